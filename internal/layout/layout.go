@@ -1,0 +1,74 @@
+// Package layout knows where things lie in a project: the visible places that a
+// manifest names, and what reconcile keeps below .reconcile.
+//
+//	.reconcile/
+//	  local.yaml                      this machine's mirror, CA, wheel folder, proxy
+//	  cache/uv                        wheels, shared by every machine that sees the folder
+//	  tools/<platform>/               pinned helpers: uv-0.13.9, cpython-3.10.21
+//	  <platform>-<machine>/           what belongs to one machine:
+//	    lock                          held during apply
+//	    state.jsonl                   journal of what was applied
+//	    runs/                         one record an apply
+//	    trash/                        on its way out
+//	    kept/                         contents of files that were replaced
+//	    envs/<environment>/<generation>/
+//	      pyvenv.cfg, bin, lib        the environment itself
+//	      reconcile/seal.json         written last: without it nothing here counts
+//	      reconcile/stamps            directories as they were when it was sealed
+//	      reconcile/bin/              launchers that enter by real path
+//	.venv/                            a real directory, the visible place
+//	  generation -> ../.reconcile/…/envs/local/<generation>   the one link that switches
+//	  bin -> generation/reconcile/bin
+//	  lib -> generation/lib
+//	  pyvenv.cfg -> generation/pyvenv.cfg
+//
+// All paths are slash-separated and relative to the project root.
+package layout
+
+import "path"
+
+// Dir is the folder that reconcile keeps in a project.
+const Dir = ".reconcile"
+
+// GenerationLink is the one link inside a visible environment that decides which
+// generation it shows.
+const GenerationLink = "generation"
+
+// State returns the part of Dir that belongs to one machine.
+func State(platform, machine string) string { return path.Join(Dir, platform+"-"+machine) }
+
+// LocalConfig is the git-ignored file with this machine's index settings.
+func LocalConfig() string { return path.Join(Dir, "local.yaml") }
+
+// Cache returns a cache folder, such as "uv".
+func Cache(name string) string { return path.Join(Dir, "cache", name) }
+
+// Tools returns the folder of pinned helpers for a platform.
+func Tools(platform string) string { return path.Join(Dir, "tools", platform) }
+
+// Tool returns the folder of one pinned helper, such as "uv", "0.13.9".
+func Tool(platform, name, version string) string { return path.Join(Tools(platform), name+"-"+version) }
+
+// Environment returns the folder of an environment's generations.
+func Environment(state, env string) string { return path.Join(state, "envs", env) }
+
+// Generation returns the folder of one generation.
+func Generation(state, env, name string) string { return path.Join(Environment(state, env), name) }
+
+// Seal, Stamps and Launchers are what a sealed generation holds beside its
+// environment.
+func Seal(generation string) string      { return path.Join(generation, "reconcile", "seal.json") }
+func Stamps(generation string) string    { return path.Join(generation, "reconcile", "stamps") }
+func Launchers(generation string) string { return path.Join(generation, "reconcile", "bin") }
+
+// SitePackages returns where a generation's packages lie; line is "3.10".
+func SitePackages(generation, line string) string {
+	return path.Join(generation, "lib", "python"+line, "site-packages")
+}
+
+// Trash, Kept, Runs, Journal and Lock are the other places of a machine's part.
+func Trash(state string) string   { return path.Join(state, "trash") }
+func Kept(state string) string    { return path.Join(state, "kept") }
+func Runs(state string) string    { return path.Join(state, "runs") }
+func Journal(state string) string { return path.Join(state, "state.jsonl") }
+func Lock(state string) string    { return path.Join(state, "lock") }

@@ -1,0 +1,141 @@
+// Package diag says what went wrong, where, and what to do about it.
+//
+// A Problem is for what a user can act on: a line of the manifest to change, a
+// tool to install, a disk to clear. Errors on the way up stay ordinary errors.
+package diag
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
+)
+
+// Pos is a place in a file that a user wrote. Line and Col count from 1; the
+// zero value means no place is known.
+type Pos struct {
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+	Col  int    `json:"col,omitempty"`
+}
+
+// IsValid reports whether p names a line.
+func (p Pos) IsValid() bool { return p.Line > 0 }
+
+// String returns file:line:col, or the file alone where no line is known.
+func (p Pos) String() string {
+	switch {
+	case p.Line > 0 && p.Col > 0:
+		return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+	case p.Line > 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	return p.File
+}
+
+// Compare orders places by file, then line, then column.
+func (p Pos) Compare(q Pos) int {
+	return cmp.Or(cmp.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Col, q.Col))
+}
+
+// Severity tells what a Problem prevents. The zero value is the strict one.
+type Severity string
+
+const (
+	Fail Severity = ""     // nothing goes ahead
+	Warn Severity = "warn" // said, and then ignored
+)
+
+// A Problem is one thing that a user can act on.
+type Problem struct {
+	Code     string   `json:"code"`               // stable name for scripts and searches, such as "manifest.unknown-key"
+	Severity Severity `json:"severity,omitempty"` // "" stops the run, "warn" does not
+	Pos      Pos      `json:"pos,omitzero"`       // the line that asks for it
+	Addr     string   `json:"addr,omitempty"`     // the resource, such as venv.local
+	Summary  string   `json:"summary"`            // lower case, no final period
+	Source   string   `json:"source,omitempty"`   // the offending line as written
+	Found    string   `json:"found,omitempty"`    // what is there instead
+	Hint     string   `json:"hint,omitempty"`     // what to do, commands to type included
+}
+
+// Error returns the problem as the several lines that a user reads.
+func (p *Problem) Error() string {
+	var b strings.Builder
+	if s := p.Pos.String(); s != "" {
+		b.WriteString(s + ": ")
+	}
+	if p.Addr != "" {
+		b.WriteString(p.Addr + ": ")
+	}
+	b.WriteString(p.Summary)
+	for _, line := range []struct{ label, text string }{{"", p.Source}, {"found: ", p.Found}, {"hint: ", p.Hint}} {
+		if line.text != "" {
+			indented := strings.ReplaceAll(line.text, "\n", "\n"+strings.Repeat(" ", 2+len(line.label)))
+			b.WriteString("\n  " + line.label + indented)
+		}
+	}
+	return b.String()
+}
+
+// A List collects independent problems so that all are shown in one run. The
+// zero value is ready to use.
+type List struct{ errs *multierror.Error }
+
+// Add appends p; nil is ignored.
+func (l *List) Add(p *Problem) {
+	if p != nil {
+		l.errs = multierror.Append(l.errs, p)
+	}
+}
+
+// AddErr appends the problems inside err, or err itself as one without a place.
+func (l *List) AddErr(err error) {
+	for _, p := range Problems(err) {
+		l.Add(p)
+	}
+}
+
+// Len returns the number of problems so far.
+func (l *List) Len() int { return l.errs.Len() }
+
+// Err returns nil, or one error that holds every problem in order of place.
+func (l *List) Err() error {
+	if l.errs.Len() == 0 {
+		return nil
+	}
+	slices.SortStableFunc(l.errs.Errors, func(a, b error) int {
+		return a.(*Problem).Pos.Compare(b.(*Problem).Pos)
+	})
+	l.errs.ErrorFormat = func(errs []error) string {
+		lines := make([]string, len(errs))
+		for i, err := range errs {
+			lines[i] = err.Error()
+		}
+		return strings.Join(lines, "\n")
+	}
+	return l.errs.ErrorOrNil()
+}
+
+// Problems returns the problems inside err, in order. An error that holds none
+// becomes a single one without a place; nil gives none.
+func Problems(err error) []*Problem {
+	if err == nil {
+		return nil
+	}
+	var many *multierror.Error
+	if errors.As(err, &many) {
+		var out []*Problem
+		for _, e := range many.Errors {
+			out = append(out, Problems(e)...)
+		}
+		return out
+	}
+	var one *Problem
+	if errors.As(err, &one) {
+		return []*Problem{one}
+	}
+	return []*Problem{{Code: "internal", Summary: err.Error()}}
+}

@@ -1,0 +1,234 @@
+package facts
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"strconv"
+)
+
+// A Fact is what is known of one key. Facts are plain values: compare and copy
+// them freely.
+type Fact interface{ Key() Key }
+
+// SHA256 is a digest; the zero value means not known.
+type SHA256 [32]byte
+
+// IsZero reports whether the digest is not known.
+func (d SHA256) IsZero() bool { return d == SHA256{} }
+
+// String returns 64 hexadecimal digits, or "" where the digest is not known.
+func (d SHA256) String() string {
+	if d.IsZero() {
+		return ""
+	}
+	return hex.EncodeToString(d[:])
+}
+
+// MarshalText writes hexadecimal digits.
+func (d SHA256) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads 64 hexadecimal digits, or nothing.
+func (d *SHA256) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*d = SHA256{}
+		return nil
+	}
+	if len(b) != 64 {
+		return fmt.Errorf("sha256 %q has %d digits, not 64", b, len(b))
+	}
+	_, err := hex.Decode(d[:], b)
+	return err
+}
+
+// Mode is the permission bits of a file, written in octal: "0644".
+type Mode fs.FileMode
+
+// MarshalText writes octal digits.
+func (m Mode) MarshalText() ([]byte, error) { return []byte(fmt.Sprintf("%04o", uint32(m))), nil }
+
+// UnmarshalText reads octal digits.
+func (m *Mode) UnmarshalText(b []byte) error {
+	n, err := strconv.ParseUint(string(b), 8, 32)
+	*m = Mode(n)
+	return err
+}
+
+// Project is the checkout that is being planned.
+type Project struct {
+	Root string `json:"root"` // absolute, links resolved
+	// State is the part of .reconcile that belongs to this machine, relative to
+	// Root: ".reconcile/linux-x86_64-1f2e3d4c".
+	State string `json:"state"`
+}
+
+// Host is the machine itself.
+type Host struct {
+	OS        string `json:"os"`       // "linux", "darwin" (GOOS)
+	Arch      string `json:"arch"`     // "x86_64", "arm64" as the platform itself says it (uname -m; "aarch64" on Linux)
+	Platform  string `json:"platform"` // "linux-x86_64", "linux-aarch64", "macos-arm64", "macos-x86_64": the names used in locks
+	Hostname  string `json:"hostname"` // without domain
+	OSVersion string `json:"os_version,omitempty"`
+	Libc      Libc   `json:"libc,omitzero"`
+	Container string `json:"container,omitempty"` // "docker", "podman", "wsl", "" for none seen
+}
+
+// Libc is the C library, which decides what wheels can be installed.
+type Libc struct {
+	Name    string `json:"name,omitempty"`    // "glibc" or "musl"; "" on macOS
+	Version string `json:"version,omitempty"` // "2.36"
+}
+
+// GPU says whether there is a GPU at all, read from files alone.
+type GPU struct {
+	Vendor string `json:"vendor"`           // "nvidia" or "none"
+	Driver string `json:"driver,omitempty"` // kernel driver version where /proc/driver/nvidia says it
+	Source string `json:"source,omitempty"` // the file that told
+}
+
+// Index is where this machine gets packages from, without secrets.
+type Index struct {
+	URL       string   `json:"url"`                  // "public", or the mirror without user and password
+	Cert      string   `json:"cert,omitempty"`       // CA bundle
+	FindLinks []string `json:"find_links,omitempty"` // local wheel folders
+	Proxy     string   `json:"proxy,omitempty"`      // without user and password
+	Sources   []string `json:"sources,omitempty"`    // what said so: "PIP_CERT", "pip.conf of the user"
+}
+
+// PathType is what stands at a path.
+type PathType string
+
+const (
+	Absent  PathType = "absent"
+	Regular PathType = "file"
+	Dir     PathType = "directory"
+	Symlink PathType = "link"
+	Other   PathType = "other" // device, socket, pipe
+)
+
+// Path is what stands at one path. The path itself is not followed when it is a
+// link; Parent tells when the way to it is not made of plain directories.
+type Path struct {
+	Path   string   `json:"-"`
+	Type   PathType `json:"type"`
+	Mode   Mode     `json:"mode,omitempty"`   // permission bits; of links 0
+	Size   int64    `json:"size,omitempty"`   // bytes; regular files only
+	SHA256 SHA256   `json:"sha256,omitzero"`  // regular files up to 64 MiB
+	Target string   `json:"target,omitempty"` // links only, as written
+	Parent string   `json:"parent,omitempty"` // "" if every parent is a directory or absent; else "file data" or "link data -> /mnt": the first that is not
+}
+
+// Disk is the file system that holds a path, or will once the path exists.
+type Disk struct {
+	Path       string `json:"-"`
+	Device     string `json:"device"`      // identifies the file system on this machine
+	FileSystem string `json:"file_system"` // "ext2/ext3", "apfs", "tmpfs"
+	Total      int64  `json:"total"`       // bytes
+	Free       int64  `json:"free"`        // bytes that this user can have (f_bavail)
+	FreeInodes int64  `json:"free_inodes"` // -1 where the file system has no such limit
+	ReadOnly   bool   `json:"read_only,omitempty"`
+	Writable   bool   `json:"writable"` // whether this user may write at the nearest existing parent
+}
+
+// Pythons are the interpreters of one line on this machine.
+type Pythons struct {
+	Line     string        `json:"-"`               // "3.10"
+	Found    []Interpreter `json:"found,omitempty"` // usable ones first, the preferred one at the front
+	Searched []string      `json:"searched,omitempty"`
+}
+
+// Interpreter is one Python, known from files alone.
+type Interpreter struct {
+	Path    string `json:"path"`              // absolute, bin/python3.10
+	Prefix  string `json:"prefix"`            // absolute, links resolved
+	Version string `json:"version"`           // "3.10.13"
+	Arch    string `json:"arch"`              // from the executable's header, spelled as in Host.Arch
+	Source  string `json:"source"`            // "pyenv", "uv", "homebrew", "python.org", "system", "mise", "asdf", "conda", "reconcile", "path"
+	Pip     string `json:"pip,omitempty"`     // a pip wheel that this interpreter can run ("…/ensurepip/_bundled/pip-23.0.1-py3-none-any.whl"), or "module" where pip is importable; "" for neither
+	Refused string `json:"refused,omitempty"` // why it cannot be used; "" if it can
+}
+
+// Usable returns the preferred interpreter, or false if there is none.
+func (p Pythons) Usable() (Interpreter, bool) {
+	for _, i := range p.Found {
+		if i.Refused == "" {
+			return i, true
+		}
+	}
+	return Interpreter{}, false
+}
+
+// Tool is a helper program.
+type Tool struct {
+	Name    string `json:"-"`
+	Path    string `json:"path,omitempty"` // absolute; "" if there is none
+	Version string `json:"version,omitempty"`
+	Source  string `json:"source,omitempty"`  // "path", "reconcile"
+	Refused string `json:"refused,omitempty"` // why the one that was found is not used
+}
+
+// Environment is a Python environment of the manifest as it stands: what is
+// visible, and the generations behind it.
+type Environment struct {
+	Name string `json:"-"`
+	Path string `json:"path"` // the visible place, ".venv"
+	// Foreign says what stands at Path when it is not ours: "a directory that
+	// reconcile did not make". Such a place is never touched.
+	Foreign string `json:"foreign,omitempty"`
+	// Current is the name of the generation that is visible, "" if none is.
+	Current string `json:"current,omitempty"`
+	// Entry says what of the visible place is missing or wrong, "" if nothing.
+	Entry       string       `json:"entry,omitempty"`
+	Generations []Generation `json:"generations,omitempty"` // by name; without the unsealed ones
+	Unsealed    []string     `json:"unsealed,omitempty"`    // left by a build that did not end, by name
+}
+
+// Generation is one built environment.
+type Generation struct {
+	Name     string    `json:"name"`               // folder below envs/<environment>: Digest[:12], or that with "-2", "-3" … after damage
+	Digest   string    `json:"digest"`             // of all that decides its content; see venv.Spec
+	Python   string    `json:"python"`             // "3.10.13"
+	Base     string    `json:"base,omitempty"`     // the interpreter it was made from
+	Created  string    `json:"created,omitempty"`  // RFC 3339, for people; decides nothing
+	Packages []Package `json:"packages,omitempty"` // by normalised name
+	// Damage lists what is no longer as it was sealed: missing and foreign
+	// files, a dangling interpreter. Only the current generation is looked at.
+	Damage []Damage `json:"damage,omitempty"`
+}
+
+// Package is one installed distribution.
+type Package struct {
+	Name    string `json:"name"` // normalised
+	Version string `json:"version"`
+	Origin  string `json:"origin,omitempty"` // "" for an index; else "editable", "vcs", "local", "url"
+	// Entry identifies the lock entry it was installed from (name, version and
+	// hashes), "" where none is known. Equal entries are equal bytes.
+	Entry string `json:"entry,omitempty"`
+}
+
+// Damage is one thing that is not as it was when the generation was sealed.
+type Damage struct {
+	What string `json:"what"`           // "missing", "foreign", "changed", "interpreter", "package"
+	Path string `json:"path,omitempty"` // relative to the generation
+	Dist string `json:"dist,omitempty"` // normalised name of the distribution it belongs to
+}
+
+// CurrentGeneration returns the visible generation, or false if there is none.
+func (e Environment) CurrentGeneration() (Generation, bool) {
+	for _, g := range e.Generations {
+		if g.Name == e.Current && e.Current != "" {
+			return g, true
+		}
+	}
+	return Generation{}, false
+}
+
+func (Project) Key() Key       { return ProjectKey }
+func (Host) Key() Key          { return HostKey }
+func (GPU) Key() Key           { return GPUKey }
+func (Index) Key() Key         { return IndexKey }
+func (p Path) Key() Key        { return PathKey(p.Path) }
+func (d Disk) Key() Key        { return DiskKey(d.Path) }
+func (p Pythons) Key() Key     { return PythonKey(p.Line) }
+func (t Tool) Key() Key        { return ToolKey(t.Name) }
+func (e Environment) Key() Key { return EnvironmentKey(e.Name) }

@@ -1,0 +1,92 @@
+// Package planner compares what a manifest asks for with what is known of a
+// machine. It is pure: equal inputs give equal plans, byte for byte.
+//
+//  1. Index the resources by the key they own; two owners of one key are an error.
+//  2. Order them: a reader of a key comes after its owner, a path after the
+//     directory that holds it, and what depends_on says.
+//  3. Walk in that order. A resource whose facts could not be seen is blocked;
+//     else its Diff answers, and what it predicts is what later ones see.
+package planner
+
+import (
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// A Plan is every check and every change, in an order in which they can be
+// done. Resources that agree already are counted and left out.
+type Plan struct {
+	Environment string // the selected one
+	Root        string // the project, absolute
+	Host        string // host name
+	Platform    string
+	Items       []Item
+	Unchanged   int // resources that agree
+	Storage     *Storage
+	Notes       []string // what else a reader should know: environments for other machines, a mirror in use
+}
+
+// An Item is a resource that is checked or changed.
+type Item struct {
+	Resource *resources.Resource
+	Change   resources.Change
+	Check    bool  // a requirement: shown first, has no steps
+	After    []int // indices of the items that must be done before, ascending
+}
+
+// Storage compares the manifest's budget with what will be free after apply.
+type Storage struct {
+	Path     string   `json:"path"`
+	Free     int64    `json:"free"`     // bytes now
+	Download int64    `json:"download"` // bytes that the plan fetches
+	Disk     int64    `json:"disk"`     // bytes that the plan takes
+	Budget   []Budget `json:"budget"`
+}
+
+// A Budget is one expected use of the disk, in bytes. Low and High are equal
+// where the manifest gives one figure.
+type Budget struct {
+	Item string `json:"item"`
+	Low  int64  `json:"low"`
+	High int64  `json:"high"`
+}
+
+// Totals counts the changes of a plan by what they do.
+type Totals struct {
+	Create   int `json:"create"`
+	Update   int `json:"update"`
+	Replace  int `json:"replace"`
+	Delete   int `json:"delete"`
+	Blocked  int `json:"blocked"`
+	Deferred int `json:"deferred"`
+	Warnings int `json:"warnings"`
+}
+
+// Totals counts the plan's changes.
+func (p *Plan) Totals() Totals {
+	var t Totals
+	for i := range p.Items {
+		c := &p.Items[i].Change
+		if c.Problem != nil && c.Problem.Severity == diag.Warn {
+			t.Warnings++
+		}
+		switch c.Action {
+		case resources.Create:
+			t.Create++
+		case resources.Update:
+			t.Update++
+		case resources.Replace:
+			t.Replace++
+		case resources.Delete:
+			t.Delete++
+		case resources.Blocked:
+			t.Blocked++
+		case resources.Defer:
+			t.Deferred++
+		}
+	}
+	return t
+}
+
+// Changes returns how many resources the plan would change.
+func (t Totals) Changes() int { return t.Create + t.Update + t.Replace + t.Delete + t.Deferred }
