@@ -83,12 +83,29 @@ func (f *Facts) Keys() []Key {
 
 // A View shows a resource the facts that it declared, and no others.
 type View struct {
-	facts *Facts
-	reads []Key
+	facts     *Facts
+	predicted *Facts // in front of facts; may be nil
+	reads     []Key
 }
 
 // NewView returns a view of f limited to reads.
-func NewView(f *Facts, reads []Key) View { return View{f, reads} }
+func NewView(f *Facts, reads []Key) View { return View{facts: f, reads: reads} }
+
+// With returns v with predicted facts in front of the known ones.
+func (v View) With(predicted *Facts) View {
+	v.predicted = predicted
+	return v
+}
+
+// lookup returns the fact of a key, what is predicted first.
+func (v View) lookup(k Key) Fact {
+	if v.predicted != nil {
+		if fact, ok := v.predicted.found[k]; ok {
+			return fact
+		}
+	}
+	return v.facts.found[k]
+}
 
 // Get returns the fact of a key. The planner has made sure that every declared
 // key is known; asking for another is a mistake of the kind and panics.
@@ -96,7 +113,7 @@ func Get[T Fact](v View, k Key) T {
 	if !slices.Contains(v.reads, k) {
 		panic(fmt.Sprintf("fact %s was not declared in Reads", k))
 	}
-	fact, ok := v.facts.found[k].(T)
+	fact, ok := v.lookup(k).(T)
 	if !ok {
 		panic(fmt.Sprintf("fact %s is not known or not a %T", k, fact))
 	}

@@ -36,19 +36,11 @@ type Item struct {
 
 // Storage compares the manifest's budget with what will be free after apply.
 type Storage struct {
-	Path     string   `json:"path"`
-	Free     int64    `json:"free"`     // bytes now
-	Download int64    `json:"download"` // bytes that the plan fetches
-	Disk     int64    `json:"disk"`     // bytes that the plan takes
-	Budget   []Budget `json:"budget"`
-}
-
-// A Budget is one expected use of the disk, in bytes. Low and High are equal
-// where the manifest gives one figure.
-type Budget struct {
-	Item string `json:"item"`
-	Low  int64  `json:"low"`
-	High int64  `json:"high"`
+	Path     string             `json:"path"`
+	Free     int64              `json:"free"`     // bytes now
+	Download int64              `json:"download"` // bytes that the plan fetches
+	Disk     int64              `json:"disk"`     // bytes that the plan takes
+	Budget   []resources.Budget `json:"budget"`
 }
 
 // Totals counts the changes of a plan by what they do.

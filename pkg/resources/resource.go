@@ -111,3 +111,18 @@ type Need struct {
 
 // Block returns the change of a resource that cannot be done.
 func Block(p *diag.Problem) Change { return Change{Action: Blocked, Problem: p} }
+
+// A Budgeter is a requirement that knows how a disk is meant to be used; the
+// plan's storage summary is made from it.
+type Budgeter interface {
+	Requirement
+	StorageBudget() (disk facts.Key, items []Budget)
+}
+
+// A Budget is one expected use of a disk, in bytes. Low and High are equal where
+// the manifest gives one figure.
+type Budget struct {
+	Item string `json:"item"`
+	Low  int64  `json:"low"`
+	High int64  `json:"high"`
+}
