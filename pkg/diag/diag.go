@@ -99,11 +99,16 @@ func (l *List) AddErr(err error) {
 }
 
 // Len returns the number of problems so far.
-func (l *List) Len() int { return l.errs.Len() }
+func (l *List) Len() int {
+	if l.errs == nil {
+		return 0
+	}
+	return l.errs.Len()
+}
 
 // Err returns nil, or one error that holds every problem in order of place.
 func (l *List) Err() error {
-	if l.errs.Len() == 0 {
+	if l.Len() == 0 {
 		return nil
 	}
 	slices.SortStableFunc(l.errs.Errors, func(a, b error) int {
