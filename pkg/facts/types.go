@@ -44,8 +44,11 @@ func (d *SHA256) UnmarshalText(b []byte) error {
 // Mode is the permission bits of a file, written in octal: "0644".
 type Mode fs.FileMode
 
+// String returns the mode in octal: "0644".
+func (m Mode) String() string { return fmt.Sprintf("%04o", uint32(m)) }
+
 // MarshalText writes octal digits.
-func (m Mode) MarshalText() ([]byte, error) { return []byte(fmt.Sprintf("%04o", uint32(m))), nil }
+func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
 // UnmarshalText reads octal digits.
 func (m *Mode) UnmarshalText(b []byte) error {

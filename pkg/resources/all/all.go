@@ -1,0 +1,30 @@
+// Package all lists the kinds of resources that there are.
+package all
+
+import (
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/directory"
+	"github.com/reconcile-ml/reconcile/pkg/resources/disk"
+	"github.com/reconcile-ml/reconcile/pkg/resources/file"
+	"github.com/reconcile-ml/reconcile/pkg/resources/link"
+)
+
+// Kinds returns every kind, by name.
+func Kinds() []resources.Kind {
+	return []resources.Kind{
+		directory.Kind,
+		disk.Kind,
+		file.Kind,
+		link.Kind,
+	}
+}
+
+// Find returns the kind of a name, or false if there is none.
+func Find(name string) (resources.Kind, bool) {
+	for _, k := range Kinds() {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return resources.Kind{}, false
+}
