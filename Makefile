@@ -1,0 +1,49 @@
+# One command each; `make help` lists them. Nothing here needs root.
+GO      ?= go
+BIN     := bin/reconcile
+ARGS    ?=
+
+.PHONY: help build apply plan test lint crash fuzz bench cross clean
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+build: ## build bin/reconcile
+	$(GO) build -trimpath -o $(BIN) ./cmd/reconcile
+
+plan: build ## show how this machine differs from manifest.yaml
+	$(BIN) plan $(ARGS)
+
+apply: build ## bring this machine to manifest.yaml (ARGS=-y does not ask)
+	$(BIN) apply $(ARGS)
+
+test: lint cross ## all checks and tests: vet, format, cross builds, race detector, crash points
+	$(GO) test -race ./...
+	$(MAKE) --no-print-directory crash
+
+crash: ## kill apply at every named point and converge again
+	$(GO) test -tags crashpoints -run 'Crash' ./pkg/apply/... ./pkg/state/... ./cmd/reconcile/...
+
+lint: ## gofmt, go vet (linux and darwin), staticcheck where it is installed
+	@test -z "$$(gofmt -l cmd pkg internal)" || { gofmt -l cmd pkg internal; echo "run gofmt -w on these"; exit 1; }
+	$(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
+	@if command -v staticcheck >/dev/null; then staticcheck ./...; else echo "staticcheck is not installed: skipped (go install honnef.co/go/tools/cmd/staticcheck@v0.8.2)"; fi
+
+cross: ## build for every supported platform, with and without cgo
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
+	CGO_ENABLED=0 $(GO) build ./...
+
+FUZZTIME ?= 10s
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+	  done; done
+
+bench: ## the benchmarks, as pairs against bare programs
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+clean: ## remove what this Makefile built; environments stay
+	rm -rf bin

@@ -1,0 +1,119 @@
+package arch
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/reconcile-ml/reconcile/"
+
+// floors lists the packages of the house from the ground up. A package may import
+// only from floors below its own; * stands for one path element.
+var floors = [][]string{
+	{"internal/*"},
+	{"pkg/facts", "pkg/diag"},
+	{"internal/pyenv"}, // knows installed environments as facts
+	{"pkg/resources", "pkg/lock"},
+	{"pkg/resources/*", "pkg/probes"},
+	{"pkg/resources/all", "pkg/resources/resourcetest", "pkg/state"},
+	{"pkg/manifest", "pkg/planner"},
+	{"pkg/apply"},
+	{"pkg/report"},
+	{"cmd/*"},
+}
+
+// rules are what floors cannot say: who alone may import something, and why.
+var rules = []struct {
+	imported string
+	only     []string
+	why      string
+}{
+	{"os/exec", []string{"internal/command"}, "one place starts processes, so that environment, deadline and process group are right everywhere"},
+	{"github.com/hashicorp/go-multierror", []string{"pkg/diag"}, "a nil *multierror.Error in an error is not nil; diag.List hides that"},
+	{"gopkg.in/yaml.v3", []string{"pkg/manifest", "pkg/probes"}, "foreign YAML is walked with budgets; nothing else reads YAML"},
+	{"github.com/pelletier/go-toml/v2", []string{"pkg/lock"}, "locks are the only TOML"},
+	{"github.com/spf13/cobra", []string{"cmd/reconcile"}, "words of the command line stay in the command"},
+	{"net/http", []string{"pkg/apply", "pkg/lock", "pkg/probes", "cmd/reconcile"}, "a plan uses no network; probes only make a client for others"},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestImportsPointDownwards(t *testing.T) {
+	for _, p := range packages(t) {
+		from := strings.TrimPrefix(p.ImportPath, module)
+		mine := floor(from)
+		if mine < 0 {
+			t.Errorf("%s stands on no floor: add it to floors and to docs/architecture.md", from)
+			continue
+		}
+		for _, imported := range p.Imports {
+			checkRules(t, from, imported)
+			to, ours := strings.CutPrefix(imported, module)
+			if !ours {
+				continue
+			}
+			below := floor(to)
+			sameFloor := mine == 0 && below == 0 && !strings.Contains(to, "pyenv") // the tools of internal may use each other
+			if below >= mine && !sameFloor {
+				t.Errorf("%s imports %s: a package imports only from floors below it", from, to)
+			}
+		}
+	}
+}
+
+func checkRules(t *testing.T, from, imported string) {
+	for _, r := range rules {
+		if imported != r.imported {
+			continue
+		}
+		allowed := false
+		for _, p := range r.only {
+			allowed = allowed || p == from
+		}
+		if !allowed {
+			t.Errorf("%s imports %s, which only %s may: %s", from, imported, strings.Join(r.only, ", "), r.why)
+		}
+	}
+}
+
+// floor returns the number of a package's floor; the most exact pattern wins.
+func floor(p string) int {
+	found := -1
+	for i, patterns := range floors {
+		for _, pattern := range patterns {
+			if pattern == p {
+				return i
+			}
+			if ok, _ := path.Match(pattern, p); ok && found < 0 {
+				found = i
+			}
+		}
+	}
+	return found
+}
+
+func packages(t *testing.T) []goPackage {
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Skipf("go list does not run here: %v", err)
+	}
+	var list []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}

@@ -1,0 +1,100 @@
+package inuse
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Of returns the processes that have an executable, working directory, open file,
+// mapping or argument in dir, which must be absolute with links resolved. The
+// arguments count because a program that imports late has nothing of the tree
+// open in between.
+//
+// unseen is how many processes did not let themselves be looked at (those of
+// other users, for anyone but root): of them nothing is known.
+func Of(dir string) (found []Process, unseen int, err error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, 0, fmt.Errorf("list processes: %w", err)
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		how, err := uses(filepath.Join("/proc", e.Name()), dir)
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			unseen++
+		case how != "":
+			found = append(found, Process{PID: pid, Name: name(pid), How: how})
+		}
+	}
+	return found, unseen, nil
+}
+
+// uses returns the first sign that the process below proc uses dir.
+func uses(proc, dir string) (how string, err error) {
+	if line, err := os.ReadFile(filepath.Join(proc, "cmdline")); err == nil {
+		for arg := range bytes.SplitSeq(line, []byte{0}) {
+			if below(string(arg), dir) {
+				return string(arg), nil
+			}
+		}
+	}
+	for _, link := range []string{"exe", "cwd", "root"} {
+		target, err := os.Readlink(filepath.Join(proc, link))
+		if errors.Is(err, fs.ErrPermission) {
+			return "", err
+		}
+		if below(target, dir) {
+			return target, nil
+		}
+	}
+	if how, err := mapped(filepath.Join(proc, "maps"), dir); how != "" || err != nil {
+		return how, err
+	}
+	return opened(filepath.Join(proc, "fd"), dir)
+}
+
+func mapped(maps, dir string) (string, error) {
+	f, err := os.Open(maps)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if i := strings.IndexByte(lines.Text(), '/'); i >= 0 && below(lines.Text()[i:], dir) {
+			return lines.Text()[i:], nil
+		}
+	}
+	return "", nil
+}
+
+func opened(fd, dir string) (string, error) {
+	entries, err := os.ReadDir(fd)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		if target, err := os.Readlink(filepath.Join(fd, e.Name())); err == nil && below(target, dir) {
+			return target, nil
+		}
+	}
+	return "", nil
+}
+
+func name(pid int) string {
+	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil {
+		return "?"
+	}
+	return strings.TrimSpace(string(comm))
+}
