@@ -50,7 +50,7 @@ func Run(t *testing.T, kind resources.Kind) {
 }
 
 // checkKind holds what is true of a kind whatever the case.
-func checkKind(t *testing.T, kind resources.Kind) {
+func checkKind(t testing.TB, kind resources.Kind) {
 	t.Helper()
 	if kind.Name == "" || kind.Doc == "" || kind.New == nil {
 		t.Fatalf("kind %q lacks a name, a doc or New", kind.Name)
@@ -68,7 +68,7 @@ type testCase struct {
 	known *facts.Facts
 }
 
-func runCase(t *testing.T, kind resources.Kind, file string) {
+func runCase(t testing.TB, kind resources.Kind, file string) {
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func runCase(t *testing.T, kind resources.Kind, file string) {
 }
 
 // diff asks the kind, with all of the declared facts known and no others shown.
-func (c testCase) diff(t *testing.T, spec resources.Spec, known *facts.Facts) resources.Change {
+func (c testCase) diff(t testing.TB, spec resources.Spec, known *facts.Facts) resources.Change {
 	t.Helper()
 	for _, k := range spec.Reads() {
 		if _, reason, ok := known.Lookup(k); !ok {
@@ -110,7 +110,7 @@ func (c testCase) diff(t *testing.T, spec resources.Spec, known *facts.Facts) re
 	return spec.Diff(facts.NewView(known, spec.Reads()))
 }
 
-func (c testCase) checkKeys(t *testing.T) {
+func (c testCase) checkKeys(t testing.TB) {
 	t.Helper()
 	if !slices.Contains(c.spec.Reads(), c.spec.Owns()) {
 		t.Errorf("Reads %v does not hold Owns %s", c.spec.Reads(), c.spec.Owns())
@@ -121,7 +121,7 @@ func (c testCase) checkKeys(t *testing.T) {
 }
 
 // checkChange holds what the engine relies on.
-func (c testCase) checkChange(t *testing.T, change resources.Change) {
+func (c testCase) checkChange(t testing.TB, change resources.Change) {
 	t.Helper()
 	if change.Action == resources.Blocked && (change.Problem == nil || change.Problem.Severity == diag.Warn) {
 		t.Error("blocked without a problem that says why")
@@ -144,7 +144,7 @@ func (c testCase) checkChange(t *testing.T, change resources.Change) {
 	}
 }
 
-func (c testCase) checkSameAnswer(t *testing.T, want string) {
+func (c testCase) checkSameAnswer(t testing.TB, want string) {
 	t.Helper()
 	if got := Text(c.diff(t, c.spec, c.known)); got != want {
 		t.Errorf("the second answer differs\n--- first\n%s--- second\n%s", want, got)
@@ -155,7 +155,7 @@ func (c testCase) checkSameAnswer(t *testing.T, want string) {
 }
 
 // checkHonestReads changes every fact that Reads does not declare.
-func (c testCase) checkHonestReads(t *testing.T, want string) {
+func (c testCase) checkHonestReads(t testing.TB, want string) {
 	t.Helper()
 	reads := c.spec.Reads()
 	other := &facts.Facts{}
@@ -195,7 +195,7 @@ func strangers() []facts.Fact {
 }
 
 // checkSettles folds the predictions into the facts and asks again.
-func (c testCase) checkSettles(t *testing.T, change resources.Change) {
+func (c testCase) checkSettles(t testing.TB, change resources.Change) {
 	t.Helper()
 	if change.Action == resources.Blocked || change.Action == resources.Defer {
 		return
@@ -210,7 +210,7 @@ func (c testCase) checkSettles(t *testing.T, change resources.Change) {
 	}
 }
 
-func (c testCase) checkStepsSurvive(t *testing.T, change resources.Change) {
+func (c testCase) checkStepsSurvive(t testing.TB, change resources.Change) {
 	t.Helper()
 	encoded, err := resources.MarshalSteps(change.Steps)
 	if err != nil {
@@ -230,7 +230,7 @@ func (c testCase) checkStepsSurvive(t *testing.T, change resources.Change) {
 	}
 }
 
-func (c testCase) checkBodySurvives(t *testing.T, want string) {
+func (c testCase) checkBodySurvives(t testing.TB, want string) {
 	t.Helper()
 	encoded, err := json.Marshal(c.spec)
 	if err != nil {
@@ -249,7 +249,7 @@ func (c testCase) checkBodySurvives(t *testing.T, want string) {
 	}
 }
 
-func decodeSpec(t *testing.T, kind resources.Kind, body []byte) resources.Spec {
+func decodeSpec(t testing.TB, kind resources.Kind, body []byte) resources.Spec {
 	t.Helper()
 	spec := kind.New()
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -260,7 +260,7 @@ func decodeSpec(t *testing.T, kind resources.Kind, body []byte) resources.Spec {
 	return spec
 }
 
-func decodeFacts(t *testing.T, body []byte) *facts.Facts {
+func decodeFacts(t testing.TB, body []byte) *facts.Facts {
 	t.Helper()
 	var doc map[string]json.RawMessage
 	if err := json.Unmarshal(body, &doc); err != nil {
@@ -289,7 +289,7 @@ func section(a *txtar.Archive, name string) *txtar.File {
 	return nil
 }
 
-func update(t *testing.T, file string, a *txtar.Archive, plan string) {
+func update(t testing.TB, file string, a *txtar.Archive, plan string) {
 	t.Helper()
 	if f := section(a, "plan"); f != nil {
 		f.Data = []byte(plan)
