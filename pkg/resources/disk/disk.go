@@ -35,16 +35,16 @@ type Spec struct {
 	Budget    []Budget `json:"budget,omitempty"` // compared by the planner, not here
 }
 
-// A Budget is one expected use of the disk, in bytes. Low and High are equal
-// where the manifest gives one figure.
-type Budget struct {
-	Item string `json:"item"`
-	Low  int64  `json:"low"`
-	High int64  `json:"high"`
-}
+// Budget is one expected use of the disk.
+type Budget = resources.Budget
 
 // Requirement marks the kind as a check: it has no steps.
 func (s *Spec) Requirement() {}
+
+// StorageBudget makes the plan's storage summary from this disk.
+func (s *Spec) StorageBudget() (facts.Key, []Budget) { return s.Owns(), s.Budget }
+
+var _ resources.Budgeter = (*Spec)(nil)
 
 // Owns is the file system below the path.
 func (s *Spec) Owns() facts.Key { return facts.DiskKey(s.Path) }
