@@ -30,3 +30,25 @@ func Normalize(name string) string {
 	}
 	return b.String()
 }
+
+// ValidName reports whether name is a distribution name by PEP 508: ASCII
+// letters and digits, with -, _ and . between them. Such a name can be neither
+// an option nor a path.
+func ValidName(name string) bool {
+	if name == "" || !isAlphanumeric(name[0]) || !isAlphanumeric(name[len(name)-1]) {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		if !isAlphanumeric(c) && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlphanumeric(c byte) bool { return isDigit(c) || isLetter(c) }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
