@@ -1,0 +1,29 @@
+package atomicfile
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// syncsWhole is false: macOS has no call that waits for a whole file system.
+func syncsWhole(*os.File) bool { return false }
+
+// settleOne hands the data to the drive. That the drive has stored it is asked
+// for once, by flushDevice: fsync on macOS does not wait for the drive.
+func settleOne(f *os.File) error {
+	if err := unix.Fsync(int(f.Fd())); err != nil {
+		return fmt.Errorf("sync %s: %w", f.Name(), err)
+	}
+	return nil
+}
+
+func flushDevice(dev device) error {
+	return SyncDir(dev.f) // Sync is F_FULLFSYNC on macOS
+}
+
+// renameExclusive renames within a directory unless the new name is taken.
+func renameExclusive(dir int, from, to string) error {
+	return unix.RenameatxNp(dir, from, dir, to, unix.RENAME_EXCL)
+}

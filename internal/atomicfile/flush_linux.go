@@ -1,0 +1,45 @@
+package atomicfile
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// each lists file systems whose syncfs is not known to report what went wrong at
+// the far end (linux/magic.h).
+var each = []int64{
+	0x6969,     // NFS
+	0xff534d42, // CIFS
+	0xfe534d42, // SMB2
+	0x65735546, // FUSE
+	0x01021997, // 9P
+	0x0bd00bd0, // Lustre
+	0x47504653, // GPFS
+	0x00c36400, // Ceph
+}
+
+// syncsWhole reports whether one syncfs can be trusted with the file system of f.
+func syncsWhole(f *os.File) bool {
+	var st unix.Statfs_t
+	return unix.Fstatfs(int(f.Fd()), &st) == nil && !slices.Contains(each, int64(st.Type)&0xffffffff)
+}
+
+func settleOne(f *os.File) error { return f.Sync() }
+
+func flushDevice(dev device) error {
+	if !dev.bulk {
+		return nil // every file was synced on its own
+	}
+	if err := unix.Syncfs(int(dev.f.Fd())); err != nil {
+		return fmt.Errorf("sync the file system of %s: %w", dev.f.Name(), err)
+	}
+	return nil
+}
+
+// renameExclusive renames within a directory unless the new name is taken.
+func renameExclusive(dir int, from, to string) error {
+	return unix.Renameat2(dir, from, dir, to, unix.RENAME_NOREPLACE)
+}

@@ -1,0 +1,154 @@
+package command
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxLine is where a line is cut before it is shown, in bytes.
+const maxLine = 4 << 10
+
+// output takes one stream of a program: it keeps the end and hands on lines.
+type output struct {
+	stream  string
+	command *Command
+	lines   *sync.Mutex // of both streams, so that Line is called once at a time
+
+	mu     sync.Mutex
+	kept   []byte
+	line   []byte
+	closed bool
+}
+
+func newOutput(stream string, c *Command, lines *sync.Mutex) *output {
+	return &output{stream: stream, command: c, lines: lines}
+}
+
+// Write never fails: a program must not end because nobody reads it.
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return len(b), nil
+	}
+	o.keep(b)
+	if o.command.Line != nil {
+		o.split(b)
+	}
+	return len(b), nil
+}
+
+func (o *output) keep(b []byte) {
+	limit := o.command.Keep
+	if len(b) >= limit {
+		o.kept = append(o.kept[:0], b[len(b)-limit:]...)
+		return
+	}
+	o.kept = append(o.kept, b...)
+	if len(o.kept) > 2*limit { // moved seldom, not at each write
+		o.kept = append(o.kept[:0], o.kept[len(o.kept)-limit:]...)
+	}
+}
+
+func (o *output) split(b []byte) {
+	for len(b) > 0 {
+		i := bytes.IndexAny(b, "\r\n")
+		if i < 0 {
+			o.take(b)
+			return
+		}
+		o.take(b[:i])
+		o.emit()
+		b = b[i+1:]
+	}
+}
+
+// take adds to the line, as far as it will be shown. Twice the limit leaves room
+// for a secret that is cut out.
+func (o *output) take(b []byte) {
+	o.line = append(o.line, b[:min(len(b), max(0, 2*maxLine-len(o.line)))]...)
+}
+
+func (o *output) emit() {
+	line := o.line
+	o.line = o.line[:0]
+	if len(line) == 0 {
+		return
+	}
+	text := cut(Escape(redact(string(line), o.command.Secrets)))
+	o.lines.Lock()
+	defer o.lines.Unlock()
+	o.command.Line(o.stream, text)
+}
+
+// close ends the stream: what a process that could not be ended still writes is
+// dropped.
+func (o *output) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.closed && o.command.Line != nil {
+		o.emit()
+	}
+	o.closed = true
+}
+
+func (o *output) bytes() []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return bytes.Clone(o.kept[max(0, len(o.kept)-o.command.Keep):])
+}
+
+// cut shortens a line for showing.
+func cut(line string) string {
+	if len(line) <= maxLine {
+		return line
+	}
+	end := maxLine
+	for end > 0 && !utf8.RuneStart(line[end]) {
+		end--
+	}
+	return line[:end] + "…"
+}
+
+func redact(text string, secrets []string) string {
+	for _, s := range secrets {
+		if s != "" {
+			text = strings.ReplaceAll(text, s, "***")
+		}
+	}
+	return text
+}
+
+// Escape makes text of others safe to show on a terminal: control bytes, what is
+// not UTF-8, and characters that turn the direction of writing are spelled out.
+// A tab stays.
+func Escape(text string) string {
+	if !strings.ContainsFunc(text, unsafe) && utf8.ValidString(text) {
+		return text
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case unsafe(r) && r < 0x80:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		case unsafe(r):
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+		i += size
+	}
+	return b.String()
+}
+
+// unsafe reports whether r acts on a terminal instead of showing.
+func unsafe(r rune) bool {
+	return r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029')
+}

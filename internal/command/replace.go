@@ -1,0 +1,17 @@
+package command
+
+import (
+	"fmt"
+	"path/filepath"
+	"syscall"
+)
+
+// Replace makes this process become program, with args after its name and
+// exactly env as its environment. It returns only if that is not possible.
+func Replace(program string, args, env []string) error {
+	if !filepath.IsAbs(program) {
+		return fmt.Errorf("start %q: the path of a program must be absolute", program)
+	}
+	err := syscall.Exec(program, append([]string{program}, args...), env)
+	return fmt.Errorf("start %s: %w", program, err)
+}
