@@ -1,0 +1,86 @@
+package lock
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Encode writes the lock as pylock.toml. Equal locks give equal bytes.
+func (l *Lock) Encode() []byte {
+	var b strings.Builder
+	b.WriteString("# Written by `reconcile lock` from manifest.yaml. Do not edit: change the manifest, then run it again.\n")
+	fmt.Fprintf(&b, "lock-version = %s\n", quote(Version))
+	b.WriteString("environments = [\n")
+	platforms := slices.Sorted(slices.Values(l.Platforms))
+	for _, p := range platforms {
+		fmt.Fprintf(&b, "    %s,\n", quote(marker(p)))
+	}
+	fmt.Fprintf(&b, "]\nrequires-python = %s\ncreated-by = \"reconcile\"\n", quote(l.RequiresPython))
+	packages := slices.SortedStableFunc(slices.Values(l.Packages), comparePackages)
+	for _, p := range packages {
+		encodePackage(&b, p)
+	}
+	encodeTool(&b, l, platforms, packages)
+	return []byte(b.String())
+}
+
+func encodePackage(b *strings.Builder, p Package) {
+	fmt.Fprintf(b, "\n[[packages]]\nname = %s\nversion = %s\n", quote(p.Name), quote(p.Version))
+	if p.Platforms != nil {
+		fmt.Fprintf(b, "marker = %s\n", quote(Marker(slices.Sorted(slices.Values(p.Platforms)))))
+	}
+	b.WriteString("wheels = [\n")
+	for _, w := range slices.SortedFunc(slices.Values(p.Wheels), func(a, b Wheel) int { return strings.Compare(a.File, b.File) }) {
+		fmt.Fprintf(b, "    {name = %s, path = %s, ", quote(w.File), quote("wheels/"+w.File))
+		if w.Size > 0 {
+			fmt.Fprintf(b, "size = %d, ", w.Size)
+		}
+		fmt.Fprintf(b, "hashes = {sha256 = %s}},\n", quote(w.SHA256.String()))
+	}
+	b.WriteString("]\n")
+}
+
+// encodeTool writes what the standard has no place for.
+func encodeTool(b *strings.Builder, l *Lock, platforms []string, packages []Package) {
+	fmt.Fprintf(b, "\n[tool.reconcile]\nformat = %d\nplatforms = [", format)
+	for i, p := range platforms {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(quote(p))
+	}
+	b.WriteString("]\nrequests = [\n")
+	for _, r := range slices.Sorted(slices.Values(l.Requests)) {
+		fmt.Fprintf(b, "    %s,\n", quote(r))
+	}
+	b.WriteString("]\n")
+	header := "\n# Bytes on disk once installed, where the index let them be read.\n[tool.reconcile.unpacked]\n"
+	for _, p := range packages {
+		for _, w := range slices.SortedFunc(slices.Values(p.Wheels), func(a, b Wheel) int { return strings.Compare(a.File, b.File) }) {
+			if w.Unpacked > 0 {
+				fmt.Fprintf(b, "%s%s = %d\n", header, quote(w.File), w.Unpacked)
+				header = ""
+			}
+		}
+	}
+}
+
+// quote writes a TOML basic string.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, c := range s {
+		switch {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(c)
+		case c < ' ' || c == 0x7f:
+			fmt.Fprintf(&b, `\u%04x`, c)
+		default:
+			b.WriteRune(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

@@ -1,0 +1,50 @@
+package lock
+
+import (
+	"slices"
+	"strings"
+)
+
+// marker returns the environment marker (PEP 508) that is true on one platform
+// alone.
+func marker(platform string) string {
+	system, machine, _ := strings.Cut(platform, "-")
+	if system == "macos" {
+		system = "darwin"
+	}
+	return "sys_platform == '" + system + "' and platform_machine == '" + machine + "'"
+}
+
+// Marker returns the marker that is true on the given platforms, "" for none.
+func Marker(platforms []string) string {
+	if len(platforms) == 1 {
+		return marker(platforms[0])
+	}
+	each := make([]string, len(platforms))
+	for i, p := range platforms {
+		each[i] = "(" + marker(p) + ")"
+	}
+	return strings.Join(each, " or ")
+}
+
+// parseMarker returns the platforms of a marker that Marker wrote, or false for
+// any other.
+func parseMarker(text string, all []string) ([]string, bool) {
+	var platforms []string
+	for _, p := range all {
+		if strings.Contains(text, marker(p)) {
+			platforms = append(platforms, p)
+		}
+	}
+	return platforms, len(platforms) > 0 && Marker(platforms) == text
+}
+
+// Known reports whether locks can be made for a platform.
+func Known(platform string) bool {
+	return slices.Contains(KnownPlatforms(), platform)
+}
+
+// KnownPlatforms lists the platforms that locks can be made for.
+func KnownPlatforms() []string {
+	return []string{"linux-aarch64", "linux-x86_64", "macos-arm64", "macos-x86_64"}
+}
