@@ -8,6 +8,8 @@ package resources
 
 import (
 	"cmp"
+	"fmt"
+	"strings"
 
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
@@ -21,6 +23,16 @@ func (a Addr) String() string { return a.Kind + "." + a.Name }
 
 // MarshalText writes kind.name.
 func (a Addr) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads kind.name; the name may hold dots.
+func (a *Addr) UnmarshalText(b []byte) error {
+	kind, name, ok := strings.Cut(string(b), ".")
+	if !ok || kind == "" || name == "" {
+		return fmt.Errorf("address %q is not kind.name", b)
+	}
+	*a = Addr{kind, name}
+	return nil
+}
 
 // Compare orders addresses by kind, then name.
 func (a Addr) Compare(b Addr) int {
