@@ -1,0 +1,355 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// manyChanges is how many changes still get a block each.
+const manyChanges = 20
+
+// Plan prints a plan for people: the checks, what changes and how, the storage
+// summary, what stands in the way, and last the line of totals. A plan with
+// nothing to do is one line, with its warnings above.
+func Plan(w io.Writer, plan *planner.Plan, o Options) error {
+	p := newPage(w, o)
+	t := plan.Totals()
+	if t.Changes() == 0 && t.Blocked == 0 {
+		p.nothingToDo(plan)
+		return p.close()
+	}
+	p.checks(plan)
+	p.changes(plan, t)
+	p.storage(plan.Storage)
+	p.notes(plan.Notes)
+	p.planProblems(plan)
+	p.destructive(plan)
+	p.totals(plan, t)
+	return p.close()
+}
+
+func (p *page) nothingToDo(plan *planner.Plan) {
+	p.planProblems(plan)
+	if p.o.Verbose {
+		p.checks(plan)
+		p.storage(plan.Storage)
+		p.notes(plan.Notes)
+	}
+	agree := plan.Unchanged
+	for i := range plan.Items {
+		if plan.Items[i].Change.Action == resources.None {
+			agree++
+		}
+	}
+	verb := "agree"
+	if agree == 1 {
+		verb = "agrees"
+	}
+	p.line(0, "Nothing to do: %s %s with %s%s.", count(agree, "resource"), verb, p.o.manifest(), where(plan))
+}
+
+// where is such as " (environment local on mac1)".
+func where(plan *planner.Plan) string {
+	switch {
+	case plan.Environment != "" && plan.Host != "":
+		return fmt.Sprintf(" (environment %s on %s)", plan.Environment, plan.Host)
+	case plan.Environment != "":
+		return fmt.Sprintf(" (environment %s)", plan.Environment)
+	case plan.Host != "":
+		return fmt.Sprintf(" (on %s)", plan.Host)
+	}
+	return ""
+}
+
+// checks prints one line for each requirement; what to do about one that failed
+// stands with the problems.
+func (p *page) checks(plan *planner.Plan) {
+	first := true
+	for i := range plan.Items {
+		item := &plan.Items[i]
+		if !item.Check {
+			continue
+		}
+		if first {
+			p.heading("Checks")
+			first = false
+		}
+		sign, c := "ok    ", green
+		switch {
+		case item.Change.Action == resources.Blocked:
+			sign, c = "fail  ", red
+		case item.Change.Problem != nil:
+			sign, c = "warn  ", yellow
+		}
+		text := item.Resource.Addr.String()
+		if said := summaryOf(&item.Change); said != "" {
+			text += ": " + said
+		}
+		p.hang(2, c, sign, text)
+	}
+	if !first {
+		p.blank()
+	}
+}
+
+// summaryOf is one phrase for a change: its own, or that of its problem.
+func summaryOf(c *resources.Change) string {
+	if c.Summary == "" && c.Problem != nil {
+		return c.Problem.Summary
+	}
+	return c.Summary
+}
+
+// changes prints a block for each change. Where there are many, those that only
+// make or write plain files are one line each; what runs a program, or takes
+// something away, is always shown in full.
+func (p *page) changes(plan *planner.Plan, t planner.Totals) {
+	if t.Changes() == 0 {
+		return
+	}
+	p.heading("Changes")
+	short := t.Changes() > manyChanges && !p.o.Detail
+	shortened := 0
+	wasBlock := false
+	for i := range plan.Items {
+		item := &plan.Items[i]
+		if item.Check || item.Change.Action == resources.None || item.Change.Action == resources.Blocked {
+			continue
+		}
+		if wasBlock {
+			p.blank()
+		}
+		p.changeLine(item)
+		wasBlock = !short || !isSmall(&item.Change)
+		if !wasBlock {
+			shortened++
+			continue
+		}
+		p.changeBody(&item.Change)
+	}
+	if shortened > 0 {
+		if wasBlock {
+			p.blank()
+		}
+		p.line(2, "(%s on one line each; --detail shows what they write)", count(shortened, "change"))
+	}
+	p.blank()
+}
+
+// isSmall reports whether a change does no more than make or write plain files,
+// directories and links.
+func isSmall(c *resources.Change) bool {
+	if c.Action == resources.Delete || c.Action == resources.Replace || len(c.Packages) > 0 {
+		return false
+	}
+	for _, s := range c.Steps {
+		switch s.(type) {
+		case resources.MakeDir, resources.WriteFile, resources.SetMode, resources.Link:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// sign returns what stands before a change, and its color.
+func sign(a resources.Action) (string, color) {
+	switch a {
+	case resources.Create:
+		return "+", green
+	case resources.Update:
+		return "~", yellow
+	case resources.Replace:
+		return "-/+", yellow
+	case resources.Delete:
+		return "-", red
+	case resources.Blocked:
+		return "!", red
+	case resources.Defer:
+		return "?", cyan
+	}
+	return " ", plain
+}
+
+func (p *page) changeLine(item *planner.Item) {
+	text, c := sign(item.Change.Action)
+	said := item.Change.Summary
+	if said == "" {
+		said = item.Resource.Spec.Owns().Name
+	} else if name := item.Resource.Spec.Owns().Name; name != item.Resource.Addr.Name && !strings.Contains(said, name) {
+		said = name + " (" + said + ")"
+	}
+	p.hang(2, c, text+" "+item.Resource.Addr.String(), ": "+said)
+}
+
+func (p *page) changeBody(c *resources.Change) {
+	for _, f := range c.Fields {
+		p.field(f)
+	}
+	p.packages(c.Packages)
+	for _, s := range c.Steps {
+		p.step(s)
+	}
+	if need := needText(c.Need); need != "" {
+		p.line(6, "%s", need)
+	}
+}
+
+func (p *page) field(f resources.Field) {
+	switch {
+	case f.Actual == "":
+		p.hang(6, plain, f.Path+": ", f.Desired)
+	case f.Desired == "":
+		p.hang(6, plain, f.Path+": ", f.Actual+" -> nothing")
+	default:
+		p.hang(6, plain, f.Path+": ", f.Actual+" -> "+f.Desired)
+	}
+}
+
+// packages prints distributions that come, go or change version. Many that only
+// come are columns where there is room for them.
+func (p *page) packages(list []resources.PackageChange) {
+	if len(list) == 0 {
+		return
+	}
+	p.line(6, "packages: %s", packageCounts(list))
+	for _, c := range list {
+		switch {
+		case c.Actual == "":
+			p.hang(8, green, "+ ", c.Name+" "+c.Desired)
+		case c.Desired == "":
+			p.hang(8, red, "- ", c.Name+" "+c.Actual)
+		default:
+			p.hang(8, yellow, "~ ", c.Name+" "+c.Actual+" -> "+c.Desired)
+		}
+	}
+}
+
+func packageCounts(list []resources.PackageChange) string {
+	var come, change, leave int
+	for _, c := range list {
+		switch {
+		case c.Actual == "":
+			come++
+		case c.Desired == "":
+			leave++
+		default:
+			change++
+		}
+	}
+	var parts []string
+	for _, part := range []struct {
+		n    int
+		word string
+	}{{come, "to add"}, {change, "to change"}, {leave, "to remove"}} {
+		if part.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.word))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func needText(n resources.Need) string {
+	var parts []string
+	if n.Download > 0 {
+		parts = append(parts, "downloads "+bytesize.Format(n.Download))
+	}
+	if n.Disk > 0 {
+		parts = append(parts, "takes "+bytesize.Format(n.Disk))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (p *page) notes(notes []string) {
+	if len(notes) == 0 {
+		return
+	}
+	p.heading("Notes")
+	for _, note := range notes {
+		p.hang(2, plain, "- ", note)
+	}
+	p.blank()
+}
+
+// planProblems prints what is blocked and what is warned of, with what to do.
+func (p *page) planProblems(plan *planner.Plan) {
+	for i := range plan.Items {
+		if d := plan.Items[i].Change.Problem; d != nil {
+			p.problem(0, withPlace(d, plan.Items[i].Resource))
+			p.blank()
+		}
+	}
+}
+
+// withPlace fills in what a problem does not say of where it comes from.
+func withPlace(d *diag.Problem, r *resources.Resource) *diag.Problem {
+	full := *d
+	if full.Addr == "" {
+		full.Addr = r.Addr.String()
+	}
+	if !full.Pos.IsValid() {
+		full.Pos = r.Pos
+	}
+	return &full
+}
+
+// destructive names again what is deleted or makes way.
+func (p *page) destructive(plan *planner.Plan) {
+	for i := range plan.Items {
+		item := &plan.Items[i]
+		name := item.Resource.Addr.String() + " (" + item.Resource.Spec.Owns().Name + ")"
+		switch item.Change.Action {
+		case resources.Delete:
+			p.hang(0, red, "Deletes ", name)
+		case resources.Replace:
+			p.hang(0, yellow, "Replaces ", name)
+		}
+	}
+}
+
+func (p *page) totals(plan *planner.Plan, t planner.Totals) {
+	text := fmt.Sprintf("%d to create, %d to update, %d to delete", t.Create, t.Update, t.Delete)
+	for _, more := range []struct {
+		n    int
+		word string
+	}{{t.Replace, "to replace"}, {t.Deferred, "decided during apply"}, {t.Blocked, "blocked"}} {
+		if more.n > 0 {
+			text += fmt.Sprintf(", %d %s", more.n, more.word)
+		}
+	}
+	if need := needText(planNeed(plan)); need != "" {
+		text += "; " + need
+	}
+	p.hang(0, bold, "Plan: ", text+".")
+}
+
+// planNeed adds up what all changes take.
+func planNeed(plan *planner.Plan) resources.Need {
+	var sum resources.Need
+	for i := range plan.Items {
+		if plan.Items[i].Change.Action == resources.Blocked {
+			continue
+		}
+		sum.Download += plan.Items[i].Change.Need.Download
+		sum.Disk += plan.Items[i].Change.Need.Disk
+	}
+	return sum
+}
+
+func (p *page) heading(text string) { p.raw(p.paint(bold, text) + "\n") }
+
+// count is "1 resource", "2 resources".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func spaces(n int) string { return strings.Repeat(" ", n) }

@@ -1,0 +1,64 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// planDocument is a plan for programs, format version 1.
+type planDocument struct {
+	Version     int              `json:"version"`
+	Environment string           `json:"environment,omitempty"`
+	Root        string           `json:"root"`
+	Host        string           `json:"host"`
+	Platform    string           `json:"platform"`
+	Items       []planItem       `json:"items"`
+	Unchanged   int              `json:"unchanged"` // resources that agree and are left out
+	Totals      planner.Totals   `json:"totals"`
+	Need        resources.Need   `json:"need"`
+	Storage     *planner.Storage `json:"storage,omitempty"`
+	Notes       []string         `json:"notes,omitempty"`
+}
+
+// planItem is one check or change. After holds the indices of the items that
+// come before it.
+type planItem struct {
+	Addr   resources.Addr   `json:"addr"`
+	Owns   string           `json:"owns"`
+	Pos    diag.Pos         `json:"pos,omitzero"`
+	Check  bool             `json:"check,omitempty"`
+	Change resources.Change `json:"change"`
+	Steps  json.RawMessage  `json:"steps,omitempty"`
+	After  []int            `json:"after,omitempty"`
+}
+
+// PlanJSON writes a plan as one document with format version 1. Steps are
+// written as resources.MarshalSteps does.
+func PlanJSON(w io.Writer, plan *planner.Plan) error {
+	doc := planDocument{
+		Version: Version, Environment: plan.Environment, Root: plan.Root, Host: plan.Host, Platform: plan.Platform,
+		Items: make([]planItem, len(plan.Items)), Unchanged: plan.Unchanged, Totals: plan.Totals(),
+		Need: planNeed(plan), Storage: plan.Storage, Notes: plan.Notes,
+	}
+	for i := range plan.Items {
+		item := &plan.Items[i]
+		doc.Items[i] = planItem{
+			Addr: item.Resource.Addr, Owns: item.Resource.Spec.Owns().String(), Pos: item.Resource.Pos,
+			Check: item.Check, Change: item.Change, After: item.After,
+		}
+		if len(item.Change.Steps) == 0 {
+			continue
+		}
+		steps, err := resources.MarshalSteps(item.Change.Steps)
+		if err != nil {
+			return fmt.Errorf("encode the steps of %s: %w", item.Resource.Addr, err)
+		}
+		doc.Items[i].Steps = steps
+	}
+	return writeJSON(w, doc, "  ")
+}

@@ -1,0 +1,100 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// stepIndent is how far steps stand from the edge.
+const stepIndent = 6
+
+// step prints one step: a command as a shell reads it, a file as the difference
+// to what is there, anything else in words.
+func (p *page) step(s resources.Step) {
+	switch s := s.(type) {
+	case resources.Run:
+		p.command(s)
+	case resources.WriteFile:
+		p.line(stepIndent, "write %s (%s, %s)", s.Path, s.Mode, bytesize.Format(int64(len(s.Content))))
+		if !isOurs(s.Path) {
+			p.fileDiff(s)
+		}
+	default:
+		p.line(stepIndent, "%s", stepText(s))
+	}
+}
+
+// isOurs reports whether a path is of reconcile's own folder, whose files say
+// nothing to people.
+func isOurs(path string) bool {
+	return strings.HasPrefix(path, layout.Dir+"/") || strings.HasPrefix(path, layout.GenerationLink+"/")
+}
+
+// command prints what will run. Variables that it gets stand before it, the
+// folder that it runs in behind.
+func (p *page) command(s resources.Run) {
+	words := append([]string{s.Program}, s.Args...)
+	if len(s.Env) > 0 {
+		words = append(append([]string{"env"}, s.Env...), words...)
+	}
+	prompt := "$ "
+	for _, line := range foldCommand(words, p.o.Width-stepIndent-len(prompt)) {
+		p.raw(spaces(stepIndent) + p.paint(faint, prompt) + line + "\n")
+		prompt = "  "
+	}
+	if s.Dir != "" {
+		p.line(stepIndent+2, "(in %s)", s.Dir)
+	}
+	if s.Index {
+		p.line(stepIndent+2, "(with this machine's package index)")
+	}
+}
+
+// stepText says in words what a step does.
+func stepText(s resources.Step) string {
+	switch s := s.(type) {
+	case resources.MakeDir:
+		return fmt.Sprintf("make directory %s (%s)", s.Path, s.Mode)
+	case resources.WriteFile:
+		return fmt.Sprintf("write %s (%s, %s)", s.Path, s.Mode, bytesize.Format(int64(len(s.Content))))
+	case resources.SetMode:
+		return fmt.Sprintf("set the mode of %s to %s", s.Path, s.Mode)
+	case resources.Link:
+		return fmt.Sprintf("link %s -> %s", s.Path, s.Target)
+	case resources.Remove:
+		return "remove " + s.Path
+	case resources.Fetch:
+		return fetchText(s)
+	case resources.Run:
+		return "run " + strings.Join(escapeWords(append([]string{s.Program}, s.Args...)), " ")
+	case resources.Reuse:
+		return fmt.Sprintf("reuse %s of %s", count(len(s.Dists), "distribution"), s.From)
+	case resources.Compile:
+		return "compile bytecode in " + s.Generation
+	case resources.Prove:
+		return "prove that these import: " + strings.Join(s.Imports, ", ")
+	case resources.Seal:
+		return fmt.Sprintf("verify %s and seal %s", count(len(s.Packages), "distribution"), s.Generation)
+	case resources.Switch:
+		return fmt.Sprintf("make it visible: %s -> %s", s.Link, s.Target)
+	}
+	return resources.StepName(s)
+}
+
+func fetchText(s resources.Fetch) string {
+	text := "fetch "
+	if len(s.URLs) > 0 {
+		text += s.URLs[0]
+	}
+	if len(s.URLs) > 1 {
+		text += fmt.Sprintf(" (or from %s)", count(len(s.URLs)-1, "other place"))
+	}
+	if s.Size > 0 {
+		text += " (" + bytesize.Format(s.Size) + ")"
+	}
+	return text + " into " + s.Path + ", sha256 " + s.SHA256.String()
+}
