@@ -1,0 +1,88 @@
+package state
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+)
+
+// A journal is rewritten when it is larger than compactAbove bytes and more than
+// twice as long as what it says.
+const compactAbove = 64 << 10
+
+// maxSwitches is how many switches of an environment are remembered.
+const maxSwitches = 50
+
+func (j *Journal) compact() error {
+	if j.size <= compactAbove {
+		return nil
+	}
+	text, err := j.root.ReadFile(j.base)
+	if err != nil {
+		return err
+	}
+	short, _, _, err := j.condense()
+	if err != nil || 2*len(short) >= len(text) {
+		return err
+	}
+	return j.rewrite(text)
+}
+
+// condense returns a journal that says what j says: a header, and one line with
+// everything. Numbers go on, so that a line of the old file fits nowhere in it.
+func (j *Journal) condense() ([]byte, sum, uint64, error) {
+	head := &line{Seq: j.Serial + 1, Lineage: j.Lineage, Kind: kindHeader, Time: j.stamp(), Version: Version}
+	text, s, err := head.encode(sum{})
+	if err != nil || len(j.entries)+len(j.switches)+len(j.pending) == 0 {
+		return text, s, head.Seq, err
+	}
+	all := &line{Seq: head.Seq + 1, Lineage: j.Lineage, Kind: kindCompaction, Time: j.stamp()}
+	all.Done = slices.SortedFunc(maps.Values(j.entries), func(a, b Entry) int { return a.Addr.Compare(b.Addr) })
+	all.Intents = j.Pending()
+	all.Switched = recent(j.switches)
+	more, s, err := all.encode(s)
+	return append(text, more...), s, all.Seq, err
+}
+
+// recent drops the oldest switches of each environment.
+func recent(all []Switch) []Switch {
+	var list []Switch
+	count := map[string]int{}
+	for _, sw := range slices.Backward(all) {
+		if count[sw.Environment]++; count[sw.Environment] <= maxSwitches {
+			list = append(list, sw)
+		}
+	}
+	slices.Reverse(list)
+	return slices.SortedStableFunc(slices.Values(list), func(a, b Switch) int { return cmp.Compare(a.Environment, b.Environment) })
+}
+
+// rewrite replaces the journal by a condensed one and opens that. old, unless it
+// is nil, is what stood there and is kept as .prev.
+func (j *Journal) rewrite(old []byte) error {
+	text, s, serial, err := j.condense()
+	if err != nil {
+		return err
+	}
+	crashpoint.Here(crashpoint.CompactBefore)
+	if old != nil {
+		if err := atomicfile.Write(j.root, j.base+".prev", 0o600, old); err != nil {
+			return err
+		}
+	}
+	crashpoint.Here(crashpoint.CompactPrevious)
+	if err := atomicfile.Write(j.root, j.base, 0o600, text); err != nil {
+		return err
+	}
+	crashpoint.Here(crashpoint.CompactAfter)
+	if j.file != nil {
+		if err := j.file.Close(); err != nil {
+			return err
+		}
+	}
+	j.Serial, j.last, j.size = serial, s, int64(len(text))
+	return j.reopen()
+}

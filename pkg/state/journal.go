@@ -1,0 +1,179 @@
+package state
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// A Journal is the state of a machine, open for writing. Whoever opens it holds
+// the Lock. It is not safe for use by several goroutines at once.
+type Journal struct {
+	State
+	root   *os.Root // the machine's part
+	base   string
+	path   string
+	file   *os.File
+	last   sum
+	size   int64
+	now    func() time.Time
+	broken error // a write failed: what is on disk is not known
+}
+
+// Open opens the journal at path for writing, and makes it and its directory
+// where they do not exist. now gives the times in it, which decide nothing.
+func Open(path string, now func() time.Time) (*Journal, error) {
+	dir := filepath.Dir(path)
+	if err := makePrivate(dir); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{State: *empty(), root: root, base: filepath.Base(path), path: path, now: now}
+	if err := j.load(); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return j, nil
+}
+
+// makePrivate makes dir and its missing parents, for this user alone.
+func makePrivate(dir string) error {
+	above := dir
+	for {
+		if _, err := os.Lstat(above); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		above = filepath.Dir(above)
+	}
+	root, err := os.OpenRoot(above)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	rel, err := filepath.Rel(above, dir)
+	if err != nil {
+		return err
+	}
+	_, err = atomicfile.MakeAll(root, filepath.ToSlash(rel), 0o700)
+	return err
+}
+
+func (j *Journal) load() error {
+	text, err := j.root.ReadFile(j.base)
+	if errors.Is(err, fs.ErrNotExist) {
+		return j.create()
+	}
+	if err != nil {
+		return err
+	}
+	p, err := parse(j.path, text)
+	if err != nil {
+		return err
+	}
+	j.State, j.last, j.size = *p.state, p.last, int64(p.good)
+	if j.Torn != "" {
+		// Rewritten, not cut: the unreadable end stays readable to people in .prev.
+		return j.rewrite(text)
+	}
+	return j.reopen()
+}
+
+// create writes a journal that holds a header alone.
+func (j *Journal) create() error {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails, by its documentation
+	j.Lineage = hex.EncodeToString(id[:])
+	return j.rewrite(nil)
+}
+
+func (j *Journal) reopen() error {
+	f, err := j.root.OpenFile(j.base, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	j.file = f
+	return nil
+}
+
+// Intend writes that the items are about to be changed.
+func (j *Journal) Intend(list ...Intent) error {
+	return j.append(&line{Kind: kindIntent, Intents: list})
+}
+
+// Done writes that the items are done. Times that are not set become now.
+func (j *Journal) Done(list ...Entry) error {
+	for i := range list {
+		if list[i].Time == "" {
+			list[i].Time = j.stamp()
+		}
+	}
+	return j.append(&line{Kind: kindDone, Done: list})
+}
+
+// Failed writes that items that were intended did not get to their end.
+func (j *Journal) Failed(list ...Failure) error {
+	return j.append(&line{Kind: kindFailed, Failed: list})
+}
+
+// Switched writes that a generation became the visible one.
+func (j *Journal) Switched(environment, from, to string) error {
+	return j.append(&line{Kind: kindSwitched, Switched: []Switch{{environment, from, to, j.stamp()}}})
+}
+
+// Forget writes that resources are no longer managed; nothing else changes.
+func (j *Journal) Forget(list ...resources.Addr) error {
+	return j.append(&line{Kind: kindForgotten, Forgotten: list})
+}
+
+// append returns when the line is on disk. After a write that failed, nothing
+// more is written: what the file holds is no longer known.
+func (j *Journal) append(l *line) error {
+	if j.broken != nil {
+		return j.broken
+	}
+	l.Seq, l.Lineage, l.Time = j.Serial+1, j.Lineage, j.stamp()
+	text, s, err := l.encode(j.last)
+	if err != nil {
+		return err
+	}
+	crashpoint.Here(crashpoint.JournalBefore)
+	_, err = j.file.Write(text)
+	crashpoint.Here(crashpoint.JournalWritten)
+	if err == nil {
+		err = syncData(j.file)
+	}
+	if err != nil {
+		j.broken = fmt.Errorf("write the state: %w", err)
+		return j.broken
+	}
+	crashpoint.Here(crashpoint.JournalAfter)
+	j.fold(l)
+	j.Serial, j.last = l.Seq, s
+	j.size += int64(len(text))
+	return nil
+}
+
+func (j *Journal) stamp() string { return j.now().UTC().Format(time.RFC3339) }
+
+// Close compacts the journal if that is worth it, and closes it.
+func (j *Journal) Close() error {
+	var errs []error
+	if j.file != nil {
+		if j.broken == nil {
+			errs = append(errs, j.compact())
+		}
+		errs = append(errs, j.file.Close())
+	}
+	return errors.Join(append(errs, j.root.Close())...)
+}
