@@ -49,6 +49,10 @@ func Tools(platform string) string { return path.Join(Dir, "tools", platform) }
 // Tool returns the folder of one pinned helper, such as "uv", "0.13.9".
 func Tool(platform, name, version string) string { return path.Join(Tools(platform), name+"-"+version) }
 
+// ToolComplete is the file in the folder of a helper that is written last: the
+// SHA-256 of its program, in hexadecimal. A helper without it does not count.
+func ToolComplete(tool string) string { return path.Join(tool, "complete") }
+
 // Environment returns the folder of an environment's generations.
 func Environment(state, env string) string { return path.Join(state, "envs", env) }
 

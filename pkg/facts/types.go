@@ -168,6 +168,9 @@ type Tool struct {
 	Version string `json:"version,omitempty"`
 	Source  string `json:"source,omitempty"`  // "path", "reconcile"
 	Refused string `json:"refused,omitempty"` // why the one that was found is not used
+	// SHA256 is what the program below .reconcile/tools should be, as the file
+	// "complete" beside it says. Whether it is that is checked when it is run.
+	SHA256 SHA256 `json:"sha256,omitzero"`
 }
 
 // Environment is a Python environment of the manifest as it stands: what is

@@ -47,7 +47,7 @@ type Link struct {
 }
 
 // Remove moves a file or tree into the trash of this machine on the same file
-// system, and deletes it there without hurry.
+// system, and deletes it there without hurry. Nothing there is nothing to do.
 type Remove struct {
 	Path string `json:"path"`
 }
@@ -68,10 +68,13 @@ type Fetch struct {
 // Run starts a program in a built environment and waits for it. Nothing of a
 // manifest ever reaches a shell: Args are words.
 type Run struct {
-	Program string   `json:"program"` // absolute
-	Args    []string `json:"args,omitempty"`
-	Env     []string `json:"env,omitempty"` // KEY=value, beside the few that every child gets
-	Dir     string   `json:"dir,omitempty"` // "" for the project root
+	Program string `json:"program"` // absolute
+	// SHA256 is what Program must be; it is checked just before the start. Zero
+	// for a program of the machine, which nobody pinned.
+	SHA256 facts.SHA256 `json:"sha256,omitzero"`
+	Args   []string     `json:"args,omitempty"`
+	Env    []string     `json:"env,omitempty"` // KEY=value, beside the few that every child gets
+	Dir    string       `json:"dir,omitempty"` // "" for the project root
 	// Index hands the program this machine's package index, CA, wheel folders
 	// and proxy (for pip and uv, by variables), which never appear in a plan.
 	Index   bool          `json:"index,omitempty"`
