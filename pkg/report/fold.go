@@ -91,3 +91,7 @@ func escapeWords(words []string) []string {
 	}
 	return out
 }
+
+// Command returns words as one line that a shell reads back, and that shows
+// nothing a terminal must not see.
+func Command(words []string) string { return strings.Join(escapeWords(words), " ") }

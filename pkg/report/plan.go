@@ -51,7 +51,7 @@ func (p *page) nothingToDo(plan *planner.Plan) {
 	if agree == 1 {
 		verb = "agrees"
 	}
-	p.line(0, "Nothing to do: %s %s with %s%s.", count(agree, "resource"), verb, p.o.manifest(), where(plan))
+	p.whole(plain, "Nothing to do: ", fmt.Sprintf("%s %s with %s%s.", count(agree, "resource"), verb, p.o.manifest(), where(plan)))
 }
 
 // where is such as " (environment local on mac1)".
@@ -106,40 +106,45 @@ func summaryOf(c *resources.Change) string {
 	return c.Summary
 }
 
-// changes prints a block for each change. Where there are many, those that only
-// make or write plain files are one line each; what runs a program, or takes
-// something away, is always shown in full.
+// changes prints a block for each change, and a line for what is blocked, whose
+// reason stands with the problems. Where there are many, those that only make or
+// write plain files are one line each; what runs a program, or takes something
+// away, is always shown in full.
 func (p *page) changes(plan *planner.Plan, t planner.Totals) {
-	if t.Changes() == 0 {
-		return
-	}
-	p.heading("Changes")
 	short := t.Changes() > manyChanges && !p.o.Detail
-	shortened := 0
-	wasBlock := false
+	shown, shortened, gap := 0, 0, false
 	for i := range plan.Items {
 		item := &plan.Items[i]
-		if item.Check || item.Change.Action == resources.None || item.Change.Action == resources.Blocked {
+		if item.Check || item.Change.Action == resources.None {
 			continue
 		}
-		if wasBlock {
+		if shown == 0 {
+			p.heading("Changes")
+		}
+		shown++
+		blocked := item.Change.Action == resources.Blocked
+		oneLine := blocked || (short && isSmall(&item.Change))
+		if gap || (shown > 1 && !oneLine) {
 			p.blank()
 		}
 		p.changeLine(item)
-		wasBlock = !short || !isSmall(&item.Change)
-		if !wasBlock {
+		gap = !oneLine
+		switch {
+		case !oneLine:
+			p.changeBody(&item.Change)
+		case !blocked:
 			shortened++
-			continue
 		}
-		p.changeBody(&item.Change)
 	}
 	if shortened > 0 {
-		if wasBlock {
+		if gap {
 			p.blank()
 		}
 		p.line(2, "(%s on one line each; --detail shows what they write)", count(shortened, "change"))
 	}
-	p.blank()
+	if shown > 0 {
+		p.blank()
+	}
 }
 
 // isSmall reports whether a change does no more than make or write plain files,
@@ -179,13 +184,15 @@ func sign(a resources.Action) (string, color) {
 
 func (p *page) changeLine(item *planner.Item) {
 	text, c := sign(item.Change.Action)
-	said := item.Change.Summary
-	if said == "" {
+	said := summaryOf(&item.Change)
+	if item.Change.Action == resources.Blocked {
+		said = "blocked: " + said
+	} else if said == "" {
 		said = item.Resource.Spec.Owns().Name
 	} else if name := item.Resource.Spec.Owns().Name; name != item.Resource.Addr.Name && !strings.Contains(said, name) {
 		said = name + " (" + said + ")"
 	}
-	p.hang(2, c, text+" "+item.Resource.Addr.String(), ": "+said)
+	p.hang(2, c, text+" ", item.Resource.Addr.String()+": "+said)
 }
 
 func (p *page) changeBody(c *resources.Change) {
@@ -212,22 +219,25 @@ func (p *page) field(f resources.Field) {
 	}
 }
 
-// packages prints distributions that come, go or change version. Many that only
-// come are columns where there is room for them.
+// packages prints distributions that come, go or change version.
 func (p *page) packages(list []resources.PackageChange) {
 	if len(list) == 0 {
 		return
 	}
 	p.line(6, "packages: %s", packageCounts(list))
 	for _, c := range list {
-		switch {
-		case c.Actual == "":
-			p.hang(8, green, "+ ", c.Name+" "+c.Desired)
-		case c.Desired == "":
-			p.hang(8, red, "- ", c.Name+" "+c.Actual)
-		default:
-			p.hang(8, yellow, "~ ", c.Name+" "+c.Actual+" -> "+c.Desired)
-		}
+		p.packageChange(8, c)
+	}
+}
+
+func (p *page) packageChange(indent int, c resources.PackageChange) {
+	switch {
+	case c.Actual == "":
+		p.hang(indent, green, "+ ", c.Name+" "+c.Desired)
+	case c.Desired == "":
+		p.hang(indent, red, "- ", c.Name+" "+c.Actual)
+	default:
+		p.hang(indent, yellow, "~ ", c.Name+" "+c.Actual+" -> "+c.Desired)
 	}
 }
 
@@ -326,7 +336,7 @@ func (p *page) totals(plan *planner.Plan, t planner.Totals) {
 	if need := needText(planNeed(plan)); need != "" {
 		text += "; " + need
 	}
-	p.hang(0, bold, "Plan: ", text+".")
+	p.whole(bold, "Plan: ", text+".")
 }
 
 // planNeed adds up what all changes take.

@@ -102,28 +102,37 @@ func (p *page) raw(text string) {
 // blank ends a section.
 func (p *page) blank() { p.raw("\n") }
 
-// line writes one line, escaped, folded behind its indent.
+// line writes one line, escaped; what is folded stands two columns deeper.
 func (p *page) line(indent int, format string, args ...any) {
-	p.hang(indent, plain, "", fmt.Sprintf(format, args...))
+	p.folded(indent, indent+2, plain, "", fmt.Sprintf(format, args...))
 }
 
 // hang writes a label in a color, and text beside it that is folded under its
-// own first word. The label is ours; the text is escaped, and each of its lines
-// stays a line.
+// own first word.
 func (p *page) hang(indent int, c color, label, text string) {
+	p.folded(indent, indent+columns(Escape(label)), c, label, text)
+}
+
+// whole writes one line, escaped and never folded: scripts look for it.
+func (p *page) whole(c color, label, text string) {
+	p.raw(p.paint(c, Escape(label)) + Escape(text) + "\n")
+}
+
+// folded writes a label and a text, whose further pieces begin at column under.
+// Both are escaped, and each line of the text stays a line.
+func (p *page) folded(indent, under int, c color, label, text string) {
 	label = Escape(label)
-	under := indent + columns(label)
+	first := indent + columns(label)
 	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
-		for j, piece := range fold(Escape(line), p.o.Width-under) {
-			if i == 0 && j == 0 {
-				p.raw(strings.Repeat(" ", indent) + p.paint(c, label) + piece + "\n")
-				continue
+		for j, piece := range fold(Escape(line), p.o.Width-max(first, under)) {
+			switch {
+			case i == 0 && j == 0:
+				p.raw(spaces(indent) + p.paint(c, label) + piece + "\n")
+			case piece == "":
+				p.blank()
+			default:
+				p.raw(spaces(under) + piece + "\n")
 			}
-			if piece == "" {
-				p.raw("\n")
-				continue
-			}
-			p.raw(strings.Repeat(" ", under) + piece + "\n")
 		}
 	}
 }

@@ -41,9 +41,9 @@ func (p *page) command(s resources.Run) {
 	if len(s.Env) > 0 {
 		words = append(append([]string{"env"}, s.Env...), words...)
 	}
-	prompt := "$ "
-	for _, line := range foldCommand(words, p.o.Width-stepIndent-len(prompt)) {
-		p.raw(spaces(stepIndent) + p.paint(faint, prompt) + line + "\n")
+	prompt := p.paint(faint, "$ ")
+	for _, line := range foldCommand(words, p.o.Width-stepIndent-2) {
+		p.raw(spaces(stepIndent) + prompt + line + "\n")
 		prompt = "  "
 	}
 	if s.Dir != "" {
@@ -70,7 +70,7 @@ func stepText(s resources.Step) string {
 	case resources.Fetch:
 		return fetchText(s)
 	case resources.Run:
-		return "run " + strings.Join(escapeWords(append([]string{s.Program}, s.Args...)), " ")
+		return "run " + Command(append([]string{s.Program}, s.Args...))
 	case resources.Reuse:
 		return fmt.Sprintf("reuse %s of %s", count(len(s.Dists), "distribution"), s.From)
 	case resources.Compile:

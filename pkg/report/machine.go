@@ -1,0 +1,180 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// installed is what a machine has, for status and summary.
+type installed struct {
+	Environments []environment  `json:"environments"`
+	GPU          *facts.GPU     `json:"gpu,omitempty"`
+	Disks        []disk         `json:"disks"`
+	Unknown      []unknownThing `json:"unknown,omitempty"`
+}
+
+// environment is what is visible of one environment.
+type environment struct {
+	Name       string            `json:"name"`
+	Path       string            `json:"path"`
+	Foreign    string            `json:"foreign,omitempty"` // why it is not ours
+	Generation string            `json:"generation,omitempty"`
+	Python     string            `json:"python,omitempty"`
+	Base       string            `json:"base,omitempty"` // interpreter it was made from
+	Packages   []facts.Package   `json:"packages"`
+	Damage     []facts.Damage    `json:"damage,omitempty"`
+	Enter      map[string]string `json:"enter,omitempty"` // by shell, and "run" for a single command
+}
+
+type disk struct {
+	Path string `json:"path"`
+	facts.Disk
+}
+
+// unknownThing is a fact that could not be seen, and why.
+type unknownThing struct {
+	Key    facts.Key `json:"key"`
+	Reason string    `json:"reason"`
+}
+
+func (m Machine) installed() installed {
+	out := installed{Environments: []environment{}, Disks: []disk{}}
+	for _, k := range m.Facts.Keys() {
+		fact, reason, ok := m.Facts.Lookup(k)
+		if !ok {
+			out.Unknown = append(out.Unknown, unknownThing{k, reason})
+			continue
+		}
+		switch fact := fact.(type) {
+		case facts.Environment:
+			out.Environments = append(out.Environments, describeEnvironment(fact))
+		case facts.GPU:
+			out.GPU = &fact
+		case facts.Disk:
+			out.Disks = append(out.Disks, disk{fact.Path, fact})
+		}
+	}
+	return out
+}
+
+func describeEnvironment(e facts.Environment) environment {
+	out := environment{Name: e.Name, Path: e.Path, Foreign: e.Foreign, Packages: []facts.Package{}}
+	g, ok := e.CurrentGeneration()
+	if !ok || e.Foreign != "" {
+		return out
+	}
+	out.Generation, out.Python, out.Base, out.Damage = g.Name, g.Python, g.Base, g.Damage
+	if g.Packages != nil {
+		out.Packages = g.Packages
+	}
+	activate := e.Path + "/bin/activate"
+	out.Enter = map[string]string{
+		"sh":   "source " + resources.ShellQuote(activate),
+		"fish": "source " + resources.ShellQuote(activate+".fish"),
+		"csh":  "source " + resources.ShellQuote(activate+".csh"),
+		"run":  "reconcile run -- COMMAND",
+	}
+	return out
+}
+
+// machine prints what a machine has.
+func (p *page) machine(m Machine) {
+	has := m.installed()
+	for _, e := range has.Environments {
+		p.environment(e)
+	}
+	var rows [][2]string
+	if has.GPU != nil {
+		rows = append(rows, [2]string{"GPU", gpuText(*has.GPU)})
+	}
+	for _, d := range has.Disks {
+		rows = append(rows, [2]string{"disk " + d.Path, fmt.Sprintf("%s free of %s", bytesize.Format(d.Free), bytesize.Format(d.Total))})
+	}
+	for _, u := range has.Unknown {
+		rows = append(rows, [2]string{u.Key.String(), "not known: " + u.Reason})
+	}
+	if len(rows) == 0 {
+		return
+	}
+	p.heading("Machine")
+	p.table(2, rows)
+	p.blank()
+}
+
+func gpuText(g facts.GPU) string {
+	if g.Vendor == "none" || g.Vendor == "" {
+		return "none"
+	}
+	if g.Driver == "" {
+		return g.Vendor
+	}
+	return g.Vendor + ", driver " + g.Driver
+}
+
+// environment prints one environment: where, which Python, what is installed, how
+// to enter.
+func (p *page) environment(e environment) {
+	p.heading("Environment " + Escape(e.Name))
+	switch {
+	case e.Foreign != "":
+		p.line(2, "%s is %s", e.Path, e.Foreign)
+	case e.Generation == "":
+		p.line(2, "%s is not built yet", e.Path)
+	default:
+		p.built(e)
+	}
+	p.blank()
+}
+
+func (p *page) built(e environment) {
+	rows := [][2]string{{"path", e.Path}, {"generation", e.Generation}}
+	python := e.Python
+	if e.Base != "" {
+		python += " (" + e.Base + ")"
+	}
+	rows = append(
+		rows,
+		[2]string{"python", python},
+		[2]string{"enter", e.Enter["sh"]},
+		[2]string{"or", e.Enter["run"]},
+		[2]string{"packages", fmt.Sprint(len(e.Packages))},
+	)
+	if len(e.Damage) > 0 {
+		rows = append(rows, [2]string{"damaged", fmt.Sprintf("in %s; `reconcile heal` builds a sound one", count(len(e.Damage), "place"))})
+	}
+	p.table(2, rows)
+	names := make([]string, len(e.Packages))
+	for i, pkg := range e.Packages {
+		names[i] = pkg.Name + " " + pkg.Version
+		if pkg.Origin != "" {
+			names[i] += " (" + pkg.Origin + ")"
+		}
+	}
+	p.columns(4, names)
+}
+
+// columns prints short texts beside each other where there is room, in the order
+// of a book's index: down, then right. Without a width each has its line.
+func (p *page) columns(indent int, texts []string) {
+	wide := 0
+	for i := range texts {
+		texts[i] = Escape(texts[i])
+		wide = max(wide, columns(texts[i])+2)
+	}
+	across := 1
+	if p.o.Width > indent && wide > 0 {
+		across = max(1, (p.o.Width-indent)/wide)
+	}
+	down := (len(texts) + across - 1) / across
+	for row := range down {
+		line := ""
+		for i := row; i < len(texts); i += down {
+			line += texts[i] + spaces(wide-columns(texts[i]))
+		}
+		p.raw(spaces(indent) + strings.TrimRight(line, " ") + "\n")
+	}
+}

@@ -1,0 +1,188 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/golden"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/report"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// variants are the ways in which every page is printed for a golden.
+func variants() map[string]report.Options {
+	all := map[string]report.Options{"pipe": {}}
+	for _, width := range []int{60, 80, 120} {
+		all[fmt.Sprint(width)] = report.Options{Width: width, Terminal: true}
+		all[fmt.Sprintf("%d-color", width)] = report.Options{Width: width, Terminal: true, Color: true}
+	}
+	return all
+}
+
+// page compares what print writes with a golden, once for each variant.
+func page(t *testing.T, name string, print func(*bytes.Buffer, report.Options) error) {
+	t.Helper()
+	for variant, o := range variants() {
+		t.Run(variant, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := print(&b, o); err != nil {
+				t.Fatal(err)
+			}
+			golden.Check(t, filepath.Join("testdata", name+"."+variant+".txt"), b.Bytes())
+		})
+	}
+}
+
+func TestPlan(t *testing.T) {
+	page(t, "plan", func(b *bytes.Buffer, o report.Options) error {
+		o.ReadText = readText
+		return report.Plan(b, fullPlan(), o)
+	})
+}
+
+func TestPlanForAnotherMachine(t *testing.T) {
+	var b bytes.Buffer
+	if err := report.Plan(&b, fullPlan(), report.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "(the difference is not shown: what is there was not recorded)"; !strings.Contains(b.String(), want) {
+		t.Errorf("no %q in\n%s", want, &b)
+	}
+}
+
+func TestPlanTooSmall(t *testing.T) {
+	p, err := planner.Make(manifestResources(), machineFacts(15_000_000_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := report.Plan(&b, p, report.Options{ReadText: readText}); err != nil {
+		t.Fatal(err)
+	}
+	golden.Check(t, "testdata/plan-too-small.txt", b.Bytes())
+}
+
+func TestPlanMany(t *testing.T) {
+	for name, o := range map[string]report.Options{"short": {}, "detail": {Detail: true}} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := report.Plan(&b, manyPlan(20), o); err != nil {
+				t.Fatal(err)
+			}
+			golden.Check(t, "testdata/plan-many."+name+".txt", b.Bytes())
+		})
+	}
+}
+
+func TestPlanNothingToDo(t *testing.T) {
+	ok := resources.Change{Summary: "212.3 GB free on ."}
+	agreeing := &planner.Plan{
+		Environment: "local", Host: "gpu1", Unchanged: 13, Notes: []string{"a note"},
+		Items: []planner.Item{{Resource: res("disk", "storage", facts.DiskKey(".")), Check: true, Change: ok}},
+	}
+	for _, c := range []struct {
+		plan *planner.Plan
+		o    report.Options
+		want string
+	}{
+		{agreeing, report.Options{}, "Nothing to do: 14 resources agree with manifest.yaml (environment local on gpu1).\n"},
+		{&planner.Plan{Unchanged: 1}, report.Options{Manifest: "m.yaml"}, "Nothing to do: 1 resource agrees with m.yaml.\n"},
+		{&planner.Plan{Host: "gpu1"}, report.Options{}, "Nothing to do: 0 resources agree with manifest.yaml (on gpu1).\n"},
+		{&planner.Plan{Environment: "local"}, report.Options{}, "Nothing to do: 0 resources agree with manifest.yaml (environment local).\n"},
+		{agreeing, report.Options{Verbose: true}, "Checks\n  ok    disk.storage: 212.3 GB free on .\n\nNotes\n  - a note\n\nNothing to do: 14 resources agree with manifest.yaml (environment local on gpu1).\n"},
+	} {
+		var b bytes.Buffer
+		if err := report.Plan(&b, c.plan, c.o); err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != c.want {
+			t.Errorf("got\n%s\nwant\n%s", &b, c.want)
+		}
+	}
+}
+
+func TestPlanJSON(t *testing.T) {
+	var first, second bytes.Buffer
+	if err := report.PlanJSON(&first, fullPlan()); err != nil {
+		t.Fatal(err)
+	}
+	if err := report.PlanJSON(&second, fullPlan()); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(first.Bytes(), second.Bytes()) {
+		t.Error("equal plans give different bytes")
+	}
+	golden.Check(t, "testdata/plan.json", first.Bytes())
+
+	var doc struct {
+		Version int
+		Items   []struct{ Steps json.RawMessage }
+	}
+	if err := json.Unmarshal(first.Bytes(), &doc); err != nil || doc.Version != 1 {
+		t.Fatalf("version %d: %v", doc.Version, err)
+	}
+	for i, item := range fullPlan().Items {
+		if item.Change.Steps == nil {
+			continue
+		}
+		steps, err := resources.UnmarshalSteps(doc.Items[i].Steps)
+		if err != nil || len(steps) != len(item.Change.Steps) {
+			t.Errorf("item %d: %d steps come back as %d: %v", i, len(item.Change.Steps), len(steps), err)
+		}
+	}
+}
+
+// brokenWriter is a pipe whose reader went away.
+type brokenWriter struct{}
+
+var errBroken = errors.New("broken pipe")
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
+
+func TestPlanBrokenPipe(t *testing.T) {
+	if err := report.Plan(brokenWriter{}, manyPlan(500), report.Options{}); !errors.Is(err, errBroken) {
+		t.Errorf("got %v, want %v", err, errBroken)
+	}
+	if err := report.PlanJSON(brokenWriter{}, fullPlan()); !errors.Is(err, errBroken) {
+		t.Errorf("got %v, want %v", err, errBroken)
+	}
+}
+
+func TestDiffIsNotShown(t *testing.T) {
+	long := strings.Repeat("line\n", 201)
+	for _, c := range []struct{ name, content, before, want string }{
+		{"long", long, "", "201 lines, 201 added and 0 removed, more than 200)"},
+		{"binary", "a\x00b", "", "what will be written is not text"},
+		{"invalid", "a\xff\xfeb\n", "", "what will be written is not text"},
+		{"binary before", "a\n", "\x7fELF\x00", "what is there is not text"},
+		{"large", strings.Repeat("x", 1<<20+1), "", "what will be written is large"},
+		{"unreadable", "a\n", "error", "permission denied"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			step := resources.WriteFile{Path: "a", Mode: 0o644, Content: c.content}
+			if c.before != "" {
+				step.Replaces = facts.SHA256{1}
+			}
+			plan := &planner.Plan{Items: []planner.Item{{Resource: res("file", "a", facts.PathKey("a")), Change: resources.Change{
+				Action: resources.Update, Steps: []resources.Step{step},
+			}}}}
+			var b bytes.Buffer
+			err := report.Plan(&b, plan, report.Options{ReadText: func(string) (string, error) {
+				if c.before == "error" {
+					return "", errors.New("open a: permission denied")
+				}
+				return c.before, nil
+			}})
+			if err != nil || !strings.Contains(b.String(), c.want) {
+				t.Errorf("%v, no %q in\n%.2000s", err, c.want, &b)
+			}
+		})
+	}
+}
