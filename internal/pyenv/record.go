@@ -1,0 +1,187 @@
+package pyenv
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"iter"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+// A RecordEntry is one line of a RECORD: a file that a distribution carries.
+type RecordEntry struct {
+	Path    string       // relative to the environment, cleaned: "lib/python3.10/site-packages/bs4/dammit.py"
+	SHA256  facts.SHA256 // zero unless HasHash and Algorithm is ""
+	HasHash bool         // RECORD itself and bytecode have none
+	Size    int64        // bytes; -1 where none is stated
+	// Algorithm is "" for sha256, else "sha384" or "sha512", with the digest in
+	// Sum: the other two that the standard allows and that wheels carry.
+	Algorithm string
+	Sum       string
+}
+
+// ParseRecord walks the lines of a RECORD file; base is the folder of packages
+// relative to the environment ("lib/python3.10/site-packages"). An entry that is
+// absolute or leads out of the environment, an unknown digest and a malformed
+// line are errors, after which the walk ends.
+//
+// Both pip and uv write the digests of the scripts that they rewrote, so that
+// only RECORD, signatures and bytecode are without one.
+func ParseRecord(b []byte, base string) iter.Seq2[RecordEntry, error] {
+	return func(yield func(RecordEntry, error) bool) {
+		for line := 1; len(b) > 0; line++ {
+			row, rest, err := cutRow(b)
+			if err == nil && row.empty() {
+				b = rest
+				continue
+			}
+			var e RecordEntry
+			if err == nil {
+				e, err = row.entry(base)
+			}
+			if err != nil {
+				yield(RecordEntry{}, fmt.Errorf("line %d: %w", line, err))
+				return
+			}
+			if !bytes.HasSuffix(row.path, []byte("/")) && !yield(e, nil) { // a folder says nothing
+				return
+			}
+			b = rest
+		}
+	}
+}
+
+// A row is the three fields of a line; the name unquoted where it was quoted.
+type row struct {
+	path       []byte
+	hash, size []byte
+}
+
+func (r *row) empty() bool { return len(r.path) == 0 && len(r.hash) == 0 && len(r.size) == 0 }
+
+// cutRow takes the first line off a CSV text.
+func cutRow(b []byte) (r row, rest []byte, err error) {
+	if b[0] == '"' {
+		r.path, b, err = cutQuoted(b)
+		if err != nil {
+			return r, nil, err
+		}
+		if len(b) == 0 || b[0] != ',' {
+			return r, nil, fmt.Errorf("no comma after a quoted name")
+		}
+		b = b[1:]
+	} else {
+		i := bytes.IndexAny(b, ",\n")
+		if i < 0 || b[i] == '\n' {
+			line, after, _ := bytes.Cut(b, []byte("\n"))
+			if len(bytes.TrimSpace(line)) == 0 {
+				return r, after, nil
+			}
+			return r, nil, fmt.Errorf("%.80q has one field, not three", line)
+		}
+		r.path, b = b[:i], b[i+1:]
+	}
+	line, rest, _ := bytes.Cut(b, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	hash, size, ok := bytes.Cut(line, []byte(","))
+	if !ok || bytes.IndexByte(size, ',') >= 0 {
+		return r, nil, fmt.Errorf("%.80q has not three fields", r.path)
+	}
+	r.hash, r.size = bytes.Trim(hash, `"`), bytes.Trim(size, `"`)
+	return r, rest, nil
+}
+
+// cutQuoted takes a quoted field off, in which a doubled quote stands for one.
+func cutQuoted(b []byte) (field, rest []byte, err error) {
+	for i := 1; i < len(b); i++ {
+		if b[i] != '"' {
+			continue
+		}
+		if i+1 < len(b) && b[i+1] == '"' {
+			i++
+			continue
+		}
+		return bytes.ReplaceAll(b[1:i], []byte(`""`), []byte(`"`)), b[i+1:], nil
+	}
+	return nil, nil, fmt.Errorf("a quoted name does not end")
+}
+
+func (r *row) entry(base string) (RecordEntry, error) {
+	e := RecordEntry{Size: -1}
+	var err error
+	if e.Path, err = recordPath(base, r.path); err != nil {
+		return e, err
+	}
+	if len(r.size) > 0 {
+		if e.Size, err = strconv.ParseInt(string(r.size), 10, 64); err != nil || e.Size < 0 {
+			return e, fmt.Errorf("%.80q has the size %.20q", r.path, r.size)
+		}
+	}
+	if len(r.hash) == 0 {
+		return e, nil
+	}
+	algorithm, digest, _ := bytes.Cut(r.hash, []byte("="))
+	digest = bytes.TrimRight(digest, "=")
+	e.HasHash = true
+	switch string(algorithm) {
+	case "sha256":
+		if base64.RawURLEncoding.DecodedLen(len(digest)) == len(e.SHA256) {
+			_, err = base64.RawURLEncoding.Decode(e.SHA256[:], digest)
+		} else {
+			err = fmt.Errorf("wrong length")
+		}
+	case "sha384":
+		e.Algorithm = "sha384"
+		e.Sum, err = decodeSum(digest, 48)
+	case "sha512":
+		e.Algorithm = "sha512"
+		e.Sum, err = decodeSum(digest, 64)
+	default:
+		return e, fmt.Errorf("%.80q has a digest of the unknown sort %.20q", r.path, algorithm)
+	}
+	if err != nil {
+		return e, fmt.Errorf("%.80q has the digest %.80q: %w", r.path, r.hash, err)
+	}
+	return e, nil
+}
+
+func decodeSum(digest []byte, size int) (string, error) {
+	sum, err := base64.RawURLEncoding.AppendDecode(nil, digest)
+	if err == nil && len(sum) != size {
+		err = fmt.Errorf("wrong length")
+	}
+	return string(sum), err
+}
+
+// recordPath returns the path of an entry relative to the environment.
+func recordPath(base string, name []byte) (string, error) {
+	switch {
+	case len(name) == 0:
+		return "", fmt.Errorf("an entry has no name")
+	case name[0] == '/':
+		return "", fmt.Errorf("%.80q is absolute", name)
+	case bytes.IndexByte(name, 0) >= 0:
+		return "", fmt.Errorf("%.80q holds a zero byte", name)
+	}
+	joined := base + "/" + string(name)
+	if plain(name) {
+		return joined, nil
+	}
+	cleaned := path.Clean(joined)
+	if cleaned == ".." || strings.HasPrefix(cleaned, "../") || cleaned == "." {
+		return "", fmt.Errorf("%.80q leads out of the environment", name)
+	}
+	return cleaned, nil
+}
+
+// plain reports whether a relative path is clean already.
+func plain(name []byte) bool {
+	if name[0] == '.' {
+		return false
+	}
+	return !bytes.Contains(name, []byte("//")) && !bytes.Contains(name, []byte("/.")) && name[len(name)-1] != '/'
+}

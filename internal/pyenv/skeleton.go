@@ -1,0 +1,80 @@
+package pyenv
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+// Skeleton lists the files and links of a generation that belong to no
+// distribution, with their content, so that the seal can hold them: pyvenv.cfg,
+// the activate scripts, the links to the interpreter, our launchers. It refuses
+// what neither an installer nor we are known to write.
+func Skeleton(genDir string) ([]SkeletonFile, error) {
+	sitePackages, _, err := SitePackages(genDir)
+	if err != nil {
+		return nil, err
+	}
+	records, err := readRecords(genDir, sitePackages)
+	if err != nil {
+		return nil, err
+	}
+	x := newIndex(records, sitePackages, Seal{}, nil)
+	dirs, err := x.knownDirs(genDir)
+	if err != nil {
+		return nil, err
+	}
+	var (
+		files []SkeletonFile
+		h     hasher
+		quiet meter
+	)
+	for _, dir := range dirs {
+		entries, err := os.ReadDir(filepath.Join(genDir, dir))
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			rel := filepath.ToSlash(filepath.Join(dir, e.Name()))
+			if _, claimed := x.claims[rel]; claimed || e.IsDir() || isNoise(e.Name()) || isFrame(rel, false, true) {
+				continue
+			}
+			if !isFrame(rel, false, false) {
+				return nil, fmt.Errorf("%s belongs to no distribution", filepath.Join(genDir, rel))
+			}
+			f, err := skeletonFile(genDir, rel, e, &h, &quiet)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, f)
+		}
+	}
+	return files, nil
+}
+
+func skeletonFile(genDir, rel string, e fs.DirEntry, h *hasher, m *meter) (SkeletonFile, error) {
+	f := SkeletonFile{Path: rel}
+	name := filepath.Join(genDir, rel)
+	info, err := e.Info()
+	if err != nil {
+		return f, err
+	}
+	switch {
+	case info.Mode()&fs.ModeSymlink != 0:
+		f.Target, err = os.Readlink(name)
+		return f, err
+	case !info.Mode().IsRegular():
+		return f, fmt.Errorf("%s is neither a file nor a link", name)
+	}
+	f.Size = info.Size()
+	sum, err := h.file(context.Background(), name, "", m)
+	if err != nil {
+		return f, err
+	}
+	f.SHA256 = facts.SHA256(sum)
+	return f, nil
+}

@@ -1,0 +1,193 @@
+package pyenv
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+// A distRecord is one distribution of an environment: its metadata folder and what its RECORD lists.
+type distRecord struct {
+	name    string // normalised, from the folder's name
+	infoDir string
+	entries []RecordEntry
+	err     error // why the RECORD could not be read, if it is absent or malformed
+}
+
+// ReadRecord reads the RECORD of one distribution of an environment; infoDir is
+// its folder in site-packages.
+func ReadRecord(envDir, sitePackages, infoDir string) ([]RecordEntry, error) {
+	r := distRecord{infoDir: infoDir}
+	var buf []byte
+	if err := r.read(envDir, sitePackages, &buf); err != nil {
+		return nil, err
+	}
+	return r.entries, r.err
+}
+
+// read fills in the entries. What is wrong with the file goes into r.err; the
+// error returned is that of a file that could not be looked at.
+func (r *distRecord) read(envDir, sitePackages string, buf *[]byte) error {
+	name := filepath.Join(envDir, sitePackages, r.infoDir, "RECORD")
+	b, err := readFile(name, *buf, maxRecord)
+	if gone(err) {
+		r.err = err
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	*buf = b[:0]
+	r.entries = make([]RecordEntry, 0, 1+strings.Count(string(b), "\n"))
+	for e, err := range ParseRecord(b, sitePackages) {
+		if err != nil {
+			r.err = fmt.Errorf("%s: %w", name, err)
+			return nil
+		}
+		r.entries = append(r.entries, e)
+	}
+	return nil
+}
+
+// readRecords reads the RECORD of every distribution below sitePackages.
+func readRecords(genDir, sitePackages string) ([]distRecord, error) {
+	names, err := readNames(filepath.Join(genDir, sitePackages))
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".dist-info") || n[0] == '~' })
+	slices.Sort(names)
+	records := make([]distRecord, len(names))
+	buffers := make([][]byte, workers())
+	err = each(len(names), func(w, i int) error {
+		name, _, _ := parseInfoName(names[i])
+		records[i] = distRecord{name: pep.Normalize(name), infoDir: names[i]}
+		return records[i].read(genDir, sitePackages, &buffers[w])
+	})
+	return records, err
+}
+
+// A claim is one file that a RECORD or the skeleton accounts for.
+type claim struct {
+	RecordEntry
+	dist   string // normalised name; "" for the skeleton
+	target string // of a link of the skeleton
+}
+
+// An index is what should be below some directories of a generation.
+type index struct {
+	scope  map[string]bool  // the directories in question; nil for all
+	claims map[string]claim // by path, files in the scope only
+	dirs   map[string]bool  // every directory that holds a claimed file, at any depth
+	sealed bool             // the skeleton is known by content
+	damage []facts.Damage   // found while indexing
+}
+
+// newIndex collects what records and seal say of the directories in scope.
+func newIndex(records []distRecord, sitePackages string, seal Seal, scope map[string]bool) *index {
+	x := &index{scope: scope, claims: map[string]claim{}, dirs: map[string]bool{}, sealed: len(seal.Skeleton) > 0}
+	for _, f := range seal.Skeleton {
+		x.add(claim{
+			RecordEntry: RecordEntry{Path: f.Path, Size: f.Size, SHA256: f.SHA256, HasHash: f.Target == ""},
+			target:      f.Target,
+		})
+	}
+	for _, r := range records {
+		info := sitePackages + "/" + r.infoDir
+		if r.err != nil {
+			what := "changed"
+			if gone(r.err) {
+				what = "missing"
+			}
+			x.damage = append(x.damage, facts.Damage{What: what, Path: info + "/RECORD", Dist: r.name})
+		}
+		for _, e := range r.entries {
+			x.add(claim{RecordEntry: e, dist: r.name})
+		}
+	}
+	return x
+}
+
+// add takes one claim. Two distributions may carry the same file, as many do
+// with an empty tests/__init__.py; they may not disagree on what is in it.
+func (x *index) add(c claim) {
+	dir := path.Dir(c.Path)
+	for d := dir; !x.dirs[d]; d = path.Dir(d) {
+		x.dirs[d] = true
+	}
+	if x.scope != nil && !x.scope[dir] || isBytecode(c.Path) {
+		return
+	}
+	old, twice := x.claims[c.Path]
+	if !twice {
+		x.claims[c.Path] = c
+		return
+	}
+	if old.SHA256 != c.SHA256 || old.Sum != c.Sum || old.Size != c.Size {
+		x.damage = append(x.damage, facts.Damage{What: "doubled", Path: c.Path, Dist: c.dist})
+	}
+}
+
+// isBytecode reports whether a path is a file that Python writes by itself.
+// Bytecode without its source, outside __pycache__, is a module like any other.
+func isBytecode(name string) bool {
+	return strings.HasSuffix(name, ".pyc") && path.Base(path.Dir(name)) == "__pycache__"
+}
+
+// accounts reports whether an entry of a directory has an owner.
+func (x *index) accounts(rel string, isDir bool) bool {
+	if isDir && (x.dirs[rel] || path.Base(rel) == "__pycache__") {
+		return true
+	}
+	if _, ok := x.claims[rel]; ok {
+		return true
+	}
+	if isNoise(path.Base(rel)) {
+		return true
+	}
+	return isFrame(rel, isDir, x.sealed)
+}
+
+// isNoise reports whether systems strew such files about: NFS while a removed
+// file is open, Finder when somebody looks.
+func isNoise(base string) bool { return base == ".DS_Store" || strings.HasPrefix(base, ".nfs") }
+
+// isFrame reports whether a path belongs to any environment, by the names that
+// venv (3.8 to 3.14) and uv write. Where the skeleton is sealed only the
+// directories and the lock of uv, which comes and goes, are left to names.
+func isFrame(rel string, isDir, sealed bool) bool {
+	dir, base := path.Split(rel)
+	if isDir {
+		switch rel {
+		case "bin", "include", "lib", "lib64", "share", "reconcile", "reconcile/bin", "include/site":
+			return true
+		}
+		return dir == "lib/" && strings.HasPrefix(base, "python3.") ||
+			strings.HasPrefix(dir, "lib/python3.") && strings.Count(dir, "/") == 2 && base == "site-packages" ||
+			strings.HasPrefix(rel, "include/") && strings.HasPrefix(base, "python3.")
+	}
+	if rel == ".lock" || rel == "reconcile/seal.json" || rel == "reconcile/stamps" {
+		return true
+	}
+	if sealed {
+		return false
+	}
+	switch dir {
+	case "":
+		return base == "pyvenv.cfg" || base == "CACHEDIR.TAG" || base == ".gitignore" || base == "lib64"
+	case "bin/":
+		return activates(base) || isPythonName(base)
+	case "reconcile/bin/":
+		return true
+	}
+	return strings.HasSuffix(dir, "/site-packages/") && strings.HasPrefix(base, "_virtualenv.")
+}
+
+func isPythonName(base string) bool {
+	return base == "python" || base == "python3" || strings.HasPrefix(base, "python3.") && !strings.Contains(base, "config")
+}
