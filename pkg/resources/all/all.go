@@ -7,6 +7,9 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/disk"
 	"github.com/reconcile-ml/reconcile/pkg/resources/file"
 	"github.com/reconcile-ml/reconcile/pkg/resources/link"
+	"github.com/reconcile-ml/reconcile/pkg/resources/python"
+	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
+	"github.com/reconcile-ml/reconcile/pkg/resources/venv"
 )
 
 // Kinds returns every kind, by name.
@@ -16,6 +19,9 @@ func Kinds() []resources.Kind {
 		disk.Kind,
 		file.Kind,
 		link.Kind,
+		python.Kind,
+		tool.Kind,
+		venv.Kind,
 	}
 }
 
