@@ -67,7 +67,7 @@ func TestCanonicalVersion(t *testing.T) {
 }
 
 // loose finds separators that join nothing.
-var loose = regexp.MustCompile(`[-_.]([-_.]|$)`)
+var loose = regexp.MustCompile(`[-_.]([-_.+]|$)`)
 
 // FuzzVersion compares with a second reading of the standard: both take the same
 // texts, and agree on the one spelling.

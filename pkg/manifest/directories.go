@@ -1,0 +1,96 @@
+package manifest
+
+import (
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+// A Directory is one of the project's folders, at the same path on every machine.
+type Directory struct {
+	Name    string // "data_raw"
+	Path    string // relative, clean; absolute where a host allows it
+	Purpose string
+	Mode    facts.Mode // 0 if not asked for
+	Protect bool
+	Pos     diag.Pos
+	pathPos diag.Pos
+}
+
+// Constant returns the name of a directory in scripts: DATA_RAW for data_raw,
+// MODELS_DIR for models. A single word gets _DIR, so that it says what it is.
+func (d *Directory) Constant() string {
+	upper := strings.ToUpper(d.Name)
+	if strings.Contains(upper, "_") {
+		return upper
+	}
+	return upper + "_DIR"
+}
+
+var directoryShape = shape{"a directory", []string{"path", "purpose", "mode", "protect"}, 1}
+
+// directories reads the section of that name. It runs a hundred thousand times
+// in a large manifest: no allocation but those of the result.
+func (l *loader) directories(n *yaml.Node) {
+	if n != nil {
+		l.m.Directories = make([]Directory, 0, len(n.Content)/2)
+	}
+	l.entries(n, "directories", func(key, value *yaml.Node) {
+		ok := l.name(key, "a directory", isSnake, snakeRule)
+		d := Directory{Name: key.Value, Pos: l.at(key)}
+		var v [4]*yaml.Node
+		if !l.object(value, &directoryShape, v[:]) {
+			return
+		}
+		if v[0] != nil {
+			d.Path, d.pathPos = l.path(v[0], "path"), l.at(v[0])
+		}
+		d.Purpose = l.optionalText(v[1], "purpose")
+		if v[2] != nil {
+			d.Mode = l.mode(v[2])
+		}
+		d.Protect = v[3] != nil && l.boolean(v[3], "protect")
+		if ok && d.Path != "" {
+			l.m.Directories = append(l.m.Directories, d)
+		}
+	})
+}
+
+// optionalText returns a value of one line, "" where there is none.
+func (l *loader) optionalText(n *yaml.Node, what string) string {
+	if n == nil {
+		return ""
+	}
+	v, _ := l.text(n, what)
+	return v
+}
+
+// A Place is where one of the project's directories lies instead, on one host
+// or with one environment. A link stands at the common path.
+type Place struct {
+	Directory string
+	Path      string
+	Pos       diag.Pos
+	pathPos   diag.Pos
+}
+
+var placeShape = shape{"the place of a directory", []string{"path"}, 1}
+
+// places reads overrides of directories.
+func (l *loader) places(n *yaml.Node) (places []Place) {
+	l.entries(n, "directories", func(key, value *yaml.Node) {
+		p := Place{Directory: key.Value, Pos: l.at(key)}
+		var v [1]*yaml.Node
+		if !l.object(value, &placeShape, v[:]) || v[0] == nil {
+			return
+		}
+		p.Path, p.pathPos = l.path(v[0], "path"), l.at(v[0])
+		if p.Path != "" {
+			places = append(places, p)
+		}
+	})
+	return places
+}

@@ -1,0 +1,176 @@
+package manifest
+
+import (
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/python"
+)
+
+// A Model is a model that users download by hand.
+type Model struct {
+	Repo     string // "mistralai/Mistral-7B-Instruct-v0.3"
+	Revision string // commit, 40 hexadecimal digits
+	Gated    bool
+	Exclude  []string // patterns of files that are not needed
+	Pos      diag.Pos
+}
+
+// A Sync is one folder that travels between machines.
+type Sync struct {
+	Name string
+	Push bool   // from here to the far machine; else from there to here
+	Path string // inside the project, the same on both
+	Pos  diag.Pos
+}
+
+// An Interpreter is a build of Python that may be fetched where a machine has
+// none; it goes before those that the program knows.
+type Interpreter struct {
+	python.Build
+	Line string // "3.10"
+	Pos  diag.Pos
+}
+
+// A Moved says that a resource has a new address and is to be kept.
+type Moved struct {
+	From, To resources.Addr
+	Pos      diag.Pos
+}
+
+var (
+	modelShape       = shape{"a model", []string{"repo", "revision", "gated", "exclude"}, 2}
+	syncShape        = shape{"an entry of sync", []string{"push", "pull"}, 0}
+	interpreterShape = shape{"an interpreter", []string{"version", "platform", "url", "sha256", "size", "unpacked"}, 4}
+	movedShape       = shape{"an entry of moved", []string{"from", "to"}, 2}
+)
+
+func (l *loader) models(n *yaml.Node) {
+	seen := map[string]diag.Pos{}
+	for _, item := range l.items(n, "models") {
+		var v [4]*yaml.Node
+		if !l.object(item, &modelShape, v[:]) || v[0] == nil || v[1] == nil {
+			continue
+		}
+		m := Model{Pos: l.at(item), Gated: v[2] != nil && l.boolean(v[2], "gated")}
+		if repo, ok := l.scalar(v[0], "repo"); ok {
+			if owner, name, cut := strings.Cut(repo, "/"); !cut || !isSafe(owner, "._-") || !isSafe(name, "._-") || strings.Contains(repo, "..") {
+				l.problem(v[0], "name", quote(repo)+" is no name of a model", "", "write OWNER/NAME, such as mistralai/Mistral-7B-Instruct-v0.3")
+			} else if first, ok := seen[strings.ToLower(repo)]; ok {
+				l.problem(v[0], "duplicate-item", quote(repo)+" is listed twice", "the first one at "+first.String(), "remove one of them")
+			}
+			m.Repo, seen[strings.ToLower(repo)] = repo, l.at(v[0])
+		}
+		if revision, ok := l.scalar(v[1], "revision"); ok && !isHex(revision, 40) {
+			l.problem(v[1], "version", "revision must be a commit of 40 hexadecimal digits, since branches and tags move", quote(revision), "copy the commit from the model's page, under Files and versions")
+		} else if ok {
+			m.Revision = revision
+		}
+		for _, pattern := range l.items(v[3], "exclude") {
+			p, ok := l.text(pattern, "a pattern")
+			if ok && !isSafe(p, "*?/._-") {
+				l.problem(pattern, "value", "a pattern may hold letters, digits and * ? / . - _ alone", quote(p), "")
+			}
+			m.Exclude = append(m.Exclude, p)
+		}
+		l.m.Models = append(l.m.Models, m)
+	}
+}
+
+func isHex(v string, digits int) bool {
+	return len(v) == digits && strings.Trim(v, "0123456789abcdef") == ""
+}
+
+func (l *loader) syncs(n *yaml.Node) {
+	l.entries(n, "sync", func(key, value *yaml.Node) {
+		l.name(key, "an entry of sync", isSlug, slugRule)
+		var v [2]*yaml.Node
+		if !l.object(value, &syncShape, v[:]) {
+			return
+		}
+		s := Sync{Name: key.Value, Pos: l.at(key), Push: v[0] != nil}
+		switch {
+		case v[0] != nil && v[1] != nil:
+			l.problem(value, "value", "an entry of sync has both push and pull", "", "make two entries of it")
+		case v[0] != nil:
+			s.Path, _ = l.placed(v[0], "push")
+		case v[1] != nil:
+			s.Path, _ = l.placed(v[1], "pull")
+		default:
+			l.problem(value, "missing-key", "an entry of sync has neither push nor pull", "", "add push: PATH or pull: PATH")
+		}
+		l.m.Sync = append(l.m.Sync, s)
+	})
+}
+
+func (l *loader) interpreters(n *yaml.Node) {
+	for _, item := range l.items(n, "interpreters") {
+		var v [6]*yaml.Node
+		if !l.object(item, &interpreterShape, v[:]) {
+			continue
+		}
+		i := Interpreter{Pos: l.at(item)}
+		if version, ok := l.scalar(v[0], "version"); ok {
+			if parts := strings.Split(version, "."); len(parts) != 3 || parts[0] != "3" || !isNumber(parts[1]) || !isNumber(parts[2]) {
+				l.problem(v[0], "version", "version must be a release of Python", quote(version), `write version: "3.10.21"`)
+			} else {
+				i.Version, i.Line = version, parts[0]+"."+parts[1]
+			}
+		}
+		if v[1] != nil {
+			i.Platform = l.choice(v[1], "platform", "linux-aarch64", "linux-x86_64", "macos-arm64", "macos-x86_64")
+		}
+		if u, ok := l.text(v[2], "url"); ok && l.isURL(v[2], u) {
+			i.URLs = []string{u}
+		}
+		if digest, ok := l.scalar(v[3], "sha256"); ok {
+			if !isHex(digest, 64) {
+				l.problem(v[3], "value", "sha256 must be 64 hexadecimal digits in lower case", quote(digest), "")
+			} else if err := i.SHA256.UnmarshalText([]byte(digest)); err != nil || i.SHA256 == (facts.SHA256{}) {
+				l.problem(v[3], "value", "sha256 is that of nothing", quote(digest), "")
+			}
+		}
+		if v[4] != nil {
+			i.Size = l.integer(v[4], "size", 1, 1<<40)
+		}
+		i.Unpacked = l.size(v[5], "unpacked")
+		l.m.Interpreters = append(l.m.Interpreters, i)
+	}
+}
+
+// isNumber reports whether v is a decimal number without leading zeros.
+func isNumber(v string) bool {
+	return v != "" && len(v) <= 4 && strings.Trim(v, "0123456789") == "" && (v == "0" || v[0] != '0')
+}
+
+func (l *loader) moved(n *yaml.Node) {
+	for _, item := range l.items(n, "moved") {
+		var v [2]*yaml.Node
+		if !l.object(item, &movedShape, v[:]) || v[0] == nil || v[1] == nil {
+			continue
+		}
+		m := Moved{Pos: l.at(item), From: l.address(v[0], "from"), To: l.address(v[1], "to")}
+		if m.From == m.To && m.From.Kind != "" {
+			l.problem(v[1], "value", "from and to are the same", "", "remove the entry")
+		}
+		if m.From.Kind != m.To.Kind && m.From.Kind != "" && m.To.Kind != "" {
+			l.problem(v[1], "value", "from and to are of different kinds", "", "a move keeps the kind: "+m.From.Kind+".NAME")
+		}
+		l.m.Moved = append(l.m.Moved, m)
+	}
+}
+
+// address reads kind.name.
+func (l *loader) address(n *yaml.Node, what string) resources.Addr {
+	v, ok := l.text(n, what)
+	kind, name, cut := strings.Cut(v, ".")
+	if ok && (!cut || !isSnake(kind) || name == "") {
+		l.problem(n, "name", what+" must be an address", quote(v), "write KIND.NAME, such as directory.data_raw")
+		return resources.Addr{}
+	}
+	return resources.Addr{Kind: kind, Name: name}
+}

@@ -1,0 +1,69 @@
+package manifest
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Notes says what the manifest asks for and this version does not act on, and
+// which environments are for other machines. Nothing is left out in silence.
+func (m *Manifest) Notes(_ Selection, env *Environment) []string {
+	var notes []string
+	for _, e := range m.Environments {
+		if e != env {
+			notes = append(notes, e.otherNote())
+		}
+		if asked := e.unchecked(); e == env && asked != "" {
+			notes = append(notes, fmt.Sprintf("environment %s asks for %s; this version does not check that yet", e.Name, asked))
+		}
+	}
+	if n := len(m.Models); n > 0 {
+		notes = append(notes, count(n, "model is", "models are")+" declared; this version does not look for them yet")
+	}
+	if n := len(m.Sync); n > 0 {
+		notes = append(notes, count(n, "folder is", "folders are")+" declared to travel between machines; this version does not move them yet")
+	}
+	if n := len(m.Moved); n > 0 {
+		notes = append(notes, count(n, "move is", "moves are")+" declared; this version does not carry them out yet")
+	}
+	return notes
+}
+
+// otherNote describes an environment that was not selected.
+func (e *Environment) otherNote() string {
+	note := fmt.Sprintf("environment %s (%s) ", e.Name, e.Type)
+	if e.Match == nil {
+		note += "is chosen by --env alone"
+	} else {
+		note += "is for machines with " + e.Match.String()
+	}
+	if e.Type == "conda" {
+		note += "; this version does not manage conda environments yet"
+	}
+	return note
+}
+
+// unchecked lists requirements of an environment that nothing looks at yet.
+func (e *Environment) unchecked() string {
+	var asked []string
+	if e.CUDA != nil {
+		asked = append(asked, "CUDA "+e.CUDA.Minimum)
+	}
+	if e.GPU != nil {
+		asked = append(asked, "GPUs")
+	}
+	if e.ProveCUDA {
+		asked = append(asked, "a proof of CUDA")
+	}
+	if e.QLoRA != nil {
+		asked = append(asked, "a proof of QLoRA")
+	}
+	return strings.Join(asked, ", ")
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,179 @@
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+)
+
+// maxBisect is the size up to which a syntax error is pinned to its line by
+// parsing parts of the file again.
+const maxBisect = 128 << 10
+
+// parse turns the text into nodes, or reports why it is not YAML. It returns the
+// value of the only document.
+func (s *source) parse() *yaml.Node {
+	root, err := decode(s.data)
+	if err != nil {
+		s.syntax(err)
+		return nil
+	}
+	if root == nil {
+		s.report(1, 1, diag.Problem{
+			Code: "manifest.empty", Summary: "the manifest holds nothing but comments",
+			Hint: "reconcile init writes one to start from",
+		})
+		return nil
+	}
+	return root
+}
+
+// decode reads the only document of text; nil if there is none. The library
+// stops at the end of a document, so what follows is asked for too.
+func decode(text []byte) (*yaml.Node, error) {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	var doc, second yaml.Node
+	if err := d.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
+		if err == nil {
+			err = errors.New("yaml: line " + strconv.Itoa(second.Line) + ": a second document begins here")
+		}
+		return nil, err
+	}
+	return doc.Content[0], nil
+}
+
+// A complaint is how we say what the YAML library says.
+type complaint struct {
+	says    string // the start of its message
+	parser  bool   // said by its parser, whose lines count from 0 and may be those of the context
+	opening bool   // the line is that of a bracket or quote that is not closed
+	summary string
+	hint    string
+}
+
+var complaints = []complaint{
+	{says: "did not find expected ',' or", parser: true, opening: true, summary: "the list or mapping that begins here is not closed, or a comma is missing", hint: "check the brackets and commas of [ … ] and { … }"},
+	{says: "did not find expected key", parser: true, summary: "this line does not continue the mapping above it", hint: "check the indentation, and quote texts that hold quotes or brackets"},
+	{says: "did not find expected '-' indicator", parser: true, summary: "this line does not continue the list above it", hint: "begin every item with \"- \" at the same indentation"},
+	{says: "did not find expected <document start>", parser: true, summary: "something follows the end of the document", hint: "check the indentation and the brackets before this line"},
+	{says: "did not find expected node content", parser: true, summary: "a value is missing or malformed", hint: "check the brackets and commas"},
+	{says: "mapping values are not allowed", summary: "a colon where no value can begin", hint: "quote a text that holds \": \", and check the indentation"},
+	{says: "could not find expected ':'", summary: "a key without a colon", hint: "write \"key: value\", with a blank after the colon and after the dash of a list"},
+	{says: "found unexpected end of stream", opening: true, summary: "the quote that begins here is not closed", hint: "close it, or double a quote inside of single quotes"},
+	{says: "found unexpected document indicator", opening: true, summary: "the quote that begins here is not closed", hint: "close it"},
+	{says: "found unknown escape character", summary: "an unknown escape between double quotes", hint: "write \\\\ for a backslash, or use single quotes"},
+	{says: "found character that cannot start any token", summary: "a value cannot begin with this character", hint: "quote texts that begin with @, ` or %, and indent with spaces"},
+	{says: "found a tab character", summary: "a tab in the indentation", hint: "indent with spaces"},
+	{says: "exceeded max depth", summary: "values are nested too deeply", hint: "no manifest needs more than 10 levels"},
+	{says: "a second document begins here", summary: "a second document begins here", hint: "a manifest is one document"},
+	{says: "block sequence entries are not allowed", summary: "a list cannot begin here", hint: "put \"- \" on a line of its own below the key"},
+	{says: "found duplicate %", parser: true, summary: "a YAML directive", hint: "remove it"},
+}
+
+// syntax reports what the YAML library said, at the place that it meant.
+func (s *source) syntax(err error) {
+	// Expressions are compiled here, not at the start of every command.
+	m := regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`).FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
+	if m == nil {
+		m = []string{"", "", err.Error()}
+	}
+	line, _ := strconv.Atoi(m[1])
+	if alias := regexp.MustCompile(`^unknown anchor '(.*)' referenced$`).FindStringSubmatch(m[2]); alias != nil {
+		s.unknownAlias(alias[1])
+		return
+	}
+	if s.tabIndentation(max(line, 1)) {
+		return
+	}
+	for _, c := range complaints {
+		if !strings.HasPrefix(m[2], c.says) {
+			continue
+		}
+		if c.parser {
+			line++
+			if !c.opening {
+				line = s.firstLine(m[2], line)
+			}
+		}
+		s.syntaxAt(line, c.summary, c.hint)
+		return
+	}
+	s.syntaxAt(line, printable(m[2]), "")
+}
+
+// syntaxAt reports a syntax error at the first character of a line, or of the
+// last one before it that is not blank.
+func (s *source) syntaxAt(line int, summary, hint string) {
+	line = max(line, 1)
+	text := s.line(line)
+	for line > 1 && strings.TrimSpace(text) == "" {
+		line--
+		text = s.line(line)
+	}
+	col := len(text) - len(strings.TrimLeft(text, " ")) + 1
+	s.report(line, col, diag.Problem{Code: "manifest.syntax", Summary: summary, Hint: hint})
+}
+
+// firstLine returns the first line, not before from, up to which the text has
+// the same error. The library names the start of the mapping instead, which may
+// be far above.
+func (s *source) firstLine(message string, from int) int {
+	s.line(1)
+	if len(s.data) > maxBisect {
+		return from
+	}
+	low, high := 1, len(s.starts)
+	for low < high {
+		middle := (low + high) / 2
+		end := len(s.data)
+		if middle < len(s.starts) {
+			end = s.starts[middle]
+		}
+		_, err := decode(s.data[:end])
+		if err != nil && strings.HasSuffix(err.Error(), message) {
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	return low
+}
+
+// tabIndentation reports a tab in the indentation of the line, or of the one
+// after it, to which the library may have read on.
+func (s *source) tabIndentation(line int) bool {
+	for n := line; n <= line+1; n++ {
+		text := s.line(n)
+		indent := text[:len(text)-len(strings.TrimLeft(text, " \t"))]
+		if tab := strings.IndexByte(indent, '\t'); tab >= 0 && len(indent) < len(text) {
+			s.report(n, tab+1, diag.Problem{
+				Code: "manifest.syntax", Summary: "a tab in the indentation", Hint: "indent with spaces",
+			})
+			return true
+		}
+	}
+	return false
+}
+
+// unknownAlias reports an alias without its anchor, which the library names
+// without a line.
+func (s *source) unknownAlias(name string) {
+	at := regexp.MustCompile(`(?:^|[\s\[{,])\*` + regexp.QuoteMeta(name)).FindIndex(s.data)
+	line, col := 1, 1
+	if at != nil {
+		line, col = s.place(at[1] - len(name) - 1)
+	}
+	s.report(line, col, aliasProblem)
+}

@@ -1,0 +1,140 @@
+package manifest
+
+import (
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+)
+
+// CUDA is what the driver must offer. It is never installed.
+type CUDA struct {
+	Minimum  string // "12.1"
+	Severity diag.Severity
+	Pos      diag.Pos
+}
+
+// GPU is what GPUs there must be. Sizes are bytes.
+type GPU struct {
+	Count    int64
+	Memory   int64
+	ByModel  []ModelMemory
+	Severity diag.Severity
+	Pos      diag.Pos
+}
+
+// ModelMemory is the memory that GPUs of one model must have, in bytes.
+type ModelMemory struct {
+	Model  string
+	Memory int64
+}
+
+// QLoRA is the quantisation that an environment must prove to work.
+type QLoRA struct {
+	QuantType    string
+	DoubleQuant  bool
+	ComputeDtype string
+}
+
+var (
+	cudaShape  = shape{"cuda", []string{"minimum", "severity"}, 1}
+	gpuShape   = shape{"gpu", []string{"count", "memory", "by_model", "severity"}, 0}
+	proveShape = shape{"prove", []string{"imports", "cuda", "qlora"}, 0}
+	qloraShape = shape{"qlora", []string{"quant_type", "double_quant", "compute_dtype"}, 3}
+)
+
+func (l *loader) cuda(n *yaml.Node) *CUDA {
+	var v [2]*yaml.Node
+	if n == nil || !l.object(n, &cudaShape, v[:]) {
+		return nil
+	}
+	c := &CUDA{Pos: l.at(n)}
+	if minimum, ok := l.scalar(v[0], "minimum"); ok {
+		major, minor, cut := strings.Cut(minimum, ".")
+		a, err := strconv.ParseUint(major, 10, 8)
+		b, err2 := strconv.ParseUint(minor, 10, 8)
+		if !cut || err != nil || err2 != nil || strconv.FormatUint(a, 10)+"."+strconv.FormatUint(b, 10) != minimum {
+			l.problem(v[0], "version", "minimum must be a version of CUDA", quote(minimum), `write minimum: "12.1"`)
+		}
+		c.Minimum = minimum
+	}
+	if v[1] != nil {
+		c.Severity = l.severity(v[1])
+	}
+	return c
+}
+
+func (l *loader) gpu(n *yaml.Node) *GPU {
+	var v [4]*yaml.Node
+	if n == nil || !l.object(n, &gpuShape, v[:]) {
+		return nil
+	}
+	g := &GPU{Pos: l.at(n), Count: 1}
+	if v[0] != nil {
+		g.Count = l.integer(v[0], "count", 1, 1024)
+	}
+	g.Memory = l.size(v[1], "memory")
+	l.entries(v[2], "by_model", func(key, value *yaml.Node) {
+		if model, ok := l.text(key, "a model"); ok {
+			g.ByModel = append(g.ByModel, ModelMemory{model, l.size(value, "memory")})
+		}
+	})
+	if v[3] != nil {
+		g.Severity = l.severity(v[3])
+	}
+	return g
+}
+
+// prove reads what must hold before an environment becomes visible.
+func (l *loader) prove(e *Environment, n *yaml.Node) {
+	var v [3]*yaml.Node
+	if n == nil || !l.object(n, &proveShape, v[:]) {
+		return
+	}
+	seen := make(map[string]bool)
+	for _, item := range l.items(v[0], "imports") {
+		name, ok := l.scalar(item, "an import")
+		switch {
+		case !ok:
+		case !pep.ValidModule(name):
+			hint := "write what stands behind import in Python, such as bs4"
+			if under := strings.ReplaceAll(name, "-", "_"); pep.ValidModule(under) {
+				hint = "did you mean " + strconv.Quote(under) + "?"
+			}
+			l.problem(item, "name", quote(name)+" cannot be imported", "", hint)
+		case seen[name]:
+			l.problem(item, "duplicate-item", quote(name)+" is listed twice", "", "remove one of them")
+		default:
+			seen[name] = true
+			e.Imports = append(e.Imports, name)
+		}
+	}
+	e.ProveCUDA = v[1] != nil && l.boolean(v[1], "cuda")
+	var q [3]*yaml.Node
+	if v[2] != nil && l.object(v[2], &qloraShape, q[:]) && q[0] != nil && q[1] != nil && q[2] != nil {
+		e.QLoRA = &QLoRA{
+			QuantType:    l.choice(q[0], "quant_type", "nf4", "fp4"),
+			DoubleQuant:  l.boolean(q[1], "double_quant"),
+			ComputeDtype: l.choice(q[2], "compute_dtype", "bfloat16", "float16", "float32"),
+		}
+	}
+}
+
+// conda reads what only type conda has.
+func (l *loader) conda(e *Environment, v *[18]*yaml.Node) {
+	if v[14] != nil {
+		if name, ok := l.scalar(v[14], "name"); ok && l.name(v[14], "a conda environment", isSlug, slugRule) {
+			e.CondaName = name
+		}
+	}
+	e.EnvironmentFile, e.environmentPos = l.placed(v[15], "environment_file")
+	for _, item := range l.items(v[16], "channels") {
+		if name, ok := l.scalar(item, "a channel"); ok && l.name(item, "a channel", isSlug, slugRule) {
+			e.Channels = append(e.Channels, name)
+		}
+	}
+	e.Register = v[17] != nil && l.boolean(v[17], "register")
+}
