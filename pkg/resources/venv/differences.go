@@ -40,7 +40,7 @@ func damage(list []facts.Damage) []resources.Field {
 			name = d.Dist
 		}
 		if name == "" {
-			name = "generation"
+			name = "generation " + d.What
 		}
 		fields = append(fields, resources.Field{Path: name, Actual: d.What, Desired: "as sealed"})
 	}

@@ -15,6 +15,7 @@ package venv
 import (
 	"fmt"
 	"path"
+	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
@@ -92,10 +93,32 @@ func (s *Spec) blocked(v facts.View, env facts.Environment) *diag.Problem {
 			Hint: fmt.Sprintf("install Python %s; `reconcile doctor` says how", s.Python),
 		}
 	}
+	if p := s.unquotable(facts.Get[facts.Project](v, facts.ProjectKey)); p != nil {
+		return p
+	}
 	if p := s.foreignLibc(facts.Get[facts.Host](v, facts.HostKey)); p != nil {
 		return p
 	}
 	return s.noInstaller(v, base)
+}
+
+// unquotable is the Problem of a prompt or a folder that the activate scripts of
+// older Pythons would hand to the shell as they are (CVE-2024-9287).
+func (s *Spec) unquotable(project facts.Project) *diag.Problem {
+	const special = "\"'`$\\!;&|<>\n\r\t"
+	switch {
+	case strings.ContainsAny(s.Prompt, special):
+		return &diag.Problem{
+			Code: "environment.prompt", Summary: fmt.Sprintf("prompt %q has characters that mean something to a shell", s.Prompt),
+			Hint: "use letters, digits, spaces and -._()",
+		}
+	case strings.ContainsAny(project.Root, special):
+		return &diag.Problem{
+			Code: "environment.root", Summary: fmt.Sprintf("the folder of the project, %q, has characters that activate scripts do not quote", project.Root),
+			Hint: "rename the folder to letters, digits, spaces and -._()",
+		}
+	}
+	return nil
 }
 
 // wanted is the generation that is asked for, and what it is made with.

@@ -1,0 +1,181 @@
+package venv_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/command"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/lock"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/venv"
+)
+
+// TestWords runs the programs that a plan names, with a real Python and, where
+// there is one, a real uv: they must know every option, install what the
+// requirements name, and refuse another digest. Wheels come from a folder.
+func TestWords(t *testing.T) {
+	base, line := findPython(t)
+	uv := lookPath("uv")
+	module := base
+	module.Pip = "module"
+	for _, c := range []struct {
+		name string
+		base facts.Interpreter
+		uv   facts.Tool
+		need bool
+		why  string
+	}{
+		{"uv", base, facts.Tool{Name: "uv", Path: uv, Source: "path"}, uv != "", "no uv on PATH"},
+		{"pip wheel", base, facts.Tool{Name: "uv"}, base.Pip != "", "no bundled pip beside " + base.Path},
+		{"pip module", module, facts.Tool{Name: "uv"}, isDir(filepath.Join(base.Prefix, "lib", "python"+line, "site-packages", "pip")), "no pip module in " + base.Prefix},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if !c.need {
+				t.Skip(c.why)
+			}
+			root, wheels := t.TempDir(), t.TempDir()
+			good := makeWheel(t, wheels, "tinygood", "1.0")
+			spec := &venv.Spec{Name: "local", Path: ".venv", Python: line, Prompt: "my env (x)", Installer: "auto", Closure: []lock.Dist{good}}
+			if out, err := execute(t, root, wheels, spec, c.base, c.uv); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			site, _ := filepath.Glob(filepath.Join(root, ".reconcile/m/envs/local/*/lib/python"+line+"/site-packages/tinygood/__init__.py"))
+			if len(site) != 1 {
+				t.Errorf("tinygood was not installed once: %v", site)
+			}
+			program, _ := filepath.Glob(filepath.Join(root, ".reconcile/m/envs/local/*/bin/tinygood"))
+			if len(program) != 1 {
+				t.Errorf("its console script is not there once: %v", program)
+			}
+
+			bad := good
+			bad.Wheels = []lock.Wheel{{File: good.Wheels[0].File, SHA256: facts.SHA256{1}}}
+			spec = &venv.Spec{Name: "bad", Path: ".venv", Python: line, Prompt: "-p", Installer: "auto", Closure: []lock.Dist{bad}}
+			if out, err := execute(t, root, wheels, spec, c.base, c.uv); err == nil {
+				t.Errorf("a wheel of another digest was installed\n%s", out)
+			}
+		})
+	}
+}
+
+// execute carries out the files and programs of the plan for an empty machine.
+func execute(t *testing.T, root, wheels string, spec *venv.Spec, base facts.Interpreter, uv facts.Tool) (string, error) {
+	t.Helper()
+	known := facts.Of(
+		facts.Project{Root: root, State: ".reconcile/m"},
+		facts.Host{OS: runtime.GOOS, Arch: "x86_64", Platform: "linux-x86_64"},
+		facts.Pythons{Line: spec.Python, Found: []facts.Interpreter{base}}, uv,
+		facts.Environment{Name: spec.Name, Path: spec.Path},
+		facts.Path{Path: ".venv/.gitignore", Type: facts.Absent},
+	)
+	change := spec.Diff(facts.NewView(known, spec.Reads()))
+	if change.Action != resources.Create {
+		t.Fatalf("action %q: %v", change.Action, change.Problem)
+	}
+	var out strings.Builder
+	for _, step := range change.Steps {
+		switch s := step.(type) {
+		case resources.WriteFile:
+			file := filepath.Join(root, filepath.FromSlash(s.Path))
+			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(s.Content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		case resources.Run:
+			env := append([]string{"UV_OFFLINE=1", "UV_FIND_LINKS=" + wheels, "PIP_NO_INDEX=1", "PIP_FIND_LINKS=" + wheels}, s.Env...)
+			r, err := command.Run(t.Context(), command.Command{Program: s.Program, Args: s.Args, Env: env, Dir: root})
+			fmt.Fprintf(&out, "%s %s\n%s%s", s.Program, resources.ShellJoin(s.Args...), r.Stdout, r.Stderr)
+			if err != nil {
+				return out.String(), err
+			}
+		}
+	}
+	return out.String(), nil
+}
+
+// makeWheel writes a small wheel with a console script.
+func makeWheel(t *testing.T, dir, name, version string) lock.Dist {
+	t.Helper()
+	info := name + "-" + version + ".dist-info/"
+	files := []struct{ name, text string }{
+		{name + "/__init__.py", "def main():\n    print('here')\n"},
+		{info + "METADATA", "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n"},
+		{info + "WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"},
+		{info + "entry_points.txt", "[console_scripts]\n" + name + " = " + name + ":main\n"},
+	}
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	record := ""
+	add := func(name, text string) {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = w.Write([]byte(text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range files {
+		add(f.name, f.text)
+		sum := sha256.Sum256([]byte(f.text))
+		record += fmt.Sprintf("%s,sha256=%s,%d\n", f.name, base64.RawURLEncoding.EncodeToString(sum[:]), len(f.text))
+	}
+	add(info+"RECORD", record+info+"RECORD,,\n")
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := name + "-" + version + "-py3-none-any.whl"
+	if err := os.WriteFile(filepath.Join(dir, file), b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return lock.Dist{Name: name, Version: version, Wheels: []lock.Wheel{{File: file, Size: int64(b.Len()), SHA256: sha256.Sum256(b.Bytes())}}}
+}
+
+// findPython returns a Python of this machine that can make environments.
+func findPython(t *testing.T) (facts.Interpreter, string) {
+	t.Helper()
+	home, _ := os.UserHomeDir()
+	for _, line := range []string{"3.10", "3.11", "3.12", "3.13"} {
+		found, _ := filepath.Glob(filepath.Join(home, ".pyenv/versions", line+".*", "bin", "python"+line))
+		for _, path := range append(found, "/usr/local/bin/python"+line, "/usr/bin/python"+line) {
+			prefix := filepath.Dir(filepath.Dir(path))
+			if _, err := os.Stat(path); err != nil || !isDir(filepath.Join(prefix, "lib", "python"+line, "venv")) {
+				continue
+			}
+			i := facts.Interpreter{Path: path, Prefix: prefix, Version: line + ".0", Arch: "x86_64", Source: "path"}
+			if pip, _ := filepath.Glob(filepath.Join(prefix, "lib", "python"+line, "ensurepip/_bundled/pip-*.whl")); len(pip) > 0 {
+				i.Pip = pip[0]
+			}
+			return i, line
+		}
+	}
+	t.Skip("no Python 3.10 to 3.13 with the module venv")
+	return facts.Interpreter{}, ""
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// lookPath returns the first program of a name on PATH.
+func lookPath(name string) string {
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
+			return path
+		}
+	}
+	return ""
+}
