@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
@@ -129,7 +130,9 @@ func (x *index) add(c claim) {
 		return
 	}
 	if old.SHA256 != c.SHA256 || old.Sum != c.Sum || old.Size != c.Size {
-		x.damage = append(x.damage, facts.Damage{What: "doubled", Path: c.Path, Dist: c.dist})
+		x.damage = append(x.damage,
+			facts.Damage{What: "doubled", Path: c.Path, Dist: c.dist},
+			facts.Damage{What: "doubled", Path: c.Path, Dist: old.dist})
 	}
 }
 
@@ -171,7 +174,7 @@ func isFrame(rel string, isDir, sealed bool) bool {
 			strings.HasPrefix(dir, "lib/python3.") && strings.Count(dir, "/") == 2 && base == "site-packages" ||
 			strings.HasPrefix(rel, "include/") && strings.HasPrefix(base, "python3.")
 	}
-	if rel == ".lock" || rel == "reconcile/seal.json" || rel == "reconcile/stamps" {
+	if rel == ".lock" || rel == layout.Seal("") || rel == layout.Stamps("") {
 		return true
 	}
 	if sealed {
@@ -182,6 +185,8 @@ func isFrame(rel string, isDir, sealed bool) bool {
 		return base == "pyvenv.cfg" || base == "CACHEDIR.TAG" || base == ".gitignore" || base == "lib64"
 	case "bin/":
 		return activates(base) || isPythonName(base)
+	case "reconcile/":
+		return base == "requirements.txt" // what the installer was given
 	case "reconcile/bin/":
 		return true
 	}

@@ -214,7 +214,7 @@ type Package struct {
 
 // Damage is one thing that is not as it was when the generation was sealed.
 type Damage struct {
-	What string `json:"what"`           // "missing", "foreign", "changed", "interpreter", "package"
+	What string `json:"what"`           // "missing", "foreign", "changed", "doubled", "interpreter", "package", "moved", "seal"; package pyenv says what each means
 	Path string `json:"path,omitempty"` // relative to the generation
 	Dist string `json:"dist,omitempty"` // normalised name of the distribution it belongs to
 }
