@@ -129,8 +129,10 @@ func (r *reader) lock(doc *document) *Lock {
 			l.Packages = append(l.Packages, p)
 		}
 	}
-	r.duplicates(l)
-	r.assign(l, line)
+	if r.problems.Len() == 0 {
+		r.duplicates(l)
+		r.assign(l, line)
+	}
 	slices.SortStableFunc(l.Packages, comparePackages)
 	return l
 }

@@ -59,7 +59,7 @@ func requirement(name string, extras []string, version, marker string) string {
 
 // comment makes a text fit behind a # on one line: whatever ends a line for pip
 // or an editor, control characters and direction marks become spaces, runs of
-// spaces one.
+// spaces one. A backslash at the end would join the next line to some readers.
 func comment(text string) string {
 	flat := strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) || unicode.IsSpace(c) || unicode.Is(unicode.Cf, c) || c == unicode.ReplacementChar {
@@ -67,7 +67,7 @@ func comment(text string) string {
 		}
 		return c
 	}, text)
-	return strings.Join(strings.Fields(flat), " ")
+	return strings.TrimRight(strings.Join(strings.Fields(flat), " "), `\ `)
 }
 
 // HashedRequirements returns the requirements file that an installer gets: exact

@@ -244,7 +244,7 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 	if ctx.Err() != nil {
 		return fmt.Errorf("resolve %s for %s: %w", r.Path, platform, context.Cause(ctx))
 	}
-	text := strings.TrimSpace(secret.ReplaceAllString(output, "://***@"))
+	text := complaint(output)
 	flat := strings.Join(strings.Fields(text), " ")
 	for _, reason := range []struct {
 		expr *regexp.Regexp
@@ -269,6 +269,17 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 		}
 	}
 	return fmt.Errorf("resolve %s for %s with %s: %w\n%s", r.Path, platform, r.UV, err, text)
+}
+
+// complaint is what uv wrote, without its warnings and without secrets.
+func complaint(output string) string {
+	var lines []string
+	for line := range strings.Lines(secret.ReplaceAllString(output, "://***@")) {
+		if line = strings.TrimRight(line, "\r\n"); line != "" && !strings.HasPrefix(line, "warning:") {
+			lines = append(lines, strings.TrimPrefix(line, "error: "))
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // pin returns the declared pin of a name.
@@ -330,7 +341,8 @@ func (r *resolver) newest(ctx context.Context, platform, name string) (string, e
 func (r *resolver) conflict(platform, text string) error {
 	p := &diag.Problem{
 		Code: "lock.conflict", Summary: "the pins cannot be installed together on " + platform,
-		Found: text, Hint: "change one of the versions named above",
+		Found: strings.TrimSpace(strings.TrimPrefix(text, "No solution found when resolving dependencies\n")),
+		Hint:  "change one of the versions named above",
 	}
 	for _, pin := range r.Pins {
 		if strings.Contains(text, "require "+pep.Normalize(pin.Name)+"==") || strings.Contains(text, pep.Normalize(pin.Name)+"=="+pin.Version) {
