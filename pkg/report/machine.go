@@ -43,6 +43,9 @@ type unknownThing struct {
 
 func (m Machine) installed() installed {
 	out := installed{Environments: []environment{}, Disks: []disk{}}
+	if m.Facts == nil {
+		return out
+	}
 	for _, k := range m.Facts.Keys() {
 		fact, reason, ok := m.Facts.Lookup(k)
 		if !ok {
