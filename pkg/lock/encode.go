@@ -28,7 +28,7 @@ func (l *Lock) Encode() []byte {
 func encodePackage(b *strings.Builder, p Package) {
 	fmt.Fprintf(b, "\n[[packages]]\nname = %s\nversion = %s\n", quote(p.Name), quote(p.Version))
 	if p.Platforms != nil {
-		fmt.Fprintf(b, "marker = %s\n", quote(Marker(slices.Sorted(slices.Values(p.Platforms)))))
+		fmt.Fprintf(b, "marker = %s\n", quote(Marker(p.Platforms)))
 	}
 	b.WriteString("wheels = [\n")
 	for _, w := range slices.SortedFunc(slices.Values(p.Wheels), func(a, b Wheel) int { return strings.Compare(a.File, b.File) }) {

@@ -16,7 +16,9 @@ func marker(platform string) string {
 }
 
 // Marker returns the marker that is true on the given platforms, "" for none.
+// Their order has no influence.
 func Marker(platforms []string) string {
+	platforms = slices.Sorted(slices.Values(platforms))
 	if len(platforms) == 1 {
 		return marker(platforms[0])
 	}

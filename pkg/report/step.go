@@ -49,6 +49,9 @@ func (p *page) command(s resources.Run) {
 	if s.Dir != "" {
 		p.line(stepIndent+2, "(in %s)", s.Dir)
 	}
+	if len(s.Offline) > len(s.Args) {
+		p.line(stepIndent+2, "(first with %s, from the cache)", resources.ShellJoin(s.Offline[len(s.Args):]...))
+	}
 	if s.Index {
 		p.line(stepIndent+2, "(with this machine's package index)")
 	}

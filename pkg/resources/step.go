@@ -73,8 +73,11 @@ type Run struct {
 	// for a program of the machine, which nobody pinned.
 	SHA256 facts.SHA256 `json:"sha256,omitzero"`
 	Args   []string     `json:"args,omitempty"`
-	Env    []string     `json:"env,omitempty"` // KEY=value, beside the few that every child gets
-	Dir    string       `json:"dir,omitempty"` // "" for the project root
+	// Offline are words that do the same without the network, from a cache. They
+	// are tried before Args where there are any; that they fail is no failure.
+	Offline []string `json:"offline,omitempty"`
+	Env     []string `json:"env,omitempty"` // KEY=value, beside the few that every child gets
+	Dir     string   `json:"dir,omitempty"` // "" for the project root
 	// Index hands the program this machine's package index, CA, wheel folders
 	// and proxy (for pip and uv, by variables), which never appear in a plan.
 	Index   bool          `json:"index,omitempty"`

@@ -3,6 +3,7 @@ package venv
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -84,7 +85,8 @@ func (i installer) create() resources.Step {
 
 // install puts the dists of the requirements file into the environment. Link
 // mode clone is copy-on-write where the file system has it, else hard links,
-// else copies.
+// else copies. uv asks the index even for what its cache holds, so it is first
+// told to do without; the hashes decide what is installed, not where it lay.
 func (i installer) install() resources.Step {
 	requirements := path.Join(i.root, requirementsFile(i.dir))
 	if i.uv.Path == "" {
@@ -97,7 +99,8 @@ func (i installer) install() resources.Step {
 	args = append(args,
 		"--python", path.Join(i.absolute(), "bin", "python"), "--link-mode", "clone",
 		"--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", requirements)
-	return resources.Run{Program: i.uv.Path, SHA256: i.uv.SHA256, Args: args, Index: true, Writes: i.dir}
+	offline := append(slices.Clone(args), "--offline")
+	return resources.Run{Program: i.uv.Path, SHA256: i.uv.SHA256, Args: args, Offline: offline, Index: true, Writes: i.dir}
 }
 
 // foreignLibc is the Problem of a machine whose C library the locked wheels do

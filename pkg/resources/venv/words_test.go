@@ -94,6 +94,14 @@ func execute(t *testing.T, root, wheels string, spec *venv.Spec, base facts.Inte
 			}
 		case resources.Run:
 			env := append([]string{"UV_OFFLINE=1", "UV_FIND_LINKS=" + wheels, "PIP_NO_INDEX=1", "PIP_FIND_LINKS=" + wheels}, s.Env...)
+			if len(s.Offline) > 0 {
+				// Nothing is cached yet, and the folder of wheels is no network.
+				r, err := command.Run(t.Context(), command.Command{Program: s.Program, Args: s.Offline, Env: env[1:], Dir: root})
+				fmt.Fprintf(&out, "%s %s\n%s%s", s.Program, resources.ShellJoin(s.Offline...), r.Stdout, r.Stderr)
+				if err == nil {
+					continue
+				}
+			}
 			r, err := command.Run(t.Context(), command.Command{Program: s.Program, Args: s.Args, Env: env, Dir: root})
 			fmt.Fprintf(&out, "%s %s\n%s%s", s.Program, resources.ShellJoin(s.Args...), r.Stdout, r.Stderr)
 			if err != nil {
