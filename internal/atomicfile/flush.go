@@ -48,6 +48,19 @@ func (fl *Flusher) Join(d *Dir) error {
 	return nil
 }
 
+// Whole reports whether Flush alone makes everything durable: no file or directory
+// has to be synced by itself.
+func (fl *Flusher) Whole() bool {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	for _, dev := range fl.open {
+		if !dev.bulk {
+			return false
+		}
+	}
+	return true
+}
+
 // Flush returns when all that was written since the last Flush is durable.
 func (fl *Flusher) Flush() error {
 	fl.mu.Lock()

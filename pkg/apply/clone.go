@@ -1,0 +1,61 @@
+package apply
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// methods are the ways to bring a file, the best first: a clone shares its bytes
+// until one of the two is written; a hard link shares them for good; a copy takes
+// room. All keep the time of the file, which bytecode is compared with.
+var methods = [...]func(from, to string, info fs.FileInfo) error{clone, hardLink, copyFile}
+
+// refused reports whether a file system cannot do what was asked, so that the
+// next way is worth trying.
+func refused(err error) bool {
+	for _, e := range []error{unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOTTY, unix.EINVAL, unix.EXDEV, unix.EPERM, unix.EMLINK, unix.ENOSYS} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+func hardLink(from, to string, _ fs.FileInfo) error { return os.Link(from, to) }
+
+func copyFile(from, to string, info fs.FileInfo) error {
+	return fill(from, to, info, func(out, in *os.File) error {
+		_, err := io.Copy(out, in)
+		return err
+	})
+}
+
+// fill makes a new file with the mode and time of another. If its content cannot
+// be brought, nothing remains.
+func fill(from, to string, info fs.FileInfo, content func(out, in *os.File) error) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	err = content(out, in)
+	if err == nil {
+		err = out.Chmod(info.Mode().Perm())
+	}
+	err = errors.Join(err, out.Close())
+	if err == nil {
+		err = os.Chtimes(to, info.ModTime(), info.ModTime())
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(to))
+	}
+	return nil
+}

@@ -1,0 +1,12 @@
+package apply
+
+import (
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
+
+// clone shares the bytes of a file on APFS, and keeps its mode and time.
+func clone(from, to string, _ fs.FileInfo) error {
+	return unix.Clonefile(from, to, unix.CLONE_NOFOLLOW)
+}

@@ -1,0 +1,92 @@
+package apply
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strconv"
+)
+
+// shebangSize is how much of a program may tell its interpreter: the first line,
+// or the shell line below it that stands for a path too long for the system.
+const shebangSize = 8 << 10
+
+// namesPath reports whether a program names its interpreter below dir.
+func namesPath(name, dir string) (bool, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head, err := io.ReadAll(io.LimitReader(f, shebangSize))
+	if err != nil {
+		return false, err
+	}
+	return bytes.Contains(shebang(head), []byte(dir+"/")), nil
+}
+
+// shebang returns the lines of a program that say what runs it: the first, and
+// after #!/bin/sh the next two, which pip and uv write where the path has blanks
+// or is too long.
+func shebang(text []byte) []byte {
+	if !bytes.HasPrefix(text, []byte("#!")) {
+		return nil
+	}
+	lines := 1
+	if bytes.HasPrefix(text, []byte("#!/bin/sh\n")) {
+		lines = 3
+	}
+	end := 0
+	for range lines {
+		i := bytes.IndexByte(text[end:], '\n')
+		if i < 0 {
+			return text
+		}
+		end += i + 1
+	}
+	return text[:end]
+}
+
+// repath replaces the path of one generation by that of another where a program
+// says what runs it.
+func repath(text []byte, from, to string) []byte {
+	head := shebang(text)
+	moved := bytes.ReplaceAll(head, []byte(from+"/"), []byte(to+"/"))
+	return append(moved, text[len(head):]...)
+}
+
+// restate returns a RECORD in which the files of written have their new digest
+// and size. Keys are paths relative to the environment.
+func restate(record []byte, sitePackages string, written map[string][]byte) ([]byte, error) {
+	r := csv.NewReader(bytes.NewReader(record))
+	r.FieldsPerRecord = -1
+	rows, err := r.ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("read RECORD: %w", err)
+	}
+	found := 0
+	for _, row := range rows {
+		text, ok := written[path.Join(sitePackages, row[0])]
+		if !ok || len(row) < 3 {
+			continue
+		}
+		sum := sha256.Sum256(text)
+		row[1] = "sha256=" + base64.RawURLEncoding.EncodeToString(sum[:])
+		row[2] = strconv.Itoa(len(text))
+		found++
+	}
+	if found != len(written) {
+		return nil, fmt.Errorf("RECORD names %d of %d programs", found, len(written))
+	}
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	if err := w.WriteAll(rows); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

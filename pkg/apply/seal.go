@@ -1,0 +1,162 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// seal makes a generation selectable once everything in it is checked and on
+// disk. The seal itself is the last file.
+func (t *task) seal(ctx context.Context, s resources.Seal) error {
+	gen, err := t.generation(s.Generation)
+	if err != nil {
+		return err
+	}
+	packages := slices.Clone(s.Packages)
+	slices.SortFunc(packages, func(a, b facts.Package) int { return strings.Compare(a.Name, b.Name) })
+	meter := &meter{task: t}
+	damage, err := pyenv.Verify(ctx, gen.abs(), pyenv.Seal{Packages: packages}, true, meter.tell)
+	if err != nil {
+		return err
+	}
+	if len(damage) > 0 {
+		return unsound(damage)
+	}
+	crashpoint.Here(crashpoint.SealVerified)
+	if err := t.launchers(gen); err != nil {
+		return err
+	}
+	crashpoint.Here(crashpoint.SealLaunchers)
+	skeleton, err := pyenv.Skeleton(gen.abs())
+	if err != nil {
+		return err
+	}
+	stamps, err := pyenv.TakeStamps(gen.abs())
+	if err != nil {
+		return err
+	}
+	if err := t.root.WriteFile(layout.Stamps(gen.rel), stamps, 0o600); err != nil {
+		return err
+	}
+	crashpoint.Here(crashpoint.SealStamped)
+	if err := atomicfile.SyncTree(t.root, gen.rel); err != nil {
+		return err
+	}
+	if err := syncDir(t.root, gen.dir()); err != nil {
+		return err
+	}
+	crashpoint.Here(crashpoint.SealSynced)
+	text, err := pyenv.EncodeSeal(pyenv.Seal{
+		Digest: s.Digest, Python: s.Python, Base: s.Base, Created: t.o.Now().UTC().Format(time.RFC3339),
+		Installer: creator(gen), Prefix: gen.abs(), Packages: packages, Skeleton: skeleton,
+	})
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(t.root, layout.Seal(gen.rel), 0o600, text)
+}
+
+// creator names what made an environment, for people.
+func creator(gen place) string {
+	c, err := pyenv.ReadConfig(gen.abs())
+	if err != nil {
+		return ""
+	}
+	return c.Creator
+}
+
+// maxDamage is how many damages a message lists.
+const maxDamage = 10
+
+func unsound(damage []facts.Damage) error {
+	var found []string
+	for i, d := range damage {
+		if i == maxDamage {
+			found = append(found, fmt.Sprintf("and %d more", len(damage)-maxDamage))
+			break
+		}
+		found = append(found, strings.TrimSpace(strings.Join([]string{d.What, d.Dist, d.Path}, " ")))
+	}
+	return &diag.Problem{
+		Code: "apply.seal", Summary: "what was installed is not what the lock names", Found: strings.Join(found, "\n"),
+		Hint: "the environment that is in use was not touched; run `reconcile apply` again, and if it stays so, `reconcile lock --upgrade`",
+	}
+}
+
+// launchers writes the programs through which a generation is entered by its real
+// path, whatever link led to them.
+func (t *task) launchers(gen place) error {
+	folder := layout.Launchers(gen.rel)
+	if err := t.root.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	// Modes are set apart from the umask: another user of the group may enter.
+	for _, dir := range []string{path.Dir(folder), folder} {
+		if err := t.root.Chmod(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	names, err := pyenv.Scripts(gen.abs())
+	if err != nil {
+		return err
+	}
+	bin := filepath.Join(gen.abs(), "bin")
+	for _, name := range names {
+		text := "#!/bin/sh\nexec " + resources.ShellQuote(filepath.Join(bin, name)) + " \"$@\"\n"
+		if err := t.launcher(path.Join(folder, name), text, 0o755); err != nil {
+			return err
+		}
+	}
+	for name, line := range activators(bin) {
+		if _, err := os.Lstat(filepath.Join(bin, name)); errors.Is(err, fs.ErrNotExist) {
+			continue // what made the environment does not know that shell
+		}
+		if err := t.launcher(path.Join(folder, name), line+"\n", 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *task) launcher(name, text string, mode fs.FileMode) error {
+	if err := t.root.WriteFile(name, []byte(text), mode); err != nil {
+		return err
+	}
+	return t.root.Chmod(name, mode)
+}
+
+// activators are the files to source, each in the words of its shell.
+func activators(bin string) map[string]string {
+	file := func(name string) string { return filepath.Join(bin, name) }
+	return map[string]string{
+		"activate":      ". " + resources.ShellQuote(file("activate")),
+		"activate.fish": "source " + fishQuote(file("activate.fish")),
+		"activate.csh":  "source " + cshQuote(file("activate.csh")),
+	}
+}
+
+// fishQuote quotes one word for fish: within quotes only \ and ' are special.
+func fishQuote(word string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(word) + "'"
+}
+
+// cshQuote quotes one word for csh, where ! acts within quotes too.
+func cshQuote(word string) string {
+	return "'" + strings.NewReplacer(`'`, `'\''`, `!`, `\!`, "\n", "\\\n").Replace(word) + "'"
+}

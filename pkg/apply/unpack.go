@@ -1,0 +1,199 @@
+package apply
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// Limits of an archive: a Python has some 10,000 entries and 200 MB.
+const (
+	maxEntries  = 200_000
+	maxUnpacked = 8 << 30
+)
+
+// unpacking is one archive on its way into a new directory.
+type unpacking struct {
+	ctx     context.Context
+	root    *os.Root // the new directory
+	strip   int
+	entries int
+	bytes   int64
+	links   []string
+	times   []*tar.Header // of directories, set when they are full
+}
+
+// unpack extracts an archive into a new directory. An entry that is absolute,
+// leads out, is a device, or is there twice is an error.
+func unpack(ctx context.Context, s resources.Fetch, from, to place) error {
+	if s.Unpack != "tar.gz" {
+		return fmt.Errorf("archives of type %q are not known", s.Unpack)
+	}
+	f, err := from.root.Open(from.rel)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := to.root.Mkdir(to.rel, 0o755); err != nil {
+		return err
+	}
+	if err := to.root.Chmod(to.rel, 0o755); err != nil {
+		return err
+	}
+	root, err := to.root.OpenRoot(to.rel)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return (&unpacking{ctx: ctx, root: root, strip: s.Strip}).all(f)
+}
+
+func (u *unpacking) all(from io.Reader) error {
+	z, err := gzip.NewReader(from)
+	if err != nil {
+		return err
+	}
+	r := tar.NewReader(z)
+	for {
+		h, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if err := u.ctx.Err(); err != nil {
+			return err
+		}
+		if u.entries++; u.entries > maxEntries {
+			return fmt.Errorf("it has more than %d entries", maxEntries)
+		}
+		if err := u.entry(h, r); err != nil {
+			return fmt.Errorf("entry %q: %w", h.Name, err)
+		}
+	}
+	if u.entries == 0 {
+		return errors.New("it is empty")
+	}
+	return u.end()
+}
+
+// errLeadsOut is what every way out of the new directory gives.
+var errLeadsOut = errors.New("it leads out of the archive")
+
+// local returns a name of the archive without the leading directories that are
+// dropped; "" if nothing remains.
+func (u *unpacking) local(name string) (string, error) {
+	if strings.ContainsRune(name, 0) || path.IsAbs(name) {
+		return "", errLeadsOut
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == ".." {
+			return "", errLeadsOut
+		}
+	}
+	parts := strings.Split(path.Clean(name), "/")
+	if len(parts) <= u.strip || parts[0] == "." {
+		return "", nil
+	}
+	return path.Join(parts[u.strip:]...), nil
+}
+
+func (u *unpacking) entry(h *tar.Header, r io.Reader) error {
+	if h.Typeflag == tar.TypeXGlobalHeader {
+		return nil
+	}
+	name, err := u.local(h.Name)
+	if err != nil || name == "" {
+		return err
+	}
+	if err := u.root.MkdirAll(path.Dir(name), 0o755); err != nil {
+		return err
+	}
+	switch h.Typeflag {
+	case tar.TypeDir:
+		h.Name = name
+		u.times = append(u.times, h)
+		return u.dir(name)
+	case tar.TypeReg:
+		return u.file(name, h, r)
+	case tar.TypeSymlink:
+		return u.symlink(name, h.Linkname)
+	case tar.TypeLink:
+		old, err := u.local(h.Linkname)
+		if err != nil {
+			return err
+		}
+		return u.root.Link(old, name)
+	}
+	return errors.New("it is neither a file, a directory nor a link")
+}
+
+func (u *unpacking) dir(name string) error {
+	err := u.root.Mkdir(name, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		info, err := u.root.Lstat(name)
+		if err == nil && !info.IsDir() {
+			return errors.New("it is there twice")
+		}
+		return err
+	}
+	return err
+}
+
+func (u *unpacking) file(name string, h *tar.Header, r io.Reader) error {
+	if u.bytes += h.Size; u.bytes > maxUnpacked {
+		return fmt.Errorf("the archive has more than %d bytes unpacked", int64(maxUnpacked))
+	}
+	f, err := u.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	mode := fs.FileMode(0o644)
+	if h.FileInfo().Mode()&0o100 != 0 {
+		mode = 0o755
+	}
+	_, err = io.Copy(f, r)
+	if err == nil {
+		err = f.Chmod(mode)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return u.root.Chtimes(name, h.ModTime, h.ModTime) // bytecode in the archive names the time of its source
+}
+
+func (u *unpacking) symlink(name, target string) error {
+	if path.IsAbs(target) || !filepath.IsLocal(path.Join(path.Dir(name), target)) {
+		return errLeadsOut
+	}
+	u.links = append(u.links, name)
+	return u.root.Symlink(target, name)
+}
+
+// end checks the links once everything they pass through is there: a link whose
+// words stay inside can still lead out by way of another. Last the directories
+// get their times.
+func (u *unpacking) end() error {
+	for _, name := range u.links {
+		if _, err := u.root.Stat(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("link %q: %w", name, err)
+		}
+	}
+	for _, h := range u.times {
+		if err := u.root.Chtimes(h.Name, h.ModTime, h.ModTime); err != nil {
+			return err
+		}
+	}
+	return nil
+}
