@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -83,7 +84,20 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	if _, _, ok := resources.PipWords(base, ""); !ok {
 		return resources.Block(s.noPip(base))
 	}
-	return s.install(wheel, base, reason, host, facts.Get[facts.Project](v, facts.ProjectKey))
+	project := facts.Get[facts.Project](v, facts.ProjectKey)
+	change := s.install(wheel, base, reason, host, project)
+	if other, ok := other(actual, project, host); ok && other != layout.Tool(host.Platform, s.Name, s.Version) {
+		change.Fields = append(change.Fields, resources.Field{Path: other, Actual: "not pinned"})
+		change.Steps = append([]resources.Step{resources.Remove{Path: other}}, change.Steps...)
+	}
+	return change
+}
+
+// other returns the folder of a helper below .reconcile/tools. One that is not
+// pinned makes way, since the newest there is what a probe finds.
+func other(actual facts.Tool, project facts.Project, host facts.Host) (string, bool) {
+	folder, inside := strings.CutPrefix(path.Dir(path.Dir(actual.Path)), project.Root+"/")
+	return folder, inside && actual.Source == "reconcile" && path.Dir(folder) == layout.Tools(host.Platform)
 }
 
 // wheel returns the pinned wheel for a machine.
