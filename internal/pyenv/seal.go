@@ -64,8 +64,8 @@ func EncodeSeal(s Seal) ([]byte, error) {
 }
 
 // ReadSeal reads the seal of a generation. An error that is fs.ErrNotExist means
-// that the generation was never finished; ErrNewerSeal that this program is too
-// old; any other that the seal is damaged or could not be looked at.
+// that the generation was never finished, ErrNewerSeal that this program is too
+// old, ErrSeal that the seal is damaged, any other that it could not be looked at.
 func ReadSeal(genDir string) (Seal, error) {
 	name := filepath.Join(genDir, filepath.FromSlash(layout.Seal("")))
 	b, err := readFile(name, nil, maxSeal)
@@ -79,28 +79,28 @@ func ReadSeal(genDir string) (Seal, error) {
 	return s, nil
 }
 
-// errSealDamaged is what any byte out of place gives.
-var errSealDamaged = errors.New("the seal is damaged")
+// ErrSeal is what a seal with any byte out of place gives.
+var ErrSeal = errors.New("the seal is damaged")
 
 // parseSeal reads what EncodeSeal wrote and nothing else.
 func parseSeal(b []byte) (Seal, error) {
 	var s Seal
 	i := bytes.LastIndex(b, []byte(sealEnd))
 	if i < 0 {
-		return s, versionOr(b, errSealDamaged)
+		return s, versionOr(b, ErrSeal)
 	}
 	sum := sha256.Sum256(b[:i])
 	if string(b[i+len(sealEnd):]) != hex.EncodeToString(sum[:])+"\"\n}\n" {
-		return s, versionOr(b, errSealDamaged)
+		return s, versionOr(b, ErrSeal)
 	}
 	if err := json.Unmarshal(b, &s); err != nil {
-		return Seal{}, fmt.Errorf("%w: %w", errSealDamaged, err)
+		return Seal{}, fmt.Errorf("%w: %w", ErrSeal, err)
 	}
 	if s.Version > SealVersion {
 		return Seal{}, ErrNewerSeal
 	}
 	if s.Version < 1 {
-		return Seal{}, errSealDamaged
+		return Seal{}, ErrSeal
 	}
 	return s, nil
 }

@@ -1,0 +1,116 @@
+package probes
+
+import (
+	"debug/elf"
+	"debug/macho"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// A binary is what the header of an executable says.
+type binary struct {
+	arches []string // spelled as in facts.Host.Arch: several in a universal Mach-O file
+	loader string   // the dynamic loader that an ELF file asks for; "" for none
+	format string   // "ELF" or "Mach-O"
+}
+
+// errScript is what a shim gives: a file that another program runs.
+var errScript = errors.New("is a script")
+
+// readBinary reads the header of an executable.
+func readBinary(name string) (binary, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return binary{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return binary{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return binary{}, fmt.Errorf("%s is not a file", name)
+	}
+	b, err := parseBinary(f)
+	if err != nil {
+		return b, fmt.Errorf("%s: %w", name, err)
+	}
+	return b, nil
+}
+
+// parseBinary tells a script, an ELF and a Mach-O file apart by their first
+// bytes.
+func parseBinary(r io.ReaderAt) (binary, error) {
+	var magic [4]byte
+	if _, err := r.ReadAt(magic[:], 0); err != nil {
+		return binary{}, fmt.Errorf("is no program: %w", err)
+	}
+	switch {
+	case magic[0] == '#' && magic[1] == '!':
+		return binary{}, errScript
+	case string(magic[:]) == elf.ELFMAG:
+		return parseELF(r)
+	case magic == [4]byte{0xca, 0xfe, 0xba, 0xbe}:
+		return parseFat(r)
+	case magic == [4]byte{0xcf, 0xfa, 0xed, 0xfe}, magic == [4]byte{0xce, 0xfa, 0xed, 0xfe}:
+		f, err := macho.NewFile(r)
+		if err != nil {
+			return binary{}, err
+		}
+		return binary{format: "Mach-O", arches: []string{machoArch(f.Cpu)}}, nil
+	}
+	return binary{}, errors.New("is no program")
+}
+
+func parseELF(r io.ReaderAt) (binary, error) {
+	f, err := elf.NewFile(r)
+	if err != nil {
+		return binary{}, err
+	}
+	b := binary{format: "ELF"}
+	switch f.Machine {
+	case elf.EM_X86_64:
+		b.arches = []string{"x86_64"}
+	case elf.EM_AARCH64:
+		b.arches = []string{"aarch64"}
+	default:
+		b.arches = []string{strings.ToLower(strings.TrimPrefix(f.Machine.String(), "EM_"))}
+	}
+	for _, p := range f.Progs {
+		if p.Type != elf.PT_INTERP || p.Filesz > 4096 {
+			continue
+		}
+		path := make([]byte, p.Filesz)
+		if _, err := p.ReadAt(path, 0); err == nil {
+			b.loader = strings.TrimRight(string(path), "\x00")
+		}
+	}
+	return b, nil
+}
+
+// parseFat reads a universal file. Java classes begin with the same bytes, which
+// debug/macho refuses by the number of parts.
+func parseFat(r io.ReaderAt) (binary, error) {
+	f, err := macho.NewFatFile(r)
+	if err != nil {
+		return binary{}, err
+	}
+	b := binary{format: "Mach-O"}
+	for _, a := range f.Arches {
+		b.arches = append(b.arches, machoArch(a.Cpu))
+	}
+	return b, nil
+}
+
+func machoArch(c macho.Cpu) string {
+	switch c {
+	case macho.CpuAmd64:
+		return "x86_64"
+	case macho.CpuArm64:
+		return "arm64"
+	}
+	return strings.ToLower(c.String())
+}

@@ -1,0 +1,68 @@
+package probes
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/shirou/gopsutil/v3/disk"
+	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+// readOnlyMount is the flag of statfs for a file system that cannot be written,
+// the same on Linux (ST_RDONLY) and macOS (MNT_RDONLY).
+const readOnlyMount = 1
+
+// disk measures the file system of the nearest existing parent: what this user
+// can have there (f_bavail), not what is free for root.
+func (p *Prober) disk(path string) (facts.Disk, error) {
+	d := facts.Disk{Path: path, FreeInodes: -1}
+	at, info, err := nearest(p.abs(path))
+	if err != nil {
+		return d, err
+	}
+	usage, err := disk.Usage(at)
+	if err != nil {
+		return d, fmt.Errorf("statfs %s: %w", at, err)
+	}
+	d.FileSystem, d.Total, d.Free = usage.Fstype, int64(usage.Total), int64(usage.Free)
+	if usage.InodesTotal > 0 { // btrfs and others have no such limit
+		d.FreeInodes = int64(usage.InodesFree)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(at, &st); err != nil {
+		return d, &fs.PathError{Op: "stat", Path: at, Err: err}
+	}
+	d.Device = fmt.Sprintf("%d:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)))
+	var flags unix.Statfs_t
+	if err := unix.Statfs(at, &flags); err != nil {
+		return d, &fs.PathError{Op: "statfs", Path: at, Err: err}
+	}
+	d.ReadOnly = flags.Flags&readOnlyMount != 0
+	mode := uint32(unix.W_OK)
+	if info.IsDir() {
+		mode |= unix.X_OK
+	}
+	d.Writable = unix.Access(at, mode) == nil
+	return d, nil
+}
+
+// nearest returns the path, or the first above it that exists. Links are
+// followed: the space is where they lead.
+func nearest(at string) (string, fs.FileInfo, error) {
+	for {
+		info, err := os.Stat(at)
+		if err == nil {
+			return at, info, nil
+		}
+		up := filepath.Dir(at)
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) || up == at {
+			return "", nil, err
+		}
+		at = up
+	}
+}

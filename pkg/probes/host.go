@@ -1,0 +1,190 @@
+package probes
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+// platformName returns the name that locks use for a machine.
+func platformName(goos, arch string) string {
+	if goos == "darwin" {
+		return "macos-" + arch
+	}
+	return goos + "-" + arch
+}
+
+// firstLabel returns a host name without its domain.
+func firstLabel(name string) string {
+	label, _, _ := strings.Cut(name, ".")
+	return label
+}
+
+// machineID returns eight hexadecimal digits that tell this machine from others
+// that see the same folder: of /etc/machine-id, else of the host's name.
+func (p *Prober) machineID() string {
+	id := p.system.hostname
+	if b, err := os.ReadFile(p.sys("/etc/machine-id")); err == nil {
+		if text := string(bytes.TrimSpace(b)); len(text) >= 16 { // a fresh image says nothing, or "uninitialized"
+			id = text
+		}
+	}
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:4])
+}
+
+func (p *Prober) host() (facts.Host, error) {
+	h := facts.Host{
+		OS: p.system.os, Arch: p.arch, Platform: p.platform, Hostname: p.system.hostname,
+		OSVersion: p.system.version, Container: p.container(),
+	}
+	if h.OS != "linux" {
+		return h, nil
+	}
+	for _, name := range []string{"/etc/os-release", "/usr/lib/os-release"} {
+		if b, err := os.ReadFile(p.sys(name)); err == nil {
+			h.OSVersion = parseOSRelease(b)
+			break
+		}
+	}
+	h.Libc = p.libc()
+	return h, nil
+}
+
+// parseOSRelease returns the name and version that a system gives itself.
+func parseOSRelease(b []byte) string {
+	values := map[string]string{}
+	for line := range bytes.Lines(b) {
+		key, value, ok := strings.Cut(strings.TrimSpace(string(line)), "=")
+		if !ok {
+			continue
+		}
+		if unquoted, err := strconv.Unquote(value); err == nil {
+			value = unquoted
+		}
+		values[key] = strings.Trim(value, `'"`)
+	}
+	if pretty := values["PRETTY_NAME"]; pretty != "" {
+		return pretty
+	}
+	return strings.TrimSpace(values["NAME"] + " " + values["VERSION_ID"])
+}
+
+// container names the container that this runs in, by the marks they leave.
+func (p *Prober) container() string {
+	for _, mark := range []struct{ file, name string }{{"/.dockerenv", "docker"}, {"/run/.containerenv", "podman"}} {
+		if _, err := os.Lstat(p.sys(mark.file)); err == nil {
+			return mark.name
+		}
+	}
+	b, _ := os.ReadFile(p.sys("/proc/sys/kernel/osrelease"))
+	if bytes.Contains(bytes.ToLower(b), []byte("microsoft")) {
+		return "wsl"
+	}
+	return ""
+}
+
+// libc finds the C library through the loader that the system's shell asks for:
+// a machine may have the loader of the other one too.
+func (p *Prober) libc() facts.Libc {
+	loader := ""
+	if b, err := readBinary(p.sys("/bin/sh")); err == nil {
+		loader = b.loader
+	}
+	if loader == "" {
+		loader = p.anyLoader()
+	}
+	switch {
+	case strings.Contains(loader, "ld-musl"):
+		return facts.Libc{Name: "musl", Version: muslVersion(p.sys(loader))}
+	case loader != "":
+		return facts.Libc{Name: "glibc", Version: glibcVersion(p.sys(loader))}
+	}
+	return facts.Libc{}
+}
+
+func (p *Prober) anyLoader() string {
+	for _, pattern := range []string{"/lib64/ld-linux-*.so.2", "/lib/ld-linux-*.so.1", "/lib/ld-musl-*.so.1"} {
+		if found, _ := filepath.Glob(p.sys(pattern)); len(found) > 0 {
+			return strings.TrimPrefix(found[0], p.prefix)
+		}
+	}
+	return ""
+}
+
+// glibcVersion reads the version in the loader's banner; before 2.34 the file
+// behind the link is named by it.
+func glibcVersion(loader string) string {
+	if real, err := filepath.EvalSymlinks(loader); err == nil {
+		stem, ok := strings.CutPrefix(filepath.Base(real), "ld-2.")
+		if version, so := strings.CutSuffix(stem, ".so"); ok && so {
+			return "2." + version
+		}
+	}
+	return searchFile(loader, parseGlibcBanner)
+}
+
+// muslVersion reads the version that musl's loader prints when it is run.
+func muslVersion(loader string) string { return searchFile(loader, parseMuslVersion) }
+
+// parseGlibcBanner finds "… stable release version 2.36." in a binary.
+func parseGlibcBanner(b []byte) string {
+	for _, mark := range []string{"stable release version ", "development release version "} {
+		if _, after, ok := bytes.Cut(b, []byte(mark)); ok {
+			return leadingVersion(after)
+		}
+	}
+	return ""
+}
+
+// parseMuslVersion finds the zero-terminated "1.2.4" in a binary.
+func parseMuslVersion(b []byte) string {
+	for {
+		_, after, ok := bytes.Cut(b, []byte("\x001."))
+		if !ok {
+			return ""
+		}
+		version := "1." + leadingVersion(after)
+		end := len(version) - len("1.")
+		if strings.Count(version, ".") == 2 && end < len(after) && (after[end] == 0 || after[end] == '-') {
+			return version
+		}
+		b = after
+	}
+}
+
+// leadingVersion returns the digits and dots that a text begins with, without a
+// dot at the end.
+func leadingVersion(b []byte) string {
+	n := 0
+	for n < len(b) && n < 32 && (b[n] == '.' || '0' <= b[n] && b[n] <= '9') {
+		n++
+	}
+	return strings.Trim(string(b[:n]), ".")
+}
+
+// searchFile gives a file of moderate size to find.
+func searchFile(name string, find func([]byte) string) string {
+	f, err := os.Open(name)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() > 64<<20 {
+		return ""
+	}
+	b := make([]byte, info.Size())
+	n, err := io.ReadFull(f, b)
+	if err != nil && err != io.ErrUnexpectedEOF {
+		return ""
+	}
+	return find(b[:n])
+}

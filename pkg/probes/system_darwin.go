@@ -1,0 +1,27 @@
+package probes
+
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// readSystem asks the kernel; sw_vers would be a process. Under Rosetta uname
+// speaks of the translated process, not of the machine.
+func readSystem() (system, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return system{}, err
+	}
+	s := system{
+		os: runtime.GOOS, arch: unix.ByteSliceToString(u.Machine[:]),
+		hostname: firstLabel(unix.ByteSliceToString(u.Nodename[:])),
+	}
+	if translated, err := unix.SysctlUint32("sysctl.proc_translated"); err == nil && translated == 1 {
+		s.arch = "arm64"
+	}
+	if version, err := unix.Sysctl("kern.osproductversion"); err == nil {
+		s.version = "macOS " + version
+	}
+	return s, nil
+}
