@@ -59,10 +59,13 @@ func Environment(state, env string) string { return path.Join(state, "envs", env
 // Generation returns the folder of one generation.
 func Generation(state, env, name string) string { return path.Join(Environment(state, env), name) }
 
-// Seal, Stamps and Launchers are what a sealed generation holds beside its
-// environment.
-func Seal(generation string) string      { return path.Join(generation, "reconcile", "seal.json") }
-func Stamps(generation string) string    { return path.Join(generation, "reconcile", "stamps") }
+// Seal returns the file that is written last into a generation.
+func Seal(generation string) string { return path.Join(generation, "reconcile", "seal.json") }
+
+// Stamps returns the list of a generation's directories as they were sealed.
+func Stamps(generation string) string { return path.Join(generation, "reconcile", "stamps") }
+
+// Launchers returns the folder of scripts that enter a generation by its real path.
 func Launchers(generation string) string { return path.Join(generation, "reconcile", "bin") }
 
 // SitePackages returns where a generation's packages lie; line is "3.10".
@@ -70,9 +73,17 @@ func SitePackages(generation, line string) string {
 	return path.Join(generation, "lib", "python"+line, "site-packages")
 }
 
-// Trash, Kept, Runs, Journal and Lock are the other places of a machine's part.
-func Trash(state string) string   { return path.Join(state, "trash") }
-func Kept(state string) string    { return path.Join(state, "kept") }
-func Runs(state string) string    { return path.Join(state, "runs") }
+// Trash returns where a machine's things lie that are on their way out.
+func Trash(state string) string { return path.Join(state, "trash") }
+
+// Kept returns where the contents of replaced files are kept, by their sha256.
+func Kept(state string) string { return path.Join(state, "kept") }
+
+// Runs returns the folder with one record an apply.
+func Runs(state string) string { return path.Join(state, "runs") }
+
+// Journal returns the file that remembers what was applied.
 func Journal(state string) string { return path.Join(state, "state.jsonl") }
-func Lock(state string) string    { return path.Join(state, "lock") }
+
+// Lock returns the file that an apply holds locked.
+func Lock(state string) string { return path.Join(state, "lock") }

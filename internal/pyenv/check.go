@@ -165,16 +165,12 @@ func movedFile(genDir string, seal Seal) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !bytes.Contains(b, []byte(ShellQuote(abs+"/bin/python"))) {
+	// In a shell's quotes only an apostrophe is written otherwise.
+	python := strings.ReplaceAll(abs+"/bin/python", "'", `'\''`)
+	if !bytes.Contains(b, []byte(python)) {
 		return launcher, nil
 	}
 	return "", nil
-}
-
-// ShellQuote returns a word in single quotes as a POSIX shell reads it; the
-// launchers carry their generation's path in this form.
-func ShellQuote(word string) string {
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // comparePackages compares the names of the metadata folders with the seal.

@@ -53,7 +53,7 @@ func newGeneration(t testing.TB, dists []fakeDist) (string, Seal) {
 	link(t, filepath.Join(base, "python3.10"), filepath.Join(dir, "bin/python"))
 	link(t, "python", filepath.Join(dir, "bin/python3"))
 	link(t, "lib", filepath.Join(dir, "lib64"))
-	put(t, filepath.Join(dir, "reconcile/bin/python"), "#!/bin/sh\nexec "+ShellQuote(dir+"/bin/python")+` "$@"`+"\n", 0o755)
+	put(t, filepath.Join(dir, "reconcile/bin/python"), "#!/bin/sh\nexec '"+dir+"/bin/python'"+` "$@"`+"\n", 0o755)
 	seal := Seal{Digest: "d1", Python: "3.10.13", Prefix: dir}
 	for _, d := range dists {
 		install(t, dir, d)

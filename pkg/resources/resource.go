@@ -8,6 +8,8 @@ package resources
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -137,4 +139,14 @@ type Budget struct {
 	Item string `json:"item"`
 	Low  int64  `json:"low"`
 	High int64  `json:"high"`
+}
+
+// Digest identifies what a Spec asks for: equal specs have equal digests, on every
+// machine and in every run.
+func Digest(s Spec) facts.SHA256 {
+	body, err := json.Marshal(s)
+	if err != nil { // specs are plain structs
+		panic("encode a spec: " + err.Error())
+	}
+	return sha256.Sum256(body)
 }

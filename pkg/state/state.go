@@ -42,6 +42,7 @@ type Entry struct {
 	Key       facts.Key        `json:"key"`
 	Ownership Ownership        `json:"ownership"`
 	Action    resources.Action `json:"action,omitempty"` // the last one
+	Spec      facts.SHA256     `json:"spec,omitzero"`    // digest of what was asked for then; see resources.Digest
 	Left      Left             `json:"left,omitzero"`    // what it was when we were done with it
 	Kept      facts.SHA256     `json:"kept,omitzero"`    // content that the last action replaced, below kept/
 	Time      string           `json:"time,omitempty"`   // RFC 3339, for people; decides nothing

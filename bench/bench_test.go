@@ -1,0 +1,183 @@
+// Package bench measures whole processes in pairs: ours and a bare program that
+// does the least for the same result, in turn, on the same machine. The ratio is
+// the measure; milliseconds swing with the machine.
+//
+//	go test -run '^$' -bench . -benchtime 20x ./bench
+package bench
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A program is something to run again and again.
+type program struct {
+	words []string
+	dir   string
+	env   []string
+}
+
+// once runs the program and returns how long it took and its peak memory in MiB.
+func (p program) once(b *testing.B) (wall time.Duration, peak float64) {
+	b.Helper()
+	cmd := exec.Command(p.words[0], p.words[1:]...)
+	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), p.env...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	start := time.Now()
+	err := cmd.Run()
+	wall = time.Since(start)
+	if err != nil {
+		b.Fatalf("%s: %v\n%s", strings.Join(p.words, " "), err, out.String())
+	}
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return wall, 0
+	}
+	unit := 1024.0 // Linux counts KiB
+	if runtime.GOOS == "darwin" {
+		unit = 1024 * 1024 // macOS counts bytes
+	}
+	return wall, float64(usage.Maxrss) / unit
+}
+
+// pair runs ours and bare in turn b.N times and reports medians and their ratio.
+// reset, if given, prepares the place before every single run.
+func pair(b *testing.B, ours, bare program, reset func()) {
+	b.Helper()
+	prepare := func() {
+		if reset != nil {
+			reset()
+		}
+	}
+	prepare()
+	ours.once(b)
+	prepare()
+	bare.once(b)
+	var a, z, ratios, memory, floor []float64
+	for b.Loop() {
+		prepare()
+		wallOurs, peakOurs := ours.once(b)
+		prepare()
+		wallBare, peakBare := bare.once(b)
+		a, z = append(a, ms(wallOurs)), append(z, ms(wallBare))
+		ratios = append(ratios, ms(wallOurs)/ms(wallBare))
+		memory, floor = append(memory, peakOurs), append(floor, peakBare)
+	}
+	b.ReportMetric(median(a), "ms")
+	b.ReportMetric(median(z), "ms-bare")
+	b.ReportMetric(median(ratios), "x-bare")
+	b.ReportMetric(median(memory), "MiB")
+	b.ReportMetric(median(floor), "MiB-bare")
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// build compiles a command of this module into a folder of the benchmark.
+func build(b *testing.B, pkg string) string {
+	b.Helper()
+	file := filepath.Join(b.TempDir(), filepath.Base(pkg))
+	if out, err := exec.Command("go", "build", "-trimpath", "-o", file, pkg).CombinedOutput(); err != nil {
+		b.Fatalf("build %s: %v\n%s", pkg, err, out)
+	}
+	return file
+}
+
+const module = "github.com/reconcile-ml/reconcile"
+
+func BenchmarkVersion(b *testing.B) {
+	ours, empty := build(b, module+"/cmd/reconcile"), build(b, module+"/bench/empty")
+	pair(b, program{words: []string{ours, "version"}}, program{words: []string{empty, "version"}}, nil)
+}
+
+// world writes a manifest of n resources, one in ten a directory, into a new
+// folder.
+func world(b *testing.B, n int) string {
+	b.Helper()
+	dir := b.TempDir()
+	var m strings.Builder
+	m.WriteString("version: 1\nproject: bench\ndirectories:\n")
+	for i := range n / 10 {
+		fmt.Fprintf(&m, "  d%d: {path: d/%03d/%d, purpose: \"bench\"}\n", i, i/100, i)
+	}
+	m.WriteString("files:\n")
+	for i := range n - n/10 {
+		fmt.Fprintf(&m, "  - {path: d/%03d/%d/f%d, content: \"file %d of the benchmark\\n\"}\n", i/900, i/9, i, i)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(m.String()), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	return dir
+}
+
+func BenchmarkPlanNothingToDo(b *testing.B) {
+	ours, floor, bare := build(b, module+"/cmd/reconcile"), build(b, module+"/bench/floor"), build(b, module+"/bench/bare")
+	for _, n := range []int{16, 1000, 10000, 100000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			dir := world(b, n)
+			program{words: []string{bare}, dir: dir}.once(b)
+			pair(b, program{words: []string{ours, "plan"}, dir: dir}, program{words: []string{floor}, dir: dir}, nil)
+		})
+	}
+}
+
+func BenchmarkFirstApply(b *testing.B) {
+	ours, bare := build(b, module+"/cmd/reconcile"), build(b, module+"/bench/bare")
+	for _, n := range []int{1000, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			dir := world(b, n)
+			aside := 0
+			reset := func() { // set old trees aside: deleting them makes ext4 slow for a while
+				aside++
+				for _, name := range []string{"d", ".reconcile"} {
+					_ = os.Rename(filepath.Join(dir, name), filepath.Join(b.TempDir(), fmt.Sprintf("%s-%d", name, aside)))
+				}
+			}
+			pair(b, program{words: []string{ours, "apply", "-y"}, dir: dir}, program{words: []string{bare}, dir: dir}, reset)
+		})
+	}
+}
+
+// BenchmarkPlanProject measures the project's own manifest with its environment
+// installed; run `make apply` first.
+func BenchmarkPlanProject(b *testing.B) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		b.Fatal(err)
+	}
+	ours, floor := build(b, module+"/cmd/reconcile"), build(b, module+"/bench/floor")
+	settled := exec.Command(ours, "-C", root, "plan", "--detailed-exitcode")
+	if err := settled.Run(); err != nil {
+		b.Skipf("the project's environment is not installed or not settled (make apply): %v", err)
+	}
+	pair(b, program{words: []string{ours, "plan"}, dir: root}, program{words: []string{floor}, dir: projectFloor(b, root)}, nil)
+}
+
+// projectFloor makes a folder in which the floor reads the project's manifest:
+// the same bytes, of which it understands the directories.
+func projectFloor(b *testing.B, root string) string {
+	b.Helper()
+	dir := b.TempDir()
+	raw, err := os.ReadFile(filepath.Join(root, "manifest.yaml"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "manifest.yaml"), raw, 0o644); err != nil {
+		b.Fatal(err)
+	}
+	return dir
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/report"
+)
+
+func (a *app) applyCommand() *cobra.Command {
+	var o applyFlags
+	cmd := &cobra.Command{
+		Use:   "apply",
+		Short: "bring this machine to the manifest",
+		Long: long(`
+Shows the plan, asks for "yes", carries it out, proves new environments before
+they become visible, and shows a summary. Stops before the first change if a check
+fails. What was done stays done: after a failure or an interruption, apply again.`,
+			changes, exitDone, exitError, exitBlocked, exitPartly, exitLocked, exitInterrupted),
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := a.open()
+			if err != nil {
+				return err
+			}
+			m, err := a.look(cmd.Context(), p)
+			if err != nil {
+				return err
+			}
+			return a.converge(cmd.Context(), m, o)
+		},
+	}
+	o.register(cmd)
+	cmd.Flags().BoolVar(&o.detail, "detail", false, "a block for every change, however many there are")
+	return cmd
+}
+
+// applyFlags are what apply and heal have in common.
+type applyFlags struct {
+	yes         bool
+	lockTimeout time.Duration
+	jobs        int
+	detail      bool
+}
+
+func (o *applyFlags) register(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do what the plan shows without asking")
+	cmd.Flags().DurationVar(&o.lockTimeout, "lock-timeout", 0, "wait so long for another run to end")
+	cmd.Flags().IntVar(&o.jobs, "jobs", 0, "changes at the same time (default: the number of cores)")
+}
+
+// converge plans, asks, applies and sums up.
+func (a *app) converge(ctx context.Context, m *machine, o applyFlags) error {
+	plan, err := m.plan()
+	if err != nil {
+		return err
+	}
+	totals := plan.Totals()
+	if totals.Blocked > 0 || totals.Changes() == 0 {
+		if err := a.showPlan(m, plan, o.detail); err != nil {
+			return err
+		}
+		return exit(planCode(plan, false))
+	}
+	if !a.json || !o.yes {
+		if err := a.showPlan(m, plan, o.detail); err != nil {
+			return err
+		}
+	}
+	if err := a.consent(o.yes); err != nil {
+		return err
+	}
+	return a.carryOut(ctx, m, plan, o)
+}
+
+// consent asks for the word yes.
+func (a *app) consent(yes bool) error {
+	if yes {
+		return nil
+	}
+	if !a.interactive() {
+		return usage("there is no terminal to ask on, so nothing was changed; `-y` does what the plan shows without asking")
+	}
+	fmt.Fprint(a.err, "\nDo this? Only \"yes\" is taken for yes: ")
+	answer, err := bufio.NewReader(a.in).ReadString('\n')
+	if strings.TrimSpace(answer) == "yes" && err == nil {
+		return nil
+	}
+	fmt.Fprintln(a.err, "\nNothing was changed.")
+	return exit(exitError)
+}
+
+// carryOut applies a plan under this machine's lock and sums up what came of it.
+func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o applyFlags) error {
+	w, err := a.work(ctx, m.project, o)
+	if err != nil {
+		return err
+	}
+	result := w.apply(plan)
+	if err := w.close(); err != nil {
+		return err
+	}
+	after, err := a.afterwards(ctx, m.project)
+	if err != nil {
+		return err
+	}
+	if err := w.remember(result, after); err != nil {
+		return err
+	}
+	if a.json {
+		err = report.SummaryJSON(a.out, result, after)
+	} else {
+		err = report.Summary(a.out, result, after)
+	}
+	return errors.Join(err, exit(resultCode(result)))
+}

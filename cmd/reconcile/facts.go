@@ -1,0 +1,48 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/report"
+)
+
+func (a *app) factsCommand() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "facts",
+		Short: "print what is known of this machine, as JSON",
+		Long: long(`
+Prints as versioned JSON what the manifest reads of this machine: paths, disks,
+interpreters, tools, environments. With --all also what it does not read. Holds no
+secrets; `+"`reconcile plan --facts FILE`"+` plans for the machine elsewhere.`, readOnly, exitDone, exitError),
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := a.open()
+			if err != nil {
+				return err
+			}
+			m, err := a.look(cmd.Context(), p)
+			if err != nil {
+				return err
+			}
+			if all {
+				m.facts.Merge(p.probe(cmd.Context(), without(p.prober.AllKeys(), m.facts)))
+			}
+			return report.Facts(a.out, m.facts)
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "also what the manifest does not read")
+	return cmd
+}
+
+// without returns the keys that f does not know.
+func without(keys []facts.Key, f *facts.Facts) []facts.Key {
+	var out []facts.Key
+	for _, k := range keys {
+		if _, _, ok := f.Lookup(k); !ok {
+			out = append(out, k)
+		}
+	}
+	return out
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/manifest"
+)
+
+func (a *app) initCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "init",
+		Short: "write a commented starter manifest",
+		Long: long(`
+Writes manifest.yaml with comments into this folder, as a start. Never overwrites: a
+manifest that is there stays as it is.`, changes, exitDone, exitError),
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			dir, err := filepath.Abs(a.dir)
+			if err != nil {
+				return err
+			}
+			name := defaultManifest
+			if a.manifest != "" {
+				name = a.manifest
+			}
+			file := name
+			if !filepath.IsAbs(file) {
+				file = filepath.Join(dir, name)
+			}
+			if _, err := os.Lstat(file); err == nil || !errors.Is(err, fs.ErrNotExist) {
+				return &diag.Problem{
+					Code: "init.exists", Summary: fmt.Sprintf("%s is there already and stays as it is", file),
+					Hint: "`reconcile plan` shows what it would change here",
+				}
+			}
+			root, err := os.OpenRoot(filepath.Dir(file))
+			if err != nil {
+				return err
+			}
+			defer root.Close()
+			if err := atomicfile.Write(root, filepath.Base(file), 0o644, []byte(manifest.Starter(filepath.Base(dir)))); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "Wrote %s. Next: edit it, then `reconcile lock` and `reconcile plan`.\n", name)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/lock"
+	"github.com/reconcile-ml/reconcile/pkg/manifest"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/report"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/python"
+	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
+)
+
+func (a *app) lockCommand() *cobra.Command {
+	var upgrade bool
+	cmd := &cobra.Command{
+		Use:   "lock",
+		Short: "write the full, hashed closure of each environment",
+		Long: long(`
+Resolves the packages of every environment that names a lock, for every platform it
+lists, and writes the closure with sizes and hashes. Versions that are locked already
+stay as they are where the pins allow it. Nothing is installed. Needs the package index.
+
+Commit the result: from then on neither plan nor apply has to resolve anything.`, changes, exitDone, exitError, exitLocked, exitInterrupted),
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := a.open()
+			if err != nil {
+				return err
+			}
+			return a.lock(cmd.Context(), p, upgrade)
+		},
+	}
+	cmd.Flags().BoolVar(&upgrade, "upgrade", false, "take the newest versions that the pins allow")
+	return cmd
+}
+
+// lock resolves every environment that names a lock, or the one --env names.
+func (a *app) lock(ctx context.Context, p *project, upgrade bool) error {
+	var problems diag.List
+	locked := 0
+	for _, env := range p.manifest.Environments {
+		if env.Lock == "" || (a.env != "" && a.env != env.Name) {
+			continue
+		}
+		locked++
+		problems.AddErr(a.lockOne(ctx, p, env, upgrade))
+	}
+	if locked == 0 {
+		return &diag.Problem{
+			Code: "lock.none", Summary: "no environment of " + p.name + " names a lock",
+			Hint: "give it one: `lock: locks/pylock.NAME.toml`",
+		}
+	}
+	return problems.Err()
+}
+
+// lockOne resolves one environment and writes its lock if it changed.
+func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment, upgrade bool) error {
+	tools, err := a.lockTools(ctx, p, env)
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "reconcile-lock-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	previous, _ := lock.Read(os.DirFS(p.root), env.Lock) // one that is absent or damaged has no versions to keep
+	l, err := lock.Resolve(ctx, lock.Request{
+		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Pins: env.Packages, Previous: previous, Upgrade: upgrade,
+		UV: tools.uv, Interpreter: tools.python, Cache: filepath.Join(p.root, filepath.FromSlash(layout.Cache("uv"))), Dir: work,
+		IndexEnv: tools.indexEnv, Client: tools.client, Line: a.toolLine(),
+	})
+	if err != nil {
+		return err
+	}
+	return a.writeLock(p, env, previous, l)
+}
+
+// writeLock puts a lock in place and says what changed in it.
+func (a *app) writeLock(p *project, env *manifest.Environment, previous, l *lock.Lock) error {
+	content := l.Encode()
+	root, err := os.OpenRoot(p.root)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if old, err := root.ReadFile(env.Lock); err == nil && string(old) == string(content) {
+		_, err := fmt.Fprintf(a.out, "%s is up to date: %d packages\n", env.Lock, len(l.Packages))
+		return err
+	}
+	if _, err := atomicfile.MakeAll(root, path.Dir(env.Lock), 0o755); err != nil {
+		return err
+	}
+	if err := atomicfile.Write(root, env.Lock, 0o644, content); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "Wrote %s: %d packages for %v\n", env.Lock, len(l.Packages), l.Platforms)
+	for _, c := range versions(previous, l) {
+		if err := report.PackageChange(a.out, c, a.report(a.out)); err != nil {
+			return err
+		}
+	}
+	for _, platform := range l.Platforms {
+		dists, err := l.For(platform)
+		if err != nil {
+			return err
+		}
+		var download, disk int64
+		for _, d := range dists {
+			download, disk = download+d.Download(), disk+d.Disk()
+		}
+		fmt.Fprintf(a.out, "  %s: downloads %s, takes %s on disk\n", platform, bytesize.Format(download), bytesize.Format(disk))
+	}
+	return nil
+}
+
+// versions returns what comes, goes or changes version between two locks.
+func versions(previous, l *lock.Lock) []resources.PackageChange {
+	if previous == nil {
+		return nil // all of it is new: the count says enough
+	}
+	changes := map[string]resources.PackageChange{}
+	for _, p := range previous.Packages {
+		changes[p.Name] = resources.PackageChange{Name: p.Name, Actual: p.Version}
+	}
+	for _, p := range l.Packages {
+		c := changes[p.Name]
+		c.Name, c.Desired = p.Name, p.Version
+		changes[p.Name] = c
+	}
+	var list []resources.PackageChange
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		if c := changes[name]; c.Actual != c.Desired {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// lockTools is what resolving needs of this machine.
+type lockTools struct {
+	uv, python string
+	indexEnv   []string
+	client     *http.Client
+}
+
+// lockTools finds an interpreter and uv, and fetches the pinned ones where this
+// machine has none: the same resources that apply would make for the environment.
+func (a *app) lockTools(ctx context.Context, p *project, env *manifest.Environment) (*lockTools, error) {
+	m := &machine{project: p, facts: p.probe(ctx, baseKeys)}
+	m.resources = []resources.Resource{
+		{Addr: resources.Addr{Kind: "python", Name: env.Python}, Pos: env.Pos, Spec: &python.Spec{Line: env.Python, Builds: python.DefaultBuilds()}},
+		{Addr: resources.Addr{Kind: "tool", Name: "uv"}, Pos: env.Pos, Spec: toolUV(env.Python)},
+	}
+	keys := planner.Keys(m.resources)
+	m.facts.Merge(p.probe(ctx, without(keys, m.facts)))
+	plan, err := planner.Make(m.resources, m.facts)
+	if err != nil {
+		return nil, err
+	}
+	var blocked diag.List
+	for i := range plan.Items {
+		if plan.Items[i].Change.Action == resources.Blocked {
+			blocked.Add(plan.Items[i].Change.Problem)
+		}
+	}
+	if err := blocked.Err(); err != nil {
+		return nil, err
+	}
+	if plan.Totals().Changes() > 0 {
+		if err := a.bring(ctx, m, plan); err != nil {
+			return nil, err
+		}
+		m.facts.Merge(p.probe(ctx, keys))
+	}
+	return found(m, env)
+}
+
+// found reads the tools out of the facts.
+func found(m *machine, env *manifest.Environment) (*lockTools, error) {
+	uv, _ := facts.Find[facts.Tool](m.facts, facts.ToolKey("uv"))
+	pythons, _ := facts.Find[facts.Pythons](m.facts, facts.PythonKey(env.Python))
+	interpreter, _ := pythons.Usable()
+	settings, err := m.prober.Index()
+	if err != nil {
+		return nil, err
+	}
+	client, err := settings.Client()
+	if err != nil {
+		return nil, err
+	}
+	return &lockTools{uv: uv.Path, python: interpreter.Path, indexEnv: settings.Environ(), client: client}, nil
+}
+
+func toolUV(line string) *tool.Spec {
+	uv := tool.UV()
+	uv.Python = line
+	return &uv
+}
+
+// toolLine returns where the lines of started programs go: to standard error
+// with --verbose, else nowhere.
+func (a *app) toolLine() func(stream, line string) {
+	if !a.verbose {
+		return nil
+	}
+	return func(_, line string) { fmt.Fprintln(a.err, line) }
+}

@@ -1,0 +1,17 @@
+// Command reconcile brings a machine to what manifest.yaml says: directories,
+// files, pinned Python environments, disk requirements. `reconcile plan` shows
+// how this machine differs, `reconcile apply` makes it so.
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	// A reader that goes away (`reconcile apply | head -1`) must not end an
+	// apply in the middle; writes to it fail instead, which is harmless.
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Environ()))
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/manifest"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/probes"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// defaultManifest is the name that is looked for, here and in the folders above.
+const defaultManifest = "manifest.yaml"
+
+// A project is a checkout with its manifest, looked at from one machine.
+type project struct {
+	root     string // absolute, links resolved
+	name     string // of the manifest, relative to root
+	manifest *manifest.Manifest
+	prober   *probes.Prober
+	known    *knownDamage // found by a deep look; nil for none
+}
+
+// open finds the project and reads its manifest.
+func (a *app) open() (*project, error) {
+	root, name, err := a.locate()
+	if err != nil {
+		return nil, err
+	}
+	confined, err := os.OpenRoot(root) // a link in a cloned repository leads nowhere else
+	if err != nil {
+		return nil, err
+	}
+	m, err := manifest.Load(confined.FS(), name)
+	if err != nil {
+		return nil, err
+	}
+	prober, err := probes.New(root, a.environ)
+	if err != nil {
+		return nil, err
+	}
+	prober.Environments = m.EnvironmentPaths()
+	return &project{root: root, name: name, manifest: m, prober: prober}, nil
+}
+
+// locate returns the project root and the name of the manifest in it.
+func (a *app) locate() (root, name string, err error) {
+	dir, err := filepath.Abs(a.dir)
+	if err != nil {
+		return "", "", err
+	}
+	if a.manifest != "" {
+		file := a.manifest
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(dir, file)
+		}
+		if _, err := os.Stat(file); err != nil {
+			return "", "", noManifest(file, err)
+		}
+		root, err = filepath.EvalSymlinks(filepath.Dir(file))
+		return root, filepath.Base(file), err
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		if info, err := os.Stat(filepath.Join(at, defaultManifest)); err == nil && info.Mode().IsRegular() {
+			root, err = filepath.EvalSymlinks(at)
+			return root, defaultManifest, err
+		}
+		if at == filepath.Dir(at) {
+			return "", "", noManifest(filepath.Join(dir, defaultManifest), fs.ErrNotExist)
+		}
+	}
+}
+
+func noManifest(file string, err error) error {
+	p := &diag.Problem{Code: "manifest.absent", Summary: fmt.Sprintf("there is no manifest at %s, nor in a folder above", file)}
+	p.Hint = "`reconcile init` writes a starter; -C DIR or -m FILE name another place"
+	if !errors.Is(err, fs.ErrNotExist) {
+		p.Code, p.Summary, p.Found = "manifest.unreadable", fmt.Sprintf("the manifest at %s cannot be read", file), err.Error()
+	}
+	return p
+}
+
+// A machine is what the manifest asks of one machine, and what is known of it.
+type machine struct {
+	*project
+	env       *manifest.Environment // nil if the manifest has none
+	selection manifest.Selection
+	resources []resources.Resource
+	facts     *facts.Facts
+	recorded  bool // facts come from a file, not from this machine
+}
+
+// baseKeys are the facts that decide what the manifest asks of a machine.
+var baseKeys = []facts.Key{facts.ProjectKey, facts.HostKey, facts.GPUKey, facts.IndexKey}
+
+// look reads what the manifest asks of this machine and probes all of it.
+func (a *app) look(ctx context.Context, p *project) (*machine, error) {
+	m := &machine{project: p, facts: p.probe(ctx, baseKeys)}
+	if err := m.compile(a.env); err != nil {
+		return nil, err
+	}
+	m.facts.Merge(p.probe(ctx, without(planner.Keys(m.resources), m.facts)))
+	return m, nil
+}
+
+// recall reads what the manifest asks of the machine whose facts are in file.
+func (a *app) recall(p *project, file string) (*machine, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	m := &machine{project: p, facts: &facts.Facts{}, recorded: true}
+	if err := json.Unmarshal(b, m.facts); err != nil {
+		return nil, &diag.Problem{
+			Code: "facts.unreadable", Pos: diag.Pos{File: file}, Summary: "these are not recorded facts", Found: err.Error(),
+			Hint: "record them on the other machine with `reconcile facts > machine.json`",
+		}
+	}
+	return m, m.compile(a.env)
+}
+
+// compile selects the environment and asks the manifest for the resources.
+func (m *machine) compile(env string) error {
+	if err := m.choose(env); err != nil {
+		return err
+	}
+	var err error
+	m.resources, err = m.manifest.Resources(m.selection, m.env)
+	return err
+}
+
+// choose selects the environment for the machine that the facts describe.
+func (m *machine) choose(env string) error {
+	var problems diag.List
+	host, ok := facts.Find[facts.Host](m.facts, facts.HostKey)
+	if !ok {
+		problems.Add(unseen(m.facts, facts.HostKey))
+	}
+	gpu, ok := facts.Find[facts.GPU](m.facts, facts.GPUKey)
+	if !ok {
+		problems.Add(unseen(m.facts, facts.GPUKey))
+	}
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	m.selection = manifest.Selection{Environment: env, Host: host, GPU: gpu}
+	var err error
+	m.env, err = m.manifest.Select(m.selection)
+	return err
+}
+
+func unseen(f *facts.Facts, k facts.Key) *diag.Problem {
+	_, reason, _ := f.Lookup(k)
+	return &diag.Problem{Code: "plan.not-seen", Summary: fmt.Sprintf("%s could not be looked at", k), Found: reason}
+}
+
+// plan compares what the manifest asks with what is known.
+func (m *machine) plan() (*planner.Plan, error) {
+	p, err := planner.Make(m.resources, m.facts)
+	if err != nil {
+		return nil, err
+	}
+	if m.env != nil {
+		p.Environment = m.env.Name
+	}
+	p.Notes = m.manifest.Notes(m.selection, m.env)
+	if note := indexNote(m.facts); note != "" && p.Totals().Changes() > 0 {
+		p.Notes = append(p.Notes, note)
+	}
+	return p, nil
+}
+
+// indexNote says where packages come from, if not simply from the public index.
+func indexNote(f *facts.Facts) string {
+	index, ok := facts.Find[facts.Index](f, facts.IndexKey)
+	if !ok || len(index.Sources) == 0 {
+		return ""
+	}
+	note := "packages come from the " + index.URL + " index"
+	if index.URL != "public" {
+		note = "packages come from " + index.URL
+	}
+	for _, more := range []struct{ label, value string }{{"CA", index.Cert}, {"proxy", index.Proxy}} {
+		if more.value != "" {
+			note += fmt.Sprintf(", %s %s", more.label, more.value)
+		}
+	}
+	for _, dir := range index.FindLinks {
+		note += ", wheels in " + dir
+	}
+	return note + fmt.Sprintf(" (said by %s)", strings.Join(index.Sources, ", "))
+}

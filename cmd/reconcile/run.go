@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/internal/command"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run [flags] -- CMD [ARG…]",
+		Short: "run a command inside the environment",
+		Long: long(`
+Starts a command inside the environment of this machine, bound to the generation
+that is visible now: what an apply changes later does not reach it. The command takes
+the place of this program, with its exit code; everything else of the shell's
+environment stays as it is.`, readOnly, exitError),
+		Example: "  reconcile run -- python -c 'import pandas; print(pandas.__version__)'",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("run needs a command: reconcile run -- CMD [ARG…]")
+			}
+			p, err := a.open()
+			if err != nil {
+				return err
+			}
+			e, err := a.environment(cmd.Context(), p)
+			if err != nil {
+				return err
+			}
+			generation, err := e.visible()
+			if err != nil {
+				return err
+			}
+			environ := inside(generation, a.environ)
+			program, err := lookup(args[0], generation, environ)
+			if err != nil {
+				return err
+			}
+			return command.Replace(program, args[1:], environ)
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	return cmd
+}
+
+// An environment is the one that commands on environments work on, as it stands.
+type environment struct {
+	*project
+	facts.Environment
+	state string // this machine's part, relative to root
+}
+
+// environment selects the environment of this machine, or the one --env names,
+// and probes it.
+func (a *app) environment(ctx context.Context, p *project) (*environment, error) {
+	m := &machine{project: p, facts: p.probe(ctx, baseKeys)}
+	if err := m.choose(a.env); err != nil {
+		return nil, err
+	}
+	if m.env == nil {
+		return nil, &diag.Problem{Code: "environment.none", Summary: p.name + " has no environment"}
+	}
+	key := facts.EnvironmentKey(m.env.Name)
+	m.facts.Merge(p.probe(ctx, []facts.Key{key}))
+	e, ok := facts.Find[facts.Environment](m.facts, key)
+	if !ok {
+		return nil, unseen(m.facts, key)
+	}
+	here, ok := facts.Find[facts.Project](m.facts, facts.ProjectKey)
+	if !ok {
+		return nil, unseen(m.facts, facts.ProjectKey)
+	}
+	return &environment{project: p, Environment: e, state: here.State}, nil
+}
+
+// directory returns the absolute path of a generation.
+func (e *environment) directory(generation string) string {
+	return filepath.Join(e.root, filepath.FromSlash(layout.Generation(e.state, e.Name, generation)))
+}
+
+// visible returns the absolute path of the generation that is visible, or why
+// there is none.
+func (e *environment) visible() (string, error) {
+	if _, ok := e.CurrentGeneration(); ok {
+		return e.directory(e.Current), nil
+	}
+	p := &diag.Problem{
+		Code: "environment.absent", Summary: fmt.Sprintf("environment %s is not built on this machine", e.Name),
+		Hint: "`reconcile apply` builds it",
+	}
+	if e.Foreign != "" {
+		p.Found = fmt.Sprintf("%s: %s", e.Path, e.Foreign)
+	}
+	return "", p
+}
+
+// inside returns the environment variables of a process in a generation: as
+// `activate` sets them, with the generation's absolute path.
+func inside(generation string, environ []string) []string {
+	var out []string
+	search := ""
+	for _, kv := range environ {
+		name, value, _ := strings.Cut(kv, "=")
+		switch name {
+		case "PATH":
+			search = string(os.PathListSeparator) + value
+		case "VIRTUAL_ENV", "PYTHONHOME", "CONDA_PREFIX":
+		default:
+			out = append(out, kv)
+		}
+	}
+	return append(out, "PATH="+filepath.Join(generation, "bin")+search, "VIRTUAL_ENV="+generation)
+}
+
+// lookup finds the program that a word names, in the search path of environ.
+func lookup(word, generation string, environ []string) (string, error) {
+	if strings.ContainsRune(word, filepath.Separator) {
+		return filepath.Abs(word)
+	}
+	i := slices.IndexFunc(environ, func(kv string) bool { return strings.HasPrefix(kv, "PATH=") })
+	for _, dir := range filepath.SplitList(environ[i][len("PATH="):]) {
+		if !filepath.IsAbs(dir) {
+			continue
+		}
+		file := filepath.Join(dir, word)
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return file, nil
+		}
+	}
+	return "", &diag.Problem{
+		Code: "run.not-found", Summary: fmt.Sprintf("there is no program %q in the environment or the search path", word),
+		Found: "looked first in " + filepath.Join(generation, "bin"),
+		Hint:  "if a package brings it, add the package to manifest.yaml, then `reconcile lock` and `reconcile apply`",
+	}
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/report"
+)
+
+func (a *app) verifyCommand() *cobra.Command {
+	var deep bool
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "check that the installed environment is still intact",
+		Long: long(`
+Compares every file of the visible generation with what its packages recorded: names
+and sizes, with --deep also every sha256. Exit 2 if something is missing, foreign or
+changed; `+"`reconcile heal`"+` then builds a sound one.`, readOnly, exitDone, exitError, exitDiffers),
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := a.open()
+			if err != nil {
+				return err
+			}
+			e, err := a.environment(cmd.Context(), p)
+			if err != nil {
+				return err
+			}
+			damage, err := a.inspect(cmd.Context(), e, deep)
+			if err != nil {
+				return err
+			}
+			if err := a.showDamage(e, damage, deep); err != nil {
+				return err
+			}
+			if len(damage) > 0 {
+				return exit(exitDiffers)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&deep, "deep", false, "also compare the sha256 of every file")
+	return cmd
+}
+
+// inspect compares the visible generation with its records.
+func (a *app) inspect(ctx context.Context, e *environment, deep bool) ([]facts.Damage, error) {
+	generation, err := e.visible()
+	if err != nil {
+		return nil, err
+	}
+	seal, err := pyenv.ReadSeal(generation)
+	if err != nil {
+		return nil, err
+	}
+	return pyenv.Verify(ctx, generation, seal, deep, nil)
+}
+
+func (a *app) showDamage(e *environment, damage []facts.Damage, deep bool) error {
+	if a.json {
+		if damage == nil {
+			damage = []facts.Damage{}
+		}
+		return json.NewEncoder(a.out).Encode(map[string]any{
+			"version": 1, "environment": e.Name, "generation": e.Current, "deep": deep, "damage": damage,
+		})
+	}
+	if len(damage) == 0 {
+		what := "names and sizes"
+		if deep {
+			what = "names, sizes and hashes"
+		}
+		_, err := fmt.Fprintf(a.out, "Environment %s is intact: %s agree (generation %s).\n", e.Name, what, e.Current)
+		return err
+	}
+	if err := report.Damage(a.out, damage, a.report(a.out)); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.out, "Environment %s is damaged in %d places (generation %s); `reconcile heal` builds a sound one.\n", e.Name, len(damage), e.Current)
+	return err
+}
+
+func (a *app) healCommand() *cobra.Command {
+	var o applyFlags
+	cmd := &cobra.Command{
+		Use:   "heal",
+		Short: "replace a damaged environment by a sound one",
+		Long: long(`
+Verifies the visible generation against every hash, says what is damaged, and builds a
+new generation from the good parts and, for the rest, from the index. The damaged one
+is not touched, since a job may use it.`, changes, exitDone, exitError, exitBlocked, exitPartly, exitLocked, exitInterrupted),
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := a.open()
+			if err != nil {
+				return err
+			}
+			e, err := a.environment(cmd.Context(), p)
+			if err != nil {
+				return err
+			}
+			damage, err := a.inspect(cmd.Context(), e, true)
+			if err != nil {
+				return err
+			}
+			if err := a.showDamage(e, damage, true); err != nil || len(damage) == 0 {
+				return err
+			}
+			p.known = &knownDamage{e.Name, e.Current, damage}
+			m, err := a.look(cmd.Context(), p)
+			if err != nil {
+				return err
+			}
+			m.keepOnly(e.Name)
+			return a.converge(cmd.Context(), m, o)
+		},
+	}
+	o.register(cmd)
+	return cmd
+}
+
+// knownDamage is what a deep look found in a generation, which the quick look of
+// a plan cannot see.
+type knownDamage struct {
+	environment, generation string
+	damage                  []facts.Damage
+}
+
+// probe looks at this machine; what is known of damage is added to what a quick
+// look sees.
+func (p *project) probe(ctx context.Context, keys []facts.Key) *facts.Facts {
+	f := p.prober.Probe(ctx, keys)
+	if p.known == nil {
+		return f
+	}
+	e, ok := facts.Find[facts.Environment](f, facts.EnvironmentKey(p.known.environment))
+	if !ok {
+		return f
+	}
+	for i := range e.Generations {
+		if e.Generations[i].Name == p.known.generation {
+			e.Generations[i].Damage = p.known.damage
+		}
+	}
+	f.Set(e)
+	return f
+}
+
+// keepOnly leaves the resources that an environment is made of: itself, its
+// interpreter and its tools.
+func (m *machine) keepOnly(environment string) {
+	var kept []int
+	for i := range m.resources {
+		a := m.resources[i].Addr
+		if a.Kind == "python" || a.Kind == "tool" || (a.Kind == "venv" && a.Name == environment) {
+			kept = append(kept, i)
+		}
+	}
+	for i, from := range kept {
+		m.resources[i] = m.resources[from]
+	}
+	m.resources = m.resources[:len(kept)]
+}
