@@ -27,3 +27,17 @@ func flushDevice(dev device) error {
 func renameExclusive(dir int, from, to string) error {
 	return unix.RenameatxNp(dir, from, dir, to, unix.RENAME_EXCL)
 }
+
+// SyncFileSystem makes all that was written to the file system of root durable,
+// by whomever: sync begins to write, and the drive is asked once.
+func SyncFileSystem(root *os.Root) error {
+	f, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := unix.Sync(); err != nil {
+		return err
+	}
+	return flushDevice(device{f, true})
+}

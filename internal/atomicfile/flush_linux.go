@@ -43,3 +43,14 @@ func flushDevice(dev device) error {
 func renameExclusive(dir int, from, to string) error {
 	return unix.Renameat2(dir, from, dir, to, unix.RENAME_NOREPLACE)
 }
+
+// SyncFileSystem makes all that was written to the file system of root durable,
+// by whomever.
+func SyncFileSystem(root *os.Root) error {
+	f, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return flushDevice(device{f, true})
+}

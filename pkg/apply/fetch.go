@@ -87,6 +87,9 @@ func (t *task) download(ctx context.Context, s resources.Fetch, to place) error 
 		Code: "apply.fetch", Summary: "no source delivers " + s.Path, Found: strings.Join(tried, "\n"),
 		Hint: "check the network and the proxy of this machine, then run `reconcile apply` again",
 	}
+	if s.Hint != "" {
+		p.Hint += "\nor do without it: " + s.Hint
+	}
 	return p
 }
 

@@ -44,6 +44,9 @@ func (t *task) writeFile(s resources.WriteFile) error {
 		return err
 	}
 	t.kept = st.kept
+	if st.temp == "" {
+		return nil
+	}
 	if err := dir.Commit(st.temp, p.base(), st.want); err != nil {
 		dir.Discard(st.temp)
 		return err
@@ -53,7 +56,7 @@ func (t *task) writeFile(s resources.WriteFile) error {
 
 // staged is a file that is written beside its place.
 type staged struct {
-	temp string
+	temp string            // "" if the file is there already
 	want *atomicfile.Stand // what must still stand there; nil for anything
 	kept facts.SHA256
 }
@@ -68,25 +71,29 @@ func (e *engine) stage(dir *atomicfile.Dir, p place, s resources.WriteFile) (sta
 	st := staged{want: &was}
 	if ours(p, e) {
 		st.want = nil
-	} else if st.kept, err = e.keep(dir, p, was, s.Replaces); err != nil {
+	} else if st.kept, err = e.keep(dir, p, was, s); errors.Is(err, errSame) {
+		return staged{}, nil
+	} else if err != nil {
 		return staged{}, err
 	}
 	st.temp, err = dir.Stage(p.base(), fs.FileMode(s.Mode), []byte(s.Content), was)
 	return st, err
 }
 
+// errSame says that a file is what it was to become: an apply that was killed
+// in the middle of an item has written it.
+var errSame = errors.New("it is there already")
+
 // keep makes sure that what stands at p is what the plan saw, and puts a copy of
 // it below kept/, named by its digest.
-func (e *engine) keep(dir *atomicfile.Dir, p place, was atomicfile.Stand, replaces facts.SHA256) (facts.SHA256, error) {
+func (e *engine) keep(dir *atomicfile.Dir, p place, was atomicfile.Stand, s resources.WriteFile) (facts.SHA256, error) {
 	switch {
-	case !was.Exists && replaces.IsZero():
+	case !was.Exists && s.Replaces.IsZero():
 		return facts.SHA256{}, nil
 	case !was.Exists:
 		return facts.SHA256{}, changed(fmt.Sprintf("%s is no longer there", p.rel))
 	case !was.Mode.IsRegular():
 		return facts.SHA256{}, changed(fmt.Sprintf("%s is not a file", p.rel))
-	case replaces.IsZero():
-		return facts.SHA256{}, changed(fmt.Sprintf("a file stands at %s now", p.rel))
 	case was.Size > maxKept:
 		return facts.SHA256{}, changed(fmt.Sprintf("%s has %d bytes now", p.rel, was.Size))
 	}
@@ -95,7 +102,12 @@ func (e *engine) keep(dir *atomicfile.Dir, p place, was atomicfile.Stand, replac
 		return facts.SHA256{}, err
 	}
 	digest := facts.SHA256(sha256.Sum256(content))
-	if digest != replaces {
+	switch {
+	case digest != s.Replaces && string(content) == s.Content && was.Mode.Perm() == fs.FileMode(s.Mode):
+		return facts.SHA256{}, errSame
+	case s.Replaces.IsZero():
+		return facts.SHA256{}, changed(fmt.Sprintf("a file stands at %s now", p.rel))
+	case digest != s.Replaces:
 		return facts.SHA256{}, changed(fmt.Sprintf("%s has other content now: sha256 %s", p.rel, digest))
 	}
 	return digest, e.putAway(digest, content)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/state"
@@ -21,11 +22,21 @@ import (
 // change, and remembers what it had made: a thing that we created is not to
 // become a stranger because the journal could not say so any more.
 func (e *engine) recover(ctx context.Context) error {
-	e.sweep(ctx, place{e.root, e.o.State})
+	for _, dir := range []string{e.o.State, layout.Kept(e.o.State), layout.Runs(e.o.State)} {
+		e.sweep(ctx, place{e.root, dir})
+	}
 	if e.o.Journal == nil {
 		return nil
 	}
-	for _, in := range e.o.Journal.Pending() {
+	pending := e.o.Journal.Pending()
+	if len(pending) > 0 {
+		// What the killed apply wrote may not be on disk yet, and what is found to
+		// be there is about to be called done.
+		if err := atomicfile.SyncFileSystem(e.root); err != nil {
+			return err
+		}
+	}
+	for _, in := range pending {
 		for _, l := range in.Makes {
 			if p, err := e.place(l.Path); err == nil {
 				e.sweep(ctx, place{p.root, p.dir()})

@@ -95,7 +95,7 @@ func unsound(damage []facts.Damage) error {
 	}
 	return &diag.Problem{
 		Code: "apply.seal", Summary: "what was installed is not what the lock names", Found: strings.Join(found, "\n"),
-		Hint: "the environment that is in use was not touched; run `reconcile apply` again, and if it stays so, `reconcile lock --upgrade`",
+		Hint: "the environment that is in use was not touched; run `reconcile apply` again; if it stays so, the cache is damaged: remove .reconcile/cache and apply once more",
 	}
 }
 
