@@ -22,8 +22,6 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/report"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
-	"github.com/reconcile-ml/reconcile/pkg/resources/python"
-	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
 )
 
 func (a *app) lockCommand() *cobra.Command {
@@ -165,10 +163,9 @@ type lockTools struct {
 // machine has none: the same resources that apply would make for the environment.
 func (a *app) lockTools(ctx context.Context, p *project, env *manifest.Environment) (*lockTools, error) {
 	m := &machine{project: p, facts: p.probe(ctx, baseKeys)}
-	m.resources = []resources.Resource{
-		{Addr: resources.Addr{Kind: "python", Name: env.Python}, Pos: env.Pos, Spec: &python.Spec{Line: env.Python, Builds: python.DefaultBuilds()}},
-		{Addr: resources.Addr{Kind: "tool", Name: "uv"}, Pos: env.Pos, Spec: toolUV(env.Python)},
-	}
+	withUV := *env // resolving takes uv even where pip installs
+	withUV.Installer = "auto"
+	m.resources = p.manifest.Tools(&withUV)
 	keys := planner.Keys(m.resources)
 	m.facts.Merge(p.probe(ctx, without(keys, m.facts)))
 	plan, err := planner.Make(m.resources, m.facts)
@@ -207,12 +204,6 @@ func found(m *machine, env *manifest.Environment) (*lockTools, error) {
 		return nil, err
 	}
 	return &lockTools{uv: uv.Path, python: interpreter.Path, indexEnv: settings.Environ(), client: client}, nil
-}
-
-func toolUV(line string) *tool.Spec {
-	uv := tool.UV()
-	uv.Python = line
-	return &uv
 }
 
 // toolLine returns where the lines of started programs go: to standard error

@@ -53,12 +53,12 @@ func (c *compiler) add(kind, name string, pos diag.Pos, protect bool, spec resou
 
 // allowed reports an absolute path that the selected host does not allow. Load
 // has made sure that some host does.
-func (c *compiler) allowed(p string, pos diag.Pos, addr string) {
+func (c *compiler) allowed(p string, pos diag.Pos, kind, name string) {
 	if !strings.HasPrefix(p, "/") || c.host != nil && c.host.allows(p) {
 		return
 	}
 	c.problems.Add(&diag.Problem{
-		Code: "manifest.path", Pos: pos, Addr: addr,
+		Code: "manifest.path", Pos: pos, Addr: kind + "." + name,
 		Summary: fmt.Sprintf("%s lies outside of the project, and host %s does not allow that", quote(p), quote(c.hostName)),
 		Hint:    "add the folder to allow_paths of this host: hosts: {" + printable(c.hostName) + ": {allow_paths: [" + quote(path.Dir(p)) + "]}}",
 	})
@@ -73,11 +73,11 @@ func (c *compiler) directories(env *Environment) {
 		specs[i] = directory.Spec{Path: d.Path, Mode: d.Mode, Purpose: d.Purpose}
 		place := c.place(d.Name, env)
 		if place == nil {
-			c.allowed(d.Path, d.pathPos, "directory."+d.Name)
+			c.allowed(d.Path, d.pathPos, "directory", d.Name)
 			c.add("directory", d.Name, d.Pos, d.Protect, &specs[i])
 			continue
 		}
-		c.allowed(place.Path, place.pathPos, "directory."+d.Name)
+		c.allowed(place.Path, place.pathPos, "directory", d.Name)
 		specs[i].Path = place.Path
 		c.add("directory", d.Name, place.Pos, d.Protect, &specs[i])
 		c.add("link", d.Name, place.Pos, d.Protect, &link.Spec{Path: d.Path, Target: target(d.Path, place.Path)},
@@ -124,7 +124,7 @@ func (c *compiler) storage() {
 	if s == nil {
 		return
 	}
-	c.allowed(s.Path, s.pathPos, "disk.storage")
+	c.allowed(s.Path, s.pathPos, "disk", "storage")
 	c.add("disk", "storage", s.Pos, false, &disk.Spec{Path: s.Path, WarnBelow: s.WarnBelow, FailBelow: s.FailBelow, Budget: s.Budget})
 }
 
@@ -148,23 +148,7 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 		}})
 		return nil
 	}
-	builds := make([]python.Build, 0, len(c.m.Interpreters))
-	for _, i := range c.m.Interpreters {
-		if i.Line == e.Python {
-			builds = append(builds, i.Build)
-		}
-	}
-	for _, b := range python.DefaultBuilds() {
-		if strings.HasPrefix(b.Version, e.Python+".") {
-			builds = append(builds, b)
-		}
-	}
-	c.add("python", e.Python, e.Pos, false, &python.Spec{Line: e.Python, Builds: builds})
-	if e.Installer != "pip" {
-		uv := tool.UV()
-		uv.Python = e.Python
-		c.add("tool", uv.Name, e.Pos, false, &uv)
-	}
+	c.list = append(c.list, c.m.Tools(e)...)
 	locked, problem, err := c.m.Locked(e)
 	if err != nil {
 		return err
@@ -188,6 +172,32 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 	}
 	c.add("venv", e.Name, e.Pos, e.Protect, spec)
 	return nil
+}
+
+// Tools returns the resources that building or locking an environment of type
+// venv needs: an interpreter of its line, and uv unless pip was asked for.
+func (m *Manifest) Tools(e *Environment) []resources.Resource {
+	builds := make([]python.Build, 0, len(m.Interpreters))
+	for _, i := range m.Interpreters {
+		if i.Line == e.Python {
+			builds = append(builds, i.Build)
+		}
+	}
+	for _, b := range python.DefaultBuilds() {
+		if strings.HasPrefix(b.Version, e.Python+".") {
+			builds = append(builds, b)
+		}
+	}
+	list := []resources.Resource{{
+		Addr: resources.Addr{Kind: "python", Name: e.Python}, Pos: e.Pos,
+		Spec: &python.Spec{Line: e.Python, Builds: builds},
+	}}
+	if e.Installer != "pip" {
+		uv := tool.UV()
+		uv.Python = e.Python
+		list = append(list, resources.Resource{Addr: resources.Addr{Kind: "tool", Name: uv.Name}, Pos: e.Pos, Spec: &uv})
+	}
+	return list
 }
 
 // Locked reads the lock of an environment of type venv. A lock that is absent,

@@ -63,6 +63,7 @@ type Fetch struct {
 	Path   string       `json:"path"`             // file, or the directory that the archive becomes
 	Unpack string       `json:"unpack,omitempty"` // "" or "tar.gz"
 	Strip  int          `json:"strip,omitempty"`  // leading directories to drop while unpacking
+	Hint   string       `json:"hint,omitempty"`   // what a person can do where no source can be reached
 }
 
 // Run starts a program in a built environment and waits for it. Nothing of a

@@ -95,7 +95,7 @@ func (s *Spec) fetch(b Build, pythons facts.Pythons, host facts.Host, project fa
 		}
 	}
 	change.Steps = append(change.Steps, resources.Fetch{
-		URLs: b.URLs, SHA256: b.SHA256, Size: b.Size, Path: dir, Unpack: "tar.gz", Strip: 1,
+		URLs: b.URLs, SHA256: b.SHA256, Size: b.Size, Path: dir, Unpack: "tar.gz", Strip: 1, Hint: s.remedy(host),
 	})
 	made := facts.Interpreter{
 		Path: path.Join(prefix, "bin", "python"+s.Line), Prefix: prefix, Version: b.Version,

@@ -71,6 +71,9 @@ func (s *Spec) steps(v facts.View, w wanted, env facts.Environment, g facts.Gene
 		steps = append(steps, resources.Reuse{From: from, To: dir, Dists: reused})
 	}
 	if len(fetched) > 0 {
+		if spoilt := rewritten(env, fetched); len(spoilt) > 0 {
+			steps = append(steps, in.forget(spoilt)...)
+		}
 		steps = append(steps,
 			resources.WriteFile{Path: requirementsFile(dir), Mode: 0o644, Content: lock.HashedRequirements(fetched)},
 			in.install())
@@ -112,6 +115,21 @@ func (s *Spec) reusable(current facts.Generation) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// rewritten returns the names of the dists, of those to install, whose files were
+// changed in place in the visible generation.
+func rewritten(env facts.Environment, dists []lock.Dist) []string {
+	current, _ := env.CurrentGeneration()
+	var names []string
+	for _, d := range current.Damage {
+		install := slices.ContainsFunc(dists, func(l lock.Dist) bool { return l.Name == d.Dist })
+		if d.What == "changed" && install {
+			names = append(names, d.Dist)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // without returns the closure without the named dists.

@@ -83,6 +83,17 @@ func (i installer) create() resources.Step {
 	return resources.Run{Program: i.uv.Path, SHA256: i.uv.SHA256, Args: args, Writes: i.dir}
 }
 
+// forget drops dists from uv's cache. Where files are hard links, a file that was
+// changed in place in a generation is changed in the cache as well, and would be
+// installed again. The cache of pip holds wheels, which no environment links to.
+func (i installer) forget(names []string) []resources.Step {
+	if i.uv.Path == "" {
+		return nil
+	}
+	args := append([]string{"cache", "clean"}, i.uvFlags()...)
+	return []resources.Step{resources.Run{Program: i.uv.Path, SHA256: i.uv.SHA256, Args: append(append(args, "--"), names...)}}
+}
+
 // install puts the dists of the requirements file into the environment. Link
 // mode clone is copy-on-write where the file system has it, else hard links,
 // else copies. uv asks the index even for what its cache holds, so it is first
