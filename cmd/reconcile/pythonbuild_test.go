@@ -23,8 +23,7 @@ import (
 // machines where nothing but Go modules can be fetched.
 const embeddedPython = "github.com/kluctl/go-embed-python@v0.0.0-3.10.16-20241219-1"
 
-// embedded returns the folder with the build of this platform, "" if it cannot be
-// had.
+// embedded returns the folder of the module, "" if it cannot be had.
 var embedded = sync.OnceValue(func() string {
 	cmd := exec.Command("go", "mod", "download", "-json", embeddedPython)
 	cmd.Dir = os.TempDir() // outside of this module, which does not need it
@@ -36,12 +35,18 @@ var embedded = sync.OnceValue(func() string {
 	if json.Unmarshal(out, &m) != nil {
 		return ""
 	}
-	dir := filepath.Join(m.Dir, "python", "internal", "data", runtime.GOOS+"-"+runtime.GOARCH)
-	if _, err := os.Stat(filepath.Join(dir, "files.json")); err != nil {
+	if _, err := os.Stat(filepath.Join(m.Dir, pythonData, "files.json")); err != nil {
 		return ""
 	}
-	return dir
+	return m.Dir
 })
+
+// Where the module keeps the build of this platform, and the pip that was taken
+// out of it.
+var (
+	pythonData = filepath.Join("python", "internal", "data", runtime.GOOS+"-"+runtime.GOARCH)
+	pipData    = filepath.Join("pip", "internal", "data")
+)
 
 // pythonBuild packs the build as python-build-standalone does, with one folder
 // "python" at the top, and sets SHA256 to the digest: pythonbuild FILE.
@@ -53,13 +58,15 @@ func pythonBuild(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	digest := sha256.New()
 	packed := gzip.NewWriter(io.MultiWriter(file, digest))
-	ts.Check(pack(tar.NewWriter(packed), embedded()))
-	ts.Check(errors.Join(packed.Close(), file.Close()))
+	archive := tar.NewWriter(packed)
+	ts.Check(pack(archive, filepath.Join(embedded(), pythonData), "python"))
+	ts.Check(pack(archive, filepath.Join(embedded(), pipData), "python/lib/python3.10/site-packages"))
+	ts.Check(errors.Join(archive.Close(), packed.Close(), file.Close()))
 	ts.Setenv("SHA256", fmt.Sprintf("%x", digest.Sum(nil)))
 }
 
-// pack writes the files that files.json lists.
-func pack(w *tar.Writer, dir string) error {
+// pack writes the files that files.json lists below a folder of the archive.
+func pack(w *tar.Writer, dir, below string) error {
 	list, err := os.ReadFile(filepath.Join(dir, "files.json"))
 	if err != nil {
 		return err
@@ -76,7 +83,7 @@ func pack(w *tar.Writer, dir string) error {
 		return err
 	}
 	for _, f := range index.Files {
-		h := &tar.Header{Name: path.Join("python", f.Name), Mode: int64(f.Perm.Perm()), Typeflag: tar.TypeReg, Linkname: f.Symlink}
+		h := &tar.Header{Name: path.Join(below, f.Name), Mode: int64(f.Perm.Perm()), Typeflag: tar.TypeReg, Linkname: f.Symlink}
 		var content []byte
 		switch {
 		case f.Perm.IsDir():
@@ -96,7 +103,7 @@ func pack(w *tar.Writer, dir string) error {
 			return err
 		}
 	}
-	return w.Close()
+	return nil
 }
 
 func member(file string, compressed bool) ([]byte, error) {
