@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// A binary is what the header of an executable says.
-type binary struct {
+// An executable is what the header of an executable says.
+type executable struct {
 	arches []string // spelled as in facts.Host.Arch: several in a universal Mach-O file
 	loader string   // the dynamic loader that an ELF file asks for; "" for none
 	format string   // "ELF" or "Mach-O"
@@ -21,18 +21,18 @@ type binary struct {
 var errScript = errors.New("is a script")
 
 // readBinary reads the header of an executable.
-func readBinary(name string) (binary, error) {
+func readBinary(name string) (executable, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return binary{}, err
+		return executable{}, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return binary{}, err
+		return executable{}, err
 	}
 	if !info.Mode().IsRegular() {
-		return binary{}, fmt.Errorf("%s is not a file", name)
+		return executable{}, fmt.Errorf("%s is not a file", name)
 	}
 	b, err := parseBinary(f)
 	if err != nil {
@@ -43,14 +43,14 @@ func readBinary(name string) (binary, error) {
 
 // parseBinary tells a script, an ELF and a Mach-O file apart by their first
 // bytes.
-func parseBinary(r io.ReaderAt) (binary, error) {
+func parseBinary(r io.ReaderAt) (executable, error) {
 	var magic [4]byte
 	if _, err := r.ReadAt(magic[:], 0); err != nil {
-		return binary{}, fmt.Errorf("is no program: %w", err)
+		return executable{}, fmt.Errorf("is no program: %w", err)
 	}
 	switch {
 	case magic[0] == '#' && magic[1] == '!':
-		return binary{}, errScript
+		return executable{}, errScript
 	case string(magic[:]) == elf.ELFMAG:
 		return parseELF(r)
 	case magic == [4]byte{0xca, 0xfe, 0xba, 0xbe}:
@@ -58,19 +58,19 @@ func parseBinary(r io.ReaderAt) (binary, error) {
 	case magic == [4]byte{0xcf, 0xfa, 0xed, 0xfe}, magic == [4]byte{0xce, 0xfa, 0xed, 0xfe}:
 		f, err := macho.NewFile(r)
 		if err != nil {
-			return binary{}, err
+			return executable{}, err
 		}
-		return binary{format: "Mach-O", arches: []string{machoArch(f.Cpu)}}, nil
+		return executable{format: "Mach-O", arches: []string{machoArch(f.Cpu)}}, nil
 	}
-	return binary{}, errors.New("is no program")
+	return executable{}, errors.New("is no program")
 }
 
-func parseELF(r io.ReaderAt) (binary, error) {
+func parseELF(r io.ReaderAt) (executable, error) {
 	f, err := elf.NewFile(r)
 	if err != nil {
-		return binary{}, err
+		return executable{}, err
 	}
-	b := binary{format: "ELF"}
+	b := executable{format: "ELF"}
 	switch f.Machine {
 	case elf.EM_X86_64:
 		b.arches = []string{"x86_64"}
@@ -93,12 +93,12 @@ func parseELF(r io.ReaderAt) (binary, error) {
 
 // parseFat reads a universal file. Java classes begin with the same bytes, which
 // debug/macho refuses by the number of parts.
-func parseFat(r io.ReaderAt) (binary, error) {
+func parseFat(r io.ReaderAt) (executable, error) {
 	f, err := macho.NewFatFile(r)
 	if err != nil {
-		return binary{}, err
+		return executable{}, err
 	}
-	b := binary{format: "Mach-O"}
+	b := executable{format: "Mach-O"}
 	for _, a := range f.Arches {
 		b.arches = append(b.arches, machoArch(a.Cpu))
 	}

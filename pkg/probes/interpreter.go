@@ -59,7 +59,7 @@ func isConda(prefix string) bool {
 
 // arch returns the architecture that a binary has on a machine: the machine's
 // own where it is among several.
-func (b binary) arch(host string) string {
+func (b executable) arch(host string) string {
 	if slices.Contains(b.arches, host) || len(b.arches) == 0 {
 		return host
 	}
@@ -67,7 +67,7 @@ func (b binary) arch(host string) string {
 }
 
 // refuse says why an interpreter cannot be used, "" if it can.
-func (p *Prober) refuse(line string, c candidate, i facts.Interpreter, b binary, real string) string {
+func (p *Prober) refuse(line string, c candidate, i facts.Interpreter, b executable, real string) string {
 	library, ok := stdlib(i.Prefix, line)
 	switch {
 	case b.format != p.format():

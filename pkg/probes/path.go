@@ -171,7 +171,7 @@ func (l *looker) lookOnce(abs string, f *facts.Path) (again bool, err error) {
 	} else if err != nil {
 		return false, err
 	}
-	f.Mode = facts.Mode(st.Mode & 0o7777)
+	f.Mode = facts.Mode(st.Mode & 0o777)
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		f.Type = facts.Dir

@@ -1,0 +1,253 @@
+package probes
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+)
+
+// secret must never be seen in anything but Environ.
+const secret = "s3cr3t-token"
+
+func TestIndexSources(t *testing.T) {
+	const mirror = "https://user:" + secret + "@mirror.example/simple"
+	tests := []struct {
+		name string
+		do   func(w *world)
+		want IndexSettings // ~ stands for the home, . for the project
+	}{
+		{"public", func(*world) {}, IndexSettings{}},
+		{"undeclared variables", func(w *world) {
+			w.environ = append(w.environ, "SSL_CERT_FILE=/x", "HTTPS_PROXY=http://p.example", "UV_DEFAULT_INDEX=https://u.example", "REQUESTS_CA_BUNDLE=/y")
+		}, IndexSettings{}},
+		{"our variables", func(w *world) {
+			w.environ = append(w.environ, "RECONCILE_INDEX_URL="+mirror, "RECONCILE_CERT=~/ca.pem", "RECONCILE_FIND_LINKS=wheels /opt/w", "RECONCILE_PROXY=proxy.example:3128", "PIP_INDEX_URL=https://other.example")
+		}, IndexSettings{URL: mirror, Cert: "~/ca.pem", FindLinks: []string{"./wheels", "/opt/w"}, Proxy: "http://proxy.example:3128", Sources: []string{"RECONCILE_INDEX_URL", "RECONCILE_CERT", "RECONCILE_FIND_LINKS", "RECONCILE_PROXY"}}},
+		{
+			"our longer names", func(w *world) { w.environ = append(w.environ, "RECONCILE_INDEX_CERT=/ca.pem") },
+			IndexSettings{Cert: "/ca.pem", Sources: []string{"RECONCILE_INDEX_CERT"}},
+		},
+		{"our file before pip", func(w *world) {
+			w.put(w.root+"/.reconcile/local.yaml", "# mine\nindex_url: "+mirror+"\nfind_links: [wheels, \"https://w.example/w.html\"]\n")
+			w.environ = append(w.environ, "PIP_INDEX_URL=https://other.example", "PIP_CERT=/ca.pem")
+		}, IndexSettings{URL: mirror, Cert: "/ca.pem", FindLinks: []string{"./wheels", "https://w.example/w.html"}, Sources: []string{".reconcile/local.yaml", "PIP_CERT"}}},
+		{"pip's files in order", func(w *world) {
+			w.put(w.sys+"/etc/pip.conf", "[global]\nindex-url = https://global.example\ncert = /global.pem\nproxy: p.example\n")
+			w.put(w.home+"/.pip/pip.conf", "[global]\nindex_url = https://legacy.example\n")
+			w.put(w.home+"/.config/pip/pip.conf", "[global]\nindex-url = https://user.example\n[install]\n--Index-URL = https://install.example\nfind-links =\n    /a\n    /b\n# x\n[list]\ncert = /no\n")
+		}, IndexSettings{URL: "https://install.example", Cert: "/global.pem", FindLinks: []string{"/a", "/b"}, Proxy: "http://p.example", Sources: []string{"pip.conf of the user", "pip.conf of the system"}}},
+		{"named file last", func(w *world) {
+			w.put(w.home+"/mine.conf", "[global]\nno-index = true\nfind-links = /w\n")
+			w.put(w.home+"/.config/pip/pip.conf", "[global]\ncert = /user.pem\nfind-links = /other\n")
+			w.environ = append(w.environ, "PIP_CONFIG_FILE="+w.home+"/mine.conf")
+		}, IndexSettings{NoIndex: true, Cert: "/user.pem", FindLinks: []string{"/w"}, Sources: []string{"PIP_CONFIG_FILE", "pip.conf of the user"}}},
+		{"files switched off", func(w *world) {
+			w.put(w.home+"/.config/pip/pip.conf", "[global]\ncert = /user.pem\n")
+			w.environ = append(w.environ, "PIP_CONFIG_FILE=/dev/null")
+		}, IndexSettings{}},
+		{"XDG", func(w *world) {
+			w.put(w.home+"/xdg/pip/pip.conf", "[global]\ncert = /user.pem\n")
+			w.environ = append(w.environ, "XDG_CONFIG_HOME="+w.home+"/xdg")
+		}, IndexSettings{Cert: "/user.pem", Sources: []string{"pip.conf of the user"}}},
+		{
+			"loopback without TLS", func(w *world) { w.environ = append(w.environ, "PIP_INDEX_URL=http://127.0.0.1:8080/simple") },
+			IndexSettings{URL: "http://127.0.0.1:8080/simple", Sources: []string{"PIP_INDEX_URL"}},
+		},
+		{"a Mac", func(w *world) {
+			w.os, w.arch = "darwin", "arm64"
+			w.put(w.sys+"/Library/Application Support/pip/pip.conf", "[global]\ncert = /system.pem\n")
+			w.put(w.home+"/Library/Application Support/pip/pip.conf", "[global]\nproxy = p.example\n")
+			w.put(w.home+"/.config/pip/pip.conf", "[global]\ncert = /no.pem\n")
+		}, IndexSettings{Cert: "/system.pem", Proxy: "http://p.example", Sources: []string{"pip.conf of the user", "pip.conf of the system"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			tt.do(w)
+			got, err := w.prober().Index()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := tt.want
+			want.Cert = strings.Replace(want.Cert, "~", w.home, 1)
+			for i, l := range want.FindLinks {
+				if strings.HasPrefix(l, "./") {
+					want.FindLinks[i] = filepath.Join(w.root, l)
+				}
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("sources differ:\ngot  %v %q\nwant %v %q", got.Environ(), got.Sources, want.Environ(), want.Sources)
+			}
+		})
+	}
+}
+
+func TestIndexProblems(t *testing.T) {
+	tests := []struct{ name, variable, local, want string }{
+		{"no URL", "RECONCILE_INDEX_URL=" + secret, "", "index_url of RECONCILE_INDEX_URL is not a URL"},
+		{"broken URL", "PIP_INDEX_URL=https://a:" + secret + "@[x", "", "is not a URL"},
+		{"no TLS", "PIP_INDEX_URL=http://u:" + secret + "@mirror.example/simple", "", "not reached by https"},
+		{"two lines", "RECONCILE_INDEX_URL=https://x.example/\n--extra-index-url=" + secret, "", ""},
+		{"proxy scheme", "RECONCILE_PROXY=ftp://u:" + secret + "@p.example", "", "scheme"},
+		{"unknown key", "", "index-url: https://u:" + secret + "@x.example\n", `local.yaml:1:1: has the unknown setting "index-url"`},
+		{"twice", "", "cert: a\ncert: " + secret + "\n", "local.yaml:2:1: has cert twice"},
+		{"wrong type", "", "proxy: [" + secret + "]\n", "local.yaml:1:8: proxy is not text"},
+		{"alias", "", "cert: &a x\nproxy: *a\n", "cert is not text"},
+		{"no mapping", "", "- " + secret + "\n", "not a mapping"},
+		{"two documents", "", "cert: a\n---\ncert: b\n", "more than one document"},
+		{"no YAML", "", "cert: \"" + secret + "\n", "not valid YAML"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			if tt.variable != "" {
+				w.environ = append(w.environ, tt.variable)
+			}
+			if tt.local != "" {
+				w.put(w.root+"/.reconcile/local.yaml", tt.local)
+			}
+			_, err := w.prober().Index()
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), secret) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+			for _, p := range diag.Problems(err) {
+				if p.Code == "internal" {
+					t.Errorf("no problem: %v", p)
+				}
+			}
+		})
+	}
+}
+
+// TestIndexHidesSecrets looks for the token in every way in which settings can
+// be shown.
+func TestIndexHidesSecrets(t *testing.T) {
+	s := IndexSettings{
+		URL: "https://user:" + secret + "@mirror.example/simple?k=" + secret, Proxy: "http://" + secret + "@p.example:1",
+		FindLinks: []string{"https://x:" + secret + "@w.example/w.html#" + secret, "/opt/w"},
+	}
+	doc, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fact, _ := json.Marshal(s.Fact())
+	for _, shown := range []string{string(doc), string(fact), fmt.Sprint(s), fmt.Sprintf("%+v %#v %s", s, s, s)} {
+		if strings.Contains(shown, secret) || !strings.Contains(shown, "mirror.example/simple") {
+			t.Errorf("shown as %s", shown)
+		}
+	}
+	hidden := fmt.Sprint(s.Environ())
+	for _, word := range s.Secrets() {
+		hidden = strings.ReplaceAll(hidden, word, "***")
+	}
+	if strings.Contains(strings.ReplaceAll(hidden, "#"+secret, ""), secret) {
+		t.Errorf("left after every secret was taken out: %s", hidden)
+	}
+}
+
+func TestIndexEnviron(t *testing.T) {
+	s := IndexSettings{URL: "https://m.example/simple", Cert: "/ca.pem", FindLinks: []string{"/opt/w", "/my wheels, old"}, Proxy: "http://p.example"}
+	want := []string{
+		"PIP_CONFIG_FILE=/dev/null", "UV_NO_CONFIG=1", "PIP_INDEX_URL=https://m.example/simple", "UV_DEFAULT_INDEX=https://m.example/simple",
+		"PIP_CERT=/ca.pem", "SSL_CERT_FILE=/ca.pem", "PIP_FIND_LINKS=/opt/w file:///my%20wheels%2C%20old", "UV_FIND_LINKS=/opt/w,file:///my%20wheels%2C%20old",
+		"PIP_PROXY=http://p.example", "HTTPS_PROXY=http://p.example", "HTTP_PROXY=http://p.example", "ALL_PROXY=http://p.example", "NO_PROXY=localhost,127.0.0.1,::1",
+	}
+	if got := s.Environ(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if got := (IndexSettings{}).Environ(); len(got) != 2 {
+		t.Errorf("the public index sets %q", got)
+	}
+	if got := (IndexSettings{NoIndex: true}); got.Fact().URL != "none" || !strings.Contains(fmt.Sprint(got.Environ()), "PIP_NO_INDEX=1 UV_NO_INDEX=1") {
+		t.Errorf("no index gives %v", got)
+	}
+}
+
+// TestClient trusts the CA that is set and no other, and goes through the proxy
+// for all but this machine.
+func TestClient(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") }))
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // one handshake is to fail
+	w := newWorld(t)
+	ca := filepath.Join(w.home, "ca.pem")
+	w.put(ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	for _, tt := range []struct {
+		settings IndexSettings
+		ok       bool
+	}{{IndexSettings{Cert: ca}, true}, {IndexSettings{Cert: ca, Proxy: "http://192.0.2.1:9"}, true}, {IndexSettings{}, false}} {
+		client, err := tt.settings.Client()
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := client.Get(server.URL)
+		if (err == nil) != tt.ok {
+			t.Errorf("%v: error %v", tt.settings, err)
+		}
+		if err == nil {
+			response.Body.Close()
+		}
+	}
+	w.put(filepath.Join(w.home, "empty.pem"), "x")
+	for _, name := range []string{"empty.pem", "none.pem"} {
+		if _, err := (IndexSettings{Cert: filepath.Join(w.home, name)}).Client(); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+	var asked string
+	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked = r.URL.Host }))
+	defer proxy.Close()
+	client, err := IndexSettings{Proxy: proxy.URL}.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response, err := client.Get("http://far.example/x"); err == nil {
+		response.Body.Close()
+	}
+	if asked != "far.example" {
+		t.Errorf("the proxy was asked for %q", asked)
+	}
+}
+
+func FuzzParseINI(f *testing.F) {
+	f.Add([]byte("[global]\nindex-url = https://x.example\n[install]\nfind-links =\n  /a\n  /b\n; c\n"))
+	f.Add([]byte("x\n=\n[]\n:\n y"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for section, values := range parseINI(b) {
+			for name := range values {
+				if strings.ContainsAny(section+name, "\n") || name != strings.ToLower(name) {
+					t.Errorf("%q gives [%s] %s", b, section, name)
+				}
+			}
+		}
+	})
+}
+
+func FuzzParseLocal(f *testing.F) {
+	f.Add([]byte("index_url: https://x.example\nfind_links: [a, b]\n"))
+	f.Add([]byte("cert: &a x\nproxy: *a\n"))
+	f.Add([]byte("? [a]\n: b\n---\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		settings, err := parseLocal("local.yaml", b)
+		for _, p := range diag.Problems(err) {
+			if p.Code != "index.local" || p.Pos.File != "local.yaml" {
+				t.Errorf("%q gives %+v", b, p)
+			}
+		}
+		for _, s := range settings {
+			if len(s.values) > 0 && s.values[0] == "" || !s.pos.IsValid() {
+				t.Errorf("%q gives %+v", b, s)
+			}
+		}
+	})
+}

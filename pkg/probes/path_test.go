@@ -1,0 +1,206 @@
+package probes
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+func TestPath(t *testing.T) {
+	w := newWorld(t)
+	in := func(name string) string { return filepath.Join(w.root, name) }
+	w.put(in("data/a.txt"), "hello\n")
+	w.put(in("empty"), "")
+	w.put(in("long"), strings.Repeat("0123456789abcdef", 40_000))
+	w.put(in("exact"), strings.Repeat("x", readAtOnce))
+	w.mkdir(in("data/raw"))
+	w.link("a.txt", in("data/link"))
+	w.link("nowhere", in("dangling"))
+	w.link(filepath.Join(w.root, "data"), in("through"))
+	w.link("loop", in("loop"))
+	if err := unix.Mkfifo(in("pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(in("data/raw"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	big, err := os.Create(in("big"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := big.Truncate(hashLimit + 1); err != nil {
+		t.Fatal(err)
+	}
+	big.Close()
+	sum := func(s string) facts.SHA256 { return sha256.Sum256([]byte(s)) }
+	tests := []facts.Path{
+		{Path: ".", Type: facts.Dir, Mode: 0o755},
+		{Path: "data", Type: facts.Dir, Mode: 0o755},
+		{Path: "data/raw", Type: facts.Dir, Mode: 0o750},
+		{Path: "data/a.txt", Type: facts.Regular, Mode: 0o755, Size: 6, SHA256: sum("hello\n")},
+		{Path: w.root + "/data/a.txt", Type: facts.Regular, Mode: 0o755, Size: 6, SHA256: sum("hello\n")},
+		{Path: "empty", Type: facts.Regular, Mode: 0o755, SHA256: sum("")},
+		{Path: "long", Type: facts.Regular, Mode: 0o755, Size: 640_000, SHA256: sum(strings.Repeat("0123456789abcdef", 40_000))},
+		{Path: "exact", Type: facts.Regular, Mode: 0o755, Size: readAtOnce, SHA256: sum(strings.Repeat("x", readAtOnce))},
+		{Path: "big", Type: facts.Regular, Mode: 0o644, Size: hashLimit + 1},
+		{Path: "data/link", Type: facts.Symlink, Target: "a.txt"},
+		{Path: "dangling", Type: facts.Symlink, Target: "nowhere"},
+		{Path: "pipe", Type: facts.Other, Mode: 0o600},
+		{Path: "data/none", Type: facts.Absent},
+		{Path: "none/below/none", Type: facts.Absent},
+		{Path: "data/a.txt/below", Type: facts.Absent, Parent: "file data/a.txt"},
+		{Path: "data/a.txt/far/below", Type: facts.Absent, Parent: "file data/a.txt"},
+		{Path: "pipe/below", Type: facts.Absent, Parent: "other pipe"},
+		{Path: "through/a.txt", Type: facts.Regular, Mode: 0o755, Size: 6, SHA256: sum("hello\n"), Parent: "link through -> " + w.root + "/data"},
+		{Path: "through/raw/x", Type: facts.Absent, Parent: "link through -> " + w.root + "/data"},
+		{Path: "dangling/x/y", Type: facts.Absent, Parent: "link dangling -> nowhere"},
+		{Path: "loop/x", Type: facts.Absent, Parent: "link loop -> loop"},
+	}
+	var keys []facts.Key
+	for _, want := range tests {
+		keys = append(keys, want.Key())
+	}
+	f := w.prober().Probe(context.Background(), keys)
+	for _, want := range tests {
+		got, reason, ok := f.Lookup(want.Key())
+		if !ok || got != facts.Fact(want) {
+			t.Errorf("%s: %s\ngot  %+v\nwant %+v", want.Path, reason, got, want)
+		}
+	}
+}
+
+// TestUnreadableIsNotAbsent needs a user who may not read everything.
+func TestUnreadableIsNotAbsent(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	w := newWorld(t)
+	w.put(filepath.Join(w.root, "locked/a"), "x")
+	w.put(filepath.Join(w.root, "secret"), "x")
+	os.Chmod(filepath.Join(w.root, "locked"), 0)
+	os.Chmod(filepath.Join(w.root, "secret"), 0)
+	t.Cleanup(func() { os.Chmod(filepath.Join(w.root, "locked"), 0o755) })
+	for _, name := range []string{"locked/a", "locked/b/c", "secret"} {
+		if fact, reason := w.probe(facts.PathKey(name)); fact != nil || !strings.Contains(reason, "permission denied") {
+			t.Errorf("%s: %v, %q", name, fact, reason)
+		}
+	}
+}
+
+// TestReplacedWhileRead swaps a file against others of equal and of different
+// size all the time: a digest must belong to the size that is stated.
+func TestReplacedWhileRead(t *testing.T) {
+	w := newWorld(t)
+	contents := []string{"short", strings.Repeat("long", 50_000), ""}
+	sums := map[facts.SHA256]int64{}
+	for i, c := range contents {
+		w.put(filepath.Join(w.root, fmt.Sprint("next", i)), c)
+		sums[sha256.Sum256([]byte(c))] = int64(len(c))
+	}
+	w.put(filepath.Join(w.root, "f"), contents[0])
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			next := filepath.Join(w.root, fmt.Sprint("next", i%len(contents)))
+			tmp := filepath.Join(w.root, "tmp")
+			os.Link(next, tmp)
+			os.Rename(tmp, filepath.Join(w.root, "f"))
+		}
+	}()
+	p := w.prober()
+	for range 2000 {
+		f := p.Probe(context.Background(), []facts.Key{facts.PathKey("f")})
+		got, ok := facts.Find[facts.Path](f, facts.PathKey("f"))
+		if !ok {
+			continue // it changed three times in a row
+		}
+		if size, known := sums[got.SHA256]; !known || size != got.Size {
+			t.Fatalf("a file that never was: %+v", got)
+		}
+	}
+	close(stop)
+	<-stopped
+}
+
+func TestReadText(t *testing.T) {
+	w := newWorld(t)
+	w.put(filepath.Join(w.root, "a.txt"), "text\n")
+	w.put(filepath.Join(w.root, "zero"), "a\x00b")
+	w.put(filepath.Join(w.root, "latin1"), "\xe9")
+	w.put(filepath.Join(w.root, "d/x"), "x")
+	w.link("a.txt", filepath.Join(w.root, "link"))
+	w.link("d", filepath.Join(w.root, "way"))
+	p := w.prober()
+	if got, err := p.ReadText("a.txt", 5); err != nil || got != "text\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, name := range []string{"zero", "latin1", "link", "way/x", "d", "none"} {
+		if got, err := p.ReadText(name, 100); err == nil {
+			t.Errorf("%s gave %q", name, got)
+		}
+	}
+	if got, err := p.ReadText("a.txt", 4); err == nil {
+		t.Errorf("a long file gave %q", got)
+	}
+}
+
+// tree makes n small files, a hundred in each directory.
+func tree(b *testing.B, w *world, n int) []facts.Key {
+	b.Helper()
+	keys := make([]facts.Key, n)
+	for i := range keys {
+		name := fmt.Sprintf("tree/d%04d/file%d.txt", i/100, i)
+		w.put(filepath.Join(w.root, name), fmt.Sprintf("content of %d, some bytes more to read\n", i))
+		keys[i] = facts.PathKey(name)
+	}
+	return keys
+}
+
+// BenchmarkPaths compares the probe with a bare loop over the same files: lstat
+// and ReadFile, no digest, nothing kept.
+func BenchmarkPaths(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		w := newWorld(b)
+		keys := tree(b, w, n)
+		p := w.prober()
+		b.Run(fmt.Sprintf("bare/%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, k := range keys {
+					name := w.root + "/" + k.Name
+					if _, err := os.Lstat(name); err != nil {
+						b.Fatal(err)
+					}
+					if _, err := os.ReadFile(name); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("probe/%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				f := p.Probe(context.Background(), keys)
+				if _, _, ok := f.Lookup(keys[n-1]); !ok {
+					b.Fatal("not answered")
+				}
+			}
+		})
+		runtime.GC()
+	}
+}

@@ -1,0 +1,168 @@
+package probes
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+func TestNewRefusesWhatIsNoDirectory(t *testing.T) {
+	w := newWorld(t)
+	w.put(filepath.Join(w.root, "file"), "")
+	for _, root := range []string{filepath.Join(w.root, "file"), filepath.Join(w.root, "absent")} {
+		if _, err := New(root, nil); err == nil {
+			t.Errorf("%s was taken", root)
+		}
+	}
+}
+
+func TestProjectResolvesLinks(t *testing.T) {
+	w := newWorld(t)
+	w.link(w.root, w.root+"-link")
+	p, err := newAt(w.sys, w.root+"-link", w.environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, _ := facts.Find[facts.Project](p.Probe(context.Background(), []facts.Key{facts.ProjectKey}), facts.ProjectKey)
+	if f.Root != w.root || !strings.HasPrefix(f.State, ".reconcile/") {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestMachineID(t *testing.T) {
+	w := newWorld(t)
+	one := w.prober().machine
+	w.put(filepath.Join(w.sys, "etc/machine-id"), "fedcba9876543210fedcba9876543210")
+	two := w.prober().machine
+	w.put(filepath.Join(w.sys, "etc/machine-id"), "uninitialized\n")
+	fresh := w.prober().machine
+	if err := os.Remove(filepath.Join(w.sys, "etc/machine-id")); err != nil {
+		t.Fatal(err)
+	}
+	if none := w.prober().machine; one == two || fresh != none || none == one || len(one) != 8 {
+		t.Errorf("machines %s, %s, %s, %s", one, two, fresh, none)
+	}
+}
+
+// TestEveryKeyIsAnswered asks for what is there, what is not, and what cannot
+// be, all at once.
+func TestEveryKeyIsAnswered(t *testing.T) {
+	w := newWorld(t)
+	w.put(filepath.Join(w.root, "a.txt"), "a")
+	p := w.prober()
+	p.Environments = map[string]string{"local": ".venv"}
+	bad := []facts.Key{
+		facts.PathKey("../outside"), facts.PathKey("a//b"), facts.PathKey(""), facts.PathKey("a\x00b"), facts.PythonKey("3.10/../.."), facts.ToolKey("../uv"),
+		facts.EnvironmentKey("other"),
+		{Kind: "moon", Name: "x"},
+	}
+	good := append(p.AllKeys(), facts.PathKey("a.txt"), facts.PathKey("a.txt"), facts.PathKey("b/c"))
+	f := p.Probe(context.Background(), append(good, bad...))
+	for _, k := range good {
+		if _, reason, ok := f.Lookup(k); !ok {
+			t.Errorf("%s failed: %s", k, reason)
+		}
+	}
+	for _, k := range bad {
+		if fact, reason, ok := f.Lookup(k); ok || reason == "" || reason == "not looked at" {
+			t.Errorf("%s gave %v, %q", k, fact, reason)
+		}
+	}
+	if b, err := json.Marshal(f); err != nil || len(b) == 0 {
+		t.Error(err)
+	}
+}
+
+func TestAllKeys(t *testing.T) {
+	p := newWorld(t).prober()
+	p.Environments = map[string]string{"b": ".venv", "a": "x"}
+	keys := p.AllKeys(facts.PathKey("data"), facts.HostKey)
+	for i := range keys[1:] {
+		if keys[i].Compare(keys[i+1]) >= 0 {
+			t.Errorf("%s before %s", keys[i], keys[i+1])
+		}
+	}
+}
+
+// TestHangingPathCostsOnlyItself lets one path of many never answer.
+func TestHangingPathCostsOnlyItself(t *testing.T) {
+	w := newWorld(t)
+	var keys []facts.Key
+	for i := range 500 {
+		name := "d/" + string(rune('a'+i%26)) + strings.Repeat("x", i)
+		keys = append(keys, facts.PathKey(name[:min(len(name), 200)]+string(rune('A'+i%20))+"/"+strings.Repeat("y", 1+i/20)))
+	}
+	hung := keys[137]
+	p := w.prober()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		p.deadline = 10 * time.Second
+		p.stat = func(name string) {
+			if name == hung.Name {
+				<-release
+			}
+		}
+		start := time.Now()
+		f := p.Probe(context.Background(), keys)
+		if took := time.Since(start); took > 13*time.Second {
+			t.Errorf("took %v", took)
+		}
+		for _, k := range keys {
+			_, reason, ok := f.Lookup(k)
+			if ok != (k != hung) || k == hung && reason != "no answer in 10s" {
+				t.Errorf("%s: %v, %q", k, ok, reason)
+			}
+		}
+		close(release)
+	})
+}
+
+// TestDeadFileSystemIsGivenUp lets every path hang.
+func TestDeadFileSystemIsGivenUp(t *testing.T) {
+	w := newWorld(t)
+	var keys []facts.Key
+	for i := range 1000 {
+		keys = append(keys, facts.PathKey("d/"+strings.Repeat("x", 1+i%100)+"/"+strings.Repeat("y", 1+i/100)))
+	}
+	p := w.prober()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		p.deadline = 10 * time.Second
+		p.stat = func(string) { <-release }
+		start := time.Now()
+		f := p.Probe(context.Background(), keys)
+		if took := time.Since(start); took > time.Minute {
+			t.Errorf("took %v", took)
+		}
+		for _, k := range keys {
+			if _, reason, ok := f.Lookup(k); ok || reason == "" || reason == "not looked at" {
+				t.Errorf("%s: %v, %q", k, ok, reason)
+			}
+		}
+		close(release)
+	})
+}
+
+func TestInterruptedProbeAnswersAll(t *testing.T) {
+	w := newWorld(t)
+	p := w.prober()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	release := make(chan struct{})
+	p.stat = func(string) { <-release }
+	keys := []facts.Key{facts.PathKey("a"), facts.PathKey("b"), facts.HostKey}
+	f := p.Probe(ctx, keys)
+	close(release)
+	for _, k := range keys[:2] {
+		if _, reason, ok := f.Lookup(k); ok || reason != "interrupted" {
+			t.Errorf("%s: %v %q", k, ok, reason)
+		}
+	}
+}

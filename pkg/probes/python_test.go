@@ -1,0 +1,263 @@
+package probes
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"debug/macho"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/command"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+const line = "3.10"
+
+func (w *world) pythons() facts.Pythons {
+	w.t.Helper()
+	fact, reason := w.probe(facts.PythonKey(line))
+	if fact == nil {
+		w.t.Fatal(reason)
+	}
+	return fact.(facts.Pythons)
+}
+
+func (w *world) probe2(k facts.Key) (facts.Fact, string) {
+	fact, reason, _ := w.prober().Probe(context.Background(), []facts.Key{k}).Lookup(k)
+	return fact, reason
+}
+
+// TestPythonsOfLinux lays out one interpreter of each source, and what looks like
+// one and is none.
+func TestPythonsOfLinux(t *testing.T) {
+	w := newWorld(t)
+	const loader = "/lib64/ld-linux-x86-64.so.2"
+	w.put(w.sys+loader, "")
+	x86 := elfFile(elf.EM_X86_64, loader, "")
+	home := func(rel string) string { return filepath.Join(w.home, rel) }
+	w.python(home(".pyenv/versions/3.10.13"), "3.10.13", x86)
+	w.python(home(".pyenv/versions/3.10.9"), "3.10.9", x86)
+	w.python(home(".pyenv/versions/3.11.7"), "3.11.7", x86)
+	w.put(home(".pyenv/shims/python3.10"), "#!/usr/bin/env bash\nexec pyenv\n")
+	w.python(home(".local/share/uv/python/cpython-3.10.20-linux-x86_64-gnu"), "3.10.20", x86)
+	w.link("cpython-3.10.20-linux-x86_64-gnu", home(".local/share/uv/python/cpython-3.10-linux-x86_64-gnu"))
+	w.python(home(".local/share/uv/python/cpython-3.10.19-linux-aarch64-gnu"), "3.10.19", elfFile(elf.EM_AARCH64, loader, ""))
+	w.python(home(".local/share/uv/python/cpython-3.10.18-linux-x86_64-musl"), "3.10.18", elfFile(elf.EM_X86_64, "/lib/ld-musl-x86_64.so.1", ""))
+	w.python(home(".local/share/mise/installs/python/3.10.14"), "3.10.14", x86)
+	w.link("3.10.14", home(".local/share/mise/installs/python/3.10"))
+	w.python(home(".asdf/installs/python/3.10.4"), "3.10.4", x86)
+	w.python(w.sys+"/usr", "3.10.12", x86)
+	w.python(home("miniforge3"), "3.10.15", x86)
+	w.put(home("miniforge3/conda-meta/history"), "")
+	w.python(filepath.Join(w.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21"), "3.10.21", x86)
+	w.put(filepath.Join(w.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21/lib/python3.10/site-packages/pip/__init__.py"), "")
+	w.mkdir(filepath.Join(w.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21/lib/python3.10/site-packages/pip-24.0.dist-info"))
+	w.python(filepath.Join(w.root, "evil"), "3.10.99", x86)
+	w.python(home("opt/py"), "3.10.11", x86)
+	w.link(home(".pyenv/versions/3.10.13/bin/python3.10"), home("bin/python3.10"))
+	w.environ = []string{"HOME=" + w.home, "PATH=" + strings.Join([]string{home(".pyenv/shims"), "relative", ".", "", filepath.Join(w.root, "evil/bin"), home("bin"), home("opt/py/bin")}, ":")}
+
+	found := w.pythons()
+	var got []string
+	for _, i := range found.Found {
+		got = append(got, strings.TrimSpace(i.Source+" "+i.Version+" "+i.Refused))
+	}
+	want := []string{
+		"reconcile 3.10.21", "uv 3.10.20", "pyenv 3.10.13", "pyenv 3.10.9", "mise 3.10.14", "asdf 3.10.4", "system 3.10.12", "path 3.10.11", "conda 3.10.15",
+		"uv 3.10.19 aarch64 build on an x86_64 machine", "uv 3.10.18 needs /lib/ld-musl-x86_64.so.1, which is not there",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if i := found.Found[0]; i.Pip != "module" || i.Arch != "x86_64" || i.Prefix != filepath.Join(w.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21") {
+		t.Errorf("%+v", i)
+	}
+	if i := found.Found[1]; !strings.HasSuffix(i.Pip, "lib/python3.10/ensurepip/_bundled/pip-23.0.1-py3-none-any.whl") || filepath.Base(i.Path) != "python3.10" {
+		t.Errorf("%+v", i)
+	}
+	if !slices.Contains(found.Searched, "PATH") || !slices.Contains(found.Searched, home(".pyenv/versions")) {
+		t.Errorf("searched %q", found.Searched)
+	}
+}
+
+// TestPythonsOfAMac has Homebrew in both places and python.org's framework.
+func TestPythonsOfAMac(t *testing.T) {
+	w := newWorld(t)
+	w.os, w.arch = "darwin", "arm64"
+	brew := func(root, version string, program string) {
+		cellar := filepath.Join(w.sys, root, "Cellar/python@3.10", version)
+		w.python(filepath.Join(cellar, "Frameworks/Python.framework/Versions/3.10"), version, program)
+		w.link("../Frameworks/Python.framework/Versions/3.10/bin/python3.10", filepath.Join(cellar, "bin/python3.10"))
+		w.link("../Cellar/python@3.10/"+version, filepath.Join(w.sys, root, "opt/python@3.10"))
+	}
+	brew("opt/homebrew", "3.10.16", machoFile(macho.CpuArm64))
+	brew("usr/local", "3.10.17", machoFile(macho.CpuAmd64))
+	w.python(filepath.Join(w.sys, "Library/Frameworks/Python.framework/Versions/3.10"), "3.10.11", fatFile(macho.CpuAmd64, macho.CpuArm64))
+	w.put(filepath.Join(w.sys, "usr/bin/python3"), machoFile(macho.CpuArm64))
+	found := w.pythons().Found
+	var got []string
+	for _, i := range found {
+		got = append(got, strings.TrimSpace(strings.Join([]string{i.Source, i.Version, i.Arch, i.Refused}, " ")))
+	}
+	want := []string{"python.org 3.10.11 arm64", "homebrew 3.10.16 arm64", "homebrew 3.10.17 x86_64 x86_64 build under Rosetta on an arm64 Mac"}
+	if !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q", got, want)
+	}
+	if found[1].Path != filepath.Join(w.sys, "opt/homebrew/opt/python@3.10/bin/python3.10") {
+		t.Errorf("homebrew's interpreter is entered at %s, which the next upgrade removes", found[1].Path)
+	}
+}
+
+// TestRefusedPythons has one defect each.
+func TestRefusedPythons(t *testing.T) {
+	x86 := elfFile(elf.EM_X86_64, "", "")
+	tests := []struct {
+		name, refused string
+		do            func(w *world, prefix string)
+	}{
+		{"sound", "", func(*world, string) {}},
+		{"no library", "no standard library", func(w *world, prefix string) { os.Remove(filepath.Join(prefix, "lib/python3.10/os.py")) }},
+		{"no venv", "the module venv", func(w *world, prefix string) { os.RemoveAll(filepath.Join(prefix, "lib/python3.10/venv")) }},
+		{"no pip and no uv", "python3.10-venv", func(w *world, prefix string) { os.RemoveAll(filepath.Join(prefix, "lib/python3.10/ensurepip")) }},
+		{"no pip, but uv", "", func(w *world, prefix string) {
+			os.RemoveAll(filepath.Join(prefix, "lib/python3.10/ensurepip"))
+			w.put(filepath.Join(w.home, ".local/bin/uv"), x86)
+		}},
+		{"no version", "version cannot be read", func(w *world, prefix string) {
+			os.RemoveAll(filepath.Join(prefix, "include"))
+			os.Rename(prefix, filepath.Join(filepath.Dir(prefix), "3.10.x"))
+		}},
+		{"dangling", "leads nowhere", func(w *world, prefix string) {
+			os.Remove(filepath.Join(prefix, "bin/python3.10"))
+			w.link("/gone/python3.10", filepath.Join(prefix, "bin/python3.10"))
+		}},
+		{"no program", "is no program", func(w *world, prefix string) { w.put(filepath.Join(prefix, "bin/python3.10"), "?") }},
+		{"of a Mac", "Mach-O program on linux-x86_64", func(w *world, prefix string) {
+			w.put(filepath.Join(prefix, "bin/python3.10"), machoFile(macho.CpuArm64))
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			prefix := filepath.Join(w.home, ".pyenv/versions/3.10.13")
+			w.python(prefix, "3.10.13", x86)
+			tt.do(w, prefix)
+			found := w.pythons().Found
+			if len(found) != 1 || (found[0].Refused == "") != (tt.refused == "") || !strings.Contains(found[0].Refused, tt.refused) {
+				t.Errorf("found %+v, want refused with %q", found, tt.refused)
+			}
+		})
+	}
+}
+
+// TestDebianPip finds the wheels where Debian keeps them, and the version in the
+// program where there are no headers.
+func TestDebianPip(t *testing.T) {
+	w := newWorld(t)
+	w.python(filepath.Join(w.sys, "usr"), "3.10.12", elfFile(elf.EM_X86_64, "", "…\x003.10.x\x003.10.12\x00…"))
+	os.RemoveAll(filepath.Join(w.sys, "usr/include"))
+	os.RemoveAll(filepath.Join(w.sys, "usr/lib/python3.10/ensurepip"))
+	w.put(filepath.Join(w.sys, "usr/share/python-wheels/pip-22.0.2-py3-none-any.whl"), "")
+	found := w.pythons().Found
+	if len(found) != 1 || found[0].Version != "3.10.12" || !strings.HasSuffix(found[0].Pip, "python-wheels/pip-22.0.2-py3-none-any.whl") || found[0].Refused != "" {
+		t.Errorf("%+v", found)
+	}
+}
+
+// TestOldPipModule does not take a pip that cannot work for another interpreter.
+func TestOldPipModule(t *testing.T) {
+	w := newWorld(t)
+	prefix := filepath.Join(w.home, ".pyenv/versions/3.10.13")
+	w.python(prefix, "3.10.13", elfFile(elf.EM_X86_64, "", ""))
+	os.RemoveAll(filepath.Join(prefix, "lib/python3.10/ensurepip"))
+	w.put(filepath.Join(prefix, "lib/python3.10/site-packages/pip/__init__.py"), "")
+	old, recent := filepath.Join(prefix, "lib/python3.10/site-packages/pip-22.0.2.dist-info"), filepath.Join(prefix, "lib/python3.10/site-packages/pip-22.3.dist-info")
+	w.mkdir(old)
+	if i := w.pythons().Found[0]; i.Pip != "" {
+		t.Errorf("pip 22.0.2 was taken: %+v", i)
+	}
+	os.Rename(old, recent)
+	if i := w.pythons().Found[0]; i.Pip != "module" {
+		t.Errorf("pip 22.3 was not taken: %+v", i)
+	}
+}
+
+// TestPythonsOfThisMachine compares with what the interpreters say of themselves.
+func TestPythonsOfThisMachine(t *testing.T) {
+	p, err := New(t.TempDir(), os.Environ())
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	for _, l := range lines {
+		found, err := p.pythons(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range found.Found {
+			if i.Refused != "" {
+				continue
+			}
+			asked++
+			out, err := command.Run(context.Background(), command.Command{Program: i.Path, Args: []string{"-I", "-S", "-B", "-c", "import platform, sys; print(platform.python_version(), platform.machine(), sys.base_prefix)"}})
+			if got, want := strings.TrimSpace(string(out.Stdout)), i.Version+" "+i.Arch+" "+i.Prefix; err != nil || got != want {
+				t.Errorf("%s says %q, the probe %q (%v)", i.Path, got, want, err)
+			}
+		}
+	}
+	if asked == 0 {
+		t.Skip("no Python of a known line on this machine")
+	}
+}
+
+func BenchmarkPythons(b *testing.B) {
+	p, err := New(b.TempDir(), os.Environ())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := p.pythons(line); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func FuzzParseBinary(f *testing.F) {
+	f.Add([]byte(elfFile(elf.EM_X86_64, "/lib64/ld-linux-x86-64.so.2", "")))
+	f.Add([]byte(fatFile(macho.CpuAmd64, macho.CpuArm64)))
+	f.Add([]byte(machoFile(macho.CpuArm64)))
+	f.Add([]byte("#!/bin/sh\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := parseBinary(bytes.NewReader(b))
+		if err == nil && (got.format == "" || len(got.arches) == 0 || len(got.loader) > 4096) {
+			t.Errorf("%q gives %+v", b, got)
+		}
+	})
+}
+
+func FuzzVersionsInFiles(f *testing.F) {
+	f.Add([]byte("#define PY_VERSION \"3.10.13+\"\n"))
+	f.Add([]byte("\x003.10.12\x00 \x001.2.4\x00 stable release version 2.36."))
+	f.Add([]byte(`{"name":"python","version":"3.10.14"}`))
+	f.Add([]byte(`{"version":"0.9.1","install_prefix":"/home/x/.local/bin"}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, v := range []string{parsePatchlevel(b, line), parseBinaryVersion(b, line), parseCondaMeta(b, line)} {
+			if v != "" && !strings.HasPrefix(v, "3.10.") {
+				t.Errorf("%q gives %q", b, v)
+			}
+		}
+		for _, v := range []string{parseGlibcBanner(b), parseMuslVersion(b), parseNVRM(b)} {
+			if strings.Trim(v, "0123456789.") != "" {
+				t.Errorf("%q gives %q", b, v)
+			}
+		}
+		if v, at := parseReceipt(b); v != "" && (!filepath.IsAbs(at) || !plainVersion.MatchString(v)) {
+			t.Errorf("%q gives %q at %q", b, v, at)
+		}
+		parseOSRelease(b)
+	})
+}
