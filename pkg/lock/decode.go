@@ -56,12 +56,14 @@ func Decode(data []byte, path string) (*Lock, error) {
 	if err := d.Decode(&doc); err != nil {
 		return nil, syntax(err, path)
 	}
-	r := reader{path: path, at: locate(data, path), places: map[string]diag.Pos{}}
-	l := r.lock(&doc)
-	if err := r.problems.Err(); err != nil {
-		return nil, err
+	r := reader{path: path, places: map[string]diag.Pos{}}
+	if l := r.lock(&doc); r.problems.Len() == 0 {
+		return l, nil
 	}
-	return l, nil
+	// Places cost more than reading, and only problems need them.
+	r = reader{path: path, at: locate(data, path), places: map[string]diag.Pos{}}
+	r.lock(&doc)
+	return nil, r.problems.Err()
 }
 
 // syntax turns what the TOML decoder says into problems with places.
@@ -231,9 +233,13 @@ func (r *reader) duplicates(l *Lock) {
 // assign gives every wheel its platforms; a platform without a wheel is a
 // problem.
 func (r *reader) assign(l *Lock, line string) {
+	rankings := make([]ranking, len(l.Platforms))
+	for i, platform := range l.Platforms {
+		rankings[i] = rank(line, platform)
+	}
 	for i := range l.Packages {
 		p := &l.Packages[i]
-		for _, platform := range p.assign(line, l.Platforms) {
+		for _, platform := range p.assign(l.Platforms, rankings) {
 			r.problem("lock.source", r.placeOf(*p), "", "package %s has no wheel for %s, so it would have to be built from source", p.Name, platform)
 		}
 	}

@@ -131,15 +131,15 @@ func (p Package) needs(platform string) bool {
 
 // assign gives each platform the best of the package's wheels, and returns the
 // platforms, of all those that need it, that none is for.
-func (p *Package) assign(line string, all []string) (without []string) {
+func (p *Package) assign(all []string, rankings []ranking) (without []string) {
 	for i := range p.Wheels {
 		p.Wheels[i].Platforms = nil
 	}
-	for _, platform := range all {
+	for i, platform := range all {
 		if !p.needs(platform) {
 			continue
 		}
-		best := Best(p.Wheels, line, platform)
+		best := rankings[i].best(p.Wheels)
 		if best < 0 {
 			without = append(without, platform)
 			continue

@@ -117,11 +117,22 @@ func macTags(arch string, oldest int) []string {
 // Best returns the index of the wheel that a platform takes for a line of
 // CPython, or -1 if none of them will do. Of wheels with equal tags the higher
 // build number wins.
-func Best(wheels []Wheel, line, platform string) int {
-	rank := map[string]int{}
-	for i, tag := range Tags(line, platform) {
-		rank[tag] = i
+func Best(wheels []Wheel, line, platform string) int { return rank(line, platform).best(wheels) }
+
+// A ranking says how much a platform likes each tag that it installs: 0 most.
+// Making one costs more than using it, so it is made once for a whole lock.
+type ranking map[string]int
+
+func rank(line, platform string) ranking {
+	tags := Tags(line, platform)
+	r := make(ranking, len(tags))
+	for i, tag := range tags {
+		r[tag] = i
 	}
+	return r
+}
+
+func (rank ranking) best(wheels []Wheel) int {
 	type candidate struct{ index, rank, build int }
 	var found []candidate
 	for i, w := range wheels {
