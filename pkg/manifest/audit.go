@@ -23,6 +23,8 @@ var aliasProblem = diag.Problem{
 // its kind, so that nothing reports it again or descends into it.
 func (s *source) audit(n *yaml.Node, depth int) {
 	switch {
+	case s.more > 0:
+		return
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
 		s.reject(n, aliasProblem)
 		return

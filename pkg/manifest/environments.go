@@ -185,7 +185,7 @@ func (l *loader) packages(n *yaml.Node) []lock.Pin {
 	for _, item := range items {
 		var v [5]*yaml.Node
 		if item.Kind == yaml.ScalarNode && item.Tag != "!!null" {
-			l.problem(item, "wrong-type", "a package must be a mapping", "found "+sort(item), "write "+pinOf(item.Value))
+			l.problem(item, "wrong-type", "a package must be a mapping", sort(item), "write "+pinOf(item.Value))
 			continue
 		}
 		if !l.object(item, &packageShape, v[:]) || v[0] == nil || v[1] == nil {
@@ -271,6 +271,9 @@ func (l *loader) pin(n *yaml.Node) string {
 
 // exact finds the version that a range begins with, or "".
 func exact(v string) string {
+	if v = strings.TrimSpace(v); strings.HasPrefix(v, "<") || strings.HasPrefix(v, "!") || strings.HasPrefix(v, ">") && !strings.HasPrefix(v, ">=") {
+		return "" // the version that is named is not in the range
+	}
 	v, _, _ = strings.Cut(v, ",")
 	v, _, _ = strings.Cut(v, ";")
 	v = strings.TrimLeft(strings.TrimSpace(v), "=<>~!^ ")

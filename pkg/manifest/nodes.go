@@ -34,10 +34,10 @@ func (s *source) problem(n *yaml.Node, code, summary, found, hint string) {
 // shape.keys[i], or nil. It reports unknown, doubled and missing keys, and
 // returns false where there is nothing to look into.
 func (s *source) object(n *yaml.Node, is *shape, values []*yaml.Node) bool {
-	if !s.isKind(n, yaml.MappingNode, is.what, "write it as a mapping with the keys "+strings.Join(is.keys, ", ")) {
-		return false
+	if n.Kind != yaml.MappingNode {
+		return s.isKind(n, yaml.MappingNode, is.what, "write it as a mapping with the keys "+strings.Join(is.keys, ", "))
 	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; i+1 < len(n.Content) && s.more == 0; i += 2 {
 		key := n.Content[i]
 		if !s.isKey(key) {
 			continue
@@ -84,7 +84,7 @@ func (s *source) isKey(key *yaml.Node) bool {
 		return false
 	}
 	if key.Kind != yaml.ScalarNode || key.Tag == "!!null" {
-		s.problem(key, "wrong-type", "a key must be text", "found "+sort(key), "")
+		s.problem(key, "wrong-type", "a key must be text", sort(key), "")
 		return false
 	}
 	return true
@@ -97,7 +97,7 @@ func (s *source) entries(n *yaml.Node, what string, each func(key, value *yaml.N
 		return
 	}
 	seen := make(map[string]*yaml.Node, len(n.Content)/2)
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; i+1 < len(n.Content) && s.more == 0; i += 2 {
 		key := n.Content[i]
 		if !s.isKey(key) {
 			continue
@@ -116,12 +116,16 @@ func (s *source) items(n *yaml.Node, what string) []*yaml.Node {
 	if n == nil || !s.isKind(n, yaml.SequenceNode, what, "write it as a list: [a, b]") {
 		return nil
 	}
+	if s.more > 0 {
+		return nil
+	}
 	return n.Content
 }
 
 // isKind reports whether a node is of a kind; what is not is reported.
 func (s *source) isKind(n *yaml.Node, kind yaml.Kind, what, hint string) bool {
 	switch {
+	case s.more > 0:
 	case n.Kind == kind && (kind != yaml.ScalarNode || n.Tag != "!!null"):
 		return true
 	case n.Kind == 0: // reported by audit
@@ -135,7 +139,7 @@ func (s *source) isKind(n *yaml.Node, kind yaml.Kind, what, hint string) bool {
 		s.problem(n, "no-value", what+" has no value", "", empty)
 	default:
 		want := map[yaml.Kind]string{yaml.MappingNode: "a mapping", yaml.SequenceNode: "a list", yaml.ScalarNode: "one value"}[kind]
-		s.problem(n, "wrong-type", fmt.Sprintf("%s must be %s", what, want), "found "+sort(n), hint)
+		s.problem(n, "wrong-type", fmt.Sprintf("%s must be %s", what, want), sort(n), hint)
 	}
 	return false
 }
@@ -158,9 +162,9 @@ func sort(n *yaml.Node) string {
 }
 
 // scalar returns the text of a value as it is written, so that 3.10 stays 3.10.
-// A nil node gives false.
+// A nil node gives false, as all do once there are too many problems.
 func (s *source) scalar(n *yaml.Node, what string) (string, bool) {
-	if n == nil || !s.isKind(n, yaml.ScalarNode, what, "") {
+	if n == nil || s.more > 0 || !s.isKind(n, yaml.ScalarNode, what, "") {
 		return "", false
 	}
 	return n.Value, true
@@ -200,7 +204,7 @@ func (s *source) boolean(n *yaml.Node, what string) bool {
 	case "no", "off", "n", "false", "0":
 		hint = "write false"
 	}
-	s.problem(n, "wrong-type", what+" must be true or false", "found "+sort(n), hint)
+	s.problem(n, "wrong-type", what+" must be true or false", sort(n), hint)
 	return false
 }
 
@@ -213,7 +217,7 @@ func (s *source) integer(n *yaml.Node, what string, low, high int64) int64 {
 	number, err := strconv.ParseInt(v, 10, 64)
 	switch {
 	case err != nil || strings.HasPrefix(v, "+") || strings.TrimLeft(v, "-") == "":
-		s.problem(n, "wrong-type", what+" must be a whole number", "found "+sort(n), "")
+		s.problem(n, "wrong-type", what+" must be a whole number", sort(n), "")
 	case len(v) > 1 && strings.HasPrefix(strings.TrimPrefix(v, "-"), "0"):
 		s.problem(n, "value", what+" begins with 0, which some read as octal", quote(v), "write it without leading zeros")
 	case number < low || number > high:
@@ -290,11 +294,11 @@ func (s *source) choice(n *yaml.Node, what string, words ...string) string {
 	if !ok || slices.Contains(words, v) {
 		return v
 	}
-	hint := "use " + strings.Join(words, ", ")
+	hint := ""
 	if near := nearest(v, words); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
-	s.problem(n, "value", what+" is none of "+strings.Join(words, ", "), quote(v), hint)
+	s.problem(n, "value", what+" must be one of "+strings.Join(words, ", "), quote(v), hint)
 	return ""
 }
 

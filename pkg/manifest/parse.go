@@ -78,6 +78,7 @@ var complaints = []complaint{
 	{says: "found a tab character", summary: "a tab in the indentation", hint: "indent with spaces"},
 	{says: "exceeded max depth", summary: "values are nested too deeply", hint: "no manifest needs more than 10 levels"},
 	{says: "a second document begins here", summary: "a second document begins here", hint: "a manifest is one document"},
+	{says: "did not find expected alphabetic or numeric", summary: "a value begins with & or *, which is an anchor or alias in YAML", hint: "quote the text"},
 	{says: "block sequence entries are not allowed", summary: "a list cannot begin here", hint: "put \"- \" on a line of its own below the key"},
 	{says: "found duplicate %", parser: true, summary: "a YAML directive", hint: "remove it"},
 }

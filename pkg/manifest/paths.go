@@ -59,7 +59,7 @@ func pathProblem(v string) (summary, hint string) {
 		rest = after
 		switch {
 		case name == "..":
-			return "leads out of the project by ..", "write where it leads"
+			return "leads out of the project", "everything lies below the manifest; a host can allow a place outside by allow_paths"
 		case name == "" || name == ".":
 			if clean := path.Clean(v); clean != "." && !strings.HasPrefix(clean, "..") {
 				return "is not written in its shortest form", "write " + clean

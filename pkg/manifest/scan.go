@@ -60,8 +60,11 @@ func (s *source) scan() bool {
 		return false
 	}
 	values, ok := 0, true
+	line, lastBad := 1, 0 // lastBad is the line of the last byte that is not UTF-8: one a line is enough
 	for i := 0; i < len(s.data); i++ {
 		switch c := s.data[i]; classes[c] {
+		case newline:
+			line++
 		case indicator:
 			values++
 		case maybe:
@@ -81,7 +84,15 @@ func (s *source) scan() bool {
 			r, size := utf8.DecodeRune(s.data[i:])
 			if p := badRune(r, size, s.data[i:], i); p != nil {
 				ok = false
-				s.reportAt(i, *p)
+				if p.Code != "manifest.encoding" || line != lastBad {
+					s.reportAt(i, *p)
+				}
+				if p.Code == "manifest.encoding" {
+					lastBad = line
+				}
+				if p.Summary == utf16 {
+					return false // every other byte would be a problem too
+				}
 			}
 			i += size - 1
 		}
@@ -109,11 +120,13 @@ func (s *source) reportAt(offset int, p diag.Problem) {
 	s.report(line, col, p)
 }
 
+const utf16 = "the file is UTF-16, not UTF-8"
+
 // badRune returns why a character beyond ASCII may not be in a manifest, or nil.
 func badRune(r rune, size int, text []byte, offset int) *diag.Problem {
 	switch {
 	case r == utf8.RuneError && size == 1 && offset == 0 && (bytes.HasPrefix(text, []byte{0xff, 0xfe}) || bytes.HasPrefix(text, []byte{0xfe, 0xff})):
-		return &diag.Problem{Code: "manifest.encoding", Summary: "the file is UTF-16, not UTF-8", Hint: "save it as UTF-8"}
+		return &diag.Problem{Code: "manifest.encoding", Summary: utf16, Hint: "save it as UTF-8"}
 	case r == utf8.RuneError && size == 1:
 		return &diag.Problem{
 			Code: "manifest.encoding", Summary: fmt.Sprintf("byte 0x%02x is not UTF-8", text[0]),

@@ -27,7 +27,7 @@ type source struct {
 	data   []byte
 	starts []int // offsets of lines, filled by the first problem
 	list   diag.List
-	more   int // problems beyond maxProblems
+	more   int // problems beyond maxProblems; reading stops when there are some
 }
 
 // report adds a problem with its line of text. Positions count from 1.
@@ -37,9 +37,7 @@ func (s *source) report(line, col int, p diag.Problem) {
 		return
 	}
 	p.Pos = diag.Pos{File: s.file, Line: line, Col: col}
-	if p.Code != "manifest.secret" {
-		p.Source = excerpt(s.line(line), col)
-	}
+	p.Source = excerpt(s.line(line), col)
 	s.list.Add(&p)
 }
 
@@ -47,8 +45,8 @@ func (s *source) report(line, col int, p diag.Problem) {
 func (s *source) err() error {
 	if s.more > 0 {
 		s.list.Add(&diag.Problem{
-			Code: "manifest.more-problems", Pos: diag.Pos{File: s.file, Line: len(s.starts) + 1},
-			Summary: fmt.Sprintf("%d more problems are not shown", s.more),
+			Code: "manifest.more-problems", Pos: diag.Pos{File: s.file, Line: len(s.starts) + 1, Col: 1},
+			Summary: "there are more problems than are shown",
 			Hint:    "mend those above first",
 		})
 		s.more = 0
@@ -86,9 +84,28 @@ func (s *source) place(offset int) (line, col int) {
 	return line, col
 }
 
+// redact hides the user and password of every URL in a text.
+func redact(s string) string {
+	for from := 0; ; {
+		scheme := strings.Index(s[from:], "://")
+		if scheme < 0 {
+			return s
+		}
+		from += scheme + len("://")
+		end := len(s)
+		if i := strings.IndexAny(s[from:], " \t\n\"'/,]}"); i >= 0 {
+			end = from + i
+		}
+		if at := strings.LastIndexByte(s[from:end], '@'); at >= 0 {
+			s = s[:from] + "***" + s[from+at:]
+		}
+	}
+}
+
 // excerpt returns a line fit for a terminal: escaped, without indentation, and
 // of a long one the part around col.
 func excerpt(line string, col int) string {
+	line = redact(line)
 	if len(line) > maxLine {
 		line = around(line, col-1)
 	}
@@ -153,6 +170,7 @@ func printable(s string) string {
 
 // quote returns user text for a message, escaped and cut.
 func quote(s string) string {
+	s = redact(s)
 	if n := 0; len(s) > maxQuoted {
 		for i := range s {
 			if n++; n > maxQuoted {
