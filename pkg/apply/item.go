@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/crashpoint"
@@ -134,17 +135,30 @@ func stepText(s resources.Step) string {
 	case resources.Run:
 		return resources.ShellJoin(append([]string{s.Program}, s.Args...)...)
 	case resources.Reuse:
-		return fmt.Sprintf("%d packages of %s", len(s.Dists), s.From)
+		return fmt.Sprintf("%d packages of generation %s", len(s.Dists), path.Base(s.From))
 	case resources.Compile:
-		return s.Generation
+		return "bytecode of generation " + path.Base(s.Generation)
 	case resources.Prove:
 		return strings.Join(s.Imports, ", ")
 	case resources.Seal:
-		return s.Generation
+		return fmt.Sprintf("generation %s: %d packages", path.Base(s.Generation), len(s.Packages))
 	case resources.Switch:
-		return s.Link + " -> " + s.Target
+		return s.Link + " -> " + path.Base(s.Target)
 	}
 	return ""
+}
+
+// programText names a program and what it is asked to do: its words up to the
+// first option that takes a value or path. The plan has shown all of them.
+func programText(s resources.Run) string {
+	words := []string{path.Base(s.Program)}
+	for _, arg := range s.Args {
+		if strings.HasPrefix(arg, "--") || len(words) == 4 {
+			break
+		}
+		words = append(words, path.Base(arg))
+	}
+	return strings.Join(words, " ")
 }
 
 // recheck asks the resource again, with facts of now in front of which stand
@@ -191,7 +205,24 @@ func ask(it *planner.Item, f, predicted *facts.Facts) (resources.Change, error) 
 	return it.Resource.Spec.Diff(v), nil
 }
 
+// sameSteps compares steps as they are written. Those of files and directories,
+// of which there can be very many, are compared as values.
 func sameSteps(a, b []resources.Step) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	plain := true
+	for i := range a {
+		switch a[i].(type) {
+		case resources.MakeDir, resources.WriteFile, resources.SetMode, resources.Link, resources.Remove:
+			plain = plain && a[i] == b[i]
+		default:
+			plain = false
+		}
+	}
+	if plain {
+		return true
+	}
 	x, errX := resources.MarshalSteps(a)
 	y, errY := resources.MarshalSteps(b)
 	return errX == nil && errY == nil && bytes.Equal(x, y)
