@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,17 +24,9 @@ Writes manifest.yaml with comments into this folder, as a start. Never overwrite
 manifest that is there stays as it is.`, changes, exitDone, exitError),
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			dir, err := filepath.Abs(a.dir)
+			file, err := a.path(cmp.Or(a.manifest, defaultManifest))
 			if err != nil {
 				return err
-			}
-			name := defaultManifest
-			if a.manifest != "" {
-				name = a.manifest
-			}
-			file := name
-			if !filepath.IsAbs(file) {
-				file = filepath.Join(dir, name)
 			}
 			if _, err := os.Lstat(file); err == nil || !errors.Is(err, fs.ErrNotExist) {
 				return &diag.Problem{
@@ -46,10 +39,10 @@ manifest that is there stays as it is.`, changes, exitDone, exitError),
 				return err
 			}
 			defer root.Close()
-			if err := atomicfile.Write(root, filepath.Base(file), 0o644, []byte(manifest.Starter(filepath.Base(dir)))); err != nil {
+			if err := atomicfile.Write(root, filepath.Base(file), 0o644, []byte(manifest.Starter(filepath.Base(filepath.Dir(file))))); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "Wrote %s. Next: edit it, then `reconcile lock` and `reconcile plan`.\n", name)
+			fmt.Fprintf(a.out, "Wrote %s. Next: edit it, then `reconcile lock` and `reconcile plan`.\n", filepath.Base(file))
 			return nil
 		},
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,12 +13,24 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/reconcile-ml/reconcile/internal/golden"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected outputs in testdata/script")
-
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"reconcile": main})
+	testscript.Main(tests{m}, map[string]func(){"reconcile": main})
+}
+
+// tests are all tests of this package. What they share is removed after them.
+type tests struct{ *testing.M }
+
+// Run runs them.
+func (t tests) Run() int {
+	code := t.M.Run()
+	if dir, err := shared(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	return code
 }
 
 // TestStories runs the stories in testdata/script: what users type, and what they
@@ -27,7 +38,7 @@ func TestMain(m *testing.M) {
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
-		UpdateScripts:       *update,
+		UpdateScripts:       golden.Updating(),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,

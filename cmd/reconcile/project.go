@@ -59,9 +59,9 @@ func (a *app) locate() (root, name string, err error) {
 		return "", "", err
 	}
 	if a.manifest != "" {
-		file := a.manifest
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(dir, file)
+		file, err := a.path(a.manifest)
+		if err != nil {
+			return "", "", err
 		}
 		if _, err := os.Stat(file); err != nil {
 			return "", "", noManifest(file, err)
@@ -78,6 +78,14 @@ func (a *app) locate() (root, name string, err error) {
 			return "", "", noManifest(filepath.Join(dir, defaultManifest), fs.ErrNotExist)
 		}
 	}
+}
+
+// path returns a file that the command line names, as if started in -C.
+func (a *app) path(file string) (string, error) {
+	if filepath.IsAbs(file) {
+		return file, nil
+	}
+	return filepath.Abs(filepath.Join(a.dir, file))
 }
 
 func noManifest(file string, err error) error {
@@ -114,6 +122,10 @@ func (a *app) look(ctx context.Context, p *project) (*machine, error) {
 
 // recall reads what the manifest asks of the machine whose facts are in file.
 func (a *app) recall(p *project, file string) (*machine, error) {
+	file, err := a.path(file)
+	if err != nil {
+		return nil, err
+	}
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err

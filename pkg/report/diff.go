@@ -16,6 +16,8 @@ import (
 const (
 	// maxDiffLines is the longest difference that is printed.
 	maxDiffLines = 200
+	// maxNewLines is the longest new file that is printed without being asked for.
+	maxNewLines = 20
 	// maxDiffBytes is the longest text that is compared.
 	maxDiffBytes = 1 << 20
 	// maxLineBytes is the longest line that is printed whole.
@@ -50,6 +52,10 @@ func (p *page) fileDiff(s resources.WriteFile) {
 		return
 	}
 	if lines == 0 {
+		return
+	}
+	if s.Replaces.IsZero() && lines > maxNewLines && !p.o.Detail {
+		p.line(stepIndent+2, "(new, %d lines; --detail shows them)", lines)
 		return
 	}
 	p.hunks(s, diff)

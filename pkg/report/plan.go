@@ -197,7 +197,9 @@ func (p *page) changeLine(item *planner.Item) {
 
 func (p *page) changeBody(c *resources.Change) {
 	for _, f := range c.Fields {
-		p.field(f)
+		if !saidBySteps(c, f) {
+			p.field(f)
+		}
 	}
 	p.packages(c.Packages)
 	for _, s := range c.Steps {
@@ -206,6 +208,12 @@ func (p *page) changeBody(c *resources.Change) {
 	if need := needText(c.Need); need != "" {
 		p.line(6, "%s", need)
 	}
+}
+
+// saidBySteps reports whether the one step of a new file or directory says what a
+// field does.
+func saidBySteps(c *resources.Change, f resources.Field) bool {
+	return c.Action == resources.Create && len(c.Steps) == 1 && (f.Path == "mode" || f.Path == "content")
 }
 
 func (p *page) field(f resources.Field) {

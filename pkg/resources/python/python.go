@@ -89,7 +89,7 @@ func (s *Spec) fetch(b Build, pythons facts.Pythons, host facts.Host, project fa
 		Need:    resources.Need{Download: b.Size, Disk: b.Unpacked},
 	}
 	for _, i := range pythons.Found {
-		change.Fields = append(change.Fields, resources.Field{Path: i.Path, Actual: "refused: " + i.Refused})
+		change.Fields = append(change.Fields, resources.Field{Path: i.Path, Actual: "refused: " + i.Refused, Desired: "not used"})
 		if i.Prefix == prefix {
 			change.Steps = append(change.Steps, resources.Remove{Path: dir})
 		}

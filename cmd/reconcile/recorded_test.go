@@ -1,0 +1,36 @@
+package main
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/golden"
+)
+
+// TestRecordedMachines plans the project's own manifest for machines that are not
+// here, from their facts. A plan that changes is reviewed as code: -update
+// rewrites it.
+func TestRecordedMachines(t *testing.T) {
+	machines, err := filepath.Glob("../../testdata/facts/*.json")
+	if err != nil || len(machines) == 0 {
+		t.Fatalf("no recorded machines: %v", err)
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{"linux-h100": exitBlocked, "mac-m4-full": exitBlocked}
+	for _, file := range machines {
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		t.Run(name, func(t *testing.T) {
+			var out, messages bytes.Buffer
+			code := run([]string{"-C", root, "plan", "--facts", filepath.Join("testdata", "facts", filepath.Base(file))}, streams{nil, &out, &messages}, nil)
+			if code != want[name] {
+				t.Errorf("exit code %d, want %d\n%s", code, want[name], messages.String())
+			}
+			golden.Check(t, strings.TrimSuffix(file, ".json")+".plan", out.Bytes())
+		})
+	}
+}
