@@ -108,9 +108,9 @@ func TestVisiblePlace(t *testing.T) {
 			w.show("")
 			w.link("../"+layout.Generation(w.prober().state(), "remote", "g1"), venv+"/generation")
 		}},
-		{"leads out", "a directory whose generation is /tmp/evil, which reconcile did not build here", "", "", func(w *world, venv string) {
+		{"leads out", "a directory whose generation is /elsewhere/evil, which reconcile did not build here", "", "", func(w *world, venv string) {
 			w.show("")
-			w.link("/tmp/evil", venv+"/generation")
+			w.link("/elsewhere/evil", venv+"/generation")
 		}},
 		{"generation is no link", "a directory whose generation is not a link", "", "", func(w *world, venv string) { w.mkdir(venv + "/generation") }},
 	}

@@ -84,6 +84,8 @@ func (p *Prober) refuse(line string, c candidate, i facts.Interpreter, b executa
 		return "has no standard library at " + library
 	case !exists(filepath.Join(library, "venv/__init__.py")):
 		return "cannot make environments: the module venv is not there"
+	case c.source == "reconcile" && p.cloned(c.exe):
+		return "came with the repository: git tracks it, so nobody here fetched it"
 	case c.source == "path" && othersWrite(real):
 		return "any user of this machine can change it"
 	case i.Pip == "" && !p.hasUV():
@@ -112,6 +114,12 @@ func othersWrite(name string) bool {
 	}
 	info, err := os.Stat(filepath.Dir(name))
 	return err == nil && info.Mode()&0o002 != 0 && info.Mode()&os.ModeSticky == 0
+}
+
+// cloned reports whether git tracks the folder of one of our own helpers.
+func (p *Prober) cloned(exe string) bool {
+	rel, err := filepath.Rel(p.root, filepath.Dir(filepath.Dir(exe)))
+	return err == nil && p.tracked(rel)
 }
 
 // hasUV reports whether some uv is on this machine, which needs no pip.

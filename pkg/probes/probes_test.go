@@ -3,6 +3,7 @@ package probes
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -165,4 +166,40 @@ func TestInterruptedProbeAnswersAll(t *testing.T) {
 			t.Errorf("%s: %v %q", k, ok, reason)
 		}
 	}
+}
+
+// TestProbeChangesNothing compares everything below the project and the home
+// before and after all probes.
+func TestProbeChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.generation("g1")
+	w.show("g1")
+	w.put(filepath.Join(w.root, "data/a.txt"), "a")
+	before := snapshot(t, filepath.Dir(w.root))
+	p := w.prober()
+	p.Environments = map[string]string{"local": ".venv"}
+	p.Probe(context.Background(), append(p.AllKeys(), facts.PathKey("data/a.txt"), facts.DiskKey("none/yet")))
+	if after := snapshot(t, filepath.Dir(w.root)); after != before {
+		t.Errorf("before\n%s\nafter\n%s", before, after)
+	}
+}
+
+// snapshot is a line for each file: name, mode, size, modification time.
+func snapshot(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			fmt.Fprintln(&b, name, info.Mode(), info.Size(), info.ModTime().UnixNano())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }

@@ -26,11 +26,6 @@ func (w *world) pythons() facts.Pythons {
 	return fact.(facts.Pythons)
 }
 
-func (w *world) probe2(k facts.Key) (facts.Fact, string) {
-	fact, reason, _ := w.prober().Probe(context.Background(), []facts.Key{k}).Lookup(k)
-	return fact, reason
-}
-
 // TestPythonsOfLinux lays out one interpreter of each source, and what looks like
 // one and is none.
 func TestPythonsOfLinux(t *testing.T) {
