@@ -42,6 +42,12 @@ for pin in sys.argv[2:]:
             os.chmod(full, 0o755)
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
         record += "%s,sha256=%s,%d\n" % (path, digest, len(text))
+    # A few wheels carry bytecode, which is older than its source once unpacked.
+    cache = "%s/__pycache__/__init__.cpython-%d%d.pyc" % ((name,) + sys.version_info[:2])
+    os.makedirs(os.path.join(lib, name, "__pycache__"), exist_ok=True)
+    with open(os.path.join(lib, cache), "wb") as f:
+        f.write(b"stale")
+    record += "%s,sha256=%s,5\n" % (cache, base64.urlsafe_b64encode(hashlib.sha256(b"stale").digest()).rstrip(b"=").decode())
     with open(os.path.join(lib, info, "RECORD"), "w") as f:
         f.write(record + info + "/RECORD,,\n")
 `

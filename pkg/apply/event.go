@@ -1,8 +1,10 @@
 package apply
 
 import (
+	"strings"
 	"time"
 
+	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -49,8 +51,8 @@ func (e *engine) emit(ev Event) {
 	if e.o.Events == nil {
 		return
 	}
-	if len(ev.Text) > maxEventText {
-		ev.Text = ev.Text[:maxEventText]
+	if ev.Text = command.Escape(ev.Text); len(ev.Text) > maxEventText {
+		ev.Text = strings.ToValidUTF8(ev.Text[:maxEventText], "")
 	}
 	e.events.Lock()
 	defer e.events.Unlock()

@@ -223,7 +223,7 @@ func (g *group) recheck(ctx context.Context) error {
 		return err
 	}
 	predicted := &facts.Facts{}
-	var same []state.Entry
+	var same []*planner.Item
 	for _, m := range g.members {
 		if g.waitsForFailed(m) {
 			continue
@@ -234,9 +234,7 @@ func (g *group) recheck(ctx context.Context) error {
 			m.fail(err)
 		case change.Action == resources.None:
 			m.outcome = Unchanged
-			if g.o.Journal != nil {
-				same = append(same, entry(g.o.Journal, m.item, resources.None, f, facts.SHA256{}))
-			}
+			same = append(same, m.item)
 		default:
 			m.change = change
 			for _, fact := range change.Predicts {
@@ -244,10 +242,7 @@ func (g *group) recheck(ctx context.Context) error {
 			}
 		}
 	}
-	if len(same) == 0 {
-		return nil
-	}
-	return g.record(func(j *state.Journal) error { return j.Done(same...) })
+	return g.observe(f, same...)
 }
 
 // waitsForFailed ends a member that waits for one of the group that failed.
@@ -447,7 +442,7 @@ func (g *group) conclude(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return g.giveUpAll(err)
 	}
-	var done []state.Entry
+	var done []*member
 	var failed []state.Failure
 	for _, m := range g.members {
 		if m.alive() {
@@ -456,17 +451,21 @@ func (g *group) conclude(ctx context.Context) error {
 			}
 		}
 		switch {
-		case g.o.Journal == nil || m.outcome != "":
+		case m.outcome != "":
 		case m.err != nil:
 			failed = append(failed, failure(m))
 		default:
-			done = append(done, entry(g.o.Journal, m.item, m.change.Action, f, m.kept))
+			done = append(done, m)
 		}
 	}
 	return g.record(func(j *state.Journal) error {
 		var errs []error
-		if len(done) > 0 {
-			errs = append(errs, j.Done(done...))
+		var entries []state.Entry
+		for _, m := range done {
+			entries = append(entries, entry(j, m.item, m.change.Action, f, m.kept))
+		}
+		if len(entries) > 0 {
+			errs = append(errs, j.Done(entries...))
 		}
 		if len(failed) > 0 {
 			errs = append(errs, j.Failed(failed...))

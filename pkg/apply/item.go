@@ -41,7 +41,7 @@ func (e *engine) doItem(ctx context.Context, i int) (Outcome, error) {
 		return Failed, err
 	}
 	if change.Action == resources.None {
-		return Unchanged, e.observe(it, f)
+		return Unchanged, e.observe(f, it)
 	}
 	if err := e.record(func(j *state.Journal) error { return j.Intend(intent(it, change)) }); err != nil {
 		return Failed, err
@@ -133,7 +133,7 @@ func stepText(s resources.Step) string {
 	case resources.Fetch:
 		return s.Path
 	case resources.Run:
-		return resources.ShellJoin(append([]string{s.Program}, s.Args...)...)
+		return programText(s)
 	case resources.Reuse:
 		return fmt.Sprintf("%d packages of generation %s", len(s.Dists), path.Base(s.From))
 	case resources.Compile:

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -88,7 +87,7 @@ func checkProgram(s resources.Run) error {
 		return &diag.Problem{
 			Code: "apply.program-changed", Summary: s.Program + " is not the program that is pinned, and was not started",
 			Found: fmt.Sprintf("sha256 %s, not %s", got, s.SHA256),
-			Hint:  "move it away; the next apply installs it anew: mv " + resources.ShellQuote(filepath.Dir(s.Program)) + " /tmp",
+			Hint:  "move it away; the next apply installs it anew: " + resources.ShellJoin("mv", s.Program, s.Program+".old"),
 		}
 	}
 	return nil

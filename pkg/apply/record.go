@@ -82,7 +82,7 @@ func switchTarget(s resources.Switch) string {
 	return filepath.ToSlash(rel)
 }
 
-// entry says what an item left behind.
+// entry says what an item left behind. It is called while j is held by record.
 func entry(j *state.Journal, it *planner.Item, action resources.Action, f *facts.Facts, kept facts.SHA256) state.Entry {
 	e := state.Entry{Addr: it.Resource.Addr, Key: it.Resource.Spec.Owns(), Ownership: ownership(j, it.Resource.Addr, action), Action: action, Kept: kept, Spec: resources.Digest(it.Resource.Spec)}
 	if p, ok := facts.Find[facts.Path](f, e.Key); ok && p.Type != facts.Absent {
@@ -108,13 +108,22 @@ func ownership(j *state.Journal, a resources.Addr, action resources.Action) stat
 	return state.Adopted
 }
 
-// observe remembers an item that was as it should be when its turn came.
-func (e *engine) observe(it *planner.Item, f *facts.Facts) error {
-	action := resources.None
-	if it.Change.Action == resources.Delete {
-		action = resources.Delete // gone already, and no longer managed
+// observe remembers items that were as they should be when their turn came.
+func (e *engine) observe(f *facts.Facts, items ...*planner.Item) error {
+	if len(items) == 0 {
+		return nil
 	}
-	return e.record(func(j *state.Journal) error { return j.Done(entry(j, it, action, f, facts.SHA256{})) })
+	return e.record(func(j *state.Journal) error {
+		var list []state.Entry
+		for _, it := range items {
+			action := resources.None
+			if it.Change.Action == resources.Delete {
+				action = resources.Delete // gone already, and no longer managed
+			}
+			list = append(list, entry(j, it, action, f, facts.SHA256{}))
+		}
+		return j.Done(list...)
+	})
 }
 
 // giveUp remembers that an item that was begun did not get to its end.

@@ -130,10 +130,11 @@ func (r *reusing) listDist(infoDir, line string, seen map[string]bool) error {
 				continue
 			}
 		}
-		if strings.HasSuffix(e.Path, ".pyc") && !e.HasHash {
-			continue // found beside its source, and only if it is there
+		size := e.Size
+		if strings.HasSuffix(e.Path, ".pyc") && path.Base(path.Dir(e.Path)) == "__pycache__" {
+			size = -1 // a few wheels carry bytecode; Compile has replaced what was older than its source
 		}
-		files = append(files, brought{e.Path, e.Size})
+		files = append(files, brought{e.Path, size})
 		if strings.HasSuffix(e.Path, ".py") && strings.HasPrefix(e.Path, r.sitePackages+"/") {
 			code := pyenv.BytecodePath(e.Path, line)
 			if !seen[code] {

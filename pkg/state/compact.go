@@ -10,8 +10,12 @@ import (
 )
 
 // A journal is rewritten when it is larger than compactAbove bytes and more than
-// twice as long as what it says.
-const compactAbove = 64 << 10
+// compactTimes as long as what it says. One apply of many things makes it twice as
+// long, and is not worth two more flushes.
+const (
+	compactAbove = 64 << 10
+	compactTimes = 4
+)
 
 // maxSwitches is how many switches of an environment are remembered.
 const maxSwitches = 50
@@ -25,7 +29,7 @@ func (j *Journal) compact() error {
 		return err
 	}
 	short, _, _, err := j.condense()
-	if err != nil || 2*len(short) >= len(text) {
+	if err != nil || compactTimes*len(short) >= len(text) {
 		return err
 	}
 	return j.rewrite(text)
