@@ -67,6 +67,9 @@ func (a *app) converge(ctx context.Context, m *machine, o applyFlags) error {
 		if err := a.showPlan(m, plan, o.detail); err != nil {
 			return err
 		}
+		if totals.Blocked == 0 {
+			a.tidy(ctx, m)
+		}
 		return exit(planCode(plan, false))
 	}
 	if !a.json || !o.yes {

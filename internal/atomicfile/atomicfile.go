@@ -19,8 +19,6 @@ import (
 	"os"
 	"path"
 	"strings"
-
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 )
 
 // prefix begins the name of every temporary, so that the next run can tell what
@@ -62,11 +60,9 @@ func Write(root *os.Root, name string, mode fs.FileMode, content []byte) error {
 	if err != nil {
 		return err
 	}
-	crashpoint.Here(crashpoint.AtomicfileStaged)
 	if err := dir.Commit(temp, base, nil); err != nil {
 		dir.Discard(temp)
 		return err
 	}
-	crashpoint.Here(crashpoint.AtomicfileMoved)
 	return dir.Sync()
 }

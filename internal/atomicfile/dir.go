@@ -8,6 +8,8 @@ import (
 	"path"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 )
 
 // ErrChanged says that what stands at the target is not what the caller saw.
@@ -54,6 +56,14 @@ func (d *Dir) fail(op, base string, err error) error {
 // else nothing is renamed and the error is ErrChanged. The name is durable after
 // Sync.
 func (d *Dir) Commit(temp, base string, want *Stand) error {
+	if err := d.commit(temp, base, want); err != nil {
+		return err
+	}
+	crashpoint.Here(crashpoint.AtomicfileMoved)
+	return nil
+}
+
+func (d *Dir) commit(temp, base string, want *Stand) error {
 	if want == nil {
 		return d.rename(temp, base)
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path"
 	"syscall"
+
+	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 )
 
 // special are the bits that a directory inherits and that a mode of a manifest
@@ -124,8 +126,10 @@ func Symlink(root *os.Root, name, target string) error {
 			return errors.Join(err, root.Remove(temp))
 		}
 	}
+	crashpoint.Here(crashpoint.AtomicfileStaged)
 	if err := root.Rename(temp, name); err != nil {
 		return errors.Join(err, root.Remove(temp))
 	}
+	crashpoint.Here(crashpoint.AtomicfileMoved)
 	return nil
 }

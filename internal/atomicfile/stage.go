@@ -7,6 +7,8 @@ import (
 	"path"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 )
 
 // A Stand is what stood at a name when it was looked at, as far as it can be told
@@ -69,6 +71,7 @@ func (d *Dir) Stage(base string, mode fs.FileMode, content []byte, was Stand) (s
 		d.Discard(temp)
 		return "", err
 	}
+	crashpoint.Here(crashpoint.AtomicfileStaged)
 	return temp, nil
 }
 

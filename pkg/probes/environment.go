@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
@@ -130,6 +131,10 @@ func (p *Prober) isEntry(place, name string) (bool, error) {
 	if name == ".gitignore" {
 		b, err := readSmall(full)
 		return string(b) == ignoreAll, err
+	}
+	if atomicfile.IsTemp(name) { // one of these, on its way when apply was killed
+		info, err := os.Lstat(full)
+		return err == nil && !info.IsDir(), err
 	}
 	for _, l := range entryLinks {
 		if l.name != name {
