@@ -8,6 +8,7 @@ package bench
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -111,12 +112,12 @@ func world(b *testing.B, n int) string {
 	dir := b.TempDir()
 	var m strings.Builder
 	m.WriteString("version: 1\nproject: bench\ndirectories:\n")
-	for i := range n / 10 {
+	for i := range max(1, n/10) {
 		fmt.Fprintf(&m, "  d%d: {path: d/%03d/%d, purpose: \"bench\"}\n", i, i/100, i)
 	}
 	m.WriteString("files:\n")
-	for i := range n - n/10 {
-		fmt.Fprintf(&m, "  - {path: d/%03d/%d/f%d, content: \"file %d of the benchmark\\n\"}\n", i/900, i/9, i, i)
+	for i := range n - max(1, n/10) {
+		fmt.Fprintf(&m, "  - {path: d/%03d/%d/f%d, content: \"file %d of the benchmark\\n\"}\n", min(i/9, max(1, n/10)-1)/100, min(i/9, max(1, n/10)-1), i, i)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(m.String()), 0o644); err != nil {
 		b.Fatal(err)
@@ -164,20 +165,30 @@ func BenchmarkPlanProject(b *testing.B) {
 	if err := settled.Run(); err != nil {
 		b.Skipf("the project's environment is not installed or not settled (make apply): %v", err)
 	}
-	pair(b, program{words: []string{ours, "plan"}, dir: root}, program{words: []string{floor}, dir: projectFloor(b, root)}, nil)
+	pair(b, program{words: []string{ours, "plan"}, dir: root}, program{words: []string{floor, directories(b, root)}, dir: root}, nil)
 }
 
-// projectFloor makes a folder in which the floor reads the project's manifest:
-// the same bytes, of which it understands the directories.
-func projectFloor(b *testing.B, root string) string {
+// directories lists the directories of the visible environment, which a plan has
+// to look at as well.
+func directories(b *testing.B, root string) string {
 	b.Helper()
-	dir := b.TempDir()
-	raw, err := os.ReadFile(filepath.Join(root, "manifest.yaml"))
+	generation, err := filepath.EvalSymlinks(filepath.Join(root, ".venv", "generation"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "manifest.yaml"), raw, 0o644); err != nil {
+	var list strings.Builder
+	err = filepath.WalkDir(generation, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() != "__pycache__" {
+			fmt.Fprintln(&list, path)
+		}
+		return err
+	})
+	if err != nil {
 		b.Fatal(err)
 	}
-	return dir
+	file := filepath.Join(b.TempDir(), "directories")
+	if err := os.WriteFile(file, []byte(list.String()), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	return file
 }

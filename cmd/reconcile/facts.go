@@ -18,7 +18,7 @@ interpreters, tools, environments. With --all also what it does not read. Holds 
 secrets; `+"`reconcile plan --facts FILE`"+` plans for the machine elsewhere.`, readOnly, exitDone, exitError),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.open()
+			p, err := a.open(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -30,7 +30,7 @@ alone takes on disk. The visible one has a star. `+"`reconcile rollback NAME`"+`
 another, `+"`reconcile gc`"+` frees those that are not needed.`, readOnly, exitDone, exitError),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.open()
+			p, err := a.open(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -81,7 +81,7 @@ with. The manifest still asks for what it asked: the next apply goes forward aga
 			changes, exitDone, exitError, exitLocked),
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := a.open()
+			p, err := a.open(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -167,7 +167,7 @@ uses is never removed. Shows what it would remove and asks for "yes".`,
 			if keep < 0 {
 				return usage("--keep takes a number from 0 up")
 			}
-			p, err := a.open()
+			p, err := a.open(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -37,7 +37,7 @@ stay as they are where the pins allow it. Nothing is installed. Needs the packag
 Commit the result: from then on neither plan nor apply has to resolve anything.`, changes, exitDone, exitError, exitLocked, exitInterrupted),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.open()
+			p, err := a.open(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -162,7 +162,8 @@ type lockTools struct {
 // lockTools finds an interpreter and uv, and fetches the pinned ones where this
 // machine has none: the same resources that apply would make for the environment.
 func (a *app) lockTools(ctx context.Context, p *project, env *manifest.Environment) (*lockTools, error) {
-	m := &machine{project: p, facts: p.probe(ctx, baseKeys)}
+	m := &machine{project: p, facts: &facts.Facts{}}
+	m.facts.Merge(p.base)
 	withUV := *env // resolving takes uv even where pip installs
 	withUV.Installer = "auto"
 	m.resources = p.manifest.Tools(&withUV)

@@ -20,7 +20,7 @@ run, and the storage summary. Writes nothing, starts no program, uses no network
 With --facts it plans for the machine on which the file was recorded.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.open()
+			p, err := a.open(cmd.Context())
 			if err != nil {
 				return err
 			}

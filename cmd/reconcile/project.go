@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
@@ -27,29 +28,52 @@ type project struct {
 	name     string // of the manifest, relative to root
 	manifest *manifest.Manifest
 	prober   *probes.Prober
+	base     *facts.Facts // what baseKeys name
 	known    *knownDamage // found by a deep look; nil for none
 }
 
-// open finds the project and reads its manifest.
-func (a *app) open() (*project, error) {
+// read finds the project and reads its manifest, without looking at the machine.
+func (a *app) read() (*project, error) {
+	p, err := a.find()
+	if err != nil {
+		return nil, err
+	}
+	return p, p.load()
+}
+
+// open finds the project, reads its manifest, and meanwhile looks at what decides
+// what the manifest asks of a machine.
+func (a *app) open(ctx context.Context) (*project, error) {
+	p, err := a.find()
+	if err != nil {
+		return nil, err
+	}
+	if p.prober, err = probes.New(p.root, a.environ); err != nil {
+		return nil, err
+	}
+	var looking sync.WaitGroup
+	looking.Go(func() { p.base = p.prober.Probe(ctx, baseKeys) })
+	err = p.load()
+	looking.Wait()
+	if err != nil {
+		return nil, err
+	}
+	p.prober.Environments = p.manifest.EnvironmentPaths()
+	return p, nil
+}
+
+func (a *app) find() (*project, error) {
 	root, name, err := a.locate()
+	return &project{root: root, name: name}, err
+}
+
+func (p *project) load() error {
+	confined, err := os.OpenRoot(p.root) // a link in a cloned repository leads nowhere else
 	if err != nil {
-		return nil, err
+		return err
 	}
-	confined, err := os.OpenRoot(root) // a link in a cloned repository leads nowhere else
-	if err != nil {
-		return nil, err
-	}
-	m, err := manifest.Load(confined.FS(), name)
-	if err != nil {
-		return nil, err
-	}
-	prober, err := probes.New(root, a.environ)
-	if err != nil {
-		return nil, err
-	}
-	prober.Environments = m.EnvironmentPaths()
-	return &project{root: root, name: name, manifest: m, prober: prober}, nil
+	p.manifest, err = manifest.Load(confined.FS(), p.name)
+	return err
 }
 
 // locate returns the project root and the name of the manifest in it.
@@ -110,14 +134,33 @@ type machine struct {
 // baseKeys are the facts that decide what the manifest asks of a machine.
 var baseKeys = []facts.Key{facts.ProjectKey, facts.HostKey, facts.GPUKey, facts.IndexKey}
 
-// look reads what the manifest asks of this machine and probes all of it.
+// look reads what the manifest asks of this machine and probes all of it. The
+// slowest facts, those of the environment, are looked at while its lock is read.
 func (a *app) look(ctx context.Context, p *project) (*machine, error) {
-	m := &machine{project: p, facts: p.probe(ctx, baseKeys)}
-	if err := m.compile(a.env); err != nil {
+	m := &machine{project: p, facts: &facts.Facts{}}
+	m.facts.Merge(p.base)
+	if err := m.choose(a.env); err != nil {
 		return nil, err
 	}
+	var early *facts.Facts
+	var looking sync.WaitGroup
+	looking.Go(func() { early = p.probe(ctx, environmentKeys(m.env)) })
+	err := m.compile()
+	looking.Wait()
+	if err != nil {
+		return nil, err
+	}
+	m.facts.Merge(early)
 	m.facts.Merge(p.probe(ctx, without(planner.Keys(m.resources), m.facts)))
 	return m, nil
+}
+
+// environmentKeys are the facts that every environment of type venv reads.
+func environmentKeys(env *manifest.Environment) []facts.Key {
+	if env == nil || env.Type != "venv" {
+		return nil
+	}
+	return []facts.Key{facts.EnvironmentKey(env.Name), facts.PythonKey(env.Python), facts.ToolKey("uv")}
 }
 
 // recall reads what the manifest asks of the machine whose facts are in file.
@@ -137,15 +180,14 @@ func (a *app) recall(p *project, file string) (*machine, error) {
 			Hint: "record them on the other machine with `reconcile facts > machine.json`",
 		}
 	}
-	return m, m.compile(a.env)
+	if err := m.choose(a.env); err != nil {
+		return nil, err
+	}
+	return m, m.compile()
 }
 
-// compile selects the environment and asks the manifest for the resources.
-func (m *machine) compile(env string) error {
-	if err := m.choose(env); err != nil {
-		return err
-	}
-	var err error
+// compile asks the manifest for the resources of the chosen environment.
+func (m *machine) compile() (err error) {
 	m.resources, err = m.manifest.Resources(m.selection, m.env)
 	return err
 }

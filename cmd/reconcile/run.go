@@ -30,7 +30,7 @@ environment stays as it is.`, readOnly, exitError),
 			if len(args) == 0 {
 				return usage("run needs a command: reconcile run -- CMD [ARG…]")
 			}
-			p, err := a.open()
+			p, err := a.open(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -64,7 +64,8 @@ type environment struct {
 // environment selects the environment of this machine, or the one --env names,
 // and probes it.
 func (a *app) environment(ctx context.Context, p *project) (*environment, error) {
-	m := &machine{project: p, facts: p.probe(ctx, baseKeys)}
+	m := &machine{project: p, facts: &facts.Facts{}}
+	m.facts.Merge(p.base)
 	if err := m.choose(a.env); err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ Reads the manifest, the templates and the locks it names, and reports every
 problem with file, line and column.`, readOnly, exitDone, exitError),
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			p, err := a.open()
+			p, err := a.read()
 			if err != nil {
 				return err
 			}

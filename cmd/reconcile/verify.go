@@ -23,7 +23,7 @@ and sizes, with --deep also every sha256. Exit 2 if something is missing, foreig
 changed; `+"`reconcile heal`"+` then builds a sound one.`, readOnly, exitDone, exitError, exitDiffers),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.open()
+			p, err := a.open(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -96,7 +96,7 @@ new generation from the good parts and, for the rest, from the index. The damage
 is not touched, since a job may use it.`, changes, exitDone, exitError, exitBlocked, exitPartly, exitLocked, exitInterrupted),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.open()
+			p, err := a.open(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -37,7 +37,7 @@ type work struct {
 
 // work takes this machine's lock and opens its journal.
 func (a *app) work(ctx context.Context, p *project, o applyFlags) (*work, error) {
-	here, ok := facts.Find[facts.Project](p.probe(ctx, baseKeys[:1]), facts.ProjectKey)
+	here, ok := facts.Find[facts.Project](p.base, facts.ProjectKey)
 	if !ok {
 		return nil, &diag.Problem{Code: "plan.not-seen", Summary: "this machine's part of the project could not be looked at"}
 	}

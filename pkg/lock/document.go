@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Version is the lock-version of PEP 751 that is read and written.
@@ -80,7 +81,7 @@ func (w docWheel) file() string {
 	return strings.ReplaceAll(address[strings.LastIndexByte(address, '/')+1:], "%2B", "+")
 }
 
-var requiresLine = regexp.MustCompile(`^>=(3)\.(\d{1,2}),<3\.(\d{1,2})$`)
+var requiresLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^>=(3)\.(\d{1,2}),<3\.(\d{1,2})$`) })
 
 // requiresPython returns the versions of Python that belong to a line:
 // ">=3.10,<3.11" for "3.10".
@@ -91,7 +92,7 @@ func requiresPython(line string) (string, bool) {
 
 // lineOf is the reverse of requiresPython.
 func lineOf(requires string) (string, bool) {
-	m := requiresLine.FindStringSubmatch(strings.ReplaceAll(requires, " ", ""))
+	m := requiresLine().FindStringSubmatch(strings.ReplaceAll(requires, " ", ""))
 	if m == nil {
 		return "", false
 	}

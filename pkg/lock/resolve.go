@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/command"
@@ -232,11 +233,19 @@ func (r *resolver) merge() []Package {
 }
 
 var (
-	noVersion = regexp.MustCompile(`there is no version of ([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([0-9A-Za-z.!+_-]*[0-9A-Za-z])`)
-	notFound  = regexp.MustCompile(`([A-Za-z0-9._-]+) was not found in (?:the package registry|the provided package locations|the cache)`)
-	noWheel   = regexp.MustCompile(`([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([0-9A-Za-z.!+_-]*[0-9A-Za-z]) has no (?:usable )?wheels`)
-	unreached = regexp.MustCompile(`(?i)failed to fetch|error sending request|connect error|dns error|timed? ?out|HTTP status|invalid peer certificate|network connectivity is disabled`)
-	secret    = regexp.MustCompile(`://[^/@\s]+@`)
+	noVersion = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`there is no version of ([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([0-9A-Za-z.!+_-]*[0-9A-Za-z])`)
+	})
+	notFound = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`([A-Za-z0-9._-]+) was not found in (?:the package registry|the provided package locations|the cache)`)
+	})
+	noWheel = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([0-9A-Za-z.!+_-]*[0-9A-Za-z]) has no (?:usable )?wheels`)
+	})
+	unreached = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)failed to fetch|error sending request|connect error|dns error|timed? ?out|HTTP status|invalid peer certificate|network connectivity is disabled`)
+	})
+	secret = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`://[^/@\s]+@`) })
 )
 
 // explain says what uv's failure means for the one who wrote the pins.
@@ -249,7 +258,7 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 	for _, reason := range []struct {
 		expr *regexp.Regexp
 		what string
-	}{{noVersion, "does not exist"}, {noWheel, "has no wheel for " + platform + " and Python " + r.Python}, {notFound, "is not in the index"}} {
+	}{{noVersion(), "does not exist"}, {noWheel(), "has no wheel for " + platform + " and Python " + r.Python}, {notFound(), "is not in the index"}} {
 		m := reason.expr.FindStringSubmatch(flat)
 		if m == nil {
 			continue
@@ -261,7 +270,7 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 	if strings.Contains(text, "No solution found") {
 		return r.conflict(platform, text)
 	}
-	if unreached.MatchString(text) {
+	if unreached().MatchString(text) {
 		return &diag.Problem{
 			Code: "lock.index", Pos: diag.Pos{File: r.Path},
 			Summary: "the package index could not be reached", Found: text,
@@ -274,7 +283,7 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 // complaint is what uv wrote, without its warnings and without secrets.
 func complaint(output string) string {
 	var lines []string
-	for line := range strings.Lines(secret.ReplaceAllString(output, "://***@")) {
+	for line := range strings.Lines(secret().ReplaceAllString(output, "://***@")) {
 		if line = strings.TrimRight(line, "\r\n"); line != "" && !strings.HasPrefix(line, "warning:") {
 			lines = append(lines, strings.TrimPrefix(line, "error: "))
 		}

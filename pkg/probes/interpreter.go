@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -181,10 +182,10 @@ func parsePatchlevel(b []byte, line string) string {
 }
 
 // versionPattern is a released or prereleased version of Python.
-var versionPattern = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+((a|b|rc)[0-9]+)?$`)
+var versionPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+((a|b|rc)[0-9]+)?$`) })
 
 func versionOfLine(v, line string) string {
-	if !strings.HasPrefix(v, line+".") || !versionPattern.MatchString(v) {
+	if !strings.HasPrefix(v, line+".") || !versionPattern().MatchString(v) {
 		return ""
 	}
 	return v

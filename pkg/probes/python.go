@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
@@ -32,13 +33,13 @@ var sources = []string{"reconcile", "uv", "pyenv", "python.org", "mise", "asdf",
 type candidate struct{ source, exe string }
 
 // linePattern is what a line looks like; it becomes part of file names.
-var linePattern = regexp.MustCompile(`^[0-9]{1,2}\.[0-9]{1,3}$`)
+var linePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{1,2}\.[0-9]{1,3}$`) })
 
 // pythons finds the interpreters of a line. Nothing is ever run: not even the
 // python3 of macOS, which may open a dialog.
 func (p *Prober) pythons(line string) (facts.Pythons, error) {
 	found := facts.Pythons{Line: line}
-	if !linePattern.MatchString(line) {
+	if !linePattern().MatchString(line) {
 		return found, fmt.Errorf("%q is not a line of Python such as 3.10", line)
 	}
 	s := &search{p: p, line: line}

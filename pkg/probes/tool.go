@@ -8,13 +8,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 // toolName is what names a program, and nothing else.
-var toolName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
+var toolName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`) })
 
 // tool finds a helper program: the newest complete one below .reconcile/tools,
 // else the first on PATH and in the usual places whose version can be told from
@@ -25,7 +26,7 @@ var toolName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
 // that we carry, and apply the program with it.
 func (p *Prober) tool(name string) (facts.Tool, error) {
 	none := facts.Tool{Name: name}
-	if !toolName.MatchString(name) {
+	if !toolName().MatchString(name) {
 		return none, fmt.Errorf("%q is not the name of a tool", name)
 	}
 	own, err := p.ownTool(name)
@@ -136,13 +137,13 @@ func (p *Prober) toolVersion(name, real string) string {
 	prefix := filepath.Dir(bin)
 	found, _ := filepath.Glob(filepath.Join(prefix, "lib/python3.*/site-packages", name+"-*.dist-info"))
 	for _, info := range found {
-		if v := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(info), name+"-"), ".dist-info"); plainVersion.MatchString(v) {
+		if v := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(info), name+"-"), ".dist-info"); plainVersion().MatchString(v) {
 			return v
 		}
 	}
 	parts := strings.Split(real, "/")
 	for i := range len(parts) - 2 {
-		if (parts[i] == "Cellar" || parts[i] == "installs") && parts[i+1] == name && plainVersion.MatchString(parts[i+2]) {
+		if (parts[i] == "Cellar" || parts[i] == "installs") && parts[i+1] == name && plainVersion().MatchString(parts[i+2]) {
 			return parts[i+2]
 		}
 	}
@@ -158,7 +159,7 @@ func (p *Prober) toolVersion(name, real string) string {
 	return version
 }
 
-var plainVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+var plainVersion = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`) })
 
 // parseReceipt returns the version and the place that an installer noted.
 func parseReceipt(b []byte) (version, prefix string) {
@@ -166,7 +167,7 @@ func parseReceipt(b []byte) (version, prefix string) {
 		Version string `json:"version"`
 		Prefix  string `json:"install_prefix"`
 	}
-	if json.Unmarshal(b, &doc) != nil || !plainVersion.MatchString(doc.Version) || !filepath.IsAbs(doc.Prefix) {
+	if json.Unmarshal(b, &doc) != nil || !plainVersion().MatchString(doc.Version) || !filepath.IsAbs(doc.Prefix) {
 		return "", ""
 	}
 	return doc.Version, doc.Prefix
