@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/pkg/apply"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/lock"
@@ -57,7 +59,11 @@ func (a *app) lock(ctx context.Context, p *project, upgrade bool) error {
 			continue
 		}
 		locked++
-		problems.AddErr(a.lockOne(ctx, p, env, upgrade))
+		err := a.lockOne(ctx, p, env, upgrade)
+		if _, ended := errors.AsType[*exitCode](err); ended { // stopped, or another run is changing this machine
+			return err
+		}
+		problems.AddErr(err)
 	}
 	if locked == 0 {
 		return &diag.Problem{
@@ -79,12 +85,17 @@ func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment
 		return err
 	}
 	defer os.RemoveAll(work)
+	ctx, _, stop := interruptible(ctx, func() { fmt.Fprintln(a.err, "\nInterrupted: nothing is locked.") })
+	defer stop()
 	previous, _ := lock.Read(os.DirFS(p.root), env.Lock) // one that is absent or damaged has no versions to keep
 	l, err := lock.Resolve(ctx, lock.Request{
 		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Pins: env.Packages, Previous: previous, Upgrade: upgrade,
 		UV: tools.uv, Interpreter: tools.python, Cache: filepath.Join(p.root, filepath.FromSlash(layout.Cache("uv"))), Dir: work,
-		IndexEnv: tools.indexEnv, Client: tools.client, Line: a.toolLine(),
+		IndexEnv: tools.indexEnv, Secrets: apply.Secrets(tools.indexEnv), Client: tools.client, Line: a.toolLine(),
 	})
+	if ctx.Err() != nil {
+		return exit(exitInterrupted)
+	}
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,8 @@ import (
 
 func main() {
 	// A reader that goes away (`reconcile apply | head -1`) must not end an
-	// apply in the middle; writes to it fail instead, which is harmless.
-	signal.Ignore(syscall.SIGPIPE)
-	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Environ()))
+	// apply in the middle; writes to it fail instead, and a stream drops them.
+	// Taken, not ignored: what `reconcile run` becomes would go on ignoring it.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	os.Exit(run(os.Args[1:], streams{os.Stdin, stream{os.Stdout}, stream{os.Stderr}}, os.Environ()))
 }

@@ -111,7 +111,7 @@ Commit an edit of manifest.yaml to change every machine.`),
 // report returns how to print to w: its width and whether it takes colour.
 func (a *app) report(w io.Writer) report.Options {
 	o := report.Options{Verbose: a.verbose, Manifest: cmp.Or(a.manifest, defaultManifest)}
-	file, ok := w.(*os.File)
+	file, ok := w.(interface{ Fd() uintptr })
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return o
 	}

@@ -193,6 +193,9 @@ func (a *app) bring(ctx context.Context, m *machine, plan *planner.Plan) error {
 	for _, item := range result.Items {
 		problems.Add(item.Cause)
 	}
+	if result.Interrupted {
+		return &exitCode{exitInterrupted, problems.Err()}
+	}
 	return problems.Err()
 }
 
