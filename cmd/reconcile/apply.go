@@ -46,6 +46,7 @@ fails. What was done stays done: after a failure or an interruption, apply again
 type applyFlags struct {
 	yes         bool
 	lockTimeout time.Duration
+	noLock      bool // go on where the file system does not keep locks
 	jobs        int
 	detail      bool
 }
@@ -53,6 +54,7 @@ type applyFlags struct {
 func (o *applyFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do what the plan shows without asking")
 	cmd.Flags().DurationVar(&o.lockTimeout, "lock-timeout", 0, "wait so long for another run to end")
+	cmd.Flags().BoolVar(&o.noLock, "no-lock", false, "go on where the file system cannot lock; nobody else may run reconcile here")
 	cmd.Flags().IntVar(&o.jobs, "jobs", 0, "changes at the same time (default: the number of cores)")
 }
 
