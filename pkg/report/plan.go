@@ -51,7 +51,15 @@ func (p *page) nothingToDo(plan *planner.Plan) {
 	if agree == 1 {
 		verb = "agrees"
 	}
-	p.whole(plain, "Nothing to do: ", fmt.Sprintf("%s %s with %s%s.", count(agree, "resource"), verb, p.o.manifest(), where(plan)))
+	p.whole(plain, "Nothing to do: ", fmt.Sprintf("%s %s with %s%s.%s", count(agree, "resource"), verb, p.o.manifest(), where(plan), p.more(plan)))
+}
+
+// more says in a plan of one line that there is more to know, and where.
+func (p *page) more(plan *planner.Plan) string {
+	if len(plan.Notes) == 0 || p.o.Verbose {
+		return ""
+	}
+	return fmt.Sprintf(" -v shows %s.", count(len(plan.Notes), "note"))
 }
 
 // where is such as " (environment local on mac1)".

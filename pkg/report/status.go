@@ -90,6 +90,7 @@ func Status(w io.Writer, m Machine) error {
 		p.blank()
 	}
 	p.machine(m)
+	p.notes(m.Plan.Notes)
 	for _, l := range lines {
 		if l.Problem != nil {
 			p.problem(0, l.Problem)
@@ -165,7 +166,8 @@ func StatusJSON(w io.Writer, m Machine) error {
 		whereIs
 		Resources []Line `json:"resources"`
 		installed
-	}{Version, whereOf(m.Plan), m.lines(), m.installed()}, "  ")
+		Notes []string `json:"notes,omitempty"`
+	}{Version, whereOf(m.Plan), m.lines(), m.installed(), m.Plan.Notes}, "  ")
 }
 
 // whereIs says of which machine a document tells.
