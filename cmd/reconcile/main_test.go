@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,8 +26,13 @@ func TestMain(m *testing.M) {
 // tests are all tests of this package. What they share is removed after them.
 type tests struct{ *testing.M }
 
-// Run runs them.
+// Run runs them, more at a time than there are cores: most of them wait for
+// something.
 func (t tests) Run() int {
+	flag.Parse()
+	if n := flag.Lookup("test.parallel"); n.Value.String() == n.DefValue {
+		_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
+	}
 	code := t.M.Run()
 	if dir, err := shared(); err == nil {
 		_ = os.RemoveAll(dir)
