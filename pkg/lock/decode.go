@@ -206,6 +206,9 @@ func (r *reader) wheel(at diag.Pos, p Package, d *docWheel) Wheel {
 // sameVersion compares the version in a file name, where _ stands for -, with
 // the one of the package.
 func sameVersion(file, version string) bool {
+	if file == version {
+		return true
+	}
 	a, okA := pep.CanonicalVersion(strings.ReplaceAll(file, "_", "-"))
 	b, okB := pep.CanonicalVersion(version)
 	return okA && okB && a == b

@@ -2,10 +2,7 @@ package lock
 
 import (
 	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
-	"sync"
 )
 
 // Version is the lock-version of PEP 751 that is read and written.
@@ -81,8 +78,6 @@ func (w docWheel) file() string {
 	return strings.ReplaceAll(address[strings.LastIndexByte(address, '/')+1:], "%2B", "+")
 }
 
-var requiresLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^>=(3)\.(\d{1,2}),<3\.(\d{1,2})$`) })
-
 // requiresPython returns the versions of Python that belong to a line:
 // ">=3.10,<3.11" for "3.10".
 func requiresPython(line string) (string, bool) {
@@ -91,16 +86,14 @@ func requiresPython(line string) (string, bool) {
 }
 
 // lineOf is the reverse of requiresPython.
-func lineOf(requires string) (string, bool) {
-	m := requiresLine().FindStringSubmatch(strings.ReplaceAll(requires, " ", ""))
-	if m == nil {
+func lineOf(requires string) (line string, ok bool) {
+	requires = strings.ReplaceAll(requires, " ", "")
+	line, _, _ = strings.Cut(strings.TrimPrefix(requires, ">="), ",")
+	back, ok := requiresPython(line)
+	if !ok || back != requires {
 		return "", false
 	}
-	minor, _ := strconv.Atoi(m[2])
-	if next, _ := strconv.Atoi(m[3]); next != minor+1 {
-		return "", false
-	}
-	return m[1] + "." + strconv.Itoa(minor), true
+	return line, true
 }
 
 // Line returns the line of Python that the lock is for: "3.10".

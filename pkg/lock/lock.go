@@ -135,11 +135,12 @@ func (p *Package) assign(all []string, rankings []ranking) (without []string) {
 	for i := range p.Wheels {
 		p.Wheels[i].Platforms = nil
 	}
+	names := wheelNames(p.Wheels)
 	for i, platform := range all {
 		if !p.needs(platform) {
 			continue
 		}
-		best := rankings[i].best(p.Wheels)
+		best := rankings[i].best(p.Wheels, names)
 		if best < 0 {
 			without = append(without, platform)
 			continue

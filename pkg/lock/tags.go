@@ -15,42 +15,6 @@ const (
 	newestMacOS = 13
 )
 
-// Tags returns the wheel tags that a platform installs for a line of CPython,
-// such as "3.10", best first (PEP 425, 600). An unknown platform or line has
-// none.
-func Tags(line, platform string) []string {
-	major, minor, ok := parseLine(line)
-	if !ok {
-		return nil
-	}
-	platforms := platformTags(platform)
-	if platforms == nil {
-		return nil
-	}
-	cp := fmt.Sprintf("cp%d%d", major, minor)
-	var tags []string
-	add := func(python, abi string, platforms ...string) {
-		for _, p := range platforms {
-			tags = append(tags, python+"-"+abi+"-"+p)
-		}
-	}
-	add(cp, cp, platforms...)
-	add(cp, "abi3", platforms...)
-	add(cp, "none", platforms...)
-	for older := minor - 1; older >= 2; older-- {
-		add(fmt.Sprintf("cp%d%d", major, older), "abi3", platforms...)
-	}
-	pure := pureTags(major, minor)
-	for _, py := range pure {
-		add(py, "none", platforms...)
-	}
-	add(cp, "none", "any")
-	for _, py := range pure {
-		add(py, "none", "any")
-	}
-	return tags
-}
-
 // parseLine reads "3.10".
 func parseLine(line string) (major, minor int, ok bool) {
 	a, b, found := strings.Cut(line, ".")
@@ -115,47 +79,90 @@ func macTags(arch string, oldest int) []string {
 }
 
 // Best returns the index of the wheel that a platform takes for a line of
-// CPython, or -1 if none of them will do. Of wheels with equal tags the higher
-// build number wins.
-func Best(wheels []Wheel, line, platform string) int { return rank(line, platform).best(wheels) }
+// CPython, such as "3.10", or -1 if none of them will do: an unknown platform or
+// line takes none. Of wheels with equal tags the higher build number wins.
+func Best(wheels []Wheel, line, platform string) int {
+	return rank(line, platform).best(wheels, wheelNames(wheels))
+}
 
-// A ranking says how much a platform likes each tag that it installs: 0 most.
-// Making one costs more than using it, so it is made once for a whole lock.
-type ranking map[string]int
+// A ranking says how much a platform likes a tag (PEP 425, 600): first by what
+// it says of the interpreter, then by its platform, and tags for any platform
+// last. A table of all tags would have some 700 entries, which takes longer to
+// make than to read a lock.
+type ranking struct {
+	interpreters map[[2]string]int // by Python and ABI, best first
+	platforms    map[string]int
+}
 
 func rank(line, platform string) ranking {
-	tags := Tags(line, platform)
-	r := make(ranking, len(tags))
-	for i, tag := range tags {
-		r[tag] = i
+	var r ranking
+	major, minor, ok := parseLine(line)
+	platforms := platformTags(platform)
+	if !ok || platforms == nil {
+		return r
+	}
+	r.platforms = make(map[string]int, len(platforms))
+	for i, p := range platforms {
+		r.platforms[p] = i
+	}
+	pure := pureTags(major, minor)
+	r.interpreters = make(map[[2]string]int, 3+minor+len(pure))
+	add := func(python, abi string) { r.interpreters[[2]string{python, abi}] = len(r.interpreters) }
+	cp := fmt.Sprintf("cp%d%d", major, minor)
+	add(cp, cp)
+	add(cp, "abi3")
+	add(cp, "none")
+	for older := minor - 1; older >= 2; older-- {
+		add(fmt.Sprintf("cp%d%d", major, older), "abi3")
+	}
+	for _, py := range pure {
+		add(py, "none")
 	}
 	return r
 }
 
-func (rank ranking) best(wheels []Wheel) int {
-	type candidate struct{ index, rank, build int }
+// of returns the place of a tag, 0 for the best; false for one that is not taken.
+func (r ranking) of(python, abi, platform string) (int, bool) {
+	i, ok := r.interpreters[[2]string{python, abi}]
+	if !ok {
+		return 0, false
+	}
+	if platform == "any" {
+		return len(r.interpreters)*len(r.platforms) + i, abi == "none"
+	}
+	p, ok := r.platforms[platform]
+	return i*len(r.platforms) + p, ok
+}
+
+// best is Best for wheels whose names are read.
+func (r ranking) best(wheels []Wheel, names []WheelName) int {
+	type candidate struct{ index, place, build int }
 	var found []candidate
-	for i, w := range wheels {
-		name, err := ParseWheel(w.File)
-		if err != nil {
-			continue
-		}
-		best := len(rank)
-		for _, tag := range name.tags() {
-			if r, ok := rank[tag]; ok {
-				best = min(best, r)
-			}
-		}
-		if best < len(rank) {
-			found = append(found, candidate{i, best, buildNumber(name.Build)})
+	for i, name := range names {
+		if place, ok := r.place(name); ok {
+			found = append(found, candidate{i, place, buildNumber(name.Build)})
 		}
 	}
 	if len(found) == 0 {
 		return -1
 	}
 	return slices.MinFunc(found, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.build, a.build), strings.Compare(wheels[a.index].File, wheels[b.index].File))
+		return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(b.build, a.build), strings.Compare(wheels[a.index].File, wheels[b.index].File))
 	}).index
+}
+
+// place returns the place of the best tag of a wheel; false if none is taken.
+func (r ranking) place(name WheelName) (best int, ok bool) {
+	for _, python := range name.Python {
+		for _, abi := range name.ABI {
+			for _, platform := range name.Platform {
+				if at, taken := r.of(python, abi, platform); taken && (!ok || at < best) {
+					best, ok = at, true
+				}
+			}
+		}
+	}
+	return best, ok
 }
 
 // buildNumber returns the digits that a build tag begins with.

@@ -63,15 +63,11 @@ func foreignToWheel(c rune) bool {
 	return !strings.ContainsRune("._-+!", c)
 }
 
-// tags returns every single tag of the wheel, "cp310-abi3-any".
-func (w WheelName) tags() []string {
-	tags := make([]string, 0, len(w.Python)*len(w.ABI)*len(w.Platform))
-	for _, python := range w.Python {
-		for _, abi := range w.ABI {
-			for _, platform := range w.Platform {
-				tags = append(tags, python+"-"+abi+"-"+platform)
-			}
-		}
+// wheelNames reads the file names of wheels. What is none has no tags.
+func wheelNames(wheels []Wheel) []WheelName {
+	names := make([]WheelName, len(wheels))
+	for i, w := range wheels {
+		names[i], _ = ParseWheel(w.File)
 	}
-	return tags
+	return names
 }

@@ -64,26 +64,28 @@ func TestBest(t *testing.T) {
 	}
 }
 
-func TestTags(t *testing.T) {
-	tags := lock.Tags("3.10", "linux-x86_64")
-	order := []string{
+func TestBestOrder(t *testing.T) {
+	order := []string{ // each is liked more than the next
 		"cp310-cp310-manylinux_2_28_x86_64", "cp310-cp310-linux_x86_64", "cp310-abi3-manylinux_2_28_x86_64", "cp310-none-manylinux1_x86_64",
-		"cp39-abi3-linux_x86_64", "cp32-abi3-manylinux1_x86_64", "py310-none-manylinux1_x86_64", "cp310-none-any", "py310-none-any", "py3-none-any", "py30-none-any",
+		"cp39-abi3-linux_x86_64", "cp32-abi3-manylinux1_x86_64", "py310-none-manylinux1_x86_64", "cp310-none-any", "py310-none-any", "py3-none-any", "py39-none-any", "py30-none-any",
 	}
-	last := -1
-	for _, tag := range order {
-		i := slices.Index(tags, tag)
-		if i <= last {
-			t.Errorf("%s stands at %d, after %d", tag, i, last)
+	for i := range order {
+		wheels := make([]lock.Wheel, 0, len(order))
+		for _, tag := range slices.Backward(order[i:]) {
+			wheels = append(wheels, lock.Wheel{File: "a-1-" + tag + ".whl"})
 		}
-		last = i
+		if best := lock.Best(wheels, "3.10", "linux-x86_64"); best != len(wheels)-1 {
+			t.Errorf("of %v: number %d is taken", wheels, best)
+		}
 	}
-	if len(slices.Compact(slices.Sorted(slices.Values(tags)))) != len(tags) {
-		t.Error("a tag comes twice")
+	for _, tag := range []string{"cp310-cp310-any", "cp310-abi3-any", "cp31-abi3-linux_x86_64", "py311-none-any", "cp311-none-any", "py2-none-any", "py3-none-macosx_11_0_arm64"} {
+		if lock.Best([]lock.Wheel{{File: "a-1-" + tag + ".whl"}}, "3.10", "linux-x86_64") >= 0 {
+			t.Errorf("%s is taken", tag)
+		}
 	}
 	for _, line := range []string{"", "3", "2.7", "3.x", "3.-1", "3.10.4"} {
-		if got := lock.Tags(line, "linux-x86_64"); got != nil {
-			t.Errorf("line %q has %d tags", line, len(got))
+		if lock.Best([]lock.Wheel{{File: "a-1-py3-none-any.whl"}}, line, "linux-x86_64") >= 0 {
+			t.Errorf("line %q takes a wheel", line)
 		}
 	}
 }
