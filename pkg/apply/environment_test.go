@@ -145,7 +145,7 @@ func TestEnvironmentFromFirstToNextGeneration(t *testing.T) {
 		t.Errorf("python is in %q", got)
 	}
 	for shell, words := range map[string]string{
-		"sh": ". .venv/bin/activate; alpha; deactivate", "fish": "source .venv/bin/activate.fish; alpha", "csh": "source .venv/bin/activate.csh; alpha",
+		"sh": ". .venv/bin/activate; alpha; deactivate", "fish": "source .venv/bin/activate.fish; alpha", "csh": "set prompt='% '; source .venv/bin/activate.csh; alpha", // as in a shell that a person uses
 	} {
 		if _, err := exec.LookPath(shell); err != nil {
 			continue

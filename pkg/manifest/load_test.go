@@ -338,9 +338,11 @@ func TestHostile(t *testing.T) {
 		"directories": head + "directories:\n" + fill("  a: {path: ../a}\n"), "100,000 resources": honest,
 	}
 	for name, text := range cases {
-		limit, memory := time.Second, uint64(256<<20)
+		// Each takes well under a second; the limit leaves room for the race detector
+		// and a slow machine, and is still far from what a blow-up takes.
+		limit, memory := 10*time.Second, uint64(256<<20)
 		if len(text) > 2*size {
-			limit, memory = 10*time.Second, 512<<20 // honest, and linear beyond a megabyte
+			memory = 512 << 20 // honest, and linear beyond a megabyte
 		}
 		runtime.GC()
 		debug.FreeOSMemory()

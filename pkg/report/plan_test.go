@@ -92,7 +92,7 @@ func TestPlanNothingToDo(t *testing.T) {
 		o    report.Options
 		want string
 	}{
-		{agreeing, report.Options{}, "Nothing to do: 14 resources agree with manifest.yaml (environment local on gpu1).\n"},
+		{agreeing, report.Options{}, "Nothing to do: 14 resources agree with manifest.yaml (environment local on gpu1). -v shows 1 note.\n"},
 		{&planner.Plan{Unchanged: 1}, report.Options{Manifest: "m.yaml"}, "Nothing to do: 1 resource agrees with m.yaml.\n"},
 		{&planner.Plan{Host: "gpu1"}, report.Options{}, "Nothing to do: 0 resources agree with manifest.yaml (on gpu1).\n"},
 		{&planner.Plan{Environment: "local"}, report.Options{}, "Nothing to do: 0 resources agree with manifest.yaml (environment local).\n"},
