@@ -100,9 +100,12 @@ func readHead(name string, buf []byte) ([]byte, error) {
 }
 
 // lstat looks at a path without following a link at its end.
-func lstat(name string, st *unix.Stat_t) error {
+func lstat(name string, st *unix.Stat_t) error { return lstatAt(unix.AT_FDCWD, name, st) }
+
+// lstatAt is lstat for a path relative to an open directory.
+func lstatAt(dir int, name string, st *unix.Stat_t) error {
 	for {
-		err := unix.Lstat(name, st)
+		err := unix.Fstatat(dir, name, st, unix.AT_SYMLINK_NOFOLLOW)
 		if err == nil {
 			return nil
 		}

@@ -175,11 +175,16 @@ func changedDirs(genDir string, stamps []stamp, written int64) (changed, missing
 	if written%1e9 == 0 {
 		tick = 2e9 // a file system with whole seconds
 	}
+	root, err := open(genDir) // the long way to it is then walked once
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unix.Close(root)
 	const same, differs, absent = 0, 1, 2
 	state := make([]byte, len(stamps))
 	err = each(len(stamps), func(_, i int) error {
 		var st unix.Stat_t
-		err := lstat(genDir+"/"+stamps[i].path, &st)
+		err := lstatAt(root, stamps[i].path, &st)
 		switch {
 		case gone(err):
 			state[i] = absent

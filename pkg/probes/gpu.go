@@ -48,13 +48,14 @@ func (p *Prober) nvidiaOnBus() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	buf := make([]byte, 16) // "0x10de\n", "0x030000\n"
 	for _, d := range devices {
-		vendor, err := os.ReadFile(p.sys(filepath.Join(bus, d.Name(), "vendor")))
+		vendor, err := readHead(p.sys(filepath.Join(bus, d.Name(), "vendor")), buf)
 		if err != nil || string(bytes.TrimSpace(vendor)) != "0x10de" {
 			continue
 		}
 		// 0x03 is a display controller; the card's sound device has 0x04.
-		class, err := os.ReadFile(p.sys(filepath.Join(bus, d.Name(), "class")))
+		class, err := readHead(p.sys(filepath.Join(bus, d.Name(), "class")), buf)
 		if err == nil && bytes.HasPrefix(class, []byte("0x03")) {
 			return filepath.Join(bus, d.Name(), "vendor"), nil
 		}

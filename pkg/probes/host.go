@@ -170,7 +170,8 @@ func leadingVersion(b []byte) string {
 	return strings.Trim(string(b[:n]), ".")
 }
 
-// searchFile gives a file of moderate size to find.
+// searchFile gives a file of moderate size to find, piece by piece. What is
+// looked for, with the mark before it, must be shorter than longestFind.
 func searchFile(name string, find func([]byte) string) string {
 	f, err := os.Open(name)
 	if err != nil {
@@ -181,10 +182,25 @@ func searchFile(name string, find func([]byte) string) string {
 	if err != nil || !info.Mode().IsRegular() || info.Size() > 64<<20 {
 		return ""
 	}
-	b := make([]byte, info.Size())
-	n, err := io.ReadFull(f, b)
-	if err != nil && err != io.ErrUnexpectedEOF {
-		return ""
+	b, held := make([]byte, searchWindow), 0
+	for {
+		n, err := io.ReadFull(f, b[held:])
+		text := b[:held+n]
+		if err == io.ErrUnexpectedEOF || err == io.EOF {
+			return find(text)
+		}
+		if err != nil {
+			return ""
+		}
+		// What is cut off at the end is looked for again, with what follows it.
+		if v := find(text); v != "" && v == find(text[:len(text)-longestFind]) {
+			return v
+		}
+		held = copy(b, text[len(text)-2*longestFind:])
 	}
-	return find(b[:n])
 }
+
+const (
+	longestFind  = 128
+	searchWindow = 64 << 10
+)

@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -181,11 +179,17 @@ func parsePatchlevel(b []byte, line string) string {
 	return ""
 }
 
-// versionPattern is a released or prereleased version of Python.
-var versionPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+((a|b|rc)[0-9]+)?$`) })
-
+// versionOfLine returns v if it is a released or prereleased version of the line:
+// "3.10.13", "3.10.0rc1".
 func versionOfLine(v, line string) string {
-	if !strings.HasPrefix(v, line+".") || !versionPattern().MatchString(v) {
+	patch, ok := strings.CutPrefix(v, line+".")
+	for _, stage := range []string{"rc", "a", "b"} {
+		if before, number, pre := strings.Cut(patch, stage); pre && isNumber(number) {
+			patch = before
+			break
+		}
+	}
+	if !ok || !isNumber(patch) {
 		return ""
 	}
 	return v

@@ -100,6 +100,27 @@ func TestTool(t *testing.T) {
 	}
 }
 
+// Wherever the windows of the search end, a version comes out whole.
+func TestSearchFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "loader")
+	const banner = "stable release version 2.36.\n"
+	for _, from := range []int{0, searchWindow - 150, 2*(searchWindow-longestFind) - 150} {
+		for at := from; at < from+200; at++ {
+			b := make([]byte, 2*searchWindow+200)
+			copy(b[at:], banner)
+			if err := os.WriteFile(name, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if got := searchFile(name, parseGlibcBanner); got != "2.36" {
+				t.Fatalf("banner at %d: %q", at, got)
+			}
+		}
+	}
+	if got := searchFile(name, func([]byte) string { return "" }); got != "" {
+		t.Errorf("nothing is found as %q", got)
+	}
+}
+
 func replaceWorld(s, base string) string {
 	const mark = "WORLD"
 	for i := 0; i+len(mark) <= len(s); i++ {

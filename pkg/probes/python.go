@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
@@ -32,14 +30,19 @@ var sources = []string{"reconcile", "uv", "pyenv", "python.org", "mise", "asdf",
 // A candidate is an executable that may be an interpreter of the line.
 type candidate struct{ source, exe string }
 
-// linePattern is what a line looks like; it becomes part of file names.
-var linePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{1,2}\.[0-9]{1,3}$`) })
+// isLine reports whether a text looks like a line; it becomes part of file names.
+func isLine(s string) bool {
+	major, minor, ok := strings.Cut(s, ".")
+	return ok && isNumber(major) && len(major) <= 2 && isNumber(minor) && len(minor) <= 3
+}
+
+func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // pythons finds the interpreters of a line. Nothing is ever run: not even the
 // python3 of macOS, which may open a dialog.
 func (p *Prober) pythons(line string) (facts.Pythons, error) {
 	found := facts.Pythons{Line: line}
-	if !linePattern().MatchString(line) {
+	if !isLine(line) {
 		return found, fmt.Errorf("%q is not a line of Python such as 3.10", line)
 	}
 	s := &search{p: p, line: line}
