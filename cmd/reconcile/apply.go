@@ -109,20 +109,21 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 		return err
 	}
 	result := w.apply(plan)
-	if err := w.close(); err != nil {
-		return err
-	}
-	after, err := a.afterwards(ctx, m.project)
-	if err != nil {
-		return err
-	}
-	if err := w.remember(result, after); err != nil {
-		return err
+	err = w.close()
+	after, blind := a.afterwards(ctx, m.project)
+	if blind != nil {
+		return errors.Join(err, blind)
 	}
 	if a.json {
-		err = report.SummaryJSON(a.out, result, after)
+		err = errors.Join(err, report.SummaryJSON(a.out, result, after))
 	} else {
-		err = report.Summary(a.out, result, after)
+		err = errors.Join(err, report.Summary(a.out, result, after))
 	}
-	return errors.Join(err, exit(resultCode(result)))
+	if lost := w.remember(result, after); lost != nil {
+		fmt.Fprintf(a.err, "\nThe record of this run could not be kept: %v\n", lost)
+	}
+	if err != nil {
+		return &exitCode{max(exitError, resultCode(result)), err}
+	}
+	return exit(resultCode(result))
 }

@@ -181,9 +181,9 @@ func (b *bench) either(whole bool, name string, got []byte, err error, content f
 	}
 }
 
-// installed prints what an environment holds: what its metadata says, and what
+// whatIsThere prints what an environment holds: what its metadata says, and what
 // its modules say, imported late.
-const installed = `
+const whatIsThere = `
 import importlib.metadata, sys
 names = sorted(d.metadata["Name"] + " " + d.version for d in importlib.metadata.distributions())
 import alpha, alpha.late, beta, beta.late
@@ -197,7 +197,7 @@ func (b *bench) soundEnvironment(whole bool) {
 	if _, err := os.Lstat(b.path(".venv/generation")); err != nil && !whole && b.from == (goal{}) {
 		return
 	}
-	out, err := b.command(b.path(".venv/bin/python"), "-B", "-c", installed).CombinedOutput()
+	out, err := b.command(b.path(".venv/bin/python"), "-B", "-c", whatIsThere).CombinedOutput()
 	b.either(whole, ".venv", out, err, func(g goal) string {
 		return fmt.Sprintf("['alpha %[1]s', 'beta %[2]s'] %[1]s %[1]s %[2]s %[2]s\n", g.alpha, g.beta)
 	})

@@ -3,16 +3,8 @@
 // how this machine differs, `reconcile apply` makes it so.
 package main
 
-import (
-	"os"
-	"os/signal"
-	"syscall"
-)
+import "os"
 
 func main() {
-	// A reader that goes away (`reconcile apply | head -1`) must not end an
-	// apply in the middle; writes to it fail instead, and a stream drops them.
-	// Taken, not ignored: what `reconcile run` becomes would go on ignoring it.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	os.Exit(run(os.Args[1:], streams{os.Stdin, stream{os.Stdout}, stream{os.Stderr}}, os.Environ()))
+	os.Exit(run(os.Args[1:], streams{os.Stdin, newStream(os.Stdout), newStream(os.Stderr)}, os.Environ()))
 }

@@ -95,13 +95,6 @@ func (x *mirror) breakBy(f func(http.ResponseWriter, *http.Request) bool) {
 	x.fault = f
 }
 
-// requests returns how many requests there were so far.
-func (x *mirror) requests() int {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return len(x.asked)
-}
-
 func (x *mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.mu.Lock()
 	x.asked = append(x.asked, r.URL.Path)

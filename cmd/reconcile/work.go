@@ -47,7 +47,7 @@ func (a *app) work(ctx context.Context, p *project, o applyFlags) (*work, error)
 	}
 	journal, err := state.Open(p.file(layout.Journal(here.State)), time.Now)
 	if err != nil {
-		return nil, errors.Join(err, lock.Release())
+		return nil, errors.Join(apply.Explain(err, p.root), lock.Release())
 	}
 	w := &work{lock: lock, journal: journal}
 	var kill context.Context
@@ -83,7 +83,7 @@ func (a *app) acquire(ctx context.Context, p *project, part string, o applyFlags
 		holder.User = u.Username
 	}
 	lock, err := state.Acquire(ctx, p.file(layout.Lock(part)), state.LockOptions{
-		Holder: holder, Timeout: o.lockTimeout,
+		Holder: holder, Timeout: o.lockTimeout, AllowUntrusted: o.noLock,
 		Waiting: func(h state.Holder) { fmt.Fprintf(a.err, "Waiting for %s\n", h) },
 	})
 	if held, ok := errors.AsType[*state.LockedError](err); ok {
@@ -92,7 +92,7 @@ func (a *app) acquire(ctx context.Context, p *project, part string, o applyFlags
 			Found: held.Holder.String(), Hint: "wait for it, or pass --lock-timeout=10m",
 		}}
 	}
-	return lock, err
+	return lock, apply.Explain(err, p.root)
 }
 
 // close lets go of journal and lock.

@@ -42,7 +42,7 @@ func (e *engine) explain(err error, need int64) *diag.Problem {
 	var ran *command.Error
 	switch {
 	case errors.As(err, &ran):
-		return explainProgram(ran)
+		return e.explainProgram(ran, need)
 	case errors.Is(err, atomicfile.ErrChanged):
 		return changed(err.Error())
 	}
@@ -79,7 +79,8 @@ func (e *engine) full(err error, where string, need int64) *diag.Problem {
 	if unix.Statfs(existing(where), &st) == nil {
 		free := int64(st.Bavail) * int64(st.Bsize)
 		p.Found += fmt.Sprintf("\n%s free", bytesize.Format(free))
-		if st.Ffree == 0 && st.Files > 0 {
+		// A program that failed has removed some of what it made when we look.
+		if st.Files > 0 && (st.Ffree == 0 || st.Ffree < 100 && free > 1<<20) {
 			p.Summary = "the file system of " + mountPoint(where) + " has no inodes left"
 		}
 	}
@@ -94,12 +95,35 @@ func needHint(need int64) string {
 	return "this change needs " + bytesize.Format(need) + "; "
 }
 
-func explainProgram(ran *command.Error) *diag.Problem {
+// explainProgram explains how a program ended. What it was refused by the system
+// can only be told by its last words: they are the system's own, in English, since
+// a program is told so by its environment.
+func (e *engine) explainProgram(ran *command.Error, need int64) *diag.Problem {
 	p := &diag.Problem{Code: "apply.program", Summary: ran.Error(), Found: strings.Join(ran.Tail, "\n")}
 	if errors.Is(ran.Cause, context.Canceled) {
 		p.Code = "apply.interrupted"
+		return p
+	}
+	for _, refused := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
+		if strings.Contains(strings.ToLower(p.Found), refused.Error()) {
+			why := e.explain(&fs.PathError{Op: "write", Path: e.o.Root, Err: refused}, need)
+			_, free, _ := strings.Cut(why.Found, "\n")
+			why.Found = strings.TrimSpace(p.Summary + "\n" + p.Found + "\n" + free)
+			return why
+		}
 	}
 	return p
+}
+
+// Explain says what a user can do about an error of the system that was met in
+// the project at root before a plan was begun. A Problem stays as it is.
+func Explain(err error, root string) error {
+	var p *diag.Problem
+	if err == nil || errors.As(err, &p) {
+		return err
+	}
+	e := &engine{o: Options{Root: root}}
+	return e.explain(err, 0)
 }
 
 // pathOf returns the path that an error names, or the project.

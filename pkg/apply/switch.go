@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"path"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
@@ -49,6 +51,12 @@ func (t *task) switchTo(s resources.Switch) error {
 	}
 	err = t.record(func(j *state.Journal) error { return j.Switched(s.Environment, from, path.Base(target)) })
 	crashpoint.Here(crashpoint.SwitchAfter)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		// Going back to what works must not wait for room: only the way that it
+		// went is forgotten.
+		t.emit(Event{Kind: Note, Addr: t.item.Resource.Addr, Text: fmt.Sprintf("the disk is full: it is done, and could not be remembered (%v)", err)})
+		return nil
+	}
 	return err
 }
 

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -82,11 +84,15 @@ func (j *Journal) load() error {
 		return err
 	}
 	j.State, j.last, j.size = *p.state, p.last, int64(p.good)
-	if j.Torn != "" {
-		// Rewritten, not cut: the unreadable end stays readable to people in .prev.
-		return j.rewrite(text)
+	if j.Torn == "" {
+		return j.reopen()
 	}
-	return j.reopen()
+	// Rewritten, not cut: the unreadable end stays readable to people in .prev.
+	err = j.rewrite(text)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return j.cut() // the full disk that tore it is still full
+	}
+	return err
 }
 
 // create writes a journal that holds a header alone.
@@ -95,6 +101,17 @@ func (j *Journal) create() error {
 	_, _ = rand.Read(id[:]) // never fails, by its documentation
 	j.Lineage = hex.EncodeToString(id[:])
 	return j.rewrite(nil)
+}
+
+// cut drops the unreadable end of the journal, which takes no room.
+func (j *Journal) cut() error {
+	if err := j.reopen(); err != nil {
+		return err
+	}
+	if err := j.file.Truncate(j.size); err != nil {
+		return err
+	}
+	return syncData(j.file)
 }
 
 func (j *Journal) reopen() error {

@@ -115,8 +115,8 @@ func try(path string, o LockOptions) (*Lock, error) {
 	if !same { // somebody removed or replaced the file between open and lock
 		return nil, errors.Join(&LockedError{Path: path}, f.Close())
 	}
-	if err := writeHolder(f, o.Holder); err != nil {
-		return nil, errors.Join(err, f.Close())
+	if err := writeHolder(f, o.Holder); err != nil && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
+		return nil, errors.Join(err, f.Close()) // on a full disk it only stays unknown who holds it
 	}
 	return &Lock{f}, nil
 }
