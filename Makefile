@@ -8,8 +8,8 @@ ARGS    ?=
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
-build: ## build bin/reconcile
-	$(GO) build -trimpath -o $(BIN) ./cmd/reconcile
+build: ## build bin/reconcile: static, so that it starts at once and runs on every Linux
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/reconcile
 
 plan: build ## show how this machine differs from manifest.yaml
 	$(BIN) plan $(ARGS)

@@ -88,11 +88,14 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// build compiles a command of this module into a folder of the benchmark.
+// build compiles a command of this module into a folder of the benchmark, as
+// `make build` does: without cgo, so without the time of the dynamic loader.
 func build(b *testing.B, pkg string) string {
 	b.Helper()
 	file := filepath.Join(b.TempDir(), filepath.Base(pkg))
-	if out, err := exec.Command("go", "build", "-trimpath", "-o", file, pkg).CombinedOutput(); err != nil {
+	cmd := exec.Command("go", "build", "-trimpath", "-o", file, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("build %s: %v\n%s", pkg, err, out)
 	}
 	return file
