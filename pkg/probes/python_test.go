@@ -256,3 +256,27 @@ func FuzzVersionsInFiles(f *testing.F) {
 		parseOSRelease(b)
 	})
 }
+
+func TestNames(t *testing.T) {
+	for _, c := range []struct {
+		is   func(string) bool
+		name string
+		want bool
+	}{
+		{isLine, "3.10", true}, {isLine, "3", false}, {isLine, "3.", false}, {isLine, "3.1000", false}, {isLine, "3.1.0", false}, {isLine, "3.x", false}, {isLine, "+3.1", false},
+		{isToolName, "uv", true}, {isToolName, "a-1_b", true}, {isToolName, "1a", false}, {isToolName, "", false}, {isToolName, "a/b", false}, {isToolName, "A", false},
+		{isToolName, "abcdefghijklmnopqrstuvwxyzabcdefg", false},
+	} {
+		if got := c.is(c.name); got != c.want {
+			t.Errorf("%q: %v", c.name, got)
+		}
+	}
+	for v, want := range map[string]bool{
+		"3.10.13": true, "3.10.0rc1": true, "3.10.0a2": true, "3.10.0b12": true, "3.10.": false, "3.10": false, "3.10.1rc": false,
+		"3.10.rc1": false, "3.10.1.2": false, "3.100.1": false, "3.10.1a1b1": false, "3.10.1 ": false, "3.9.1": false,
+	} {
+		if got := versionOfLine(v, "3.10") == v; got != want {
+			t.Errorf("%q as a version of 3.10: %v", v, got)
+		}
+	}
+}

@@ -14,8 +14,11 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
-// toolName is what names a program, and nothing else.
-var toolName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`) })
+// isToolName reports whether a text names a program, and nothing else.
+func isToolName(s string) bool {
+	const letters, more = "abcdefghijklmnopqrstuvwxyz", "0123456789_-"
+	return s != "" && len(s) <= 32 && strings.Trim(s[:1], letters) == "" && strings.Trim(s, letters+more) == ""
+}
 
 // tool finds a helper program: the newest complete one below .reconcile/tools,
 // else the first on PATH and in the usual places whose version can be told from
@@ -26,7 +29,7 @@ var toolName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(
 // that we carry, and apply the program with it.
 func (p *Prober) tool(name string) (facts.Tool, error) {
 	none := facts.Tool{Name: name}
-	if !toolName().MatchString(name) {
+	if !isToolName(name) {
 		return none, fmt.Errorf("%q is not the name of a tool", name)
 	}
 	own, err := p.ownTool(name)
