@@ -60,7 +60,7 @@ func (o *applyFlags) register(cmd *cobra.Command) {
 
 // converge plans, asks, applies and sums up.
 func (a *app) converge(ctx context.Context, m *machine, o applyFlags) error {
-	plan, err := m.plan()
+	plan, err := m.plan(ctx)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 		err = errors.Join(err, report.Summary(a.out, result, after))
 	}
 	if lost := w.remember(result, after); lost != nil {
-		fmt.Fprintf(a.err, "\nThe record of this run could not be kept: %v\n", lost)
+		_ = say(a.err, "The record of this run could not be kept: %v", lost)
 	}
 	if err != nil {
 		return &exitCode{max(exitError, resultCode(result)), err}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -40,7 +39,7 @@ another, `+"`reconcile gc`"+` frees those that are not needed.`, readOnly, exitD
 			}
 			list := e.list()
 			if a.json {
-				return json.NewEncoder(a.out).Encode(map[string]any{"version": 1, "environment": e.Name, "generations": list})
+				return report.JSON(a.out, map[string]any{"version": 1, "environment": e.Name, "generations": list})
 			}
 			return report.Generations(a.out, list, a.report(a.out))
 		},
@@ -93,6 +92,9 @@ with. The manifest still asks for what it asked: the next apply goes forward aga
 			if err != nil {
 				return err
 			}
+			if err := e.sound(cmd.Context(), to); err != nil {
+				return err
+			}
 			w, err := a.work(cmd.Context(), p, o)
 			if err != nil {
 				return err
@@ -106,12 +108,31 @@ with. The manifest still asks for what it asked: the next apply goes forward aga
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "%s now shows generation %s (was %s).\n", e.Path, to, e.Current)
-			return nil
+			return say(a.out, "%s now shows generation %s (was %s).", e.Path, to, e.Current)
 		},
 	}
 	cmd.Flags().DurationVar(&o.lockTimeout, "lock-timeout", 0, "wait so long for another run to end")
 	return cmd
+}
+
+// sound returns a problem if a generation is no longer as it was sealed, or if
+// there is no visible place to show it in.
+func (e *environment) sound(ctx context.Context, generation string) error {
+	if e.Entry != "" {
+		return &diag.Problem{
+			Code: "rollback.entry", Summary: fmt.Sprintf("%s is not whole: %s", e.Path, e.Entry),
+			Hint: "`reconcile apply` mends it; then roll back",
+		}
+	}
+	damage, err := lookInto(ctx, e.directory(generation), false)
+	if err != nil || len(damage) == 0 {
+		return err
+	}
+	return &diag.Problem{
+		Code: "rollback.damaged", Summary: fmt.Sprintf("generation %s is damaged, so it stays out of sight", generation),
+		Found: fmt.Sprintf("%s %s", damage[0].Path, damage[0].What),
+		Hint:  "name another one (`reconcile generations`), or set the manifest back and run `reconcile apply`",
+	}
 }
 
 // previous returns the generation to go back to: the one that is named, else the
@@ -191,7 +212,9 @@ func (a *app) collect(ctx context.Context, p *project, o applyFlags, keep int, d
 		return err
 	}
 	for _, name := range e.unneeded(keep) {
-		fmt.Fprintf(a.out, "- %s %s\n", e.Name, name)
+		if err := say(a.out, "- %s %s", e.Name, name); err != nil {
+			return err
+		}
 	}
 	if dry {
 		return nil
@@ -234,8 +257,7 @@ func (a *app) free(w *work, e *environment, name string) (freed int64, used bool
 		return 0, false, err
 	}
 	if len(users) > 0 {
-		fmt.Fprintf(a.out, "kept %s: process %d (%s) uses %s\n", name, users[0].PID, users[0].Name, users[0].How)
-		return 0, true, nil
+		return 0, true, say(a.out, "kept %s: process %d (%s) uses %s", name, users[0].PID, users[0].Name, users[0].How)
 	}
 	if size, err := pyenv.Size(dir); err == nil {
 		freed = size

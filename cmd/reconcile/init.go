@@ -42,8 +42,7 @@ manifest that is there stays as it is.`, changes, exitDone, exitError),
 			if err := atomicfile.Write(root, filepath.Base(file), 0o644, []byte(manifest.Starter(filepath.Base(filepath.Dir(file))))); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "Wrote %s. Next: edit it, then `reconcile lock` and `reconcile plan`.\n", filepath.Base(file))
-			return nil
+			return say(a.out, "Wrote %s. Next: edit it, then `reconcile lock` and `reconcile plan`.", filepath.Base(file))
 		},
 	}
 }

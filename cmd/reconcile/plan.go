@@ -33,7 +33,7 @@ With --facts it plans for the machine on which the file was recorded.`, readOnly
 			if err != nil {
 				return err
 			}
-			plan, err := m.plan()
+			plan, err := m.plan(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -28,8 +28,9 @@ type project struct {
 	name     string // of the manifest, relative to root
 	manifest *manifest.Manifest
 	prober   *probes.Prober
-	base     *facts.Facts // what baseKeys name
-	known    *knownDamage // found by a deep look; nil for none
+	base     *facts.Facts  // what baseKeys name
+	known    []knownDamage // what a quick look does not see
+	deep     bool          // compare every hash of a generation before it becomes visible again
 }
 
 // read finds the project and reads its manifest, without looking at the machine.
@@ -217,9 +218,15 @@ func unseen(f *facts.Facts, k facts.Key) *diag.Problem {
 	return &diag.Problem{Code: "plan.not-seen", Summary: fmt.Sprintf("%s could not be looked at", k), Found: reason}
 }
 
-// plan compares what the manifest asks with what is known.
-func (m *machine) plan() (*planner.Plan, error) {
+// plan compares what the manifest asks with what is known. A plan that would make
+// an earlier generation visible again is made once more if that one is damaged.
+func (m *machine) plan(ctx context.Context) (*planner.Plan, error) {
 	p, err := planner.Make(m.resources, m.facts)
+	for again := !m.recorded; again && err == nil; {
+		if again, err = m.inspectReturning(ctx, p); again && err == nil {
+			p, err = planner.Make(m.resources, m.facts)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ and the disk.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
 			if err != nil {
 				return err
 			}
-			now, err := a.describe(m)
+			now, err := a.describe(cmd.Context(), m)
 			if err != nil {
 				return err
 			}
@@ -48,8 +48,8 @@ and the disk.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
 }
 
 // describe puts together what status and summary show of a machine.
-func (a *app) describe(m *machine) (report.Machine, error) {
-	plan, err := m.plan()
+func (a *app) describe(ctx context.Context, m *machine) (report.Machine, error) {
+	plan, err := m.plan(ctx)
 	if err != nil {
 		return report.Machine{}, err
 	}
@@ -74,7 +74,7 @@ func (a *app) afterwards(ctx context.Context, p *project) (report.Machine, error
 	if err != nil {
 		return report.Machine{}, err
 	}
-	return a.describe(m)
+	return a.describe(ctx, m)
 }
 
 // memory returns what earlier applies of this machine remember; nothing for a

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"slices"
 
@@ -29,7 +28,7 @@ func (a *app) tidy(ctx context.Context, m *machine) {
 		err = w.close()
 	}
 	if err != nil {
-		fmt.Fprintf(a.err, "What an interrupted apply left could not be cleared yet: %v\n", err)
+		_ = say(a.err, "What an interrupted apply left could not be cleared yet: %v", err)
 	}
 }
 

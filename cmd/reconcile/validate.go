@@ -1,10 +1,9 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-
 	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/pkg/report"
 )
 
 func (a *app) validateCommand() *cobra.Command {
@@ -21,10 +20,9 @@ problem with file, line and column.`, readOnly, exitDone, exitError),
 				return err
 			}
 			if a.json {
-				return json.NewEncoder(a.out).Encode(map[string]any{"version": 1, "manifest": p.name, "valid": true})
+				return report.JSON(a.out, map[string]any{"version": 1, "manifest": p.name, "valid": true})
 			}
-			_, err = fmt.Fprintf(a.out, "%s is valid\n", p.name)
-			return err
+			return say(a.out, "%s is valid", p.name)
 		},
 	}
 }

@@ -2,14 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/report"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -66,7 +68,7 @@ func (a *app) showDamage(e *environment, damage []facts.Damage, deep bool) error
 		if damage == nil {
 			damage = []facts.Damage{}
 		}
-		return json.NewEncoder(a.out).Encode(map[string]any{
+		return report.JSON(a.out, map[string]any{
 			"version": 1, "environment": e.Name, "generation": e.Current, "deep": deep, "damage": damage,
 		})
 	}
@@ -75,14 +77,12 @@ func (a *app) showDamage(e *environment, damage []facts.Damage, deep bool) error
 		if deep {
 			what = "names, sizes and hashes"
 		}
-		_, err := fmt.Fprintf(a.out, "Environment %s is intact: %s agree (generation %s).\n", e.Name, what, e.Current)
-		return err
+		return say(a.out, "Environment %s is intact: %s agree (generation %s).", e.Name, what, e.Current)
 	}
 	if err := report.Damage(a.out, damage, a.report(a.out)); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(a.out, "Environment %s is damaged in %d places (generation %s); `reconcile heal` builds a sound one.\n", e.Name, len(damage), e.Current)
-	return err
+	return say(a.out, "Environment %s is damaged in %d places (generation %s); `reconcile heal` builds a sound one.", e.Name, len(damage), e.Current)
 }
 
 func (a *app) healCommand() *cobra.Command {
@@ -111,7 +111,8 @@ is not touched, since a job may use it.`, changes, exitDone, exitError, exitBloc
 			if err := a.showDamage(e, damage, true); err != nil || len(damage) == 0 {
 				return err
 			}
-			p.known = &knownDamage{e.Name, e.Current, damage}
+			p.known = []knownDamage{{e.Name, e.Current, damage}}
+			p.deep = true
 			m, err := a.look(cmd.Context(), p)
 			if err != nil {
 				return err
@@ -124,8 +125,8 @@ is not touched, since a job may use it.`, changes, exitDone, exitError, exitBloc
 	return cmd
 }
 
-// knownDamage is what a deep look found in a generation, which the quick look of
-// a plan cannot see.
+// knownDamage is what was found in a generation and the quick look of a probe
+// does not see.
 type knownDamage struct {
 	environment, generation string
 	damage                  []facts.Damage
@@ -135,20 +136,76 @@ type knownDamage struct {
 // look sees.
 func (p *project) probe(ctx context.Context, keys []facts.Key) *facts.Facts {
 	f := p.prober.Probe(ctx, keys)
-	if p.known == nil {
-		return f
+	for _, known := range p.known {
+		known.addTo(f)
 	}
-	e, ok := facts.Find[facts.Environment](f, facts.EnvironmentKey(p.known.environment))
+	return f
+}
+
+func (k *knownDamage) addTo(f *facts.Facts) {
+	e, ok := facts.Find[facts.Environment](f, facts.EnvironmentKey(k.environment))
 	if !ok {
-		return f
+		return
 	}
+	e.Generations = slices.Clone(e.Generations)
 	for i := range e.Generations {
-		if e.Generations[i].Name == p.known.generation {
-			e.Generations[i].Damage = p.known.damage
+		if e.Generations[i].Name == k.generation {
+			e.Generations[i].Damage = k.damage
 		}
 	}
 	f.Set(e)
-	return f
+}
+
+// inspectReturning looks at the generations that a plan would make visible again,
+// and reports whether one of them is damaged, so that another plan is needed.
+// A probe does not look at them, since most plans have nothing to do with them.
+func (m *machine) inspectReturning(ctx context.Context, plan *planner.Plan) (damaged bool, err error) {
+	for i := range plan.Items {
+		s, ok := returning(&plan.Items[i].Change)
+		if !ok {
+			continue
+		}
+		dir := m.file(s.Target)
+		damage, err := lookInto(ctx, dir, m.deep)
+		if err != nil {
+			return false, err
+		}
+		if len(damage) > 0 {
+			found := knownDamage{s.Environment, filepath.Base(dir), damage}
+			m.known = append(m.known, found)
+			found.addTo(m.facts)
+			damaged = true
+		}
+	}
+	return damaged, nil
+}
+
+// returning returns the switch of a change that makes a generation visible which
+// it does not build.
+func returning(c *resources.Change) (resources.Switch, bool) {
+	for _, s := range c.Steps {
+		if _, builds := s.(resources.Seal); builds {
+			return resources.Switch{}, false
+		}
+	}
+	for _, s := range c.Steps {
+		if s, ok := s.(resources.Switch); ok {
+			return s, true
+		}
+	}
+	return resources.Switch{}, false
+}
+
+// lookInto returns what is damaged in a generation, quickly or by every hash.
+func lookInto(ctx context.Context, dir string, deep bool) ([]facts.Damage, error) {
+	seal, err := pyenv.ReadSeal(dir)
+	if err != nil {
+		return nil, err
+	}
+	if deep {
+		return pyenv.Verify(ctx, dir, seal, true, nil)
+	}
+	return pyenv.CheckFast(dir, seal)
 }
 
 // keepOnly leaves the resources that an environment is made of: itself, its

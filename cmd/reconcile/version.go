@@ -1,12 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/pkg/report"
 )
 
 // version is set by the release build; a build from a checkout says what the
@@ -23,7 +24,7 @@ func (a *app) versionCommand() *cobra.Command {
 			v := buildVersion()
 			platform := runtime.GOOS + "/" + runtime.GOARCH
 			if a.json {
-				return json.NewEncoder(a.out).Encode(map[string]any{"version": 1, "reconcile": v, "go": runtime.Version(), "platform": platform})
+				return report.JSON(a.out, map[string]any{"version": 1, "reconcile": v, "go": runtime.Version(), "platform": platform})
 			}
 			_, err := fmt.Fprintf(a.out, "reconcile %s (%s, %s)\n", v, runtime.Version(), platform)
 			return err

@@ -84,7 +84,7 @@ func (a *app) acquire(ctx context.Context, p *project, part string, o applyFlags
 	}
 	lock, err := state.Acquire(ctx, p.file(layout.Lock(part)), state.LockOptions{
 		Holder: holder, Timeout: o.lockTimeout, AllowUntrusted: o.noLock,
-		Waiting: func(h state.Holder) { fmt.Fprintf(a.err, "Waiting for %s\n", h) },
+		Waiting: func(h state.Holder) { _ = say(a.err, "Waiting for %s", h) },
 	})
 	if held, ok := errors.AsType[*state.LockedError](err); ok {
 		return nil, &exitCode{exitLocked, &diag.Problem{

@@ -9,6 +9,9 @@ import (
 	"unicode/utf8"
 )
 
+// JSON writes v as one line of JSON in which nothing acts on a terminal.
+func JSON(w io.Writer, v any) error { return writeJSON(w, v, "") }
+
 // writeJSON writes v as one document, indented, or as one line of a stream.
 func writeJSON(w io.Writer, v any, indent string) error {
 	var b bytes.Buffer
