@@ -33,6 +33,11 @@ func Verify(ctx context.Context, genDir string, seal Seal, deep bool, progress f
 	if err != nil {
 		return nil, err
 	}
+	stray, err := strayScripts(genDir)
+	if err != nil {
+		return nil, err
+	}
+	damage = append(damage, stray...)
 	sitePackages, _, err := SitePackages(genDir)
 	if err != nil {
 		return noLibrary(damage, err)

@@ -198,7 +198,8 @@ type Generation struct {
 	Created  string    `json:"created,omitempty"`  // RFC 3339, for people; decides nothing
 	Packages []Package `json:"packages,omitempty"` // by normalised name
 	// Damage lists what is no longer as it was sealed: missing and foreign
-	// files, a dangling interpreter. Only the current generation is looked at.
+	// files, a dangling interpreter. A quick look sees it in the current
+	// generation; another is looked at before it becomes visible again.
 	Damage []Damage `json:"damage,omitempty"`
 }
 

@@ -93,9 +93,11 @@ func requirementsFile(generation string) string {
 
 // reusable returns the names of the dists that the visible generation holds
 // undamaged and from the same lock entry. One of another line of Python holds
-// none: its compiled code and its paths are different.
+// none: its compiled code and its paths are different. Nor does one that was
+// moved here: its programs name the place it came from.
 func (s *Spec) reusable(current facts.Generation) []string {
-	if !strings.HasPrefix(current.Python, s.Python+".") {
+	moved := func(d facts.Damage) bool { return d.What == "moved" }
+	if !strings.HasPrefix(current.Python, s.Python+".") || slices.ContainsFunc(current.Damage, moved) {
 		return nil
 	}
 	have := map[string]string{}

@@ -46,8 +46,9 @@ func Name(digest string, env facts.Environment) string {
 	return name
 }
 
-// newest returns the sealed generation of a digest that was built last. The
-// earlier ones were found damaged, else it would not have been built.
+// newest returns the sealed generation of a digest that was built last, if it is
+// sound as far as is known. The earlier ones were found damaged, else it would not
+// have been built.
 func newest(env facts.Environment, digest string) (facts.Generation, bool) {
 	var found facts.Generation
 	most := 0
@@ -56,7 +57,7 @@ func newest(env facts.Environment, digest string) (facts.Generation, bool) {
 			found, most = g, n
 		}
 	}
-	return found, most > 0
+	return found, most > 0 && len(found.Damage) == 0
 }
 
 // number returns the N of "1f2e3d4c5b6a-N", 1 where there is none.

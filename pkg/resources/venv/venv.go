@@ -90,7 +90,7 @@ func (s *Spec) blocked(v facts.View, env facts.Environment) *diag.Problem {
 	if !ok {
 		return &diag.Problem{
 			Code: "python.none", Summary: fmt.Sprintf("there is no usable Python %s on this machine", s.Python),
-			Hint: fmt.Sprintf("install Python %s; `reconcile doctor` says how", s.Python),
+			Hint: fmt.Sprintf("install Python %s", s.Python),
 		}
 	}
 	if p := s.unquotable(facts.Get[facts.Project](v, facts.ProjectKey)); p != nil {
