@@ -110,7 +110,11 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 	}
 	result := w.apply(plan)
 	err = w.close()
-	after, blind := a.afterwards(ctx, m.project)
+	now, blind := a.look(ctx, m.project)
+	if blind != nil {
+		return errors.Join(err, blind)
+	}
+	after, blind := a.describe(ctx, now)
 	if blind != nil {
 		return errors.Join(err, blind)
 	}
@@ -118,6 +122,9 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 		err = errors.Join(err, report.SummaryJSON(a.out, result, after))
 	} else {
 		err = errors.Join(err, report.Summary(a.out, result, after))
+	}
+	if note := now.shellNote(); note != "" {
+		_ = say(a.err, "Note: %s.", note)
 	}
 	if lost := w.remember(result, after); lost != nil {
 		_ = say(a.err, "The record of this run could not be kept: %v", lost)

@@ -252,6 +252,9 @@ func (a *app) collect(ctx context.Context, p *project, o applyFlags, keep int, d
 // free removes one generation unless a process uses it.
 func (a *app) free(w *work, e *environment, name string) (freed int64, used bool, err error) {
 	dir := e.directory(name)
+	if dir == e.shell {
+		return 0, true, say(a.out, "kept %s: this shell is on it; activate again, or deactivate", name)
+	}
 	users, _, err := inuse.Of(dir)
 	if err != nil {
 		return 0, false, err

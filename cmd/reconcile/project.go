@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/manifest"
@@ -29,6 +30,7 @@ type project struct {
 	manifest *manifest.Manifest
 	prober   *probes.Prober
 	base     *facts.Facts  // what baseKeys name
+	shell    string        // the environment that the calling shell has activated, absolute; "" for none
 	known    []knownDamage // what a quick look does not see
 	deep     bool          // compare every hash of a generation before it becomes visible again
 }
@@ -65,7 +67,7 @@ func (a *app) open(ctx context.Context) (*project, error) {
 
 func (a *app) find() (*project, error) {
 	root, name, err := a.locate()
-	return &project{root: root, name: name}, err
+	return &project{root: root, name: name, shell: a.getenv("VIRTUAL_ENV")}, err
 }
 
 func (p *project) load() error {
@@ -234,10 +236,31 @@ func (m *machine) plan(ctx context.Context) (*planner.Plan, error) {
 		p.Environment = m.env.Name
 	}
 	p.Notes = m.manifest.Notes(m.selection, m.env)
+	if note := m.shellNote(); note != "" {
+		p.Notes = append(p.Notes, note)
+	}
 	if note := indexNote(m.facts); note != "" && p.Totals().Changes() > 0 {
 		p.Notes = append(p.Notes, note)
 	}
 	return p, nil
+}
+
+// shellNote says that the calling shell is on a generation of this project that is
+// not the visible one. Its programs keep what they started with, and new ones would.
+func (m *machine) shellNote() string {
+	if m.env == nil || m.recorded {
+		return ""
+	}
+	e, ok := facts.Find[facts.Environment](m.facts, facts.EnvironmentKey(m.env.Name))
+	here, known := facts.Find[facts.Project](m.facts, facts.ProjectKey)
+	if !ok || !known || e.Current == "" || filepath.Dir(m.shell) != m.file(layout.Environment(here.State, e.Name)) {
+		return ""
+	}
+	mine := filepath.Base(m.shell)
+	if mine == e.Current {
+		return ""
+	}
+	return fmt.Sprintf("this shell is on generation %s of environment %s, and %s is visible: activate again", mine, e.Name, e.Current)
 }
 
 // indexNote says where packages come from, if not simply from the public index.

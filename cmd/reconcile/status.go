@@ -68,15 +68,6 @@ func (a *app) describe(ctx context.Context, m *machine) (report.Machine, error) 
 	return report.Machine{Plan: plan, Resources: m.resources, Facts: m.facts, Applied: applied, Options: a.report(a.out)}, nil
 }
 
-// afterwards looks at the machine once more, for the summary of an apply.
-func (a *app) afterwards(ctx context.Context, p *project) (report.Machine, error) {
-	m, err := a.look(ctx, p)
-	if err != nil {
-		return report.Machine{}, err
-	}
-	return a.describe(ctx, m)
-}
-
 // memory returns what earlier applies of this machine remember; nothing for a
 // recorded machine.
 func (m *machine) memory() (*state.State, error) {

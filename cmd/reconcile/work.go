@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"os/user"
@@ -41,6 +42,9 @@ func (a *app) work(ctx context.Context, p *project, o applyFlags) (*work, error)
 	if !ok {
 		return nil, &diag.Problem{Code: "plan.not-seen", Summary: "this machine's part of the project could not be looked at"}
 	}
+	if err := p.own(here.State); err != nil {
+		return nil, err
+	}
 	lock, err := a.acquire(ctx, p, here.State, o)
 	if err != nil {
 		return nil, err
@@ -48,6 +52,9 @@ func (a *app) work(ctx context.Context, p *project, o applyFlags) (*work, error)
 	journal, err := state.Open(p.file(layout.Journal(here.State)), time.Now)
 	if err != nil {
 		return nil, errors.Join(apply.Explain(err, p.root), lock.Release())
+	}
+	if err := p.ignoreKept(); err != nil {
+		return nil, errors.Join(err, journal.Close(), lock.Release())
 	}
 	w := &work{lock: lock, journal: journal}
 	var kill context.Context
@@ -62,6 +69,21 @@ func (a *app) work(ctx context.Context, p *project, o applyFlags) (*work, error)
 		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
+}
+
+// ignoreKept makes the folder that reconcile keeps invisible to git, whatever the
+// project's own .gitignore says.
+func (p *project) ignoreKept() error {
+	root, err := os.OpenRoot(p.root)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	name := path.Join(layout.Dir, ".gitignore")
+	if _, err := root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return atomicfile.Write(root, name, 0o644, []byte("*\n"))
 }
 
 // index hands apply where this machine gets packages from.

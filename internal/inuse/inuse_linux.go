@@ -13,9 +13,9 @@ import (
 )
 
 // Of returns the processes that have an executable, working directory, open file,
-// mapping or argument in dir, which must be absolute with links resolved. The
-// arguments count because a program that imports late has nothing of the tree
-// open in between.
+// mapping or argument in dir, which must be absolute with links resolved, or were
+// started in the environment that it is. The arguments count because a program that
+// imports late has nothing of the tree open in between.
 //
 // unseen is how many processes did not let themselves be looked at (those of
 // other users, for anyone but root): of them nothing is known.
@@ -46,6 +46,13 @@ func uses(proc, dir string) (how string, err error) {
 		for arg := range bytes.SplitSeq(line, []byte{0}) {
 			if below(string(arg), dir) {
 				return string(arg), nil
+			}
+		}
+	}
+	if environ, err := os.ReadFile(filepath.Join(proc, "environ")); err == nil {
+		for kv := range bytes.SplitSeq(environ, []byte{0}) {
+			if string(kv) == "VIRTUAL_ENV="+dir {
+				return string(kv), nil
 			}
 		}
 	}

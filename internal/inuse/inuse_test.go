@@ -32,6 +32,7 @@ func TestOfFindsWhoUsesATree(t *testing.T) {
 	for how, start := range map[string]func(*exec.Cmd){
 		"argument":          func(c *exec.Cmd) { c.Args[0] = filepath.Join(used, "bin/python") },
 		"working directory": func(c *exec.Cmd) { c.Dir = used },
+		"environment":       func(c *exec.Cmd) { c.Env = []string{"VIRTUAL_ENV=" + used} },
 		"open file":         func(c *exec.Cmd) { c.ExtraFiles = []*os.File{file} },
 	} {
 		if runtime.GOOS != "linux" && how != "argument" {
