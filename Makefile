@@ -3,13 +3,16 @@ GO      ?= go
 BIN     := bin/reconcile
 ARGS    ?=
 
-.PHONY: help build apply plan test lint crash fuzz bench cross clean
+.PHONY: help build install apply plan test lint crash fuzz bench cross clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 build: ## build bin/reconcile: static, so that it starts at once and runs on every Linux
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/reconcile
+
+install: ## put reconcile on the search path of Go programs ($(go env GOPATH)/bin)
+	$(GO) install -trimpath ./cmd/reconcile
 
 plan: build ## show how this machine differs from manifest.yaml
 	$(BIN) plan $(ARGS)
