@@ -80,6 +80,9 @@ func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment
 	if err != nil {
 		return err
 	}
+	if err := p.own(layout.Dir); err != nil { // uv writes its cache there
+		return err
+	}
 	work, err := os.MkdirTemp("", "reconcile-lock-")
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func (m *machine) leftovers() bool {
 	if len(names(m.file(layout.Trash(here.State)))) > 0 {
 		return true
 	}
-	for _, dir := range []string{here.State, layout.Kept(here.State), layout.Runs(here.State)} {
+	for _, dir := range []string{layout.Dir, here.State, layout.Kept(here.State), layout.Runs(here.State)} {
 		if slices.ContainsFunc(names(m.file(dir)), atomicfile.IsTemp) {
 			return true
 		}

@@ -22,7 +22,7 @@ import (
 // change, and remembers what it had made: a thing that we created is not to
 // become a stranger because the journal could not say so any more.
 func (e *engine) recover(ctx context.Context) error {
-	for _, dir := range []string{e.o.State, layout.Kept(e.o.State), layout.Runs(e.o.State)} {
+	for _, dir := range []string{layout.Dir, e.o.State, layout.Kept(e.o.State), layout.Runs(e.o.State)} {
 		e.sweep(ctx, place{e.root, dir})
 	}
 	if e.o.Journal == nil {
