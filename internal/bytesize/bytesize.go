@@ -72,7 +72,7 @@ func allDigits(s string) bool {
 
 // Format writes an amount of bytes for people, in decimal units: "212.3 GB",
 // "152 MB", "4.2 kB", "512 B". Gigabytes and more carry one decimal, smaller
-// units only below ten; a value that is exact without it goes without.
+// units only below ten, and a decimal of zero is left out.
 func Format(n int64) string {
 	if n < 0 {
 		// The smallest int64 has no positive twin; one byte less reads the same.
@@ -89,15 +89,15 @@ func Format(n int64) string {
 		}
 		scale, unit = next.scale, next.unit
 	}
-	if n%scale == 0 {
-		return fmt.Sprintf("%d %s", n/scale, unit)
+	if scale == 1 {
+		return fmt.Sprintf("%d %s", n, unit)
 	}
 	tenths := n / (scale / 10)
 	if n%(scale/10) >= scale/20 {
 		tenths++
 	}
 	if scale >= 1e9 || tenths < 100 {
-		return fmt.Sprintf("%d.%d %s", tenths/10, tenths%10, unit)
+		return strings.TrimSuffix(fmt.Sprintf("%d.%d", tenths/10, tenths%10), ".0") + " " + unit
 	}
 	whole := n / scale
 	if n%scale >= scale/2 {
