@@ -66,6 +66,17 @@ type ItemResult struct {
 	Outcome Outcome          `json:"outcome"`
 	Cause   *diag.Problem    `json:"cause,omitempty"` // of failed, skipped and interrupted ones
 	Elapsed time.Duration    `json:"elapsed,omitempty"`
+	Kept    []Kept           `json:"kept,omitempty"` // contents of files that were replaced
+	// Packages is what comes, goes or changes version between the generation that
+	// was visible and the one that was built; nil where none was built.
+	Packages []resources.PackageChange `json:"packages,omitempty"`
+}
+
+// Kept is the content of a file that an apply replaced.
+type Kept struct {
+	Path   string       `json:"path"`   // where it stood, as the step names it
+	SHA256 facts.SHA256 `json:"sha256"` // of the content
+	Copy   string       `json:"copy"`   // where it lies now, relative to the project
 }
 
 // A Result is how an apply ended, item by item in the order of the plan.
@@ -95,10 +106,10 @@ func Run(ctx context.Context, plan *planner.Plan, o Options) *Result {
 	o = o.withDefaults()
 	start := time.Now()
 	e := newEngine(plan, o)
-	e.emit(Event{Kind: PlanStarted, Total: int64(len(plan.Items))})
+	e.emit(Event{Kind: PlanStarted, Total: e.changes()})
 	e.run(ctx)
 	r := &Result{Items: e.results, Interrupted: ctx.Err() != nil && e.incomplete(), Elapsed: time.Since(start)}
-	e.emit(Event{Kind: Finished, Total: int64(len(plan.Items)), Elapsed: r.Elapsed})
+	e.emit(Event{Kind: Finished, Total: e.changes(), Elapsed: r.Elapsed})
 	return r
 }
 

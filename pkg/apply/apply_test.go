@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,13 +53,17 @@ func TestMakesAndSettles(t *testing.T) {
 func TestReplacedContentIsKept(t *testing.T) {
 	w := newWorld(t)
 	w.write("a", "mine")
-	w.converge(wantFile("a", "theirs"))
+	r := w.converge(wantFile("a", "theirs"))
 	e := w.state().Entries()[resources.Addr{Kind: "file", Name: "a"}]
 	if e.Ownership != state.Adopted || e.Kept != sha256.Sum256([]byte("mine")) {
 		t.Errorf("the journal says %+v", e)
 	}
 	if got := w.read(layout.Kept(part) + "/" + e.Kept.String()); got != "mine" {
 		t.Errorf("kept is %q", got)
+	}
+	want := []Kept{{Path: "a", SHA256: e.Kept, Copy: layout.Kept(part) + "/" + e.Kept.String()}}
+	if got := r.Items[0].Kept; !slices.Equal(got, want) {
+		t.Errorf("the result says %v", got)
 	}
 }
 

@@ -98,9 +98,6 @@ func (c *chunk) stage(g *group) {
 			continue
 		}
 		f.staged = st
-		f.member.mu.Lock()
-		f.member.kept = st.kept
-		f.member.mu.Unlock()
 	}
 }
 
@@ -123,6 +120,9 @@ func (c *chunk) commit(g *group) {
 			continue
 		}
 		f.staged.temp = ""
+		f.member.mu.Lock()
+		f.member.kept = g.remember(f.member.kept, f.step.Path, f.staged.kept)
+		f.member.mu.Unlock()
 		crashpoint.Step("write_file", crashpoint.After)
 	}
 	c.discard(g, d)

@@ -61,6 +61,9 @@ type finish struct {
 	outcome Outcome
 	cause   *diag.Problem
 	elapsed time.Duration
+
+	kept     []Kept
+	packages []resources.PackageChange
 }
 
 func (e *engine) run(ctx context.Context) {
@@ -132,7 +135,7 @@ func (e *engine) take() []int {
 // settle records how an item ended and what that means for those that wait.
 func (e *engine) settle(f finish) {
 	r := &e.results[f.index]
-	r.Outcome, r.Cause, r.Elapsed = f.outcome, f.cause, f.elapsed
+	r.Outcome, r.Cause, r.Elapsed, r.Kept, r.Packages = f.outcome, f.cause, f.elapsed, f.kept, f.packages
 	e.ended(r)
 	for _, i := range e.next[f.index] {
 		switch {
@@ -226,8 +229,8 @@ func (e *engine) do(ctx context.Context, unit []int) []finish {
 	}
 	start := time.Now()
 	i := unit[0]
-	outcome, err := e.doItem(ctx, i)
-	f := finish{index: i, outcome: outcome, elapsed: time.Since(start)}
+	f, err := e.doItem(ctx, i)
+	f.elapsed = time.Since(start)
 	if err != nil {
 		f.outcome, f.cause = e.verdict(ctx, i, err)
 	}
@@ -258,6 +261,17 @@ func (h *indices) Pop() any {
 	x := old[len(old)-1]
 	*h = old[:len(old)-1]
 	return x
+}
+
+// changes returns how many items change something.
+func (e *engine) changes() int64 {
+	n := int64(0)
+	for i := range e.items {
+		if !isCheck(&e.items[i]) {
+			n++
+		}
+	}
+	return n
 }
 
 // isCheck reports whether an item only says something.

@@ -13,7 +13,7 @@ import (
 type EventKind string
 
 const (
-	PlanStarted EventKind = "plan_started" // Total items
+	PlanStarted EventKind = "plan_started" // Total changes; checks are not among them
 	ItemStarted EventKind = "started"
 	StepStarted EventKind = "step"     // Step begins; not said of items in a group
 	Progress    EventKind = "progress" // Bytes of Total
@@ -41,7 +41,7 @@ type Event struct {
 	Stream  string           `json:"stream,omitempty"` // of a log line: "stdout", "stderr"
 	Text    string           `json:"text,omitempty"`
 	Bytes   int64            `json:"bytes,omitempty"`
-	Total   int64            `json:"total,omitempty"` // bytes, or items; 0 if not known
+	Total   int64            `json:"total,omitempty"` // bytes, or changes; 0 if not known
 	Err     *diag.Problem    `json:"problem,omitempty"`
 	Elapsed time.Duration    `json:"elapsed,omitempty"`
 }

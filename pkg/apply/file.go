@@ -43,7 +43,6 @@ func (t *task) writeFile(s resources.WriteFile) error {
 	if err != nil {
 		return err
 	}
-	t.kept = st.kept
 	if st.temp == "" {
 		return nil
 	}
@@ -51,7 +50,17 @@ func (t *task) writeFile(s resources.WriteFile) error {
 		dir.Discard(st.temp)
 		return err
 	}
+	t.kept = t.remember(t.kept, s.Path, st.kept)
 	return dir.Sync()
+}
+
+// remember adds the content that a file at name had to those that are kept; the
+// zero digest says that nothing was replaced.
+func (e *engine) remember(kept []Kept, name string, was facts.SHA256) []Kept {
+	if was.IsZero() {
+		return kept
+	}
+	return append(kept, Kept{Path: name, SHA256: was, Copy: path.Join(layout.Kept(e.o.State), was.String())})
 }
 
 // staged is a file that is written beside its place.

@@ -105,7 +105,7 @@ type member struct {
 	outcome Outcome // "" while it goes on
 	mu      sync.Mutex
 	err     error
-	kept    facts.SHA256
+	kept    []Kept
 }
 
 // fail ends a member; the first reason counts.
@@ -152,7 +152,7 @@ func (e *engine) doGroup(ctx context.Context, unit []int) []finish {
 }
 
 func (g *group) finish(ctx context.Context, m *member, elapsed time.Duration) finish {
-	f := finish{index: m.index, outcome: m.outcome, elapsed: elapsed}
+	f := finish{index: m.index, outcome: m.outcome, elapsed: elapsed, kept: m.kept}
 	switch {
 	case m.outcome == Skipped:
 		var p *diag.Problem
@@ -462,7 +462,7 @@ func (g *group) conclude(ctx context.Context) error {
 		var errs []error
 		var entries []state.Entry
 		for _, m := range done {
-			entries = append(entries, entry(j, m.item, m.change.Action, f, m.kept))
+			entries = append(entries, entry(j, m.item, m.change.Action, f, replaced(m.kept)))
 		}
 		if len(entries) > 0 {
 			errs = append(errs, j.Done(entries...))

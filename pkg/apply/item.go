@@ -20,41 +20,68 @@ type task struct {
 	*engine
 	index int
 	item  *planner.Item
-	step  string       // word of the step that runs
-	kept  facts.SHA256 // content that was replaced
-	need  int64        // bytes on disk that the change takes
+	step  string // word of the step that runs
+	kept  []Kept // contents that were replaced
+	need  int64  // bytes on disk that the change takes
 }
 
 // doItem works on one item that is not part of a group.
-func (e *engine) doItem(ctx context.Context, i int) (Outcome, error) {
+func (e *engine) doItem(ctx context.Context, i int) (finish, error) {
 	it := &e.items[i]
+	end := finish{index: i, outcome: Failed}
+	var err error
 	if isCheck(it) {
-		return checked(it)
+		end.outcome, err = checked(it)
+		return end, err
 	}
 	e.emit(Event{Kind: ItemStarted, Addr: it.Resource.Addr, Action: it.Change.Action})
 	f := e.o.Probe(ctx, it.Resource.Spec.Reads())
 	if err := ctx.Err(); err != nil {
-		return Interrupted, err
+		return end, err
 	}
 	change, err := recheck(it, f, nil)
 	if err != nil {
-		return Failed, err
+		return end, err
 	}
 	if change.Action == resources.None {
-		return Unchanged, e.observe(f, it)
+		end.outcome = Unchanged
+		return end, e.observe(f, it)
 	}
 	if err := e.record(func(j *state.Journal) error { return j.Intend(intent(it, change)) }); err != nil {
-		return Failed, err
+		return end, err
 	}
 	t := &task{engine: e, index: i, item: it, need: change.Need.Disk}
-	if err := t.runSteps(ctx, change.Steps); err != nil {
-		return Failed, e.giveUp(it, err)
+	err = t.runSteps(ctx, change.Steps)
+	end.kept = t.kept
+	if err != nil {
+		return end, e.giveUp(it, err)
 	}
 	f = e.o.Probe(context.WithoutCancel(ctx), it.Resource.Spec.Reads())
 	if err := settled(it, f, nil); err != nil {
-		return Failed, e.giveUp(it, err)
+		return end, e.giveUp(it, err)
 	}
-	return Done, e.record(func(j *state.Journal) error { return j.Done(entry(j, it, change.Action, f, t.kept)) })
+	end.outcome, end.packages = Done, packages(change)
+	return end, e.record(func(j *state.Journal) error { return j.Done(entry(j, it, change.Action, f, replaced(t.kept))) })
+}
+
+// packages is what a change does to the packages of an environment by building
+// a generation.
+func packages(c resources.Change) []resources.PackageChange {
+	for _, s := range c.Steps {
+		if _, builds := s.(resources.Seal); builds {
+			return c.Packages
+		}
+	}
+	return nil
+}
+
+// replaced is the content that the journal remembers of an item: it writes one
+// file that is not its own, if any.
+func replaced(kept []Kept) facts.SHA256 {
+	if len(kept) == 0 {
+		return facts.SHA256{}
+	}
+	return kept[0].SHA256
 }
 
 // checked is the outcome of an item without steps.
@@ -135,17 +162,25 @@ func stepText(s resources.Step) string {
 	case resources.Run:
 		return programText(s)
 	case resources.Reuse:
-		return fmt.Sprintf("%d packages of generation %s", len(s.Dists), path.Base(s.From))
+		return count(len(s.Dists), "package") + " of generation " + path.Base(s.From)
 	case resources.Compile:
 		return "bytecode of generation " + path.Base(s.Generation)
 	case resources.Prove:
 		return strings.Join(s.Imports, ", ")
 	case resources.Seal:
-		return fmt.Sprintf("generation %s: %d packages", path.Base(s.Generation), len(s.Packages))
+		return fmt.Sprintf("generation %s: %s", path.Base(s.Generation), count(len(s.Packages), "package"))
 	case resources.Switch:
 		return s.Link + " -> " + path.Base(s.Target)
 	}
 	return ""
+}
+
+// count is "1 package", "2 packages".
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // programText names a program and what it is asked to do: its words up to the

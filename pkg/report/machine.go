@@ -88,7 +88,7 @@ func describeEnvironment(e facts.Environment) environment {
 func (p *page) machine(m Machine) {
 	has := m.installed()
 	for _, e := range has.Environments {
-		p.environment(e)
+		p.environment(e, listing{all: true})
 	}
 	var rows [][2]string
 	if has.GPU != nil {
@@ -118,9 +118,15 @@ func gpuText(g facts.GPU) string {
 	return g.Vendor + ", driver " + g.Driver
 }
 
-// environment prints one environment: where, which Python, what is installed, how
-// to enter.
-func (p *page) environment(e environment) {
+// listing says which packages of an environment are named.
+type listing struct {
+	all     bool
+	changed []resources.PackageChange
+}
+
+// environment prints one environment: where, which Python, how to enter, and of
+// what is installed as much as is asked for.
+func (p *page) environment(e environment, l listing) {
 	p.heading("Environment " + Escape(e.Name))
 	switch {
 	case e.Foreign != "":
@@ -128,12 +134,12 @@ func (p *page) environment(e environment) {
 	case e.Generation == "":
 		p.line(2, "%s is not built yet", e.Path)
 	default:
-		p.built(e)
+		p.built(e, l)
 	}
 	p.blank()
 }
 
-func (p *page) built(e environment) {
+func (p *page) built(e environment, l listing) {
 	rows := [][2]string{{"path", e.Path}, {"generation", e.Generation}}
 	python := e.Python
 	if e.Base != "" {
@@ -144,12 +150,18 @@ func (p *page) built(e environment) {
 		[2]string{"python", python},
 		[2]string{"enter", e.Enter["sh"]},
 		[2]string{"or", e.Enter["run"]},
-		[2]string{"packages", fmt.Sprint(len(e.Packages))},
+		[2]string{"packages", packagesText(e, l)},
 	)
 	if len(e.Damage) > 0 {
 		rows = append(rows, [2]string{"damaged", fmt.Sprintf("in %s; `reconcile heal` builds a sound one", count(len(e.Damage), "place"))})
 	}
 	p.table(2, rows)
+	if !l.all {
+		for _, c := range l.changed {
+			p.packageChange(4, c)
+		}
+		return
+	}
 	names := make([]string, len(e.Packages))
 	for i, pkg := range e.Packages {
 		names[i] = pkg.Name + " " + pkg.Version
@@ -158,6 +170,19 @@ func (p *page) built(e environment) {
 		}
 	}
 	p.columns(4, names)
+}
+
+// packagesText is how many packages there are, what changed among them, and where
+// the list is if it does not follow.
+func packagesText(e environment, l listing) string {
+	switch n := fmt.Sprint(len(e.Packages)); {
+	case l.all:
+		return n
+	case len(l.changed) > 0:
+		return fmt.Sprintf("%s, %d changed; `reconcile status` lists them", n, len(l.changed))
+	default:
+		return n + "; `reconcile status` lists them"
+	}
 }
 
 // columns prints short texts beside each other where there is room, in the order

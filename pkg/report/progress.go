@@ -44,7 +44,7 @@ type progress struct {
 	w  io.Writer
 	o  Options
 
-	total   int // items
+	total   int // changes
 	ended   int
 	counted int // ended without a line
 	running map[resources.Addr]*activity
@@ -191,9 +191,12 @@ func (v *progress) end(e apply.Event) {
 	case i > 0:
 		v.order = slices.Delete(v.order, i, i+1)
 	}
-	v.ended++
-	if e.Outcome == apply.Unchanged && e.Action == resources.None {
-		return // a check that holds: the plan said so
+	check := e.Action == resources.None || e.Action == resources.Blocked
+	if e.Outcome == apply.Unchanged && check {
+		return // it holds: the plan said so
+	}
+	if !check {
+		v.ended++
 	}
 	quick := e.Kind == apply.ItemDone && e.Elapsed < slow && (a == nil || !isLong(a.step))
 	if v.isMany() && quick {
@@ -201,7 +204,7 @@ func (v *progress) end(e apply.Event) {
 		return
 	}
 	text, c := ending(e)
-	if v.total > 0 {
+	if v.total > 0 && !check {
 		text += fmt.Sprintf(" (%d of %d)", v.ended, v.total)
 	}
 	v.say(c, e.Addr, "", text)

@@ -11,6 +11,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/golden"
 	"github.com/reconcile-ml/reconcile/pkg/apply"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/report"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -41,7 +42,7 @@ func watch(hear func(apply.Event)) {
 		hear(e)
 	}
 	const mb = 1_000_000
-	say(0, apply.Event{Kind: apply.PlanStarted, Total: 5})
+	say(0, apply.Event{Kind: apply.PlanStarted, Total: 4})
 	say(0, apply.Event{Kind: apply.ItemDone, Addr: diskAddr, Outcome: apply.Unchanged})
 	say(0, apply.Event{Kind: apply.ItemStarted, Addr: fileAddr, Action: resources.Create})
 	say(20*time.Millisecond, apply.Event{Kind: apply.ItemDone, Addr: fileAddr, Action: resources.Create, Outcome: apply.Done, Elapsed: 20 * time.Millisecond})
@@ -57,8 +58,8 @@ func watch(hear func(apply.Event)) {
 	say(time.Second, apply.Event{Kind: apply.Log, Addr: venvAddr, Stream: "stderr", Text: "Resolved 53 packages"})
 	say(time.Second, apply.Event{Kind: apply.Note, Addr: venvAddr, Text: "copied, since links do not work here"})
 	say(21*time.Second, apply.Event{Kind: apply.ItemFailed, Addr: venvAddr, Action: resources.Replace, Outcome: apply.Failed, Elapsed: 35 * time.Second, Err: failure()})
-	say(0, apply.Event{Kind: apply.ItemSkipped, Addr: lateAddr, Outcome: apply.Skipped, Err: &diag.Problem{Summary: "not done, since venv.local failed"}})
-	say(0, apply.Event{Kind: apply.Finished, Total: 5, Elapsed: time.Since(start)})
+	say(0, apply.Event{Kind: apply.ItemSkipped, Addr: lateAddr, Action: resources.Defer, Outcome: apply.Skipped, Err: &diag.Problem{Summary: "not done, since venv.local failed"}})
+	say(0, apply.Event{Kind: apply.Finished, Total: 4, Elapsed: time.Since(start)})
 }
 
 func TestProgress(t *testing.T) {
@@ -148,7 +149,10 @@ func result() *apply.Result {
 	return &apply.Result{Elapsed: 35 * time.Second, Items: []apply.ItemResult{
 		{Addr: diskAddr, Outcome: apply.Unchanged},
 		{Addr: fileAddr, Action: resources.Create, Outcome: apply.Done, Elapsed: 20 * time.Millisecond},
-		{Addr: toolAddr, Action: resources.Update, Outcome: apply.Done, Elapsed: 12500 * time.Millisecond},
+		{
+			Addr: toolAddr, Action: resources.Update, Outcome: apply.Done, Elapsed: 12500 * time.Millisecond,
+			Kept: []apply.Kept{{Path: "it's.py", SHA256: facts.SHA256{1}, Copy: ".reconcile/linux-x86_64-1f2e3d4c/kept/0100"}},
+		},
 		{Addr: venvAddr, Action: resources.Replace, Outcome: apply.Failed, Cause: failure(), Elapsed: 35 * time.Second},
 		{Addr: lateAddr, Action: resources.Defer, Outcome: apply.Skipped, Cause: &diag.Problem{Summary: "not done, since venv.local failed"}},
 	}}
@@ -156,6 +160,53 @@ func result() *apply.Result {
 
 func TestSummary(t *testing.T) {
 	page(t, "summary", func(b *bytes.Buffer, o report.Options) error { return report.Summary(b, result(), machine(o)) })
+}
+
+// TestSummaryListsPackages holds that all packages are named only when they are
+// news.
+func TestSummaryListsPackages(t *testing.T) {
+	changed := []resources.PackageChange{{Name: "pandas", Actual: "2.3.2", Desired: "2.3.3"}}
+	for name, c := range map[string]struct {
+		item      apply.ItemResult
+		verbose   bool
+		has, lack string
+	}{
+		"created":  {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Done, Packages: changed}, has: "numpy 1.26.4", lack: "status` lists"},
+		"updated":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done, Packages: changed}, has: "7, 1 changed; `reconcile status` lists them\n", lack: "numpy"},
+		"changes":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done, Packages: changed}, has: "    ~ pandas 2.3.2 -> 2.3.3\n", lack: "pandas 2.3.3\n    trafilatura"},
+		"switched": {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done}, has: "packages    7; `reconcile status` lists them\n", lack: "pandas"},
+		"failed":   {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Failed, Cause: failure()}, has: "packages    7; ", lack: "pandas"},
+		"verbose":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done}, verbose: true, has: "numpy 1.26.4", lack: "status` lists"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.item.Addr = venvAddr
+			var b bytes.Buffer
+			if err := report.Summary(&b, &apply.Result{Items: []apply.ItemResult{c.item}}, machine(report.Options{Verbose: c.verbose})); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(b.String(), c.has) || strings.Contains(b.String(), c.lack) {
+				t.Errorf("want %q and no %q in\n%s", c.has, c.lack, &b)
+			}
+		})
+	}
+}
+
+// TestSummaryOfManyReplaced names as many replaced files as one reads.
+func TestSummaryOfManyReplaced(t *testing.T) {
+	r := &apply.Result{}
+	for range 25 {
+		r.Items = append(r.Items, apply.ItemResult{Addr: fileAddr, Action: resources.Update, Outcome: apply.Done, Kept: []apply.Kept{{Path: "-a b", Copy: ".reconcile/x/kept/00"}}})
+	}
+	var b bytes.Buffer
+	if err := report.Summary(&b, r, report.Machine{Options: report.Options{Width: 40}}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), "; its old content comes back with: cp .reconcile/x/kept/00 './-a b'\n"); n != 20 {
+		t.Errorf("%d files are named in\n%s", n, &b)
+	}
+	if !strings.Contains(b.String(), "Replaced 5 files more;") || !strings.Contains(b.String(), ".reconcile/x/runs") {
+		t.Errorf("the others are not counted in\n%s", &b)
+	}
 }
 
 func TestSummaryEndings(t *testing.T) {

@@ -19,7 +19,11 @@ func (p *page) step(s resources.Step) {
 	case resources.Run:
 		p.command(s)
 	case resources.WriteFile:
-		p.line(stepIndent, "write %s (%s, %s)", s.Path, s.Mode, bytesize.Format(int64(len(s.Content))))
+		kept := ""
+		if !s.Replaces.IsZero() {
+			kept = " (what is there is kept)"
+		}
+		p.line(stepIndent, "%s%s", stepText(s), kept)
 		if !isOurs(s.Path) {
 			p.fileDiff(s)
 		}

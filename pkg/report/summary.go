@@ -3,24 +3,76 @@ package report
 import (
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/apply"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Summary prints how an apply ended: what stands in each environment now, each
-// failure with what to do, what was skipped, and last the counts.
+// mostKept is how many replaced files are named one by one.
+const mostKept = 20
+
+// Summary prints how an apply ended: what stands in each environment now, how
+// replaced files come back, each failure with what to do, what was skipped, and
+// last the counts. A new environment has all its packages listed, one that was
+// updated those that changed.
 func Summary(w io.Writer, r *apply.Result, after Machine) error {
 	p := newPage(w, after.Options)
 	for _, e := range after.installed().Environments {
-		p.environment(e)
+		p.environment(e, p.listing(r, e.Name))
 	}
+	p.kept(r)
 	for _, outcome := range []apply.Outcome{apply.Failed, apply.Skipped, apply.Interrupted} {
 		p.unfinished(r, outcome)
 	}
 	p.recap(r, after)
 	return p.close()
+}
+
+// listing says which packages of an environment a summary names.
+func (p *page) listing(r *apply.Result, environment string) listing {
+	for i := range r.Items {
+		item := &r.Items[i]
+		if item.Addr != (resources.Addr{Kind: "venv", Name: environment}) || item.Outcome != apply.Done {
+			continue
+		}
+		return listing{all: item.Action == resources.Create || p.o.Verbose, changed: item.Packages}
+	}
+	return listing{all: p.o.Verbose}
+}
+
+// kept names each file that was replaced, with the command that brings its
+// content back. Commands stay whole, so that they can be copied.
+func (p *page) kept(r *apply.Result) {
+	n := 0
+	last := apply.Kept{}
+	for i := range r.Items {
+		for _, k := range r.Items[i].Kept {
+			if n++; n > mostKept {
+				last = k
+				continue
+			}
+			back := Command([]string{"cp", k.Copy, operand(k.Path)})
+			p.raw("Replaced " + Escape(k.Path) + "; its old content comes back with: " + back + "\n")
+		}
+	}
+	if n > mostKept {
+		runs := layout.Runs(path.Dir(path.Dir(last.Copy)))
+		p.line(0, "Replaced %s more; the record of this run below %s names them and their copies.", count(n-mostKept, "file"), runs)
+	}
+	if n > 0 {
+		p.blank()
+	}
+}
+
+// operand is a path that no program takes for an option.
+func operand(path string) string {
+	if strings.HasPrefix(path, "-") {
+		return "./" + path
+	}
+	return path
 }
 
 // unfinished prints the items that ended so. A failure has its whole problem; of
