@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/pkg/facts"
@@ -36,13 +38,10 @@ secrets; `+"`reconcile plan --facts FILE`"+` plans for the machine elsewhere.`, 
 	return cmd
 }
 
-// without returns the keys that f does not know.
+// without returns the keys that f does not know, in the place of keys.
 func without(keys []facts.Key, f *facts.Facts) []facts.Key {
-	var out []facts.Key
-	for _, k := range keys {
-		if _, _, ok := f.Lookup(k); !ok {
-			out = append(out, k)
-		}
-	}
-	return out
+	return slices.DeleteFunc(keys, func(k facts.Key) bool {
+		_, _, known := f.Lookup(k)
+		return known
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -75,9 +76,19 @@ func (p *project) load() error {
 	if err != nil {
 		return err
 	}
-	p.manifest, err = manifest.Load(confined.FS(), p.name)
-	return err
+	if p.manifest, err = manifest.Load(confined.FS(), p.name); err != nil {
+		return err
+	}
+	if len(p.manifest.Files)+len(p.manifest.Directories) >= manyResources {
+		runtime.GC()
+	}
+	return nil
 }
+
+// manyResources is from where the nodes of a manifest are collected at once, not
+// when the heap has doubled: they weigh ten times its text, are of no use any
+// more, and would be the greater part of the peak.
+const manyResources = 5000
 
 // locate returns the project root and the name of the manifest in it.
 func (a *app) locate() (root, name string, err error) {
@@ -154,7 +165,9 @@ func (a *app) look(ctx context.Context, p *project) (*machine, error) {
 		return nil, err
 	}
 	m.facts.Merge(early)
-	m.facts.Merge(p.probe(ctx, without(planner.Keys(m.resources), m.facts)))
+	rest := p.probe(ctx, without(planner.Keys(m.resources), m.facts))
+	rest.Merge(m.facts) // the few into the many: these are not held twice
+	m.facts = rest
 	return m, nil
 }
 
