@@ -18,7 +18,7 @@ var aliasProblem = diag.Problem{
 }
 
 // audit walks all nodes once and reports what no manifest may use, wherever it
-// stands: anchors, aliases, merge keys, tags of one's own, control characters
+// stands: anchors, aliases, merge keys, tags, control characters
 // written as escapes, and nesting beyond maxDepth. A node that it reports loses
 // its kind, so that nothing reports it again or descends into it.
 func (s *source) audit(n *yaml.Node, depth int) {
@@ -28,7 +28,7 @@ func (s *source) audit(n *yaml.Node, depth int) {
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
 		s.reject(n, aliasProblem)
 		return
-	case n.Style&yaml.TaggedStyle != 0 && !coreTag(n.Tag):
+	case n.Style&yaml.TaggedStyle != 0: // !!int says what a reader would not believe of a text
 		s.reject(n, diag.Problem{
 			Code: "manifest.tag", Summary: "tags are not allowed", Found: quote(n.Tag),
 			Hint: "remove the tag, or quote a text that begins with !",
@@ -64,14 +64,4 @@ func (s *source) audit(n *yaml.Node, depth int) {
 func (s *source) reject(n *yaml.Node, p diag.Problem) {
 	s.report(n.Line, n.Column, p)
 	n.Kind = 0
-}
-
-// coreTag reports whether a tag only says what the value is anyway. Text is
-// taken as written whatever its tag says.
-func coreTag(tag string) bool {
-	switch tag {
-	case "!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq":
-		return true
-	}
-	return false
 }

@@ -11,7 +11,7 @@ var codes = map[string]string{
 	"manifest.directive":         "YAML directives (%YAML, %TAG) are not allowed.",
 	"manifest.documents":         "A manifest is one YAML document.",
 	"manifest.anchor":            "Anchors (&), aliases (*) and merge keys (<<) are not allowed: every value stands where it is used.",
-	"manifest.tag":               "YAML tags (!name) are not allowed.",
+	"manifest.tag":               "YAML tags (!name, !!int) are not allowed: a value is what its key needs.",
 	"manifest.too-deep":          "Values are nested more than 100 deep.",
 	"manifest.too-many-values":   "The text has so many values that it cannot be an honest manifest of its size.",
 	"manifest.format-version":    "The manifest is written for another version of the format. Version 1 is what this program reads.",

@@ -2,8 +2,10 @@ package manifest
 
 import (
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 
 	"gopkg.in/yaml.v3"
 
@@ -92,7 +94,7 @@ func (l *loader) common(e *Environment, v *[18]*yaml.Node) {
 	if v[1] != nil {
 		e.Python = l.python(v[1])
 	}
-	e.Packages = l.packages(v[2])
+	e.Packages = l.packages(v[2], l.lockedVersions(v[10]))
 	e.Match = l.match(v[3])
 	l.prove(e, v[4])
 	e.Places = l.places(v[5])
@@ -177,26 +179,26 @@ func (l *loader) python(n *yaml.Node) string {
 	return ""
 }
 
-// packages reads pins. Names are compared as installers do.
-func (l *loader) packages(n *yaml.Node) []lock.Pin {
+// packages reads pins. Names are compared as installers do. locked is for hints.
+func (l *loader) packages(n *yaml.Node, locked func(name string) string) []lock.Pin {
 	items := l.items(n, "packages")
 	pins := make([]lock.Pin, 0, len(items))
 	seen := make(map[string]diag.Pos, len(items))
 	for _, item := range items {
 		var v [5]*yaml.Node
 		if item.Kind == yaml.ScalarNode && item.Tag != "!!null" {
-			l.problem(item, "wrong-type", "a package must be a mapping", sort(item), "write "+pinOf(item.Value))
+			l.problem(item, "wrong-type", "a package must be a mapping", sort(item), "write "+pinOf(item.Value, locked))
 			continue
 		}
 		if !l.object(item, &packageShape, v[:]) || v[0] == nil || v[1] == nil {
 			continue
 		}
 		p := lock.Pin{Pos: l.at(v[0])}
-		p.Name = l.packageName(v[0])
-		p.Version = l.pin(v[1])
+		p.Name = l.packageName(v[0], locked)
+		p.Version = l.pin(v[1], p.Name, locked)
 		p.Why = l.optionalText(v[2], "why")
 		for _, extra := range l.items(v[3], "extras") {
-			if name := l.packageName(extra); name != "" {
+			if name := l.packageName(extra, locked); name != "" {
 				p.Extras = append(p.Extras, name)
 			}
 		}
@@ -217,8 +219,35 @@ func (l *loader) packages(n *yaml.Node) []lock.Pin {
 	return pins
 }
 
-// pinOf turns "pandas>=2.1" into the form of a pin, for hints.
-func pinOf(requirement string) string {
+// lockedVersions returns a function that answers which version of a package the
+// lock at n has, or "". The lock is read when it is first asked.
+func (l *loader) lockedVersions(n *yaml.Node) func(name string) string {
+	read := sync.OnceValue(func() *lock.Lock {
+		if n == nil || n.Kind != yaml.ScalarNode || !fs.ValidPath(n.Value) {
+			return nil
+		}
+		if info, err := fs.Stat(l.fsys, n.Value); err != nil || !info.Mode().IsRegular() {
+			return nil
+		}
+		locked, _ := lock.Read(l.fsys, n.Value) // a damaged one is reported elsewhere
+		return locked
+	})
+	return func(name string) string {
+		locked := read()
+		if locked == nil {
+			return ""
+		}
+		i := slices.IndexFunc(locked.Packages, func(p lock.Package) bool { return p.Name == pep.Normalize(name) })
+		if i < 0 {
+			return ""
+		}
+		return locked.Packages[i].Version
+	}
+}
+
+// pinOf turns "pandas>=2.1" into the form of a pin, for hints: with the version
+// that the lock has, else that of the range.
+func pinOf(requirement string, locked func(name string) string) string {
 	end := strings.IndexFunc(requirement, func(r rune) bool { return strings.ContainsRune("=<>!~ ;[@", r) })
 	name, version := requirement, ""
 	if end >= 0 {
@@ -226,6 +255,8 @@ func pinOf(requirement string) string {
 	}
 	if !pep.ValidName(name) {
 		name = "NAME"
+	} else if v := locked(name); v != "" {
+		version = v
 	}
 	if version == "" {
 		version = "VERSION"
@@ -233,7 +264,7 @@ func pinOf(requirement string) string {
 	return fmt.Sprintf("{name: %s, version: %s}", name, version)
 }
 
-func (l *loader) packageName(n *yaml.Node) string {
+func (l *loader) packageName(n *yaml.Node, locked func(name string) string) string {
 	v, ok := l.scalar(n, "name")
 	if !ok || pep.ValidName(v) && len(v) <= 200 {
 		return v
@@ -242,14 +273,14 @@ func (l *loader) packageName(n *yaml.Node) string {
 	if strings.Contains(v, "[") {
 		hint = "write extras in a list of their own: extras: [NAME]"
 	} else if strings.ContainsAny(v, "=<>~") {
-		hint = "write " + pinOf(v)
+		hint = "write " + pinOf(v, locked)
 	}
 	l.problem(n, "name", quote(v)+" is no name of a package", "", hint)
 	return ""
 }
 
-// pin reads one exact version.
-func (l *loader) pin(n *yaml.Node) string {
+// pin reads the one exact version of a package.
+func (l *loader) pin(n *yaml.Node, name string, locked func(name string) string) string {
 	v, ok := l.scalar(n, "version")
 	if !ok {
 		return ""
@@ -258,7 +289,9 @@ func (l *loader) pin(n *yaml.Node) string {
 		return v
 	}
 	hint := "write one exact version, such as 2.1.0"
-	if version := exact(v); version != "" {
+	if version := locked(name); version != "" {
+		hint = "write the version that the lock has: version: " + version
+	} else if version := exact(v); version != "" {
 		hint = "write the pin, such as version: " + version
 	}
 	summary := "not a version by PEP 440"

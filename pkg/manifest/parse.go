@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
@@ -58,7 +59,8 @@ func decode(text []byte) (*yaml.Node, error) {
 type complaint struct {
 	says    string // the start of its message
 	parser  bool   // said by its parser, whose lines count from 0 and may be those of the context
-	opening bool   // the line is that of a bracket or quote that is not closed
+	opening bool   // the line is that of a bracket that is not closed
+	start   bool   // said of the first character of a value
 	summary string
 	hint    string
 }
@@ -71,10 +73,11 @@ var complaints = []complaint{
 	{says: "did not find expected node content", parser: true, summary: "a value is missing or malformed", hint: "check the brackets and commas"},
 	{says: "mapping values are not allowed", summary: "a colon where no value can begin", hint: "quote a text that holds \": \", and check the indentation"},
 	{says: "could not find expected ':'", summary: "a key without a colon", hint: "write \"key: value\", with a blank after the colon and after the dash of a list"},
-	{says: "found unexpected end of stream", opening: true, summary: "the quote that begins here is not closed", hint: "close it, or double a quote inside of single quotes"},
-	{says: "found unexpected document indicator", opening: true, summary: "the quote that begins here is not closed", hint: "close it"},
+	{says: "found unexpected end of stream", summary: "the quote that begins here is not closed", hint: "close it, or double a quote inside of single quotes"},
+	{says: "found unexpected document indicator", summary: "the quote that begins here is not closed", hint: "close it"},
 	{says: "found unknown escape character", summary: "an unknown escape between double quotes", hint: "write \\\\ for a backslash, or use single quotes"},
-	{says: "found character that cannot start any token", summary: "a value cannot begin with this character", hint: "quote texts that begin with @, ` or %, and indent with spaces"},
+	{says: "found character that cannot start any token", start: true, summary: "a value cannot begin with this character", hint: "quote texts that begin with @, `, %, > or |, and indent with spaces"},
+	{says: "did not find expected comment or line break", start: true, summary: "a value cannot begin with this character", hint: "quote texts that begin with > or |"},
 	{says: "found a tab character", summary: "a tab in the indentation", hint: "indent with spaces"},
 	{says: "exceeded max depth", summary: "values are nested too deeply", hint: "no manifest needs more than 10 levels"},
 	{says: "a second document begins here", summary: "a second document begins here", hint: "a manifest is one document"},
@@ -98,6 +101,11 @@ func (s *source) syntax(err error) {
 	if s.tabIndentation(max(line, 1)) {
 		return
 	}
+	if q := s.badQuote(); q != nil {
+		summary, hint := q.problem()
+		s.report(q.line, q.col, diag.Problem{Code: "manifest.syntax", Summary: summary, Hint: hint})
+		return
+	}
 	for _, c := range complaints {
 		if !strings.HasPrefix(m[2], c.says) {
 			continue
@@ -107,6 +115,13 @@ func (s *source) syntax(err error) {
 			if !c.opening {
 				line = s.firstLine(m[2], line)
 			}
+		}
+		if c.start && s.badStart(line, c) {
+			return
+		}
+		if above := s.withoutColon(line); above > 0 && strings.HasPrefix(c.says, "mapping values") {
+			s.syntaxAt(above, "a key without a colon", "write \"key: value\", with a blank after the colon")
+			return
 		}
 		s.syntaxAt(line, c.summary, c.hint)
 		return
@@ -125,6 +140,36 @@ func (s *source) syntaxAt(line int, summary, hint string) {
 	}
 	col := len(text) - len(strings.TrimLeft(text, " ")) + 1
 	s.report(line, col, diag.Problem{Code: "manifest.syntax", Summary: summary, Hint: hint})
+}
+
+// badStart reports the first value of a line that begins with a character that
+// none may begin with.
+func (s *source) badStart(line int, c complaint) bool {
+	text := s.line(line)
+	at := regexp.MustCompile("(?:^|[:-] |[\\[{,]) *([@`%>|])").FindStringSubmatchIndex(text)
+	if at == nil {
+		return false
+	}
+	s.report(line, utf8.RuneCountInString(text[:at[2]])+1, diag.Problem{Code: "manifest.syntax", Summary: c.summary, Hint: c.hint})
+	return true
+}
+
+// withoutColon returns the line above, blanks and comments aside, if it looks like
+// a key that lacks its colon: as far indented as the line, and without one. Else 0.
+func (s *source) withoutColon(line int) int {
+	here := s.line(line)
+	for n := line - 1; n > 0; n-- {
+		text := s.line(n)
+		word := strings.TrimSpace(text)
+		if word == "" || word[0] == '#' {
+			continue
+		}
+		if indentation([]byte(text)) != indentation([]byte(here)) || strings.ContainsAny(word, ":{[") || word[0] == '-' {
+			return 0
+		}
+		return n
+	}
+	return 0
 }
 
 // firstLine returns the first line, not before from, up to which the text has

@@ -165,7 +165,7 @@ func forbidden(r rune) bool {
 	return false
 }
 
-// scanMarkers reports directives and document markers, which only count at the
+// scanMarkers reports directives, document markers and what a merge left, which only count at the
 // start of a line; --- may open the file.
 func (s *source) scanMarkers() bool {
 	content := false // something other than comments was seen
@@ -184,6 +184,12 @@ func (s *source) scanMarkers() bool {
 			s.reportAt(offset, diag.Problem{
 				Code: "manifest.directive", Summary: "a line begins with %, which is a YAML directive",
 				Hint: "remove the directive, or quote the text",
+			})
+			return false
+		case isConflict(line):
+			s.reportAt(offset, diag.Problem{
+				Code: "manifest.syntax", Summary: "a merge conflict marker",
+				Hint: "decide between the two sides, and remove all lines that begin with <<<<<<<, =======, >>>>>>> or |||||||",
 			})
 			return false
 		case isMarker(line, "---") && !content:
@@ -206,4 +212,15 @@ func (s *source) scanMarkers() bool {
 func isMarker(line []byte, marker string) bool {
 	rest, ok := bytes.CutPrefix(line, []byte(marker))
 	return ok && (len(rest) == 0 || rest[0] <= ' ')
+}
+
+// isConflict reports whether a line is one that version control writes between
+// two sides of a file that it could not merge.
+func isConflict(line []byte) bool {
+	for _, marker := range []string{"<<<<<<<", "=======", ">>>>>>>", "|||||||"} {
+		if isMarker(line, marker) {
+			return true
+		}
+	}
+	return false
 }
