@@ -21,7 +21,7 @@ func TestRecordedMachines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{"linux-h100": exitBlocked, "mac-m4-full": exitBlocked}
+	want := map[string]int{"mac-m4-full": exitBlocked}
 	for _, file := range machines {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		t.Run(name, func(t *testing.T) {

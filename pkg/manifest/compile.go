@@ -140,12 +140,9 @@ func (c *compiler) files() {
 // environment adds the selected environment and what it needs.
 func (c *compiler) environment(s Selection, e *Environment) error {
 	if e.Type != "venv" {
-		c.add(e.Type, e.Name, e.Pos, e.Protect, &unmanaged{environment: e.Name, problem: diag.Problem{
-			Code: "environment.not-manageable", Pos: e.Pos,
-			Summary: "environments of type conda are declared, but this version does not manage them",
-			Found:   "environment " + e.Name,
-			Hint:    "make the environment by hand, or choose one of type venv by --env",
-		}})
+		problem := e.Unmanaged()
+		problem.Severity = diag.Warn
+		c.add(e.Type, e.Name, e.Pos, e.Protect, &unmanaged{environment: e.Name, problem: *problem})
 		return nil
 	}
 	c.list = append(c.list, c.m.Tools(e)...)
@@ -172,6 +169,19 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 	}
 	c.add("venv", e.Name, e.Pos, e.Protect, spec)
 	return nil
+}
+
+// Unmanaged returns why this version does not manage an environment; nil if it
+// does.
+func (e *Environment) Unmanaged() *diag.Problem {
+	if e.Type == "venv" {
+		return nil
+	}
+	return &diag.Problem{
+		Code: "environment.not-manageable", Pos: e.Pos,
+		Summary: fmt.Sprintf("environment %s is of type %s, which is declared but not managed by this version", e.Name, e.Type),
+		Hint:    "make this environment by hand; `--env NAME` chooses one of type venv",
+	}
 }
 
 // Tools returns the resources that building or locking an environment of type
@@ -228,9 +238,8 @@ func (e *Environment) Requests() []string {
 	return requests
 }
 
-// unmanaged is an environment of a type that this version cannot make. It is
-// shown as blocked, so that the rest of the machine can still be brought to the
-// manifest.
+// unmanaged is an environment of a type that this version cannot make. It is a
+// warning in every plan, and the rest of the machine is brought to the manifest.
 type unmanaged struct {
 	environment string
 	problem     diag.Problem
@@ -242,8 +251,8 @@ func (u *unmanaged) Owns() facts.Key { return facts.EnvironmentKey(u.environment
 // Reads is nothing: the answer does not depend on the machine.
 func (u *unmanaged) Reads() []facts.Key { return nil }
 
-// Diff blocks.
+// Diff changes nothing and warns.
 func (u *unmanaged) Diff(facts.View) resources.Change {
 	p := u.problem
-	return resources.Block(&p)
+	return resources.Change{Summary: "not managed by this version", Problem: &p}
 }
