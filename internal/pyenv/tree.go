@@ -184,7 +184,7 @@ func isFrame(rel string, isDir, sealed bool) bool {
 	case "":
 		return base == "pyvenv.cfg" || base == "CACHEDIR.TAG" || base == ".gitignore" || base == "lib64"
 	case "bin/":
-		return activates(base) || isPythonName(base)
+		return activates(base) || isPythonName(base) || IsPipName(base)
 	case "reconcile/":
 		return base == "requirements.txt" // what the installer was given
 	case "reconcile/bin/":
@@ -192,6 +192,10 @@ func isFrame(rel string, isDir, sealed bool) bool {
 	}
 	return strings.HasSuffix(dir, "/site-packages/") && strings.HasPrefix(base, "_virtualenv.")
 }
+
+// IsPipName reports whether a program of bin is a name of pip. Where no package
+// brings one, apply writes programs of these names that say what to do instead.
+func IsPipName(base string) bool { return base == "pip" || base == "pip3" }
 
 func isPythonName(base string) bool {
 	return base == "python" || base == "python3" || strings.HasPrefix(base, "python3.") && !strings.Contains(base, "config")

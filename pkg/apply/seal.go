@@ -39,6 +39,9 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 		return unsound(damage)
 	}
 	crashpoint.Here(crashpoint.SealVerified)
+	if err := t.pipSigns(gen); err != nil {
+		return err
+	}
 	if err := t.launchers(gen); err != nil {
 		return err
 	}
@@ -97,6 +100,31 @@ func unsound(damage []facts.Damage) error {
 		Code: "apply.seal", Summary: "what was installed is not what the lock names", Found: strings.Join(found, "\n"),
 		Hint: "the environment that is in use was not touched; run `reconcile apply` again; if it stays so, the cache is damaged: remove .reconcile/cache and apply once more",
 	}
+}
+
+// pipSign stands for pip in an environment that has none. Without it the shell
+// would go on to the pip of another Python, and change that one.
+const pipSign = `#!/bin/sh
+echo "reconcile: this environment is built from manifest.yaml and is never changed in place." >&2
+echo "Add the package there, then run: reconcile lock && reconcile apply" >&2
+exit 1
+`
+
+// pipSigns writes pipSign under the names of pip that no package brought.
+func (t *task) pipSigns(gen place) error {
+	for _, name := range []string{"pip", "pip3"} {
+		file := path.Join(gen.rel, "bin", name)
+		if _, err := t.root.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := t.launcher(file, pipSign, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // launchers writes the programs through which a generation is entered by its real
