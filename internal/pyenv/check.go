@@ -202,7 +202,7 @@ func comparePackages(genDir, sitePackages string, seal Seal) ([]facts.Damage, er
 		case !sealed:
 			at.What = "foreign"
 		case version != d.Version, seen[d.Name]:
-			at.What = "package"
+			at.What, at.Version, at.Sealed = "package", d.Version, version
 		case d.Problem != "":
 			at.What = "changed"
 		}

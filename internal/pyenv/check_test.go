@@ -162,7 +162,7 @@ func TestDamage(t *testing.T) {
 		{"another version", func(t *testing.T, dir string) {
 			remove(t, filepath.Join(dir, site, "Six-1.16.0.dist-info"))
 			install(t, dir, fakeDist{"six", "1.17.0", nil})
-		}, facts.Damage{What: "package", Path: site + "/six-1.17.0.dist-info", Dist: "six"}, all},
+		}, facts.Damage{What: "package", Path: site + "/six-1.17.0.dist-info", Dist: "six", Version: "1.17.0", Sealed: "1.16.0"}, all},
 		{
 			"one more", func(t *testing.T, dir string) { install(t, dir, fakeDist{"nltk", "3.9.4", nil}) },
 			facts.Damage{What: "foreign", Path: site + "/nltk-3.9.4.dist-info", Dist: "nltk"},
@@ -170,7 +170,7 @@ func TestDamage(t *testing.T) {
 		},
 		{
 			"metadata twice", func(t *testing.T, dir string) { install(t, dir, fakeDist{"six", "1.15.0", nil}) },
-			facts.Damage{What: "package", Path: site + "/six-1.15.0.dist-info", Dist: "six"},
+			facts.Damage{What: "package", Path: site + "/six-1.15.0.dist-info", Dist: "six", Version: "1.15.0", Sealed: "1.16.0"},
 			all,
 		},
 		{

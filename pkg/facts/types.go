@@ -218,6 +218,9 @@ type Damage struct {
 	What string `json:"what"`           // "missing", "foreign", "changed", "doubled", "interpreter", "package", "moved", "seal"; package pyenv says what each means
 	Path string `json:"path,omitempty"` // relative to the generation
 	Dist string `json:"dist,omitempty"` // normalised name of the distribution it belongs to
+	// Version is what a "package" has now, Sealed what it had; "" if that is not known.
+	Version string `json:"version,omitempty"`
+	Sealed  string `json:"sealed,omitempty"`
 }
 
 // CurrentGeneration returns the visible generation, or false if there is none.

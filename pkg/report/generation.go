@@ -67,18 +67,21 @@ func (p *page) grid(rows [][]string, heading color) {
 	}
 }
 
-// Damage prints what is no longer as it was sealed, one line each.
+// Damage prints what is no longer as it was installed, one line each, in the words
+// of the plan that mends it.
 func Damage(w io.Writer, list []facts.Damage, o Options) error {
 	p := newPage(w, o)
+	moved := false
 	for _, d := range list {
-		text := d.Path
-		switch {
-		case text == "":
-			text = d.Dist
-		case d.Dist != "":
-			text += " (" + d.Dist + ")"
+		if d.What == "moved" && moved {
+			continue // once for all files that show it
 		}
-		p.hang(0, red, d.What+"  ", text)
+		moved = moved || d.What == "moved"
+		thing := d.Thing()
+		if d.Dist != "" && thing == d.Path {
+			thing += " (" + d.Dist + ")"
+		}
+		p.hang(0, red, thing+": ", d.Words())
 	}
 	return p.close()
 }

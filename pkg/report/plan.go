@@ -226,6 +226,8 @@ func saidBySteps(c *resources.Change, f resources.Field) bool {
 
 func (p *page) field(f resources.Field) {
 	switch {
+	case f.Desired == resources.Intact:
+		p.hang(6, plain, f.Path+": ", f.Actual)
 	case f.Actual == "":
 		p.hang(6, plain, f.Path+": ", f.Desired)
 	case f.Desired == "":

@@ -129,7 +129,9 @@ func TestDamage(t *testing.T) {
 	list := []facts.Damage{
 		{What: "missing", Path: "lib/a.py", Dist: "a"},
 		{What: "foreign", Path: "lib/b.py"},
-		{What: "package", Dist: "c"},
+		{What: "package", Dist: "c", Version: "1.16.0", Sealed: "1.17.0"},
+		{What: "moved", Path: "bin/pip"},
+		{What: "moved", Path: "bin/wheel"},
 	}
 	page(t, "damage", func(b *bytes.Buffer, o report.Options) error { return report.Damage(b, list, o) })
 }

@@ -110,6 +110,9 @@ type Field struct {
 	Desired string `json:"desired"`
 }
 
+// Intact is the Desired of a Field that tells of damage; its Actual says it all.
+const Intact = "intact"
+
 // A PackageChange is one distribution that comes, goes or changes version.
 type PackageChange struct {
 	Name    string `json:"name"`

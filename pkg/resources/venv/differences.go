@@ -31,21 +31,23 @@ func (s *Spec) differences(w wanted, current facts.Generation) ([]resources.Fiel
 	return fields, packages
 }
 
-// damage lists what is not as it was sealed.
+// damage lists what is no longer as it was installed. A generation that was moved
+// says so once, however many of its files show it.
 func damage(list []facts.Damage) []resources.Field {
-	var fields []resources.Field
-	for _, d := range list[:min(len(list), mostDamage)] {
-		name := d.Path
-		if name == "" {
-			name = d.Dist
+	fields := make([]resources.Field, 0, min(len(list), mostDamage)+1)
+	more, moved := 0, false
+	for _, d := range list {
+		switch {
+		case d.What == "moved" && moved:
+		case len(fields) == mostDamage:
+			more++
+		default:
+			moved = moved || d.What == "moved"
+			fields = append(fields, resources.Field{Path: d.Thing(), Actual: d.Words(), Desired: resources.Intact})
 		}
-		if name == "" {
-			name = "generation " + d.What
-		}
-		fields = append(fields, resources.Field{Path: name, Actual: d.What, Desired: "as sealed"})
 	}
-	if more := len(list) - mostDamage; more > 0 {
-		fields = append(fields, resources.Field{Path: "damage", Actual: fmt.Sprintf("and %d more", more), Desired: "as sealed"})
+	if more > 0 {
+		fields = append(fields, resources.Field{Path: "damage", Actual: fmt.Sprintf("and %d more", more), Desired: resources.Intact})
 	}
 	return fields
 }
