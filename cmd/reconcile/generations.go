@@ -130,7 +130,7 @@ func (e *environment) sound(ctx context.Context, generation string) error {
 	}
 	return &diag.Problem{
 		Code: "rollback.damaged", Summary: fmt.Sprintf("generation %s is damaged, so it stays out of sight", generation),
-		Found: fmt.Sprintf("%s %s", damage[0].Path, damage[0].What),
+		Found: damage[0].Thing() + ": " + damage[0].Words(),
 		Hint:  "name another one (`reconcile generations`), or set the manifest back and run `reconcile apply`",
 	}
 }
@@ -208,7 +208,7 @@ func (a *app) collect(ctx context.Context, p *project, o applyFlags, keep int, d
 		return err
 	}
 	if len(e.unneeded(keep)) == 0 {
-		_, err := fmt.Fprintf(a.out, "Nothing to free: environment %s keeps %d generations.\n", e.Name, len(e.Generations))
+		_, err := fmt.Fprintf(a.out, "Nothing to free: environment %s keeps %s.\n", e.Name, count(len(e.Generations), "generation"))
 		return err
 	}
 	for _, name := range e.unneeded(keep) {

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -114,7 +115,7 @@ func (a *app) writeLock(p *project, env *manifest.Environment, previous, l *lock
 	}
 	defer root.Close()
 	if old, err := root.ReadFile(env.Lock); err == nil && string(old) == string(content) {
-		_, err := fmt.Fprintf(a.out, "%s is up to date: %d packages\n", env.Lock, len(l.Packages))
+		_, err := fmt.Fprintf(a.out, "%s is up to date: %s\n", env.Lock, count(len(l.Packages), "package"))
 		return err
 	}
 	if _, err := atomicfile.MakeAll(root, path.Dir(env.Lock), 0o755); err != nil {
@@ -123,7 +124,7 @@ func (a *app) writeLock(p *project, env *manifest.Environment, previous, l *lock
 	if err := atomicfile.Write(root, env.Lock, 0o644, content); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.out, "Wrote %s: %d packages for %v\n", env.Lock, len(l.Packages), l.Platforms)
+	fmt.Fprintf(a.out, "Wrote %s: %s for %s\n", env.Lock, count(len(l.Packages), "package"), strings.Join(l.Platforms, ", "))
 	for _, c := range versions(previous, l) {
 		if err := report.PackageChange(a.out, c, a.report(a.out)); err != nil {
 			return err

@@ -21,8 +21,8 @@ func (a *app) verifyCommand() *cobra.Command {
 		Short: "check that the installed environment is still intact",
 		Long: long(`
 Compares every file of the visible generation with what its packages recorded: names
-and sizes, with --deep also every sha256. Exit 2 if something is missing, foreign or
-changed; `+"`reconcile heal`"+` then builds a sound one.`, readOnly, exitDone, exitError, exitDiffers),
+and sizes, with --deep also every sha256. Exit 2 if something is missing, changed or
+not installed by reconcile; `+"`reconcile heal`"+` then builds a sound one.`, readOnly, exitDone, exitError, exitDiffers),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := a.open(cmd.Context())
@@ -82,7 +82,7 @@ func (a *app) showDamage(e *environment, damage []facts.Damage, deep bool) error
 	if err := report.Damage(a.out, damage, a.report(a.out)); err != nil {
 		return err
 	}
-	return say(a.out, "Environment %s is damaged in %d places (generation %s); `reconcile heal` builds a sound one.", e.Name, len(damage), e.Current)
+	return say(a.out, "Environment %s is damaged in %s (generation %s); `reconcile heal` builds a sound one.", e.Name, count(len(damage), "place"), e.Current)
 }
 
 func (a *app) healCommand() *cobra.Command {
