@@ -27,11 +27,14 @@ var elsewhere = map[string]string{
 }
 
 // A scenario is a way from one manifest to the next. Every crash point on the way
-// is a place where the apply is killed.
+// is a place where the run is killed.
 type scenario struct {
 	name     string
-	from, to goal   // from is the zero goal where nothing was applied before
-	crash    string // kills a first apply there, before the one that is looked at
+	from, to goal         // from is the zero goal where nothing was applied before
+	crash    string       // kills a first apply there, before the one that is looked at
+	reached  func(*bench) // not nil: the second goal is reached, and then this done to it
+	run      []string     // what is killed; nil for apply
+	next     []string     // what mends it; nil for apply
 }
 
 // A goal is a manifest, and what it makes.
@@ -51,6 +54,9 @@ var scenarios = []scenario{
 	{name: "first", to: first},
 	{name: "next", from: first, to: second},
 	{name: "after a crash", from: first, to: second, crash: "step.reuse.after:1"},
+	{name: "rollback", from: first, to: second, reached: func(*bench) {}, run: []string{"rollback"}},
+	{name: "gc", from: first, to: second, reached: func(*bench) {}, run: []string{"gc", "-y", "--keep", "0"}},
+	{name: "heal", from: first, to: second, reached: (*bench).rot, run: []string{"heal", "-y"}, next: []string{"heal", "-y"}},
 }
 
 // manifest is that of the goal: three directories, three files, a link, and an
@@ -92,6 +98,10 @@ func newBench(t *testing.T, sc scenario, x *mirror) *bench {
 		b.converges()
 	}
 	b.ask(sc.to)
+	if sc.reached != nil {
+		b.converges()
+		sc.reached(b)
+	}
 	check(t, os.Rename(b.root, b.base))
 	b.back()
 	return b
@@ -106,6 +116,17 @@ func (b *bench) ask(g goal) {
 	}
 }
 
+// rot changes a byte of an installed file in place, as a failing disk would.
+func (b *bench) rot() {
+	b.t.Helper()
+	name := b.path(".venv/lib/python3.10/site-packages/alpha/notes.txt")
+	info, err := os.Stat(name)
+	check(b.t, err)
+	check(b.t, os.WriteFile(name, []byte("NOTES"), info.Mode()))
+	check(b.t, os.Chtimes(name, info.ModTime(), info.ModTime()))
+	b.want(2, "verify", "--deep", "--env", "local")
+}
+
 // back puts the project to the start.
 func (b *bench) back() {
 	b.t.Helper()
@@ -114,14 +135,22 @@ func (b *bench) back() {
 		b.t.Fatalf("copy the start: %v\n%s", err, out)
 	}
 	if b.crash != "" {
-		b.kill(b.crash)
+		b.kill(b.crash, b.words(nil)...)
 	}
 }
 
-// kill lets an apply kill itself at a passage.
-func (b *bench) kill(at string) {
+// words are those of a run: apply, where nothing else is asked for.
+func (b *bench) words(run []string) []string {
+	if run == nil {
+		run = []string{"apply", "-y", "--jobs", b.jobs()}
+	}
+	return append([]string{"--env", "local"}, run...)
+}
+
+// kill lets a run kill itself at a passage.
+func (b *bench) kill(at string, words ...string) {
 	b.t.Helper()
-	e := b.with("RECONCILE_CRASH="+at).run("apply", "-y", "--env", "local", "--jobs", b.jobs())
+	e := b.with("RECONCILE_CRASH=" + at).run(words...)
 	if e.signal != syscall.SIGKILL {
 		b.t.Fatalf("it was not killed at %s: %s", at, e)
 	}
@@ -140,7 +169,7 @@ func (b *bench) jobs() string {
 func (b *bench) passages() []string {
 	b.t.Helper()
 	list := filepath.Join(b.t.TempDir(), "list")
-	b.with("RECONCILE_CRASH_LIST="+list).want(0, "apply", "-y", "--env", "local", "--jobs", b.jobs())
+	b.with("RECONCILE_CRASH_LIST="+list).want(0, b.words(b.scenario.run)...)
 	text, err := os.ReadFile(list)
 	check(b.t, err)
 	count := map[string]int{}
@@ -208,7 +237,7 @@ func (b *bench) soundEnvironment(whole bool) {
 func (b *bench) killAt(at string) {
 	b.t.Helper()
 	b.back()
-	b.kill(at)
+	b.kill(at, b.words(b.scenario.run)...)
 	b.sound(false)
 	part, err := filepath.Glob(b.path(".reconcile/" + platform() + "-*"))
 	check(b.t, err)
@@ -217,7 +246,10 @@ func (b *bench) killAt(at string) {
 			b.t.Errorf("the journal: %v", err)
 		}
 	}
-	b.want(0, "apply", "-y", "--env", "local", "--lock-timeout", "10s")
+	b.want(0, append(b.words(b.scenario.next), "--lock-timeout", "10s")...)
+	if b.scenario.next != nil {
+		b.want(0, b.words(nil)...)
+	}
 	b.want(0, "plan", "--detailed-exitcode", "--env", "local")
 	b.want(0, "verify", "--deep", "--env", "local")
 	b.sound(true)
@@ -234,7 +266,9 @@ func TestCrash(t *testing.T) {
 	var wheels []wheel
 	for _, name := range []string{"alpha", "beta"} {
 		for _, v := range []string{"1.0", "2.0"} {
-			wheels = append(wheels, wheel{name: name, version: v, files: map[string]string{name + "/late.py": fmt.Sprintf("version = %q\n", v)}})
+			wheels = append(wheels, wheel{name: name, version: v, files: map[string]string{
+				name + "/late.py": fmt.Sprintf("version = %q\n", v), name + "/notes.txt": "notes",
+			}})
 		}
 	}
 	x := newMirror(t, wheels...)

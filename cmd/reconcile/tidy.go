@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"os"
 	"slices"
 
@@ -46,7 +47,8 @@ func (m *machine) leftovers() bool {
 	if len(names(m.file(layout.Trash(here.State)))) > 0 {
 		return true
 	}
-	for _, dir := range []string{layout.Dir, here.State, layout.Kept(here.State), layout.Runs(here.State)} {
+	places := []string{layout.Dir, here.State, layout.Kept(here.State), layout.Runs(here.State)}
+	for _, dir := range slices.AppendSeq(places, maps.Values(m.prober.Environments)) {
 		if slices.ContainsFunc(names(m.file(dir)), atomicfile.IsTemp) {
 			return true
 		}

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/signal"
 	"os/user"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -64,6 +66,7 @@ func (a *app) work(ctx context.Context, p *project, o applyFlags) (*work, error)
 	w.options = apply.Options{
 		Root: p.root, State: here.State, Probe: p.probe, Journal: journal, Lock: lock.File(),
 		Jobs: o.jobs, Events: a.events(), Now: time.Now, Kill: kill,
+		Visible: slices.Sorted(maps.Values(p.prober.Environments)),
 	}
 	if err := w.index(p); err != nil {
 		return nil, errors.Join(err, w.close())

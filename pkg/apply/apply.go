@@ -45,6 +45,7 @@ type Options struct {
 	Lock     *os.File        // inherited by every child; nil for none
 	Kill     context.Context // ends at once what ctx asks to stop; nil for never
 	Now      func() time.Time
+	Visible  []string      // places of environments, relative to Root: a killed run may have left temporaries there
 	Stall    time.Duration // without a byte for so long a download is given up; 0 for 30 s
 }
 

@@ -25,6 +25,11 @@ func (e *engine) recover(ctx context.Context) error {
 	for _, dir := range []string{layout.Dir, e.o.State, layout.Kept(e.o.State), layout.Runs(e.o.State)} {
 		e.sweep(ctx, place{e.root, dir})
 	}
+	for _, dir := range e.o.Visible {
+		if p, err := e.place(dir); err == nil {
+			e.sweep(ctx, p)
+		}
+	}
 	if e.o.Journal == nil {
 		return nil
 	}
