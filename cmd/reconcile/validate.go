@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/report"
 )
 
@@ -12,19 +13,63 @@ func (a *app) validateCommand() *cobra.Command {
 		Short: "check the manifest alone, without looking at this machine",
 		Long: long(`
 Reads the manifest, the templates and the locks it names, and reports every
-problem with file, line and column.`, readOnly, exitDone, exitError),
+problem with file, line and column. A lock that is damaged or made for other pins is
+an error; one that is not there yet is a warning.`, readOnly, exitDone, exitError),
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			p, err := a.read()
 			if err != nil {
 				return err
 			}
-			if a.json {
-				return report.JSON(a.out, map[string]any{"version": 1, "manifest": p.name, "valid": true})
-			}
-			return say(a.out, "%s is valid", p.name)
+			return a.validated(p)
 		},
 	}
+}
+
+// validated says what is wrong with the locks of a manifest that is valid itself.
+func (a *app) validated(p *project) error {
+	var failures, warnings diag.List
+	for _, env := range p.manifest.Environments {
+		for _, problem := range diag.Problems(p.manifest.CheckLock(env)) {
+			if problem.Addr == "" {
+				problem.Addr = env.Type + "." + env.Name
+			}
+			if problem.Code != "lock.missing" {
+				failures.Add(problem)
+				continue
+			}
+			problem.Severity = diag.Warn
+			warnings.Add(problem)
+		}
+	}
+	if a.json {
+		failures.AddErr(warnings.Err())
+		return a.validatedJSON(p, failures.Err())
+	}
+	if err := report.Problems(a.err, warnings.Err(), a.report(a.err)); err != nil {
+		return err
+	}
+	if failures.Len() > 0 {
+		return failures.Err()
+	}
+	return say(a.out, "%s is valid", p.name)
+}
+
+func (a *app) validatedJSON(p *project, err error) error {
+	problems := append([]*diag.Problem{}, diag.Problems(err)...)
+	code := exitDone
+	for _, problem := range problems {
+		if problem.Severity == diag.Fail {
+			code = exitError
+		}
+	}
+	err = report.JSON(a.out, map[string]any{
+		"version": 1, "manifest": p.name, "valid": code == exitDone, "problems": problems,
+	})
+	if err != nil {
+		return err
+	}
+	return exit(code)
 }
 
 // noArgs refuses words that a command does not take.

@@ -228,6 +228,22 @@ func (m *Manifest) Locked(e *Environment) (*lock.Lock, *diag.Problem, error) {
 	return locked, locked.Stale(e.Requests(), e.Platforms, e.Python), nil
 }
 
+// CheckLock returns everything that is wrong with the lock of an environment: that
+// it is absent (lock.missing), damaged, or made for other pins.
+func (m *Manifest) CheckLock(e *Environment) error {
+	if e.Lock == "" {
+		return nil
+	}
+	locked, err := lock.Read(m.fsys, e.Lock)
+	if err != nil {
+		return err
+	}
+	if p := locked.Stale(e.Requests(), e.Platforms, e.Python); p != nil {
+		return p
+	}
+	return nil
+}
+
 // Requests returns the pins of an environment as locks list them, sorted.
 func (e *Environment) Requests() []string {
 	requests := make([]string, len(e.Packages))
