@@ -95,6 +95,9 @@ func needHint(need int64) string {
 	return "this change needs " + bytesize.Format(need) + "; "
 }
 
+// refusals are what a program may be told by the system and repeat in its words.
+var refusals = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS}
+
 // explainProgram explains how a program ended. What it was refused by the system
 // can only be told by its last words: they are the system's own, in English, since
 // a program is told so by its environment.
@@ -104,7 +107,7 @@ func (e *engine) explainProgram(ran *command.Error, need int64) *diag.Problem {
 		p.Code = "apply.interrupted"
 		return p
 	}
-	for _, refused := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
+	for _, refused := range refusals {
 		if strings.Contains(strings.ToLower(p.Found), refused.Error()) {
 			why := e.explain(&fs.PathError{Op: "write", Path: e.o.Root, Err: refused}, need)
 			_, free, _ := strings.Cut(why.Found, "\n")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/command"
+	"github.com/reconcile-ml/reconcile/internal/indexsay"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -51,7 +52,40 @@ func (t *task) runProgram(ctx context.Context, s resources.Run) error {
 		}
 	}
 	_, err := command.Run(ctx, c)
+	if ran, ok := errors.AsType[*command.Error](err); ok && s.Index && ran.Cause == nil && ctx.Err() == nil {
+		return noPackages(ran)
+	}
 	return t.stoppedBy(ctx, err)
+}
+
+// noPackages says why a program that gets packages did not get them. What the
+// system refused it is left to those who explain that.
+func noPackages(ran *command.Error) error {
+	output := strings.Join(ran.Tail, "\n")
+	for _, refused := range refusals {
+		if strings.Contains(strings.ToLower(output), refused.Error()) {
+			return ran
+		}
+	}
+	if m, ok := indexsay.Mismatched(output); ok {
+		p := &diag.Problem{
+			Code: "apply.hash", Summary: fmt.Sprintf("what the index has as %s differs from the lock, and was not installed", m.Package),
+			Hint: "the file was changed at its source, or on the way: ask whoever runs the index, or name another one (`reconcile facts` shows it, under \"index\")",
+		}
+		if m.Got != "" {
+			p.Found = "sha256 " + m.Got + ", not " + m.Asked
+		}
+		return p
+	}
+	if line, ok := indexsay.Unreached(output); ok {
+		return &diag.Problem{
+			Code: "apply.index", Summary: "the package index could not be reached", Found: line,
+			Hint: "check the network and the settings of the index; `reconcile facts` shows them, under \"index\"",
+		}
+	}
+	short := *ran
+	short.Tail = indexsay.Message(ran.Tail)
+	return &short
 }
 
 // stoppedBy puts the wish to stop before what it made of a program.

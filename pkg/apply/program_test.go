@@ -27,6 +27,9 @@ func helper(what string) {
 	case "fail":
 		fmt.Fprintln(os.Stderr, "no matching distribution at", os.Getenv("INDEX"))
 		os.Exit(3)
+	case "say":
+		fmt.Fprint(os.Stderr, os.Getenv("SAY"))
+		os.Exit(2)
 	case "apply":
 		childApply()
 	case "sleep":
@@ -61,6 +64,34 @@ func TestRunHandsOnTheIndexAndKeepsItSecret(t *testing.T) {
 	p := r.want(t, "made.fail", Failed, "apply.program")
 	if !strings.Contains(p.Found, "no matching distribution at https://***@mirror") || !strings.Contains(p.Summary, "exit status 3") {
 		t.Errorf("got %v", p)
+	}
+}
+
+func TestRunSaysWhyThereAreNoPackages(t *testing.T) {
+	zeros, ones := strings.Repeat("0", 64), strings.Repeat("1", 64)
+	for name, c := range map[string]struct{ say, code, summary, found string }{
+		"network": {
+			"Using Python 3.10\nerror: Request failed after 3 retries\n  cause: Failed to fetch: https://i/simple/six/\n  cause: tcp connect error\n",
+			"apply.index", "the package index could not be reached", "Failed to fetch: https://i/simple/six/",
+		},
+		"bytes": {
+			"error: Failed to download `six==1.17.0`\n  cause: Hash mismatch for `six==1.17.0`\nExpected:\n sha256:" + zeros + "\nComputed:\n sha256:" + ones + "\n",
+			"apply.hash", "what the index has as six==1.17.0 differs from the lock, and was not installed", "sha256 " + ones + ", not " + zeros,
+		},
+		"full":  {"error: Failed to fetch: x\n  cause: No space left on device\n", "apply.disk-full", "", ""},
+		"other": {"Resolved 3 packages\nerror: it is Tuesday\n", "apply.program", os.Args[0] + ": exit status 2", "error: it is Tuesday"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.apply(t.Context(), w.plan(wantMade("out", self("say", resources.Run{Index: true, Env: []string{"SAY=" + c.say}}))))
+			p := r.want(t, "made.out", Failed, c.code)
+			if c.summary != "" && (p.Summary != c.summary || p.Found != c.found) {
+				t.Errorf("got %q, found %q", p.Summary, p.Found)
+			}
+			if strings.HasPrefix(c.code, "apply.index") && p.Hint == "" {
+				t.Error("there is no hint")
+			}
+		})
 	}
 }
 

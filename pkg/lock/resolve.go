@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/command"
+	"github.com/reconcile-ml/reconcile/internal/indexsay"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 )
@@ -242,9 +243,6 @@ var (
 	noWheel = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([0-9A-Za-z.!+_-]*[0-9A-Za-z]) has no (?:usable )?wheels`)
 	})
-	unreached = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?i)failed to fetch|error sending request|connect error|dns error|timed? ?out|HTTP status|invalid peer certificate|network connectivity is disabled`)
-	})
 	secret = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`://[^/@\s]+@`) })
 )
 
@@ -270,7 +268,7 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 	if strings.Contains(text, "No solution found") {
 		return r.conflict(platform, text)
 	}
-	if unreached().MatchString(text) {
+	if _, ok := indexsay.Unreached(text); ok {
 		return &diag.Problem{
 			Code: "lock.index", Pos: diag.Pos{File: r.Path},
 			Summary: "the package index could not be reached", Found: text,

@@ -1,0 +1,81 @@
+// Package indexsay reads what uv and pip print when they cannot get packages: an
+// index that does not answer, bytes that are not those that were asked for, and
+// the lines of a long output that carry the message.
+package indexsay
+
+import (
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// mostLines is how many lines Message returns.
+const mostLines = 12
+
+var (
+	trouble = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)failed to fetch|error sending request|connect error|dns error|timed? ?out|HTTP status|invalid peer certificate|network connectivity is disabled` +
+			// What pip says of it.
+			`|after connection broken by|connection (?:refused|reset)|name or service not known|certificate verify failed|HTTP error \d+|\(from versions: none\)`)
+	})
+	// uv: Hash mismatch for `six==1.17.0`; pip: six==1.17.0 from https://… below a line in capitals.
+	mismatch = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile("(?i)hash mismatch for `([^`\\n]+)`|do not match the hashes[^\\n]*\\n\\s*([^\\s]+==[^\\s]+) from ")
+	})
+	digest = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\b[0-9a-f]{64}\b`)
+	})
+)
+
+// Unreached returns the line that tells best that the index did not answer: the
+// first that says so. False if none does.
+func Unreached(output string) (string, bool) {
+	for line := range strings.Lines(output) {
+		if trouble().MatchString(line) {
+			return strip(line), true
+		}
+	}
+	return "", false
+}
+
+// A Mismatch is a package whose bytes are not those that were asked for.
+type Mismatch struct {
+	Package    string // "six==1.17.0"
+	Asked, Got string // sha256 in hexadecimal, "" where the output does not say
+}
+
+// Mismatched returns the first package of which the index had other bytes.
+func Mismatched(output string) (Mismatch, bool) {
+	at := mismatch().FindStringSubmatchIndex(output)
+	if at == nil {
+		return Mismatch{}, false
+	}
+	found := mismatch().FindStringSubmatch(output)
+	m := Mismatch{Package: found[1] + found[2]}
+	if sums := digest().FindAllString(output[at[1]:], -1); len(sums) >= 2 {
+		// uv lists all that are allowed before the one that came.
+		m.Asked, m.Got = sums[0], sums[len(sums)-1]
+	}
+	return m, true
+}
+
+// Message returns the end of an output from the line on that begins the
+// first error, or its last lines where none does.
+func Message(lines []string) []string {
+	for i, line := range lines {
+		if strings.HasPrefix(line, "error: ") || strings.HasPrefix(line, "ERROR: ") {
+			lines = lines[i:]
+			break
+		}
+	}
+	return lines[max(0, len(lines)-mostLines):]
+}
+
+// strip takes away what stands around the words of a line.
+func strip(line string) string {
+	line = strings.TrimSpace(line)
+	for _, label := range []string{"error: ", "ERROR: ", "WARNING: ", "cause: ", "Caused by: "} {
+		line = strings.TrimPrefix(line, label)
+	}
+	return line
+}

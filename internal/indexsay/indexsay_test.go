@@ -1,0 +1,69 @@
+package indexsay
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	zeros = "0000000000000000000000000000000000000000000000000000000000000000"
+	other = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274"
+
+	uvNet    = "Using Python 3.10.13 environment at: v\nerror: Request failed after 1 retry in 1.7s\n  cause: Failed to fetch: http://127.0.0.1:1/simple/six/\n  cause: tcp connect error\n"
+	uvHash   = "Resolved 1 package in 38ms\nerror: Failed to download `six==1.17.0`\n  cause: Hash mismatch for `six==1.17.0`\n\n         Expected:\n           sha256:" + zeros + "\n\n         Computed:\n           sha256:" + other + "\n"
+	uvAbsent = "Using Python 3.10.13 environment at: v\nerror: No solution found when resolving dependencies\n  cause: Because x was not found in the package registry\n"
+	pipNet   = "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(...)': /simple/six/\nERROR: Could not find a version that satisfies the requirement six==1.17.0 (from versions: none)\nERROR: No matching distribution found for six==1.17.0\n"
+	pipHash  = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated them.\n    six==1.17.0 from https://index/six.whl (from -r r.txt (line 1)):\n        Expected sha256 " + zeros + "\n             Got        " + other + "\n"
+)
+
+func TestUnreached(t *testing.T) {
+	for output, want := range map[string]string{
+		uvNet:    "Failed to fetch: http://127.0.0.1:1/simple/six/",
+		pipNet:   "Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(...)': /simple/six/",
+		uvAbsent: "", uvHash: "", pipHash: "", "": "",
+	} {
+		if got, ok := Unreached(output); got != want || ok != (want != "") {
+			t.Errorf("got %q, want %q of\n%s", got, want, output)
+		}
+	}
+}
+
+func TestMismatched(t *testing.T) {
+	want := Mismatch{"six==1.17.0", zeros, other}
+	for _, output := range []string{uvHash, pipHash} {
+		if got, ok := Mismatched(output); !ok || got != want {
+			t.Errorf("got %v of\n%s", got, output)
+		}
+	}
+	for _, output := range []string{uvNet, pipNet, uvAbsent, ""} {
+		if got, ok := Mismatched(output); ok {
+			t.Errorf("got %v of\n%s", got, output)
+		}
+	}
+}
+
+func TestMessage(t *testing.T) {
+	got := Message(strings.Split(strings.TrimSuffix(uvAbsent, "\n"), "\n"))
+	if want := []string{"error: No solution found when resolving dependencies", "  cause: Because x was not found in the package registry"}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	if got := Message(slices.Repeat([]string{"x"}, 40)); len(got) != mostLines {
+		t.Errorf("%d lines", len(got))
+	}
+}
+
+func FuzzOutput(f *testing.F) {
+	for _, s := range []string{uvNet, uvHash, uvAbsent, pipNet, pipHash} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		Unreached(s)
+		if m, ok := Mismatched(s); ok && m.Package == "" {
+			t.Errorf("a mismatch of nothing in %q", s)
+		}
+		if got := Message(strings.Split(s, "\n")); len(got) > mostLines {
+			t.Errorf("%d lines", len(got))
+		}
+	})
+}
