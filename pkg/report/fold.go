@@ -14,16 +14,74 @@ const narrowest = 20
 func columns(s string) int { return utf8.RuneCountInString(s) }
 
 // fold breaks a line at spaces so that no piece is wider than width, where its
-// words allow that. A width below narrowest leaves the line whole.
+// words allow that; a number stays with its unit. A width below narrowest leaves
+// the line whole.
 func fold(line string, width int) []string {
+	text := strings.TrimLeft(line, " ")
+	return foldWords(line[:len(line)-len(text)], amounts(strings.Split(text, " ")), width)
+}
+
+// foldPhrases breaks a line behind commas and semicolons, and between words where
+// a phrase alone is too wide. What follows the first piece stands deeper.
+func foldPhrases(line string, width int) []string {
 	if width < narrowest || columns(line) <= width {
 		return []string{line}
 	}
-	text := strings.TrimLeft(line, " ")
-	margin := line[:len(line)-len(text)]
+	var phrases []string
+	phrase := ""
+	for _, word := range strings.Split(line, " ") {
+		if phrase != "" {
+			phrase += " "
+		}
+		phrase += word
+		if strings.HasSuffix(word, ",") || strings.HasSuffix(word, ";") {
+			phrases = append(phrases, phrase)
+			phrase = ""
+		}
+	}
+	var pieces []string
+	for i, piece := range foldWords("", append(phrases, phrase), width-2) {
+		for j, part := range fold(piece, width-2) {
+			if i+j > 0 {
+				part = "  " + part
+			}
+			pieces = append(pieces, part)
+		}
+	}
+	return pieces
+}
+
+// units are the words that a number before them must not be parted from.
+var units = map[string]bool{"B": true, "kB": true, "MB": true, "GB": true, "TB": true, "PB": true, "ms": true, "s": true, "min": true, "h": true, "%": true}
+
+// amounts joins each number with the unit behind it.
+func amounts(words []string) []string {
+	var joined []string
+	for i, word := range words {
+		unit := strings.TrimRight(word, ".,;:)/")
+		unit, _, _ = strings.Cut(unit, "/") // "MB/s"
+		if i > 0 && units[unit] && endsInDigit(words[i-1]) {
+			joined[len(joined)-1] += " " + word
+			continue
+		}
+		joined = append(joined, word)
+	}
+	return joined
+}
+
+func endsInDigit(word string) bool {
+	return word != "" && word[len(word)-1] >= '0' && word[len(word)-1] <= '9'
+}
+
+// foldWords puts as many words on each line as fit behind margin.
+func foldWords(margin string, words []string, width int) []string {
+	line := margin + strings.Join(words, " ")
+	if width < narrowest || columns(line) <= width {
+		return []string{line}
+	}
 	var pieces []string
 	piece, wide := margin, len(margin)
-	for i, word := range strings.Split(text, " ") {
+	for i, word := range words {
 		n := columns(word)
 		switch {
 		case i == 0:

@@ -51,7 +51,7 @@ func (p *page) nothingToDo(plan *planner.Plan) {
 	if agree == 1 {
 		verb = "agrees"
 	}
-	p.whole(plain, "Nothing to do: ", fmt.Sprintf("%s %s with %s%s.%s", count(agree, "resource"), verb, p.o.manifest(), where(plan), p.more(plan)))
+	p.last(plain, "Nothing to do: ", fmt.Sprintf("%s %s with %s%s.%s", count(agree, "resource"), verb, p.o.manifest(), where(plan), p.more(plan)))
 }
 
 // more says in a plan of one line that there is more to know, and where.
@@ -354,7 +354,7 @@ func (p *page) totals(plan *planner.Plan, t planner.Totals) {
 	if need := needText(planNeed(plan)); need != "" {
 		text += "; " + need
 	}
-	p.whole(bold, "Plan: ", text+".")
+	p.last(bold, "Plan: ", text+".")
 }
 
 // planNeed adds up what all changes take.

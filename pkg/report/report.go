@@ -113,9 +113,17 @@ func (p *page) hang(indent int, c color, label, text string) {
 	p.folded(indent, indent+columns(Escape(label)), c, label, text)
 }
 
-// whole writes one line, escaped and never folded: scripts look for it.
-func (p *page) whole(c color, label, text string) {
-	p.raw(p.paint(c, Escape(label)) + Escape(text) + "\n")
+// last writes the line that tells the end, escaped. Scripts look for it, so it is
+// one line unless it goes to a terminal that is too narrow, where it is folded at
+// commas.
+func (p *page) last(c color, label, text string) {
+	label = Escape(label)
+	for i, piece := range foldPhrases(label+Escape(text), p.o.Width) {
+		if rest, ok := strings.CutPrefix(piece, label); ok && i == 0 {
+			piece = p.paint(c, label) + rest
+		}
+		p.raw(piece + "\n")
+	}
 }
 
 // folded writes a label and a text, whose further pieces begin at column under.

@@ -150,7 +150,7 @@ func (p *page) standings(plan *planner.Plan, lines []Line) {
 	if text == "" {
 		text = "the manifest asks for nothing here"
 	}
-	p.whole(c, "Status: ", text+where(plan)+".")
+	p.last(c, "Status: ", text+where(plan)+".")
 }
 
 // cutKey splits "path:data/raw".

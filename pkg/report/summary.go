@@ -187,7 +187,7 @@ func (p *page) recap(r *apply.Result, after Machine) {
 	if t.Failed+t.Skipped+t.Interrupted > 0 {
 		c = red
 	}
-	p.whole(c, "Apply: ", strings.Join(parts, ", ")+" in "+duration(r.Elapsed)+".")
+	p.last(c, "Apply: ", strings.Join(parts, ", ")+" in "+duration(r.Elapsed)+".")
 }
 
 // itemResult is apply.ItemResult with seconds in place of nanoseconds.
