@@ -3,30 +3,35 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // The exit codes, one table for all commands.
 const (
-	exitDone        = 0   // done, or nothing to do
-	exitError       = 1   // an error
-	exitDiffers     = 2   // the machine differs (plan --detailed-exitcode, status, verify)
-	exitBlocked     = 3   // a check failed or a change is blocked, and nothing was changed
-	exitPartly      = 4   // applied in part, the rest is named
-	exitLocked      = 5   // the machine is locked by another run
-	exitUsage       = 64  // wrong usage
-	exitInterrupted = 130 // interrupted by a signal
+	exitDone          = 0   // done, or nothing to do
+	exitError         = 1   // an error
+	exitDiffers       = 2   // the machine differs (plan --detailed-exitcode, status, verify)
+	exitBlocked       = 3   // a check failed or a change is blocked, and nothing was changed
+	exitPartly        = 4   // applied in part, the rest is named
+	exitLocked        = 5   // the machine is locked by another run
+	exitUsage         = 64  // wrong usage
+	exitNotExecutable = 126 // run: the program cannot be executed
+	exitNotFound      = 127 // run: there is no such program
+	exitInterrupted   = 130 // interrupted by a signal
 )
 
 var exitMeaning = map[int]string{
-	exitDone:        "done, or nothing to do",
-	exitError:       "an error; the message says what to do",
-	exitDiffers:     "this machine differs from the manifest",
-	exitBlocked:     "a check failed or a change is blocked; nothing was changed",
-	exitPartly:      "applied in part; what failed and why is listed",
-	exitLocked:      "another run holds this machine's lock",
-	exitUsage:       "wrong usage",
-	exitInterrupted: "interrupted; what was done is listed",
+	exitDone:          "done, or nothing to do",
+	exitError:         "an error; the message says what to do",
+	exitDiffers:       "this machine differs from the manifest",
+	exitBlocked:       "a check failed or a change is blocked; nothing was changed",
+	exitPartly:        "applied in part; what failed and why is listed",
+	exitLocked:        "another run holds this machine's lock",
+	exitUsage:         "wrong usage",
+	exitNotExecutable: "the program cannot be executed",
+	exitNotFound:      "there is no such program",
+	exitInterrupted:   "interrupted; what was done is listed",
 }
 
 // exitCode is an error that ends the program with a code of the table. A nil
@@ -84,7 +89,9 @@ const (
 func long(text string, e effect, codes ...int) string {
 	var b strings.Builder
 	b.WriteString(strings.TrimSpace(text) + "\n\n" + string(e) + "\n\nExit codes:\n")
-	for _, code := range append(codes, exitUsage) {
+	codes = append(codes, exitUsage)
+	slices.Sort(codes)
+	for _, code := range codes {
 		fmt.Fprintf(&b, "  %3d  %s\n", code, exitMeaning[code])
 	}
 	return strings.TrimRight(b.String(), "\n")

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +27,7 @@ func (a *app) runCommand() *cobra.Command {
 Starts a command inside the environment of this machine, bound to the generation
 that is visible now: what an apply changes later does not reach it. The command takes
 the place of this program, with its exit code; everything else of the shell's
-environment stays as it is.`, readOnly, exitError),
+environment stays as it is.`, readOnly, exitError, exitNotExecutable, exitNotFound),
 		Example: "  reconcile run -- python -c 'import pandas; print(pandas.__version__)'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -47,7 +50,7 @@ environment stays as it is.`, readOnly, exitError),
 			if err != nil {
 				return err
 			}
-			return command.Replace(program, args[1:], environ)
+			return notExecutable(program, command.Replace(program, args[1:], environ))
 		},
 	}
 	cmd.Flags().SetInterspersed(false)
@@ -71,6 +74,9 @@ func (a *app) environment(ctx context.Context, p *project) (*environment, error)
 	}
 	if m.env == nil {
 		return nil, &diag.Problem{Code: "environment.none", Summary: p.name + " has no environment"}
+	}
+	if p := m.env.Unmanaged(); p != nil {
+		return nil, p
 	}
 	key := facts.EnvironmentKey(m.env.Name)
 	m.facts.Merge(p.probe(ctx, []facts.Key{key}))
@@ -124,24 +130,68 @@ func inside(generation string, environ []string) []string {
 	return append(out, "PATH="+filepath.Join(generation, "bin")+search, "VIRTUAL_ENV="+generation)
 }
 
-// lookup finds the program that a word names, in the search path of environ.
+// lookup finds the program that a word names, in the search path of environ. As in
+// a shell, one that is not there ends with 127, one that cannot be started with 126.
 func lookup(word, generation string, environ []string) (string, error) {
 	if strings.ContainsRune(word, filepath.Separator) {
-		return filepath.Abs(word)
+		return named(word)
 	}
 	i := slices.IndexFunc(environ, func(kv string) bool { return strings.HasPrefix(kv, "PATH=") })
+	var other error // a file of that name that is no program
 	for _, dir := range filepath.SplitList(environ[i][len("PATH="):]) {
-		if !filepath.IsAbs(dir) {
+		if !filepath.IsAbs(dir) || word == "" {
 			continue
 		}
 		file := filepath.Join(dir, word)
-		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return file, nil
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
+			continue
+		}
+		program, err := named(file)
+		if err == nil {
+			return program, nil
+		}
+		if code, _ := codeOf(err); code == exitNotExecutable && other == nil {
+			other = err
 		}
 	}
-	return "", &diag.Problem{
+	if other != nil {
+		return "", other
+	}
+	return "", &exitCode{exitNotFound, &diag.Problem{
 		Code: "run.not-found", Summary: fmt.Sprintf("there is no program %q in the environment or the search path", word),
 		Found: "looked first in " + filepath.Join(generation, "bin"),
 		Hint:  "if a package brings it, add the package to manifest.yaml, then `reconcile lock` and `reconcile apply`",
+	}}
+}
+
+// named returns the absolute path of a program, or why the file is none.
+func named(file string) (string, error) {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
 	}
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
+		return "", &exitCode{exitNotFound, &diag.Problem{Code: "run.not-found", Summary: "there is no program " + file}}
+	case err != nil:
+		return "", notExecutable(file, err)
+	case info.IsDir():
+		return "", notExecutable(file, errors.New("it is a directory"))
+	case info.Mode()&0o111 == 0:
+		return "", notExecutable(file, errors.New("it may not be executed: "+info.Mode().Perm().String()))
+	}
+	return file, nil
+}
+
+// notExecutable says that a file is there and cannot be started.
+func notExecutable(file string, err error) error {
+	p := &diag.Problem{Code: "run.not-executable", Summary: file + " cannot be executed", Found: err.Error()}
+	switch {
+	case errors.Is(err, syscall.ENOEXEC):
+		p.Hint = "a script needs a first line that names its interpreter, such as #!/bin/sh"
+	case errors.Is(err, fs.ErrNotExist):
+		p.Hint = "the interpreter that its first line names is not on this machine"
+	}
+	return &exitCode{exitNotExecutable, p}
 }
