@@ -24,6 +24,9 @@ Writes manifest.yaml with comments into this folder, as a start. Never overwrite
 manifest that is there stays as it is.`, changes, exitDone, exitError),
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if _, err := a.folder(); err != nil {
+				return err
+			}
 			file, err := a.path(cmp.Or(a.manifest, defaultManifest))
 			if err != nil {
 				return err
@@ -42,7 +45,10 @@ manifest that is there stays as it is.`, changes, exitDone, exitError),
 			if err := atomicfile.Write(root, filepath.Base(file), 0o644, []byte(manifest.Starter(filepath.Base(filepath.Dir(file))))); err != nil {
 				return err
 			}
-			return say(a.out, "Wrote %s. Next: edit it, then `reconcile lock` and `reconcile plan`.", filepath.Base(file))
+			if err := say(a.out, "Wrote %s. Next: edit it, then `reconcile lock` and `reconcile plan`.", filepath.Base(file)); err != nil {
+				return err
+			}
+			return say(a.out, "What apply keeps here lies in .reconcile, which makes itself invisible to git.")
 		},
 	}
 }

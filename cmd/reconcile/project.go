@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"runtime"
 	"strings"
 	"sync"
@@ -92,7 +93,7 @@ const manyResources = 5000
 
 // locate returns the project root and the name of the manifest in it.
 func (a *app) locate() (root, name string, err error) {
-	dir, err := filepath.Abs(a.dir)
+	dir, err := a.folder()
 	if err != nil {
 		return "", "", err
 	}
@@ -102,7 +103,7 @@ func (a *app) locate() (root, name string, err error) {
 			return "", "", err
 		}
 		if _, err := os.Stat(file); err != nil {
-			return "", "", noManifest(file, err)
+			return "", "", noManifest(file, "", err)
 		}
 		root, err = filepath.EvalSymlinks(filepath.Dir(file))
 		return root, filepath.Base(file), err
@@ -113,7 +114,7 @@ func (a *app) locate() (root, name string, err error) {
 			return root, defaultManifest, err
 		}
 		if at == filepath.Dir(at) {
-			return "", "", noManifest(filepath.Join(dir, defaultManifest), fs.ErrNotExist)
+			return "", "", noManifest(filepath.Join(dir, defaultManifest), ", nor in a folder above", fs.ErrNotExist)
 		}
 	}
 }
@@ -126,8 +127,30 @@ func (a *app) path(file string) (string, error) {
 	return filepath.Abs(filepath.Join(a.dir, file))
 }
 
-func noManifest(file string, err error) error {
-	p := &diag.Problem{Code: "manifest.absent", Summary: fmt.Sprintf("there is no manifest at %s, nor in a folder above", file)}
+// folder returns the absolute path of the folder to work in, if it is one.
+func (a *app) folder() (string, error) {
+	dir, err := filepath.Abs(a.dir)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(dir)
+	p := &diag.Problem{Code: "folder.absent", Summary: fmt.Sprintf("there is no folder %s", dir), Hint: "-C takes a folder that exists"}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", p
+	case err != nil:
+		p.Code, p.Summary, p.Found, p.Hint = "folder.unreadable", fmt.Sprintf("folder %s cannot be looked at", dir), err.Error(), ""
+		return "", p
+	case !info.IsDir():
+		p.Summary = dir + " is not a folder"
+		return "", p
+	}
+	return dir, nil
+}
+
+// noManifest says that a manifest is not at a place, nor elsewhere.
+func noManifest(file, elsewhere string, err error) error {
+	p := &diag.Problem{Code: "manifest.absent", Summary: fmt.Sprintf("there is no manifest at %s%s", file, elsewhere)}
 	p.Hint = "`reconcile init` writes a starter; -C DIR or -m FILE name another place"
 	if !errors.Is(err, fs.ErrNotExist) {
 		p.Code, p.Summary, p.Found = "manifest.unreadable", fmt.Sprintf("the manifest at %s cannot be read", file), err.Error()
@@ -187,7 +210,10 @@ func (a *app) recall(p *project, file string) (*machine, error) {
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return nil, &diag.Problem{
+			Code: "facts.unreadable", Summary: "the recorded facts cannot be read", Found: err.Error(),
+			Hint: "record them on the other machine with `reconcile facts > machine.json`",
+		}
 	}
 	m := &machine{project: p, facts: &facts.Facts{}, recorded: true}
 	if err := json.Unmarshal(b, m.facts); err != nil {
@@ -250,9 +276,13 @@ func (m *machine) plan(ctx context.Context) (*planner.Plan, error) {
 	}
 	p.Notes = m.manifest.Notes(m.selection, m.env)
 	if note := m.shellNote(); note != "" {
-		p.Notes = append(p.Notes, note)
+		p.News = append(p.News, note)
 	}
-	if note := indexNote(m.facts); note != "" && p.Totals().Changes() > 0 {
+	switch note := indexNote(m.facts); {
+	case note == "" || p.Totals().Changes() == 0:
+	case downloads(p):
+		p.News = append(p.News, note)
+	default:
 		p.Notes = append(p.Notes, note)
 	}
 	return p, nil
@@ -274,6 +304,11 @@ func (m *machine) shellNote() string {
 		return ""
 	}
 	return fmt.Sprintf("this shell is on generation %s of environment %s, and %s is visible: activate again", mine, e.Name, e.Current)
+}
+
+// downloads reports whether a plan fetches anything.
+func downloads(p *planner.Plan) bool {
+	return slices.ContainsFunc(p.Items, func(i planner.Item) bool { return i.Change.Need.Download > 0 })
 }
 
 // indexNote says where packages come from, if not simply from the public index.
