@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/reconcile-ml/reconcile/pkg/diag"
 )
 
 // The exit codes, one table for all commands.
@@ -58,9 +60,9 @@ func exit(code int) error {
 	return &exitCode{code: code}
 }
 
-// usage marks an error as wrong usage.
+// usage is a problem of wrong usage.
 func usage(format string, args ...any) error {
-	return &exitCode{exitUsage, fmt.Errorf(format, args...)}
+	return &exitCode{exitUsage, &diag.Problem{Code: "usage", Summary: fmt.Sprintf(format, args...)}}
 }
 
 // codeOf returns the exit code for an error and what is left to print of it.

@@ -78,7 +78,8 @@ Renames one link: the generation that was visible before, or the one named, is v
 again. Needs no network and no disk space. Processes that run keep what they started
 with. The manifest still asks for what it asked: the next apply goes forward again.`,
 			changes, exitDone, exitError, exitLocked),
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.generationNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := a.open(cmd.Context())
 			if err != nil {

@@ -53,7 +53,7 @@ func run(args []string, s streams, environ []string) int {
 		return code
 	}
 	if code == exitError && !a.started {
-		code = exitUsage
+		code, err = codeOf(usage("%v", err))
 	}
 	if a.json {
 		report.ProblemsJSON(s.out, err)
@@ -83,11 +83,12 @@ Commit an edit of manifest.yaml to change every machine.`),
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("unknown command %q; `reconcile --help` lists them", args[0])
+				return unknownCommand(cmd, args[0])
 			}
 			return cmd.Help()
 		},
-		Args: cobra.ArbitraryArgs,
+		Args:                       cobra.ArbitraryArgs,
+		SuggestionsMinimumDistance: 2, // letters
 	}
 	f := root.PersistentFlags()
 	f.StringVarP(&a.dir, "directory", "C", "", "run as if started in `DIR`")
@@ -98,13 +99,14 @@ Commit an edit of manifest.yaml to change every machine.`),
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "results only, no progress")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "also what the started programs print")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage("%w; `%s --help` lists the flags", err, cmd.CommandPath())
+		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.planCommand(), a.applyCommand(), a.statusCommand(),
 		a.factsCommand(), a.lockCommand(), a.runCommand(), a.generationsCommand(), a.rollbackCommand(),
 		a.gcCommand(), a.verifyCommand(), a.healCommand(), a.versionCommand(),
 	)
+	a.completions(root)
 	return root
 }
 
