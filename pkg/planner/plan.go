@@ -9,6 +9,8 @@
 package planner
 
 import (
+	"slices"
+
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -23,8 +25,12 @@ type Plan struct {
 	Items       []Item
 	Unchanged   int // resources that agree
 	Storage     *Storage
-	Notes       []string // what else a reader should know: environments for other machines, a mirror in use
+	Notes       []string // what else a reader should know: environments for other machines, what is not acted on
+	News        []string // notes about this plan on this machine, which are always shown: a mirror that it downloads from
 }
+
+// AllNotes returns the notes, the news last.
+func (p *Plan) AllNotes() []string { return slices.Concat(p.Notes, p.News) }
 
 // An Item is a resource that is checked or changed.
 type Item struct {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
@@ -16,7 +17,8 @@ const manyChanges = 20
 
 // Plan prints a plan for people: the checks, what changes and how, the storage
 // summary, what stands in the way, and last the line of totals. A plan with
-// nothing to do is one line, with its warnings above.
+// nothing to do is one line, with its warnings above, and the storage summary
+// where the budget does not fit.
 func Plan(w io.Writer, plan *planner.Plan, o Options) error {
 	p := newPage(w, o)
 	t := plan.Totals()
@@ -27,7 +29,7 @@ func Plan(w io.Writer, plan *planner.Plan, o Options) error {
 	p.checks(plan)
 	p.changes(plan, t)
 	p.storage(plan.Storage)
-	p.notes(plan.Notes)
+	p.planNotes(plan)
 	p.planProblems(plan)
 	p.destructive(plan)
 	p.totals(plan, t)
@@ -38,8 +40,14 @@ func (p *page) nothingToDo(plan *planner.Plan) {
 	p.planProblems(plan)
 	if p.o.Verbose {
 		p.checks(plan)
+	}
+	if p.o.Verbose || !fits(plan.Storage) {
 		p.storage(plan.Storage)
-		p.notes(plan.Notes)
+	}
+	if p.o.Verbose {
+		p.notes(plan.AllNotes())
+	} else {
+		p.notes(plan.News)
 	}
 	agree := plan.Unchanged
 	for i := range plan.Items {
@@ -60,6 +68,27 @@ func (p *page) more(plan *planner.Plan) string {
 		return ""
 	}
 	return fmt.Sprintf(" -v shows %s.", count(len(plan.Notes), "note"))
+}
+
+// planNotes prints the notes that are news, and all of them where an environment
+// is made. It counts the others.
+func (p *page) planNotes(plan *planner.Plan) {
+	if p.o.Verbose || makesEnvironment(plan) {
+		p.notes(plan.AllNotes())
+		return
+	}
+	p.notes(plan.News)
+	if n := len(plan.Notes); n > 0 {
+		p.line(0, "-v shows %s.", count(n, "note"))
+		p.blank()
+	}
+}
+
+// makesEnvironment reports whether a plan makes an environment where none was.
+func makesEnvironment(plan *planner.Plan) bool {
+	return slices.ContainsFunc(plan.Items, func(i planner.Item) bool {
+		return i.Resource.Addr.Kind == "venv" && i.Change.Action == resources.Create
+	})
 }
 
 // where is such as " (environment local on mac1)".

@@ -108,6 +108,53 @@ func TestPlanNothingToDo(t *testing.T) {
 	}
 }
 
+// TestPlanNotes holds which notes are news.
+func TestPlanNotes(t *testing.T) {
+	const long, short = "Notes\n  - a note\n  - an index\n\n", "Notes\n  - an index\n\n-v shows 1 note.\n\n"
+	for name, c := range map[string]struct {
+		action  resources.Action
+		verbose bool
+		want    string
+	}{
+		"create":  {action: resources.Create, want: long},
+		"verbose": {action: resources.Update, verbose: true, want: long},
+		"update":  {action: resources.Update, want: short},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := &planner.Plan{Notes: []string{"a note"}, News: []string{"an index"}, Items: []planner.Item{{
+				Resource: res("venv", "local", facts.EnvironmentKey("local")), Change: resources.Change{Action: c.action},
+			}}}
+			var b bytes.Buffer
+			if err := report.Plan(&b, plan, report.Options{Verbose: c.verbose}); err != nil {
+				t.Fatal(err)
+			}
+			_, after, _ := strings.Cut(b.String(), "\n\n")
+			if got, _, _ := strings.Cut(after, "Plan: "); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// TestNothingToDoThatDoesNotFit holds that a budget without room is never silent.
+func TestNothingToDoThatDoesNotFit(t *testing.T) {
+	plan := &planner.Plan{Storage: &planner.Storage{Path: ".", Free: 10, Budget: []resources.Budget{{Item: "model", Low: 30, High: 40}}}}
+	var b, s bytes.Buffer
+	if err := errors.Join(report.Plan(&b, plan, report.Options{}), report.Status(&s, report.Machine{Plan: plan})); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"plan": b.String(), "status": s.String()} {
+		if !strings.Contains(text, "Storage on .\n") || !strings.Contains(text, "  not enough: 20 B are missing for the lowest figures\n") {
+			t.Errorf("%s says\n%s", name, text)
+		}
+	}
+	plan.Storage.Free = 30
+	b.Reset()
+	if err := report.Plan(&b, plan, report.Options{}); err != nil || strings.Contains(b.String(), "Storage") {
+		t.Errorf("one that fits says %v\n%s", err, &b)
+	}
+}
+
 func TestPlanJSON(t *testing.T) {
 	var first, second bytes.Buffer
 	if err := report.PlanJSON(&first, fullPlan()); err != nil {

@@ -43,7 +43,7 @@ func PlanJSON(w io.Writer, plan *planner.Plan) error {
 	doc := planDocument{
 		Version: Version, Environment: plan.Environment, Root: plan.Root, Host: plan.Host, Platform: plan.Platform,
 		Items: make([]planItem, len(plan.Items)), Unchanged: plan.Unchanged, Totals: plan.Totals(),
-		Need: planNeed(plan), Storage: plan.Storage, Notes: plan.Notes,
+		Need: planNeed(plan), Storage: plan.Storage, Notes: plan.AllNotes(),
 	}
 	for i := range plan.Items {
 		item := &plan.Items[i]

@@ -93,7 +93,10 @@ func Status(w io.Writer, m Machine) error {
 		p.blank()
 	}
 	p.machine(m)
-	p.notes(m.Plan.Notes)
+	if !fits(m.Plan.Storage) {
+		p.storage(m.Plan.Storage)
+	}
+	p.notes(m.Plan.AllNotes())
 	for _, l := range lines {
 		if l.Problem != nil {
 			p.problem(0, l.Problem)
@@ -170,7 +173,7 @@ func StatusJSON(w io.Writer, m Machine) error {
 		Resources []Line `json:"resources"`
 		installed
 		Notes []string `json:"notes,omitempty"`
-	}{Version, whereOf(m.Plan), m.lines(), m.installed(), m.Plan.Notes}, "  ")
+	}{Version, whereOf(m.Plan), m.lines(), m.installed(), m.Plan.AllNotes()}, "  ")
 }
 
 // whereIs says of which machine a document tells.

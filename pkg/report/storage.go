@@ -37,6 +37,18 @@ func (p *page) storage(s *planner.Storage) {
 	p.blank()
 }
 
+// fits reports whether the lowest figures of a budget fit into what will be free.
+func fits(s *planner.Storage) bool {
+	if s == nil {
+		return true
+	}
+	low := int64(0)
+	for _, b := range s.Budget {
+		low = addSize(low, b.Low)
+	}
+	return len(s.Budget) == 0 || s.Free-s.Disk >= low
+}
+
 // enough compares what is free after the apply with the budget.
 func enough(after, low, high int64) (string, color) {
 	switch {
