@@ -28,14 +28,35 @@ var (
 )
 
 // Unreached returns the line that tells best that the index did not answer: the
-// first that says so. False if none does.
+// first that says so, with the deepest cause that uv gives below it, such as
+// "Connection refused". False if none does.
 func Unreached(output string) (string, bool) {
+	said, deepest := "", ""
 	for line := range strings.Lines(output) {
-		if trouble().MatchString(line) {
-			return strip(line), true
+		cause := isCause(line)
+		switch {
+		case said == "" && trouble().MatchString(line):
+			said = strip(line)
+		case said != "" && cause:
+			deepest = strip(line)
+		case said != "":
+			return join(said, deepest), true
 		}
 	}
-	return "", false
+	return join(said, deepest), said != ""
+}
+
+// isCause reports whether a line gives the cause of the one before.
+func isCause(line string) bool {
+	line = strings.TrimSpace(line)
+	return strings.HasPrefix(line, "cause: ") || strings.HasPrefix(line, "Caused by: ")
+}
+
+func join(said, cause string) string {
+	if cause == "" {
+		return said
+	}
+	return said + ": " + cause
 }
 
 // A Mismatch is a package whose bytes are not those that were asked for.
@@ -52,7 +73,9 @@ func Mismatched(output string) (Mismatch, bool) {
 	}
 	found := mismatch().FindStringSubmatch(output)
 	m := Mismatch{Package: found[1] + found[2]}
-	if sums := digest().FindAllString(output[at[1]:], -1); len(sums) >= 2 {
+	// What is expected, and not the address before it, which may carry a digest too.
+	_, rest, _ := strings.Cut(output[at[1]:], "Expected")
+	if sums := digest().FindAllString(rest, -1); len(sums) >= 2 {
 		// uv lists all that are allowed before the one that came.
 		m.Asked, m.Got = sums[0], sums[len(sums)-1]
 	}

@@ -14,12 +14,12 @@ const (
 	uvHash   = "Resolved 1 package in 38ms\nerror: Failed to download `six==1.17.0`\n  cause: Hash mismatch for `six==1.17.0`\n\n         Expected:\n           sha256:" + zeros + "\n\n         Computed:\n           sha256:" + other + "\n"
 	uvAbsent = "Using Python 3.10.13 environment at: v\nerror: No solution found when resolving dependencies\n  cause: Because x was not found in the package registry\n"
 	pipNet   = "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(...)': /simple/six/\nERROR: Could not find a version that satisfies the requirement six==1.17.0 (from versions: none)\nERROR: No matching distribution found for six==1.17.0\n"
-	pipHash  = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated them.\n    six==1.17.0 from https://index/six.whl (from -r r.txt (line 1)):\n        Expected sha256 " + zeros + "\n             Got        " + other + "\n"
+	pipHash  = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated them.\n    six==1.17.0 from https://index/six.whl#sha256=" + other + " (from -r r.txt (line 1)):\n        Expected sha256 " + zeros + "\n             Got        " + other + "\n"
 )
 
 func TestUnreached(t *testing.T) {
 	for output, want := range map[string]string{
-		uvNet:    "Failed to fetch: http://127.0.0.1:1/simple/six/",
+		uvNet:    "Failed to fetch: http://127.0.0.1:1/simple/six/: tcp connect error",
 		pipNet:   "Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(...)': /simple/six/",
 		uvAbsent: "", uvHash: "", pipHash: "", "": "",
 	} {

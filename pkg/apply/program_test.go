@@ -72,7 +72,7 @@ func TestRunSaysWhyThereAreNoPackages(t *testing.T) {
 	for name, c := range map[string]struct{ say, code, summary, found string }{
 		"network": {
 			"Using Python 3.10\nerror: Request failed after 3 retries\n  cause: Failed to fetch: https://i/simple/six/\n  cause: tcp connect error\n",
-			"apply.index", "the package index could not be reached", "Failed to fetch: https://i/simple/six/",
+			"apply.index", "the package index could not be reached", "Failed to fetch: https://i/simple/six/: tcp connect error",
 		},
 		"bytes": {
 			"error: Failed to download `six==1.17.0`\n  cause: Hash mismatch for `six==1.17.0`\nExpected:\n sha256:" + zeros + "\nComputed:\n sha256:" + ones + "\n",
