@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/reconcile-ml/reconcile/internal/bytesize"
-	"github.com/reconcile-ml/reconcile/internal/inuse"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
@@ -75,7 +74,7 @@ func (a *app) rollbackCommand() *cobra.Command {
 		Short: "make an earlier generation of the environment visible again",
 		Long: long(`
 Renames one link: the generation that was visible before, or the one named, is visible
-again. Needs no network and no disk space. Processes that run keep what they started
+again; a name may be cut short where it stays the only one. Needs no network and no disk space. Processes that run keep what they started
 with. The manifest still asks for what it asked: the next apply goes forward again.`,
 			changes, exitDone, exitError, exitLocked),
 		Args:              cobra.MaximumNArgs(1),
@@ -93,6 +92,9 @@ with. The manifest still asks for what it asked: the next apply goes forward aga
 			if err != nil {
 				return err
 			}
+			if to == e.Current && e.Entry == "" {
+				return a.rolledBack(e, to)
+			}
 			if err := e.sound(cmd.Context(), to); err != nil {
 				return err
 			}
@@ -101,6 +103,7 @@ with. The manifest still asks for what it asked: the next apply goes forward aga
 				return err
 			}
 			defer w.close()
+			a.oneDocument(w)
 			err = w.do(e.Name, resources.Update, resources.Switch{
 				Environment: e.Name,
 				Link:        filepath.ToSlash(filepath.Join(e.Path, layout.GenerationLink)),
@@ -109,11 +112,58 @@ with. The manifest still asks for what it asked: the next apply goes forward aga
 			if err != nil {
 				return err
 			}
-			return say(a.out, "%s now shows generation %s (was %s).", e.Path, to, e.Current)
+			return a.rolledBack(e, to)
 		},
 	}
 	cmd.Flags().DurationVar(&o.lockTimeout, "lock-timeout", 0, "wait so long for another run to end")
 	return cmd
+}
+
+// named returns the generation that has a name, or the only one whose name begins so.
+func (e *environment) named(word string) (string, error) {
+	var like []string
+	for _, g := range newestFirst(e.Generations) {
+		if g.Name == word {
+			return word, nil
+		}
+		if word != "" && strings.HasPrefix(g.Name, word) {
+			like = append(like, g.Name)
+		}
+	}
+	switch len(like) {
+	case 1:
+		return like[0], nil
+	case 0:
+		return "", &diag.Problem{
+			Code: "rollback.unknown", Summary: fmt.Sprintf("%q is not a generation of %s that could become visible", word, e.Name),
+			Hint: "`reconcile generations` lists them",
+		}
+	}
+	return "", &diag.Problem{
+		Code: "rollback.ambiguous", Summary: fmt.Sprintf("several generations of %s begin with %q", e.Name, word),
+		Found: strings.Join(like, ", "), Hint: "write more of the name",
+	}
+}
+
+// rolledBack says which generation is visible now, and which one was.
+func (a *app) rolledBack(e *environment, to string) error {
+	switch {
+	case a.json:
+		return report.JSON(a.out, map[string]any{
+			"version": 1, "environment": e.Name, "generation": to, "previous": e.Current, "changed": to != e.Current,
+		})
+	case to == e.Current:
+		return say(a.out, "%s shows generation %s already: nothing was changed.", e.Path, to)
+	}
+	return say(a.out, "%s now shows generation %s (was %s).", e.Path, to, e.Current)
+}
+
+// oneDocument keeps the events of a run out of the one document that a command
+// prints as JSON.
+func (a *app) oneDocument(w *work) {
+	if a.json {
+		w.options.Events = nil
+	}
 }
 
 // sound returns a problem if a generation is no longer as it was sealed, or if
@@ -147,13 +197,7 @@ func (a *app) previous(e *environment, args []string) (string, error) {
 		return name != e.Current && slices.ContainsFunc(e.Generations, func(g facts.Generation) bool { return g.Name == name })
 	}
 	if len(args) == 1 {
-		if sealed(args[0]) {
-			return args[0], nil
-		}
-		return "", &diag.Problem{
-			Code: "rollback.unknown", Summary: fmt.Sprintf("%q is not a generation of %s that could become visible", args[0], e.Name),
-			Hint: "`reconcile generations` lists them",
-		}
+		return e.named(args[0])
 	}
 	memory, err := e.journal()
 	if err != nil {
@@ -170,118 +214,4 @@ func (a *app) previous(e *environment, args []string) (string, error) {
 		}
 	}
 	return "", &diag.Problem{Code: "rollback.none", Summary: fmt.Sprintf("environment %s has no earlier generation", e.Name)}
-}
-
-func (a *app) gcCommand() *cobra.Command {
-	var o applyFlags
-	var keep int
-	var dry bool
-	cmd := &cobra.Command{
-		Use:   "gc",
-		Short: "free the generations that are not needed",
-		Long: long(`
-Removes the generations of this machine's environment except the visible one and the
-newest ones that --keep says, and what killed builds left. A generation that a process
-uses is never removed. Shows what it would remove and asks for "yes".`,
-			destructive, exitDone, exitError, exitPartly, exitLocked),
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if keep < 0 {
-				return usage("--keep takes a number from 0 up")
-			}
-			p, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return a.collect(cmd.Context(), p, o, keep, dry)
-		},
-	}
-	o.register(cmd)
-	cmd.Flags().IntVar(&keep, "keep", 1, "generations to keep beside the visible one, for rollback")
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "show what would be removed, and stop")
-	return cmd
-}
-
-// collect removes generations under the machine's lock.
-func (a *app) collect(ctx context.Context, p *project, o applyFlags, keep int, dry bool) error {
-	e, err := a.environment(ctx, p)
-	if err != nil {
-		return err
-	}
-	if len(e.unneeded(keep)) == 0 {
-		_, err := fmt.Fprintf(a.out, "Nothing to free: environment %s keeps %s.\n", e.Name, count(len(e.Generations), "generation"))
-		return err
-	}
-	for _, name := range e.unneeded(keep) {
-		if err := say(a.out, "- %s %s", e.Name, name); err != nil {
-			return err
-		}
-	}
-	if dry {
-		return nil
-	}
-	if err := a.consent(o.yes); err != nil {
-		return err
-	}
-	w, err := a.work(ctx, p, o)
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	if e, err = a.environment(ctx, p); err != nil { // as it is now that nobody else changes it
-		return err
-	}
-	kept := 0
-	var freed int64
-	for _, name := range e.unneeded(keep) {
-		size, used, err := a.free(w, e, name)
-		if err != nil {
-			return err
-		}
-		freed += size
-		if used {
-			kept++
-		}
-	}
-	fmt.Fprintf(a.out, "Freed %s.\n", bytesize.Format(freed))
-	if kept > 0 {
-		return exit(exitPartly)
-	}
-	return nil
-}
-
-// free removes one generation unless a process uses it.
-func (a *app) free(w *work, e *environment, name string) (freed int64, used bool, err error) {
-	dir := e.directory(name)
-	if dir == e.shell {
-		return 0, true, say(a.out, "kept %s: this shell is on it; activate again, or deactivate", name)
-	}
-	users, _, err := inuse.Of(dir)
-	if err != nil {
-		return 0, false, err
-	}
-	if len(users) > 0 {
-		return 0, true, say(a.out, "kept %s: process %d (%s) uses %s", name, users[0].PID, users[0].Name, users[0].How)
-	}
-	if size, err := pyenv.Size(dir); err == nil {
-		freed = size
-	}
-	return freed, false, w.do(e.Name, resources.Delete, resources.Remove{Path: layout.Generation(e.state, e.Name, name)})
-}
-
-// unneeded returns what gc removes: all but the visible generation and the
-// newest keep others, and builds that did not end.
-func (e *environment) unneeded(keep int) []string {
-	names := slices.Clone(e.Unsealed)
-	for _, g := range newestFirst(e.Generations) {
-		if g.Name == e.Current {
-			continue
-		}
-		if keep > 0 {
-			keep--
-			continue
-		}
-		names = append(names, g.Name)
-	}
-	return names
 }

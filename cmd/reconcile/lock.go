@@ -4,18 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
-	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/apply"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
@@ -23,7 +19,6 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/lock"
 	"github.com/reconcile-ml/reconcile/pkg/manifest"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
-	"github.com/reconcile-ml/reconcile/pkg/report"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -54,15 +49,19 @@ Commit the result: from then on neither plan nor apply has to resolve anything.`
 // lock resolves every environment that names a lock, or the one --env names.
 func (a *app) lock(ctx context.Context, p *project, upgrade bool) error {
 	var problems diag.List
+	doc := &lockDocument{Version: 1, Locks: []*lockResult{}}
 	locked := 0
 	for _, env := range p.manifest.Environments {
 		if env.Lock == "" || (a.env != "" && a.env != env.Name) {
 			continue
 		}
 		locked++
-		err := a.lockOne(ctx, p, env, upgrade)
+		result, err := a.lockOne(ctx, p, env, upgrade)
+		if result != nil {
+			doc.Locks = append(doc.Locks, result)
+		}
 		if _, ended := errors.AsType[*exitCode](err); ended { // stopped, or another run is changing this machine
-			return err
+			return a.lockedJSON(doc, err)
 		}
 		problems.AddErr(err)
 	}
@@ -72,21 +71,21 @@ func (a *app) lock(ctx context.Context, p *project, upgrade bool) error {
 			Hint: "give it one: `lock: locks/pylock.NAME.toml`",
 		}
 	}
-	return problems.Err()
+	return a.lockedJSON(doc, problems.Err())
 }
 
 // lockOne resolves one environment and writes its lock if it changed.
-func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment, upgrade bool) error {
+func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment, upgrade bool) (*lockResult, error) {
 	tools, err := a.lockTools(ctx, p, env)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := p.own(layout.Dir); err != nil { // uv writes its cache there
-		return err
+		return nil, err
 	}
 	work, err := os.MkdirTemp("", "reconcile-lock-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.RemoveAll(work)
 	ctx, _, stop := interruptible(ctx, func() { fmt.Fprintln(a.err, "\nInterrupted: nothing is locked.") })
@@ -98,73 +97,37 @@ func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment
 		IndexEnv: tools.indexEnv, Secrets: apply.Secrets(tools.indexEnv), Client: tools.client, Line: a.toolLine(),
 	})
 	if ctx.Err() != nil {
-		return exit(exitInterrupted)
+		return nil, exit(exitInterrupted)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	return a.writeLock(p, env, previous, l)
 }
 
 // writeLock puts a lock in place and says what changed in it.
-func (a *app) writeLock(p *project, env *manifest.Environment, previous, l *lock.Lock) error {
+func (a *app) writeLock(p *project, env *manifest.Environment, previous, l *lock.Lock) (*lockResult, error) {
 	content := l.Encode()
 	root, err := os.OpenRoot(p.root)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer root.Close()
-	if old, err := root.ReadFile(env.Lock); err == nil && string(old) == string(content) {
-		_, err := fmt.Fprintf(a.out, "%s is up to date: %s\n", env.Lock, count(len(l.Packages), "package"))
-		return err
+	result, err := newLockResult(env, previous, l)
+	if err != nil {
+		return nil, err
 	}
+	if old, err := root.ReadFile(env.Lock); err == nil && string(old) == string(content) {
+		return result, a.showLocked(result)
+	}
+	result.Changed = true
 	if _, err := atomicfile.MakeAll(root, path.Dir(env.Lock), 0o755); err != nil {
-		return err
+		return nil, err
 	}
 	if err := atomicfile.Write(root, env.Lock, 0o644, content); err != nil {
-		return err
+		return nil, err
 	}
-	fmt.Fprintf(a.out, "Wrote %s: %s for %s\n", env.Lock, count(len(l.Packages), "package"), strings.Join(l.Platforms, ", "))
-	for _, c := range versions(previous, l) {
-		if err := report.PackageChange(a.out, c, a.report(a.out)); err != nil {
-			return err
-		}
-	}
-	for _, platform := range l.Platforms {
-		dists, err := l.For(platform)
-		if err != nil {
-			return err
-		}
-		var download, disk int64
-		for _, d := range dists {
-			download, disk = download+d.Download(), disk+d.Disk()
-		}
-		fmt.Fprintf(a.out, "  %s: downloads %s, takes %s on disk\n", platform, bytesize.Format(download), bytesize.Format(disk))
-	}
-	return nil
-}
-
-// versions returns what comes, goes or changes version between two locks.
-func versions(previous, l *lock.Lock) []resources.PackageChange {
-	if previous == nil {
-		return nil // all of it is new: the count says enough
-	}
-	changes := map[string]resources.PackageChange{}
-	for _, p := range previous.Packages {
-		changes[p.Name] = resources.PackageChange{Name: p.Name, Actual: p.Version}
-	}
-	for _, p := range l.Packages {
-		c := changes[p.Name]
-		c.Name, c.Desired = p.Name, p.Version
-		changes[p.Name] = c
-	}
-	var list []resources.PackageChange
-	for _, name := range slices.Sorted(maps.Keys(changes)) {
-		if c := changes[name]; c.Actual != c.Desired {
-			list = append(list, c)
-		}
-	}
-	return list
+	return result, a.showLocked(result)
 }
 
 // lockTools is what resolving needs of this machine.

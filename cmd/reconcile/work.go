@@ -210,6 +210,7 @@ func (a *app) bring(ctx context.Context, m *machine, plan *planner.Plan) error {
 	if err != nil {
 		return err
 	}
+	a.oneDocument(w)
 	result := w.apply(plan)
 	if err := w.close(); err != nil {
 		return err
