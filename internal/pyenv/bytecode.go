@@ -40,9 +40,22 @@ func Uncompiled(genDir string) ([]string, error) {
 		}
 	}
 	slices.Sort(sources)
-	sources = slices.Compact(sources)
+	return stale(genDir, line, slices.Compact(sources))
+}
+
+// StillUncompiled is Uncompiled for files that it listed before.
+func StillUncompiled(genDir string, sources []string) ([]string, error) {
+	_, line, err := SitePackages(genDir)
+	if err != nil {
+		return nil, err
+	}
+	return stale(genDir, line, sources)
+}
+
+// stale returns those of the sources that lack good bytecode.
+func stale(genDir, line string, sources []string) ([]string, error) {
 	stale := make([]bool, len(sources))
-	err = each(len(sources), func(_, i int) error {
+	err := each(len(sources), func(_, i int) error {
 		var err error
 		stale[i], err = isStale(filepath.Join(genDir, sources[i]), line)
 		return err

@@ -79,6 +79,20 @@ func TestDamage(t *testing.T) {
 			facts.Damage{What: "changed", Path: site + "/six.py", Dist: "six"},
 			[]string{"deep"},
 		},
+		{"a file was changed in place, size and time as before", func(t *testing.T, dir string) {
+			name := filepath.Join(dir, site, "six.py")
+			info, err := os.Stat(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, name, "import os_\n", 0o644)
+			if err := os.Chtimes(name, info.ModTime(), info.ModTime()); err != nil {
+				t.Fatal(err)
+			}
+		}, facts.Damage{What: "changed", Path: site + "/six.py", Dist: "six"}, []string{"deep"}},
+		{"RECORD states another digest", func(t *testing.T, dir string) {
+			put(t, filepath.Join(dir, site, "Six-1.16.0.dist-info/RECORD"), "six.py,sha256="+strings.Repeat("A", 43)+",11\n", 0o644)
+		}, facts.Damage{What: "changed", Path: site + "/six.py", Dist: "six"}, []string{"deep"}},
 		{
 			"a stranger", func(t *testing.T, dir string) { put(t, filepath.Join(dir, site, "evil.pth"), "import x\n", 0o644) },
 			facts.Damage{What: "foreign", Path: site + "/evil.pth"},
@@ -188,7 +202,12 @@ func TestDamage(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir, seal := newGeneration(t, twoDists())
+			sound := hashed(t, dir)
 			tt.do(t, dir)
+			again, err := Recheck(context.Background(), dir, seal, sound, nil)
+			if deep := lookAt(t, "deep", dir, seal); err != nil || !slices.Equal(again, deep) {
+				t.Errorf("read before it was done: %v, error %v; deep %v", again, err, deep)
+			}
 			for _, look := range all {
 				damage := lookAt(t, look, dir, seal)
 				seen := slices.Contains(damage, tt.want)
@@ -197,6 +216,29 @@ func TestDamage(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// hashed reads a generation, all of which is old enough to be known from then on.
+func hashed(t *testing.T, dir string) Sound {
+	t.Helper()
+	made := filepath.Join(dir, "../made")
+	mkdir(t, made)
+	sound, err := Hash(context.Background(), dir, made, 2)
+	if err != nil || len(sound) != 8 {
+		t.Fatalf("%d files are sound, error %v", len(sound), err)
+	}
+	return sound
+}
+
+func TestHashDoesNotKnowTheYoung(t *testing.T) {
+	dir, _ := newGeneration(t, twoDists())
+	made := filepath.Join(dir, "../made")
+	mkdir(t, made)
+	put(t, filepath.Join(dir, site, "six.py"), "import sys\n", 0o644)
+	sound, err := Hash(context.Background(), dir, made, 1)
+	if _, known := sound[site+"/six.py"]; err != nil || known || len(sound) != 7 {
+		t.Errorf("six.py known %v of %d, error %v", known, len(sound), err)
 	}
 }
 

@@ -123,8 +123,11 @@ func gone(err error) bool {
 
 // each calls do(worker, i) for every i below n, on as many goroutines as there
 // are cores, and returns the first error. Workers are numbered from 0.
-func each(n int, do func(worker, i int) error) error {
-	workers := min(runtime.GOMAXPROCS(0), n)
+func each(n int, do func(worker, i int) error) error { return eachOf(workers(), n, do) }
+
+// eachOf is each on a number of goroutines.
+func eachOf(workers, n int, do func(worker, i int) error) error {
+	workers = min(workers, n)
 	if workers <= 1 {
 		for i := range n {
 			if err := do(0, i); err != nil {

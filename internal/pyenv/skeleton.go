@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
@@ -70,11 +72,11 @@ func skeletonFile(genDir, rel string, e fs.DirEntry, h *hasher, m *meter) (Skele
 	case !info.Mode().IsRegular():
 		return f, fmt.Errorf("%s is neither a file nor a link", name)
 	}
-	f.Size = info.Size()
-	sum, err := h.file(context.Background(), name, "", m)
+	var st unix.Stat_t
+	sum, err := h.file(context.Background(), name, "", &st, m)
 	if err != nil {
 		return f, err
 	}
-	f.SHA256 = facts.SHA256(sum)
+	f.Size, f.SHA256 = st.Size, facts.SHA256(sum)
 	return f, nil
 }

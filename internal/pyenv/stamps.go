@@ -164,6 +164,15 @@ func readStamps(genDir string) ([]stamp, int64, error) {
 	return stamps, unix.TimespecToNsec(st.Mtim), nil
 }
 
+// tickOf returns how far apart two times of a file system are for sure, in ns, by
+// one of them.
+func tickOf(time int64) int64 {
+	if time%1e9 == 0 {
+		return 2e9 // a file system with whole seconds
+	}
+	return 20e6
+}
+
 // changedDirs returns the directories that are not as stamped, or for which a
 // stamp proves nothing, and those that are gone.
 //
@@ -171,10 +180,7 @@ func readStamps(genDir string) ([]stamp, int64, error) {
 // tick every few ms at best, and a later change could carry the same time (the
 // rule that git has for its index).
 func changedDirs(genDir string, stamps []stamp, written int64) (changed, missing []string, err error) {
-	tick := int64(20e6)
-	if written%1e9 == 0 {
-		tick = 2e9 // a file system with whole seconds
-	}
+	tick := tickOf(written)
 	root, err := open(genDir) // the long way to it is then walked once
 	if err != nil {
 		return nil, nil, err

@@ -29,6 +29,16 @@ const hashBuffer = 256 << 10
 // progress may be nil. It gets bytes hashed of bytes in all (deep), or files
 // looked at of files in all, from one goroutine at a time.
 func Verify(ctx context.Context, genDir string, seal Seal, deep bool, progress func(done, total int64)) ([]facts.Damage, error) {
+	return (&verification{deep: deep}).run(ctx, genDir, seal, progress)
+}
+
+// Recheck is Verify with deep, but for the files that Hash found sound: of these
+// it is enough that nobody touched them since.
+func Recheck(ctx context.Context, genDir string, seal Seal, sound Sound, progress func(done, total int64)) ([]facts.Damage, error) {
+	return (&verification{deep: true, sound: sound}).run(ctx, genDir, seal, progress)
+}
+
+func (v *verification) run(ctx context.Context, genDir string, seal Seal, progress func(done, total int64)) ([]facts.Damage, error) {
 	damage, err := checkFrame(genDir, seal)
 	if err != nil {
 		return nil, err
@@ -55,8 +65,7 @@ func Verify(ctx context.Context, genDir string, seal Seal, deep bool, progress f
 	if err != nil {
 		return nil, err
 	}
-	v := &verification{ctx: ctx, genDir: genDir, deep: deep, hashers: make([]hasher, workers())}
-	v.meter = newMeter(x, deep, progress)
+	v.ctx, v.genDir, v.hashers, v.meter = ctx, genDir, make([]hasher, workers()), newMeter(x, v.deep, progress)
 	found, err := x.inspect(ctx, genDir, dirs, v.check)
 	if err != nil {
 		return nil, err
@@ -69,31 +78,26 @@ type verification struct {
 	ctx     context.Context
 	genDir  string
 	deep    bool
+	sound   Sound // known before; may be nil
 	meter   *meter
 	hashers []hasher // one for each worker
 }
 
 // check reports whether a file that has the right size has the right content.
 func (v *verification) check(worker int, c *claim) (bool, error) {
-	if !v.deep {
+	switch {
+	case !v.deep:
 		v.meter.add(1)
 		return true, nil
-	}
-	if !c.HasHash {
+	case !c.HasHash:
 		v.meter.add(max(0, c.Size))
 		return unhashed(c.Path), nil
+	case v.sound.holds(v.genDir, c):
+		v.meter.add(c.Size)
+		return true, nil
 	}
-	sum, err := v.hashers[worker].file(v.ctx, v.genDir+"/"+c.Path, c.Algorithm, v.meter)
-	if gone(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if c.Algorithm != "" {
-		return string(sum) == c.Sum, nil
-	}
-	return facts.SHA256(sum) == c.SHA256, nil
+	var st unix.Stat_t
+	return v.hashers[worker].agrees(v.ctx, v.genDir, c, &st, v.meter)
 }
 
 // unhashed reports whether a file may stand in a RECORD without a digest.
@@ -113,8 +117,27 @@ type hasher struct {
 	sum    []byte
 }
 
-// file returns the digest of a file, valid until the next call.
-func (h *hasher) file(ctx context.Context, name, algorithm string, m *meter) ([]byte, error) {
+// agrees reports whether a file has the digest that a claim states, and how it
+// looked before it was read. One without a digest agrees with nothing.
+func (h *hasher) agrees(ctx context.Context, genDir string, c *claim, st *unix.Stat_t, m *meter) (bool, error) {
+	if !c.HasHash {
+		return false, nil
+	}
+	sum, err := h.file(ctx, genDir+"/"+c.Path, c.Algorithm, st, m)
+	switch {
+	case gone(err):
+		return false, nil
+	case err != nil:
+		return false, err
+	case c.Algorithm != "":
+		return string(sum) == c.Sum, nil
+	}
+	return facts.SHA256(sum) == c.SHA256, nil
+}
+
+// file returns the digest of a file, valid until the next call, and how the file
+// looked before it was read.
+func (h *hasher) file(ctx context.Context, name, algorithm string, st *unix.Stat_t, m *meter) ([]byte, error) {
 	if h.buf == nil {
 		h.buf, h.sha256 = make([]byte, hashBuffer), sha256.New()
 	}
@@ -131,6 +154,9 @@ func (h *hasher) file(ctx context.Context, name, algorithm string, m *meter) ([]
 		return nil, err
 	}
 	defer unix.Close(fd)
+	if err := unix.Fstat(fd, st); err != nil {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
 	for {
 		n, err := read(fd, h.buf)
 		if err != nil {
@@ -172,7 +198,7 @@ func newMeter(x *index, deep bool, tell func(done, total int64)) *meter {
 
 // add counts n more and tells every half percent.
 func (m *meter) add(n int64) {
-	if m.tell == nil {
+	if m == nil || m.tell == nil {
 		return
 	}
 	done := m.done.Add(n)

@@ -32,6 +32,8 @@ for pin in sys.argv[2:]:
         info + "/entry_points.txt": "[console_scripts]\n%s = %s:main\n" % (name, name),
         "../../../bin/" + name: "#!%s/bin/python\nimport sys, %s as m\nprint(sys.prefix, m.version)\n" % (gen, name),
     }
+    if name == "writer":  # changes itself while it is imported, to as many bytes
+        files[name + "/__init__.py"] += "import os, time\ntime.sleep(0.5)\nwith open(os.path.dirname(__file__) + '/late.py', 'r+') as f:\n    f.write('V')\n"
     record = ""
     for path, text in files.items():
         full = os.path.join(lib, path)
@@ -265,6 +267,16 @@ func TestABuildThatFailsChangesNothingVisible(t *testing.T) {
 		w.clean()
 		// A generation that was sealed before the failure is sound; start afresh.
 		w.apply(t.Context(), w.plan(wantMade("swept", resources.Remove{Path: layout.Generation(part, "local", "bad")})))
+	}
+}
+
+// Files are read for the seal while the imports run: what these write is seen.
+func TestAProofThatWritesIsSeen(t *testing.T) {
+	python := real(t)
+	w := newWorld(t)
+	r := w.apply(t.Context(), w.plan(wantEnvironment(w, python, "one", []string{"alpha=1", "writer=1"}, nil)))
+	if p := r.want(t, "venv.local", Failed, "apply.seal"); !strings.HasPrefix(p.Found, "changed writer ") || !strings.HasSuffix(p.Found, "/writer/late.py") {
+		t.Errorf("found %q", p.Found)
 	}
 }
 

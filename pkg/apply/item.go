@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
@@ -20,9 +21,10 @@ type task struct {
 	*engine
 	index int
 	item  *planner.Item
-	step  string // word of the step that runs
-	kept  []Kept // contents that were replaced
-	need  int64  // bytes on disk that the change takes
+	step  string      // word of the step that runs
+	kept  []Kept      // contents that were replaced
+	need  int64       // bytes on disk that the change takes
+	sound pyenv.Sound // files of the generation that were read during the proof
 }
 
 // doItem works on one item that is not part of a group.

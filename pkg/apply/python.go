@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
@@ -56,7 +57,7 @@ func (t *task) compile(ctx context.Context, s resources.Compile) error {
 	if err := t.compileAll(ctx, gen, files, runtime.GOMAXPROCS(0)); err != nil {
 		return err
 	}
-	left, err := pyenv.Uncompiled(gen.abs())
+	left, err := pyenv.StillUncompiled(gen.abs(), files)
 	if err != nil || len(left) < len(files) {
 		return err
 	}
@@ -95,7 +96,8 @@ var proveScript string
 
 // prove imports modules with the interpreter of a generation: isolated, without
 // writing bytecode, in an empty folder that is home and temporary folder too, and
-// with every way into the network closed that variables can close.
+// with every way into the network closed that variables can close. Imports take one
+// core; meanwhile another reads the files for the Seal that follows.
 func (t *task) prove(ctx context.Context, s resources.Prove) error {
 	gen, err := t.generation(s.Generation)
 	if err != nil {
@@ -121,11 +123,36 @@ func (t *task) prove(ctx context.Context, s resources.Prove) error {
 	if c.Timeout == 0 {
 		c.Timeout = proveTimeout
 	}
+	sound := t.readMeanwhile(ctx, gen, folder)
 	result, err := command.Run(ctx, c)
+	t.sound = sound(err == nil)
 	if err != nil {
 		return t.stoppedBy(ctx, unproved(err))
 	}
 	return proved(result.Stdout)
+}
+
+// readMeanwhile begins to hash the files of a generation. The function that it
+// returns waits for the end of that if the answer is still wanted, and gives what
+// was found sound: nothing where there is no core to spare, or something was wrong,
+// so that Seal reads it all.
+func (t *task) readMeanwhile(ctx context.Context, gen, justMade place) func(wanted bool) pyenv.Sound {
+	spare := runtime.GOMAXPROCS(0) - 1
+	if spare == 0 {
+		return func(bool) pyenv.Sound { return nil }
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var sound pyenv.Sound
+	var reading sync.WaitGroup
+	reading.Go(func() { sound, _ = pyenv.Hash(ctx, gen.abs(), justMade.abs(), spare) })
+	return func(wanted bool) pyenv.Sound {
+		if !wanted {
+			stop()
+		}
+		reading.Wait()
+		stop()
+		return sound
+	}
 }
 
 // unproved explains an interpreter that did not get to the end: a module may end

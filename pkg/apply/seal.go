@@ -31,7 +31,7 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	packages := slices.Clone(s.Packages)
 	slices.SortFunc(packages, func(a, b facts.Package) int { return strings.Compare(a.Name, b.Name) })
 	meter := &meter{task: t}
-	damage, err := pyenv.Verify(ctx, gen.abs(), pyenv.Seal{Packages: packages}, true, meter.tell)
+	damage, err := pyenv.Recheck(ctx, gen.abs(), pyenv.Seal{Packages: packages}, t.sound, meter.tell)
 	if err != nil {
 		return err
 	}
