@@ -263,8 +263,19 @@ func TestNames(t *testing.T) {
 		name string
 		want bool
 	}{
-		{isLine, "3.10", true}, {isLine, "3", false}, {isLine, "3.", false}, {isLine, "3.1000", false}, {isLine, "3.1.0", false}, {isLine, "3.x", false}, {isLine, "+3.1", false},
-		{isToolName, "uv", true}, {isToolName, "a-1_b", true}, {isToolName, "1a", false}, {isToolName, "", false}, {isToolName, "a/b", false}, {isToolName, "A", false},
+		{isLine, "3.10", true},
+		{isLine, "3", false},
+		{isLine, "3.", false},
+		{isLine, "3.1000", false},
+		{isLine, "3.1.0", false},
+		{isLine, "3.x", false},
+		{isLine, "+3.1", false},
+		{isToolName, "uv", true},
+		{isToolName, "a-1_b", true},
+		{isToolName, "1a", false},
+		{isToolName, "", false},
+		{isToolName, "a/b", false},
+		{isToolName, "A", false},
 		{isToolName, "abcdefghijklmnopqrstuvwxyzabcdefg", false},
 	} {
 		if got := c.is(c.name); got != c.want {
