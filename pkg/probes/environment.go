@@ -44,7 +44,7 @@ func (p *Prober) environment(name string) (facts.Environment, error) {
 
 // visible fills in Foreign, Current and Entry.
 func (p *Prober) visible(e *facts.Environment) error {
-	f, err := newLooker(p).look(e.Path)
+	f, err := newLooker(p, &ways{}).look(e.Path)
 	switch {
 	case err != nil:
 		return err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -25,11 +26,11 @@ const (
 // A looker looks at one path after the other with one buffer, and keeps what it
 // found of the directories on the way.
 type looker struct {
-	p       *Prober
-	buf     []byte
-	sum     hash.Hash
-	parents map[string]parent
-	beat    func() // called while a long file is read; may be nil
+	p    *Prober
+	buf  []byte
+	sum  hash.Hash
+	ways *ways
+	beat func() // called while a long file is read; may be nil
 
 	lastDir string // the directory asked last, which most neighbours share
 	last    parent
@@ -42,9 +43,34 @@ type parent struct {
 	err  error  // why it could not be looked at
 }
 
-func newLooker(p *Prober) *looker {
-	return &looker{p: p, parents: map[string]parent{}}
+// plain is a way through directories alone.
+var plain = &parent{}
+
+// ways are the directories that the lookers of one probe have met: each is looked
+// at once, whoever comes by.
+type ways struct {
+	mu    sync.Mutex
+	found map[string]*parent
 }
+
+func (w *ways) get(dir string) (*parent, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	found, ok := w.found[dir]
+	return found, ok
+}
+
+func (w *ways) put(dir string, found *parent) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.found == nil {
+		w.found = map[string]*parent{}
+	}
+	w.found[dir] = found
+}
+
+// newLooker returns a looker that shares what it finds with others.
+func newLooker(p *Prober, w *ways) *looker { return &looker{p: p, ways: w} }
 
 // look returns what stands at a path, spelled as in facts.
 func (l *looker) look(name string) (facts.Path, error) {
@@ -56,6 +82,9 @@ func (l *looker) look(name string) (facts.Path, error) {
 	abs := l.abs(name)
 	for range 3 { // a file that is replaced while it is read is read again
 		again, err := l.lookOnce(abs, &f)
+		if err == nil && f.Type == facts.Dir && up.text == "" {
+			l.ways.put(name, plain) // files below it need not look again
+		}
 		if err != nil || !again {
 			return f, err
 		}
@@ -92,17 +121,21 @@ func (l *looker) parent(dir string) parent {
 	if dir == l.lastDir {
 		return l.last
 	}
-	found, ok := l.parents[dir]
+	known, ok := l.ways.get(dir)
 	if !ok {
-		if found = l.parent(dirOf(dir)); found.text == "" && !found.gone && found.err == nil {
+		found := l.parent(dirOf(dir))
+		if found == (parent{}) {
 			found = l.lookParent(dir)
 		} else if !found.gone && found.err == nil {
 			found.gone, found.err = l.isGone(dir)
 		}
-		l.parents[dir] = found
+		if known = &found; found == (parent{}) {
+			known = plain
+		}
+		l.ways.put(dir, known)
 	}
-	l.lastDir, l.last = dir, found
-	return found
+	l.lastDir, l.last = dir, *known
+	return l.last
 }
 
 // lookParent looks at a directory all of whose parents are plain.

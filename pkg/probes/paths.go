@@ -70,6 +70,7 @@ type pathRun struct {
 	todo   []*chunk
 	done   chan *walker
 	quit   chan struct{} // closed when nobody listens any more
+	ways   ways
 	active map[*walker]*watch
 	hung   int
 }
@@ -103,7 +104,7 @@ func (w *pathRun) start(one *walker) {
 	}
 	w.active[one] = &watch{next: next}
 	w.hand(one, next)
-	go one.walk(newLooker(w.p), next, w.done, w.quit)
+	go one.walk(newLooker(w.p, &w.ways), next, w.done, w.quit)
 }
 
 // hand gives a walker the next chunk.

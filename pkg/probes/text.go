@@ -16,7 +16,7 @@ import (
 // is spelled as in facts. A link, a path that leads through one, a file of more
 // than limit bytes, and what is not UTF-8 or holds a zero byte are errors.
 func (p *Prober) ReadText(path string, limit int64) (string, error) {
-	l := newLooker(p)
+	l := newLooker(p, &ways{})
 	f, err := l.look(path)
 	switch {
 	case err != nil:
