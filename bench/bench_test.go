@@ -90,7 +90,7 @@ func median(values []float64) float64 {
 
 // build compiles a command of this module into a folder of the benchmark, as
 // `make build` does: without cgo, so without the time of the dynamic loader.
-func build(b *testing.B, pkg string) string {
+func build(b testing.TB, pkg string) string {
 	b.Helper()
 	file := filepath.Join(b.TempDir(), filepath.Base(pkg))
 	cmd := exec.Command("go", "build", "-trimpath", "-o", file, pkg)
@@ -110,7 +110,7 @@ func BenchmarkVersion(b *testing.B) {
 
 // world writes a manifest of n resources, one in ten a directory, into a new
 // folder.
-func world(b *testing.B, n int) string {
+func world(b testing.TB, n int) string {
 	b.Helper()
 	dir := b.TempDir()
 	var m strings.Builder
