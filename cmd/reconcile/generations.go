@@ -49,7 +49,7 @@ another, `+"`reconcile gc`"+` frees those that are not needed.`, readOnly, exitD
 func (e *environment) list() []report.Generation {
 	var list []report.Generation
 	for _, g := range newestFirst(e.Generations) {
-		alone, err := pyenv.Size(e.directory(g.Name))
+		alone, err := pyenv.Own(e.directory(g.Name))
 		if err != nil {
 			alone = -1
 		}

@@ -109,19 +109,21 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-func TestSizeCountsNamesOnce(t *testing.T) {
+func TestOwnLeavesOutWhatHasANameElsewhere(t *testing.T) {
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "a/x"), strings.Repeat("x", 1<<20), 0o644)
-	one, err := Size(filepath.Join(dir, "a"))
-	if err != nil || one < 1<<20 {
+	if err := os.Link(filepath.Join(dir, "a/x"), filepath.Join(dir, "a/y")); err != nil {
+		t.Skip("no hard links here: ", err)
+	}
+	one, err := Own(filepath.Join(dir, "a"))
+	if err != nil || one < 1<<20 || one >= 2<<20 {
 		t.Fatalf("size %d, error %v", one, err)
 	}
 	mkdir(t, filepath.Join(dir, "b"))
 	if err := os.Link(filepath.Join(dir, "a/x"), filepath.Join(dir, "b/x")); err != nil {
-		t.Skip("no hard links here: ", err)
+		t.Fatal(err)
 	}
-	both, err := Size(filepath.Join(dir, "a"), filepath.Join(dir, "b"))
-	if err != nil || both >= 2<<20 {
-		t.Errorf("size of both %d, error %v", both, err)
+	if shared, err := Own(filepath.Join(dir, "a")); err != nil || shared >= 1<<20 {
+		t.Errorf("size %d of a folder that shares its file, error %v", shared, err)
 	}
 }

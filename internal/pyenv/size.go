@@ -7,34 +7,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Size returns the bytes that directories take on disk together. A file with
-// several names counts once, so that generations which share files are not
-// counted twice; names outside the directories are not looked for.
-func Size(dirs ...string) (int64, error) {
+// Own returns the bytes that would become free if a directory went away. A file
+// that has a name elsewhere too, in another generation or in the installer's cache,
+// is not counted; one with several names inside counts once. Blocks that a file
+// system shares between cloned files cannot be told apart and are counted.
+func Own(dir string) (int64, error) {
 	type inode struct{ dev, ino uint64 }
-	seen := map[inode]bool{}
+	type linked struct{ names, bytes int64 } // names still to be found
+	shared := map[inode]linked{}
 	var total int64
-	for _, dir := range dirs {
-		err := filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			var st unix.Stat_t
-			if err := lstat(name, &st); err != nil {
-				return err
-			}
-			if id := (inode{uint64(st.Dev), st.Ino}); st.Nlink > 1 && st.Mode&unix.S_IFMT == unix.S_IFREG {
-				if seen[id] {
-					return nil
-				}
-				seen[id] = true
-			}
+	err := filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		var st unix.Stat_t
+		if err := lstat(name, &st); err != nil {
+			return err
+		}
+		if st.Nlink <= 1 || st.Mode&unix.S_IFMT != unix.S_IFREG {
 			total += st.Blocks * 512
 			return nil
-		})
-		if err != nil {
-			return 0, err
+		}
+		id := inode{uint64(st.Dev), st.Ino}
+		l, ok := shared[id]
+		if !ok {
+			l = linked{names: int64(st.Nlink), bytes: st.Blocks * 512}
+		}
+		l.names--
+		shared[id] = l
+		return nil
+	})
+	for _, l := range shared {
+		if l.names == 0 {
+			total += l.bytes
 		}
 	}
-	return total, nil
+	return total, err
 }
