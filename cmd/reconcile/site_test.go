@@ -35,15 +35,21 @@ func newSite(t *testing.T, url string) *site {
 	return siteAt(t, dir, url)
 }
 
-// siteAt makes the project in a folder that is there: PROJECT and HOME below it.
+// siteAt makes the project and a home below a folder that is there. With an index
+// there is uv to install from it, else the test is skipped; without one the site
+// is for what needs no Python.
 func siteAt(t *testing.T, dir, url string) *site {
 	t.Helper()
 	s := &site{t: t, root: filepath.Join(dir, "project")}
 	home := filepath.Join(dir, "home")
 	check(t, os.MkdirAll(s.root, 0o755))
 	check(t, os.MkdirAll(home, 0o755))
+	search := "/usr/bin:/bin"
+	if url != "" {
+		search = uvFolder(t) + ":" + search
+	}
 	s.env = []string{
-		"HOME=" + home, "PATH=" + uvFolder(t) + ":/usr/bin:/bin", "PIP_CONFIG_FILE=/dev/null",
+		"HOME=" + home, "PATH=" + search, "PIP_CONFIG_FILE=/dev/null",
 		"RECONCILE_INDEX_URL=" + url, "PYENV_ROOT=" + pyenvRoot(),
 	}
 	return s
