@@ -24,14 +24,17 @@ import (
 type program struct {
 	words []string
 	dir   string
-	env   []string
+	reset func() // prepares the place before every single run; may be nil
 }
 
 // once runs the program and returns how long it took and its peak memory in MiB.
 func (p program) once(b *testing.B) (wall time.Duration, peak float64) {
 	b.Helper()
+	if p.reset != nil {
+		p.reset()
+	}
 	cmd := exec.Command(p.words[0], p.words[1:]...)
-	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), p.env...)
+	cmd.Dir = p.dir
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	start := time.Now()
@@ -52,23 +55,14 @@ func (p program) once(b *testing.B) (wall time.Duration, peak float64) {
 }
 
 // pair runs ours and bare in turn b.N times and reports medians and their ratio.
-// reset, if given, prepares the place before every single run.
-func pair(b *testing.B, ours, bare program, reset func()) {
+// It returns the median of ours.
+func pair(b *testing.B, ours, bare program) time.Duration {
 	b.Helper()
-	prepare := func() {
-		if reset != nil {
-			reset()
-		}
-	}
-	prepare()
 	ours.once(b)
-	prepare()
 	bare.once(b)
 	var a, z, ratios, memory, floor []float64
 	for b.Loop() {
-		prepare()
 		wallOurs, peakOurs := ours.once(b)
-		prepare()
 		wallBare, peakBare := bare.once(b)
 		a, z = append(a, ms(wallOurs)), append(z, ms(wallBare))
 		ratios = append(ratios, ms(wallOurs)/ms(wallBare))
@@ -79,6 +73,20 @@ func pair(b *testing.B, ours, bare program, reset func()) {
 	b.ReportMetric(median(ratios), "x-bare")
 	b.ReportMetric(median(memory), "MiB")
 	b.ReportMetric(median(floor), "MiB-bare")
+	return time.Duration(median(a) * 1e6)
+}
+
+// alone runs a program b.N times and reports the median.
+func alone(b *testing.B, p program) {
+	b.Helper()
+	p.once(b)
+	var a, memory []float64
+	for b.Loop() {
+		wall, peak := p.once(b)
+		a, memory = append(a, ms(wall)), append(memory, peak)
+	}
+	b.ReportMetric(median(a), "ms")
+	b.ReportMetric(median(memory), "MiB")
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -105,7 +113,7 @@ const module = "github.com/reconcile-ml/reconcile"
 
 func BenchmarkVersion(b *testing.B) {
 	ours, empty := build(b, module+"/cmd/reconcile"), build(b, module+"/bench/empty")
-	pair(b, program{words: []string{ours, "version"}}, program{words: []string{empty, "version"}}, nil)
+	pair(b, program{words: []string{ours, "version"}}, program{words: []string{empty, "version"}})
 }
 
 // world writes a manifest of n resources, one in ten a directory, into a new
@@ -134,7 +142,8 @@ func BenchmarkPlanNothingToDo(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			dir := world(b, n)
 			program{words: []string{bare}, dir: dir}.once(b)
-			pair(b, program{words: []string{ours, "plan"}, dir: dir}, program{words: []string{floor}, dir: dir}, nil)
+			took := pair(b, program{words: []string{ours, "plan"}, dir: dir}, program{words: []string{floor}, dir: dir})
+			b.ReportMetric(float64(took.Nanoseconds())/float64(n), "ns/resource")
 		})
 	}
 }
@@ -151,7 +160,7 @@ func BenchmarkFirstApply(b *testing.B) {
 					_ = os.Rename(filepath.Join(dir, name), filepath.Join(b.TempDir(), fmt.Sprintf("%s-%d", name, aside)))
 				}
 			}
-			pair(b, program{words: []string{ours, "apply", "-y"}, dir: dir}, program{words: []string{bare}, dir: dir}, reset)
+			pair(b, program{[]string{ours, "apply", "-y"}, dir, reset}, program{[]string{bare}, dir, reset})
 		})
 	}
 }
@@ -159,16 +168,9 @@ func BenchmarkFirstApply(b *testing.B) {
 // BenchmarkPlanProject measures the project's own manifest with its environment
 // installed; run `make apply` first.
 func BenchmarkPlanProject(b *testing.B) {
-	root, err := filepath.Abs("..")
-	if err != nil {
-		b.Fatal(err)
-	}
 	ours, floor := build(b, module+"/cmd/reconcile"), build(b, module+"/bench/floor")
-	settled := exec.Command(ours, "-C", root, "plan", "--detailed-exitcode")
-	if err := settled.Run(); err != nil {
-		b.Skipf("the project's environment is not installed or not settled (make apply): %v", err)
-	}
-	pair(b, program{words: []string{ours, "plan"}, dir: root}, program{words: []string{floor, directories(b, root)}, dir: root}, nil)
+	root := settled(b, ours)
+	pair(b, program{words: []string{ours, "plan"}, dir: root}, program{words: []string{floor, directories(b, root)}, dir: root})
 }
 
 // directories lists the directories of the visible environment, which a plan has
