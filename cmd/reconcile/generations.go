@@ -28,11 +28,7 @@ alone takes on disk. The visible one has a star. `+"`reconcile rollback NAME`"+`
 another, `+"`reconcile gc`"+` frees those that are not needed.`, readOnly, exitDone, exitError),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			e, err := a.environment(cmd.Context(), p)
+			e, err := a.openEnvironment(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -80,11 +76,7 @@ with. The manifest still asks for what it asked: the next apply goes forward aga
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.generationNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			e, err := a.environment(cmd.Context(), p)
+			e, err := a.openEnvironment(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -98,7 +90,7 @@ with. The manifest still asks for what it asked: the next apply goes forward aga
 			if err := e.sound(cmd.Context(), to); err != nil {
 				return err
 			}
-			w, err := a.work(cmd.Context(), p, o)
+			w, err := a.work(cmd.Context(), e.project, o)
 			if err != nil {
 				return err
 			}

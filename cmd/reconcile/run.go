@@ -33,11 +33,7 @@ environment stays as it is.`, readOnly, exitError, exitNotExecutable, exitNotFou
 			if len(args) == 0 {
 				return usage("run needs a command: reconcile run -- CMD [ARG…]")
 			}
-			p, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			e, err := a.environment(cmd.Context(), p)
+			e, err := a.openEnvironment(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -62,6 +58,16 @@ type environment struct {
 	*project
 	facts.Environment
 	state string // this machine's part, relative to root
+}
+
+// openEnvironment finds the project and the environment that commands on
+// environments work on.
+func (a *app) openEnvironment(ctx context.Context) (*environment, error) {
+	p, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return a.environment(ctx, p)
 }
 
 // environment selects the environment of this machine, or the one --env names,

@@ -25,11 +25,7 @@ and sizes, with --deep also every sha256. Exit 2 if something is missing, change
 not installed by reconcile; `+"`reconcile heal`"+` then builds a sound one.`, readOnly, exitDone, exitError, exitDiffers),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			e, err := a.environment(cmd.Context(), p)
+			e, err := a.openEnvironment(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -96,11 +92,7 @@ new generation from the good parts and, for the rest, from the index. The damage
 is not touched, since a job may use it.`, changes, exitDone, exitError, exitBlocked, exitPartly, exitLocked, exitInterrupted),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			e, err := a.environment(cmd.Context(), p)
+			e, err := a.openEnvironment(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -111,9 +103,9 @@ is not touched, since a job may use it.`, changes, exitDone, exitError, exitBloc
 			if err := a.showDamage(e, damage, true); err != nil || len(damage) == 0 {
 				return err
 			}
-			p.known = []knownDamage{{e.Name, e.Current, damage}}
-			p.deep = true
-			m, err := a.look(cmd.Context(), p)
+			e.known = []knownDamage{{e.Name, e.Current, damage}}
+			e.deep = true
+			m, err := a.look(cmd.Context(), e.project)
 			if err != nil {
 				return err
 			}
