@@ -26,11 +26,7 @@ fails. What was done stays done: after a failure or an interruption, apply again
 			changes, exitDone, exitError, exitBlocked, exitPartly, exitLocked, exitInterrupted),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			m, err := a.look(cmd.Context(), p)
+			m, err := a.survey(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -20,16 +20,12 @@ interpreters, tools, environments. With --all also what it does not read. Holds 
 secrets; `+"`reconcile plan --facts FILE`"+` plans for the machine elsewhere.`, readOnly, exitDone, exitError),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			m, err := a.look(cmd.Context(), p)
+			m, err := a.survey(cmd.Context())
 			if err != nil {
 				return err
 			}
 			if all {
-				m.facts.Merge(p.probe(cmd.Context(), without(p.prober.AllKeys(), m.facts)))
+				m.facts.Merge(m.probe(cmd.Context(), without(m.prober.AllKeys(), m.facts)))
 			}
 			return report.Facts(a.out, m.facts)
 		},

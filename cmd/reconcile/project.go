@@ -171,6 +171,15 @@ type machine struct {
 // baseKeys are the facts that decide what the manifest asks of a machine.
 var baseKeys = []facts.Key{facts.ProjectKey, facts.HostKey, facts.GPUKey, facts.IndexKey}
 
+// survey finds the project and looks at this machine.
+func (a *app) survey(ctx context.Context) (*machine, error) {
+	p, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return a.look(ctx, p)
+}
+
 // look reads what the manifest asks of this machine and probes all of it. The
 // slowest facts, those of the environment, are looked at while its lock is read.
 func (a *app) look(ctx context.Context, p *project) (*machine, error) {

@@ -22,11 +22,7 @@ manifest changed) or failing, then the installed packages, the interpreter, the 
 and the disk.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			m, err := a.look(cmd.Context(), p)
+			m, err := a.survey(cmd.Context())
 			if err != nil {
 				return err
 			}
