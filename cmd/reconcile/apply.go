@@ -70,7 +70,7 @@ func (a *app) converge(ctx context.Context, m *machine, o applyFlags) error {
 		}
 		return exit(planCode(plan, false))
 	}
-	if !a.json || !o.yes {
+	if !o.yes || !a.json && !a.quiet { // who is asked has to see it
 		if err := a.showPlan(m, plan, o.detail); err != nil {
 			return err
 		}

@@ -96,7 +96,7 @@ Commit an edit of manifest.yaml to change every machine.`),
 	f.StringVar(&a.env, "env", "", "work on environment `NAME`, whatever this machine matches")
 	f.BoolVar(&a.json, "json", false, "print JSON, with a format version")
 	f.BoolVar(&a.noColor, "no-color", false, "no colour (also: NO_COLOR)")
-	f.BoolVarP(&a.quiet, "quiet", "q", false, "results only, no progress")
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "results only: no progress, and with -y no plan")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "also what the started programs print")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
