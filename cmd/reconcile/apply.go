@@ -110,7 +110,7 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 	if blind != nil {
 		return errors.Join(err, blind)
 	}
-	after, blind := a.describe(ctx, now)
+	after, blind := a.describe(ctx, now, &w.journal.State)
 	if blind != nil {
 		return errors.Join(err, blind)
 	}

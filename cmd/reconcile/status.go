@@ -26,7 +26,11 @@ and the disk.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
 			if err != nil {
 				return err
 			}
-			now, err := a.describe(cmd.Context(), m)
+			memory, err := m.memory()
+			if err != nil {
+				return err
+			}
+			now, err := a.describe(cmd.Context(), m, memory)
 			if err != nil {
 				return err
 			}
@@ -43,13 +47,10 @@ and the disk.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
 	}
 }
 
-// describe puts together what status and summary show of a machine.
-func (a *app) describe(ctx context.Context, m *machine) (report.Machine, error) {
+// describe puts together what status and summary show of a machine. memory is what
+// earlier applies remember.
+func (a *app) describe(ctx context.Context, m *machine, memory *state.State) (report.Machine, error) {
 	plan, err := m.plan(ctx)
-	if err != nil {
-		return report.Machine{}, err
-	}
-	memory, err := m.memory()
 	if err != nil {
 		return report.Machine{}, err
 	}
