@@ -197,6 +197,10 @@ func decode(k Key, body []byte) (Fact, error) {
 		return into(body, func(*Host) {})
 	case KindGPU:
 		return into(body, func(*GPU) {})
+	case KindNvidia:
+		return into(body, func(*Nvidia) {})
+	case KindToolkit:
+		return into(body, func(*Toolkit) {})
 	case KindIndex:
 		return into(body, func(*Index) {})
 	case KindPath:

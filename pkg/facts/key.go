@@ -20,12 +20,15 @@ const (
 	KindProject     Kind = "project"     // the checkout and the place of its state; one, unnamed
 	KindHost        Kind = "host"        // operating system, architecture, libc; one, unnamed
 	KindGPU         Kind = "gpu"         // whether there is a GPU at all; one, unnamed
+	KindNvidia      Kind = "nvidia"      // what the NVIDIA driver says, and its GPUs; one, unnamed
+	KindToolkit     Kind = "toolkit"     // the CUDA toolkit; one, unnamed
 	KindIndex       Kind = "index"       // where this machine gets packages from; one, unnamed
 	KindPath        Kind = "path"        // a file, directory or link; named by its path
 	KindDisk        Kind = "disk"        // the file system below a path; named by the path
 	KindPython      Kind = "python"      // the interpreters of one line; named "3.10"
 	KindTool        Kind = "tool"        // a helper program; named "uv"
 	KindEnvironment Kind = "environment" // a Python environment with its generations; named as in the manifest
+	KindCheck       Kind = "check"       // no fact: what a requirement is known by that manages nothing
 )
 
 // A Key names one thing that can be known of a machine.
@@ -63,6 +66,8 @@ var (
 	ProjectKey = Key{Kind: KindProject}
 	HostKey    = Key{Kind: KindHost}
 	GPUKey     = Key{Kind: KindGPU}
+	NvidiaKey  = Key{Kind: KindNvidia}
+	ToolkitKey = Key{Kind: KindToolkit}
 	IndexKey   = Key{Kind: KindIndex}
 )
 
@@ -77,6 +82,10 @@ func PythonKey(line string) Key { return Key{KindPython, line} }
 
 // ToolKey names a helper program.
 func ToolKey(name string) Key { return Key{KindTool, name} }
+
+// CheckKey names a requirement that manages nothing and is no single fact, so that
+// it has something to own. No probe looks at it.
+func CheckKey(name string) Key { return Key{KindCheck, name} }
 
 // EnvironmentKey names a Python environment of the manifest.
 func EnvironmentKey(name string) Key { return Key{KindEnvironment, name} }

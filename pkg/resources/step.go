@@ -104,11 +104,27 @@ type Compile struct {
 }
 
 // Prove imports modules in a generation, isolated and without writing, and
-// fails with the first error of each that does not import.
+// fails with the first error of each that does not import. What it is to show of
+// a GPU it shows with little memory and for seconds; on a GPU that is busy or full
+// the answer is "not known", which is no failure and disturbs no job.
 type Prove struct {
-	Generation string        `json:"generation"`
-	Imports    []string      `json:"imports"`
-	Timeout    time.Duration `json:"timeout,omitempty"` // 0 for ten minutes
+	Generation string   `json:"generation"`
+	Imports    []string `json:"imports"`
+	// GPU says that the driver of this machine answers and shows a GPU. Without one
+	// the parts that need it are skipped, each by its name.
+	GPU  bool `json:"gpu,omitempty"`
+	CUDA bool `json:"cuda,omitempty"` // torch.cuda.is_available(), torch's CUDA against that of the driver, a matrix product
+	// Driver is the newest CUDA of the driver, to compare torch's with; "" if not known.
+	Driver  string        `json:"driver,omitempty"`
+	QLoRA   *QLoRA        `json:"qlora,omitempty"`   // one forward pass of a 4-bit layer
+	Timeout time.Duration `json:"timeout,omitempty"` // 0 for ten minutes
+}
+
+// QLoRA is a quantisation as bitsandbytes and transformers name it.
+type QLoRA struct {
+	QuantType    string `json:"quant_type"`    // "nf4", "fp4"
+	DoubleQuant  bool   `json:"double_quant"`  // the constants of the blocks are quantised too
+	ComputeDtype string `json:"compute_dtype"` // "bfloat16", "float16", "float32"
 }
 
 // Seal checks a generation that was just built and makes it selectable: the
