@@ -32,10 +32,17 @@ func Uncompiled(genDir string) ([]string, error) {
 		return nil, err
 	}
 	var sources []string
-	for _, r := range records {
+	for _, r := range records.dists {
 		for _, e := range r.entries {
 			if strings.HasSuffix(e.Path, ".py") && strings.HasPrefix(e.Path, sitePackages+"/") {
 				sources = append(sources, e.Path)
+			}
+		}
+	}
+	for _, r := range records.conda { // the standard library too
+		for _, p := range r.paths {
+			if strings.HasSuffix(p.Path, ".py") && strings.HasPrefix(p.Path, "lib/python"+line+"/") {
+				sources = append(sources, p.Path)
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -106,12 +107,14 @@ func checkFrame(genDir string, seal Seal) ([]facts.Damage, error) {
 	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
 		damage = append(damage, facts.Damage{What: "interpreter", Path: "bin/python"})
 	}
-	home, err := homeExists(genDir)
-	if err != nil {
-		return nil, err
-	}
-	if !home {
-		damage = append(damage, facts.Damage{What: "interpreter", Path: "pyvenv.cfg"})
+	if len(seal.Conda) == 0 { // one of conda brings its interpreter
+		home, err := homeExists(genDir)
+		if err != nil {
+			return nil, err
+		}
+		if !home {
+			damage = append(damage, facts.Damage{What: "interpreter", Path: "pyvenv.cfg"})
+		}
 	}
 	moved, err := movedFile(genDir, seal)
 	if err != nil {
@@ -184,8 +187,9 @@ func comparePackages(genDir, sitePackages string, seal Seal) ([]facts.Damage, er
 		return nil, err
 	}
 	var damage []facts.Damage
-	want := make(map[string]string, len(seal.Packages))
-	for _, p := range seal.Packages {
+	expected := slices.Concat(seal.Packages, seal.CondaDists)
+	want := make(map[string]string, len(expected))
+	for _, p := range expected {
 		want[p.Name] = p.Version
 	}
 	seen := make(map[string]bool, len(names))
@@ -211,7 +215,7 @@ func comparePackages(genDir, sitePackages string, seal Seal) ([]facts.Damage, er
 		}
 		seen[d.Name] = seen[d.Name] || entry[0] != '~'
 	}
-	for _, p := range seal.Packages {
+	for _, p := range expected {
 		if !seen[p.Name] {
 			damage = append(damage, facts.Damage{What: "missing", Path: fmt.Sprintf("%s/%s-%s.dist-info", sitePackages, strings.ReplaceAll(p.Name, "-", "_"), p.Version), Dist: p.Name})
 		}

@@ -29,7 +29,7 @@ func (x *index) inspect(ctx context.Context, genDir string, dirs []string, check
 		}
 		c := &claims[i]
 		var err error
-		if what[i], err = c.compare(genDir); err != nil || what[i] != "" || check == nil || c.target != "" {
+		if what[i], err = c.compare(genDir); err != nil || what[i] != "" || check == nil || c.target != "" || c.link {
 			return err
 		}
 		sound, err := check(w, c)
@@ -47,7 +47,7 @@ func (x *index) inspect(ctx context.Context, genDir string, dirs []string, check
 		if w == "" {
 			continue
 		}
-		d := facts.Damage{What: w, Path: claims[i].Path, Dist: claims[i].dist}
+		d := facts.Damage{What: w, Path: claims[i].Path, Dist: claims[i].dist, Conda: claims[i].conda}
 		if w == "missing" {
 			d.Path = highestGone(genDir, d.Path, absent)
 		}
@@ -70,6 +70,12 @@ func (c *claim) compare(genDir string) (string, error) {
 	if c.target != "" {
 		target, err := os.Readlink(genDir + "/" + c.Path)
 		if err != nil || target != c.target {
+			return "changed", nil
+		}
+		return "", nil
+	}
+	if c.link {
+		if st.Mode&unix.S_IFMT != unix.S_IFLNK {
 			return "changed", nil
 		}
 		return "", nil
@@ -180,7 +186,7 @@ func highestGone(genDir, rel string, known map[string]bool) string {
 // collapse sorts damage and drops what is said twice.
 func collapse(damage []facts.Damage) []facts.Damage {
 	slices.SortFunc(damage, func(a, b facts.Damage) int {
-		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Dist, b.Dist), strings.Compare(a.What, b.What))
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Dist, b.Dist), strings.Compare(a.Conda, b.Conda), strings.Compare(a.What, b.What))
 	})
 	return slices.Compact(damage)
 }

@@ -1,11 +1,11 @@
 // Package pyenv reads an installed Python environment from its files. It never
 // starts Python, writes nothing and uses no network.
 //
-// It answers five questions:
+// It answers five questions, for environments of type venv and for those of conda:
 //
 //  1. What is installed? Installed reads the metadata of every distribution.
 //  2. What should be there? RECORD, the list of files that each distribution
-//     carries, and the Seal that was written when the environment was built.
+//     carries, conda-meta for packages of conda, and the Seal that was written when the environment was built.
 //  3. Is it still so? CheckFast asks the directories alone, Verify every file,
 //     and with deep every byte.
 //  4. What bytecode is lacking? Uncompiled.
@@ -61,7 +61,7 @@ func SitePackages(genDir string) (rel, line string, err error) {
 	}
 	for _, e := range names {
 		l, ok := strings.CutPrefix(e.Name(), "python")
-		if !ok || !strings.HasPrefix(l, "3.") {
+		if !ok || !strings.HasPrefix(l, "3.") || !e.IsDir() { // conda's Python adds a link python3.1
 			continue
 		}
 		if line != "" {

@@ -27,6 +27,10 @@ type Seal struct {
 	Installer string          `json:"installer,omitempty"` // "uv 0.13.9", for people; decides nothing
 	Prefix    string          `json:"prefix,omitempty"`    // absolute path at which it was built; elsewhere it does not work
 	Packages  []facts.Package `json:"packages"`            // by normalised name
+	// Conda are the packages of conda, by name, and CondaDists the distributions of
+	// Python that they brought. Both are empty in an environment of type venv.
+	Conda      []facts.CondaPackage `json:"conda,omitempty"`
+	CondaDists []facts.Package      `json:"conda_dists,omitempty"`
 	// Skeleton is every file that belongs to no distribution: what made the
 	// environment wrote it, or we did (launchers). Without it the names that
 	// venv and uv are known to write are taken for sound, whatever they hold.

@@ -55,29 +55,46 @@ func (r *distRecord) read(envDir, sitePackages string, buf *[]byte) error {
 	return nil
 }
 
-// readRecords reads the RECORD of every distribution below sitePackages.
-func readRecords(genDir, sitePackages string) ([]distRecord, error) {
+// records are what an environment says of itself: the RECORD of every
+// distribution below site-packages, and conda-meta where there is one.
+type records struct {
+	dists []distRecord
+	conda []condaRecord
+}
+
+// readRecords reads them. Of a distribution that came with a package of conda,
+// conda-meta is read and not the RECORD.
+func readRecords(genDir, sitePackages string) (records, error) {
+	conda, err := readCondaMeta(genDir)
+	if err != nil {
+		return records{}, err
+	}
 	names, err := readNames(filepath.Join(genDir, sitePackages))
 	if err != nil {
-		return nil, err
+		return records{}, err
 	}
-	names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".dist-info") || n[0] == '~' })
+	byConda := infoDirs(conda, sitePackages)
+	names = slices.DeleteFunc(names, func(n string) bool {
+		return !strings.HasSuffix(n, ".dist-info") || n[0] == '~' || byConda[n] != ""
+	})
 	slices.Sort(names)
-	records := make([]distRecord, len(names))
+	dists := make([]distRecord, len(names))
 	buffers := make([][]byte, workers())
 	err = each(len(names), func(w, i int) error {
 		name, _, _ := parseInfoName(names[i])
-		records[i] = distRecord{name: pep.Normalize(name), infoDir: names[i]}
-		return records[i].read(genDir, sitePackages, &buffers[w])
+		dists[i] = distRecord{name: pep.Normalize(name), infoDir: names[i]}
+		return dists[i].read(genDir, sitePackages, &buffers[w])
 	})
-	return records, err
+	return records{dists: dists, conda: conda}, err
 }
 
 // A claim is one file that a RECORD or the skeleton accounts for.
 type claim struct {
 	RecordEntry
 	dist   string // normalised name; "" for the skeleton
+	conda  string // name of the package of conda, "" for others
 	target string // of a link of the skeleton
+	link   bool   // a link whose target nobody noted
 }
 
 // An index is what should be below some directories of a generation.
@@ -90,7 +107,7 @@ type index struct {
 }
 
 // newIndex collects what records and seal say of the directories in scope.
-func newIndex(records []distRecord, sitePackages string, seal Seal, scope map[string]bool) *index {
+func newIndex(list records, sitePackages string, seal Seal, scope map[string]bool) *index {
 	x := &index{scope: scope, claims: map[string]claim{}, dirs: map[string]bool{}, sealed: len(seal.Skeleton) > 0}
 	for _, f := range seal.Skeleton {
 		x.add(claim{
@@ -98,7 +115,12 @@ func newIndex(records []distRecord, sitePackages string, seal Seal, scope map[st
 			target:      f.Target,
 		})
 	}
-	for _, r := range records {
+	for i := range list.conda {
+		for _, c := range list.conda[i].claims() {
+			x.add(c)
+		}
+	}
+	for _, r := range list.dists {
 		info := sitePackages + "/" + r.infoDir
 		if r.err != nil {
 			what := "changed"
@@ -131,8 +153,8 @@ func (x *index) add(c claim) {
 	}
 	if old.SHA256 != c.SHA256 || old.Sum != c.Sum || old.Size != c.Size {
 		x.damage = append(x.damage,
-			facts.Damage{What: "doubled", Path: c.Path, Dist: c.dist},
-			facts.Damage{What: "doubled", Path: c.Path, Dist: old.dist})
+			facts.Damage{What: "doubled", Path: c.Path, Dist: c.dist, Conda: c.conda},
+			facts.Damage{What: "doubled", Path: c.Path, Dist: old.dist, Conda: old.conda})
 	}
 }
 
@@ -167,7 +189,8 @@ func isFrame(rel string, isDir, sealed bool) bool {
 	dir, base := path.Split(rel)
 	if isDir {
 		switch rel {
-		case "bin", "include", "lib", "lib64", "share", "reconcile", "reconcile/bin", "include/site":
+		case "bin", "include", "lib", "lib64", "share", "reconcile", "reconcile/bin", "include/site",
+			condaMeta, "etc", "etc/conda", "etc/conda/activate.d", "etc/conda/deactivate.d":
 			return true
 		}
 		return dir == "lib/" && strings.HasPrefix(base, "python3.") ||
@@ -186,12 +209,21 @@ func isFrame(rel string, isDir, sealed bool) bool {
 	case "bin/":
 		return activates(base) || isPythonName(base) || IsPipName(base)
 	case "reconcile/":
-		return base == "requirements.txt" // what the installer was given
+		return base == "requirements.txt" || strings.HasPrefix(base, "conda.") // what the installers were given
+	case condaMeta + "/":
+		return strings.HasSuffix(base, ".json") || base == "history" || base == "frozen"
+	case "etc/conda/activate.d/", "etc/conda/deactivate.d/":
+		return strings.HasPrefix(base, ActivateName+".")
 	case "reconcile/bin/":
 		return true
 	}
-	return strings.HasSuffix(dir, "/site-packages/") && strings.HasPrefix(base, "_virtualenv.")
+	return strings.HasSuffix(dir, "/site-packages/") && strings.HasPrefix(base, "_virtualenv.") ||
+		base == "EXTERNALLY-MANAGED" && strings.HasPrefix(dir, "lib/python3.") && strings.Count(dir, "/") == 2
 }
+
+// ActivateName is the name, without suffix, of the scripts that we add to those
+// that clients of conda source; it sorts before all others.
+const ActivateName = "00-reconcile"
 
 // IsPipName reports whether a program of bin is a name of pip. Where no package
 // brings one, apply writes programs of these names that say what to do instead.

@@ -21,7 +21,7 @@ const hashBuffer = 256 << 10
 // skeleton list: it is there, is a regular file, has the size stated and, with
 // deep, the digest. It finds files that nothing lists, files that two
 // distributions claim with different contents, and all that CheckFast finds. A
-// fresh generation is verified with a seal that has only Packages.
+// fresh generation is verified with a seal that has only Packages and Conda.
 //
 // With deep, a file without a digest is "changed" unless it is one that cannot
 // have any: RECORD and its signatures, and bytecode.
@@ -52,14 +52,20 @@ func (v *verification) run(ctx context.Context, genDir string, seal Seal, progre
 	if err != nil {
 		return noLibrary(damage, err)
 	}
-	changes, err := comparePackages(genDir, sitePackages, seal)
-	if err != nil {
-		return nil, err
-	}
 	records, err := readRecords(genDir, sitePackages)
 	if err != nil {
 		return nil, err
 	}
+	if len(seal.Conda) > 0 && seal.CondaDists == nil { // a fresh generation
+		if seal.CondaDists, err = condaDists(genDir, sitePackages, records.conda); err != nil {
+			return nil, err
+		}
+	}
+	changes, err := comparePackages(genDir, sitePackages, seal)
+	if err != nil {
+		return nil, err
+	}
+	changes = append(changes, compareConda(records.conda, seal.Conda)...)
 	x := newIndex(records, sitePackages, seal, nil)
 	dirs, err := x.knownDirs(genDir)
 	if err != nil {

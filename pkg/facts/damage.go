@@ -1,17 +1,19 @@
 package facts
 
+import "cmp"
+
 // Thing names what is damaged, as a person would look for it: the path, the
 // distribution, or the place of the whole generation.
 func (d Damage) Thing() string {
 	switch {
 	case d.What == "moved":
 		return "place"
-	case d.What == "package" && d.Dist != "":
-		return d.Dist
+	case d.What == "package" && (d.Dist != "" || d.Conda != ""):
+		return cmp.Or(d.Dist, d.Conda)
 	case d.Path != "":
 		return d.Path
-	case d.Dist != "":
-		return d.Dist
+	case d.Dist != "" || d.Conda != "":
+		return cmp.Or(d.Dist, d.Conda)
 	}
 	return "generation"
 }

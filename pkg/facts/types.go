@@ -74,6 +74,7 @@ type Host struct {
 	OSVersion string `json:"os_version,omitempty"`
 	Libc      Libc   `json:"libc,omitzero"`
 	Container string `json:"container,omitempty"` // "docker", "podman", "wsl", "" for none seen
+	Home      string `json:"home,omitempty"`      // of this user, absolute; "" for one without
 }
 
 // Libc is the C library, which decides what wheels can be installed.
@@ -91,11 +92,12 @@ type GPU struct {
 
 // Index is where this machine gets packages from, without secrets.
 type Index struct {
-	URL       string   `json:"url"`                  // "public", or the mirror without user and password
-	Cert      string   `json:"cert,omitempty"`       // CA bundle
-	FindLinks []string `json:"find_links,omitempty"` // local wheel folders
-	Proxy     string   `json:"proxy,omitempty"`      // without user and password
-	Sources   []string `json:"sources,omitempty"`    // what said so: "PIP_CERT", "pip.conf of the user"
+	URL        string   `json:"url"`                   // "public", or the mirror without user and password
+	Cert       string   `json:"cert,omitempty"`        // CA bundle
+	FindLinks  []string `json:"find_links,omitempty"`  // local wheel folders
+	Proxy      string   `json:"proxy,omitempty"`       // without user and password
+	CondaAlias string   `json:"conda_alias,omitempty"` // below which channels of conda lie, without user and password; "" for the public ones
+	Sources    []string `json:"sources,omitempty"`     // what said so: "PIP_CERT", "pip.conf of the user"
 }
 
 // PathType is what stands at a path.
@@ -197,6 +199,8 @@ type Generation struct {
 	Base     string    `json:"base,omitempty"`     // the interpreter it was made from
 	Created  string    `json:"created,omitempty"`  // RFC 3339, for people; decides nothing
 	Packages []Package `json:"packages,omitempty"` // by normalised name
+	// Conda are the packages of conda, by name; none in an environment of type venv.
+	Conda []CondaPackage `json:"conda,omitempty"`
 	// Damage lists what is no longer as it was sealed: missing and foreign
 	// files, a dangling interpreter. A quick look sees it in the current
 	// generation; another is looked at before it becomes visible again.
@@ -213,11 +217,22 @@ type Package struct {
 	Entry string `json:"entry,omitempty"`
 }
 
+// CondaPackage is one package of conda, as conda-meta and locks name it.
+type CondaPackage struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Build   string `json:"build"`             // "h0_0_cpython"
+	Channel string `json:"channel,omitempty"` // as the manifest names it
+	Subdir  string `json:"subdir,omitempty"`  // "linux-64", "noarch"
+	SHA256  SHA256 `json:"sha256,omitzero"`   // of the archive
+}
+
 // Damage is one thing that is not as it was when the generation was sealed.
 type Damage struct {
-	What string `json:"what"`           // "missing", "foreign", "changed", "doubled", "interpreter", "package", "moved", "seal"; package pyenv says what each means
-	Path string `json:"path,omitempty"` // relative to the generation
-	Dist string `json:"dist,omitempty"` // normalised name of the distribution it belongs to
+	What  string `json:"what"`            // "missing", "foreign", "changed", "doubled", "interpreter", "package", "moved", "seal"; package pyenv says what each means
+	Path  string `json:"path,omitempty"`  // relative to the generation
+	Dist  string `json:"dist,omitempty"`  // normalised name of the distribution it belongs to
+	Conda string `json:"conda,omitempty"` // name of the package of conda it belongs to
 	// Version is what a "package" has now, Sealed what it had; "" if that is not known.
 	Version string `json:"version,omitempty"`
 	Sealed  string `json:"sealed,omitempty"`

@@ -1,0 +1,247 @@
+package pyenv
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+// condaMeta is the folder in which clients of conda say what they installed.
+const condaMeta = "conda-meta"
+
+// maxCondaMeta is the largest of its files, in bytes: that of Python lists some
+// 20,000 files.
+const maxCondaMeta = 64 << 20
+
+// IsConda reports whether an environment is one of conda.
+func IsConda(envDir string) (bool, error) {
+	info, err := os.Lstat(filepath.Join(envDir, condaMeta))
+	if gone(err) {
+		return false, nil
+	}
+	return err == nil && info.IsDir(), err
+}
+
+// A condaRecord is one file of conda-meta: a package and what it brought.
+type condaRecord struct {
+	facts.CondaPackage
+	file  string // name in conda-meta
+	paths []condaPath
+}
+
+// A condaPath is one file of a package of conda.
+type condaPath struct {
+	Path   string       `json:"_path"`
+	Type   string       `json:"path_type"` // "hardlink", "softlink", "directory", "unix_python_entry_point", "pyc_file" …
+	SHA256 facts.SHA256 `json:"sha256"`
+	// InPrefix is the digest after the path of the environment was written into the
+	// file; its size is then that of the package no more.
+	InPrefix    facts.SHA256 `json:"sha256_in_prefix"`
+	Size        *int64       `json:"size_in_bytes"`
+	Placeholder string       `json:"prefix_placeholder"`
+	NoLink      bool         `json:"no_link"`
+}
+
+// readCondaMeta reads conda-meta of an environment, by name of the package; none
+// where there is no such folder. What conda-meta names is what conda installed,
+// which pip may have replaced since: site-packages goes before it.
+func readCondaMeta(envDir string) ([]condaRecord, error) {
+	names, err := condaFiles(envDir)
+	if err != nil {
+		return nil, err
+	}
+	records := make([]condaRecord, len(names))
+	err = each(len(names), func(_, i int) error {
+		file := filepath.Join(envDir, condaMeta, names[i])
+		b, err := readFile(file, nil, maxCondaMeta)
+		if err != nil {
+			return err
+		}
+		records[i], err = parseCondaRecord(b)
+		records[i].file = names[i]
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(records, func(a, b condaRecord) int { return strings.Compare(a.Name, b.Name) })
+	return records, nil
+}
+
+// condaFiles lists the records in conda-meta. What macOS leaves beside files on a
+// foreign disk (._NAME) is none.
+func condaFiles(envDir string) ([]string, error) {
+	names, err := readNames(filepath.Join(envDir, condaMeta))
+	if gone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".json") || n[0] == '.' })
+	slices.Sort(names)
+	return names, nil
+}
+
+// errCondaRecord is what a file of conda-meta gives that no client wrote.
+var errCondaRecord = errors.New("is not a record of conda")
+
+// parseCondaRecord reads one file of conda-meta. A path that is absolute or leads
+// out of the environment is an error.
+func parseCondaRecord(b []byte) (condaRecord, error) {
+	var doc struct {
+		Name      string       `json:"name"`
+		Version   string       `json:"version"`
+		Build     string       `json:"build"`
+		Channel   string       `json:"channel"`
+		Subdir    string       `json:"subdir"`
+		SHA256    facts.SHA256 `json:"sha256"`
+		PathsData struct {
+			Paths []condaPath `json:"paths"`
+		} `json:"paths_data"`
+		Files []string `json:"files"`
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		return condaRecord{}, fmt.Errorf("%w: %w", errCondaRecord, err)
+	}
+	if doc.Name == "" || doc.Version == "" {
+		return condaRecord{}, fmt.Errorf("%w: no name or version", errCondaRecord)
+	}
+	r := condaRecord{
+		CondaPackage: facts.CondaPackage{Name: doc.Name, Version: doc.Version, Build: doc.Build, Channel: doc.Channel, Subdir: doc.Subdir, SHA256: doc.SHA256},
+		paths:        doc.PathsData.Paths,
+	}
+	if len(r.paths) == 0 { // written before conda 4.3, or with nothing in it
+		for _, f := range doc.Files {
+			r.paths = append(r.paths, condaPath{Path: f})
+		}
+	}
+	for i := range r.paths {
+		clean := path.Clean(r.paths[i].Path)
+		if !filepath.IsLocal(clean) || clean == "." {
+			return condaRecord{}, fmt.Errorf("%w: the path %.200q leads out of the environment", errCondaRecord, r.paths[i].Path)
+		}
+		r.paths[i].Path = clean
+	}
+	return r, nil
+}
+
+// claims are the files of a package, directories left out.
+func (r *condaRecord) claims() []claim {
+	list := make([]claim, 0, len(r.paths))
+	for i := range r.paths {
+		p := &r.paths[i]
+		if p.Type == "directory" {
+			continue
+		}
+		c := claim{RecordEntry: RecordEntry{Path: p.Path, Size: -1, SHA256: p.SHA256, HasHash: !p.SHA256.IsZero()}, conda: r.Name}
+		switch {
+		case p.Type == "softlink":
+			c.link, c.HasHash, c.SHA256 = true, false, facts.SHA256{} // the digest is that of what it leads to
+		case !p.InPrefix.IsZero():
+			c.SHA256, c.HasHash = p.InPrefix, true
+		case p.Placeholder != "":
+			c.HasHash = false // rewritten, and the client did not say into what
+		case p.Size != nil:
+			c.Size = *p.Size
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// infoDirs are the metadata folders in site-packages that packages of conda
+// brought. What their RECORD says is of the machine that built them; conda-meta
+// says what is here.
+func infoDirs(records []condaRecord, sitePackages string) map[string]string {
+	dirs := map[string]string{}
+	for i := range records {
+		for j := range records[i].paths {
+			rest, ok := strings.CutPrefix(records[i].paths[j].Path, sitePackages+"/")
+			if !ok {
+				continue
+			}
+			if info, _, _ := strings.Cut(rest, "/"); isInfo(info) {
+				dirs[info] = records[i].Name
+			}
+		}
+	}
+	return dirs
+}
+
+// CondaDists lists the distributions of Python that packages of conda brought into
+// an environment, by normalised name, as their metadata says it.
+func CondaDists(envDir string) ([]facts.Package, error) {
+	sitePackages, _, err := SitePackages(envDir)
+	if err != nil {
+		return nil, err
+	}
+	records, err := readCondaMeta(envDir)
+	if err != nil {
+		return nil, err
+	}
+	return condaDists(envDir, sitePackages, records)
+}
+
+func condaDists(envDir, sitePackages string, records []condaRecord) ([]facts.Package, error) {
+	var list []facts.Package
+	buf := make([]byte, 4096)
+	for info := range infoDirs(records, sitePackages) {
+		d, err := readDist(filepath.Join(envDir, sitePackages), info, buf)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, facts.Package{Name: d.Name, Version: d.Version})
+	}
+	slices.SortFunc(list, func(a, b facts.Package) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// compareConda compares what conda-meta names with what was sealed.
+func compareConda(records []condaRecord, sealed []facts.CondaPackage) []facts.Damage {
+	want := map[string]facts.CondaPackage{}
+	for _, p := range sealed {
+		want[p.Name] = p
+	}
+	var damage []facts.Damage
+	for i := range records {
+		r := &records[i]
+		p, ok := want[r.Name]
+		at := facts.Damage{Path: path.Join(condaMeta, r.file), Conda: r.Name}
+		switch {
+		case !ok:
+			at.What = "foreign"
+		case p.Version != r.Version || p.Build != r.Build || p.SHA256 != r.SHA256:
+			at.What, at.Version, at.Sealed = "package", r.Version+" "+r.Build, p.Version+" "+p.Build
+		}
+		if at.What != "" {
+			damage = append(damage, at)
+		}
+		delete(want, r.Name)
+	}
+	for _, p := range want {
+		damage = append(damage, facts.Damage{What: "missing", Path: path.Join(condaMeta, p.Name+"-"+p.Version+"-"+p.Build+".json"), Conda: p.Name})
+	}
+	return damage
+}
+
+// UserDists lists the distributions in a user's own site-packages of a line of
+// Python: an environment of conda sees them, unless PYTHONNOUSERSITE is set.
+func UserDists(home, line string) (dir string, dists []Dist, err error) {
+	if home == "" || line == "" {
+		return "", nil, nil
+	}
+	dir = filepath.Join(home, ".local", "lib", "python"+line, "site-packages")
+	dists, err = Installed(dir)
+	return dir, slices.DeleteFunc(dists, func(d Dist) bool { return d.Problem != "" }), err
+}
