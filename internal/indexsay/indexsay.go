@@ -1,4 +1,4 @@
-// Package indexsay reads what uv and pip print when they cannot get packages: an
+// Package indexsay reads what uv, pip and py-rattler print when they cannot get packages: an
 // index that does not answer, bytes that are not those that were asked for, and
 // the lines of a long output that carry the message.
 package indexsay
@@ -21,6 +21,10 @@ var (
 	// uv: Hash mismatch for `six==1.17.0`; pip: six==1.17.0 from https://… below a line in capitals.
 	mismatch = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile("(?i)hash mismatch for `([^`\\n]+)`|do not match the hashes[^\\n]*\\n\\s*([^\\s]+==[^\\s]+) from ")
+	})
+	// py-rattler, of what it downloads, and our script, of a local archive.
+	archive = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)hash mismatch(?: when extracting)?:? (?:\S*/)?([^/\s]+?)(?:\.conda|\.tar\.bz2)(?: to [^\n]*?: expected ([0-9a-f]{64}), got ([0-9a-f]{64})| has sha256 ([0-9a-f]{64}), the lock says ([0-9a-f]{64}))`)
 	})
 	digest = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`\b[0-9a-f]{64}\b`)
@@ -67,6 +71,9 @@ type Mismatch struct {
 
 // Mismatched returns the first package of which the index had other bytes.
 func Mismatched(output string) (Mismatch, bool) {
+	if m := archive().FindStringSubmatch(output); m != nil {
+		return Mismatch{Package: m[1], Asked: m[2] + m[5], Got: m[3] + m[4]}, true
+	}
 	at := mismatch().FindStringSubmatchIndex(output)
 	if at == nil {
 		return Mismatch{}, false

@@ -43,6 +43,24 @@ func TestMismatched(t *testing.T) {
 	}
 }
 
+func TestMismatchedArchive(t *testing.T) {
+	want := Mismatch{"tiny-1.0-pyh0_0", zeros, other}
+	for _, output := range []string{
+		"InstallerError: failed to fetch tiny-1.0-pyh0_0.tar.bz2\nCaused by: failed to interact with the package cache layer.\n" +
+			"Caused by: hash mismatch when extracting http://127.0.0.1:8765/noarch/tiny-1.0-pyh0_0.tar.bz2 to /c/pkgs/.tiny-1.0-pyh0_0IK: expected " + zeros + ", got " + other + ", total size 428 bytes\n",
+		"hash mismatch: /channel/noarch/tiny-1.0-pyh0_0.conda has sha256 " + other + ", the lock says " + zeros + "\n",
+	} {
+		if got, ok := Mismatched(output); !ok || got != want {
+			t.Errorf("got %v of\n%s", got, output)
+		}
+	}
+	rattlerNet := "InstallerError: failed to fetch python-3.10.13-h0.tar.bz2\nCaused by: failed to interact with the package cache layer.\n" +
+		"Caused by: Request failed after 3 retries\nCaused by: error sending request for url (http://127.0.0.1:1/x)\nCaused by: Connection refused (os error 111)\n"
+	if got, _ := Unreached(rattlerNet); got != "InstallerError: failed to fetch python-3.10.13-h0.tar.bz2: Connection refused (os error 111)" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestMessage(t *testing.T) {
 	got := Message(strings.Split(strings.TrimSuffix(uvAbsent, "\n"), "\n"))
 	if want := []string{"error: No solution found when resolving dependencies", "  cause: Because x was not found in the package registry"}; !slices.Equal(got, want) {

@@ -43,7 +43,7 @@ func (p *Prober) machineID() string {
 func (p *Prober) host() (facts.Host, error) {
 	h := facts.Host{
 		OS: p.system.os, Arch: p.arch, Platform: p.platform, Hostname: p.system.hostname,
-		OSVersion: p.system.version, Container: p.container(),
+		OSVersion: p.system.version, Container: p.container(), Home: p.home,
 	}
 	if h.OS != "linux" {
 		return h, nil

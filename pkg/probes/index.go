@@ -22,7 +22,8 @@ import (
 //
 // Each setting comes from the first of these that has it:
 //
-//  1. RECONCILE_INDEX_URL, RECONCILE_CERT, RECONCILE_FIND_LINKS, RECONCILE_PROXY
+//  1. RECONCILE_INDEX_URL, RECONCILE_CERT, RECONCILE_FIND_LINKS, RECONCILE_PROXY,
+//     RECONCILE_CONDA_ALIAS
 //     (also RECONCILE_INDEX_CERT, _FIND_LINKS, _PROXY)
 //  2. .reconcile/local.yaml
 //  3. PIP_INDEX_URL, PIP_CERT, PIP_FIND_LINKS, PIP_PROXY, PIP_NO_INDEX
@@ -36,7 +37,10 @@ type IndexSettings struct {
 	Cert      string   // CA bundle, absolute; "" for what the tools bring
 	FindLinks []string // folders (absolute) and pages with wheels
 	Proxy     string   // URL; "" for none
-	Sources   []string // what said so, in the order above, each once
+	// CondaAlias is the address below which channels of conda lie that the manifest
+	// gives no address; "" for the public ones.
+	CondaAlias string
+	Sources    []string // what said so, in the order above, each once
 }
 
 // variables are the settings by the variables that carry them.
@@ -48,11 +52,12 @@ var variables = []struct{ setting, name string }{
 	{"find_links", "RECONCILE_INDEX_FIND_LINKS"},
 	{"proxy", "RECONCILE_PROXY"},
 	{"proxy", "RECONCILE_INDEX_PROXY"},
+	{"conda_alias", "RECONCILE_CONDA_ALIAS"},
 }
 
 // A setting is one value and what said so.
 type setting struct {
-	name   string // "index_url", "cert", "find_links", "proxy", "no_index"
+	name   string // "index_url", "cert", "find_links", "proxy", "no_index", "conda_alias"
 	values []string
 	source string
 	pos    diag.Pos
@@ -113,6 +118,8 @@ func (p *Prober) apply(s *IndexSettings, one setting) (err error) {
 	switch one.name {
 	case "index_url":
 		s.URL, err = value, checkURL(value, true)
+	case "conda_alias":
+		s.CondaAlias, err = value, checkURL(value, true)
 	case "proxy":
 		if !strings.Contains(value, "://") {
 			value = "http://" + value // as pip reads it
@@ -207,6 +214,7 @@ func (s IndexSettings) Fact() facts.Index {
 	if s.NoIndex {
 		f.URL = "none"
 	}
+	f.CondaAlias = redact(s.CondaAlias)
 	for _, l := range s.FindLinks {
 		f.FindLinks = append(f.FindLinks, redact(l))
 	}
@@ -226,7 +234,7 @@ func (s IndexSettings) MarshalJSON() ([]byte, error) { return json.Marshal(s.Fac
 // appear in the output of a program: users, passwords, queries.
 func (s IndexSettings) Secrets() []string {
 	var out []string
-	for _, value := range append([]string{s.URL, s.Proxy}, s.FindLinks...) {
+	for _, value := range append([]string{s.URL, s.Proxy, s.CondaAlias}, s.FindLinks...) {
 		u, err := url.Parse(value)
 		if err != nil {
 			continue
@@ -258,6 +266,7 @@ func (s IndexSettings) Environ() []string {
 	}
 	set(s.URL, "PIP_INDEX_URL", "UV_DEFAULT_INDEX")
 	set(s.Cert, "PIP_CERT", "SSL_CERT_FILE")
+	set(s.CondaAlias, "RECONCILE_CONDA_ALIAS", "CONDA_CHANNEL_ALIAS", "MAMBA_CHANNEL_ALIAS")
 	if s.NoIndex {
 		set("1", "PIP_NO_INDEX", "UV_NO_INDEX")
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // localKeys are the settings that local.yaml may have.
-var localKeys = []string{"cert", "find_links", "index_url", "proxy"}
+var localKeys = []string{"cert", "conda_alias", "find_links", "index_url", "proxy"}
 
 // parseLocal reads the few settings of a local.yaml: a mapping of strings, and
 // for find_links also a list of them. Anything else is an error with its place.

@@ -79,6 +79,9 @@ func (p *Prober) ownTool(name string) (facts.Tool, error) {
 	for _, v := range versions {
 		folder := p.abs(layout.Tool(p.platform, name, v))
 		exe := filepath.Join(folder, "bin", name)
+		if wheels, _ := filepath.Glob(filepath.Join(folder, "*.whl")); len(wheels) == 1 {
+			exe = wheels[0] // one that stays packed
+		}
 		b, err := os.ReadFile(layout.ToolComplete(folder))
 		if err != nil || !exists(exe) {
 			continue

@@ -2,6 +2,8 @@
 package link
 
 import (
+	"path"
+
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -26,13 +28,21 @@ moves it away.
 type Spec struct {
 	Path   string `json:"path"`
 	Target string `json:"target"` // as it is written; compared to the letter
+	// InProject says that Target is a path of the project, and is written absolute:
+	// for a link that lies elsewhere.
+	InProject bool `json:"in_project,omitempty"`
 }
 
 // Owns is the path.
 func (s *Spec) Owns() facts.Key { return facts.PathKey(s.Path) }
 
-// Reads is the path alone.
-func (s *Spec) Reads() []facts.Key { return []facts.Key{s.Owns()} }
+// Reads is the path, and where the project lies if that is to be written.
+func (s *Spec) Reads() []facts.Key {
+	if s.InProject {
+		return []facts.Key{s.Owns(), facts.ProjectKey}
+	}
+	return []facts.Key{s.Owns()}
+}
 
 // Diff makes the link where nothing stands, and turns one that leads elsewhere.
 func (s *Spec) Diff(v facts.View) resources.Change {
@@ -40,7 +50,11 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	if p := resources.InTheWay(actual, facts.Symlink); p != nil {
 		return resources.Block(p)
 	}
-	if actual.Type == facts.Symlink && actual.Target == s.Target {
+	target := s.Target
+	if s.InProject {
+		target = path.Join(facts.Get[facts.Project](v, facts.ProjectKey).Root, s.Target)
+	}
+	if actual.Type == facts.Symlink && actual.Target == target {
 		return resources.Change{}
 	}
 	action := resources.Create
@@ -49,8 +63,8 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	}
 	return resources.Change{
 		Action:   action,
-		Fields:   []resources.Field{{Path: "target", Actual: actual.Target, Desired: s.Target}},
-		Steps:    []resources.Step{resources.Link{Path: s.Path, Target: s.Target}},
-		Predicts: []facts.Fact{facts.Path{Path: s.Path, Type: facts.Symlink, Target: s.Target}},
+		Fields:   []resources.Field{{Path: "target", Actual: actual.Target, Desired: target}},
+		Steps:    []resources.Step{resources.Link{Path: s.Path, Target: target}},
+		Predicts: []facts.Fact{facts.Path{Path: s.Path, Type: facts.Symlink, Target: target}},
 	}
 }

@@ -23,6 +23,8 @@ const doc = `An interpreter of one line of Python, such as 3.10, for the environ
 | field | meaning |
 |---|---|
 | ` + "`line`" + ` | the line: ` + "`3.10`" + ` |
+| ` + "`or`" + ` | other lines that serve as well, for what only runs a helper |
+| ` + "`unless`" + ` | programs that serve as well as an interpreter that only runs a helper |
 | ` + "`builds`" + ` | the pinned builds that may be fetched, of all platforms, most wanted first |
 
 An interpreter that the machine has is used as it is: pyenv, uv, Homebrew,
@@ -41,21 +43,31 @@ interpreter keep using it.
 
 // Spec asks for a usable interpreter of one line.
 type Spec struct {
-	Line   string  `json:"line"`   // "3.10"
-	Builds []Build `json:"builds"` // what may be fetched, most wanted first, of all platforms
+	Line string `json:"line"` // "3.10"
+	// Or are other lines that serve as well: that of a helper matters to nobody.
+	Or []string `json:"or,omitempty"`
+	// Unless are programs that serve as well as an interpreter that only runs a helper.
+	Unless []string `json:"unless,omitempty"`
+	Builds []Build  `json:"builds"` // what may be fetched, most wanted first, of all platforms
 }
 
 // Owns is the interpreters of the line.
 func (s *Spec) Owns() facts.Key { return facts.PythonKey(s.Line) }
 
 // Reads is what Owns names, and what decides which build fits.
-func (s *Spec) Reads() []facts.Key { return []facts.Key{s.Owns(), facts.HostKey, facts.ProjectKey} }
+func (s *Spec) Reads() []facts.Key {
+	keys := append([]facts.Key{s.Owns(), facts.HostKey, facts.ProjectKey}, resources.PythonKeys(s.Or)...)
+	return append(keys, resources.ToolKeys(s.Unless)...)
+}
 
 // Diff takes the interpreter that is there, or fetches a build.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	pythons := facts.Get[facts.Pythons](v, s.Owns())
-	if i, ok := pythons.Usable(); ok {
+	if i, ok := resources.Helper(v, append([]string{s.Line}, s.Or...)); ok {
 		return resources.Change{Summary: fmt.Sprintf("Python %s (%s) at %s", i.Version, i.Source, i.Path)}
+	}
+	if other, ok := resources.Serves(v, s.Unless); ok {
+		return resources.Change{Summary: fmt.Sprintf("done without: %s is at %s", other.Name, other.Path)}
 	}
 	host, project := facts.Get[facts.Host](v, facts.HostKey), facts.Get[facts.Project](v, facts.ProjectKey)
 	build, ok := s.build(host)

@@ -29,6 +29,9 @@ const doc = `A helper program, such as uv, that installs packages for the enviro
 | ` + "`version`" + ` | the version of the pinned wheel |
 | ` + "`minimum`" + ` | the oldest version that is taken from the machine |
 | ` + "`python`" + ` | the line of Python whose pip installs the wheel |
+| ` + "`or`" + ` | other lines that serve as well |
+| ` + "`unless`" + ` | programs that serve as well where there is no interpreter to install this one with |
+| ` + "`packed`" + ` | the wheel stays as it is; who uses it unpacks it |
 | ` + "`wheels`" + ` | the pinned wheels, with the SHA-256 of each and of the program in it |
 
 A program on PATH is used when its version is known and new enough, and is never
@@ -42,11 +45,22 @@ project is worth nothing.
 
 // Spec asks for one helper program.
 type Spec struct {
-	Name    string  `json:"name"`    // "uv"
-	Version string  `json:"version"` // of the pinned wheel
-	Minimum string  `json:"minimum"` // the oldest that is taken from the machine
-	Python  string  `json:"python"`  // line of the interpreter whose pip installs the wheel
-	Wheels  []Wheel `json:"wheels"`  // one a platform, on Linux one a libc
+	Name    string `json:"name"`    // "uv"
+	Version string `json:"version"` // of the pinned wheel
+	// Distribution is the name that the index knows the wheel by, "" for Name.
+	Distribution string `json:"distribution,omitempty"`
+	Minimum      string `json:"minimum"` // the oldest that is taken from the machine
+	Python       string `json:"python"`  // line of the interpreter whose pip installs the wheel
+	// Or are other lines that serve as well.
+	Or []string `json:"or,omitempty"`
+	// Packed leaves the wheel as it is, for those who unpack it each time that they
+	// use it: then its digest says all, and what lies about of it is never believed.
+	// Nothing of the machine is taken in its place.
+	Packed bool `json:"packed,omitempty"`
+	// Unless are programs that serve as well where there is no interpreter to install
+	// this one with.
+	Unless []string `json:"unless,omitempty"`
+	Wheels []Wheel  `json:"wheels"` // one a platform, on Linux one a libc
 }
 
 // Owns is the program.
@@ -55,8 +69,12 @@ func (s *Spec) Owns() facts.Key { return facts.ToolKey(s.Name) }
 // Reads is what Owns names, what decides which wheel fits, and the interpreter
 // that installs it.
 func (s *Spec) Reads() []facts.Key {
-	return []facts.Key{s.Owns(), facts.PythonKey(s.Python), facts.HostKey, facts.ProjectKey}
+	keys := append([]facts.Key{s.Owns(), facts.HostKey, facts.ProjectKey}, resources.PythonKeys(s.lines())...)
+	return append(keys, resources.ToolKeys(s.Unless)...)
 }
+
+// lines are those of the interpreters that can install the wheel.
+func (s *Spec) lines() []string { return append([]string{s.Python}, s.Or...) }
 
 // Diff takes the program that is there, or installs the pinned wheel.
 func (s *Spec) Diff(v facts.View) resources.Change {
@@ -71,10 +89,13 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 			Code:    "tool.none",
 			Summary: fmt.Sprintf("%s is not available on this machine, and no wheel of it is pinned for %s", s.Name, host.Platform),
 			Found:   reason,
-			Hint:    fmt.Sprintf("install %s %s or newer and put it on PATH, or choose `installer: pip`", s.Name, s.Minimum),
+			Hint:    s.other(),
 		})
 	}
-	base, ok := facts.Get[facts.Pythons](v, facts.PythonKey(s.Python)).Usable()
+	base, ok := resources.Helper(v, s.lines())
+	if other, found := resources.Serves(v, s.Unless); !ok && found {
+		return resources.Change{Summary: fmt.Sprintf("done without: %s is at %s", other.Name, other.Path)}
+	}
 	if !ok {
 		return resources.Block(&diag.Problem{
 			Code: "python.none", Summary: fmt.Sprintf("there is no usable Python %s to install %s with", s.Python, s.Name),
@@ -86,16 +107,24 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	}
 	project := facts.Get[facts.Project](v, facts.ProjectKey)
 	change := s.install(wheel, base, reason, host, project)
-	if other, ok := other(actual, project, host); ok && other != layout.Tool(host.Platform, s.Name, s.Version) {
+	if other, ok := folderOf(actual, project, host); ok && other != layout.Tool(host.Platform, s.Name, s.Version) {
 		change.Fields = append(change.Fields, resources.Field{Path: other, Actual: "not pinned"})
 		change.Steps = append([]resources.Step{resources.Remove{Path: other}}, change.Steps...)
 	}
 	return change
 }
 
-// other returns the folder of a helper below .reconcile/tools. One that is not
+// other is what to do where the pinned wheel does not fit.
+func (s *Spec) other() string {
+	if s.Packed {
+		return "install micromamba, mamba or conda and choose it as `engine`"
+	}
+	return fmt.Sprintf("install %s %s or newer and put it on PATH, or choose `installer: pip`", s.Name, s.Minimum)
+}
+
+// folderOf returns the folder of a helper below .reconcile/tools. One that is not
 // pinned makes way, since the newest there is what a probe finds.
-func other(actual facts.Tool, project facts.Project, host facts.Host) (string, bool) {
+func folderOf(actual facts.Tool, project facts.Project, host facts.Host) (string, bool) {
 	folder, inside := strings.CutPrefix(path.Dir(path.Dir(actual.Path)), project.Root+"/")
 	return folder, inside && actual.Source == "reconcile" && path.Dir(folder) == layout.Tools(host.Platform)
 }
@@ -122,6 +151,8 @@ func (s *Spec) unusable(actual facts.Tool, pinned Wheel) string {
 			return fmt.Sprintf("%s is not the one that is pinned", actual.Path)
 		}
 		return ""
+	case s.Packed:
+		return "none found"
 	case actual.Version == "":
 		return fmt.Sprintf("the version of %s is not known", actual.Path)
 	}
@@ -142,15 +173,30 @@ func (s *Spec) noPip(base facts.Interpreter) *diag.Problem {
 	}
 }
 
+// dist is the distribution that brings the helper.
+func (s *Spec) dist() string {
+	if s.Distribution != "" {
+		return s.Distribution
+	}
+	return s.Name
+}
+
 // install puts the wheel into its folder and, last, says that it is complete.
 func (s *Spec) install(w Wheel, base facts.Interpreter, reason string, host facts.Host, project facts.Project) resources.Change {
 	dir := layout.Tool(host.Platform, s.Name, s.Version)
 	absolute := path.Join(project.Root, dir)
 	requirements := path.Join(dir, "requirements.txt")
 	program, words, _ := resources.PipWords(base, "")
-	words = append(words, resources.PipInstall(path.Join(project.Root, layout.Cache("pip")))...)
-	words = append(words, "--target", absolute, "-r", path.Join(project.Root, requirements))
-	dist := lock.Dist{Name: s.Name, Version: s.Version, Wheels: []lock.Wheel{w.Wheel}}
+	cache := path.Join(project.Root, layout.Cache("pip"))
+	place := path.Join(absolute, "bin", s.Name)
+	if s.Packed {
+		words = append(append(words, resources.PipDownload(cache)...), "--dest", absolute)
+		place = path.Join(absolute, w.File)
+	} else {
+		words = append(append(words, resources.PipInstall(cache)...), "--target", absolute)
+	}
+	words = append(words, "-r", path.Join(project.Root, requirements))
+	dist := lock.Dist{Name: s.dist(), Version: s.Version, Wheels: []lock.Wheel{w.Wheel}}
 	return resources.Change{
 		Action:  resources.Create,
 		Summary: reason,
@@ -162,7 +208,7 @@ func (s *Spec) install(w Wheel, base facts.Interpreter, reason string, host fact
 			resources.WriteFile{Path: layout.ToolComplete(dir), Mode: 0o644, Content: w.Program.String() + "\n"},
 		},
 		Predicts: []facts.Fact{facts.Tool{
-			Name: s.Name, Path: path.Join(absolute, "bin", s.Name), Version: s.Version, Source: "reconcile", SHA256: w.Program,
+			Name: s.Name, Path: place, Version: s.Version, Source: "reconcile", SHA256: w.Program,
 		}},
 		Need: resources.Need{Download: dist.Download(), Disk: dist.Disk()},
 	}

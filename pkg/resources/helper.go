@@ -24,6 +24,58 @@ func PipWords(base facts.Interpreter, prefix string) (program string, words []st
 	return base.Path, []string{"-I", base.Pip + "/pip"}, true
 }
 
+// HelperLines are the lines of Python that can run our helpers, the most tried first.
+func HelperLines() []string { return []string{"3.10", "3.11", "3.12", "3.13", "3.14"} }
+
+// Helper returns the first usable interpreter of some lines, all of which the view
+// must show.
+func Helper(v facts.View, lines []string) (facts.Interpreter, bool) {
+	for _, line := range lines {
+		if i, ok := facts.Get[facts.Pythons](v, facts.PythonKey(line)).Usable(); ok {
+			return i, true
+		}
+	}
+	return facts.Interpreter{}, false
+}
+
+// Serves returns the first usable one of some programs, all of which the view must
+// show.
+func Serves(v facts.View, names []string) (facts.Tool, bool) {
+	for _, name := range names {
+		if t := facts.Get[facts.Tool](v, facts.ToolKey(name)); t.Path != "" && t.Refused == "" {
+			return t, true
+		}
+	}
+	return facts.Tool{}, false
+}
+
+// ToolKeys names programs.
+func ToolKeys(names []string) []facts.Key {
+	keys := make([]facts.Key, len(names))
+	for i, name := range names {
+		keys[i] = facts.ToolKey(name)
+	}
+	return keys
+}
+
+// PythonKeys names the interpreters of lines.
+func PythonKeys(lines []string) []facts.Key {
+	keys := make([]facts.Key, len(lines))
+	for i, line := range lines {
+		keys[i] = facts.PythonKey(line)
+	}
+	return keys
+}
+
+// PipDownload returns the words that follow PipWords to get one hashed wheel and
+// leave it packed.
+func PipDownload(cache string) []string {
+	return []string{
+		"download", "--no-input", "--no-color", "--progress-bar", "off", "--disable-pip-version-check",
+		"--cache-dir", cache, "--no-deps", "--only-binary", ":all:", "--require-hashes",
+	}
+}
+
 // PipInstall returns the words that follow PipWords in every install: exact,
 // hashed wheels and nothing else, without a question and without a build.
 func PipInstall(cache string) []string {

@@ -1,0 +1,167 @@
+# Solves and installs packages of conda with py-rattler, for reconcile.
+#
+#     python -I -B rattler.py REQUEST.json
+#
+# The request, one JSON object, is described in rattler.go. py-rattler comes as its
+# pinned wheel, which is compared with its digest and unpacked for this one run into
+# a folder beside the request: nothing that lay there before is imported.
+import asyncio
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+import time
+import urllib.parse
+import urllib.request
+import zipfile
+
+MARK = "\x1ereconcile-rattler "
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as f:
+        request = json.load(f)
+    unpacked = os.path.join(os.path.dirname(os.path.abspath(sys.argv[1])), "conda.rattler")
+    try:
+        unpack(request, unpacked)
+        sys.path.insert(0, unpacked)
+        answer = asyncio.run(solve(request) if request.get("specs") else install(request))
+        print(MARK + json.dumps(answer), flush=True)
+    except Refused as error:
+        sys.exit(str(error))
+    except Exception as error:  # of rattler: what it says is all that there is to know
+        sys.exit("%s: %s" % (type(error).__name__, error))
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+
+
+class Refused(Exception):
+    pass
+
+
+def unpack(request, folder):
+    with open(request["wheel"], "rb") as f:
+        data = f.read()
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != request["wheel_sha256"]:
+        raise Refused("%s is not the wheel that is pinned: sha256 %s, not %s" % (request["wheel"], digest, request["wheel_sha256"]))
+    shutil.rmtree(folder, ignore_errors=True)
+    os.mkdir(folder, 0o700)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        archive.extractall(folder)
+
+
+def client():
+    """Tries three times, and knows no passwords: neither keyring nor netrc is asked."""
+    from rattler.networking import Client
+    from rattler.networking.middleware import RetryMiddleware
+
+    return Client([RetryMiddleware(3)], user_agent="reconcile", timeout=60)
+
+
+def channels(request):
+    """The channels by the name that the manifest has for each."""
+    from rattler import Channel, ChannelConfig
+
+    alias = os.environ.get("RECONCILE_CONDA_ALIAS")  # of this machine: it may hold a password
+    config = ChannelConfig(alias.rstrip("/") + "/") if alias else ChannelConfig()
+    return {name: Channel(name, config) for name in request["channels"]}
+
+
+async def solve(request):
+    import rattler
+
+    known = channels(request)
+    gateway = rattler.repo_data.Gateway(cache_dir=os.path.join(request["cache"], "repodata"), client=client())
+    virtual = [rattler.GenericVirtualPackage(rattler.PackageName(n), rattler.Version(v), rattler.BuildString(b)) for n, v, b in request["virtual"]]
+    records = await rattler.solve(
+        sources=list(known.values()), specs=request["specs"], gateway=gateway, virtual_packages=virtual,
+        platforms=[request["subdir"], "noarch"], channel_priority=rattler.ChannelPriority.Strict,
+    )
+    by_url = {channel.base_url.rstrip("/"): name for name, channel in known.items()}
+    return [describe(r, by_url) for r in sorted(records, key=lambda r: r.name.normalized)]
+
+
+def describe(r, by_url):
+    return {
+        "name": r.name.normalized, "version": str(r.version), "build": str(r.build), "build_number": r.build_number,
+        "channel": by_url[r.channel.rstrip("/")], "subdir": r.subdir, "noarch": noarch(r), "file": r.file_name,
+        "size": r.size or 0, "sha256": r.sha256.hex() if r.sha256 else "", "md5": r.md5.hex() if r.md5 else "",
+        "depends": list(r.depends), "constrains": list(r.constrains), "license": r.license or "",
+        "site_packages": r.python_site_packages_path or "",
+    }
+
+
+def noarch(r):
+    if r.noarch.python:
+        return "python"
+    return "generic" if r.noarch.generic else ""
+
+
+async def install(request):
+    import rattler
+
+    known = channels(request)
+    records = [record(rattler, p, known[p["channel"]].base_url.rstrip("/")) for p in request["packages"]]
+    for r in records:
+        compare(r)
+    # install of 0.28.0 hands these on as they are: it wants what a MatchSpec wraps.
+    specs = [rattler.MatchSpec(spec)._match_spec for spec in request.get("requested", [])]
+    # Fully validated: what a hard link let somebody change in an environment was
+    # changed in the cache too.
+    layer = rattler.PackageCacheLayer(os.path.join(request["cache"], "pkgs")).with_validation_mode(rattler.ValidationMode.full())
+    await rattler.install(
+        records, target_prefix=request["prefix"], package_cache=rattler.PackageCache.from_layers([layer]),
+        client=client(), requested_specs=specs, execute_link_scripts=False, show_progress=False,
+        platform=rattler.Subdir(request["subdir"]), reporter=Reporter(records),
+    )
+    return {"installed": len(records)}
+
+
+def record(rattler, p, base):
+    package = rattler.PackageRecord(
+        p["name"], p["version"], rattler.BuildString(p["build"]), p["build_number"], p["subdir"], noarch=p.get("noarch") or None,
+        depends=p.get("depends") or [], constrains=p.get("constrains") or [],
+        sha256=bytes.fromhex(p["sha256"]), md5=bytes.fromhex(p["md5"]) if p.get("md5") else None,
+        size=p.get("size") or None, license=p.get("license") or None,
+        python_site_packages_path=p.get("site_packages") or None,
+    )
+    return rattler.RepoDataRecord(package, p["file"], "%s/%s/%s" % (base, p["subdir"], p["file"]), base + "/")
+
+
+def compare(r):
+    """rattler compares the digest of what it downloads, and not that of a local file."""
+    if not r.url.startswith("file:"):
+        return
+    name = urllib.request.url2pathname(urllib.parse.urlsplit(r.url).path)
+    with open(name, "rb") as f:
+        digest = hashlib.sha256(f.read()).digest()
+    if digest != r.sha256:
+        raise Refused("hash mismatch: %s has sha256 %s, the lock says %s" % (name, digest.hex(), r.sha256.hex()))
+
+
+class Reporter:
+    """Says what is fetched, and how far it is, at most twice a second."""
+
+    def __init__(self, records):
+        self.total = sum(r.size or 0 for r in records)
+        self.done, self.told, self.now = {}, 0.0, {}
+
+    def on_download_start(self, entry):
+        return entry
+
+    def on_download_progress(self, index, progress, total):
+        self.done[index] = progress
+        if time.monotonic() - self.told >= 0.5:
+            self.told = time.monotonic()
+            print("fetched %d of %d bytes" % (sum(self.done.values()), self.total), flush=True)
+
+    def __getattr__(self, name):  # the rest of what rattler tells
+        if name.startswith("on_"):
+            return lambda *arguments: 0
+        raise AttributeError(name)
+
+
+main()
