@@ -18,7 +18,7 @@ var floors = [][]string{
 	{"internal/*"},
 	{"pkg/facts", "pkg/diag"},
 	{"internal/pyenv"}, // knows installed environments as facts
-	{"pkg/resources", "pkg/lock"},
+	{"pkg/resources", "pkg/lock", "pkg/nvidia"},
 	{"pkg/resources/*", "pkg/probes"},
 	{"pkg/resources/all", "pkg/resources/resourcetest", "pkg/state"},
 	{"pkg/manifest", "pkg/planner"},

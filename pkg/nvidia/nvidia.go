@@ -1,0 +1,112 @@
+// Package nvidia knows what the answers of an NVIDIA driver mean, for the kinds
+// that judge them: why CUDA cannot be used, which devices CUDA will show to a
+// program, and which driver a CUDA needs. It looks at facts, not at the machine.
+package nvidia
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+// What NVML returns (nvmlReturn_t), as far as there is something to do about it.
+const (
+	noPermission    = 4
+	driverNotLoaded = 9
+	libraryNotFound = 12
+	gpuLost         = 15
+	blockedBySystem = 17
+	versionMismatch = 18
+)
+
+// Trouble is why a driver, or CUDA, cannot be used at all.
+type Trouble struct {
+	Code    string // "no-driver", "broken", "unusable"
+	Summary string
+	Found   string
+	Hint    string
+}
+
+// Broken says why the driver cannot be asked, nil if it can. least is the driver
+// to install where there is none; "" for any.
+func Broken(n facts.Nvidia, least string) *Trouble {
+	switch n.State {
+	case facts.DriverOK:
+		return nil
+	case facts.NoDriver:
+		driver := "the NVIDIA driver"
+		if least != "" {
+			driver += " (" + least + " or newer)"
+		}
+		return &Trouble{
+			Code: "no-driver", Summary: "there is no NVIDIA driver on this machine",
+			Hint: fmt.Sprintf("install %s as your distribution offers it: reconcile never installs drivers. In a container, start it with `--gpus all` on a host that has the driver", driver),
+		}
+	}
+	reason := cmp.Or(n.Reason, "no reason given")
+	t := &Trouble{Code: "broken", Summary: "the NVIDIA driver does not answer: " + reason}
+	switch code(n) {
+	case versionMismatch:
+		t.Summary = "the NVIDIA driver was updated while the old kernel module is still loaded: " + reason
+		t.Found = strings.Join(versions(n), ", ")
+		t.Hint = "reboot this machine; or stop all that uses a GPU and reload the module: `sudo rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia`, `sudo modprobe nvidia`"
+	case driverNotLoaded:
+		t.Summary = "the kernel module of the NVIDIA driver is not loaded: " + reason
+		t.Hint = "run `sudo modprobe nvidia`. If it refuses, `sudo dmesg | grep -i nvidia` says why: after an update of the kernel the module has to be built again, and secure boot takes only a signed one"
+	case libraryNotFound:
+		t.Summary = "a library of the NVIDIA driver is missing: " + reason
+		t.Hint = "install the driver's libraries of the same version as its kernel module; in a container, start it with `--gpus all` and NVIDIA_DRIVER_CAPABILITIES=compute,utility"
+	case noPermission:
+		t.Summary = "this user may not ask the NVIDIA driver: " + reason
+		t.Hint = "look at `ls -l /dev/nvidia*` and add this user to the group that may open them (often video or render), then log in again"
+	case blockedBySystem:
+		t.Summary = "the system keeps this process from the GPUs: " + reason
+		t.Hint = "ask for a GPU where this process is started: `--gpus all` for a container, or the job's request for GPUs in a scheduler"
+	case gpuLost:
+		t.Summary = "a GPU has fallen off the bus: " + reason
+		t.Hint = "reboot this machine; if it comes back, `sudo dmesg | grep -i xid` tells what the hardware reported. A rented machine is best replaced"
+	default:
+		t.Hint = "run `nvidia-smi` and mend what it names; a reboot helps after an update of the driver"
+	}
+	return t
+}
+
+// code is what NVML returned. Where nvidia-smi told instead, its words are those of
+// NVML or its own.
+func code(n facts.Nvidia) int {
+	switch {
+	case n.Code != 0:
+		return n.Code
+	case strings.Contains(n.Reason, "version mismatch"):
+		return versionMismatch
+	case strings.Contains(n.Reason, "couldn't communicate with the NVIDIA driver"), strings.Contains(n.Reason, "Driver Not Loaded"):
+		return driverNotLoaded
+	}
+	return 0
+}
+
+// versions lists what is known of a driver: "libraries 535.183.06, kernel module 535.161.08".
+func versions(n facts.Nvidia) (list []string) {
+	if n.Driver != "" {
+		list = append(list, "libraries of driver "+n.Driver)
+	}
+	if n.Kernel != "" {
+		list = append(list, "kernel module "+n.Kernel)
+	}
+	return list
+}
+
+// Unusable says why the GPUs of a driver that answers cannot be used by CUDA, nil
+// if they can or it is not known.
+func Unusable(n facts.Nvidia) *Trouble {
+	if n.CUDA != "" || !strings.Contains(n.CUDAReason, "libcuda") {
+		return nil
+	}
+	return &Trouble{
+		Code: "unusable", Summary: "the driver shows its GPUs, and CUDA cannot use them: libcuda.so.1 is missing",
+		Found: n.CUDAReason,
+		Hint:  "in a container, start it with NVIDIA_DRIVER_CAPABILITIES=compute,utility: `docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility …`; elsewhere install the part of the driver that holds it (libcuda1 on Debian, libnvidia-compute on Ubuntu)",
+	}
+}

@@ -1,0 +1,144 @@
+package nvidia
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+// A Unit is what CUDA counts as one device: a GPU, or a MIG slice of one. The whole
+// that is cut into slices is none.
+type Unit struct {
+	Name    string // "NVIDIA GeForce RTX 3090", "NVIDIA H100 80GB HBM3 MIG 3g.40gb"
+	Memory  int64  // bytes; 0 if not known
+	Compute string // compute capability; "" if not known
+	Problem string // why it cannot be used; "" if it can
+}
+
+// Visible is what a program will see.
+type Visible struct {
+	Units []Unit // in the order of the PCI bus, or of CUDA_VISIBLE_DEVICES
+	All   int    // how many units the machine has
+	// Count is how many of Units are visible: all of them, unless it is not known
+	// which. Then Units are those of the whole machine.
+	Count int
+	// Setting is such as "CUDA_VISIBLE_DEVICES=0,1", "" if it is not set.
+	Setting string
+}
+
+// Doubt reports that some of the units are visible and that it is not known which.
+func (v Visible) Doubt() bool { return v.Count < len(v.Units) }
+
+// Look returns what a program will see of the driver's devices. CUDA obeys
+// CUDA_VISIBLE_DEVICES, and reads it up to the first entry that names no device.
+// An index counts in CUDA's own order, the fastest first, which only
+// CUDA_DEVICE_ORDER=PCI_BUS_ID makes that of the driver.
+func Look(n facts.Nvidia) Visible {
+	v := Visible{}
+	var all []Unit
+	for _, d := range n.Devices {
+		all = append(all, units(d)...)
+	}
+	v.All = len(all)
+	if n.Visible == nil {
+		v.Units, v.Count = all, len(all)
+		return v
+	}
+	v.Setting = "CUDA_VISIBLE_DEVICES=" + *n.Visible
+	byIndex := false
+	for _, entry := range entries(n) {
+		v.Units = append(v.Units, entry.units...)
+		byIndex = byIndex || entry.index
+	}
+	v.Count = len(v.Units)
+	if byIndex && n.VisibleOrder != "PCI_BUS_ID" && v.Count < len(all) && !alike(n.Devices) {
+		v.Units = all
+	}
+	return v
+}
+
+// units are what a device counts as. One that is cut and has no slices is still
+// listed, with the reason why it is of no use.
+func units(d facts.Device) []Unit {
+	whole := Unit{Name: d.Name, Memory: d.Memory, Compute: d.Compute, Problem: d.Problem}
+	if whole.Name == "" {
+		whole.Name = "GPU " + strconv.Itoa(d.Index)
+	}
+	if d.MIG != "enabled" || d.Problem != "" {
+		return []Unit{whole}
+	}
+	var list []Unit
+	for _, s := range d.Slices {
+		list = append(list, slice(whole, s))
+	}
+	if len(list) == 0 {
+		whole.Problem = "MIG is enabled on it and no slice is made"
+		list = append(list, whole)
+	}
+	return list
+}
+
+func slice(whole Unit, s facts.Slice) Unit {
+	return Unit{Name: whole.Name + " MIG " + s.Name, Memory: s.Memory, Compute: whole.Compute}
+}
+
+// An entry of CUDA_VISIBLE_DEVICES, and what it names.
+type entry struct {
+	units []Unit
+	index bool
+}
+
+// entries reads CUDA_VISIBLE_DEVICES up to the first entry that names nothing, or
+// something twice.
+func entries(n facts.Nvidia) (list []entry) {
+	seen := make(map[string]bool)
+	for text := range strings.SplitSeq(*n.Visible, ",") {
+		text = strings.TrimSpace(text)
+		e, id, ok := resolve(n.Devices, text)
+		if !ok || seen[id] {
+			break
+		}
+		seen[id] = true
+		list = append(list, e)
+	}
+	return list
+}
+
+// resolve finds what one entry names, and a name for it that is the same however
+// it was spelled.
+func resolve(devices []facts.Device, text string) (e entry, id string, ok bool) {
+	if i, err := strconv.Atoi(text); err == nil {
+		if i < 0 || i >= len(devices) {
+			return entry{}, "", false
+		}
+		return entry{units(devices[i]), true}, "gpu " + strconv.Itoa(i), true
+	}
+	if !strings.HasPrefix(text, "GPU-") && !strings.HasPrefix(text, "MIG-") {
+		return entry{}, "", false
+	}
+	found := 0
+	for i, d := range devices {
+		if strings.HasPrefix(d.UUID, text) {
+			e, id = entry{units: units(d)}, "gpu "+strconv.Itoa(i)
+			found++
+		}
+		for j, s := range d.Slices {
+			if strings.HasPrefix(s.UUID, text) && d.MIG == "enabled" && d.Problem == "" {
+				e, id = entry{units: []Unit{slice(Unit{Name: d.Name, Compute: d.Compute}, s)}}, "slice "+strconv.Itoa(i)+" "+strconv.Itoa(j)
+				found++
+			}
+		}
+	}
+	return e, id, found == 1
+}
+
+// alike reports that it makes no difference which of the devices is meant.
+func alike(devices []facts.Device) bool {
+	for _, d := range devices {
+		if d.Name != devices[0].Name || d.Memory != devices[0].Memory || d.MIG != devices[0].MIG || d.Problem != devices[0].Problem || len(d.Slices) != 0 {
+			return false
+		}
+	}
+	return true
+}
