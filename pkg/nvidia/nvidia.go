@@ -42,7 +42,8 @@ func Broken(n facts.Nvidia, least string) *Trouble {
 		}
 		return &Trouble{
 			Code: "no-driver", Summary: "there is no NVIDIA driver on this machine",
-			Hint: fmt.Sprintf("install %s as your distribution offers it: reconcile never installs drivers. In a container, start it with `--gpus all` on a host that has the driver", driver),
+			Found: "what needs CUDA finds no GPU",
+			Hint:  fmt.Sprintf("install %s as your distribution offers it: reconcile never installs drivers. In a container, start it with `--gpus all` on a host that has the driver", driver),
 		}
 	}
 	reason := cmp.Or(n.Reason, "no reason given")

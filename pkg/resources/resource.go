@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/pkg/diag"
@@ -128,6 +129,31 @@ type Need struct {
 
 // Block returns the change of a resource that cannot be done.
 func Block(p *diag.Problem) Change { return Change{Action: Blocked, Problem: p} }
+
+// Judge returns the change of a requirement: with no problems it is met; one that is
+// more than a warning blocks. The worst is the change's Problem, the first of them
+// where several are, and what it found lists the others.
+func Judge(summary string, problems ...*diag.Problem) Change {
+	c := Change{Summary: summary}
+	if len(problems) == 0 {
+		return c
+	}
+	worst := max(0, slices.IndexFunc(problems, func(p *diag.Problem) bool { return p.Severity != diag.Warn }))
+	c.Problem = problems[worst]
+	if c.Problem.Severity != diag.Warn {
+		c.Action = Blocked
+	}
+	for i, p := range problems {
+		if i == worst {
+			continue
+		}
+		if c.Problem.Found != "" {
+			c.Problem.Found += "\n"
+		}
+		c.Problem.Found += fmt.Sprintf("also %s: %s\n  %s", p.Code, p.Summary, p.Hint)
+	}
+	return c
+}
 
 // A Budgeter is a requirement that knows how a disk is meant to be used; the
 // plan's storage summary is made from it.

@@ -3,6 +3,7 @@ package all
 
 import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/cuda"
 	"github.com/reconcile-ml/reconcile/pkg/resources/directory"
 	"github.com/reconcile-ml/reconcile/pkg/resources/disk"
 	"github.com/reconcile-ml/reconcile/pkg/resources/file"
@@ -15,6 +16,7 @@ import (
 // Kinds returns every kind, by name.
 func Kinds() []resources.Kind {
 	return []resources.Kind{
+		cuda.Kind,
 		directory.Kind,
 		disk.Kind,
 		file.Kind,
