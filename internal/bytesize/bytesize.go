@@ -44,6 +44,13 @@ func Parse(s string) (int64, error) {
 	return times(s, number, factor)
 }
 
+// Decimal reports whether a size that Parse takes is written in units of 1000, as
+// makers of disks and GPUs write it: "80GB", and not "80GiB" or a number of bytes.
+func Decimal(s string) bool {
+	unit := strings.ToLower(strings.TrimLeft(s, "0123456789. "))
+	return len(unit) == 2 && units[unit] != 0
+}
+
 // times multiplies without rounding: 0.1 GB is exactly 100 MB.
 func times(s, number string, factor int64) (int64, error) {
 	n, ok := new(big.Rat).SetString(number)

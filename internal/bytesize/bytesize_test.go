@@ -41,6 +41,14 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+func TestDecimal(t *testing.T) {
+	for s, want := range map[string]bool{"80GB": true, "80 gb": true, "1.5TB": true, "80GiB": false, "24576MiB": false, "512B": false, "0": false} {
+		if got := Decimal(s); got != want {
+			t.Errorf("Decimal(%q) = %v", s, got)
+		}
+	}
+}
+
 func TestFormat(t *testing.T) {
 	for in, want := range map[int64]string{
 		0: "0 B", 999: "999 B", 1000: "1 kB", 1001: "1 kB", 4242: "4.2 kB", 9950: "10 kB", 12345: "12 kB",
