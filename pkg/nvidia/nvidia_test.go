@@ -2,6 +2,7 @@ package nvidia
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -93,7 +94,7 @@ func TestLook(t *testing.T) {
 		if v.Doubt() {
 			got += " ?" + string(rune('0'+v.Count))
 		}
-		if got != c.want || v.Setting != "CUDA_VISIBLE_DEVICES="+c.visible {
+		if got != c.want || v.Setting != "CUDA_VISIBLE_DEVICES="+strconv.Quote(c.visible) {
 			t.Errorf("%s: %q shows %q, want %q", c.name, c.visible, got, c.want)
 		}
 	}
@@ -103,7 +104,7 @@ func TestLook(t *testing.T) {
 	}
 	empty := sized
 	empty.Slices = nil
-	if v := Look(facts.Nvidia{Devices: []facts.Device{empty}}); len(v.Units) != 1 || v.Units[0].Problem == "" {
+	if v := Look(facts.Nvidia{Devices: []facts.Device{empty}}); len(v.Units) != 1 || v.Units[0].Problem != NoSlices {
 		t.Errorf("a GPU that is cut into nothing: %+v", v)
 	}
 }

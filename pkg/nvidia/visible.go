@@ -16,6 +16,9 @@ type Unit struct {
 	Problem string // why it cannot be used; "" if it can
 }
 
+// NoSlices is the Problem of a GPU that MIG cuts, and that is not cut yet.
+const NoSlices = "MIG is enabled and no slice is made"
+
 // Visible is what a program will see.
 type Visible struct {
 	Units []Unit // in the order of the PCI bus, or of CUDA_VISIBLE_DEVICES
@@ -23,7 +26,8 @@ type Visible struct {
 	// Count is how many of Units are visible: all of them, unless it is not known
 	// which. Then Units are those of the whole machine.
 	Count int
-	// Setting is such as "CUDA_VISIBLE_DEVICES=0,1", "" if it is not set.
+	// Setting is such as CUDA_VISIBLE_DEVICES="0,1", with the value quoted; "" if it
+	// is not set.
 	Setting string
 }
 
@@ -45,7 +49,7 @@ func Look(n facts.Nvidia) Visible {
 		v.Units, v.Count = all, len(all)
 		return v
 	}
-	v.Setting = "CUDA_VISIBLE_DEVICES=" + *n.Visible
+	v.Setting = "CUDA_VISIBLE_DEVICES=" + strconv.Quote(*n.Visible)
 	byIndex := false
 	for _, entry := range entries(n) {
 		v.Units = append(v.Units, entry.units...)
@@ -73,7 +77,7 @@ func units(d facts.Device) []Unit {
 		list = append(list, slice(whole, s))
 	}
 	if len(list) == 0 {
-		whole.Problem = "MIG is enabled on it and no slice is made"
+		whole.Problem = NoSlices
 		list = append(list, whole)
 	}
 	return list

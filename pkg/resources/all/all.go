@@ -7,6 +7,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/directory"
 	"github.com/reconcile-ml/reconcile/pkg/resources/disk"
 	"github.com/reconcile-ml/reconcile/pkg/resources/file"
+	"github.com/reconcile-ml/reconcile/pkg/resources/gpu"
 	"github.com/reconcile-ml/reconcile/pkg/resources/link"
 	"github.com/reconcile-ml/reconcile/pkg/resources/python"
 	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
@@ -20,6 +21,7 @@ func Kinds() []resources.Kind {
 		directory.Kind,
 		disk.Kind,
 		file.Kind,
+		gpu.Kind,
 		link.Kind,
 		python.Kind,
 		tool.Kind,
