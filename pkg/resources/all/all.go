@@ -3,6 +3,7 @@ package all
 
 import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/compat"
 	"github.com/reconcile-ml/reconcile/pkg/resources/cuda"
 	"github.com/reconcile-ml/reconcile/pkg/resources/directory"
 	"github.com/reconcile-ml/reconcile/pkg/resources/disk"
@@ -17,6 +18,7 @@ import (
 // Kinds returns every kind, by name.
 func Kinds() []resources.Kind {
 	return []resources.Kind{
+		compat.Kind,
 		cuda.Kind,
 		directory.Kind,
 		disk.Kind,
