@@ -1,13 +1,16 @@
 package manifest
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/resources/gpu"
 )
 
 // CUDA is what the driver must offer. It is never installed.
@@ -17,19 +20,14 @@ type CUDA struct {
 	Pos      diag.Pos
 }
 
-// GPU is what GPUs there must be. Sizes are bytes.
+// GPU is what GPUs there must be.
 type GPU struct {
 	Count    int64
-	Memory   int64
-	ByModel  []ModelMemory
+	Memory   gpu.Memory
+	ByModel  []gpu.Model
+	Compute  string // least compute capability, "8.0"
 	Severity diag.Severity
 	Pos      diag.Pos
-}
-
-// ModelMemory is the memory that GPUs of one model must have, in bytes.
-type ModelMemory struct {
-	Model  string
-	Memory int64
 }
 
 // QLoRA is the quantisation that an environment must prove to work.
@@ -41,7 +39,7 @@ type QLoRA struct {
 
 var (
 	cudaShape  = shape{"cuda", []string{"minimum", "severity"}, 1}
-	gpuShape   = shape{"gpu", []string{"count", "memory", "by_model", "severity"}, 0}
+	gpuShape   = shape{"gpu", []string{"count", "memory", "by_model", "compute", "severity"}, 0}
 	proveShape = shape{"prove", []string{"imports", "cuda", "qlora"}, 0}
 	qloraShape = shape{"qlora", []string{"quant_type", "double_quant", "compute_dtype"}, 3}
 )
@@ -52,23 +50,30 @@ func (l *loader) cuda(n *yaml.Node) *CUDA {
 		return nil
 	}
 	c := &CUDA{Pos: l.at(n)}
-	if minimum, ok := l.scalar(v[0], "minimum"); ok {
-		major, minor, cut := strings.Cut(minimum, ".")
-		a, err := strconv.ParseUint(major, 10, 8)
-		b, err2 := strconv.ParseUint(minor, 10, 8)
-		if !cut || err != nil || err2 != nil || strconv.FormatUint(a, 10)+"."+strconv.FormatUint(b, 10) != minimum {
-			l.problem(v[0], "version", "minimum must be a version of CUDA", quote(minimum), `write minimum: "12.1"`)
-		}
-		c.Minimum = minimum
-	}
+	c.Minimum = l.twoNumbers(v[0], "minimum", "a version of CUDA", "12.1")
 	if v[1] != nil {
 		c.Severity = l.severity(v[1])
 	}
 	return c
 }
 
+// twoNumbers reads a version of two numbers, such as 12.1.
+func (l *loader) twoNumbers(n *yaml.Node, key, what, example string) string {
+	v, ok := l.scalar(n, key)
+	if !ok {
+		return ""
+	}
+	major, minor, cut := strings.Cut(v, ".")
+	a, err := strconv.ParseUint(major, 10, 8)
+	b, err2 := strconv.ParseUint(minor, 10, 8)
+	if !cut || err != nil || err2 != nil || strconv.FormatUint(a, 10)+"."+strconv.FormatUint(b, 10) != v {
+		l.problem(n, "version", key+" must be "+what, quote(v), fmt.Sprintf("write %s: %q", key, example))
+	}
+	return v
+}
+
 func (l *loader) gpu(n *yaml.Node) *GPU {
-	var v [4]*yaml.Node
+	var v [5]*yaml.Node
 	if n == nil || !l.object(n, &gpuShape, v[:]) {
 		return nil
 	}
@@ -76,16 +81,26 @@ func (l *loader) gpu(n *yaml.Node) *GPU {
 	if v[0] != nil {
 		g.Count = l.integer(v[0], "count", 1, 1024)
 	}
-	g.Memory = l.size(v[1], "memory")
+	g.Memory = l.memory(v[1])
 	l.entries(v[2], "by_model", func(key, value *yaml.Node) {
 		if model, ok := l.text(key, "a model"); ok {
-			g.ByModel = append(g.ByModel, ModelMemory{model, l.size(value, "memory")})
+			g.ByModel = append(g.ByModel, gpu.Model{Model: model, Memory: l.memory(value)})
 		}
 	})
 	if v[3] != nil {
-		g.Severity = l.severity(v[3])
+		g.Compute = l.twoNumbers(v[3], "compute", "a compute capability", "8.0")
+	}
+	if v[4] != nil {
+		g.Severity = l.severity(v[4])
 	}
 	return g
+}
+
+// memory reads what a GPU must have. What is written in GiB is meant to the byte.
+func (l *loader) memory(n *yaml.Node) gpu.Memory {
+	m := gpu.Memory{Bytes: l.size(n, "memory")}
+	m.Exact = m.Bytes > 0 && !bytesize.Decimal(n.Value)
+	return m
 }
 
 // prove reads what must hold before an environment becomes visible.
