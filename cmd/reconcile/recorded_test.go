@@ -21,7 +21,15 @@ func TestRecordedMachines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{"mac-m4-full": exitBlocked}
+	want := map[string]int{
+		"mac-m4-full":        exitBlocked,
+		"linux-driver-470":   exitBlocked, // too old for CUDA 12
+		"linux-driver-525":   exitBlocked, // CUDA 12.0, and 12.1 is asked for
+		"linux-h100-mig":     exitBlocked, // a slice is no H100
+		"linux-mismatch":     exitBlocked, // updated without a reboot
+		"linux-no-driver":    exitBlocked, // a card, and nothing that drives it
+		"linux-utility-only": exitBlocked, // a container without libcuda
+	}
 	for _, file := range machines {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		t.Run(name, func(t *testing.T) {

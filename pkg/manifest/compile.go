@@ -139,6 +139,19 @@ func (c *compiler) files() {
 
 // environment adds the selected environment and what it needs.
 func (c *compiler) environment(s Selection, e *Environment) error {
+	var locked *lock.Lock
+	var closure []lock.Dist
+	var problem *diag.Problem // why there is no closure
+	if e.Lock != "" {
+		var err error
+		if locked, problem, err = c.m.Locked(e); err != nil {
+			return err
+		}
+		if problem == nil {
+			closure, problem = e.closure(locked, s.Host.Platform)
+		}
+	}
+	c.requirements(e, closure)
 	if e.Type != "venv" {
 		problem := e.Unmanaged()
 		problem.Severity = diag.Warn
@@ -146,10 +159,6 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 		return nil
 	}
 	c.list = append(c.list, c.m.Tools(e)...)
-	locked, problem, err := c.m.Locked(e)
-	if err != nil {
-		return err
-	}
 	if e.RequirementsFile != "" {
 		c.add("file", e.RequirementsFile, e.requirementsPos, false, &file.Spec{
 			Path: e.RequirementsFile, Content: lock.Requirements(c.m.Project, e.Name, e.Packages, locked),
@@ -157,18 +166,22 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 	}
 	spec := &venv.Spec{
 		Name: e.Name, Path: e.Path, Python: e.Python, Prompt: c.m.Project + "-" + e.Name,
-		Installer: e.Installer, Imports: e.Imports, Problem: problem,
-	}
-	if problem == nil {
-		if spec.Closure, err = locked.For(s.Host.Platform); err != nil {
-			spec.Problem = &diag.Problem{
-				Code: "lock.platform", Pos: e.Pos, Summary: err.Error(),
-				Hint: "add " + s.Host.Platform + " to platforms, then run `reconcile lock`",
-			}
-		}
+		Installer: e.Installer, Imports: e.Imports, Closure: closure, Problem: problem,
 	}
 	c.add("venv", e.Name, e.Pos, e.Protect, spec)
 	return nil
+}
+
+// closure returns what a platform installs of a lock, or why it is not for it.
+func (e *Environment) closure(locked *lock.Lock, platform string) ([]lock.Dist, *diag.Problem) {
+	closure, err := locked.For(platform)
+	if err != nil {
+		return nil, &diag.Problem{
+			Code: "lock.platform", Pos: e.Pos, Summary: err.Error(),
+			Hint: "add " + platform + " to platforms, then run `reconcile lock`",
+		}
+	}
+	return closure, nil
 }
 
 // Unmanaged returns why this version does not manage an environment; nil if it

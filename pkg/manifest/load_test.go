@@ -89,7 +89,7 @@ func TestOwn(t *testing.T) {
 	golden.Check(t, "testdata/paths.py", []byte(m.Files[0].Content))
 
 	list = compile(t, m, gpu1)
-	if got, want := addresses(list), folders+" conda.remote file.scripts/paths.py"; got != want {
+	if got, want := addresses(list), folders+" cuda.remote gpu.remote conda.remote file.scripts/paths.py"; got != want {
 		t.Errorf("on a GPU machine: %s\nwant: %s", got, want)
 	}
 	conda := list[slices.IndexFunc(list, func(r resources.Resource) bool { return r.Addr.Kind == "conda" })]
@@ -105,7 +105,7 @@ func TestOwn(t *testing.T) {
 		}
 	}
 	remote, _ := m.Select(gpu1)
-	if notes := strings.Join(m.Notes(gpu1, remote), "\n"); !strings.Contains(notes, "CUDA 12.1, GPUs, a proof of CUDA, a proof of QLoRA; this version does not check that") {
+	if notes := strings.Join(m.Notes(gpu1, remote), "\n"); !strings.Contains(notes, "asks for a proof of CUDA, a proof of QLoRA; this version does not check that") {
 		t.Errorf("requirements are passed over in silence: %s", notes)
 	}
 	if got := fmt.Sprint(m.EnvironmentPaths()); got != "map[local:.venv]" {

@@ -46,12 +46,6 @@ func (e *Environment) otherNote() string {
 // unchecked lists requirements of an environment that nothing looks at yet.
 func (e *Environment) unchecked() string {
 	var asked []string
-	if e.CUDA != nil {
-		asked = append(asked, "CUDA "+e.CUDA.Minimum)
-	}
-	if e.GPU != nil {
-		asked = append(asked, "GPUs")
-	}
 	if e.ProveCUDA {
 		asked = append(asked, "a proof of CUDA")
 	}

@@ -1,0 +1,45 @@
+package manifest
+
+import (
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/lock"
+	"github.com/reconcile-ml/reconcile/pkg/resources/compat"
+	"github.com/reconcile-ml/reconcile/pkg/resources/cuda"
+	"github.com/reconcile-ml/reconcile/pkg/resources/gpu"
+)
+
+// requirements adds what an environment asks of the machine's GPUs: its driver, the
+// GPUs themselves, and that what is locked for this platform fits them. The
+// environment does not depend on them: one that fails stops the whole run before the
+// first change, and one that only warns stops nothing.
+func (c *compiler) requirements(e *Environment, closure []lock.Dist) {
+	if e.CUDA != nil {
+		c.add("cuda", e.Name, e.CUDA.Pos, false, &cuda.Spec{Environment: e.Name, Minimum: e.CUDA.Minimum, Severity: e.CUDA.Severity})
+	}
+	if e.GPU != nil {
+		c.add("gpu", e.Name, e.GPU.Pos, false, &gpu.Spec{
+			Environment: e.Name, Count: e.GPU.Count, Memory: e.GPU.Memory, ByModel: e.GPU.ByModel,
+			Compute: e.GPU.Compute, Severity: e.GPU.Severity,
+		})
+	}
+	packages := compat.Relevant(closure)
+	if packages == nil || e.CUDA == nil && e.GPU == nil && !e.ProveCUDA && e.QLoRA == nil {
+		return
+	}
+	spec := &compat.Spec{
+		Environment: e.Name, Packages: packages,
+		Bfloat16: e.QLoRA != nil && e.QLoRA.ComputeDtype == "bfloat16",
+	}
+	for i := range c.m.Models {
+		spec.Models = append(spec.Models, c.m.Models[i].Repo)
+	}
+	// A proof alone asks for no GPU: without one it is skipped.
+	pos := e.Pos
+	spec.Severity = diag.Warn
+	if e.CUDA != nil {
+		pos, spec.Severity = e.CUDA.Pos, e.CUDA.Severity
+	} else if e.GPU != nil {
+		pos, spec.Severity = e.GPU.Pos, e.GPU.Severity
+	}
+	c.add("compat", e.Name, pos, false, spec)
+}
