@@ -13,6 +13,12 @@ func sample() *Facts {
 		Project{Root: "/srv/p", State: ".reconcile/linux-x86_64-0a1b2c3d"},
 		Host{OS: "linux", Arch: "x86_64", Platform: "linux-x86_64", Hostname: "gpu1", Libc: Libc{"glibc", "2.36"}},
 		GPU{Vendor: "none"},
+		Nvidia{
+			State: DriverOK, Source: "nvml", Driver: "550.54.15", Kernel: "550.54.15", CUDA: "12.4", Visible: new(""), VisibleOrder: "PCI_BUS_ID",
+			Devices: []Device{{Name: "NVIDIA H100 80GB HBM3", UUID: "GPU-1", Compute: "9.0", Processes: -1, MIG: "enabled", Slices: []Slice{{Name: "3g.40gb", UUID: "MIG-1", Memory: 40448 << 20}}}},
+			Nodes:   []string{"/dev/nvidia-uvm: permission denied"},
+		},
+		Toolkit{Version: "12.1", Source: "/usr/local/cuda/version.json"},
 		Index{URL: "public"},
 		Path{Path: "data/raw", Type: Dir, Mode: 0o755},
 		Disk{Path: ".", Device: "259:1", FileSystem: "ext4", Total: 5e11, Free: 2e11, FreeInodes: 9, Writable: true},
@@ -40,8 +46,12 @@ func TestJSONKeepsEverythingAndIsSorted(t *testing.T) {
 	if string(first) != string(second) {
 		t.Errorf("lost on the way:\n%s\n%s", first, second)
 	}
-	if len(back.Keys()) != 10 {
+	if len(back.Keys()) != 12 {
 		t.Errorf("%d keys", len(back.Keys()))
+	}
+	// Hidden GPUs and a variable that is not set are two things.
+	if n, ok := Find[Nvidia](&back, NvidiaKey); !ok || n.Visible == nil || *n.Visible != "" {
+		t.Errorf("an empty CUDA_VISIBLE_DEVICES is lost: %+v", n)
 	}
 }
 
