@@ -1,0 +1,43 @@
+package all
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/pkg/resources/compat"
+	"github.com/reconcile-ml/reconcile/pkg/resources/cuda"
+	"github.com/reconcile-ml/reconcile/pkg/resources/gpu"
+)
+
+// TestCodesAreExplained holds that every code in the cases of a kind is explained, and
+// that there is a case for most of what is explained.
+func TestCodesAreExplained(t *testing.T) {
+	code := regexp.MustCompile(`(?m)^\s+(?:found: )?(?:error|warn|also) ([a-z]+\.[a-z-]+):`)
+	for name, explain := range map[string]func(string) string{"compat": compat.Explain, "cuda": cuda.Explain, "gpu": gpu.Explain} {
+		files, err := filepath.Glob(filepath.Join("..", name, "testdata", "*.txtar"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s has no cases: %v", name, err)
+		}
+		seen := make(map[string]bool)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range code.FindAllStringSubmatch(string(text), -1) {
+				seen[m[1]] = true
+				if explain(m[1]) == "" {
+					t.Errorf("%s: %s is not explained", file, m[1])
+				}
+			}
+		}
+		if len(seen) < 5 {
+			t.Errorf("%s: only %d codes have a case", name, len(seen))
+		}
+		if explain("nothing") != "" {
+			t.Errorf("%s explains what is no code", name)
+		}
+	}
+}
