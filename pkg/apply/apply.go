@@ -38,15 +38,17 @@ type Options struct {
 	// IndexEnv is handed to programs that get packages: index, CA, wheel folders,
 	// proxy. Passwords in it are kept out of events and errors.
 	IndexEnv []string
-	Client   *http.Client // for Fetch; nil for one that uses no proxy
-	Jobs     int          // workers; 0 for one a core
-	Events   func(Event)  // called from one goroutine at a time; nil for nobody
-	Journal  *state.Journal
-	Lock     *os.File        // inherited by every child; nil for none
-	Kill     context.Context // ends at once what ctx asks to stop; nil for never
-	Now      func() time.Time
-	Visible  []string      // places of environments, relative to Root: a killed run may have left temporaries there
-	Stall    time.Duration // without a byte for so long a download is given up; 0 for 30 s
+	// GPUEnv is handed to a proof on a GPU: which GPUs the user lets programs see.
+	GPUEnv  []string
+	Client  *http.Client // for Fetch; nil for one that uses no proxy
+	Jobs    int          // workers; 0 for one a core
+	Events  func(Event)  // called from one goroutine at a time; nil for nobody
+	Journal *state.Journal
+	Lock    *os.File        // inherited by every child; nil for none
+	Kill    context.Context // ends at once what ctx asks to stop; nil for never
+	Now     func() time.Time
+	Visible []string      // places of environments, relative to Root: a killed run may have left temporaries there
+	Stall   time.Duration // without a byte for so long a download is given up; 0 for 30 s
 }
 
 // An Outcome is how an item ended.
@@ -71,6 +73,7 @@ type ItemResult struct {
 	// Packages is what comes, goes or changes version between the generation that
 	// was visible and the one that was built; nil where none was built.
 	Packages []resources.PackageChange `json:"packages,omitempty"`
+	Proof    []ProofPart               `json:"proof,omitempty"` // of an environment that was built, or failed to
 }
 
 // Kept is the content of a file that an apply replaced.

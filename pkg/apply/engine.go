@@ -64,6 +64,7 @@ type finish struct {
 
 	kept     []Kept
 	packages []resources.PackageChange
+	proof    []ProofPart
 }
 
 func (e *engine) run(ctx context.Context) {
@@ -135,7 +136,7 @@ func (e *engine) take() []int {
 // settle records how an item ended and what that means for those that wait.
 func (e *engine) settle(f finish) {
 	r := &e.results[f.index]
-	r.Outcome, r.Cause, r.Elapsed, r.Kept, r.Packages = f.outcome, f.cause, f.elapsed, f.kept, f.packages
+	r.Outcome, r.Cause, r.Elapsed, r.Kept, r.Packages, r.Proof = f.outcome, f.cause, f.elapsed, f.kept, f.packages, f.proof
 	e.ended(r)
 	for _, i := range e.next[f.index] {
 		switch {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/crashpoint"
@@ -24,6 +25,7 @@ type task struct {
 	step  string      // word of the step that runs
 	kept  []Kept      // contents that were replaced
 	need  int64       // bytes on disk that the change takes
+	proof []ProofPart // what the proof of the generation showed
 	sound pyenv.Sound // files of the generation that were read during the proof
 }
 
@@ -54,7 +56,7 @@ func (e *engine) doItem(ctx context.Context, i int) (finish, error) {
 	}
 	t := &task{engine: e, index: i, item: it, need: change.Need.Disk}
 	err = t.runSteps(ctx, change.Steps)
-	end.kept = t.kept
+	end.kept, end.proof = t.kept, t.proof
 	if err != nil {
 		return end, e.giveUp(it, err)
 	}
@@ -168,13 +170,25 @@ func stepText(s resources.Step) string {
 	case resources.Compile:
 		return "bytecode of generation " + path.Base(s.Generation)
 	case resources.Prove:
-		return strings.Join(s.Imports, ", ")
+		return proofText(s)
 	case resources.Seal:
 		return fmt.Sprintf("generation %s: %s", path.Base(s.Generation), count(len(s.Packages), "package"))
 	case resources.Switch:
 		return s.Link + " -> " + path.Base(s.Target)
 	}
 	return ""
+}
+
+// proofText names what is proved: "torch, bitsandbytes, CUDA, QLoRA".
+func proofText(s resources.Prove) string {
+	words := slices.Clone(s.Imports)
+	if s.CUDA && s.GPU {
+		words = append(words, "CUDA")
+	}
+	if s.QLoRA != nil && s.GPU {
+		words = append(words, "QLoRA")
+	}
+	return strings.Join(words, ", ")
 }
 
 // count is "1 package", "2 packages".

@@ -2,8 +2,6 @@ package apply
 
 import (
 	"context"
-	_ "embed" // the script of prove
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -12,12 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
-	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -88,50 +84,6 @@ func (t *task) compileAll(ctx context.Context, gen place, files []string, jobs i
 	return t.stoppedBy(ctx, err)
 }
 
-// proveTimeout is how long the imports may take together.
-const proveTimeout = 10 * time.Minute
-
-//go:embed prove.py
-var proveScript string
-
-// prove imports modules with the interpreter of a generation: isolated, without
-// writing bytecode, in an empty folder that is home and temporary folder too, and
-// with every way into the network closed that variables can close. Imports take one
-// core; meanwhile another reads the files for the Seal that follows.
-func (t *task) prove(ctx context.Context, s resources.Prove) error {
-	gen, err := t.generation(s.Generation)
-	if err != nil {
-		return err
-	}
-	imports, err := json.Marshal(s.Imports)
-	if err != nil {
-		return err
-	}
-	folder := place{t.root, path.Join(t.o.State, atomicfile.TempName())}
-	if err := folder.root.Mkdir(folder.rel, 0o700); err != nil {
-		return err
-	}
-	defer discard(folder)
-	c := t.command(interpreter(gen), []string{"-I", "-B", "-c", proveScript, string(imports)})
-	c.Dir = folder.abs()
-	c.Env = []string{
-		"HOME=" + c.Dir, "TMPDIR=" + c.Dir, "HF_HUB_OFFLINE=1",
-		"http_proxy=http://127.0.0.1:9", "https_proxy=http://127.0.0.1:9", "ALL_PROXY=http://127.0.0.1:9",
-	}
-	c.Line = nil // what packages say while they are imported is shown only if one fails
-	c.Timeout = s.Timeout
-	if c.Timeout == 0 {
-		c.Timeout = proveTimeout
-	}
-	sound := t.readMeanwhile(ctx, gen, folder)
-	result, err := command.Run(ctx, c)
-	t.sound = sound(err == nil)
-	if err != nil {
-		return t.stoppedBy(ctx, unproved(err))
-	}
-	return proved(result.Stdout)
-}
-
 // readMeanwhile begins to hash the files of a generation. The function that it
 // returns waits for the end of that if the answer is still wanted, and gives what
 // was found sound: nothing where there is no core to spare, or something was wrong,
@@ -152,49 +104,5 @@ func (t *task) readMeanwhile(ctx context.Context, gen, justMade place) func(want
 		reading.Wait()
 		stop()
 		return sound
-	}
-}
-
-// unproved explains an interpreter that did not get to the end: a module may end
-// the whole process.
-func unproved(err error) error {
-	var ran *command.Error
-	if !errors.As(err, &ran) {
-		return err
-	}
-	return &diag.Problem{
-		Code: "apply.prove", Summary: "the new environment does not work: " + ran.Error(), Found: strings.Join(ran.Tail, "\n"),
-		Hint: "the environment that is in use was not touched",
-	}
-}
-
-// proof is the last line that the script writes.
-type proof struct {
-	Failures []struct{ Module, Error string }
-}
-
-// proofMark begins that line, so that nothing a package prints is taken for it.
-const proofMark = "\x1ereconcile-prove "
-
-func proved(stdout []byte) error {
-	_, text, ok := strings.Cut(string(stdout), proofMark)
-	var p proof
-	if !ok || json.Unmarshal([]byte(strings.TrimSpace(text)), &p) != nil {
-		return &diag.Problem{
-			Code: "apply.prove", Summary: "the interpreter of the new environment ended without an answer",
-			Hint: "a module that is imported ends the process; the environment that is in use was not touched",
-		}
-	}
-	if len(p.Failures) == 0 {
-		return nil
-	}
-	var names, found []string
-	for _, f := range p.Failures {
-		names = append(names, f.Module)
-		found = append(found, command.Escape(f.Module+": "+f.Error))
-	}
-	return &diag.Problem{
-		Code: "apply.prove", Summary: "cannot import " + strings.Join(names, ", ") + " in the new environment",
-		Found: strings.Join(found, "\n"), Hint: "the environment that is in use was not touched; change the pins in the manifest",
 	}
 }
