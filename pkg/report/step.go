@@ -27,6 +27,10 @@ func (p *page) step(s resources.Step) {
 		if !isOurs(s.Path) {
 			p.fileDiff(s)
 		}
+	case resources.Prove:
+		for _, text := range proofTexts(s) {
+			p.line(stepIndent, "%s", text)
+		}
 	default:
 		p.line(stepIndent, "%s", stepText(s))
 	}
@@ -83,13 +87,40 @@ func stepText(s resources.Step) string {
 	case resources.Compile:
 		return "compile bytecode in " + s.Generation
 	case resources.Prove:
-		return "prove that these import: " + strings.Join(s.Imports, ", ")
+		return strings.Join(proofTexts(s), "; ")
 	case resources.Seal:
 		return fmt.Sprintf("verify %s and seal %s", count(len(s.Packages), "distribution"), s.Generation)
 	case resources.Switch:
 		return fmt.Sprintf("make it visible: %s -> %s", s.Link, s.Target)
 	}
 	return resources.StepName(s)
+}
+
+// proofTexts says what a proof shows, a part each.
+func proofTexts(s resources.Prove) []string {
+	var texts []string
+	if len(s.Imports) > 0 {
+		texts = append(texts, "prove that these import: "+strings.Join(s.Imports, ", "))
+	}
+	skipped := ""
+	if !s.GPU {
+		skipped = " (skipped: no GPU)"
+	}
+	if s.CUDA {
+		text := "prove CUDA: torch sees the GPU, a matrix product"
+		if s.Driver != "" {
+			text += ", torch's CUDA against " + s.Driver + " of the driver"
+		}
+		texts = append(texts, text+skipped)
+	}
+	if q := s.QLoRA; q != nil {
+		text := "prove QLoRA: 4-bit " + q.QuantType
+		if q.DoubleQuant {
+			text += ", double quantisation"
+		}
+		texts = append(texts, text+", "+q.ComputeDtype+skipped)
+	}
+	return texts
 }
 
 func fetchText(s resources.Fetch) string {

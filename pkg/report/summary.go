@@ -24,6 +24,7 @@ func Summary(w io.Writer, r *apply.Result, after Machine) error {
 		p.environment(e, p.listing(r, e.Name))
 	}
 	p.kept(r)
+	p.unproved(r)
 	for _, outcome := range []apply.Outcome{apply.Failed, apply.Skipped, apply.Interrupted} {
 		p.unfinished(r, outcome)
 	}
@@ -73,6 +74,27 @@ func operand(path string) string {
 		return "./" + path
 	}
 	return path
+}
+
+// unproved names the parts of proofs that were skipped or gave no answer, a line for
+// each environment: it is in use all the same.
+func (p *page) unproved(r *apply.Result) {
+	printed := false
+	for i := range r.Items {
+		var parts []string
+		for _, part := range r.Items[i].Proof {
+			if part.Outcome == apply.ProofSkips || part.Outcome == apply.ProofUnsure {
+				parts = append(parts, fmt.Sprintf("%s (%s: %s)", part.Name, part.Outcome, part.Detail))
+			}
+		}
+		if len(parts) > 0 && r.Items[i].Outcome != apply.Failed {
+			printed = true
+			p.hang(0, yellow, "not proved: ", r.Items[i].Addr.String()+": "+strings.Join(parts, ", "))
+		}
+	}
+	if printed {
+		p.blank()
+	}
 }
 
 // unfinished prints the items that ended so. A failure has its whole problem; of
