@@ -66,12 +66,20 @@ func (a *app) work(ctx context.Context, p *project, o applyFlags) (*work, error)
 	w.options = apply.Options{
 		Root: p.root, State: here.State, Probe: p.probe, Journal: journal, Lock: lock.File(),
 		Jobs: o.jobs, Events: a.events(), Now: time.Now, Kill: kill,
-		Visible: slices.Sorted(maps.Values(p.prober.Environments)),
+		Visible: slices.Sorted(maps.Values(p.prober.Environments)), GPUEnv: a.gpuEnv(),
 	}
 	if err := w.index(p); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
+}
+
+// gpuEnv is what the user says of which GPUs programs may see. A proof obeys it: a
+// GPU that is left to somebody else is not touched.
+func (a *app) gpuEnv() []string {
+	return slices.DeleteFunc(slices.Clone(a.environ), func(kv string) bool {
+		return !strings.HasPrefix(kv, "CUDA_VISIBLE_DEVICES=") && !strings.HasPrefix(kv, "CUDA_DEVICE_ORDER=")
+	})
 }
 
 // ignoreKept makes the folder that reconcile keeps invisible to git, whatever the
