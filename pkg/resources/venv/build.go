@@ -79,11 +79,21 @@ func (s *Spec) steps(v facts.View, w wanted, env facts.Environment, g facts.Gene
 			in.install())
 	}
 	steps = append(steps, resources.Compile{Generation: dir})
-	if len(s.Imports) > 0 {
-		steps = append(steps, resources.Prove{Generation: dir, Imports: s.Imports})
+	if len(s.Imports) > 0 || s.provesGPU() {
+		steps = append(steps, s.proof(v, dir))
 	}
 	steps = append(steps, resources.Seal{Generation: dir, Digest: g.Digest, Python: g.Python, Base: g.Base, Packages: g.Packages})
 	return append(steps, s.enter(v, w, env, g.Name)...)
+}
+
+// proof is the step that proves a generation, on the GPU that the driver shows.
+func (s *Spec) proof(v facts.View, dir string) resources.Prove {
+	p := resources.Prove{Generation: dir, Imports: s.Imports, CUDA: s.ProveCUDA, QLoRA: s.QLoRA}
+	if s.provesGPU() {
+		nvidia := facts.Get[facts.Nvidia](v, facts.NvidiaKey)
+		p.GPU, p.Driver = nvidia.State == facts.DriverOK && len(nvidia.Devices) > 0, nvidia.CUDA
+	}
+	return p
 }
 
 // requirementsFile lies in the generation, which is new, so nothing stands there.

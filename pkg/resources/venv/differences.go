@@ -26,7 +26,7 @@ func (s *Spec) differences(w wanted, current facts.Generation) ([]resources.Fiel
 	packages, rehashed := s.packages(current)
 	fields = append(fields, rehashed...)
 	if current.Name != "" && current.Digest != w.digest && len(fields) == 0 && len(packages) == 0 {
-		fields = append(fields, resources.Field{Path: "prompt or imports", Actual: "as generation " + current.Name + " was proved", Desired: "as the manifest says"})
+		fields = append(fields, resources.Field{Path: "prompt or proof", Actual: "as generation " + current.Name + " was proved", Desired: "as the manifest says"})
 	}
 	return fields, packages
 }

@@ -17,7 +17,7 @@ const digestFormat = 1
 
 // Digest returns the SHA-256, in hexadecimal, of all that decides the content of
 // a generation: platform, interpreter, closure with its hashes, prompt and
-// imports. Where packages come from is no part of it, so another mirror gives
+// what is proved. Where packages come from is no part of it, so another mirror gives
 // the same generation.
 func (s *Spec) Digest(platform string, base facts.Interpreter) string {
 	var b strings.Builder
@@ -25,6 +25,12 @@ func (s *Spec) Digest(platform string, base facts.Interpreter) string {
 		digestFormat, platform, base.Version, base.Arch, base.Prefix, s.Prompt)
 	for _, module := range slices.Sorted(slices.Values(s.Imports)) {
 		fmt.Fprintf(&b, "import %q\n", module)
+	}
+	if s.ProveCUDA {
+		b.WriteString("prove cuda\n")
+	}
+	if q := s.QLoRA; q != nil {
+		fmt.Fprintf(&b, "prove qlora %q %t %q\n", q.QuantType, q.DoubleQuant, q.ComputeDtype)
 	}
 	entries := make([]string, len(s.Closure))
 	for i, d := range s.Closure {

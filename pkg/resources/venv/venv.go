@@ -34,6 +34,10 @@ type Spec struct {
 	Closure   []lock.Dist   `json:"closure"`           // locked for this platform, by name
 	Imports   []string      `json:"imports"`           // proved before the environment becomes visible
 	Problem   *diag.Problem `json:"problem,omitempty"` // why there is no closure: the lock is absent or stale
+
+	// What is proved on a GPU as well, where the machine has one.
+	ProveCUDA bool             `json:"prove_cuda,omitempty"`
+	QLoRA     *resources.QLoRA `json:"qlora,omitempty"`
 }
 
 // Owns is the environment.
@@ -45,8 +49,13 @@ func (s *Spec) Reads() []facts.Key {
 	if s.Installer != "pip" {
 		keys = append(keys, facts.ToolKey("uv"))
 	}
+	if s.provesGPU() {
+		keys = append(keys, facts.NvidiaKey)
+	}
 	return keys
 }
+
+func (s *Spec) provesGPU() bool { return s.ProveCUDA || s.QLoRA != nil }
 
 // ignoreFile keeps git out of the visible place.
 func (s *Spec) ignoreFile() string { return path.Join(s.Path, ".gitignore") }
