@@ -167,6 +167,7 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 	spec := &venv.Spec{
 		Name: e.Name, Path: e.Path, Python: e.Python, Prompt: c.m.Project + "-" + e.Name,
 		Installer: e.Installer, Imports: e.Imports, Closure: closure, Problem: problem,
+		ProveCUDA: e.ProveCUDA, QLoRA: (*resources.QLoRA)(e.QLoRA),
 	}
 	c.add("venv", e.Name, e.Pos, e.Protect, spec)
 	return nil

@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"fmt"
-	"strings"
 )
 
 // Notes says what the manifest asks for and this version does not act on, and
@@ -12,9 +11,6 @@ func (m *Manifest) Notes(_ Selection, env *Environment) []string {
 	for _, e := range m.Environments {
 		if e != env {
 			notes = append(notes, e.otherNote())
-		}
-		if asked := e.unchecked(); e == env && asked != "" {
-			notes = append(notes, fmt.Sprintf("environment %s asks for %s; this version does not check that yet", e.Name, asked))
 		}
 	}
 	if n := len(m.Models); n > 0 {
@@ -41,18 +37,6 @@ func (e *Environment) otherNote() string {
 		note += "; this version does not manage conda environments yet"
 	}
 	return note
-}
-
-// unchecked lists requirements of an environment that nothing looks at yet.
-func (e *Environment) unchecked() string {
-	var asked []string
-	if e.ProveCUDA {
-		asked = append(asked, "a proof of CUDA")
-	}
-	if e.QLoRA != nil {
-		asked = append(asked, "a proof of QLoRA")
-	}
-	return strings.Join(asked, ", ")
 }
 
 func count(n int, one, many string) string {
