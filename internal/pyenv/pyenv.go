@@ -1,7 +1,7 @@
 // Package pyenv reads an installed Python environment from its files. It never
 // starts Python, writes nothing and uses no network.
 //
-// It answers five questions, for environments of type venv and for those of conda:
+// It answers six questions, for environments of type venv and for those of conda:
 //
 //  1. What is installed? Installed reads the metadata of every distribution.
 //  2. What should be there? RECORD, the list of files that each distribution
@@ -10,6 +10,7 @@
 //     and with deep every byte.
 //  4. What bytecode is lacking? Uncompiled.
 //  5. What can be started in it, and what does it weigh? Scripts and Size.
+//  6. Which CUDA was its torch built for? ReadTorch.
 //
 // A generation is an environment as package layout describes it; its paths here
 // are relative to the generation and slash-separated. The words of facts.Damage

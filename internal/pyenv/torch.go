@@ -1,0 +1,65 @@
+package pyenv
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Torch is what the files of an installed torch say of it.
+type Torch struct {
+	Version string // "2.1.2+cu121", as torch itself says it: its metadata may say "2.1.2"
+	CUDA    string // it was built for: "12.1"; "" for a build without CUDA
+	ROCm    string // "5.6"; "" for a build without it
+}
+
+// ReadTorch reads which CUDA the torch in a site-packages folder was built for. It is
+// false where there is no torch.
+func ReadTorch(sitePackages string) (Torch, bool, error) {
+	b, err := readFile(sitePackages+"/torch/version.py", nil, maxMetadata)
+	if gone(err) {
+		return Torch{}, false, nil
+	}
+	if err != nil {
+		return Torch{}, false, err
+	}
+	return parseTorch(b), true, nil
+}
+
+// parseTorch reads the assignments of torch/version.py, which its build writes:
+//
+//	__version__ = '2.1.2+cu121'
+//	cuda: Optional[str] = '12.1'
+//	hip = None
+func parseTorch(b []byte) Torch {
+	var t Torch
+	for line := range bytes.Lines(b) {
+		name, value, ok := strings.Cut(string(line), "=")
+		if !ok {
+			continue
+		}
+		name, _, _ = strings.Cut(name, ":")
+		switch strings.TrimRight(name, " \t") {
+		case "__version__":
+			t.Version = versionText(value)
+		case "cuda":
+			t.CUDA = versionText(value)
+		case "hip":
+			t.ROCm = versionText(value)
+		}
+	}
+	return t
+}
+
+// versionText returns the version in a text of Python, "" for None and for what is
+// none.
+func versionText(literal string) string {
+	literal = strings.TrimSpace(literal)
+	if len(literal) < 2 || literal[0] != literal[len(literal)-1] || literal[0] != '\'' && literal[0] != '"' {
+		return ""
+	}
+	v := literal[1 : len(literal)-1]
+	if v == "" || len(v) > 64 || strings.Trim(v, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+-_") != "" || v[0] < '0' || v[0] > '9' {
+		return ""
+	}
+	return v
+}
