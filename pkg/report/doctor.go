@@ -1,0 +1,155 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Health is what a diagnosis says of one thing.
+type Health string
+
+const (
+	Healthy  Health = "ok"
+	Doubtful Health = "warn"
+	Sick     Health = "fail"
+	Unseen   Health = "unknown" // it could not be looked at, or gave no answer
+	Omitted  Health = "skipped" // nobody looked: there is no reason to, or it was asked so
+)
+
+// A Finding is one line of a diagnosis.
+type Finding struct {
+	Code   string `json:"code"`  // stable: "driver.state"
+	Name   string `json:"name"`  // what was looked at, for people
+	State  Health `json:"state"` // ok, warn, fail, unknown, skipped
+	Found  string `json:"found"` // what was found
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// A Chapter is the findings of one subject.
+type Chapter struct {
+	Name     string    `json:"name"`
+	Findings []Finding `json:"findings"`
+}
+
+// A Diagnosis is what is known of a machine, for whoever looks for a trouble.
+type Diagnosis struct {
+	Root        string    `json:"root"`
+	Environment string    `json:"environment,omitempty"`
+	Recorded    string    `json:"recorded,omitempty"` // the file that the machine was read from
+	Chapters    []Chapter `json:"chapters"`
+}
+
+// Count returns how many findings are in a state.
+func (d *Diagnosis) Count(state Health) int {
+	n := 0
+	for _, c := range d.Chapters {
+		for _, f := range c.Findings {
+			if f.State == state {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Doctor prints a diagnosis: a line for each thing, what to do below it, and last the
+// counts.
+func Doctor(w io.Writer, d *Diagnosis, o Options) error {
+	p := newPage(w, o)
+	width := 0
+	for _, c := range d.Chapters {
+		for _, f := range c.Findings {
+			width = max(width, columns(Escape(f.Name)))
+		}
+	}
+	for _, c := range d.Chapters {
+		if len(c.Findings) == 0 {
+			continue
+		}
+		p.heading(Escape(c.Name))
+		for _, f := range c.Findings {
+			p.finding(f, width)
+		}
+		p.blank()
+	}
+	p.counts(d)
+	return p.close()
+}
+
+// finding prints one line. On a narrow terminal, what was found stands under the
+// name.
+func (p *page) finding(f Finding, width int) {
+	c := map[Health]color{Healthy: green, Doubtful: yellow, Sick: red, Unseen: yellow}[f.State]
+	label := fmt.Sprintf("%-7s  ", f.State)
+	name := Escape(f.Name)
+	under := 2 + len(label) + width + 2
+	if p.o.Width > 0 && p.o.Width-under < narrowest {
+		p.folded(2, 2+len(label), c, label, f.Name+": "+f.Found)
+		under = 2 + len(label)
+	} else {
+		p.beside(c, label, name+spaces(width-columns(name)+2), f.Found)
+	}
+	if f.Remedy != "" {
+		p.hang(under, cyan, "do: ", f.Remedy)
+	}
+}
+
+// beside prints a label in a color, a name, and a text that is folded under its own
+// first word. The name is escaped already.
+func (p *page) beside(c color, label, name, text string) {
+	under := 2 + columns(label) + columns(name)
+	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+		for j, piece := range fold(Escape(line), p.o.Width-under) {
+			lead := spaces(under)
+			if i == 0 && j == 0 {
+				lead = "  " + p.paint(c, label) + name
+			}
+			p.raw(strings.TrimRight(lead+piece, " ") + "\n")
+		}
+	}
+}
+
+func (p *page) counts(d *Diagnosis) {
+	text, c := "", green
+	for _, s := range []struct {
+		state     Health
+		one, many string
+	}{
+		{Healthy, "ok", "ok"},
+		{Doubtful, "warning", "warnings"},
+		{Sick, "failure", "failures"},
+		{Unseen, "unknown", "unknown"},
+		{Omitted, "skipped", "skipped"},
+	} {
+		n := d.Count(s.state)
+		if n == 0 {
+			continue
+		}
+		word := s.many
+		if n == 1 {
+			word = s.one
+		}
+		if text != "" {
+			text += ", "
+		}
+		text += fmt.Sprintf("%d %s", n, word)
+		switch {
+		case s.state == Sick:
+			c = red
+		case s.state == Doubtful && c == green:
+			c = yellow
+		}
+	}
+	p.last(c, "Doctor: ", text+".")
+}
+
+// DoctorJSON writes a diagnosis as one document with format version 1.
+func DoctorJSON(w io.Writer, d *Diagnosis) error {
+	return writeJSON(w, struct {
+		Version int `json:"version"`
+		*Diagnosis
+		Failures int `json:"failures"`
+		Warnings int `json:"warnings"`
+	}{Version, d, d.Count(Sick), d.Count(Doubtful)}, "  ")
+}
