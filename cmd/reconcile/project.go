@@ -213,28 +213,33 @@ func environmentKeys(env *manifest.Environment) []facts.Key {
 
 // recall reads what the manifest asks of the machine whose facts are in file.
 func (a *app) recall(p *project, file string) (*machine, error) {
-	file, err := a.path(file)
-	if err != nil {
-		return nil, err
-	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, &diag.Problem{
-			Code: "facts.unreadable", Summary: "the recorded facts cannot be read", Found: err.Error(),
-			Hint: "record them on the other machine with `reconcile facts > machine.json`",
-		}
-	}
 	m := &machine{project: p, facts: &facts.Facts{}, recorded: true}
-	if err := json.Unmarshal(b, m.facts); err != nil {
-		return nil, &diag.Problem{
-			Code: "facts.unreadable", Pos: diag.Pos{File: file}, Summary: "these are not recorded facts", Found: err.Error(),
-			Hint: "record them on the other machine with `reconcile facts > machine.json`",
-		}
+	if err := a.readFacts(file, m.facts); err != nil {
+		return nil, err
 	}
 	if err := m.choose(a.env); err != nil {
 		return nil, err
 	}
 	return m, m.compile()
+}
+
+// readFacts reads the facts of another machine.
+func (a *app) readFacts(file string, into *facts.Facts) error {
+	const hint = "record them on the other machine with `reconcile facts > machine.json`"
+	file, err := a.path(file)
+	if err != nil {
+		return err
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return &diag.Problem{Code: "facts.unreadable", Summary: "the recorded facts cannot be read", Found: err.Error(), Hint: hint}
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return &diag.Problem{
+			Code: "facts.unreadable", Pos: diag.Pos{File: file}, Summary: "these are not recorded facts", Found: err.Error(), Hint: hint,
+		}
+	}
+	return nil
 }
 
 // compile asks the manifest for the resources of the chosen environment.

@@ -40,6 +40,15 @@ type Diagnosis struct {
 	Chapters    []Chapter `json:"chapters"`
 }
 
+// Add puts a finding into the chapter of a name, which is the last one or a new one.
+func (d *Diagnosis) Add(chapter string, f Finding) {
+	if n := len(d.Chapters); n == 0 || d.Chapters[n-1].Name != chapter {
+		d.Chapters = append(d.Chapters, Chapter{Name: chapter})
+	}
+	last := &d.Chapters[len(d.Chapters)-1]
+	last.Findings = append(last.Findings, f)
+}
+
 // Count returns how many findings are in a state.
 func (d *Diagnosis) Count(state Health) int {
 	n := 0
