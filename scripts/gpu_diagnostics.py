@@ -267,7 +267,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     sys.dont_write_bytecode = True
-    faulthandler.dump_traceback_later(DEADLINE, exit=True)
+    faulthandler.dump_traceback_later(DEADLINE, exit=True, file=2)
     report = diagnose()
     faulthandler.cancel_dump_traceback_later()
     if options.json:

@@ -184,6 +184,8 @@ func proofParts(s resources.Prove, result command.Result, err error) []ProofPart
 			part = unfinished(name, line.Doing, result, err)
 		case len(line.Failures) > 0:
 			part = unimportable(line)
+		case !gpu:
+			part.Detail = strings.Join(s.Imports, ", ")
 		}
 		if part.Outcome == Disproved && broken == "" {
 			broken = name

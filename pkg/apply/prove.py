@@ -45,7 +45,7 @@ def doing(part, what):
     """Says what begins, which has the deadline for itself. The watchdog is a thread of
     C: it ends the process even where a library holds Python's lock for ever."""
     write(Name=part, Doing=what)
-    faulthandler.dump_traceback_later(asked["Deadline"], exit=True)
+    faulthandler.dump_traceback_later(asked["Deadline"], exit=True, file=2)  # a module may have replaced sys.stderr
 
 
 def said(error):
