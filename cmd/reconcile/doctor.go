@@ -170,7 +170,7 @@ func (p *patient) findGeneration() {
 
 // standing returns the chosen environment as it stands.
 func (p *patient) standing() (facts.Environment, bool) {
-	if p.env == nil || p.env.Type != "venv" {
+	if p.env == nil {
 		return facts.Environment{}, false
 	}
 	return facts.Find[facts.Environment](p.facts, facts.EnvironmentKey(p.env.Name))

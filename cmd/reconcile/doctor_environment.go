@@ -173,13 +173,16 @@ func proofFinding(part apply.ProofPart) report.Finding {
 		State: map[apply.ProofOutcome]report.Health{
 			apply.Proved: report.Healthy, apply.ProofSkips: report.Omitted, apply.ProofUnsure: report.Unseen, apply.Disproved: report.Sick,
 		}[part.Outcome],
-		Found: cmp.Or(part.Detail, "they all import"), Remedy: part.Hint,
+		Found: part.Detail, Remedy: part.Hint,
 	}
 	if part.Found != "" {
 		f.Found += "\n" + part.Found
 	}
-	if part.Outcome == apply.Proved && part.Note != "" {
-		f.State, f.Found = report.Doubtful, f.Found+"\n"+part.Note
+	switch {
+	case part.Outcome == apply.Proved && part.Note != "":
+		f.State, f.Found, f.Remedy = report.Doubtful, f.Found+"\n"+part.Note, cmp.Or(f.Remedy, "update the NVIDIA driver, or use another GPU")
+	case part.Outcome == apply.Disproved:
+		f.Remedy = cmp.Or(f.Remedy, "change the pins in the manifest; `reconcile rollback` goes back to an earlier generation")
 	}
 	return f
 }

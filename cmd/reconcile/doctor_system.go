@@ -250,12 +250,12 @@ func (p *patient) disk(k facts.Key, warn, fail int64) []report.Finding {
 	if !ok {
 		return unknown("%s", p.why(k))
 	}
-	text := fmt.Sprintf("%s free of %s (%s)", bytesize.Format(d.Free), bytesize.Format(d.Total), d.FileSystem)
+	text := fmt.Sprintf("%s free of %s (%s) at %s", bytesize.Format(d.Free), bytesize.Format(d.Total), d.FileSystem, p.place(k.Name))
 	switch {
 	case d.ReadOnly:
-		return sick("mount it for writing; after a disk error linux remounts a file system so: dmesg", "the file system is read-only")
+		return sick("mount it for writing; after a disk error linux remounts a file system so: dmesg", "the file system is read-only at %s", p.place(k.Name))
 	case !d.Writable:
-		return sick("change who owns the folder, or use another one", "this user may not write there")
+		return sick("change who owns the folder, or use another one", "this user may not write at %s", p.place(k.Name))
 	case d.Free < fail:
 		return sick("make room, or use another disk", "%s; the manifest fails below %s", text, bytesize.Format(fail))
 	case d.FreeInodes >= 0 && d.FreeInodes < fewInodes:
@@ -266,6 +266,15 @@ func (p *patient) disk(k facts.Key, warn, fail int64) []report.Finding {
 		return doubtful("make room, or use another disk", "%s; the manifest warns below %s", text, bytesize.Format(warn))
 	}
 	return well("%s", text)
+}
+
+// place is a path as a person finds it.
+func (p *patient) place(path string) string {
+	here, _ := facts.Find[facts.Project](p.facts, facts.ProjectKey)
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(here.Root, path)
 }
 
 // indexSettings says where packages come from.

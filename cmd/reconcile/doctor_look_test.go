@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/pkg/apply"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/manifest"
+	"github.com/reconcile-ml/reconcile/pkg/probes"
+	"github.com/reconcile-ml/reconcile/pkg/report"
+)
+
+// expect holds one finding to a state and words of it.
+func expect(t *testing.T, what string, got []report.Finding, state report.Health, words string) {
+	t.Helper()
+	if len(got) != 1 || got[0].State != state || !strings.Contains(got[0].Found, words) {
+		t.Errorf("%s: %+v, want %s and %q", what, got, state, words)
+		return
+	}
+	if (state == report.Sick || state == report.Doubtful) && got[0].Remedy == "" {
+		t.Errorf("%s: no remedy for %+v", what, got[0])
+	}
+}
+
+func TestIndexAnswers(t *testing.T) {
+	for code, want := range map[int]report.Health{
+		200: report.Healthy, 405: report.Healthy, 404: report.Doubtful, 401: report.Sick, 403: report.Sick, 407: report.Sick, 503: report.Sick,
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }))
+		expect(t, http.StatusText(code), answers(t.Context(), server.Client(), server.URL+"/simple/"), want, "answers ")
+		server.Close()
+	}
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer silent.Close()
+	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer stop()
+	got := answers(ctx, silent.Client(), strings.Replace(silent.URL, "://", "://user:secret@", 1))
+	expect(t, "silence", got, report.Sick, "no answer in 5s")
+	if strings.Contains(got[0].Found+got[0].Remedy, "secret") {
+		t.Errorf("a password is shown: %+v", got)
+	}
+}
+
+// TestTorchAgainstDriver reads a torch from files and compares it with a driver.
+func TestTorchAgainstDriver(t *testing.T) {
+	with := func(cuda string) facts.Nvidia {
+		return facts.Nvidia{State: facts.DriverOK, CUDA: cuda, Devices: []facts.Device{{}}}
+	}
+	for name, tt := range map[string]struct {
+		torch  string
+		driver facts.Nvidia
+		state  report.Health
+		words  string
+	}{
+		"older":         {"'11.8'", with("12.4"), report.Healthy, "11.8 (torch 2.1.2)"},
+		"same":          {"'12.1'", with("12.1"), report.Healthy, "12.1 (torch 2.1.2)"},
+		"newer minor":   {"'12.4'", with("12.1"), report.Doubtful, "minor-version compatibility"},
+		"newer major":   {"'12.1'", with("11.8"), report.Sick, "the driver offers 11.8"},
+		"CPU on a GPU":  {"None", with("12.1"), report.Sick, "for the CPU alone"},
+		"CPU without":   {"None", facts.Nvidia{State: facts.NoDriver}, report.Healthy, "for the CPU alone"},
+		"broken driver": {"'12.1'", facts.Nvidia{State: facts.DriverBroken}, report.Healthy, "12.1"},
+	} {
+		library := t.TempDir()
+		if err := os.Mkdir(filepath.Join(library, "torch"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(library, "torch", "version.py"), []byte("__version__ = '2.1.2'\ncuda = "+tt.torch+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		p := &patient{facts: facts.Of(tt.driver), prober: &probes.Prober{}, generation: "/g", library: library, env: &manifest.Environment{Name: "remote"}}
+		expect(t, name, p.torchCUDA(), tt.state, tt.words)
+		if s := p.proofStep(); s.CUDA != (len(tt.driver.Devices) > 0) {
+			t.Errorf("%s: with torch and a GPU CUDA is proved: %+v", name, s)
+		}
+	}
+}
+
+func TestVisibleDevices(t *testing.T) {
+	devices := []facts.Device{
+		{Index: 0, UUID: "GPU-aa11"},
+		{Index: 1, UUID: "GPU-bb22", MIG: "enabled", Slices: []facts.Slice{{Name: "3g.40gb", UUID: "MIG-cc33"}}},
+	}
+	for set, want := range map[string]struct {
+		state report.Health
+		words string
+	}{
+		"1":                    {report.Healthy, "GPU 1 of 2"},
+		"GPU-aa":               {report.Healthy, "GPU 0 of 2"},
+		"MIG-cc33":             {report.Healthy, "slice 3g.40gb of 2"},
+		" 0 , GPU-bb":          {report.Healthy, "GPU 0, GPU 1 of 2"},
+		"0,-1,9":               {report.Healthy, "GPU 0 of 2"},
+		"":                     {report.Doubtful, "hides every GPU"},
+		"-1":                   {report.Doubtful, "hides every GPU"},
+		"2":                    {report.Sick, "no GPU \"2\""},
+		"0,GPU-zz":             {report.Sick, "no GPU \"GPU-zz\""},
+		"99999999999999999999": {report.Sick, "no GPU"},
+	} {
+		p := &patient{facts: facts.Of(facts.Nvidia{State: facts.DriverOK, Devices: devices, Visible: &set})}
+		expect(t, set, p.visible(), want.state, want.words)
+	}
+}
+
+func TestShadows(t *testing.T) {
+	dir := t.TempDir()
+	p := &patient{app: &app{environ: []string{"LD_LIBRARY_PATH=/nowhere:" + dir}}, prober: &probes.Prober{}}
+	expect(t, "empty", p.shadows(), report.Healthy, "no library of CUDA")
+	if err := os.WriteFile(filepath.Join(dir, "libcudnn.so.9"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "shadow", p.shadows(), report.Doubtful, filepath.Join(dir, "libcudnn.so.9"))
+}
+
+func TestProofFindings(t *testing.T) {
+	for outcome, want := range map[apply.ProofOutcome]report.Health{
+		apply.Proved: report.Healthy, apply.ProofSkips: report.Omitted, apply.ProofUnsure: report.Unseen, apply.Disproved: report.Sick,
+	} {
+		f := proofFinding(apply.ProofPart{Name: "cuda", Outcome: outcome, Detail: "so it is"})
+		expect(t, string(outcome), []report.Finding{f}, want, "so it is")
+		if f.Code != "proof.cuda" {
+			t.Errorf("code %q", f.Code)
+		}
+	}
+	f := proofFinding(apply.ProofPart{Name: "cuda", Outcome: apply.Proved, Detail: "fine", Note: "with limits"})
+	expect(t, "remark", []report.Finding{f}, report.Doubtful, "fine\nwith limits")
+}
