@@ -76,8 +76,8 @@ func TestProof(t *testing.T) {
 		"dies":          {map[string]any{"copy": "die"}, on, nil, []string{"imports ok", "cuda failed ended by signal 11 (segmentation fault)", "qlora skipped cuda failed"}},
 		"dies later":    {map[string]any{"layer": "die"}, on, nil, []string{"imports ok", "cuda ok", "qlora failed 4-bit layer: /"}},
 		"ends":          {map[string]any{"bitsandbytes": "exit"}, on, nil, []string{"imports ok", "cuda ok", "qlora failed without an answer"}},
-		"driver hangs":  {map[string]any{"available": "hang"}, step(func(s *resources.Prove) { s.Timeout = 4 * time.Second }), nil, []string{"imports ok", "cuda failed initialisation of CUDA does not end", "qlora skipped"}},
-		"GPU hangs":     {map[string]any{"layer": "hang"}, step(func(s *resources.Prove) { s.Timeout = 4 * time.Second }), nil, []string{"imports ok", "cuda ok", "qlora unknown did not end in time"}},
+		"driver hangs":  {map[string]any{"available": "hang"}, step(func(s *resources.Prove) { s.Timeout = 8 * time.Second }), nil, []string{"imports ok", "cuda failed initialisation of CUDA does not end", "qlora skipped"}},
+		"GPU hangs":     {map[string]any{"layer": "hang"}, step(func(s *resources.Prove) { s.Timeout = 8 * time.Second }), nil, []string{"imports ok", "cuda ok", "qlora unknown did not end in time"}},
 		"import hangs":  {map[string]any{"bitsandbytes": "hang"}, step(func(s *resources.Prove) { s.Imports, s.Timeout = []string{"bitsandbytes"}, 2*time.Second }), nil, []string{"imports failed ended after 2s", "cuda skipped", "qlora skipped"}},
 		"no module torch": {map[string]any{"absent": true}, step(func(s *resources.Prove) { s.Imports = []string{"json"} }), nil, []string{
 			"imports ok", "cuda failed ModuleNotFoundError: No module named 'torch'", "qlora skipped",
