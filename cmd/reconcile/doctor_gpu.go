@@ -36,6 +36,11 @@ func (p *patient) wantsGPU() bool {
 	return p.env != nil && (p.env.GPU != nil || p.env.CUDA != nil || p.env.ProveCUDA || p.env.QLoRA != nil)
 }
 
+// needsGPU reports whether apply would refuse a machine without a GPU.
+func (p *patient) needsGPU() bool {
+	return p.env != nil && (p.env.GPU != nil && p.env.GPU.Severity != diag.Warn || p.env.CUDA != nil && p.env.CUDA.Severity != diag.Warn)
+}
+
 // driver keeps three answers apart: there is none, there is one that does not work,
 // and nobody could ask.
 func (p *patient) driver() []report.Finding {
@@ -50,8 +55,10 @@ func (p *patient) driver() []report.Finding {
 		return sick(p.driverRemedy(n), "%s", brokenText(n))
 	case n.State == facts.NoDriver && card.Vendor == "nvidia":
 		return sick("install the NVIDIA driver of this system; in a container, start it with its GPUs (docker run --gpus all)", "an NVIDIA GPU is there (%s), and no driver", card.Source)
-	case n.State == facts.NoDriver && p.wantsGPU():
+	case n.State == facts.NoDriver && p.needsGPU():
 		return sick("use a machine with an NVIDIA GPU, or another environment with --env", "no NVIDIA driver and no GPU, and environment %s needs one", p.env.Name)
+	case n.State == facts.NoDriver && p.wantsGPU():
+		return doubtful("use a machine with an NVIDIA GPU for what needs one", "no NVIDIA driver and no GPU; environment %s is for one, and works without", p.env.Name)
 	case n.State == facts.NoDriver:
 		return well("none, and no NVIDIA GPU")
 	case n.Kernel != "" && n.Driver != "" && n.Kernel != n.Driver:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/pkg/apply"
+	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/manifest"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
@@ -80,6 +81,30 @@ func TestTorchAgainstDriver(t *testing.T) {
 			t.Errorf("%s: with torch and a GPU CUDA is proved: %+v", name, s)
 		}
 	}
+}
+
+// Without a GPU it matters whether the environment refuses to do without, or only
+// proves what it can.
+func TestNoDriver(t *testing.T) {
+	for name, tt := range map[string]struct {
+		env   *manifest.Environment
+		state report.Health
+	}{
+		"no manifest": {nil, report.Healthy},
+		"asks none":   {&manifest.Environment{}, report.Healthy},
+		"proves":      {&manifest.Environment{ProveCUDA: true}, report.Doubtful},
+		"warns":       {&manifest.Environment{CUDA: &manifest.CUDA{Severity: diag.Warn}}, report.Doubtful},
+		"needs":       {&manifest.Environment{GPU: &manifest.GPU{}}, report.Sick},
+	} {
+		p := &patient{facts: facts.Of(facts.Nvidia{State: facts.NoDriver}, facts.GPU{Vendor: "none"}), env: tt.env}
+		expect(t, name, p.driver(), tt.state, "no")
+	}
+	// A card without a driver is another answer, and so is a driver nobody asked.
+	p := &patient{facts: facts.Of(facts.Nvidia{State: facts.NoDriver}, facts.GPU{Vendor: "nvidia", Source: "/sys/bus/pci"})}
+	expect(t, "card alone", p.driver(), report.Sick, "and no driver")
+	p.facts = facts.Of(facts.GPU{Vendor: "nvidia", Source: "/sys/bus/pci"})
+	p.facts.Fail(facts.NvidiaKey, "no answer in 10s")
+	expect(t, "not asked", p.driver(), report.Unseen, "was not asked: no answer in 10s")
 }
 
 func TestVisibleDevices(t *testing.T) {
