@@ -229,6 +229,8 @@ func (p *Prober) look(k facts.Key) (facts.Fact, error) {
 		return p.host()
 	case facts.KindGPU:
 		return p.gpu()
+	case facts.KindToolkit:
+		return p.toolkit()
 	case facts.KindIndex:
 		s, err := p.Index()
 		return s.Fact(), err
@@ -250,7 +252,7 @@ var lines = []string{"3.9", "3.10", "3.11", "3.12", "3.13", "3.14"}
 // AllKeys returns every key that can be known without a manifest, those of the
 // environments that were named, and extra; each once, sorted.
 func (p *Prober) AllKeys(extra ...facts.Key) []facts.Key {
-	keys := []facts.Key{facts.ProjectKey, facts.HostKey, facts.GPUKey, facts.IndexKey, facts.DiskKey("."), facts.ToolKey("uv")}
+	keys := []facts.Key{facts.ProjectKey, facts.HostKey, facts.GPUKey, facts.ToolkitKey, facts.IndexKey, facts.DiskKey("."), facts.ToolKey("uv")}
 	for _, l := range lines {
 		keys = append(keys, facts.PythonKey(l))
 	}
