@@ -64,7 +64,7 @@ func (w *world) environment() (facts.Environment, string) {
 	w.t.Helper()
 	p := w.prober()
 	p.Environments = map[string]string{"local": ".venv"}
-	a := p.answer(facts.EnvironmentKey("local"))
+	a := p.answer(w.t.Context(), facts.EnvironmentKey("local"))
 	if a.err != nil {
 		return facts.Environment{}, a.err.Error()
 	}
@@ -194,11 +194,11 @@ func TestPlacesOfOthers(t *testing.T) {
 	w.link(w.home, filepath.Join(w.root, "envs"))
 	p := w.prober()
 	p.Environments = map[string]string{"local": "envs/.venv", "far": w.home + "/.venv"}
-	a := p.answer(facts.EnvironmentKey("local"))
+	a := p.answer(t.Context(), facts.EnvironmentKey("local"))
 	if e, ok := a.fact.(facts.Environment); !ok || !strings.HasPrefix(e.Foreign, "the way to it leads through the link envs -> ") {
 		t.Errorf("%+v, %v", a.fact, a.err)
 	}
-	a = p.answer(facts.EnvironmentKey("far"))
+	a = p.answer(t.Context(), facts.EnvironmentKey("far"))
 	if e, ok := a.fact.(facts.Environment); !ok || e.Entry != "absent" || e.Foreign != "" {
 		t.Errorf("%+v, %v", a.fact, a.err)
 	}

@@ -1,5 +1,9 @@
 // Package probes looks at this machine and changes nothing: no file is written,
-// no process is started, no network is used. It answers keys with facts.
+// no network is used. It answers keys with facts.
+//
+// It starts no process, with one exception: where files show an NVIDIA driver and
+// facts.NvidiaKey is asked, that driver is asked through programs that are ended
+// when they take too long. No file says what it says.
 //
 // What holds for every probe:
 //
@@ -24,6 +28,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/layout"
@@ -48,10 +53,13 @@ type Prober struct {
 	arch     string // of the hardware
 	machine  string // 8 hexadecimal digits
 
+	driverStuck atomic.Bool // a process that asks the driver cannot be ended
+
 	// For tests.
-	prefix   string // put before the fixed places of the system; "" for the real ones
-	deadline time.Duration
-	stat     func(name string) // called before each path is looked at; nil for nothing
+	prefix      string // put before the fixed places of the system; "" for the real ones
+	deadline    time.Duration
+	stat        func(name string) // called before each path is looked at; nil for nothing
+	driverExtra []string          // more environment for what asks the driver
 }
 
 // system is what the kernel says of the machine.
@@ -164,7 +172,7 @@ func (p *Prober) Probe(ctx context.Context, keys []facts.Key) *facts.Facts {
 	}
 	answers := make(chan answer, len(others)) // room for all, so that a late one never waits
 	for _, k := range others {
-		go func() { answers <- p.answer(k) }()
+		go func() { answers <- p.answer(ctx, k) }()
 	}
 	p.probePaths(ctx, paths, f)
 	p.collect(ctx, others, answers, f)
@@ -210,18 +218,18 @@ func (p *Prober) failRest(keys []facts.Key, f *facts.Facts, reason string) {
 
 // answer runs one probe. Foreign files are parsed in it, so a panic is an answer
 // too.
-func (p *Prober) answer(k facts.Key) (a answer) {
+func (p *Prober) answer(ctx context.Context, k facts.Key) (a answer) {
 	a.key = k
 	defer func() {
 		if r := recover(); r != nil {
 			a.err = fmt.Errorf("the probe broke on what it found: %v", r)
 		}
 	}()
-	a.fact, a.err = p.look(k)
+	a.fact, a.err = p.look(ctx, k)
 	return a
 }
 
-func (p *Prober) look(k facts.Key) (facts.Fact, error) {
+func (p *Prober) look(ctx context.Context, k facts.Key) (facts.Fact, error) {
 	switch k.Kind {
 	case facts.KindProject:
 		return facts.Project{Root: p.root, State: p.state()}, nil
@@ -229,6 +237,8 @@ func (p *Prober) look(k facts.Key) (facts.Fact, error) {
 		return p.host()
 	case facts.KindGPU:
 		return p.gpu()
+	case facts.KindNvidia:
+		return p.nvidia(ctx)
 	case facts.KindToolkit:
 		return p.toolkit()
 	case facts.KindIndex:
@@ -252,7 +262,7 @@ var lines = []string{"3.9", "3.10", "3.11", "3.12", "3.13", "3.14"}
 // AllKeys returns every key that can be known without a manifest, those of the
 // environments that were named, and extra; each once, sorted.
 func (p *Prober) AllKeys(extra ...facts.Key) []facts.Key {
-	keys := []facts.Key{facts.ProjectKey, facts.HostKey, facts.GPUKey, facts.ToolkitKey, facts.IndexKey, facts.DiskKey("."), facts.ToolKey("uv")}
+	keys := []facts.Key{facts.ProjectKey, facts.HostKey, facts.GPUKey, facts.NvidiaKey, facts.ToolkitKey, facts.IndexKey, facts.DiskKey("."), facts.ToolKey("uv")}
 	for _, l := range lines {
 		keys = append(keys, facts.PythonKey(l))
 	}

@@ -1,0 +1,374 @@
+package probes
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/reconcile-ml/reconcile/internal/command"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+// smiFields are what nvidia-smi is asked for. An old one does not know all of them.
+var smiFields = []string{"index", "name", "uuid", "driver_version", "memory.total", "memory.used", "compute_cap", "mig.mode.current", "pci.bus_id"}
+
+const sourceSMI = "nvidia-smi"
+
+// findSMI returns nvidia-smi from PATH or the places where drivers put it, never
+// from the project; "" for none.
+func (p *Prober) findSMI() string {
+	dirs := p.pathDirs()
+	for _, dir := range []string{"/usr/bin", "/usr/lib/wsl/lib", "/opt/bin", "/usr/local/nvidia/bin", "/run/current-system/sw/bin"} {
+		dirs = append(dirs, p.sys(dir))
+	}
+	for _, dir := range dirs {
+		name := filepath.Join(dir, "nvidia-smi")
+		real, err := filepath.EvalSymlinks(name)
+		if err != nil || within(real, p.root) || othersWrite(real) {
+			continue
+		}
+		if info, err := os.Stat(real); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return name
+		}
+	}
+	return ""
+}
+
+// askSMI asks nvidia-smi for the GPUs as a table, and meanwhile for its banner,
+// which alone has the version of CUDA.
+func (p *Prober) askSMI(ctx context.Context, smi string) (facts.Nvidia, error) {
+	var shown command.Result
+	var asking sync.WaitGroup
+	asking.Go(func() { shown, _ = p.driverCommand(ctx, smi) })
+	n := p.askTable(ctx, smi)
+	asking.Wait()
+	if n.State != facts.DriverOK {
+		return n, nil
+	}
+	b := parseBanner(shown.Stdout)
+	if n.Driver == "" {
+		n.Driver = b.driver
+	}
+	switch {
+	case b.cuda != "":
+		n.CUDA = b.cuda
+	case b.noCUDA:
+		n.CUDAReason = noLibcuda
+	default:
+		n.CUDAReason = "nvidia-smi did not say it"
+	}
+	if slices.ContainsFunc(n.Devices, func(d facts.Device) bool { return d.MIG == migEnabled }) {
+		r, _ := p.driverCommand(ctx, smi, "-L")
+		addSlices(n.Devices, parseList(r.Stdout), b.slices)
+	}
+	return n, nil
+}
+
+const (
+	migEnabled  = "enabled"
+	migDisabled = "disabled"
+)
+
+// askTable asks for the table of GPUs, again without what this nvidia-smi does not
+// know.
+func (p *Prober) askTable(ctx context.Context, smi string) facts.Nvidia {
+	fields := slices.Clone(smiFields)
+	for {
+		r, err := p.driverCommand(ctx, smi, "--query-gpu="+strings.Join(fields, ","), "--format=csv,noheader,nounits")
+		unknown := unknownField(r.Stdout)
+		if i := slices.Index(fields, unknown); i > 0 { // without an index there is no table
+			fields = slices.Delete(fields, i, i+1)
+			continue
+		}
+		return smiAnswer(fields, r, err)
+	}
+}
+
+// unknownField returns the field that nvidia-smi says it does not know, or "".
+func unknownField(b []byte) string {
+	_, after, ok := bytes.Cut(b, []byte(`Field "`))
+	field, rest, quoted := bytes.Cut(after, []byte(`"`))
+	if !ok || !quoted || !bytes.HasPrefix(rest, []byte(" is not a valid field")) {
+		return ""
+	}
+	return string(field)
+}
+
+// smiAnswer judges what nvidia-smi printed and how it ended. Rows count whatever
+// its exit code: one lost GPU does not take away the others.
+func smiAnswer(fields []string, r command.Result, err error) facts.Nvidia {
+	n := facts.Nvidia{State: facts.DriverOK, Source: sourceSMI}
+	n.Devices, n.Driver = parseSMI(r.Stdout, fields)
+	text := slices.Concat(r.Stdout, []byte("\n"), r.Stderr)
+	if len(n.Devices) > 0 || bytes.Contains(text, []byte("No devices were found")) {
+		return n
+	}
+	n.State = facts.DriverBroken
+	n.Reason, n.Code, n.Driver = parseRefusal(text)
+	if e, ok := errors.AsType[*command.Error](err); ok && n.Code == 0 && nvmlWords[e.ExitCode] != "" {
+		n.Code = e.ExitCode // its exit codes are those of NVML
+	}
+	switch {
+	case n.Reason != "":
+	case err != nil:
+		n.Reason, n.Code = "nvidia-smi: "+ending(r, err), 0
+	default:
+		n.Reason = "nvidia-smi printed nothing that can be read"
+	}
+	return n
+}
+
+// parseRefusal finds in what nvidia-smi printed why it has no answer.
+func parseRefusal(b []byte) (reason string, code int, driver string) {
+	for line := range bytes.Lines(b) {
+		text := printable(string(line))
+		if words, ok := strings.CutPrefix(text, "Failed to initialize NVML: "); ok {
+			reason = words
+		}
+		if v, ok := strings.CutPrefix(text, "NVML library version: "); ok {
+			driver = leadingVersion([]byte(v))
+		}
+		switch {
+		case reason != "":
+		case strings.Contains(text, "couldn't communicate with the NVIDIA driver"):
+			reason, code = text, codeNotLoaded
+		case strings.Contains(text, "couldn't find "+strings.TrimSuffix(libraryName, ".1")):
+			reason, code = text, codeNoLibrary
+		}
+	}
+	for c, words := range nvmlWords {
+		if words == reason {
+			code = c
+		}
+	}
+	return reason, code, driver
+}
+
+// parseSMI reads the table of GPUs, and the version of the driver. What is no row
+// is passed over.
+func parseSMI(b []byte, fields []string) (devices []facts.Device, driver string) {
+	for line := range bytes.Lines(b) {
+		text := strings.ToValidUTF8(strings.TrimSpace(string(line)), "")
+		if lost, ok := parseLost(text); ok {
+			devices = append(devices, lost)
+			continue
+		}
+		values := strings.Split(text, ", ")
+		if extra := len(values) - len(fields); extra > 0 { // a name with a comma
+			values = slices.Concat(values[:1], []string{strings.Join(values[1:2+extra], ", ")}, values[2+extra:])
+		}
+		if len(values) != len(fields) {
+			continue
+		}
+		row := map[string]string{}
+		for i, f := range fields {
+			row[f] = smiValue(values[i])
+		}
+		index, ok := small(row["index"])
+		if !ok {
+			continue
+		}
+		d := facts.Device{
+			Index: index, Name: row["name"], UUID: row["uuid"], Bus: busID(row["pci.bus_id"]), Compute: row["compute_cap"],
+			Memory: mebibytes(row["memory.total"]), Used: mebibytes(row["memory.used"]), Processes: -1,
+		}
+		switch row["mig.mode.current"] {
+		case "Enabled":
+			d.MIG = migEnabled
+		case "Disabled":
+			d.MIG = migDisabled
+		}
+		if slices.Contains(values, "["+nvmlWords[15]+"]") {
+			d.Problem = nvmlWords[15]
+		}
+		devices, driver = append(devices, d), max(driver, row["driver_version"])
+	}
+	return numbered(devices), driver
+}
+
+// parseLost reads the line that stands in the place of a GPU that does not answer.
+func parseLost(text string) (facts.Device, bool) {
+	rest, ok := strings.CutPrefix(text, "Unable to determine the device handle for ")
+	if !ok {
+		return facts.Device{}, false
+	}
+	at := strings.LastIndex(rest, ": ")
+	if at < 0 {
+		return facts.Device{}, false
+	}
+	place, problem := rest[:at], rest[at+2:]
+	problem, _, _ = strings.Cut(problem, ".")
+	bus := place[strings.LastIndexByte(place, ' ')+1:]
+	return facts.Device{Index: -1, Bus: busID(bus), Processes: -1, Problem: printable(problem)}, true
+}
+
+// numbered gives the GPUs that have no number the ones that are free.
+func numbered(devices []facts.Device) []facts.Device {
+	used := map[int]bool{}
+	for _, d := range devices {
+		used[d.Index] = true
+	}
+	next := 0
+	for i := range devices {
+		if devices[i].Index >= 0 {
+			continue
+		}
+		for used[next] {
+			next++
+		}
+		devices[i].Index, used[next] = next, true
+	}
+	slices.SortStableFunc(devices, func(a, b facts.Device) int { return a.Index - b.Index })
+	return devices
+}
+
+// smiValue is a value as nvidia-smi prints it, "" for one that it does not have:
+// "[N/A]", "[Not Supported]", "[Unknown Error]".
+func smiValue(s string) string {
+	s = printable(s)
+	if strings.HasPrefix(s, "[") || s == "N/A" {
+		return ""
+	}
+	return s
+}
+
+// small reads a number that counts things.
+func small(s string) (int, bool) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return int(n), err == nil
+}
+
+// mebibytes returns bytes, 0 where no sane number is given.
+func mebibytes(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64>>20 {
+		return 0
+	}
+	return n << 20
+}
+
+// A banner is what nvidia-smi prints without arguments.
+type banner struct {
+	driver string
+	cuda   string // "12.2"
+	noCUDA bool   // it says that there is none
+	slices map[sliceAt]facts.Slice
+}
+
+// sliceAt names a MIG device by the numbers of its GPU and of itself.
+type sliceAt struct{ gpu, mig int }
+
+// parseBanner reads the versions, which changed their names with driver 610, and
+// the memory of MIG devices.
+func parseBanner(b []byte) banner {
+	var found banner
+	for line := range bytes.Lines(b) {
+		text := strings.ToValidUTF8(string(line), "")
+		for _, name := range []string{"Driver Version:", "KMD Version:"} {
+			if _, v, ok := strings.Cut(text, name); ok && found.driver == "" {
+				found.driver = leadingVersion([]byte(strings.TrimSpace(v)))
+			}
+		}
+		for _, name := range []string{"CUDA Version:", "CUDA UMD Version:"} {
+			if _, v, ok := strings.Cut(text, name); ok && found.cuda == "" {
+				v = strings.TrimSpace(v)
+				found.cuda, found.noCUDA = leadingVersion([]byte(v)), strings.HasPrefix(v, "N/A")
+			}
+		}
+		if at, s, ok := parseSliceRow(text); ok {
+			if found.slices == nil {
+				found.slices = map[sliceAt]facts.Slice{}
+			}
+			found.slices[at] = s
+		}
+	}
+	return found
+}
+
+// parseSliceRow reads a row of the table of MIG devices, whose columns are the
+// numbers of GPU, GPU instance, compute instance and device:
+// "|  0    1   0   0  |     37MiB / 40192MiB    | 42      0 | …".
+func parseSliceRow(text string) (sliceAt, facts.Slice, bool) {
+	cells := strings.Split(strings.TrimSpace(text), "|")
+	if len(cells) < 4 || cells[0] != "" {
+		return sliceAt{}, facts.Slice{}, false
+	}
+	numbers := strings.Fields(cells[1])
+	used, total, ok := strings.Cut(cells[2], "/")
+	if len(numbers) != 4 || !ok {
+		return sliceAt{}, facts.Slice{}, false
+	}
+	gpu, ok1 := small(numbers[0])
+	mig, ok2 := small(numbers[3])
+	s := facts.Slice{Memory: withUnit(total), Used: withUnit(used)}
+	return sliceAt{gpu, mig}, s, ok1 && ok2 && s.Memory > 0
+}
+
+// withUnit reads "40192MiB".
+func withUnit(s string) int64 { return mebibytes(strings.TrimSuffix(strings.TrimSpace(s), "MiB")) }
+
+// parseList reads the MIG devices of the list that `nvidia-smi -L` prints, by the
+// number of their GPU.
+func parseList(b []byte) map[int][]facts.Slice {
+	found := map[int][]facts.Slice{}
+	gpu := -1
+	for line := range bytes.Lines(b) {
+		text := printable(string(line))
+		uuid := ""
+		if _, after, ok := strings.Cut(text, "(UUID: "); ok {
+			uuid, _, _ = strings.Cut(after, ")")
+		}
+		words := strings.Fields(text)
+		switch {
+		case len(words) < 2:
+		case words[0] == "GPU":
+			if n, ok := small(strings.TrimSuffix(words[1], ":")); ok {
+				gpu = n
+			} else {
+				gpu = -1
+			}
+		case words[0] == "MIG" && gpu >= 0:
+			found[gpu] = append(found[gpu], facts.Slice{Name: words[1], UUID: uuid})
+		}
+	}
+	return found
+}
+
+// addSlices gives each GPU its MIG devices, with the memory that the banner shows,
+// or else that of their names.
+func addSlices(devices []facts.Device, list map[int][]facts.Slice, shown map[sliceAt]facts.Slice) {
+	for i := range devices {
+		d := &devices[i]
+		if d.MIG != migEnabled {
+			continue
+		}
+		d.Slices = list[d.Index]
+		for j := range d.Slices {
+			s, measured := &d.Slices[j], shown[sliceAt{d.Index, j}]
+			s.Memory, s.Used = measured.Memory, measured.Used
+			if s.Memory == 0 {
+				s.Memory = nominalMemory(s.Name)
+			}
+		}
+	}
+}
+
+// nominalMemory is the memory that a MIG device is named after: 40 GB of
+// "3g.40gb" or "1c.3g.40gb+me". A device has a little more than so many times 10^9
+// bytes and less than so many times 2^30.
+func nominalMemory(name string) int64 {
+	_, after, _ := strings.Cut(name, "g.")
+	size, _, ok := strings.Cut(after, "gb")
+	n, number := small(size)
+	if !ok || !number {
+		return 0
+	}
+	return int64(n) * 1e9
+}

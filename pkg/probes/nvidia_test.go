@@ -1,0 +1,380 @@
+package probes
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/reconcile-ml/reconcile/internal/golden"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+const nvrm = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12 19:39:15 UTC 2024\n"
+
+// driver gives a world the kernel module, its device files and one GPU in /proc.
+func (w *world) driver() {
+	w.t.Helper()
+	w.put(w.sys+"/proc/driver/nvidia/version", nvrm)
+	for _, name := range []string{"nvidiactl", "nvidia-uvm", "nvidia0"} {
+		w.put(w.sys+"/dev/"+name, "")
+	}
+	w.put(w.sys+"/proc/driver/nvidia/gpus/0000:c1:00.0/information", "Model: \t\t NVIDIA GeForce RTX 3090\nIRQ:   \t\t 132\nGPU UUID: \t GPU-6f1e2d3c\nBus Location: \t 0000:c1:00.0\n")
+}
+
+// card gives a world a card on the PCI bus.
+func (w *world) card() {
+	w.t.Helper()
+	w.put(w.sys+"/sys/bus/pci/devices/0000:01:00.0/vendor", "0x10de\n")
+	w.put(w.sys+"/sys/bus/pci/devices/0000:01:00.0/class", "0x030000\n")
+}
+
+// smi puts a program in the place of nvidia-smi.
+func (w *world) smi(script string) {
+	w.t.Helper()
+	w.put(w.sys+"/usr/bin/nvidia-smi", "#!/bin/sh\n"+script)
+}
+
+// recorded puts an nvidia-smi there that prints what an archive holds, and a loaded
+// kernel module if the archive has its version.
+func (w *world) recorded(a *txtar.Archive) {
+	w.t.Helper()
+	dir := filepath.Join(w.sys, "recorded")
+	w.mkdir(dir)
+	for _, f := range a.Files {
+		w.put(filepath.Join(dir, f.Name), string(f.Data))
+		if f.Name == "version" {
+			w.driver()
+			w.put(w.sys+"/proc/driver/nvidia/version", string(f.Data))
+		}
+	}
+	w.smi("cd " + dir + `
+code=0
+[ ! -f exit ] || code=$(cat exit)
+case "$1" in
+--query-gpu=*)
+	for f in $(cat unknown 2>/dev/null); do
+		case "$1" in
+		*$f*) printf 'Field "%s" is not a valid field to query.\n\n' "$f"; exit 2 ;;
+		esac
+	done
+	cat table ;;
+-L) cat list ;;
+*) cat banner ;;
+esac
+exit $code
+`)
+}
+
+// nvidia asks for the driver and returns what is known, or why nothing is.
+func (w *world) nvidia(p *Prober) (facts.Nvidia, string) {
+	w.t.Helper()
+	fact, reason, _ := p.Probe(context.Background(), []facts.Key{facts.NvidiaKey}).Lookup(facts.NvidiaKey)
+	n, _ := fact.(facts.Nvidia)
+	return n, reason
+}
+
+// TestSMI runs nvidia-smi as machines print it, testdata/nvidia/*.txtar: formats
+// are real, identities and loads invented. The last section is the fact.
+func TestSMI(t *testing.T) {
+	files, _ := filepath.Glob("testdata/nvidia/*.txtar")
+	if len(files) == 0 {
+		t.Fatal("no machines")
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			a, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := newWorld(t)
+			w.card()
+			w.recorded(a)
+			n, reason := w.nvidia(w.prober())
+			if reason != "" {
+				t.Fatal(reason)
+			}
+			b, err := json.MarshalIndent(n, "", "  ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a.Files[len(a.Files)-1].Name == "facts.json" {
+				a.Files = a.Files[:len(a.Files)-1]
+			}
+			a.Files = append(a.Files, txtar.File{Name: "facts.json", Data: append(b, '\n')})
+			golden.Check(t, file, txtar.Format(a))
+		})
+	}
+}
+
+// TestNvidiaByFiles tells the answers apart that need no program.
+func TestNvidiaByFiles(t *testing.T) {
+	const noLibraries = "its libraries are not installed, or not visible: a container needs the capability utility"
+	byProc := []facts.Device{{Name: "NVIDIA GeForce RTX 3090", UUID: "GPU-6f1e2d3c", Bus: "00000000:C1:00.0", Processes: -1}}
+	tests := []struct {
+		name string
+		do   func(w *world)
+		want facts.Nvidia
+	}{
+		{"nothing", func(*world) {}, facts.Nvidia{State: facts.NoDriver}},
+		{"a program without a driver or a card", func(w *world) { w.smi("touch " + w.sys + "/started") }, facts.Nvidia{State: facts.NoDriver}},
+		{"a card alone", (*world).card, facts.Nvidia{
+			State: facts.NoDriver, Reason: "there is an NVIDIA card (/sys/bus/pci/devices/0000:01:00.0) and no driver for it",
+		}},
+		{"a Mac", func(w *world) { w.driver(); w.os, w.arch = "darwin", "arm64" }, facts.Nvidia{State: facts.NoDriver}},
+		{"a module alone", (*world).driver, facts.Nvidia{
+			State: facts.DriverBroken, Reason: noLibraries, Source: "/proc/driver/nvidia", Kernel: "535.183.01", Devices: byProc,
+		}},
+		{"libraries alone", func(w *world) {
+			w.card()
+			w.put(w.sys+"/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1", "")
+		}, facts.Nvidia{
+			State: facts.DriverBroken, Reason: "its libraries are installed and its kernel module is not loaded",
+			Source: "/sys/bus/pci/devices/0000:01:00.0",
+		}},
+		{"a library that this build cannot ask", func(w *world) {
+			w.driver()
+			w.put(w.sys+"/usr/lib64/libnvidia-ml.so.1", "")
+		}, facts.Nvidia{
+			State: facts.DriverBroken, Reason: "nvidia-smi was not found, and this build cannot ask libnvidia-ml.so.1 itself",
+			Source: "/proc/driver/nvidia", Kernel: "535.183.01", Devices: byProc,
+		}},
+		{"nvidia-smi of the project", func(w *world) {
+			w.driver()
+			w.put(w.root+"/bin/nvidia-smi", "#!/bin/sh\ntouch "+w.sys+"/started\n")
+			w.link(w.root+"/bin/nvidia-smi", w.home+"/bin/nvidia-smi")
+			w.environ = append(w.environ, "PATH=.:"+w.root+"/bin:"+w.home+"/bin")
+		}, facts.Nvidia{
+			State: facts.DriverBroken, Reason: noLibraries, Source: "/proc/driver/nvidia", Kernel: "535.183.01", Devices: byProc,
+		}},
+		{"Windows lends a driver of another vendor", func(w *world) { w.put(w.sys+"/dev/dxg", "") }, facts.Nvidia{State: facts.NoDriver}},
+		{"Windows lends its driver", func(w *world) {
+			w.put(w.sys+"/dev/dxg", "")
+			w.put(w.sys+"/usr/lib/wsl/lib/libcuda.so.1", "")
+		}, facts.Nvidia{State: facts.DriverBroken, Reason: noLibraries, Source: "/proc/driver/nvidia"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			tt.do(w)
+			if got, reason := w.nvidia(w.prober()); !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got  %+v (%s)\nwant %+v", got, reason, tt.want)
+			}
+			if exists(w.sys + "/started") {
+				t.Error("a program was started")
+			}
+		})
+	}
+}
+
+func TestNodesAndWhatCUDAObeys(t *testing.T) {
+	w := newWorld(t)
+	w.driver()
+	a, err := txtar.ParseFile("testdata/nvidia/rtx3090.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.recorded(a)
+	w.environ = append(w.environ, "CUDA_VISIBLE_DEVICES=", "CUDA_DEVICE_ORDER=PCI_BUS_ID")
+	for _, name := range []string{"nvidia-uvm", "nvidia0"} {
+		if err := os.Remove(w.sys + "/dev/" + name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n, reason := w.nvidia(w.prober())
+	want := "/dev/nvidia-uvm: no such file or directory, /dev/nvidia0: no such file or directory"
+	if got := strings.Join(n.Nodes, ", "); got != want {
+		t.Errorf("nodes %q (%s)", got, reason)
+	}
+	if n.Visible == nil || *n.Visible != "" || n.VisibleOrder != "PCI_BUS_ID" {
+		t.Errorf("visible %v, order %q", n.Visible, n.VisibleOrder)
+	}
+	w.put(w.sys+"/dev/nvidia3", "") // all that a container was given
+	w.put(w.sys+"/dev/nvidia-uvm", "")
+	w.environ = w.environ[:len(w.environ)-2]
+	if n, _ := w.nvidia(w.prober()); len(n.Nodes) > 0 || n.Visible != nil {
+		t.Errorf("nodes %q, visible %v", n.Nodes, n.Visible)
+	}
+}
+
+// TestHostileSMI lets nvidia-smi do what broken ones do. Whatever it is, there is
+// an answer in time, and nothing of it stays.
+func TestHostileSMI(t *testing.T) {
+	broken := func(reason string, code int) func(facts.Nvidia, string) bool {
+		return func(n facts.Nvidia, _ string) bool {
+			return n.State == facts.DriverBroken && strings.HasPrefix(n.Reason, reason) && n.Code == code && n.Source == "nvidia-smi"
+		}
+	}
+	unknown := func(n facts.Nvidia, reason string) bool {
+		return n.State == "" && reason == "the NVIDIA driver gave no answer in 1.6s"
+	}
+	tests := []struct {
+		name, script string
+		ok           func(n facts.Nvidia, reason string) bool
+	}{
+		{"hangs", "sleep 60", unknown},
+		{"ignores that it is ended", "trap '' TERM INT HUP\nsleep 60 & wait\nsleep 60", unknown},
+		{"floods", "yes '0, a, b'", unknown},
+		{"floods and ends", "yes | head -c 50000000\necho '\n0, X, GPU-1, 535.1, 1, 1, 8.6, [N/A], 00000000:01:00.0'", func(n facts.Nvidia, _ string) bool {
+			return n.State == facts.DriverOK && len(n.Devices) == 1 && n.CUDAReason == "nvidia-smi did not say it"
+		}},
+		{"says nothing", "", broken("nvidia-smi printed nothing that can be read", 0)},
+		{"fails without a word", "exit 3", broken("nvidia-smi: exit status 3", 0)},
+		{"fails in other words", "echo 'it is\033[31m raining' >&2; exit 1", broken("nvidia-smi: exit status 1: it is[31m raining", 0)},
+		{"crashes", "kill -SEGV $$", broken("nvidia-smi: ended by signal 11", 0)},
+		{"lacks a symbol", "echo 'nvidia-smi: symbol lookup error: undefined symbol: x' >&2; exit 127", broken("nvidia-smi: exit status 127: nvidia-smi: symbol lookup error", 0)},
+		{"lacks its library", `echo "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system."; exit 12`, broken("NVIDIA-SMI couldn't find libnvidia-ml.so", 12)},
+		{"mismatch", "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18", broken("Driver/library version mismatch", 18)},
+		{"unknown error", "echo 'Failed to initialize NVML: Unknown Error'; exit 255", broken("Unknown Error", 999)},
+		{"new words, known code", "echo 'Failed to initialize NVML: Not today'; exit 17", broken("Not today", 17)},
+		{"no text", `printf '0, \377\376GeForce\033[31m, GPU-\377, 535.1, 99999999999999999999, -5, 8.6, \000, 00000000:01:00.0\n\377\n1, a\n'`, func(n facts.Nvidia, _ string) bool {
+			return n.State == facts.DriverOK && reflect.DeepEqual(n.Devices, []facts.Device{{Name: "GeForce[31m", UUID: "GPU-", Bus: "00000000:01:00.0", Compute: "8.6", Processes: -1}})
+		}},
+		{"knows no field", `echo 'Field "index" is not a valid field to query.'; exit 2`, broken(`nvidia-smi: exit status 2: Field "index" is not a valid`, 0)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.driver()
+			w.smi(tt.script + "\n")
+			p := w.prober()
+			p.deadline = 2 * time.Second
+			start := time.Now()
+			n, reason := w.nvidia(p)
+			if took := time.Since(start); took > p.deadline+2*time.Second {
+				t.Errorf("took %v", took)
+			}
+			if !tt.ok(n, reason) {
+				t.Errorf("got %+v, %q", n, reason)
+			}
+			noChildren(t)
+		})
+	}
+}
+
+// noChildren fails if this process has children, ended ones too.
+func noChildren(t *testing.T) {
+	t.Helper()
+	var last []string
+	for range 50 { // the group is ended after its leader
+		last = nil
+		tasks, _ := filepath.Glob("/proc/self/task/*/children")
+		for _, task := range tasks {
+			b, _ := os.ReadFile(task)
+			last = append(last, strings.Fields(string(b))...)
+		}
+		if last == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("processes %v are left", last)
+}
+
+func TestInterruptedDriver(t *testing.T) {
+	w := newWorld(t)
+	w.driver()
+	w.smi("sleep 60\n")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, reason, _ := w.prober().Probe(ctx, []facts.Key{facts.NvidiaKey}).Lookup(facts.NvidiaKey)
+	if reason != "interrupted" {
+		t.Errorf("got %q", reason)
+	}
+	noChildren(t)
+}
+
+func TestBusID(t *testing.T) {
+	for in, want := range map[string]string{"0000:c1:00.0": "00000000:C1:00.0", "00000000:01:00.0": "00000000:01:00.0", "01:00.0": "01:00.0", "": ""} {
+		if got := busID(in); got != want {
+			t.Errorf("%q became %q", in, got)
+		}
+	}
+}
+
+func FuzzParseSMI(f *testing.F) {
+	addSections(f, "table")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		devices, _ := parseSMI(b, smiFields)
+		for i, d := range devices {
+			if d.Memory < 0 || d.Used < 0 || d.Index < 0 || i > 0 && d.Index < devices[i-1].Index {
+				t.Errorf("%+v", d)
+			}
+		}
+		n := facts.Nvidia{Devices: devices}
+		n.Reason, n.Code, n.Driver = parseRefusal(b)
+		tidy(&n)
+		if _, err := json.Marshal(n); err != nil {
+			t.Error(err)
+		}
+		if again := n; !reflect.DeepEqual(n, func() facts.Nvidia { tidy(&again); return again }()) {
+			t.Errorf("%+v is tidied twice", n)
+		}
+		unknownField(b)
+	})
+}
+
+func FuzzParseBanner(f *testing.F) {
+	addSections(f, "banner")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		found := parseBanner(b)
+		if strings.Trim(found.cuda+found.driver, "0123456789.") != "" {
+			t.Errorf("%+v", found)
+		}
+		for at, s := range found.slices {
+			if at.gpu < 0 || at.mig < 0 || s.Memory <= 0 || s.Used < 0 {
+				t.Errorf("%v: %+v", at, s)
+			}
+		}
+	})
+}
+
+func FuzzParseList(f *testing.F) {
+	addSections(f, "list")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for gpu, list := range parseList(b) {
+			devices := []facts.Device{{Index: gpu, MIG: migEnabled}}
+			addSlices(devices, map[int][]facts.Slice{gpu: list}, nil)
+			for _, s := range devices[0].Slices {
+				if gpu < 0 || s.Name == "" || s.Memory < 0 || s.Memory > 1e14 {
+					t.Errorf("%d: %+v", gpu, s)
+				}
+			}
+		}
+		d := parseInformation(b)
+		n := facts.Nvidia{Devices: []facts.Device{d}}
+		tidy(&n)
+	})
+}
+
+// addSections seeds a fuzz test with a section of every recorded machine.
+func addSections(f *testing.F, name string) {
+	files, _ := filepath.Glob("testdata/nvidia/*.txtar")
+	for _, file := range files {
+		a, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, s := range a.Files {
+			if s.Name == name {
+				f.Add(s.Data)
+			}
+		}
+	}
+}
+
+// BenchmarkNoDriver is what a machine without an NVIDIA driver pays.
+func BenchmarkNoDriver(b *testing.B) {
+	p := newWorld(b).prober()
+	for b.Loop() {
+		if n, err := p.nvidia(b.Context()); err != nil || n.State != facts.NoDriver {
+			b.Fatal(n, err)
+		}
+	}
+}
