@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/reconcile-ml/reconcile/internal/golden"
+	"github.com/reconcile-ml/reconcile/pkg/probes"
 )
 
 func TestMain(m *testing.M) {
@@ -83,7 +84,7 @@ func pyenvRoot() string {
 }
 
 // condition answers what this machine has: [python] 3.10, a package [index], an
-// [embedded] build of Python, [root].
+// [embedded] build of Python, [root]; and whether this build can ask [nvml].
 func condition(cond string) (bool, error) {
 	switch cond {
 	case "python":
@@ -94,6 +95,8 @@ func condition(cond string) (bool, error) {
 		return embedded() != "", nil
 	case "root":
 		return os.Geteuid() == 0, nil
+	case "nvml":
+		return probes.HasNVML, nil
 	}
 	return false, errors.New("unknown condition " + cond)
 }

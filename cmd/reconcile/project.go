@@ -56,6 +56,7 @@ func (a *app) open(ctx context.Context) (*project, error) {
 	if p.prober, err = probes.New(p.root, a.environ); err != nil {
 		return nil, err
 	}
+	p.prober.Helper = nvmlHelper()
 	var looking sync.WaitGroup
 	looking.Go(func() { p.base = p.prober.Probe(ctx, baseKeys) })
 	err = p.load()

@@ -37,9 +37,13 @@ var rules = []struct {
 	{"github.com/hashicorp/go-multierror", []string{"pkg/diag"}, "a nil *multierror.Error in an error is not nil; diag.List hides that"},
 	{"gopkg.in/yaml.v3", []string{"pkg/manifest", "pkg/probes", "bench/floor", "bench/bare"}, "foreign YAML is walked with budgets; nothing else reads YAML"},
 	{"github.com/pelletier/go-toml/v2", []string{"pkg/lock"}, "locks are the only TOML"},
+	{"github.com/NVIDIA/go-nvml/pkg/nvml", []string{"pkg/probes"}, nvmlWhy},
+	{"github.com/NVIDIA/go-nvml/pkg/dl", []string{"pkg/probes"}, nvmlWhy},
 	{"github.com/spf13/cobra", []string{"cmd/reconcile", "bench/empty"}, "words of the command line stay in the command"},
 	{"net/http", []string{"pkg/apply", "pkg/lock", "pkg/probes", "cmd/reconcile"}, "a plan uses no network; probes only make a client for others"},
 }
+
+const nvmlWhy = "it does not compile without cgo, and calling it can end the process: gpu_nvml.go runs in one of its own"
 
 type goPackage struct {
 	ImportPath string

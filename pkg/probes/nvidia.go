@@ -68,8 +68,11 @@ func nvmlWord(code int) string {
 // nvidia asks the NVIDIA driver what it says of itself and of its GPUs:
 //
 //  1. Files. Where they show no driver, nothing is started.
-//  2. nvidia-smi.
-//  3. /proc/driver/nvidia, which knows the names of the GPUs and little else.
+//  2. NVML, in a process of its own, because a driver's library can crash, hang
+//     or end the process that calls it.
+//  3. nvidia-smi, where there is no such process, no library for it, or no
+//     answer. Not after a hang: it asks the same library.
+//  4. /proc/driver/nvidia, which knows the names of the GPUs and little else.
 func (p *Prober) nvidia(ctx context.Context) (facts.Nvidia, error) {
 	none := facts.Nvidia{State: facts.NoDriver}
 	if p.system.os != "linux" {
@@ -171,7 +174,8 @@ func (p *Prober) driverEnv() []string {
 	return append([]string{"LD_LIBRARY_PATH=" + strings.Join(dirs, ":")}, p.driverExtra...)
 }
 
-// askDriver asks nvidia-smi. Without a Source nobody answered.
+// askDriver asks NVML, then nvidia-smi. Without a Source nobody answered, for the
+// Reason that it gives, if any.
 func (p *Prober) askDriver(ctx context.Context, smi string) (facts.Nvidia, error) {
 	if p.driverStuck.Load() {
 		return facts.Nvidia{}, errors.New("the driver was asked before, and the process that waits for it cannot be ended")
@@ -180,6 +184,18 @@ func (p *Prober) askDriver(ctx context.Context, smi string) (facts.Nvidia, error
 	ctx, cancel := context.WithTimeout(ctx, p.deadline*4/5)
 	defer cancel()
 	var unanswered facts.Nvidia
+	if p.Helper != "" {
+		n, err := p.askNVML(ctx)
+		if err == nil && n.Code != codeNoLibrary {
+			return n, nil
+		}
+		if ctx.Err() != nil {
+			return unanswered, p.noAnswer(ctx)
+		}
+		if err != nil {
+			unanswered.Reason = err.Error()
+		}
+	}
 	if smi == "" {
 		return unanswered, nil
 	}
@@ -231,7 +247,7 @@ func (p *Prober) unasked(seen traces, reason string) facts.Nvidia {
 	case reason != "":
 	case !seen.loaded():
 		n.Reason = "its libraries are installed and its kernel module is not loaded"
-	case p.findLibrary() != "":
+	case p.Helper == "" && p.findLibrary() != "":
 		n.Reason = "nvidia-smi was not found, and this build cannot ask " + libraryName + " itself"
 	default:
 		n.Reason = "its libraries are not installed, or not visible: a container needs the capability utility"

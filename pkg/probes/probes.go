@@ -39,11 +39,16 @@ import (
 const deadline = 10 * time.Second
 
 // A Prober looks at one machine for one project. It is safe for concurrent use
-// once Environments is set.
+// once Environments and Helper are set.
 type Prober struct {
 	// Environments gives the visible path of each environment by its name, as
 	// the manifest says it. The caller sets it.
 	Environments map[string]string
+	// Helper is a program whose main function calls Help, by its absolute path: it
+	// is started to ask NVML. With "" nvidia-smi alone is asked. The caller sets it
+	// only to itself and only if HasNVML: a program that does not know the word it
+	// is given, such as the binary of a test, would do something else.
+	Helper string
 
 	root     string // absolute, links resolved
 	home     string // absolute, or "" for a user without one
