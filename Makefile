@@ -3,13 +3,18 @@ GO      ?= go
 BIN     := bin/reconcile
 ARGS    ?=
 
-.PHONY: help build install apply plan test lint crash fuzz bench cross clean
+.PHONY: help build nvml install apply plan test lint crash fuzz bench cross clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 build: ## build bin/reconcile: static, so that it starts at once and runs on every Linux
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/reconcile
+
+# Bound lazily, whatever the compiler's default: NVML is not there when the program
+# starts, and with -z now each of its functions would have to be.
+nvml: ## build bin/reconcile-nvml: with cgo, asks NVIDIA's library instead of nvidia-smi
+	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '-extldflags=-Wl,-z,lazy' -o $(BIN)-nvml ./cmd/reconcile
 
 install: ## put reconcile on the search path of Go programs ($(go env GOPATH)/bin)
 	$(GO) install -trimpath ./cmd/reconcile
@@ -33,10 +38,11 @@ lint: ## gofmt, go vet (linux and darwin), staticcheck where it is installed
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
 	@if command -v staticcheck >/dev/null; then staticcheck ./...; else echo "staticcheck is not installed: skipped (go install honnef.co/go/tools/cmd/staticcheck@v0.8.2)"; fi
 
-cross: ## build for every supported platform, with and without cgo
+cross: ## build for every supported platform, without cgo and, where there is a C compiler, with it
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
 	CGO_ENABLED=0 $(GO) build ./...
+	@if command -v cc >/dev/null; then echo "CGO_ENABLED=1 $(GO) build ./..."; CGO_ENABLED=1 $(GO) build ./...; else echo "no C compiler: the build with cgo is skipped"; fi
 
 FUZZTIME ?= 10s
 fuzz: ## every fuzz target for FUZZTIME (10s)
