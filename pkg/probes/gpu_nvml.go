@@ -25,7 +25,7 @@ const HasNVML = true
 // It runs code of the driver, which may do anything to this process: there is
 // nothing in it that anybody would miss.
 func Help(args []string) (code int, ok bool) {
-	if len(args) != 1 || args[0] != HelperWord {
+	if len(args) != 1 || args[0] != helperWord {
 		return 0, false
 	}
 	out, err := ownStdout()

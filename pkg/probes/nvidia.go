@@ -55,7 +55,8 @@ var nvmlWords = map[int]string{
 const (
 	codeNotLoaded = 9
 	codeNoLibrary = 12
-	codeUnknown   = 999
+	codeLost      = 15
+	codeReset     = 16
 )
 
 func nvmlWord(code int) string {
@@ -199,11 +200,11 @@ func (p *Prober) askDriver(ctx context.Context, smi string) (facts.Nvidia, error
 	if smi == "" {
 		return unanswered, nil
 	}
-	n, err := p.askSMI(ctx, smi)
-	if ctx.Err() != nil {
+	n := p.askSMI(ctx, smi)
+	if n.State == "" {
 		return unanswered, p.noAnswer(ctx)
 	}
-	return n, err
+	return n, nil
 }
 
 func (p *Prober) noAnswer(ctx context.Context) error {

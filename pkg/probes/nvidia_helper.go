@@ -8,16 +8,16 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
-// HelperWord is the one argument with which a program of ours is asked what NVML
+// helperWord is the one argument with which a program of ours is asked what NVML
 // says. See Prober.Helper.
-const HelperWord = "nvml-helper"
+const helperWord = "nvml-helper"
 
 const sourceNVML = "nvml"
 
 // askNVML starts our own program to ask NVML. An error says that there is no
 // answer in what it left.
 func (p *Prober) askNVML(ctx context.Context) (facts.Nvidia, error) {
-	r, err := p.driverCommand(ctx, p.Helper, HelperWord)
+	r, err := p.driverCommand(ctx, p.Helper, helperWord)
 	if err != nil {
 		return facts.Nvidia{}, fmt.Errorf("asking %s: %s", libraryName, ending(r, err))
 	}

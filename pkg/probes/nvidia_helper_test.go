@@ -250,7 +250,7 @@ func TestStuckDriverIsNotAskedAgain(t *testing.T) {
 }
 
 func TestHelpIsForTheHelper(t *testing.T) {
-	for _, args := range [][]string{nil, {"plan"}, {HelperWord, "plan"}, {"--json", HelperWord}} {
+	for _, args := range [][]string{nil, {"plan"}, {helperWord, "plan"}, {"--json", helperWord}} {
 		if _, ok := Help(args); ok {
 			t.Errorf("%q is taken for the helper", args)
 		}

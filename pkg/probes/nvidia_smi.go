@@ -42,15 +42,15 @@ func (p *Prober) findSMI() string {
 }
 
 // askSMI asks nvidia-smi for the GPUs as a table, and meanwhile for its banner,
-// which alone has the version of CUDA.
-func (p *Prober) askSMI(ctx context.Context, smi string) (facts.Nvidia, error) {
+// which alone has the version of CUDA. Without a State there was no answer in time.
+func (p *Prober) askSMI(ctx context.Context, smi string) facts.Nvidia {
 	var shown command.Result
 	var asking sync.WaitGroup
 	asking.Go(func() { shown, _ = p.driverCommand(ctx, smi) })
 	n := p.askTable(ctx, smi)
 	asking.Wait()
 	if n.State != facts.DriverOK {
-		return n, nil
+		return n
 	}
 	b := parseBanner(shown.Stdout)
 	if n.Driver == "" {
@@ -68,7 +68,7 @@ func (p *Prober) askSMI(ctx context.Context, smi string) (facts.Nvidia, error) {
 		r, _ := p.driverCommand(ctx, smi, "-L")
 		addSlices(n.Devices, parseList(r.Stdout), b.slices)
 	}
-	return n, nil
+	return n
 }
 
 const (
@@ -86,6 +86,9 @@ func (p *Prober) askTable(ctx context.Context, smi string) facts.Nvidia {
 		if i := slices.Index(fields, unknown); i > 0 { // without an index there is no table
 			fields = slices.Delete(fields, i, i+1)
 			continue
+		}
+		if err != nil && ctx.Err() != nil { // the rows so far may lack the GPU that it waits for
+			return facts.Nvidia{}
 		}
 		return smiAnswer(fields, r, err)
 	}
@@ -185,8 +188,10 @@ func parseSMI(b []byte, fields []string) (devices []facts.Device, driver string)
 		case "Disabled":
 			d.MIG = migDisabled
 		}
-		if slices.Contains(values, "["+nvmlWords[15]+"]") {
-			d.Problem = nvmlWords[15]
+		for _, code := range []int{codeLost, codeReset} {
+			if slices.Contains(values, "["+nvmlWords[code]+"]") {
+				d.Problem = nvmlWords[code]
+			}
 		}
 		devices, driver = append(devices, d), max(driver, row["driver_version"])
 	}
@@ -194,6 +199,7 @@ func parseSMI(b []byte, fields []string) (devices []facts.Device, driver string)
 }
 
 // parseLost reads the line that stands in the place of a GPU that does not answer.
+// The address is written "GPU 0000:02:00.0", "GPU0000:02:00.0" or "GPU0: 0000:02:00.0".
 func parseLost(text string) (facts.Device, bool) {
 	rest, ok := strings.CutPrefix(text, "Unable to determine the device handle for ")
 	if !ok {
@@ -205,7 +211,7 @@ func parseLost(text string) (facts.Device, bool) {
 	}
 	place, problem := rest[:at], rest[at+2:]
 	problem, _, _ = strings.Cut(problem, ".")
-	bus := place[strings.LastIndexByte(place, ' ')+1:]
+	bus := strings.TrimPrefix(place[strings.LastIndexByte(place, ' ')+1:], "GPU")
 	return facts.Device{Index: -1, Bus: busID(bus), Processes: -1, Problem: printable(problem)}, true
 }
 

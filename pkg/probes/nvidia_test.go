@@ -214,18 +214,26 @@ func TestHostileSMI(t *testing.T) {
 	unknown := func(n facts.Nvidia, reason string) bool {
 		return n.State == "" && reason == "the NVIDIA driver gave no answer in 400ms"
 	}
+	const row = "0, X, GPU-1, 535.1, 1, 1, 8.6, [N/A], 00000000:01:00.0"
 	for name, script := range map[string]string{
 		"hangs":                    "sleep 60",
 		"ignores that it is ended": "trap '' TERM INT HUP\nsleep 60 & wait\nsleep 60",
 		"floods":                   "yes '0, a, b'",
+		"hangs at the second GPU":  `case "$1" in --*) echo '` + row + `'; sleep 60 ;; esac`,
 	} {
 		t.Run(name, func(t *testing.T) { hostileSMI(t, script, 500*time.Millisecond, unknown) })
 	}
+	t.Run("hangs in its banner", func(t *testing.T) {
+		script := `case "$1" in --*) echo '` + row + `' ;; *) sleep 60 ;; esac`
+		hostileSMI(t, script, 500*time.Millisecond, func(n facts.Nvidia, _ string) bool {
+			return n.State == facts.DriverOK && len(n.Devices) == 1 && n.CUDA == "" && n.CUDAReason != ""
+		})
+	})
 	tests := []struct {
 		name, script string
 		ok           func(n facts.Nvidia, reason string) bool
 	}{
-		{"floods and ends", "yes | head -c 50000000\necho '\n0, X, GPU-1, 535.1, 1, 1, 8.6, [N/A], 00000000:01:00.0'", func(n facts.Nvidia, _ string) bool {
+		{"floods and ends", "yes | head -c 50000000\necho '\n" + row + "'", func(n facts.Nvidia, _ string) bool {
 			return n.State == facts.DriverOK && len(n.Devices) == 1 && n.CUDAReason == "nvidia-smi did not say it"
 		}},
 		{"says nothing", "", broken("nvidia-smi printed nothing that can be read", 0)},
@@ -294,6 +302,15 @@ func TestInterruptedDriver(t *testing.T) {
 		t.Errorf("got %q", reason)
 	}
 	noChildren(t)
+}
+
+func TestParseLost(t *testing.T) {
+	for _, place := range []string{"GPU 0000:0b:00.0", "GPU0000:0B:00.0", "GPU1: 0000:0B:00.0"} {
+		d, ok := parseLost("Unable to determine the device handle for " + place + ": GPU is lost.  Reboot the system to recover this GPU")
+		if want := (facts.Device{Index: -1, Bus: "00000000:0B:00.0", Processes: -1, Problem: "GPU is lost"}); !ok || !reflect.DeepEqual(d, want) {
+			t.Errorf("%s: %+v", place, d)
+		}
+	}
 }
 
 func TestBusID(t *testing.T) {
