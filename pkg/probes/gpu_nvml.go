@@ -109,7 +109,7 @@ func readNVML() facts.Nvidia {
 		}
 	}
 	if r := l.Init(); r != nvml.SUCCESS { // nothing else may be called now
-		n.Code, n.Reason = int(r), nvmlWord(int(r))
+		n.Code, n.Reason = int(r), nvmlWord(r)
 		return n
 	}
 	if l.has("nvmlSystemGetDriverVersion") {
@@ -120,7 +120,7 @@ func readNVML() facts.Nvidia {
 	n.CUDA, n.CUDAReason = l.cuda()
 	count, r := l.DeviceGetCount()
 	if r != nvml.SUCCESS {
-		n.Code, n.Reason = int(r), nvmlWord(int(r))
+		n.Code, n.Reason = int(r), nvmlWord(r)
 		return n
 	}
 	n.State = facts.DriverOK
@@ -128,6 +128,13 @@ func readNVML() facts.Nvidia {
 		n.Devices = append(n.Devices, l.device(i))
 	}
 	return n
+}
+
+func nvmlWord(r nvml.Return) string {
+	if w, ok := nvmlWords[int(r)]; ok {
+		return w
+	}
+	return fmt.Sprintf("error %d of NVML", int(r))
 }
 
 // loadedVersion is the version in the name of the file that was loaded, which is
@@ -157,7 +164,7 @@ func (l library) cuda() (version, reason string) {
 	case r == nvml.ERROR_LIBRARY_NOT_FOUND:
 		return "", noLibcuda
 	case r != nvml.SUCCESS:
-		return "", nvmlWord(int(r))
+		return "", nvmlWord(r)
 	case v < 1000:
 		return "", fmt.Sprintf("the driver says %d", v)
 	}
@@ -170,13 +177,13 @@ func (l library) device(index int) facts.Device {
 	d := facts.Device{Index: index, Processes: -1}
 	h, r := l.DeviceGetHandleByIndex(index)
 	if r != nvml.SUCCESS {
-		d.Problem = nvmlWord(int(r))
+		d.Problem = nvmlWord(r)
 		return d
 	}
 	note := func(r nvml.Return) bool {
 		switch r {
 		case nvml.ERROR_GPU_IS_LOST, nvml.ERROR_RESET_REQUIRED, nvml.ERROR_OPERATING_SYSTEM, nvml.ERROR_UNKNOWN:
-			d.Problem = nvmlWord(int(r))
+			d.Problem = nvmlWord(r)
 		}
 		return r == nvml.SUCCESS
 	}

@@ -59,13 +59,6 @@ const (
 	codeReset     = 16
 )
 
-func nvmlWord(code int) string {
-	if w, ok := nvmlWords[code]; ok {
-		return w
-	}
-	return fmt.Sprintf("error %d of NVML", code)
-}
-
 // nvidia asks the NVIDIA driver what it says of itself and of its GPUs:
 //
 //  1. Files. Where they show no driver, nothing is started.
@@ -88,7 +81,7 @@ func (p *Prober) nvidia(ctx context.Context) (facts.Nvidia, error) {
 	}
 	smi := p.findSMI()
 	if !seen.loaded() && smi == "" && p.findLibrary() == "" {
-		none.Reason = "there is an NVIDIA card (" + seen.card + ") and no driver for it"
+		none.Reason = "there is an NVIDIA card (" + seen.card + ") and no NVIDIA driver"
 		return none, nil
 	}
 	n, err := p.askDriver(ctx, smi)
@@ -121,6 +114,19 @@ type traces struct {
 }
 
 func (t traces) loaded() bool { return t.module || t.nodes || t.wsl }
+
+// source is the file that showed it.
+func (t traces) source() string {
+	switch {
+	case t.module:
+		return procNvidia
+	case t.wsl:
+		return "/dev/dxg"
+	case t.nodes:
+		return "/dev/nvidiactl"
+	}
+	return t.card
+}
 
 func (p *Prober) driverTraces() (traces, error) {
 	var t traces
@@ -243,7 +249,7 @@ func ending(r command.Result, err error) string {
 // unasked is the answer where no program could ask the driver, for the reason if
 // there is one.
 func (p *Prober) unasked(seen traces, reason string) facts.Nvidia {
-	n := facts.Nvidia{State: facts.DriverBroken, Source: procNvidia, Reason: reason, Devices: p.procDevices()}
+	n := facts.Nvidia{State: facts.DriverBroken, Source: seen.source(), Reason: reason, Devices: p.procDevices()}
 	switch {
 	case reason != "":
 	case !seen.loaded():
@@ -252,9 +258,6 @@ func (p *Prober) unasked(seen traces, reason string) facts.Nvidia {
 		n.Reason = "nvidia-smi was not found, and this build cannot ask " + libraryName + " itself"
 	default:
 		n.Reason = "its libraries are not installed, or not visible: a container needs the capability utility"
-	}
-	if !seen.loaded() {
-		n.Source = seen.card
 	}
 	return n
 }
@@ -339,8 +342,9 @@ func tidy(n *facts.Nvidia) {
 	}
 }
 
-// maxText is what is kept of a text of a driver, in bytes.
-const maxText = 300
+// maxText is what is kept of a text, in bytes: a list of all MIG devices of a large
+// machine is of some 2,000.
+const maxText = 4 << 10
 
 // printable returns what of a text can be printed, on one line and not too long.
 func printable(s string) string {

@@ -125,7 +125,7 @@ func TestNvidiaByFiles(t *testing.T) {
 		{"nothing", func(*world) {}, facts.Nvidia{State: facts.NoDriver}},
 		{"a program without a driver or a card", func(w *world) { w.smi("touch " + w.sys + "/started") }, facts.Nvidia{State: facts.NoDriver}},
 		{"a card alone", (*world).card, facts.Nvidia{
-			State: facts.NoDriver, Reason: "there is an NVIDIA card (/sys/bus/pci/devices/0000:01:00.0) and no driver for it",
+			State: facts.NoDriver, Reason: "there is an NVIDIA card (/sys/bus/pci/devices/0000:01:00.0) and no NVIDIA driver",
 		}},
 		{"a Mac", func(w *world) { w.driver(); w.os, w.arch = "darwin", "arm64" }, facts.Nvidia{State: facts.NoDriver}},
 		{"a module alone", (*world).driver, facts.Nvidia{
@@ -157,7 +157,11 @@ func TestNvidiaByFiles(t *testing.T) {
 		{"Windows lends its driver", func(w *world) {
 			w.put(w.sys+"/dev/dxg", "")
 			w.put(w.sys+"/usr/lib/wsl/lib/libcuda.so.1", "")
-		}, facts.Nvidia{State: facts.DriverBroken, Reason: noLibraries, Source: "/proc/driver/nvidia"}},
+		}, facts.Nvidia{State: facts.DriverBroken, Reason: noLibraries, Source: "/dev/dxg"}},
+		{"device files alone", func(w *world) { w.put(w.sys+"/dev/nvidiactl", "") }, facts.Nvidia{
+			State: facts.DriverBroken, Reason: noLibraries, Source: "/dev/nvidiactl",
+			Nodes: []string{"/dev/nvidia-uvm: no such file or directory", "/dev/nvidia0: no such file or directory"},
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
