@@ -17,7 +17,7 @@ type Nvidia struct {
 	State  DriverState `json:"state"`
 	Reason string      `json:"reason,omitempty"` // why broken, in the words of the library: "Driver/library version mismatch"
 	Code   int         `json:"code,omitempty"`   // what NVML returned with Reason (nvmlReturn_t), 0 if it was not NVML that told
-	Source string      `json:"source,omitempty"` // what answered: "nvml", "nvidia-smi", "/proc/driver/nvidia"
+	Source string      `json:"source,omitempty"` // what answered: "nvml", "nvidia-smi"; else the file that shows a driver nobody could ask: "/proc/driver/nvidia"
 	Driver string      `json:"driver,omitempty"` // version of the driver's libraries: "535.183.01"
 	Kernel string      `json:"kernel,omitempty"` // version of the kernel module; differs from Driver after an update without a reboot. Absent on WSL
 	// CUDA is the newest CUDA that the driver offers, "12.2". "" if it is not known,
