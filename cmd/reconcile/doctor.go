@@ -17,6 +17,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/manifest"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 	"github.com/reconcile-ml/reconcile/pkg/report"
+	"github.com/reconcile-ml/reconcile/pkg/resources/conda"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -104,8 +105,9 @@ func (a *app) admit(ctx context.Context, o doctorFlags) (*patient, error) {
 	if p.prober, err = probes.New(p.root, a.environ); err != nil {
 		return nil, err
 	}
+	p.prober.Helper = nvmlHelper()
 	if p.manifest != nil {
-		p.prober.Environments = p.manifest.EnvironmentPaths()
+		p.prober.Environments = p.manifest.Visible()
 	}
 	p.facts = p.prober.Probe(ctx, p.prober.AllKeys(p.keys()...))
 	p.choose()
@@ -136,7 +138,7 @@ func (p *patient) findManifest() error {
 // keys are the facts that a diagnosis needs beside all that are always known.
 func (p *patient) keys() []facts.Key {
 	keys := []facts.Key{facts.NvidiaKey, facts.ToolkitKey, facts.DiskKey(layout.Cache("uv"))}
-	for _, name := range condaClients {
+	for _, name := range conda.Clients() {
 		keys = append(keys, facts.ToolKey(name))
 	}
 	if p.manifest != nil && p.manifest.Storage != nil {

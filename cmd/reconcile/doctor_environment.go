@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
@@ -22,9 +20,6 @@ func (p *patient) built() []report.Finding {
 	if p.env == nil {
 		return omitted("no environment is chosen")
 	}
-	if problem := p.env.Unmanaged(); problem != nil {
-		return doubtful(problem.Hint, "%s", problem.Summary)
-	}
 	e, ok := p.standing()
 	switch g, current := e.CurrentGeneration(); {
 	case !ok:
@@ -36,7 +31,7 @@ func (p *patient) built() []report.Finding {
 	case e.Entry != "":
 		return doubtful("`reconcile apply` mends it", "generation %s, but %s: %s", g.Name, e.Path, e.Entry)
 	default:
-		return well("generation %s, Python %s, %s", g.Name, g.Python, count(len(g.Packages), "package"))
+		return well("generation %s, Python %s, %s", g.Name, g.Python, count(len(g.Packages)+len(g.Conda), "package"))
 	}
 }
 
@@ -60,51 +55,34 @@ func (p *patient) intact() []report.Finding {
 	return sick("`reconcile heal` builds a sound one", "damaged in %s\n%s", count(len(g.Damage), "place"), strings.Join(list, "\n"))
 }
 
-// userSite looks for packages below the user's home that an interpreter adds to its
-// own. An environment of type venv does not see them; one of type conda does.
+// userSite names packages below the user's home that an interpreter adds to its own.
+// An environment of type venv does not see them; one of type conda does.
 func (p *patient) userSite() []report.Finding {
 	switch {
-	case p.isRecorded():
-		return omitted("a recorded machine")
 	case p.env == nil:
 		return omitted("no environment is chosen")
-	}
-	dir := p.userLibrary(p.env.Python)
-	if dir == "" {
-		return omitted("this user has no home")
-	}
-	dists, err := pyenv.Installed(dir)
-	switch {
-	case err != nil:
-		return unknown("%v", err)
-	case len(dists) == 0:
-		return well("none in %s", dir)
 	case p.env.Type == "venv":
-		return well("%s in %s, which this environment does not see", count(len(dists), "package"), dir)
+		return well("an environment of type venv does not see them")
 	}
-	names := make([]string, 0, most+1)
-	for _, d := range dists[:min(len(dists), most)] {
-		names = append(names, d.Name+" "+d.Version)
+	e, ok := p.standing()
+	switch {
+	case !ok:
+		return unknown("%s", p.why(facts.EnvironmentKey(p.env.Name)))
+	case len(e.Leaks) == 0:
+		return well("none for Python %s", p.env.Python)
 	}
-	if more := len(dists) - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
-	}
-	return doubtful("set PYTHONNOUSERSITE=1, or move the folder away", "%s leak into the environment from %s: %s", count(len(dists), "package"), dir, strings.Join(names, ", "))
+	return doubtful("every way in of reconcile sets PYTHONNOUSERSITE=1; set it where you start this Python by its own path",
+		"%s", leaks(e))
 }
 
-// userLibrary returns the user's own packages for a line of Python.
-func (p *patient) userLibrary(line string) string {
-	base := p.getenv("PYTHONUSERBASE")
-	if home := p.getenv("HOME"); base == "" && home != "" {
-		base = filepath.Join(home, ".local")
-		if runtime.GOOS == "darwin" {
-			return filepath.Join(home, "Library", "Python", line, "lib", "python", "site-packages")
-		}
+// leaks names what an environment of conda would import of its user's own.
+func leaks(e facts.Environment) string {
+	names := e.Leaks[:min(len(e.Leaks), most)]
+	text := strings.Join(names, ", ")
+	if more := len(e.Leaks) - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
 	}
-	if base == "" {
-		return ""
-	}
-	return filepath.Join(base, "lib", "python"+line, "site-packages")
+	return fmt.Sprintf("%s in %s go before those of environment %s: %s", count(len(e.Leaks), "package"), e.LeakDir, e.Name, text)
 }
 
 // pythonVariables looks for variables that bring foreign modules into every Python,

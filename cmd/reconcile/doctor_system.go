@@ -19,6 +19,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/report"
+	"github.com/reconcile-ml/reconcile/pkg/resources/conda"
 )
 
 // system names operating system and platform.
@@ -174,14 +175,10 @@ func toolText(t facts.Tool) string {
 	return t.Version + ", " + t.Path
 }
 
-// condaClients are the programs that environments of type conda can be made with, the
-// preferred first.
-var condaClients = []string{"micromamba", "mamba", "conda"}
-
 // conda looks for a client of conda.
 func (p *patient) conda() []report.Finding {
 	var found, reasons []string
-	for _, name := range condaClients {
+	for _, name := range conda.Clients() {
 		k := facts.ToolKey(name)
 		t, ok := facts.Find[facts.Tool](p.facts, k)
 		switch {
@@ -199,8 +196,10 @@ func (p *patient) conda() []report.Finding {
 		return well("%s", strings.Join(found, "\n"))
 	case len(reasons) > 0 && wanted:
 		return unknown("%s", strings.Join(withoutDoubles(reasons), "\n"))
+	case wanted && p.env.Conda.Engine != "auto" && p.env.Conda.Engine != "rattler":
+		return sick("install it and put it on PATH, or choose `engine: auto`", "there is no %s, which environment %s asks for", p.env.Conda.Engine, p.env.Name)
 	case wanted:
-		return doubtful("install micromamba, and put it on PATH", "there is none of %s, and environment %s is of type conda", strings.Join(condaClients, ", "), p.env.Name)
+		return well("none, and none is needed: `reconcile apply` brings py-rattler")
 	}
 	return omitted("none found, and nothing here needs one")
 }

@@ -175,7 +175,7 @@ func (a *app) free(w *work, e *environment, name string) (collected, error) {
 	}
 	if c.Reason == "" {
 		c.Action = "removed"
-		return c, w.do(e.Name, resources.Delete, resources.Remove{Path: layout.Generation(e.state, e.Name, name)})
+		return c, w.do(e, resources.Delete, resources.Remove{Path: layout.Generation(e.state, e.Name, name)})
 	}
 	if a.json {
 		return c, nil

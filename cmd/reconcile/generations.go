@@ -51,7 +51,7 @@ func (e *environment) list() []report.Generation {
 		}
 		list = append(list, report.Generation{
 			Name: g.Name, Current: g.Name == e.Current, Created: g.Created, Python: g.Python,
-			Packages: len(g.Packages), Disk: alone, Path: e.directory(g.Name),
+			Packages: len(g.Packages) + len(g.Conda), Disk: alone, Path: e.directory(g.Name),
 		})
 	}
 	return list
@@ -96,7 +96,7 @@ with. The manifest still asks for what it asked: the next apply goes forward aga
 			}
 			defer w.close()
 			a.oneDocument(w)
-			err = w.do(e.Name, resources.Update, resources.Switch{
+			err = w.do(e, resources.Update, resources.Switch{
 				Environment: e.Name,
 				Link:        filepath.ToSlash(filepath.Join(e.Path, layout.GenerationLink)),
 				Target:      layout.Generation(e.state, e.Name, to),

@@ -93,7 +93,7 @@ func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment
 	previous, _ := lock.Read(os.DirFS(p.root), env.Lock) // one that is absent or damaged has no versions to keep
 	l, err := lock.Resolve(ctx, lock.Request{
 		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Pins: env.Packages, Previous: previous, Upgrade: upgrade,
-		UV: tools.uv, Interpreter: tools.python, Cache: filepath.Join(p.root, filepath.FromSlash(layout.Cache("uv"))), Dir: work,
+		Conda: tools.conda(p, env), UV: tools.uv, Interpreter: tools.python, Cache: filepath.Join(p.root, filepath.FromSlash(layout.Cache("uv"))), Dir: work,
 		IndexEnv: tools.indexEnv, Secrets: apply.Secrets(tools.indexEnv), Client: tools.client, Line: a.toolLine(),
 	})
 	if ctx.Err() != nil {
@@ -133,6 +133,7 @@ func (a *app) writeLock(p *project, env *manifest.Environment, previous, l *lock
 // lockTools is what resolving needs of this machine.
 type lockTools struct {
 	uv, python string
+	rattler    facts.Tool // for environments of type conda
 	indexEnv   []string
 	client     *http.Client
 }
@@ -142,9 +143,7 @@ type lockTools struct {
 func (a *app) lockTools(ctx context.Context, p *project, env *manifest.Environment) (*lockTools, error) {
 	m := &machine{project: p, facts: &facts.Facts{}}
 	m.facts.Merge(p.base)
-	withUV := *env // resolving takes uv even where pip installs
-	withUV.Installer = "auto"
-	m.resources = p.manifest.Tools(&withUV)
+	m.resources = p.manifest.LockTools(env)
 	keys := planner.Keys(m.resources)
 	m.facts.Merge(p.probe(ctx, without(keys, m.facts)))
 	plan, err := planner.Make(m.resources, m.facts)
@@ -172,8 +171,7 @@ func (a *app) lockTools(ctx context.Context, p *project, env *manifest.Environme
 // found reads the tools out of the facts.
 func found(m *machine, env *manifest.Environment) (*lockTools, error) {
 	uv, _ := facts.Find[facts.Tool](m.facts, facts.ToolKey("uv"))
-	pythons, _ := facts.Find[facts.Pythons](m.facts, facts.PythonKey(env.Python))
-	interpreter, _ := pythons.Usable()
+	rattler, _ := facts.Find[facts.Tool](m.facts, facts.ToolKey("rattler"))
 	settings, err := m.prober.Index()
 	if err != nil {
 		return nil, err
@@ -182,7 +180,33 @@ func found(m *machine, env *manifest.Environment) (*lockTools, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lockTools{uv: uv.Path, python: interpreter.Path, indexEnv: settings.Environ(), client: client}, nil
+	return &lockTools{uv: uv.Path, python: interpreter(m.facts, env), rattler: rattler, indexEnv: settings.Environ(), client: client}, nil
+}
+
+// interpreter returns the Python that runs the helpers: of the line of the
+// environment, and for type conda, which brings its own, of any.
+func interpreter(f *facts.Facts, env *manifest.Environment) string {
+	lines := []string{env.Python}
+	if env.Type == "conda" {
+		lines = resources.HelperLines()
+	}
+	for _, line := range lines {
+		pythons, _ := facts.Find[facts.Pythons](f, facts.PythonKey(line))
+		if i, ok := pythons.Usable(); ok {
+			return i.Path
+		}
+	}
+	return ""
+}
+
+// conda is what solving the part of conda needs; nil for type venv.
+func (t *lockTools) conda(p *project, env *manifest.Environment) *lock.CondaRequest {
+	r := env.CondaRequest()
+	if r != nil {
+		r.Wheel, r.WheelSHA256 = t.rattler.Path, t.rattler.SHA256
+		r.Cache = p.file(layout.Cache("conda"))
+	}
+	return r
 }
 
 // toolLine returns where the lines of started programs go: to standard error

@@ -27,6 +27,7 @@ type lockResult struct {
 	Path        string                    `json:"path"`
 	Changed     bool                      `json:"changed"` // it was written
 	Packages    int                       `json:"packages"`
+	Conda       int                       `json:"conda,omitempty"`   // packages of conda, of one platform
 	Changes     []resources.PackageChange `json:"changes,omitempty"` // against the lock before; nothing where there was none
 	Platforms   []lockSize                `json:"platforms"`
 }
@@ -49,9 +50,25 @@ func newLockResult(env *manifest.Environment, previous, l *lock.Lock) (*lockResu
 		for _, d := range dists {
 			size.Download, size.Disk = size.Download+d.Download(), size.Disk+d.Disk()
 		}
+		if l.Conda != nil {
+			list := l.Conda.For(platform)
+			r.Conda = max(r.Conda, len(list))
+			for i := range list {
+				size.Download, size.Disk = size.Download+list[i].Size, size.Disk+4*list[i].Size
+			}
+		}
 		r.Platforms = append(r.Platforms, size)
 	}
 	return r, nil
+}
+
+// count is "53 packages", "70 packages, and 24 of conda".
+func (r *lockResult) count() string {
+	text := count(r.Packages, "package")
+	if r.Conda > 0 {
+		text += fmt.Sprintf(", and %d of conda,", r.Conda)
+	}
+	return text
 }
 
 // showLocked says what one lock holds, and what changed in it.
@@ -60,13 +77,13 @@ func (a *app) showLocked(r *lockResult) error {
 		return nil
 	}
 	if !r.Changed {
-		return say(a.out, "%s is up to date: %s", r.Path, count(r.Packages, "package"))
+		return say(a.out, "%s is up to date: %s", r.Path, r.count())
 	}
 	var platforms []string
 	for _, size := range r.Platforms {
 		platforms = append(platforms, size.Platform)
 	}
-	if err := say(a.out, "Wrote %s: %s for %s", r.Path, count(r.Packages, "package"), strings.Join(platforms, ", ")); err != nil {
+	if err := say(a.out, "Wrote %s: %s for %s", r.Path, r.count(), strings.Join(platforms, ", ")); err != nil {
 		return err
 	}
 	for _, c := range r.Changes {
@@ -102,19 +119,36 @@ func versions(previous, l *lock.Lock) []resources.PackageChange {
 	if previous == nil {
 		return nil // all of it is new: the count says enough
 	}
-	changes := map[string]resources.PackageChange{}
-	for _, p := range previous.Packages {
-		changes[p.Name] = resources.PackageChange{Name: p.Name, Actual: p.Version}
-	}
+	return slices.Concat(differing(condaVersions(previous), condaVersions(l), true), differing(distVersions(previous), distVersions(l), false))
+}
+
+func distVersions(l *lock.Lock) map[string]string {
+	versions := map[string]string{}
 	for _, p := range l.Packages {
-		c := changes[p.Name]
-		c.Name, c.Desired = p.Name, p.Version
-		changes[p.Name] = c
+		versions[p.Name] = p.Version
 	}
+	return versions
+}
+
+// condaVersions are versions with their builds, which are other bytes.
+func condaVersions(l *lock.Lock) map[string]string {
+	versions := map[string]string{}
+	if l.Conda != nil {
+		for i := range l.Conda.Packages {
+			p := &l.Conda.Packages[i]
+			versions[p.Name] = p.Version + " " + p.Build
+		}
+	}
+	return versions
+}
+
+func differing(before, after map[string]string, conda bool) []resources.PackageChange {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(before)), maps.Keys(after))
+	slices.Sort(names)
 	var list []resources.PackageChange
-	for _, name := range slices.Sorted(maps.Keys(changes)) {
-		if c := changes[name]; c.Actual != c.Desired {
-			list = append(list, c)
+	for _, name := range slices.Compact(names) {
+		if before[name] != after[name] {
+			list = append(list, resources.PackageChange{Name: name, Conda: conda, Actual: before[name], Desired: after[name]})
 		}
 	}
 	return list

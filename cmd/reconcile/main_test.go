@@ -51,7 +51,7 @@ func TestStories(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Condition:           condition,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"code": code, "replace": replace, "pythonbuild": pythonBuild, "expand": expand},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"code": code, "replace": replace, "pythonbuild": pythonBuild, "channel": channel, "expand": expand},
 	})
 }
 
@@ -145,6 +145,20 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// channel makes a channel of conda from the Python 3.10 of this machine, and sets
+// PLATFORM to the one that it is for: channel DIR.
+func channel(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: channel DIR")
+	}
+	script := must(filepath.Abs("testdata/channel.py"))
+	out, err := exec.Command(python310(), script, ts.MkAbs(args[0])).CombinedOutput()
+	if err != nil {
+		ts.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	ts.Setenv("PLATFORM", map[string]string{"linux/amd64": "linux-x86_64", "linux/arm64": "linux-aarch64", "darwin/arm64": "macos-arm64"}[runtime.GOOS+"/"+runtime.GOARCH])
 }
 
 // replace puts one text in place of another in a file: replace file old new.

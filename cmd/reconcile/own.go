@@ -16,7 +16,7 @@ import (
 // confinement, would write to wherever they lead. part is this machine's.
 func (p *project) own(part string) error {
 	places := []string{
-		layout.Dir, layout.Cache(""), layout.Cache("uv"), layout.Cache("pip"), layout.Tools(""),
+		layout.Dir, layout.Cache(""), layout.Cache("uv"), layout.Cache("pip"), layout.Cache("conda"), layout.Tools(""),
 		part, layout.Environment(part, ""), layout.Trash(part), layout.Kept(part), layout.Runs(part),
 	}
 	for _, name := range names(p.file(layout.Tools(""))) {

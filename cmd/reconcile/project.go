@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,13 +65,13 @@ func (a *app) open(ctx context.Context) (*project, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.prober.Environments = p.manifest.EnvironmentPaths()
+	p.prober.Environments = p.manifest.Visible()
 	return p, nil
 }
 
 func (a *app) find() (*project, error) {
 	root, name, err := a.locate()
-	return &project{root: root, name: name, shell: a.getenv("VIRTUAL_ENV")}, err
+	return &project{root: root, name: name, shell: cmp.Or(a.getenv("VIRTUAL_ENV"), a.getenv("CONDA_PREFIX"))}, err
 }
 
 func (p *project) load() error {
@@ -204,12 +205,16 @@ func (a *app) look(ctx context.Context, p *project) (*machine, error) {
 	return m, nil
 }
 
-// environmentKeys are the facts that every environment of type venv reads.
+// environmentKeys are the slowest facts of those that an environment reads.
 func environmentKeys(env *manifest.Environment) []facts.Key {
-	if env == nil || env.Type != "venv" {
+	if env == nil {
 		return nil
 	}
-	return []facts.Key{facts.EnvironmentKey(env.Name), facts.PythonKey(env.Python), facts.ToolKey("uv")}
+	keys := []facts.Key{facts.EnvironmentKey(env.Name), facts.PythonKey(env.Python), facts.ToolKey("uv")}
+	if env.CUDA != nil || env.GPU != nil || env.ProveCUDA || env.QLoRA != nil {
+		keys = append(keys, facts.NvidiaKey)
+	}
+	return keys
 }
 
 // recall reads what the manifest asks of the machine whose facts are in file.
@@ -290,6 +295,9 @@ func (m *machine) plan(ctx context.Context) (*planner.Plan, error) {
 		p.Environment = m.env.Name
 	}
 	p.Notes = m.manifest.Notes(m.selection, m.env)
+	if note := m.leakNote(); note != "" {
+		p.News = append(p.News, note)
+	}
 	if note := m.shellNote(); note != "" {
 		p.News = append(p.News, note)
 	}
@@ -301,6 +309,19 @@ func (m *machine) plan(ctx context.Context) (*planner.Plan, error) {
 		p.Notes = append(p.Notes, note)
 	}
 	return p, nil
+}
+
+// leakNote says that an environment of conda would import what this user installed
+// for himself.
+func (m *machine) leakNote() string {
+	if m.env == nil {
+		return ""
+	}
+	e, ok := facts.Find[facts.Environment](m.facts, facts.EnvironmentKey(m.env.Name))
+	if !ok || len(e.Leaks) == 0 {
+		return ""
+	}
+	return leaks(e) + "; `reconcile run`, activation and the launchers set PYTHONNOUSERSITE=1"
 }
 
 // shellNote says that the calling shell is on a generation of this project that is

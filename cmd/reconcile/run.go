@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -15,6 +16,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
@@ -41,10 +43,14 @@ environment stays as it is.`, readOnly, exitError, exitNotExecutable, exitNotFou
 			if err != nil {
 				return err
 			}
-			environ := inside(generation, a.environ)
+			environ := inside(e.kind, generation, a.environ)
 			program, err := lookup(args[0], generation, environ)
 			if err != nil {
 				return err
+			}
+			if scripts := activation(e.kind, generation); len(scripts) > 0 {
+				shell, words := activated(scripts, program, args[1:])
+				return notExecutable(program, command.Replace(shell, words, environ))
 			}
 			return notExecutable(program, command.Replace(program, args[1:], environ))
 		},
@@ -57,6 +63,7 @@ environment stays as it is.`, readOnly, exitError, exitNotExecutable, exitNotFou
 type environment struct {
 	*project
 	facts.Environment
+	kind  string // "venv", "conda"
 	state string // this machine's part, relative to root
 }
 
@@ -81,9 +88,6 @@ func (a *app) environment(ctx context.Context, p *project) (*environment, error)
 	if m.env == nil {
 		return nil, &diag.Problem{Code: "environment.none", Summary: p.name + " has no environment"}
 	}
-	if p := m.env.Unmanaged(); p != nil {
-		return nil, p
-	}
 	key := facts.EnvironmentKey(m.env.Name)
 	m.facts.Merge(p.probe(ctx, []facts.Key{key}))
 	e, ok := facts.Find[facts.Environment](m.facts, key)
@@ -94,7 +98,7 @@ func (a *app) environment(ctx context.Context, p *project) (*environment, error)
 	if !ok {
 		return nil, unseen(m.facts, facts.ProjectKey)
 	}
-	return &environment{project: p, Environment: e, state: here.State}, nil
+	return &environment{project: p, Environment: e, kind: m.env.Type, state: here.State}, nil
 }
 
 // directory returns the absolute path of a generation.
@@ -119,8 +123,9 @@ func (e *environment) visible() (string, error) {
 }
 
 // inside returns the environment variables of a process in a generation: as
-// `activate` sets them, with the generation's absolute path.
-func inside(generation string, environ []string) []string {
+// `activate` sets them, with the generation's absolute path. An environment of conda
+// would see what the user installed for himself in the same line of Python.
+func inside(kind, generation string, environ []string) []string {
 	var out []string
 	search := ""
 	for _, kv := range environ {
@@ -128,12 +133,34 @@ func inside(generation string, environ []string) []string {
 		switch name {
 		case "PATH":
 			search = string(os.PathListSeparator) + value
-		case "VIRTUAL_ENV", "PYTHONHOME", "CONDA_PREFIX":
+		case "VIRTUAL_ENV", "PYTHONHOME", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "CONDA_SHLVL", "PYTHONNOUSERSITE":
 		default:
 			out = append(out, kv)
 		}
 	}
-	return append(out, "PATH="+filepath.Join(generation, "bin")+search, "VIRTUAL_ENV="+generation)
+	out = append(out, "PATH="+filepath.Join(generation, "bin")+search)
+	if kind == "conda" {
+		return append(out, "CONDA_PREFIX="+generation, "CONDA_DEFAULT_ENV="+generation, "CONDA_SHLVL=1", "PYTHONNOUSERSITE=1")
+	}
+	return append(out, "VIRTUAL_ENV="+generation)
+}
+
+// activation lists the scripts of packages of conda that set variables for those who
+// enter their environment.
+func activation(kind, generation string) []string {
+	if kind != "conda" {
+		return nil
+	}
+	scripts, _ := filepath.Glob(filepath.Join(generation, "etc/conda/activate.d", "*.sh"))
+	return slices.DeleteFunc(scripts, func(s string) bool { return strings.HasPrefix(filepath.Base(s), pyenv.ActivateName+".") })
+}
+
+// activated returns a shell and its words that source scripts and then become the
+// program. The text of the shell is always the same; everything else is words.
+func activated(scripts []string, program string, args []string) (string, []string) {
+	const text = `n=$1; shift; while [ "$n" -gt 0 ]; do . "$1"; shift; n=$((n-1)); done; exec "$@"`
+	words := append([]string{"-c", text, "reconcile", strconv.Itoa(len(scripts))}, scripts...)
+	return "/bin/sh", append(append(words, program), args...)
 }
 
 // lookup finds the program that a word names, in the search path of environ. As in

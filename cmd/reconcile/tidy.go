@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"maps"
 	"os"
 	"slices"
 
@@ -48,7 +47,7 @@ func (m *machine) leftovers() bool {
 		return true
 	}
 	places := []string{layout.Dir, here.State, layout.Kept(here.State), layout.Runs(here.State)}
-	for _, dir := range slices.AppendSeq(places, maps.Values(m.prober.Environments)) {
+	for _, dir := range append(places, m.visible()...) {
 		if slices.ContainsFunc(names(m.file(dir)), atomicfile.IsTemp) {
 			return true
 		}

@@ -109,7 +109,7 @@ is not touched, since a job may use it.`, changes, exitDone, exitError, exitBloc
 			if err != nil {
 				return err
 			}
-			m.keepOnly(e.Name)
+			m.keepOnly(e.kind, e.Name)
 			return a.converge(cmd.Context(), m, o)
 		},
 	}
@@ -202,11 +202,11 @@ func lookInto(ctx context.Context, dir string, deep bool) ([]facts.Damage, error
 
 // keepOnly leaves the resources that an environment is made of: itself, its
 // interpreter and its tools.
-func (m *machine) keepOnly(environment string) {
+func (m *machine) keepOnly(kind, environment string) {
 	var kept []int
 	for i := range m.resources {
 		a := m.resources[i].Addr
-		if a.Kind == "python" || a.Kind == "tool" || (a.Kind == "venv" && a.Name == environment) {
+		if a.Kind == "python" || a.Kind == "tool" || (a.Kind == kind && a.Name == environment) {
 			kept = append(kept, i)
 		}
 	}

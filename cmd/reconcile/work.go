@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"os/signal"
 	"os/user"
@@ -66,7 +65,7 @@ func (a *app) work(ctx context.Context, p *project, o applyFlags) (*work, error)
 	w.options = apply.Options{
 		Root: p.root, State: here.State, Probe: p.probe, Journal: journal, Lock: lock.File(),
 		Jobs: o.jobs, Events: a.events(), Now: time.Now, Kill: kill,
-		Visible: slices.Sorted(maps.Values(p.prober.Environments)), GPUEnv: a.gpuEnv(),
+		Visible: p.visible(), GPUEnv: a.gpuEnv(),
 	}
 	if err := w.index(p); err != nil {
 		return nil, errors.Join(err, w.close())
@@ -80,6 +79,16 @@ func (a *app) gpuEnv() []string {
 	return slices.DeleteFunc(slices.Clone(a.environ), func(kv string) bool {
 		return !strings.HasPrefix(kv, "CUDA_VISIBLE_DEVICES=") && !strings.HasPrefix(kv, "CUDA_DEVICE_ORDER=")
 	})
+}
+
+// visible lists the places of all environments of the manifest, sorted.
+func (p *project) visible() []string {
+	var places []string
+	for _, e := range p.prober.Environments {
+		places = append(places, e.Path)
+	}
+	slices.Sort(places)
+	return places
 }
 
 // ignoreKept makes the folder that reconcile keeps invisible to git, whatever the
@@ -137,9 +146,10 @@ func (w *work) close() error {
 // apply carries out a plan.
 func (w *work) apply(plan *planner.Plan) *apply.Result { return apply.Run(w.ctx, plan, w.options) }
 
-// do carries out a step that belongs to no plan: a rollback, a collection.
-func (w *work) do(environment string, action resources.Action, step resources.Step) error {
-	return apply.Do(w.ctx, resources.Addr{Kind: "venv", Name: environment}, action, []resources.Step{step}, w.options)
+// do carries out a step of an environment that belongs to no plan: a rollback, a
+// collection.
+func (w *work) do(e *environment, action resources.Action, step resources.Step) error {
+	return apply.Do(w.ctx, resources.Addr{Kind: e.kind, Name: e.Name}, action, []resources.Step{step}, w.options)
 }
 
 // remember keeps a record of a run, in the form of its JSON summary.

@@ -19,6 +19,7 @@ var floors = [][]string{
 	{"pkg/facts", "pkg/diag"},
 	{"internal/pyenv"}, // knows installed environments as facts
 	{"pkg/resources", "pkg/lock", "pkg/nvidia"},
+	{"pkg/generation"},
 	{"pkg/resources/*", "pkg/probes"},
 	{"pkg/resources/all", "pkg/resources/resourcetest", "pkg/state"},
 	{"pkg/manifest", "pkg/planner"},

@@ -21,6 +21,7 @@
 //	  bin -> generation/reconcile/bin
 //	  lib -> generation/lib
 //	  pyvenv.cfg -> generation/pyvenv.cfg
+//	.conda/<environment>/             the same for one of conda, with conda-meta and etc in the place of pyvenv.cfg
 //
 // All paths are slash-separated and relative to the project root.
 package layout
@@ -34,6 +35,28 @@ const Dir = ".reconcile"
 // generation it shows.
 const GenerationLink = "generation"
 
+// IgnoreAll is what the .gitignore in a visible environment says.
+const IgnoreAll = "*\n"
+
+// Visible is where an environment of a manifest can be seen, its type ("venv" or
+// "conda") and the line of its Python.
+type Visible struct{ Path, Type, Python string }
+
+// An EntryLink is a link in a visible environment, as it must be written.
+type EntryLink struct{ Name, Target string }
+
+// EntryLinks returns the links of a visible environment of a type, beside
+// GenerationLink: programs through launchers, the rest for editors and for clients
+// that look whether this is an environment. conda asks for conda-meta, and sources
+// what lies in etc/conda/activate.d.
+func EntryLinks(kind string) []EntryLink {
+	links := []EntryLink{{"bin", Launchers(GenerationLink)}, {"lib", path.Join(GenerationLink, "lib")}}
+	if kind == "conda" {
+		return append(links, EntryLink{"conda-meta", path.Join(GenerationLink, "conda-meta")}, EntryLink{"etc", path.Join(GenerationLink, "etc")})
+	}
+	return append(links, EntryLink{"pyvenv.cfg", path.Join(GenerationLink, "pyvenv.cfg")})
+}
+
 // State returns the part of Dir that belongs to one machine.
 func State(platform, machine string) string { return path.Join(Dir, platform+"-"+machine) }
 
@@ -42,6 +65,10 @@ func LocalConfig() string { return path.Join(Dir, "local.yaml") }
 
 // Cache returns a cache folder, such as "uv".
 func Cache(name string) string { return path.Join(Dir, "cache", name) }
+
+// DefaultConda returns the visible place of an environment of conda for which the
+// manifest names none.
+func DefaultConda(env string) string { return path.Join(".conda", env) }
 
 // Tools returns the folder of pinned helpers for a platform.
 func Tools(platform string) string { return path.Join(Dir, "tools", platform) }

@@ -234,14 +234,3 @@ func compareConda(records []condaRecord, sealed []facts.CondaPackage) []facts.Da
 	}
 	return damage
 }
-
-// UserDists lists the distributions in a user's own site-packages of a line of
-// Python: an environment of conda sees them, unless PYTHONNOUSERSITE is set.
-func UserDists(home, line string) (dir string, dists []Dist, err error) {
-	if home == "" || line == "" {
-		return "", nil, nil
-	}
-	dir = filepath.Join(home, ".local", "lib", "python"+line, "site-packages")
-	dists, err = Installed(dir)
-	return dir, slices.DeleteFunc(dists, func(d Dist) bool { return d.Problem != "" }), err
-}

@@ -172,7 +172,7 @@ func stepText(s resources.Step) string {
 	case resources.Prove:
 		return proofText(s)
 	case resources.Seal:
-		return fmt.Sprintf("generation %s: %s", path.Base(s.Generation), count(len(s.Packages), "package"))
+		return fmt.Sprintf("generation %s: %s", path.Base(s.Generation), count(len(s.Packages)+len(s.Conda), "package"))
 	case resources.Switch:
 		return s.Link + " -> " + path.Base(s.Target)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -31,7 +30,7 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	packages := slices.Clone(s.Packages)
 	slices.SortFunc(packages, func(a, b facts.Package) int { return strings.Compare(a.Name, b.Name) })
 	meter := &meter{task: t}
-	damage, err := pyenv.Recheck(ctx, gen.abs(), pyenv.Seal{Packages: packages}, t.sound, meter.tell)
+	damage, err := pyenv.Recheck(ctx, gen.abs(), pyenv.Seal{Packages: packages, Conda: s.Conda}, t.sound, meter.tell)
 	if err != nil {
 		return err
 	}
@@ -39,10 +38,8 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 		return unsound(damage)
 	}
 	crashpoint.Here(crashpoint.SealVerified)
-	if err := t.pipSigns(gen); err != nil {
-		return err
-	}
-	if err := t.launchers(gen); err != nil {
+	byConda, err := t.entries(gen, s)
+	if err != nil {
 		return err
 	}
 	crashpoint.Here(crashpoint.SealLaunchers)
@@ -67,12 +64,28 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	crashpoint.Here(crashpoint.SealSynced)
 	text, err := pyenv.EncodeSeal(pyenv.Seal{
 		Digest: s.Digest, Python: s.Python, Base: s.Base, Created: t.o.Now().UTC().Format(time.RFC3339),
-		Installer: creator(gen), Prefix: gen.abs(), Packages: packages, Skeleton: skeleton,
+		Installer: creator(gen), Prefix: gen.abs(), Packages: packages,
+		Conda: s.Conda, CondaDists: byConda, Skeleton: skeleton,
 	})
 	if err != nil {
 		return err
 	}
 	return atomicfile.Write(t.root, layout.Seal(gen.rel), 0o600, text)
+}
+
+// entries writes everything through which a generation is entered, and returns the
+// distributions that conda brought into it.
+func (t *task) entries(gen place, s resources.Seal) ([]facts.Package, error) {
+	enter := entering{bin: filepath.Join(gen.abs(), "bin")}
+	if len(s.Conda) == 0 {
+		return nil, errors.Join(t.pipSigns(gen), t.launchers(gen, enter))
+	}
+	enter.prefix = gen.abs()
+	byConda, err := pyenv.CondaDists(gen.abs())
+	if err != nil {
+		return nil, err
+	}
+	return byConda, errors.Join(t.condaSigns(gen), t.launchers(gen, enter))
 }
 
 // creator names what made an environment, for people.
@@ -129,7 +142,7 @@ func (t *task) pipSigns(gen place) error {
 
 // launchers writes the programs through which a generation is entered by its real
 // path, whatever link led to them.
-func (t *task) launchers(gen place) error {
+func (t *task) launchers(gen place, enter entering) error {
 	folder := layout.Launchers(gen.rel)
 	if err := t.root.MkdirAll(folder, 0o755); err != nil {
 		return err
@@ -144,18 +157,13 @@ func (t *task) launchers(gen place) error {
 	if err != nil {
 		return err
 	}
-	bin := filepath.Join(gen.abs(), "bin")
 	for _, name := range names {
-		text := "#!/bin/sh\nexec " + resources.ShellQuote(filepath.Join(bin, name)) + " \"$@\"\n"
-		if err := t.launcher(path.Join(folder, name), text, 0o755); err != nil {
+		if err := t.launcher(path.Join(folder, name), enter.program(name), 0o755); err != nil {
 			return err
 		}
 	}
-	for name, line := range activators(bin) {
-		if _, err := os.Lstat(filepath.Join(bin, name)); errors.Is(err, fs.ErrNotExist) {
-			continue // what made the environment does not know that shell
-		}
-		if err := t.launcher(path.Join(folder, name), line+"\n", 0o644); err != nil {
+	for name, text := range enter.activators() {
+		if err := t.launcher(path.Join(folder, name), text, 0o644); err != nil {
 			return err
 		}
 	}
@@ -167,24 +175,4 @@ func (t *task) launcher(name, text string, mode fs.FileMode) error {
 		return err
 	}
 	return t.root.Chmod(name, mode)
-}
-
-// activators are the files to source, each in the words of its shell.
-func activators(bin string) map[string]string {
-	file := func(name string) string { return filepath.Join(bin, name) }
-	return map[string]string{
-		"activate":      ". " + resources.ShellQuote(file("activate")),
-		"activate.fish": "source " + fishQuote(file("activate.fish")),
-		"activate.csh":  "source " + cshQuote(file("activate.csh")),
-	}
-}
-
-// fishQuote quotes one word for fish: within quotes only \ and ' are special.
-func fishQuote(word string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(word) + "'"
-}
-
-// cshQuote quotes one word for csh, where ! acts within quotes too.
-func cshQuote(word string) string {
-	return "'" + strings.NewReplacer(`'`, `'\''`, `!`, `\!`, "\n", "\\\n").Replace(word) + "'"
 }

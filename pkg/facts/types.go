@@ -186,7 +186,12 @@ type Environment struct {
 	// Current is the name of the generation that is visible, "" if none is.
 	Current string `json:"current,omitempty"`
 	// Entry says what of the visible place is missing or wrong, "" if nothing.
-	Entry       string       `json:"entry,omitempty"`
+	Entry string `json:"entry,omitempty"`
+	// Leaks are distributions that this user installed for himself in the same line
+	// of Python ("numpy 2.2.6"), and LeakDir is where: an environment of conda imports
+	// them before its own, unless PYTHONNOUSERSITE is set, as every way in of ours does.
+	Leaks       []string     `json:"leaks,omitempty"`
+	LeakDir     string       `json:"leak_dir,omitempty"`
 	Generations []Generation `json:"generations,omitempty"` // by name; without the unsealed ones
 	Unsealed    []string     `json:"unsealed,omitempty"`    // left by a build that did not end, by name
 }

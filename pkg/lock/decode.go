@@ -13,6 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/rattler"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
@@ -126,6 +127,7 @@ func (r *reader) lock(doc *document) *Lock {
 		}
 	}
 	l := &Lock{Path: r.path, RequiresPython: doc.RequiresPython, Platforms: tool.Platforms, Requests: tool.Requests}
+	l.Conda = r.conda(tool.Conda, tool.Platforms)
 	for i := range doc.Packages {
 		if p, ok := r.pkg(i, &doc.Packages[i], &tool); ok {
 			l.Packages = append(l.Packages, p)
@@ -137,6 +139,42 @@ func (r *reader) lock(doc *document) *Lock {
 	}
 	slices.SortStableFunc(l.Packages, comparePackages)
 	return l
+}
+
+// conda reads the part that conda installs.
+func (r *reader) conda(doc *docConda, platforms []string) *Conda {
+	if doc == nil {
+		return nil
+	}
+	at := r.at.keys["tool.reconcile.conda.channels"]
+	c := &Conda{Channels: doc.Channels, Requests: doc.Requests}
+	seen := map[string]bool{}
+	for _, d := range doc.Packages {
+		p := CondaPackage{Platform: d.Platform, Package: rattler.Package{
+			Name: d.Name, Version: d.Version, Build: d.Build, BuildNumber: d.BuildNumber, Channel: d.Channel, Subdir: d.Subdir,
+			Noarch: d.Noarch, File: d.File, Size: max(0, d.Size), SHA256: d.SHA256, MD5: d.MD5, Depends: d.Depends, Constrains: d.Constrains,
+			License: d.License, SitePackages: d.SitePackages,
+		}}
+		key := p.Platform + " " + p.Name
+		wrong := checkConda(&p)
+		switch {
+		case wrong != "":
+		case !slices.Contains(platforms, p.Platform):
+			wrong = fmt.Sprintf("package %s is for %q, which is no platform of the lock", p.Name, p.Platform)
+		case !slices.Contains(c.Channels, p.Channel):
+			wrong = fmt.Sprintf("package %s is of channel %q, which the lock does not name", p.Name, p.Channel)
+		case seen[key]:
+			wrong = fmt.Sprintf("package %s is locked twice for %s", p.Name, p.Platform)
+		}
+		if wrong != "" {
+			r.problem("lock.conda", at, "", "conda: %s", wrong)
+			continue
+		}
+		seen[key] = true
+		c.Packages = append(c.Packages, p)
+	}
+	slices.SortFunc(c.Packages, compareConda)
+	return c
 }
 
 // comparePackages orders by name, then version.

@@ -63,6 +63,32 @@ type docReconcile struct {
 	Platforms []string         `toml:"platforms"`
 	Requests  []string         `toml:"requests"`
 	Unpacked  map[string]int64 `toml:"unpacked"`
+	Conda     *docConda        `toml:"conda"`
+}
+
+type docConda struct {
+	Channels []string          `toml:"channels"`
+	Requests []string          `toml:"requests"`
+	Packages []docCondaPackage `toml:"packages"`
+}
+
+type docCondaPackage struct {
+	Platform     string   `toml:"platform"`
+	Name         string   `toml:"name"`
+	Version      string   `toml:"version"`
+	Build        string   `toml:"build"`
+	BuildNumber  int64    `toml:"build-number"`
+	Channel      string   `toml:"channel"`
+	Subdir       string   `toml:"subdir"`
+	Noarch       string   `toml:"noarch"`
+	File         string   `toml:"file"`
+	Size         int64    `toml:"size"`
+	SHA256       string   `toml:"sha256"`
+	MD5          string   `toml:"md5"`
+	Depends      []string `toml:"depends"`
+	Constrains   []string `toml:"constrains"`
+	License      string   `toml:"license"`
+	SitePackages string   `toml:"site-packages"`
 }
 
 // file returns the file name of a wheel: its name, or the end of its path or

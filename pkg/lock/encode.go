@@ -1,6 +1,7 @@
 package lock
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ func (l *Lock) Encode() []byte {
 		encodePackage(&b, p)
 	}
 	encodeTool(&b, l, platforms, packages)
+	encodeConda(&b, l.Conda)
 	return []byte(b.String())
 }
 
@@ -64,6 +66,50 @@ func encodeTool(b *strings.Builder, l *Lock, platforms []string, packages []Pack
 			}
 		}
 	}
+}
+
+// encodeConda writes the part that conda installs.
+func encodeConda(b *strings.Builder, c *Conda) {
+	if c == nil {
+		return
+	}
+	b.WriteString("\n# What conda installs, solved for each platform; archives by name and digest.\n[tool.reconcile.conda]\n")
+	fmt.Fprintf(b, "channels = %s\nrequests = %s\n", quoteList(c.Channels), quoteList(slices.Sorted(slices.Values(c.Requests))))
+	for _, p := range slices.SortedFunc(slices.Values(c.Packages), compareConda) {
+		b.WriteString("\n[[tool.reconcile.conda.packages]]\n")
+		for _, kv := range []struct{ key, value string }{
+			{"platform", p.Platform}, {"name", p.Name}, {"version", p.Version}, {"build", p.Build}, {"channel", p.Channel},
+			{"subdir", p.Subdir}, {"noarch", p.Noarch}, {"file", p.File}, {"sha256", p.SHA256}, {"md5", p.MD5},
+			{"license", p.License}, {"site-packages", p.SitePackages},
+		} {
+			if kv.value != "" {
+				fmt.Fprintf(b, "%s = %s\n", kv.key, quote(kv.value))
+			}
+		}
+		fmt.Fprintf(b, "build-number = %d\n", p.BuildNumber)
+		if p.Size > 0 {
+			fmt.Fprintf(b, "size = %d\n", p.Size)
+		}
+		if len(p.Depends) > 0 {
+			fmt.Fprintf(b, "depends = %s\n", quoteList(p.Depends))
+		}
+		if len(p.Constrains) > 0 {
+			fmt.Fprintf(b, "constrains = %s\n", quoteList(p.Constrains))
+		}
+	}
+}
+
+// compareConda orders by platform, then name.
+func compareConda(a, b CondaPackage) int {
+	return cmp.Or(strings.Compare(a.Platform, b.Platform), strings.Compare(a.Name, b.Name))
+}
+
+func quoteList(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = quote(s)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
 // quote writes a TOML basic string.

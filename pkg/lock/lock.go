@@ -5,7 +5,9 @@
 // holds no address of an index: where wheels come from is a fact of a machine,
 // and mirrors differ.
 //
-//  1. Resolve asks uv for the closure of the pins, once a platform.
+//  1. Of environments of type conda, py-rattler solves what conda installs, once a
+//     platform. Resolve asks uv for the closure of the pins, held to what conda
+//     brings already.
 //  2. Of each distribution it keeps the one wheel that the platform would take
 //     (PEP 425); one that would have to be built is an error.
 //  3. The platforms are merged, and Encode writes them, sorted.
@@ -30,6 +32,7 @@ type Lock struct {
 	// Requests are the pins that were locked, "name==version", sorted and
 	// normalised; a manifest with others makes the lock stale.
 	Requests []string
+	Conda    *Conda // what conda installs before them; nil for environments of type venv
 	// Packages are sorted by normalised name. A name comes twice only where two
 	// platforms need different versions.
 	Packages []Package

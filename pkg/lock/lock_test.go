@@ -185,16 +185,16 @@ func TestStale(t *testing.T) {
 		t.Fatal(err)
 	}
 	requests, platforms := []string{"triton==2.1.0", "attrs==26.1.0"}, []string{"macos-arm64", "linux-x86_64"}
-	if p := l.Stale(requests, platforms, "3.10"); p != nil {
+	if p := l.Stale(lock.Asked{Requests: requests, Platforms: platforms, Python: "3.10"}); p != nil {
 		t.Errorf("the order of pins and platforms makes it stale: %v", p)
 	}
 	for found, p := range map[string]*diag.Problem{
-		"not in the lock: attrs==26.2.0":           l.Stale([]string{"attrs==26.2.0", "triton==2.1.0"}, platforms, "3.10"),
-		"not in the manifest: triton==2.1.0":       l.Stale([]string{"attrs==26.1.0"}, platforms, "3.10"),
-		"not locked for linux-aarch64":             l.Stale(requests, append(platforms, "linux-aarch64"), "3.10"),
-		"locked for macos-arm64, which":            l.Stale(requests, platforms[1:], "3.10"),
-		"the manifest asks for 3.11":               l.Stale(requests, platforms, "3.11"),
-		"not in the manifest: attrs==26.1.0\nnot ": l.Stale(nil, platforms, "3.10"),
+		"not in the lock: attrs==26.2.0":           l.Stale(lock.Asked{Requests: []string{"attrs==26.2.0", "triton==2.1.0"}, Platforms: platforms, Python: "3.10"}),
+		"not in the manifest: triton==2.1.0":       l.Stale(lock.Asked{Requests: []string{"attrs==26.1.0"}, Platforms: platforms, Python: "3.10"}),
+		"not locked for linux-aarch64":             l.Stale(lock.Asked{Requests: requests, Platforms: append(platforms, "linux-aarch64"), Python: "3.10"}),
+		"locked for macos-arm64, which":            l.Stale(lock.Asked{Requests: requests, Platforms: platforms[1:], Python: "3.10"}),
+		"the manifest asks for 3.11":               l.Stale(lock.Asked{Requests: requests, Platforms: platforms, Python: "3.11"}),
+		"not in the manifest: attrs==26.1.0\nnot ": l.Stale(lock.Asked{Requests: nil, Platforms: platforms, Python: "3.10"}),
 	} {
 		if p == nil || p.Code != "lock.stale" || !strings.Contains(p.Found, found) {
 			t.Errorf("wanted %q, got %v", found, p)

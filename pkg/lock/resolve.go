@@ -28,6 +28,7 @@ type Request struct {
 	Previous  *Lock // its versions are kept where the pins allow; nil for none
 	Upgrade   bool  // do not keep them
 
+	Conda       *CondaRequest             // nil for environments of type venv
 	UV          string                    // absolute path of uv
 	Interpreter string                    // absolute path of a Python for uv to ask, "" to let it look
 	Cache       string                    // absolute path of uv's cache
@@ -54,7 +55,21 @@ func Resolve(ctx context.Context, req Request) (*Lock, error) {
 		return nil, err
 	}
 	r := resolver{Request: req, sources: map[string]source{}}
+	var conda *Conda
+	if req.Conda != nil {
+		conda = &Conda{Channels: req.Conda.Channels, Requests: req.Conda.Specs}
+	}
 	for _, platform := range slices.Sorted(slices.Values(req.Platforms)) {
+		if conda != nil {
+			list, err := r.solve(ctx, platform)
+			if err != nil {
+				return nil, err
+			}
+			for _, p := range list {
+				conda.Packages = append(conda.Packages, CondaPackage{platform, p})
+			}
+			r.provided = provided(list)
+		}
 		packages, err := r.platform(ctx, platform)
 		if err != nil {
 			return nil, err
@@ -62,7 +77,8 @@ func Resolve(ctx context.Context, req Request) (*Lock, error) {
 		r.resolved = append(r.resolved, resolved{platform, packages})
 	}
 	l := &Lock{
-		Path: req.Path, RequiresPython: requires,
+		Conda: conda,
+		Path:  req.Path, RequiresPython: requires,
 		Platforms: slices.Sorted(slices.Values(req.Platforms)),
 		Packages:  r.merge(),
 	}
@@ -104,6 +120,7 @@ func (r Request) check() error {
 type resolver struct {
 	Request
 	resolved []resolved
+	provided map[string]string // distributions that conda brings on the platform in hand, by name: version
 	sources  map[string]source // where the wheels lie, by file name; never stored
 }
 
@@ -148,7 +165,8 @@ func (r *resolver) platform(ctx context.Context, platform string) ([]Package, er
 	if err != nil {
 		return nil, fmt.Errorf("read what uv resolved for %s: %w", platform, err)
 	}
-	return r.parse(data, platform)
+	packages, err := r.parse(data, platform)
+	return withoutProvided(packages, r.provided), err
 }
 
 // compile runs `uv pip compile` on the text of a requirements file.
@@ -164,6 +182,13 @@ func (r *resolver) compile(ctx context.Context, platform, pins, out string) (str
 	}
 	if r.Interpreter != "" {
 		args = append(args, "--python", r.Interpreter)
+	}
+	if len(r.provided) > 0 {
+		held := filepath.Join(r.Dir, platform+".constraints")
+		if err := os.WriteFile(held, []byte(constraints(r.provided)), 0o600); err != nil {
+			return "", fmt.Errorf("prepare the pins for %s: %w", platform, err)
+		}
+		args = append(args, "--constraints", held)
 	}
 	result, err := command.Run(ctx, command.Command{
 		Program: r.UV, Args: append(args, "--", in), Env: r.IndexEnv, Dir: r.Dir,

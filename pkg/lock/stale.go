@@ -8,14 +8,26 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 )
 
+// Asked is what a manifest asks of a lock.
+type Asked struct {
+	Requests  []string // as Pin.Request writes them
+	Platforms []string
+	Python    string // line
+	// Channels and CondaRequests (CondaSpecs) are of environments of type conda;
+	// without channels there is no part for conda.
+	Channels, CondaRequests []string
+}
+
 // Stale returns the Problem lock.stale when the lock was made for other pins,
-// platforms or another line of Python than the manifest asks for, and nil when
-// it still holds. Requests are as Pin.Request writes them.
-func (l *Lock) Stale(requests, platforms []string, line string) *diag.Problem {
+// platforms, channels or another line of Python than the manifest asks for, and nil
+// when it still holds.
+func (l *Lock) Stale(a Asked) *diag.Problem {
 	var found []string
-	if want, _ := requiresPython(line); want != l.RequiresPython {
-		found = append(found, fmt.Sprintf("locked for Python %s, the manifest asks for %s", l.RequiresPython, line))
+	if want, _ := requiresPython(a.Python); want != l.RequiresPython {
+		found = append(found, fmt.Sprintf("locked for Python %s, the manifest asks for %s", l.RequiresPython, a.Python))
 	}
+	platforms, requests := a.Platforms, a.Requests
+	found = append(found, l.staleConda(a)...)
 	for _, p := range missing(platforms, l.Platforms) {
 		found = append(found, "not locked for "+p)
 	}
@@ -41,6 +53,37 @@ func (l *Lock) Stale(requests, platforms []string, line string) *diag.Problem {
 		Found:   strings.Join(found, "\n"),
 		Hint:    "run `reconcile lock`, and commit the result",
 	}
+}
+
+// staleConda is the same for the part of conda.
+func (l *Lock) staleConda(a Asked) []string {
+	var have Conda
+	if l.Conda != nil {
+		have = *l.Conda
+	}
+	var found []string
+	if !slices.Equal(a.Channels, have.Channels) {
+		found = append(found, fmt.Sprintf("locked with the channels %s, the manifest names %s", orNone(have.Channels), orNone(a.Channels)))
+	}
+	for _, r := range missing(a.CondaRequests, have.Requests) {
+		found = append(found, "not in the lock, for conda: "+r)
+	}
+	for _, r := range missing(have.Requests, a.CondaRequests) {
+		found = append(found, "not in the manifest, for conda: "+r)
+	}
+	for _, platform := range a.Platforms {
+		if len(a.Channels) > 0 && len(have.For(platform)) == 0 {
+			found = append(found, "no packages of conda are locked for "+platform)
+		}
+	}
+	return found
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "(none)"
+	}
+	return strings.Join(list, ", ")
 }
 
 // missing returns what of a is not in b, sorted.

@@ -24,6 +24,7 @@ var codes = map[string]string{
 	"manifest.text":              "A text is empty, too long or has more than one line.",
 	"manifest.name":              "A name holds characters that it may not hold. Names become words of commands, file names and constants, so each sort has its grammar.",
 	"manifest.version":           "A version is not exact. Packages are pinned to one version by PEP 440, Python to a line such as 3.10, models to a commit.",
+	"manifest.build":             "A build of a package of conda is one word, as the channel names it.",
 	"manifest.size":              "A size is a number with a unit: GB is 10^9 bytes, GiB is 2^30.",
 	"manifest.value":             "A value is not one of those that the key knows.",
 	"manifest.path":              "A path is relative to the manifest and stays below it, written in its shortest form. A place outside must be allowed by allow_paths of a host.",

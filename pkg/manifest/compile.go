@@ -9,9 +9,10 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/pkg/diag"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/generation"
 	"github.com/reconcile-ml/reconcile/pkg/lock"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/conda"
 	"github.com/reconcile-ml/reconcile/pkg/resources/directory"
 	"github.com/reconcile-ml/reconcile/pkg/resources/disk"
 	"github.com/reconcile-ml/reconcile/pkg/resources/file"
@@ -139,92 +140,131 @@ func (c *compiler) files() {
 
 // environment adds the selected environment and what it needs.
 func (c *compiler) environment(s Selection, e *Environment) error {
-	var locked *lock.Lock
+	locked, problem, err := c.m.Locked(e)
+	if err != nil {
+		return err
+	}
 	var closure []lock.Dist
-	var problem *diag.Problem // why there is no closure
-	if e.Lock != "" {
-		var err error
-		if locked, problem, err = c.m.Locked(e); err != nil {
-			return err
-		}
-		if problem == nil {
-			closure, problem = e.closure(locked, s.Host.Platform)
+	if problem == nil {
+		if closure, err = locked.For(s.Host.Platform); err != nil {
+			problem = &diag.Problem{
+				Code: "lock.platform", Pos: e.Pos, Summary: err.Error(),
+				Hint: "add " + s.Host.Platform + " to platforms, then run `reconcile lock`",
+			}
 		}
 	}
 	c.requirements(e, closure)
-	if e.Type != "venv" {
-		problem := e.Unmanaged()
-		problem.Severity = diag.Warn
-		c.add(e.Type, e.Name, e.Pos, e.Protect, &unmanaged{environment: e.Name, problem: *problem})
+	c.list = append(c.list, c.m.Tools(e)...)
+	c.pinFiles(e, locked)
+	if e.Type == "conda" {
+		c.conda(s, e, locked, closure, problem)
 		return nil
 	}
-	c.list = append(c.list, c.m.Tools(e)...)
+	c.add("venv", e.Name, e.Pos, e.Protect, &venv.Spec{
+		Name: e.Name, Path: e.Path, Python: e.Python, Prompt: c.m.Project + "-" + e.Name,
+		Installer: e.Installer, Closure: closure, Problem: problem, Proof: e.proof(),
+	})
+	return nil
+}
+
+// proof is what the manifest asks a generation to show.
+func (e *Environment) proof() generation.Proof {
+	return generation.Proof{Imports: e.Imports, ProveCUDA: e.ProveCUDA, QLoRA: (*resources.QLoRA)(e.QLoRA)}
+}
+
+// pinFiles adds the files in which people read the pins, each with its reason.
+func (c *compiler) pinFiles(e *Environment, locked *lock.Lock) {
 	if e.RequirementsFile != "" {
 		c.add("file", e.RequirementsFile, e.requirementsPos, false, &file.Spec{
 			Path: e.RequirementsFile, Content: lock.Requirements(c.m.Project, e.Name, e.Packages, locked),
 		})
 	}
-	spec := &venv.Spec{
-		Name: e.Name, Path: e.Path, Python: e.Python, Prompt: c.m.Project + "-" + e.Name,
-		Installer: e.Installer, Imports: e.Imports, Closure: closure, Problem: problem,
-		ProveCUDA: e.ProveCUDA, QLoRA: (*resources.QLoRA)(e.QLoRA),
-	}
-	c.add("venv", e.Name, e.Pos, e.Protect, spec)
-	return nil
-}
-
-// closure returns what a platform installs of a lock, or why it is not for it.
-func (e *Environment) closure(locked *lock.Lock, platform string) ([]lock.Dist, *diag.Problem) {
-	closure, err := locked.For(platform)
-	if err != nil {
-		return nil, &diag.Problem{
-			Code: "lock.platform", Pos: e.Pos, Summary: err.Error(),
-			Hint: "add " + platform + " to platforms, then run `reconcile lock`",
+	if e.EnvironmentFile != "" {
+		channels := slices.Clone(e.Conda.Channels)
+		if e.Conda.NoDefaults {
+			channels = append(channels, "nodefaults")
 		}
-	}
-	return closure, nil
-}
-
-// Unmanaged returns why this version does not manage an environment; nil if it
-// does.
-func (e *Environment) Unmanaged() *diag.Problem {
-	if e.Type == "venv" {
-		return nil
-	}
-	return &diag.Problem{
-		Code: "environment.not-manageable", Pos: e.Pos,
-		Summary: fmt.Sprintf("environment %s is of type %s, which is declared but not managed by this version", e.Name, e.Type),
-		Hint:    "make this environment by hand; `--env NAME` chooses one of type venv",
+		c.add("file", e.EnvironmentFile, e.environmentPos, false, &file.Spec{Path: e.EnvironmentFile, Content: lock.CondaFile{
+			Project: c.m.Project, Environment: e.Name, Name: e.Conda.Name, Channels: channels, Python: e.Python,
+			Conda: e.Conda.Packages, Pins: e.Packages, Closure: locked,
+		}.Encode()})
 	}
 }
 
-// Tools returns the resources that building or locking an environment of type
-// venv needs: an interpreter of its line, and uv unless pip was asked for.
+// conda adds an environment of type conda, and the entry outside of the project by
+// which conda finds it by name, if that was asked for.
+func (c *compiler) conda(s Selection, e *Environment, locked *lock.Lock, closure []lock.Dist, problem *diag.Problem) {
+	spec := &conda.Spec{
+		Name: e.Name, Path: e.Path, Python: e.Python, Engine: e.Conda.Engine, Installer: e.Installer,
+		Channels: e.Conda.Channels, Requested: e.condaSpecs(), Closure: closure, Problem: problem, Proof: e.proof(),
+	}
+	if problem == nil {
+		spec.Packages = locked.Conda.For(s.Host.Platform)
+	}
+	c.add("conda", e.Name, e.Pos, e.Protect, spec)
+	if e.Conda.Register && s.Host.Home != "" {
+		c.add("link", "conda-"+e.Conda.Name, e.Pos, false, &link.Spec{
+			Path: path.Join(s.Host.Home, ".conda/envs", e.Conda.Name), Target: e.Path, InProject: true,
+		}, resources.Addr{Kind: "conda", Name: e.Name})
+	}
+}
+
+// Tools returns the resources that building an environment needs: an interpreter,
+// uv unless pip was asked for, and for type conda py-rattler unless a client was.
 func (m *Manifest) Tools(e *Environment) []resources.Resource {
+	if e.Type != "conda" {
+		return m.tools(e, e.Python, nil, nil, false)
+	}
+	var unless []string // clients of conda, which bring a pip too
+	if e.Conda.Engine != "rattler" {
+		unless = conda.Clients()
+	}
+	lines := resources.HelperLines() // conda brings the line that is asked for
+	return m.tools(e, lines[0], lines[1:], unless, e.Conda.Engine == "auto" || e.Conda.Engine == "rattler")
+}
+
+// LockTools returns the resources that resolving an environment needs: uv where pip
+// installs too, and py-rattler where a client of conda does.
+func (m *Manifest) LockTools(e *Environment) []resources.Resource {
+	resolving := *e
+	resolving.Installer = "auto"
+	if e.Type != "conda" {
+		return m.Tools(&resolving)
+	}
+	lines := resources.HelperLines()
+	return m.tools(&resolving, lines[0], lines[1:], nil, true)
+}
+
+func (m *Manifest) tools(e *Environment, line string, or, unless []string, rattler bool) []resources.Resource {
 	builds := make([]python.Build, 0, len(m.Interpreters))
 	for _, i := range m.Interpreters {
-		if i.Line == e.Python {
+		if i.Line == line {
 			builds = append(builds, i.Build)
 		}
 	}
 	for _, b := range python.DefaultBuilds() {
-		if strings.HasPrefix(b.Version, e.Python+".") {
+		if strings.HasPrefix(b.Version, line+".") {
 			builds = append(builds, b)
 		}
 	}
 	list := []resources.Resource{{
-		Addr: resources.Addr{Kind: "python", Name: e.Python}, Pos: e.Pos,
-		Spec: &python.Spec{Line: e.Python, Builds: builds},
+		Addr: resources.Addr{Kind: "python", Name: line}, Pos: e.Pos,
+		Spec: &python.Spec{Line: line, Or: or, Unless: unless, Builds: builds},
 	}}
+	add := func(s tool.Spec) {
+		s.Python, s.Or, s.Unless = line, or, unless
+		list = append(list, resources.Resource{Addr: resources.Addr{Kind: "tool", Name: s.Name}, Pos: e.Pos, Spec: &s})
+	}
 	if e.Installer != "pip" {
-		uv := tool.UV()
-		uv.Python = e.Python
-		list = append(list, resources.Resource{Addr: resources.Addr{Kind: "tool", Name: uv.Name}, Pos: e.Pos, Spec: &uv})
+		add(tool.UV())
+	}
+	if rattler {
+		add(tool.Rattler())
 	}
 	return list
 }
 
-// Locked reads the lock of an environment of type venv. A lock that is absent,
+// Locked reads the lock of an environment. A lock that is absent,
 // damaged or made for other pins comes as a problem: `reconcile lock` mends it,
 // and must itself be able to load the manifest. A stale lock is returned too.
 func (m *Manifest) Locked(e *Environment) (*lock.Lock, *diag.Problem, error) {
@@ -239,7 +279,7 @@ func (m *Manifest) Locked(e *Environment) (*lock.Lock, *diag.Problem, error) {
 		}
 		return nil, problems[0], nil
 	}
-	return locked, locked.Stale(e.Requests(), e.Platforms, e.Python), nil
+	return locked, locked.Stale(e.asked()), nil
 }
 
 // CheckLock returns everything that is wrong with the lock of an environment: that
@@ -252,7 +292,7 @@ func (m *Manifest) CheckLock(e *Environment) error {
 	if err != nil {
 		return err
 	}
-	if p := locked.Stale(e.Requests(), e.Platforms, e.Python); p != nil {
+	if p := locked.Stale(e.asked()); p != nil {
 		return p
 	}
 	return nil
@@ -268,21 +308,20 @@ func (e *Environment) Requests() []string {
 	return requests
 }
 
-// unmanaged is an environment of a type that this version cannot make. It is a
-// warning in every plan, and the rest of the machine is brought to the manifest.
-type unmanaged struct {
-	environment string
-	problem     diag.Problem
+// asked is what the environment asks of its lock.
+func (e *Environment) asked() lock.Asked {
+	a := lock.Asked{Requests: e.Requests(), Platforms: e.Platforms, Python: e.Python}
+	if e.Conda != nil {
+		a.Channels, a.CondaRequests = e.Conda.Channels, e.condaSpecs()
+	}
+	return a
 }
 
-// Owns is the environment.
-func (u *unmanaged) Owns() facts.Key { return facts.EnvironmentKey(u.environment) }
-
-// Reads is nothing: the answer does not depend on the machine.
-func (u *unmanaged) Reads() []facts.Key { return nil }
-
-// Diff changes nothing and warns.
-func (u *unmanaged) Diff(facts.View) resources.Change {
-	p := u.problem
-	return resources.Change{Summary: "not managed by this version", Problem: &p}
+// CondaRequest is what solving the part of conda asks, without the wheel that
+// solves it; nil for type venv.
+func (e *Environment) CondaRequest() *lock.CondaRequest {
+	if e.Conda == nil {
+		return nil
+	}
+	return &lock.CondaRequest{Channels: e.Conda.Channels, Specs: e.condaSpecs(), Pos: e.Conda.pos}
 }

@@ -9,6 +9,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/lock"
@@ -25,17 +26,16 @@ type Environment struct {
 	Imports   []string // proved before the environment becomes visible
 	Places    []Place  // directories that lie elsewhere with this environment
 	Protect   bool
-	Path      string   // venv: the visible place
-	Installer string   // venv: "auto", "uv", "pip"
-	Lock      string   // venv: path of the lock
-	Platforms []string // venv: those of the lock
+	Path      string   // the visible place
+	Installer string   // "auto", "uv", "pip"
+	Lock      string   // path of the lock
+	Platforms []string // those of the lock
+	Note      string   // what people should know who choose it, "" for nothing
 	// RequirementsFile is where the pins are written with their reasons, "" for
 	// nowhere; EnvironmentFile is that of conda.
 	RequirementsFile string
 	EnvironmentFile  string
-	CondaName        string
-	Channels         []string
-	Register         bool
+	Conda            *Conda // nil for type venv
 	CUDA             *CUDA
 	GPU              *GPU
 	QLoRA            *QLoRA
@@ -47,19 +47,20 @@ type Environment struct {
 var (
 	environmentShape = shape{"an environment", []string{
 		"type", "python", "packages", "match", "prove", "directories", "protect", "cuda", "gpu",
-		"path", "lock", "platforms", "requirements_file", "installer",
-		"name", "environment_file", "channels", "register",
+		"path", "lock", "platforms", "installer", "note",
+		"requirements_file",
+		"name", "environment_file", "channels", "register", "engine", "conda_packages",
 	}, 3}
 	packageShape = shape{"a package", []string{"name", "version", "why", "extras", "platforms"}, 2}
 )
 
 // The values of environmentShape from these on belong to one type alone.
-const firstVenv, firstConda = 9, 14
+const firstVenv, firstConda = 14, 15
 
 func (l *loader) environments(n *yaml.Node) {
 	l.entries(n, "environments", func(key, value *yaml.Node) {
 		l.name(key, "an environment", isSlug, slugRule)
-		var v [18]*yaml.Node
+		var v [21]*yaml.Node
 		if !l.object(value, &environmentShape, v[:]) {
 			return
 		}
@@ -68,10 +69,12 @@ func (l *loader) environments(n *yaml.Node) {
 		switch e.Type {
 		case "venv":
 			l.foreign(v[firstConda:], environmentShape.keys[firstConda:], "conda")
-			l.venv(e, value, &v)
+			l.locked(e, value, &v)
+			l.venv(e, &v)
 		case "conda":
 			l.foreign(v[firstVenv:firstConda], environmentShape.keys[firstVenv:firstConda], "venv")
-			l.conda(e, &v)
+			l.locked(e, value, &v)
+			l.conda(e, value, &v)
 		}
 		l.m.Environments = append(l.m.Environments, e)
 	})
@@ -87,7 +90,7 @@ func (l *loader) foreign(values []*yaml.Node, keys []string, other string) {
 }
 
 // common reads what both types have.
-func (l *loader) common(e *Environment, v *[18]*yaml.Node) {
+func (l *loader) common(e *Environment, v *[21]*yaml.Node) {
 	if v[0] != nil {
 		e.Type = l.choice(v[0], "type", "venv", "conda")
 	}
@@ -103,25 +106,37 @@ func (l *loader) common(e *Environment, v *[18]*yaml.Node) {
 	e.GPU = l.gpu(v[8])
 }
 
-// venv reads what only type venv has.
-func (l *loader) venv(e *Environment, value *yaml.Node, v *[18]*yaml.Node) {
-	for i := firstVenv; i < firstVenv+3; i++ {
-		if key := environmentShape.keys[i]; v[i] == nil {
-			l.problem(value, "missing-key", fmt.Sprintf("an environment of type venv has no %q", key), "",
-				"add "+map[string]string{"path": "path: .venv", "lock": "lock: locks/pylock." + e.Name + ".toml", "platforms": "platforms: [macos-arm64, linux-x86_64]"}[key])
+// locked reads where an environment can be seen, its lock, and what installs it.
+func (l *loader) locked(e *Environment, value *yaml.Node, v *[21]*yaml.Node) {
+	place, platforms := ".venv", "[macos-arm64, linux-x86_64]"
+	if e.Type == "conda" {
+		place, platforms = layout.DefaultConda(e.Name), "[linux-x86_64]"
+	}
+	for i, example := range []string{"path: " + place, "lock: locks/pylock." + e.Name + ".toml", "platforms: " + platforms} {
+		key := environmentShape.keys[9+i]
+		if v[9+i] == nil && (key != "path" || e.Type != "conda") {
+			l.problem(value, "missing-key", fmt.Sprintf("an environment of type %s has no %q", e.Type, key), "", "add "+example)
 		}
 	}
 	e.Path, e.pathPos = l.placed(v[9], "path")
+	if v[9] == nil && e.Type == "conda" {
+		e.Path, e.pathPos = place, e.Pos
+	}
 	e.Lock, e.lockPos = l.placed(v[10], "lock")
 	if e.Lock != "" && !strings.HasSuffix(e.Lock, ".toml") {
 		l.problem(v[10], "value", "a lock ends in .toml", quote(e.Lock), "write locks/pylock."+e.Name+".toml")
 	}
 	e.Platforms = l.platforms(v[11])
-	e.RequirementsFile, e.requirementsPos = l.placed(v[12], "requirements_file")
 	e.Installer = "auto"
-	if v[13] != nil {
-		e.Installer = l.choice(v[13], "installer", "auto", "uv", "pip")
+	if v[12] != nil {
+		e.Installer = l.choice(v[12], "installer", "auto", "uv", "pip")
 	}
+	e.Note = l.optionalText(v[13], "note")
+}
+
+// venv reads what only type venv has.
+func (l *loader) venv(e *Environment, v *[21]*yaml.Node) {
+	e.RequirementsFile, e.requirementsPos = l.placed(v[firstVenv], "requirements_file")
 }
 
 // platforms reads a list of platforms that a lock can be for.

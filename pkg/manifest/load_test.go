@@ -20,6 +20,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/manifest"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/conda"
 	"github.com/reconcile-ml/reconcile/pkg/resources/directory"
 	"github.com/reconcile-ml/reconcile/pkg/resources/file"
 	"github.com/reconcile-ml/reconcile/pkg/resources/link"
@@ -89,13 +90,12 @@ func TestOwn(t *testing.T) {
 	golden.Check(t, "testdata/paths.py", []byte(m.Files[0].Content))
 
 	list = compile(t, m, gpu1)
-	if got, want := addresses(list), folders+" cuda.remote gpu.remote conda.remote file.scripts/paths.py"; got != want {
+	if got, want := addresses(list), folders+" cuda.remote gpu.remote compat.remote python.3.10 tool.uv tool.rattler file.environment-remote.yml conda.remote file.scripts/paths.py"; got != want {
 		t.Errorf("on a GPU machine: %s\nwant: %s", got, want)
 	}
-	conda := list[slices.IndexFunc(list, func(r resources.Resource) bool { return r.Addr.Kind == "conda" })]
-	c := conda.Spec.Diff(facts.NewView(&facts.Facts{}, conda.Spec.Reads()))
-	if c.Action != resources.None || c.Summary == "" || c.Problem.Code != "environment.not-manageable" || c.Problem.Severity != diag.Warn {
-		t.Errorf("conda.remote is %q: %v", c.Action, c.Problem)
+	spec := list[slices.IndexFunc(list, func(r resources.Resource) bool { return r.Addr.Kind == "conda" })].Spec.(*conda.Spec)
+	if spec.Problem != nil || len(spec.Packages) < 20 || len(spec.Closure) < 60 || spec.QLoRA == nil || !spec.ProveCUDA {
+		t.Errorf("conda.remote has %d packages of conda and %d of Python: %v", len(spec.Packages), len(spec.Closure), spec.Problem)
 	}
 
 	env, _ := m.Select(mac)
@@ -104,7 +104,7 @@ func TestOwn(t *testing.T) {
 			t.Errorf("no note says %q: %s", part, notes)
 		}
 	}
-	if got := fmt.Sprint(m.EnvironmentPaths()); got != "map[local:.venv]" {
+	if got := fmt.Sprint(m.Visible()); got != "map[local:{.venv venv 3.10} remote:{.conda/remote conda 3.10} remote-legacy:{.conda/remote-legacy conda 3.10}]" {
 		t.Errorf("places of environments: %s", got)
 	}
 }
@@ -257,7 +257,7 @@ func TestSelect(t *testing.T) {
 // TestSelectProblems checks the explanation where no environment can be chosen.
 func TestSelectProblems(t *testing.T) {
 	env := func(name, match string) string {
-		return fmt.Sprintf("  %s: {type: conda, python: \"3.10\", packages: []%s}\n", name, match)
+		return fmt.Sprintf("  %[1]s: {type: conda, python: \"3.10\", packages: [], lock: %[1]s.toml, platforms: [linux-x86_64], channels: [c]%[2]s}\n", name, match)
 	}
 	all := head + "environments:\n" + env("a", ", match: {gpu: nvidia, os: [linux, macos]}") + env("b", ", match: {arch: arm64, gpu: nvidia}") +
 		env("c", "") + env("d", ", match: {host: [box, other]}") + env("e", ", match: {os: linux}")

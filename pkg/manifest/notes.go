@@ -12,6 +12,9 @@ func (m *Manifest) Notes(_ Selection, env *Environment) []string {
 		if e != env {
 			notes = append(notes, e.otherNote())
 		}
+		if e == env && e.Note != "" {
+			notes = append(notes, fmt.Sprintf("environment %s: %s", e.Name, e.Note))
+		}
 	}
 	if n := len(m.Models); n > 0 {
 		notes = append(notes, count(n, "model is", "models are")+" declared; this version does not look for them yet")
@@ -33,8 +36,8 @@ func (e *Environment) otherNote() string {
 	} else {
 		note += "is for machines with " + e.Match.String()
 	}
-	if e.Type == "conda" {
-		note += "; this version does not manage conda environments yet"
+	if e.Note != "" {
+		note += "; " + e.Note
 	}
 	return note
 }

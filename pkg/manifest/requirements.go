@@ -137,19 +137,3 @@ func (l *loader) prove(e *Environment, n *yaml.Node) {
 		}
 	}
 }
-
-// conda reads what only type conda has.
-func (l *loader) conda(e *Environment, v *[18]*yaml.Node) {
-	if v[14] != nil {
-		if name, ok := l.scalar(v[14], "name"); ok && l.name(v[14], "a conda environment", isSlug, slugRule) {
-			e.CondaName = name
-		}
-	}
-	e.EnvironmentFile, e.environmentPos = l.placed(v[15], "environment_file")
-	for _, item := range l.items(v[16], "channels") {
-		if name, ok := l.scalar(item, "a channel"); ok && l.name(item, "a channel", isSlug, slugRule) {
-			e.Channels = append(e.Channels, name)
-		}
-	}
-	e.Register = v[17] != nil && l.boolean(v[17], "register")
-}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
@@ -70,14 +71,12 @@ func (m *Manifest) selectByMatch(s Selection) (*Environment, error) {
 	return nil, p
 }
 
-// EnvironmentPaths returns the visible place of each environment of type venv,
-// by name: what probes must look at.
-func (m *Manifest) EnvironmentPaths() map[string]string {
-	paths := make(map[string]string, len(m.Environments))
+// Visible returns the visible place of each environment, by name: what probes must
+// look at.
+func (m *Manifest) Visible() map[string]layout.Visible {
+	places := make(map[string]layout.Visible, len(m.Environments))
 	for _, e := range m.Environments {
-		if e.Type == "venv" {
-			paths[e.Name] = e.Path
-		}
+		places[e.Name] = layout.Visible{Path: e.Path, Type: e.Type, Python: e.Python}
 	}
-	return paths
+	return places
 }

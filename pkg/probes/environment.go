@@ -18,32 +18,52 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
-// entryLinks are the links of a visible environment, as they must be written.
-var entryLinks = []struct{ name, target string }{
-	{"bin", layout.Launchers(layout.GenerationLink)},
-	{"lib", path.Join(layout.GenerationLink, "lib")},
-	{"pyvenv.cfg", path.Join(layout.GenerationLink, "pyvenv.cfg")},
-}
-
-// ignoreAll is what the .gitignore of a visible environment says.
-const ignoreAll = "*\n"
-
 // environment looks at the visible place of an environment and at the
 // generations behind it. Only the visible generation is checked for damage.
 func (p *Prober) environment(name string) (facts.Environment, error) {
 	place, ok := p.Environments[name]
-	e := facts.Environment{Name: name, Path: place}
+	e := facts.Environment{Name: name, Path: place.Path}
 	if !ok {
 		return e, fmt.Errorf("the manifest has no environment %q", name)
 	}
-	if err := p.visible(&e); err != nil {
+	err := p.visible(&e, layout.EntryLinks(place.Type))
+	if err != nil {
 		return e, err
+	}
+	if place.Type == "conda" {
+		if e.LeakDir, e.Leaks, err = p.userSite(place.Python); err != nil {
+			return e, err
+		}
 	}
 	return e, p.generations(&e)
 }
 
+// userSite lists what this user installed for himself in a line of Python, and where
+// (site.getuserbase of the standard library says where that is).
+func (p *Prober) userSite(line string) (dir string, leaks []string, err error) {
+	base := p.dirVariable("PYTHONUSERBASE", p.below(".local"))
+	dir = filepath.Join(base, "lib", "python"+line, "site-packages")
+	switch {
+	case p.system.os == "darwin" && p.environ["PYTHONUSERBASE"] == "":
+		if base = p.below("Library/Python"); base == "" {
+			return "", nil, nil
+		}
+		dir = filepath.Join(base, line, "lib/python/site-packages")
+	case base == "":
+		return "", nil, nil
+	}
+	dists, err := pyenv.Installed(dir)
+	for _, d := range dists {
+		leaks = append(leaks, d.Name+" "+d.Version)
+	}
+	if len(leaks) == 0 {
+		dir = ""
+	}
+	return dir, leaks, err
+}
+
 // visible fills in Foreign, Current and Entry.
-func (p *Prober) visible(e *facts.Environment) error {
+func (p *Prober) visible(e *facts.Environment, links []layout.EntryLink) error {
 	f, err := newLooker(p, &ways{}).look(e.Path)
 	switch {
 	case err != nil:
@@ -68,7 +88,7 @@ func (p *Prober) visible(e *facts.Environment) error {
 			return nil
 		}
 	case isGone(err):
-		if e.Foreign, err = p.unlinked(e.Path); err != nil || e.Foreign != "" {
+		if e.Foreign, err = p.unlinked(e.Path, links); err != nil || e.Foreign != "" {
 			return err
 		}
 	default:
@@ -78,7 +98,7 @@ func (p *Prober) visible(e *facts.Environment) error {
 		e.Foreign = "a directory whose " + layout.GenerationLink + " is not a link"
 		return nil
 	}
-	return p.entry(e)
+	return p.entry(e, links)
 }
 
 // currentOf returns the generation that a link leads to, or what makes the
@@ -105,17 +125,17 @@ func generationName(name string) bool {
 
 // unlinked looks at a directory without a generation: one that a build has just
 // begun, or somebody else's.
-func (p *Prober) unlinked(place string) (foreign string, err error) {
+func (p *Prober) unlinked(place string, links []layout.EntryLink) (foreign string, err error) {
 	entries, err := os.ReadDir(p.abs(place))
 	if err != nil {
 		return "", err
 	}
 	for _, entry := range entries {
-		ours, err := p.isEntry(place, entry.Name())
+		ours, err := p.isEntry(place, entry.Name(), links)
 		if err != nil {
 			return "", err
 		}
-		if !ours && entry.Name() == "pyvenv.cfg" {
+		if !ours && (entry.Name() == "pyvenv.cfg" || entry.Name() == "conda-meta") {
 			return "an environment that reconcile did not make", nil
 		}
 		if !ours && foreign == "" {
@@ -126,43 +146,43 @@ func (p *Prober) unlinked(place string) (foreign string, err error) {
 }
 
 // isEntry reports whether something in a visible place is what we put there.
-func (p *Prober) isEntry(place, name string) (bool, error) {
+func (p *Prober) isEntry(place, name string, links []layout.EntryLink) (bool, error) {
 	full := p.abs(path.Join(place, name))
 	if name == ".gitignore" {
 		b, err := readSmall(full)
-		return string(b) == ignoreAll, err
+		return string(b) == layout.IgnoreAll, err
 	}
 	if atomicfile.IsTemp(name) { // one of these, on its way when apply was killed
 		info, err := os.Lstat(full)
 		return err == nil && !info.IsDir(), err
 	}
-	for _, l := range entryLinks {
-		if l.name != name {
+	for _, l := range links {
+		if l.Name != name {
 			continue
 		}
 		target, err := os.Readlink(full)
 		if isNotLink(err) {
 			return false, nil
 		}
-		return target == l.target, err
+		return target == l.Target, err
 	}
 	return false, nil
 }
 
 // entry says what of the links in the visible place is missing or wrong.
-func (p *Prober) entry(e *facts.Environment) error {
+func (p *Prober) entry(e *facts.Environment, links []layout.EntryLink) error {
 	var wrong []string
-	for _, l := range entryLinks {
-		target, err := os.Readlink(p.abs(path.Join(e.Path, l.name)))
+	for _, l := range links {
+		target, err := os.Readlink(p.abs(path.Join(e.Path, l.Name)))
 		switch {
 		case isGone(err):
-			wrong = append(wrong, l.name+" is missing")
+			wrong = append(wrong, l.Name+" is missing")
 		case isNotLink(err):
-			wrong = append(wrong, l.name+" is not a link")
+			wrong = append(wrong, l.Name+" is not a link")
 		case err != nil:
 			return err
-		case target != l.target:
-			wrong = append(wrong, l.name+" leads to "+target)
+		case target != l.Target:
+			wrong = append(wrong, l.Name+" leads to "+target)
 		}
 	}
 	e.Entry = strings.Join(wrong, ", ")
@@ -220,7 +240,8 @@ func (p *Prober) generation(dir string, visible bool) (g facts.Generation, seale
 	case err != nil:
 		return g, false, err
 	}
-	g.Digest, g.Python, g.Base, g.Created, g.Packages = seal.Digest, seal.Python, seal.Base, seal.Created, seal.Packages
+	g.Digest, g.Python, g.Base, g.Created = seal.Digest, seal.Python, seal.Base, seal.Created
+	g.Packages, g.Conda = seal.Packages, seal.Conda
 	if visible {
 		g.Damage, err = pyenv.CheckFast(dir, seal)
 	}

@@ -41,9 +41,9 @@ const deadline = 10 * time.Second
 // A Prober looks at one machine for one project. It is safe for concurrent use
 // once Environments and Helper are set.
 type Prober struct {
-	// Environments gives the visible path of each environment by its name, as
+	// Environments gives the visible place of each environment by its name, as
 	// the manifest says it. The caller sets it.
-	Environments map[string]string
+	Environments map[string]layout.Visible
 	// Helper is a program whose main function calls Help, by its absolute path: it
 	// is started to ask NVML. With "" nvidia-smi alone is asked. The caller sets it
 	// only to itself and only if HasNVML: a program that does not know the word it

@@ -36,6 +36,11 @@ func (p *Prober) tool(name string) (facts.Tool, error) {
 	if err != nil || own.Path != "" {
 		return own, err
 	}
+	if name == "conda" || name == "mamba" {
+		if t := p.condaTool(name); t.Path != "" || t.Refused != "" {
+			return t, nil
+		}
+	}
 	var unknown, refused *facts.Tool
 	for _, dir := range p.toolDirs() {
 		t, ok := p.machineTool(name, dir)

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"io"
 	"strconv"
 
@@ -78,8 +79,8 @@ func Damage(w io.Writer, list []facts.Damage, o Options) error {
 		}
 		moved = moved || d.What == "moved"
 		thing := d.Thing()
-		if d.Dist != "" && thing == d.Path {
-			thing += " (" + d.Dist + ")"
+		if owner := cmp.Or(d.Dist, d.Conda); owner != "" && thing == d.Path {
+			thing += " (" + owner + ")"
 		}
 		p.hang(0, red, thing+": ", d.Words())
 	}

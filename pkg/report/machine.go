@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -19,15 +20,16 @@ type installed struct {
 
 // environment is what is visible of one environment.
 type environment struct {
-	Name       string            `json:"name"`
-	Path       string            `json:"path"`
-	Foreign    string            `json:"foreign,omitempty"` // why it is not ours
-	Generation string            `json:"generation,omitempty"`
-	Python     string            `json:"python,omitempty"`
-	Base       string            `json:"base,omitempty"` // interpreter it was made from
-	Packages   []facts.Package   `json:"packages"`
-	Damage     []facts.Damage    `json:"damage,omitempty"`
-	Enter      map[string]string `json:"enter,omitempty"` // by shell, and "run" for a single command
+	Name       string               `json:"name"`
+	Path       string               `json:"path"`
+	Foreign    string               `json:"foreign,omitempty"` // why it is not ours
+	Generation string               `json:"generation,omitempty"`
+	Python     string               `json:"python,omitempty"`
+	Base       string               `json:"base,omitempty"` // interpreter it was made from
+	Packages   []facts.Package      `json:"packages"`
+	Conda      []facts.CondaPackage `json:"conda,omitempty"` // packages of conda
+	Damage     []facts.Damage       `json:"damage,omitempty"`
+	Enter      map[string]string    `json:"enter,omitempty"` // by shell, and "run" for a single command
 }
 
 type disk struct {
@@ -74,13 +76,15 @@ func describeEnvironment(e facts.Environment) environment {
 	if g.Packages != nil {
 		out.Packages = g.Packages
 	}
+	out.Conda = g.Conda
 	activate := e.Path + "/bin/activate"
-	out.Enter = map[string]string{
-		"sh":   "source " + resources.ShellQuote(activate),
-		"fish": "source " + resources.ShellQuote(activate+".fish"),
-		"csh":  "source " + resources.ShellQuote(activate+".csh"),
-		"run":  "reconcile run -- COMMAND",
+	out.Enter = map[string]string{"sh": "source " + resources.ShellQuote(activate), "run": "reconcile run -- COMMAND"}
+	if len(g.Conda) > 0 {
+		out.Enter["conda"] = "conda activate " + resources.ShellQuote("./"+e.Path)
+		return out
 	}
+	out.Enter["fish"] = "source " + resources.ShellQuote(activate+".fish")
+	out.Enter["csh"] = "source " + resources.ShellQuote(activate+".csh")
 	return out
 }
 
@@ -148,7 +152,7 @@ func (p *page) built(e environment, l listing) {
 	rows = append(
 		rows,
 		[2]string{"python", python},
-		[2]string{"enter", e.Enter["sh"]},
+		[2]string{"enter", cmp.Or(e.Enter["conda"], e.Enter["sh"])},
 		[2]string{"or", e.Enter["run"]},
 		[2]string{"packages", packagesText(e, l)},
 	)
@@ -170,12 +174,25 @@ func (p *page) built(e environment, l listing) {
 		}
 	}
 	p.columns(4, names)
+	if len(e.Conda) == 0 {
+		return
+	}
+	p.table(2, [][2]string{{"of conda", fmt.Sprint(len(e.Conda))}})
+	names = names[:0]
+	for _, pkg := range e.Conda {
+		names = append(names, pkg.Name+" "+pkg.Version+" "+pkg.Build)
+	}
+	p.columns(4, names)
 }
 
 // packagesText is how many packages there are, what changed among them, and where
 // the list is if it does not follow.
 func packagesText(e environment, l listing) string {
-	switch n := fmt.Sprint(len(e.Packages)); {
+	n := fmt.Sprint(len(e.Packages))
+	if len(e.Conda) > 0 && !l.all {
+		n += fmt.Sprintf(" and %d of conda", len(e.Conda))
+	}
+	switch {
 	case l.all:
 		return n
 	case len(l.changed) > 0:

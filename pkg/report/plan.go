@@ -87,9 +87,12 @@ func (p *page) planNotes(plan *planner.Plan) {
 // makesEnvironment reports whether a plan makes an environment where none was.
 func makesEnvironment(plan *planner.Plan) bool {
 	return slices.ContainsFunc(plan.Items, func(i planner.Item) bool {
-		return i.Resource.Addr.Kind == "venv" && i.Change.Action == resources.Create
+		return isEnvironment(i.Resource.Addr.Kind) && i.Change.Action == resources.Create
 	})
 }
+
+// isEnvironment reports whether a kind is a type of environment.
+func isEnvironment(kind string) bool { return kind == "venv" || kind == "conda" }
 
 // where is such as " (environment local on mac1)".
 func where(plan *planner.Plan) string {
@@ -278,13 +281,17 @@ func (p *page) packages(list []resources.PackageChange) {
 }
 
 func (p *page) packageChange(indent int, c resources.PackageChange) {
+	by := ""
+	if c.Conda {
+		by = " (conda)"
+	}
 	switch {
 	case c.Actual == "":
-		p.hang(indent, green, "+ ", c.Name+" "+c.Desired)
+		p.hang(indent, green, "+ ", c.Name+" "+c.Desired+by)
 	case c.Desired == "":
-		p.hang(indent, red, "- ", c.Name+" "+c.Actual)
+		p.hang(indent, red, "- ", c.Name+" "+c.Actual+by)
 	default:
-		p.hang(indent, yellow, "~ ", c.Name+" "+c.Actual+" -> "+c.Desired)
+		p.hang(indent, yellow, "~ ", c.Name+" "+c.Actual+" -> "+c.Desired+by)
 	}
 }
 

@@ -89,7 +89,11 @@ func stepText(s resources.Step) string {
 	case resources.Prove:
 		return strings.Join(proofTexts(s), "; ")
 	case resources.Seal:
-		return fmt.Sprintf("verify %s and seal %s", count(len(s.Packages), "distribution"), s.Generation)
+		what := count(len(s.Packages), "distribution")
+		if len(s.Conda) > 0 {
+			what = count(len(s.Conda), "package") + " of conda and " + what
+		}
+		return fmt.Sprintf("verify %s and seal %s", what, s.Generation)
 	case resources.Switch:
 		return fmt.Sprintf("make it visible: %s -> %s", s.Link, s.Target)
 	}

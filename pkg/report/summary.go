@@ -36,7 +36,7 @@ func Summary(w io.Writer, r *apply.Result, after Machine) error {
 func (p *page) listing(r *apply.Result, environment string) listing {
 	for i := range r.Items {
 		item := &r.Items[i]
-		if item.Addr != (resources.Addr{Kind: "venv", Name: environment}) || item.Outcome != apply.Done {
+		if !isEnvironment(item.Addr.Kind) || item.Addr.Name != environment || item.Outcome != apply.Done {
 			continue
 		}
 		return listing{all: item.Action == resources.Create || p.o.Verbose, changed: item.Packages}

@@ -117,6 +117,7 @@ const Intact = "intact"
 // A PackageChange is one distribution that comes, goes or changes version.
 type PackageChange struct {
 	Name    string `json:"name"`
+	Conda   bool   `json:"conda,omitempty"`   // a package of conda, not a distribution of Python
 	Actual  string `json:"actual,omitempty"`  // version; "" if it comes
 	Desired string `json:"desired,omitempty"` // version; "" if it goes
 }

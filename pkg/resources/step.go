@@ -137,6 +137,8 @@ type Seal struct {
 	Python     string          `json:"python"`
 	Base       string          `json:"base"`
 	Packages   []facts.Package `json:"packages"`
+	// Conda are the packages that conda-meta must name, no more and no others.
+	Conda []facts.CondaPackage `json:"conda,omitempty"`
 }
 
 // Switch makes a sealed generation the visible one by renaming one link.

@@ -4,6 +4,7 @@ package all
 import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/compat"
+	"github.com/reconcile-ml/reconcile/pkg/resources/conda"
 	"github.com/reconcile-ml/reconcile/pkg/resources/cuda"
 	"github.com/reconcile-ml/reconcile/pkg/resources/directory"
 	"github.com/reconcile-ml/reconcile/pkg/resources/disk"
@@ -19,6 +20,7 @@ import (
 func Kinds() []resources.Kind {
 	return []resources.Kind{
 		compat.Kind,
+		conda.Kind,
 		cuda.Kind,
 		directory.Kind,
 		disk.Kind,

@@ -27,6 +27,10 @@ func Text(c resources.Change) string {
 		fmt.Fprintf(&b, "  package %s: %q -> %q\n", p.Name, p.Actual, p.Desired)
 	}
 	for _, s := range c.Steps {
+		if w, ok := s.(resources.WriteFile); ok && len(w.Content) > longText {
+			w.Content = fmt.Sprintf("(%d bytes)", len(w.Content))
+			s = w
+		}
 		fmt.Fprintf(&b, "  step %s %s\n", resources.StepName(s), oneLine(s))
 	}
 	for _, f := range c.Predicts {
@@ -44,6 +48,10 @@ func Text(c resources.Change) string {
 	}
 	return b.String()
 }
+
+// longText is from how many bytes on a content says nothing to a reader of goldens:
+// that of programs of ours, which have tests of their own.
+const longText = 4096
 
 // oneLine is JSON without the escapes that are meant for web pages.
 func oneLine(v any) string {

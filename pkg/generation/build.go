@@ -1,8 +1,7 @@
-package venv
+package generation
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -13,23 +12,26 @@ import (
 )
 
 // build makes a new generation beside the others and then the visible one.
-func (s *Spec) build(v facts.View, w wanted, env facts.Environment) resources.Change {
-	name := Name(w.digest, env)
+func (d *Desired) build(v facts.View, env facts.Environment, m Maker) resources.Change {
+	name := Name(d.Digest, env)
 	current, exists := env.CurrentGeneration()
-	reused := s.reusable(current)
-	fetched := s.without(reused)
-	g := s.generation(name, w)
-
+	reused := d.reusable(current)
+	fetched := d.without(reused)
+	g := d.generation(name)
 	change := resources.Change{
 		Action:  resources.Create,
-		Summary: fmt.Sprintf("%s in a new generation: %d to install, %d from generation %s", count(len(s.Closure), "package"), len(fetched), len(reused), current.Name),
-		Steps:   s.steps(v, w, env, g, reused, fetched),
+		Summary: fmt.Sprintf("%s in a new generation: %d to install, %d from generation %s", d.count(), len(fetched), len(reused), current.Name),
+		Steps:   d.steps(v, env, g, reused, fetched, m),
 		Need:    need(fetched),
 	}
-	if len(reused) == 0 {
-		change.Summary = fmt.Sprintf("%s in a new generation", count(len(s.Closure), "package"))
+	if !slices.Equal(d.Conda, current.Conda) { // else the cache has them, to link to
+		change.Need.Download += d.CondaNeed.Download
+		change.Need.Disk += d.CondaNeed.Disk
 	}
-	change.Fields, change.Packages = s.differences(w, current)
+	if len(reused) == 0 {
+		change.Summary = fmt.Sprintf("%s in a new generation", d.count())
+	}
+	change.Fields, change.Packages = d.differences(current)
 	if exists {
 		change.Action = resources.Update
 	}
@@ -38,11 +40,19 @@ func (s *Spec) build(v facts.View, w wanted, env facts.Environment) resources.Ch
 	return change
 }
 
+// count is "53 packages", "12 packages of conda and 71 of Python".
+func (d *Desired) count() string {
+	if len(d.Conda) == 0 {
+		return count(len(d.Closure), "package")
+	}
+	return fmt.Sprintf("%s of conda and %d of Python", count(len(d.Conda), "package"), len(d.Closure))
+}
+
 // generation is what will have been built.
-func (s *Spec) generation(name string, w wanted) facts.Generation {
-	g := facts.Generation{Name: name, Digest: w.digest, Python: w.base.Version, Base: w.base.Path}
-	for _, d := range s.Closure {
-		g.Packages = append(g.Packages, facts.Package{Name: d.Name, Version: d.Version, Entry: d.Entry()})
+func (d *Desired) generation(name string) facts.Generation {
+	g := facts.Generation{Name: name, Digest: d.Digest, Python: d.Python, Base: d.Base, Conda: d.Conda}
+	for _, dist := range d.Closure {
+		g.Packages = append(g.Packages, facts.Package{Name: dist.Name, Version: dist.Version, Entry: dist.Entry()})
 	}
 	slices.SortFunc(g.Packages, func(a, b facts.Package) int { return strings.Compare(a.Name, b.Name) })
 	return g
@@ -58,56 +68,35 @@ func after(env facts.Environment, g facts.Generation) facts.Environment {
 }
 
 // steps are those of a build, in order, and the switch.
-func (s *Spec) steps(v facts.View, w wanted, env facts.Environment, g facts.Generation, reused []string, fetched []lock.Dist) []resources.Step {
-	dir := layout.Generation(w.project.State, s.Name, g.Name)
+func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation, reused []string, fetched []lock.Dist, m Maker) []resources.Step {
+	dir := layout.Generation(d.Project.State, d.Environment, g.Name)
 	var steps []resources.Step
 	if slices.Contains(env.Unsealed, g.Name) {
 		steps = append(steps, resources.Remove{Path: dir})
 	}
-	in := s.installer(v, w, dir)
-	steps = append(steps, in.create())
+	steps = append(steps, m.Create(dir)...)
 	if len(reused) > 0 {
-		from := layout.Generation(w.project.State, s.Name, env.Current)
+		from := layout.Generation(d.Project.State, d.Environment, env.Current)
 		steps = append(steps, resources.Reuse{From: from, To: dir, Dists: reused})
 	}
 	if len(fetched) > 0 {
-		if spoilt := rewritten(env, fetched); len(spoilt) > 0 {
-			steps = append(steps, in.forget(spoilt)...)
-		}
-		steps = append(steps,
-			resources.WriteFile{Path: requirementsFile(dir), Mode: 0o644, Content: lock.HashedRequirements(fetched)},
-			in.install())
+		steps = append(steps, m.Install(dir, fetched, rewritten(env, fetched))...)
 	}
 	steps = append(steps, resources.Compile{Generation: dir})
-	if len(s.Imports) > 0 || s.provesGPU() {
-		steps = append(steps, s.proof(v, dir))
+	if proof, needed := d.Proof.step(v, dir); needed {
+		steps = append(steps, proof)
 	}
-	steps = append(steps, resources.Seal{Generation: dir, Digest: g.Digest, Python: g.Python, Base: g.Base, Packages: g.Packages})
-	return append(steps, s.enter(v, w, env, g.Name)...)
-}
-
-// proof is the step that proves a generation, on the GPU that the driver shows.
-func (s *Spec) proof(v facts.View, dir string) resources.Prove {
-	p := resources.Prove{Generation: dir, Imports: s.Imports, CUDA: s.ProveCUDA, QLoRA: s.QLoRA}
-	if s.provesGPU() {
-		nvidia := facts.Get[facts.Nvidia](v, facts.NvidiaKey)
-		p.GPU, p.Driver = nvidia.State == facts.DriverOK && len(nvidia.Devices) > 0, nvidia.CUDA
-	}
-	return p
-}
-
-// requirementsFile lies in the generation, which is new, so nothing stands there.
-func requirementsFile(generation string) string {
-	return path.Join(path.Dir(layout.Seal(generation)), "requirements.txt")
+	steps = append(steps, resources.Seal{Generation: dir, Digest: g.Digest, Python: g.Python, Base: g.Base, Packages: g.Packages, Conda: g.Conda})
+	return append(steps, d.enter(v, env, g.Name)...)
 }
 
 // reusable returns the names of the dists that the visible generation holds
 // undamaged and from the same lock entry. One of another line of Python holds
 // none: its compiled code and its paths are different. Nor does one that was
 // moved here: its programs name the place it came from.
-func (s *Spec) reusable(current facts.Generation) []string {
+func (d *Desired) reusable(current facts.Generation) []string {
 	moved := func(d facts.Damage) bool { return d.What == "moved" }
-	if !strings.HasPrefix(current.Python, s.Python+".") || slices.ContainsFunc(current.Damage, moved) {
+	if line(current.Python) != line(d.Python) || slices.ContainsFunc(current.Damage, moved) {
 		return nil
 	}
 	have := map[string]string{}
@@ -116,13 +105,13 @@ func (s *Spec) reusable(current facts.Generation) []string {
 			have[p.Name] = p.Entry
 		}
 	}
-	for _, d := range current.Damage {
-		delete(have, d.Dist)
+	for _, damage := range current.Damage {
+		delete(have, damage.Dist)
 	}
 	var names []string
-	for _, d := range s.Closure {
-		if have[d.Name] == d.Entry() {
-			names = append(names, d.Name)
+	for _, dist := range d.Closure {
+		if have[dist.Name] == dist.Entry() {
+			names = append(names, dist.Name)
 		}
 	}
 	slices.Sort(names)
@@ -145,11 +134,11 @@ func rewritten(env facts.Environment, dists []lock.Dist) []string {
 }
 
 // without returns the closure without the named dists.
-func (s *Spec) without(names []string) []lock.Dist {
+func (d *Desired) without(names []string) []lock.Dist {
 	var dists []lock.Dist
-	for _, d := range s.Closure {
-		if _, found := slices.BinarySearch(names, d.Name); !found {
-			dists = append(dists, d)
+	for _, dist := range d.Closure {
+		if _, found := slices.BinarySearch(names, dist.Name); !found {
+			dists = append(dists, dist)
 		}
 	}
 	return dists
@@ -171,4 +160,11 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// line returns the line of a version of Python: "3.10" of "3.10.13".
+func line(version string) string {
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	return major + "." + minor
 }

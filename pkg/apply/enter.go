@@ -1,0 +1,146 @@
+package apply
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// entering is how a generation is entered by its real path, whatever link led to
+// it.
+type entering struct {
+	bin    string // of the generation, absolute
+	prefix string // of an environment of conda, absolute; "" for type venv
+}
+
+// program is the launcher of a program. Those of conda expect their environment's
+// programs to be found, and see what a user installed for himself in the same line
+// of Python unless they are told not to.
+func (e entering) program(name string) string {
+	start := "exec " + resources.ShellQuote(filepath.Join(e.bin, name)) + " \"$@\"\n"
+	if e.prefix == "" {
+		return "#!/bin/sh\n" + start
+	}
+	return "#!/bin/sh\nPATH=" + resources.ShellQuote(e.bin) + ":$PATH CONDA_PREFIX=" + resources.ShellQuote(e.prefix) +
+		" PYTHONNOUSERSITE=1\nexport PATH CONDA_PREFIX PYTHONNOUSERSITE\n" + start
+}
+
+// activators are the files to source, each in the words of its shell. Those of type
+// venv lead to the files of what made it, where it knows that shell.
+func (e entering) activators() map[string]string {
+	if e.prefix != "" {
+		return map[string]string{"activate": condaActivate(e.prefix)}
+	}
+	file := func(name string) string { return filepath.Join(e.bin, name) }
+	texts := map[string]string{
+		"activate":      ". " + resources.ShellQuote(file("activate")) + "\n",
+		"activate.fish": "source " + fishQuote(file("activate.fish")) + "\n",
+		"activate.csh":  "source " + cshQuote(file("activate.csh")) + "\n",
+	}
+	for name := range texts {
+		if _, err := os.Lstat(file(name)); errors.Is(err, fs.ErrNotExist) {
+			delete(texts, name)
+		}
+	}
+	return texts
+}
+
+// condaSigns writes what keeps an environment of conda as it is, and bound to its
+// real path. conda (25.5 and later) does not change one with the file frozen (CEP
+// 22), pip and uv do not install into one that is EXTERNALLY-MANAGED (PEP 668).
+func (t *task) condaSigns(gen place) error {
+	sitePackages, _, err := pyenv.SitePackages(gen.abs())
+	if err != nil {
+		return err
+	}
+	const message = "This environment is built from manifest.yaml and is never changed in place. Add the package there, then run: reconcile lock && reconcile apply"
+	activate, deactivate := path.Join(gen.rel, "etc/conda/activate.d"), path.Join(gen.rel, "etc/conda/deactivate.d")
+	for _, f := range []struct{ name, text string }{
+		{path.Join(gen.rel, "conda-meta/frozen"), "{\"message\": \"" + message + "\"}\n"},
+		{path.Join(gen.rel, path.Dir(sitePackages), "EXTERNALLY-MANAGED"), "[externally-managed]\nError = " + message + "\n"},
+		{path.Join(activate, pyenv.ActivateName+".sh"), condaBind(gen.abs())},
+		{path.Join(activate, pyenv.ActivateName+".fish"), condaBindFish(gen.abs())},
+		{path.Join(deactivate, pyenv.ActivateName+".sh"), "unset PYTHONNOUSERSITE\n"},
+		{path.Join(deactivate, pyenv.ActivateName+".fish"), "set -e PYTHONNOUSERSITE\n"},
+	} {
+		if err := t.root.MkdirAll(path.Dir(f.name), 0o755); err != nil {
+			return err
+		}
+		if err := t.launcher(f.name, f.text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// condaBind is sourced by clients of conda once they have put the visible place
+// before PATH and into CONDA_PREFIX. It puts the generation in its place, so that
+// the shell stays in it, leaves it as if it had been activated by that path, and
+// sources the scripts of packages of this generation.
+func condaBind(prefix string) string {
+	g := resources.ShellQuote(prefix)
+	return `# Written by reconcile: the shell stays in this generation, whatever the visible place shows later.
+if [ -n "${CONDA_PREFIX-}" ] && [ "$CONDA_PREFIX" != ` + g + ` ]; then
+  case ":$PATH:" in
+  *":$CONDA_PREFIX/bin:"*) PATH="${PATH%%"$CONDA_PREFIX/bin"*}"` + resources.ShellQuote(prefix+"/bin") + `"${PATH#*"$CONDA_PREFIX/bin"}" ;;
+  esac
+  CONDA_PREFIX=` + g + `
+  export PATH CONDA_PREFIX
+fi
+PYTHONNOUSERSITE=1
+export PYTHONNOUSERSITE
+`
+}
+
+func condaBindFish(prefix string) string {
+	g, bin := fishQuote(prefix), fishQuote(prefix+"/bin")
+	return `# Written by reconcile: the shell stays in this generation, whatever the visible place shows later.
+if set -q CONDA_PREFIX; and test "$CONDA_PREFIX" != ` + g + `
+  set -gx PATH (string replace -- "$CONDA_PREFIX/bin" ` + bin + ` $PATH)
+  set -gx CONDA_PREFIX ` + g + `
+end
+set -gx PYTHONNOUSERSITE 1
+`
+}
+
+// condaActivate is the file to source in sh, bash and zsh where no client of conda is
+// at hand. It sources the scripts of packages and defines deactivate.
+func condaActivate(prefix string) string {
+	return `# Written by reconcile. Enters this generation by its real path; leave it with: deactivate
+if command -v deactivate >/dev/null 2>&1 && [ -n "${_RECONCILE_PATH-}" ]; then deactivate; fi
+_RECONCILE_PATH=$PATH
+_RECONCILE_PREFIX=${CONDA_PREFIX-}
+_RECONCILE_PS1=${PS1-}
+CONDA_PREFIX=` + resources.ShellQuote(prefix) + `
+PATH="$CONDA_PREFIX/bin:$PATH"
+PS1="($(basename "$(dirname "$CONDA_PREFIX")")) ${PS1-}"
+export PATH CONDA_PREFIX
+for _reconcile_script in "$CONDA_PREFIX"/etc/conda/activate.d/*.sh; do . "$_reconcile_script"; done
+deactivate() {
+  for _reconcile_script in "$CONDA_PREFIX"/etc/conda/deactivate.d/*.sh; do . "$_reconcile_script"; done
+  PATH=$_RECONCILE_PATH
+  PS1=$_RECONCILE_PS1
+  if [ -n "$_RECONCILE_PREFIX" ]; then CONDA_PREFIX=$_RECONCILE_PREFIX; else unset CONDA_PREFIX; fi
+  unset _RECONCILE_PATH _RECONCILE_PREFIX _RECONCILE_PS1 _reconcile_script
+  unset -f deactivate
+  hash -r 2>/dev/null || true
+}
+hash -r 2>/dev/null || true
+`
+}
+
+// fishQuote quotes one word for fish: within quotes only \ and ' are special.
+func fishQuote(word string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(word) + "'"
+}
+
+// cshQuote quotes one word for csh, where ! acts within quotes too.
+func cshQuote(word string) string {
+	return "'" + strings.NewReplacer(`'`, `'\''`, `!`, `\!`, "\n", "\\\n").Replace(word) + "'"
+}

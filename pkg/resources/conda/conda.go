@@ -1,0 +1,148 @@
+// Package conda manages Python environments of type conda: generations that are
+// built aside, proved, sealed, and then made visible by one rename (package
+// generation). conda brings the interpreter and what the manifest asks of it, from
+// locked archives; uv or pip bring the rest, from hashed wheels. It leaves alone
+// every environment and every installation of conda that it did not make.
+package conda
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/rattler"
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/generation"
+	"github.com/reconcile-ml/reconcile/pkg/lock"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// Spec is the desired state of one environment.
+type Spec struct {
+	Name      string            `json:"name"`              // of the environment: "remote"
+	Path      string            `json:"path"`              // visible place: ".conda/remote"
+	Python    string            `json:"python"`            // line: "3.10"
+	Engine    string            `json:"engine"`            // "auto", "rattler", "micromamba", "mamba", "conda"
+	Installer string            `json:"installer"`         // "auto", "uv", "pip": for the distributions of Python
+	Channels  []string          `json:"channels"`          // in order of priority
+	Requested []string          `json:"requested"`         // what was solved: lock.CondaSpecs
+	Packages  []rattler.Package `json:"packages"`          // locked for this platform, by name
+	Closure   []lock.Dist       `json:"closure"`           // locked distributions of Python, by name
+	Problem   *diag.Problem     `json:"problem,omitempty"` // why there is no closure: the lock is absent or stale
+	generation.Proof
+}
+
+// Owns is the environment.
+func (s *Spec) Owns() facts.Key { return facts.EnvironmentKey(s.Name) }
+
+// Reads is the environment, its .gitignore, and what a build needs.
+func (s *Spec) Reads() []facts.Key {
+	keys := generation.Reads(s.Name, s.Path)
+	if s.Installer != "pip" {
+		keys = append(keys, facts.ToolKey("uv"))
+	}
+	for _, name := range s.engines() {
+		keys = append(keys, facts.ToolKey(name))
+	}
+	if s.usesRattler() {
+		keys = append(keys, resources.PythonKeys(resources.HelperLines())...)
+	}
+	return append(keys, s.ProofReads()...)
+}
+
+// Diff compares the visible generation with the one that is asked for.
+func (s *Spec) Diff(v facts.View) resources.Change {
+	if p := s.blocked(v); p != nil {
+		return resources.Block(p)
+	}
+	project := facts.Get[facts.Project](v, facts.ProjectKey)
+	host := facts.Get[facts.Host](v, facts.HostKey)
+	d := &generation.Desired{
+		Environment: s.Name, Type: "conda", Path: s.Path, Project: project,
+		Digest: s.Digest(host.Platform), Python: s.python(),
+		Closure: s.Closure, Conda: lock.CondaFacts(s.Packages), CondaNeed: s.need(),
+		Proof: s.Proof,
+	}
+	return d.Change(v, maker{
+		Installer: generation.Installer{Root: project.Root, UV: generation.UV(v, s.Installer)},
+		spec:      s, platform: host.Platform, engine: s.engine(v),
+	})
+}
+
+// python is the version of the interpreter that conda brings, "" without one.
+func (s *Spec) python() string {
+	for i := range s.Packages {
+		if s.Packages[i].Name == "python" {
+			return s.Packages[i].Version
+		}
+	}
+	return ""
+}
+
+// brings reports whether conda brings a package.
+func (s *Spec) brings(name string) bool {
+	for i := range s.Packages {
+		if s.Packages[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// need is what the packages of conda take. Unpacked they are about four times their
+// archives, and lie once in the cache, to which the environment links.
+func (s *Spec) need() resources.Need {
+	var n resources.Need
+	for i := range s.Packages {
+		n.Download += s.Packages[i].Size
+	}
+	n.Disk = 4 * n.Download
+	return n
+}
+
+// mostPrefix is how long the path of an environment may be, in bytes: packages of
+// conda leave room for 255 where they write it into programs.
+const mostPrefix = 254
+
+// blocked says why the environment cannot be made, nil if it can.
+func (s *Spec) blocked(v facts.View) *diag.Problem {
+	if p := generation.Foreign(facts.Get[facts.Environment](v, s.Owns())); p != nil {
+		return p
+	}
+	if s.Problem != nil {
+		p := *s.Problem
+		return &p
+	}
+	if !strings.HasPrefix(s.python(), s.Python+".") {
+		return &diag.Problem{
+			Code: "conda.no-python", Summary: fmt.Sprintf("the lock has no Python %s for conda to install", s.Python),
+			Hint: "run `reconcile lock`, and commit the result",
+		}
+	}
+	project := facts.Get[facts.Project](v, facts.ProjectKey)
+	if p := generation.Unquotable(project); p != nil {
+		return p
+	}
+	prefix := path.Join(project.Root, layout.Generation(project.State, s.Name, "0123456789ab-99"))
+	if len(prefix) > mostPrefix {
+		return &diag.Problem{
+			Code: "conda.long-path", Summary: fmt.Sprintf("the environment would lie at a path of %d bytes, and packages of conda leave room for %d", len(prefix), mostPrefix),
+			Found: prefix, Hint: "move the project to a shorter path",
+		}
+	}
+	if p := generation.ForeignLibc(s.Closure, facts.Get[facts.Host](v, facts.HostKey)); p != nil {
+		return p
+	}
+	if p := s.noEngine(v); p != nil {
+		return p
+	}
+	if generation.UV(v, s.Installer).Path == "" && len(s.Closure) > 0 && (s.Installer == "uv" || !s.brings("pip")) {
+		return &diag.Problem{
+			Code: "environment.installer", Summary: "there is no uv on this machine, and conda brings no pip",
+			Hint: "install uv and put it on PATH, or add pip to `conda_packages`",
+		}
+	}
+	return nil
+}
