@@ -32,8 +32,9 @@ func IsConda(envDir string) (bool, error) {
 // A condaRecord is one file of conda-meta: a package and what it brought.
 type condaRecord struct {
 	facts.CondaPackage
-	file  string // name in conda-meta
-	paths []condaPath
+	file   string // name in conda-meta
+	noarch string // "python", "generic"; "" for others
+	paths  []condaPath
 }
 
 // A condaPath is one file of a package of conda.
@@ -52,7 +53,10 @@ type condaPath struct {
 // readCondaMeta reads conda-meta of an environment, by name of the package; none
 // where there is no such folder. What conda-meta names is what conda installed,
 // which pip may have replaced since: site-packages goes before it.
-func readCondaMeta(envDir string) ([]condaRecord, error) {
+//
+// conda itself notes the files of a noarch package of Python as they lie in the
+// archive, site-packages/… and python-scripts/…; they are returned where they are.
+func readCondaMeta(envDir, sitePackages string) ([]condaRecord, error) {
 	names, err := condaFiles(envDir)
 	if err != nil {
 		return nil, err
@@ -69,6 +73,7 @@ func readCondaMeta(envDir string) ([]condaRecord, error) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
+		records[i].place(sitePackages)
 		return nil
 	})
 	if err != nil {
@@ -105,6 +110,7 @@ func parseCondaRecord(b []byte) (condaRecord, error) {
 		Build     string       `json:"build"`
 		Channel   string       `json:"channel"`
 		Subdir    string       `json:"subdir"`
+		Noarch    any          `json:"noarch"` // text, and in old packages true
 		SHA256    facts.SHA256 `json:"sha256"`
 		PathsData struct {
 			Paths []condaPath `json:"paths"`
@@ -121,6 +127,7 @@ func parseCondaRecord(b []byte) (condaRecord, error) {
 		CondaPackage: facts.CondaPackage{Name: doc.Name, Version: doc.Version, Build: doc.Build, Channel: doc.Channel, Subdir: doc.Subdir, SHA256: doc.SHA256},
 		paths:        doc.PathsData.Paths,
 	}
+	r.noarch, _ = doc.Noarch.(string)
 	if len(r.paths) == 0 { // written before conda 4.3, or with nothing in it
 		for _, f := range doc.Files {
 			r.paths = append(r.paths, condaPath{Path: f})
@@ -134,6 +141,21 @@ func parseCondaRecord(b []byte) (condaRecord, error) {
 		r.paths[i].Path = clean
 	}
 	return r, nil
+}
+
+// place turns paths of an archive into those of the environment.
+func (r *condaRecord) place(sitePackages string) {
+	if r.noarch != "python" {
+		return
+	}
+	for i := range r.paths {
+		p := &r.paths[i].Path
+		if rest, ok := strings.CutPrefix(*p, "site-packages/"); ok {
+			*p = sitePackages + "/" + rest
+		} else if rest, ok := strings.CutPrefix(*p, "python-scripts/"); ok {
+			*p = "bin/" + rest
+		}
+	}
 }
 
 // claims are the files of a package, directories left out.
@@ -186,7 +208,7 @@ func CondaDists(envDir string) ([]facts.Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	records, err := readCondaMeta(envDir)
+	records, err := readCondaMeta(envDir, sitePackages)
 	if err != nil {
 		return nil, err
 	}

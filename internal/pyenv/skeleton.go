@@ -13,9 +13,10 @@ import (
 )
 
 // Skeleton lists the files and links of a generation that belong to no
-// distribution, with their content, so that the seal can hold them: pyvenv.cfg,
-// the activate scripts, the links to the interpreter, our launchers. It refuses
-// what neither an installer nor we are known to write.
+// distribution, and the files of packages of conda of which no client noted what is
+// in them, with their content, so that the seal can hold them: pyvenv.cfg, the
+// activate scripts, the links to the interpreter, our launchers. It refuses what
+// neither an installer nor we are known to write.
 func Skeleton(genDir string) ([]SkeletonFile, error) {
 	sitePackages, _, err := SitePackages(genDir)
 	if err != nil {
@@ -42,10 +43,11 @@ func Skeleton(genDir string) ([]SkeletonFile, error) {
 		}
 		for _, e := range entries {
 			rel := filepath.ToSlash(filepath.Join(dir, e.Name()))
-			if _, claimed := x.claims[rel]; claimed || e.IsDir() || isNoise(e.Name()) || isFrame(rel, false, true) {
+			c, claimed := x.claims[rel]
+			if claimed && !c.unknown() || e.IsDir() || isNoise(e.Name()) || isFrame(rel, false, true) {
 				continue
 			}
-			if !isFrame(rel, false, false) {
+			if !claimed && !isFrame(rel, false, false) {
 				return nil, fmt.Errorf("%s belongs to no distribution", filepath.Join(genDir, rel))
 			}
 			f, err := skeletonFile(genDir, rel, e, &h, &quiet)

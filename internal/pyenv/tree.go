@@ -65,7 +65,7 @@ type records struct {
 // readRecords reads them. Of a distribution that came with a package of conda,
 // conda-meta is read and not the RECORD.
 func readRecords(genDir, sitePackages string) (records, error) {
-	conda, err := readCondaMeta(genDir)
+	conda, err := readCondaMeta(genDir, sitePackages)
 	if err != nil {
 		return records{}, err
 	}
@@ -97,6 +97,10 @@ type claim struct {
 	link   bool   // a link whose target nobody noted
 }
 
+// unknown reports whether a client of conda noted a file without saying what is in
+// it: conda does so of programs that it makes. The seal holds the digest of these.
+func (c *claim) unknown() bool { return c.conda != "" && !c.HasHash && !c.link }
+
 // An index is what should be below some directories of a generation.
 type index struct {
 	scope  map[string]bool  // the directories in question; nil for all
@@ -117,6 +121,9 @@ func newIndex(list records, sitePackages string, seal Seal, scope map[string]boo
 	}
 	for i := range list.conda {
 		for _, c := range list.conda[i].claims() {
+			if sealed, ok := x.claims[c.Path]; ok && c.unknown() && sealed.dist == "" && sealed.conda == "" {
+				continue // the seal says what it was
+			}
 			x.add(c)
 		}
 	}
@@ -211,7 +218,7 @@ func isFrame(rel string, isDir, sealed bool) bool {
 	case "reconcile/":
 		return base == "requirements.txt" || strings.HasPrefix(base, "conda.") // what the installers were given
 	case condaMeta + "/":
-		return strings.HasSuffix(base, ".json") || base == "history" || base == "frozen"
+		return strings.HasSuffix(base, ".json") || base == "history" || base == "frozen" || base == "created_at" || base == "state"
 	case "etc/conda/activate.d/", "etc/conda/deactivate.d/":
 		return strings.HasPrefix(base, ActivateName+".")
 	case "reconcile/bin/":

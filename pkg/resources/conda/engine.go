@@ -132,6 +132,7 @@ func (m maker) client(dir string) resources.Step {
 		Env: []string{
 			"HOME=" + path.Join(cache, "home"), "CONDA_PKGS_DIRS=" + path.Join(cache, "pkgs"), "MAMBA_ROOT_PREFIX=" + cache,
 			"CONDA_SAFETY_CHECKS=enabled", "CONDA_EXTRA_SAFETY_CHECKS=true",
+			"CONDA_ADD_PIP_AS_PYTHON_DEPENDENCY=false", // else a channel without pip has no Python to install
 		},
 		Args: []string{"create", "--yes", "--quiet"},
 	}
