@@ -14,12 +14,12 @@ import (
 // first change, and one that only warns stops nothing.
 func (c *compiler) requirements(e *Environment, closure []lock.Dist) {
 	if e.CUDA != nil {
-		c.add("cuda", e.Name, e.CUDA.Pos, false, &cuda.Spec{Environment: e.Name, Minimum: e.CUDA.Minimum, Severity: e.CUDA.Severity})
+		c.add("cuda", e.Name, e.CUDA.Pos, false, &cuda.Spec{Environment: e.Name, Minimum: e.CUDA.Minimum, Severity: c.severity(e.CUDA.Severity)})
 	}
 	if e.GPU != nil {
 		c.add("gpu", e.Name, e.GPU.Pos, false, &gpu.Spec{
 			Environment: e.Name, Count: e.GPU.Count, Memory: e.GPU.Memory, ByModel: e.GPU.ByModel,
-			Compute: e.GPU.Compute, Severity: e.GPU.Severity,
+			Compute: e.GPU.Compute, Severity: c.severity(e.GPU.Severity),
 		})
 	}
 	packages := compat.Relevant(closure)
@@ -37,9 +37,18 @@ func (c *compiler) requirements(e *Environment, closure []lock.Dist) {
 	pos := e.Pos
 	spec.Severity = diag.Warn
 	if e.CUDA != nil {
-		pos, spec.Severity = e.CUDA.Pos, e.CUDA.Severity
+		pos, spec.Severity = e.CUDA.Pos, c.severity(e.CUDA.Severity)
 	} else if e.GPU != nil {
-		pos, spec.Severity = e.GPU.Pos, e.GPU.Severity
+		pos, spec.Severity = e.GPU.Pos, c.severity(e.GPU.Severity)
 	}
 	c.add("compat", e.Name, pos, false, spec)
+}
+
+// severity is that of a requirement on this machine: what its host's section says
+// goes before what the environment says.
+func (c *compiler) severity(asked diag.Severity) diag.Severity {
+	if c.host != nil && c.host.Severity != nil {
+		return *c.host.Severity
+	}
+	return asked
 }

@@ -75,6 +75,21 @@ compat.train {"environment":"train",` + packages + `}`},
 	}
 }
 
+// TestRequirementsOfHost holds that a machine can ask for less on purpose: a login
+// node builds the environment of the GPU machines.
+func TestRequirementsOfHost(t *testing.T) {
+	m := load(t, head+`hosts: {gpu1: {severity: warn}}
+environments:
+  a: {type: venv, python: "3.10", path: .venv, lock: l.toml, platforms: [linux-x86_64], installer: pip, packages: [], match: {gpu: nvidia}, cuda: {minimum: 12.1}, gpu: {}}
+`)
+	for _, r := range compile(t, m, gpu1)[:2] {
+		body, err := json.Marshal(r.Spec)
+		if err != nil || !strings.Contains(string(body), `"severity":"warn"`) {
+			t.Errorf("%s: %s, %v", r.Addr, body, err)
+		}
+	}
+}
+
 // TestRequirementsWithoutLock holds that what is not locked is not compared, and the
 // rest is checked.
 func TestRequirementsWithoutLock(t *testing.T) {

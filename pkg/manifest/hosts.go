@@ -17,7 +17,10 @@ type Host struct {
 	AllowPaths []string
 	Places     []Place // directories that lie elsewhere
 	SSH        *SSH
-	Pos        diag.Pos
+	// Severity is that of what environments ask of GPUs, on this machine; nil for what
+	// they say. With Warn a login node without a GPU builds the environment on purpose.
+	Severity *diag.Severity
+	Pos      diag.Pos
 	envPos     diag.Pos
 }
 
@@ -31,7 +34,7 @@ type SSH struct {
 }
 
 var (
-	hostShape = shape{"a host", []string{"env", "allow_paths", "directories", "ssh"}, 0}
+	hostShape = shape{"a host", []string{"env", "allow_paths", "directories", "ssh", "severity"}, 0}
 	sshShape  = shape{"ssh", []string{"host", "path", "port"}, 1}
 )
 
@@ -43,7 +46,7 @@ func (l *loader) hosts(n *yaml.Node) {
 			l.problem(key, "duplicate-key", quote(h.Name)+" is given twice: case does not count", "the first one at "+first.String(), "remove one of them")
 		}
 		seen[strings.ToLower(h.Name)] = h.Pos
-		var v [4]*yaml.Node
+		var v [5]*yaml.Node
 		if !l.object(value, &hostShape, v[:]) {
 			return
 		}
@@ -60,6 +63,10 @@ func (l *loader) hosts(n *yaml.Node) {
 		}
 		h.Places = l.places(v[2])
 		h.SSH = l.ssh(v[3])
+		if v[4] != nil {
+			severity := l.severity(v[4])
+			h.Severity = &severity
+		}
 		l.m.Hosts = append(l.m.Hosts, h)
 	})
 }
