@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,10 +16,14 @@ import (
 	"github.com/Masterminds/semver/v3"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/command"
+	"github.com/reconcile-ml/reconcile/internal/indexsay"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/probes"
 	"github.com/reconcile-ml/reconcile/pkg/report"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/conda"
 )
 
@@ -319,7 +324,7 @@ func (p *patient) indexReach() []report.Finding {
 	case settings.NoIndex:
 		return omitted("the settings ask for no index, only for folders of wheels")
 	case settings.URL == "":
-		return omitted("it is the public index, whose address uv and pip know; RECONCILE_INDEX_URL names one to be asked")
+		return p.publicIndex(settings)
 	}
 	if u, err := url.Parse(settings.URL); err == nil && u.Scheme == "file" {
 		if _, err := os.Stat(u.Path); err != nil {
@@ -332,6 +337,39 @@ func (p *patient) indexReach() []report.Finding {
 		return ofProblem(diag.Problems(err)[0])
 	}
 	return answers(p.ctx, client, settings.URL)
+}
+
+// publicIndex lets pip ask for one small thing: it knows the address. Only a pip of
+// the machine is started, none that lies in the project.
+func (p *patient) publicIndex(settings probes.IndexSettings) []report.Finding {
+	for _, line := range resources.HelperLines() {
+		pythons, _ := facts.Find[facts.Pythons](p.facts, facts.PythonKey(line))
+		base, ok := pythons.Usable()
+		if !ok || base.Source == "reconcile" {
+			continue
+		}
+		program, words, ok := resources.PipWords(base, "")
+		if !ok {
+			continue
+		}
+		c := command.Command{
+			Program: program, Env: append(resources.PipEnv(), settings.Environ()...), Timeout: 3 * reachTimeout, Secrets: settings.Secrets(),
+			Args: append(words, "index", "versions", "--disable-pip-version-check", "--no-input", "--no-color", "--timeout", "5", "--retries", "0", "pip"),
+		}
+		result, err := command.Run(p.ctx, c)
+		if err == nil {
+			return well("the public index answers in %s, asked by pip", result.Elapsed.Round(time.Millisecond))
+		}
+		said := err.Error()
+		if ran, ok := errors.AsType[*command.Error](err); ok {
+			said = cmp.Or(strings.Join(indexsay.Message(ran.Tail), "\n"), said)
+			if line, unreached := indexsay.Unreached(strings.Join(ran.Tail, "\n")); unreached {
+				said = line
+			}
+		}
+		return sick("check network, proxy and CA; `reconcile facts` shows the settings, under \"index\". What is in the cache can be installed without", "pip gets no answer from the public index: %s", strings.TrimPrefix(said, "ERROR: "))
+	}
+	return omitted("no Python of this machine has a pip that could ask the public index")
 }
 
 // answers asks an address for its head. Errors are shown without the address, which
