@@ -427,3 +427,21 @@ func TestTooLarge(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestOwnPins holds the files in which this repository shows its pins to its manifest
+// and its locks: people read them, and conda and pip, without reconcile.
+func TestOwnPins(t *testing.T) {
+	m, err := manifest.Load(root, "manifest.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range m.Environments {
+		s := linux
+		s.Environment = e.Name
+		for _, r := range compile(t, m, s) {
+			if f, ok := r.Spec.(*file.Spec); ok && (f.Path == e.RequirementsFile || f.Path == e.EnvironmentFile) {
+				golden.Check(t, filepath.Join("../..", f.Path), []byte(f.Content))
+			}
+		}
+	}
+}
