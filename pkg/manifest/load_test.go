@@ -163,6 +163,15 @@ func TestStarter(t *testing.T) {
 	}
 }
 
+// TestStarterConda takes the comment off the starter's environment of conda.
+func TestStarterConda(t *testing.T) {
+	m := load(t, strings.ReplaceAll(manifest.Starter("p"), "\n  # ", "\n  "))
+	const want = "directory.data directory.scripts disk.storage cuda.remote gpu.remote python.3.10 tool.uv tool.rattler file.environment-remote.yml conda.remote"
+	if got := addresses(compile(t, m, gpu1)); got != want {
+		t.Errorf("%s\nwant: %s", got, want)
+	}
+}
+
 // TestAsWritten checks that values are what the manifest shows, whatever YAML
 // would make of them.
 func TestAsWritten(t *testing.T) {
