@@ -21,8 +21,11 @@ func (a *app) applyCommand() *cobra.Command {
 		Short: "bring this machine to the manifest",
 		Long: long(`
 Shows the plan, asks for "yes", carries it out, proves new environments before
-they become visible, and shows a summary. Stops before the first change if a check
-fails. What was done stays done: after a failure or an interruption, apply again.`,
+they become visible, and shows a summary. Stops before the first change if a check of the
+disk, the NVIDIA driver or its GPUs fails. What a proof needs a GPU for is skipped where
+there is none, and said.
+
+What was done stays done: after a failure or an interruption, apply again.`,
 			changes, exitDone, exitError, exitBlocked, exitPartly, exitLocked, exitInterrupted),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -16,8 +16,9 @@ func (a *app) factsCommand() *cobra.Command {
 		Short: "print what is known of this machine, as JSON",
 		Long: long(`
 Prints as versioned JSON what the manifest reads of this machine: paths, disks,
-interpreters, tools, environments. With --all also what it does not read. Holds no
-secrets; `+"`reconcile plan --facts FILE`"+` plans for the machine elsewhere.`, readOnly, exitDone, exitError),
+interpreters, tools, environments, the NVIDIA driver and its GPUs. With --all also what it
+does not read. Starts no program, but for one question to that driver. Holds no secrets;
+`+"`reconcile plan --facts FILE`"+` plans for the machine elsewhere.`, readOnly, exitDone, exitError),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m, err := a.survey(cmd.Context())

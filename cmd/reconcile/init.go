@@ -20,8 +20,9 @@ func (a *app) initCommand() *cobra.Command {
 		Use:   "init",
 		Short: "write a commented starter manifest",
 		Long: long(`
-Writes manifest.yaml with comments into this folder, as a start. Never overwrites: a
-manifest that is there stays as it is.`, changes, exitDone, exitError),
+Writes manifest.yaml with comments into this folder, as a start: folders, storage, a venv,
+and as a comment an environment of conda for GPU machines. Never overwrites: a manifest
+that is there stays as it is.`, changes, exitDone, exitError),
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if _, err := a.folder(); err != nil {

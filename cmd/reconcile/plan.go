@@ -15,7 +15,8 @@ func (a *app) planCommand() *cobra.Command {
 		Short: "show how this machine differs from the manifest",
 		Long: long(`
 Shows the checks, the changes that apply would make with the commands it would
-run, and the storage summary. Writes nothing, starts no program, uses no network.
+run, and the storage summary. Writes nothing and uses no network. Starts no program, but
+for one question to the NVIDIA driver where the manifest asks for CUDA or a GPU.
 
 With --facts it plans for the machine on which the file was recorded.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
 		Args: noArgs,

@@ -68,8 +68,8 @@ func (a *app) root() *cobra.Command {
 		Use:   "reconcile",
 		Short: "bring this machine to what manifest.yaml says",
 		Long: strings.TrimSpace(`
-reconcile reads manifest.yaml and brings this machine to it: directories, files,
-pinned Python environments, disk requirements.
+reconcile reads manifest.yaml and brings this machine to it: directories, files, pinned
+Python environments (venv, conda). It checks the disk, the NVIDIA driver and its GPUs.
 
   reconcile plan     show how this machine differs; changes nothing
   reconcile apply    make it so, or say exactly why it cannot

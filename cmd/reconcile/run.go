@@ -27,9 +27,10 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "run a command inside the environment",
 		Long: long(`
 Starts a command inside the environment of this machine, bound to the generation
-that is visible now: what an apply changes later does not reach it. The command takes
-the place of this program, with its exit code; everything else of the shell's
-environment stays as it is.`, readOnly, exitError, exitNotExecutable, exitNotFound),
+that is visible now: what an apply changes later does not reach it. In one of conda the
+activation scripts of its packages are sourced first, and packages that the user installed
+for himself stay out. The command takes the place of this program, with its exit code;
+everything else of the shell's environment stays as it is.`, readOnly, exitError, exitNotExecutable, exitNotFound),
 		Example: "  reconcile run -- python -c 'import pandas; print(pandas.__version__)'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
