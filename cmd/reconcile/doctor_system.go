@@ -114,7 +114,7 @@ func (p *patient) chosen() []report.Finding {
 // python looks for the interpreter of the environment, or for any where none is
 // chosen.
 func (p *patient) python() []report.Finding {
-	if p.env != nil {
+	if p.env != nil && p.env.Type != "conda" { // conda brings its own; any line runs the helpers
 		return p.pythonLine(facts.PythonKey(p.env.Python))
 	}
 	var found []report.Finding

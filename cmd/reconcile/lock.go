@@ -31,9 +31,9 @@ func (a *app) lockCommand() *cobra.Command {
 Resolves the packages of every environment that names a lock, for every platform it
 lists, and writes the closure with sizes and hashes. Versions that are locked already
 stay as they are where the pins allow it. For type conda it first solves what conda
-installs, always with py-rattler, whatever client this machine has; that part is solved
-anew each time, and --upgrade makes no difference to it. Needs the package index, and the
-channels of conda. Nothing is installed, but for pinned helpers in .reconcile/tools.
+installs, always with py-rattler, whatever client this machine has; where nothing else is
+asked of conda than before, that part stays. Needs the package index, and for what is
+solved the channels of conda. Nothing is installed, but for pinned helpers in .reconcile/tools.
 
 Commit the result: from then on neither plan nor apply has to resolve anything.`, changes, exitDone, exitError, exitLocked, exitInterrupted),
 		Args: noArgs,

@@ -119,6 +119,7 @@ func (e *environment) visible() (string, error) {
 	}
 	if e.Foreign != "" {
 		p.Found = fmt.Sprintf("%s: %s", e.Path, e.Foreign)
+		p.Hint = "`reconcile plan` says what is in the way"
 	}
 	return "", p
 }

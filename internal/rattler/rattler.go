@@ -30,6 +30,7 @@ type Request struct {
 
 	Specs   []string    `json:"specs,omitempty"`   // solve: "python 3.10.*"
 	Virtual [][3]string `json:"virtual,omitempty"` // solve: name, version and build of what the machine has
+	Locked  []Package   `json:"locked,omitempty"`  // solve: what is kept where the specs allow it
 
 	Prefix    string    `json:"prefix,omitempty"`   // install
 	Packages  []Package `json:"packages,omitempty"` // install

@@ -76,9 +76,11 @@ async def solve(request):
     known = channels(request)
     gateway = rattler.repo_data.Gateway(cache_dir=os.path.join(request["cache"], "repodata"), client=client())
     virtual = [rattler.GenericVirtualPackage(rattler.PackageName(n), rattler.Version(v), rattler.BuildString(b)) for n, v, b in request["virtual"]]
+    kept = [p for p in request.get("locked") or [] if p["channel"] in known]
     records = await rattler.solve(
         sources=list(known.values()), specs=request["specs"], gateway=gateway, virtual_packages=virtual,
         platforms=[request["subdir"], "noarch"], channel_priority=rattler.ChannelPriority.Strict,
+        locked_packages=[record(rattler, p, known[p["channel"]].base_url.rstrip("/")) for p in kept],
     )
     by_url = {channel.base_url.rstrip("/"): name for name, channel in known.items()}
     return [describe(r, by_url) for r in sorted(records, key=lambda r: r.name.normalized)]

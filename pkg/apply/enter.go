@@ -66,8 +66,8 @@ func (t *task) condaSigns(gen place) error {
 		{path.Join(gen.rel, path.Dir(sitePackages), "EXTERNALLY-MANAGED"), "[externally-managed]\nError = " + message + "\n"},
 		{path.Join(activate, pyenv.ActivateName+".sh"), condaBind(gen.abs())},
 		{path.Join(activate, pyenv.ActivateName+".fish"), condaBindFish(gen.abs())},
-		{path.Join(deactivate, pyenv.ActivateName+".sh"), "unset PYTHONNOUSERSITE\n"},
-		{path.Join(deactivate, pyenv.ActivateName+".fish"), "set -e PYTHONNOUSERSITE\n"},
+		{path.Join(deactivate, pyenv.ActivateName+".sh"), condaUnbind},
+		{path.Join(deactivate, pyenv.ActivateName+".fish"), condaUnbindFish},
 	} {
 		if err := t.root.MkdirAll(path.Dir(f.name), 0o755); err != nil {
 			return err
@@ -93,10 +93,23 @@ if [ -n "${CONDA_PREFIX-}" ] && [ "$CONDA_PREFIX" != ` + g + ` ]; then
   CONDA_PREFIX=` + g + `
   export PATH CONDA_PREFIX
 fi
-PYTHONNOUSERSITE=1
-export PYTHONNOUSERSITE
+if [ -z "${PYTHONNOUSERSITE-}" ]; then
+  _RECONCILE_NOUSERSITE=1
+  PYTHONNOUSERSITE=1
+  export PYTHONNOUSERSITE
+fi
 `
 }
+
+// condaUnbind takes back what condaBind set, and nothing that was set before.
+const (
+	condaUnbind = `if [ -n "${_RECONCILE_NOUSERSITE-}" ]; then unset PYTHONNOUSERSITE _RECONCILE_NOUSERSITE; fi
+`
+	condaUnbindFish = `if set -q _RECONCILE_NOUSERSITE
+  set -e PYTHONNOUSERSITE _RECONCILE_NOUSERSITE
+end
+`
+)
 
 func condaBindFish(prefix string) string {
 	g, bin := fishQuote(prefix), fishQuote(prefix+"/bin")
@@ -105,7 +118,10 @@ if set -q CONDA_PREFIX; and test "$CONDA_PREFIX" != ` + g + `
   set -gx PATH (string replace -- "$CONDA_PREFIX/bin" ` + bin + ` $PATH)
   set -gx CONDA_PREFIX ` + g + `
 end
-set -gx PYTHONNOUSERSITE 1
+if not set -q PYTHONNOUSERSITE
+  set -g _RECONCILE_NOUSERSITE 1
+  set -gx PYTHONNOUSERSITE 1
+end
 `
 }
 

@@ -17,18 +17,21 @@ func (d *Desired) build(v facts.View, env facts.Environment, m Maker) resources.
 	current, exists := env.CurrentGeneration()
 	reused := d.reusable(current)
 	fetched := d.without(reused)
+	missing := slices.DeleteFunc(slices.Clone(d.Conda), func(p facts.CondaPackage) bool { return slices.Contains(current.Conda, p) })
 	g := d.generation(name)
 	change := resources.Change{
-		Action:  resources.Create,
-		Summary: fmt.Sprintf("%s in a new generation: %d to install, %d from generation %s", d.count(), len(fetched), len(reused), current.Name),
-		Steps:   d.steps(v, env, g, reused, fetched, m),
-		Need:    need(fetched),
+		Action: resources.Create,
+		Summary: fmt.Sprintf("%s in a new generation: %d to install, %d from generation %s",
+			d.count(), len(fetched)+len(missing), len(reused)+len(d.Conda)-len(missing), current.Name),
+		Steps: d.steps(v, env, g, reused, fetched, m),
+		Need:  need(fetched),
 	}
-	if !slices.Equal(d.Conda, current.Conda) { // else the cache has them, to link to
-		change.Need.Download += d.CondaNeed.Download
-		change.Need.Disk += d.CondaNeed.Disk
+	if len(missing) > 0 {
+		more := d.CondaNeed(missing)
+		change.Need.Download += more.Download
+		change.Need.Disk += more.Disk
 	}
-	if len(reused) == 0 {
+	if len(reused) == 0 && len(missing) == len(d.Conda) {
 		change.Summary = fmt.Sprintf("%s in a new generation", d.count())
 	}
 	change.Fields, change.Packages = d.differences(current)

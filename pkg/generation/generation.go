@@ -35,8 +35,9 @@ type Desired struct {
 	Base        string               // interpreter it is made from; "" where it brings its own
 	Closure     []lock.Dist          // Python distributions, by name
 	Conda       []facts.CondaPackage // packages of conda, by name
-	// CondaNeed is what making the empty environment takes.
-	CondaNeed resources.Need
+	// CondaNeed is what getting packages of conda takes; the others are in the cache,
+	// to link to.
+	CondaNeed func(missing []facts.CondaPackage) resources.Need
 	Proof     Proof
 }
 

@@ -31,8 +31,14 @@ type CondaRequest struct {
 	Pos         diag.Pos
 }
 
-// solve finds what conda installs on one platform.
+// solve finds what conda installs on one platform. What was asked of the previous
+// lock is not asked again: channels grow every hour, and a lock changes when its
+// manifest does.
 func (r *resolver) solve(ctx context.Context, platform string) ([]rattler.Package, error) {
+	locked := r.locked(platform)
+	if len(locked) > 0 && slices.Equal(r.Previous.Conda.Channels, r.Conda.Channels) && slices.Equal(r.Previous.Conda.Requests, r.Conda.Specs) {
+		return locked, nil
+	}
 	dir := filepath.Join(r.Dir, "conda-"+platform)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
@@ -40,7 +46,7 @@ func (r *resolver) solve(ctx context.Context, platform string) ([]rattler.Packag
 	request, err := json.Marshal(rattler.Request{
 		Wheel: r.Conda.Wheel, WheelSHA256: r.Conda.WheelSHA256.String(), Cache: r.Conda.Cache,
 		Channels: r.Conda.Channels, Subdir: rattler.Subdir(platform),
-		Specs: r.Conda.Specs, Virtual: rattler.Virtual(platform),
+		Specs: r.Conda.Specs, Virtual: rattler.Virtual(platform), Locked: locked,
 	})
 	if err != nil {
 		return nil, err
@@ -69,6 +75,15 @@ func (r *resolver) solve(ctx context.Context, platform string) ([]rattler.Packag
 		}
 	}
 	return list, nil
+}
+
+// locked is what the previous lock has for a platform, nothing where that is not to
+// be kept.
+func (r *resolver) locked(platform string) []rattler.Package {
+	if r.Previous == nil || r.Previous.Conda == nil || r.Upgrade {
+		return nil
+	}
+	return r.Previous.Conda.For(platform)
 }
 
 // unsolved says what a failure of py-rattler means for the one who wrote the

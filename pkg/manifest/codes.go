@@ -36,7 +36,6 @@ var codes = map[string]string{
 	"environment.unknown":        "--env names an environment that the manifest does not have.",
 	"environment.none":           "No environment has a match that holds for this machine, and none is chosen by --env or by the host's section.",
 	"environment.ambiguous":      "The match of several environments holds for this machine. Make one of them narrower, or choose by --env or by the host's section.",
-	"environment.not-manageable": "The environment is of a type that is declared but not managed by this version.",
 	"lock.platform":              "The lock is not for the platform of this machine.",
 }
 

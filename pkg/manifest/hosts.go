@@ -21,7 +21,7 @@ type Host struct {
 	// they say. With Warn a login node without a GPU builds the environment on purpose.
 	Severity *diag.Severity
 	Pos      diag.Pos
-	envPos     diag.Pos
+	envPos   diag.Pos
 }
 
 // SSH is where a machine can be reached. Every field is checked to be no option

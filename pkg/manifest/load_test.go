@@ -98,18 +98,6 @@ func TestOwn(t *testing.T) {
 		t.Errorf("conda.remote has %d packages of conda and %d of Python: %v", len(spec.Packages), len(spec.Closure), spec.Problem)
 	}
 
-	legacy := compile(t, m, manifest.Selection{Environment: "remote-legacy", Host: gpu1.Host, GPU: gpu1.GPU})
-	// The files that people read are in the repository, as apply writes them.
-	for name, resources := range map[string][]resources.Resource{
-		"requirements-local.txt": compile(t, m, mac), "environment-remote.yml": list, "environment-remote-legacy.yml": legacy,
-	} {
-		for _, r := range resources {
-			if spec, ok := r.Spec.(*file.Spec); ok && spec.Path == name {
-				golden.Check(t, filepath.Join("../..", name), []byte(spec.Content))
-			}
-		}
-	}
-
 	env, _ := m.Select(mac)
 	for _, part := range []string{"environment remote (conda) is for machines with {gpu: nvidia}", "2 models", "3 folders"} {
 		if notes := strings.Join(m.Notes(mac, env), "\n"); !strings.Contains(notes, part) {

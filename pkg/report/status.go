@@ -18,7 +18,6 @@ const (
 	Drifted   Standing = "drifted"   // it was left as the manifest asks, and differs now
 	Pending   Standing = "pending"   // the manifest asks for what was never applied here
 	Failing   Standing = "failing"   // it cannot be done, or a check fails
-	Unmanaged Standing = "unmanaged" // this version does nothing about it; its problem says why
 )
 
 // A Line is one resource in a status.
@@ -61,8 +60,6 @@ func (m Machine) standing(r *resources.Resource, item *planner.Item) Line {
 	line.Action, line.Problem = item.Change.Action, item.Change.Problem
 	line.Summary = summaryOf(&item.Change)
 	switch {
-	case item.Change.Action == resources.None && !item.Check && item.Change.Problem != nil:
-		line.Standing = Unmanaged
 	case item.Change.Action == resources.None:
 	case item.Change.Action == resources.Blocked:
 		line.Standing = Failing
@@ -112,7 +109,7 @@ func (p *page) statusLine(l Line, width int) {
 	switch l.Standing {
 	case Failing:
 		c = red
-	case Drifted, Pending, Unmanaged:
+	case Drifted, Pending:
 		c = yellow
 	}
 	name := Escape(l.Addr.String())
@@ -136,7 +133,7 @@ func (p *page) standings(plan *planner.Plan, lines []Line) {
 		counts[l.Standing]++
 	}
 	text, c := "", green
-	for _, s := range []Standing{Converged, Drifted, Pending, Failing, Unmanaged} {
+	for _, s := range []Standing{Converged, Drifted, Pending, Failing} {
 		if counts[s] == 0 {
 			continue
 		}

@@ -8,6 +8,7 @@ package conda
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/layout"
@@ -62,7 +63,7 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	d := &generation.Desired{
 		Environment: s.Name, Type: "conda", Path: s.Path, Project: project,
 		Digest: s.Digest(host.Platform), Python: s.python(),
-		Closure: s.Closure, Conda: lock.CondaFacts(s.Packages), CondaNeed: s.need(),
+		Closure: s.Closure, Conda: lock.CondaFacts(s.Packages), CondaNeed: s.need,
 		Proof: s.Proof,
 	}
 	return d.Change(v, maker{
@@ -91,12 +92,14 @@ func (s *Spec) brings(name string) bool {
 	return false
 }
 
-// need is what the packages of conda take. Unpacked they are about four times their
+// need is what packages of conda take. Unpacked they are about four times their
 // archives, and lie once in the cache, to which the environment links.
-func (s *Spec) need() resources.Need {
+func (s *Spec) need(packages []facts.CondaPackage) resources.Need {
 	var n resources.Need
 	for i := range s.Packages {
-		n.Download += s.Packages[i].Size
+		if slices.ContainsFunc(packages, func(p facts.CondaPackage) bool { return p.Name == s.Packages[i].Name }) {
+			n.Download += s.Packages[i].Size
+		}
 	}
 	n.Disk = 4 * n.Download
 	return n

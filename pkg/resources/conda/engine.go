@@ -121,10 +121,9 @@ func (m maker) rattler(dir string) []resources.Step {
 }
 
 // client asks a client of conda for exactly the locked builds, without what else
-// they would need and without the configuration of the user: a home of its own keeps
-// ~/.condarc out, and the environment out of ~/.conda/environments.txt. Whether the
-// archives had the locked digests is seen when the generation is sealed, from what
-// the client noted of them.
+// they would need. A home of its own keeps ~/.condarc out, and the environment out of
+// ~/.conda/environments.txt. Whether the archives had the locked digests is seen when
+// the generation is sealed, from what the client noted of them.
 func (m maker) client(dir string) resources.Step {
 	cache := path.Join(m.Root, layout.Cache("conda"), m.engine.name)
 	r := resources.Run{

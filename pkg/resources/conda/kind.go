@@ -18,7 +18,7 @@ const doc = `A Python environment of conda that holds exactly what its lock name
 | ` + "`requested`" + ` | what was solved |
 | ` + "`packages`" + ` | the locked packages of conda for this platform: version, build, sha256 |
 | ` + "`closure`" + ` | the locked distributions of Python for this platform, with their hashes |
-| ` + "`imports`" + `, ` + "`cuda`" + `, ` + "`qlora`" + ` | what must be proved before the environment becomes visible |
+| ` + "`imports`" + `, ` + "`prove_cuda`" + `, ` + "`qlora`" + ` | what must be proved before the environment becomes visible |
 
 conda brings the interpreter and what ` + "`conda_packages`" + ` asks for; uv or pip bring the
 rest from hashed wheels. No package is in both parts, so that neither replaces what
@@ -33,9 +33,10 @@ shell and its jobs keep what they started with.
 ` + "`auto`" + ` installs with py-rattler, from its pinned wheel, run by a Python 3.10 or later of
 the machine; where there is none, with micromamba, mamba or conda. py-rattler compares
 every archive with the lock and runs no scripts of packages. The clients run link
-scripts, and conda does not compare a local archive; configuration files have no
-effect on any of them. What they noted is compared with the lock before the
-environment can be seen.
+scripts, and conda does not compare a local archive; configuration files of the user
+have no effect on any of them, those of the system and of the client itself have on
+conda and mamba 1. What they noted is compared with the lock before the environment
+can be seen.
 
 What is installed is read from conda-meta and site-packages, never by ` + "`conda list`" + `, which
 deletes records of packages that pip replaced. A folder at ` + "`path`" + ` that reconcile did not
