@@ -62,11 +62,11 @@ func newLockResult(env *manifest.Environment, previous, l *lock.Lock) (*lockResu
 	return r, nil
 }
 
-// count is "53 packages", "70 packages, and 24 of conda".
+// count is "53 packages", "70 packages and 24 of conda".
 func (r *lockResult) count() string {
 	text := count(r.Packages, "package")
 	if r.Conda > 0 {
-		text += fmt.Sprintf(", and %d of conda,", r.Conda)
+		text += fmt.Sprintf(" and %d of conda", r.Conda)
 	}
 	return text
 }
