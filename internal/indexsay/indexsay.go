@@ -50,6 +50,12 @@ func Unreached(output string) (string, bool) {
 	return join(said, deepest), said != ""
 }
 
+// OfConda reports whether it was py-rattler or a client of conda that spoke: what it
+// lacks is an archive of a channel, not a wheel of an index.
+func OfConda(output string) bool {
+	return strings.Contains(output, ".conda") || strings.Contains(output, ".tar.bz2") || strings.Contains(output, "CondaHTTPError") || strings.Contains(output, "repodata")
+}
+
 // isCause reports whether a line gives the cause of the one before.
 func isCause(line string) bool {
 	line = strings.TrimSpace(line)

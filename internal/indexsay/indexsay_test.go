@@ -56,6 +56,9 @@ func TestMismatchedArchive(t *testing.T) {
 	}
 	rattlerNet := "InstallerError: failed to fetch python-3.10.13-h0.tar.bz2\nCaused by: failed to interact with the package cache layer.\n" +
 		"Caused by: Request failed after 3 retries\nCaused by: error sending request for url (http://127.0.0.1:1/x)\nCaused by: Connection refused (os error 111)\n"
+	if !OfConda(rattlerNet) || OfConda(uvNet) || OfConda(pipNet) {
+		t.Error("a channel is taken for an index, or an index for a channel")
+	}
 	if got, _ := Unreached(rattlerNet); got != "InstallerError: failed to fetch python-3.10.13-h0.tar.bz2: Connection refused (os error 111)" {
 		t.Errorf("got %q", got)
 	}

@@ -77,7 +77,12 @@ func noPackages(ran *command.Error) error {
 		}
 		return p
 	}
-	if line, ok := indexsay.Unreached(output); ok {
+	if line, ok := indexsay.Unreached(output); ok && indexsay.OfConda(output) {
+		return &diag.Problem{
+			Code: "apply.channel", Summary: "a channel of conda could not be reached", Found: line,
+			Hint: "check the network; a mirror of all channels goes into .reconcile/local.yaml as `conda_alias`, or RECONCILE_CONDA_ALIAS",
+		}
+	} else if ok {
 		return &diag.Problem{
 			Code: "apply.index", Summary: "the package index could not be reached", Found: line,
 			Hint: "check the network and the settings of the index; `reconcile facts` shows them, under \"index\"",
