@@ -6,6 +6,7 @@
 # pinned wheel, which is compared with its digest and unpacked for this one run into
 # a folder beside the request: nothing that lay there before is imported.
 import asyncio
+import base64
 import hashlib
 import io
 import json
@@ -53,20 +54,34 @@ def unpack(request, folder):
         archive.extractall(folder)
 
 
-def client():
-    """Tries three times, and knows no passwords: neither keyring nor netrc is asked."""
-    from rattler.networking import Client
-    from rattler.networking.middleware import RetryMiddleware
+def alias():
+    """The address below which channels of this machine lie, without user and password,
+    its host, and the header that stands for those two. Addresses end up in conda-meta."""
+    address = urllib.parse.urlsplit(os.environ.get("RECONCILE_CONDA_ALIAS", ""))
+    user, _, host = address.netloc.rpartition("@")
+    secret = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
+    return urllib.parse.urlunsplit(address._replace(netloc=host, path=address.path.rstrip("/") + "/")), host, user and "Basic " + secret
 
-    return Client([RetryMiddleware(3)], user_agent="reconcile", timeout=60)
+
+def client():
+    """Tries three times, and knows no password but that of the alias: neither keyring
+    nor netrc is asked."""
+    from rattler.networking import Client
+    from rattler.networking.middleware import AddHeadersMiddleware, RetryMiddleware
+
+    _, mine, secret = alias()
+
+    def headers(host, path):
+        return {"Authorization": secret} if secret and host == urllib.parse.urlsplit("//" + mine).hostname else None
+
+    return Client([RetryMiddleware(3), AddHeadersMiddleware(headers)], user_agent="reconcile", timeout=60)
 
 
 def channels(request):
     """The channels by the name that the manifest has for each."""
     from rattler import Channel, ChannelConfig
 
-    alias = os.environ.get("RECONCILE_CONDA_ALIAS")  # of this machine: it may hold a password
-    config = ChannelConfig(alias.rstrip("/") + "/") if alias else ChannelConfig()
+    config = ChannelConfig(alias()[0]) if os.environ.get("RECONCILE_CONDA_ALIAS") else ChannelConfig()
     return {name: Channel(name, config) for name in request["channels"]}
 
 

@@ -251,3 +251,23 @@ func FuzzParseLocal(f *testing.F) {
 		}
 	})
 }
+
+// TestCondaAlias holds that the password of a mirror of channels is handed on, and
+// neither recorded nor shown.
+func TestCondaAlias(t *testing.T) {
+	w := newWorld(t)
+	w.environ = append(w.environ, "RECONCILE_CONDA_ALIAS=https://me:s3cr%40t@mirror.example/conda?token=abc")
+	s, err := w.prober().Index()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Fact().CondaAlias; got != "https://mirror.example/conda" {
+		t.Errorf("the fact is %q", got)
+	}
+	if secrets := strings.Join(s.Secrets(), " "); !strings.Contains(secrets, "s3cr@t") || !strings.Contains(secrets, "token=abc") {
+		t.Errorf("not all is secret: %q", secrets)
+	}
+	if env := strings.Join(s.Environ(), "\n"); !strings.Contains(env, "RECONCILE_CONDA_ALIAS=https://me:s3cr%40t@mirror.example/conda?token=abc") {
+		t.Errorf("not handed on: %q", env)
+	}
+}
