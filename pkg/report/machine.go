@@ -14,6 +14,7 @@ import (
 type installed struct {
 	Environments []environment  `json:"environments"`
 	GPU          *facts.GPU     `json:"gpu,omitempty"`
+	Nvidia       *facts.Nvidia  `json:"nvidia,omitempty"` // where the manifest asks for it
 	Disks        []disk         `json:"disks"`
 	Unknown      []unknownThing `json:"unknown,omitempty"`
 }
@@ -59,6 +60,8 @@ func (m Machine) installed() installed {
 			out.Environments = append(out.Environments, describeEnvironment(fact))
 		case facts.GPU:
 			out.GPU = &fact
+		case facts.Nvidia:
+			out.Nvidia = &fact
 		case facts.Disk:
 			out.Disks = append(out.Disks, disk{fact.Path, fact})
 		}
@@ -98,6 +101,9 @@ func (p *page) machine(m Machine) {
 	if has.GPU != nil {
 		rows = append(rows, [2]string{"GPU", gpuText(*has.GPU)})
 	}
+	if has.Nvidia != nil {
+		rows = append(rows, nvidiaRows(*has.Nvidia)...)
+	}
 	for _, d := range has.Disks {
 		rows = append(rows, [2]string{"disk " + d.Path, fmt.Sprintf("%s free of %s", bytesize.Format(d.Free), bytesize.Format(d.Total))})
 	}
@@ -110,6 +116,31 @@ func (p *page) machine(m Machine) {
 	p.heading("Machine")
 	p.table(2, rows)
 	p.blank()
+}
+
+// nvidiaRows tell what the driver says of itself and of each GPU, with memory as the
+// driver counts it.
+func nvidiaRows(n facts.Nvidia) [][2]string {
+	switch n.State {
+	case facts.NoDriver:
+		return nil
+	case facts.DriverBroken:
+		return [][2]string{{"driver", "does not answer: " + n.Reason}}
+	}
+	rows := [][2]string{{"CUDA", cmp.Or(n.CUDA, "not usable: "+n.CUDAReason) + " of driver " + n.Driver}}
+	for _, d := range n.Devices {
+		text := d.Name
+		if d.Problem != "" {
+			text += ": " + d.Problem
+		} else if d.Memory > 0 {
+			text += fmt.Sprintf(", %d MiB, %d MiB used", d.Memory>>20, d.Used>>20)
+		}
+		rows = append(rows, [2]string{fmt.Sprintf("GPU %d", d.Index), text})
+		for _, s := range d.Slices {
+			rows = append(rows, [2]string{"", fmt.Sprintf("MIG %s, %d MiB, %d MiB used", s.Name, s.Memory>>20, s.Used>>20)})
+		}
+	}
+	return rows
 }
 
 func gpuText(g facts.GPU) string {
@@ -177,7 +208,7 @@ func (p *page) built(e environment, l listing) {
 	if len(e.Conda) == 0 {
 		return
 	}
-	p.table(2, [][2]string{{"of conda", fmt.Sprint(len(e.Conda))}})
+	p.line(2, "of conda    %d", len(e.Conda)) // in the column of the rows above
 	names = names[:0]
 	for _, pkg := range e.Conda {
 		names = append(names, pkg.Name+" "+pkg.Version+" "+pkg.Build)

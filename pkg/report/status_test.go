@@ -50,8 +50,27 @@ func machine(o report.Options) report.Machine {
 	return report.Machine{Plan: plan, Resources: list, Facts: known, Applied: applied, Options: o}
 }
 
+// trainer is one with an environment of conda and with GPUs.
+func trainer(o report.Options) report.Machine {
+	m := machine(o)
+	m.Facts.Set(facts.Environment{Name: "remote", Path: ".conda/remote", Current: "27eccbc6611e", Generations: []facts.Generation{{
+		Name: "27eccbc6611e", Python: "3.10.16",
+		Packages: []facts.Package{{Name: "torch", Version: "2.1.2"}},
+		Conda:    []facts.CondaPackage{{Name: "python", Version: "3.10.16", Build: "he725a3c_1_cpython"}, {Name: "tzdata", Version: "2024b", Build: "hc8b5060_0"}},
+	}}})
+	m.Facts.Set(facts.Nvidia{
+		State: facts.DriverOK, Driver: "550.54.15", CUDA: "12.4", Source: "nvml",
+		Devices: []facts.Device{
+			{Index: 0, Name: "NVIDIA H100 80GB HBM3", Memory: 81559 << 20, Used: 4 << 20},
+			{Index: 1, Name: "NVIDIA H100 80GB HBM3", MIG: "enabled", Slices: []facts.Slice{{Name: "3g.40gb", Memory: 40448 << 20}}},
+			{Index: 2, Name: "NVIDIA GeForce RTX 3090", Problem: "GPU is lost"},
+		},
+	})
+	return m
+}
+
 func TestStatus(t *testing.T) {
-	page(t, "status", func(b *bytes.Buffer, o report.Options) error { return report.Status(b, machine(o)) })
+	page(t, "status", func(b *bytes.Buffer, o report.Options) error { return report.Status(b, trainer(o)) })
 }
 
 func TestStatusOfNothing(t *testing.T) {
@@ -67,7 +86,7 @@ func TestStatusOfNothing(t *testing.T) {
 
 func TestStatusJSON(t *testing.T) {
 	var b bytes.Buffer
-	if err := report.StatusJSON(&b, machine(report.Options{})); err != nil {
+	if err := report.StatusJSON(&b, trainer(report.Options{})); err != nil {
 		t.Fatal(err)
 	}
 	golden.Check(t, "testdata/status.json", b.Bytes())
