@@ -218,7 +218,7 @@ func isFrame(rel string, isDir, sealed bool) bool {
 	case "reconcile/":
 		return base == "requirements.txt" || strings.HasPrefix(base, "conda.") // what the installers were given
 	case condaMeta + "/":
-		return strings.HasSuffix(base, ".json") || base == "history" || base == "frozen" || base == "created_at" || base == "state"
+		return strings.HasSuffix(base, ".json") || base == "history" || base == "frozen" || base == "created_at"
 	case "etc/conda/activate.d/", "etc/conda/deactivate.d/":
 		return strings.HasPrefix(base, ActivateName+".")
 	case "reconcile/bin/":
