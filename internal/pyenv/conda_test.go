@@ -426,6 +426,7 @@ func TestParseCondaRecord(t *testing.T) {
 		{"leads out in the middle", `{` + head + `, "paths_data": {"paths": [{"_path": "a/../../x"}]}}`, "leads out"},
 		{"the environment itself", `{` + head + `, "files": ["a/.."]}`, "leads out"},
 		{"no path", `{` + head + `, "paths_data": {"paths": [{"_path": ""}]}}`, "leads out"},
+		{"a zero byte", `{` + head + `, "files": ["a\u0000b"]}`, "leads out"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r, err := parseCondaRecord([]byte(tt.record))
@@ -457,12 +458,12 @@ func FuzzParseCondaRecord(f *testing.F) {
 			t.Errorf("%q gives %+v", b, r)
 		}
 		for _, p := range r.paths {
-			if !filepath.IsLocal(p.Path) || filepath.Clean(p.Path) != p.Path || p.Path == "." {
+			if !filepath.IsLocal(p.Path) || filepath.Clean(p.Path) != p.Path || p.Path == "." || strings.Contains(p.Path, "\x00") {
 				t.Errorf("%q gives the path %q", b, p.Path)
 			}
 		}
 		for _, c := range r.claims() {
-			if c.conda != r.Name || c.HasHash && c.SHA256.IsZero() {
+			if c.Size < -1 || c.conda != r.Name || c.HasHash && c.SHA256.IsZero() {
 				t.Errorf("%q claims %+v", b, c)
 			}
 		}

@@ -101,8 +101,8 @@ func condaFiles(envDir string) ([]string, error) {
 // errCondaRecord is what a file of conda-meta gives that no client wrote.
 var errCondaRecord = errors.New("is not a record of conda")
 
-// parseCondaRecord reads one file of conda-meta. A path that is absolute or leads
-// out of the environment is an error.
+// parseCondaRecord reads one file of conda-meta. A path that is absolute, leads
+// out of the environment or can be none of a file is an error.
 func parseCondaRecord(b []byte) (condaRecord, error) {
 	var doc struct {
 		Name      string       `json:"name"`
@@ -135,7 +135,7 @@ func parseCondaRecord(b []byte) (condaRecord, error) {
 	}
 	for i := range r.paths {
 		clean := path.Clean(r.paths[i].Path)
-		if !filepath.IsLocal(clean) || clean == "." {
+		if !filepath.IsLocal(clean) || clean == "." || strings.Contains(clean, "\x00") {
 			return condaRecord{}, fmt.Errorf("%w: the path %.200q leads out of the environment", errCondaRecord, r.paths[i].Path)
 		}
 		r.paths[i].Path = clean
@@ -174,7 +174,7 @@ func (r *condaRecord) claims() []claim {
 			c.SHA256, c.HasHash = p.InPrefix, true
 		case p.Placeholder != "":
 			c.HasHash = false // rewritten, and the client did not say into what
-		case p.Size != nil:
+		case p.Size != nil && *p.Size >= 0:
 			c.Size = *p.Size
 		}
 		list = append(list, c)
