@@ -443,6 +443,23 @@ func TestParseCondaRecord(t *testing.T) {
 	}
 }
 
+// TestDamagedCondaRecord cuts a record: that is damage like any other, and keeps
+// nobody from looking at the rest.
+func TestDamagedCondaRecord(t *testing.T) {
+	want := facts.Damage{What: "changed", Path: "conda-meta/tiny-1.0-pyh0_0.json"}
+	for _, way := range []string{"unstamped", "verify", "deep"} {
+		dir, seal := newPrefix(t, fourPackages())
+		put(t, filepath.Join(dir, want.Path), "{", 0o644)
+		damage := lookAt(t, way, dir, seal)
+		if !slices.Contains(damage, want) || slices.ContainsFunc(damage, func(d facts.Damage) bool { return d.Conda == "tiny" && d.What == "missing" }) {
+			t.Errorf("%s: %v", way, damage)
+		}
+		if _, err := CondaDists(dir); !errors.Is(err, errCondaRecord) {
+			t.Errorf("the distributions that conda brought, though one record is not known: %v", err)
+		}
+	}
+}
+
 func FuzzParseCondaRecord(f *testing.F) {
 	f.Add([]byte(`{"name": "a", "version": "1", "build": "0", "files": ["bin/a", "../x"]}`))
 	f.Add([]byte(`{"name": "a", "version": "1", "paths_data": {"paths": [{"_path": "a//b/", "path_type": "softlink", "size_in_bytes": -5}]}}`))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -35,6 +36,7 @@ type condaRecord struct {
 	file   string // name in conda-meta
 	noarch string // "python", "generic"; "" for others
 	paths  []condaPath
+	err    error // why it could not be read, if it is malformed
 }
 
 // A condaPath is one file of a package of conda.
@@ -52,7 +54,9 @@ type condaPath struct {
 
 // readCondaMeta reads conda-meta of an environment, by name of the package; none
 // where there is no such folder. What conda-meta names is what conda installed,
-// which pip may have replaced since: site-packages goes before it.
+// which pip may have replaced since: site-packages goes before it. A record that no
+// client wrote has its error and nothing else; the error returned is that of a file
+// that could not be looked at.
 //
 // conda itself notes the files of a noarch package of Python as they lie in the
 // archive, site-packages/… and python-scripts/…; they are returned where they are.
@@ -68,11 +72,10 @@ func readCondaMeta(envDir, sitePackages string) ([]condaRecord, error) {
 		if err != nil {
 			return err
 		}
-		records[i], err = parseCondaRecord(b)
-		records[i].file = names[i]
-		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+		if records[i], err = parseCondaRecord(b); err != nil {
+			records[i].err = fmt.Errorf("%s: %w", file, err)
 		}
+		records[i].file = names[i]
 		records[i].place(sitePackages)
 		return nil
 	})
@@ -212,6 +215,11 @@ func CondaDists(envDir string) ([]facts.Package, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range records {
+		if err := records[i].err; err != nil {
+			return nil, err
+		}
+	}
 	return condaDists(envDir, sitePackages, records)
 }
 
@@ -238,6 +246,10 @@ func compareConda(records []condaRecord, sealed []facts.CondaPackage) []facts.Da
 	var damage []facts.Damage
 	for i := range records {
 		r := &records[i]
+		if r.err != nil { // said of the file, which is that of a package by its name only
+			maps.DeleteFunc(want, func(_ string, p facts.CondaPackage) bool { return condaFile(p) == r.file })
+			continue
+		}
 		p, ok := want[r.Name]
 		at := facts.Damage{Path: path.Join(condaMeta, r.file), Conda: r.Name}
 		switch {
@@ -252,7 +264,12 @@ func compareConda(records []condaRecord, sealed []facts.CondaPackage) []facts.Da
 		delete(want, r.Name)
 	}
 	for _, p := range want {
-		damage = append(damage, facts.Damage{What: "missing", Path: path.Join(condaMeta, p.Name+"-"+p.Version+"-"+p.Build+".json"), Conda: p.Name})
+		damage = append(damage, facts.Damage{What: "missing", Path: path.Join(condaMeta, condaFile(p)), Conda: p.Name})
 	}
 	return damage
+}
+
+// condaFile is the name of a package's record in conda-meta.
+func condaFile(p facts.CondaPackage) string {
+	return p.Name + "-" + p.Version + "-" + p.Build + ".json"
 }

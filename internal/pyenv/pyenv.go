@@ -18,7 +18,7 @@
 //
 //	missing      a file of a RECORD, or a whole distribution, is not there
 //	foreign      a file, directory or distribution that nothing accounts for
-//	changed      another size, digest or sort of file than recorded; a RECORD that cannot be read
+//	changed      another size, digest or sort of file than recorded; a RECORD or a record of conda that cannot be read
 //	doubled      two RECORDs claim one path with different contents
 //	interpreter  bin/python or the home in pyvenv.cfg leads nowhere
 //	package      a distribution in another version than sealed, or twice

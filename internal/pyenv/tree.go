@@ -120,6 +120,9 @@ func newIndex(list records, sitePackages string, seal Seal, scope map[string]boo
 		})
 	}
 	for i := range list.conda {
+		if list.conda[i].err != nil {
+			x.damage = append(x.damage, facts.Damage{What: "changed", Path: path.Join(condaMeta, list.conda[i].file)})
+		}
 		for _, c := range list.conda[i].claims() {
 			if sealed, ok := x.claims[c.Path]; ok && c.unknown() && sealed.dist == "" && sealed.conda == "" {
 				continue // the seal says what it was
