@@ -271,6 +271,10 @@ func TestCondaDamage(t *testing.T) {
 			facts.Damage{What: "missing", Path: "lib/python3.1", Conda: "python"}, all},
 		{"a file in the place of a link", func(t *testing.T, dir string) { rewrite(t, dir, "bin/python", "elf") },
 			facts.Damage{What: "changed", Path: "bin/python", Conda: "python"}, all},
+		{"a link leads elsewhere", func(t *testing.T, dir string) {
+			remove(t, filepath.Join(dir, "bin/python"))
+			link(t, "/bin/sh", filepath.Join(dir, "bin/python"))
+		}, facts.Damage{What: "changed", Path: "bin/python", Conda: "python"}, all},
 		{"metadata changed in place", func(t *testing.T, dir string) {
 			put(t, filepath.Join(dir, site, "tiny-1.0.dist-info/METADATA"), "Name: tinY\nVersion: 1.0\n", 0o644)
 		}, facts.Damage{What: "changed", Path: site + "/tiny-1.0.dist-info/METADATA", Conda: "tiny"}, []string{"deep"}},

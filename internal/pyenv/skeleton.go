@@ -13,10 +13,10 @@ import (
 )
 
 // Skeleton lists the files and links of a generation that belong to no
-// distribution, and the files of packages of conda of which no client noted what is
-// in them, with their content, so that the seal can hold them: pyvenv.cfg, the
-// activate scripts, the links to the interpreter, our launchers. It refuses what
-// neither an installer nor we are known to write.
+// distribution, and those of packages of conda of which no client noted what is in
+// them or where they lead, with their content, so that the seal can hold them:
+// pyvenv.cfg, the activate scripts, the links to the interpreter, our launchers. It
+// refuses what neither an installer nor we are known to write.
 func Skeleton(genDir string) ([]SkeletonFile, error) {
 	sitePackages, _, err := SitePackages(genDir)
 	if err != nil {

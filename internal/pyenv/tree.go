@@ -97,9 +97,10 @@ type claim struct {
 	link   bool   // a link whose target nobody noted
 }
 
-// unknown reports whether a client of conda noted a file without saying what is in
-// it: conda does so of programs that it makes. The seal holds the digest of these.
-func (c *claim) unknown() bool { return c.conda != "" && !c.HasHash && !c.link }
+// unknown reports whether a client of conda noted a file without saying what is in it
+// or where it leads: so of every link, and conda of programs that it makes. The seal
+// knows of these.
+func (c *claim) unknown() bool { return c.conda != "" && !c.HasHash }
 
 // An index is what should be below some directories of a generation.
 type index struct {
@@ -124,9 +125,6 @@ func newIndex(list records, sitePackages string, seal Seal, scope map[string]boo
 			x.damage = append(x.damage, facts.Damage{What: "changed", Path: path.Join(condaMeta, list.conda[i].file)})
 		}
 		for _, c := range list.conda[i].claims() {
-			if sealed, ok := x.claims[c.Path]; ok && c.unknown() && sealed.dist == "" && sealed.conda == "" {
-				continue // the seal says what it was
-			}
 			x.add(c)
 		}
 	}
@@ -159,6 +157,11 @@ func (x *index) add(c claim) {
 	old, twice := x.claims[c.Path]
 	if !twice {
 		x.claims[c.Path] = c
+		return
+	}
+	if c.unknown() && old.dist == "" && old.conda == "" { // sealed: it is known now
+		old.conda = c.conda
+		x.claims[c.Path] = old
 		return
 	}
 	if old.SHA256 != c.SHA256 || old.Sum != c.Sum || old.Size != c.Size {
