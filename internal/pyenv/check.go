@@ -187,7 +187,7 @@ func comparePackages(genDir, sitePackages string, seal Seal) ([]facts.Damage, er
 		return nil, err
 	}
 	var damage []facts.Damage
-	expected := slices.Concat(seal.Packages, seal.CondaDists)
+	expected := slices.Concat(seal.CondaDists, seal.Packages) // of one in both, what the lock has for pip counts
 	want := make(map[string]string, len(expected))
 	for _, p := range expected {
 		want[p.Name] = p.Version

@@ -372,6 +372,17 @@ func TestTwoClaimOneFile(t *testing.T) {
 	}
 }
 
+// TestOneOfBothParts asks for a distribution of pip that conda brought in another
+// version: what was asked for is not there.
+func TestOneOfBothParts(t *testing.T) {
+	dir, seal := newPrefix(t, fourPackages())
+	fresh := Seal{Conda: seal.Conda, Packages: append(slices.Clone(seal.Packages), facts.Package{Name: "tiny", Version: "3.0"})}
+	want := facts.Damage{What: "package", Path: site + "/tiny-1.0.dist-info", Dist: "tiny", Version: "1.0", Sealed: "3.0"}
+	if damage := verify(t, dir, fresh, false); !slices.Contains(damage, want) {
+		t.Errorf("%v", damage)
+	}
+}
+
 // TestHarmlessInConda changes what Python and systems change by themselves.
 func TestHarmlessInConda(t *testing.T) {
 	dir, seal := newPrefix(t, fourPackages())
