@@ -27,7 +27,8 @@ func (e entering) program(name string) string {
 	if e.prefix == "" {
 		return "#!/bin/sh\n" + start
 	}
-	return "#!/bin/sh\nPATH=" + resources.ShellQuote(e.bin) + ":$PATH CONDA_PREFIX=" + resources.ShellQuote(e.prefix) +
+	// Without a search path none is added: an empty entry is the folder one is in.
+	return "#!/bin/sh\nPATH=" + resources.ShellQuote(e.bin) + "${PATH:+:$PATH} CONDA_PREFIX=" + resources.ShellQuote(e.prefix) +
 		" PYTHONNOUSERSITE=1\nexport PATH CONDA_PREFIX PYTHONNOUSERSITE\n" + start
 }
 
@@ -66,8 +67,8 @@ func (t *task) condaSigns(gen place) error {
 		{path.Join(gen.rel, path.Dir(sitePackages), "EXTERNALLY-MANAGED"), "[externally-managed]\nError = " + message + "\n"},
 		{path.Join(activate, pyenv.ActivateName+".sh"), condaBind(gen.abs())},
 		{path.Join(activate, pyenv.ActivateName+".fish"), condaBindFish(gen.abs())},
-		{path.Join(deactivate, pyenv.ActivateName+".sh"), condaUnbind},
-		{path.Join(deactivate, pyenv.ActivateName+".fish"), condaUnbindFish},
+		{path.Join(deactivate, pyenv.ActivateName+".sh"), condaLeave},
+		{path.Join(deactivate, pyenv.ActivateName+".fish"), condaLeaveFish},
 	} {
 		if err := t.root.MkdirAll(path.Dir(f.name), 0o755); err != nil {
 			return err
@@ -88,61 +89,69 @@ func condaBind(prefix string) string {
 	return `# Written by reconcile: the shell stays in this generation, whatever the visible place shows later.
 if [ -n "${CONDA_PREFIX-}" ] && [ "$CONDA_PREFIX" != ` + g + ` ]; then
   case ":$PATH:" in
-  *":$CONDA_PREFIX/bin:"*) PATH="${PATH%%"$CONDA_PREFIX/bin"*}"` + resources.ShellQuote(prefix+"/bin") + `"${PATH#*"$CONDA_PREFIX/bin"}" ;;
+  *":$CONDA_PREFIX/bin:"*)
+    PATH=":$PATH:"
+    PATH="${PATH%%":$CONDA_PREFIX/bin:"*}:"` + resources.ShellQuote(prefix+"/bin") + `":${PATH#*":$CONDA_PREFIX/bin:"}"
+    PATH="${PATH#:}"
+    PATH="${PATH%:}"
+    ;;
   esac
   CONDA_PREFIX=` + g + `
   export PATH CONDA_PREFIX
 fi
-if [ -z "${PYTHONNOUSERSITE-}" ]; then
-  _RECONCILE_NOUSERSITE=1
-  PYTHONNOUSERSITE=1
-  export PYTHONNOUSERSITE
-fi
+_RECONCILE_SITE="${PYTHONNOUSERSITE+=$PYTHONNOUSERSITE}"
+PYTHONNOUSERSITE=1
+export PYTHONNOUSERSITE
 `
 }
 
-// condaUnbind takes back what condaBind set, and nothing that was set before.
-const (
-	condaUnbind = `if [ -n "${_RECONCILE_NOUSERSITE-}" ]; then unset PYTHONNOUSERSITE _RECONCILE_NOUSERSITE; fi
+// condaLeave undoes what condaBind did beside conda's own variables.
+const condaLeave = `if [ -n "${_RECONCILE_SITE-}" ]; then PYTHONNOUSERSITE="${_RECONCILE_SITE#=}"; else unset PYTHONNOUSERSITE; fi
+unset _RECONCILE_SITE
 `
-	condaUnbindFish = `if set -q _RECONCILE_NOUSERSITE
-  set -e PYTHONNOUSERSITE _RECONCILE_NOUSERSITE
-end
-`
-)
 
 func condaBindFish(prefix string) string {
 	g, bin := fishQuote(prefix), fishQuote(prefix+"/bin")
 	return `# Written by reconcile: the shell stays in this generation, whatever the visible place shows later.
 if set -q CONDA_PREFIX; and test "$CONDA_PREFIX" != ` + g + `
-  set -gx PATH (string replace -- "$CONDA_PREFIX/bin" ` + bin + ` $PATH)
+  set -l i (contains -i -- "$CONDA_PREFIX/bin" $PATH); and set PATH[$i] ` + bin + `
   set -gx CONDA_PREFIX ` + g + `
 end
-if not set -q PYTHONNOUSERSITE
-  set -g _RECONCILE_NOUSERSITE 1
-  set -gx PYTHONNOUSERSITE 1
-end
+set -q PYTHONNOUSERSITE; and set -g _RECONCILE_SITE $PYTHONNOUSERSITE
+set -gx PYTHONNOUSERSITE 1
 `
 }
 
+const condaLeaveFish = `if set -q _RECONCILE_SITE
+  set -gx PYTHONNOUSERSITE $_RECONCILE_SITE
+  set -e _RECONCILE_SITE
+else
+  set -e PYTHONNOUSERSITE
+end
+`
+
 // condaActivate is the file to source in sh, bash and zsh where no client of conda is
-// at hand. It sources the scripts of packages and defines deactivate.
+// at hand. It sources the scripts of packages and defines deactivate, which puts back
+// what was there: a value after "=", nothing for a variable that was not set. What was
+// activated before, by this or by an environment of type venv, is left first, since a
+// shell knows one deactivate.
 func condaActivate(prefix string) string {
 	return `# Written by reconcile. Enters this generation by its real path; leave it with: deactivate
-if command -v deactivate >/dev/null 2>&1 && [ -n "${_RECONCILE_PATH-}" ]; then deactivate; fi
-_RECONCILE_PATH=$PATH
-_RECONCILE_PREFIX=${CONDA_PREFIX-}
-_RECONCILE_PS1=${PS1-}
+if [ -n "${_RECONCILE_PATH-}${VIRTUAL_ENV-}" ] && [ "$(command -v deactivate 2>/dev/null)" = deactivate ]; then deactivate; fi
+_RECONCILE_PATH="=$PATH"
+_RECONCILE_PREFIX="${CONDA_PREFIX+=$CONDA_PREFIX}"
+_RECONCILE_PS1="${PS1+=$PS1}"
 CONDA_PREFIX=` + resources.ShellQuote(prefix) + `
 PATH="$CONDA_PREFIX/bin:$PATH"
-PS1="($(basename "$(dirname "$CONDA_PREFIX")")) ${PS1-}"
+PS1=` + resources.ShellQuote("("+path.Base(path.Dir(prefix))+") ") + `"${PS1-}"
 export PATH CONDA_PREFIX
 for _reconcile_script in "$CONDA_PREFIX"/etc/conda/activate.d/*.sh; do . "$_reconcile_script"; done
+unset _reconcile_script
 deactivate() {
   for _reconcile_script in "$CONDA_PREFIX"/etc/conda/deactivate.d/*.sh; do . "$_reconcile_script"; done
-  PATH=$_RECONCILE_PATH
-  PS1=$_RECONCILE_PS1
-  if [ -n "$_RECONCILE_PREFIX" ]; then CONDA_PREFIX=$_RECONCILE_PREFIX; else unset CONDA_PREFIX; fi
+  PATH="${_RECONCILE_PATH#=}"
+  if [ -n "$_RECONCILE_PS1" ]; then PS1="${_RECONCILE_PS1#=}"; else unset PS1; fi
+  if [ -n "$_RECONCILE_PREFIX" ]; then CONDA_PREFIX="${_RECONCILE_PREFIX#=}"; else unset CONDA_PREFIX; fi
   unset _RECONCILE_PATH _RECONCILE_PREFIX _RECONCILE_PS1 _reconcile_script
   unset -f deactivate
   hash -r 2>/dev/null || true

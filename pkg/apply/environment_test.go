@@ -43,7 +43,7 @@ for pin in sys.argv[2:]:
         if "bin/" in path:
             os.chmod(full, 0o755)
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-        record += "%s,sha256=%s,%d\n" % (path, digest, len(text))
+        record += "%s,sha256=%s,%d\n" % (path, digest, len(text.encode()))
     # A few wheels carry bytecode, which is older than its source once unpacked.
     cache = "%s/__pycache__/__init__.cpython-%d%d.pyc" % ((name,) + sys.version_info[:2])
     os.makedirs(os.path.join(lib, name, "__pycache__"), exist_ok=True)
