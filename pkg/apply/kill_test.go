@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/state"
 )
@@ -63,6 +65,8 @@ var scenarios = map[string]scenario{
 	"first":       {"", "new", wantFiles, soundFiles},
 	"change":      {"old", "new", wantFiles, soundFiles},
 	"environment": {"one", "two", wantGenerations, soundEnvironment},
+	"conda":       {"one", "two", wantCondaGenerations, soundCondaEnvironment},
+	"first conda": {"", "two", wantCondaGenerations, soundCondaEnvironment},
 }
 
 // wantFiles has every sort of item that is not an environment.
@@ -131,6 +135,29 @@ func soundEnvironment(w *world, start, goal string) {
 	got := w.enter("python", "-B", "-c", "import alpha.late, beta.late, sys; print(sys.prefix.rpartition('/')[2], alpha.version, beta.late.version)")
 	if got != start+" 1 1" && got != goal+" 1 2" {
 		w.t.Errorf("the environment is neither old nor new: %s", got)
+	}
+}
+
+func wantCondaGenerations(w *world, goal string) []resources.Resource {
+	return []resources.Resource{wantCondaEnvironment(w, os.Getenv("APPLY_PYTHON"), goal, map[string]string{"one": "1.0", "two": "2.0"}[goal])}
+}
+
+// soundCondaEnvironment enters through the visible place, where something is visible:
+// what conda and what pip brought come from one complete generation.
+func soundCondaEnvironment(w *world, start, goal string) {
+	w.t.Helper()
+	if _, err := os.Lstat(w.path(".venv/generation")); err != nil && start == "" {
+		return
+	}
+	got := w.enter("python", "-B", "-c", "import os, sys, tiny.late, beta.late; print(sys.prefix.rpartition('/')[2], tiny.late.version, beta.late.version, os.environ['CONDA_PREFIX'] == sys.prefix)")
+	if got != goal+" 2.0 1 True" && (start != "one" || got != "one 1.0 1 True") {
+		w.t.Errorf("the environment is neither old nor new: %s", got)
+	}
+	seal, err := pyenv.ReadSeal(w.path(".venv/generation"))
+	check(w.t, err)
+	damage, err := pyenv.Verify(w.t.Context(), w.path(layout.Generation(part, "local", path.Base(seal.Prefix))), seal, true, nil)
+	if err != nil || len(damage) > 0 {
+		w.t.Errorf("the visible generation: %v, %v", damage, err)
 	}
 }
 
@@ -229,8 +256,10 @@ func (s *sweep) killAt(t *testing.T, w *world, at string) {
 			t.Errorf("the journal forgot that we made %s: %+v", r.Addr, e)
 		}
 	}
-	if sw := st.Switches("local"); s.name == "environment" && (len(sw) != 2 || sw[1].To != s.goal) {
-		t.Errorf("switches are %+v", sw)
+	if sw := st.Switches("local"); s.python != "" {
+		if want := 1 + min(1, len(s.start)); len(sw) != want || sw[want-1].To != s.goal {
+			t.Errorf("switches are %+v", sw)
+		}
 	}
 }
 
@@ -238,9 +267,9 @@ func TestKilledAnywhere(t *testing.T) {
 	binary := crashing(t)
 	seen := map[string]bool{}
 	t.Run("sweep", func(t *testing.T) {
-		for _, name := range []string{"first", "change", "environment"} {
+		for _, name := range []string{"first", "change", "environment", "conda", "first conda"} {
 			s := &sweep{binary: binary, name: name, scenario: scenarios[name]}
-			if name == "environment" {
+			if name != "first" && name != "change" {
 				s.python = real(t)
 				t.Setenv("APPLY_PYTHON", s.python)
 			}
