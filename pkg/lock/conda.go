@@ -1,6 +1,7 @@
 package lock
 
 import (
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -134,6 +135,8 @@ func checkConda(p *CondaPackage) string {
 	if !ok {
 		archive, ok = strings.CutSuffix(p.File, ".tar.bz2")
 	}
+	var sum facts.SHA256
+	_, notHex := hex.DecodeString(p.MD5)
 	switch {
 	case !ValidCondaName(p.Name):
 		return fmt.Sprintf("package %q has no proper name", p.Name)
@@ -143,8 +146,24 @@ func checkConda(p *CondaPackage) string {
 		return fmt.Sprintf("file %q is not that of %s %s %s", p.File, p.Name, p.Version, p.Build)
 	case p.Subdir != "noarch" && p.Subdir != rattler.Subdir(p.Platform):
 		return fmt.Sprintf("package %s is of %q, which %s does not install", p.Name, p.Subdir, p.Platform)
-	case len(p.SHA256) != 64 || new(facts.SHA256).UnmarshalText([]byte(p.SHA256)) != nil:
+	case p.Noarch != "" && p.Noarch != "python" && p.Noarch != "generic":
+		return fmt.Sprintf("package %s is noarch of a sort that is not known: %q", p.Name, p.Noarch)
+	case len(p.SHA256) != 64 || sum.UnmarshalText([]byte(p.SHA256)) != nil || sum.IsZero():
 		return fmt.Sprintf("package %s has no proper sha256", p.Name)
+	case p.MD5 != "" && (len(p.MD5) != 32 || notHex != nil):
+		return fmt.Sprintf("package %s has no proper md5", p.Name)
+	case p.Size < 0 || p.BuildNumber < 0:
+		return fmt.Sprintf("size or build number of package %s is below zero", p.Name)
+	case p.SitePackages != "" && !validSitePackages(p.SitePackages):
+		return fmt.Sprintf("site-packages of package %s, %q, is not that of a Python", p.Name, p.SitePackages)
 	}
 	return ""
+}
+
+// validSitePackages reports whether a folder is where a Python has its distributions.
+// A client puts those of noarch packages there, wherever that is.
+func validSitePackages(folder string) bool {
+	line, ok := strings.CutPrefix(folder, "lib/python3.")
+	line, below := strings.CutSuffix(line, "/site-packages")
+	return ok && below && line != "" && strings.Trim(strings.TrimSuffix(line, "t"), "0123456789") == "" // t: without a GIL
 }

@@ -146,13 +146,13 @@ func (r *reader) conda(doc *docConda, platforms []string) *Conda {
 	if doc == nil {
 		return nil
 	}
-	at := r.at.keys["tool.reconcile.conda.channels"]
 	c := &Conda{Channels: doc.Channels, Requests: doc.Requests}
 	seen := map[string]bool{}
-	for _, d := range doc.Packages {
+	for i := range doc.Packages {
+		d := &doc.Packages[i]
 		p := CondaPackage{Platform: d.Platform, Package: rattler.Package{
 			Name: d.Name, Version: d.Version, Build: d.Build, BuildNumber: d.BuildNumber, Channel: d.Channel, Subdir: d.Subdir,
-			Noarch: d.Noarch, File: d.File, Size: max(0, d.Size), SHA256: d.SHA256, MD5: d.MD5, Depends: d.Depends, Constrains: d.Constrains,
+			Noarch: d.Noarch, File: d.File, Size: d.Size, SHA256: d.SHA256, MD5: d.MD5, Depends: d.Depends, Constrains: d.Constrains,
 			License: d.License, SitePackages: d.SitePackages,
 		}}
 		key := p.Platform + " " + p.Name
@@ -167,7 +167,7 @@ func (r *reader) conda(doc *docConda, platforms []string) *Conda {
 			wrong = fmt.Sprintf("package %s is locked twice for %s", p.Name, p.Platform)
 		}
 		if wrong != "" {
-			r.problem("lock.conda", at, "", "conda: %s", wrong)
+			r.problem("lock.conda", r.at.condaPkg(i), "", "conda: %s", wrong)
 			continue
 		}
 		seen[key] = true

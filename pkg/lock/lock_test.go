@@ -216,6 +216,7 @@ func TestEntry(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(sample))
+	f.Add([]byte(withConda))
 	f.Add([]byte("[[packages]]\nname = \"a\"\nversion = \"1\"\nwheels = [{}]\n[tool.reconcile]\nformat = 1\n"))
 	f.Add([]byte("lock-version = \"1.0\"\nrequires-python = \">=3.10,<3.11\"\npackages = [{name = \"a\", version = \"1\", wheels = [{name = \"a-1-py3-none-any.whl\"}]}]\n[tool.reconcile]\nformat = 1\nplatforms = [\"linux-x86_64\"]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -10,8 +10,12 @@ import (
 type positions struct {
 	packages []diag.Pos
 	wheels   [][]diag.Pos
+	conda    []diag.Pos          // packages of conda
 	keys     map[string]diag.Pos // top-level keys, and those of tables as "tool.reconcile.format"
 }
+
+// condaTable is the name of the tables that hold packages of conda.
+const condaTable = "tool.reconcile.conda.packages"
 
 // locate walks a document that is known to parse.
 func locate(data []byte, file string) positions {
@@ -24,15 +28,21 @@ func locate(data []byte, file string) positions {
 		switch e.Kind {
 		case unstable.Table, unstable.ArrayTable:
 			table = dotted(e)
-			if table == "packages" {
+			switch table {
+			case "packages":
 				found.packages = append(found.packages, first(&p, e, file))
 				found.wheels = append(found.wheels, nil)
+			case condaTable:
+				found.conda = append(found.conda, first(&p, e, file))
 			}
 		case unstable.KeyValue:
 			key := dotted(e)
 			if table == "packages" && len(found.packages) > 0 {
 				found.keyOfPackage(&p, key, e, file)
 				continue
+			}
+			if table == condaTable && key == "name" {
+				found.conda[len(found.conda)-1] = first(&p, e, file)
 			}
 			if table != "" {
 				key = table + "." + key
@@ -73,6 +83,15 @@ func (f positions) pkg(i int) diag.Pos {
 		return f.packages[i]
 	}
 	return diag.Pos{}
+}
+
+// condaPkg returns the place of a package of conda. Without one it is that of the
+// channels, which stand before them.
+func (f positions) condaPkg(i int) diag.Pos {
+	if i < len(f.conda) {
+		return f.conda[i]
+	}
+	return f.keys["tool.reconcile.conda.channels"]
 }
 
 // dotted returns the key of a table or a value.
