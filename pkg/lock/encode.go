@@ -112,7 +112,8 @@ func quoteList(list []string) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-// quote writes a TOML basic string.
+// quote writes a TOML basic string. What some reader of YAML, which is given these
+// too, takes for the end of a line or for no character is escaped.
 func quote(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
@@ -121,7 +122,7 @@ func quote(s string) string {
 		case c == '"' || c == '\\':
 			b.WriteByte('\\')
 			b.WriteRune(c)
-		case c < ' ' || c == 0x7f:
+		case c < ' ' || c >= 0x7f && c < 0xa0, c == '\u2028' || c == '\u2029', c == '\ufeff' || c == '\ufffe' || c == '\uffff':
 			fmt.Fprintf(&b, `\u%04x`, c)
 		default:
 			b.WriteRune(c)

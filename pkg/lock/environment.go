@@ -2,6 +2,7 @@ package lock
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/pep"
@@ -113,11 +114,15 @@ func (f CondaFile) pip(b *strings.Builder) {
 	}
 }
 
+// yamlWords are what YAML 1.1 reads as something else than a text, in any case.
+var yamlWords = []string{"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+
 // yamlWord writes a text as YAML reads it back: plain where that is safe, else in
 // double quotes.
 func yamlWord(s string) string {
 	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+=-"
-	if s != "" && strings.Trim(s, safe) == "" && strings.Trim(s[:1], "-=.0123456789+") != "" {
+	plain := s != "" && strings.Trim(s, safe) == "" && strings.Trim(s[:1], "-=.0123456789+") != ""
+	if plain && !slices.Contains(yamlWords, strings.ToLower(s)) {
 		return s
 	}
 	return quote(s) // TOML's basic string is one of YAML's double-quoted ones

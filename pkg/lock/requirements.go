@@ -62,7 +62,7 @@ func requirement(name string, extras []string, version, marker string) string {
 // spaces one. A backslash at the end would join the next line to some readers.
 func comment(text string) string {
 	flat := strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) || unicode.IsSpace(c) || unicode.Is(unicode.Cf, c) || c == unicode.ReplacementChar {
+		if unicode.IsControl(c) || unicode.IsSpace(c) || unicode.Is(unicode.Cf, c) || c >= unicode.ReplacementChar && c <= '\uffff' {
 			return ' '
 		}
 		return c
