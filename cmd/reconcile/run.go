@@ -153,8 +153,13 @@ func activation(kind, generation string) []string {
 	if kind != "conda" {
 		return nil
 	}
-	scripts, _ := filepath.Glob(filepath.Join(generation, "etc/conda/activate.d", "*.sh"))
-	return slices.DeleteFunc(scripts, func(s string) bool { return strings.HasPrefix(filepath.Base(s), pyenv.ActivateName+".") })
+	folder := filepath.Join(generation, "etc/conda/activate.d")
+	names, _ := fs.Glob(os.DirFS(folder), "*.sh") // sorted
+	names = slices.DeleteFunc(names, func(n string) bool { return strings.HasPrefix(n, pyenv.ActivateName+".") })
+	for i := range names {
+		names[i] = filepath.Join(folder, names[i])
+	}
+	return names
 }
 
 // activated returns a shell and its words that source scripts and then become the

@@ -3,7 +3,6 @@ package probes
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/pkg/facts"
@@ -64,9 +63,7 @@ func (p *Prober) condaProgram(name, exe string) (facts.Tool, bool) {
 // installedVersion returns the version of a package of an installation of conda, from the
 // name of its record: conda-24.9.2-py312h7900ff3_0.json.
 func installedVersion(root, name string) string {
-	records, _ := filepath.Glob(filepath.Join(root, "conda-meta", name+"-[0-9]*.json"))
-	slices.Sort(records)
-	for _, record := range records {
+	for _, record := range glob(root, "conda-meta/"+name+"-[0-9]*.json") {
 		rest := strings.TrimPrefix(strings.TrimSuffix(filepath.Base(record), ".json"), name+"-")
 		version, build, ok := strings.Cut(rest, "-")
 		if ok && build != "" && !strings.Contains(build, "-") {

@@ -159,8 +159,7 @@ func (p *Prober) pythonVersion(line string, i facts.Interpreter, real string) st
 			return v
 		}
 	}
-	multi, _ := filepath.Glob(filepath.Join(i.Prefix, "lib/*/libpython"+line+".so.1.0"))
-	for _, name := range multi {
+	for _, name := range glob(i.Prefix, "lib/*/libpython"+line+".so.1.0") {
 		if v := searchFile(name, find); v != "" {
 			return v
 		}
@@ -197,8 +196,7 @@ func versionOfLine(v, line string) string {
 
 // condaVersion reads the version in conda-meta/python-3.10.*.json.
 func condaVersion(prefix, line string) string {
-	found, _ := filepath.Glob(filepath.Join(prefix, "conda-meta/python-"+line+".*.json"))
-	for _, name := range found {
+	for _, name := range glob(prefix, "conda-meta/python-"+line+".*.json") {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			continue
@@ -247,10 +245,9 @@ func parseBinaryVersion(b []byte, line string) string {
 // (pip 22.3 and later). What we fetched holds the module.
 func (p *Prober) pip(line string, i facts.Interpreter) string {
 	library, _ := stdlib(i.Prefix, line)
-	wheels, _ := filepath.Glob(filepath.Join(library, "ensurepip/_bundled/pip-*.whl"))
+	wheels := glob(library, "ensurepip/_bundled/pip-*.whl")
 	if i.Source == "system" {
-		shared, _ := filepath.Glob(p.sys("/usr/share/python-wheels/pip-*.whl")) // Debian's place for them
-		wheels = append(wheels, shared...)
+		wheels = append(wheels, glob(p.sys("/usr/share/python-wheels"), "pip-*.whl")...) // Debian's place for them
 	}
 	module := hasPipModule(filepath.Join(library, "site-packages")) ||
 		i.Source == "system" && hasPipModule(filepath.Join(i.Prefix, "lib/python3/dist-packages"))
@@ -270,8 +267,7 @@ func hasPipModule(dir string) bool {
 	if !exists(filepath.Join(dir, "pip/__init__.py")) {
 		return false
 	}
-	found, _ := filepath.Glob(filepath.Join(dir, "pip-*.dist-info"))
-	for _, name := range found {
+	for _, name := range glob(dir, "pip-*.dist-info") {
 		version := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(name), "pip-"), ".dist-info")
 		if compareVersions(version, "22.3") >= 0 {
 			return true

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -194,6 +195,17 @@ func (p *Prober) pathDirs() []string {
 // within reports whether a path is root or below it.
 func within(name, root string) bool {
 	return name == root || strings.HasPrefix(name, strings.TrimSuffix(root, "/")+"/")
+}
+
+// glob lists what in a folder matches a pattern, sorted. The folder is taken to the
+// letter: a project or a home may have any name.
+func glob(dir, pattern string) []string {
+	found, _ := fs.Glob(os.DirFS(dir), pattern)
+	for i := range found {
+		found[i] = filepath.Join(dir, found[i])
+	}
+	slices.Sort(found)
+	return found
 }
 
 // condaRoots lists the usual places of a conda installation.

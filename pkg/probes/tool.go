@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -84,7 +85,7 @@ func (p *Prober) ownTool(name string) (facts.Tool, error) {
 	for _, v := range versions {
 		folder := p.abs(layout.Tool(p.platform, name, v))
 		exe := filepath.Join(folder, "bin", name)
-		if wheels, _ := filepath.Glob(filepath.Join(folder, "*.whl")); len(wheels) == 1 {
+		if wheels := glob(folder, "*.whl"); len(wheels) == 1 {
 			exe = wheels[0] // one that stays packed
 		}
 		b, err := os.ReadFile(layout.ToolComplete(folder))
@@ -146,8 +147,7 @@ func (p *Prober) machineTool(name, dir string) (facts.Tool, bool) {
 func (p *Prober) toolVersion(name, real string) string {
 	bin := filepath.Dir(real)
 	prefix := filepath.Dir(bin)
-	found, _ := filepath.Glob(filepath.Join(prefix, "lib/python3.*/site-packages", name+"-*.dist-info"))
-	for _, info := range found {
+	for _, info := range glob(prefix, path.Join("lib/python3.*/site-packages", name+"-*.dist-info")) {
 		if v := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(info), name+"-"), ".dist-info"); plainVersion().MatchString(v) {
 			return v
 		}
