@@ -57,8 +57,8 @@ type Spec struct {
 	// use it: then its digest says all, and what lies about of it is never believed.
 	// Nothing of the machine is taken in its place.
 	Packed bool `json:"packed,omitempty"`
-	// Unless are programs that serve as well where there is no interpreter to install
-	// this one with.
+	// Unless are programs that serve as well where there is no interpreter with pip to
+	// install this one with.
 	Unless []string `json:"unless,omitempty"`
 	Wheels []Wheel  `json:"wheels"` // one a platform, on Linux one a libc
 }
@@ -92,17 +92,18 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 			Hint:    s.other(),
 		})
 	}
-	base, ok := resources.Helper(v, s.lines())
-	if other, found := resources.Serves(v, s.Unless); !ok && found {
+	base, ok := s.base(v)
+	_, _, pip := resources.PipWords(base, "")
+	if other, found := resources.Serves(v, s.Unless); !pip && found {
 		return resources.Change{Summary: fmt.Sprintf("done without: %s is at %s", other.Name, other.Path)}
 	}
 	if !ok {
 		return resources.Block(&diag.Problem{
 			Code: "python.none", Summary: fmt.Sprintf("there is no usable Python %s to install %s with", s.Python, s.Name),
-			Hint: fmt.Sprintf("install Python %s, or %s %s or newer", s.Python, s.Name, s.Minimum),
+			Hint: fmt.Sprintf("install Python %s, or %s", s.Python, s.instead()),
 		})
 	}
-	if _, _, ok := resources.PipWords(base, ""); !ok {
+	if !pip {
 		return resources.Block(s.noPip(base))
 	}
 	project := facts.Get[facts.Project](v, facts.ProjectKey)
@@ -114,12 +115,32 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	return change
 }
 
+// base returns the interpreter that installs: the first usable one that has pip, else
+// the first usable one.
+func (s *Spec) base(v facts.View) (facts.Interpreter, bool) {
+	for _, line := range s.lines() {
+		i, ok := resources.Helper(v, []string{line})
+		if _, _, pip := resources.PipWords(i, ""); ok && pip {
+			return i, true
+		}
+	}
+	return resources.Helper(v, s.lines())
+}
+
 // other is what to do where the pinned wheel does not fit.
 func (s *Spec) other() string {
 	if s.Packed {
 		return "install micromamba, mamba or conda and choose it as `engine`"
 	}
 	return fmt.Sprintf("install %s %s or newer and put it on PATH, or choose `installer: pip`", s.Name, s.Minimum)
+}
+
+// instead is what serves in place of an interpreter that could install it.
+func (s *Spec) instead() string {
+	if s.Packed {
+		return "micromamba, mamba or conda"
+	}
+	return fmt.Sprintf("%s %s or newer", s.Name, s.Minimum)
 }
 
 // folderOf returns the folder of a helper below .reconcile/tools. One that is not
@@ -169,7 +190,7 @@ func (s *Spec) noPip(base facts.Interpreter) *diag.Problem {
 		Code:    "tool.pip",
 		Summary: fmt.Sprintf("%s has no pip, so %s cannot be installed", base.Path, s.Name),
 		Found:   fmt.Sprintf("Python %s (%s) without ensurepip and without pip", base.Version, base.Source),
-		Hint:    fmt.Sprintf("on Debian and Ubuntu run `sudo apt install python%s-venv`; or install %s %s or newer", s.Python, s.Name, s.Minimum),
+		Hint:    fmt.Sprintf("on Debian and Ubuntu run `sudo apt install python%s-venv`; or install %s", s.Python, s.instead()),
 	}
 }
 
