@@ -70,8 +70,8 @@ func provided(list []rattler.Package) map[string]string {
 	for i := range list {
 		p := &list[i]
 		python := p.Noarch == "python" || slices.ContainsFunc(p.Depends, func(d string) bool {
-			name, _, _ := strings.Cut(d, " ")
-			return name == "python"
+			rest, ok := strings.CutPrefix(d, "python")
+			return ok && (rest == "" || strings.ContainsRune(" <>=!~[", rune(rest[0]))) // "python>=3.6" too
 		})
 		if !python || !pep.ValidVersion(p.Version) {
 			continue

@@ -64,7 +64,7 @@ func (r *resolver) solve(ctx context.Context, platform string) ([]rattler.Packag
 	}
 	list, err := rattler.Solved(result.Stdout)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("solve %s for %s: %w", r.Path, platform, err)
 	}
 	for i := range list {
 		if wrong := checkConda(&CondaPackage{platform, list[i]}); wrong != "" {
