@@ -1,0 +1,509 @@
+package rattler_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/indexsay"
+	"github.com/reconcile-ml/reconcile/internal/rattler"
+	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
+)
+
+// shared is a folder for what takes long to make: the wheel and a channel.
+var shared string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "rattler")
+	if err != nil {
+		panic(err)
+	}
+	shared, err = filepath.EvalSymlinks(dir)
+	if err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// python returns a Python 3.10 or later of this machine.
+func python(t *testing.T) string {
+	t.Helper()
+	for _, pattern := range []string{os.Getenv("HOME") + "/.pyenv/versions/3.10.*/bin/python3.10", "/usr/bin/python3", "/opt/homebrew/bin/python3", "/usr/local/bin/python3"} {
+		found, _ := filepath.Glob(pattern)
+		for _, p := range found {
+			if exec.Command(p, "-I", "-c", "import sys; assert sys.version_info >= (3, 10)").Run() == nil {
+				return p
+			}
+		}
+	}
+	t.Skip("no Python 3.10 or newer on this machine")
+	return ""
+}
+
+var platform = map[string]string{"linux/amd64": "linux-x86_64", "linux/arm64": "linux-aarch64", "darwin/arm64": "macos-arm64", "darwin/amd64": "macos-x86_64"}[runtime.GOOS+"/"+runtime.GOARCH]
+
+// fetch gets the pinned wheel for this platform from the package index of this
+// machine, once, and returns its path, or why there is none.
+var fetch = sync.OnceValues(func() (file, why string) {
+	found, _ := filepath.Glob(os.Getenv("HOME") + "/.pyenv/versions/3.10.*/bin/python3.10")
+	if len(found) == 0 {
+		return "", "no Python 3.10 of pyenv to fetch py-rattler with"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, found[0], "-m", "pip", "download", "-q", "--no-deps", "-d", filepath.Join(shared, "wheel"), "py-rattler=="+tool.Rattler().Version)
+	if out, err := c.CombinedOutput(); err != nil {
+		return "", fmt.Sprintf("py-rattler cannot be had from a package index: %v %s", err, out)
+	}
+	wheels, _ := filepath.Glob(filepath.Join(shared, "wheel", "*.whl"))
+	return wheels[0], ""
+})
+
+// wheel returns the real py-rattler, and its digest as it is pinned.
+func wheel(t *testing.T) (file, digest string) {
+	t.Helper()
+	file, why := fetch()
+	if why != "" {
+		t.Skip(why)
+	}
+	for _, w := range tool.Rattler().Wheels {
+		if w.File == filepath.Base(file) {
+			return file, w.SHA256.String()
+		}
+	}
+	t.Fatalf("%s is not pinned", file)
+	return "", ""
+}
+
+// made makes a channel of this machine's Python 3.10, once.
+var made = sync.OnceValues(func() (string, error) {
+	found, _ := filepath.Glob(os.Getenv("HOME") + "/.pyenv/versions/3.10.*/bin/python3.10")
+	dir := filepath.Join(shared, "channel")
+	out, err := exec.Command(found[0], "../../cmd/reconcile/testdata/channel.py", dir).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, out)
+	}
+	return dir, err
+})
+
+// A bench is one run of the script: the folder of a generation, and around it what
+// the run may not touch.
+type bench struct {
+	t       *testing.T
+	root    string
+	request rattler.Request
+	environ []string
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, root: root}
+	for _, dir := range []string{"gen/reconcile", "home", "tmp", "cwd"} {
+		if err := os.MkdirAll(b.path(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.environ = []string{"HOME=" + b.path("home"), "TMPDIR=" + b.path("tmp"), "PATH=/usr/bin:/bin"}
+	b.request = rattler.Request{Cache: b.path("cache"), Subdir: rattler.Subdir(platform)}
+	return b
+}
+
+// real gives the bench the pinned wheel and the packages of a channel.
+func (b *bench) real(channel string) *bench {
+	b.t.Helper()
+	b.request.Wheel, b.request.WheelSHA256 = wheel(b.t)
+	b.request.Channels = []string{channel}
+	return b
+}
+
+func (b *bench) path(p string) string { return filepath.Join(b.root, p) }
+
+// command is the script with its request, as apply starts it.
+func (b *bench) command(ctx context.Context) *exec.Cmd {
+	b.t.Helper()
+	request, err := json.Marshal(b.request)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"conda.py": []byte(rattler.Script), "conda.json": request} {
+		if err := os.WriteFile(b.path("gen/reconcile/"+name), text, 0o600); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	c := exec.CommandContext(ctx, python(b.t), "-I", "-B", b.path("gen/reconcile/conda.py"), b.path("gen/reconcile/conda.json"))
+	c.Dir, c.Env, c.WaitDelay = b.path("cwd"), b.environ, time.Second
+	return c
+}
+
+// run runs it to its end, which is in time.
+func (b *bench) run() (stdout, stderr string, ok bool) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 2*time.Minute)
+	defer cancel()
+	c := b.command(ctx)
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	err := c.Run()
+	if ctx.Err() != nil {
+		b.t.Fatalf("it does not end: %s%s", &out, &errs)
+	}
+	if _, err := os.Lstat(b.path("gen/reconcile/conda.rattler")); err == nil {
+		b.t.Error("the unpacked wheel was left behind")
+	}
+	b.tidy()
+	return out.String(), errs.String(), err == nil
+}
+
+// tidy expects that home, the folder for temporaries and the working folder hold
+// nothing: what a run writes is in the generation and in the cache.
+func (b *bench) tidy() {
+	b.t.Helper()
+	for _, dir := range []string{"home", "tmp", "cwd"} {
+		err := filepath.WalkDir(b.path(dir), func(name string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				b.t.Errorf("%s was written", name)
+			}
+			return err
+		})
+		if err != nil {
+			b.t.Error(err)
+		}
+	}
+}
+
+// solve asks for packages of the channel.
+func (b *bench) solve(specs ...string) []rattler.Package {
+	b.t.Helper()
+	ask := *b
+	ask.request.Specs, ask.request.Virtual = specs, rattler.Virtual(platform)
+	out, errs, ok := ask.run()
+	list, err := rattler.Solved([]byte(out))
+	if !ok || err != nil {
+		b.t.Fatalf("%v\n%s%s", err, out, errs)
+	}
+	return list
+}
+
+// fake is a wheel of our own, whose import leaves a mark.
+func (b *bench) fake() {
+	b.t.Helper()
+	var buf bytes.Buffer
+	z := zip.NewWriter(&buf)
+	f, err := z.Create("rattler/__init__.py")
+	if err == nil {
+		_, err = fmt.Fprintf(f, "open(%q, 'w').close()\n", b.path("imported"))
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err == nil {
+		err = os.WriteFile(b.path("fake.whl"), buf.Bytes(), 0o600)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.request.Wheel, b.request.WheelSHA256 = b.path("fake.whl"), fmt.Sprintf("%x", sha256.Sum256(buf.Bytes()))
+	b.request.Specs, b.request.Channels = []string{"a"}, []string{"x"}
+}
+
+func (b *bench) exists(p string) bool {
+	_, err := os.Lstat(b.path(p))
+	return err == nil
+}
+
+// TestWheelIsCompared imports nothing of a wheel that is not the pinned one.
+func TestWheelIsCompared(t *testing.T) {
+	b := newBench(t)
+	b.fake()
+	b.run()
+	if !b.exists("imported") {
+		t.Fatal("the pinned wheel was not imported, so that nothing is shown here")
+	}
+	b = newBench(t)
+	b.fake()
+	b.request.WheelSHA256 = strings.Repeat("ab", 32)
+	if _, errs, ok := b.run(); ok || !strings.Contains(errs, "is not the wheel that is pinned") || strings.Contains(errs, "Traceback") || b.exists("imported") {
+		t.Errorf("imported %v: %s", b.exists("imported"), errs)
+	}
+}
+
+// TestWhatLayThereIsNotImported puts a package where the wheel is unpacked, where
+// the script lies and where it is run.
+func TestWhatLayThereIsNotImported(t *testing.T) {
+	b := newBench(t)
+	b.fake()
+	for _, dir := range []string{"gen/reconcile/conda.rattler", "gen/reconcile", "cwd"} {
+		for _, name := range []string{"rattler/__init__.py", "rattler/evil.py", "json.py", "zipfile.py"} {
+			file := b.path(dir + "/" + name)
+			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(fmt.Sprintf("open(%q, 'w').close()\n", b.path("evil"))), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	b.environ = append(b.environ, "PYTHONPATH="+b.path("cwd"), "PYTHONSTARTUP="+b.path("cwd/json.py"))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, _ := b.command(ctx).CombinedOutput()
+	if b.exists("evil") || !b.exists("imported") {
+		t.Errorf("evil %v, imported %v\n%s", b.exists("evil"), b.exists("imported"), out)
+	}
+}
+
+// server serves the channel, and lets fault take over the requests that it wants.
+func server(t *testing.T, fault func(http.ResponseWriter, *http.Request) bool) (*httptest.Server, *[]string) {
+	t.Helper()
+	wheel(t) // or skip
+	dir, err := made()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var asked []string
+	files := http.FileServer(http.Dir(dir))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		asked = append(asked, r.URL.Path)
+		mu.Unlock()
+		if fault == nil || !fault(w, r) {
+			files.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return s, &asked
+}
+
+func TestSolveAndInstall(t *testing.T) {
+	s, _ := server(t, nil)
+	b := newBench(t).real(s.URL)
+	list := b.solve("tiny ==1.0", "python 3.10.*", "sets")
+	var names []string
+	for _, p := range list {
+		names = append(names, p.Name+" "+p.Version)
+		if p.Channel != s.URL || len(p.SHA256) != 64 || len(p.MD5) != 32 || p.Size == 0 || !strings.HasPrefix(p.File, p.Name+"-"+p.Version+"-"+p.Build) {
+			t.Errorf("%+v", p)
+		}
+	}
+	if len(names) != 4 || names[1] != "sets 1.0" || names[2] != "tiny 1.0" || names[3] != "zones 2024a" {
+		t.Errorf("solved %v", names)
+	}
+	b.request.Prefix, b.request.Packages, b.request.Requested = b.path("gen"), list, []string{"tiny ==1.0"}
+	out, errs, ok := b.run()
+	if !ok || !strings.Contains(out, `{"installed": 4}`) {
+		t.Fatalf("%s%s", out, errs)
+	}
+	records, _ := filepath.Glob(b.path("gen/conda-meta/*.json"))
+	if len(records) != 4 {
+		t.Errorf("conda-meta holds %v", records)
+	}
+	said, err := exec.Command(b.path("gen/bin/tiny")).CombinedOutput()
+	if err != nil || string(said) != "tiny 1.0\n" {
+		t.Errorf("tiny says %q, %v", said, err)
+	}
+	// The same again, from the cache alone.
+	s.Close()
+	again := newBench(t).real(s.URL)
+	again.request.Cache, again.request.Prefix, again.request.Packages = b.request.Cache, again.path("gen"), list
+	if out, errs, ok := again.run(); !ok {
+		t.Errorf("without the channel: %s%s", out, errs)
+	}
+}
+
+// TestFaults breaks what a channel sends in every way that must end the run, in
+// words that tell the causes apart.
+func TestFaults(t *testing.T) {
+	python(t)
+	isTiny := func(r *http.Request) bool { return strings.Contains(r.URL.Path, "tiny-1.0") }
+	for _, tt := range []struct {
+		name  string
+		fault func(w http.ResponseWriter, r *http.Request) bool
+		do    func(b *bench, s *httptest.Server, p *rattler.Package)
+		says  func(said string) bool
+	}{
+		{"other bytes than the lock names", nil, func(_ *bench, _ *httptest.Server, p *rattler.Package) { p.SHA256, p.MD5 = strings.Repeat("ab", 32), "" }, mismatched},
+		{"not found", func(w http.ResponseWriter, r *http.Request) bool {
+			if isTiny(r) {
+				http.NotFound(w, r)
+			}
+			return isTiny(r)
+		}, nil, unreached},
+		{"a page in place of the archive", func(w http.ResponseWriter, r *http.Request) bool {
+			if isTiny(r) {
+				fmt.Fprint(w, "<html>please log in</html>")
+			}
+			return isTiny(r)
+		}, nil, func(said string) bool { return said != "" }},
+		{"cut", func(w http.ResponseWriter, r *http.Request) bool {
+			if isTiny(r) {
+				w.Header().Set("Content-Length", "900")
+				fmt.Fprint(w, "BZh9")
+				panic(http.ErrAbortHandler)
+			}
+			return false
+		}, nil, func(said string) bool { return said != "" }},
+		{"nobody there", nil, func(_ *bench, s *httptest.Server, _ *rattler.Package) { s.Close() }, unreached},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := server(t, tt.fault)
+			b := newBench(t).real(s.URL)
+			list := b.solve("zones")
+			tiny := b.solve("tiny ==1.0")
+			i := slices.IndexFunc(tiny, func(p rattler.Package) bool { return p.Name == "tiny" })
+			list = append(list, tiny[i])
+			if tt.do != nil {
+				tt.do(b, s, &list[len(list)-1])
+			}
+			b.request.Prefix, b.request.Packages = b.path("gen"), list
+			out, errs, ok := b.run()
+			if ok || !tt.says(errs) || strings.Contains(errs, "Traceback") {
+				t.Errorf("ok %v: %s%s", ok, out, errs)
+			}
+			if found, _ := filepath.Glob(b.path("gen/lib/python*/site-packages/tiny")); len(found) > 0 {
+				t.Error("tiny was installed")
+			}
+		})
+	}
+}
+
+func unreached(said string) bool { _, is := indexsay.Unreached(said); return is }
+
+func mismatched(said string) bool { _, is := indexsay.Mismatched(said); return is }
+
+// TestLocalArchiveIsCompared changes an archive of a channel that is a folder, which
+// py-rattler itself would take.
+func TestLocalArchiveIsCompared(t *testing.T) {
+	python(t)
+	wheel(t)
+	dir, err := made()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t).real("file://" + dir)
+	list := b.solve("zones")
+	list[0].SHA256 = strings.Repeat("ab", 32)
+	b.request.Prefix, b.request.Packages = b.path("gen"), list
+	if out, errs, ok := b.run(); ok || !mismatched(errs) || !strings.Contains(errs, "zones-2024a") || b.exists("gen/conda-meta") {
+		t.Errorf("ok %v: %s%s", ok, out, errs)
+	}
+}
+
+// TestAlias finds a channel without an address below that of this machine, and
+// names it in the answer as it was asked for.
+func TestAlias(t *testing.T) {
+	python(t)
+	s, asked := server(t, nil)
+	dir, _ := made()
+	b := newBench(t).real("team")
+	if err := os.Symlink(dir, filepath.Join(dir, "team")); err != nil && !os.IsExist(err) {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(filepath.Join(dir, "team")) })
+	for _, alias := range []string{s.URL, s.URL + "/", "file://" + dir} {
+		b.environ = append(b.environ, "RECONCILE_CONDA_ALIAS="+alias)
+		list := b.solve("zones")
+		if len(list) != 1 || list[0].Channel != "team" || list[0].File != "zones-2024a-h0_0.tar.bz2" {
+			t.Errorf("%s: %+v", alias, list)
+		}
+	}
+	if !slices.ContainsFunc(*asked, func(p string) bool { return strings.HasPrefix(p, "/team/noarch/repodata") }) {
+		t.Errorf("asked for %v", *asked)
+	}
+}
+
+// TestKilled kills an install while an archive is on its way: what was unpacked lies
+// in the generation, which the next apply removes, and nowhere else. The next run
+// does not mind it.
+func TestKilled(t *testing.T) {
+	python(t)
+	arrived, hang := make(chan struct{}, 16), true
+	var mu sync.Mutex
+	s, _ := server(t, func(_ http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		stuck := hang && strings.Contains(r.URL.Path, "zones-2024a")
+		mu.Unlock()
+		if stuck {
+			arrived <- struct{}{}
+			<-r.Context().Done()
+		}
+		return stuck
+	})
+	b := newBench(t).real(s.URL)
+	list := b.solve("zones")
+	b.request.Prefix, b.request.Packages = b.path("gen"), list
+	ctx, cancel := context.WithCancel(t.Context())
+	c := b.command(ctx)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-arrived:
+	case <-time.After(time.Minute):
+		t.Error("the archive was not asked for")
+	}
+	cancel() // kills it
+	_ = c.Wait()
+	if !b.exists("gen/reconcile/conda.rattler/rattler") {
+		t.Error("nothing was unpacked, so that nothing is shown here")
+	}
+	b.tidy()
+	mu.Lock()
+	hang = false
+	mu.Unlock()
+	if out, errs, ok := b.run(); !ok || !b.exists("gen/share/zoneinfo/UTC") {
+		t.Errorf("the next run: %s%s", out, errs)
+	}
+}
+
+func TestSolvedRefuses(t *testing.T) {
+	for _, text := range []string{"", "[]", "\x1ereconcile-rattler ", "\x1ereconcile-rattler {}", "\x1ereconcile-rattler [", "\x1ereconcile-rattler [] more"} {
+		if list, err := rattler.Solved([]byte(text)); err == nil {
+			t.Errorf("%q gives %v", text, list)
+		}
+	}
+	if list, err := rattler.Solved([]byte("fetched 1 of 2 bytes\n\x1ereconcile-rattler []\n")); err != nil || len(list) != 0 {
+		t.Errorf("%v, %v", list, err)
+	}
+}
+
+// TestPlatforms knows the folder and the least system of every platform that a lock
+// can have.
+func TestPlatforms(t *testing.T) {
+	for platform, want := range map[string]string{
+		"linux-x86_64": "linux-64", "linux-aarch64": "linux-aarch64", "macos-arm64": "osx-arm64", "macos-x86_64": "osx-64", "windows-x86_64": "", "": "",
+	} {
+		if got := rattler.Subdir(platform); got != want {
+			t.Errorf("%s: %q, want %q", platform, got, want)
+		}
+		least := fmt.Sprint(rattler.Virtual(platform))
+		if mac := strings.HasPrefix(platform, "macos"); strings.Contains(least, "__osx") != mac || strings.Contains(least, "__glibc") == mac {
+			t.Errorf("%s has %s", platform, least)
+		}
+	}
+}
