@@ -95,13 +95,19 @@ func Foreign(env facts.Environment) *diag.Problem {
 const shellSpecial = "\"'`$\\!;&|<>\n\r\t"
 
 // Unquotable is the Problem of a folder that activate scripts would hand to the
-// shell as it is (CVE-2024-9287), nil for others.
+// shell as it is (CVE-2024-9287), or that PATH cannot name, nil for others.
 func Unquotable(project facts.Project) *diag.Problem {
-	if !strings.ContainsAny(project.Root, shellSpecial) {
+	what := ""
+	switch {
+	case strings.ContainsAny(project.Root, shellSpecial):
+		what = "characters that activate scripts do not quote"
+	case strings.Contains(project.Root, ":"):
+		what = "a colon, at which PATH would be cut"
+	default:
 		return nil
 	}
 	return &diag.Problem{
-		Code: "environment.root", Summary: fmt.Sprintf("the folder of the project, %q, has characters that activate scripts do not quote", project.Root),
+		Code: "environment.root", Summary: fmt.Sprintf("the folder of the project, %q, has %s", project.Root, what),
 		Hint: "rename the folder to letters, digits, spaces and -._()",
 	}
 }
