@@ -85,10 +85,14 @@ func checkAll(ctx context.Context, genDir, sitePackages string, seal Seal, check
 	return x.inspect(ctx, genDir, dirs, check)
 }
 
+// NoLibrary reports whether an error means that there is no environment at all, or
+// none with one library of Python.
+func NoLibrary(err error) bool { return gone(err) || errors.Is(err, errLibrary) }
+
 // noLibrary tells a generation without its library from one that could not be
 // looked at.
 func noLibrary(damage []facts.Damage, err error) ([]facts.Damage, error) {
-	if gone(err) || errors.Is(err, errLibrary) {
+	if NoLibrary(err) {
 		return collapse(append(damage, facts.Damage{What: "missing", Path: "lib"})), nil
 	}
 	return nil, err

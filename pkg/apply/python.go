@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"runtime"
@@ -14,6 +16,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -43,12 +46,18 @@ func interpreter(gen place) string { return filepath.Join(gen.abs(), "bin", "pyt
 // compile is no error: packages carry templates and files for other versions.
 func (t *task) compile(ctx context.Context, s resources.Compile) error {
 	gen, err := t.generation(s.Generation)
-	if err != nil {
-		return err
+	var files []string
+	if err == nil {
+		files, err = pyenv.Uncompiled(gen.abs())
 	}
-	files, err := pyenv.Uncompiled(gen.abs())
+	if pyenv.NoLibrary(err) { // the installer ended well all the same
+		return unsound([]facts.Damage{{What: "missing", Path: "lib"}})
+	}
 	if err != nil || len(files) == 0 {
 		return err
+	}
+	if _, err := os.Stat(interpreter(gen)); errors.Is(err, fs.ErrNotExist) {
+		return unsound([]facts.Damage{{What: "missing", Path: "bin/python"}})
 	}
 	if err := t.compileAll(ctx, gen, files, runtime.GOMAXPROCS(0)); err != nil {
 		return err
