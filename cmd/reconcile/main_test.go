@@ -21,6 +21,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == played { // not a command of stories, which would find a client
+		playClient()
+		return
+	}
 	testscript.Main(tests{m}, map[string]func(){"reconcile": main})
 }
 
