@@ -321,3 +321,80 @@ func TestCrash(t *testing.T) {
 		}))
 	}
 }
+
+// TestCrashConda kills apply at every passage of every crash point while it builds
+// and shows an environment of type conda: the first one, the next one, and one that
+// takes the place of a damaged one.
+func TestCrashConda(t *testing.T) {
+	for name, sc := range map[string]struct {
+		from, to string
+		before   func(*condaSite)
+	}{
+		"first": {"", "2.0", nil},
+		"next":  {"1.0", "2.0", nil},
+		"damaged": {"2.0", "2.0", func(c *condaSite) {
+			check(c.t, os.Remove(c.path(".venv/generation/share/notes.txt")))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCondaSite(t, "project")
+			if sc.from != "" {
+				c.ask(sc.from)
+				c.converges()
+			}
+			if sc.before != nil {
+				sc.before(c)
+			}
+			c.ask(sc.to)
+			base := c.root + ".base"
+			check(t, os.Rename(c.root, base))
+			back := func() {
+				check(t, os.RemoveAll(c.root))
+				if out, err := exec.Command("cp", "-a", base, c.root).CombinedOutput(); err != nil {
+					t.Fatalf("copy the start: %v\n%s", err, out)
+				}
+			}
+			back()
+			list := filepath.Join(t.TempDir(), "list")
+			c.with("RECONCILE_CRASH_LIST="+list).want(0, "apply", "-y", "--env", "local")
+			text, err := os.ReadFile(list)
+			check(t, err)
+			count := map[string]int{}
+			for point := range strings.FieldsSeq(string(text)) {
+				count[point]++
+				at := fmt.Sprintf("%s:%d", point, count[point])
+				back()
+				if e := c.with("RECONCILE_CRASH="+at).run("apply", "-y", "--env", "local"); e.signal != syscall.SIGKILL {
+					t.Fatalf("it was not killed at %s: %s", at, e)
+				}
+				c.soundConda(at, sc.from, sc.to)
+				c.converges()
+				c.want(0, "verify", "--deep", "--env", "local")
+				c.wantTiny(sc.to)
+				if t.Failed() {
+					t.Fatalf("after a kill at %s", at)
+				}
+			}
+			t.Logf("%d points, each at every passage", len(count))
+			for _, point := range []string{"step.run.after", "step.compile.after", "step.prove.after", "seal.verified", "seal.launchers", "seal.synced", "switch.renamed"} {
+				if count[point] == 0 {
+					t.Errorf("%s was not passed", point)
+				}
+			}
+		})
+	}
+}
+
+// soundConda enters what is visible after a kill, where anything is: it is one
+// generation of one of two versions, whole.
+func (c *condaSite) soundConda(at, from, to string) {
+	c.t.Helper()
+	if _, err := os.Lstat(c.path(".venv/generation")); err != nil && from == "" {
+		return
+	}
+	out, err := c.command(c.path(".venv/bin/python"), "-B", "-c", "import tiny, tiny.late; print(tiny.version, tiny.late.version)").CombinedOutput()
+	if got := string(out); err != nil || got != to+" "+to+"\n" && got != from+" "+from+"\n" {
+		c.t.Errorf("after a kill at %s: %q, %v", at, got, err)
+	}
+}
