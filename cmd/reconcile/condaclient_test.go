@@ -66,7 +66,7 @@ func installPlayed(prefix, python, behaviour, name, version, build string) {
 			"share/notes.txt": "notes\n",
 		}
 	case "sets":
-		files = map[string]string{"etc/conda/activate.d/sets.sh": "SETS=yes\nexport SETS\n"}
+		files = map[string]string{"etc/conda/activate.d/sets.sh": "function sets() { export SETS=yes; }\nsets\n"} // as scripts of compilers are: for bash
 	default:
 		info := site + name + "-" + version + ".dist-info/"
 		files = map[string]string{

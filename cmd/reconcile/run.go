@@ -50,7 +50,11 @@ everything else of the shell's environment stays as it is.`, readOnly, exitError
 				return err
 			}
 			if scripts := activation(e.kind, generation); len(scripts) > 0 {
-				shell, words := activated(scripts, program, args[1:])
+				shell, err := lookup("bash", generation, environ)
+				if err != nil {
+					shell = "/bin/sh"
+				}
+				words := activated(scripts, program, args[1:])
 				return notExecutable(program, command.Replace(shell, words, environ))
 			}
 			return notExecutable(program, command.Replace(program, args[1:], environ))
@@ -162,12 +166,14 @@ func activation(kind, generation string) []string {
 	return names
 }
 
-// activated returns a shell and its words that source scripts and then become the
-// program. The text of the shell is always the same; everything else is words.
-func activated(scripts []string, program string, args []string) (string, []string) {
+// activated returns the words of a shell that sources scripts and then becomes the
+// program. The text of the shell is always the same; everything else is words. The
+// shell is bash where there is one, as with `conda run`: the scripts of compilers are
+// written for it.
+func activated(scripts []string, program string, args []string) []string {
 	const text = `n=$1; shift; while [ "$n" -gt 0 ]; do . "$1"; shift; n=$((n-1)); done; exec "$@"`
 	words := append([]string{"-c", text, "reconcile", strconv.Itoa(len(scripts))}, scripts...)
-	return "/bin/sh", append(append(words, program), args...)
+	return append(append(words, program), args...)
 }
 
 // lookup finds the program that a word names, in the search path of environ. As in
