@@ -251,3 +251,20 @@ func TestCondaClientThatLies(t *testing.T) {
 		})
 	}
 }
+
+// TestCondaCacheOfAClone lets a link come with a copy of the project, where packages of
+// conda are unpacked: nothing is written through it.
+func TestCondaCacheOfAClone(t *testing.T) {
+	c := newCondaSite(t, "project")
+	c.ask("1.0")
+	c.converges()
+	c.ask("2.0")
+	own := must(filepath.Glob(c.path(".reconcile/*/state.jsonl")))
+	link := filepath.Join(filepath.Dir(own[0]), "conda", "pkgs")
+	check(t, os.MkdirAll(filepath.Dir(link), 0o755))
+	check(t, os.Symlink(t.TempDir(), link))
+	if e := c.run("apply", "-y", "--env", "local"); e.code == 0 || !e.says("conda/pkgs is not a directory that reconcile made") {
+		t.Errorf("a link in the cache is followed: %s", e)
+	}
+	c.wantTiny("1.0")
+}

@@ -83,7 +83,11 @@ func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment
 	if err != nil {
 		return nil, err
 	}
-	if err := p.own(layout.Dir); err != nil { // uv writes its cache there
+	here, err := p.here()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.own(here.State); err != nil { // uv and py-rattler write their caches there
 		return nil, err
 	}
 	work, err := os.MkdirTemp("", "reconcile-lock-")
@@ -96,7 +100,7 @@ func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment
 	previous, _ := lock.Read(os.DirFS(p.root), env.Lock) // one that is absent or damaged has no versions to keep
 	l, err := lock.Resolve(ctx, lock.Request{
 		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Pins: env.Packages, Previous: previous, Upgrade: upgrade,
-		Conda: tools.conda(p, env), UV: tools.uv, Interpreter: tools.python, Cache: filepath.Join(p.root, filepath.FromSlash(layout.Cache("uv"))), Dir: work,
+		Conda: tools.conda(p.file(layout.Conda(here.State)), env), UV: tools.uv, Interpreter: tools.python, Cache: filepath.Join(p.root, filepath.FromSlash(layout.Cache("uv"))), Dir: work,
 		IndexEnv: tools.indexEnv, Secrets: apply.Secrets(tools.indexEnv), Client: tools.client, Line: a.toolLine(),
 	})
 	if ctx.Err() != nil {
@@ -203,11 +207,10 @@ func interpreter(f *facts.Facts, env *manifest.Environment) string {
 }
 
 // conda is what solving the part of conda needs; nil for type venv.
-func (t *lockTools) conda(p *project, env *manifest.Environment) *lock.CondaRequest {
+func (t *lockTools) conda(cache string, env *manifest.Environment) *lock.CondaRequest {
 	r := env.CondaRequest()
 	if r != nil {
-		r.Wheel, r.WheelSHA256 = t.rattler.Path, t.rattler.SHA256
-		r.Cache = p.file(layout.Cache("conda"))
+		r.Wheel, r.WheelSHA256, r.Cache = t.rattler.Path, t.rattler.SHA256, cache
 	}
 	return r
 }

@@ -16,14 +16,17 @@ import (
 // confinement, would write to wherever they lead. part is this machine's.
 func (p *project) own(part string) error {
 	places := []string{
-		layout.Dir, layout.Cache(""), layout.Cache("uv"), layout.Cache("pip"), layout.Cache("conda"), layout.Tools(""),
-		part, layout.Environment(part, ""), layout.Trash(part), layout.Kept(part), layout.Runs(part),
+		layout.Dir, layout.Cache(""), layout.Cache("uv"), layout.Cache("pip"), layout.Tools(""),
+		part, layout.Environment(part, ""), layout.Trash(part), layout.Kept(part), layout.Runs(part), layout.Conda(part),
 	}
 	for _, name := range names(p.file(layout.Tools(""))) {
 		places = append(places, layout.Tools(name))
 	}
 	for _, name := range names(p.file(layout.Environment(part, ""))) {
 		places = append(places, layout.Environment(part, name))
+	}
+	for _, name := range names(p.file(layout.Conda(part))) {
+		places = append(places, path.Join(layout.Conda(part), name))
 	}
 	for _, place := range places {
 		info, err := os.Lstat(p.file(place))

@@ -28,6 +28,15 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/state"
 )
 
+// here returns this machine's part of the project.
+func (p *project) here() (facts.Project, error) {
+	here, ok := facts.Find[facts.Project](p.base, facts.ProjectKey)
+	if !ok {
+		return here, &diag.Problem{Code: "plan.not-seen", Summary: "this machine's part of the project could not be looked at"}
+	}
+	return here, nil
+}
+
 // work is a run that may change this machine: it holds the lock and the journal.
 type work struct {
 	ctx     context.Context // ends at the first signal
@@ -39,9 +48,9 @@ type work struct {
 
 // work takes this machine's lock and opens its journal.
 func (a *app) work(ctx context.Context, p *project, o applyFlags) (*work, error) {
-	here, ok := facts.Find[facts.Project](p.base, facts.ProjectKey)
-	if !ok {
-		return nil, &diag.Problem{Code: "plan.not-seen", Summary: "this machine's part of the project could not be looked at"}
+	here, err := p.here()
+	if err != nil {
+		return nil, err
 	}
 	if err := p.own(here.State); err != nil {
 		return nil, err

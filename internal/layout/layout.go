@@ -11,6 +11,7 @@
 //	    runs/                         one record an apply
 //	    trash/                        on its way out
 //	    kept/                         contents of files that were replaced
+//	    conda/                        packages of conda, unpacked
 //	    envs/<environment>/<generation>/
 //	      pyvenv.cfg, bin, lib        the environment itself
 //	      reconcile/seal.json         written last: without it nothing here counts
@@ -69,6 +70,11 @@ func Cache(name string) string { return path.Join(Dir, "cache", name) }
 // DefaultConda returns the visible place of an environment of conda for which the
 // manifest names none.
 func DefaultConda(env string) string { return path.Join(".conda", env) }
+
+// Conda returns where a machine keeps what it fetched of conda. It is no shared cache,
+// which may have come with a clone: a package that lies there unpacked is compared with
+// itself and no more.
+func Conda(state string) string { return path.Join(state, "conda") }
 
 // Tools returns the folder of pinned helpers for a platform.
 func Tools(platform string) string { return path.Join(Dir, "tools", platform) }

@@ -111,7 +111,7 @@ func unsound(damage []facts.Damage) error {
 	}
 	return &diag.Problem{
 		Code: "apply.seal", Summary: "what was installed is not what the lock names", Found: strings.Join(found, "\n"),
-		Hint: "the environment that is in use was not touched; run `reconcile apply` again; if it stays so, the cache is damaged: remove .reconcile/cache and apply once more",
+		Hint: "the environment that is in use was not touched; run `reconcile apply` again; if it stays so, the cache is damaged: remove .reconcile/cache, and what is in the folder conda of this machine's part of .reconcile, and apply once more",
 	}
 }
 

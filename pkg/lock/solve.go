@@ -40,7 +40,7 @@ func (r *resolver) solve(ctx context.Context, platform string) ([]rattler.Packag
 		return locked, nil
 	}
 	dir := filepath.Join(r.Dir, "conda-"+platform)
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.MkdirAll(r.Conda.Cache, 0o700)); err != nil {
 		return nil, err
 	}
 	request, err := json.Marshal(rattler.Request{

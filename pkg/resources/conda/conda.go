@@ -68,7 +68,7 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	}
 	return d.Change(v, maker{
 		Installer: generation.Installer{Root: project.Root, UV: generation.UV(v, s.Installer)},
-		spec:      s, platform: host.Platform, engine: s.engine(v),
+		spec:      s, cache: path.Join(project.Root, layout.Conda(project.State)), platform: host.Platform, engine: s.engine(v),
 	})
 }
 

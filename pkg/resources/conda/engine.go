@@ -84,6 +84,7 @@ func (s *Spec) noEngine(v facts.View) *diag.Problem {
 type maker struct {
 	generation.Installer
 	spec     *Spec
+	cache    string // of conda, absolute
 	platform string
 	engine   engine
 }
@@ -102,7 +103,7 @@ func (m maker) rattler(dir string) []resources.Step {
 	absolute := path.Join(m.Root, dir)
 	request, err := json.MarshalIndent(rattler.Request{
 		Wheel: m.engine.tool.Path, WheelSHA256: m.engine.tool.SHA256.String(),
-		Cache: path.Join(m.Root, layout.Cache("conda")), Channels: m.spec.Channels, Subdir: rattler.Subdir(m.platform),
+		Cache: m.cache, Channels: m.spec.Channels, Subdir: rattler.Subdir(m.platform),
 		Prefix: absolute, Packages: m.spec.Packages, Requested: m.spec.Requested,
 	}, "", " ")
 	if err != nil { // plain structs
@@ -125,7 +126,7 @@ func (m maker) rattler(dir string) []resources.Step {
 // ~/.conda/environments.txt. Whether the archives had the locked digests is seen when
 // the generation is sealed, from what the client noted of them.
 func (m maker) client(dir string) resources.Step {
-	cache := path.Join(m.Root, layout.Cache("conda"), m.engine.name)
+	cache := path.Join(m.cache, m.engine.name)
 	r := resources.Run{
 		Program: m.engine.tool.Path, SHA256: m.engine.tool.SHA256, Index: true, Writes: dir,
 		Env: []string{
