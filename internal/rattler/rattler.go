@@ -92,10 +92,15 @@ func Subdir(platform string) string {
 }
 
 // Virtual is what a machine of a platform has at least: the same that wheels are
-// chosen for, so that both parts of a lock run on the same machines.
-func Virtual(platform string) [][3]string {
+// chosen for, so that both parts of a lock run on the same machines, and the CUDA that
+// the environment asks of a driver, "" for none. Without it no build for GPUs is chosen.
+func Virtual(platform, cuda string) [][3]string {
 	if strings.HasPrefix(platform, "macos") {
 		return [][3]string{{"__unix", "0", "0"}, {"__osx", "13.0", "0"}}
 	}
-	return [][3]string{{"__unix", "0", "0"}, {"__linux", "5.10", "0"}, {"__glibc", "2.28", "0"}}
+	list := [][3]string{{"__unix", "0", "0"}, {"__linux", "5.10", "0"}, {"__glibc", "2.28", "0"}}
+	if cuda != "" {
+		list = append(list, [3]string{"__cuda", cuda, "0"})
+	}
+	return list
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/indexsay"
 	"github.com/reconcile-ml/reconcile/internal/rattler"
+	"github.com/reconcile-ml/reconcile/pkg/lock"
 	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
 )
 
@@ -110,6 +111,7 @@ type bench struct {
 	root    string
 	request rattler.Request
 	environ []string
+	cuda    string // that solving may count on
 }
 
 func newBench(t *testing.T) *bench {
@@ -196,7 +198,7 @@ func (b *bench) tidy() {
 func (b *bench) solve(specs ...string) []rattler.Package {
 	b.t.Helper()
 	ask := *b
-	ask.request.Specs, ask.request.Virtual = specs, rattler.Virtual(platform)
+	ask.request.Specs, ask.request.Virtual = specs, rattler.Virtual(platform, b.cuda)
 	out, errs, ok := ask.run()
 	list, err := rattler.Solved([]byte(out))
 	if !ok || err != nil {
@@ -302,7 +304,8 @@ func server(t *testing.T, fault func(http.ResponseWriter, *http.Request) bool) (
 func TestSolveAndInstall(t *testing.T) {
 	s, _ := server(t, nil)
 	b := newBench(t).real(s.URL)
-	list := b.solve("tiny ==1.0", "python 3.10.*", "sets")
+	pins := []lock.CondaPin{{Name: "tiny", Version: "1.0", Build: "pyh0_0"}, {Name: "sets", Version: "1.0"}}
+	list := b.solve(lock.CondaSpecs("3.10", pins)...)
 	var names []string
 	for _, p := range list {
 		names = append(names, p.Name+" "+p.Version)
@@ -313,7 +316,7 @@ func TestSolveAndInstall(t *testing.T) {
 	if len(names) != 4 || names[1] != "sets 1.0" || names[2] != "tiny 1.0" || names[3] != "zones 2024a" {
 		t.Errorf("solved %v", names)
 	}
-	b.request.Prefix, b.request.Packages, b.request.Requested = b.path("gen"), list, []string{"tiny ==1.0"}
+	b.request.Prefix, b.request.Packages, b.request.Requested = b.path("gen"), list, lock.CondaSpecs("3.10", pins)
 	out, errs, ok := b.run()
 	if !ok || !strings.Contains(out, `{"installed": 4}`) {
 		t.Fatalf("%s%s", out, errs)
@@ -332,6 +335,21 @@ func TestSolveAndInstall(t *testing.T) {
 	again.request.Cache, again.request.Prefix, again.request.Packages = b.request.Cache, again.path("gen"), list
 	if out, errs, ok := again.run(); !ok {
 		t.Errorf("without the channel: %s%s", out, errs)
+	}
+}
+
+// TestSolveForCUDA chooses a build for GPUs where the environment asks for them, and
+// finds none where it does not.
+func TestSolveForCUDA(t *testing.T) {
+	s, _ := server(t, nil)
+	b := newBench(t).real(s.URL)
+	b.cuda = "12.1"
+	if list := b.solve("kernels ==1.0"); len(list) != 1 || list[0].Build != "cuda12_0" {
+		t.Errorf("solved %+v", list)
+	}
+	b.request.Specs, b.request.Virtual = []string{"kernels ==1.0"}, rattler.Virtual(platform, "")
+	if _, errs, ok := b.run(); ok || !strings.Contains(errs, "__cuda") {
+		t.Errorf("without CUDA: %v, %s", ok, errs)
 	}
 }
 
@@ -501,8 +519,8 @@ func TestPlatforms(t *testing.T) {
 		if got := rattler.Subdir(platform); got != want {
 			t.Errorf("%s: %q, want %q", platform, got, want)
 		}
-		least := fmt.Sprint(rattler.Virtual(platform))
-		if mac := strings.HasPrefix(platform, "macos"); strings.Contains(least, "__osx") != mac || strings.Contains(least, "__glibc") == mac {
+		least := fmt.Sprint(rattler.Virtual(platform, "12.1"))
+		if mac := strings.HasPrefix(platform, "macos"); strings.Contains(least, "__osx") != mac || strings.Contains(least, "__glibc") == mac || strings.Contains(least, "__cuda 12.1") == mac {
 			t.Errorf("%s has %s", platform, least)
 		}
 	}

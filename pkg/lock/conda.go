@@ -101,7 +101,7 @@ func CondaSpecs(line string, pins []CondaPin) []string {
 	for _, p := range pins {
 		spec := p.Name + " ==" + p.Version
 		if p.Build != "" {
-			spec = p.Name + " " + p.Version + " " + p.Build
+			spec += " " + p.Build
 		}
 		if p.Name == "python" {
 			python = spec

@@ -195,9 +195,9 @@ func TestCondaSpecs(t *testing.T) {
 		want string
 	}{
 		{nil, "python 3.10.*"},
-		{[]lock.CondaPin{{Name: "zlib", Version: "1.3"}, {Name: "cuda-nvcc", Version: "12.1.105", Build: "0"}}, "cuda-nvcc 12.1.105 0|python 3.10.*|zlib ==1.3"},
+		{[]lock.CondaPin{{Name: "zlib", Version: "1.3"}, {Name: "cuda-nvcc", Version: "12.1.105", Build: "0"}}, "cuda-nvcc ==12.1.105 0|python 3.10.*|zlib ==1.3"},
 		{[]lock.CondaPin{{Name: "python", Version: "3.10.14"}}, "python ==3.10.14"},
-		{[]lock.CondaPin{{Name: "python", Version: "3.10.14", Build: "h1_0"}, {Name: "pip", Version: "24.2"}}, "pip ==24.2|python 3.10.14 h1_0"},
+		{[]lock.CondaPin{{Name: "python", Version: "3.10.14", Build: "h1_0"}, {Name: "pip", Version: "24.2"}}, "pip ==24.2|python ==3.10.14 h1_0"},
 	} {
 		if got := strings.Join(lock.CondaSpecs("3.10", tt.pins), "|"); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)

@@ -25,6 +25,7 @@ import (
 type CondaRequest struct {
 	Channels    []string // in order of priority
 	Specs       []string // CondaSpecs
+	CUDA        string   // that a driver must offer: "12.1"; "" if none is asked for
 	Wheel       string   // absolute path of the pinned wheel of py-rattler
 	WheelSHA256 facts.SHA256
 	Cache       string // absolute
@@ -46,7 +47,7 @@ func (r *resolver) solve(ctx context.Context, platform string) ([]rattler.Packag
 	request, err := json.Marshal(rattler.Request{
 		Wheel: r.Conda.Wheel, WheelSHA256: r.Conda.WheelSHA256.String(), Cache: r.Conda.Cache,
 		Channels: r.Conda.Channels, Subdir: rattler.Subdir(platform),
-		Specs: r.Conda.Specs, Virtual: rattler.Virtual(platform), Locked: locked,
+		Specs: r.Conda.Specs, Virtual: rattler.Virtual(platform, r.Conda.CUDA), Locked: locked,
 	})
 	if err != nil {
 		return nil, err

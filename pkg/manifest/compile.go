@@ -323,5 +323,9 @@ func (e *Environment) CondaRequest() *lock.CondaRequest {
 	if e.Conda == nil {
 		return nil
 	}
-	return &lock.CondaRequest{Channels: e.Conda.Channels, Specs: e.condaSpecs(), Pos: e.Conda.pos}
+	r := &lock.CondaRequest{Channels: e.Conda.Channels, Specs: e.condaSpecs(), Pos: e.Conda.pos}
+	if e.CUDA != nil {
+		r.CUDA = e.CUDA.Minimum
+	}
+	return r
 }

@@ -29,7 +29,7 @@ type Conda struct {
 
 var condaPackageShape = shape{"a package of conda", []string{"name", "version", "build", "why"}, 2}
 
-// Specs is what is solved for the environment.
+// condaSpecs is what is solved for the environment.
 func (e *Environment) condaSpecs() []string { return lock.CondaSpecs(e.Python, e.Conda.Packages) }
 
 // conda reads what only type conda has.

@@ -106,6 +106,7 @@ package("noarch", "zones", "2024a", "h0_0", {"share/zoneinfo/UTC": b"TZif"}, noa
 for version in ("1.0", "1.1"):
     package("noarch", "tiny", version, "pyh0_0", dist("tiny", version), ["python >=3.8"], "python", ["tiny = tiny:main"])
 package("noarch", "six", "1.16.0", "pyh0_0", dist("six", "1.16.0"), ["python"], "python")
+package(subdir, "kernels", "1.0", "cuda12_0", {"share/kernels": b"for GPUs"}, ["__cuda >=12.0"])
 package(subdir, "sets", "1.0", "h0_0", {"etc/conda/activate.d/sets.sh": b"export SETS=yes\n"})
 for where, packages in repodata.items():
     with open(os.path.join(channel, where, "repodata.json"), "w") as f:
