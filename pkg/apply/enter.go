@@ -62,9 +62,14 @@ func (t *task) condaSigns(gen place) error {
 	}
 	const message = "This environment is built from manifest.yaml and is never changed in place. Add the package there, then run: reconcile lock && reconcile apply"
 	activate, deactivate := path.Join(gen.rel, "etc/conda/activate.d"), path.Join(gen.rel, "etc/conda/deactivate.d")
+	frozen, managed := path.Join(gen.rel, "conda-meta/frozen"), path.Join(gen.rel, path.Dir(sitePackages), "EXTERNALLY-MANAGED")
+	if err := errors.Join(
+		t.sign(frozen, "{\"message\": \""+message+"\"}\n", 0o644),
+		t.sign(managed, "[externally-managed]\nError = "+message+"\n", 0o644),
+	); err != nil {
+		return err
+	}
 	for _, f := range []struct{ name, text string }{
-		{path.Join(gen.rel, "conda-meta/frozen"), "{\"message\": \"" + message + "\"}\n"},
-		{path.Join(gen.rel, path.Dir(sitePackages), "EXTERNALLY-MANAGED"), "[externally-managed]\nError = " + message + "\n"},
 		{path.Join(activate, pyenv.ActivateName+".sh"), condaBind(gen.abs())},
 		{path.Join(activate, pyenv.ActivateName+".fish"), condaBindFish(gen.abs())},
 		{path.Join(deactivate, pyenv.ActivateName+".sh"), condaLeave},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -85,7 +86,7 @@ func (t *task) entries(gen place, s resources.Seal) ([]facts.Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	return byConda, errors.Join(t.condaSigns(gen), t.launchers(gen, enter))
+	return byConda, errors.Join(t.pipSigns(gen), t.condaSigns(gen), t.launchers(gen, enter))
 }
 
 // creator names what made an environment, for people.
@@ -126,18 +127,19 @@ exit 1
 // pipSigns writes pipSign under the names of pip that no package brought.
 func (t *task) pipSigns(gen place) error {
 	for _, name := range []string{"pip", "pip3"} {
-		file := path.Join(gen.rel, "bin", name)
-		if _, err := t.root.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if err := t.launcher(file, pipSign, 0o755); err != nil {
+		if err := t.sign(path.Join(gen.rel, "bin", name), pipSign, 0o755); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sign writes a file that no package brought.
+func (t *task) sign(name, text string, mode fs.FileMode) error {
+	if _, err := t.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return t.launcher(name, text, mode)
 }
 
 // launchers writes the programs through which a generation is entered by its real
@@ -170,9 +172,19 @@ func (t *task) launchers(gen place, enter entering) error {
 	return nil
 }
 
+// launcher writes a file that is new. Whatever a package put there is not written
+// into: it may be one with the file in the cache, and in other generations.
 func (t *task) launcher(name, text string, mode fs.FileMode) error {
-	if err := t.root.WriteFile(name, []byte(text), mode); err != nil {
+	f, err := t.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return &diag.Problem{
+			Code: "apply.occupied", Summary: "a package brings a file where reconcile writes its own", Found: name,
+			Hint: "leave that package out; the environment that is in use was not touched",
+		}
+	}
+	if err != nil {
 		return err
 	}
-	return t.root.Chmod(name, mode)
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Chmod(mode), f.Close())
 }
