@@ -68,6 +68,8 @@ func (p *patient) userSite() []report.Finding {
 	switch {
 	case !ok:
 		return unknown("%s", p.why(facts.EnvironmentKey(p.env.Name)))
+	case len(e.Leaks) == 0 && e.LeakDir != "":
+		return unknown("%s cannot be listed", e.LeakDir)
 	case len(e.Leaks) == 0:
 		return well("none for Python %s", p.env.Python)
 	}

@@ -190,6 +190,7 @@ type Environment struct {
 	// Leaks are distributions that this user installed for himself in the same line
 	// of Python ("numpy 2.2.6"), and LeakDir is where: an environment of conda imports
 	// them before its own, unless PYTHONNOUSERSITE is set, as every way in of ours does.
+	// LeakDir without Leaks could not be listed.
 	Leaks       []string     `json:"leaks,omitempty"`
 	LeakDir     string       `json:"leak_dir,omitempty"`
 	Generations []Generation `json:"generations,omitempty"` // by name; without the unsealed ones

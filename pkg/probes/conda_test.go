@@ -209,3 +209,18 @@ func TestLeaks(t *testing.T) {
 		})
 	}
 }
+
+// TestUserSiteThatCannotBeListed leaves the environment as it was seen.
+func TestUserSiteThatCannotBeListed(t *testing.T) {
+	w := newWorld(t)
+	site := filepath.Join(w.home, ".local/lib/python3.10/site-packages")
+	w.mkdir(filepath.Dir(site))
+	if err := os.Symlink("site-packages", site); err != nil {
+		t.Fatal(err)
+	}
+	p := w.prober()
+	p.Environments = map[string]layout.Visible{"remote": {Path: ".conda/remote", Type: "conda", Python: "3.10"}}
+	if e, err := p.environment("remote"); err != nil || e.Entry != "absent" || e.LeakDir != site || e.Leaks != nil {
+		t.Errorf("%+v, %v", e, err)
+	}
+}

@@ -31,35 +31,34 @@ func (p *Prober) environment(name string) (facts.Environment, error) {
 		return e, err
 	}
 	if place.Type == "conda" {
-		if e.LeakDir, e.Leaks, err = p.userSite(place.Python); err != nil {
-			return e, err
-		}
+		e.LeakDir, e.Leaks = p.userSite(place.Python)
 	}
 	return e, p.generations(&e)
 }
 
 // userSite lists what this user installed for himself in a line of Python, and where
-// (site.getuserbase of the standard library says where that is).
-func (p *Prober) userSite(line string) (dir string, leaks []string, err error) {
+// (site.getuserbase of the standard library says where that is). What cannot be listed
+// has a place and no distributions: nothing depends on it but a note.
+func (p *Prober) userSite(line string) (dir string, leaks []string) {
 	base := p.dirVariable("PYTHONUSERBASE", p.below(".local"))
 	dir = filepath.Join(base, "lib", "python"+line, "site-packages")
 	switch {
 	case p.system.os == "darwin" && p.environ["PYTHONUSERBASE"] == "":
 		if base = p.below("Library/Python"); base == "" {
-			return "", nil, nil
+			return "", nil
 		}
 		dir = filepath.Join(base, line, "lib/python/site-packages")
 	case base == "":
-		return "", nil, nil
+		return "", nil
 	}
 	dists, err := pyenv.Installed(dir)
 	for _, d := range dists {
 		leaks = append(leaks, d.Name+" "+d.Version)
 	}
-	if len(leaks) == 0 {
+	if len(leaks) == 0 && err == nil {
 		dir = ""
 	}
-	return dir, leaks, err
+	return dir, leaks
 }
 
 // visible fills in Foreign, Current and Entry.
