@@ -268,3 +268,31 @@ func TestCondaCacheOfAClone(t *testing.T) {
 	}
 	c.wantTiny("1.0")
 }
+
+// TestCondaEarlierGenerationEdited edits a file in place in a generation that is not
+// visible: neither rollback nor apply shows it. One that is visible and has lost its
+// Python starts nothing.
+func TestCondaEarlierGenerationEdited(t *testing.T) {
+	c := newCondaSite(t, "project")
+	c.ask("1.0")
+	c.converges()
+	earlier := must(filepath.EvalSymlinks(c.path(".venv/generation")))
+	c.ask("2.0")
+	c.converges()
+	f := must(os.OpenFile(filepath.Join(earlier, "lib/python3.10/site-packages/tiny/late.py"), os.O_WRONLY|os.O_APPEND, 0))
+	must(f.WriteString("raise SystemExit('edited')\n"))
+	check(t, f.Close())
+	if e := c.want(1, "rollback", "--env", "local"); !e.says("rollback.damaged", "late.py") {
+		t.Errorf("a damaged generation is shown: %s", e)
+	}
+	c.wantTiny("2.0")
+	c.ask("1.0")
+	c.converges()
+	c.wantTiny("1.0")
+	c.want(0, "verify", "--deep", "--env", "local")
+
+	check(t, os.Remove(c.path(".venv/generation/bin/python")))
+	if e := c.run("run", "--env", "local", "--", "python", "-V"); e.code != 1 || !e.says("environment.damaged", "reconcile heal") {
+		t.Errorf("another Python is started: %s", e)
+	}
+}

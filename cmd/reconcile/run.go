@@ -44,6 +44,9 @@ everything else of the shell's environment stays as it is.`, readOnly, exitError
 			if err != nil {
 				return err
 			}
+			if err := e.hasPython(generation); err != nil {
+				return err
+			}
 			environ := inside(e.kind, generation, a.environ)
 			program, err := lookup(args[0], generation, environ)
 			if err != nil {
@@ -126,6 +129,19 @@ func (e *environment) visible() (string, error) {
 		p.Hint = "`reconcile plan` says what is in the way"
 	}
 	return "", p
+}
+
+// hasPython refuses a generation that has lost its interpreter: the shell would go on to
+// the next one on PATH without a word.
+func (e *environment) hasPython(generation string) error {
+	name := filepath.Join(generation, "bin", "python")
+	if _, err := os.Stat(name); err != nil {
+		return &diag.Problem{
+			Code: "environment.damaged", Summary: fmt.Sprintf("environment %s has lost its Python", e.Name), Found: err.Error(),
+			Hint: "`reconcile heal` builds a sound one",
+		}
+	}
+	return nil
 }
 
 // inside returns the environment variables of a process in a generation: as

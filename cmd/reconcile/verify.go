@@ -188,16 +188,15 @@ func returning(c *resources.Change) (resources.Switch, bool) {
 	return resources.Switch{}, false
 }
 
-// lookInto returns what is damaged in a generation, quickly or by every hash.
+// lookInto returns what is damaged in a generation, by every file's size or by every
+// hash. Less would not do: generations share files, so that one that was edited in place
+// in the visible generation is the same in the others.
 func lookInto(ctx context.Context, dir string, deep bool) ([]facts.Damage, error) {
 	seal, err := pyenv.ReadSeal(dir)
 	if err != nil {
 		return nil, err
 	}
-	if deep {
-		return pyenv.Verify(ctx, dir, seal, true, nil)
-	}
-	return pyenv.CheckFast(dir, seal)
+	return pyenv.Verify(ctx, dir, seal, deep, nil)
 }
 
 // keepOnly leaves the resources that an environment is made of: itself, its
