@@ -135,7 +135,11 @@ func (s *Spec) blocked(v facts.View) *diag.Problem {
 			Found: prefix, Hint: "move the project to a shorter path",
 		}
 	}
-	if p := generation.ForeignLibc(s.Closure, facts.Get[facts.Host](v, facts.HostKey)); p != nil {
+	host := facts.Get[facts.Host](v, facts.HostKey)
+	if p := generation.ForeignLibc(s.Closure, host); p != nil {
+		return p
+	}
+	if p := s.olderSystem(host); p != nil {
 		return p
 	}
 	if p := s.noEngine(v); p != nil {

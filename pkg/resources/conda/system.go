@@ -1,0 +1,69 @@
+package conda
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+// olderSystem is the Problem of a machine that is older than a locked package needs,
+// nil for others. Packages say so as a dependency on what conda calls virtual
+// packages, "__glibc >=2.28"; nothing else looks at these, since what is locked is
+// installed without solving.
+func (s *Spec) olderSystem(host facts.Host) *diag.Problem {
+	virtual, system, version := "__glibc", "glibc", host.Libc.Version
+	if host.OS == "darwin" {
+		virtual, system, version = "__osx", "macOS", host.OSVersion
+	}
+	have, err := semver.NewVersion(version)
+	if err != nil {
+		return nil // not known
+	}
+	var newer []string
+	most := have
+	for i := range s.Packages {
+		p := &s.Packages[i]
+		for _, d := range p.Depends {
+			need := least(d, virtual)
+			if need == nil || !need.GreaterThan(have) {
+				continue
+			}
+			newer = append(newer, fmt.Sprintf("%s %s needs %s %s", p.Name, p.Version, system, need.Original()))
+			if need.GreaterThan(most) {
+				most = need
+			}
+		}
+	}
+	if len(newer) == 0 {
+		return nil
+	}
+	return &diag.Problem{
+		Code:    "environment.libc",
+		Summary: fmt.Sprintf("this machine has %s %s, and locked packages of conda need a newer one", system, version),
+		Found:   strings.Join(newer[:min(len(newer), 10)], "\n"),
+		Hint:    fmt.Sprintf("use a system with %s %s or newer, or pin versions that need less", system, most.Original()),
+	}
+}
+
+// least returns the lower bound that a dependency sets for a package, nil for none:
+// 2.28 of "__glibc >=2.28,<3.0.a0".
+func least(dependency, name string) *semver.Version {
+	spec, ok := strings.CutPrefix(dependency, name+" ")
+	if !ok {
+		return nil
+	}
+	for part := range strings.SplitSeq(spec, ",") {
+		bound, ok := strings.CutPrefix(strings.TrimSpace(part), ">=")
+		if !ok {
+			continue
+		}
+		if v, err := semver.NewVersion(strings.Fields(bound + " 0")[0]); err == nil {
+			return v
+		}
+	}
+	return nil
+}
