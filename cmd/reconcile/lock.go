@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -101,7 +102,7 @@ func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment
 	l, err := lock.Resolve(ctx, lock.Request{
 		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Pins: env.Packages, Previous: previous, Upgrade: upgrade,
 		Conda: tools.conda(p.file(layout.Conda(here.State)), env), UV: tools.uv, Interpreter: tools.python, Cache: filepath.Join(p.root, filepath.FromSlash(layout.Cache("uv"))), Dir: work,
-		IndexEnv: tools.indexEnv, Secrets: apply.Secrets(tools.indexEnv), Client: tools.client, Line: a.toolLine(),
+		IndexEnv: tools.indexEnv, Secrets: apply.Secrets(slices.Concat(tools.indexEnv, tools.channelEnv)), Client: tools.client, Line: a.toolLine(),
 	})
 	if ctx.Err() != nil {
 		return nil, exit(exitInterrupted)
@@ -142,6 +143,7 @@ type lockTools struct {
 	uv, python string
 	rattler    facts.Tool // for environments of type conda
 	indexEnv   []string
+	channelEnv []string
 	client     *http.Client
 }
 
@@ -187,7 +189,7 @@ func found(m *machine, env *manifest.Environment) (*lockTools, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lockTools{uv: uv.Path, python: interpreter(m.facts, env), rattler: rattler, indexEnv: settings.Environ(), client: client}, nil
+	return &lockTools{uv: uv.Path, python: interpreter(m.facts, env), rattler: rattler, indexEnv: settings.Environ(), channelEnv: settings.ChannelEnviron(), client: client}, nil
 }
 
 // interpreter returns the Python that runs the helpers: of the line of the
@@ -210,7 +212,7 @@ func interpreter(f *facts.Facts, env *manifest.Environment) string {
 func (t *lockTools) conda(cache string, env *manifest.Environment) *lock.CondaRequest {
 	r := env.CondaRequest()
 	if r != nil {
-		r.Wheel, r.WheelSHA256, r.Cache = t.rattler.Path, t.rattler.SHA256, cache
+		r.Wheel, r.WheelSHA256, r.Cache, r.Env = t.rattler.Path, t.rattler.SHA256, cache, t.channelEnv
 	}
 	return r
 }

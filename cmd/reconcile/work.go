@@ -121,7 +121,7 @@ func (w *work) index(p *project) error {
 	if err != nil {
 		return err
 	}
-	w.options.IndexEnv = settings.Environ()
+	w.options.IndexEnv, w.options.ChannelEnv = settings.Environ(), settings.ChannelEnviron()
 	w.options.Client, err = settings.Client()
 	return err
 }

@@ -38,6 +38,8 @@ type Options struct {
 	// IndexEnv is handed to programs that get packages: index, CA, wheel folders,
 	// proxy. Passwords in it are kept out of events and errors.
 	IndexEnv []string
+	// ChannelEnv is handed, beside that, to programs that get packages of conda.
+	ChannelEnv []string
 	// GPUEnv is handed to a proof on a GPU: which GPUs the user lets programs see.
 	GPUEnv  []string
 	Client  *http.Client // for Fetch; nil for one that uses no proxy

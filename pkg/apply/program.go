@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,8 +38,11 @@ func (t *task) runProgram(ctx context.Context, s resources.Run) error {
 		c.Dir = p.abs()
 	}
 	if s.Index {
-		c.Env = append(append([]string(nil), s.Env...), t.o.IndexEnv...)
-		c.Secrets = Secrets(t.o.IndexEnv)
+		env := t.o.IndexEnv
+		if s.Channels {
+			env = slices.Concat(env, t.o.ChannelEnv)
+		}
+		c.Env, c.Secrets = slices.Concat(s.Env, env), Secrets(env)
 	}
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout

@@ -28,7 +28,8 @@ type CondaRequest struct {
 	CUDA        string   // that a driver must offer: "12.1"; "" if none is asked for
 	Wheel       string   // absolute path of the pinned wheel of py-rattler
 	WheelSHA256 facts.SHA256
-	Cache       string // absolute
+	Cache       string   // absolute
+	Env         []string // KEY=value: where channels lie
 	Pos         diag.Pos
 }
 
@@ -57,7 +58,7 @@ func (r *resolver) solve(ctx context.Context, platform string) ([]rattler.Packag
 		return nil, fmt.Errorf("prepare the packages of conda for %s: %w", platform, err)
 	}
 	result, err := command.Run(ctx, command.Command{
-		Program: r.Interpreter, Args: []string{"-I", "-B", script, question}, Env: r.IndexEnv, Dir: dir,
+		Program: r.Interpreter, Args: []string{"-I", "-B", script, question}, Env: slices.Concat(r.IndexEnv, r.Conda.Env), Dir: dir,
 		Timeout: 10 * time.Minute, Secrets: r.Secrets, Line: r.Line, Keep: 16 << 20,
 	})
 	if err != nil {

@@ -31,10 +31,10 @@ func played(t *testing.T, script string) *resolver {
 	}
 	return &resolver{Request: Request{
 		Path: "locks/test.toml", Python: "3.10", Interpreter: program, Dir: work,
-		IndexEnv: []string{"RECONCILE_CONDA_ALIAS=https://ann:hunter2@mirror.example"}, Secrets: []string{"hunter2"},
+		Secrets: []string{"hunter2"},
 		Conda: &CondaRequest{
 			Channels: []string{"conda-forge", "file:///srv/channel"}, Specs: []string{"pip ==24.2", "python 3.10.*"},
-			Wheel: "/tools/py_rattler.whl", Cache: filepath.Join(dir, "cache"), Pos: diag.Pos{File: "manifest.yaml", Line: 7, Col: 3},
+			Wheel: "/tools/py_rattler.whl", Cache: filepath.Join(dir, "cache"), Env: []string{"RECONCILE_CONDA_ALIAS=https://ann:hunter2@mirror.example"}, Pos: diag.Pos{File: "manifest.yaml", Line: 7, Col: 3},
 		},
 	}}
 }

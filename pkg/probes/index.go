@@ -253,6 +253,17 @@ func (s IndexSettings) Secrets() []string {
 	return slices.Compact(out)
 }
 
+// ChannelEnviron returns the variables that tell what gets packages of conda where
+// channels lie. py-rattler alone is told user and password, which hold secrets: clients
+// of conda write the address of a package into the environment as they were given it.
+func (s IndexSettings) ChannelEnviron() []string {
+	if s.CondaAlias == "" {
+		return nil
+	}
+	shown := redact(s.CondaAlias)
+	return []string{"RECONCILE_CONDA_ALIAS=" + s.CondaAlias, "CONDA_CHANNEL_ALIAS=" + shown, "MAMBA_CHANNEL_ALIAS=" + shown}
+}
+
 // Environ returns the variables that hand the settings to pip and uv, and keep
 // both from reading configuration files. They hold secrets.
 func (s IndexSettings) Environ() []string {
@@ -266,7 +277,6 @@ func (s IndexSettings) Environ() []string {
 	}
 	set(s.URL, "PIP_INDEX_URL", "UV_DEFAULT_INDEX")
 	set(s.Cert, "PIP_CERT", "SSL_CERT_FILE")
-	set(s.CondaAlias, "RECONCILE_CONDA_ALIAS", "CONDA_CHANNEL_ALIAS", "MAMBA_CHANNEL_ALIAS")
 	if s.NoIndex {
 		set("1", "PIP_NO_INDEX", "UV_NO_INDEX")
 	}

@@ -267,7 +267,10 @@ func TestCondaAlias(t *testing.T) {
 	if secrets := strings.Join(s.Secrets(), " "); !strings.Contains(secrets, "s3cr@t") || !strings.Contains(secrets, "token=abc") {
 		t.Errorf("not all is secret: %q", secrets)
 	}
-	if env := strings.Join(s.Environ(), "\n"); !strings.Contains(env, "RECONCILE_CONDA_ALIAS=https://me:s3cr%40t@mirror.example/conda?token=abc") {
+	if env := strings.Join(s.Environ(), "\n"); strings.Contains(env, "mirror.example") {
+		t.Errorf("pip and uv are told of channels: %s", env)
+	}
+	if env := strings.Join(s.ChannelEnviron(), "\n"); env != "RECONCILE_CONDA_ALIAS=https://me:s3cr%40t@mirror.example/conda?token=abc\nCONDA_CHANNEL_ALIAS=https://mirror.example/conda\nMAMBA_CHANNEL_ALIAS=https://mirror.example/conda" {
 		t.Errorf("not handed on: %q", env)
 	}
 }

@@ -81,8 +81,10 @@ type Run struct {
 	Dir     string   `json:"dir,omitempty"` // "" for the project root
 	// Index hands the program this machine's package index, CA, wheel folders
 	// and proxy (for pip and uv, by variables), which never appear in a plan.
-	Index   bool          `json:"index,omitempty"`
-	Timeout time.Duration `json:"timeout,omitempty"` // 0 for the default of an hour
+	Index bool `json:"index,omitempty"`
+	// Channels hands it, beside that, where channels of conda lie.
+	Channels bool          `json:"channels,omitempty"`
+	Timeout  time.Duration `json:"timeout,omitempty"` // 0 for the default of an hour
 	// Writes is the tree that the program makes or fills; it is new, so that
 	// what a killed program leaves there is nobody's loss.
 	Writes string `json:"writes,omitempty"`

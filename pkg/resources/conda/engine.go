@@ -116,7 +116,7 @@ func (m maker) rattler(dir string) []resources.Step {
 		resources.WriteFile{Path: question, Mode: 0o644, Content: string(request) + "\n"},
 		resources.Run{
 			Program: m.engine.base.Path, Args: []string{"-I", "-B", path.Join(m.Root, script), path.Join(m.Root, question)},
-			Index: true, Writes: dir,
+			Index: true, Channels: true, Writes: dir,
 		},
 	}
 }
@@ -128,7 +128,7 @@ func (m maker) rattler(dir string) []resources.Step {
 func (m maker) client(dir string) resources.Step {
 	cache := path.Join(m.cache, m.engine.name)
 	r := resources.Run{
-		Program: m.engine.tool.Path, SHA256: m.engine.tool.SHA256, Index: true, Writes: dir,
+		Program: m.engine.tool.Path, SHA256: m.engine.tool.SHA256, Index: true, Channels: true, Writes: dir,
 		Env: []string{
 			"HOME=" + path.Join(cache, "home"), "CONDA_PKGS_DIRS=" + path.Join(cache, "pkgs"), "MAMBA_ROOT_PREFIX=" + cache,
 			"CONDA_SAFETY_CHECKS=enabled", "CONDA_EXTRA_SAFETY_CHECKS=true",
