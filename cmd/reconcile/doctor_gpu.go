@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/nvidia"
 	"github.com/reconcile-ml/reconcile/pkg/report"
 )
 
@@ -244,8 +246,12 @@ func (p *patient) driverCUDA() []report.Finding {
 		return omitted("no NVIDIA driver")
 	case n.State == facts.DriverBroken:
 		return unknown("the driver does not answer")
-	case n.CUDA == "":
-		return sick("install the driver's libcuda.so.1; in a container, ask for it: NVIDIA_DRIVER_CAPABILITIES=compute,utility", "GPUs can be seen and not be used: %s", n.CUDAReason)
+	}
+	if t := nvidia.Unusable(n); t != nil {
+		return sick(t.Hint, "%s", t.Summary)
+	}
+	if n.CUDA == "" {
+		return unknown("the driver answers, and not which CUDA it offers: %s", cmp.Or(n.CUDAReason, "no reason given"))
 	}
 	if p.env != nil && p.env.CUDA != nil && before(n.CUDA, p.env.CUDA.Minimum) {
 		found := sick("update the NVIDIA driver", "%s; environment %s needs %s", n.CUDA, p.env.Name, p.env.CUDA.Minimum)

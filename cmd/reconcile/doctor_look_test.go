@@ -107,6 +107,23 @@ func TestNoDriver(t *testing.T) {
 	expect(t, "not asked", p.driver(), report.Unseen, "was not asked: no answer in 10s")
 }
 
+// A CUDA that is not told is not known; only one that is told to be lacking fails.
+func TestCUDAOfTheDriver(t *testing.T) {
+	for name, tt := range map[string]struct {
+		n     facts.Nvidia
+		state report.Health
+		words string
+	}{
+		"not said":   {facts.Nvidia{CUDAReason: "nvidia-smi did not say it"}, report.Unseen, "nvidia-smi did not say it"},
+		"no reason":  {facts.Nvidia{}, report.Unseen, "no reason given"},
+		"no libcuda": {facts.Nvidia{CUDAReason: "libcuda.so.1 was not found"}, report.Sick, "libcuda.so.1 is missing"},
+		"said":       {facts.Nvidia{CUDA: "12.4"}, report.Healthy, "12.4"},
+	} {
+		tt.n.State = facts.DriverOK
+		expect(t, name, (&patient{facts: facts.Of(tt.n)}).driverCUDA(), tt.state, tt.words)
+	}
+}
+
 func TestVisibleDevices(t *testing.T) {
 	devices := []facts.Device{
 		{Index: 0, UUID: "GPU-aa11"},
