@@ -180,9 +180,11 @@ func (l library) device(index int) facts.Device {
 		d.Problem = nvmlWord(r)
 		return d
 	}
+	// A question that fails says nothing of the others: drivers answer "Unknown Error"
+	// to one of them, such as that for the processes, of a GPU that computes. Two
+	// answers are about the GPU itself, whatever was asked.
 	note := func(r nvml.Return) bool {
-		switch r {
-		case nvml.ERROR_GPU_IS_LOST, nvml.ERROR_RESET_REQUIRED, nvml.ERROR_OPERATING_SYSTEM, nvml.ERROR_UNKNOWN:
+		if r == nvml.ERROR_GPU_IS_LOST || r == nvml.ERROR_RESET_REQUIRED {
 			d.Problem = nvmlWord(r)
 		}
 		return r == nvml.SUCCESS

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OK, INVALID = 2, NOT_SUPPORTED = 3, NO_PERMISSION = 4, NOT_FOUND = 6, SHORT = 7, LIBRARY_NOT_FOUND = 12, LOST = 15 };
+enum { OK, INVALID = 2, NOT_SUPPORTED = 3, NO_PERMISSION = 4, NOT_FOUND = 6, SHORT = 7, LIBRARY_NOT_FOUND = 12, LOST = 15, RESET = 16, BLOCKED = 17, UNKNOWN = 999 };
 
 static int is(const char *mode) {
 	const char *m = getenv("FAKE_NVML");
@@ -120,6 +120,8 @@ struct process {
 
 int nvmlDeviceGetComputeRunningProcesses_v3(void *h, unsigned *n, struct process *p) {
 	if (is("mig")) return NO_PERMISSION;
+	if (is("unsure")) return UNKNOWN;
+	if (is("reset")) return RESET;
 	unsigned have = *n;
 	*n = 3;
 	if (have < 3) return SHORT;
@@ -129,6 +131,7 @@ int nvmlDeviceGetComputeRunningProcesses_v3(void *h, unsigned *n, struct process
 
 int nvmlDeviceGetMigMode(void *h, unsigned *current, unsigned *pending) {
 	if (is("eight")) return NOT_SUPPORTED;
+	if (is("unsure")) return BLOCKED;
 	*current = *pending = is("mig");
 	return OK;
 }
