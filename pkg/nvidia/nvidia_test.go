@@ -81,8 +81,11 @@ func TestLook(t *testing.T) {
 		{"the beginning of one", "GPU-b, GPU-aaaa1", "", mixed, "H100 T4"},
 		{"the beginning of two", "GPU-aaaa", "", mixed, ""},
 		{"a slice", "MIG-1", "", cut, "H100 MIG 3g.40gb"},
-		{"an index of a whole", "0", "PCI_BUS_ID", cut, "H100 MIG 3g.40gb H100 MIG 1g.10gb"},
-		{"all that there is", "0,1", "", cut, "H100 MIG 3g.40gb H100 MIG 1g.10gb H100"},
+		{"an index of a whole that is cut", "0", "PCI_BUS_ID", cut, "H100 MIG 3g.40gb"},
+		{"all that there is", "0,1", "", cut, "H100 MIG 3g.40gb"},
+		{"a whole and then a slice", "GPU-bbbb,MIG-2", "", cut, "H100 MIG 1g.10gb"},
+		{"a whole beside one that is cut", "GPU-bbbb", "", cut, "H100"},
+		{"one of them", "1", "", cut, "H100 MIG 3g.40gb H100 MIG 1g.10gb H100 ?1"},
 		{"no driver", "0", "", nil, ""},
 	} {
 		v := Look(facts.Nvidia{Devices: c.devices, Visible: &c.visible, VisibleOrder: c.order})
@@ -98,14 +101,37 @@ func TestLook(t *testing.T) {
 			t.Errorf("%s: %q shows %q, want %q", c.name, c.visible, got, c.want)
 		}
 	}
-	v := Look(facts.Nvidia{Devices: cut})
-	if len(v.Units) != 3 || v.All != 3 || v.Count != 3 || v.Setting != "" {
-		t.Errorf("without a setting: %+v", v)
-	}
 	empty := sized
 	empty.Slices = nil
 	if v := Look(facts.Nvidia{Devices: []facts.Device{empty}}); len(v.Units) != 1 || v.Units[0].Problem != NoSlices {
 		t.Errorf("a GPU that is cut into nothing: %+v", v)
+	}
+}
+
+// TestSlices holds how many slices one program sees, which is a matter of the driver.
+func TestSlices(t *testing.T) {
+	shared := facts.Device{Index: 1, Name: "A100", MIG: "enabled", Slices: []facts.Slice{{Name: "1c.3g.20gb"}, {Name: "2c.3g.20gb"}, {Name: "1g.5gb"}, {Name: "1g.5gb"}}}
+	for _, c := range []struct {
+		driver  string
+		devices []facts.Device
+		want    string
+		all     int
+	}{
+		{"550.54.15", []facts.Device{sized, other}, "H100 MIG 3g.40gb", 3},
+		{"550.54.15", []facts.Device{other, sized}, "H100 MIG 3g.40gb", 3},
+		{"", []facts.Device{sized}, "H100 MIG 3g.40gb", 2},
+		{"570.26", []facts.Device{sized, other}, "H100 MIG 3g.40gb H100 MIG 1g.10gb H100", 3},
+		{"580.65.06", []facts.Device{shared, other}, "A100 MIG 1c.3g.20gb A100 MIG 1g.5gb A100 MIG 1g.5gb H100", 5},
+		{"550.54.15", []facts.Device{small, other}, "T4 H100", 2},
+	} {
+		v := Look(facts.Nvidia{Driver: c.driver, Devices: c.devices})
+		var names []string
+		for _, u := range v.Units {
+			names = append(names, u.Name)
+		}
+		if got := strings.Join(names, " "); got != c.want || v.Count != len(names) || v.All != c.all || v.Named != c.all || (v.Note != "") != (v.Count < c.all) {
+			t.Errorf("driver %s: %+v, want %q", c.driver, v, c.want)
+		}
 	}
 }
 
@@ -116,7 +142,7 @@ func FuzzLook(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, visible, order string) {
 		n := facts.Nvidia{Devices: []facts.Device{sized, small, large}}
-		all := Look(n).Units
+		all := everything(n.Devices)
 		n.Visible, n.VisibleOrder = &visible, order
 		v := Look(n)
 		if v.Count > len(v.Units) || len(v.Units) > len(all) {

@@ -1,6 +1,9 @@
 package nvidia
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,6 +17,8 @@ type Unit struct {
 	Memory  int64  // bytes; 0 if not known
 	Compute string // compute capability; "" if not known
 	Problem string // why it cannot be used; "" if it can
+	// instance names the GPU instance that a slice is of, "" for a whole.
+	instance string
 }
 
 // NoSlices is the Problem of a GPU that MIG cuts, and that is not cut yet.
@@ -23,12 +28,14 @@ const NoSlices = "MIG is enabled and no slice is made"
 type Visible struct {
 	Units []Unit // in the order of the PCI bus, or of CUDA_VISIBLE_DEVICES
 	All   int    // how many units the machine has
+	Named int    // how many of them CUDA_VISIBLE_DEVICES names; all of them if it is not set
 	// Count is how many of Units are visible: all of them, unless it is not known
 	// which. Then Units are those of the whole machine.
 	Count int
 	// Setting is such as CUDA_VISIBLE_DEVICES="0,1", with the value quoted; "" if it
 	// is not set.
 	Setting string
+	Note    string // why fewer are visible than are named; "" if all are
 }
 
 // Doubt reports that some of the units are visible and that it is not known which.
@@ -37,29 +44,63 @@ func (v Visible) Doubt() bool { return v.Count < len(v.Units) }
 // Look returns what a program will see of the driver's devices. CUDA obeys
 // CUDA_VISIBLE_DEVICES, and reads it up to the first entry that names no device.
 // An index counts in CUDA's own order, the fastest first, which only
-// CUDA_DEVICE_ORDER=PCI_BUS_ID makes that of the driver.
+// CUDA_DEVICE_ORDER=PCI_BUS_ID makes that of the driver. Not all slices that are
+// left are seen by one program; see enumerated.
 func Look(n facts.Nvidia) Visible {
-	v := Visible{}
-	var all []Unit
-	for _, d := range n.Devices {
-		all = append(all, units(d)...)
+	all := everything(n.Devices)
+	v := Visible{All: len(all)}
+	named, byIndex := all, false
+	if n.Visible != nil {
+		v.Setting = "CUDA_VISIBLE_DEVICES=" + strconv.Quote(*n.Visible)
+		named = nil
+		for _, entry := range entries(n) {
+			named = append(named, entry.units...)
+			byIndex = byIndex || entry.index
+		}
 	}
-	v.All = len(all)
-	if n.Visible == nil {
-		v.Units, v.Count = all, len(all)
-		return v
-	}
-	v.Setting = "CUDA_VISIBLE_DEVICES=" + strconv.Quote(*n.Visible)
-	byIndex := false
-	for _, entry := range entries(n) {
-		v.Units = append(v.Units, entry.units...)
-		byIndex = byIndex || entry.index
-	}
+	v.Named = len(named)
+	v.Units, v.Note = enumerated(named, n)
 	v.Count = len(v.Units)
-	if byIndex && n.VisibleOrder != "PCI_BUS_ID" && v.Count < len(all) && !alike(n.Devices) {
+	if byIndex && n.VisibleOrder != "PCI_BUS_ID" && v.Named < len(all) && !alike(n.Devices) {
 		v.Units = all
 	}
 	return v
+}
+
+// everything lists what the devices count as.
+func everything(devices []facts.Device) (all []Unit) {
+	for _, d := range devices {
+		all = append(all, units(d)...)
+	}
+	return all
+}
+
+// manySlices is the first driver with which a program sees more than one slice.
+const manySlices = "570"
+
+// enumerated leaves what one program sees of units, and says why if that is less.
+// NVIDIA's guide to MIG, "CUDA Device Enumeration": before driver 570 a program sees
+// one slice, the first, and no whole GPU beside it; since then, one slice of each
+// GPU instance, and whole GPUs.
+func enumerated(named []Unit, n facts.Nvidia) (seen []Unit, note string) {
+	first := slices.IndexFunc(named, func(u Unit) bool { return u.instance != "" })
+	if first < 0 || len(named) == 1 {
+		return named, ""
+	}
+	if order, ok := Compare(cmp.Or(n.Driver, n.Kernel), manySlices); !ok || order < 0 {
+		return named[first : first+1], "before driver " + manySlices + " a program sees one slice of MIG, and no whole GPU beside it"
+	}
+	taken := make(map[string]bool)
+	for _, u := range named {
+		if !taken[u.instance] {
+			seen = append(seen, u)
+		}
+		taken[u.instance] = u.instance != ""
+	}
+	if len(seen) < len(named) {
+		note = "a program sees one slice of each GPU instance of MIG"
+	}
+	return seen, note
 }
 
 // units are what a device counts as. One that is cut and has no slices is still
@@ -73,8 +114,11 @@ func units(d facts.Device) []Unit {
 		return []Unit{whole}
 	}
 	var list []Unit
-	for _, s := range d.Slices {
-		list = append(list, slice(whole, s))
+	for i, s := range d.Slices {
+		list = append(list, Unit{
+			Name: whole.Name + " MIG " + s.Name, Memory: s.Memory, Compute: whole.Compute,
+			instance: fmt.Sprintf("%d %s", d.Index, instance(s.Name, i)),
+		})
 	}
 	if len(list) == 0 {
 		whole.Problem = NoSlices
@@ -83,8 +127,14 @@ func units(d facts.Device) []Unit {
 	return list
 }
 
-func slice(whole Unit, s facts.Slice) Unit {
-	return Unit{Name: whole.Name + " MIG " + s.Name, Memory: s.Memory, Compute: whole.Compute}
+// instance names the GPU instance of a slice, the i-th of a GPU. "3g.40gb" is one of
+// its own. "1c.3g.40gb" shares one, and it is not known with which others of that
+// profile: they count as one instance, which is the least that there is.
+func instance(slice string, i int) string {
+	if part, profile, ok := strings.Cut(slice, "c."); ok && strings.Contains(profile, "g.") && !strings.Contains(part, "g") {
+		return profile
+	}
+	return strconv.Itoa(i)
 }
 
 // An entry of CUDA_VISIBLE_DEVICES, and what it names.
@@ -129,7 +179,7 @@ func resolve(devices []facts.Device, text string) (e entry, id string, ok bool) 
 		}
 		for j, s := range d.Slices {
 			if strings.HasPrefix(s.UUID, text) && d.MIG == "enabled" && d.Problem == "" {
-				e, id = entry{units: []Unit{slice(Unit{Name: d.Name, Compute: d.Compute}, s)}}, "slice "+strconv.Itoa(i)+" "+strconv.Itoa(j)
+				e, id = entry{units: units(d)[j : j+1]}, "slice "+strconv.Itoa(i)+" "+strconv.Itoa(j)
 				found++
 			}
 		}

@@ -1,8 +1,9 @@
 // Package gpu checks that there are enough NVIDIA GPUs, with enough memory. It
 // changes nothing.
 //
-//  1. What a program will see is listed: whole GPUs, the slices of those that MIG
-//     cuts, and of them what CUDA_VISIBLE_DEVICES leaves.
+//  1. What one program will see is listed: whole GPUs, the slices of those that MIG
+//     cuts, of them what CUDA_VISIBLE_DEVICES leaves, and of slices what CUDA shows
+//     to one program.
 //  2. Each is as asked for, not as asked for, or not known to be.
 //  3. Enough of them must be as asked for. What is not known is a warning.
 package gpu
@@ -31,9 +32,10 @@ const doc = `A requirement: enough NVIDIA GPUs, each with enough memory. Nothing
 A size in GB is what a GPU is sold as, and is met by 95 % of it: 24GB by the 24564 MiB of an RTX 4090,
 80GB by the 81559 MiB of an H100. A size in GiB is met by that and no less.
 
-Counted is what a program will see: the slices of a GPU that MIG cuts, not the whole, and of all of
-them what ` + "`CUDA_VISIBLE_DEVICES`" + ` leaves. Memory that the driver does not tell is a warning, whatever
-the severity.
+Counted is what one program will see of what ` + "`CUDA_VISIBLE_DEVICES`" + ` leaves. Of a GPU that MIG cuts, the
+whole is never seen. Before driver 570 CUDA shows a program one slice, the first, and no whole GPU
+beside it; since then one slice of each GPU instance, and whole GPUs too. Memory that the driver does
+not tell is a warning, whatever the severity.
 `
 
 // Spec is what GPUs there must be.

@@ -118,6 +118,10 @@ func (j judgement) tooFew() *diag.Problem {
 	case j.seen.All == 0:
 		p.Code, p.Summary = "gpu.none", "the driver shows no GPU"
 		p.Hint = "ask for a GPU where this machine or container is started (`--gpus all`); on a machine of its own see `lspci | grep -i nvidia`"
+	case j.seen.Count < asked && j.seen.Named >= asked:
+		p.Code, p.Found = "gpu.slices", j.seen.Note
+		p.Summary = fmt.Sprintf("a program sees %d of %s, %d asked for", j.seen.Count, count(j.seen.All), asked)
+		p.Hint = "run one process for each slice, with its UUID in CUDA_VISIBLE_DEVICES (`nvidia-smi -L`), and ask for `count: 1`; name only whole GPUs there; or turn MIG off with `sudo nvidia-smi -mig 0`"
 	case j.seen.Count < asked && j.seen.All >= asked:
 		p.Code = "gpu.hidden"
 		p.Summary = fmt.Sprintf("%s leaves %d of %s visible, %d asked for", j.seen.Setting, j.seen.Count, count(j.seen.All), asked)
@@ -130,7 +134,7 @@ func (j judgement) tooFew() *diag.Problem {
 		first := j.faults[max(0, slices.IndexFunc(j.faults, func(f fault) bool { return !f.unknown }))]
 		p.Code, p.Hint = first.code, first.hint
 		if len(j.seen.Units) == 1 {
-			p.Summary, p.Found = first.text, ""
+			p.Summary, p.Found = first.text, j.seen.Note
 			break
 		}
 		p.Summary = fmt.Sprintf("%d of %s as asked for, %d needed", j.best, count(len(j.seen.Units)), asked)
@@ -197,8 +201,8 @@ func (s *Spec) nodes(n facts.Nvidia) *diag.Problem {
 func summary(seen nvidia.Visible) string {
 	var b strings.Builder
 	b.WriteString(count(seen.Count))
-	if seen.Setting != "" {
-		fmt.Fprintf(&b, " of %d (%s)", seen.All, seen.Setting)
+	if why := slices.DeleteFunc([]string{seen.Setting, seen.Note}, func(s string) bool { return s == "" }); len(why) > 0 {
+		fmt.Fprintf(&b, " of %d (%s)", seen.All, strings.Join(why, "; "))
 	}
 	if seen.Doubt() {
 		b.WriteString(", not known which")
