@@ -116,7 +116,7 @@ func TestCUDAOfTheDriver(t *testing.T) {
 	}{
 		"not said":   {facts.Nvidia{CUDAReason: "nvidia-smi did not say it"}, report.Unseen, "nvidia-smi did not say it"},
 		"no reason":  {facts.Nvidia{}, report.Unseen, "no reason given"},
-		"no libcuda": {facts.Nvidia{CUDAReason: "libcuda.so.1 was not found"}, report.Sick, "libcuda.so.1 is missing"},
+		"no libcuda": {facts.Nvidia{CUDAReason: "libcuda.so.1 was not found", NoLibcuda: true}, report.Sick, "libcuda.so.1 is missing"},
 		"said":       {facts.Nvidia{CUDA: "12.4"}, report.Healthy, "12.4"},
 	} {
 		tt.n.State = facts.DriverOK

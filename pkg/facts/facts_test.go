@@ -14,7 +14,7 @@ func sample() *Facts {
 		Host{OS: "linux", Arch: "x86_64", Platform: "linux-x86_64", Hostname: "gpu1", Libc: Libc{"glibc", "2.36"}},
 		GPU{Vendor: "none"},
 		Nvidia{
-			State: DriverOK, Source: "nvml", Driver: "550.54.15", Kernel: "550.54.15", CUDA: "12.4", Visible: new(""), VisibleOrder: "PCI_BUS_ID",
+			State: DriverOK, Source: "nvml", Driver: "550.54.15", Kernel: "550.54.15", CUDA: "12.4", NoLibcuda: true, Visible: new(""), VisibleOrder: "PCI_BUS_ID",
 			Devices: []Device{{Name: "NVIDIA H100 80GB HBM3", UUID: "GPU-1", Compute: "9.0", Processes: -1, MIG: "enabled", Slices: []Slice{{Name: "3g.40gb", UUID: "MIG-1", Memory: 40448 << 20}}}},
 			Nodes:   []string{"/dev/nvidia-uvm: permission denied"},
 		},

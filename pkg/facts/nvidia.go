@@ -21,10 +21,11 @@ type Nvidia struct {
 	Driver string      `json:"driver,omitempty"` // version of the driver's libraries: "535.183.01"
 	Kernel string      `json:"kernel,omitempty"` // version of the kernel module; differs from Driver after an update without a reboot. Absent on WSL
 	// CUDA is the newest CUDA that the driver offers, "12.2". "" if it is not known,
-	// and CUDAReason then says why: a container without libcuda.so.1 sees its GPUs
-	// and cannot use them.
+	// and CUDAReason then says why. NoLibcuda says that there is none: a container
+	// without libcuda.so.1 sees its GPUs and cannot use them.
 	CUDA       string   `json:"cuda,omitempty"`
 	CUDAReason string   `json:"cuda_reason,omitempty"`
+	NoLibcuda  bool     `json:"no_libcuda,omitempty"`
 	Devices    []Device `json:"devices,omitempty"` // in the order of the PCI bus, all of them, whatever Visible says
 	// Visible is CUDA_VISIBLE_DEVICES as it is set, which CUDA obeys and the driver
 	// does not; nil if it is not set. VisibleOrder is CUDA_DEVICE_ORDER.

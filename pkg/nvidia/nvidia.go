@@ -102,7 +102,7 @@ func versions(n facts.Nvidia) (list []string) {
 // Unusable says why the GPUs of a driver that answers cannot be used by CUDA, nil
 // if they can or it is not known.
 func Unusable(n facts.Nvidia) *Trouble {
-	if n.CUDA != "" || !strings.Contains(n.CUDAReason, "libcuda") {
+	if n.CUDA != "" || !n.NoLibcuda {
 		return nil
 	}
 	return &Trouble{

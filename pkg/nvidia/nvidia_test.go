@@ -183,3 +183,16 @@ func TestBroken(t *testing.T) {
 		t.Errorf("nothing is wrong, and yet: %+v", b)
 	}
 }
+
+// TestUnusable holds that only a libcuda that is lacking makes CUDA unusable: what is
+// not told is not known, whatever words the reason has.
+func TestUnusable(t *testing.T) {
+	for _, n := range []facts.Nvidia{{CUDA: "12.4", NoLibcuda: true}, {CUDAReason: "nvidia-smi did not ask libcuda"}, {}} {
+		if u := Unusable(n); u != nil {
+			t.Errorf("%+v: %+v", n, u)
+		}
+	}
+	if u := Unusable(facts.Nvidia{NoLibcuda: true}); u == nil || !strings.Contains(u.Hint, "compute,utility") {
+		t.Errorf("without libcuda: %+v", u)
+	}
+}

@@ -117,7 +117,7 @@ func readNVML() facts.Nvidia {
 			n.Driver = v
 		}
 	}
-	n.CUDA, n.CUDAReason = l.cuda()
+	n.CUDA, n.CUDAReason, n.NoLibcuda = l.cuda()
 	count, r := l.DeviceGetCount()
 	if r != nvml.SUCCESS {
 		n.Code, n.Reason = int(r), nvmlWord(r)
@@ -148,8 +148,9 @@ func loadedVersion() string {
 	return ""
 }
 
-// cuda returns the newest CUDA of the driver, or why that is not known.
-func (l library) cuda() (version, reason string) {
+// cuda returns the newest CUDA of the driver, or why that is not known, and whether
+// it is because there is no libcuda.
+func (l library) cuda() (version, reason string, noLib bool) {
 	var v int
 	var r nvml.Return
 	switch {
@@ -158,17 +159,17 @@ func (l library) cuda() (version, reason string) {
 	case l.has("nvmlSystemGetCudaDriverVersion"):
 		v, r = l.SystemGetCudaDriverVersion()
 	default:
-		return "", "this driver is too old to say it"
+		return "", "this driver is too old to say it", false
 	}
 	switch {
 	case r == nvml.ERROR_LIBRARY_NOT_FOUND:
-		return "", noLibcuda
+		return "", noLibcuda, true
 	case r != nvml.SUCCESS:
-		return "", nvmlWord(r)
+		return "", nvmlWord(r), false
 	case v < 1000:
-		return "", fmt.Sprintf("the driver says %d", v)
+		return "", fmt.Sprintf("the driver says %d", v), false
 	}
-	return fmt.Sprintf("%d.%d", v/1000, v%1000/10), ""
+	return fmt.Sprintf("%d.%d", v/1000, v%1000/10), "", false
 }
 
 // device asks for one GPU. What a GPU does not know stays empty; one that is gone

@@ -96,7 +96,7 @@ func TestNVML(t *testing.T) {
 		eight.Devices = append(eight.Devices, with(h100(i), func(d *facts.Device) { d.MIG = "" }))
 	}
 	noCUDA := good(h100(0))
-	noCUDA.CUDA, noCUDA.CUDAReason = "", "libcuda.so.1 was not found: in a container, the capability compute is needed"
+	noCUDA.CUDA, noCUDA.CUDAReason, noCUDA.NoLibcuda = "", "libcuda.so.1 was not found: in a container, the capability compute is needed", true
 	old := good(facts.Device{Name: "NVIDIA H100 80GB HBM3", Memory: 81559 << 20, Used: 559 << 20, Processes: -1})
 	old.CUDA, old.CUDAReason = "", "this driver is too old to say it"
 	tests := []struct {

@@ -60,7 +60,7 @@ func (p *Prober) askSMI(ctx context.Context, smi string) facts.Nvidia {
 	case b.cuda != "":
 		n.CUDA = b.cuda
 	case b.noCUDA:
-		n.CUDAReason = noLibcuda
+		n.CUDAReason, n.NoLibcuda = noLibcuda, true
 	default:
 		n.CUDAReason = "nvidia-smi did not say it"
 	}
