@@ -127,7 +127,11 @@ func nvidiaRows(n facts.Nvidia) [][2]string {
 	case facts.DriverBroken:
 		return [][2]string{{"driver", "does not answer: " + n.Reason}}
 	}
-	rows := [][2]string{{"CUDA", cmp.Or(n.CUDA, "not usable: "+n.CUDAReason) + " of driver " + n.Driver}}
+	lacks := "not known: "
+	if n.NoLibcuda {
+		lacks = "not usable: "
+	}
+	rows := [][2]string{{"CUDA", cmp.Or(n.CUDA, lacks+n.CUDAReason) + " of driver " + n.Driver}}
 	for _, d := range n.Devices {
 		text := d.Name
 		if d.Problem != "" {
