@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -109,17 +108,17 @@ func (p *patient) driverRemedy(n facts.Nvidia) string {
 // nodes looks at the files through which a GPU is used.
 func (p *patient) nodes() []report.Finding {
 	n, ok := p.nvidia()
-	switch {
-	case !ok || n.State == facts.NoDriver:
+	if !ok || n.State == facts.NoDriver {
 		return nil
-	case len(n.Nodes) > 0:
-		remedy := "let this user open them, usually through the group video or render; in a container, start it with --gpus all"
-		if slices.ContainsFunc(n.Nodes, func(s string) bool { return strings.HasPrefix(s, "/dev/nvidia-uvm") }) {
-			remedy = "make it: sudo nvidia-modprobe -u -c=0; in a container, start it with --gpus all. Without it CUDA cannot start"
-		}
-		return sick(remedy, "%s", strings.Join(n.Nodes, "\n"))
 	}
-	return well("all there, and this user may open them")
+	switch t := nvidia.Nodes(n); {
+	case t == nil:
+		return well("all there, and this user may open them")
+	case t.Code == "denied":
+		return sick(t.Hint, "%s\n%s", t.Summary, t.Found)
+	default:
+		return doubtful(t.Hint, "%s\n%s", t.Summary, t.Found)
+	}
 }
 
 // devices looks at each GPU.

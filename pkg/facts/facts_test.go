@@ -16,7 +16,7 @@ func sample() *Facts {
 		Nvidia{
 			State: DriverOK, Source: "nvml", Driver: "550.54.15", Kernel: "550.54.15", CUDA: "12.4", NoLibcuda: true, Visible: new(""), VisibleOrder: "PCI_BUS_ID",
 			Devices: []Device{{Name: "NVIDIA H100 80GB HBM3", UUID: "GPU-1", Compute: "9.0", Processes: -1, MIG: "enabled", Slices: []Slice{{Name: "3g.40gb", UUID: "MIG-1", Memory: 40448 << 20}}}},
-			Nodes:   []string{"/dev/nvidia-uvm: permission denied"},
+			Nodes:   []Node{{"/dev/nvidia-uvm", "permission denied", true}},
 		},
 		Toolkit{Version: "12.1", Source: "/usr/local/cuda/version.json"},
 		Index{URL: "public"},

@@ -31,10 +31,20 @@ type Nvidia struct {
 	// does not; nil if it is not set. VisibleOrder is CUDA_DEVICE_ORDER.
 	Visible      *string `json:"visible,omitempty"`
 	VisibleOrder string  `json:"visible_order,omitempty"`
-	// Nodes are device files that are lacking or that this user may not open:
-	// "/dev/nvidia-uvm: permission denied". Without /dev/nvidia-uvm CUDA cannot start.
-	Nodes []string `json:"nodes,omitempty"`
+	// Nodes are device files that are lacking or that this user may not open. Without
+	// /dev/nvidia-uvm CUDA cannot start.
+	Nodes []Node `json:"nodes,omitempty"`
 }
+
+// Node is a device file that cannot be opened.
+type Node struct {
+	Path   string `json:"path"`             // "/dev/nvidia-uvm"
+	Reason string `json:"reason"`           // "permission denied"
+	Denied bool   `json:"denied,omitempty"` // it is there, and this user may not open it; else it is lacking
+}
+
+// String is such as "/dev/nvidia-uvm: permission denied".
+func (n Node) String() string { return n.Path + ": " + n.Reason }
 
 // Device is one GPU as the driver sees it. Sizes are bytes.
 type Device struct {

@@ -6,6 +6,7 @@ package nvidia
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/pkg/facts"
@@ -23,7 +24,7 @@ const (
 
 // Trouble is why a driver, or CUDA, cannot be used at all.
 type Trouble struct {
-	Code    string // "no-driver", "broken", "unusable"
+	Code    string // "no-driver", "broken", "unusable", "denied", "missing"
 	Summary string
 	Found   string
 	Hint    string
@@ -61,7 +62,7 @@ func Broken(n facts.Nvidia, least string) *Trouble {
 		t.Hint = "install the driver's libraries of the same version as its kernel module; in a container, start it with `--gpus all` and NVIDIA_DRIVER_CAPABILITIES=compute,utility"
 	case noPermission:
 		t.Summary = "this user may not ask the NVIDIA driver: " + reason
-		t.Hint = "look at `ls -l /dev/nvidia*` and add this user to the group that may open them (often video or render), then log in again"
+		t.Hint = openNodes
 	case blockedBySystem:
 		t.Summary = "the system keeps this process from the GPUs: " + reason
 		t.Hint = "ask for a GPU where this process is started: `--gpus all` for a container, or the job's request for GPUs in a scheduler"
@@ -111,3 +112,27 @@ func Unusable(n facts.Nvidia) *Trouble {
 		Hint:  "in a container, start it with NVIDIA_DRIVER_CAPABILITIES=compute,utility: `docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility …`; elsewhere install the part of the driver that holds it (libcuda1 on Debian, libnvidia-compute on Ubuntu)",
 	}
 }
+
+// Nodes says what the device files stop, nil if all are there and may be opened. One
+// that this user may not open stops CUDA ("denied"); one that is missing may be made
+// when the first program asks ("missing").
+func Nodes(n facts.Nvidia) *Trouble {
+	if len(n.Nodes) == 0 {
+		return nil
+	}
+	lines := make([]string, len(n.Nodes))
+	for i, node := range n.Nodes {
+		lines[i] = node.String()
+	}
+	t := &Trouble{
+		Code: "missing", Summary: "CUDA may not start: device files of the driver are missing", Found: strings.Join(lines, "\n"),
+		Hint: "`sudo nvidia-modprobe -u -c 0` makes them, and CUDA does so itself where that program is installed; in a container, start it with `--gpus all`",
+	}
+	if slices.ContainsFunc(n.Nodes, func(node facts.Node) bool { return node.Denied }) {
+		t.Code, t.Summary = "denied", "CUDA cannot start: this user may not open the device files of the driver"
+		t.Hint = openNodes
+	}
+	return t
+}
+
+const openNodes = "look at `ls -l /dev/nvidia*` and add this user to the group that may open them (often video or render), then log in again"

@@ -298,7 +298,7 @@ func parseInformation(b []byte) facts.Device {
 
 // lackingNodes returns the device files that CUDA opens and this user cannot. They
 // are not opened: that would wake the GPU. A container may have any of the GPUs.
-func (p *Prober) lackingNodes() []string {
+func (p *Prober) lackingNodes() []facts.Node {
 	names := []string{"/dev/nvidiactl", "/dev/nvidia-uvm"}
 	gpus, _ := filepath.Glob(p.sys("/dev/nvidia[0-9]*"))
 	if len(gpus) == 0 {
@@ -307,10 +307,11 @@ func (p *Prober) lackingNodes() []string {
 	for _, gpu := range gpus {
 		names = append(names, strings.TrimPrefix(gpu, p.prefix))
 	}
-	var lacking []string
+	var lacking []facts.Node
 	for _, name := range names {
 		if err := unix.Access(p.sys(name), unix.R_OK|unix.W_OK); err != nil {
-			lacking = append(lacking, fmt.Sprintf("%s: %v", name, err))
+			denied := errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)
+			lacking = append(lacking, facts.Node{Path: name, Reason: err.Error(), Denied: denied})
 		}
 	}
 	return lacking

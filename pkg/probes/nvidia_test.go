@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,20 @@ func TestSMI(t *testing.T) {
 	}
 }
 
+// TestDeniedNodes needs a user who may not open everything.
+func TestDeniedNodes(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may open everything")
+	}
+	w := newWorld(t)
+	w.driver()
+	os.Chmod(w.sys+"/dev/nvidia-uvm", 0o444)
+	n, reason := w.nvidia(w.prober())
+	if want := []facts.Node{{Path: "/dev/nvidia-uvm", Reason: "permission denied", Denied: true}}; !slices.Equal(n.Nodes, want) {
+		t.Errorf("nodes %v (%s)", n.Nodes, reason)
+	}
+}
+
 // TestNvidiaByFiles tells the answers apart that need no program.
 func TestNvidiaByFiles(t *testing.T) {
 	const noLibraries = "its libraries are not installed, or not visible: a container needs the capability utility"
@@ -160,7 +175,7 @@ func TestNvidiaByFiles(t *testing.T) {
 		}, facts.Nvidia{State: facts.DriverBroken, Reason: noLibraries, Source: "/dev/dxg"}},
 		{"device files alone", func(w *world) { w.put(w.sys+"/dev/nvidiactl", "") }, facts.Nvidia{
 			State: facts.DriverBroken, Reason: noLibraries, Source: "/dev/nvidiactl",
-			Nodes: []string{"/dev/nvidia-uvm: no such file or directory", "/dev/nvidia0: no such file or directory"},
+			Nodes: []facts.Node{{Path: "/dev/nvidia-uvm", Reason: "no such file or directory"}, {Path: "/dev/nvidia0", Reason: "no such file or directory"}},
 		}},
 	}
 	for _, tt := range tests {
@@ -192,9 +207,9 @@ func TestNodesAndWhatCUDAObeys(t *testing.T) {
 		}
 	}
 	n, reason := w.nvidia(w.prober())
-	want := "/dev/nvidia-uvm: no such file or directory, /dev/nvidia0: no such file or directory"
-	if got := strings.Join(n.Nodes, ", "); got != want {
-		t.Errorf("nodes %q (%s)", got, reason)
+	const none = "no such file or directory"
+	if want := []facts.Node{{Path: "/dev/nvidia-uvm", Reason: none}, {Path: "/dev/nvidia0", Reason: none}}; !slices.Equal(n.Nodes, want) {
+		t.Errorf("nodes %v (%s)", n.Nodes, reason)
 	}
 	if n.Visible == nil || *n.Visible != "" || n.VisibleOrder != "PCI_BUS_ID" {
 		t.Errorf("visible %v, order %q", n.Visible, n.VisibleOrder)

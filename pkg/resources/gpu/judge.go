@@ -181,18 +181,13 @@ func (j judgement) found() string {
 // nodes is the Problem of device files, nil without any. One that this user may not
 // open stops CUDA; one that is missing may be made when the first program asks.
 func (s *Spec) nodes(n facts.Nvidia) *diag.Problem {
-	if len(n.Nodes) == 0 {
+	t := nvidia.Nodes(n)
+	if t == nil {
 		return nil
 	}
-	p := &diag.Problem{
-		Code: "gpu.nodes", Severity: diag.Warn,
-		Summary: "CUDA may not start: device files of the driver are missing",
-		Found:   strings.Join(n.Nodes, "\n"),
-		Hint:    "`sudo nvidia-modprobe -u -c 0` makes them, and CUDA does so itself where that program is installed; in a container, start it with `--gpus all`",
-	}
-	if strings.Contains(p.Found, "permission denied") || strings.Contains(p.Found, "not permitted") {
-		p.Severity, p.Summary = s.Severity, "CUDA cannot start: this user may not open the device files of the driver"
-		p.Hint = "look at `ls -l /dev/nvidia*` and add this user to the group that may open them (often video or render), then log in again"
+	p := &diag.Problem{Code: "gpu.nodes", Severity: diag.Warn, Summary: t.Summary, Found: t.Found, Hint: t.Hint}
+	if t.Code == "denied" {
+		p.Severity = s.Severity
 	}
 	return p
 }
