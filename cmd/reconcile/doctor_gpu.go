@@ -15,18 +15,6 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/report"
 )
 
-// What NVML returns where a driver is broken (nvmlReturn_t), as far as one can say
-// what to do.
-const (
-	nvmlNoPermission     = 4
-	nvmlDriverNotLoaded  = 9
-	nvmlLibraryNotFound  = 12
-	nvmlGPULost          = 15
-	nvmlResetRequired    = 16
-	nvmlOperatingSystem  = 17
-	nvmlVersionsMismatch = 18
-)
-
 // nvidia returns what the driver says.
 func (p *patient) nvidia() (facts.Nvidia, bool) {
 	return facts.Find[facts.Nvidia](p.facts, facts.NvidiaKey)
@@ -87,19 +75,19 @@ func (p *patient) driverRemedy(n facts.Nvidia) string {
 	h, _ := facts.Find[facts.Host](p.facts, facts.HostKey)
 	inside := h.Container != "" && h.Container != "wsl"
 	switch {
-	case n.Code == nvmlVersionsMismatch && inside:
+	case n.Code == facts.NVMLMismatch && inside:
 		return "start the container anew: it has the libraries of a driver that its host no longer runs"
-	case n.Code == nvmlVersionsMismatch:
+	case n.Code == facts.NVMLMismatch:
 		return "restart the machine: the driver was updated, and the kernel still has the old module"
-	case n.Code == nvmlNoPermission || n.Code == nvmlOperatingSystem:
+	case n.Code == facts.NVMLNoPermission || n.Code == facts.NVMLBlocked:
 		return "this user or container may not use the GPU: look at `ls -l /dev/nvidia*`; start a container with --gpus all"
-	case n.Code == nvmlDriverNotLoaded && inside, n.Code == nvmlLibraryNotFound && inside:
+	case n.Code == facts.NVMLNotLoaded && inside, n.Code == facts.NVMLNoLibrary && inside:
 		return "start the container with its GPUs (docker run --gpus all)"
-	case n.Code == nvmlDriverNotLoaded:
+	case n.Code == facts.NVMLNotLoaded:
 		return "load the module: sudo modprobe nvidia; if that fails, it was not built for this kernel: dmesg, `dkms status`"
-	case n.Code == nvmlLibraryNotFound:
+	case n.Code == facts.NVMLNoLibrary:
 		return "install the driver's libraries of the same version as its kernel module"
-	case n.Code == nvmlGPULost || n.Code == nvmlResetRequired:
+	case n.Code == facts.NVMLLost || n.Code == facts.NVMLReset:
 		return "restart the machine; if it comes again, the GPU or its power supply is failing: dmesg | grep Xid"
 	}
 	return "look at `nvidia-smi` and dmesg; restart the machine"

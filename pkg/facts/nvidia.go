@@ -10,6 +10,19 @@ const (
 	DriverOK     DriverState = "ok"
 )
 
+// What NVML returns (nvmlReturn_t), as far as there is something to do about it.
+const (
+	NVMLNoPermission = 4
+	NVMLNoPower      = 8
+	NVMLNotLoaded    = 9
+	NVMLNoLibrary    = 12
+	NVMLInfoROM      = 14
+	NVMLLost         = 15
+	NVMLReset        = 16
+	NVMLBlocked      = 17
+	NVMLMismatch     = 18
+)
+
 // Nvidia is what the NVIDIA driver says of itself and of its GPUs. Three versions
 // of CUDA are kept apart: that of the driver (here), of the toolkit (Toolkit) and
 // of the torch that is installed, which is a matter of the environment.

@@ -12,16 +12,6 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
-// What NVML returns (nvmlReturn_t), as far as there is something to do about it.
-const (
-	noPermission    = 4
-	driverNotLoaded = 9
-	libraryNotFound = 12
-	gpuLost         = 15
-	blockedBySystem = 17
-	versionMismatch = 18
-)
-
 // Trouble is why a driver, or CUDA, cannot be used at all.
 type Trouble struct {
 	Code    string // "no-driver", "broken", "unusable", "denied", "missing"
@@ -50,23 +40,23 @@ func Broken(n facts.Nvidia, least string) *Trouble {
 	reason := cmp.Or(n.Reason, "no reason given")
 	t := &Trouble{Code: "broken", Summary: "the NVIDIA driver does not answer: " + reason}
 	switch code(n) {
-	case versionMismatch:
+	case facts.NVMLMismatch:
 		t.Summary = "the NVIDIA driver was updated while the old kernel module is still loaded: " + reason
 		t.Found = strings.Join(versions(n), ", ")
 		t.Hint = "reboot this machine; or stop all that uses a GPU and reload the module: `sudo rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia`, `sudo modprobe nvidia`"
-	case driverNotLoaded:
+	case facts.NVMLNotLoaded:
 		t.Summary = "the kernel module of the NVIDIA driver is not loaded: " + reason
 		t.Hint = "run `sudo modprobe nvidia`. If it refuses, `sudo dmesg | grep -i nvidia` says why: after an update of the kernel the module has to be built again, and secure boot takes only a signed one"
-	case libraryNotFound:
+	case facts.NVMLNoLibrary:
 		t.Summary = "a library of the NVIDIA driver is missing: " + reason
 		t.Hint = "install the driver's libraries of the same version as its kernel module; in a container, start it with `--gpus all` and NVIDIA_DRIVER_CAPABILITIES=compute,utility"
-	case noPermission:
+	case facts.NVMLNoPermission:
 		t.Summary = "this user may not ask the NVIDIA driver: " + reason
 		t.Hint = openNodes
-	case blockedBySystem:
+	case facts.NVMLBlocked:
 		t.Summary = "the system keeps this process from the GPUs: " + reason
 		t.Hint = "ask for a GPU where this process is started: `--gpus all` for a container, or the job's request for GPUs in a scheduler"
-	case gpuLost:
+	case facts.NVMLLost:
 		t.Summary = "a GPU has fallen off the bus: " + reason
 		t.Hint = "reboot this machine; if it comes back, `sudo dmesg | grep -i xid` tells what the hardware reported. A rented machine is best replaced"
 	default:
@@ -82,9 +72,9 @@ func code(n facts.Nvidia) int {
 	case n.Code != 0:
 		return n.Code
 	case strings.Contains(n.Reason, "version mismatch"):
-		return versionMismatch
+		return facts.NVMLMismatch
 	case strings.Contains(n.Reason, "couldn't communicate with the NVIDIA driver"), strings.Contains(n.Reason, "Driver Not Loaded"):
-		return driverNotLoaded
+		return facts.NVMLNotLoaded
 	}
 	return 0
 }

@@ -98,7 +98,7 @@ func readNVML() facts.Nvidia {
 	n := facts.Nvidia{State: facts.DriverBroken, Source: sourceNVML}
 	l, err := openNVML()
 	if err != nil {
-		n.Code, n.Reason = codeNoLibrary, err.Error()
+		n.Code, n.Reason = facts.NVMLNoLibrary, err.Error()
 		return n
 	}
 	n.Driver = loadedVersion()

@@ -52,13 +52,6 @@ var nvmlWords = map[int]string{
 	999: "Unknown Error",
 }
 
-const (
-	codeNotLoaded = 9
-	codeNoLibrary = 12
-	codeLost      = 15
-	codeReset     = 16
-)
-
 // nvidia asks the NVIDIA driver what it says of itself and of its GPUs:
 //
 //  1. Files. Where they show no driver, nothing is started.
@@ -193,7 +186,7 @@ func (p *Prober) askDriver(ctx context.Context, smi string) (facts.Nvidia, error
 	var unanswered facts.Nvidia
 	if p.Helper != "" {
 		n, err := p.askNVML(ctx)
-		if err == nil && n.Code != codeNoLibrary {
+		if err == nil && n.Code != facts.NVMLNoLibrary {
 			return n, nil
 		}
 		if ctx.Err() != nil {

@@ -141,9 +141,9 @@ func parseRefusal(b []byte) (reason string, code int, driver string) {
 		switch {
 		case reason != "":
 		case strings.Contains(text, "couldn't communicate with the NVIDIA driver"):
-			reason, code = text, codeNotLoaded
+			reason, code = text, facts.NVMLNotLoaded
 		case strings.Contains(text, "couldn't find "+strings.TrimSuffix(libraryName, ".1")):
-			reason, code = text, codeNoLibrary
+			reason, code = text, facts.NVMLNoLibrary
 		}
 	}
 	for c, words := range nvmlWords {
@@ -188,7 +188,7 @@ func parseSMI(b []byte, fields []string) (devices []facts.Device, driver string)
 		case "Disabled":
 			d.MIG = migDisabled
 		}
-		for _, code := range []int{codeLost, codeReset} {
+		for _, code := range []int{facts.NVMLLost, facts.NVMLReset} {
 			if slices.Contains(values, "["+nvmlWords[code]+"]") {
 				d.Problem = nvmlWords[code]
 			}
