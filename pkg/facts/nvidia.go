@@ -74,6 +74,7 @@ type Device struct {
 	MIG     string  `json:"mig,omitempty"`
 	Slices  []Slice `json:"slices,omitempty"`
 	Problem string  `json:"problem,omitempty"` // why it does not answer: "GPU is lost"
+	Code    int     `json:"code,omitempty"`    // what NVML returned with Problem, 0 if that is not known
 }
 
 // Slice is one MIG device. Sizes are bytes.

@@ -14,7 +14,7 @@ import (
 
 // Trouble is why a driver, or CUDA, cannot be used at all.
 type Trouble struct {
-	Code    string // "no-driver", "broken", "unusable", "denied", "missing"
+	Code    string // "no-driver", "broken", "unusable", "denied", "missing", "mig", "lost"
 	Summary string
 	Found   string
 	Hint    string
@@ -55,10 +55,10 @@ func Broken(n facts.Nvidia, least string) *Trouble {
 		t.Hint = openNodes
 	case facts.NVMLBlocked:
 		t.Summary = "the system keeps this process from the GPUs: " + reason
-		t.Hint = "ask for a GPU where this process is started: `--gpus all` for a container, or the job's request for GPUs in a scheduler"
+		t.Hint = askForGPU
 	case facts.NVMLLost:
 		t.Summary = "a GPU has fallen off the bus: " + reason
-		t.Hint = "reboot this machine; if it comes back, `sudo dmesg | grep -i xid` tells what the hardware reported. A rented machine is best replaced"
+		t.Hint = rebootIt
 	default:
 		t.Hint = "run `nvidia-smi` and mend what it names; a reboot helps after an update of the driver"
 	}
@@ -125,4 +125,43 @@ func Nodes(n facts.Nvidia) *Trouble {
 	return t
 }
 
-const openNodes = "look at `ls -l /dev/nvidia*` and add this user to the group that may open them (often video or render), then log in again"
+// Trouble says why a device cannot be used, nil if it can: MIG cuts it into nothing
+// ("mig"), it is not for this process ("denied"), or it does not answer ("lost").
+func (u Unit) Trouble() *Trouble {
+	if u.Problem == "" {
+		return nil
+	}
+	t := &Trouble{Code: "lost", Summary: u.Name + " cannot be used: " + u.Problem}
+	if u.Problem == NoSlices {
+		t.Code = "mig"
+		t.Hint = "make a slice (`sudo nvidia-smi mig -lgip` lists what there can be), or turn MIG off with `sudo nvidia-smi -mig 0`"
+		return t
+	}
+	switch u.Code {
+	case facts.NVMLNoPermission:
+		t.Code, t.Hint = "denied", "if it is another user's, leave it out of CUDA_VISIBLE_DEVICES; if it should be yours, "+openNodes
+	case facts.NVMLBlocked:
+		t.Code, t.Hint = "denied", askForGPU
+	case facts.NVMLNoPower:
+		t.Hint = "look at its power cables: the driver does not start a GPU that lacks one"
+	case facts.NVMLInfoROM:
+		t.Hint = "the memory on the board that describes it is damaged: only its maker mends that. A rented machine is best replaced"
+	case facts.NVMLReset:
+		t.Hint = "end all that uses it and run `sudo nvidia-smi --gpu-reset -i` with its index, or reboot this machine"
+	case facts.NVMLLost:
+		t.Hint = rebootIt
+	default:
+		t.Hint = "look at `nvidia-smi` and `sudo dmesg | grep -i -e nvrm -e xid`, which tell what the driver reported"
+	}
+	return t
+}
+
+// Useless says why a GPU, whole or cut, cannot be used, nil if it can.
+func Useless(d facts.Device) *Trouble { return units(d)[0].Trouble() }
+
+// What is to be done for more than one reason.
+const (
+	askForGPU = "ask for a GPU where this process is started: `--gpus all` for a container, or the job's request for GPUs in a scheduler"
+	rebootIt  = "reboot this machine; if it comes back, `sudo dmesg | grep -i xid` tells what the hardware reported. A rented machine is best replaced"
+	openNodes = "look at `ls -l /dev/nvidia*` and add this user to the group that may open them (often video or render), then log in again"
+)

@@ -17,6 +17,7 @@ type Unit struct {
 	Memory  int64  // bytes; 0 if not known
 	Compute string // compute capability; "" if not known
 	Problem string // why it cannot be used; "" if it can
+	Code    int    // what NVML returned with Problem, 0 if that is not known
 	// instance names the GPU instance that a slice is of, "" for a whole.
 	instance string
 }
@@ -106,7 +107,7 @@ func enumerated(named []Unit, n facts.Nvidia) (seen []Unit, note string) {
 // units are what a device counts as. One that is cut and has no slices is still
 // listed, with the reason why it is of no use.
 func units(d facts.Device) []Unit {
-	whole := Unit{Name: d.Name, Memory: d.Memory, Compute: d.Compute, Problem: d.Problem}
+	whole := Unit{Name: d.Name, Memory: d.Memory, Compute: d.Compute, Problem: d.Problem, Code: d.Code}
 	if whole.Name == "" {
 		whole.Name = "GPU " + strconv.Itoa(d.Index)
 	}

@@ -178,7 +178,7 @@ func (l library) device(index int) facts.Device {
 	d := facts.Device{Index: index, Processes: -1}
 	h, r := l.DeviceGetHandleByIndex(index)
 	if r != nvml.SUCCESS {
-		d.Problem = nvmlWord(r)
+		d.Problem, d.Code = nvmlWord(r), int(r)
 		return d
 	}
 	// A question that fails says nothing of the others: drivers answer "Unknown Error"
@@ -186,7 +186,7 @@ func (l library) device(index int) facts.Device {
 	// answers are about the GPU itself, whatever was asked.
 	note := func(r nvml.Return) bool {
 		if r == nvml.ERROR_GPU_IS_LOST || r == nvml.ERROR_RESET_REQUIRED {
-			d.Problem = nvmlWord(r)
+			d.Problem, d.Code = nvmlWord(r), int(r)
 		}
 		return r == nvml.SUCCESS
 	}

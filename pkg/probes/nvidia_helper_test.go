@@ -115,11 +115,12 @@ func TestNVML(t *testing.T) {
 		}))},
 		{"integrated", "NEW", good(with(h100(0), func(d *facts.Device) { d.Memory, d.Used = 0, 0 }))},
 		{"nolibcuda", "NEW", noCUDA},
-		{"lost", "NEW", good(h100(0), facts.Device{Index: 1, Processes: -1, Problem: "GPU is lost"},
-			with(h100(2), func(d *facts.Device) { d.Memory, d.Used, d.Problem = 0, 0, "GPU is lost" }))},
+		{"lost", "NEW", good(h100(0), facts.Device{Index: 1, Processes: -1, Problem: "GPU is lost", Code: 15},
+			with(h100(2), func(d *facts.Device) { d.Memory, d.Used, d.Problem, d.Code = 0, 0, "GPU is lost", 15 }))},
 		// A question that is not answered takes nothing but its answer away.
 		{"unsure", "NEW", good(with(h100(0), func(d *facts.Device) { d.Processes, d.MIG = -1, "" }))},
-		{"reset", "NEW", good(with(h100(0), func(d *facts.Device) { d.Processes, d.Problem = -1, "GPU requires reset" }))},
+		{"reset", "NEW", good(with(h100(0), func(d *facts.Device) { d.Processes, d.Problem, d.Code = -1, "GPU requires reset", 16 }))},
+		{"foreign", "NEW", good(facts.Device{Processes: -1, Problem: "Insufficient Permissions", Code: 4})},
 		{"garbage", "NEW", good(with(h100(0), func(d *facts.Device) {
 			d.Name, d.UUID, d.Bus, d.Memory, d.Used = "GeF[31morce", strings.Repeat("x", 96), "", 0, 0
 		}))},

@@ -146,12 +146,20 @@ func parseRefusal(b []byte) (reason string, code int, driver string) {
 			reason, code = text, facts.NVMLNoLibrary
 		}
 	}
-	for c, words := range nvmlWords {
-		if words == reason {
-			code = c
-		}
+	if c := nvmlCode(reason); c != 0 {
+		code = c
 	}
 	return reason, code, driver
+}
+
+// nvmlCode is what NVML returns with words of its own, 0 for others.
+func nvmlCode(words string) int {
+	for c, w := range nvmlWords {
+		if w == words {
+			return c
+		}
+	}
+	return 0
 }
 
 // parseSMI reads the table of GPUs, and the version of the driver. What is no row
@@ -190,7 +198,7 @@ func parseSMI(b []byte, fields []string) (devices []facts.Device, driver string)
 		}
 		for _, code := range []int{facts.NVMLLost, facts.NVMLReset} {
 			if slices.Contains(values, "["+nvmlWords[code]+"]") {
-				d.Problem = nvmlWords[code]
+				d.Problem, d.Code = nvmlWords[code], code
 			}
 		}
 		devices, driver = append(devices, d), max(driver, row["driver_version"])
@@ -212,7 +220,8 @@ func parseLost(text string) (facts.Device, bool) {
 	place, problem := rest[:at], rest[at+2:]
 	problem, _, _ = strings.Cut(problem, ".")
 	bus := strings.TrimPrefix(place[strings.LastIndexByte(place, ' ')+1:], "GPU")
-	return facts.Device{Index: -1, Bus: busID(bus), Processes: -1, Problem: printable(problem)}, true
+	problem = printable(problem)
+	return facts.Device{Index: -1, Bus: busID(bus), Processes: -1, Problem: problem, Code: nvmlCode(problem)}, true
 }
 
 // numbered gives the GPUs that have no number the ones that are free.

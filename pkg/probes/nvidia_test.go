@@ -326,7 +326,7 @@ func TestInterruptedDriver(t *testing.T) {
 func TestParseLost(t *testing.T) {
 	for _, place := range []string{"GPU 0000:0b:00.0", "GPU0000:0B:00.0", "GPU1: 0000:0B:00.0"} {
 		d, ok := parseLost("Unable to determine the device handle for " + place + ": GPU is lost.  Reboot the system to recover this GPU")
-		if want := (facts.Device{Index: -1, Bus: "00000000:0B:00.0", Processes: -1, Problem: "GPU is lost"}); !ok || !reflect.DeepEqual(d, want) {
+		if want := (facts.Device{Index: -1, Bus: "00000000:0B:00.0", Processes: -1, Problem: "GPU is lost", Code: 15}); !ok || !reflect.DeepEqual(d, want) {
 			t.Errorf("%s: %+v", place, d)
 		}
 	}

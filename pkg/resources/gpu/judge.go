@@ -50,18 +50,11 @@ func (s *Spec) judge(seen nvidia.Visible) judgement {
 
 // fault judges one device.
 func (s *Spec) fault(u nvidia.Unit) (f fault, ok bool) {
+	if t := u.Trouble(); t != nil {
+		return fault{code: "gpu." + t.Code, text: t.Summary, hint: t.Hint, lost: true}, false
+	}
 	asked := s.asked(u)
 	switch order, comparable := nvidia.Compare(u.Compute, s.Compute); {
-	case u.Problem == nvidia.NoSlices:
-		return fault{
-			code: "gpu.mig", text: fmt.Sprintf("%s cannot be used: %s", u.Name, u.Problem), lost: true,
-			hint: "make a slice (`sudo nvidia-smi mig -lgip` lists what there can be), or turn MIG off with `sudo nvidia-smi -mig 0`",
-		}, false
-	case u.Problem != "":
-		return fault{
-			code: "gpu.lost", text: fmt.Sprintf("%s cannot be used: %s", u.Name, u.Problem), lost: true,
-			hint: "reboot this machine; if it comes back, `sudo dmesg | grep -i xid` tells what the hardware reported. A rented machine is best replaced",
-		}, false
 	case asked.Bytes > 0 && u.Memory == 0:
 		return fault{
 			code: "gpu.unknown", text: fmt.Sprintf("the memory of %s is not known, %s asked for", u.Name, asked), unknown: true,

@@ -44,7 +44,7 @@ int nvmlDeviceGetCount_v2(unsigned *n) {
 
 int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **handle) {
 	*handle = (void *)(long)(i + 1);
-	return is("lost") && i == 1 ? LOST : OK;
+	return is("lost") && i == 1 ? LOST : is("foreign") ? NO_PERMISSION : OK;
 }
 
 int nvmlDeviceGetName(void *h, char *s, unsigned n) {
