@@ -76,7 +76,9 @@ func TestLook(t *testing.T) {
 		{"up to the first that is not there", "1,7,0", "PCI_BUS_ID", mixed, "H100"},
 		{"the first is not there", "7,0", "PCI_BUS_ID", mixed, ""},
 		{"a word", "all", "", mixed, ""},
-		{"twice the same", "1,GPU-aaaa2,0", "PCI_BUS_ID", mixed, "H100"},
+		{"twice the same", "0,0", "PCI_BUS_ID", mixed, ""},
+		{"twice the same in other words", "1,GPU-aaaa2,0", "PCI_BUS_ID", mixed, ""},
+		{"twice behind the end", "1,-1,1", "PCI_BUS_ID", mixed, "H100"},
 		{"a UUID", "GPU-aaaa1111", "", mixed, "T4"},
 		{"the beginning of one", "GPU-b, GPU-aaaa1", "", mixed, "H100 T4"},
 		{"the beginning of two", "GPU-aaaa", "", mixed, ""},
@@ -105,6 +107,15 @@ func TestLook(t *testing.T) {
 	empty.Slices = nil
 	if v := Look(facts.Nvidia{Devices: []facts.Device{empty}}); len(v.Units) != 1 || v.Units[0].Problem != NoSlices {
 		t.Errorf("a GPU that is cut into nothing: %+v", v)
+	}
+}
+
+// TestWrongSettings holds what is said of a setting that CUDA stumbles over.
+func TestWrongSettings(t *testing.T) {
+	for set, want := range map[string]string{"0": "", "": "", "0,-1,9": "", "NoDevFiles": "", "0,7": `no GPU "7"`, "0,0": `"0" names a GPU for the second time`} {
+		if v := Look(facts.Nvidia{Devices: []facts.Device{small}, Visible: &set}); !strings.Contains(v.Wrong, want) || (v.Wrong == "") != (want == "") {
+			t.Errorf("%q: %q, want %q", set, v.Wrong, want)
+		}
 	}
 }
 

@@ -37,13 +37,15 @@ type Visible struct {
 	// is not set.
 	Setting string
 	Note    string // why fewer are visible than are named; "" if all are
+	Wrong   string // what CUDA stumbles over in CUDA_VISIBLE_DEVICES; "" for nothing
 }
 
 // Doubt reports that some of the units are visible and that it is not known which.
 func (v Visible) Doubt() bool { return v.Count < len(v.Units) }
 
 // Look returns what a program will see of the driver's devices. CUDA obeys
-// CUDA_VISIBLE_DEVICES, and reads it up to the first entry that names no device.
+// CUDA_VISIBLE_DEVICES, and reads it up to the first entry that names no device; if
+// it names one twice, none is visible.
 // An index counts in CUDA's own order, the fastest first, which only
 // CUDA_DEVICE_ORDER=PCI_BUS_ID makes that of the driver. Not all slices that are
 // left are seen by one program; see enumerated.
@@ -54,7 +56,9 @@ func Look(n facts.Nvidia) Visible {
 	if n.Visible != nil {
 		v.Setting = "CUDA_VISIBLE_DEVICES=" + strconv.Quote(*n.Visible)
 		named = nil
-		for _, entry := range entries(n) {
+		var list []entry
+		list, v.Wrong = entries(n)
+		for _, entry := range list {
 			named = append(named, entry.units...)
 			byIndex = byIndex || entry.index
 		}
@@ -144,20 +148,26 @@ type entry struct {
 	index bool
 }
 
-// entries reads CUDA_VISIBLE_DEVICES up to the first entry that names nothing, or
-// something twice.
-func entries(n facts.Nvidia) (list []entry) {
+// entries reads CUDA_VISIBLE_DEVICES up to the first entry that names nothing, which
+// NVIDIA documents. That a repetition hides all is not documented: torch, which reads
+// the variable too, does so.
+func entries(n facts.Nvidia) (list []entry, wrong string) {
 	seen := make(map[string]bool)
 	for text := range strings.SplitSeq(*n.Visible, ",") {
 		text = strings.TrimSpace(text)
 		e, id, ok := resolve(n.Devices, text)
-		if !ok || seen[id] {
-			break
+		switch {
+		case !ok && (text == "" || text == "-1" || text == "NoDevFiles"): // the ways to hide what follows
+			return list, ""
+		case !ok:
+			return list, fmt.Sprintf("there is no GPU %q, and CUDA stops there", text)
+		case seen[id]:
+			return nil, fmt.Sprintf("%q names a GPU for the second time, and CUDA then shows none", text)
 		}
 		seen[id] = true
 		list = append(list, e)
 	}
-	return list
+	return list, ""
 }
 
 // resolve finds what one entry names, and a name for it that is the same however

@@ -7,7 +7,7 @@ var codes = map[string]string{
 	"gpu.none":      "The driver answers and shows no GPU: none was given to this container or job, or the hardware is not seen.",
 	"gpu.too-few":   "The machine has fewer GPUs than the manifest asks for. Slices that MIG makes count, the whole that they are cut from does not.",
 	"gpu.slices":    "MIG cuts a GPU into more slices than one program sees: before driver 570 it sees one, and no whole GPU beside it; since then, one of each GPU instance.",
-	"gpu.hidden":    "CUDA_VISIBLE_DEVICES hides GPUs. CUDA reads it up to the first entry that names none; an empty value or -1 hides all.",
+	"gpu.hidden":    "CUDA_VISIBLE_DEVICES hides GPUs. CUDA reads it up to the first entry that names none; an empty value, -1, or a GPU that is named twice hides all.",
 	"gpu.too-small": "A GPU has less memory than the manifest asks for. A size in GB is met by 95 % of it, one in GiB by that and no less.",
 	"gpu.too-old":   "A GPU has a lower compute capability than the manifest asks for. bfloat16 needs 8.0.",
 	"gpu.lost":      "A GPU does not answer and cannot be used: it has fallen off the bus, needs a reset, or has failed.",

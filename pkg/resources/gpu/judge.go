@@ -116,9 +116,9 @@ func (j judgement) tooFew() *diag.Problem {
 		p.Summary = fmt.Sprintf("a program sees %d of %s, %d asked for", j.seen.Count, count(j.seen.All), asked)
 		p.Hint = "run one process for each slice, with its UUID in CUDA_VISIBLE_DEVICES (`nvidia-smi -L`), and ask for `count: 1`; name only whole GPUs there; or turn MIG off with `sudo nvidia-smi -mig 0`"
 	case j.seen.Count < asked && j.seen.All >= asked:
-		p.Code = "gpu.hidden"
+		p.Code, p.Found = "gpu.hidden", j.seen.Wrong
 		p.Summary = fmt.Sprintf("%s leaves %d of %s visible, %d asked for", j.seen.Setting, j.seen.Count, count(j.seen.All), asked)
-		p.Hint = "unset CUDA_VISIBLE_DEVICES, or name the GPUs that are there: CUDA reads it up to the first that is not"
+		p.Hint = "unset CUDA_VISIBLE_DEVICES, or name each GPU that is there once: CUDA reads it up to the first that is not"
 	case j.seen.Count < asked:
 		p.Code = "gpu.too-few"
 		p.Summary = fmt.Sprintf("%s, %d asked for", there(j.seen.Count), asked)
