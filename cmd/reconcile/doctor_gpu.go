@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,62 +36,55 @@ func (p *patient) needsGPU() bool {
 func (p *patient) driver() []report.Finding {
 	n, ok := p.nvidia()
 	card, _ := facts.Find[facts.GPU](p.facts, facts.GPUKey)
+	trouble := nvidia.Broken(n, p.leastDriver())
 	switch {
 	case !ok && card.Vendor == "nvidia":
 		return unknown("an NVIDIA GPU is there (%s), and its driver was not asked: %s", card.Source, p.why(facts.NvidiaKey))
 	case !ok:
 		return unknown("not asked: %s", p.why(facts.NvidiaKey))
-	case n.State == facts.DriverBroken:
-		return sick(p.driverRemedy(n), "%s", brokenText(n))
 	case n.State == facts.NoDriver && card.Vendor == "nvidia":
-		return sick("install the NVIDIA driver of this system; in a container, start it with its GPUs (docker run --gpus all)", "an NVIDIA GPU is there (%s), and no driver", card.Source)
+		return sick(trouble.Hint, "an NVIDIA GPU is there (%s), and no driver", card.Source)
 	case n.State == facts.NoDriver && p.needsGPU():
 		return sick("use a machine with an NVIDIA GPU, or another environment with --env", "no NVIDIA driver and no GPU, and environment %s needs one", p.env.Name)
 	case n.State == facts.NoDriver && p.wantsGPU():
 		return doubtful("use a machine with an NVIDIA GPU for what needs one", "no NVIDIA driver and no GPU; environment %s is for one, and works without", p.env.Name)
 	case n.State == facts.NoDriver:
 		return well("none, and no NVIDIA GPU")
+	case trouble != nil:
+		return ailing(p.needsGPU() || !p.wantsGPU(), trouble.Hint, "%s", join(trouble.Summary, trouble.Found))
 	case n.Kernel != "" && n.Driver != "" && n.Kernel != n.Driver:
 		return doubtful("restart the machine", "libraries %s, kernel module %s: the driver was updated since the machine started", n.Driver, n.Kernel)
 	}
 	return well("%s (said by %s)", n.Driver, n.Source)
 }
 
-func brokenText(n facts.Nvidia) string {
-	text := "it does not answer: " + n.Reason
-	if n.Code != 0 {
-		text += fmt.Sprintf(" (NVML %d)", n.Code)
+// leastDriver is the driver to install where there is none, "" for any.
+func (p *patient) leastDriver() string {
+	if p.env == nil || p.env.CUDA == nil {
+		return ""
 	}
-	if n.Driver != "" {
-		text += "; libraries " + n.Driver
-	}
-	if n.Kernel != "" {
-		text += "; kernel module " + n.Kernel
-	}
-	return text
+	return nvidia.Driver(p.env.CUDA.Minimum)
 }
 
-// driverRemedy says how a broken driver is mended, as far as its code tells.
-func (p *patient) driverRemedy(n facts.Nvidia) string {
-	h, _ := facts.Find[facts.Host](p.facts, facts.HostKey)
-	inside := h.Container != "" && h.Container != "wsl"
-	switch {
-	case n.Code == facts.NVMLMismatch && inside:
-		return "start the container anew: it has the libraries of a driver that its host no longer runs"
-	case n.Code == facts.NVMLMismatch:
-		return "restart the machine: the driver was updated, and the kernel still has the old module"
-	case n.Code == facts.NVMLNoPermission || n.Code == facts.NVMLBlocked:
-		return "this user or container may not use the GPU: look at `ls -l /dev/nvidia*`; start a container with --gpus all"
-	case n.Code == facts.NVMLNotLoaded && inside, n.Code == facts.NVMLNoLibrary && inside:
-		return "start the container with its GPUs (docker run --gpus all)"
-	case n.Code == facts.NVMLNotLoaded:
-		return "load the module: sudo modprobe nvidia; if that fails, it was not built for this kernel: dmesg, `dkms status`"
-	case n.Code == facts.NVMLNoLibrary:
-		return "install the driver's libraries of the same version as its kernel module"
-	case n.Code == facts.NVMLLost || n.Code == facts.NVMLReset:
-		return "restart the machine; if it comes again, the GPU or its power supply is failing: dmesg | grep Xid"
+// join puts two texts on lines of their own, of which the second may be none.
+func join(first, second string) string {
+	return strings.TrimSuffix(first+"\n"+second, "\n")
+}
+
+// asked is how many GPUs there must be, and whether apply refuses with fewer.
+func (p *patient) asked() (count int, refuses bool) {
+	if p.env == nil || p.env.GPU == nil {
+		return 1, true
 	}
-	return "look at `nvidia-smi` and dmesg; restart the machine"
+	return int(p.env.GPU.Count), p.env.GPU.Severity != diag.Warn
+}
+
+// ailing is a failure, or a warning where apply does no more than warn.
+func ailing(fails bool, remedy, format string, args ...any) []report.Finding {
+	if fails {
+		return sick(remedy, format, args...)
+	}
+	return doubtful(remedy, format, args...)
 }
 
 // nodes looks at the files through which a GPU is used.
@@ -99,14 +93,12 @@ func (p *patient) nodes() []report.Finding {
 	if !ok || n.State == facts.NoDriver {
 		return nil
 	}
-	switch t := nvidia.Nodes(n); {
-	case t == nil:
+	t := nvidia.Nodes(n)
+	if t == nil {
 		return well("all there, and this user may open them")
-	case t.Code == "denied":
-		return sick(t.Hint, "%s\n%s", t.Summary, t.Found)
-	default:
-		return doubtful(t.Hint, "%s\n%s", t.Summary, t.Found)
 	}
+	_, refuses := p.asked()
+	return ailing(refuses && t.Code == "denied", t.Hint, "%s", join(t.Summary, t.Found))
 }
 
 // devices looks at each GPU.
@@ -118,26 +110,41 @@ func (p *patient) devices() []report.Finding {
 	if len(n.Devices) == 0 {
 		return sick("look at `lspci | grep -i nvidia` and dmesg; in a container, start it with --gpus all", "the driver shows no GPU")
 	}
+	enough := p.enough(n)
 	var list []report.Finding
 	for i := range n.Devices {
 		d := &n.Devices[i]
 		f := p.device(d)[0]
+		if t := nvidia.Useless(*d); t != nil {
+			f = ailing(!enough, t.Hint, "%s", t.Summary)[0]
+		}
 		f.Code, f.Name = "gpu.device."+strconv.Itoa(d.Index), "GPU "+strconv.Itoa(d.Index)
 		list = append(list, f)
 	}
 	return list
 }
 
+// enough reports whether apply would go ahead with the GPUs that a program sees and
+// that answer.
+func (p *patient) enough(n facts.Nvidia) bool {
+	v := nvidia.Look(n)
+	ail := 0
+	for _, u := range v.Units {
+		if u.Trouble() != nil {
+			ail++
+		}
+	}
+	asked, refuses := p.asked()
+	return !refuses || v.Count-ail >= asked
+}
+
+// device looks at a GPU that answers.
 func (p *patient) device(d *facts.Device) []report.Finding {
 	text := deviceText(d)
 	switch {
-	case d.Problem != "":
-		return sick("restart the machine; if it comes again, the GPU is failing: dmesg | grep Xid", "%s: %s", d.Name, d.Problem)
-	case d.MIG == "enabled" && len(d.Slices) == 0:
-		return sick("make one: sudo nvidia-smi mig -cgi 0 -C; or switch MIG off: sudo nvidia-smi -mig 0", "%s: there is no slice, and the whole cannot be used", text)
 	case d.Memory > 0 && d.Used > d.Memory/10*9:
 		return doubtful("wait for what runs on it, or end it: nvidia-smi", "%s: little memory is free", text)
-	case p.env != nil && p.env.QLoRA != nil && p.env.QLoRA.ComputeDtype == "bfloat16" && before(d.Compute, "8.0"):
+	case p.env != nil && p.env.QLoRA != nil && p.env.QLoRA.ComputeDtype == "bfloat16" && older(d.Compute, "8.0"):
 		return doubtful("use compute_dtype: float16 on it", "%s: bfloat16 needs 8.0", text)
 	}
 	return well("%s", text)
@@ -173,54 +180,53 @@ func deviceText(d *facts.Device) string {
 	return strings.Join(words, ", ")
 }
 
-// visible compares CUDA_VISIBLE_DEVICES, which CUDA obeys, with what the driver shows.
+// visible is what one program will see of the GPUs that the driver shows.
 func (p *patient) visible() []report.Finding {
 	n, ok := p.nvidia()
-	if !ok || n.State != facts.DriverOK {
+	if !ok || n.State != facts.DriverOK || len(n.Devices) == 0 {
 		return nil
 	}
-	if n.Visible == nil {
-		return well("every GPU (CUDA_VISIBLE_DEVICES is not set)")
+	v := nvidia.Look(n)
+	asked, refuses := p.asked()
+	refuses = refuses && p.env != nil && p.env.GPU != nil
+	switch text := visibleText(n, v); {
+	case v.Count == 0 && v.Wrong == "":
+		return ailing(refuses, "unset CUDA_VISIBLE_DEVICES", "%s hides every GPU", v.Setting)
+	case v.Setting != "" && v.Count < asked:
+		return ailing(refuses, "correct it, or unset it; `nvidia-smi -L` lists the GPUs", "%s", text)
+	case v.Wrong != "":
+		return doubtful("correct it, or unset it; `nvidia-smi -L` lists the GPUs", "%s", text)
+	case v.Count < asked && v.Named >= asked:
+		return ailing(refuses, "run one process for each slice, with its UUID in CUDA_VISIBLE_DEVICES; `nvidia-smi -L` lists them", "%s", text)
+	default:
+		return well("%s", text)
 	}
-	set := "CUDA_VISIBLE_DEVICES=" + *n.Visible
-	var there []string
-	for word := range strings.SplitSeq(*n.Visible, ",") {
-		word = strings.TrimSpace(word)
-		if word == "" || word == "-1" || word == "NoDevFiles" {
-			break // CUDA stops at the first that is none
-		}
-		name, ok := visibleDevice(n.Devices, word)
-		if !ok {
-			return sick("correct it, or unset it; `nvidia-smi -L` lists the GPUs", "%s: there is no GPU %q, and CUDA stops there", set, word)
-		}
-		there = append(there, name)
-	}
-	if len(there) == 0 {
-		return doubtful("unset CUDA_VISIBLE_DEVICES", "%s hides every GPU", set)
-	}
-	if n.VisibleOrder != "PCI_BUS_ID" && len(n.Devices) > 1 {
-		set += " (CUDA counts from the fastest; CUDA_DEVICE_ORDER=PCI_BUS_ID counts as the driver does)"
-	}
-	return well("%s of %d: %s", strings.Join(there, ", "), len(n.Devices), set)
 }
 
-// visibleDevice finds the GPU that a word of CUDA_VISIBLE_DEVICES names: a number, or
-// how an UUID of a GPU or slice begins.
-func visibleDevice(devices []facts.Device, word string) (string, bool) {
-	if i, err := strconv.Atoi(word); err == nil {
-		return "GPU " + word, 0 <= i && i < len(devices)
+// visibleText is such as "GPU 1 of 2: CUDA_VISIBLE_DEVICES="1"", with what is to be
+// said of it.
+func visibleText(n facts.Nvidia, v nvidia.Visible) string {
+	why := []string{cmp.Or(v.Setting, "CUDA_VISIBLE_DEVICES is not set")}
+	if n.Visible != nil && n.VisibleOrder != "PCI_BUS_ID" && len(n.Devices) > 1 {
+		why[0] += " (CUDA counts from the fastest; CUDA_DEVICE_ORDER=PCI_BUS_ID counts as the driver does)"
 	}
-	for _, d := range devices {
-		if d.UUID != "" && strings.HasPrefix(d.UUID, word) {
-			return "GPU " + strconv.Itoa(d.Index), true
-		}
-		for _, s := range d.Slices {
-			if s.UUID != "" && strings.HasPrefix(s.UUID, word) {
-				return "slice " + s.Name, true
-			}
-		}
+	why = slices.DeleteFunc(append(why, v.Wrong, v.Note), func(s string) bool { return s == "" })
+	reasons := strings.Join(why, "; ")
+	if v.Setting == "" && v.Note == "" {
+		return "every GPU (" + reasons + ")"
 	}
-	return "", false
+	if v.Doubt() {
+		return fmt.Sprintf("%d of %d, not known which: %s", v.Count, v.All, reasons)
+	}
+	var names []string
+	for _, u := range v.Units {
+		name := "GPU " + strconv.Itoa(u.Index)
+		if u.Slice != "" {
+			name += " MIG " + u.Slice
+		}
+		names = append(names, name)
+	}
+	return fmt.Sprintf("%s of %d: %s", cmp.Or(strings.Join(names, ", "), "none"), v.All, reasons)
 }
 
 // driverCUDA is the newest CUDA that the driver offers, against what is asked for.
@@ -234,20 +240,27 @@ func (p *patient) driverCUDA() []report.Finding {
 	case n.State == facts.DriverBroken:
 		return unknown("the driver does not answer")
 	}
+	refuses := p.env == nil || p.env.CUDA == nil || p.env.CUDA.Severity != diag.Warn
 	if t := nvidia.Unusable(n); t != nil {
-		return sick(t.Hint, "%s", t.Summary)
+		return ailing(refuses, t.Hint, "%s", t.Summary)
 	}
 	if n.CUDA == "" {
 		return unknown("the driver answers, and not which CUDA it offers: %s", cmp.Or(n.CUDAReason, "no reason given"))
 	}
-	if p.env != nil && p.env.CUDA != nil && before(n.CUDA, p.env.CUDA.Minimum) {
-		found := sick("update the NVIDIA driver", "%s; environment %s needs %s", n.CUDA, p.env.Name, p.env.CUDA.Minimum)
-		if p.env.CUDA.Severity == diag.Warn {
-			found[0].State = report.Doubtful
+	if p.env != nil && p.env.CUDA != nil && older(n.CUDA, p.env.CUDA.Minimum) {
+		remedy := "update the NVIDIA driver"
+		if least := p.leastDriver(); least != "" {
+			remedy += " to " + least + " or newer"
 		}
-		return found
+		return ailing(refuses, remedy, "%s; environment %s needs %s", n.CUDA, p.env.Name, p.env.CUDA.Minimum)
 	}
 	return well("%s", n.CUDA)
+}
+
+// older reports that both are versions, and that one is older than the other.
+func older(a, b string) bool {
+	order, ok := nvidia.Compare(a, b)
+	return ok && order < 0
 }
 
 // toolkit is the CUDA that programs are compiled with, which wheels do not need.
@@ -273,6 +286,7 @@ func (p *patient) torchCUDA() []report.Finding {
 	}
 	torch, ok, err := pyenv.ReadTorch(p.library)
 	n, asked := p.nvidia()
+	runs, full := nvidia.Runs(n.CUDA, torch.CUDA)
 	switch {
 	case err != nil:
 		return unknown("%v", err)
@@ -286,16 +300,13 @@ func (p *patient) torchCUDA() []report.Finding {
 		return well("torch %s is built for the CPU alone", torch.Version)
 	case !asked || n.CUDA == "":
 		return well("%s (torch %s)", torch.CUDA, torch.Version)
-	case before(n.CUDA, major(torch.CUDA)):
+	case older(n.CUDA, torch.CUDA) && !runs:
 		return sick("update the NVIDIA driver, or pin a torch that is built for CUDA "+strings.Split(n.CUDA, ".")[0], "%s (torch %s), the driver offers %s", torch.CUDA, torch.Version, n.CUDA)
-	case before(n.CUDA, torch.CUDA):
+	case runs && !full:
 		return doubtful("update the NVIDIA driver", "%s (torch %s), the driver offers %s: that works by minor-version compatibility, with limits", torch.CUDA, torch.Version, n.CUDA)
 	}
 	return well("%s (torch %s)", torch.CUDA, torch.Version)
 }
-
-// major is the first version of the same major: "12.0" of "12.1".
-func major(version string) string { return strings.Split(version, ".")[0] + ".0" }
 
 // shadowed are libraries that torch brings or the driver has, and that another
 // version of them in the search path would take the place of.

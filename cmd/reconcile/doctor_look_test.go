@@ -133,19 +133,47 @@ func TestVisibleDevices(t *testing.T) {
 		state report.Health
 		words string
 	}{
-		"1":                    {report.Healthy, "GPU 1 of 2"},
+		"1":                    {report.Healthy, "GPU 1 MIG 3g.40gb of 2"},
 		"GPU-aa":               {report.Healthy, "GPU 0 of 2"},
-		"MIG-cc33":             {report.Healthy, "slice 3g.40gb of 2"},
-		" 0 , GPU-bb":          {report.Healthy, "GPU 0, GPU 1 of 2"},
+		"0,0":                  {report.Doubtful, "second time, and CUDA then shows none"},
+		"0,7":                  {report.Doubtful, "GPU 0 of 2: CUDA_VISIBLE_DEVICES=\"0,7\""},
+		"MIG-cc33":             {report.Healthy, "GPU 1 MIG 3g.40gb of 2"},
+		" 0 , GPU-bb":          {report.Healthy, "GPU 1 MIG 3g.40gb of 2"},
 		"0,-1,9":               {report.Healthy, "GPU 0 of 2"},
 		"":                     {report.Doubtful, "hides every GPU"},
 		"-1":                   {report.Doubtful, "hides every GPU"},
-		"2":                    {report.Sick, "no GPU \"2\""},
-		"0,GPU-zz":             {report.Sick, "no GPU \"GPU-zz\""},
-		"99999999999999999999": {report.Sick, "no GPU"},
+		"2":                    {report.Doubtful, "no GPU \"2\""},
+		"0,GPU-zz":             {report.Doubtful, "no GPU \"GPU-zz\""},
+		"99999999999999999999": {report.Doubtful, "no GPU"},
 	} {
-		p := &patient{facts: facts.Of(facts.Nvidia{State: facts.DriverOK, Devices: devices, Visible: &set})}
+		p := &patient{facts: facts.Of(facts.Nvidia{State: facts.DriverOK, Devices: devices, Visible: &set, VisibleOrder: "PCI_BUS_ID"})}
 		expect(t, set, p.visible(), want.state, want.words)
+	}
+	// It fails where apply would refuse, and no sooner.
+	for set, state := range map[string]report.Health{"0": report.Sick, "0,7": report.Sick, "": report.Sick, "0,GPU-bb": report.Sick} {
+		n := facts.Nvidia{State: facts.DriverOK, Devices: devices, Visible: &set}
+		p := &patient{facts: facts.Of(n), env: &manifest.Environment{GPU: &manifest.GPU{Count: 2}}}
+		expect(t, "two of "+set, p.visible(), state, "CUDA_VISIBLE_DEVICES")
+		p.env.GPU.Severity = diag.Warn
+		expect(t, "two of "+set+", a warning", p.visible(), report.Doubtful, "CUDA_VISIBLE_DEVICES")
+	}
+}
+
+// A GPU that cannot be used fails where apply would refuse for want of it.
+func TestAilingDevices(t *testing.T) {
+	well, lost := facts.Device{Index: 0, Name: "H100"}, facts.Device{Index: 1, Name: "H100", Problem: "Insufficient Permissions", Code: facts.NVMLNoPermission}
+	for name, tt := range map[string]struct {
+		count int64
+		state report.Health
+	}{"enough": {1, report.Doubtful}, "too few": {2, report.Sick}} {
+		n := facts.Nvidia{State: facts.DriverOK, Devices: []facts.Device{well, lost}}
+		p := &patient{facts: facts.Of(n), env: &manifest.Environment{GPU: &manifest.GPU{Count: tt.count}}}
+		list := p.devices()
+		expect(t, name, list[:1], report.Healthy, "H100")
+		expect(t, name, list[1:], tt.state, "Insufficient Permissions")
+		if strings.Contains(list[1].Remedy, "reboot") {
+			t.Errorf("%s: %s", name, list[1].Remedy)
+		}
 	}
 }
 

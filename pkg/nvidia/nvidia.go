@@ -43,10 +43,10 @@ func Broken(n facts.Nvidia, least string) *Trouble {
 	case facts.NVMLMismatch:
 		t.Summary = "the NVIDIA driver was updated while the old kernel module is still loaded: " + reason
 		t.Found = strings.Join(versions(n), ", ")
-		t.Hint = "reboot this machine; or stop all that uses a GPU and reload the module: `sudo rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia`, `sudo modprobe nvidia`"
+		t.Hint = "reboot this machine; or stop all that uses a GPU and reload the module: `sudo rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia`, `sudo modprobe nvidia`. A container is started anew, since it has the libraries of a driver that its host no longer runs"
 	case facts.NVMLNotLoaded:
 		t.Summary = "the kernel module of the NVIDIA driver is not loaded: " + reason
-		t.Hint = "run `sudo modprobe nvidia`. If it refuses, `sudo dmesg | grep -i nvidia` says why: after an update of the kernel the module has to be built again, and secure boot takes only a signed one"
+		t.Hint = "run `sudo modprobe nvidia`. If it refuses, `sudo dmesg | grep -i nvidia` says why: after an update of the kernel the module has to be built again, and secure boot takes only a signed one. A container is started with `--gpus all`"
 	case facts.NVMLNoLibrary:
 		t.Summary = "a library of the NVIDIA driver is missing: " + reason
 		t.Hint = "install the driver's libraries of the same version as its kernel module; in a container, start it with `--gpus all` and NVIDIA_DRIVER_CAPABILITIES=compute,utility"
@@ -59,6 +59,9 @@ func Broken(n facts.Nvidia, least string) *Trouble {
 	case facts.NVMLLost:
 		t.Summary = "a GPU has fallen off the bus: " + reason
 		t.Hint = rebootIt
+	case facts.NVMLReset:
+		t.Summary = "a GPU has to be reset: " + reason
+		t.Hint = resetIt
 	default:
 		t.Hint = "run `nvidia-smi` and mend what it names; a reboot helps after an update of the driver"
 	}
@@ -147,7 +150,7 @@ func (u Unit) Trouble() *Trouble {
 	case facts.NVMLInfoROM:
 		t.Hint = "the memory on the board that describes it is damaged: only its maker mends that. A rented machine is best replaced"
 	case facts.NVMLReset:
-		t.Hint = "end all that uses it and run `sudo nvidia-smi --gpu-reset -i` with its index, or reboot this machine"
+		t.Hint = resetIt
 	case facts.NVMLLost:
 		t.Hint = rebootIt
 	default:
@@ -163,5 +166,6 @@ func Useless(d facts.Device) *Trouble { return units(d)[0].Trouble() }
 const (
 	askForGPU = "ask for a GPU where this process is started: `--gpus all` for a container, or the job's request for GPUs in a scheduler"
 	rebootIt  = "reboot this machine; if it comes back, `sudo dmesg | grep -i xid` tells what the hardware reported. A rented machine is best replaced"
+	resetIt   = "end all that uses it and run `sudo nvidia-smi --gpu-reset -i` with its index, or reboot this machine"
 	openNodes = "look at `ls -l /dev/nvidia*` and add this user to the group that may open them (often video or render), then log in again"
 )

@@ -182,6 +182,7 @@ func TestBroken(t *testing.T) {
 		{facts.Nvidia{State: facts.DriverBroken, Code: 4, Reason: "Insufficient Permissions"}, "this user", "group"},
 		{facts.Nvidia{State: facts.DriverBroken, Code: 17, Reason: "blocked"}, "keeps this process", "--gpus"},
 		{facts.Nvidia{State: facts.DriverBroken, Code: 15, Reason: "GPU is lost"}, "bus", "reboot"},
+		{facts.Nvidia{State: facts.DriverBroken, Code: 16, Reason: "GPU requires reset"}, "has to be reset", "--gpu-reset"},
 		{facts.Nvidia{State: facts.DriverBroken}, "no reason given", "nvidia-smi"},
 		{facts.Nvidia{}, "no reason given", "nvidia-smi"},
 	} {

@@ -18,6 +18,8 @@ type Unit struct {
 	Compute string // compute capability; "" if not known
 	Problem string // why it cannot be used; "" if it can
 	Code    int    // what NVML returned with Problem, 0 if that is not known
+	Index   int    // of the GPU, in the order of the PCI bus
+	Slice   string // "3g.40gb"; "" for a whole
 	// instance names the GPU instance that a slice is of, "" for a whole.
 	instance string
 }
@@ -111,7 +113,7 @@ func enumerated(named []Unit, n facts.Nvidia) (seen []Unit, note string) {
 // units are what a device counts as. One that is cut and has no slices is still
 // listed, with the reason why it is of no use.
 func units(d facts.Device) []Unit {
-	whole := Unit{Name: d.Name, Memory: d.Memory, Compute: d.Compute, Problem: d.Problem, Code: d.Code}
+	whole := Unit{Name: d.Name, Index: d.Index, Memory: d.Memory, Compute: d.Compute, Problem: d.Problem, Code: d.Code}
 	if whole.Name == "" {
 		whole.Name = "GPU " + strconv.Itoa(d.Index)
 	}
@@ -121,7 +123,7 @@ func units(d facts.Device) []Unit {
 	var list []Unit
 	for i, s := range d.Slices {
 		list = append(list, Unit{
-			Name: whole.Name + " MIG " + s.Name, Memory: s.Memory, Compute: whole.Compute,
+			Name: whole.Name + " MIG " + s.Name, Index: d.Index, Slice: s.Name, Memory: s.Memory, Compute: whole.Compute,
 			instance: fmt.Sprintf("%d %s", d.Index, instance(s.Name, i)),
 		})
 	}
