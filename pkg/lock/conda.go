@@ -61,7 +61,12 @@ func CondaFacts(list []rattler.Package) []facts.CondaPackage {
 }
 
 // distNames are packages of conda whose distribution has another name.
-var distNames = map[string]string{"pytorch": "torch", "torchtriton": "triton", "msgpack-python": "msgpack"}
+var distNames = map[string]string{
+	"brotli-python": "brotli", "dask-core": "dask", "faiss": "faiss-cpu", "matplotlib-base": "matplotlib", "msgpack-python": "msgpack",
+	"py-opencv": "opencv-python", "py-xgboost": "xgboost", "pyarrow-core": "pyarrow", "pyqt": "pyqt5", "pytables": "tables",
+	"python-flatbuffers": "flatbuffers", "python-graphviz": "graphviz", "python-lmdb": "lmdb", "python-xxhash": "xxhash",
+	"pytorch": "torch", "sentencepiece-python": "sentencepiece", "tensorflow-base": "tensorflow", "torchtriton": "triton",
+}
 
 // provided returns the distributions of Python that packages of conda bring, as
 // names and versions: a package that depends on python is one, by its own name.
@@ -129,6 +134,9 @@ func ValidCondaWord(s string) bool {
 	return s != "" && len(s) <= 128 && strings.Trim(s[:1], letters) == "" && strings.Trim(s, letters+"._+!") == ""
 }
 
+// mostSize is more than any archive has, in bytes: sums of sizes must not overflow.
+const mostSize = 1 << 40
+
 // checkConda says what is wrong with a locked package, "" for nothing.
 func checkConda(p *CondaPackage) string {
 	archive, ok := strings.CutSuffix(p.File, ".conda")
@@ -152,8 +160,8 @@ func checkConda(p *CondaPackage) string {
 		return fmt.Sprintf("package %s has no proper sha256", p.Name)
 	case p.MD5 != "" && (len(p.MD5) != 32 || notHex != nil):
 		return fmt.Sprintf("package %s has no proper md5", p.Name)
-	case p.Size < 0 || p.BuildNumber < 0:
-		return fmt.Sprintf("size or build number of package %s is below zero", p.Name)
+	case p.Size < 0 || p.Size > mostSize || p.BuildNumber < 0:
+		return fmt.Sprintf("size or build number of package %s cannot be", p.Name)
 	case p.SitePackages != "" && !validSitePackages(p.SitePackages):
 		return fmt.Sprintf("site-packages of package %s, %q, is not that of a Python", p.Name, p.SitePackages)
 	}

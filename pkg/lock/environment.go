@@ -35,11 +35,10 @@ func (f CondaFile) Encode() string {
 	}
 	b.WriteString("dependencies:\n")
 	f.conda(&b)
-	if len(f.Pins) == 0 && f.Closure == nil {
-		return b.String()
+	var pip strings.Builder
+	if f.pip(&pip); pip.Len() > 0 {
+		b.WriteString("  - pip:\n" + pip.String())
 	}
-	b.WriteString("  - pip:\n")
-	f.pip(&b)
 	return b.String()
 }
 

@@ -142,3 +142,11 @@ func FuzzCondaFile(f *testing.F) {
 		}
 	})
 }
+
+// TestCondaFileWithoutWheels has no list of pip's: an empty one is null to conda.
+func TestCondaFileWithoutWheels(t *testing.T) {
+	text := lock.CondaFile{Environment: "remote", Project: "story", Name: "story", Channels: []string{"conda-forge"}, Python: "3.10", Closure: &lock.Lock{}}.Encode()
+	if strings.Contains(text, "- pip:") || !strings.Contains(text, "  - python=3.10\n") {
+		t.Error(text)
+	}
+}
