@@ -1,6 +1,7 @@
 package pyenv
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
@@ -49,7 +51,6 @@ type condaPath struct {
 	InPrefix    facts.SHA256 `json:"sha256_in_prefix"`
 	Size        *int64       `json:"size_in_bytes"`
 	Placeholder string       `json:"prefix_placeholder"`
-	NoLink      bool         `json:"no_link"`
 }
 
 // readCondaMeta reads conda-meta of an environment, by name of the package; none
@@ -223,6 +224,33 @@ func CondaDists(envDir string) ([]facts.Package, error) {
 	return condaDists(envDir, sitePackages, records)
 }
 
+// Twice names the distributions that packages of conda brought into an environment and
+// that are in a list too, with the package that brought them: an installer of the list
+// replaces what conda installed.
+func Twice(envDir string, list []facts.Package) ([]facts.Damage, error) {
+	sitePackages, _, err := SitePackages(envDir)
+	if err != nil {
+		return nil, err
+	}
+	records, err := readCondaMeta(envDir, sitePackages)
+	if err != nil {
+		return nil, err
+	}
+	var found []facts.Damage
+	for info, conda := range infoDirs(records, sitePackages) {
+		name, _, ok := parseInfoName(info)
+		if !ok {
+			continue
+		}
+		name = pep.Normalize(name)
+		if slices.ContainsFunc(list, func(p facts.Package) bool { return p.Name == name }) {
+			found = append(found, facts.Damage{What: "twice", Dist: name, Conda: conda})
+		}
+	}
+	slices.SortFunc(found, func(a, b facts.Damage) int { return strings.Compare(a.Dist, b.Dist) })
+	return found, nil
+}
+
 func condaDists(envDir, sitePackages string, records []condaRecord) ([]facts.Package, error) {
 	var list []facts.Package
 	buf := make([]byte, 4096)
@@ -233,8 +261,10 @@ func condaDists(envDir, sitePackages string, records []condaRecord) ([]facts.Pac
 		}
 		list = append(list, facts.Package{Name: d.Name, Version: d.Version})
 	}
-	slices.SortFunc(list, func(a, b facts.Package) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
+	slices.SortFunc(list, func(a, b facts.Package) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version))
+	})
+	return slices.Compact(list), nil
 }
 
 // compareConda compares what conda-meta names with what was sealed.

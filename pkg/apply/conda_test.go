@@ -153,16 +153,17 @@ func TestCondaFromFirstToNextGeneration(t *testing.T) {
 func TestCondaThatIsNotTheLock(t *testing.T) {
 	python := real(t)
 	for name, tt := range map[string]struct {
+		code   string
 		found  string
 		change func(*resources.Seal)
 	}{
-		"missing": {"missing  conda-meta/more-1-0.json", func(s *resources.Seal) {
+		"missing": {"apply.seal", "missing  conda-meta/more-1-0.json", func(s *resources.Seal) {
 			s.Conda = append(s.Conda, facts.CondaPackage{Name: "more", Version: "1", Build: "0"})
 		}},
-		"foreign":     {"foreign  conda-meta/sets-1.0-0.json", func(s *resources.Seal) { s.Conda = append(s.Conda[:1:1], s.Conda[2:]...) }},
-		"other bytes": {"package  conda-meta/tiny-1.0-py_0.json", func(s *resources.Seal) { s.Conda[2].SHA256[0] ^= 1 }},
-		"other build": {"package  conda-meta/tiny-1.0-py_0.json", func(s *resources.Seal) { s.Conda[2].Build = "py_1" }},
-		"pip has it":  {"package tiny ", func(s *resources.Seal) { s.Packages = append(s.Packages, facts.Package{Name: "tiny", Version: "3.0"}) }},
+		"foreign":     {"apply.seal", "foreign  conda-meta/sets-1.0-0.json", func(s *resources.Seal) { s.Conda = append(s.Conda[:1:1], s.Conda[2:]...) }},
+		"other bytes": {"apply.seal", "package  conda-meta/tiny-1.0-py_0.json", func(s *resources.Seal) { s.Conda[2].SHA256[0] ^= 1 }},
+		"other build": {"apply.seal", "package  conda-meta/tiny-1.0-py_0.json", func(s *resources.Seal) { s.Conda[2].Build = "py_1" }},
+		"pip has it":  {"apply.twice", "tiny: by the package tiny of conda", func(s *resources.Seal) { s.Packages = append(s.Packages, facts.Package{Name: "tiny", Version: "3.0"}) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -178,7 +179,7 @@ func TestCondaThatIsNotTheLock(t *testing.T) {
 				}
 				return c
 			}
-			p := w.apply(t.Context(), w.plan(r)).want(t, "conda.local", Failed, "apply.seal")
+			p := w.apply(t.Context(), w.plan(r)).want(t, "conda.local", Failed, tt.code)
 			if !strings.Contains(p.Found, tt.found) {
 				t.Errorf("found %q, want %q", p.Found, tt.found)
 			}

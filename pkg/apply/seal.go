@@ -30,6 +30,9 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	}
 	packages := slices.Clone(s.Packages)
 	slices.SortFunc(packages, func(a, b facts.Package) int { return strings.Compare(a.Name, b.Name) })
+	if err := notTwice(gen, s); err != nil {
+		return err
+	}
 	meter := &meter{task: t}
 	damage, err := pyenv.Recheck(ctx, gen.abs(), pyenv.Seal{Packages: packages, Conda: s.Conda}, t.sound, meter.tell)
 	if err != nil {
@@ -72,6 +75,26 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 		return err
 	}
 	return atomicfile.Write(t.root, layout.Seal(gen.rel), 0o600, text)
+}
+
+// notTwice refuses distributions that both parts of a lock brought. lock leaves out
+// what conda brings by the names of its packages, which may have others.
+func notTwice(gen place, s resources.Seal) error {
+	if len(s.Conda) == 0 {
+		return nil
+	}
+	found, err := pyenv.Twice(gen.abs(), s.Packages)
+	if err != nil || len(found) == 0 {
+		return nil // what cannot be read is damage, which is looked for next
+	}
+	var list []string
+	for _, f := range found {
+		list = append(list, fmt.Sprintf("%s: by the package %s of conda, and by the index", f.Dist, f.Conda))
+	}
+	return &diag.Problem{
+		Code: "apply.twice", Summary: "the lock brings distributions twice, and one replaced the other", Found: strings.Join(list, "\n"),
+		Hint: "take it from one side: leave it out of `packages` or of `conda_packages`, then run `reconcile lock`; the environment that is in use was not touched",
+	}
 }
 
 // entries writes everything through which a generation is entered, and returns the
