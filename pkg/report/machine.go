@@ -187,10 +187,13 @@ func (p *page) built(e environment, l listing) {
 	rows = append(
 		rows,
 		[2]string{"python", python},
-		[2]string{"enter", cmp.Or(e.Enter["conda"], e.Enter["sh"])},
+		[2]string{"enter", e.Enter["sh"]},
 		[2]string{"or", e.Enter["run"]},
-		[2]string{"packages", packagesText(e, l)},
 	)
+	if words, ok := e.Enter["conda"]; ok {
+		rows = append(rows, [2]string{"or", words + " (where there is conda)"})
+	}
+	rows = append(rows, [2]string{"packages", packagesText(e, l)})
 	if len(e.Damage) > 0 {
 		rows = append(rows, [2]string{"damaged", fmt.Sprintf("in %s; `reconcile heal` builds a sound one", count(len(e.Damage), "place"))})
 	}
