@@ -23,8 +23,14 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
+// lockFlags are what lock can be told.
+type lockFlags struct {
+	applyFlags // of the helpers that it brings
+	upgrade    bool
+}
+
 func (a *app) lockCommand() *cobra.Command {
-	var upgrade bool
+	var o lockFlags
 	cmd := &cobra.Command{
 		Use:   "lock",
 		Short: "write the full, hashed closure of each environment",
@@ -43,15 +49,16 @@ Commit the result: from then on neither plan nor apply has to resolve anything.`
 			if err != nil {
 				return err
 			}
-			return a.lock(cmd.Context(), p, upgrade)
+			return a.lock(cmd.Context(), p, o)
 		},
 	}
-	cmd.Flags().BoolVar(&upgrade, "upgrade", false, "take the newest versions that the pins allow")
+	cmd.Flags().BoolVar(&o.upgrade, "upgrade", false, "take the newest versions that the pins allow")
+	cmd.Flags().DurationVar(&o.lockTimeout, "lock-timeout", 0, "wait so long for another run to end")
 	return cmd
 }
 
 // lock resolves every environment that names a lock, or the one --env names.
-func (a *app) lock(ctx context.Context, p *project, upgrade bool) error {
+func (a *app) lock(ctx context.Context, p *project, o lockFlags) error {
 	var problems diag.List
 	doc := &lockDocument{Version: 1, Locks: []*lockResult{}}
 	locked := 0
@@ -60,7 +67,7 @@ func (a *app) lock(ctx context.Context, p *project, upgrade bool) error {
 			continue
 		}
 		locked++
-		result, err := a.lockOne(ctx, p, env, upgrade)
+		result, err := a.lockOne(ctx, p, env, o)
 		if result != nil {
 			doc.Locks = append(doc.Locks, result)
 		}
@@ -79,8 +86,8 @@ func (a *app) lock(ctx context.Context, p *project, upgrade bool) error {
 }
 
 // lockOne resolves one environment and writes its lock if it changed.
-func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment, upgrade bool) (*lockResult, error) {
-	tools, err := a.lockTools(ctx, p, env)
+func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment, o lockFlags) (*lockResult, error) {
+	tools, err := a.lockTools(ctx, p, env, o.applyFlags)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +107,7 @@ func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment
 	defer stop()
 	previous, _ := lock.Read(os.DirFS(p.root), env.Lock) // one that is absent or damaged has no versions to keep
 	l, err := lock.Resolve(ctx, lock.Request{
-		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Pins: env.Packages, Previous: previous, Upgrade: upgrade,
+		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Pins: env.Packages, Previous: previous, Upgrade: o.upgrade,
 		Conda: tools.conda(p.file(layout.Conda(here.State)), env), UV: tools.uv, Interpreter: tools.python, Cache: filepath.Join(p.root, filepath.FromSlash(layout.Cache("uv"))), Dir: work,
 		IndexEnv: tools.indexEnv, Secrets: apply.Secrets(slices.Concat(tools.indexEnv, tools.channelEnv)), Client: tools.client, Line: a.toolLine(),
 	})
@@ -149,7 +156,7 @@ type lockTools struct {
 
 // lockTools finds an interpreter and uv, and fetches the pinned ones where this
 // machine has none: the same resources that apply would make for the environment.
-func (a *app) lockTools(ctx context.Context, p *project, env *manifest.Environment) (*lockTools, error) {
+func (a *app) lockTools(ctx context.Context, p *project, env *manifest.Environment, o applyFlags) (*lockTools, error) {
 	m := &machine{project: p, facts: &facts.Facts{}}
 	m.facts.Merge(p.base)
 	m.resources = p.manifest.LockTools(env)
@@ -169,7 +176,7 @@ func (a *app) lockTools(ctx context.Context, p *project, env *manifest.Environme
 		return nil, err
 	}
 	if plan.Totals().Changes() > 0 {
-		if err := a.bring(ctx, m, plan); err != nil {
+		if err := a.bring(ctx, m, plan, o); err != nil {
 			return nil, err
 		}
 		m.facts.Merge(p.probe(ctx, keys))

@@ -232,8 +232,8 @@ func (e *environment) journal() (*state.State, error) {
 
 // bring carries out a plan of tools that a command needs, without asking: they
 // are pinned, and lie below .reconcile alone.
-func (a *app) bring(ctx context.Context, m *machine, plan *planner.Plan) error {
-	w, err := a.work(ctx, m.project, applyFlags{})
+func (a *app) bring(ctx context.Context, m *machine, plan *planner.Plan, o applyFlags) error {
+	w, err := a.work(ctx, m.project, o)
 	if err != nil {
 		return err
 	}
