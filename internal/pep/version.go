@@ -21,6 +21,13 @@ func ValidVersion(s string) bool {
 	return ok
 }
 
+// Line returns the line of a version of Python: "3.10" of "3.10.13".
+func Line(version string) string {
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	return major + "." + minor
+}
+
 // CanonicalVersion returns the one spelling that PEP 440 gives a version
 // ("2.1.0-RC.1" is "2.1.0rc1"), or false if s is none. Trailing zeros stay, so
 // that 2.1 and 2.1.0 differ though they compare equal. A separator that joins

@@ -28,8 +28,11 @@ def main():
     try:
         unpack(request, unpacked)
         sys.path.insert(0, unpacked)
-        answer = asyncio.run(solve(request) if request.get("specs") else install(request))
-        print(MARK + json.dumps(answer), flush=True)
+        if request.get("specs"):
+            print(MARK + json.dumps(asyncio.run(solve(request))), flush=True)
+        else:
+            asyncio.run(install(request))
+            print("installed %d packages" % len(request["packages"]), flush=True)
     except Refused as error:
         sys.exit(str(error))
     except Exception as error:  # of rattler: what it says is all that there is to know
@@ -134,7 +137,6 @@ async def install(request):
         client=client(), requested_specs=specs, execute_link_scripts=False, show_progress=False,
         platform=rattler.Subdir(request["subdir"]), reporter=Reporter(records),
     )
-    return {"installed": len(records)}
 
 
 def record(rattler, p, base):

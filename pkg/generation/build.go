@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/lock"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -99,7 +100,7 @@ func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation,
 // moved here: its programs name the place it came from.
 func (d *Desired) reusable(current facts.Generation) []string {
 	moved := func(d facts.Damage) bool { return d.What == "moved" }
-	if line(current.Python) != line(d.Python) || slices.ContainsFunc(current.Damage, moved) {
+	if pep.Line(current.Python) != pep.Line(d.Python) || slices.ContainsFunc(current.Damage, moved) {
 		return nil
 	}
 	have := map[string]string{}
@@ -163,11 +164,4 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// line returns the line of a version of Python: "3.10" of "3.10.13".
-func line(version string) string {
-	major, rest, _ := strings.Cut(version, ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	return major + "." + minor
 }

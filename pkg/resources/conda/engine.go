@@ -76,6 +76,9 @@ func (s *Spec) noEngine(v facts.View) *diag.Problem {
 		tool := facts.Get[facts.Tool](v, facts.ToolKey(s.Engine))
 		p.Summary, p.Found = s.Engine+" is not available on this machine", tool.Refused
 		p.Hint = "install it and put it on PATH, or choose `engine: auto`"
+		if s.Engine == "rattler" {
+			p.Hint = "install Python 3.10 or later with pip, with which reconcile brings it, or choose `engine: auto`"
+		}
 	}
 	return p
 }
