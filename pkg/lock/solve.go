@@ -108,6 +108,9 @@ func (r *resolver) unsolved(ctx context.Context, platform string, err error) err
 	case unreached || strings.Contains(said, "error sending request") || strings.Contains(said, "FetchRepoDataError") || strings.Contains(said, "GatewayError"):
 		p.Code, p.Summary = "lock.channel", "a channel could not be read: "+strings.Join(r.Conda.Channels, ", ")
 		p.Hint = "check its name and the network; a mirror of all channels goes into .reconcile/local.yaml as `conda_alias`, or RECONCILE_CONDA_ALIAS"
+	case strings.Contains(said, "InvalidMatchSpec"):
+		p.Summary = "py-rattler does not take what is asked of conda: " + strings.Join(r.Conda.Specs, ", ")
+		p.Hint = "write each version and build in `conda_packages` as the channel names it"
 	default:
 		return fmt.Errorf("solve %s for %s with py-rattler: %w\n%s", r.Path, platform, err, said)
 	}

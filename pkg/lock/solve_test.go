@@ -88,6 +88,7 @@ SolverError: Cannot solve the request because of: The following packages are inc
 └─ pip ==24.2 cannot be installed because there are no viable options
 END
 exit 1`, "lock.conda", "pip ==24.2, python 3.10.* cannot be had together for linux-x86_64 from conda-forge, file:///srv/channel", "Cannot solve the request because of"},
+		{"a version that is none", `echo "InvalidMatchSpecError: missing range specifier for '3.10.1'" >&2; exit 1`, "lock.conda", "does not take what is asked of conda: pip ==24.2, python 3.10.*", "missing range specifier"},
 		{"a channel that is not there", `echo 'FetchRepoDataError: the repodata could not be found' >&2; exit 1`, "lock.channel", "a channel could not be read: conda-forge, file:///srv/channel", "could not be found"},
 		{"no network", `echo 'GatewayError: error sending request for url (https://ann:hunter2@mirror.example/conda-forge/linux-64/repodata.json)' >&2; exit 1`, "lock.channel", "a channel could not be read", "***"},
 		{"no such host", `printf 'X: error sending request\n  Caused by: dns error\n' >&2; exit 1`, "lock.channel", "a channel could not be read", "dns error"},

@@ -34,26 +34,27 @@ func (e *Environment) condaSpecs() []string { return lock.CondaSpecs(e.Python, e
 
 // conda reads what only type conda has.
 func (l *loader) conda(e *Environment, value *yaml.Node, v *[21]*yaml.Node) {
-	v6 := v[firstConda:]
+	own := v[firstConda:]
 	c := &Conda{Name: e.Name, Engine: "auto", pos: e.Pos}
 	e.Conda = c
-	if v6[0] != nil {
-		if name, ok := l.scalar(v6[0], "name"); ok && l.name(v6[0], "a conda environment", isSlug, slugRule) {
+	if own[0] != nil {
+		if name, ok := l.scalar(own[0], "name"); ok && l.name(own[0], "a conda environment", isSlug, slugRule) {
 			c.Name = name
 		}
 	}
-	e.EnvironmentFile, e.environmentPos = l.placed(v6[1], "environment_file")
-	for _, item := range l.items(v6[2], "channels") {
+	e.EnvironmentFile, e.environmentPos = l.placed(own[1], "environment_file")
+	channels := l.items(own[2], "channels")
+	for _, item := range channels {
 		l.channel(c, item)
 	}
-	if len(c.Channels) == 0 {
+	if len(c.Channels) == 0 && (len(channels) == 0 || c.NoDefaults) {
 		l.problem(value, "missing-key", "an environment of type conda has no channel", "", "add channels: [conda-forge, nodefaults]")
 	}
-	c.Register = v6[3] != nil && l.boolean(v6[3], "register")
-	if v6[4] != nil {
-		c.Engine = l.choice(v6[4], "engine", "auto", "rattler", "micromamba", "mamba", "conda")
+	c.Register = own[3] != nil && l.boolean(own[3], "register")
+	if own[4] != nil {
+		c.Engine = l.choice(own[4], "engine", "auto", "rattler", "micromamba", "mamba", "conda")
 	}
-	l.condaPackages(e, v6[5])
+	l.condaPackages(e, own[5])
 }
 
 // channel reads a channel: a name, or an address of its own. A folder of this
@@ -74,6 +75,8 @@ func (l *loader) channel(c *Conda, n *yaml.Node) {
 			return
 		}
 		c.Channels = append(c.Channels, name)
+	case path.IsAbs(name):
+		l.problem(n, "value", quote(name)+" is a folder, not the address of a channel", "", "write file://"+name)
 	case l.name(n, "a channel", isSlug, slugRule):
 		c.Channels = append(c.Channels, name)
 	}
