@@ -81,8 +81,9 @@ type patient struct {
 	name     string             // of the manifest
 	unread   error              // why there is none
 	env      *manifest.Environment
-	unchosen error          // why no environment is for this machine
-	prober   *probes.Prober // nil for a recorded machine
+	selected manifest.Selection // by which env was chosen
+	unchosen error              // why no environment is for this machine
+	prober   *probes.Prober     // nil for a recorded machine
 	facts    *facts.Facts
 	// generation is the visible one, absolute, "" for none; library its site-packages.
 	generation, library string
@@ -154,7 +155,7 @@ func (p *patient) choose() {
 	}
 	m := &machine{project: &project{manifest: p.manifest}, facts: p.facts}
 	p.unchosen = m.choose(p.app.env)
-	p.env = m.env
+	p.env, p.selected = m.env, m.selection
 }
 
 // findGeneration finds what is visible of the environment.
@@ -209,6 +210,7 @@ var checkups = []checkup{
 	{"GPU", "driver.nodes", "device files", (*patient).nodes, false},
 	{"GPU", "gpu.device", "GPU", (*patient).devices, false},
 	{"GPU", "gpu.visible", "visible to CUDA", (*patient).visible, false},
+	{"GPU", "gpu.asked", "asked for", (*patient).requirements, false},
 	{"CUDA", "cuda.driver", "of the driver", (*patient).driverCUDA, false},
 	{"CUDA", "cuda.toolkit", "of the toolkit", (*patient).toolkit, false},
 	{"CUDA", "cuda.torch", "of torch", (*patient).torchCUDA, false},

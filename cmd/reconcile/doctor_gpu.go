@@ -229,6 +229,43 @@ func visibleText(n facts.Nvidia, v nvidia.Visible) string {
 	return fmt.Sprintf("%s of %d: %s", cmp.Or(strings.Join(names, ", "), "none"), v.All, reasons)
 }
 
+// requirements are what the environment asks of GPUs that answer, judged as the plan
+// judges it: their number, memory and age, and what is locked against them.
+func (p *patient) requirements() []report.Finding {
+	n, ok := p.nvidia()
+	if !ok || n.State != facts.DriverOK || p.env == nil {
+		return nil
+	}
+	// A problem elsewhere in the manifest is told by validate and plan.
+	list, _ := p.manifest.Resources(p.selected, p.env)
+	var found []report.Finding
+	for _, r := range list {
+		if r.Addr.Kind != "gpu" && r.Addr.Kind != "compat" || !p.knows(r.Spec.Reads()) {
+			continue
+		}
+		c := r.Spec.Diff(facts.NewView(p.facts, r.Spec.Reads()))
+		f := well("%s", c.Summary)
+		if c.Problem != nil {
+			f = ofProblem(c.Problem)
+		}
+		if f[0].Code = "gpu.asked"; r.Addr.Kind == "compat" {
+			f[0].Code, f[0].Name = "gpu.compat", "locked packages"
+		}
+		found = append(found, f...)
+	}
+	return found
+}
+
+// knows reports whether all facts are known.
+func (p *patient) knows(keys []facts.Key) bool {
+	for _, k := range keys {
+		if _, _, ok := p.facts.Lookup(k); !ok {
+			return false
+		}
+	}
+	return true
+}
+
 // driverCUDA is the newest CUDA that the driver offers, against what is asked for.
 func (p *patient) driverCUDA() []report.Finding {
 	n, ok := p.nvidia()
