@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/pkg/apply"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
@@ -31,7 +32,7 @@ func (p *patient) built() []report.Finding {
 	case e.Entry != "":
 		return doubtful("`reconcile apply` mends it", "generation %s, but %s: %s", g.Name, e.Path, e.Entry)
 	default:
-		return well("generation %s, Python %s, %s", g.Name, g.Python, count(len(g.Packages)+len(g.Conda), "package"))
+		return well("generation %s, Python %s, %s", g.Name, g.Python, plural.Count(len(g.Packages)+len(g.Conda), "package"))
 	}
 }
 
@@ -52,7 +53,7 @@ func (p *patient) intact() []report.Finding {
 	if more := len(g.Damage) - len(list); more > 0 {
 		list = append(list, fmt.Sprintf("and %d more", more))
 	}
-	return sick("`reconcile heal` builds a sound one", "damaged in %s\n%s", count(len(g.Damage), "place"), strings.Join(list, "\n"))
+	return sick("`reconcile heal` builds a sound one", "damaged in %s\n%s", plural.Count(len(g.Damage), "place"), strings.Join(list, "\n"))
 }
 
 // userSite names packages below the user's home that an interpreter adds to its own.
@@ -84,7 +85,7 @@ func leaks(e facts.Environment) string {
 	if more := len(e.Leaks) - len(names); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("%s in %s go before those of environment %s: %s", count(len(e.Leaks), "package"), e.LeakDir, e.Name, text)
+	return fmt.Sprintf("%s in %s go before those of environment %s: %s", plural.Count(len(e.Leaks), "package"), e.LeakDir, e.Name, text)
 }
 
 // pythonVariables looks for variables that bring foreign modules into every Python,

@@ -19,6 +19,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/indexsay"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
@@ -81,7 +82,7 @@ func (p *patient) container() []report.Finding {
 // manifestRead says whether there is a manifest that can be read.
 func (p *patient) manifestRead() []report.Finding {
 	if p.manifest != nil {
-		return well("%s, %s", p.name, count(len(p.manifest.Environments), "environment"))
+		return well("%s, %s", p.name, plural.Count(len(p.manifest.Environments), "environment"))
 	}
 	problems := diag.Problems(p.unread)
 	if len(problems) == 0 {

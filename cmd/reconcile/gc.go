@@ -10,6 +10,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/inuse"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/report"
@@ -104,7 +105,7 @@ func (a *app) showUnneeded(e *environment, names []string) error {
 		return nil
 	}
 	if len(names) == 0 {
-		return say(a.out, "Nothing to free: environment %s keeps %s.", e.Name, count(len(e.Generations), "generation"))
+		return say(a.out, "Nothing to free: environment %s keeps %s.", e.Name, plural.Count(len(e.Generations), "generation"))
 	}
 	for _, name := range names {
 		if err := say(a.out, "- %s %s", e.Name, name); err != nil {

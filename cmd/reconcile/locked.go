@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/lock"
 	"github.com/reconcile-ml/reconcile/pkg/manifest"
@@ -64,7 +65,7 @@ func newLockResult(env *manifest.Environment, previous, l *lock.Lock) (*lockResu
 
 // count is "53 packages", "70 packages and 24 of conda".
 func (r *lockResult) count() string {
-	text := count(r.Packages, "package")
+	text := plural.Count(r.Packages, "package")
 	if r.Conda > 0 {
 		text += fmt.Sprintf(" and %d of conda", r.Conda)
 	}

@@ -13,11 +13,3 @@ func say(w io.Writer, format string, args ...any) error {
 	_, err := fmt.Fprintln(w, report.Escape(fmt.Sprintf(format, args...)))
 	return err
 }
-
-// count is "1 place", "2 places".
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
-}

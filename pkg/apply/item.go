@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
@@ -166,13 +167,13 @@ func stepText(s resources.Step) string {
 	case resources.Run:
 		return programText(s)
 	case resources.Reuse:
-		return count(len(s.Dists), "package") + " of generation " + path.Base(s.From)
+		return plural.Count(len(s.Dists), "package") + " of generation " + path.Base(s.From)
 	case resources.Compile:
 		return "bytecode of generation " + path.Base(s.Generation)
 	case resources.Prove:
 		return proofText(s)
 	case resources.Seal:
-		return fmt.Sprintf("generation %s: %s", path.Base(s.Generation), count(len(s.Packages)+len(s.Conda), "package"))
+		return fmt.Sprintf("generation %s: %s", path.Base(s.Generation), plural.Count(len(s.Packages)+len(s.Conda), "package"))
 	case resources.Switch:
 		return s.Link + " -> " + path.Base(s.Target)
 	}
@@ -189,14 +190,6 @@ func proofText(s resources.Prove) string {
 		words = append(words, "QLoRA")
 	}
 	return strings.Join(words, ", ")
-}
-
-// count is "1 package", "2 packages".
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // programText names a program and what it is asked to do: its words up to the

@@ -7,6 +7,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/lock"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -47,9 +48,9 @@ func (d *Desired) build(v facts.View, env facts.Environment, m Maker) resources.
 // count is "53 packages", "12 packages of conda and 71 of Python".
 func (d *Desired) count() string {
 	if len(d.Conda) == 0 {
-		return count(len(d.Closure), "package")
+		return plural.Count(len(d.Closure), "package")
 	}
-	return fmt.Sprintf("%s of conda and %d of Python", count(len(d.Conda), "package"), len(d.Closure))
+	return fmt.Sprintf("%s of conda and %d of Python", plural.Count(len(d.Conda), "package"), len(d.Closure))
 }
 
 // generation is what will have been built.
@@ -157,11 +158,4 @@ func need(dists []lock.Dist) resources.Need {
 		n.Disk += d.Disk()
 	}
 	return n
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -195,7 +196,7 @@ func (p *page) built(e environment, l listing) {
 	}
 	rows = append(rows, [2]string{"packages", packagesText(e, l)})
 	if len(e.Damage) > 0 {
-		rows = append(rows, [2]string{"damaged", fmt.Sprintf("in %s; `reconcile heal` builds a sound one", count(len(e.Damage), "place"))})
+		rows = append(rows, [2]string{"damaged", fmt.Sprintf("in %s; `reconcile heal` builds a sound one", plural.Count(len(e.Damage), "place"))})
 	}
 	p.table(2, rows)
 	if !l.all {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -59,7 +60,7 @@ func (p *page) nothingToDo(plan *planner.Plan) {
 	if agree == 1 {
 		verb = "agrees"
 	}
-	p.last(plain, "Nothing to do: ", fmt.Sprintf("%s %s with %s%s.%s", count(agree, "resource"), verb, p.o.manifest(), where(plan), p.more(plan)))
+	p.last(plain, "Nothing to do: ", fmt.Sprintf("%s %s with %s%s.%s", plural.Count(agree, "resource"), verb, p.o.manifest(), where(plan), p.more(plan)))
 }
 
 // more says in a plan of one line that there is more to know, and where.
@@ -67,7 +68,7 @@ func (p *page) more(plan *planner.Plan) string {
 	if len(plan.Notes) == 0 || p.o.Verbose {
 		return ""
 	}
-	return fmt.Sprintf(" -v shows %s.", count(len(plan.Notes), "note"))
+	return fmt.Sprintf(" -v shows %s.", plural.Count(len(plan.Notes), "note"))
 }
 
 // planNotes prints the notes that are news, and all of them where an environment
@@ -79,7 +80,7 @@ func (p *page) planNotes(plan *planner.Plan) {
 	}
 	p.notes(plan.News)
 	if n := len(plan.Notes); n > 0 {
-		p.line(0, "-v shows %s.", count(n, "note"))
+		p.line(0, "-v shows %s.", plural.Count(n, "note"))
 		p.blank()
 	}
 }
@@ -180,7 +181,7 @@ func (p *page) changes(plan *planner.Plan, t planner.Totals) {
 		if gap {
 			p.blank()
 		}
-		p.line(2, "(%s on one line each; --detail shows what they write)", count(shortened, "change"))
+		p.line(2, "(%s on one line each; --detail shows what they write)", plural.Count(shortened, "change"))
 	}
 	if shown > 0 {
 		p.blank()
@@ -407,13 +408,5 @@ func planNeed(plan *planner.Plan) resources.Need {
 }
 
 func (p *page) heading(text string) { p.raw(p.paint(bold, text) + "\n") }
-
-// count is "1 resource", "2 resources".
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
 
 func spaces(n int) string { return strings.Repeat(" ", n) }

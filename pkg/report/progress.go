@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/apply"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -130,7 +131,7 @@ func (v *progress) stopClock() {
 	v.stop = nil
 	v.erase()
 	if v.counted > 0 {
-		v.print("%s more, each in less than a second", count(v.counted, "change"))
+		v.print("%s more, each in less than a second", plural.Count(v.counted, "change"))
 	}
 }
 

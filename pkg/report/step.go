@@ -6,6 +6,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -83,15 +84,15 @@ func stepText(s resources.Step) string {
 	case resources.Run:
 		return "run " + Command(append([]string{s.Program}, s.Args...))
 	case resources.Reuse:
-		return fmt.Sprintf("reuse %s of %s", count(len(s.Dists), "distribution"), s.From)
+		return fmt.Sprintf("reuse %s of %s", plural.Count(len(s.Dists), "distribution"), s.From)
 	case resources.Compile:
 		return "compile bytecode in " + s.Generation
 	case resources.Prove:
 		return strings.Join(proofTexts(s), "; ")
 	case resources.Seal:
-		what := count(len(s.Packages), "distribution")
+		what := plural.Count(len(s.Packages), "distribution")
 		if len(s.Conda) > 0 {
-			what = count(len(s.Conda), "package") + " of conda and " + what
+			what = plural.Count(len(s.Conda), "package") + " of conda and " + what
 		}
 		return fmt.Sprintf("verify %s and seal %s", what, s.Generation)
 	case resources.Switch:
@@ -133,7 +134,7 @@ func fetchText(s resources.Fetch) string {
 		text += s.URLs[0]
 	}
 	if len(s.URLs) > 1 {
-		text += fmt.Sprintf(" (or from %s)", count(len(s.URLs)-1, "other place"))
+		text += fmt.Sprintf(" (or from %s)", plural.Count(len(s.URLs)-1, "other place"))
 	}
 	if s.Size > 0 {
 		text += " (" + bytesize.Format(s.Size) + ")"

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/apply"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -61,7 +62,7 @@ func (p *page) kept(r *apply.Result) {
 	}
 	if n > mostKept {
 		runs := layout.Runs(path.Dir(path.Dir(last.Copy)))
-		p.line(0, "Replaced %s more; the record of this run below %s names them and their copies.", count(n-mostKept, "file"), runs)
+		p.line(0, "Replaced %s more; the record of this run below %s names them and their copies.", plural.Count(n-mostKept, "file"), runs)
 	}
 	if n > 0 {
 		p.blank()
@@ -203,7 +204,7 @@ func (p *page) recap(r *apply.Result, after Machine) {
 	case t.Failed > 0:
 		p.line(0, "What was done stays done; mend what failed and run `reconcile apply` again.")
 	case left > 0:
-		p.line(0, "The machine still differs in %s; `reconcile plan` shows them.", count(left, "resource"))
+		p.line(0, "The machine still differs in %s; `reconcile plan` shows them.", plural.Count(left, "resource"))
 	}
 	c := green
 	if t.Failed+t.Skipped+t.Interrupted > 0 {

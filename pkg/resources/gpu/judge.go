@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/nvidia"
@@ -113,11 +114,11 @@ func (j judgement) tooFew() *diag.Problem {
 		p.Hint = "ask for a GPU where this machine or container is started (`--gpus all`); on a machine of its own see `lspci | grep -i nvidia`"
 	case j.seen.Count < asked && j.seen.Named >= asked:
 		p.Code, p.Found = "gpu.slices", j.seen.Note
-		p.Summary = fmt.Sprintf("a program sees %d of %s, %d asked for", j.seen.Count, count(j.seen.All), asked)
+		p.Summary = fmt.Sprintf("a program sees %d of %s, %d asked for", j.seen.Count, plural.Count(j.seen.All, "GPU"), asked)
 		p.Hint = "run one process for each slice, with its UUID in CUDA_VISIBLE_DEVICES (`nvidia-smi -L`), and ask for `count: 1`; name only whole GPUs there; or turn MIG off with `sudo nvidia-smi -mig 0`"
 	case j.seen.Count < asked && j.seen.All >= asked:
 		p.Code, p.Found = "gpu.hidden", j.seen.Wrong
-		p.Summary = fmt.Sprintf("%s leaves %d of %s visible, %d asked for", j.seen.Setting, j.seen.Count, count(j.seen.All), asked)
+		p.Summary = fmt.Sprintf("%s leaves %d of %s visible, %d asked for", j.seen.Setting, j.seen.Count, plural.Count(j.seen.All, "GPU"), asked)
 		p.Hint = "unset CUDA_VISIBLE_DEVICES, or name each GPU that is there once: CUDA reads it up to the first that is not"
 	case j.seen.Count < asked:
 		p.Code = "gpu.too-few"
@@ -130,7 +131,7 @@ func (j judgement) tooFew() *diag.Problem {
 			p.Summary, p.Found = first.text, j.seen.Note
 			break
 		}
-		p.Summary = fmt.Sprintf("%d of %s as asked for, %d needed", j.best, count(len(j.seen.Units)), asked)
+		p.Summary = fmt.Sprintf("%d of %s as asked for, %d needed", j.best, plural.Count(len(j.seen.Units), "GPU"), asked)
 	}
 	return p
 }
@@ -188,7 +189,7 @@ func (s *Spec) nodes(n facts.Nvidia) *diag.Problem {
 // summary is such as "1 GPU: NVIDIA H100 80GB HBM3, 81559 MiB, compute capability 9.0".
 func summary(seen nvidia.Visible) string {
 	var b strings.Builder
-	b.WriteString(count(seen.Count))
+	b.WriteString(plural.Count(seen.Count, "GPU"))
 	if why := slices.DeleteFunc([]string{seen.Setting, seen.Note}, func(s string) bool { return s == "" }); len(why) > 0 {
 		fmt.Fprintf(&b, " of %d (%s)", seen.All, strings.Join(why, "; "))
 	}
@@ -225,13 +226,6 @@ func describe(u nvidia.Unit) string {
 		text += ", compute capability " + u.Compute
 	}
 	return text
-}
-
-func count(n int) string {
-	if n == 1 {
-		return "1 GPU"
-	}
-	return fmt.Sprintf("%d GPUs", n)
 }
 
 func there(n int) string {
