@@ -23,7 +23,7 @@ func (p *patient) nvidia() (facts.Nvidia, bool) {
 
 // wantsGPU reports whether the environment asks for a GPU.
 func (p *patient) wantsGPU() bool {
-	return p.env != nil && (p.env.GPU != nil || p.env.CUDA != nil || p.env.ProveCUDA || p.env.QLoRA != nil)
+	return p.env != nil && p.env.WantsGPU()
 }
 
 // needsGPU reports whether apply would refuse a machine without a GPU.
@@ -144,7 +144,7 @@ func (p *patient) device(d *facts.Device) []report.Finding {
 	switch {
 	case d.Memory > 0 && d.Used > d.Memory/10*9:
 		return doubtful("wait for what runs on it, or end it: nvidia-smi", "%s: little memory is free", text)
-	case p.env != nil && p.env.QLoRA != nil && p.env.QLoRA.ComputeDtype == "bfloat16" && older(d.Compute, "8.0"):
+	case p.env != nil && p.env.QLoRA != nil && p.env.QLoRA.ComputeDtype == "bfloat16" && before(d.Compute, "8.0"):
 		return doubtful("use compute_dtype: float16 on it", "%s: bfloat16 needs 8.0", text)
 	}
 	return well("%s", text)
@@ -284,7 +284,7 @@ func (p *patient) driverCUDA() []report.Finding {
 	if n.CUDA == "" {
 		return unknown("the driver answers, and not which CUDA it offers: %s", cmp.Or(n.CUDAReason, "no reason given"))
 	}
-	if p.env != nil && p.env.CUDA != nil && older(n.CUDA, p.env.CUDA.Minimum) {
+	if p.env != nil && p.env.CUDA != nil && before(n.CUDA, p.env.CUDA.Minimum) {
 		remedy := "update the NVIDIA driver"
 		if least := p.leastDriver(); least != "" {
 			remedy += " to " + least + " or newer"
@@ -292,12 +292,6 @@ func (p *patient) driverCUDA() []report.Finding {
 		return ailing(refuses, remedy, "%s; environment %s needs %s", n.CUDA, p.env.Name, p.env.CUDA.Minimum)
 	}
 	return well("%s", n.CUDA)
-}
-
-// older reports that both are versions, and that one is older than the other.
-func older(a, b string) bool {
-	order, ok := nvidia.Compare(a, b)
-	return ok && order < 0
 }
 
 // toolkit is the CUDA that programs are compiled with, which wheels do not need.
@@ -337,7 +331,7 @@ func (p *patient) torchCUDA() []report.Finding {
 		return well("torch %s is built for the CPU alone", torch.Version)
 	case !asked || n.CUDA == "":
 		return well("%s (torch %s)", torch.CUDA, torch.Version)
-	case older(n.CUDA, torch.CUDA) && !runs:
+	case before(n.CUDA, torch.CUDA) && !runs:
 		return sick("update the NVIDIA driver, or pin a torch that is built for CUDA "+strings.Split(n.CUDA, ".")[0], "%s (torch %s), the driver offers %s", torch.CUDA, torch.Version, n.CUDA)
 	case runs && !full:
 		return doubtful("update the NVIDIA driver", "%s (torch %s), the driver offers %s: that works by minor-version compatibility, with limits", torch.CUDA, torch.Version, n.CUDA)

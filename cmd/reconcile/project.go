@@ -211,7 +211,7 @@ func environmentKeys(env *manifest.Environment) []facts.Key {
 		return nil
 	}
 	keys := []facts.Key{facts.EnvironmentKey(env.Name), facts.PythonKey(env.Python), facts.ToolKey("uv")}
-	if env.CUDA != nil || env.GPU != nil || env.ProveCUDA || env.QLoRA != nil {
+	if env.WantsGPU() {
 		keys = append(keys, facts.NvidiaKey)
 	}
 	return keys

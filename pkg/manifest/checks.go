@@ -52,3 +52,9 @@ func (c *compiler) severity(asked diag.Severity) diag.Severity {
 	}
 	return asked
 }
+
+// WantsGPU reports whether the environment asks something of the driver: a
+// requirement, or a proof on a GPU.
+func (e *Environment) WantsGPU() bool {
+	return e.CUDA != nil || e.GPU != nil || e.ProveCUDA || e.QLoRA != nil
+}
