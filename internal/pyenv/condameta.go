@@ -205,14 +205,19 @@ func infoDirs(records []condaRecord, sitePackages string) map[string]string {
 	return dirs
 }
 
+// condaRecords reads conda-meta of an environment, and says where its library is.
+func condaRecords(envDir string) (sitePackages string, records []condaRecord, err error) {
+	if sitePackages, _, err = SitePackages(envDir); err != nil {
+		return "", nil, err
+	}
+	records, err = readCondaMeta(envDir, sitePackages)
+	return sitePackages, records, err
+}
+
 // CondaDists lists the distributions of Python that packages of conda brought into
 // an environment, by normalised name, as their metadata says it.
 func CondaDists(envDir string) ([]facts.Package, error) {
-	sitePackages, _, err := SitePackages(envDir)
-	if err != nil {
-		return nil, err
-	}
-	records, err := readCondaMeta(envDir, sitePackages)
+	sitePackages, records, err := condaRecords(envDir)
 	if err != nil {
 		return nil, err
 	}
@@ -228,11 +233,7 @@ func CondaDists(envDir string) ([]facts.Package, error) {
 // that are in a list too, with the package that brought them: an installer of the list
 // replaces what conda installed.
 func Twice(envDir string, list []facts.Package) ([]facts.Damage, error) {
-	sitePackages, _, err := SitePackages(envDir)
-	if err != nil {
-		return nil, err
-	}
-	records, err := readCondaMeta(envDir, sitePackages)
+	sitePackages, records, err := condaRecords(envDir)
 	if err != nil {
 		return nil, err
 	}

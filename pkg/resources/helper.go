@@ -69,19 +69,18 @@ func PythonKeys(lines []string) []facts.Key {
 
 // PipDownload returns the words that follow PipWords to get one hashed wheel and
 // leave it packed.
-func PipDownload(cache string) []string {
-	return []string{
-		"download", "--no-input", "--no-color", "--progress-bar", "off", "--disable-pip-version-check",
-		"--cache-dir", cache, "--no-deps", "--only-binary", ":all:", "--require-hashes",
-	}
-}
+func PipDownload(cache string) []string { return pipExact("download", cache) }
 
 // PipInstall returns the words that follow PipWords in every install: exact,
 // hashed wheels and nothing else, without a question and without a build.
 func PipInstall(cache string) []string {
+	return append(pipExact("install", cache), "--no-compile", "--ignore-installed")
+}
+
+func pipExact(command, cache string) []string {
 	return []string{
-		"install", "--no-input", "--no-color", "--progress-bar", "off", "--disable-pip-version-check",
-		"--cache-dir", cache, "--no-deps", "--only-binary", ":all:", "--require-hashes", "--no-compile", "--ignore-installed",
+		command, "--no-input", "--no-color", "--progress-bar", "off", "--disable-pip-version-check",
+		"--cache-dir", cache, "--no-deps", "--only-binary", ":all:", "--require-hashes",
 	}
 }
 

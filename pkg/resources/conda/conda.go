@@ -73,23 +73,16 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 }
 
 // python is the version of the interpreter that conda brings, "" without one.
-func (s *Spec) python() string {
+func (s *Spec) python() string { return s.version("python") }
+
+// version is that of a package that conda brings, "" if it does not.
+func (s *Spec) version(name string) string {
 	for i := range s.Packages {
-		if s.Packages[i].Name == "python" {
+		if s.Packages[i].Name == name {
 			return s.Packages[i].Version
 		}
 	}
 	return ""
-}
-
-// brings reports whether conda brings a package.
-func (s *Spec) brings(name string) bool {
-	for i := range s.Packages {
-		if s.Packages[i].Name == name {
-			return true
-		}
-	}
-	return false
 }
 
 // unpackedRattler is what py-rattler takes while it runs, in bytes: 83.4 million are in
@@ -153,7 +146,7 @@ func (s *Spec) blocked(v facts.View) *diag.Problem {
 	if p := s.noEngine(v); p != nil {
 		return p
 	}
-	if generation.UV(v, s.Installer).Path == "" && len(s.Closure) > 0 && (s.Installer == "uv" || !s.brings("pip")) {
+	if generation.UV(v, s.Installer).Path == "" && len(s.Closure) > 0 && (s.Installer == "uv" || s.version("pip") == "") {
 		return &diag.Problem{
 			Code: "environment.installer", Summary: "there is no uv on this machine, and conda brings no pip",
 			Hint: "install uv and put it on PATH, or add pip to `conda_packages`",
