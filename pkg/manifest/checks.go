@@ -23,7 +23,7 @@ func (c *compiler) requirements(e *Environment, closure []lock.Dist) {
 		})
 	}
 	packages := compat.Relevant(closure)
-	if packages == nil || e.CUDA == nil && e.GPU == nil && !e.ProveCUDA && e.QLoRA == nil {
+	if packages == nil || !e.WantsGPU() {
 		return
 	}
 	spec := &compat.Spec{
