@@ -1,7 +1,6 @@
 package probes
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -42,12 +41,8 @@ func (p *Prober) condaTool(name string) facts.Tool {
 // as a shim of a version manager, is none.
 func (p *Prober) condaProgram(name, exe string) (facts.Tool, bool) {
 	t := facts.Tool{Name: name, Path: exe, Source: "path"}
-	real, err := filepath.EvalSymlinks(exe)
-	if err != nil || within(real, p.root) {
-		return t, false
-	}
-	info, err := os.Stat(real)
-	if err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+	real, ok := p.programAt(exe)
+	if !ok {
 		return t, false
 	}
 	root := filepath.Dir(filepath.Dir(real))

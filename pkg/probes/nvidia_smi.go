@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -30,11 +29,7 @@ func (p *Prober) findSMI() string {
 	}
 	for _, dir := range dirs {
 		name := filepath.Join(dir, "nvidia-smi")
-		real, err := filepath.EvalSymlinks(name)
-		if err != nil || within(real, p.root) || othersWrite(real) {
-			continue
-		}
-		if info, err := os.Stat(real); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+		if real, ok := p.programAt(name); ok && !othersWrite(real) {
 			return name
 		}
 	}

@@ -112,16 +112,23 @@ func (p *Prober) toolDirs() []string {
 	return dirs
 }
 
+// programAt returns where the links to a program lead; false for what cannot be started,
+// and for what lies in the project, which nobody on this machine installed.
+func (p *Prober) programAt(exe string) (real string, ok bool) {
+	real, err := filepath.EvalSymlinks(exe)
+	if err != nil || within(real, p.root) {
+		return "", false
+	}
+	info, err := os.Stat(real)
+	return real, err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
 // machineTool looks at a program in one directory. Scripts are shims of version
 // managers, which may do anything.
 func (p *Prober) machineTool(name, dir string) (facts.Tool, bool) {
 	t := facts.Tool{Name: name, Path: filepath.Join(dir, name), Source: "path"}
-	real, err := filepath.EvalSymlinks(t.Path)
-	if err != nil || within(real, p.root) {
-		return t, false
-	}
-	info, err := os.Stat(real)
-	if err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+	real, ok := p.programAt(t.Path)
+	if !ok {
 		return t, false
 	}
 	b, err := readBinary(real)
