@@ -30,8 +30,8 @@ func (c *compiler) requirements(e *Environment, closure []lock.Dist) {
 		Environment: e.Name, Packages: packages,
 		Bfloat16: e.QLoRA != nil && e.QLoRA.ComputeDtype == "bfloat16",
 	}
-	for i := range c.m.Models {
-		spec.Models = append(spec.Models, c.m.Models[i].Repo)
+	for _, model := range c.m.ModelsFor(e) {
+		spec.Models = append(spec.Models, model.Repo)
 	}
 	// A proof alone asks for no GPU: without one it is skipped.
 	pos := e.Pos

@@ -137,15 +137,27 @@ func (l *loader) checkReferences() {
 		names[i] = e.Name
 	}
 	for _, h := range l.m.Hosts {
-		if h.Env != "" && l.m.environment(h.Env) == nil {
-			l.report(h.envPos.Line, h.envPos.Col, diag.Problem{
-				Code: "manifest.reference", Summary: "there is no environment " + quote(h.Env), Hint: didYouMean(h.Env, names),
-			})
+		if h.Env != "" {
+			l.checkEnvironment(h.Env, h.envPos, names)
 		}
 		l.checkNames(h.Places)
 	}
 	for _, e := range l.m.Environments {
 		l.checkNames(e.Places)
+	}
+	for i := range l.m.Models {
+		for k, name := range l.m.Models[i].Environments {
+			l.checkEnvironment(name, l.m.Models[i].environmentPos[k], names)
+		}
+	}
+}
+
+// checkEnvironment reports a name that no environment has.
+func (l *loader) checkEnvironment(name string, at diag.Pos, names []string) {
+	if l.m.environment(name) == nil {
+		l.report(at.Line, at.Col, diag.Problem{
+			Code: "manifest.reference", Summary: "there is no environment " + quote(name), Hint: didYouMean(name, names),
+		})
 	}
 }
 

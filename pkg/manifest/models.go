@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -11,13 +12,37 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/python"
 )
 
-// A Model is a model that users download by hand.
+// A Model is a model that users download by hand into the directory ModelsDirectory.
 type Model struct {
-	Repo     string // "mistralai/Mistral-7B-Instruct-v0.3"
-	Revision string // commit, 40 hexadecimal digits
-	Gated    bool
-	Exclude  []string // patterns of files that are not needed
-	Pos      diag.Pos
+	Repo           string        // "mistralai/Mistral-7B-Instruct-v0.3"
+	Revision       string        // commit, 40 hexadecimal digits
+	Gated          bool          // a licence must be accepted, and a token shown
+	Exclude        []string      // patterns of files that are not needed
+	Size           int64         // of what is downloaded, bytes; 0 where the manifest does not say
+	Environments   []string      // that need it; none for all
+	Severity       diag.Severity // of its absence: Warn unless the manifest says fail, since apply never downloads it
+	Pos            diag.Pos
+	environmentPos []diag.Pos
+}
+
+// ModelsDirectory is the name of the directory that holds models, as a cache of
+// Hugging Face.
+const ModelsDirectory = "models"
+
+// For reports whether an environment needs the model.
+func (m *Model) For(env *Environment) bool {
+	return len(m.Environments) == 0 || env != nil && slices.Contains(m.Environments, env.Name)
+}
+
+// ModelsFor returns the models that an environment needs.
+func (m *Manifest) ModelsFor(env *Environment) []Model {
+	var needed []Model
+	for i := range m.Models {
+		if m.Models[i].For(env) {
+			needed = append(needed, m.Models[i])
+		}
+	}
+	return needed
 }
 
 // A Sync is one folder that travels between machines.
@@ -43,7 +68,7 @@ type Moved struct {
 }
 
 var (
-	modelShape       = shape{"a model", []string{"repo", "revision", "gated", "exclude"}, 2}
+	modelShape       = shape{"a model", []string{"repo", "revision", "gated", "exclude", "size", "environments", "severity"}, 2}
 	syncShape        = shape{"an entry of sync", []string{"push", "pull"}, 0}
 	interpreterShape = shape{"an interpreter", []string{"version", "platform", "url", "sha256", "size", "unpacked"}, 4}
 	movedShape       = shape{"an entry of moved", []string{"from", "to"}, 2}
@@ -51,12 +76,15 @@ var (
 
 func (l *loader) models(n *yaml.Node) {
 	seen := map[string]diag.Pos{}
+	if n != nil && len(n.Content) > 0 && l.m.directory(ModelsDirectory) == nil {
+		l.problem(n, "reference", "there is no directory "+quote(ModelsDirectory)+" for models", "", "add it to directories: models: {path: models}")
+	}
 	for _, item := range l.items(n, "models") {
-		var v [4]*yaml.Node
+		var v [7]*yaml.Node
 		if !l.object(item, &modelShape, v[:]) || v[0] == nil || v[1] == nil {
 			continue
 		}
-		m := Model{Pos: l.at(item), Gated: v[2] != nil && l.boolean(v[2], "gated")}
+		m := Model{Pos: l.at(item), Gated: v[2] != nil && l.boolean(v[2], "gated"), Severity: diag.Warn, Size: l.size(v[4], "size")}
 		if repo, ok := l.scalar(v[0], "repo"); ok {
 			if owner, name, cut := strings.Cut(repo, "/"); !cut || !isSafe(owner, "._-") || !isSafe(name, "._-") || strings.Contains(repo, "..") {
 				l.problem(v[0], "name", quote(repo)+" is no name of a model", "", "write OWNER/NAME, such as mistralai/Mistral-7B-Instruct-v0.3")
@@ -76,6 +104,17 @@ func (l *loader) models(n *yaml.Node) {
 				l.problem(pattern, "value", "a pattern may hold letters, digits and * ? / . - _ alone", quote(p), "")
 			}
 			m.Exclude = append(m.Exclude, p)
+		}
+		for _, name := range l.items(v[5], "environments") {
+			if e, ok := l.scalar(name, "an environment"); ok {
+				m.Environments, m.environmentPos = append(m.Environments, e), append(m.environmentPos, l.at(name))
+			}
+		}
+		if v[5] != nil && v[5].Kind == yaml.SequenceNode && len(v[5].Content) == 0 {
+			l.problem(v[5], "value", "a model for no environment is for none", "", "name those that need it, or remove the key: then all do")
+		}
+		if v[6] != nil {
+			m.Severity = l.severity(v[6])
 		}
 		l.m.Models = append(l.m.Models, m)
 	}
