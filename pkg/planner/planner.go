@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/graph"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
@@ -264,7 +265,24 @@ func (p *planning) describe() {
 			s.Disk += need.Disk
 		}
 		p.plan.Storage = s
+		p.fits(int32(i), s)
 		return
+	}
+}
+
+// fits blocks a plan that takes more than is free on the project's disk. Where the
+// manifest looks at another disk, nothing is known of the project's.
+func (p *planning) fits(asks int32, s *Storage) {
+	at := p.item[asks]
+	if s.Disk <= s.Free || path.IsAbs(s.Path) || at == none || p.plan.Items[at].Change.Action == resources.Blocked {
+		return
+	}
+	r := &p.list[asks]
+	p.plan.Items[at].Change.Action = resources.Blocked
+	p.plan.Items[at].Change.Problem = &diag.Problem{
+		Code: "plan.disk", Pos: r.Pos, Addr: r.Addr.String(),
+		Summary: fmt.Sprintf("this plan takes %s, and %s are free on the file system of %q", bytesize.Format(s.Disk), bytesize.Format(s.Free), s.Path),
+		Hint:    fmt.Sprintf("make room for %s there; `reconcile gc` removes unused generations", bytesize.Format(s.Disk-s.Free)),
 	}
 }
 

@@ -190,3 +190,45 @@ func mustMake(t interface{ Fatal(...any) }, list []resources.Resource, f *facts.
 	}
 	return p
 }
+
+// room is a requirement for tests: any disk will do, and the plan is compared with it.
+type room struct{ path string }
+
+func (s *room) Owns() facts.Key                                { return facts.DiskKey(s.path) }
+func (s *room) Reads() []facts.Key                             { return []facts.Key{s.Owns()} }
+func (s *room) Requirement()                                   {}
+func (s *room) StorageBudget() (facts.Key, []resources.Budget) { return s.Owns(), nil }
+func (s *room) Diff(facts.View) resources.Change               { return resources.Change{} }
+
+// large is a thing that takes 100 bytes.
+type large struct{ thing }
+
+func (s *large) Diff(v facts.View) resources.Change {
+	c := s.thing.Diff(v)
+	c.Need.Disk = 100
+	return c
+}
+
+// TestPlanLargerThanTheDisk holds that a plan that cannot fit is blocked as a whole,
+// before its first change, and only where the disk is the project's.
+func TestPlanLargerThanTheDisk(t *testing.T) {
+	for _, c := range []struct {
+		path    string
+		free    int64
+		blocked int
+	}{{".", 99, 1}, {".", 100, 0}, {"/srv", 99, 0}} {
+		f := absent("a")
+		f.Set(facts.Disk{Path: c.path, Free: c.free})
+		list := []resources.Resource{
+			{Addr: resources.Addr{Kind: "room", Name: "storage"}, Spec: &room{c.path}},
+			{Addr: resources.Addr{Kind: "thing", Name: "a"}, Spec: &large{thing{path: "a"}}},
+		}
+		p := mustMake(t, list, f)
+		if got := p.Totals().Blocked; got != c.blocked {
+			t.Errorf("%d bytes free on %s: %d blocked, not %d", c.free, c.path, got, c.blocked)
+		}
+		if c.blocked == 1 && (p.Items[0].Change.Problem == nil || p.Items[0].Change.Problem.Code != "plan.disk") {
+			t.Errorf("the problem is %+v", p.Items[0].Change.Problem)
+		}
+	}
+}
