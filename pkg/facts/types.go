@@ -127,7 +127,7 @@ type Path struct {
 type Disk struct {
 	Path       string `json:"-"`
 	Device     string `json:"device"`      // identifies the file system on this machine
-	FileSystem string `json:"file_system"` // "ext2/ext3", "apfs", "tmpfs"
+	FileSystem string `json:"file_system"` // "ext2/3/4", "apfs", "tmpfs"
 	Total      int64  `json:"total"`       // bytes
 	Free       int64  `json:"free"`        // bytes that this user can have (f_bavail)
 	FreeInodes int64  `json:"free_inodes"` // -1 where the file system has no such limit

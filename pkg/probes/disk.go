@@ -30,6 +30,9 @@ func (p *Prober) disk(path string) (facts.Disk, error) {
 		return d, fmt.Errorf("statfs %s: %w", at, err)
 	}
 	d.FileSystem, d.Total, d.Free = usage.Fstype, int64(usage.Total), int64(usage.Free)
+	if d.FileSystem == "ext2/ext3" {
+		d.FileSystem = "ext2/3/4" // statfs has one magic number for the three
+	}
 	if usage.InodesTotal > 0 { // btrfs and others have no such limit
 		d.FreeInodes = int64(usage.InodesFree)
 	}
