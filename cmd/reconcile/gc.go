@@ -26,8 +26,8 @@ func (a *app) gcCommand() *cobra.Command {
 		Short: "free the generations that are not needed",
 		Long: long(`
 Removes the generations of this machine's environment except the visible one and the
-newest ones that --keep says, and what killed builds left. A generation that a process
-uses is never removed. Shows what it would remove and asks for "yes".`,
+newest sound ones that --keep says, and what killed builds left. A generation that a
+process uses is never removed. Shows what it would remove and asks for "yes".`,
 			destructive, exitDone, exitError, exitPartly, exitLocked),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -71,7 +71,10 @@ func (a *app) collect(ctx context.Context, p *project, o applyFlags, keep int, d
 	if err != nil {
 		return err
 	}
-	unneeded := e.unneeded(keep)
+	unneeded, err := e.unneeded(ctx, keep)
+	if err != nil {
+		return err
+	}
 	doc := &collection{Version: 1, Environment: e.Name, DryRun: dry, Generations: []collected{}}
 	if err := a.showUnneeded(e, unneeded); err != nil {
 		return err
@@ -96,7 +99,10 @@ func (a *app) collect(ctx context.Context, p *project, o applyFlags, keep int, d
 	if e, err = a.environment(ctx, p); err != nil { // as it is now that nobody else changes it
 		return err
 	}
-	return a.freeAll(w, e, e.unneeded(keep), doc)
+	if unneeded, err = e.unneeded(ctx, keep); err != nil {
+		return err
+	}
+	return a.freeAll(w, e, unneeded, doc)
 }
 
 // showUnneeded lists what would be removed.
@@ -193,19 +199,26 @@ func (e *environment) disk(generation string) int64 {
 	return size
 }
 
-// unneeded returns what gc removes: all but the visible generation and the
-// newest keep others, and builds that did not end.
-func (e *environment) unneeded(keep int) []string {
+// unneeded returns what gc removes: all but the visible generation and the newest keep
+// others, and builds that did not end. A damaged one is no reserve: rollback would not
+// show it.
+func (e *environment) unneeded(ctx context.Context, keep int) ([]string, error) {
 	names := slices.Clone(e.Unsealed)
 	for _, g := range newestFirst(e.Generations) {
 		if g.Name == e.Current {
 			continue
 		}
 		if keep > 0 {
-			keep--
-			continue
+			damage, err := lookInto(ctx, e.directory(g.Name), false)
+			if err != nil {
+				return nil, err
+			}
+			if len(damage) == 0 {
+				keep--
+				continue
+			}
 		}
 		names = append(names, g.Name)
 	}
-	return names
+	return names, nil
 }

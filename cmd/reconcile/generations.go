@@ -24,15 +24,19 @@ func (a *app) generationsCommand() *cobra.Command {
 		Short: "list the built generations of the environment",
 		Long: long(`
 Lists the generations of this machine's environment, the newest first, with what each
-alone takes on disk. The visible one has a star. `+"`reconcile rollback NAME`"+` goes to
-another, `+"`reconcile gc`"+` frees those that are not needed.`, readOnly, exitDone, exitError),
+alone takes on disk. The visible one has a star; files that are missing or have another
+size are counted. `+"`reconcile rollback NAME`"+` goes to another, `+"`reconcile gc`"+` frees those that
+are not needed.`, readOnly, exitDone, exitError),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			e, err := a.openEnvironment(cmd.Context())
 			if err != nil {
 				return err
 			}
-			list := e.list()
+			list, err := e.list(cmd.Context())
+			if err != nil {
+				return err
+			}
 			if a.json {
 				return report.JSON(a.out, map[string]any{"version": 1, "environment": e.Name, "generations": list})
 			}
@@ -42,19 +46,23 @@ another, `+"`reconcile gc`"+` frees those that are not needed.`, readOnly, exitD
 }
 
 // list returns the generations, the newest first.
-func (e *environment) list() []report.Generation {
+func (e *environment) list(ctx context.Context) ([]report.Generation, error) {
 	var list []report.Generation
 	for _, g := range newestFirst(e.Generations) {
+		damage, err := lookInto(ctx, e.directory(g.Name), false)
+		if err != nil {
+			return nil, err
+		}
 		alone, err := pyenv.Own(e.directory(g.Name))
 		if err != nil {
 			alone = -1
 		}
 		list = append(list, report.Generation{
 			Name: g.Name, Current: g.Name == e.Current, Created: g.Created, Python: g.Python,
-			Packages: len(g.Packages) + len(g.Conda), Disk: alone, Path: e.directory(g.Name),
+			Packages: len(g.Packages) + len(g.Conda), Disk: alone, Damage: len(damage), Path: e.directory(g.Name),
 		})
 	}
-	return list
+	return list, nil
 }
 
 func newestFirst(list []facts.Generation) []facts.Generation {

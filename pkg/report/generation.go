@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -17,7 +19,8 @@ type Generation struct {
 	Created  string `json:"created,omitempty"` // RFC 3339
 	Python   string `json:"python"`
 	Packages int    `json:"packages"`
-	Disk     int64  `json:"disk"` // bytes that it alone takes; -1 where that is not known
+	Disk     int64  `json:"disk"`             // bytes that it alone takes; -1 where that is not known
+	Damage   int    `json:"damage,omitempty"` // places where it is not as it was sealed, by names and sizes
 	Path     string `json:"path"`
 }
 
@@ -28,7 +31,7 @@ func Generations(w io.Writer, list []Generation, o Options) error {
 		p.line(0, "No generation is built yet; `reconcile apply` builds one.")
 		return p.close()
 	}
-	rows := [][]string{{"", "GENERATION", "CREATED", "PYTHON", "PACKAGES", "DISK"}}
+	rows := [][]string{{"", "GENERATION", "CREATED", "PYTHON", "PACKAGES", "DISK", ""}}
 	for _, g := range list {
 		star, size := "", "?"
 		if g.Current {
@@ -37,7 +40,11 @@ func Generations(w io.Writer, list []Generation, o Options) error {
 		if g.Disk >= 0 {
 			size = bytesize.Format(g.Disk)
 		}
-		rows = append(rows, []string{star, g.Name, g.Created, g.Python, strconv.Itoa(g.Packages), size})
+		row := []string{star, g.Name, g.Created, g.Python, strconv.Itoa(g.Packages), size, ""}
+		if g.Damage > 0 {
+			row[6] = "damaged in " + plural.Count(g.Damage, "place")
+		}
+		rows = append(rows, row)
 	}
 	p.grid(rows, bold)
 	return p.close()
@@ -64,7 +71,7 @@ func (p *page) grid(rows [][]string, heading color) {
 		if n == 0 {
 			c = heading
 		}
-		p.raw(p.paint(c, line) + "\n")
+		p.raw(p.paint(c, strings.TrimRight(line, " ")) + "\n")
 	}
 }
 
