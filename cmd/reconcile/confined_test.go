@@ -153,3 +153,21 @@ func TestOrdinaryUserWithoutHome(t *testing.T) {
 	}
 	sameTree(t, before, tree(t, s.root))
 }
+
+// TestAnotherUsersProject holds that a user who may not look into what reconcile keeps is
+// told whose it is, by every command that needs it.
+func TestAnotherUsersProject(t *testing.T) {
+	t.Parallel()
+	s, as := nobody(t)
+	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
+	check(t, os.Chown(s.root, 0, 0))
+	check(t, os.Chmod(s.root, 0o755))
+	check(t, os.Mkdir(s.path(".reconcile"), 0o700))
+	for _, args := range [][]string{{"status"}, {"verify"}, {"generations"}, {"gc"}, {"rollback"}, {"run", "--", "true"}} {
+		words := append(append([]string(nil), as...), append([]string{"--env", "local"}, args...)...)
+		e := s.begin(s.command(words[0], words[1:]...)).wait()
+		if e.code != exitError || !e.says("project.other-user", "belongs to user root", "this is user 65534") {
+			t.Errorf("%v: %s", args, e)
+		}
+	}
+}

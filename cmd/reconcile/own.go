@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path"
+	"strconv"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
@@ -49,5 +53,29 @@ func notOwn(place string, info fs.FileInfo) error {
 	return &diag.Problem{
 		Code: "project.foreign", Summary: fmt.Sprintf("%s is not a directory that reconcile made, so nothing is written through it; nothing was changed", place),
 		Found: found, Hint: fmt.Sprintf("remove it, if it came with a copy of the project: rm %s", path.Clean(place)),
+	}
+}
+
+// closed says that what reconcile keeps here belongs to another user and cannot be
+// looked into by this one; nil if it can, or is not there.
+func (p *project) closed() *diag.Problem {
+	dir := p.file(layout.Dir)
+	err := unix.Access(dir, unix.R_OK|unix.X_OK)
+	if !errors.Is(err, unix.EACCES) {
+		return nil
+	}
+	owner := "another user"
+	var st unix.Stat_t
+	if unix.Lstat(dir, &st) == nil {
+		owner = fmt.Sprintf("user %d", st.Uid)
+		if u, err := user.LookupId(strconv.Itoa(int(st.Uid))); err == nil {
+			owner = "user " + u.Username
+		}
+	}
+	return &diag.Problem{
+		Code:    "project.other-user",
+		Summary: fmt.Sprintf("what reconcile keeps in %s belongs to %s, and this user may not look into it", layout.Dir, owner),
+		Found:   fmt.Sprintf("this is user %d", os.Geteuid()),
+		Hint:    "run reconcile as that user; one checkout is for one user",
 	}
 }

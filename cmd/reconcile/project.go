@@ -295,6 +295,9 @@ func (m *machine) plan(ctx context.Context) (*planner.Plan, error) {
 		p.Environment = m.env.Name
 	}
 	p.Notes = m.manifest.Notes(m.selection, m.env)
+	if closed := m.closed(); closed != nil && !m.recorded {
+		p.News = append(p.News, closed.Summary+": "+closed.Hint)
+	}
 	if note := m.leakNote(); note != "" {
 		p.News = append(p.News, note)
 	}

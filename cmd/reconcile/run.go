@@ -96,6 +96,9 @@ func (a *app) environment(ctx context.Context, p *project) (*environment, error)
 	if m.env == nil {
 		return nil, &diag.Problem{Code: "environment.none", Summary: p.name + " has no environment"}
 	}
+	if closed := p.closed(); closed != nil {
+		return nil, closed
+	}
 	key := facts.EnvironmentKey(m.env.Name)
 	m.facts.Merge(p.probe(ctx, []facts.Key{key}))
 	e, ok := facts.Find[facts.Environment](m.facts, key)

@@ -72,5 +72,8 @@ func (m *machine) memory() (*state.State, error) {
 	if !ok || m.recorded {
 		return &state.State{}, nil
 	}
+	if closed := m.closed(); closed != nil {
+		return nil, closed
+	}
 	return state.Read(m.file(layout.Journal(here.State)))
 }
