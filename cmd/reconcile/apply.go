@@ -71,7 +71,7 @@ func (a *app) converge(ctx context.Context, m *machine, o applyFlags) error {
 		if totals.Blocked == 0 {
 			a.tidy(ctx, m)
 		} else if !a.json {
-			_ = say(a.err, "\nNothing was changed: what is blocked has to be put right first.")
+			fmt.Fprintln(a.err, "\nNothing was changed: what is blocked has to be put right first.")
 		}
 		return exit(planCode(plan, false))
 	}
