@@ -32,11 +32,12 @@ test: lint cross ## all checks and tests: vet, format, cross builds, race detect
 crash: ## kill apply at every named point and converge again
 	$(GO) test -tags crashpoints -run 'Crash' ./pkg/apply/... ./pkg/state/... ./cmd/reconcile/...
 
-lint: ## gofmt, go vet (linux and darwin), staticcheck where it is installed
+lint: ## gofmt, go vet (linux and darwin); staticcheck and shellcheck where they are installed
 	@test -z "$$(gofmt -l cmd pkg internal)" || { gofmt -l cmd pkg internal; echo "run gofmt -w on these"; exit 1; }
 	$(GO) vet ./...
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
 	@if command -v staticcheck >/dev/null; then staticcheck ./...; else echo "staticcheck is not installed: skipped (go install honnef.co/go/tools/cmd/staticcheck@v0.8.2)"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x setup_local.sh setup_remote.sh scripts/setup.sh; else echo "shellcheck is not installed: skipped (brew install shellcheck, apt-get install shellcheck)"; fi
 
 cross: ## build for every supported platform, without cgo and, where there is a C compiler, with it
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...

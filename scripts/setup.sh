@@ -20,8 +20,8 @@ releases=$root/scripts/releases.txt
 me=setup_$environment.sh
 scratch='' # what is removed at the end, whatever the end
 
-# A session of ssh that no one types into may have no PATH worth the name.
-PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
+# A session that no one types into may have no PATH worth the name.
+command -v sed >/dev/null || PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
 export PATH
 
 trap 'tidy' EXIT
@@ -263,7 +263,9 @@ fetch() {
     if command -v curl >/dev/null; then
         curl -fsSL --proto '=http,https' --connect-timeout 20 --speed-limit 1 --speed-time 60 -o "$new" "$1" >&2
     elif command -v wget >/dev/null; then
-        wget -q -T 60 -O "$new" "$1" >&2
+        case $(wget --version 2>/dev/null) in GNU*) _patience='-T 60 -t 2' ;; *) _patience='' ;; esac
+        # shellcheck disable=SC2086 # words, or none: that of busybox has other options
+        wget -q $_patience -O "$new" "$1" >&2
     else
         stop "there is neither curl nor wget to fetch the program with: $(install_hint curl)"
     fi || stop "$1 could not be fetched; nothing was changed. Is there a network, and is the address right?"
@@ -323,29 +325,29 @@ take_stale() {
 
 # lacking says what is missing, and how to get it on this system.
 lacking() {
-    _go=$(wanted_go)
-    say "the program reconcile is missing: there is none in bin/ or on PATH, no Go to build it with${_go:+ (Go $_go, or 1.21 and later, which fetches it)}, and no release for $(platform) in scripts/releases.txt"
-    _archive=go${_go:-VERSION}
-    case $(platform) in
+    _wanted=$(wanted_go)
+    _here=$(platform)
+    case $_here in
+    macos-arm64) _target='darwin arm64' ;;
+    macos-x86_64) _target='darwin amd64' ;;
+    linux-aarch64) _target='linux arm64' ;;
+    linux-x86_64) _target='linux amd64' ;;
+    *) stop "reconcile is for macOS and Linux on arm64 and x86_64, and this is $(uname -s) on $(uname -m)" ;;
+    esac
+    say "error: the program reconcile is missing: there is none in bin/ or on PATH, no Go to build it with${_wanted:+ (Go $_wanted, or 1.21 and later, which fetches it)}, and no release for $_here in scripts/releases.txt"
+    case $_here in
     macos-*) say "get Go, then run ./$me again:
   brew install go
-or the package for $(platform) from https://go.dev/dl/" ;;
-    linux-*)
-        case $(platform) in *-aarch64) _archive=$_archive.linux-arm64.tar.gz ;; *) _archive=$_archive.linux-amd64.tar.gz ;; esac
+or the package for $_here from https://go.dev/dl/" ;;
+    *)
+        _archive=go${_wanted:-VERSION}.${_target% *}-${_target#* }.tar.gz
         say "get Go, then run ./$me again; it looks in ~/.local/go and /usr/local/go too (the sha256 of the archive is on https://go.dev/dl/):"
         command -v curl >/dev/null || say "  $(install_hint curl ca-certificates)"
         say "  curl -fLO https://go.dev/dl/$_archive
   mkdir -p ~/.local && tar -C ~/.local -xzf $_archive"
         ;;
-    *) say "this system ($(uname -s) $(uname -m)) is none that reconcile is built for: macOS and Linux, arm64 and x86_64" ;;
     esac
-    case $(platform) in
-    macos-arm64) _build='GOOS=darwin GOARCH=arm64' ;;
-    macos-*) _build='GOOS=darwin GOARCH=amd64' ;;
-    *-aarch64) _build='GOOS=linux GOARCH=arm64' ;;
-    *) _build='GOOS=linux GOARCH=amd64' ;;
-    esac
-    say "or build it where there is Go, and copy bin/reconcile here: $_build make build"
+    say "or build it where there is Go, and copy bin/reconcile here: GOOS=${_target% *} GOARCH=${_target#* } make build"
     exit 1
 }
 
