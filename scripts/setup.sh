@@ -78,8 +78,10 @@ release whose sha256 is known (scripts/releases.txt).
   RECONCILE_RELEASE_SHA256    … and take it only if it has this sha256
 
 Exit status: that of \`reconcile apply\` (0 done or nothing to do, 1 an error, 3 a check
-failed and nothing was changed, 4 applied in part, 5 another run holds the lock); 2 if
-what is installed is damaged; 64 for a wrong option; 130 if interrupted.
+failed and nothing was changed, 4 applied in part, 5 another run holds the lock), or of
+\`reconcile plan\` with --dry-run. Where that is 0, the first of what the verification
+finds (2 what is installed is damaged, 3 a finding of \`reconcile doctor\`). 64 for a wrong
+option, 130 if interrupted.
 EOF
 }
 
