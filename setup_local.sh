@@ -3,7 +3,8 @@
 # Mac, or on any machine without a GPU. ./setup_local.sh --help says more.
 
 unset CDPATH # cd would print where it went, and go elsewhere
-root=$(cd -P -- "$(dirname -- "$0")" && pwd -P) || exit 1
+case $0 in */*) root=${0%/*} ;; *) root=. ;; esac
+root=$(cd -P -- "${root:-/}" && pwd -P) || exit 1
 environment=local
 purpose='data processing on the CPU'
 

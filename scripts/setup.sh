@@ -74,8 +74,8 @@ The program reconcile is taken from bin/, from PATH, built with Go, or fetched a
 release whose sha256 is known (scripts/releases.txt).
 
   GO=PATH                     build with this Go
-  RECONCILE_RELEASE_URL       fetch the program from here, whatever else there is, …
-  RECONCILE_RELEASE_SHA256    … and take it only if it has this sha256
+  RECONCILE_RELEASE_URL       fetch the program from here, whatever else there is,
+  RECONCILE_RELEASE_SHA256    and take it only if it has this sha256
 
 Exit status: that of \`reconcile apply\` (0 done or nothing to do, 1 an error, 3 a check
 failed and nothing was changed, 4 applied in part, 5 another run holds the lock), or of
@@ -200,7 +200,7 @@ build() {
         ;;
     esac
     room
-    say "building the program with $go (Go $_version) …"
+    say "building the program with $go (Go $_version)"
     if (
         cd -P -- "$root" || exit 1
         unset GOOS GOARCH
@@ -261,7 +261,7 @@ fetch() {
         return
     fi
     room
-    say "fetching $1 …"
+    say "fetching $1"
     if command -v curl >/dev/null; then
         curl -fsSL --proto '=http,https' --connect-timeout 20 --speed-limit 1 --speed-time 60 -o "$new" "$1" >&2
     elif command -v wget >/dev/null; then

@@ -101,11 +101,12 @@ func (s *site) unchanged(what string, step func()) {
 	sameTree(s.t, before, tree(s.t, s.root))
 }
 
-// shells are the sh of several systems: of Debian, of macOS and Fedora, of Alpine, and
-// zsh where it plays sh. Those that are not here are left out.
+// shells are the sh of several systems: of Debian, of macOS and Fedora, of Alpine, zsh
+// where it plays sh, and some that take POSIX at its word. Those that are not here are
+// left out.
 func shells(t *testing.T) [][]string {
 	var list [][]string
-	for _, words := range [][]string{{"sh"}, {"dash"}, {"bash", "--posix"}, {"busybox", "sh"}, {"zsh", "--emulate", "sh"}} {
+	for _, words := range [][]string{{"sh"}, {"dash"}, {"bash", "--posix"}, {"busybox", "sh"}, {"zsh", "--emulate", "sh"}, {"posh"}, {"yash"}} {
 		if _, err := exec.LookPath(words[0]); err != nil {
 			t.Logf("%s is not here, and not tried", words[0])
 			continue
@@ -179,6 +180,21 @@ func TestSetupRemote(t *testing.T) {
 			s.wantScript(exitBlocked, []string{"setup_remote.sh"}, "there is no NVIDIA driver on this machine", "hint:", "Storage on .", "nothing was changed, and environment remote is not set up", "bin/reconcile doctor --env remote")
 		})
 	}
+}
+
+// TestSetupLoginNode builds an environment that asks for a GPU where there is none,
+// since the manifest says that this is only worth a warning here.
+func TestSetupLoginNode(t *testing.T) {
+	t.Parallel()
+	s := newCheckout(t, newMirror(t, wheel{name: "alpha", version: "1.0"}).simple())
+	manifest := strings.NewReplacer("local", "remote", "    packages:", "    cuda: {minimum: \"12.1\", severity: warn}\n    gpu: {count: 1, memory: 24GB, severity: warn}\n    packages:").Replace(environmentManifest("uv", "alpha==1.0"))
+	s.write("manifest.yaml", manifest)
+	s.want(0, "lock")
+	s.built()
+	s.wantScript(0, []string{"setup_remote.sh"}, "venv.remote: created", "NVIDIA driver", "CUDA", "alpha 1.0", "environment remote is ready")
+	s.unchanged("another run", func() {
+		s.wantScript(0, []string{"setup_remote.sh"}, "gpu.remote", "Nothing to do", "environment remote is ready")
+	})
 }
 
 func TestSetupArguments(t *testing.T) {
@@ -398,6 +414,29 @@ func TestSetupInterrupted(t *testing.T) {
 	}
 }
 
+// TestSetupInterruptedApply stops the scripts in the middle of a proof, as Ctrl-C does;
+// the next run goes on.
+func TestSetupInterruptedApply(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	s := newCheckout(t, newMirror(t, lazy("1.0", folder, false)).simple())
+	s.write("manifest.yaml", environmentManifest("uv", "lazy==1.0"))
+	s.want(0, "lock")
+	s.built()
+	check(t, os.WriteFile(filepath.Join(folder, "slow"), nil, 0o600))
+	cmd := s.command(s.path("setup_local.sh"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p := s.begin(cmd)
+	s.until(p, "it proves", func() bool { _, err := os.Stat(filepath.Join(folder, "began")); return err == nil })
+	check(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
+	if e := p.wait(); e.code != exitInterrupted || e.says("=== Checks and storage") {
+		t.Errorf("want exit status 130 and no more\n%s", e)
+	}
+	check(t, os.Remove(filepath.Join(folder, "slow")))
+	s.wantScript(0, []string{"setup_local.sh"}, "environment local is ready")
+	s.clean()
+}
+
 // TestSetupMessages holds what people of each system read where there is nothing to
 // run, and what a Mac is told before anything is done: recorded facts play it.
 func TestSetupMessages(t *testing.T) {
@@ -468,7 +507,7 @@ func toolsWith(t *testing.T, program, as string) string {
 func tools(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"sh", "dirname", "uname", "id", "sed", "awk", "tr", "cut", "cat", "mkdir", "rmdir", "mktemp", "chmod", "mv", "rm", "find", "sha256sum"} {
+	for _, name := range []string{"sh", "uname", "id", "sed", "awk", "tr", "cut", "cat", "mkdir", "rmdir", "mktemp", "chmod", "mv", "rm", "find", "sha256sum"} {
 		found, err := exec.LookPath(name)
 		if errors.Is(err, exec.ErrNotFound) {
 			continue
