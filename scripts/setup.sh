@@ -92,7 +92,7 @@ converge() {
     _code=$?
     case $_code in
     0) return 0 ;;
-    3) say "nothing was changed, and environment $environment is not set up: what stands above after \"error:\" has to be put right first, and \"hint:\" says how. Then run ./$me again; \`$shown doctor --env $environment\` looks closer" ;;
+    3) say "environment $environment is not set up: what stands above after \"error:\" has to be put right first, and \"hint:\" says how. Then run ./$me again; \`$shown doctor --env $environment\` looks closer" ;;
     4) say "done in part; mend what is named above and run ./$me again" ;;
     130) say "interrupted; what was done stays done, and ./$me goes on from there" ;;
     *) say "environment $environment is not set up: the reason is above" ;;

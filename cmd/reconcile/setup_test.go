@@ -177,7 +177,7 @@ func TestSetupRemote(t *testing.T) {
 	}
 	for range 2 {
 		s.unchanged("setup_remote.sh without a GPU", func() {
-			s.wantScript(exitBlocked, []string{"setup_remote.sh"}, "there is no NVIDIA driver on this machine", "hint:", "Storage on .", "nothing was changed, and environment remote is not set up", "bin/reconcile doctor --env remote")
+			s.wantScript(exitBlocked, []string{"setup_remote.sh"}, "there is no NVIDIA driver on this machine", "hint:", "Storage on .", "Nothing was changed", "environment remote is not set up", "bin/reconcile doctor --env remote")
 		})
 	}
 }
