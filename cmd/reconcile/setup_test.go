@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -128,20 +127,48 @@ func TestSetupLocal(t *testing.T) {
 	})
 	first := s.wantScript(0, []string{"setup_local.sh"}, "using bin/reconcile", "venv.local: created", "environment local is ready")
 	s.wantImports("1.0", "alpha")
-	for _, words := range shells(t) {
-		s.unchanged("another run", func() {
-			cmd := s.command(words[0], append(words[1:], "setup_local.sh")...) // found from where it lies, not through CDPATH
-			cmd.Env = append(slices.Clone(s.env), "CDPATH=/tmp:..")
-			again := s.begin(cmd).wait()
-			want := []string{"Nothing to do", "Storage on .", "raw data", "disk.storage", "is intact", "Python 3.10", "alpha 1.0", "converged", "environment local is ready"}
-			if again.code != 0 || !again.says(want...) || again.says("created") {
-				t.Errorf("with %v: want exit status 0 and %q\n%s", words, want, again)
-			}
-		})
-	}
-
+	s.unchanged("another run", func() {
+		again := s.wantScript(0, []string{"setup_local.sh"}, "Nothing to do", "Storage on .", "raw data", "disk.storage", "is intact", "Python 3.10", "alpha 1.0", "converged", "environment local is ready")
+		if again.says("created") {
+			t.Errorf("a second run makes something\n%s", again)
+		}
+	})
 	if strings.Contains(first.out+first.err, "\x1b") {
 		t.Errorf("colours where there is no terminal\n%s", first)
+	}
+}
+
+// playing is a program in the place of reconcile, that says which commands it is given
+// and ends with a code at one of them.
+func playing(at string, code int) string {
+	return fmt.Sprintf("#!/bin/sh\nfor w; do case $w in version) echo reconcile played;; validate|apply|plan|verify|doctor|status) echo ran $w;; esac; [ \"$w\" != %q ] || exit %d; done\n", at, code)
+}
+
+// TestSetupShells goes all the way in each shell, from a program that is fetched on.
+func TestSetupShells(t *testing.T) {
+	t.Parallel()
+	program := playing("", 0)
+	release := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, program) }))
+	t.Cleanup(release.Close)
+	for _, words := range shells(t) {
+		s := newCheckout(t, "").with("RECONCILE_RELEASE_URL="+release.URL, fmt.Sprintf("RECONCILE_RELEASE_SHA256=%x", sha256.Sum256([]byte(program))), "CDPATH=/tmp:..")
+		run := func(args ...string) end {
+			return s.begin(s.command(words[0], slices.Concat(words[1:], args)...)).wait() // found from where it lies, not through CDPATH
+		}
+		if e := run("setup_remote.sh", "--dry-run"); e.code != 0 || !e.says("fetching", "ran plan") || e.says("ran apply") {
+			t.Errorf("%v: a dry run\n%s", words, e)
+		}
+		if e := run("./setup_local.sh"); e.code != 0 || !e.says("fetching", "using bin/reconcile: reconcile played", "ran apply", "ran plan", "ran verify", "ran doctor", "ran status", "environment local is ready") {
+			t.Errorf("%v: a first run\n%s", words, e)
+		}
+		s.unchanged("another run", func() {
+			if e := run(s.path("setup_local.sh")); e.code != 0 || e.says("fetching") {
+				t.Errorf("%v: a second run\n%s", words, e)
+			}
+		})
+		if e := run("setup_local.sh", "--frob"); e.code != exitUsage {
+			t.Errorf("%v: a wrong option\n%s", words, e)
+		}
 	}
 }
 
@@ -150,19 +177,19 @@ func TestSetupLocal(t *testing.T) {
 func TestSetupFindsDamage(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
-	for code, tt := range map[string]struct{ ends, says, not string }{
-		"0":   {"", "environment local is ready", "not all is in order"},
-		"2":   {"verify", "not all is in order", "is ready"},
-		"3":   {"doctor", "not all is in order", "is ready"},
-		"4":   {"apply", "done in part", "ran plan"},
-		"5":   {"apply", "is not set up: the reason is above", "ran plan"},
-		"130": {"apply", "interrupted", "ran plan"},
+	for code, tt := range map[int]struct{ ends, says, not string }{
+		0:   {"", "environment local is ready", "not all is in order"},
+		2:   {"verify", "not all is in order", "is ready"},
+		3:   {"doctor", "not all is in order", "is ready"},
+		4:   {"apply", "done in part", "ran plan"},
+		5:   {"apply", "is not set up: the reason is above", "ran plan"},
+		130: {"apply", "interrupted", "ran plan"},
 	} {
-		plays := programs{"reconcile": "for w; do case $w in version) echo reconcile played;; validate|apply|plan|verify|doctor|status) echo ran $w;; esac; [ \"$w\" != '" + tt.ends + "' ] || exit " + code + "; done"}
+		plays := programs{"reconcile": playing(tt.ends, code)}
 		s := s.with("GO=none", "PATH="+plays.folder(t)+":/usr/bin:/bin")
-		e := s.wantScript(must(strconv.Atoi(code)), []string{"setup_local.sh"}, "ran apply", tt.says)
+		e := s.wantScript(code, []string{"setup_local.sh"}, "ran apply", tt.says)
 		if e.says(tt.not) || tt.not != "ran plan" && !e.says("ran plan", "ran verify", "ran doctor", "ran status") {
-			t.Errorf("with %s at %s\n%s", code, tt.ends, e)
+			t.Errorf("with %d at %s\n%s", code, tt.ends, e)
 		}
 	}
 }
@@ -288,7 +315,7 @@ func TestSetupTakesWhatIsThere(t *testing.T) {
 // that is not the one that was named.
 func TestSetupFetches(t *testing.T) {
 	t.Parallel()
-	program := must(os.ReadFile(must(exec.LookPath("reconcile"))))
+	program := []byte(playing("", 0))
 	sum := fmt.Sprintf("%x", sha256.Sum256(program))
 	release := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -298,7 +325,7 @@ func TestSetupFetches(t *testing.T) {
 			http.Redirect(w, r, "/reconcile", http.StatusFound)
 		case "/cut":
 			w.Header().Set("Content-Length", fmt.Sprint(len(program)))
-			_, _ = w.Write(program[:1000])
+			_, _ = w.Write(program[:20])
 			panic(http.ErrAbortHandler)
 		case "/text":
 			_, _ = io.WriteString(w, "text")
@@ -358,12 +385,14 @@ func TestSetupFetches(t *testing.T) {
 	}
 }
 
-// fetches runs the script up to the program, twice; the manifest is one that stops it
-// then. Only a program that was taken may be left.
+// fetches runs the script. Only a program that was taken may be left.
 func (s *site) fetches(says string, program []byte, taken bool) {
 	s.t.Helper()
-	s.write("manifest.yaml", "version: 1\nproject: p\n")
-	s.wantScript(1, []string{"setup_local.sh"}, says)
+	code := 1
+	if taken {
+		code = 0
+	}
+	s.wantScript(code, []string{"setup_local.sh"}, says)
 	got, err := os.ReadFile(s.path("bin/reconcile"))
 	if !taken {
 		if _, err := os.Lstat(s.path("bin")); err == nil {
@@ -378,7 +407,7 @@ func (s *site) fetches(says string, program []byte, taken bool) {
 	if left := must(os.ReadDir(s.path("bin"))); len(left) != 1 {
 		s.t.Errorf("bin holds %v", left)
 	}
-	s.unchanged("a second run", func() { s.wantScript(1, []string{"setup_local.sh"}, "using bin/reconcile") })
+	s.unchanged("a second run", func() { s.wantScript(0, []string{"setup_local.sh"}, "using bin/reconcile") })
 }
 
 func TestSetupNoRoom(t *testing.T) {
