@@ -104,7 +104,8 @@ Commit an edit of manifest.yaml to change every machine.`),
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.planCommand(), a.applyCommand(), a.statusCommand(),
 		a.factsCommand(), a.lockCommand(), a.runCommand(), a.generationsCommand(), a.rollbackCommand(),
-		a.gcCommand(), a.verifyCommand(), a.healCommand(), a.doctorCommand(), a.versionCommand(),
+		a.gcCommand(), a.verifyCommand(), a.healCommand(), a.doctorCommand(),
+		a.schemaCommand(), a.versionCommand(),
 	)
 	a.completions(root)
 	return root

@@ -12,6 +12,9 @@ var keywords = []string{
 	"nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
 }
 
+// Keywords returns the words of Python that no part of a module's name can be.
+func Keywords() []string { return slices.Clone(keywords) }
+
 // ValidModule reports whether name can be imported: identifiers joined by dots,
 // "bs4", "google.protobuf". Python would take other scripts too; only ASCII is
 // taken here, so that a name looks like what it is.

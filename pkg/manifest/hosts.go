@@ -78,7 +78,7 @@ func (l *loader) ssh(n *yaml.Node) *SSH {
 	}
 	s := &SSH{Pos: l.at(n), Port: 22}
 	if host, ok := l.scalar(v[0], "host"); ok {
-		if !isSafe(host, "@._-:") || strings.Count(host, "@") > 1 {
+		if !isSSHHost(host) {
 			l.problem(v[0], "value", "host must be a name or an address, with USER@ before it or not", quote(host), "use letters, digits and . - _ :")
 		}
 		s.Host = host
@@ -93,6 +93,11 @@ func (l *loader) ssh(n *yaml.Node) *SSH {
 		s.Port = l.integer(v[2], "port", 1, 65535)
 	}
 	return s
+}
+
+// isSSHHost reports whether v is [USER@]HOST and no option of ssh.
+func isSSHHost(v string) bool {
+	return isSafe(v, "@._-:") && strings.Count(v, "@") <= 1 && v[0] != '@' && v[len(v)-1] != '@'
 }
 
 // isSafe reports whether a text is made of ASCII letters, digits and marks, and

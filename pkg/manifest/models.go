@@ -6,6 +6,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -86,7 +87,7 @@ func (l *loader) models(n *yaml.Node) {
 		}
 		m := Model{Pos: l.at(item), Gated: v[2] != nil && l.boolean(v[2], "gated"), Severity: diag.Warn, Size: l.size(v[4], "size")}
 		if repo, ok := l.scalar(v[0], "repo"); ok {
-			if owner, name, cut := strings.Cut(repo, "/"); !cut || !isSafe(owner, "._-") || !isSafe(name, "._-") || strings.Contains(repo, "..") {
+			if !isRepo(repo) {
 				l.problem(v[0], "name", quote(repo)+" is no name of a model", "", "write OWNER/NAME, such as mistralai/Mistral-7B-Instruct-v0.3")
 			} else if first, ok := seen[strings.ToLower(repo)]; ok {
 				l.problem(v[0], "duplicate-item", quote(repo)+" is listed twice", "the first one at "+first.String(), "remove one of them")
@@ -118,6 +119,18 @@ func (l *loader) models(n *yaml.Node) {
 		}
 		l.m.Models = append(l.m.Models, m)
 	}
+}
+
+// isRepo reports whether v is OWNER/NAME of a model.
+func isRepo(v string) bool {
+	owner, name, cut := strings.Cut(v, "/")
+	return cut && isSafe(owner, "._-") && isSafe(name, "._-") && !strings.Contains(v, "..")
+}
+
+// isRelease reports whether v is a release of Python 3, such as 3.10.21.
+func isRelease(v string) bool {
+	parts := strings.Split(v, ".")
+	return len(parts) == 3 && parts[0] == "3" && isNumber(parts[1]) && isNumber(parts[2])
 }
 
 func isHex(v string, digits int) bool {
@@ -154,10 +167,10 @@ func (l *loader) interpreters(n *yaml.Node) {
 		}
 		i := Interpreter{Pos: l.at(item)}
 		if version, ok := l.scalar(v[0], "version"); ok {
-			if parts := strings.Split(version, "."); len(parts) != 3 || parts[0] != "3" || !isNumber(parts[1]) || !isNumber(parts[2]) {
+			if !isRelease(version) {
 				l.problem(v[0], "version", "version must be a release of Python", quote(version), `write version: "3.10.21"`)
 			} else {
-				i.Version, i.Line = version, parts[0]+"."+parts[1]
+				i.Version, i.Line = version, pep.Line(version)
 			}
 		}
 		if v[1] != nil {

@@ -1,0 +1,120 @@
+package manifest
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// objects returns every object of the description, in the order of the file. One that
+// stands in two places is there once.
+func objects() []*object {
+	var all []*object
+	var walk func(o *object)
+	walk = func(o *object) {
+		if slices.ContainsFunc(all, func(p *object) bool { return p.shape == o.shape }) {
+			return
+		}
+		all = append(all, o)
+		for _, k := range o.keys {
+			if k.form.object != nil {
+				walk(k.form.object)
+			}
+		}
+	}
+	walk(describe())
+	return all
+}
+
+// TestEveryKeyIsDescribed holds that what is described is what the reader knows: the
+// same keys in the same order, and no shape left out.
+func TestEveryKeyIsDescribed(t *testing.T) {
+	var described []string
+	for _, o := range objects() {
+		described = append(described, o.shape.what)
+		var names []string
+		for _, k := range o.keys {
+			names = append(names, k.name)
+			if !strings.HasSuffix(k.doc, ".") || len(k.doc) < 10 {
+				t.Errorf("%s: %s is not described by a sentence: %q", o.title, k.name, k.doc)
+			}
+			if k.form.word == "" {
+				t.Errorf("%s: %s has no word for its form", o.title, k.name)
+			}
+			checkExample(t, o, &k)
+		}
+		if !slices.Equal(names, o.shape.keys) {
+			t.Errorf("%s: described are %q, and the reader knows %q", o.title, names, o.shape.keys)
+		}
+		if !strings.HasSuffix(o.doc, ".") {
+			t.Errorf("%s is not described by a sentence: %q", o.title, o.doc)
+		}
+	}
+	for _, what := range shapes(t) {
+		if !slices.Contains(described, what) {
+			t.Errorf("no object describes the shape of %s", what)
+		}
+	}
+}
+
+// checkExample holds that a key that no object explains has an example, and that
+// example and default are values that the schema takes.
+func checkExample(t *testing.T, o *object, k *key) {
+	if k.form.object == nil && k.example == nil {
+		t.Errorf("%s: %s has no example", o.title, k.name)
+	}
+	text, err := json.Marshal(k.schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := compile(t, text)
+	for _, value := range []any{k.example, k.absent} {
+		if value == nil {
+			continue
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		example, ok := parsed(text)
+		if !ok {
+			t.Fatalf("%s: %s: %s is no YAML", o.title, k.name, text)
+		}
+		if err := schema.Validate(example); err != nil {
+			t.Errorf("%s: %s: %s is refused: %v", o.title, k.name, text, err)
+		}
+	}
+}
+
+// shapes returns what the shapes of this package are called, from its source.
+func shapes(t *testing.T) (names []string) {
+	notTests := func(info fs.FileInfo) bool { return !strings.HasSuffix(info.Name(), "_test.go") }
+	packages, err := parser.ParseDir(token.NewFileSet(), ".", notTests, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(packages["manifest"], func(n ast.Node) bool {
+		literal, ok := n.(*ast.CompositeLit)
+		if !ok {
+			return true
+		}
+		if name, ok := literal.Type.(*ast.Ident); ok && name.Name == "shape" {
+			what, err := strconv.Unquote(literal.Elts[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, what)
+		}
+		return true
+	})
+	if len(names) < 15 {
+		t.Fatalf("only %d shapes are found", len(names))
+	}
+	return names
+}
