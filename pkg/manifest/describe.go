@@ -31,7 +31,7 @@ func (o *object) required(k int) bool { return k < o.shape.required }
 // command but `reconcile schema` needs it.
 func describe() *object {
 	return &object{
-		shape: &manifestShape, title: "the manifest",
+		shape: &manifestShape, title: "manifest.yaml",
 		doc: "What a machine must be. `reconcile plan` shows how this machine differs, `reconcile apply` makes it so. " +
 			"Unknown and doubled keys, anchors, tags and ranges of versions are errors; a value is taken as it is written, so 3.10 stays 3.10, quoted or not.",
 		keys: []key{

@@ -20,7 +20,7 @@ func directoryObject() *object {
 
 func placeObject() *object {
 	return &object{
-		shape: &placeShape, title: "directories.NAME, elsewhere",
+		shape: &placeShape, title: "….directories.NAME",
 		doc: "Where a directory of the manifest lies instead. A link stands at its common path.",
 		keys: []key{
 			{"path", anyPath(), "The folder itself. One outside of the project must be allowed by `allow_paths` of the host.", nil, "/workspace/models"},

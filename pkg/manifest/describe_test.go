@@ -69,7 +69,7 @@ func checkExample(t *testing.T, o *object, k *key) {
 	if k.form.object == nil && k.example == nil {
 		t.Errorf("%s: %s has no example", o.title, k.name)
 	}
-	text, err := json.Marshal(k.schema())
+	text, err := json.Marshal(k.schema(o))
 	if err != nil {
 		t.Fatal(err)
 	}

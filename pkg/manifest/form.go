@@ -22,7 +22,7 @@ type form struct {
 
 // text is a form of one value that YAML always takes for text.
 func text(word, pattern, complaint string) form {
-	return form{word: word, schema: members{{"type", "string"}, {"pattern", pattern}, {"patternErrorMessage", complaint}}}
+	return form{word: word, schema: members{{"type", "string"}, {"pattern", pattern}, {"errorMessage", complaint}}}
 }
 
 // numeral is a form of one value that YAML may take for a number.
@@ -143,16 +143,21 @@ const sizePattern = `(0|[0-9]+(\.[0-9]+)? ?([kKmMgGtTpP][iI]?)?[bB])`
 const sizeComplaint = "a number and a unit, such as 30GB (10^9 bytes) or 1.5GiB (2^30)"
 
 // size is a form of amounts of bytes. Only 0 goes without a unit.
-func size() form {
-	f := numeral("size", "^"+sizePattern+"$", sizeComplaint, member{"minimum", 0}, member{"maximum", 0})
-	f.schema = append(f.schema, member{"maxLength", 40})
-	return f
-}
+func size() form { return amount("size", sizePattern, sizeComplaint) }
 
 // sizes is a form of one amount or a range.
 func sizes() form {
-	return numeral("size or range", "^("+sizePattern+"|"+sizePattern+" *- *"+sizePattern+")$", sizeComplaint+", or a range such as 150MB-300MB",
-		member{"minimum", 0}, member{"maximum", 0})
+	return amount("size or range", sizePattern+"|"+sizePattern+" *- *"+sizePattern, sizeComplaint+", or a range such as 150MB-300MB")
+}
+
+// amount is a form of texts and of the number 0.
+func amount(word, pattern, complaint string) form {
+	f := numeral(word, "^("+pattern+")$", complaint)
+	f.schema = append(f.schema, members{
+		{"maxLength", 100},
+		{"if", members{{"type", "number"}}}, {"then", members{{"const", 0}, {"errorMessage", complaint}}},
+	}...)
+	return f
 }
 
 // mode is a form of permission bits. As numbers they are read in decimal by YAML 1.2

@@ -48,7 +48,7 @@ func named(word, suffix, complaint string) form {
 	f := text(word, "^"+innerPattern+"$", complaint)
 	f.schema = append(f.schema,
 		member{"maxLength", maxPath}, never(reserved+`|[^/]{256}`),
-		member{"allOf", []members{{{"pattern", suffix + "$"}, {"patternErrorMessage", complaint}}}})
+		member{"allOf", []members{{{"pattern", suffix + "$"}, {"errorMessage", complaint}}}})
 	return f
 }
 

@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 )
 
 // Schema returns the JSON Schema of the manifest, draft 07, as editors read it. It has
@@ -11,10 +12,7 @@ import (
 // beside a $ref.
 func Schema() []byte {
 	root := describe()
-	schema := append(members{
-		{"$schema", "http://json-schema.org/draft-07/schema#"},
-		{"title", "manifest.yaml of reconcile, version " + Version},
-	}, root.schema()...)
+	schema := append(members{{"$schema", "http://json-schema.org/draft-07/schema#"}}, root.schema()...)
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -29,20 +27,20 @@ func Schema() []byte {
 func (o *object) schema() members {
 	var properties members
 	for _, k := range o.keys {
-		properties = append(properties, member{k.name, k.schema()})
+		properties = append(properties, member{k.name, k.schema(o)})
 	}
-	s := members{{"description", o.doc}, {"type", "object"}, {"properties", properties}}
+	s := append(explained(o.title, o.doc), members{{"type", "object"}, {"properties", properties}}...)
 	if o.shape.required > 0 {
 		s = append(s, member{"required", o.shape.keys[:o.shape.required]})
 	}
 	return append(append(s, member{"additionalProperties", false}), o.rules...)
 }
 
-// schema returns the schema of one key: that of its form, with what the key is for.
-func (k *key) schema() members {
-	s := members{{"description", k.doc}}
+// schema returns the schema of one key of o: that of its form, with what the key is for.
+func (k *key) schema(o *object) members {
+	s := explained(o.key(k), k.doc)
 	for _, m := range k.form.schema {
-		if m.name != "description" {
+		if m.name != "title" && m.name != "description" && m.name != "markdownDescription" {
 			s = append(s, m)
 		}
 	}
@@ -53,6 +51,24 @@ func (k *key) schema() members {
 		s = append(s, member{"examples", []any{k.example}})
 	}
 	return s
+}
+
+// explained are the members that editors show where the pointer rests. description is
+// plain text, so one with code in it is given a second time, as Markdown.
+func explained(title, doc string) members {
+	s := members{{"title", title}, {"description", doc}}
+	if strings.Contains(doc, "`") {
+		s = append(s, member{"markdownDescription", doc})
+	}
+	return s
+}
+
+// key returns where a key stands, "environments.NAME.python".
+func (o *object) key(k *key) string {
+	if o.shape == &manifestShape {
+		return k.name
+	}
+	return o.title + "." + k.name
 }
 
 // members are those of a JSON object, in order.
