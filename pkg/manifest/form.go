@@ -104,7 +104,7 @@ func snakeName() form {
 }
 
 func hostName() form {
-	return text("host name", "^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$", "what `hostname` prints, without the domain")
+	return numeral("host name", "^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$", "what `hostname` prints, without the domain", member{"minimum", 0}, member{"multipleOf", 1})
 }
 
 // line is a form of texts of one line.
@@ -244,20 +244,20 @@ func hexadecimal(digits int) form {
 }
 
 func globPattern() form {
-	f := text("pattern", "^[A-Za-z0-9*?/._][A-Za-z0-9*?/._-]*$", "letters, digits and * ? / . - _ alone")
+	f := numeral("pattern", "^[A-Za-z0-9*?/._][A-Za-z0-9*?/._-]*$", "letters, digits and * ? / . - _ alone", member{"minimum", 0})
 	f.schema = append(f.schema, member{"maxLength", maxText})
 	return f
 }
 
 func sshHost() form {
 	word := "[A-Za-z0-9._:][A-Za-z0-9._:-]*"
-	f := text("[USER@]HOST", "^("+word+"@)?"+word+"$", "a name or an address, with USER@ before it or not")
+	f := numeral("[USER@]HOST", "^("+word+"@)?"+word+"$", "a name or an address, with USER@ before it or not", member{"minimum", 0})
 	f.schema = append(f.schema, member{"maxLength", maxText})
 	return f
 }
 
 func sshPath() form {
-	f := text("path", "^[A-Za-z0-9/._][A-Za-z0-9/._-]*$", "letters, digits and / . - _ alone, since another shell reads it")
+	f := numeral("path", "^[A-Za-z0-9/._][A-Za-z0-9/._-]*$", "letters, digits and / . - _ alone, since another shell reads it", member{"minimum", 0})
 	f.schema = append(f.schema, member{"maxLength", maxText})
 	return f
 }
@@ -281,5 +281,8 @@ func address() form {
 	return text("address", "^"+joined("_")+`\.[^\n\t]+$`, "KIND.NAME, such as directory.data_raw")
 }
 
-// never is a member that forbids what matches a pattern.
-func never(pattern string) member { return member{"not", members{{"pattern", pattern}}} }
+// never is a member that forbids texts that match a pattern. A number matches every
+// pattern, so the sort is said.
+func never(pattern string) member {
+	return member{"not", members{{"type", "string"}, {"pattern", pattern}}}
+}

@@ -16,7 +16,7 @@ const (
 )
 
 func pathOf(word, pattern, complaint string) form {
-	f := numeral(word, "^"+pattern+"$", complaint)
+	f := numeral(word, "^"+pattern+"$", complaint, member{"minimum", 0})
 	f.schema = append(f.schema, member{"maxLength", maxPath}, never(reserved+`|[^/]{256}`))
 	return f
 }

@@ -51,7 +51,7 @@ func (l *loader) hosts(n *yaml.Node) {
 			return
 		}
 		if v[0] != nil {
-			h.Env, _ = l.scalar(v[0], "env")
+			h.Env, _ = l.text(v[0], "env")
 			h.envPos = l.at(v[0])
 		}
 		for _, item := range l.items(v[1], "allow_paths") {

@@ -77,14 +77,14 @@ func refusals(text []byte) []string {
 	return slices.Compact(codes)
 }
 
-// anyTemplate has an empty file for every template that is asked for.
-type anyTemplate struct{ fstest.MapFS }
+// anyTemplate is a folder with a manifest and, whatever its name, each template.
+type anyTemplate struct{ files fstest.MapFS }
 
 func (a anyTemplate) Open(name string) (fs.File, error) {
 	if strings.HasPrefix(name, "templates/") {
-		return fstest.MapFS{name: {}}.Open(name)
+		return fstest.MapFS{name: {Data: []byte("# rendered\n")}}.Open(name)
 	}
-	return a.MapFS.Open(name)
+	return a.files.Open(name)
 }
 
 // TestSchemaRefusesWhatTheReaderRefuses reads the cases of testdata/bad. Each is

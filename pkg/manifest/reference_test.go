@@ -1,0 +1,186 @@
+package manifest
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/reconcile-ml/reconcile/internal/golden"
+)
+
+const referenceHead = `# The manifest
+
+Every key of ` + "`manifest.yaml`" + `, in the order of the file. This page is made from the same
+description as [the schema for editors](schema/manifest.v1.json), so both say what this version
+reads. The manifest of this repository, [manifest.yaml](../manifest.yaml), is a larger example;
+what the words mean is in [the glossary](glossary.md).
+
+A value is taken as it is written: ` + "`python: 3.10`" + ` is line 3.10, quoted or not. Unknown and doubled
+keys, anchors, aliases, tags and merge keys are errors, and so is a value in the wrong form; all
+errors are reported in one run, each with its place. Nothing in a manifest is ever given to a
+shell. What a code in brackets means, such as ` + "`manifest.path`" + `, tells
+` + "`reconcile explain CODE`" + ` and [the page of codes](troubleshooting.md).
+
+| form | what it looks like |
+|---|---|
+| name | small letters, digits and ` + "`- _ .`" + ` between them, beginning with a letter, at most 64. Names of directories and values have ` + "`_`" + ` alone |
+| text | one line of at most 1000 bytes, without tabs |
+| size | a number and a unit: 30GB is 30·10^9 bytes, 1.5GiB is 1.5·2^30. B, kB, MB, GB, TB, PB and KiB, MiB, GiB, TiB, PiB |
+| path | relative to the manifest and below it, in its shortest form: ` + "`data/raw`" + `, not ` + "`./data/raw/`" + `. No ` + "`..`, `~`" + ` or backslash; nothing in .git and .reconcile |
+| mode | three octal digits, quoted or not: ` + "`0644`" + ` |
+| version | one exact version: no range, no wildcard |
+
+## Editors
+
+The first line of a manifest tells an editor where the schema is:
+
+` + "```yaml" + `
+# yaml-language-server: $schema=docs/schema/manifest.v1.json
+` + "```" + `
+
+In a project of your own, ` + "`reconcile schema > manifest.schema.json`" + ` writes it; name that file in
+the line. VS Code needs the extension YAML of Red Hat, Neovim and others yaml-language-server.
+PyCharm takes the file under Settings, Languages & Frameworks, Schemas and DTDs. What takes
+two values, another section or another file to see, ` + "`reconcile validate`" + ` sees alone.
+`
+
+// TestReference holds docs/manifest.md to what is described, and its examples to
+// testdata/reference.yaml, which reader and schema take.
+func TestReference(t *testing.T) {
+	text, err := os.ReadFile("testdata/reference.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reads(text) {
+		t.Fatalf("the reference is refused: %v", refusals(text))
+	}
+	var b strings.Builder
+	b.WriteString(referenceHead)
+	root := describe()
+	fmt.Fprintf(&b, "\n## %s\n\n%s\n\n%s", root.title, root.doc, table(root))
+	done := []*shape{root.shape}
+	for _, k := range root.keys {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```yaml\n%s```\n", k.name, k.doc, section(t, string(text), k.name))
+		if k.form.object != nil {
+			below(&b, k.form.object, &done)
+		}
+	}
+	golden.Check(t, "../../docs/manifest.md", []byte(b.String()))
+}
+
+// below writes the table of an object, and then those of the objects in it.
+func below(b *strings.Builder, o *object, done *[]*shape) {
+	if slices.Contains(*done, o.shape) {
+		return
+	}
+	*done = append(*done, o.shape)
+	if strings.ContainsAny(o.title, ".[") { // else the section has that heading already
+		fmt.Fprintf(b, "\n### %s\n", o.title)
+	}
+	fmt.Fprintf(b, "\n%s\n\n%s", o.doc, table(o))
+	for _, k := range o.keys {
+		if k.form.object != nil {
+			below(b, k.form.object, done)
+		}
+	}
+}
+
+// table is that of the keys of an object.
+func table(o *object) string {
+	var b strings.Builder
+	b.WriteString("| key | form | required | default | meaning |\n|---|---|---|---|---|\n")
+	for i, k := range o.keys {
+		form := k.form.word
+		if of := k.form.object; of != nil {
+			form = strings.TrimSuffix(form, "mapping") + "[" + of.title + "](#" + anchor(of.title) + ")"
+		}
+		required, absent, doc := "", "", k.doc
+		if o.required(i) {
+			required = "yes"
+		}
+		if k.absent != nil {
+			absent = "`" + inline(k.absent) + "`"
+		}
+		if k.example != nil && k.form.object == nil {
+			doc += " Example: `" + inline(k.example) + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", k.name, form, required, absent, strings.ReplaceAll(doc, "|", `\|`))
+	}
+	return b.String()
+}
+
+// anchor is what GitHub makes of a heading.
+func anchor(title string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ':
+			return '-'
+		case strings.ContainsRune(".[]…", r):
+			return -1
+		}
+		return r
+	}, strings.ToLower(title))
+}
+
+// inline is a value in one line of YAML.
+func inline(v any) string {
+	text, err := json.Marshal(v)
+	if s, ok := v.(string); ok && err == nil {
+		if value, _ := parsed([]byte(s)); value == any(s) {
+			return s // needs no quotes
+		}
+		return string(text)
+	}
+	return strings.NewReplacer(`",`, `, `, `"`, ``, `:`, `: `).Replace(string(text))
+}
+
+// section returns a section of a manifest, from its key to the next.
+func section(t *testing.T, text, key string) string {
+	_, after, ok := strings.Cut("\n"+text, "\n"+key+":")
+	if !ok {
+		t.Fatalf("the reference has no section %s", key)
+	}
+	end := 0
+	for line := range strings.Lines(after) {
+		if end > 0 && line[0] != ' ' && line[0] != '\n' && line[0] != '#' {
+			break
+		}
+		end += len(line)
+	}
+	return key + ":" + strings.TrimRight(after[:end], "\n") + "\n"
+}
+
+// TestReferenceUsesEveryKey holds that the examples leave out no key.
+func TestReferenceUsesEveryKey(t *testing.T) {
+	text, err := os.ReadFile("testdata/reference.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	var walk func(n *yaml.Node)
+	walk = func(n *yaml.Node) {
+		for i, child := range n.Content {
+			if n.Kind == yaml.MappingNode && i%2 == 0 {
+				used[child.Value] = true
+			}
+			walk(child)
+		}
+	}
+	walk(&doc)
+	for _, o := range objects() {
+		for _, k := range o.keys {
+			if !used[k.name] {
+				t.Errorf("testdata/reference.yaml does not use %s.%s", o.title, k.name)
+			}
+		}
+	}
+}
