@@ -58,7 +58,11 @@ func run(args []string, s streams, environ []string) int {
 	if a.json {
 		report.ProblemsJSON(s.out, err)
 	} else {
-		report.Problems(s.err, err, a.report(s.err))
+		o := a.report(s.err)
+		report.Problems(s.err, err, o)
+		if line := more(err, o); line != "" && !a.quiet {
+			say(s.err, "%s", line)
+		}
 	}
 	return code
 }
@@ -105,7 +109,7 @@ Commit an edit of manifest.yaml to change every machine.`),
 		a.initCommand(), a.validateCommand(), a.planCommand(), a.applyCommand(), a.statusCommand(),
 		a.factsCommand(), a.lockCommand(), a.runCommand(), a.generationsCommand(), a.rollbackCommand(),
 		a.gcCommand(), a.verifyCommand(), a.healCommand(), a.doctorCommand(),
-		a.schemaCommand(), a.versionCommand(),
+		a.explainCommand(), a.schemaCommand(), a.versionCommand(),
 	)
 	a.completions(root)
 	return root

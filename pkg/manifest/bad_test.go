@@ -91,7 +91,7 @@ func checkProblem(t testing.TB, p *diag.Problem) {
 	if !p.Pos.IsValid() || p.Pos.Col < 1 {
 		t.Errorf("%s has no place: %v", p.Code, p)
 	}
-	if manifest.Explain(p.Code) == "" {
+	if manifest.Codes()[p.Code].Means == "" {
 		t.Errorf("%s is not explained", p.Code)
 	}
 	for _, r := range p.Error() {

@@ -110,14 +110,15 @@ func (l *loader) condaPackages(e *Environment, n *yaml.Node) {
 	}
 }
 
-// condaWord reads a word that reaches command lines and file names.
-func (l *loader) condaWord(n *yaml.Node, what string, to *string, valid func(string) bool, hint string) bool {
-	v, ok := l.scalar(n, what)
+// condaWord reads a word that reaches command lines and file names. Its code is what
+// it is called, too.
+func (l *loader) condaWord(n *yaml.Node, code string, to *string, valid func(string) bool, hint string) bool {
+	v, ok := l.scalar(n, code)
 	if !ok {
 		return false
 	}
 	if !valid(v) {
-		l.problem(n, what, quote(v)+" is no "+what+" of a package of conda", "", hint)
+		l.problem(n, code, quote(v)+" is no "+code+" of a package of conda", "", hint)
 		return false
 	}
 	*to = v

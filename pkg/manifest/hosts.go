@@ -6,6 +6,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/reconcile-ml/reconcile/internal/nearest"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
@@ -184,7 +185,7 @@ func (l *loader) checkNames(places []Place) {
 
 // didYouMean returns a hint that names the nearest word, or all.
 func didYouMean(v string, words []string) string {
-	if near := nearest(v, words); near != "" {
+	if near := nearest.Word(v, words); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	if len(words) == 0 {

@@ -282,7 +282,7 @@ func TestSelectProblems(t *testing.T) {
 		_, err := load(t, all).Select(c.s)
 		fmt.Fprintf(&out, "# %s\n%v\n", c.name, err)
 		for _, p := range diag.Problems(err) {
-			if manifest.Explain(p.Code) == "" {
+			if manifest.Codes()[p.Code].Means == "" {
 				t.Errorf("%s is not explained", p.Code)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/nearest"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
@@ -67,7 +68,7 @@ func keyOf(n, value *yaml.Node) *yaml.Node {
 
 func (s *source) unknownKey(key *yaml.Node, is *shape) {
 	hint := "known keys: " + strings.Join(is.keys, ", ")
-	if near := nearest(key.Value, is.keys); near != "" {
+	if near := nearest.Word(key.Value, is.keys); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	s.problem(key, "unknown-key", fmt.Sprintf("%s has no key %s", is.what, quote(key.Value)), "", hint)
@@ -295,7 +296,7 @@ func (s *source) choice(n *yaml.Node, what string, words ...string) string {
 		return v
 	}
 	hint := ""
-	if near := nearest(v, words); near != "" {
+	if near := nearest.Word(v, words); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	s.problem(n, "value", what+" must be one of "+strings.Join(words, ", "), quote(v), hint)

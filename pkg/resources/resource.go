@@ -77,6 +77,8 @@ type Kind struct {
 	Name string
 	Doc  string // Markdown; docs/kinds is generated from it
 	New  func() Spec
+	// Codes explains the codes of problems that the kind alone reports; nil for none.
+	Codes func() diag.Explanations
 }
 
 // An Action is the planner's verb for one resource.

@@ -24,7 +24,7 @@ import (
 )
 
 // Kind is the kind "compat".
-var Kind = resources.Kind{Name: "compat", Doc: doc, New: func() resources.Spec { return &Spec{} }}
+var Kind = resources.Kind{Name: "compat", Doc: doc, New: func() resources.Spec { return &Spec{} }, Codes: codes}
 
 const doc = `A requirement: the locked packages fit this machine and each other. Nothing is changed.
 

@@ -3,7 +3,7 @@ package conda
 import "github.com/reconcile-ml/reconcile/pkg/resources"
 
 // Kind is the kind "conda".
-var Kind = resources.Kind{Name: "conda", Doc: doc, New: func() resources.Spec { return &Spec{} }}
+var Kind = resources.Kind{Name: "conda", Doc: doc, New: func() resources.Spec { return &Spec{} }, Codes: codes}
 
 const doc = `A Python environment of conda that holds exactly what its lock names.
 

@@ -13,7 +13,7 @@ import (
 )
 
 // Kind is the kind "cuda".
-var Kind = resources.Kind{Name: "cuda", Doc: doc, New: func() resources.Spec { return &Spec{} }}
+var Kind = resources.Kind{Name: "cuda", Doc: doc, New: func() resources.Spec { return &Spec{} }, Codes: codes}
 
 const doc = `A requirement: the NVIDIA driver offers a CUDA that is new enough. Nothing is changed, and no
 driver is ever installed.

@@ -12,7 +12,7 @@ import (
 )
 
 // Kind is the kind "disk".
-var Kind = resources.Kind{Name: "disk", Doc: doc, New: func() resources.Spec { return &Spec{} }}
+var Kind = resources.Kind{Name: "disk", Doc: doc, New: func() resources.Spec { return &Spec{} }, Codes: codes}
 
 const doc = `A requirement: enough room on the file system that holds a path. Nothing is changed.
 

@@ -18,7 +18,7 @@ import (
 const defaultMode facts.Mode = 0o644
 
 // Kind is the kind "file".
-var Kind = resources.Kind{Name: "file", Doc: doc, New: func() resources.Spec { return &Spec{} }}
+var Kind = resources.Kind{Name: "file", Doc: doc, New: func() resources.Spec { return &Spec{} }, Codes: codes}
 
 const doc = `One regular file: its whole content, and its mode where the manifest asks for one.
 

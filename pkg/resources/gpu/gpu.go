@@ -16,7 +16,7 @@ import (
 )
 
 // Kind is the kind "gpu".
-var Kind = resources.Kind{Name: "gpu", Doc: doc, New: func() resources.Spec { return &Spec{} }}
+var Kind = resources.Kind{Name: "gpu", Doc: doc, New: func() resources.Spec { return &Spec{} }, Codes: codes}
 
 const doc = `A requirement: enough NVIDIA GPUs, each with enough memory. Nothing is changed.
 

@@ -1,9 +1,13 @@
 package python
 
-// codes explains the codes of problems that this kind reports.
-var codes = map[string]string{
-	"python.none": "There is no usable interpreter of the line on this machine, and no pinned build for its platform. The problem lists where it was looked for, and why those that were found are refused.",
-}
+import "github.com/reconcile-ml/reconcile/pkg/diag"
 
-// Explain returns what a code of this kind means, "" for others.
-func Explain(code string) string { return codes[code] }
+// codes explains the codes of problems that this kind reports.
+func codes() diag.Explanations {
+	return diag.Explanations{
+		"python.none": {
+			Means: "There is no usable interpreter of the line on this machine, and no pinned build for its platform. The problem lists where it was looked for, and why those that were found are refused.",
+			Do:    "Install that line of Python and put it on PATH, or pin a build in `interpreters`, or change `python` in the manifest and run `reconcile lock`.",
+		},
+	}
+}

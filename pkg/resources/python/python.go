@@ -16,7 +16,7 @@ import (
 )
 
 // Kind is the kind "python".
-var Kind = resources.Kind{Name: "python", Doc: doc, New: func() resources.Spec { return &Spec{} }}
+var Kind = resources.Kind{Name: "python", Doc: doc, New: func() resources.Spec { return &Spec{} }, Codes: codes}
 
 const doc = `An interpreter of one line of Python, such as 3.10, for the environments of this machine.
 

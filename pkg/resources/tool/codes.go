@@ -1,10 +1,17 @@
 package tool
 
-// codes explains the codes of problems that this kind reports.
-var codes = map[string]string{
-	"tool.none": "The helper program is not on this machine, and no wheel of it is pinned for this platform. Install it and put it on PATH.",
-	"tool.pip":  "The interpreter has no pip to install the helper program with. Debian and Ubuntu keep it in a package of its own.",
-}
+import "github.com/reconcile-ml/reconcile/pkg/diag"
 
-// Explain returns what a code of this kind means, "" for others.
-func Explain(code string) string { return codes[code] }
+// codes explains the codes of problems that this kind reports.
+func codes() diag.Explanations {
+	return diag.Explanations{
+		"tool.none": {
+			Means: "The helper program is not on this machine, and no wheel of it is pinned for this platform.",
+			Do:    "Install it and put it on PATH.",
+		},
+		"tool.pip": {
+			Means: "The interpreter has no pip to install the helper program with. Debian and Ubuntu keep it in a package of its own.",
+			Do:    "Install python3-pip or python3-venv, or put the helper itself on PATH.",
+		},
+	}
+}

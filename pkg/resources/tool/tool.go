@@ -20,7 +20,7 @@ import (
 )
 
 // Kind is the kind "tool".
-var Kind = resources.Kind{Name: "tool", Doc: doc, New: func() resources.Spec { return &Spec{} }}
+var Kind = resources.Kind{Name: "tool", Doc: doc, New: func() resources.Spec { return &Spec{} }, Codes: codes}
 
 const doc = `A helper program, such as uv, that installs packages for the environments of this machine.
 

@@ -1,23 +1,27 @@
-package manifest
+// Package nearest finds the word that was meant: what a person typed against the words
+// that there are. Case does not count, nor whether words are joined by - or _.
+package nearest
 
 import "strings"
 
-// nearest returns the word that v may have been meant to be, or "". A word is
-// near when a third of its letters, one at least, would have to change.
-func nearest(v string, words []string) string {
+// Word returns the word that v may have been meant to be, or "". A word is near when a
+// third of its letters, one at least, would have to change.
+func Word(v string, words []string) string {
 	if v == "" || len(v) > 40 {
 		return ""
 	}
-	v = strings.NewReplacer("-", "_").Replace(strings.ToLower(v))
+	v = fold(v)
 	best, distance := "", 0
 	for _, w := range words {
-		d := edits(v, strings.NewReplacer("-", "_").Replace(strings.ToLower(w)))
+		d := edits(v, fold(w))
 		if d <= max(1, min(len(w), len(v))/3) && (best == "" || d < distance) {
 			best, distance = w, d
 		}
 	}
 	return best
 }
+
+func fold(v string) string { return strings.ReplaceAll(strings.ToLower(v), "-", "_") }
 
 // edits counts the letters to insert, delete, replace or swap with their
 // neighbour to turn a into b.

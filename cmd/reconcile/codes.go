@@ -1,0 +1,207 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/pkg/apply"
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/generation"
+	"github.com/reconcile-ml/reconcile/pkg/lock"
+	"github.com/reconcile-ml/reconcile/pkg/manifest"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/probes"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/all"
+	"github.com/reconcile-ml/reconcile/pkg/state"
+)
+
+// codes explains every code that this program prints.
+func codes() diag.Explanations {
+	explained := diag.Explanations{}
+	for _, of := range packageCodes() {
+		maps.Copy(explained, of)
+	}
+	return explained
+}
+
+// packageCodes returns what each package explains of its own;
+// TestEveryCodeIsExplained finds a code that none does.
+func packageCodes() []diag.Explanations {
+	list := []diag.Explanations{
+		ownCodes(), manifest.Codes(), lock.Codes(), probes.Codes(), planner.Codes(), apply.Codes(), state.Codes(), resources.Codes(), generation.Codes(),
+	}
+	for _, kind := range all.Kinds() {
+		if kind.Codes != nil {
+			list = append(list, kind.Codes())
+		}
+	}
+	return list
+}
+
+// findingNamed returns the line of `reconcile doctor` that has a code. Those are no
+// problems: a finding says itself what was found and what to do.
+func findingNamed(code string) (name string, ok bool) {
+	for _, c := range checkups {
+		if c.code == code || strings.HasPrefix(code, c.code+".") {
+			return c.chapter + ", " + c.name, true
+		}
+	}
+	if code == "gpu.compat" { // beside gpu.asked
+		return "GPU, locked packages", true
+	}
+	return "", false
+}
+
+// An area is what the codes before one dot are about.
+type area struct{ name, title string }
+
+// areas is the order in which codes are listed. One that is not here comes last.
+var areas = []area{
+	{"", "The command"},
+	{"init", "Init"},
+	{"folder", "The folder"},
+	{"project", "The project's own folder"},
+	{"manifest", "The manifest"},
+	{"lock", "Locks"},
+	{"index", "The package index"},
+	{"environment", "Environments"},
+	{"python", "Python"},
+	{"conda", "Conda"},
+	{"tool", "Helper programs"},
+	{"cuda", "CUDA"},
+	{"gpu", "GPUs"},
+	{"compat", "Packages and driver"},
+	{"disk", "Disk"},
+	{"path", "Paths"},
+	{"file", "Files"},
+	{"plan", "Plan"},
+	{"apply", "Apply"},
+	{"state", "State"},
+	{"rollback", "Rollback"},
+	{"run", "Run"},
+	{"facts", "Recorded facts"},
+}
+
+// areaOf is the area of a code: what stands before the first dot, "" without one.
+func areaOf(code string) string {
+	name, _, ok := strings.Cut(code, ".")
+	if !ok {
+		return ""
+	}
+	return name
+}
+
+// areaTitle is the title of an area: its name, where none is given.
+func areaTitle(name string) string {
+	if i := slices.IndexFunc(areas, func(a area) bool { return a.name == name }); i >= 0 {
+		return areas[i].title
+	}
+	return strings.ToUpper(name[:1]) + name[1:]
+}
+
+// byArea returns all areas that have codes, and the codes of each, sorted.
+func byArea(explained diag.Explanations) (of []area, sorted map[string][]string) {
+	sorted = map[string][]string{}
+	for _, code := range slices.Sorted(maps.Keys(explained)) {
+		sorted[areaOf(code)] = append(sorted[areaOf(code)], code)
+	}
+	for _, a := range areas {
+		if sorted[a.name] != nil {
+			of = append(of, a)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(sorted)) {
+		if !slices.ContainsFunc(areas, func(a area) bool { return a.name == name }) {
+			of = append(of, area{name, areaTitle(name)})
+		}
+	}
+	return of, sorted
+}
+
+// ownCodes explains what the command itself reports.
+func ownCodes() diag.Explanations {
+	return diag.Explanations{
+		"usage": {
+			Means: "The words of the command line are not what the command takes.",
+			Do:    "`reconcile COMMAND --help` lists its flags and words.",
+		},
+		"locked": {
+			Means: "Another run is changing this machine. Nothing was changed by this one.",
+			Do:    "Wait for it; the message says who holds the lock since when. `--lock-timeout 10m` waits by itself. The lock of a run that died is free.",
+		},
+		"internal": {
+			Means: "The system refused something, in words that have no explanation of their own, or the program broke a promise of its own.",
+			Do:    "Read the words of the system in the message. If they make no sense, report a bug.",
+		},
+		"init.exists": {
+			Means: "There is a manifest already. It is never overwritten.",
+			Do:    "`reconcile plan` shows what it asks for here. Write a starter elsewhere with `-C DIR` or `-m FILE`.",
+		},
+		"folder.absent": {
+			Means: "-C names a folder that does not exist, or is none.",
+			Do:    "Correct the path; make the folder first if it is to be a new project.",
+		},
+		"folder.unreadable": {
+			Means: "The folder that the command works in cannot be looked at by this user, or was removed.",
+			Do:    "`cd` to the folder again, and look at its owner with `ls -ld`.",
+		},
+		"manifest.absent": {
+			Means: "There is no manifest.yaml here or in a folder above, or not the file that -m names.",
+			Do:    "Go to the project, name it with `-C DIR`, or start one with `reconcile init`.",
+		},
+		"project.foreign": {
+			Means: "What should be reconcile's own folder in the project is a link, or something else that it did not make. Nothing is written through it.",
+			Do:    "Remove it, if it came with a copy of the project, with the command of the hint.",
+		},
+		"project.other-user": {
+			Means: "What reconcile keeps in .reconcile belongs to another user.",
+			Do:    "Run reconcile as that user: one checkout is for one user.",
+		},
+		"lock.none": {
+			Means: "No environment of the manifest names a lock.",
+			Do:    "Give it one: `lock: locks/pylock.NAME.toml`.",
+		},
+		"environment.absent": {
+			Means: "The environment is not built on this machine.",
+			Do:    "`reconcile apply` builds it.",
+		},
+		"environment.damaged": {
+			Means: "The environment has lost its Python: files of the generation were removed.",
+			Do:    "`reconcile heal` builds a sound generation from what is whole, and says what was damaged.",
+		},
+		"facts.unreadable": {
+			Means: "The file that --facts names cannot be read, or does not hold recorded facts.",
+			Do:    "Record them with `reconcile facts > FILE` on that machine.",
+		},
+		"rollback.unknown": {
+			Means: "The word names no generation that could become visible.",
+			Do:    "`reconcile generations` lists them.",
+		},
+		"rollback.ambiguous": {
+			Means: "The names of several generations begin with the word.",
+			Do:    "Write more of the name.",
+		},
+		"rollback.none": {
+			Means: "The environment has no earlier generation on this machine.",
+			Do:    "Set the manifest back, and run `reconcile apply`.",
+		},
+		"rollback.entry": {
+			Means: "What shows the environment, such as .venv, is not whole.",
+			Do:    "`reconcile apply` mends it; then roll back.",
+		},
+		"rollback.damaged": {
+			Means: "The generation has lost or changed files, so it stays out of sight.",
+			Do:    "Name another one, or set the manifest back and run `reconcile apply`.",
+		},
+		"run.not-found": {
+			Means: "There is no such program in the environment or on PATH. The exit code is 127, as that of a shell.",
+			Do:    "If a package brings it, add the package to manifest.yaml, then `reconcile lock` and `reconcile apply`.",
+		},
+		"run.not-executable": {
+			Means: "The program is there and cannot be executed. The exit code is 126, as that of a shell.",
+			Do:    "Look at its mode and its first line: `ls -l`, `head -1`.",
+		},
+	}
+}

@@ -1,0 +1,33 @@
+package planner
+
+import "github.com/reconcile-ml/reconcile/pkg/diag"
+
+// Codes explains the codes of problems that this package reports.
+func Codes() diag.Explanations {
+	return diag.Explanations{
+		"plan.two-owners": {
+			Means: "Two resources manage the same thing of this machine, so that each would undo the other.",
+			Do:    "Remove one of the two from the manifest, or give one another place.",
+		},
+		"plan.unknown-dependency": {
+			Means: "A resource waits for one that the manifest does not have for this machine.",
+			Do:    "Correct the address, or remove it.",
+		},
+		"plan.cycle": {
+			Means: "A resource waits for itself, through the others that the message names.",
+			Do:    "Remove one of the links of that circle.",
+		},
+		"plan.disk": {
+			Means: "The plan as a whole takes more than is free, and would end on a full disk. Nothing was changed.",
+			Do:    "Make room for what is missing. `reconcile gc` removes unused generations.",
+		},
+		"plan.waits": {
+			Means: "A change waits for another that is blocked.",
+			Do:    "Mend the one that it waits for; the message names it.",
+		},
+		"plan.not-seen": {
+			Means: "Something of this machine could not be looked at: this user may not, or a device failed. What cannot be seen is neither changed nor taken for absent.",
+			Do:    "Make it readable, as the reason says, and plan again.",
+		},
+	}
+}

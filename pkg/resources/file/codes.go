@@ -1,0 +1,13 @@
+package file
+
+import "github.com/reconcile-ml/reconcile/pkg/diag"
+
+// codes explains the codes of problems that this kind reports.
+func codes() diag.Explanations {
+	return diag.Explanations{
+		"file.too-large": {
+			Means: "A file that differs has more than 64 MiB, and is not replaced without a look at it.",
+			Do:    "Look at it and move it away, with the command of the hint.",
+		},
+	}
+}
