@@ -17,8 +17,9 @@ import (
 func (a *app) applyCommand() *cobra.Command {
 	var o applyFlags
 	cmd := &cobra.Command{
-		Use:   "apply",
-		Short: "bring this machine to the manifest",
+		Use:     "apply",
+		Example: "  reconcile apply\n  reconcile apply -y --lock-timeout 10m",
+		Short:   "bring this machine to the manifest",
 		Long: long(`
 Shows the plan, asks for "yes", carries it out, proves new environments before
 they become visible, and shows a summary. Stops before the first change if a check of the
@@ -52,9 +53,9 @@ type applyFlags struct {
 
 func (o *applyFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do what the plan shows without asking")
-	cmd.Flags().DurationVar(&o.lockTimeout, "lock-timeout", 0, "wait so long for another run to end")
+	cmd.Flags().DurationVar(&o.lockTimeout, "lock-timeout", 0, "wait `DURATION`, such as 10m, for another run to end")
 	cmd.Flags().BoolVar(&o.noLock, "no-lock", false, "go on where the file system cannot lock; nobody else may run reconcile here")
-	cmd.Flags().IntVar(&o.jobs, "jobs", 0, "changes at the same time (default: the number of cores)")
+	cmd.Flags().IntVar(&o.jobs, "jobs", 0, "make `N` changes at the same time (default: the number of cores)")
 }
 
 // converge plans, asks, applies and sums up.

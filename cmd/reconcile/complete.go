@@ -14,6 +14,15 @@ func (a *app) completions(root *cobra.Command) {
 		if cmd.Name() != "completion" {
 			continue
 		}
+		cmd.Short = "print the script that completes words for a shell"
+		cmd.Long = long(`
+Prints the script with which a shell completes commands, flags, environments, generations
+and codes. The help of each shell says where to put it.`, readOnly, exitDone)
+		cmd.Example = "  reconcile completion bash > ~/.local/share/bash-completion/completions/reconcile"
+		for _, shell := range cmd.Commands() {
+			shell.Short = "print the script for " + shell.Name()
+			shell.Long = long(shell.Long, readOnly, exitDone)
+		}
 		cmd.Args = cobra.ArbitraryArgs
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			var shells []string

@@ -23,8 +23,9 @@ import (
 func (a *app) doctorCommand() *cobra.Command {
 	var o doctorFlags
 	cmd := &cobra.Command{
-		Use:   "doctor",
-		Short: "diagnose this machine, each thing with what to do about it",
+		Use:     "doctor",
+		Example: "  reconcile doctor\n  reconcile doctor --offline --no-proof\n  reconcile doctor --facts h100.json",
+		Short:   "diagnose this machine, each thing with what to do about it",
 		Long: long(`
 Looks at the system, Python and its tools, the NVIDIA driver and its GPUs, the three
 versions of CUDA (driver, toolkit, torch), disks, the package index and the visible

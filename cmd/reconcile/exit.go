@@ -77,20 +77,36 @@ func codeOf(err error) (int, error) {
 	return exitDone, nil
 }
 
+// ofAnyCommand are the codes that this program itself ends with, those of run aside.
+// Wrong usage needs no mention; see long.
+func ofAnyCommand() (codes []int) {
+	for code := range exitMeaning {
+		if code != exitUsage && code != exitNotExecutable && code != exitNotFound {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}
+
 // effect says what a command does to the machine; every help text names one.
 type effect string
 
 const (
 	readOnly    effect = "Read-only: changes nothing on this machine."
+	writesFiles effect = "Writes the files that it is asked for, and changes nothing else."
+	ofCommands  effect = "The help of each command says whether it changes this machine."
 	changes     effect = "Changes this machine."
 	destructive effect = "Destructive: what it removes does not come back."
 )
+
+// exitHeading stands before the table of exit codes.
+const exitHeading = "\n\nExit codes:\n"
 
 // long composes the help text of a command: what it does, what it changes, what
 // it returns.
 func long(text string, e effect, codes ...int) string {
 	var b strings.Builder
-	b.WriteString(strings.TrimSpace(text) + "\n\n" + string(e) + "\n\nExit codes:\n")
+	b.WriteString(fill(text) + "\n\n" + string(e) + exitHeading)
 	codes = append(codes, exitUsage)
 	slices.Sort(codes)
 	for _, code := range codes {

@@ -15,14 +15,13 @@ import (
 
 func (a *app) explainCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "explain [CODE]",
-		Short: "say what the code of a problem means and what to do",
+		Use:     "explain [CODE]",
+		Example: "  reconcile explain\n  reconcile explain lock.stale",
+		Short:   "say what the code of a problem means and what to do",
 		Long: long(`
 Says what a code such as disk.low means, whatever the problem at hand, and what to do
 about it. The code stands in parentheses behind the first line of a problem, and as
-"code" in JSON. Without a code, all are listed by area.
-
-  reconcile explain lock.stale`, readOnly, exitDone),
+"code" in JSON. Without a code, all are listed by area.`, readOnly, exitDone),
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeCodes,
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -12,8 +12,9 @@ import (
 func (a *app) factsCommand() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
-		Use:   "facts",
-		Short: "print what is known of this machine, as JSON",
+		Use:     "facts",
+		Example: "  reconcile facts > h100.json\n  reconcile facts --all",
+		Short:   "print what is known of this machine, as JSON",
 		Long: long(`
 Prints as versioned JSON what the manifest reads of this machine: paths, disks,
 interpreters, tools, environments, the NVIDIA driver and its GPUs. With --all also what it

@@ -22,8 +22,9 @@ func (a *app) gcCommand() *cobra.Command {
 	var keep int
 	var dry bool
 	cmd := &cobra.Command{
-		Use:   "gc",
-		Short: "free the generations that are not needed",
+		Use:     "gc",
+		Example: "  reconcile gc --dry-run\n  reconcile gc --keep 2",
+		Short:   "free the generations that are not needed",
 		Long: long(`
 Removes the generations of this machine's environment except the visible one and the
 newest sound ones that --keep says, and what killed builds left. A generation that a
@@ -42,7 +43,7 @@ process uses is never removed. Shows what it would remove and asks for "yes".`,
 		},
 	}
 	o.register(cmd)
-	cmd.Flags().IntVar(&keep, "keep", 1, "generations to keep beside the visible one, for rollback")
+	cmd.Flags().IntVar(&keep, "keep", 1, "keep `N` generations beside the visible one, for rollback")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "show what would be removed, and stop")
 	return cmd
 }

@@ -20,8 +20,9 @@ import (
 
 func (a *app) generationsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "generations",
-		Short: "list the built generations of the environment",
+		Use:     "generations",
+		Example: "  reconcile generations\n  reconcile generations --env remote --json",
+		Short:   "list the built generations of the environment",
 		Long: long(`
 Lists the generations of this machine's environment, the newest first, with what each
 alone takes on disk. The visible one has a star; files that are missing or have another
@@ -74,8 +75,9 @@ func newestFirst(list []facts.Generation) []facts.Generation {
 func (a *app) rollbackCommand() *cobra.Command {
 	var o applyFlags
 	cmd := &cobra.Command{
-		Use:   "rollback [GENERATION]",
-		Short: "make an earlier generation of the environment visible again",
+		Use:     "rollback [GENERATION]",
+		Example: "  reconcile rollback\n  reconcile rollback 7c1f",
+		Short:   "make an earlier generation of the environment visible again",
 		Long: long(`
 Renames one link: the generation that was visible before, or the one named, is visible
 again; a name may be cut short where it stays the only one. Needs no network and no disk space. Processes that run keep what they started
@@ -115,7 +117,7 @@ with. The manifest still asks for what it asked: the next apply goes forward aga
 			return a.rolledBack(e, to)
 		},
 	}
-	cmd.Flags().DurationVar(&o.lockTimeout, "lock-timeout", 0, "wait so long for another run to end")
+	cmd.Flags().DurationVar(&o.lockTimeout, "lock-timeout", 0, "wait `DURATION`, such as 10m, for another run to end")
 	return cmd
 }
 

@@ -17,8 +17,9 @@ import (
 
 func (a *app) initCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "init",
-		Short: "write a commented starter manifest",
+		Use:     "init",
+		Example: "  reconcile init\n  reconcile init -C ../other-project",
+		Short:   "write a commented starter manifest",
 		Long: long(`
 Writes manifest.yaml with comments into this folder, as a start: folders, storage, a venv,
 and as a comment an environment of conda for GPU machines. Never overwrites: a manifest

@@ -32,8 +32,9 @@ type lockFlags struct {
 func (a *app) lockCommand() *cobra.Command {
 	var o lockFlags
 	cmd := &cobra.Command{
-		Use:   "lock",
-		Short: "write the full, hashed closure of each environment",
+		Use:     "lock",
+		Example: "  reconcile lock\n  reconcile lock --env local\n  reconcile lock --upgrade",
+		Short:   "write the full, hashed closure of each environment",
 		Long: long(`
 Resolves the packages of every environment that names a lock, for every platform it
 lists, and writes the closure with sizes and hashes. Versions that are locked already
@@ -53,7 +54,7 @@ Commit the result: from then on neither plan nor apply has to resolve anything.`
 		},
 	}
 	cmd.Flags().BoolVar(&o.upgrade, "upgrade", false, "take the newest versions that the pins allow")
-	cmd.Flags().DurationVar(&o.lockTimeout, "lock-timeout", 0, "wait so long for another run to end")
+	cmd.Flags().DurationVar(&o.lockTimeout, "lock-timeout", 0, "wait `DURATION`, such as 10m, for another run to end")
 	return cmd
 }
 

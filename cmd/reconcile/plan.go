@@ -11,8 +11,9 @@ func (a *app) planCommand() *cobra.Command {
 	var factsFile string
 	var detailed, detail bool
 	cmd := &cobra.Command{
-		Use:   "plan",
-		Short: "show how this machine differs from the manifest",
+		Use:     "plan",
+		Example: "  reconcile plan\n  reconcile plan -v --env remote\n  reconcile plan --facts h100.json",
+		Short:   "show how this machine differs from the manifest",
 		Long: long(`
 Shows the checks, the changes that apply would make with the commands it would
 run, and the storage summary. Writes nothing and uses no network. Starts no program, but

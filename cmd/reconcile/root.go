@@ -71,7 +71,7 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "reconcile",
 		Short: "bring this machine to what manifest.yaml says",
-		Long: strings.TrimSpace(`
+		Long: long(`
 reconcile reads manifest.yaml and brings this machine to it: directories, files, pinned
 Python environments (venv, conda). It checks the disk, the NVIDIA driver and its GPUs.
 
@@ -79,7 +79,7 @@ Python environments (venv, conda). It checks the disk, the NVIDIA driver and its
   reconcile apply    make it so, or say exactly why it cannot
   reconcile run -- python train.py
 
-Commit an edit of manifest.yaml to change every machine.`),
+Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyCommand()...),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRun: func(*cobra.Command, []string) {
@@ -102,6 +102,7 @@ Commit an edit of manifest.yaml to change every machine.`),
 	f.BoolVar(&a.noColor, "no-color", false, "no colour (also: NO_COLOR)")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "results only: no progress, and with -y no plan")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "also what the started programs print")
+	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
@@ -109,7 +110,7 @@ Commit an edit of manifest.yaml to change every machine.`),
 		a.initCommand(), a.validateCommand(), a.planCommand(), a.applyCommand(), a.statusCommand(),
 		a.factsCommand(), a.lockCommand(), a.runCommand(), a.generationsCommand(), a.rollbackCommand(),
 		a.gcCommand(), a.verifyCommand(), a.healCommand(), a.doctorCommand(),
-		a.explainCommand(), a.schemaCommand(), a.versionCommand(),
+		a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand(),
 	)
 	a.completions(root)
 	return root

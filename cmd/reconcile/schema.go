@@ -8,8 +8,9 @@ import (
 
 func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema",
-		Short: "print the JSON Schema of the manifest, for editors",
+		Use:     "schema",
+		Example: "  reconcile schema > manifest.schema.json",
+		Short:   "print the JSON Schema of the manifest, for editors",
 		Long: long(`
 Prints the JSON Schema (draft 07) of manifest.yaml. Editors complete and check keys
 with it and show what they mean. It needs no manifest and looks at no machine.
@@ -17,7 +18,6 @@ with it and show what they mean. It needs no manifest and looks at no machine.
 Write it beside the manifest, again after an upgrade of reconcile, and name it in the
 first line of the manifest:
 
-  reconcile schema > manifest.schema.json
   # yaml-language-server: $schema=manifest.schema.json`, readOnly, exitDone),
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {

@@ -14,8 +14,9 @@ import (
 
 func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "status",
-		Short: "one line a resource: does this machine agree with the manifest",
+		Use:     "status",
+		Example: "  reconcile status\n  reconcile status --json",
+		Short:   "one line a resource: does this machine agree with the manifest",
 		Long: long(`
 Shows every resource as converged, drifted (changed behind our back), pending (the
 manifest changed) or failing, then the installed packages, the interpreter, the GPU

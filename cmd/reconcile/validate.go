@@ -9,8 +9,9 @@ import (
 
 func (a *app) validateCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "validate",
-		Short: "check the manifest alone, without looking at this machine",
+		Use:     "validate",
+		Example: "  reconcile validate\n  reconcile validate --json",
+		Short:   "check the manifest alone, without looking at this machine",
 		Long: long(`
 Reads the manifest, the templates and the locks it names, and reports every
 problem with file, line and column. A lock that is damaged or made for other pins is

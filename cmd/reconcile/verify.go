@@ -18,8 +18,9 @@ import (
 func (a *app) verifyCommand() *cobra.Command {
 	var deep bool
 	cmd := &cobra.Command{
-		Use:   "verify",
-		Short: "check that the installed environment is still intact",
+		Use:     "verify",
+		Example: "  reconcile verify\n  reconcile verify --deep",
+		Short:   "check that the installed environment is still intact",
 		Long: long(`
 Compares every file of the visible generation with what its packages recorded: names
 and sizes, with --deep also every sha256. Exit 2 if something is missing, changed or
@@ -85,8 +86,9 @@ func (a *app) showDamage(e *environment, damage []facts.Damage, deep bool) error
 func (a *app) healCommand() *cobra.Command {
 	var o applyFlags
 	cmd := &cobra.Command{
-		Use:   "heal",
-		Short: "replace a damaged environment by a sound one",
+		Use:     "heal",
+		Example: "  reconcile heal",
+		Short:   "replace a damaged environment by a sound one",
 		Long: long(`
 Verifies the visible generation against every hash, says what is damaged, and builds a
 new generation from the good parts and, for the rest, from the index. The damaged one

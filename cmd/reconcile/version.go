@@ -16,10 +16,11 @@ var version = ""
 
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "print the version of this program",
-		Long:  long("Prints the version of this program and what it was built with.", readOnly, exitDone),
-		Args:  noArgs,
+		Use:     "version",
+		Example: "  reconcile version\n  reconcile version --json",
+		Short:   "print the version of this program",
+		Long:    long("Prints the version of this program and what it was built with.", readOnly, exitDone),
+		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := buildVersion()
 			platform := runtime.GOOS + "/" + runtime.GOARCH
