@@ -135,7 +135,7 @@ func TestHelp(t *testing.T) {
 		if cmd.HasParent() && !cmd.Parent().HasParent() && !cmd.HasExample() {
 			t.Errorf("%s has no example", cmd.CommandPath())
 		}
-		for line := range strings.Lines(cmd.Long + "\n" + cmd.UsageString()) {
+		for line := range strings.Lines(fill(cmd.Long) + "\n" + cmd.UsageString()) {
 			if width := utf8.RuneCountInString(strings.TrimRight(line, "\n")); width > helpWidth && !strings.Contains(line, "completion") {
 				t.Errorf("%s: a line of %d columns: %s", cmd.CommandPath(), width, line)
 			}

@@ -106,7 +106,7 @@ const exitHeading = "\n\nExit codes:\n"
 // it returns.
 func long(text string, e effect, codes ...int) string {
 	var b strings.Builder
-	b.WriteString(fill(text) + "\n\n" + string(e) + exitHeading)
+	b.WriteString(strings.TrimSpace(text) + "\n\n" + string(e) + exitHeading)
 	codes = append(codes, exitUsage)
 	slices.Sort(codes)
 	for _, code := range codes {

@@ -12,6 +12,14 @@ import (
 // helpWidth is what help is folded to, in columns: a terminal has as many at least.
 const helpWidth = 80
 
+// printHelp prints all of a command's help. It is folded here, and not where commands
+// are put together: that happens at every start, and would take a tenth of it.
+func printHelp(cmd *cobra.Command, _ []string) {
+	if _, err := io.WriteString(cmd.OutOrStdout(), fill(cmd.Long)+"\n\n"); err == nil {
+		_ = cmd.Usage() // what cannot be written cannot be reported either
+	}
+}
+
 // printUsage prints what stands below the description of a command. cobra's own does
 // not fold the flags.
 func printUsage(cmd *cobra.Command) error {
@@ -105,7 +113,7 @@ type exitStatus struct{ code, meaning string }
 
 // helpOf takes the description of a command apart, for pages that set it otherwise.
 func helpOf(cmd *cobra.Command) help {
-	text, table, _ := strings.Cut(cmd.Long, exitHeading)
+	text, table, _ := strings.Cut(fill(cmd.Long), exitHeading)
 	h := help{paragraphs: strings.Split(strings.TrimSpace(text), "\n\n")}
 	for line := range strings.Lines(table) {
 		if code, meaning, ok := strings.Cut(strings.TrimSpace(line), "  "); ok {

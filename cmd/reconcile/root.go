@@ -103,6 +103,7 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyComm
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "results only: no progress, and with -y no plan")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "also what the started programs print")
 	root.SetUsageFunc(printUsage)
+	root.SetHelpFunc(printHelp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
