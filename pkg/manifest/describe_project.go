@@ -18,9 +18,10 @@ func directoryObject() *object {
 	}
 }
 
-func placeObject() *object {
+// placeObject describes what environments and hosts have alike; in says which.
+func placeObject(in string) *object {
 	return &object{
-		shape: &placeShape, title: "….directories.NAME",
+		shape: &placeShape, title: in + ".directories.NAME",
 		doc: "Where a directory of the manifest lies instead. A link stands at its common path.",
 		keys: []key{
 			{"path", anyPath(), "The folder itself. One outside of the project must be allowed by `allow_paths` of the host.", nil, "/workspace/models"},
@@ -75,7 +76,7 @@ func hostObject() *object {
 		keys: []key{
 			{"env", slugName(), "The environment of this machine, whatever it matches. `--env` goes before it.", nil, "remote"},
 			{"allow_paths", listOf(absolutePath()), "Folders outside of the project in which this machine may have what the manifest names.", nil, []string{"/workspace"}},
-			{"directories", namesOf(snakeName(), formOf(placeObject())), "Directories of the manifest that lie elsewhere on this machine, by their name.", nil, nil},
+			{"directories", namesOf(snakeName(), formOf(placeObject("hosts.NAME"))), "Directories of the manifest that lie elsewhere on this machine, by their name.", nil, nil},
 			{"ssh", formOf(sshObject()), "Where this machine can be reached.", nil, nil},
 			{"severity", severity(), "How a requirement on driver and GPUs that is not met counts on this machine. With `warn` a login node without a GPU builds the environment on purpose.", nil, "warn"},
 		},

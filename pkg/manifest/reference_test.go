@@ -63,7 +63,7 @@ func TestReference(t *testing.T) {
 	b.WriteString(referenceHead)
 	root := describe()
 	fmt.Fprintf(&b, "\n## %s\n\n%s\n\n%s", root.title, root.doc, table(root))
-	done := []*shape{root.shape}
+	done := []string{root.title}
 	for _, k := range root.keys {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```yaml\n%s```\n", k.name, k.doc, section(t, string(text), k.name))
 		if k.form.object != nil {
@@ -74,11 +74,11 @@ func TestReference(t *testing.T) {
 }
 
 // below writes the table of an object, and then those of the objects in it.
-func below(b *strings.Builder, o *object, done *[]*shape) {
-	if slices.Contains(*done, o.shape) {
+func below(b *strings.Builder, o *object, done *[]string) {
+	if slices.Contains(*done, o.title) {
 		return
 	}
-	*done = append(*done, o.shape)
+	*done = append(*done, o.title)
 	if strings.ContainsAny(o.title, ".[") { // else the section has that heading already
 		fmt.Fprintf(b, "\n### %s\n", o.title)
 	}
@@ -99,7 +99,7 @@ func table(o *object) string {
 		if of := k.form.object; of != nil {
 			form = strings.TrimSuffix(form, "mapping") + "[" + of.title + "](#" + anchor(of.title) + ")"
 		}
-		required, absent, doc := "", "", k.doc
+		required, absent, doc := requiredWhere(o, k.name), "", k.doc
 		if o.required(i) {
 			required = "yes"
 		}
@@ -114,13 +114,45 @@ func table(o *object) string {
 	return b.String()
 }
 
+// requiredWhere says where an object must have a key that not all must have: "yes" for
+// everywhere, "for `venv`" where the type is that.
+func requiredWhere(o *object, name string) string {
+	var words []string
+	alternatives := 0
+	for _, rule := range o.rules {
+		if rule.name != "allOf" {
+			continue
+		}
+		for _, conditional := range rule.value.([]members) {
+			properties := conditional[0].value.(members)[0].value.(members)
+			is := properties[0].value.(members)[0]
+			if is.name != "const" {
+				continue
+			}
+			alternatives++
+			for _, m := range conditional[1].value.(members) {
+				if m.name == "required" && slices.Contains(m.value.([]string), name) {
+					words = append(words, "`"+is.value.(string)+"`")
+				}
+			}
+		}
+	}
+	switch {
+	case len(words) == 0:
+		return ""
+	case len(words) == alternatives:
+		return "yes"
+	}
+	return "for " + strings.Join(words, ", ")
+}
+
 // anchor is what GitHub makes of a heading.
 func anchor(title string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == ' ':
 			return '-'
-		case strings.ContainsRune(".[]…", r):
+		case strings.ContainsRune(".[]", r):
 			return -1
 		}
 		return r
