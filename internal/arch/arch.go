@@ -1,3 +1,3 @@
-// Package arch holds the test that keeps imports pointing downwards. It has no
-// code of its own.
+// Package arch holds the tests of the repository as a whole: imports point downwards,
+// links of the documents lead somewhere. It has no code of its own.
 package arch
