@@ -3,7 +3,6 @@ package manifest
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -52,13 +51,7 @@ two values, another section or another file to see, ` + "`reconcile validate`" +
 // TestReference holds docs/manifest.md to what is described, and its examples to
 // testdata/reference.yaml, which reader and schema take.
 func TestReference(t *testing.T) {
-	text, err := os.ReadFile("testdata/reference.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reads(text) {
-		t.Fatalf("the reference is refused: %v", refusals(text))
-	}
+	text, _ := reference(t)
 	var b strings.Builder
 	b.WriteString(referenceHead)
 	root := describe()
@@ -189,14 +182,7 @@ func section(t *testing.T, text, key string) string {
 
 // TestReferenceUsesEveryKey holds that the examples leave out no key.
 func TestReferenceUsesEveryKey(t *testing.T) {
-	text, err := os.ReadFile("testdata/reference.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		t.Fatal(err)
-	}
+	_, doc := reference(t)
 	used := map[string]bool{}
 	var walk func(n *yaml.Node)
 	walk = func(n *yaml.Node) {

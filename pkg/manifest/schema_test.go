@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"regexp"
 	"strconv"
 	"testing"
@@ -16,6 +17,22 @@ import (
 // TestSchemaIsPublished holds the file for editors to what the program prints.
 func TestSchemaIsPublished(t *testing.T) {
 	golden.Check(t, "../../docs/schema/manifest.v1.json", Schema())
+}
+
+// reference returns the manifest that has every key, as text and as nodes.
+func reference(t testing.TB) (text []byte, doc yaml.Node) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/reference.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if codes := refusals(text); codes != nil {
+		t.Fatalf("the reference is refused: %v", codes)
+	}
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	return text, doc
 }
 
 // compile makes a validator of a schema.
