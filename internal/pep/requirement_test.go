@@ -1,0 +1,106 @@
+package pep
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseRequirement(t *testing.T) {
+	for _, c := range []struct{ in, want, pin, marker string }{
+		{"numpy==1.26.4", "numpy==1.26.4", "1.26.4", ""},
+		{" pandas [ excel , html ] >= 2 , < 3 ; python_version > '3.9'", "pandas[excel,html]>=2,<3", "", "python_version > '3.9'"},
+		{"nvidia-nccl-cu12 (==2.18.1) ; platform_system == \"Linux\"", "nvidia-nccl-cu12==2.18.1", "2.18.1", "platform_system == \"Linux\""},
+		{"torch===2.1.2+cu121", "torch===2.1.2+cu121", "2.1.2+cu121", ""},
+		{"six==1.*", "six==1.*", "", ""},
+		{"x==1.0-RC.1", "x==1.0-RC.1", "1.0rc1", ""},
+		{"name", "name", "", ""},
+		{"empty[]", "empty", "", ""},
+		{"trailing>=1,", "trailing>=1", "", ""},
+	} {
+		r, err := ParseRequirement(c.in)
+		pin, _ := r.Pin()
+		if err != nil || r.String() != c.want || pin != c.pin || r.Marker != c.marker {
+			t.Errorf("%q reads as %q, pin %q, marker %q, %v", c.in, r.String(), pin, r.Marker, err)
+		}
+	}
+	if r, err := ParseRequirement("mine @ https://user:secret@host/x;y.whl ; os_name == 'nt'"); err != nil || !r.Direct || r.Marker != "os_name == 'nt'" {
+		t.Errorf("a direct requirement reads as %+v, %v", r, err)
+	}
+	for _, bad := range []string{"", "-e .", "numpy 1.26", "numpy==", "numpy=1.26", "x[", "x[a b]", "x (==1", "x==1 --hash=sha256:0", "../x", "ä==1"} {
+		if r, err := ParseRequirement(bad); err == nil {
+			t.Errorf("%q reads as %+v", bad, r)
+		}
+	}
+}
+
+func TestAllows(t *testing.T) {
+	for _, c := range []struct {
+		clauses, release string
+		want             bool
+	}{
+		{">=3.10,<3.13", "3.10", true},
+		{">=3.10,<3.13", "3.12.99", true},
+		{">=3.10,<3.13", "3.13.0", false},
+		{"~=3.10", "3.12", true},
+		{"~=3.10.2", "3.10.1", false},
+		{"~=3.10.2", "3.11", false},
+		{"==3.10.*", "3.10.7", true},
+		{"==3.1.*", "3.10.7", false},
+		{"!=3.11.*,>3.9", "3.11.1", false},
+		{"==3.10", "3.10.0", true},
+		{"", "3.8", true},
+	} {
+		clauses, ok := ParseClauses(c.clauses)
+		if got, known := Allows(clauses, c.release); !ok || !known || got != c.want {
+			t.Errorf("%q allows %s: %v, want %v (%v, %v)", c.clauses, c.release, got, c.want, ok, known)
+		}
+	}
+	if _, known := Allows([]Clause{{">=", "3.13.0rc1"}}, "3.12"); known {
+		t.Error("a pre-release is compared")
+	}
+}
+
+func TestMarker(t *testing.T) {
+	env := MarkerEnvironment{"sys_platform": "linux", "platform_machine": "x86_64", "python_version": "3.10", "extra": ""}
+	for marker, want := range map[string]bool{
+		`sys_platform == "linux"`: true,
+		`sys_platform=='win32' or (platform_machine in "x86_64 amd64" and python_version<"3.11")`: true,
+		`python_version >= "3.9" and sys_platform != "linux"`:                                     false,
+		`"3.9" < python_version`:          true,
+		`platform_machine not in "arm64"`: true,
+		`extra == "dev"`:                  false,
+		`python_version == "3.10"`:        true,
+		`( ( sys_platform == "linux" ) )`: true,
+		`sys_platform == "darwin" or extra == "" and python_version ~= "3.8"`: true,
+	} {
+		if got, ok := env.Holds(marker); !ok || got != want {
+			t.Errorf("%s: %v, %v, want %v", marker, got, ok, want)
+		}
+	}
+	for _, bad := range []string{"", "(", "sys_platform", "sys_platform ==", "os_name == 'nt'", `sys_platform == "linux" and`, `sys_platform < "linux"`, `sys_platform == "linux`, `python_version > "x"`, strings.Repeat("(", 1000)} {
+		if got, ok := env.Holds(bad); ok {
+			t.Errorf("%q reads, and is %v", bad, got)
+		}
+	}
+}
+
+func FuzzRequirement(f *testing.F) {
+	for _, s := range []string{"a==1", "a[b]>=1,<2; python_version<'3'", "a @ https://x ; os_name == 'nt'", "a (==1.*)", "((('"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		MarkerEnvironment{"python_version": "3.10"}.Holds(s)
+		r, err := ParseRequirement(s)
+		if err != nil || r.Direct {
+			return
+		}
+		again, err := ParseRequirement(r.String())
+		if err != nil || again.String() != r.String() {
+			t.Errorf("%q is written as %q, which reads as %q, %v", s, r.String(), again.String(), err)
+		}
+		if v, ok := r.Pin(); ok && !ValidVersion(v) {
+			t.Errorf("%q pins %q", s, v)
+		}
+		Allows(r.Clauses, "3.10.1")
+	})
+}
