@@ -135,7 +135,7 @@ func TestPathsRun(t *testing.T) {
 }
 
 func TestStarter(t *testing.T) {
-	for name, want := range map[string]string{"My Project": "my-project", "../..": "project", "": "project", "1a": "a", "x--y": "x-y", strings.Repeat("ab", 99): strings.Repeat("ab", 32)} {
+	for name, want := range map[string]string{"My Project": "my-project", "../..": "project", "": "project", "1a": "a", "x--y": "x-y", "null": "project", strings.Repeat("ab", 99): strings.Repeat("ab", 32)} {
 		m := load(t, manifest.Starter(name))
 		if m.Project != want {
 			t.Errorf("Starter(%q) names the project %q, want %q", name, m.Project, want)
@@ -147,6 +147,17 @@ func TestStarter(t *testing.T) {
 		last := list[len(list)-1].Spec.(*venv.Spec)
 		if last.Problem == nil || last.Problem.Code != "lock.missing" {
 			t.Errorf("without a lock: %v", last.Problem)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	if err := manifest.Check([]byte(manifest.Starter("x"))); err != nil {
+		t.Error(err)
+	}
+	for _, text := range []string{"", "version: 1\nproject: x\nfiles: [{path: a, template: absent.tmpl}]\n", "version: 2\n"} {
+		if err := manifest.Check([]byte(text)); err == nil {
+			t.Errorf("%q is valid", text)
 		}
 	}
 }

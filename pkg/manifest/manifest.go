@@ -65,6 +65,24 @@ func Load(fsys fs.FS, name string) (*Manifest, error) {
 	if p != nil {
 		return nil, p
 	}
+	return load(fsys, name, text)
+}
+
+// Check says what is wrong with the text of a manifest that names no template, as Load
+// does of a file; nil for one that is valid.
+func Check(text []byte) error {
+	_, err := load(noFiles{}, "manifest.yaml", text)
+	return err
+}
+
+// noFiles is a folder with nothing in it.
+type noFiles struct{}
+
+func (noFiles) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+func load(fsys fs.FS, name string, text []byte) (*Manifest, error) {
 	l := loader{source: source{file: name, data: text}, fsys: fsys}
 	l.m = &Manifest{File: name, SHA256: sha256.Sum256(text), fsys: fsys}
 	if l.scan() {

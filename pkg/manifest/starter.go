@@ -8,14 +8,15 @@ import (
 //go:embed starter.yaml
 var starter string
 
-// Starter returns the commented manifest that `reconcile init` writes. A project
-// name that the manifest would refuse is turned into one that it takes.
+// Starter returns the commented manifest that `reconcile init --minimal` writes. A
+// project name that the manifest would refuse is turned into one that it takes.
 func Starter(project string) string {
-	return strings.Replace(starter, "PROJECT", slug(project), 1)
+	return strings.Replace(starter, "PROJECT", Slug(project), 1)
 }
 
-// slug makes the name of a project of any text, such as that of a folder.
-func slug(text string) string {
+// Slug makes a name that a manifest takes for a project or an environment of any
+// text, such as the name of a folder. It has at most 64 characters.
+func Slug(text string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(text) {
 		switch {
@@ -28,7 +29,7 @@ func slug(text string) string {
 			break
 		}
 	}
-	if name := strings.TrimRight(b.String(), "-"); name != "" {
+	if name := strings.TrimRight(b.String(), "-"); name != "" && name != "null" { // which YAML takes for nothing
 		return name
 	}
 	return "project"
