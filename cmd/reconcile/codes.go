@@ -137,7 +137,27 @@ func ownCodes() diag.Explanations {
 		},
 		"init.exists": {
 			Means: "There is a manifest already. It is never overwritten.",
-			Do:    "`reconcile plan` shows what it asks for here. Write a starter elsewhere with `-C DIR` or `-m FILE`.",
+			Do:    "`reconcile plan` shows what it asks for here. Begin elsewhere with `reconcile init DIR`.",
+		},
+		"init.home": {
+			Means: "This is the home folder or the top of the file system, where a shell stands by accident. Nothing was written.",
+			Do:    "`reconcile init NAME` makes a folder for the project; `reconcile init .` means this one.",
+		},
+		"init.in-the-way": {
+			Means: "A file or a link stands where the project needs a folder. Nothing was written.",
+			Do:    "Move it away, or write the manifest alone with `--minimal`.",
+		},
+		"init.changed": {
+			Means: "Something came into the folder while it was being filled, such as another init. What was begun here is gone again.",
+			Do:    "Run it again; it leaves what is there by then.",
+		},
+		"init.write": {
+			Means: "The folder or its disk refused to be written. It is as it was.",
+			Do:    "Make room, or take a folder that you may write to.",
+		},
+		"init.nothing": {
+			Means: "`--scan` was pointed at a folder that is not there.",
+			Do:    "Correct the path; a scan reads what is there already.",
 		},
 		"folder.absent": {
 			Means: "-C names a folder that does not exist, or is none.",

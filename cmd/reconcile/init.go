@@ -33,12 +33,11 @@ one, the locks of both, configs, templates, scripts, the set-up scripts setup_lo
 setup_remote.sh, and .gitignore. The project has the name of the folder. With the locks
 there, `+"`reconcile apply`"+` is all that a machine needs.
 
-  --minimal   write a small manifest with comments, and nothing else
-  --scan      write a manifest of what this folder says already, and nothing else:
-              requirements*.txt, pyproject.toml, environment.yml, installed environments,
-              folders and their sizes, models in Hugging Face caches, this machine's GPU.
-              No program is started and nothing is downloaded. What is not sure, such as
-              a range of versions, becomes a comment that says where it is from.
+With --scan it writes a manifest of what this folder says already, and nothing else:
+requirements*.txt, pyproject.toml, environment.yml, installed environments, folders and
+their sizes, models in Hugging Face caches, this machine's GPU. No program is started and
+nothing is downloaded. What is not sure, such as a range of versions, becomes a comment
+that says where it is from.
 
 Never overwrites: where there is a manifest nothing is written; any other file that is there
 stays and is named. All files are written, or none. A folder that the shell stands in by

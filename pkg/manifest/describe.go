@@ -36,7 +36,7 @@ func describe() *object {
 			"Unknown and doubled keys, anchors, tags and ranges of versions are errors; a value is taken as it is written, so 3.10 stays 3.10, quoted or not.",
 		keys: []key{
 			{"version", formatVersion(), "The version of the manifest's format. It is 1.", nil, 1},
-			{"project", slugName(), "The name of the project. It stands in prompts and in what templates are given.", nil, "lora-finetune"},
+			{"project", slugName(), "The name of the project. It stands in prompts and in what templates are given.", nil, "my-finetune"},
 			{"directories", namesOf(snakeName(), formOf(directoryObject())), "Folders, the same on every machine. A name becomes a constant for scripts: `data_raw` is DATA_RAW, and a single word gets _DIR, so that `models` is MODELS_DIR.", nil, nil},
 			{"storage", formOf(storageObject()), "How much room the project needs. It is compared with what this user can have, before anything is changed.", nil, nil},
 			{"environments", namesOf(slugName(), formOf(environmentObject())), "Python environments. A machine gets one: that whose `match` holds, or that of `--env NAME`, or that of its section in `hosts`.", nil, nil},

@@ -28,7 +28,7 @@ func environmentObject() *object {
 			{"installer", choice("auto", "uv", "pip"), "What installs wheels. `auto` takes uv where there is one, or fetches a pinned one, and else pip.", "auto", "uv"},
 			{"note", line(), "What people should know who choose this environment. A plan says it with -v.", nil, "for old checkpoints alone"},
 			{"requirements_file", innerPath(), "Type venv: where the pins are written for pip, each `why` as a comment.", nil, "requirements-local.txt"},
-			{"name", slugName(), "Type conda: the name as prompts, clients and the environment file show it. Without it, the name of the environment.", nil, "lora-finetune"},
+			{"name", slugName(), "Type conda: the name as prompts, clients and the environment file show it. Without it, the name of the environment.", nil, "my-finetune"},
 			{"environment_file", innerPath(), "Type conda: where the pins are written for clients of conda.", nil, "environment-remote.yml"},
 			{"channels", channels(), "Type conda: where packages of conda come from, in order of priority. A name, https://HOST/PATH or file:///PATH. `nodefaults` keeps the channels of a user's .condarc out of the environment file.", nil, []string{"conda-forge", "nodefaults"}},
 			{"register", boolean(), "Type conda: makes one link outside of the project, ~/.conda/envs/NAME, so that `conda activate NAME` finds the environment.", false, true},

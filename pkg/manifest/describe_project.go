@@ -89,7 +89,7 @@ func sshObject() *object {
 		doc: "Where a machine can be reached by ssh. Keys, users and jump hosts may also stand in ~/.ssh/config.",
 		keys: []key{
 			{"host", sshHost(), "A name or an address, with USER@ before it or not. It may be a name of ~/.ssh/config.", nil, "ubuntu@gpu1.example.org"},
-			{"path", sshPath(), "The folder of the project over there. Another shell reads it, so it holds letters, digits and / . - _ alone.", nil, "/workspace/lora-finetune"},
+			{"path", sshPath(), "The folder of the project over there. Another shell reads it, so it holds letters, digits and / . - _ alone.", nil, "/workspace/my-finetune"},
 			{"port", integer(1, 65535), "The port that sshd listens on.", 22, 2222},
 		},
 	}
