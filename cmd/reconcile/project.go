@@ -271,6 +271,9 @@ func (m *machine) choose(env string) error {
 	m.selection = manifest.Selection{Environment: env, Host: host, GPU: gpu}
 	var err error
 	m.env, err = m.manifest.Select(m.selection)
+	if m.prober != nil {
+		m.prober.Models = probes.Cache{Path: m.manifest.ModelsPath(m.selection, m.env), Pins: m.manifest.Pins()}
+	}
 	return err
 }
 

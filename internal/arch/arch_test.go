@@ -19,7 +19,7 @@ const module = "github.com/reconcile-ml/reconcile"
 var floors = [][]string{
 	{".", "internal/*"},
 	{"pkg/facts", "pkg/diag"},
-	{"internal/pyenv"}, // knows installed environments as facts
+	{"internal/pyenv", "internal/hub"}, // know installed environments and models as facts
 	{"pkg/resources", "pkg/lock", "pkg/nvidia"},
 	{"pkg/generation"},
 	{"pkg/resources/*", "pkg/probes"},

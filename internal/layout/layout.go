@@ -4,6 +4,7 @@
 //	.reconcile/
 //	  local.yaml                      this machine's mirror, CA, wheel folder, proxy
 //	  cache/uv                        wheels, shared by every machine that sees the folder
+//	  cache/digests                   which files of models were hashed, and how they looked then
 //	  tools/<platform>/               pinned helpers: uv-0.13.9, cpython-3.10.21
 //	  <platform>-<machine>/           what belongs to one machine:
 //	    lock                          held during apply
@@ -66,6 +67,9 @@ func LocalConfig() string { return path.Join(Dir, "local.yaml") }
 
 // Cache returns a cache folder, such as "uv".
 func Cache(name string) string { return path.Join(Dir, "cache", name) }
+
+// Digests is the file that remembers which files of models were hashed.
+func Digests() string { return Cache("digests") }
 
 // DefaultConda returns the visible place of an environment of conda for which the
 // manifest names none.

@@ -213,6 +213,8 @@ func decode(k Key, body []byte) (Fact, error) {
 		return into(body, func(t *Tool) { t.Name = k.Name })
 	case KindEnvironment:
 		return into(body, func(e *Environment) { e.Name = k.Name })
+	case KindModel:
+		return into(body, func(m *Model) { m.Repo = k.Name })
 	}
 	return nil, fmt.Errorf("unknown kind of fact %q", k.Kind)
 }

@@ -25,6 +25,11 @@ func sample() *Facts {
 		Pythons{Line: "3.10", Found: []Interpreter{{Path: "/usr/bin/python3.10", Version: "3.10.13", Arch: "x86_64"}}},
 		Tool{Name: "uv", Path: "/usr/bin/uv", Version: "0.13.9"},
 		Environment{Name: "local", Path: ".venv", Current: "7c1f", Generations: []Generation{{Name: "7c1f", Packages: []Package{{Name: "six", Version: "1.16.0"}}}}},
+		Model{
+			Repo: "org/name", Revision: "0e9e39f249a16976918f6564b8830bc894c89659", Path: "models/models--org--name", State: ModelDamaged,
+			Files: []ModelFile{{Name: "config.json", Size: 519, Blob: "c170c708c41dac9275d15a8fff4eca08d52bab71", Verified: true}}, Verified: 1,
+			Faults: []ModelFault{{What: "content", File: "config.json"}},
+		},
 	)
 	f.Fail(PathKey("secret"), "permission denied")
 	return f
@@ -46,7 +51,7 @@ func TestJSONKeepsEverythingAndIsSorted(t *testing.T) {
 	if string(first) != string(second) {
 		t.Errorf("lost on the way:\n%s\n%s", first, second)
 	}
-	if len(back.Keys()) != 12 {
+	if len(back.Keys()) != 13 {
 		t.Errorf("%d keys", len(back.Keys()))
 	}
 	// Hidden GPUs and a variable that is not set are two things.

@@ -28,6 +28,7 @@ const (
 	KindPython      Kind = "python"      // the interpreters of one line; named "3.10"
 	KindTool        Kind = "tool"        // a helper program; named "uv"
 	KindEnvironment Kind = "environment" // a Python environment with its generations; named as in the manifest
+	KindModel       Kind = "model"       // a model in the project's Hugging Face cache; named by its repository
 	KindCheck       Kind = "check"       // no fact: what a requirement is known by that manages nothing
 )
 
@@ -89,3 +90,6 @@ func CheckKey(name string) Key { return Key{KindCheck, name} }
 
 // EnvironmentKey names a Python environment of the manifest.
 func EnvironmentKey(name string) Key { return Key{KindEnvironment, name} }
+
+// ModelKey names a model by its repository, such as "mistralai/Mistral-7B-v0.3".
+func ModelKey(repo string) Key { return Key{KindModel, repo} }

@@ -6,6 +6,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/reconcile-ml/reconcile/internal/hub"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
@@ -44,6 +45,30 @@ func (m *Manifest) ModelsFor(env *Environment) []Model {
 		}
 	}
 	return needed
+}
+
+// Pins returns what is wanted of each model, by its repository.
+func (m *Manifest) Pins() map[string]hub.Pin {
+	pins := make(map[string]hub.Pin, len(m.Models))
+	for i := range m.Models {
+		model := &m.Models[i]
+		pins[model.Repo] = hub.Pin{Repo: model.Repo, Revision: model.Revision, Exclude: model.Exclude}
+	}
+	return pins
+}
+
+// ModelsPath returns where models lie on a machine with an environment, "" without a
+// directory for them: the place itself, not a link that stands at the common path.
+func (m *Manifest) ModelsPath(s Selection, env *Environment) string {
+	d := m.directory(ModelsDirectory)
+	if d == nil {
+		return ""
+	}
+	c := compiler{m: m, host: m.Host(s.Host)}
+	if place := c.place(ModelsDirectory, env); place != nil {
+		return place.Path
+	}
+	return d.Path
 }
 
 // A Sync is one folder that travels between machines.

@@ -39,11 +39,13 @@ import (
 const deadline = 10 * time.Second
 
 // A Prober looks at one machine for one project. It is safe for concurrent use
-// once Environments and Helper are set.
+// once Environments, Models and Helper are set.
 type Prober struct {
 	// Environments gives the visible place of each environment by its name, as
 	// the manifest says it. The caller sets it.
 	Environments map[string]layout.Visible
+	// Models is where the models of the manifest are looked for. The caller sets it.
+	Models Cache
 	// Helper is a program whose main function calls Help, by its absolute path: it
 	// is started to ask NVML. With "" nvidia-smi alone is asked. The caller sets it
 	// only to itself and only if HasNVML: a program that does not know the word it
@@ -257,6 +259,8 @@ func (p *Prober) look(ctx context.Context, k facts.Key) (facts.Fact, error) {
 		return p.tool(k.Name)
 	case facts.KindEnvironment:
 		return p.environment(k.Name)
+	case facts.KindModel:
+		return p.model(k.Name)
 	}
 	return nil, fmt.Errorf("no probe looks at facts of the kind %q", k.Kind)
 }
@@ -265,7 +269,7 @@ func (p *Prober) look(ctx context.Context, k facts.Key) (facts.Fact, error) {
 var lines = []string{"3.9", "3.10", "3.11", "3.12", "3.13", "3.14"}
 
 // AllKeys returns every key that can be known without a manifest, those of the
-// environments that were named, and extra; each once, sorted.
+// environments and models that were named, and extra; each once, sorted.
 func (p *Prober) AllKeys(extra ...facts.Key) []facts.Key {
 	keys := []facts.Key{facts.ProjectKey, facts.HostKey, facts.GPUKey, facts.NvidiaKey, facts.ToolkitKey, facts.IndexKey, facts.DiskKey("."), facts.ToolKey("uv")}
 	for _, l := range lines {
@@ -273,6 +277,9 @@ func (p *Prober) AllKeys(extra ...facts.Key) []facts.Key {
 	}
 	for name := range p.Environments {
 		keys = append(keys, facts.EnvironmentKey(name))
+	}
+	for repo := range p.Models.Pins {
+		keys = append(keys, facts.ModelKey(repo))
 	}
 	keys = append(keys, extra...)
 	slices.SortFunc(keys, facts.Key.Compare)

@@ -193,6 +193,7 @@ func strangers() []facts.Fact {
 		facts.Pythons{Line: "0.1"},
 		facts.Tool{Name: "elsewhere", Path: "/elsewhere"},
 		facts.Environment{Name: "elsewhere", Path: "elsewhere"},
+		facts.Model{Repo: "else/where", State: facts.ModelDamaged},
 	}
 }
 

@@ -1,0 +1,152 @@
+package hub
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// memoryHead is the first line of the file that Digests are kept in.
+	memoryHead = "reconcile digests 1"
+	// maxDigests bounds how many files are remembered; the oldest are forgotten.
+	maxDigests = 20_000
+	// MemoryLimit is the most that is read of a file of Digests, in bytes.
+	MemoryLimit = 8 << 20
+	// tick is the coarsest time stamp of a file system that counts parts of a second,
+	// coarse that of one that does not (FAT has two seconds).
+	tick, coarse = 20 * time.Millisecond, 2 * time.Second
+)
+
+// Digests remembers which files were hashed and how they looked then. It is a memory
+// and no more: without it everything is hashed again. It is safe for concurrent use.
+//
+// A file is known by device, inode, size, and the times of its last write (mtime) and of
+// its last change (ctime, which nobody can set). As in git's index, a file whose times are
+// not older than the moment it was hashed is not trusted, since a write in the same tick
+// of the clock would not show.
+type Digests struct {
+	mu    sync.Mutex
+	known map[inode]remembered
+	fresh map[inode]remembered // of this run: trusted whatever the clock says
+}
+
+type inode struct{ dev, ino uint64 }
+
+type remembered struct {
+	stamp  stamp
+	digest Digest
+	at     int64 // nanoseconds: before the file was read
+}
+
+// NewDigests returns an empty memory.
+func NewDigests() *Digests {
+	return &Digests{known: map[inode]remembered{}, fresh: map[inode]remembered{}}
+}
+
+// ParseDigests reads what Encode wrote. A line that is not understood, or comes from the
+// future, is left out.
+func ParseDigests(b []byte, now time.Time) *Digests {
+	d := NewDigests()
+	d.merge(b, now)
+	return d
+}
+
+func (d *Digests) merge(b []byte, now time.Time) {
+	head, rest, _ := bytes.Cut(b[:min(len(b), MemoryLimit)], []byte("\n"))
+	if string(head) != memoryHead {
+		return
+	}
+	for line := range bytes.Lines(rest) {
+		r, ok := parseRemembered(line)
+		at := inode{r.stamp.dev, r.stamp.ino}
+		if ok && r.at <= now.UnixNano() && r.at > d.known[at].at && len(d.known) < maxDigests {
+			d.known[at] = r
+		}
+	}
+}
+
+func parseRemembered(line []byte) (r remembered, ok bool) {
+	text, whole := strings.CutSuffix(string(line), "\n")
+	fields := strings.Split(text, " ")
+	if !whole || len(fields) != 7 {
+		return r, false
+	}
+	dev, err1 := strconv.ParseUint(fields[0], 10, 64)
+	ino, err2 := strconv.ParseUint(fields[1], 10, 64)
+	var n [4]int64
+	for i := range n {
+		v, err := strconv.ParseInt(fields[2+i], 10, 64)
+		if err != nil || v < 0 {
+			return r, false
+		}
+		n[i] = v
+	}
+	kind, digits, cut := strings.Cut(fields[6], ":")
+	r = remembered{stamp{dev, ino, n[0], n[1], n[2]}, blobDigest(digits), n[3]}
+	ok = err1 == nil && err2 == nil && cut && r.digest != (Digest{}) && kind+":"+digits == r.digest.String()
+	return r, ok
+}
+
+// Encode returns the memory as a file, the newest first: with what was there holds when
+// the file is written, so that two runs at once lose nothing of each other's work.
+func (d *Digests) Encode(there []byte, now time.Time) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := ParseDigests(there, now).known
+	for _, mine := range []map[inode]remembered{d.known, d.fresh} {
+		for at, r := range mine {
+			if r.at >= all[at].at {
+				all[at] = r
+			}
+		}
+	}
+	list := slices.SortedFunc(maps.Values(all), func(a, b remembered) int {
+		return cmp.Or(cmp.Compare(b.at, a.at), cmp.Compare(a.stamp.dev, b.stamp.dev), cmp.Compare(a.stamp.ino, b.stamp.ino))
+	})
+	var out bytes.Buffer
+	out.WriteString(memoryHead + "\n")
+	for _, r := range list[:min(len(list), maxDigests)] {
+		s := r.stamp
+		fmt.Fprintf(&out, "%d %d %d %d %d %d %s\n", s.dev, s.ino, s.size, s.mtime, s.ctime, r.at, r.digest)
+	}
+	return out.Bytes()
+}
+
+// find returns the digest of a file that looks as it did when it was hashed.
+func (d *Digests) find(s stamp, git bool) (r remembered, ok bool) {
+	if d == nil {
+		return r, false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at := inode{s.dev, s.ino}
+	if r, ok = d.fresh[at]; !ok {
+		if r, ok = d.known[at]; ok {
+			ok = r.settled()
+		}
+	}
+	return r, ok && r.stamp == s && r.digest.Git == git
+}
+
+// settled reports whether the file was older than its hashing by more than a tick.
+func (r remembered) settled() bool {
+	least := tick
+	if r.stamp.mtime%int64(time.Second) == 0 && r.stamp.ctime%int64(time.Second) == 0 {
+		least = coarse
+	}
+	return r.at-max(r.stamp.mtime, r.stamp.ctime) > int64(least)
+}
+
+// put remembers what was hashed in this run.
+func (d *Digests) put(s stamp, digest Digest, at time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fresh[inode{s.dev, s.ino}] = remembered{s, digest, at.UnixNano()}
+}

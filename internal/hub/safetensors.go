@@ -1,0 +1,141 @@
+package hub
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// headerLimit is the longest header that the format allows, in bytes.
+const headerLimit = 100_000_000
+
+// A shapeError is a file that is not as its format asks.
+type shapeError struct {
+	what   string // word of a facts.ModelFault
+	detail string
+}
+
+func (e *shapeError) Error() string { return e.what + ": " + e.detail }
+
+// checkHeader reads the header of a safetensors file of size bytes and compares it with
+// that size. found is called with the name of each tensor. A *shapeError says what is
+// wrong with the file; other errors come from reading.
+//
+// The format: 8 bytes with the length N of the header, little-endian; N bytes of JSON
+// that begin with {; then the data, without holes, to which the header's offsets refer.
+func checkHeader(r io.ReaderAt, size int64, found func(tensor string)) error {
+	if size < 8 {
+		return &shapeError{"size", fmt.Sprintf("%d bytes, too short for a header", size)}
+	}
+	var prefix [8]byte
+	if _, err := r.ReadAt(prefix[:], 0); err != nil {
+		return err
+	}
+	length := binary.LittleEndian.Uint64(prefix[:])
+	switch {
+	case length > headerLimit:
+		return &shapeError{"header", fmt.Sprintf("a header of %d bytes, more than %d", length, headerLimit)}
+	case length > uint64(size-8):
+		return &shapeError{"size", fmt.Sprintf("%d bytes, too short for its header of %d", size, length)}
+	}
+	data, err := readHeader(io.NewSectionReader(r, 8, int64(length)), found)
+	if err != nil {
+		return err
+	}
+	if want := 8 + int64(length) + data; want != size {
+		return &shapeError{"size", fmt.Sprintf("%d bytes, %d by its header", size, want)}
+	}
+	return nil
+}
+
+// tensor is what a header says of one tensor, as far as it decides the size.
+type tensor struct {
+	Offsets []int64 `json:"data_offsets"`
+}
+
+// readHeader reads the JSON of a header and returns the bytes of data that it describes.
+// It reads member by member, so that a long header costs time and no memory.
+func readHeader(r io.Reader, found func(string)) (data int64, err error) {
+	in := bufio.NewReaderSize(r, 32<<10)
+	if first, err := in.Peek(1); err != nil || first[0] != '{' {
+		return 0, headerFault(err, "does not begin with {")
+	}
+	d := json.NewDecoder(in)
+	if _, err := d.Token(); err != nil {
+		return 0, headerFault(err, "")
+	}
+	var sum int64
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return 0, headerFault(err, "")
+		}
+		name, ok := key.(string)
+		if !ok {
+			return 0, headerFault(nil, "a member without a name")
+		}
+		if name == "__metadata__" {
+			var metadata map[string]string
+			if err := d.Decode(&metadata); err != nil {
+				return 0, headerFault(err, "")
+			}
+			continue
+		}
+		var t tensor
+		if err := d.Decode(&t); err != nil {
+			return 0, headerFault(err, "")
+		}
+		if len(t.Offsets) != 2 || t.Offsets[0] < 0 || t.Offsets[1] < t.Offsets[0] {
+			return 0, headerFault(nil, fmt.Sprintf("tensor %q has no place", clip(name)))
+		}
+		if sum += t.Offsets[1] - t.Offsets[0]; sum < 0 {
+			return 0, headerFault(nil, "tensors of more bytes than there can be")
+		}
+		data = max(data, t.Offsets[1])
+		found(name)
+	}
+	if _, err := d.Token(); err != nil {
+		return 0, headerFault(err, "")
+	}
+	if rest, err := io.ReadAll(io.LimitReader(io.MultiReader(d.Buffered(), in), headerLimit)); err != nil || len(trimPadding(rest)) > 0 {
+		return 0, headerFault(err, "more than one object")
+	}
+	if sum != data {
+		return 0, headerFault(nil, fmt.Sprintf("tensors of %d bytes in %d bytes of data", sum, data))
+	}
+	return data, nil
+}
+
+// headerFault tells a header that is wrong from one that could not be read.
+func headerFault(err error, detail string) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax), errors.As(err, &kind):
+		if detail == "" {
+			detail = "its header is no JSON of tensors"
+		}
+		return &shapeError{"header", detail}
+	}
+	return err
+}
+
+// trimPadding removes the spaces with which writers align the data.
+func trimPadding(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\n' || b[0] == '\t' || b[0] == '\r') {
+		b = b[1:]
+	}
+	return b
+}
+
+// clip shortens a foreign name for a message.
+func clip(name string) string {
+	const longest = 80
+	if len(name) <= longest {
+		return name
+	}
+	return name[:longest] + "…"
+}
