@@ -36,16 +36,20 @@ func (s *snapshot) model(known *Digests, unproved map[string]facts.ModelFault) f
 		}
 		one := facts.ModelFile{Name: f.name, Size: f.stamp.size, Blob: f.blob}
 		r, ok := known.find(f.stamp, f.want.Git)
+		if _, failed := unproved[f.path]; failed || f.want == (Digest{}) {
+			ok = false // what could be read once and cannot be now is not sound
+		}
 		switch {
-		case ok && f.want != (Digest{}) && r.digest == f.want:
+		case ok && r.digest == f.want:
 			one.Verified = true
 			m.Verified++
 			if first == 0 || r.at < first {
 				first = r.at
 			}
-		case ok && f.want != (Digest{}):
+		case f.broken: // what is wrong with it was said
+		case ok:
 			m.Faults = append(m.Faults, facts.ModelFault{What: "content", File: f.name, Blob: f.blob, Detail: r.digest.String() + " instead of " + f.want.String()})
-		case unproved != nil && !f.broken:
+		case unproved != nil:
 			m.Faults = append(m.Faults, f.unproved(unproved))
 		}
 		m.Files = append(m.Files, one)

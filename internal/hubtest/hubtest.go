@@ -35,7 +35,6 @@ func New(t testing.TB, dir, repo, revision string) *Model {
 		files: map[string][]byte{}, large: map[string]bool{},
 	}
 	m.check(os.MkdirAll(filepath.Join(m.Dir, "blobs"), 0o755))
-	m.check(os.MkdirAll(filepath.Dir(m.Snapshot("x")), 0o755))
 	return m
 }
 
