@@ -11,7 +11,8 @@ import (
 
 // TestRecordedMachines plans the project's own manifest for machines that are not
 // here, from their facts. A plan that changes is reviewed as code: -update
-// rewrites it.
+// rewrites it. linux-a10g was recorded before models were facts: that nobody looked for
+// them is a warning there, and blocks nothing.
 func TestRecordedMachines(t *testing.T) {
 	machines, err := filepath.Glob("../../testdata/facts/*.json")
 	if err != nil || len(machines) == 0 {

@@ -29,6 +29,15 @@ func (d Digest) String() string {
 	return "sha256:" + d.Hex
 }
 
+// short is such as "sha256 9f86d081884c…", for people.
+func (d Digest) short() string {
+	kind := "sha256"
+	if d.Git {
+		kind = "git sha1"
+	}
+	return kind + " " + d.Hex[:12] + "…"
+}
+
 // blobDigest returns the digest that a blob is named by, the zero value for other names.
 func blobDigest(name string) Digest {
 	switch {

@@ -48,7 +48,7 @@ func (s *snapshot) model(known *Digests, unproved map[string]facts.ModelFault) f
 			}
 		case f.broken: // what is wrong with it was said
 		case ok:
-			m.Faults = append(m.Faults, facts.ModelFault{What: "content", File: f.name, Blob: f.blob, Detail: r.digest.String() + " instead of " + f.want.String()})
+			m.Faults = append(m.Faults, facts.ModelFault{What: "content", File: f.name, Blob: f.blob, Detail: r.digest.short() + " instead of " + f.want.short()})
 		case unproved != nil:
 			m.Faults = append(m.Faults, f.unproved(unproved))
 		}

@@ -60,7 +60,7 @@ compat.train {"environment":"train",` + packages + `}`},
 			}
 			var got []string
 			for _, r := range compile(t, m, gpu1) {
-				if r.Addr.Kind == "directory" {
+				if r.Addr.Kind == "directory" || r.Addr.Kind == "model" {
 					continue
 				}
 				if _, ok := r.Spec.(resources.Requirement); !ok {

@@ -17,18 +17,20 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/disk"
 	"github.com/reconcile-ml/reconcile/pkg/resources/file"
 	"github.com/reconcile-ml/reconcile/pkg/resources/link"
+	"github.com/reconcile-ml/reconcile/pkg/resources/model"
 	"github.com/reconcile-ml/reconcile/pkg/resources/python"
 	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
 	"github.com/reconcile-ml/reconcile/pkg/resources/venv"
 )
 
 // Resources returns all resources of a machine, in the order of the sections
-// directories, storage, environments, files, and within them of the manifest.
+// directories, storage, models, environments, files, and within them of the manifest.
 // env is what Select returned; nil leaves environments out.
 func (m *Manifest) Resources(s Selection, env *Environment) ([]resources.Resource, error) {
 	c := compiler{m: m, host: m.Host(s.Host), hostName: s.Host.Hostname, list: make([]resources.Resource, 0, len(m.Directories)+len(m.Files)+8)}
 	c.directories(env)
 	c.storage()
+	c.models(env)
 	if env != nil {
 		if err := c.environment(s, env); err != nil {
 			return nil, err
@@ -127,6 +129,13 @@ func (c *compiler) storage() {
 	}
 	c.allowed(s.Path, s.pathPos, "disk", "storage")
 	c.add("disk", "storage", s.Pos, false, &disk.Spec{Path: s.Path, WarnBelow: s.WarnBelow, FailBelow: s.FailBelow, Budget: s.Budget})
+}
+
+// models adds those that an environment needs. They are looked at, never brought.
+func (c *compiler) models(env *Environment) {
+	for _, m := range c.m.ModelsFor(env) {
+		c.add("model", m.Repo, m.Pos, false, &model.Spec{Repo: m.Repo, Revision: m.Revision, Size: m.Size, Severity: m.Severity})
+	}
 }
 
 func (c *compiler) files() {

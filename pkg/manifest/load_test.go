@@ -90,7 +90,7 @@ func TestOwn(t *testing.T) {
 	golden.Check(t, "testdata/paths.py", []byte(m.Files[0].Content))
 
 	list = compile(t, m, gpu1)
-	if got, want := addresses(list), folders+" cuda.remote gpu.remote compat.remote python.3.10 tool.uv tool.rattler file.environment-remote.yml conda.remote file.scripts/paths.py"; got != want {
+	if got, want := addresses(list), folders+" model.meta-llama/Llama-3.1-8B-Instruct model.mistralai/Mistral-7B-Instruct-v0.3 cuda.remote gpu.remote compat.remote python.3.10 tool.uv tool.rattler file.environment-remote.yml conda.remote file.scripts/paths.py"; got != want {
 		t.Errorf("on a GPU machine: %s\nwant: %s", got, want)
 	}
 	spec := list[slices.IndexFunc(list, func(r resources.Resource) bool { return r.Addr.Kind == "conda" })].Spec.(*conda.Spec)
@@ -99,7 +99,7 @@ func TestOwn(t *testing.T) {
 	}
 
 	env, _ := m.Select(mac)
-	for _, part := range []string{"environment remote (conda) is for machines with {gpu: nvidia}", "2 models", "3 folders"} {
+	for _, part := range []string{"environment remote (conda) is for machines with {gpu: nvidia}", "3 folders"} {
 		if notes := strings.Join(m.Notes(mac, env), "\n"); !strings.Contains(notes, part) {
 			t.Errorf("no note says %q: %s", part, notes)
 		}

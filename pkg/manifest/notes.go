@@ -16,9 +16,6 @@ func (m *Manifest) Notes(_ Selection, env *Environment) []string {
 			notes = append(notes, fmt.Sprintf("environment %s: %s", e.Name, e.Note))
 		}
 	}
-	if n := len(m.Models); n > 0 {
-		notes = append(notes, count(n, "model is", "models are")+" declared; this version does not look for them yet")
-	}
 	if n := len(m.Sync); n > 0 {
 		notes = append(notes, count(n, "folder is", "folders are")+" declared to travel between machines; this version does not move them yet")
 	}

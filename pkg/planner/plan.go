@@ -4,8 +4,9 @@
 //  1. Index the resources by the key they own; two owners of one key are an error.
 //  2. Order them: a reader of a key comes after its owner, a path after the
 //     directory that holds it, and what depends_on says.
-//  3. Walk in that order. A resource whose facts could not be seen is blocked;
-//     else its Diff answers, and what it predicts is what later ones see.
+//  3. Walk in that order. A resource whose facts could not be seen is blocked, unless it
+//     has an answer to that (resources.Unseer); else its Diff answers, and what it predicts
+//     is what later ones see.
 package planner
 
 import (

@@ -213,9 +213,13 @@ func (p *planning) ask(r *resources.Resource, after []int32) resources.Change {
 			}
 		}
 		if _, reason, ok := p.facts.Lookup(k); !ok {
-			if _, _, predicted := p.predicted.Lookup(k); !predicted {
-				return resources.Block(notSeen(k, reason))
+			if _, _, predicted := p.predicted.Lookup(k); predicted {
+				continue
 			}
+			if u, ok := r.Spec.(resources.Unseer); ok {
+				return u.Unseen(reason)
+			}
+			return resources.Block(notSeen(k, reason))
 		}
 	}
 	return r.Spec.Diff(facts.NewView(p.facts, reads).With(p.predicted))

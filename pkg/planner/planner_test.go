@@ -111,6 +111,31 @@ func TestUnknownIsNotAbsent(t *testing.T) {
 	}
 }
 
+// lenient is a requirement that answers where nobody could look.
+type lenient struct{ thing }
+
+func (s *lenient) Requirement() {}
+
+func (s *lenient) Unseen(reason string) resources.Change {
+	return resources.Judge("not known", &diag.Problem{Code: "test.unseen", Severity: diag.Warn, Summary: reason})
+}
+
+func TestSomeRequirementsAnswerUnseen(t *testing.T) {
+	f := absent("a")
+	f.Fail(facts.PathKey("b"), "permission denied")
+	list := []resources.Resource{{Addr: resources.Addr{Kind: "lenient", Name: "b"}, Spec: &lenient{thing{path: "b"}}}, want("a"), want("c")}
+	p, err := Make(list, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := outline(p); !slices.Equal(got, []string{"b ", "a create", "c blocked"}) {
+		t.Fatalf("plan: %v", got)
+	}
+	if problem := p.Items[0].Change.Problem; problem.Summary != "permission denied" || problem.Severity != diag.Warn {
+		t.Errorf("problem: %+v", problem)
+	}
+}
+
 func TestWhatCannotBePredictedIsDeferred(t *testing.T) {
 	vague := want("a")
 	vague.Spec.(*thing).vague = true

@@ -72,6 +72,13 @@ type Requirement interface {
 	Requirement()
 }
 
+// An Unseer is a requirement that has an answer of its own where what it reads could
+// not be looked at: a warning, say, where others are blocked.
+type Unseer interface {
+	Requirement
+	Unseen(reason string) Change
+}
+
 // A Kind registers one sort of resource.
 type Kind struct {
 	Name string

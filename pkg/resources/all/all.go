@@ -11,6 +11,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/file"
 	"github.com/reconcile-ml/reconcile/pkg/resources/gpu"
 	"github.com/reconcile-ml/reconcile/pkg/resources/link"
+	"github.com/reconcile-ml/reconcile/pkg/resources/model"
 	"github.com/reconcile-ml/reconcile/pkg/resources/python"
 	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
 	"github.com/reconcile-ml/reconcile/pkg/resources/venv"
@@ -27,6 +28,7 @@ func Kinds() []resources.Kind {
 		file.Kind,
 		gpu.Kind,
 		link.Kind,
+		model.Kind,
 		python.Kind,
 		tool.Kind,
 		venv.Kind,

@@ -1,0 +1,48 @@
+package model_test
+
+import (
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/model"
+	"github.com/reconcile-ml/reconcile/pkg/resources/resourcetest"
+)
+
+func TestCases(t *testing.T) { resourcetest.Run(t, model.Kind) }
+
+// TestUnseen holds that what nobody could look at is a warning, and stops the run only
+// where the manifest says so.
+func TestUnseen(t *testing.T) {
+	for severity, want := range map[diag.Severity]resources.Action{diag.Warn: resources.None, diag.Fail: resources.Blocked} {
+		c := (&model.Spec{Repo: "a/b", Severity: severity}).Unseen("not looked at")
+		if c.Action != want || c.Summary != "not known: not looked at" || c.Problem.Code != "model.unknown" {
+			t.Errorf("severity %q: %q, %q, %v", severity, c.Action, c.Summary, c.Problem)
+		}
+	}
+}
+
+// TestEveryFaultHasARemedy holds that nobody is told of a fault and not what to do.
+func TestEveryFaultHasARemedy(t *testing.T) {
+	m := facts.Model{Path: "models/models--a--b", Revision: "c170c708c41dac9275d15a8fff4eca08d52bab71", Files: []facts.ModelFile{{Name: "sound.safetensors", Verified: true}}}
+	for _, what := range facts.ModelFaults() {
+		f := facts.ModelFault{What: what, File: "it's.safetensors", Blob: "0e9e39f249a16976918f6564b8830bc894c89659"}
+		if got := model.Remedy(m, f); got == "" {
+			t.Errorf("%s has no remedy", what)
+		}
+	}
+	for _, c := range []struct {
+		fault facts.ModelFault
+		want  string
+	}{
+		{facts.ModelFault{What: "content", File: "a", Blob: "0e9e"}, "rm models/models--a--b/blobs/0e9e, then download the model again, which fetches only what is not there"},
+		{facts.ModelFault{What: "unknown", File: "it's"}, `rm 'models/models--a--b/snapshots/c170c708c41dac9275d15a8fff4eca08d52bab71/it'\''s', then download the model again, which fetches only what is not there`},
+		{facts.ModelFault{What: "header", File: "sound.safetensors", Blob: "0e9e"}, "the revision itself is so, since its digest holds: pin another one"},
+		{facts.ModelFault{What: "outside", File: "blobs"}, "move it away and download the model again: mv models/models--a--b/blobs models/models--a--b/blobs.old"},
+	} {
+		if got := model.Remedy(m, c.fault); got != c.want {
+			t.Errorf("%+v: %s\nwant %s", c.fault, got, c.want)
+		}
+	}
+}
