@@ -135,6 +135,18 @@ func ownCodes() diag.Explanations {
 			Means: "The system refused something, in words that have no explanation of their own, or the program broke a promise of its own.",
 			Do:    "Read the words of the system in the message. If they make no sense, report a bug.",
 		},
+		"model.unnamed": {
+			Means: "The command line names a model that the manifest does not have.",
+			Do:    "Name one of those that it has, as OWNER/NAME; `reconcile models verify --all` verifies whatever is in the cache.",
+		},
+		"models.interrupted": {
+			Means: "A verification of models was interrupted. What it hashed is remembered.",
+			Do:    "Give the command again: it goes on with the files that were not hashed yet.",
+		},
+		"models.unreadable": {
+			Means: "The folder of the models cannot be looked at by this user.",
+			Do:    "Look at its owner with `ls -ld`, and make it readable.",
+		},
 		"init.exists": {
 			Means: "There is a manifest already. It is never overwritten.",
 			Do:    "`reconcile plan` shows what it asks for here. Begin elsewhere with `reconcile init DIR`.",

@@ -197,8 +197,8 @@ func FuzzDigests(f *testing.F) {
 	f.Add([]byte("reconcile digests 2\n" + line))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d := ParseDigests(b, now)
-		first := d.Encode(nil, now)
-		if second := ParseDigests(first, now).Encode(nil, now); !bytes.Equal(first, second) {
+		first := d.Encode(NewDigests())
+		if second := ParseDigests(first, now).Encode(NewDigests()); !bytes.Equal(first, second) {
 			t.Errorf("lost on the way:\n%s\n%s", first, second)
 		}
 		for _, r := range d.known {
@@ -217,7 +217,7 @@ func TestDigestsMerge(t *testing.T) {
 	a, b := NewDigests(), NewDigests()
 	a.put(stamp{1, 1, 10, 1, 1}, digest, now.Add(-2*time.Hour))
 	b.put(stamp{1, 2, 20, 1, 1}, digest, now.Add(-time.Hour))
-	both := ParseDigests(b.Encode(a.Encode(nil, now), now), now)
+	both := ParseDigests(b.Encode(ParseDigests(a.Encode(NewDigests()), now)), now)
 	for ino, size := range map[uint64]int64{1: 10, 2: 20} {
 		if _, ok := both.find(stamp{1, ino, size, 1, 1}, false); !ok {
 			t.Errorf("inode %d is forgotten", ino)
@@ -232,7 +232,7 @@ func TestDigestsMerge(t *testing.T) {
 	for i := range uint64(maxDigests + 10) {
 		a.put(stamp{2, i, 1, 1, 1}, digest, now.Add(-time.Duration(i)*time.Second))
 	}
-	kept := ParseDigests(a.Encode(nil, now), now)
+	kept := ParseDigests(a.Encode(NewDigests()), now)
 	_, newest := kept.find(stamp{2, 0, 1, 1, 1}, false)
 	_, oldest := kept.find(stamp{2, maxDigests + 9, 1, 1, 1}, false)
 	if len(kept.known) != maxDigests || !newest || oldest {

@@ -54,14 +54,9 @@ func NewDigests() *Digests {
 // future, is left out.
 func ParseDigests(b []byte, now time.Time) *Digests {
 	d := NewDigests()
-	d.merge(b, now)
-	return d
-}
-
-func (d *Digests) merge(b []byte, now time.Time) {
 	head, rest, _ := bytes.Cut(b[:min(len(b), MemoryLimit)], []byte("\n"))
 	if string(head) != memoryHead {
-		return
+		return d
 	}
 	for line := range bytes.Lines(rest) {
 		r, ok := parseRemembered(line)
@@ -70,6 +65,7 @@ func (d *Digests) merge(b []byte, now time.Time) {
 			d.known[at] = r
 		}
 	}
+	return d
 }
 
 func parseRemembered(line []byte) (r remembered, ok bool) {
@@ -94,12 +90,12 @@ func parseRemembered(line []byte) (r remembered, ok bool) {
 	return r, ok
 }
 
-// Encode returns the memory as a file, the newest first: with what was there holds when
-// the file is written, so that two runs at once lose nothing of each other's work.
-func (d *Digests) Encode(there []byte, now time.Time) []byte {
+// Encode returns the memory as a file, the newest first. It holds what is in the file
+// now too, so that two runs at once lose nothing of each other's work.
+func (d *Digests) Encode(inFile *Digests) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := ParseDigests(there, now).known
+	all := maps.Clone(inFile.known)
 	for _, mine := range []map[inode]remembered{d.known, d.fresh} {
 		for at, r := range mine {
 			if r.at >= all[at].at {

@@ -137,6 +137,32 @@ func unfinished(name string) (blob string, ok bool) {
 	return blob, ok && blobDigest(blob) != (Digest{})
 }
 
+// Snapshots returns a pin for every snapshot in a cache, by repository and revision. A
+// cache that is not there has none.
+func Snapshots(cache string) ([]Pin, error) {
+	folders, err := readDir(cache)
+	if err != nil {
+		return nil, err
+	}
+	var pins []Pin
+	for _, folder := range folders {
+		repo, ok := Repo(folder.Name())
+		if !ok {
+			continue
+		}
+		revisions, err := readDir(filepath.Join(cache, folder.Name(), "snapshots"))
+		if err != nil {
+			return nil, err
+		}
+		for _, revision := range revisions {
+			if isHex(revision.Name(), 40) {
+				pins = append(pins, Pin{Repo: repo, Revision: revision.Name()})
+			}
+		}
+	}
+	return pins, nil
+}
+
 // list reads one folder of the snapshot.
 func (s *snapshot) list(dir, prefix string, depth int) error {
 	entries, err := os.ReadDir(dir)

@@ -91,7 +91,7 @@ func TestOnceIsEnough(t *testing.T) {
 	if hashed != first.Size() || !first.IsVerified() {
 		t.Fatalf("hashed %d of %d bytes: %s", hashed, first.Size(), describe(first))
 	}
-	kept := hub.ParseDigests(known.Encode(nil, time.Now()), time.Now())
+	kept := hub.ParseDigests(known.Encode(hub.NewDigests()), time.Now())
 	if m := verify(t, cache, kept, count(&hashed)); hashed != 0 || !m.IsVerified() || m.VerifiedAt == "" {
 		t.Errorf("hashed %d bytes again: %s", hashed, describe(m))
 	}
@@ -127,7 +127,7 @@ func TestRacy(t *testing.T) {
 	if time.Since(start) > 15*time.Millisecond {
 		t.Skip("this machine is too busy to write and hash within one tick")
 	}
-	kept := hub.ParseDigests(known.Encode(nil, time.Now()), time.Now())
+	kept := hub.ParseDigests(known.Encode(hub.NewDigests()), time.Now())
 	var hashed int64
 	verify(t, cache, kept, count(&hashed))
 	if hashed != m.Size() {

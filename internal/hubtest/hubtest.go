@@ -14,12 +14,17 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"testing"
 )
+
+// A T is a test, or what tells one that it failed.
+type T interface {
+	Helper()
+	Fatal(args ...any)
+}
 
 // A Model is one model in a cache, at one revision.
 type Model struct {
-	t        testing.TB
+	t        T
 	Repo     string
 	Revision string
 	Dir      string // its folder, absolute
@@ -28,7 +33,7 @@ type Model struct {
 }
 
 // New returns a model without files in the cache at dir.
-func New(t testing.TB, dir, repo, revision string) *Model {
+func New(t T, dir, repo, revision string) *Model {
 	t.Helper()
 	m := &Model{
 		t: t, Repo: repo, Revision: revision, Dir: filepath.Join(dir, "models--"+strings.ReplaceAll(repo, "/", "--")),

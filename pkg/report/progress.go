@@ -45,7 +45,8 @@ type progress struct {
 	w  io.Writer
 	o  Options
 
-	total   int // changes
+	text    func() string // says what goes on, in the place of what runs of an apply; nil for an apply
+	total   int           // changes
 	ended   int
 	counted int // ended without a line
 	running map[resources.Addr]*activity
@@ -251,6 +252,9 @@ func past(a resources.Action) string {
 // now is one line about what is at work: an item that moves bytes, else the one
 // that began first.
 func (v *progress) now() string {
+	if v.text != nil {
+		return v.text()
+	}
 	if len(v.order) == 0 {
 		return ""
 	}

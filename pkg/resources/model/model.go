@@ -83,7 +83,7 @@ func (s *Spec) problem(m facts.Model) *diag.Problem {
 	switch m.State {
 	case facts.ModelPartial:
 		return &diag.Problem{
-			Code: "model.partial", Summary: "the model is there in part", Found: found(m),
+			Code: "model.partial", Summary: "the model is there in part: " + share(m), Found: found(m),
 			Hint: "download it again, which keeps the files that are there: `reconcile models` prints the command",
 		}
 	case facts.ModelDamaged:
@@ -96,6 +96,9 @@ func (s *Spec) problem(m facts.Model) *diag.Problem {
 	p := &diag.Problem{
 		Code: "model.absent", Summary: "the model is not there at the pinned revision",
 		Hint: "`reconcile models` tells how to get it; apply never downloads models",
+	}
+	if s.Size > 0 {
+		p.Summary += fmt.Sprintf("; %s to download", bytesize.Format(s.Size))
 	}
 	if len(m.Others) > 0 {
 		p.Found = fmt.Sprintf("revision %s, not %s", strings.Join(m.Others, ", "), m.Revision)
