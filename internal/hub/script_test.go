@@ -1,0 +1,113 @@
+package hub_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/hub"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+// TestScriptFindsTheSame runs scripts/verify_models.py on every planted fault: it must
+// find what Verify finds, in the same words, and exit with the same code.
+func TestScriptFindsTheSame(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3 on this machine")
+	}
+	script, err := filepath.Abs("../../scripts/verify_models.py")
+	must(t, err)
+	for _, p := range table {
+		if len(p.exclude) > 0 {
+			continue // see TestScriptReadsTheManifest
+		}
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			cache := p.build(t)
+			m := verify(t, cache, hub.NewDigests(), hub.Options{}, p.exclude...)
+			cmd := exec.Command(python, script, "-q", "--all", "--manifest", "/nonexistent", "--cache", cache, "-j", "2")
+			out, err := cmd.CombinedOutput()
+			if err != nil && cmd.ProcessState.ExitCode() != 2 {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if p.state == facts.ModelAbsent || len(m.Files) == 0 && !strings.Contains(string(out), revision[:12]) {
+				return // there is no snapshot that --all could find
+			}
+			intact := m.IsVerified()
+			if cmd.ProcessState.ExitCode() == 0 != intact {
+				t.Errorf("exit code %d, and the model is intact: %v\n%s", cmd.ProcessState.ExitCode(), intact, out)
+			}
+			said, want := faultsOf(string(out), revision), []string{}
+			for _, f := range m.Faults {
+				name := f.File
+				if name == "" {
+					name = f.Blob
+				}
+				want = append(want, strings.TrimSpace(name+" "+f.Words()))
+			}
+			slices.Sort(said)
+			slices.Sort(want)
+			if !slices.Equal(said, want) {
+				t.Errorf("the script says\n  %s\nand Verify\n  %s\n%s", strings.Join(said, "\n  "), strings.Join(want, "\n  "), out)
+			}
+		})
+	}
+}
+
+// faultsOf returns the lines with faults of one snapshot.
+func faultsOf(out, revision string) []string {
+	var list []string
+	mine := false
+	for line := range strings.Lines(out) {
+		line = strings.TrimSuffix(line, "\n")
+		if strings.HasPrefix(line, "  ok    ") || strings.HasPrefix(line, "  fail  ") {
+			mine = strings.Contains(line, revision[:12])
+		}
+		if rest, ok := strings.CutPrefix(line, "        "); ok && mine && rest[0] != ' ' {
+			list = append(list, rest)
+		}
+	}
+	return list
+}
+
+// TestScriptReadsTheManifest holds that with PyYAML the script verifies what the manifest
+// pins: an absent model is told, and excluded files count for nothing.
+func TestScriptReadsTheManifest(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil || exec.Command(python, "-c", "import yaml").Run() != nil {
+		t.Skip("no python3 with PyYAML on this machine")
+	}
+	script, err := filepath.Abs("../../scripts/verify_models.py")
+	must(t, err)
+	for _, p := range table {
+		if len(p.exclude) == 0 && p.state != facts.ModelAbsent {
+			continue
+		}
+		t.Run(p.name, func(t *testing.T) {
+			cache := p.build(t)
+			manifest := filepath.Join(t.TempDir(), "manifest.yaml")
+			must(t, os.WriteFile(manifest, fmt.Appendf(nil, "models:\n  - {repo: %s, revision: %s, exclude: [%s]}\n", repo, revision, quoted(p.exclude)), 0o644))
+			cmd := exec.Command(python, script, "-q", "--manifest", manifest, "--cache", cache)
+			out, err := cmd.CombinedOutput()
+			if err != nil && cmd.ProcessState.ExitCode() != 2 {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if want := p.state == facts.ModelComplete; (cmd.ProcessState.ExitCode() == 0) != want || !strings.Contains(string(out), revision[:12]) {
+				t.Errorf("exit code %d, want %s\n%s", cmd.ProcessState.ExitCode(), p.state, out)
+			}
+		})
+	}
+}
+
+func quoted(patterns []string) string {
+	var list []string
+	for _, p := range patterns {
+		list = append(list, `"`+p+`"`)
+	}
+	return strings.Join(list, ", ")
+}
