@@ -224,7 +224,8 @@ class Snapshot:
     """One revision of a model as it lies in a cache; nothing is hashed yet."""
 
     def __init__(self, cache, repo, revision, exclude):
-        self.repo, self.revision, self.exclude = repo, revision, exclude
+        """exclude is None where nobody told which files are needed."""
+        self.repo, self.revision, self.exclude, self.any = repo, revision, exclude or [], exclude is None
         self.dir = os.path.join(cache, "models--" + repo.replace("/", "--"))
         self.files, self.faults, self.others, self.unfinished = [], [], [], []
         self.tree, self.there, self.weights = None, False, ""
@@ -242,10 +243,15 @@ class Snapshot:
         self.read_tree()
         self.compare_tree()
         self.check_weights()
-        if self.tree is None:
+        if not self.listed:
             for name, leftover in self.unfinished:
                 if not leftover:
                     self.fault("unfinished", "", name)
+
+    @property
+    def listed(self):
+        """Whether the list of the revision says what must be there."""
+        return self.tree is not None and not self.any
 
     def fault(self, what, name="", blob="", detail=""):
         self.faults.append(Fault(what, name, blob, detail))
@@ -374,7 +380,7 @@ class Snapshot:
             else:
                 file.want = digest
         for name in sorted(self.tree):
-            if not self.excluded(name) and name not in self.by_name:
+            if self.listed and not self.excluded(name) and name not in self.by_name:
                 self.fault("missing", name, self.tree[name][0][1])
 
     def spoil(self, file, err):
@@ -428,7 +434,7 @@ class Snapshot:
                 wanted.setdefault(name, set()).add(tensor)
 
     def count(self, needed):
-        listed = self.tree or {}
+        listed = self.tree if self.listed else {}
         needed = needed | {name for name in listed if weights_of(name)}
         formats = set()
         for name in sorted(name for name in needed if not self.excluded(name)):
@@ -442,10 +448,10 @@ class Snapshot:
         for name in ("gguf", "bin", "safetensors"):
             if name in formats:
                 self.weights = name
-        if self.tree is None and not self.weights:
+        if not self.listed and not self.weights:
             self.fault("weights")
         transformer = any(weights_of(f.name) and f.name.startswith(("model", "pytorch_model")) for f in self.files)
-        if self.tree is None and transformer and "config.json" not in self.by_name and not self.excluded("config.json"):
+        if not self.listed and transformer and "config.json" not in self.by_name and not self.excluded("config.json"):
             self.fault("missing", "config.json")
 
     def judge(self, hashed):
@@ -490,7 +496,7 @@ class Snapshot:
         if self.state == "damaged":
             return "damaged; %d of %s verified" % (sum(f.verified for f in self.files), count(len(self.files), "file"))
         if self.state == "partial":
-            if self.tree is not None:
+            if self.listed:
                 all_files = sum(not self.excluded(name) for name in self.tree)
                 return "partial: %d of %s, %s" % (len(self.files), count(all_files, "file"), human(self.size))
             if self.needed > 1:
@@ -638,7 +644,7 @@ def snapshots_in(cache):
         if folder.startswith("models--") and folder != "models--":
             for revision in sorted(entry.name for entry in scan(os.path.join(cache, folder, "snapshots"))):
                 if COMMIT.match(revision):
-                    yield folder[len("models--"):].replace("--", "/", 1), revision, []
+                    yield folder[len("models--"):].replace("--", "/", 1), revision, None
 
 
 def pinned(manifest):
@@ -673,7 +679,7 @@ def choose(options, cache):
         print("PyYAML is not installed, so manifest.yaml is not read: every snapshot in the cache is verified", file=sys.stderr)
     if options.all or pins is None:
         excludes = {(repo, revision): exclude for repo, revision, exclude in pins or []}
-        pins = [(repo, revision, excludes.get((repo, revision), [])) for repo, revision, _ in snapshots_in(cache)]
+        pins = [(repo, revision, excludes.get((repo, revision))) for repo, revision, _ in snapshots_in(cache)]
     unknown = [repo for repo in options.repo if repo not in [pin[0] for pin in pins]]
     if unknown:
         sys.exit("there is no model %s; there are: %s" % (", ".join(map(escape, unknown)), ", ".join(sorted({pin[0] for pin in pins})) or "none"))

@@ -43,6 +43,9 @@ type Pin struct {
 	Repo     string   // "mistralai/Mistral-7B-Instruct-v0.3"
 	Revision string   // commit, 40 hexadecimal digits
 	Exclude  []string // patterns as huggingface_hub reads them
+	// Any says that nobody told which files are needed: what the revision has and the
+	// snapshot has not is no lack, unless the weights themselves ask for it.
+	Any bool
 }
 
 // Folder returns the name of a model's folder in a cache.

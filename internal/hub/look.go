@@ -25,7 +25,7 @@ func Look(cache string, pin Pin, known *Digests) (facts.Model, error) {
 func (s *snapshot) model(known *Digests, unproved map[string]facts.ModelFault) facts.Model {
 	m := facts.Model{
 		Repo: s.pin.Repo, Revision: s.pin.Revision, Unfinished: s.unfinished, Others: s.others, Excluded: s.excluded,
-		Listed: s.tree != nil, Weights: s.weights.format, Shards: s.weights.have, ShardsNeeded: s.weights.need,
+		Listed: s.listed(), Weights: s.weights.format, Shards: s.weights.have, ShardsNeeded: s.weights.need,
 		Faults: slices.Clone(s.faults),
 	}
 	var first int64
@@ -80,9 +80,6 @@ func (f *file) unproved(why map[string]facts.ModelFault) facts.ModelFault {
 
 // countLack counts what the list of the revision asks for.
 func (s *snapshot) countLack(m *facts.Model) {
-	if s.tree == nil {
-		return
-	}
 	for _, name := range s.needed() {
 		m.FilesNeeded++
 		if s.find(name) == nil {

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,14 +30,19 @@ func TestScriptFindsTheSame(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			cache := p.build(t)
-			m := verify(t, cache, hub.NewDigests(), hub.Options{}, p.exclude...)
+			pins, err := hub.Snapshots(cache)
+			must(t, err)
+			i := slices.IndexFunc(pins, func(pin hub.Pin) bool { return pin.Revision == revision })
+			if i < 0 {
+				return // there is no snapshot that --all could find
+			}
+			models, err := hub.Verify(context.Background(), cache, pins[i:i+1], hub.NewDigests(), hub.Options{})
+			must(t, err)
+			m := models[0]
 			cmd := exec.Command(python, script, "-q", "--all", "--manifest", "/nonexistent", "--cache", cache, "-j", "2")
 			out, err := cmd.CombinedOutput()
 			if err != nil && cmd.ProcessState.ExitCode() != 2 {
 				t.Fatalf("%v\n%s", err, out)
-			}
-			if p.state == facts.ModelAbsent || len(m.Files) == 0 && !strings.Contains(string(out), revision[:12]) {
-				return // there is no snapshot that --all could find
 			}
 			intact := m.IsVerified()
 			if cmd.ProcessState.ExitCode() == 0 != intact {
@@ -85,7 +91,7 @@ func TestScriptReadsTheManifest(t *testing.T) {
 	script, err := filepath.Abs("../../scripts/verify_models.py")
 	must(t, err)
 	for _, p := range table {
-		if len(p.exclude) == 0 && p.state != facts.ModelAbsent {
+		if len(p.exclude) == 0 && p.state != facts.ModelAbsent && !strings.Contains(p.name, "list of the revision") {
 			continue
 		}
 		t.Run(p.name, func(t *testing.T) {

@@ -156,7 +156,7 @@ func Snapshots(cache string) ([]Pin, error) {
 		}
 		for _, revision := range revisions {
 			if isHex(revision.Name(), 40) {
-				pins = append(pins, Pin{Repo: repo, Revision: revision.Name()})
+				pins = append(pins, Pin{Repo: repo, Revision: revision.Name(), Any: true})
 			}
 		}
 	}
@@ -291,8 +291,14 @@ func (s *snapshot) compareTree() {
 	}
 }
 
-// needed lists the files of the revision that are not excluded, sorted.
+// listed reports whether the list of the revision says what must be there.
+func (s *snapshot) listed() bool { return s.tree != nil && !s.pin.Any }
+
+// needed lists the files of the revision that must be there, sorted.
 func (s *snapshot) needed() []string {
+	if !s.listed() {
+		return nil
+	}
 	var names []string
 	for name := range s.tree {
 		if !s.pin.excluded(name) {
@@ -315,7 +321,7 @@ func (s *snapshot) find(name string) *file {
 // judgeUnfinished takes downloads that did not end for a lack, unless the list of the
 // revision says what lacks.
 func (s *snapshot) judgeUnfinished() {
-	if s.tree != nil {
+	if s.listed() {
 		return
 	}
 	for _, u := range s.unfinished {

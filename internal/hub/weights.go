@@ -35,10 +35,10 @@ func (s *snapshot) checkWeights() {
 	s.checkHeaders(tensors)
 	s.checkTensors(tensors)
 	s.count(needed)
-	if s.weights.format == "" && s.tree == nil {
+	if s.weights.format == "" && !s.listed() {
 		s.fault("weights", "", "", "")
 	}
-	if name := "config.json"; s.tree == nil && s.find(name) == nil && s.isTransformer() && !s.pin.excluded(name) {
+	if name := "config.json"; !s.listed() && s.find(name) == nil && s.isTransformer() && !s.pin.excluded(name) {
 		s.fault("missing", name, "", "")
 	}
 }
@@ -129,8 +129,9 @@ func (s *snapshot) checkTensors(tensors map[string]map[string]bool) {
 // count counts the files of weights, and reports those that the weights themselves say
 // should be there and that no list of the revision has reported.
 func (s *snapshot) count(needed map[string]bool) {
-	for name := range s.tree {
-		if isWeights(name) != "" && !s.pin.excluded(name) {
+	listed := map[string]bool{}
+	for _, name := range s.needed() {
+		if listed[name] = true; isWeights(name) != "" {
 			needed[name] = true
 		}
 	}
@@ -144,14 +145,13 @@ func (s *snapshot) count(needed map[string]bool) {
 	formats := map[string]bool{}
 	for _, name := range names {
 		f := s.find(name)
-		_, listed := s.tree[name]
 		switch {
 		case f != nil && !f.broken:
 			formats[isWeights(name)] = true
 			s.weights.have++
 		case f != nil:
 			formats[isWeights(name)] = true
-		case !listed:
+		case !listed[name]:
 			s.fault("missing", name, "", "")
 		}
 	}
