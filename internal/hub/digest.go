@@ -8,10 +8,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"io/fs"
-	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // A Digest is what a content is known by: its sha256, or the sha1 that git gives it as a
@@ -49,42 +45,6 @@ func blobDigest(name string) Digest {
 	return Digest{}
 }
 
-// A stamp is how a file looked: what a write to it cannot leave as it was.
-type stamp struct {
-	dev, ino     uint64
-	size         int64
-	mtime, ctime int64 // nanoseconds
-}
-
-func stampOf(st *unix.Stat_t) stamp {
-	return stamp{uint64(st.Dev), st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano()} //nolint:unconvert // Dev is an int32 on darwin
-}
-
-// open opens a regular file for reading, through no link and never one that blocks.
-func open(name string) (*os.File, stamp, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, stamp{}, err
-	}
-	st, err := fstat(f)
-	if err != nil {
-		f.Close()
-		return nil, stamp{}, err
-	}
-	return f, st, nil
-}
-
-func fstat(f *os.File) (stamp, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return stamp{}, &fs.PathError{Op: "stat", Path: f.Name(), Err: err}
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return stamp{}, &fs.PathError{Op: "open", Path: f.Name(), Err: fmt.Errorf("not a regular file")}
-	}
-	return stampOf(&st), nil
-}
-
 // hashBuffer is how much is read at a time, in bytes: large enough that the cost of a
 // read is lost in that of hashing, small enough for the second-level cache.
 const hashBuffer = 512 << 10
@@ -102,7 +62,7 @@ func (h *hasher) sum(ctx context.Context, name string, git bool) (d Digest, befo
 	if err != nil {
 		return d, before, after, err
 	}
-	defer f.Close()
+	defer f.close()
 	if h.buf == nil {
 		h.buf = make([]byte, hashBuffer)
 	}
@@ -129,6 +89,6 @@ func (h *hasher) sum(ctx context.Context, name string, git bool) (d Digest, befo
 			return d, before, after, err
 		}
 	}
-	after, err = fstat(f)
+	after, err = f.stat()
 	return Digest{git, hex.EncodeToString(state.Sum(nil))}, before, after, err
 }

@@ -1,7 +1,7 @@
 package hub
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -11,6 +11,10 @@ import (
 
 // headerLimit is the longest header that the format allows, in bytes.
 const headerLimit = 100_000_000
+
+// frontSize is how much of a file is read at once for its header, in bytes. Those of
+// published shards have ten to fifty thousand.
+const frontSize = 16 << 10
 
 // A shapeError is a file that is not as its format asks.
 type shapeError struct {
@@ -30,22 +34,26 @@ func checkHeader(r io.ReaderAt, size int64, found func(tensor string)) error {
 	if size < 8 {
 		return &shapeError{"size", fmt.Sprintf("%d bytes, too short for a header", size)}
 	}
-	var prefix [8]byte
-	if _, err := r.ReadAt(prefix[:], 0); err != nil {
+	front := make([]byte, min(size, frontSize)) // as a rule the whole header
+	if _, err := r.ReadAt(front, 0); err != nil {
 		return err
 	}
-	length := binary.LittleEndian.Uint64(prefix[:])
+	length := binary.LittleEndian.Uint64(front)
 	switch {
 	case length > headerLimit:
 		return &shapeError{"header", fmt.Sprintf("a header of %d bytes, more than %d", length, headerLimit)}
 	case length > uint64(size-8):
 		return &shapeError{"size", fmt.Sprintf("%d bytes, too short for its header of %d", size, length)}
 	}
-	data, err := readHeader(io.NewSectionReader(r, 8, int64(length)), found)
+	end := 8 + int64(length)
+	data, err := readHeader(io.MultiReader(
+		bytes.NewReader(front[8:min(end, int64(len(front)))]),
+		io.NewSectionReader(r, int64(len(front)), max(0, end-int64(len(front)))),
+	), found)
 	if err != nil {
 		return err
 	}
-	if want := 8 + int64(length) + data; want != size {
+	if want := end + data; want != size {
 		return &shapeError{"size", fmt.Sprintf("%d bytes, %d by its header", size, want)}
 	}
 	return nil
@@ -59,11 +67,11 @@ type tensor struct {
 // readHeader reads the JSON of a header and returns the bytes of data that it describes.
 // It reads member by member, so that a long header costs time and no memory.
 func readHeader(r io.Reader, found func(string)) (data int64, err error) {
-	in := bufio.NewReaderSize(r, 32<<10)
-	if first, err := in.Peek(1); err != nil || first[0] != '{' {
+	var first [1]byte
+	if _, err := io.ReadFull(r, first[:]); err != nil || first[0] != '{' {
 		return 0, headerFault(err, "does not begin with {")
 	}
-	d := json.NewDecoder(in)
+	d := json.NewDecoder(io.MultiReader(bytes.NewReader(first[:]), r))
 	if _, err := d.Token(); err != nil {
 		return 0, headerFault(err, "")
 	}
@@ -100,7 +108,7 @@ func readHeader(r io.Reader, found func(string)) (data int64, err error) {
 	if _, err := d.Token(); err != nil {
 		return 0, headerFault(err, "")
 	}
-	if rest, err := io.ReadAll(io.LimitReader(io.MultiReader(d.Buffered(), in), headerLimit)); err != nil || len(trimPadding(rest)) > 0 {
+	if rest, err := io.ReadAll(io.LimitReader(io.MultiReader(d.Buffered(), r), headerLimit)); err != nil || len(trimPadding(rest)) > 0 {
 		return 0, headerFault(err, "more than one object")
 	}
 	if sum != data {

@@ -337,7 +337,7 @@ func (s *snapshot) small(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.close()
 	if st.size > indexLimit {
 		return nil, &shapeError{"index", fmt.Sprintf("%d bytes, more than %d", st.size, indexLimit)}
 	}

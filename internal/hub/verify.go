@@ -36,7 +36,8 @@ const (
 //
 //  1. Every snapshot is read; contents that several files share count once.
 //  2. The largest is hashed first, so that the last ones end together.
-//  3. Snapshots are read once more: what was written meanwhile looks different.
+//  3. If anything was hashed, snapshots are read once more: what was written meanwhile
+//     looks different.
 //
 // With a context that ends it returns its error; what was hashed by then is in known.
 func Verify(ctx context.Context, cache string, pins []Pin, known *Digests, o Options) ([]facts.Model, error) {
@@ -45,23 +46,25 @@ func Verify(ctx context.Context, cache string, pins []Pin, known *Digests, o Opt
 		trusted = nil
 	}
 	v := &verification{known: known, o: o, faults: map[string]facts.ModelFault{}}
-	for _, pin := range pins {
-		s, err := read(cache, pin)
-		if err != nil {
+	snapshots := make([]*snapshot, len(pins))
+	var err error
+	for i, pin := range pins {
+		if snapshots[i], err = read(cache, pin); err != nil {
 			return nil, err
 		}
-		v.collect(s, trusted)
+		v.collect(snapshots[i], trusted)
 	}
 	if err := v.run(ctx); err != nil {
 		return nil, err
 	}
 	models := make([]facts.Model, len(pins))
 	for i, pin := range pins {
-		s, err := read(cache, pin)
-		if err != nil {
-			return nil, err
+		if len(v.jobs) > 0 {
+			if snapshots[i], err = read(cache, pin); err != nil {
+				return nil, err
+			}
 		}
-		models[i] = s.model(known, v.faults)
+		models[i] = snapshots[i].model(known, v.faults)
 	}
 	return models, nil
 }

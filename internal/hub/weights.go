@@ -93,7 +93,7 @@ func (s *snapshot) checkHeaders(tensors map[string]map[string]bool) {
 					wanted[tensor] = true
 				}
 			})
-			content.Close()
+			content.close()
 		}
 		if err != nil {
 			s.spoil(f, err)
