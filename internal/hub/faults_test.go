@@ -325,7 +325,7 @@ var table = []planted{
 func (p *planted) build(t *testing.T) (cache string) {
 	t.Helper()
 	if p.root && os.Geteuid() == 0 {
-		t.Skip("root may read every file")
+		t.Skip("root may read every file: see TestFaultsAsNobody")
 	}
 	cache = t.TempDir()
 	m := hubtest.New(t, cache, repo, revision)
