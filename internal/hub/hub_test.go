@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func TestMatch(t *testing.T) {
@@ -36,8 +37,7 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// FuzzMatch asks Python's own fnmatch, once for all patterns of the corpus; the rest
-// holds that hostile patterns end soon.
+// FuzzMatch holds that hostile patterns end soon, and that a plain name matches itself.
 func FuzzMatch(f *testing.F) {
 	f.Add("*a*a*a*a*a*a*a*a*a*a*a*b", strings.Repeat("a", 5000))
 	f.Add("?*/", "ü/x")
@@ -47,7 +47,7 @@ func FuzzMatch(f *testing.F) {
 		if took := time.Since(start); took > time.Second && len(pattern)*len(name) < 1e6 {
 			t.Errorf("%v for %q", took, pattern)
 		}
-		if pattern == name && !strings.ContainsAny(pattern, "*?[\xff\uFFFD") && !strings.HasSuffix(pattern, "/") && !got {
+		if pattern == name && utf8.ValidString(pattern) && !strings.ContainsAny(pattern, "*?") && !strings.HasSuffix(pattern, "/") && !got {
 			t.Errorf("%q does not match itself", pattern)
 		}
 	})

@@ -87,8 +87,11 @@ type verification struct {
 
 	mu     sync.Mutex
 	faults map[string]facts.ModelFault // by path: why a content could not be hashed
-	told   time.Time
-	kept   time.Time
+
+	telling sync.Mutex
+	told    time.Time
+	keeping sync.Mutex
+	kept    time.Time
 }
 
 // collect adds the contents of a snapshot that have to be hashed.
@@ -163,13 +166,12 @@ func (v *verification) hash(ctx context.Context, h *hasher, j *job) {
 	}
 }
 
-// keep lets the caller keep what is known, now and then.
+// keep lets the caller keep what is known, now and then. Nobody waits for that.
 func (v *verification) keep() {
-	if v.o.Keep == nil {
+	if v.o.Keep == nil || !v.keeping.TryLock() {
 		return
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	defer v.keeping.Unlock()
 	if time.Since(v.kept) >= keepEvery {
 		v.o.Keep(v.known)
 		v.kept = time.Now()
@@ -186,8 +188,12 @@ func (v *verification) tell(always bool) {
 	if v.o.Progress == nil {
 		return
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	if always {
+		v.telling.Lock()
+	} else if !v.telling.TryLock() {
+		return // another one tells
+	}
+	defer v.telling.Unlock()
 	if always || time.Since(v.told) >= tellEvery {
 		v.o.Progress(min(v.done.Load(), v.total), v.total)
 		v.told = time.Now()
