@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -35,18 +36,47 @@ func hubModel(ts *testscript.TestScript, neg bool, args []string) {
 	time.Sleep(60 * time.Millisecond) // a tick of the clock of files: what is younger is not remembered
 }
 
+// modelProject is a project with a small model.
+func modelProject(t *testing.T) (dir string, made *hubtest.Model) {
+	t.Helper()
+	const repo, revision = "meta-llama/Tiny", "0e9e39f249a16976918f6564b8830bc894c89659"
+	dir = t.TempDir()
+	write(t, filepath.Join(dir, "manifest.yaml"), "version: 1\nproject: story\ndirectories: {models: {path: models}}\nmodels: [{repo: "+repo+", revision: "+revision+"}]\n", 0o644)
+	made = hubtest.New(t, filepath.Join(dir, "models"), repo, revision)
+	made.Sharded(3, 1000)
+	return dir, made
+}
+
+// TestModelsVerifiedAtOnce holds that verifications beside each other are harmless, and
+// that their memory is whole afterwards.
+func TestModelsVerifiedAtOnce(t *testing.T) {
+	t.Parallel()
+	dir, _ := modelProject(t)
+	time.Sleep(60 * time.Millisecond)
+	var running sync.WaitGroup
+	for range 6 {
+		running.Go(func() {
+			if out, err := exec.Command("reconcile", "-C", dir, "models", "verify").CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+	running.Wait()
+	out, err := exec.Command("reconcile", "-C", dir, "models", "verify").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "nothing had to be hashed again") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	left, err := os.ReadDir(filepath.Join(dir, filepath.Dir(layout.Digests())))
+	if err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 // TestModelsInterrupted holds that a verification which is interrupted ends at once with
 // 130 and does not lose what it hashed.
 func TestModelsInterrupted(t *testing.T) {
 	t.Parallel()
-	const repo, revision = "meta-llama/Tiny", "0e9e39f249a16976918f6564b8830bc894c89659"
-	dir := t.TempDir()
-	manifest := "version: 1\nproject: story\ndirectories: {models: {path: models}}\nmodels: [{repo: " + repo + ", revision: " + revision + "}]\n"
-	if err := os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(manifest), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	made := hubtest.New(t, filepath.Join(dir, "models"), repo, revision)
-	made.Sharded(3, 1000)
+	dir, made := modelProject(t)
 	made.Put("consolidated.bin", []byte("x"), true)
 	if err := os.Truncate(made.Blob("consolidated.bin"), 1<<40); err != nil {
 		t.Skip("this file system has no file of 1 TiB: " + err.Error())
