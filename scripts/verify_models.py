@@ -665,6 +665,7 @@ def models_dir():
     if os.environ.get("HF_HUB_CACHE"):
         return os.environ["HF_HUB_CACHE"]
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    sys.dont_write_bytecode = True
     try:
         from paths import MODELS_DIR
     except ImportError:
@@ -708,6 +709,8 @@ def main():
         print("  %s%s at %s: %s" % ("ok    " if snapshot.intact else "fail  ", escape(snapshot.repo), snapshot.revision[:12], escape(snapshot.summary())))
         for fault in snapshot.faults:
             print("        %s\n          to mend: %s" % (escape(fault.words()), escape(snapshot.remedy(fault))))
+        if snapshot.state == "absent":
+            print("          to mend: download this revision with HF_HUB_CACHE=" + escape(shlex.quote(cache)))
     wrong = sum(not snapshot.intact for snapshot in snapshots)
     verdict = "%d of %s not intact" % (wrong, count(len(snapshots), "model"))
     if len(snapshots) <= 1:
