@@ -29,7 +29,8 @@ func (a *app) runCommand() *cobra.Command {
 Starts a command inside the environment of this machine, bound to the generation
 that is visible now: what an apply changes later does not reach it. In one of conda the
 activation scripts of its packages are sourced first, and packages that the user installed
-for himself stay out. The command takes the place of this program, with its exit code;
+for himself stay out. Where the environment needs models, HF_HUB_CACHE is the folder of
+models in the project, whatever it was. The command takes the place of this program, with its exit code;
 everything else of the shell's environment stays as it is.`, readOnly, exitError, exitNotExecutable, exitNotFound),
 		Example: "  reconcile run -- python -c 'import pandas; print(pandas.__version__)'",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,7 +48,7 @@ everything else of the shell's environment stays as it is.`, readOnly, exitError
 			if err := e.hasPython(generation); err != nil {
 				return err
 			}
-			environ := inside(e.kind, generation, a.environ)
+			environ := inside(e.kind, generation, e.variables, a.environ)
 			program, err := lookup(args[0], generation, environ)
 			if err != nil {
 				return err
@@ -71,8 +72,9 @@ everything else of the shell's environment stays as it is.`, readOnly, exitError
 type environment struct {
 	*project
 	facts.Environment
-	kind  string // "venv", "conda"
-	state string // this machine's part, relative to root
+	kind      string   // "venv", "conda"
+	state     string   // this machine's part, relative to root
+	variables []string // NAME=value, set for those who enter
 }
 
 // openEnvironment finds the project and the environment that commands on
@@ -109,7 +111,11 @@ func (a *app) environment(ctx context.Context, p *project) (*environment, error)
 	if !ok {
 		return nil, unseen(m.facts, facts.ProjectKey)
 	}
-	return &environment{project: p, Environment: e, kind: m.env.Type, state: here.State}, nil
+	opened := &environment{project: p, Environment: e, kind: m.env.Type, state: here.State}
+	for _, v := range p.manifest.Variables(m.env) {
+		opened.variables = append(opened.variables, v.Name+"="+p.absolute(v.Path))
+	}
+	return opened, nil
 }
 
 // directory returns the absolute path of a generation.
@@ -149,12 +155,16 @@ func (e *environment) hasPython(generation string) error {
 
 // inside returns the environment variables of a process in a generation: as
 // `activate` sets them, with the generation's absolute path. An environment of conda
-// would see what the user installed for himself in the same line of Python.
-func inside(kind, generation string, environ []string) []string {
+// would see what the user installed for himself in the same line of Python. variables
+// are set beside; nothing else of that name stays, which some programs would find first.
+func inside(kind, generation string, variables, environ []string) []string {
 	var out []string
 	search := ""
 	for _, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
+		if slices.ContainsFunc(variables, func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
+			continue
+		}
 		switch name {
 		case "PATH":
 			search = string(os.PathListSeparator) + value
@@ -163,6 +173,7 @@ func inside(kind, generation string, environ []string) []string {
 			out = append(out, kv)
 		}
 	}
+	out = append(out, variables...)
 	out = append(out, "PATH="+filepath.Join(generation, "bin")+search)
 	if kind == "conda" {
 		return append(out, "CONDA_PREFIX="+generation, "CONDA_DEFAULT_ENV="+generation, "CONDA_SHLVL=1", "PYTHONNOUSERSITE=1")

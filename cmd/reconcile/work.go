@@ -225,6 +225,15 @@ func (a *app) events() func(apply.Event) {
 // file returns the absolute path of a place in the project.
 func (p *project) file(path string) string { return filepath.Join(p.root, filepath.FromSlash(path)) }
 
+// absolute is where a path of the manifest lies: below the project, unless it is
+// absolute itself.
+func (p *project) absolute(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return p.file(path)
+}
+
 // journal returns what earlier applies of this machine remember.
 func (e *environment) journal() (*state.State, error) {
 	return state.Read(e.file(layout.Journal(e.state)))

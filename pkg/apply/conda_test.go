@@ -110,7 +110,8 @@ func condaSteps(w *world, python, gen, version, pin string) []resources.Step {
 		resources.Prove{Generation: gen, Imports: []string{"tiny", name}},
 		resources.Seal{
 			Generation: gen, Digest: path.Base(gen), Python: "3.10", Conda: conda,
-			Packages: []facts.Package{{Name: name, Version: number}},
+			Packages:  []facts.Package{{Name: name, Version: number}},
+			Variables: []resources.Variable{{Name: "HF_HUB_CACHE", Path: "models"}},
 		},
 	}
 }
@@ -233,8 +234,8 @@ var before = map[string]struct {
 }{
 	"nothing":     {nil, "unset PS1"},
 	"a prompt":    {nil, "PS1='$ '"},
-	"an old one":  {[]string{"CONDA_PREFIX=/opt/other", "PYTHONNOUSERSITE=yes"}, "PS1='(other) $ '"},
-	"empty words": {[]string{"CONDA_PREFIX=", "PYTHONNOUSERSITE="}, "PS1="},
+	"an old one":  {[]string{"CONDA_PREFIX=/opt/other", "PYTHONNOUSERSITE=yes", "HF_HUB_CACHE=/data/hf hub"}, "PS1='(other) $ '"},
+	"empty words": {[]string{"CONDA_PREFIX=", "PYTHONNOUSERSITE=", "HF_HUB_CACHE="}, "PS1="},
 }
 
 // variables prints what a shell hands on, and its prompt.
@@ -255,14 +256,14 @@ start=$(`+variables+`)
 . .venv/bin/activate
 tiny "a b"
 command -v python
-printf '%s\n' "$SETS" "$PATH" "$PS1"
+printf '%s\n' "$SETS" "$PATH" "$PS1" "$HF_HUB_CACHE"
 deactivate
 end=$(`+variables+`)
 if [ "$start" != "$end" ]; then printf 'before:\n%s\nafter:\n%s\n' "$start" "$end"; fi
 set | grep -a -i '^_reconcile' || true
 `, b.environ...)
 					prompt := map[string]string{"nothing": "", "a prompt": "$ ", "an old one": "(other) $ ", "empty words": ""}[was]
-					want := one + " 1.0 " + one + " 1 a b\n" + one + "/bin/python\n" + one + "\n" + one + "/bin:/usr/bin:/bin\n(local) " + prompt + "\n"
+					want := one + " 1.0 " + one + " 1 a b\n" + one + "/bin/python\n" + one + "\n" + one + "/bin:/usr/bin:/bin\n(local) " + prompt + "\n" + w.path("models") + "\n"
 					if got != want {
 						t.Errorf("got\n%swant\n%s", got, want)
 					}
@@ -291,7 +292,7 @@ PATH="$VISIBLE/bin:$PATH"
 export CONDA_PREFIX PATH
 for script in "$VISIBLE"/etc/conda/activate.d/*.sh; do . "$script"; done
 tiny
-printf '%s\n' "$CONDA_PREFIX" "$SETS" "$PATH"
+printf '%s\n' "$CONDA_PREFIX" "$SETS" "$HF_HUB_CACHE" "$PATH"
 for script in "$CONDA_PREFIX"/etc/conda/deactivate.d/*.sh; do . "$script"; done
 PATH=${PATH#"$CONDA_PREFIX/bin:"}
 if [ "$was" = unset ]; then unset CONDA_PREFIX; else CONDA_PREFIX=$was; fi
@@ -300,7 +301,7 @@ if [ "$start" != "$end" ]; then printf 'before:\n%s\nafter:\n%s\n' "$start" "$en
 set | grep -a -i '^_reconcile' || true
 `, b.environ...)
 					visible := w.path(".venv")
-					want := one + " 1.0 " + one + " 1\n" + one + "\n" + one + "\n" + one + "/bin:" + visible + "/binx:" + visible + "/bin/x:/usr/bin:/bin\n"
+					want := one + " 1.0 " + one + " 1\n" + one + "\n" + one + "\n" + w.path("models") + "\n" + one + "/bin:" + visible + "/binx:" + visible + "/bin/x:/usr/bin:/bin\n"
 					if got != want {
 						t.Errorf("got\n%swant\n%s", got, want)
 					}
@@ -325,7 +326,7 @@ func TestCondaBindPath(t *testing.T) {
 		{"", ""},
 	} {
 		script := filepath.Join(dir, fmt.Sprint(i, ".sh"))
-		check(t, os.WriteFile(script, []byte(condaBind("/g")), 0o600))
+		check(t, os.WriteFile(script, []byte(condaBind(entering{prefix: "/g"})), 0o600))
 		c := exec.Command("/bin/sh", "-euc", `. "$0"; printf '%s %s' "$CONDA_PREFIX" "$PATH"`, script)
 		c.Env = []string{"PATH=" + tt.path, "CONDA_PREFIX=/v"}
 		if out, err := c.CombinedOutput(); err != nil || string(out) != "/g "+tt.want {
@@ -342,7 +343,7 @@ func TestFish(t *testing.T) {
 	}
 	for _, root := range roots {
 		w, one := entered(t, python, root)
-		for was, environ := range map[string][]string{"nothing": nil, "an old one": {"CONDA_PREFIX=/opt/other", "PYTHONNOUSERSITE=yes"}} {
+		for was, environ := range map[string][]string{"nothing": nil, "an old one": {"CONDA_PREFIX=/opt/other", "PYTHONNOUSERSITE=yes", "HF_HUB_CACHE=/data/hf hub"}, "empty": {"HF_HUB_CACHE="}} {
 			t.Run(root+"/"+was, func(t *testing.T) {
 				got := w.shell(t, []string{"fish", "--no-config"}, `
 set -gx PATH $VISIBLE/binx $PATH
@@ -352,7 +353,7 @@ set -gx CONDA_PREFIX $VISIBLE
 set -gx PATH $VISIBLE/bin $PATH
 source $VISIBLE/etc/conda/activate.d/00-reconcile.fish
 tiny
-echo $CONDA_PREFIX
+printf '%s\n' $CONDA_PREFIX $HF_HUB_CACHE
 string join : $PATH
 source $CONDA_PREFIX/etc/conda/deactivate.d/00-reconcile.fish
 set -e PATH[1]
@@ -361,7 +362,7 @@ set end (env | grep -v -e '^_=' -e '^SHLVL=' | sort | string collect)
 test "$start" = "$end"; or printf 'before:\n%s\nafter:\n%s\n' $start $end
 set --names | grep -i reconcile; or true
 `, environ...)
-				want := one + " 1.0 " + one + " 1\n" + one + "\n" + one + "/bin:" + w.path(".venv") + "/binx:/usr/bin:/bin\n"
+				want := one + " 1.0 " + one + " 1\n" + one + "\n" + w.path("models") + "\n" + one + "/bin:" + w.path(".venv") + "/binx:/usr/bin:/bin\n"
 				if got != want {
 					t.Errorf("got\n%swant\n%s", got, want)
 				}

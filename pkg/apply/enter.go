@@ -2,8 +2,6 @@ package apply
 
 import (
 	"errors"
-	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -17,13 +15,15 @@ import (
 type entering struct {
 	bin    string // of the generation, absolute
 	prefix string // of an environment of conda, absolute; "" for type venv
+	// settings are what the manifest has set for those who enter.
+	settings []setting
 }
 
 // program is the launcher of a program. Those of conda expect their environment's
 // programs to be found, and see what a user installed for himself in the same line
 // of Python unless they are told not to.
 func (e entering) program(name string) string {
-	start := "exec " + resources.ShellQuote(filepath.Join(e.bin, name)) + " \"$@\"\n"
+	start := each(e.settings, setting.assign) + "exec " + resources.ShellQuote(filepath.Join(e.bin, name)) + " \"$@\"\n"
 	if e.prefix == "" {
 		return "#!/bin/sh\n" + start
 	}
@@ -38,24 +38,13 @@ func (e entering) activators() map[string]string {
 	if e.prefix != "" {
 		return map[string]string{"activate": condaActivate(e.prefix)}
 	}
-	file := func(name string) string { return filepath.Join(e.bin, name) }
-	texts := map[string]string{
-		"activate":      ". " + resources.ShellQuote(file("activate")) + "\n",
-		"activate.fish": "source " + fishQuote(file("activate.fish")) + "\n",
-		"activate.csh":  "source " + cshQuote(file("activate.csh")) + "\n",
-	}
-	for name := range texts {
-		if _, err := os.Lstat(file(name)); errors.Is(err, fs.ErrNotExist) {
-			delete(texts, name)
-		}
-	}
-	return texts
+	return e.venvActivators()
 }
 
 // condaSigns writes what keeps an environment of conda as it is, and bound to its
 // real path. conda (25.5 and later) does not change one with the file frozen (CEP
 // 22), pip and uv do not install into one that is EXTERNALLY-MANAGED (PEP 668).
-func (t *task) condaSigns(gen place) error {
+func (t *task) condaSigns(gen place, enter entering) error {
 	sitePackages, _, err := pyenv.SitePackages(gen.abs())
 	if err != nil {
 		return err
@@ -70,10 +59,10 @@ func (t *task) condaSigns(gen place) error {
 		return err
 	}
 	for _, f := range []struct{ name, text string }{
-		{path.Join(activate, pyenv.ActivateName+".sh"), condaBind(gen.abs())},
-		{path.Join(activate, pyenv.ActivateName+".fish"), condaBindFish(gen.abs())},
-		{path.Join(deactivate, pyenv.ActivateName+".sh"), condaLeave},
-		{path.Join(deactivate, pyenv.ActivateName+".fish"), condaLeaveFish},
+		{path.Join(activate, pyenv.ActivateName+".sh"), condaBind(enter)},
+		{path.Join(activate, pyenv.ActivateName+".fish"), condaBindFish(enter)},
+		{path.Join(deactivate, pyenv.ActivateName+".sh"), each(enter.hygiene(), setting.leave)},
+		{path.Join(deactivate, pyenv.ActivateName+".fish"), each(enter.hygiene(), setting.leaveFish)},
 	} {
 		if err := t.root.MkdirAll(path.Dir(f.name), 0o755); err != nil {
 			return err
@@ -89,14 +78,14 @@ func (t *task) condaSigns(gen place) error {
 // before PATH and into CONDA_PREFIX. It puts the generation in its place, so that
 // the shell stays in it, leaves it as if it had been activated by that path, and
 // sources the scripts of packages of this generation.
-func condaBind(prefix string) string {
-	g := resources.ShellQuote(prefix)
+func condaBind(e entering) string {
+	g := resources.ShellQuote(e.prefix)
 	return `# Written by reconcile: the shell stays in this generation, whatever the visible place shows later.
 if [ -n "${CONDA_PREFIX-}" ] && [ "$CONDA_PREFIX" != ` + g + ` ]; then
   case ":$PATH:" in
   *":$CONDA_PREFIX/bin:"*)
     PATH=":$PATH:"
-    PATH="${PATH%%":$CONDA_PREFIX/bin:"*}:"` + resources.ShellQuote(prefix+"/bin") + `":${PATH#*":$CONDA_PREFIX/bin:"}"
+    PATH="${PATH%%":$CONDA_PREFIX/bin:"*}:"` + resources.ShellQuote(e.prefix+"/bin") + `":${PATH#*":$CONDA_PREFIX/bin:"}"
     PATH="${PATH#:}"
     PATH="${PATH%:}"
     ;;
@@ -104,36 +93,25 @@ if [ -n "${CONDA_PREFIX-}" ] && [ "$CONDA_PREFIX" != ` + g + ` ]; then
   CONDA_PREFIX=` + g + `
   export PATH CONDA_PREFIX
 fi
-_RECONCILE_SITE="${PYTHONNOUSERSITE+=$PYTHONNOUSERSITE}"
-PYTHONNOUSERSITE=1
-export PYTHONNOUSERSITE
-`
+` + each(e.hygiene(), setting.enter)
 }
 
-// condaLeave undoes what condaBind did beside conda's own variables.
-const condaLeave = `if [ -n "${_RECONCILE_SITE-}" ]; then PYTHONNOUSERSITE="${_RECONCILE_SITE#=}"; else unset PYTHONNOUSERSITE; fi
-unset _RECONCILE_SITE
-`
+// hygiene is what an environment of conda sets beside conda's own variables: what the
+// manifest asks for, and that Python imports nothing that the user installed for
+// himself in the same line.
+func (e entering) hygiene() []setting {
+	return append([]setting{{"PYTHONNOUSERSITE", "1"}}, e.settings...)
+}
 
-func condaBindFish(prefix string) string {
-	g, bin := fishQuote(prefix), fishQuote(prefix+"/bin")
+func condaBindFish(e entering) string {
+	g, bin := fishQuote(e.prefix), fishQuote(e.prefix+"/bin")
 	return `# Written by reconcile: the shell stays in this generation, whatever the visible place shows later.
 if set -q CONDA_PREFIX; and test "$CONDA_PREFIX" != ` + g + `
   set -l i (contains -i -- "$CONDA_PREFIX/bin" $PATH); and set PATH[$i] ` + bin + `
   set -gx CONDA_PREFIX ` + g + `
 end
-set -q PYTHONNOUSERSITE; and set -g _RECONCILE_SITE $PYTHONNOUSERSITE
-set -gx PYTHONNOUSERSITE 1
-`
+` + each(e.hygiene(), setting.enterFish)
 }
-
-const condaLeaveFish = `if set -q _RECONCILE_SITE
-  set -gx PYTHONNOUSERSITE $_RECONCILE_SITE
-  set -e _RECONCILE_SITE
-else
-  set -e PYTHONNOUSERSITE
-end
-`
 
 // condaActivate is the file to source in sh, bash and zsh where no client of conda is
 // at hand. It sources the scripts of packages and defines deactivate, which puts back

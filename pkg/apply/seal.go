@@ -100,7 +100,7 @@ func notTwice(gen place, s resources.Seal) error {
 // entries writes everything through which a generation is entered, and returns the
 // distributions that conda brought into it.
 func (t *task) entries(gen place, s resources.Seal) ([]facts.Package, error) {
-	enter := entering{bin: filepath.Join(gen.abs(), "bin")}
+	enter := entering{bin: filepath.Join(gen.abs(), "bin"), settings: t.settings(s.Variables)}
 	if len(s.Conda) == 0 {
 		return nil, errors.Join(t.pipSigns(gen), t.launchers(gen, enter))
 	}
@@ -109,7 +109,7 @@ func (t *task) entries(gen place, s resources.Seal) ([]facts.Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	return byConda, errors.Join(t.pipSigns(gen), t.condaSigns(gen), t.launchers(gen, enter))
+	return byConda, errors.Join(t.pipSigns(gen), t.condaSigns(gen, enter), t.launchers(gen, enter))
 }
 
 // creator names what made an environment, for people.

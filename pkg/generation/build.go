@@ -91,7 +91,7 @@ func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation,
 	if proof, needed := d.Proof.step(v, dir); needed {
 		steps = append(steps, proof)
 	}
-	steps = append(steps, resources.Seal{Generation: dir, Digest: g.Digest, Python: g.Python, Base: g.Base, Packages: g.Packages, Conda: g.Conda})
+	steps = append(steps, resources.Seal{Generation: dir, Digest: g.Digest, Python: g.Python, Base: g.Base, Packages: g.Packages, Conda: g.Conda, Variables: d.Variables})
 	return append(steps, d.enter(v, env, g.Name)...)
 }
 

@@ -28,7 +28,7 @@ func (d *Desired) differences(current facts.Generation) ([]resources.Field, []re
 	conda, rebuilt := d.condaPackages(current)
 	packages, fields = append(conda, packages...), append(fields, rebuilt...)
 	if current.Name != "" && current.Digest != d.Digest && len(fields) == 0 && len(packages) == 0 {
-		fields = append(fields, resources.Field{Path: "prompt or proof", Actual: "as generation " + current.Name + " was proved", Desired: "as the manifest says"})
+		fields = append(fields, resources.Field{Path: "prompt, proof or variables", Actual: "as generation " + current.Name + " was made", Desired: "as the manifest says"})
 	}
 	return fields, packages
 }

@@ -39,6 +39,7 @@ type Desired struct {
 	// to link to.
 	CondaNeed func(missing []facts.CondaPackage) resources.Need
 	Proof     Proof
+	Variables []resources.Variable
 }
 
 // A Maker is how one type of environment is filled.

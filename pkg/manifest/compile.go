@@ -171,7 +171,7 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 	}
 	c.add("venv", e.Name, e.Pos, e.Protect, &venv.Spec{
 		Name: e.Name, Path: e.Path, Python: e.Python, Prompt: c.m.Project + "-" + e.Name,
-		Installer: e.Installer, Closure: closure, Problem: problem, Proof: e.proof(),
+		Installer: e.Installer, Closure: closure, Problem: problem, Proof: e.proof(), Variables: c.m.Variables(e),
 	})
 	return nil
 }
@@ -205,7 +205,7 @@ func (c *compiler) pinFiles(e *Environment, locked *lock.Lock) {
 func (c *compiler) conda(s Selection, e *Environment, locked *lock.Lock, closure []lock.Dist, problem *diag.Problem) {
 	spec := &conda.Spec{
 		Name: e.Name, Path: e.Path, Python: e.Python, Engine: e.Conda.Engine, Installer: e.Installer,
-		Channels: e.Conda.Channels, Requested: e.condaSpecs(), Closure: closure, Problem: problem, Proof: e.proof(),
+		Channels: e.Conda.Channels, Requested: e.condaSpecs(), Closure: closure, Problem: problem, Proof: e.proof(), Variables: c.m.Variables(e),
 	}
 	if problem == nil {
 		spec.Packages = locked.Conda.For(s.Host.Platform)

@@ -71,6 +71,18 @@ func (m *Manifest) ModelsPath(s Selection, env *Environment) string {
 	return d.Path
 }
 
+// Variables are what every way into an environment sets. One that needs models
+// looks for them in the project, at the path that is the same on every machine. It
+// is HF_HUB_CACHE and never HF_HOME: below that the token would lie, in a folder that
+// is copied and looked into by others.
+func (m *Manifest) Variables(env *Environment) []resources.Variable {
+	d := m.directory(ModelsDirectory)
+	if d == nil || len(m.ModelsFor(env)) == 0 {
+		return nil
+	}
+	return []resources.Variable{{Name: "HF_HUB_CACHE", Path: d.Path}}
+}
+
 // A Sync is one folder that travels between machines.
 type Sync struct {
 	Name string
@@ -102,6 +114,12 @@ var (
 
 func (l *loader) models(n *yaml.Node) {
 	seen := map[string]diag.Pos{}
+	if d := l.m.directory(ModelsDirectory); n != nil && d != nil && strings.Contains(d.Path, "$") {
+		l.report(d.pathPos.Line, d.pathPos.Col, diag.Problem{
+			Code: "manifest.path", Summary: "the path of models holds a $, and Hugging Face's library takes what follows for a variable", Found: quote(d.Path),
+			Hint: "choose another path",
+		})
+	}
 	if n != nil && len(n.Content) > 0 && l.m.directory(ModelsDirectory) == nil {
 		l.problem(n, "reference", "there is no directory "+quote(ModelsDirectory)+" for models", "", "add it to directories: models: {path: models}")
 	}

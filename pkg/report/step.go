@@ -94,7 +94,11 @@ func stepText(s resources.Step) string {
 		if len(s.Conda) > 0 {
 			what = plural.Count(len(s.Conda), "package") + " of conda and " + what
 		}
-		return fmt.Sprintf("verify %s and seal %s", what, s.Generation)
+		text := fmt.Sprintf("verify %s and seal %s", what, s.Generation)
+		for _, v := range s.Variables {
+			text += fmt.Sprintf("; inside, %s is %s", v.Name, v.Path)
+		}
+		return text
 	case resources.Switch:
 		return fmt.Sprintf("make it visible: %s -> %s", s.Link, s.Target)
 	}

@@ -141,6 +141,8 @@ type Seal struct {
 	Packages   []facts.Package `json:"packages"`
 	// Conda are the packages that conda-meta must name, no more and no others.
 	Conda []facts.CondaPackage `json:"conda,omitempty"`
+	// Variables are what the launchers and the scripts to source set.
+	Variables []Variable `json:"variables,omitempty"`
 }
 
 // Switch makes a sealed generation the visible one by renaming one link.

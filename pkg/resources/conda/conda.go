@@ -33,6 +33,7 @@ type Spec struct {
 	Closure   []lock.Dist       `json:"closure"`           // locked distributions of Python, by name
 	Problem   *diag.Problem     `json:"problem,omitempty"` // why there is no closure: the lock is absent or stale
 	generation.Proof
+	Variables []resources.Variable `json:"variables,omitempty"` // set for those who enter
 }
 
 // Owns is the environment.
@@ -64,7 +65,7 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 		Environment: s.Name, Type: "conda", Path: s.Path, Project: project,
 		Digest: s.Digest(host.Platform), Python: s.python(),
 		Closure: s.Closure, Conda: lock.CondaFacts(s.Packages), CondaNeed: s.need,
-		Proof: s.Proof,
+		Proof: s.Proof, Variables: s.Variables,
 	}
 	return d.Change(v, maker{
 		Installer: generation.Installer{Root: project.Root, UV: generation.UV(v, s.Installer)},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/reconcile-ml/reconcile/pkg/generation"
 )
 
 // digestFormat is raised when a generation is built in another way, so that
@@ -13,12 +15,13 @@ import (
 const digestFormat = 1
 
 // Digest returns the SHA-256, in hexadecimal, of all that decides the content of
-// a generation: platform, packages of conda and closure with their hashes, imports
-// and proofs. Which client installs, and from where, is no part of it.
+// a generation: platform, packages of conda and closure with their hashes, imports,
+// proofs and variables. Which client installs, and from where, is no part of it.
 func (s *Spec) Digest(platform string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "reconcile conda environment %d\nplatform %q\n", digestFormat, platform)
 	s.WriteDigest(&b)
+	generation.WriteVariables(&b, s.Variables)
 	var entries []string
 	for i := range s.Packages {
 		p := &s.Packages[i]

@@ -19,6 +19,7 @@ const doc = `A Python environment of conda that holds exactly what its lock name
 | ` + "`packages`" + ` | the locked packages of conda for this platform: version, build, sha256 |
 | ` + "`closure`" + ` | the locked distributions of Python for this platform, with their hashes |
 | ` + "`imports`" + `, ` + "`prove_cuda`" + `, ` + "`qlora`" + ` | what must be proved before the environment becomes visible |
+| ` + "`variables`" + ` | environment variables that every way in sets to the absolute path of a place: ` + "`HF_HUB_CACHE`" + ` to ` + "`models`" + ` |
 
 conda brings the interpreter and what ` + "`conda_packages`" + ` asks for; uv or pip bring the
 rest from hashed wheels. No package is in both parts, so that neither replaces what

@@ -18,6 +18,7 @@ const doc = `A Python environment that holds exactly what its lock names.
 | ` + "`imports`" + ` | modules that must import before the environment becomes visible |
 | ` + "`prove_cuda`" + ` | whether torch must work on the GPU before that |
 | ` + "`qlora`" + ` | the quantisation that a 4-bit layer must work with before that: ` + "`quant_type`, `double_quant`, `compute_dtype`" + ` |
+| ` + "`variables`" + ` | environment variables that every way in sets to the absolute path of a place: ` + "`HF_HUB_CACHE`" + ` to ` + "`models`" + ` |
 
 Environments are generations. One is built beside the others, at its final
 place below ` + "`.reconcile/`" + `, from hashed wheels alone; nothing is built from
@@ -27,9 +28,9 @@ fails, or is killed, leaves the visible generation as it was, and the next apply
 begins it anew.
 
 The name of a generation is the digest of all that decides its content: platform,
-interpreter, locked versions and hashes, prompt and what is proved. Where wheels come
-from is no part of it. If a sealed generation with that digest is there already,
-it is only switched to. What did not change is taken from the visible generation
+interpreter, locked versions and hashes, prompt, variables and what is proved. Where
+wheels come from is no part of it. If a sealed generation with that digest is there
+already, it is only switched to. What did not change is taken from the visible generation
 and not downloaded again.
 
 What is to be proved on a GPU is skipped where there is none, and unknown where the

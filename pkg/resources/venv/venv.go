@@ -25,6 +25,7 @@ type Spec struct {
 	Closure   []lock.Dist   `json:"closure"`           // locked for this platform, by name
 	Problem   *diag.Problem `json:"problem,omitempty"` // why there is no closure: the lock is absent or stale
 	generation.Proof
+	Variables []resources.Variable `json:"variables,omitempty"` // set for those who enter
 }
 
 // Owns is the environment.
@@ -106,7 +107,7 @@ func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Maker) {
 		Environment: s.Name, Type: "venv", Path: s.Path, Project: project,
 		Digest: s.Digest(facts.Get[facts.Host](v, facts.HostKey).Platform, base),
 		Python: base.Version, Base: base.Path, Closure: s.Closure,
-		Proof: s.Proof,
+		Proof: s.Proof, Variables: s.Variables,
 	}
 	return d, maker{
 		Installer: generation.Installer{Root: project.Root, UV: generation.UV(v, s.Installer), Base: base},
