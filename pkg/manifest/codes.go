@@ -86,7 +86,7 @@ func Codes() diag.Explanations {
 			Do:    "Write one line of at most 1000 bytes, without tabs.",
 		},
 		"manifest.name": {
-			Means: "A name holds characters that it may not hold. Names become words of commands, file names and constants, so each sort has its grammar.",
+			Means: "A name holds characters that it may not hold. Names become words of commands, file names and constants, so each sort has its grammar. No two directories have one constant.",
 			Do:    "Write it as the hint says.",
 		},
 		"manifest.version": {

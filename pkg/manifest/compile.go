@@ -74,7 +74,7 @@ func (c *compiler) directories(env *Environment) {
 	for i := range c.m.Directories {
 		d := &c.m.Directories[i]
 		specs[i] = directory.Spec{Path: d.Path, Mode: d.Mode, Purpose: d.Purpose}
-		place := c.place(d.Name, env)
+		place := c.m.PlaceOf(d.Name, c.host, env)
 		if place == nil {
 			c.allowed(d.Path, d.pathPos, "directory", d.Name)
 			c.add("directory", d.Name, d.Pos, d.Protect, &specs[i])
@@ -88,12 +88,13 @@ func (c *compiler) directories(env *Environment) {
 	}
 }
 
-// place returns where a directory lies instead; what a host says goes before
-// what an environment says.
-func (c *compiler) place(name string, env *Environment) *Place {
+// PlaceOf returns where a directory lies on a machine instead of at its common path,
+// at which a link stands; nil where it lies there. What a host says goes before what
+// an environment says. host and env may be nil.
+func (m *Manifest) PlaceOf(name string, host *Host, env *Environment) *Place {
 	var all []Place
-	if c.host != nil {
-		all = c.host.Places
+	if host != nil {
+		all = host.Places
 	}
 	if env != nil {
 		all = slices.Concat(all, env.Places)

@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -30,6 +32,55 @@ func (d *Directory) Constant() string {
 	return upper + "_DIR"
 }
 
+// ProjectRoot is the constant of the project's own folder, beside those of directories.
+const ProjectRoot = "PROJECT_ROOT"
+
+// readByPrograms begin names of variables that loaders, shells and tools of this field
+// act on.
+var readByPrograms = []string{
+	"BASH_", "CONDA_", "CUDA_", "CURL_", "DYLD_", "GCONV_", "GIT_", "GLIBC_", "HF_", "HUGGINGFACE_", "JAVA_", "LC_", "LD_", "MALLOC_",
+	"NCCL_", "NODE_", "NVIDIA_", "PERL5_", "PIP_", "PROMPT_", "PYTHON_", "PYTORCH_", "RECONCILE_", "REQUESTS_", "SSH_", "SSL_", "SUDO_",
+	"TORCH_", "TRANSFORMERS_", "TRITON_", "UV_", "VIRTUAL_", "WANDB_", "XDG_", "ZSH_",
+}
+
+// Exports reports whether a shell can be given the constant of a directory as a
+// variable: nothing that starts a program or loads a library acts on its name.
+func (d *Directory) Exports() bool {
+	name := d.Constant()
+	return !slices.ContainsFunc(readByPrograms, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// constants reports directories that would share a constant, with one another or with
+// the project.
+func (l *loader) constants() {
+	const suffix = "_dir"
+	var single map[string]diag.Pos // directories of one word, only where another may have their constant
+	for i := range l.m.Directories {
+		d := &l.m.Directories[i]
+		if d.Constant() == ProjectRoot {
+			l.report(d.Pos.Line, d.Pos.Col, diag.Problem{
+				Code: "manifest.name", Summary: quote(d.Name) + " would have the constant " + ProjectRoot + ", which is that of the project", Hint: "choose another name",
+			})
+		}
+		word, cut := strings.CutSuffix(d.Name, suffix)
+		if !cut || strings.Contains(word, "_") {
+			continue
+		}
+		if single == nil {
+			single = make(map[string]diag.Pos)
+			for k := range l.m.Directories {
+				single[l.m.Directories[k].Name] = l.m.Directories[k].Pos
+			}
+		}
+		if other, ok := single[word]; ok {
+			l.report(d.Pos.Line, d.Pos.Col, diag.Problem{
+				Code: "manifest.name", Summary: fmt.Sprintf("%s and %s would both have the constant %s", quote(d.Name), quote(word), d.Constant()),
+				Found: "the other one at " + other.String(), Hint: "rename one of them",
+			})
+		}
+	}
+}
+
 var directoryShape = shape{"a directory", []string{"path", "purpose", "mode", "protect"}, 1}
 
 // directories reads the section of that name. It runs a hundred thousand times
@@ -57,6 +108,7 @@ func (l *loader) directories(n *yaml.Node) {
 			l.m.Directories = append(l.m.Directories, d)
 		}
 	})
+	l.constants()
 }
 
 // optionalText returns a value of one line, "" where there is none.

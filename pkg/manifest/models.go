@@ -64,8 +64,7 @@ func (m *Manifest) ModelsPath(s Selection, env *Environment) string {
 	if d == nil {
 		return ""
 	}
-	c := compiler{m: m, host: m.Host(s.Host)}
-	if place := c.place(ModelsDirectory, env); place != nil {
+	if place := m.PlaceOf(ModelsDirectory, m.Host(s.Host), env); place != nil {
 		return place.Path
 	}
 	return d.Path

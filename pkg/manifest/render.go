@@ -32,13 +32,14 @@ func (l *loader) renderFiles() {
 		if inputs == nil {
 			inputs = l.m.inputs()
 		}
-		inputs["values"] = f.values
+		inputs["values"], inputs["depth"] = f.values, strings.Count(f.Path, "/")
 		l.render(f, inputs)
 	}
 }
 
 // inputs are what every template can see: the project's name, its directories
-// with the names of their constants, and the environments. Nothing else: no
+// with the names of their constants, and the environments; render adds the values of
+// the file and how many folders below the manifest it lies (depth). Nothing else: no
 // environment, no file, no clock.
 func (m *Manifest) inputs() map[string]any {
 	list := make([]map[string]string, len(m.Directories))
@@ -117,7 +118,7 @@ func (s *source) templateError(err error) {
 	p := diag.Problem{Code: "manifest.template"}
 	if m := regexp.MustCompile(`<([^>]*)>: map has no entry for key "(.*)"$`).FindStringSubmatch(message); m != nil {
 		p.Summary = "a missing value: " + m[1]
-		p.Hint = "templates see project, directories, paths, environments, and the values of their own entry"
+		p.Hint = "templates see project, directories, paths, environments, depth, and the values of their own entry"
 	} else if m := regexp.MustCompile(`^function "(.*)" not defined$`).FindStringSubmatch(message); m != nil {
 		p.Summary = "there is no function " + quote(m[1])
 		p.Hint = "use " + strings.Join(escapeNames, ", ")

@@ -4,12 +4,16 @@ Written by `reconcile apply` from manifest.yaml: change `directories` there.
 
     from paths import DATA_PROCESSED
     with open(DATA_PROCESSED / "train.jsonl") as lines: ...
+
+A machine that keeps a folder elsewhere (`directories` of a host or an environment in
+manifest.yaml) has a link to it at the path below. No variable of the shell is read:
+what one project exports cannot lead another one astray.
 """
 
 from pathlib import Path
 
-# The project is found from this file, so that it works from any folder.
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+# Found from this file, whatever folder a program is started in and whatever link led here.
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 # original downloads (Gutenberg texts, Reddit CSVs)
 DATA_RAW = PROJECT_ROOT / "data/raw"
