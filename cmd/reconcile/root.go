@@ -110,7 +110,7 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyComm
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.planCommand(), a.applyCommand(), a.statusCommand(),
 		a.factsCommand(), a.lockCommand(), a.runCommand(), a.generationsCommand(), a.rollbackCommand(),
-		a.gcCommand(), a.verifyCommand(), a.healCommand(), a.doctorCommand(), a.modelsCommand(),
+		a.gcCommand(), a.verifyCommand(), a.healCommand(), a.doctorCommand(), a.modelsCommand(), a.pathsCommand(),
 		a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand(),
 	)
 	a.completions(root)
