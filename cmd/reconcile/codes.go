@@ -183,6 +183,18 @@ func ownCodes() diag.Explanations {
 			Means: "There is no manifest.yaml here or in a folder above, or not the file that -m names.",
 			Do:    "Go to the project, name it with `-C DIR`, or start one with `reconcile init`.",
 		},
+		"paths.name": {
+			Means: "The constant of a directory has a name that shells or programs act on, such as BASH_ENV or LD_PRELOAD, so it is not exported.",
+			Do:    "Rename the directory in the manifest, or take the path from `reconcile paths --format json`.",
+		},
+		"paths.encoding": {
+			Means: "The folder of the project has a name that is no UTF-8, which JSON cannot hold.",
+			Do:    "Rename the folder, or use `reconcile paths --format sh`, which takes any bytes.",
+		},
+		"paths.module": {
+			Means: "The manifest writes no paths.py, so there is none to print.",
+			Do:    "Add it under `files`: `{path: scripts/paths.py, template: paths.py.tmpl}`.",
+		},
 		"project.foreign": {
 			Means: "What should be reconcile's own folder in the project is a link, or something else that it did not make. Nothing is written through it.",
 			Do:    "Remove it, if it came with a copy of the project, with the command of the hint.",

@@ -31,7 +31,7 @@ machine; one that keeps a directory elsewhere has a link at the common path, and
 table and JSON say where it leads. No variable of the shell changes them.
 
   table  for people
-  sh     export DATA_RAW='…' for sh, bash, zsh and fish; quoted, whatever is in a path
+  sh     export DATA_RAW='…' for sh, bash, zsh and fish, quoted
   json   one document, also with --json
   py     scripts/paths.py as the manifest has it written`, readOnly, exitDone, exitError),
 		Example: "  eval \"$(reconcile paths)\"\n  reconcile paths --format sh | source    # fish",
