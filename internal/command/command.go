@@ -4,7 +4,8 @@
 //   - the environment is built here, never inherited; standard input is empty
 //   - a program is named by its absolute path and gets words, never a shell line
 //   - it leads its own process group, which is ended as a whole: SIGTERM, and
-//     after a grace SIGKILL; on linux it also ends when reconcile does
+//     after a grace SIGKILL; on linux it also ends when reconcile does. One that may
+//     ask on the terminal stays in ours, and is ended alone
 //   - it holds the machine lock as long as it lives
 //   - its output is capped, and escaped before anybody sees it
 package command
@@ -29,6 +30,10 @@ type Command struct {
 	Dir     string        // absolute; "" for that of this process
 	Timeout time.Duration // 0 for none
 	Grace   time.Duration // between SIGTERM and SIGKILL; 0 for 5 seconds
+	// Terminal leaves the program in our process group, the one that a terminal listens
+	// to, so that it can open /dev/tty and ask; ^C then reaches it and us. Its standard
+	// input is empty all the same.
+	Terminal bool
 	// Lock is inherited, so that a lock on it lasts until the last child has ended.
 	Lock *os.File
 	// Kill ends the program at once when it is done; nil for never.
@@ -116,6 +121,7 @@ func newProcess(c Command) *process {
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	p.cmd.WaitDelay = pipeDelay
 	p.cmd.SysProcAttr = attributes()
+	p.cmd.SysProcAttr.Setpgid = !c.Terminal
 	if c.Lock != nil {
 		p.cmd.ExtraFiles = []*os.File{c.Lock}
 	}
@@ -142,12 +148,20 @@ func (p *process) run() {
 		return
 	}
 	p.err = p.cmd.Wait()
-	// What the program left running in its group ends with it.
-	p.signal(syscall.SIGKILL)
+	if !p.Terminal {
+		p.signal(syscall.SIGKILL) // what the program left running in its group ends with it
+	}
 	close(p.ended)
 }
 
-func (p *process) signal(s syscall.Signal) { _ = syscall.Kill(-p.cmd.Process.Pid, s) }
+// signal reaches the program and all of its group, unless that is ours.
+func (p *process) signal(s syscall.Signal) {
+	if p.Terminal {
+		_ = p.cmd.Process.Signal(s) // none once it was reaped: its number may be another's
+		return
+	}
+	_ = syscall.Kill(-p.cmd.Process.Pid, s)
+}
 
 // wait returns nil when the program has ended by itself, else why it was ended.
 func (p *process) wait(ctx context.Context) error {

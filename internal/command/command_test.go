@@ -21,6 +21,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "environment":
 		fmt.Println(strings.Join(os.Environ(), "\n"))
+	case "group":
+		fmt.Print(syscall.Getpgrp())
 	case "umask":
 		old := syscall.Umask(0)
 		fmt.Printf("%04o", old)
@@ -200,6 +202,23 @@ func TestTheWholeGroupEnds(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Errorf("the grandchild %d is still there", pid)
+}
+
+// A program that may ask on the terminal stays in the group that the terminal listens
+// to; any other leads its own. Ending it leaves us alone.
+func TestTerminalStaysInOurGroup(t *testing.T) {
+	for terminal, want := range map[bool]bool{false: false, true: true} {
+		r, err := Run(t.Context(), child("group", Command{Terminal: terminal}))
+		if got := string(r.Stdout) == fmt.Sprint(syscall.Getpgrp()); err != nil || got != want {
+			t.Errorf("Terminal: %v: the child's group is %s, ours %d, %v", terminal, r.Stdout, syscall.Getpgrp(), err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Run(ctx, child("stubborn", Command{Terminal: true, Grace: 50 * time.Millisecond, Line: func(string, string) { cancel() }}))
+	var e *Error
+	if !errors.As(err, &e) || e.Signal != syscall.SIGKILL || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %+v", err)
+	}
 }
 
 func TestReplaceGivesExactlyTheEnvironment(t *testing.T) {
