@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"pkg/facts", "pkg/diag"},
 	{"internal/pyenv", "internal/hub"}, // know installed environments and models as facts
 	{"pkg/resources", "pkg/lock", "pkg/nvidia"},
-	{"pkg/generation"},
+	{"pkg/generation", "pkg/rsync"},
 	{"pkg/resources/*", "pkg/probes"},
 	{"pkg/resources/all", "pkg/resources/resourcetest", "pkg/state"},
 	{"pkg/manifest", "pkg/planner"},

@@ -1,0 +1,313 @@
+package rsync
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func far() Far { return Far{User: "root", Host: "203.0.113.7", Port: 40022, Path: "/workspace/p"} }
+
+func TestPrintedFolder(t *testing.T) {
+	push := Transfer{Push: true, Here: "data/processed", Far: far(), Path: "data/processed"}
+	calls := push.Printed()
+	if got, want := strings.Join(calls[0].Words(), " "), "ssh -p 40022 -o ConnectTimeout=15 -o ServerAliveInterval=15 root@203.0.113.7 test -d /workspace/p && mkdir -p /workspace/p/data/processed"; got != want {
+		t.Errorf("first %s\nwant  %s", got, want)
+	}
+	words := calls[1].Args
+	if n := len(words); words[n-2] != "data/processed/" || words[n-1] != "root@203.0.113.7:/workspace/p/data/processed/" {
+		t.Errorf("the folders are %q: each with a slash, which means its contents", words[n-2:])
+	}
+	if words[0] != "-rltz" || slices.Contains(words, "-b") {
+		t.Errorf("a push is %q", words)
+	}
+	pull := Transfer{Here: "adapters", Far: Far{Host: "2001:db8::1", Path: "p"}, Path: "adapters", Replaced: "../.reconcile/x", Secluded: true}
+	words = pull.Printed()[1].Args
+	if n := len(words); words[n-2] != "[2001:db8::1]:p/adapters/" || words[n-1] != "adapters/" || words[0] != "-rlts" || !slices.Contains(words, "--backup-dir=../.reconcile/x") {
+		t.Errorf("a pull is %q", words)
+	}
+	for _, t2 := range []Transfer{push, pull} {
+		for _, c := range append(t2.Printed(), t2.Preview(), t2.Run(Version{})) {
+			for _, w := range c.Args {
+				if strings.Contains(w, "delete") || w == "--inplace" || w == "--partial" || w == "-K" || w == "-L" || w == "-a" {
+					t.Errorf("%s has the word %s", c.Program, w)
+				}
+			}
+		}
+	}
+}
+
+func TestPreviewIsTheRun(t *testing.T) {
+	x := Transfer{Push: true, Here: "d", Far: far(), Path: "d", Checksum: true}
+	preview := slices.DeleteFunc(x.Preview().Args, func(w string) bool { return w == "-n" })
+	run := slices.DeleteFunc(x.Run(Version{}).Args, func(w string) bool { return w == "--progress" })
+	if !slices.Equal(preview, run) {
+		t.Errorf("the preview is\n%q\nthe run is\n%q", preview, run)
+	}
+	if !slices.Contains(x.Run(Version{Flavor: GNU, Major: 3, Minor: 2}).Args, "--info=progress2") {
+		t.Error("rsync 3.2 is not asked for the progress of the whole")
+	}
+}
+
+func TestParseFar(t *testing.T) {
+	for text, want := range map[string]Far{
+		"gpu1:p":                   {Host: "gpu1", Path: "p"},
+		"root@1.2.3.4:/a/b/":       {User: "root", Host: "1.2.3.4", Path: "/a/b"},
+		"u@[2001:db8::1]:/p":       {User: "u", Host: "2001:db8::1", Path: "/p"},
+		"[::1]:p":                  {Host: "::1", Path: "p"},
+		"under_score.example.org:": {Host: "under_score.example.org"},
+	} {
+		got, problem := ParseFar(text, 0)
+		if got != want || (problem != nil) != (want.Path == "") {
+			t.Errorf("%s is %+v, %v; want %+v", text, got, problem, want)
+		}
+	}
+	for text, code := range map[string]string{
+		"gpu1": "sync.host", ":p": "sync.host", "@h:p": "sync.host", "u@:p": "sync.host", "-oProxyCommand=x:p": "sync.host", "u@-x:p": "sync.host", "-u@h:p": "sync.host",
+		"h:-p": "sync.path", "h:~/p": "sync.path", "h:a b": "sync.path", "h:$(x)": "sync.path", "h::module": "sync.path", "rsync://h/p": "sync.path", "h:": "sync.path",
+		"2001:db8::1:p": "sync.path", "[fe80::1%eth0]:p": "sync.host", "[1::2::3]:p": "sync.host", "root@ssh.runpod.io:/p": "sync.proxy", "SSH.runpod.io:p": "sync.proxy", "a@b@c:p": "sync.host",
+	} {
+		if f, problem := ParseFar(text, 0); problem == nil || problem.Code != code {
+			t.Errorf("%s is taken as %+v, %v; want %s", text, f, problem, code)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	good := Transfer{Far: far(), Path: "data/processed", File: "sub/a.jsonl", SSH: SSH{Identity: "/home/me/.ssh/id_ed25519"}}
+	if p := good.Check(); p != nil {
+		t.Fatal(p)
+	}
+	for name, spoil := range map[string]func(*Transfer){
+		"a path of another alphabet": func(x *Transfer) { x.Path = "data/日本" },
+		"a file that leads out":      func(x *Transfer) { x.File = "../a" },
+		"an absolute file":           func(x *Transfer) { x.File = "/etc/passwd" },
+		"a file not in short form":   func(x *Transfer) { x.File = "a/../../b" },
+		"a file with a blank":        func(x *Transfer) { x.File = "a b" },
+		"the folder itself":          func(x *Transfer) { x.File = "." },
+		"a key with a blank":         func(x *Transfer) { x.SSH.Identity = "/home/John Doe/.ssh/id" },
+		"a key that is an option":    func(x *Transfer) { x.SSH.Identity = "-oProxyCommand=x" },
+		"a configuration in quotes":  func(x *Transfer) { x.SSH.Config = "/a'b" },
+		"a place for what was here":  func(x *Transfer) { x.Replaced = "../$(x)" },
+		"a port":                     func(x *Transfer) { x.Far.Port = 70000 },
+	} {
+		x := good
+		spoil(&x)
+		if x.Check() == nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+	six := Transfer{Far: Far{Host: "::1", Path: "p"}, Path: "d"}
+	if six.Check() != nil || six.CheckLocal(Version{Flavor: OpenRsync}) == nil || six.CheckLocal(Version{Flavor: GNU, Major: 3}) != nil {
+		t.Error("openrsync alone cannot reach an address with colons")
+	}
+}
+
+// Recorded outputs of real programs; those of other machines are like them.
+func TestParseVersion(t *testing.T) {
+	for file, want := range map[string]struct {
+		text                   string
+		total, secludes, delay bool
+	}{
+		"gnu-2.6.9": {"rsync 2.6.9", false, false, true}, "gnu-3.1.3": {"rsync 3.1.3", true, true, true},
+		"gnu-3.2.7": {"rsync 3.2.7", true, true, true}, "gnu-3.5.0": {"rsync 3.5.0", true, true, true},
+		"openrsync-29": {"openrsync (protocol 29)", false, false, true}, "openrsync-27": {"openrsync (protocol 27)", false, false, false},
+	} {
+		v := ParseVersion(read(t, "version/"+file+".txt"))
+		if v.String() != want.text || v.ShowsTotal() != want.total || v.Secludes() != want.secludes || v.Delays() != want.delay {
+			t.Errorf("%s is %s: total %v, -s %v, delay %v", file, v, v.ShowsTotal(), v.Secludes(), v.Delays())
+		}
+	}
+	for text, want := range map[string]string{
+		"": "an rsync of an unknown version", "rsync: not here": "an rsync of an unknown version",
+		"rsync  version v3.4.2dev  protocol version 32": "rsync 3.4.2", "Welcome\nrsync  version 3.2  protocol version 31\n": "rsync 3.2.0",
+	} {
+		if got := ParseVersion(text).String(); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+	if got := (Version{}).String(); got != "no rsync" {
+		t.Errorf("none is %q", got)
+	}
+}
+
+// What real programs print while they transfer the same folder, read line by line as
+// command.Run cuts it.
+func TestMeterReadsEveryRsync(t *testing.T) {
+	for _, name := range []string{"gnu-3.5.0", "gnu-3.1.3", "gnu-2.6.9", "openrsync-29"} {
+		m := Meter{Total: strings.HasPrefix(name, "gnu-3")}
+		for _, line := range strings.FieldsFunc(read(t, "output/"+name+".txt"), func(r rune) bool { return r == '\r' || r == '\n' }) {
+			m.Line(line)
+		}
+		slices.SortFunc(m.Changes, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
+		want := []Change{{Path: "a.jsonl", Size: 2}, {Path: "b ünï.jsonl", Size: 2, New: true}, {Path: "d/big.bin", Size: 300000, New: true}, {Path: "in", Size: 7, New: true, Link: true}}
+		if !slices.Equal(m.Changes, want) {
+			t.Errorf("%s: changes %+v", name, m.Changes)
+		}
+		if len(m.Left) != 2 || m.Left[0].Path != "out" || m.Left[1].Path != "pipe" {
+			t.Errorf("%s: left %+v", name, m.Left)
+		}
+		if got := m.Bytes(); got != 300_004 && (name != "openrsync-29" || got != 4) { // the last one is told when it has begun
+			t.Errorf("%s: %d bytes", name, got)
+		}
+	}
+}
+
+func TestParseListed(t *testing.T) {
+	when := time.Date(2026, 11, 27, 6, 16, 27, 0, time.UTC)
+	for line, want := range map[string]Listed{
+		"-rw-r--r--       300000 2026/11/27 06:16:27 big.jsonl":     {"big.jsonl", 300000, when, ""},
+		"-rw-r--r--      300,000 2026/11/27 06:16:27 sub/a b":       {"sub/a b", 300000, when, ""},
+		"lrwxrwxrwx            9 2026/11/27 06:16:27 in -> b.jsonl": {"in", 9, when, "b.jsonl"},
+		"drwxr-xr-x         4096 2026/11/27 06:16:27 sub":           {},
+		"Transfer starting: 6 files":                                {},
+	} {
+		if got, ok := ParseListed(line); got != want || ok != (want.Path != "") {
+			t.Errorf("%q is %+v, %v", line, got, ok)
+		}
+	}
+	for target, want := range map[string]bool{"x": false, "../x": false, "../../x": true, "/x": true, "../..": true, "..": false} {
+		if got := (Listed{Path: "sub/l", Target: target}).LeadsOut(); got != want {
+			t.Errorf("sub/l -> %s leads out: %v", target, got)
+		}
+	}
+	if words := (Transfer{Far: far(), Path: "d", Here: "d"}).List().Args; words[0] != "--list-only" || slices.Contains(words, told[1]) {
+		t.Errorf("the list is asked for by %q", words)
+	}
+}
+
+func TestParseLook(t *testing.T) {
+	s, problem := ParseLook("reconcile-look 1\nsystem Linux\nproject yes\nfolder yes\nsize 12\nrsync yes\nrsync  version 3.2.7  protocol version 31\nmade yes\ndisk /dev/with blank 1000 200 800 20% /\nend\n")
+	want := Seen{System: "Linux", Project: true, Folder: true, Made: true, Size: 12, Rsync: Version{GNU, 3, 2, 7, 31}, Free: 800 << 10}
+	if problem != nil || s != want {
+		t.Errorf("%+v, %v", s, problem)
+	}
+	s, problem = ParseLook("reconcile-look 1\nsystem Linux\nrsync no\n")
+	if problem != nil || s.Rsync.Flavor != Absent || s.Project || s.Size != -1 || s.Free != -1 {
+		t.Errorf("%+v, %v", s, problem)
+	}
+	for _, text := range []string{"", "This account is currently not available.\n", "hello\nreconcile-look 1\nend\n"} {
+		if _, problem := ParseLook(text); problem == nil || problem.Code != "sync.shell" {
+			t.Errorf("%q: %v", text, problem)
+		}
+	}
+	for _, forbidden := range []string{"'", "!", `\`, "\n"} {
+		if strings.Contains(lookScript, forbidden) {
+			t.Errorf("the script holds %q, which not every login shell leaves alone in single quotes", forbidden)
+		}
+	}
+}
+
+// What ssh, rsync and scp print when it does not work, as recorded.
+func TestExplain(t *testing.T) {
+	x := Transfer{Far: far()}
+	for text, want := range map[string]string{
+		"ssh: connect to host 127.0.0.1 port 1: Connection refused":                                                         "sync.refused",
+		"ssh: Could not resolve hostname nope.invalid: Name or service not known":                                           "sync.unreachable",
+		"ssh: Could not resolve hostname nope: nodename nor servname provided, or not known":                                "sync.unreachable",
+		"ssh: connect to host 203.0.113.7 port 22: Connection timed out":                                                    "sync.unreachable",
+		"ssh: connect to host 203.0.113.7 port 22: Operation timed out":                                                     "sync.unreachable",
+		"No ED25519 host key is known for 127.0.0.1 and you have requested strict checking.\nHost key verification failed.": "sync.host-key",
+		"@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.":                               "sync.host-key",
+		"root@203.0.113.7: Permission denied (publickey).":                                                                  "sync.denied",
+		"rsync: [receiver] write failed on \"/x\": No space left on device (28)\nrsync error: error in file IO (code 11)":   "sync.full",
+		"bash: line 1: rsync: command not found\nrsync: connection unexpectedly closed (0 bytes received so far) [sender]":  "sync.no-rsync",
+		"protocol version mismatch -- is your shell clean?":                                                                 "sync.shell",
+		"rsync: connection unexpectedly closed (51 bytes received so far) [sender]":                                         "sync.lost",
+		"client_loop: send disconnect: Broken pipe":                                                                         "sync.lost",
+		"subsystem request failed on channel 0\nscp: Connection closed":                                                     "sync.no-sftp",
+		"rsync: --delay-updates: unknown option":                                                                            "sync.option",
+		"rsync: send_files failed to open \"/x/secret\": Permission denied (13)":                                            "sync.partial",
+		"something else": "sync.partial",
+	} {
+		p := x.Explain("rsync", 23, strings.Split(text, "\n"))
+		if p.Code != want || p.Found == "" || p.Hint == "" || strings.Contains(p.Hint, "%") {
+			t.Errorf("%q is %s: %s, found %q, hint %q; want %s", text, p.Code, p.Summary, p.Found, p.Hint, want)
+		}
+	}
+	if p := x.Explain("rsync", 23, []string{"REMOTE HOST IDENTIFICATION HAS CHANGED"}); !strings.Contains(p.Hint, "ssh-keygen -R '[203.0.113.7]:40022'") || !strings.Contains(p.Hint, "`ssh -p 40022 root@203.0.113.7`") {
+		t.Errorf("the hint is %s", p.Hint)
+	}
+	if p := x.Explain("rsync", 11, []string{"<f+++++++++ 300000 no space left on device.jsonl", "  2,900,000 100%    8.71MB/s    0:00:00 (xfr#4, to-chk=0/5)"}); p.Code != "sync.io" || p.Found != "" {
+		t.Errorf("a disk that is full without a word is %+v", p)
+	}
+	if p := x.Explain("scp", 1, []string{"x"}); p.Code != "sync.failed" || IsPartial("scp", 23) || !IsPartial("rsync", 24) {
+		t.Errorf("scp that fails is %+v", p)
+	}
+}
+
+func read(t testing.TB, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// FuzzParsers feeds foreign text to everything that reads some. Nothing panics, and what
+// is read is within its bounds.
+func FuzzParsers(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*/*.txt")
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(b))
+	}
+	f.Add("reconcile-look 1\nsize 99999999999999999999\ndisk x 9223372036854775807 1%\n")
+	f.Add(`>f+++++++++ 12 \#303\#274\#`)
+	f.Fuzz(func(t *testing.T, text string) {
+		if v := ParseVersion(text); v.Major < 0 || v.Protocol < 0 || v.String() == "" {
+			t.Errorf("version %+v", v)
+		}
+		if s, _ := ParseLook(text); s.Size < -1 || s.Free < -1 {
+			t.Errorf("look %+v", s)
+		}
+		m := Meter{}
+		for line := range strings.Lines(text) {
+			m.Line(strings.TrimSuffix(line, "\n"))
+		}
+		for line := range strings.Lines(text) {
+			if l, ok := ParseListed(strings.TrimSuffix(line, "\n")); ok && (l.Size < 0 || l.Path == "") {
+				t.Errorf("listed %+v", l)
+			}
+		}
+		for _, c := range m.Changes {
+			if c.Size < 0 {
+				t.Errorf("change %+v", c)
+			}
+		}
+		if p := (Transfer{Far: Far{Host: "h", Path: "p"}}).Explain("rsync", 12, strings.Split(text, "\n")); p.Code == "" || p.Summary == "" {
+			t.Errorf("explained as %+v", p)
+		}
+	})
+}
+
+// FuzzParseFar: what is taken is safe for a shell and for programs.
+func FuzzParseFar(f *testing.F) {
+	for _, text := range []string{"root@1.2.3.4:/p", "[::1]:p", "-o:p", "u@h:a b", "h:~", "a@b@c:d", "h::m"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		far, problem := ParseFar(text, 0)
+		if problem != nil {
+			return
+		}
+		if !utf8.ValidString(text) {
+			t.Fatalf("%q is taken", text)
+		}
+		for _, word := range []string{far.Login(), far.word(far.Path), far.Path} {
+			if word == "" || word[0] == '-' || strings.ContainsFunc(word, func(r rune) bool {
+				return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@._-/:[]", r)
+			}) {
+				t.Fatalf("%q becomes the word %q", text, word)
+			}
+		}
+	})
+}
