@@ -111,6 +111,7 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyComm
 		a.initCommand(), a.validateCommand(), a.planCommand(), a.applyCommand(), a.statusCommand(),
 		a.factsCommand(), a.lockCommand(), a.runCommand(), a.generationsCommand(), a.rollbackCommand(),
 		a.gcCommand(), a.verifyCommand(), a.healCommand(), a.doctorCommand(), a.modelsCommand(), a.pathsCommand(),
+		a.syncCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand(),
 		a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand(),
 	)
 	a.completions(root)

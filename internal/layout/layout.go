@@ -116,6 +116,10 @@ func Trash(state string) string { return path.Join(state, "trash") }
 // Kept returns where the contents of replaced files are kept, by their sha256.
 func Kept(state string) string { return path.Join(state, "kept") }
 
+// Replaced returns where the files lie that pulls of an entry of sync have replaced, each
+// pull in a folder of its own.
+func Replaced(state, entry string) string { return path.Join(state, "replaced", entry) }
+
 // Runs returns the folder with one record an apply.
 func Runs(state string) string { return path.Join(state, "runs") }
 

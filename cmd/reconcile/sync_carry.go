@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/report"
+	"github.com/reconcile-ml/reconcile/pkg/rsync"
+)
+
+// carry does the transfer.
+func (s *shipment) carry(ctx context.Context) error {
+	ctx, kill, stop := interruptible(ctx, func() {
+		fmt.Fprintln(s.err, "\nInterrupted: ending the transfer. Once more ends it at once.")
+	})
+	defer stop()
+	began := time.Now()
+	if _, err := s.look(ctx, kill, true); err != nil {
+		return s.ended(err)
+	}
+	if !s.Push {
+		if err := s.makeHere(); err != nil {
+			return err
+		}
+	}
+	result := s.summary()
+	var err error
+	if s.File != "" {
+		result.Files, err = s.carryFile(ctx, kill)
+	} else {
+		err = s.carryFolder(ctx, kill, &result)
+	}
+	result.Seconds = time.Since(began).Seconds()
+	if code, _ := codeOf(err); err != nil && code != exitPartly {
+		return s.ended(err)
+	}
+	if _, gone := os.Stat(s.kept); s.kept != "" && gone == nil {
+		result.Replaced = s.project.hereAs(s.kept)
+	}
+	if !s.json {
+		return errors.Join(report.WriteTransfer(s.out, result, s.report(s.out)), err)
+	}
+	code, problem := codeOf(err)
+	if problem != nil {
+		result.Problem = diag.Problems(problem)[0]
+	}
+	return errors.Join(report.TransferJSON(s.out, result), exit(code))
+}
+
+// makeHere makes the folder that is pulled into, and what reconcile keeps of it.
+func (s *shipment) makeHere() error {
+	if err := s.project.own(s.part); err != nil {
+		return err
+	}
+	if s.File == "" {
+		if real, err := resolve(s.kept); err != nil || !within(s.project.root, real) {
+			return errors.Join(err, &diag.Problem{Code: "sync.leads-out", Summary: "a link leads what reconcile keeps out of the project", Found: real, Hint: "remove it, if it came with a copy of the project"})
+		}
+		if err := os.MkdirAll(s.project.file(s.part), 0o700); err != nil {
+			return err
+		}
+		if err := s.project.ignoreKept(); err != nil {
+			return err
+		}
+	}
+	return os.MkdirAll(s.Here, 0o755)
+}
+
+func (s *shipment) carryFolder(ctx, kill context.Context, result *report.Transfer) error {
+	meter := &rsync.Meter{Total: s.local.ShowsTotal()}
+	bar := report.NewTransferProgress(s.err, s.report(s.err), s.what())
+	if s.quiet || s.json {
+		bar = nil
+	}
+	bar.Start()
+	_, err := s.start(ctx, kill, s.Run(s.local), 0, func(line string) {
+		meter.Line(line)
+		bar.Moved(meter.Bytes(), len(meter.Changes))
+	})
+	bar.Stop()
+	result.Files, result.Left = append(result.Files, meter.Changes...), append(result.Left, meter.Left...)
+	return err
+}
+
+// carryFile copies one file under another name and gives it its own when it is whole.
+func (s *shipment) carryFile(ctx, kill context.Context) ([]rsync.Change, error) {
+	file := s.HereFile()
+	if !s.Push {
+		above, err := resolve(filepath.Dir(file))
+		if folder, ferr := s.folder(); err != nil || ferr != nil || !within(folder, above) {
+			return nil, errors.Join(err, ferr, &diag.Problem{Code: "sync.leads-out", Summary: fmt.Sprintf("a link leads %s out of %s", s.File, s.entry.Path), Hint: "remove the link"})
+		}
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return nil, err
+		}
+		if err := partIsFree(file); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := s.start(ctx, kill, s.Copy(), 0, nil); err != nil {
+		return nil, err
+	}
+	if s.Push {
+		if _, err := s.start(ctx, kill, s.Finish(), lookLimit, nil); err != nil {
+			return nil, err
+		}
+	} else if err := finishHere(file); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	return []rsync.Change{{Path: s.File, Size: info.Size()}}, nil
+}
+
+// finishHere gives a pulled file its name, once it is on the disk.
+func finishHere(file string) error {
+	part, err := os.OpenFile(rsync.Part(file), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(part.Sync(), part.Close()); err != nil {
+		return err
+	}
+	if info, err := os.Lstat(file); err == nil && info.IsDir() {
+		return &diag.Problem{Code: "sync.folder", Summary: file + " is a folder here, and a file over there", Hint: "rename one of them"}
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Rename(rsync.Part(file), file)
+}
+
+// ended says how a transfer ended that did not succeed.
+func (s *shipment) ended(err error) error {
+	if !isInterrupted(err) {
+		return err
+	}
+	return &exitCode{exitInterrupted, &diag.Problem{
+		Code: "sync.interrupted", Summary: s.what() + " was interrupted; no file was cut",
+		Hint: "run the same again: what came so far is used",
+	}}
+}
