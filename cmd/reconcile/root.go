@@ -112,7 +112,6 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyComm
 		a.factsCommand(), a.lockCommand(), a.runCommand(), a.generationsCommand(), a.rollbackCommand(),
 		a.gcCommand(), a.verifyCommand(), a.healCommand(), a.doctorCommand(), a.modelsCommand(), a.pathsCommand(),
 		a.syncCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand(),
-		a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand(),
 	)
 	a.completions(root)
 	return root

@@ -99,7 +99,7 @@ func TestOwn(t *testing.T) {
 	}
 
 	env, _ := m.Select(mac)
-	for _, part := range []string{"environment remote (conda) is for machines with {gpu: nvidia}", "3 folders"} {
+	for _, part := range []string{"environment remote (conda) is for machines with {gpu: nvidia}"} {
 		if notes := strings.Join(m.Notes(mac, env), "\n"); !strings.Contains(notes, part) {
 			t.Errorf("no note says %q: %s", part, notes)
 		}

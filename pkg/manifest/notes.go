@@ -16,9 +16,6 @@ func (m *Manifest) Notes(_ Selection, env *Environment) []string {
 			notes = append(notes, fmt.Sprintf("environment %s: %s", e.Name, e.Note))
 		}
 	}
-	if n := len(m.Sync); n > 0 {
-		notes = append(notes, count(n, "folder is", "folders are")+" declared to travel between machines; this version does not move them yet")
-	}
 	if n := len(m.Moved); n > 0 {
 		notes = append(notes, count(n, "move is", "moves are")+" declared; this version does not carry them out yet")
 	}
