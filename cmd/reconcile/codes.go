@@ -14,6 +14,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/all"
+	"github.com/reconcile-ml/reconcile/pkg/rsync"
 	"github.com/reconcile-ml/reconcile/pkg/state"
 )
 
@@ -30,7 +31,7 @@ func codes() diag.Explanations {
 // TestEveryCodeIsExplained finds a code that none does.
 func packageCodes() []diag.Explanations {
 	list := []diag.Explanations{
-		ownCodes(), manifest.Codes(), lock.Codes(), probes.Codes(), planner.Codes(), apply.Codes(), state.Codes(), resources.Codes(), generation.Codes(),
+		ownCodes(), manifest.Codes(), lock.Codes(), probes.Codes(), planner.Codes(), apply.Codes(), state.Codes(), resources.Codes(), generation.Codes(), rsync.Codes(),
 	}
 	for _, kind := range all.Kinds() {
 		if kind.Codes != nil {
@@ -82,6 +83,7 @@ var areas = []area{
 	{"rollback", "Rollback"},
 	{"run", "Run"},
 	{"facts", "Recorded facts"},
+	{"sync", "Sync"},
 }
 
 // areaOf is the area of a code: what stands before the first dot, "" without one.
@@ -238,6 +240,26 @@ func ownCodes() diag.Explanations {
 		"rollback.damaged": {
 			Means: "The generation has lost or changed files, so it stays out of sight.",
 			Do:    "Name another one, or set the manifest back and run `reconcile apply`.",
+		},
+		"sync.entry": {
+			Means: "The manifest has no entry of that name in sync.",
+			Do:    "`reconcile sync` lists the entries.",
+		},
+		"sync.direction": {
+			Means: "The entry goes the other way. Each goes one way, so that an old copy never goes over what was made since.",
+			Do:    "Use the command of the hint; for both ways make two entries.",
+		},
+		"sync.leads-out": {
+			Means: "A link leads the folder or the file out of the project, to a place that the manifest does not name. Nothing is sent from there or written to it.",
+			Do:    "Remove the link, or name the place: directories of the host, with allow_paths.",
+		},
+		"sync.no-ssh": {
+			Means: "There is no ssh or scp on this machine's search path.",
+			Do:    "Install OpenSSH's client: `apt-get install openssh-client`.",
+		},
+		"sync.interrupted": {
+			Means: "The transfer was interrupted. No file was cut.",
+			Do:    "Run the same again: what came so far is used.",
 		},
 		"run.not-found": {
 			Means: "There is no such program in the environment or on PATH. The exit code is 127, as that of a shell.",

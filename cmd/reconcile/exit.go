@@ -95,6 +95,8 @@ const (
 	readOnly    effect = "Read-only: changes nothing on this machine."
 	writesFiles effect = "Writes the files that it is asked for, and changes nothing else."
 	ofCommands  effect = "The help of each command says whether it changes this machine."
+	movesThere  effect = "Read-only; with --run it changes the other machine, and deletes nothing there."
+	movesHere   effect = "Read-only; with --run it changes this machine, and deletes nothing on either."
 	changes     effect = "Changes this machine."
 	destructive effect = "Destructive: what it removes does not come back."
 )

@@ -14,22 +14,16 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/rsync"
 )
 
-const (
-	movesThere effect = "Read-only; with --run it changes the other machine, and deletes nothing there."
-	movesHere  effect = "Read-only; with --run it changes this machine, and deletes nothing on either."
-)
-
 func (a *app) syncCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "sync",
-		Short: "move data to a GPU machine, and adapters back",
+		Use:     "sync",
+		Example: "  reconcile sync push processed gpu1\n  reconcile sync push processed gpu1 --dry-run\n  reconcile sync pull adapters gpu1 --run",
+		Short:   "move data to a GPU machine, and adapters back",
 		Long: long(`
 Lists what travels between machines, which way, and the machines that the manifest knows.
 
-  reconcile sync push processed gpu1               print the commands; nothing is run
-  reconcile sync push processed gpu1 --dry-run     look at both machines, list what would move
-  reconcile sync push processed gpu1 --run         move it
-  reconcile sync pull adapters gpu1 --run          bring the adapters back
+Without a flag push and pull print the commands and run nothing; --dry-run looks at both
+machines and lists what would move; --run moves it.
 
 Works with GNU rsync from 2.6.9 and the openrsync of macOS. docs/sync.md has the whole workflow.`, readOnly, exitDone, exitError),
 		Args: func(cmd *cobra.Command, args []string) error {

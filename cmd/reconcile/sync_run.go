@@ -44,11 +44,10 @@ func (s *shipment) program(name string) (string, error) {
 			return program, nil
 		}
 	}
-	hint := "install OpenSSH's client: `apt-get install openssh-client`"
 	if name == "rsync" {
-		hint = localRsyncHint
+		return "", &diag.Problem{Code: "sync.no-rsync", Summary: "there is no rsync on this machine's search path", Hint: localRsyncHint}
 	}
-	return "", &diag.Problem{Code: "sync.no-" + name, Summary: "there is no " + name + " on this machine's search path", Hint: hint}
+	return "", &diag.Problem{Code: "sync.no-ssh", Summary: "there is no " + name + " on this machine's search path", Hint: "install OpenSSH's client: `apt-get install openssh-client`"}
 }
 
 // sshVariables are what ssh needs of the environment to find keys and to ask. Nothing
