@@ -143,3 +143,17 @@ func TestSpecifiedStorage(t *testing.T) {
 		t.Errorf("not in the budget: %v; in all %d to %d bytes", asked, low, high)
 	}
 }
+
+// TestModelsTravelNowhere holds that base models are downloaded by each machine: no entry
+// of sync brings them, nor a folder above them.
+func TestModelsTravelNowhere(t *testing.T) {
+	m := own(t)
+	if len(m.Sync) == 0 {
+		t.Fatal("nothing travels")
+	}
+	for _, s := range m.Sync {
+		if s.Path == "." || s.Path == "models" || strings.HasPrefix(s.Path, "models/") {
+			t.Errorf("sync entry %s brings %s", s.Name, s.Path)
+		}
+	}
+}
