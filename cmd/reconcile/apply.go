@@ -70,7 +70,7 @@ func (a *app) converge(ctx context.Context, m *machine, o applyFlags) error {
 			return err
 		}
 		if totals.Blocked == 0 {
-			a.tidy(ctx, m)
+			a.tidy(ctx, m, plan)
 		} else if !a.json {
 			fmt.Fprintln(a.err, "\nNothing was changed: what is blocked has to be put right first.")
 		}
@@ -116,7 +116,7 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 	if blind != nil {
 		return errors.Join(err, blind)
 	}
-	after, blind := a.describe(ctx, now, &w.journal.State)
+	after, blind := a.describe(ctx, now)
 	if blind != nil {
 		return errors.Join(err, blind)
 	}

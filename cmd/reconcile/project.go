@@ -168,6 +168,8 @@ type machine struct {
 	resources []resources.Resource
 	facts     *facts.Facts
 	recorded  bool // facts come from a file, not from this machine
+	before    planner.Before
+	blind     error // why nothing is known of before
 }
 
 // baseKeys are the facts that decide what the manifest asks of a machine.
@@ -191,15 +193,19 @@ func (a *app) look(ctx context.Context, p *project) (*machine, error) {
 		return nil, err
 	}
 	var early *facts.Facts
-	var looking sync.WaitGroup
-	looking.Go(func() { early = p.probe(ctx, environmentKeys(m.env)) })
-	err := m.compile()
+	var looking, remembering sync.WaitGroup
+	remembering.Go(m.recollect)
+	var err error
+	looking.Go(func() { err = m.compile() })
+	remembering.Wait()
+	m.relate()
+	early = p.probe(ctx, environmentKeys(m.env))
 	looking.Wait()
 	if err != nil {
 		return nil, err
 	}
 	m.facts.Merge(early)
-	rest := p.probe(ctx, without(planner.Keys(m.resources), m.facts))
+	rest := p.probe(ctx, without(m.before.Keys(m.resources), m.facts))
 	rest.Merge(m.facts) // the few into the many: these are not held twice
 	m.facts = rest
 	return m, nil
@@ -285,10 +291,10 @@ func unseen(f *facts.Facts, k facts.Key) *diag.Problem {
 // plan compares what the manifest asks with what is known. A plan that would make
 // an earlier generation visible again is made once more if that one is damaged.
 func (m *machine) plan(ctx context.Context) (*planner.Plan, error) {
-	p, err := planner.Make(m.resources, m.facts)
+	p, err := m.before.Make(m.resources, m.facts)
 	for again := !m.recorded; again && err == nil; {
 		if again, err = m.inspectReturning(ctx, p); again && err == nil {
-			p, err = planner.Make(m.resources, m.facts)
+			p, err = m.before.Make(m.resources, m.facts)
 		}
 	}
 	if err != nil {
@@ -300,6 +306,8 @@ func (m *machine) plan(ctx context.Context) (*planner.Plan, error) {
 	p.Notes = m.manifest.Notes(m.selection, m.env)
 	if closed := m.closed(); closed != nil && !m.recorded {
 		p.News = append(p.News, closed.Summary+": "+closed.Hint)
+	} else if note := m.blindNote(); note != "" {
+		p.News = append(p.News, note)
 	}
 	if note := m.leakNote(); note != "" {
 		p.News = append(p.News, note)

@@ -5,11 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/reconcile-ml/reconcile/internal/layout"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/report"
-	"github.com/reconcile-ml/reconcile/pkg/resources"
-	"github.com/reconcile-ml/reconcile/pkg/state"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -27,11 +23,10 @@ and the disk.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
 			if err != nil {
 				return err
 			}
-			memory, err := m.memory()
-			if err != nil {
-				return err
+			if m.blind != nil {
+				return m.blind
 			}
-			now, err := a.describe(cmd.Context(), m, memory)
+			now, err := a.describe(cmd.Context(), m)
 			if err != nil {
 				return err
 			}
@@ -48,33 +43,11 @@ and the disk.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
 	}
 }
 
-// describe puts together what status and summary show of a machine. memory is what
-// earlier applies remember.
-func (a *app) describe(ctx context.Context, m *machine, memory *state.State) (report.Machine, error) {
+// describe puts together what status and summary show of a machine.
+func (a *app) describe(ctx context.Context, m *machine) (report.Machine, error) {
 	plan, err := m.plan(ctx)
 	if err != nil {
 		return report.Machine{}, err
 	}
-	desired := make(map[resources.Addr]*resources.Resource, len(m.resources))
-	for i := range m.resources {
-		desired[m.resources[i].Addr] = &m.resources[i]
-	}
-	applied := func(addr resources.Addr) bool {
-		entry, ok := memory.Entry(addr)
-		return ok && desired[addr] != nil && entry.Spec == resources.Digest(desired[addr].Spec)
-	}
-	return report.Machine{Plan: plan, Resources: m.resources, Facts: m.facts, Applied: applied, Options: a.report(a.out)}, nil
-}
-
-// memory returns what earlier applies of this machine remember; nothing for a
-// recorded machine.
-func (m *machine) memory() (*state.State, error) {
-	here, ok := facts.Find[facts.Project](m.facts, facts.ProjectKey)
-	if !ok || m.recorded {
-		return &state.State{}, nil
-	}
-	if closed := m.closed(); closed != nil {
-		return nil, closed
-	}
-	return state.Read(m.file(layout.Journal(here.State)))
+	return report.Machine{Plan: plan, Resources: m.resources, Facts: m.facts, Options: a.report(a.out)}, nil
 }

@@ -12,10 +12,11 @@ import (
 )
 
 // tidy clears what a killed apply left behind, where there is nothing else to do:
-// it may have been killed after its last change. Where nothing is left, nothing
+// it may have been killed after its last change. It writes what the plan says of the
+// memory alone. Where nothing is left, nothing
 // is locked or written. What cannot be cleared harms nobody and is no error.
-func (a *app) tidy(ctx context.Context, m *machine) {
-	if !m.leftovers() {
+func (a *app) tidy(ctx context.Context, m *machine, plan *planner.Plan) {
+	if !m.leftovers() && plan.Memory.IsEmpty() {
 		return
 	}
 	w, err := a.work(ctx, m.project, applyFlags{})
@@ -24,7 +25,7 @@ func (a *app) tidy(ctx context.Context, m *machine) {
 	}
 	if err == nil {
 		w.options.Events = nil
-		w.apply(&planner.Plan{}) // every apply begins by clearing, and ends with the trash
+		w.apply(&planner.Plan{Memory: plan.Memory}) // every apply begins by clearing, and ends with the trash
 		err = w.close()
 	}
 	if err != nil {
@@ -39,9 +40,11 @@ func (m *machine) leftovers() bool {
 	if !ok {
 		return false
 	}
-	memory, err := m.memory()
-	if err != nil || len(memory.Pending()) > 0 {
-		return err == nil // a journal that cannot be read is for a change to complain of
+	if m.blind != nil {
+		return false // a journal that cannot be read is for a change to complain of
+	}
+	if m.before.State != nil && len(m.before.State.Pending()) > 0 {
+		return true
 	}
 	if len(names(m.file(layout.Trash(here.State)))) > 0 {
 		return true

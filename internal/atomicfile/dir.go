@@ -87,26 +87,9 @@ func (d *Dir) rename(temp, base string) error {
 	return nil
 }
 
-// renameNew renames only if nothing stands at base. Where the file system cannot
-// promise that in one call, it looks first.
+// renameNew renames only if nothing stands at base.
 func (d *Dir) renameNew(temp, base string) error {
-	err := renameExclusive(d.fd(), temp, base)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, unix.EEXIST):
-		return d.fail("create", base, ErrChanged)
-	case !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.ENOTSUP):
-		return d.fail("rename to", base, err)
-	}
-	now, err := d.Look(base)
-	if err != nil {
-		return err
-	}
-	if now.Exists {
-		return d.fail("create", base, ErrChanged)
-	}
-	return d.rename(temp, base)
+	return d.Move(temp, d, base)
 }
 
 // Discard removes a temporary that will not be committed. It is called when

@@ -23,9 +23,10 @@ func flushDevice(dev device) error {
 	return SyncDir(dev.f) // Sync is F_FULLFSYNC on macOS
 }
 
-// renameExclusive renames within a directory unless the new name is taken.
-func renameExclusive(dir int, from, to string) error {
-	return unix.RenameatxNp(dir, from, dir, to, unix.RENAME_EXCL)
+// renameExclusive renames an entry of a directory, to an entry of the same or of
+// another one, unless the new name is taken.
+func renameExclusive(dir int, from string, to int, name string) error {
+	return unix.RenameatxNp(dir, from, to, name, unix.RENAME_EXCL)
 }
 
 // SyncFileSystem makes all that was written to the file system of root durable,

@@ -39,9 +39,10 @@ func flushDevice(dev device) error {
 	return nil
 }
 
-// renameExclusive renames within a directory unless the new name is taken.
-func renameExclusive(dir int, from, to string) error {
-	return unix.Renameat2(dir, from, dir, to, unix.RENAME_NOREPLACE)
+// renameExclusive renames an entry of a directory, to an entry of the same or of
+// another one, unless the new name is taken.
+func renameExclusive(dir int, from string, to int, name string) error {
+	return unix.Renameat2(dir, from, to, name, unix.RENAME_NOREPLACE)
 }
 
 // SyncFileSystem makes all that was written to the file system of root durable,

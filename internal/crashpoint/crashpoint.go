@@ -53,7 +53,7 @@ const (
 
 // steps lists the words of the steps. A test of pkg/apply compares it with
 // resources.StepNames, which this package is too low to see.
-var steps = []string{"make_dir", "write_file", "set_mode", "link", "remove", "fetch", "run", "reuse", "compile", "prove", "seal", "switch"}
+var steps = []string{"make_dir", "write_file", "set_mode", "link", "remove", "move", "fetch", "run", "reuse", "compile", "prove", "seal", "switch"}
 
 // Names lists every place there is, sorted.
 func Names() []string {

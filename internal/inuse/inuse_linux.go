@@ -14,7 +14,7 @@ import (
 
 // Of returns the processes that have an executable, working directory, open file,
 // mapping or argument in dir, which must be absolute with links resolved, or were
-// started in the environment that it is. The arguments count because a program that
+// started in the environment that it is or holds. The arguments count because a program that
 // imports late has nothing of the tree open in between.
 //
 // unseen is how many processes did not let themselves be looked at (those of
@@ -51,8 +51,10 @@ func uses(proc, dir string) (how string, err error) {
 	}
 	if environ, err := os.ReadFile(filepath.Join(proc, "environ")); err == nil {
 		for kv := range bytes.SplitSeq(environ, []byte{0}) {
-			if string(kv) == "VIRTUAL_ENV="+dir {
-				return string(kv), nil
+			for _, variable := range []string{"VIRTUAL_ENV=", "CONDA_PREFIX="} {
+				if place, ok := strings.CutPrefix(string(kv), variable); ok && below(place, dir) {
+					return string(kv), nil
+				}
 			}
 		}
 	}

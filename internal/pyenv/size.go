@@ -12,13 +12,22 @@ import (
 // is not counted; one with several names inside counts once. Blocks that a file
 // system shares between cloned files cannot be told apart and are counted.
 func Own(dir string) (int64, error) {
+	_, bytes, err := Measure(dir)
+	return bytes, err
+}
+
+// Measure is Own with the number of files, directories and links below dir.
+func Measure(dir string) (entries, bytes int64, err error) {
 	type inode struct{ dev, ino uint64 }
 	type linked struct{ names, bytes int64 } // names still to be found
 	shared := map[inode]linked{}
 	var total int64
-	err := filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
+		}
+		if name != dir {
+			entries++
 		}
 		var st unix.Stat_t
 		if err := lstat(name, &st); err != nil {
@@ -42,5 +51,5 @@ func Own(dir string) (int64, error) {
 			total += l.bytes
 		}
 	}
-	return total, err
+	return entries, total, err
 }

@@ -78,10 +78,11 @@ type ItemResult struct {
 	Proof    []ProofPart               `json:"proof,omitempty"` // of an environment that was built, or failed to
 }
 
-// Kept is the content of a file that an apply replaced.
+// Kept is the content of a file that an apply replaced or took away.
 type Kept struct {
 	Path   string       `json:"path"`   // where it stood, as the step names it
 	SHA256 facts.SHA256 `json:"sha256"` // of the content
+	Mode   facts.Mode   `json:"mode"`   // permission bits that the file had
 	Copy   string       `json:"copy"`   // where it lies now, relative to the project
 }
 

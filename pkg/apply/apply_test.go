@@ -61,7 +61,7 @@ func TestReplacedContentIsKept(t *testing.T) {
 	if got := w.read(layout.Kept(part) + "/" + e.Kept.String()); got != "mine" {
 		t.Errorf("kept is %q", got)
 	}
-	want := []Kept{{Path: "a", SHA256: e.Kept, Copy: layout.Kept(part) + "/" + e.Kept.String()}}
+	want := []Kept{{Path: "a", SHA256: e.Kept, Mode: 0o644, Copy: layout.Kept(part) + "/" + e.Kept.String()}}
 	if got := r.Items[0].Kept; !slices.Equal(got, want) {
 		t.Errorf("the result says %v", got)
 	}

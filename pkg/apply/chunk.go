@@ -121,7 +121,7 @@ func (c *chunk) commit(g *group) {
 		}
 		f.staged.temp = ""
 		f.member.mu.Lock()
-		f.member.kept = g.remember(f.member.kept, f.step.Path, f.staged.kept)
+		f.member.kept = g.remember(f.member.kept, f.step.Path, f.staged.kept, f.staged.mode)
 		f.member.mu.Unlock()
 		crashpoint.Step("write_file", crashpoint.After)
 	}

@@ -18,6 +18,7 @@ import (
 // get items and hand back results.
 type engine struct {
 	o       Options
+	memory  planner.Memory
 	items   []planner.Item
 	results []ItemResult
 
@@ -36,7 +37,7 @@ type engine struct {
 func newEngine(plan *planner.Plan, o Options) *engine {
 	n := len(plan.Items)
 	e := &engine{
-		o: o, items: plan.Items, results: make([]ItemResult, n),
+		o: o, memory: plan.Memory, items: plan.Items, results: make([]ItemResult, n),
 		waits: make([]int, n), next: make([][]int, n), taken: make([]bool, n),
 		roots: map[string]*os.Root{},
 	}
@@ -73,6 +74,10 @@ func (e *engine) run(ctx context.Context) {
 		return
 	}
 	defer e.close()
+	if err := e.update(); err != nil {
+		e.failAll(err)
+		return
+	}
 	results := make(chan []finish)
 	running := 0
 	for {

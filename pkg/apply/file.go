@@ -50,17 +50,17 @@ func (t *task) writeFile(s resources.WriteFile) error {
 		dir.Discard(st.temp)
 		return err
 	}
-	t.kept = t.remember(t.kept, s.Path, st.kept)
+	t.kept = t.remember(t.kept, s.Path, st.kept, st.mode)
 	return dir.Sync()
 }
 
 // remember adds the content that a file at name had to those that are kept; the
 // zero digest says that nothing was replaced.
-func (e *engine) remember(kept []Kept, name string, was facts.SHA256) []Kept {
+func (e *engine) remember(kept []Kept, name string, was facts.SHA256, mode facts.Mode) []Kept {
 	if was.IsZero() {
 		return kept
 	}
-	return append(kept, Kept{Path: name, SHA256: was, Copy: path.Join(layout.Kept(e.o.State), was.String())})
+	return append(kept, Kept{Path: name, SHA256: was, Mode: mode, Copy: path.Join(layout.Kept(e.o.State), was.String())})
 }
 
 // staged is a file that is written beside its place.
@@ -68,6 +68,7 @@ type staged struct {
 	temp string            // "" if the file is there already
 	want *atomicfile.Stand // what must still stand there; nil for anything
 	kept facts.SHA256
+	mode facts.Mode // of the file that is replaced
 }
 
 // stage compares what stands at a place with what the plan saw, keeps its
@@ -77,7 +78,7 @@ func (e *engine) stage(dir *atomicfile.Dir, p place, s resources.WriteFile) (sta
 	if err != nil {
 		return staged{}, err
 	}
-	st := staged{want: &was}
+	st := staged{want: &was, mode: facts.Mode(was.Mode.Perm())}
 	if ours(p, e) {
 		st.want = nil
 	} else if st.kept, err = e.keep(dir, p, was, s); errors.Is(err, errSame) {

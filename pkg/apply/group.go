@@ -462,7 +462,12 @@ func (g *group) conclude(ctx context.Context) error {
 		var errs []error
 		var entries []state.Entry
 		for _, m := range done {
-			entries = append(entries, entry(j, m.item, m.change.Action, f, replaced(m.kept)))
+			e := entry(j, m.item, m.change.Action, f, replaced(m.kept))
+			if m.item.From.Kind == "" {
+				entries = append(entries, e)
+			} else {
+				errs = append(errs, g.done(j, m.item, e))
+			}
 		}
 		if len(entries) > 0 {
 			errs = append(errs, j.Done(entries...))

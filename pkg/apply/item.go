@@ -66,7 +66,7 @@ func (e *engine) doItem(ctx context.Context, i int) (finish, error) {
 		return end, e.giveUp(it, err)
 	}
 	end.outcome, end.packages = Done, packages(change)
-	return end, e.record(func(j *state.Journal) error { return j.Done(entry(j, it, change.Action, f, replaced(t.kept))) })
+	return end, e.record(func(j *state.Journal) error { return e.done(j, it, entry(j, it, change.Action, f, replaced(t.kept))) })
 }
 
 // packages is what a change does to the packages of an environment by building
@@ -131,6 +131,8 @@ func (t *task) run(ctx context.Context, s resources.Step) error {
 		return t.link(s)
 	case resources.Remove:
 		return t.remove(s)
+	case resources.Move:
+		return t.move(s)
 	case resources.Fetch:
 		return t.fetch(ctx, s)
 	case resources.Run:
@@ -162,6 +164,8 @@ func stepText(s resources.Step) string {
 		return s.Path
 	case resources.Remove:
 		return s.Path
+	case resources.Move:
+		return s.From + " -> " + s.To
 	case resources.Fetch:
 		return s.Path
 	case resources.Run:
@@ -258,7 +262,7 @@ func sameSteps(a, b []resources.Step) bool {
 	plain := true
 	for i := range a {
 		switch a[i].(type) {
-		case resources.MakeDir, resources.WriteFile, resources.SetMode, resources.Link, resources.Remove:
+		case resources.MakeDir, resources.WriteFile, resources.SetMode, resources.Link, resources.Remove, resources.Move:
 			plain = plain && a[i] == b[i]
 		default:
 			plain = false

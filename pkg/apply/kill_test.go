@@ -3,6 +3,7 @@ package apply
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/state"
 )
@@ -79,11 +81,17 @@ func wantFiles(w *world, goal string) []resources.Resource {
 		wantFile("config/c", goal+" c"), wantLink("current", "data/"+goal), wantLink("data/"+goal, "a"),
 	}
 	if goal == "old" {
-		return append(list, wantDir("private", 0o755), wantDir("going/deep", 0o755), wantFile("going/deep/x", "x"))
+		return append(
+			list, wantDir("private", 0o755), wantDir("going/deep", 0o755), wantFile("going/deep/x", "x"),
+			wantDir("here", 0o755), wantFile("leaving", "leaving"), wantLink("leaving-too", "data/a"),
+		)
 	}
 	return append(
 		list, wantDir("private", 0o700), wantGone("going"),
 		wantDir("fresh", 0o755), wantFile("fresh/f", goal+" f"),
+		wantTaken(state.Left{Path: "leaving", Type: facts.Regular, SHA256: sha256.Sum256([]byte("leaving"))}),
+		wantTaken(state.Left{Path: "leaving-too", Type: facts.Symlink, Target: "data/a"}),
+		wantThere(w, "here", "there"),
 		fetch([]string{"file://" + source}, content, "tool", "tar.gz"),
 		wantMade("made/marker",
 			resources.MakeDir{Path: "made", Mode: 0o755}, resources.SetMode{Path: "made", Mode: 0o750},
@@ -91,6 +99,14 @@ func wantFiles(w *world, goal string) []resources.Resource {
 			resources.Run{Program: os.Args[0], Env: []string{"APPLY_HELPER=touch", "TARGET=" + w.path("made/marker")}},
 		),
 	)
+}
+
+// wantThere is a directory that stands at another place at the old goal.
+func wantThere(w *world, from, to string) resources.Resource {
+	if _, err := os.Lstat(w.path(from)); err != nil {
+		return wantMade(to, resources.MakeDir{Path: to, Mode: 0o755})
+	}
+	return wantMade(to, resources.Move{From: from, To: to, Type: facts.Dir})
 }
 
 func soundFiles(w *world, start, goal string) {

@@ -16,6 +16,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 // problem returns what a user can do about an error of item i.
@@ -171,4 +172,12 @@ func mountPoint(path string) string {
 		path = dir
 	}
 	return path
+}
+
+// otherFileSystem says that a thing cannot be renamed to where it is to be.
+func otherFileSystem(s resources.Move) *diag.Problem {
+	return &diag.Problem{
+		Code: "apply.other-file-system", Summary: fmt.Sprintf("%s cannot become %s: that is another file system", s.From, s.To),
+		Hint: "move it yourself, which copies it: mv " + resources.ShellJoin(s.From, s.To),
+	}
 }

@@ -26,7 +26,10 @@ func (e *engine) record(write func(*state.Journal) error) error {
 
 // intent says what an item is about to do.
 func intent(it *planner.Item, c resources.Change) state.Intent {
-	in := state.Intent{Addr: it.Resource.Addr, Key: it.Resource.Spec.Owns(), Action: c.Action}
+	in := state.Intent{Addr: it.Resource.Addr, Key: it.Resource.Spec.Owns(), Action: c.Action, From: it.From, Protect: it.Resource.Protect}
+	if c.Action != resources.Delete {
+		in.Spec = resources.Digest(it.Resource.Spec)
+	}
 	for _, s := range c.Steps {
 		switch s := s.(type) {
 		case resources.MakeDir:
@@ -39,6 +42,8 @@ func intent(it *planner.Item, c resources.Change) state.Intent {
 			in.Makes, in.Known = append(in.Makes, fetched(s)), true
 		case resources.Remove:
 			in.Makes, in.Known = append(in.Makes, state.Left{Path: s.Path, Type: facts.Absent}), c.Action == resources.Delete
+		case resources.Move: // of a file only the type is known
+			in.Makes, in.Known = append(in.Makes, state.Left{Path: s.From, Type: facts.Absent}, state.Left{Path: s.To, Type: s.Type}), s.Type == facts.Dir
 		case resources.Switch:
 			in.Makes, in.Known = append(in.Makes, state.Left{Path: s.Link, Type: facts.Symlink, Target: switchTarget(s)}), true
 		default: // what such a step leaves cannot be told by looking
@@ -84,17 +89,64 @@ func switchTarget(s resources.Switch) string {
 
 // entry says what an item left behind. It is called while j is held by record.
 func entry(j *state.Journal, it *planner.Item, action resources.Action, f *facts.Facts, kept facts.SHA256) state.Entry {
-	e := state.Entry{Addr: it.Resource.Addr, Key: it.Resource.Spec.Owns(), Ownership: ownership(j, it.Resource.Addr, action), Action: action, Kept: kept, Spec: resources.Digest(it.Resource.Spec)}
-	if p, ok := facts.Find[facts.Path](f, e.Key); ok && p.Type != facts.Absent {
-		e.Left = state.Left{Path: p.Path, Type: p.Type, SHA256: p.SHA256, Target: p.Target}
+	r := it.Resource
+	e := state.Entry{
+		Addr: r.Addr, Key: r.Spec.Owns(), Ownership: ownership(j, r.Addr, it.From, action), Action: action, Kept: kept,
+		Spec: resources.Digest(r.Spec), Left: left(f, r.Spec.Owns()), Protect: r.Protect,
 	}
 	return e
 }
 
+// update writes what the plan says of the memory alone. An entry that has changed
+// since the plan is left as it is.
+func (e *engine) update() error {
+	if e.memory.IsEmpty() {
+		return nil
+	}
+	return e.record(func(j *state.Journal) error {
+		var gone []resources.Addr
+		for _, was := range e.memory.Forget {
+			if now, ok := j.Entry(was.Addr); ok && now == was {
+				gone = append(gone, was.Addr)
+			}
+		}
+		return j.Update(e.memory.Entries, gone)
+	})
+}
+
+// left is what stands there: of an environment, its visible place and generation.
+func left(f *facts.Facts, k facts.Key) state.Left {
+	fact, _, _ := f.Lookup(k)
+	switch is := fact.(type) {
+	case facts.Path:
+		if is.Type != facts.Absent {
+			return state.Left{Path: is.Path, Type: is.Type, SHA256: is.SHA256, Target: is.Target}
+		}
+	case facts.Environment:
+		if is.Current != "" {
+			return state.Left{Path: is.Path, Type: facts.Dir, Target: is.Current}
+		}
+	}
+	return state.Left{}
+}
+
+// done writes that an item is done. What it was at another address is forgotten in
+// the same line; of an environment only when it is gone, since its generations are
+// pruned by themselves.
+func (e *engine) done(j *state.Journal, it *planner.Item, done state.Entry) error {
+	if it.From.Kind == "" || done.Key.Kind != facts.KindPath {
+		return j.Done(done)
+	}
+	return j.Moved(it.From, done)
+}
+
 // ownership never forgets that something was made by us, and never claims what
-// was there before.
-func ownership(j *state.Journal, a resources.Addr, action resources.Action) state.Ownership {
+// was there before. from is the address that the resource had before, if any.
+func ownership(j *state.Journal, a, from resources.Addr, action resources.Action) state.Ownership {
 	before, known := j.Entry(a)
+	if !known && from.Kind != "" {
+		before, known = j.Entry(from)
+	}
 	switch {
 	case action == resources.Create:
 		return state.Created

@@ -80,9 +80,19 @@ func (e *engine) conclude(in state.Intent) error {
 			return err
 		}
 	}
-	done := state.Entry{Addr: in.Addr, Key: in.Key, Ownership: ownership(j, in.Addr, in.Action), Action: in.Action}
-	if in.Key.Kind == facts.KindPath && in.Action != resources.Delete {
+	done := state.Entry{
+		Addr: in.Addr, Key: in.Key, Ownership: ownership(j, in.Addr, in.From, in.Action), Action: in.Action,
+		Spec: in.Spec, Protect: in.Protect,
+	}
+	switch {
+	case in.Action == resources.Delete:
+	case in.Key.Kind == facts.KindPath:
 		done.Left = last
+	case in.Key.Kind == facts.KindEnvironment && last.Type == facts.Symlink:
+		done.Left = state.Left{Path: path.Dir(last.Path), Type: facts.Dir, Target: path.Base(last.Target)}
+	}
+	if in.From.Kind != "" && in.Key.Kind == facts.KindPath {
+		return j.Moved(in.From, done)
 	}
 	return j.Done(done)
 }

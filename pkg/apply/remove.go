@@ -36,6 +36,9 @@ func (t *task) remove(s resources.Remove) error {
 	if err := t.mayRemove(p, info); err != nil {
 		return err
 	}
+	if s.Type != "" {
+		return t.takeAway(p, s)
+	}
 	if err := t.moveToTrash(p); err != nil {
 		return err
 	}

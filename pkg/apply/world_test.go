@@ -118,6 +118,22 @@ func wantGone(p string) resources.Resource {
 	}})
 }
 
+// wantTaken is a path at which nothing is to stand once what was left there is taken
+// away.
+func wantTaken(l state.Left) resources.Resource {
+	k := facts.PathKey(l.Path)
+	return res("taken", l.Path, &spec{owns: k, diff: func(v facts.View) resources.Change {
+		if facts.Get[facts.Path](v, k).Type == facts.Absent {
+			return resources.Change{}
+		}
+		return resources.Change{
+			Action:   resources.Delete,
+			Steps:    []resources.Step{resources.Remove{Path: l.Path, Type: l.Type, SHA256: l.SHA256, Target: l.Target}},
+			Predicts: []facts.Fact{facts.Path{Path: l.Path, Type: facts.Absent}},
+		}
+	}})
+}
+
 // wantMade is a path that exists once steps have run.
 func wantMade(p string, steps ...resources.Step) resources.Resource {
 	k := facts.PathKey(p)

@@ -97,6 +97,18 @@ func (v View) With(predicted *Facts) View {
 	return v
 }
 
+// Assume returns v with more predicted facts, in front of those that it has.
+func (v View) Assume(list ...Fact) View {
+	more := &Facts{}
+	if v.predicted != nil {
+		more.Merge(v.predicted)
+	}
+	for _, fact := range list {
+		more.Set(fact)
+	}
+	return v.With(more)
+}
+
 // lookup returns the fact of a key, what is predicted first.
 func (v View) lookup(k Key) Fact {
 	if v.predicted != nil {
@@ -205,6 +217,10 @@ func decode(k Key, body []byte) (Fact, error) {
 		return into(body, func(*Index) {})
 	case KindPath:
 		return into(body, func(p *Path) { p.Path = k.Name })
+	case KindFolder:
+		return into(body, func(f *Folder) { f.Path = k.Name })
+	case KindTree:
+		return into(body, func(t *Tree) { t.Path = k.Name })
 	case KindDisk:
 		return into(body, func(d *Disk) { d.Path = k.Name })
 	case KindPython:

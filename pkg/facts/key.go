@@ -24,6 +24,8 @@ const (
 	KindToolkit     Kind = "toolkit"     // the CUDA toolkit; one, unnamed
 	KindIndex       Kind = "index"       // where this machine gets packages from; one, unnamed
 	KindPath        Kind = "path"        // a file, directory or link; named by its path
+	KindFolder      Kind = "folder"      // what lies directly in a directory; named by its path
+	KindTree        Kind = "tree"        // how much lies in a directory, and who uses it; named by its path
 	KindDisk        Kind = "disk"        // the file system below a path; named by the path
 	KindPython      Kind = "python"      // the interpreters of one line; named "3.10"
 	KindTool        Kind = "tool"        // a helper program; named "uv"
@@ -74,6 +76,12 @@ var (
 
 // PathKey names a file, directory or link.
 func PathKey(path string) Key { return Key{KindPath, path} }
+
+// FolderKey names what lies directly in a directory.
+func FolderKey(path string) Key { return Key{KindFolder, path} }
+
+// TreeKey names how much lies in a directory, and who uses it.
+func TreeKey(path string) Key { return Key{KindTree, path} }
 
 // DiskKey names the file system that holds path, or will.
 func DiskKey(path string) Key { return Key{KindDisk, path} }

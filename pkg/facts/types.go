@@ -123,6 +123,23 @@ type Path struct {
 	Parent string   `json:"parent,omitempty"` // "" if every parent is a directory or absent; else "file data" or "link data -> /mnt": the first that is not
 }
 
+// Folder is what lies directly in a directory. One that is not there, or is no
+// directory, is empty.
+type Folder struct {
+	Path    string   `json:"-"`
+	Names   []string `json:"names,omitempty"` // sorted; no more than the first 1,000
+	Entries int      `json:"entries"`         // all of them
+}
+
+// Tree is how much lies in a directory, links not followed. One that is not there
+// holds nothing.
+type Tree struct {
+	Path    string   `json:"-"`
+	Entries int64    `json:"entries"`         // files, directories and links
+	Bytes   int64    `json:"bytes"`           // that would become free without it
+	Users   []string `json:"users,omitempty"` // who uses something in it: "process 71 (python)", "this shell"
+}
+
 // Disk is the file system that holds a path, or will once the path exists.
 type Disk struct {
 	Path       string `json:"-"`
@@ -259,6 +276,8 @@ func (Host) Key() Key          { return HostKey }
 func (GPU) Key() Key           { return GPUKey }
 func (Index) Key() Key         { return IndexKey }
 func (p Path) Key() Key        { return PathKey(p.Path) }
+func (f Folder) Key() Key      { return FolderKey(f.Path) }
+func (t Tree) Key() Key        { return TreeKey(t.Path) }
 func (d Disk) Key() Key        { return DiskKey(d.Path) }
 func (p Pythons) Key() Key     { return PythonKey(p.Line) }
 func (t Tool) Key() Key        { return ToolKey(t.Name) }

@@ -17,6 +17,11 @@ import (
 func (d *Desired) build(v facts.View, env facts.Environment, m Maker) resources.Change {
 	name := Name(d.Digest, env)
 	current, exists := env.CurrentGeneration()
+	from := d.Environment
+	if !exists && d.Former != "" {
+		from = d.Former
+		current, _ = facts.Get[facts.Environment](v, facts.EnvironmentKey(from)).CurrentGeneration()
+	}
 	reused := d.reusable(current)
 	fetched := d.without(reused)
 	missing := slices.DeleteFunc(slices.Clone(d.Conda), func(p facts.CondaPackage) bool { return slices.Contains(current.Conda, p) })
@@ -25,7 +30,7 @@ func (d *Desired) build(v facts.View, env facts.Environment, m Maker) resources.
 		Action: resources.Create,
 		Summary: fmt.Sprintf("%s in a new generation: %d to install, %d from generation %s",
 			d.count(), len(fetched)+len(missing), len(reused)+len(d.Conda)-len(missing), current.Name),
-		Steps: d.steps(v, env, g, reused, fetched, m),
+		Steps: d.steps(v, env, g, layout.Generation(d.Project.State, from, current.Name), reused, fetched, m),
 		Need:  need(fetched),
 	}
 	if len(missing) > 0 {
@@ -39,6 +44,10 @@ func (d *Desired) build(v facts.View, env facts.Environment, m Maker) resources.
 	change.Fields, change.Packages = d.differences(current)
 	if exists {
 		change.Action = resources.Update
+	}
+	if from != d.Environment {
+		change.Fields = append(change.Fields, resources.Field{Path: "environment", Actual: from, Desired: d.Environment})
+		change.Summary += "; a generation holds the name of its environment in its paths, so it is built again"
 	}
 	change.Fields = append(change.Fields, resources.Field{Path: "generation", Actual: env.Current, Desired: name})
 	change.Predicts = []facts.Fact{after(env, g)}
@@ -72,8 +81,9 @@ func after(env facts.Environment, g facts.Generation) facts.Environment {
 	return env
 }
 
-// steps are those of a build, in order, and the switch.
-func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation, reused []string, fetched []lock.Dist, m Maker) []resources.Step {
+// steps are those of a build, in order, and the switch. from is the generation that
+// what is reused comes from.
+func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation, from string, reused []string, fetched []lock.Dist, m Maker) []resources.Step {
 	dir := layout.Generation(d.Project.State, d.Environment, g.Name)
 	var steps []resources.Step
 	if slices.Contains(env.Unsealed, g.Name) {
@@ -81,7 +91,6 @@ func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation,
 	}
 	steps = append(steps, m.Create(dir)...)
 	if len(reused) > 0 {
-		from := layout.Generation(d.Project.State, d.Environment, env.Current)
 		steps = append(steps, resources.Reuse{From: from, To: dir, Dists: reused})
 	}
 	if len(fetched) > 0 {

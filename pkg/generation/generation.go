@@ -29,12 +29,15 @@ type Desired struct {
 	Environment string // name of the environment: "local"
 	Type        string // "venv", "conda": layout.EntryLinks
 	Path        string // the visible place: ".venv"
-	Project     facts.Project
-	Digest      string               // of all that decides the content
-	Python      string               // "3.10.13"
-	Base        string               // interpreter it is made from; "" where it brings its own
-	Closure     []lock.Dist          // Python distributions, by name
-	Conda       []facts.CondaPackage // packages of conda, by name
+	// Former is the environment that this one was before it got its name, "" for
+	// none. What has not changed comes from its visible generation.
+	Former  string
+	Project facts.Project
+	Digest  string               // of all that decides the content
+	Python  string               // "3.10.13"
+	Base    string               // interpreter it is made from; "" where it brings its own
+	Closure []lock.Dist          // Python distributions, by name
+	Conda   []facts.CondaPackage // packages of conda, by name
 	// CondaNeed is what getting packages of conda takes; the others are in the cache,
 	// to link to.
 	CondaNeed func(missing []facts.CondaPackage) resources.Need

@@ -7,6 +7,8 @@
 //  3. Walk in that order. A resource whose facts could not be seen is blocked, unless it
 //     has an answer to that (resources.Unseer); else its Diff answers, and what it predicts
 //     is what later ones see.
+//  4. What is remembered and no longer asked for is deleted if we made it and it is
+//     as we left it; else it stays and is named.
 package planner
 
 import (
@@ -14,6 +16,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/state"
 )
 
 // A Plan is every check and every change, in an order in which they can be
@@ -26,6 +29,7 @@ type Plan struct {
 	Items       []Item
 	Unchanged   int // resources that agree
 	Storage     *Storage
+	Memory      Memory
 	Notes       []string // what else a reader should know: environments for other machines, what is not acted on
 	News        []string // notes about this plan on this machine, which are always shown: a mirror that it downloads from
 }
@@ -39,7 +43,24 @@ type Item struct {
 	Change   resources.Change
 	Check    bool  // a requirement: shown first, has no steps
 	After    []int // indices of the items that must be done before, ascending
+	// Drift says that the machine is not as an earlier apply left it, Pending that the
+	// manifest asks for something else than then. Both may hold.
+	Drift, Pending bool
+	// Orphan says that the manifest no longer has this resource. It is deleted, or its
+	// Problem says why it stays.
+	Orphan bool
+	From   resources.Addr // the address that the resource had before, if it moved
 }
+
+// Memory is what apply writes into the state beside what it does: nothing of it
+// changes anything else.
+type Memory struct {
+	Forget  []state.Entry // as they are remembered: gone, or known by another address now
+	Entries []state.Entry // what is remembered from now on
+}
+
+// IsEmpty reports whether there is nothing to write.
+func (m Memory) IsEmpty() bool { return len(m.Forget)+len(m.Entries) == 0 }
 
 // Storage compares the manifest's budget with what will be free after apply.
 type Storage struct {

@@ -28,32 +28,35 @@ func Keys(list []resources.Resource) []facts.Key {
 	return keys
 }
 
-// Make compares the resources with the facts. It returns an error, which holds
-// *diag.Problem values, only if the resources contradict each other: two that
-// own one key, a dependency that does not exist, a cycle. A resource that cannot
-// be done is an item of the plan.
+// Make compares the resources with the facts, without a memory of earlier applies.
+// It returns an error, which holds *diag.Problem values, only if the resources
+// contradict each other: two that own one key, a dependency that does not exist, a
+// cycle. A resource that cannot be done is an item of the plan.
 func Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
-	p := &planning{list: list, facts: f, predicted: &facts.Facts{}}
+	return Before{}.Make(list, f)
+}
+
+// make decides every resource of the list.
+func (p *planning) make() error {
 	if err := p.index(); err != nil {
-		return nil, err
+		return err
 	}
 	g, err := p.graph()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	order, cycle := g.Order()
 	if cycle != nil {
-		return nil, p.cycleProblem(cycle)
+		return p.cycleProblem(cycle)
 	}
-	p.item = make([]int32, len(list))
+	p.item = make([]int32, len(p.list))
 	for i := range p.item {
 		p.item[i] = none
 	}
 	for _, i := range order {
 		p.decide(i, g.After(i))
 	}
-	p.describe()
-	return &p.plan, nil
+	return nil
 }
 
 // none stands for a resource that is no item of the plan, since it agrees.
@@ -67,6 +70,8 @@ type planning struct {
 	unknown   map[facts.Key]int32 // keys that a change leaves unpredicted: its resource
 	owner     map[facts.Key]int32 // the resource that owns a key
 	item      []int32             // the item of the plan that a resource became
+	before    Before
+	from      map[int32]resources.Addr // where resources come from that have a new address
 	plan      Plan
 }
 
@@ -174,6 +179,7 @@ func (p *planning) decide(i int32, after []int32) {
 	_, check := r.Spec.(resources.Requirement)
 	if change.Action == resources.None && change.Problem == nil && !check {
 		p.plan.Unchanged++
+		p.arrived(i)
 		return
 	}
 	if change.Problem != nil {
@@ -185,7 +191,10 @@ func (p *planning) decide(i int32, after []int32) {
 		}
 	}
 	p.predict(i, change)
-	item := Item{Resource: r, Change: change, Check: check}
+	item := Item{Resource: r, Change: change, Check: check, From: p.from[i]}
+	if !check && change.Action != resources.None {
+		item.Drift, item.Pending = p.cause(r)
+	}
 	for _, from := range after {
 		if p.item[from] != none {
 			item.After = append(item.After, int(p.item[from]))
@@ -193,6 +202,21 @@ func (p *planning) decide(i int32, after []int32) {
 	}
 	p.item[i] = int32(len(p.plan.Items))
 	p.plan.Items = append(p.plan.Items, item)
+}
+
+// arrived gives what is remembered of a thing to its new address, where it is and
+// nothing is left to do.
+func (p *planning) arrived(i int32) {
+	from, ok := p.from[i]
+	if !ok {
+		return
+	}
+	e, _ := p.before.State.Entry(from)
+	p.plan.Memory.Forget = append(p.plan.Memory.Forget, e)
+	e.Addr, e.Key = p.list[i].Addr, p.list[i].Spec.Owns()
+	e.Spec, e.Protect = resources.Digest(p.list[i].Spec), p.list[i].Protect
+	e.Left.Path = e.Key.Name
+	p.plan.Memory.Entries = append(p.plan.Memory.Entries, e)
 }
 
 // ask returns the answer of a resource's Diff, or why it cannot be asked: one

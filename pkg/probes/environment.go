@@ -111,6 +111,9 @@ func (p *Prober) currentOf(e *facts.Environment, target string) (current, foreig
 	if filepath.Clean(dir) == p.abs(layout.Environment(p.state(), e.Name)) && generationName(name) {
 		return name, ""
 	}
+	if former := p.Environments[e.Name].Former; former != "" && filepath.Clean(dir) == p.abs(layout.Environment(p.state(), former)) {
+		return "", "" // what it was before it got its name
+	}
 	if within(full, filepath.Join(p.root, layout.Dir)) {
 		return "", "an environment of another machine: its generation is " + target
 	}

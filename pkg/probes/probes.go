@@ -251,6 +251,10 @@ func (p *Prober) look(ctx context.Context, k facts.Key) (facts.Fact, error) {
 	case facts.KindIndex:
 		s, err := p.Index()
 		return s.Fact(), err
+	case facts.KindFolder:
+		return p.folder(k.Name)
+	case facts.KindTree:
+		return p.tree(k.Name)
 	case facts.KindDisk:
 		return p.disk(k.Name)
 	case facts.KindPython:

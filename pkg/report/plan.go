@@ -52,7 +52,7 @@ func (p *page) nothingToDo(plan *planner.Plan) {
 	}
 	agree := plan.Unchanged
 	for i := range plan.Items {
-		if plan.Items[i].Change.Action == resources.None {
+		if plan.Items[i].Change.Action == resources.None && !plan.Items[i].Orphan {
 			agree++
 		}
 	}
@@ -233,7 +233,26 @@ func (p *page) changeLine(item *planner.Item) {
 	} else if name := item.Resource.Spec.Owns().Name; name != item.Resource.Addr.Name && !strings.Contains(said, name) {
 		said = name + " (" + said + ")"
 	}
-	p.hang(2, c, text+" ", item.Resource.Addr.String()+": "+said)
+	name := item.Resource.Addr.String()
+	if item.From.Kind != "" {
+		name += " (was " + item.From.String() + ")"
+	}
+	p.hang(2, c, text+" ", name+": "+said+causeText(item))
+}
+
+// causeText says who changed what is to be changed, the machine or the manifest. What
+// comes is new in the manifest, and what goes has left it, unless it says otherwise.
+func causeText(item *planner.Item) string {
+	quiet := item.Change.Action == resources.Create || item.Change.Action == resources.Blocked || item.Orphan
+	switch {
+	case item.Drift && item.Pending:
+		return " [drift, pending]"
+	case item.Drift:
+		return " [drift]"
+	case item.Pending && !quiet:
+		return " [pending]"
+	}
+	return ""
 }
 
 func (p *page) changeBody(c *resources.Change) {
@@ -369,6 +388,9 @@ func (p *page) destructive(plan *planner.Plan) {
 	for i := range plan.Items {
 		item := &plan.Items[i]
 		name := item.Resource.Addr.String() + " (" + item.Resource.Spec.Owns().Name + ")"
+		if item.Change.Summary != "" {
+			name += ": " + item.Change.Summary
+		}
 		switch item.Change.Action {
 		case resources.Delete:
 			p.hang(0, red, "Deletes ", name)

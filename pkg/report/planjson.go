@@ -28,13 +28,20 @@ type planDocument struct {
 // planItem is one check or change. After holds the indices of the items that
 // come before it.
 type planItem struct {
-	Addr   resources.Addr   `json:"addr"`
-	Owns   string           `json:"owns"`
-	Pos    diag.Pos         `json:"pos,omitzero"`
-	Check  bool             `json:"check,omitempty"`
-	Change resources.Change `json:"change"`
-	Steps  json.RawMessage  `json:"steps,omitempty"`
-	After  []int            `json:"after,omitempty"`
+	Addr  resources.Addr `json:"addr"`
+	Owns  string         `json:"owns"`
+	Pos   diag.Pos       `json:"pos,omitzero"`
+	Check bool           `json:"check,omitempty"`
+	// Drift says that the machine is not as it was left, Pending that the manifest asks
+	// for something else than then, Orphan that it no longer asks for this at all; From
+	// is the address that it had before.
+	Drift   bool             `json:"drift,omitempty"`
+	Pending bool             `json:"pending,omitempty"`
+	Orphan  bool             `json:"orphan,omitempty"`
+	From    resources.Addr   `json:"from,omitzero"`
+	Change  resources.Change `json:"change"`
+	Steps   json.RawMessage  `json:"steps,omitempty"`
+	After   []int            `json:"after,omitempty"`
 }
 
 // PlanJSON writes a plan as one document with format version 1. Steps are
@@ -50,6 +57,7 @@ func PlanJSON(w io.Writer, plan *planner.Plan) error {
 		doc.Items[i] = planItem{
 			Addr: item.Resource.Addr, Owns: item.Resource.Spec.Owns().String(), Pos: item.Resource.Pos,
 			Check: item.Check, Change: item.Change, After: item.After,
+			Drift: item.Drift, Pending: item.Pending, Orphan: item.Orphan, From: item.From,
 		}
 		if len(item.Change.Steps) == 0 {
 			continue

@@ -47,9 +47,6 @@ type Machine struct {
 	Plan      *planner.Plan        // of the machine as it is now
 	Resources []resources.Resource // all that the manifest asks of it
 	Facts     *facts.Facts         // what is known; environments, GPU and disks are shown
-	// Applied reports whether an earlier apply left the resource as the manifest
-	// still asks for it, so that a difference is drift. Nil for no memory.
-	Applied func(resources.Addr) bool
 	Options
 }
 

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
@@ -28,6 +29,10 @@ type Line struct {
 	Action   resources.Action `json:"action,omitempty"` // what apply would do
 	Summary  string           `json:"summary,omitempty"`
 	Problem  *diag.Problem    `json:"problem,omitempty"`
+	Drift    bool             `json:"drift,omitempty"`   // the machine is not as it was left
+	Pending  bool             `json:"pending,omitempty"` // the manifest asks for something else than then
+
+	orphan bool // the manifest no longer has it
 }
 
 // lines returns one line for each resource, in the order of the manifest; what
@@ -59,11 +64,14 @@ func (m Machine) standing(r *resources.Resource, item *planner.Item) Line {
 	}
 	line.Action, line.Problem = item.Change.Action, item.Change.Problem
 	line.Summary = summaryOf(&item.Change)
+	line.Drift, line.Pending, line.orphan = item.Drift, item.Pending, item.Orphan || item.Change.Action == resources.Delete
 	switch {
+	case item.Change.Action == resources.None && item.Orphan:
+		line.Standing = Pending
 	case item.Change.Action == resources.None:
 	case item.Change.Action == resources.Blocked:
 		line.Standing = Failing
-	case m.Applied != nil && m.Applied(r.Addr):
+	case item.Drift && !item.Pending:
 		line.Standing = Drifted
 	default:
 		line.Standing = Pending
@@ -78,6 +86,10 @@ func Status(w io.Writer, m Machine) error {
 	lines := m.lines()
 	if len(lines) > 0 {
 		p.heading("Resources")
+	}
+	if slices.ContainsFunc(lines, func(l Line) bool { return l.Standing != Converged }) {
+		p.line(2, "first column: this machine since the last apply; second: %s since then", m.manifest())
+		p.line(2, "M changed, A new, D gone or to go, ! cannot be done")
 	}
 	width := 0
 	for _, l := range lines {
@@ -123,7 +135,33 @@ func (p *page) statusLine(l Line, width int) {
 		said = mark + " " + string(l.Action) + ": " + said
 	}
 	text += said
-	p.hang(2, c, fmt.Sprintf("%-9s  ", l.Standing), text)
+	p.hang(2, c, l.columns()+"  ", text)
+}
+
+// columns are two letters as those of `git status -s`: what happened on the machine,
+// and what happened in the manifest.
+func (l Line) columns() string {
+	here, there := " ", " "
+	switch {
+	case l.Standing == Failing:
+		return "!!"
+	case l.Standing == Converged:
+		return "  "
+	case l.Drift && l.Action == resources.Create:
+		here = "D"
+	case l.Drift:
+		here = "M"
+	}
+	switch {
+	case l.Drift && !l.Pending:
+	case l.orphan:
+		there = "D"
+	case l.Action == resources.Create && !l.Drift:
+		there = "A"
+	default:
+		there = "M"
+	}
+	return here + there
 }
 
 // standings prints the counts, those of nothing left out.

@@ -10,7 +10,6 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/report"
-	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 // machine is one on which every standing occurs: paths.py drifted, models is
@@ -46,8 +45,11 @@ func machine(o report.Options) report.Machine {
 	}
 	plan.Environment = "local"
 	plan.Items = append(plan.Items, oddItems()[1])
-	applied := func(a resources.Addr) bool { return a.Name == "paths" || a.Name == "adapters" }
-	return report.Machine{Plan: plan, Resources: list, Facts: known, Applied: applied, Options: o}
+	for i := range plan.Items {
+		it := &plan.Items[i]
+		it.Drift, it.Pending = it.Resource.Addr.Name == "paths", it.Resource.Addr.Name != "paths"
+	}
+	return report.Machine{Plan: plan, Resources: list, Facts: known, Options: o}
 }
 
 // trainer is one with an environment of conda and with GPUs.

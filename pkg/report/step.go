@@ -7,6 +7,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/plural"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -78,7 +79,12 @@ func stepText(s resources.Step) string {
 	case resources.Link:
 		return fmt.Sprintf("link %s -> %s", s.Path, s.Target)
 	case resources.Remove:
+		if s.Type == facts.Regular {
+			return "remove " + s.Path + " (what is there is kept)"
+		}
 		return "remove " + s.Path
+	case resources.Move:
+		return fmt.Sprintf("rename %s to %s", s.From, s.To)
 	case resources.Fetch:
 		return fetchText(s)
 	case resources.Run:

@@ -48,8 +48,25 @@ type Link struct {
 
 // Remove moves a file or tree into the trash of this machine on the same file
 // system, and deletes it there without hurry. Nothing there is nothing to do.
+//
+// Type says what must stand there, looked at again in the moment of the removal: a
+// file with the content SHA256, which is kept below .reconcile; a link to Target; a
+// directory, which must be empty. With "" it is a tree of ours below .reconcile,
+// whatever it holds.
 type Remove struct {
-	Path string `json:"path"`
+	Path   string         `json:"path"`
+	Type   facts.PathType `json:"type,omitempty"`
+	SHA256 facts.SHA256   `json:"sha256,omitzero"`
+	Target string         `json:"target,omitempty"`
+}
+
+// Move renames a file, directory or link on its file system, making missing
+// parents. What stands at From must be of a type; anything at To is an error, and
+// so is another file system there: nothing is ever copied.
+type Move struct {
+	From string         `json:"from"`
+	To   string         `json:"to"`
+	Type facts.PathType `json:"type"`
 }
 
 // Fetch gets an archive or file from the first source that delivers it, checks
@@ -157,6 +174,7 @@ func (WriteFile) step() {}
 func (SetMode) step()   {}
 func (Link) step()      {}
 func (Remove) step()    {}
+func (Move) step()      {}
 func (Fetch) step()     {}
 func (Run) step()       {}
 func (Reuse) step()     {}
@@ -179,6 +197,8 @@ func StepName(s Step) string {
 		return "link"
 	case Remove:
 		return "remove"
+	case Move:
+		return "move"
 	case Fetch:
 		return "fetch"
 	case Run:
@@ -199,7 +219,7 @@ func StepName(s Step) string {
 
 // StepNames lists the words of every step there is.
 func StepNames() []string {
-	return []string{"make_dir", "write_file", "set_mode", "link", "remove", "fetch", "run", "reuse", "compile", "prove", "seal", "switch"}
+	return []string{"make_dir", "write_file", "set_mode", "link", "remove", "move", "fetch", "run", "reuse", "compile", "prove", "seal", "switch"}
 }
 
 // MarshalSteps writes steps as a list of objects with one member each, the word
@@ -246,6 +266,8 @@ func unmarshalStep(name string, body []byte) (Step, error) {
 		return decodeStep[Link](body)
 	case "remove":
 		return decodeStep[Remove](body)
+	case "move":
+		return decodeStep[Move](body)
 	case "fetch":
 		return decodeStep[Fetch](body)
 	case "run":

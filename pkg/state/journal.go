@@ -148,6 +148,24 @@ func (j *Journal) Switched(environment, from, to string) error {
 	return j.append(&line{Kind: kindSwitched, Switched: []Switch{{environment, from, to, j.stamp()}}})
 }
 
+// Moved writes that an item is done which was known by another address before, so
+// that no crash can leave both or none. A time that is not set becomes now.
+func (j *Journal) Moved(from resources.Addr, e Entry) error {
+	if e.Time == "" {
+		e.Time = j.stamp()
+	}
+	return j.append(&line{Kind: kindDone, Done: []Entry{e}, Forgotten: []resources.Addr{from}})
+}
+
+// Update writes what is remembered from now on, and what no longer, in one line.
+// Nothing at all writes nothing.
+func (j *Journal) Update(list []Entry, forget []resources.Addr) error {
+	if len(list)+len(forget) == 0 {
+		return nil
+	}
+	return j.append(&line{Kind: kindDone, Done: list, Forgotten: forget})
+}
+
 // Forget writes that resources are no longer managed; nothing else changes.
 func (j *Journal) Forget(list ...resources.Addr) error {
 	return j.append(&line{Kind: kindForgotten, Forgotten: list})

@@ -41,26 +41,27 @@ type Entry struct {
 	Addr      resources.Addr   `json:"addr"`
 	Key       facts.Key        `json:"key"`
 	Ownership Ownership        `json:"ownership"`
-	Action    resources.Action `json:"action,omitempty"` // the last one
-	Spec      facts.SHA256     `json:"spec,omitzero"`    // digest of what was asked for then; see resources.Digest
-	Left      Left             `json:"left,omitzero"`    // what it was when we were done with it
-	Kept      facts.SHA256     `json:"kept,omitzero"`    // content that the last action replaced, below kept/
-	Time      string           `json:"time,omitempty"`   // RFC 3339, for people; decides nothing
+	Action    resources.Action `json:"action,omitempty"`  // the last one
+	Spec      facts.SHA256     `json:"spec,omitzero"`     // digest of what was asked for then; see resources.Digest
+	Left      Left             `json:"left,omitzero"`     // what it was when we were done with it
+	Kept      facts.SHA256     `json:"kept,omitzero"`     // content that the last action replaced, below kept/
+	Protect   bool             `json:"protect,omitempty"` // the manifest said so: never pruned, even when the line is gone
+	Time      string           `json:"time,omitempty"`    // RFC 3339, for people; decides nothing
 }
 
 // Left is what stood at a path when we were done with it.
-type Left struct {
-	Path   string         `json:"path,omitempty"`
-	Type   facts.PathType `json:"type,omitempty"`
-	SHA256 facts.SHA256   `json:"sha256,omitzero"`  // files
-	Target string         `json:"target,omitempty"` // links, as written
-}
+type Left = resources.Left
 
 // An Intent is an item whose steps were about to be run.
 type Intent struct {
 	Addr   resources.Addr   `json:"addr"`
 	Key    facts.Key        `json:"key"`
 	Action resources.Action `json:"action"`
+	// Spec, Protect and From are what its Entry will say: the digest of what is asked
+	// for, whether it is protected, and the address that it had before, if it moved.
+	Spec    facts.SHA256   `json:"spec,omitzero"`
+	Protect bool           `json:"protect,omitempty"`
+	From    resources.Addr `json:"from,omitzero"`
 	// Makes is what will stand once the steps are done, as far as it can be known
 	// before. Known tells whether that is all, so that finding it proves the
 	// steps done.
@@ -94,6 +95,14 @@ func (s *State) Entries() map[resources.Addr]Entry {
 	return maps.Clone(s.entries)
 }
 
+// Len returns how many resources are remembered.
+func (s *State) Len() int { return len(s.entries) }
+
+// Sorted returns what is remembered, by address.
+func (s *State) Sorted() []Entry {
+	return slices.SortedFunc(maps.Values(s.entries), func(a, b Entry) int { return a.Addr.Compare(b.Addr) })
+}
+
 // Entry returns what is remembered of one resource.
 func (s *State) Entry(a resources.Addr) (Entry, bool) {
 	e, ok := s.entries[a]
@@ -125,7 +134,10 @@ func (s *State) fold(l *line) {
 	for _, e := range l.Done {
 		delete(s.pending, e.Addr)
 		if e.Action == resources.Delete {
-			delete(s.entries, e.Addr)
+			// The address may have another thing by now, at another place.
+			if s.entries[e.Addr].Key == e.Key {
+				delete(s.entries, e.Addr)
+			}
 			continue
 		}
 		s.entries[e.Addr] = e

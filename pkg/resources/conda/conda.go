@@ -34,6 +34,8 @@ type Spec struct {
 	Problem   *diag.Problem     `json:"problem,omitempty"` // why there is no closure: the lock is absent or stale
 	generation.Proof
 	Variables []resources.Variable `json:"variables,omitempty"` // set for those who enter
+
+	former string // the environment that this one was before; not part of what is asked for
 }
 
 // Owns is the environment.
@@ -51,6 +53,9 @@ func (s *Spec) Reads() []facts.Key {
 	if s.usesRattler() {
 		keys = append(keys, resources.PythonKeys(resources.HelperLines())...)
 	}
+	if s.former != "" {
+		keys = append(keys, facts.EnvironmentKey(s.former))
+	}
 	return append(keys, s.ProofReads()...)
 }
 
@@ -62,7 +67,7 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	project := facts.Get[facts.Project](v, facts.ProjectKey)
 	host := facts.Get[facts.Host](v, facts.HostKey)
 	d := &generation.Desired{
-		Environment: s.Name, Type: "conda", Path: s.Path, Project: project,
+		Environment: s.Name, Type: "conda", Path: s.Path, Former: s.former, Project: project,
 		Digest: s.Digest(host.Platform), Python: s.python(),
 		Closure: s.Closure, Conda: lock.CondaFacts(s.Packages), CondaNeed: s.need,
 		Proof: s.Proof, Variables: s.Variables,

@@ -26,6 +26,8 @@ type Spec struct {
 	Problem   *diag.Problem `json:"problem,omitempty"` // why there is no closure: the lock is absent or stale
 	generation.Proof
 	Variables []resources.Variable `json:"variables,omitempty"` // set for those who enter
+
+	former string // the environment that this one was before; not part of what is asked for
 }
 
 // Owns is the environment.
@@ -36,6 +38,9 @@ func (s *Spec) Reads() []facts.Key {
 	keys := append(generation.Reads(s.Name, s.Path), facts.PythonKey(s.Python))
 	if s.Installer != "pip" {
 		keys = append(keys, facts.ToolKey("uv"))
+	}
+	if s.former != "" {
+		keys = append(keys, facts.EnvironmentKey(s.former))
 	}
 	return append(keys, s.ProofReads()...)
 }
@@ -104,7 +109,7 @@ func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Maker) {
 	project := facts.Get[facts.Project](v, facts.ProjectKey)
 	base, _ := facts.Get[facts.Pythons](v, facts.PythonKey(s.Python)).Usable()
 	d := &generation.Desired{
-		Environment: s.Name, Type: "venv", Path: s.Path, Project: project,
+		Environment: s.Name, Type: "venv", Path: s.Path, Former: s.former, Project: project,
 		Digest: s.Digest(facts.Get[facts.Host](v, facts.HostKey).Platform, base),
 		Python: base.Version, Base: base.Path, Closure: s.Closure,
 		Proof: s.Proof, Variables: s.Variables,

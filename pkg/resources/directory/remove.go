@@ -1,0 +1,11 @@
+package directory
+
+import "github.com/reconcile-ml/reconcile/pkg/resources"
+
+// Removal takes the directory away once nothing is left in it.
+func (s *Spec) Removal(w resources.Was) resources.Spec { return &resources.RemovePath{Was: w} }
+
+// MovedFrom renames what stood at another place.
+func (s *Spec) MovedFrom(w resources.Was) resources.Spec {
+	return &resources.MovePath{Spec: s, From: w}
+}
