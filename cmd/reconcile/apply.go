@@ -49,6 +49,7 @@ type applyFlags struct {
 	noLock      bool // go on where the file system does not keep locks
 	jobs        int
 	detail      bool
+	word        string // what the run is called where it is no apply: "Destroy"
 }
 
 func (o *applyFlags) register(cmd *cobra.Command) {
@@ -64,6 +65,11 @@ func (a *app) converge(ctx context.Context, m *machine, o applyFlags) error {
 	if err != nil {
 		return err
 	}
+	return a.confirm(ctx, m, plan, o)
+}
+
+// confirm shows a plan, asks, applies and sums up.
+func (a *app) confirm(ctx context.Context, m *machine, plan *planner.Plan, o applyFlags) error {
 	totals := plan.Totals()
 	if totals.Blocked > 0 || totals.Changes() == 0 {
 		if err := a.showPlan(m, plan, o.detail); err != nil {
@@ -120,6 +126,7 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 	if blind != nil {
 		return errors.Join(err, blind)
 	}
+	after.Word = o.word
 	if a.json {
 		err = errors.Join(err, report.SummaryJSON(a.out, result, after))
 	} else {
@@ -128,8 +135,10 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 	if note := now.shellNote(); note != "" {
 		_ = say(a.err, "Note: %s.", note)
 	}
-	if lost := w.remember(result, after); lost != nil {
-		_ = say(a.err, "The record of this run could not be kept: %v", lost)
+	if o.word != undoing { // the last apply stays the last: what it did is undone
+		if lost := w.remember(result, after); lost != nil {
+			_ = say(a.err, "The record of this run could not be kept: %v", lost)
+		}
 	}
 	if err != nil {
 		return &exitCode{max(exitError, resultCode(result)), err}

@@ -35,7 +35,8 @@ type app struct {
 	quiet    bool
 	verbose  bool
 
-	started bool // a command began: errors from here on are not wrong usage
+	against string // what a plan is compared with, where that is not the manifest
+	started bool   // a command began: errors from here on are not wrong usage
 }
 
 // run is the program: it parses words, runs one command and returns the exit
@@ -112,6 +113,7 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyComm
 		a.factsCommand(), a.lockCommand(), a.runCommand(), a.generationsCommand(), a.rollbackCommand(),
 		a.gcCommand(), a.verifyCommand(), a.healCommand(), a.doctorCommand(), a.modelsCommand(), a.pathsCommand(),
 		a.syncCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand(),
+		a.stateCommand(), a.adoptCommand(), a.undoCommand(), a.destroyCommand(),
 	)
 	a.completions(root)
 	return root
@@ -119,7 +121,7 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyComm
 
 // report returns how to print to w: its width and whether it takes colour.
 func (a *app) report(w io.Writer) report.Options {
-	o := report.Options{Verbose: a.verbose, Manifest: cmp.Or(a.manifest, defaultManifest)}
+	o := report.Options{Verbose: a.verbose, Manifest: cmp.Or(a.against, a.manifest, defaultManifest)}
 	file, ok := w.(interface{ Fd() uintptr })
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return o

@@ -80,3 +80,16 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	}
 	return nil
 }
+
+// words takes at least least and at most most words; 0 for any number.
+func words(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usage("%s needs %s; `%s --help` tells more", cmd.CommandPath(), what, cmd.CommandPath())
+		case most > 0 && len(args) > most:
+			return usage("%s takes %s, and got %q too; `%s --help` tells more", cmd.CommandPath(), what, args[most], cmd.CommandPath())
+		}
+		return nil
+	}
+}

@@ -85,7 +85,7 @@ func (r *Removal) Diff(v facts.View) resources.Change {
 	if len(parts) == 0 {
 		return resources.Change{}
 	}
-	change.Summary = strings.Join(parts, " and ") + ", no longer in the manifest"
+	change.Summary = strings.Join(parts, " and ") + ", " + r.Why()
 	return change
 }
 

@@ -23,6 +23,8 @@ type Before struct {
 	Claimed map[resources.Addr]bool
 	Places  map[string]bool
 	Moves   []Move
+	// Reason says why what nothing asks for is to go; "" for that it left the manifest.
+	Reason string
 	// New returns an empty body of a kind, nil for one that is not known.
 	New func(kind string) resources.Spec
 }
@@ -57,6 +59,17 @@ func (b Before) Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
 	}
 	p.plan.Memory = pre.memory
 	p.prune(pre.orphans)
+	p.describe()
+	return &p.plan, nil
+}
+
+// Only compares the resources with the facts, and looks at the memory for the cause
+// of a change alone: nothing is pruned or moved.
+func (b Before) Only(list []resources.Resource, f *facts.Facts) (*Plan, error) {
+	p := &planning{list: list, facts: f, predicted: &facts.Facts{}, before: b}
+	if err := p.make(); err != nil {
+		return nil, err
+	}
 	p.describe()
 	return &p.plan, nil
 }
@@ -195,7 +208,7 @@ func (pre *prepared) add(b Before, e state.Entry, w resources.Was, now int32) {
 	if !ok {
 		return // tools and interpreters, which other environments and machines may use
 	}
-	w.Addr, w.Left, w.State = e.Addr, e.Left, b.Part
+	w.Addr, w.Left, w.State, w.Reason = e.Addr, e.Left, b.Part, b.Reason
 	pre.orphans = append(pre.orphans, orphan{
 		resource: resources.Resource{Addr: e.Addr, Protect: e.Protect, Spec: remover.Removal(w)}, entry: e, was: w, now: now,
 	})

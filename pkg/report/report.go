@@ -47,6 +47,9 @@ type Machine struct {
 	Plan      *planner.Plan        // of the machine as it is now
 	Resources []resources.Resource // all that the manifest asks of it
 	Facts     *facts.Facts         // what is known; environments, GPU and disks are shown
+	// Word is what the run was called that is summed up, where it was no apply and the
+	// manifest was not its aim: "Destroy". "" for "Apply".
+	Word string
 	Options
 }
 

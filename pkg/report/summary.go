@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path"
@@ -22,7 +23,9 @@ const mostKept = 20
 func Summary(w io.Writer, r *apply.Result, after Machine) error {
 	p := newPage(w, after.Options)
 	for _, e := range after.installed().Environments {
-		p.environment(e, p.listing(r, e.Name))
+		if after.Word == "" {
+			p.environment(e, p.listing(r, e.Name))
+		}
 	}
 	p.kept(r)
 	p.unproved(r)
@@ -57,7 +60,11 @@ func (p *page) kept(r *apply.Result) {
 				continue
 			}
 			back := Command([]string{"cp", k.Copy, operand(k.Path)})
-			p.raw("Replaced " + Escape(k.Path) + "; its old content comes back with: " + back + "\n")
+			verb := "Replaced "
+			if r.Items[i].Action == resources.Delete {
+				verb = "Removed "
+			}
+			p.raw(verb + Escape(k.Path) + "; its old content comes back with: " + back + "\n")
 		}
 	}
 	if n > mostKept {
@@ -200,9 +207,10 @@ func (p *page) recap(r *apply.Result, after Machine) {
 	}
 	switch {
 	case r.Interrupted:
-		p.line(0, "Interrupted: what was done stays done; `reconcile apply` goes on from there.")
+		p.line(0, "Interrupted: what was done stays done; `reconcile %s` goes on from there.", strings.ToLower(cmp.Or(after.Word, "apply")))
 	case t.Failed > 0:
-		p.line(0, "What was done stays done; mend what failed and run `reconcile apply` again.")
+		p.line(0, "What was done stays done; mend what failed and run `reconcile %s` again.", strings.ToLower(cmp.Or(after.Word, "apply")))
+	case after.Word != "":
 	case left > 0:
 		p.line(0, "The machine still differs in %s; `reconcile plan` shows them.", plural.Count(left, "resource"))
 	}
@@ -210,7 +218,7 @@ func (p *page) recap(r *apply.Result, after Machine) {
 	if t.Failed+t.Skipped+t.Interrupted > 0 {
 		c = red
 	}
-	p.last(c, "Apply: ", strings.Join(parts, ", ")+" in "+duration(r.Elapsed)+".")
+	p.last(c, cmp.Or(after.Word, "Apply")+": ", strings.Join(parts, ", ")+" in "+duration(r.Elapsed)+".")
 }
 
 // itemResult is apply.ItemResult with seconds in place of nanoseconds.

@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -41,6 +42,8 @@ type Was struct {
 	Addr Addr      `json:"addr"`
 	Key  facts.Key `json:"key"`
 	Left Left      `json:"left"`
+	// Reason says why it is to go; "" for that it left the manifest.
+	Reason string `json:"reason,omitempty"`
 	// State is the part of .reconcile that belongs to this machine.
 	State string `json:"state,omitempty"`
 	// Inside are paths directly in Left.Path that are taken away before it.
@@ -65,10 +68,13 @@ type Remover interface {
 func (w Was) Stay(code, why string) Change {
 	return Change{Problem: &diag.Problem{
 		Code: code, Severity: diag.Warn, Addr: w.Addr.String(),
-		Summary: "no longer in the manifest, and " + why + ", so it stays: " + w.Left.Path,
+		Summary: w.Why() + ", and " + why + ", so it stays: " + w.Left.Path,
 		Hint:    fmt.Sprintf("move it away or remove it yourself; `reconcile state forget %s` stops this line", ShellQuote(w.Addr.String())),
 	}}
 }
+
+// Why says why the thing is to go.
+func (w Was) Why() string { return cmp.Or(w.Reason, "no longer in the manifest") }
 
 // RemovePath wants nothing at one path: a file, a link or a directory that is as
 // it was left.
@@ -111,7 +117,7 @@ func (s *RemovePath) Diff(v facts.View) Change {
 	}
 	return Change{
 		Action:   Delete,
-		Summary:  what + ", no longer in the manifest",
+		Summary:  what + ", " + s.Why(),
 		Steps:    []Step{Remove{Path: s.Left.Path, Type: s.Left.Type, SHA256: s.Left.SHA256, Target: s.Left.Target}},
 		Predicts: []facts.Fact{facts.Path{Path: s.Left.Path, Type: facts.Absent}},
 	}
@@ -164,4 +170,31 @@ func listed(names []string, total int) string {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
+}
+
+// RemoveOwn wants nothing in a folder below .reconcile that is all ours, such as a
+// cache. While a process uses something in it, it stays.
+type RemoveOwn struct{ Was }
+
+// Owns is the tree.
+func (s *RemoveOwn) Owns() facts.Key { return facts.TreeKey(s.Left.Path) }
+
+// Reads is the tree.
+func (s *RemoveOwn) Reads() []facts.Key { return []facts.Key{s.Owns()} }
+
+// Diff removes the whole folder.
+func (s *RemoveOwn) Diff(v facts.View) Change {
+	tree := facts.Get[facts.Tree](v, s.Owns())
+	switch {
+	case tree.Entries == 0:
+		return Change{}
+	case len(tree.Users) > 0:
+		return s.Stay("prune.used", "it is used by "+listed(tree.Users, 0))
+	}
+	return Change{
+		Action:   Delete,
+		Summary:  fmt.Sprintf("%s, %s, %s", plural.Count(int(tree.Entries), "file"), bytesize.Format(tree.Bytes), s.Why()),
+		Steps:    []Step{Remove{Path: s.Left.Path}},
+		Predicts: []facts.Fact{facts.Tree{Path: s.Left.Path}},
+	}
 }

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/report"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/state"
+)
+
+func (a *app) adoptCommand() *cobra.Command {
+	var o applyFlags
+	cmd := &cobra.Command{
+		Use:   "adopt ADDR...",
+		Short: "take over what is there already; changes the memory alone",
+		Long: long(`
+Remembers that what stands there belongs to the resource of the manifest from now on. What
+agrees stays as it is. What differs may be changed by the next apply, which shows the
+difference and keeps the old content of a file. What was adopted is never pruned. An
+environment that reconcile did not make, and a thing of another type, cannot be adopted.`,
+			changes, exitDone, exitError, exitLocked),
+		Args: words(1, 0, "addresses of resources of the manifest"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			addrs, err := addresses(args)
+			if err != nil {
+				return err
+			}
+			m, err := a.survey(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.adopt(cmd.Context(), m, addrs, o)
+		},
+	}
+	cmd.Flags().DurationVar(&o.lockTimeout, "lock-timeout", 0, "wait so long for another run to end")
+	return cmd
+}
+
+// An adoption is what became of one resource, as adopt prints it as JSON.
+type adoption struct {
+	Addr    resources.Addr `json:"addr"`
+	Agrees  bool           `json:"agrees"`  // with the manifest; else the next apply changes it
+	Changed bool           `json:"changed"` // it was not ours before
+}
+
+// adopt writes entries for what stands there.
+func (a *app) adopt(ctx context.Context, m *machine, addrs []resources.Addr, o applyFlags) error {
+	plan, err := m.plan(ctx)
+	if err != nil {
+		return err
+	}
+	var problems diag.List
+	var entries []state.Entry
+	list := []adoption{}
+	for _, addr := range addrs {
+		e, agrees, p := m.adoptable(plan, addr)
+		if p != nil {
+			problems.Add(p)
+			continue
+		}
+		was, known := m.entry(addr)
+		owned := known && was.Ownership != state.Observed
+		if !owned {
+			entries = append(entries, e)
+		}
+		list = append(list, adoption{addr, agrees, !owned})
+	}
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		w, err := a.work(ctx, m.project, o)
+		if err != nil {
+			return err
+		}
+		defer w.close()
+		if err := w.journal.Done(entries...); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		return report.JSON(a.out, map[string]any{"version": 1, "adopted": list})
+	}
+	for _, one := range list {
+		text := "%s is adopted; it agrees with the manifest."
+		switch {
+		case !one.Changed:
+			text = "%s is managed already."
+		case !one.Agrees:
+			text = "%s is adopted as it stands; `reconcile plan` shows what the next apply changes."
+		}
+		if err := say(a.out, text, one.Addr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry returns what is remembered of a resource.
+func (m *machine) entry(addr resources.Addr) (state.Entry, bool) {
+	if m.before.State == nil {
+		return state.Entry{}, false
+	}
+	return m.before.State.Entry(addr)
+}
+
+// adoptable returns the entry for what stands at a resource, and whether that agrees
+// with the manifest, or why it cannot be adopted.
+func (m *machine) adoptable(plan *planner.Plan, addr resources.Addr) (e state.Entry, agrees bool, p *diag.Problem) {
+	problem := func(code, summary, hint string) (state.Entry, bool, *diag.Problem) {
+		return e, false, &diag.Problem{Code: code, Addr: addr.String(), Summary: summary, Hint: hint}
+	}
+	r := m.resource(addr)
+	if r == nil {
+		return problem("adopt.unknown", fmt.Sprintf("the manifest does not ask for %s on this machine", addr), "`reconcile status` lists what it asks for")
+	}
+	if _, check := r.Spec.(resources.Requirement); check {
+		return problem("adopt.check", fmt.Sprintf("%s is a check, and manages nothing", addr), "adopt a directory, file, link or environment")
+	}
+	action := resources.None
+	for i := range plan.Items {
+		if it := &plan.Items[i]; it.Resource.Addr == addr && !it.Orphan {
+			if action = it.Change.Action; it.Change.Problem != nil && action == resources.Blocked {
+				return e, false, it.Change.Problem
+			}
+		}
+	}
+	left, there := leftOf(m.facts, r.Spec.Owns())
+	if !there {
+		return problem("adopt.absent", fmt.Sprintf("nothing stands at %s", r.Spec.Owns().Name), "`reconcile apply` makes it; there is nothing to adopt")
+	}
+	e = state.Entry{Addr: addr, Key: r.Spec.Owns(), Ownership: state.Adopted, Left: left, Protect: r.Protect}
+	if action == resources.None {
+		e.Spec = resources.Digest(r.Spec) // else what is asked for was never done, and is pending
+	}
+	return e, action == resources.None, nil
+}
+
+// resource returns what the manifest asks for by an address, nil for nothing.
+func (m *machine) resource(addr resources.Addr) *resources.Resource {
+	for i := range m.resources {
+		if m.resources[i].Addr == addr {
+			return &m.resources[i]
+		}
+	}
+	return nil
+}
+
+// leftOf returns what stands at a key, and whether anything does.
+func leftOf(f *facts.Facts, k facts.Key) (state.Left, bool) {
+	fact, _, _ := f.Lookup(k)
+	switch is := fact.(type) {
+	case facts.Path:
+		return state.Left{Path: is.Path, Type: is.Type, SHA256: is.SHA256, Target: is.Target}, is.Type != facts.Absent
+	case facts.Environment:
+		return state.Left{Path: is.Path, Type: facts.Dir, Target: is.Current}, is.Current != ""
+	}
+	return state.Left{}, false
+}
