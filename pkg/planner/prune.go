@@ -90,16 +90,11 @@ func (p *planning) fate(o *orphan, holds map[string]string) resources.Change {
 	return change
 }
 
-// holders says of each orphaned directory which resource lies in it, if any.
+// holders says of the place of each orphan which resource lies in it, if any.
 func (p *planning) holders(orphans []orphan) map[string]string {
 	holds := map[string]string{}
 	for i := range orphans {
-		if orphans[i].was.Left.Type == facts.Dir {
-			holds[orphans[i].was.Left.Path] = ""
-		}
-	}
-	if len(holds) == 0 {
-		return holds
+		holds[orphans[i].was.Left.Path] = ""
 	}
 	for i := range p.list {
 		at := ""

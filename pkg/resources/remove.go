@@ -68,7 +68,7 @@ type Remover interface {
 func (w Was) Stay(code, why string) Change {
 	return Change{Problem: &diag.Problem{
 		Code: code, Severity: diag.Warn, Addr: w.Addr.String(),
-		Summary: w.Why() + ", and " + why + ", so it stays: " + w.Left.Path,
+		Summary: w.Why() + ", and " + why + ", so it stays: " + cmp.Or(w.Left.Path, w.Key.Name),
 		Hint:    fmt.Sprintf("move it away or remove it yourself; `reconcile state forget %s` stops this line", ShellQuote(w.Addr.String())),
 	}}
 }

@@ -8,3 +8,5 @@ import (
 )
 
 func TestCases(t *testing.T) { resourcetest.Run(t, link.Kind) }
+
+func TestRemovals(t *testing.T) { resourcetest.Removals(t, link.Kind) }

@@ -8,3 +8,5 @@ import (
 )
 
 func TestCases(t *testing.T) { resourcetest.Run(t, venv.Kind) }
+
+func TestRemovals(t *testing.T) { resourcetest.Removals(t, venv.Kind) }

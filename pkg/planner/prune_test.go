@@ -1,0 +1,233 @@
+package planner_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/all"
+	"github.com/reconcile-ml/reconcile/pkg/resources/directory"
+	"github.com/reconcile-ml/reconcile/pkg/resources/file"
+	"github.com/reconcile-ml/reconcile/pkg/resources/link"
+	"github.com/reconcile-ml/reconcile/pkg/state"
+)
+
+// places are few, so that what is drawn for them meets.
+var places = []string{"a", "b", "a/a", "a/b", "b/a", "a/a/a", "a/a/b", "b/a/b"}
+
+func digest(text string) facts.SHA256 { return sha256.Sum256([]byte(text)) }
+
+// machine is what stands at each path; absent ones are left out.
+type machine map[string]facts.Path
+
+// drawMachine puts something at some of the places, below directories alone.
+func drawMachine(t *rapid.T) machine {
+	m := machine{}
+	for _, at := range places {
+		if up := path.Dir(at); up != "." && m[up].Type != facts.Dir {
+			continue
+		}
+		switch rapid.SampledFrom([]string{"", "file", "dir", "dir", "link"}).Draw(t, "stands at "+at) {
+		case "file":
+			m[at] = facts.Path{Path: at, Type: facts.Regular, Mode: 0o644, Size: 1, SHA256: digest(rapid.SampledFrom([]string{"x", "y"}).Draw(t, "content of "+at))}
+		case "dir":
+			m[at] = facts.Path{Path: at, Type: facts.Dir, Mode: 0o755}
+		case "link":
+			m[at] = facts.Path{Path: at, Type: facts.Symlink, Target: rapid.SampledFrom([]string{"x", "y"}).Draw(t, "target of "+at)}
+		}
+	}
+	return m
+}
+
+// facts is all that can be known of the machine. Some keys cannot be looked at.
+func (m machine) facts(t *rapid.T) *facts.Facts {
+	f := &facts.Facts{}
+	for _, at := range places {
+		if p, ok := m[at]; ok {
+			f.Set(p)
+		} else {
+			f.Set(facts.Path{Path: at, Type: facts.Absent})
+		}
+		names := m.names(at)
+		f.Set(facts.Folder{Path: at, Names: names, Entries: len(names)})
+		if t != nil && rapid.IntRange(0, 20).Draw(t, "seen "+at) == 0 {
+			f.Fail(facts.PathKey(at), "permission denied")
+		}
+	}
+	return f
+}
+
+func (m machine) names(dir string) []string {
+	var names []string
+	for _, at := range places {
+		if _, ok := m[at]; ok && path.Dir(at) == dir {
+			names = append(names, path.Base(at))
+		}
+	}
+	return names
+}
+
+// drawList draws what a manifest asks for.
+func drawList(t *rapid.T) []resources.Resource {
+	var list []resources.Resource
+	for _, at := range places {
+		r := resources.Resource{Addr: resources.Addr{Name: at}}
+		switch rapid.SampledFrom([]string{"", "", "file", "directory", "link"}).Draw(t, "asks at "+at) {
+		case "":
+			continue
+		case "file":
+			r.Addr.Kind, r.Spec = "file", &file.Spec{Path: at, Content: "x"}
+		case "directory":
+			r.Addr.Kind, r.Spec = "directory", &directory.Spec{Path: at}
+		case "link":
+			r.Addr.Kind, r.Spec = "link", &link.Spec{Path: at, Target: "x"}
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+// drawState writes a journal that remembers something of some places, right or wrong,
+// and reads it.
+func drawState(t *rapid.T, dir string) *state.State {
+	name := filepath.Join(dir, "state.jsonl")
+	j, err := state.Open(name, func() time.Time { return time.Unix(0, 0) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []state.Entry
+	for _, at := range places {
+		e := state.Entry{Addr: resources.Addr{Name: at}, Key: facts.PathKey(at), Left: state.Left{Path: at}}
+		switch rapid.SampledFrom([]string{"", "file", "directory", "link"}).Draw(t, "remembers at "+at) {
+		case "":
+			continue
+		case "file":
+			e.Addr.Kind, e.Left.Type, e.Left.SHA256 = "file", facts.Regular, digest("x")
+		case "directory":
+			e.Addr.Kind, e.Left.Type = "directory", facts.Dir
+		case "link":
+			e.Addr.Kind, e.Left.Type, e.Left.Target = "link", facts.Symlink, "x"
+		}
+		e.Ownership = rapid.SampledFrom([]state.Ownership{state.Created, state.Created, state.Created, state.Adopted, state.Observed}).Draw(t, "owner of "+at)
+		e.Protect = rapid.IntRange(0, 6).Draw(t, "protects "+at) == 0
+		if rapid.IntRange(0, 4).Draw(t, "wanders "+at) == 0 {
+			e.Addr.Name = "other-" + strings.ReplaceAll(at, "/", "-") // an address that no manifest has
+		}
+		list = append(list, e)
+	}
+	if err := j.Done(list...); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := state.Read(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func body(kind string) resources.Spec {
+	k, _ := all.Find(kind)
+	return k.New()
+}
+
+// TestPruneRemovesOnlyWhatIsOurs draws manifests, memories and machines: whatever they
+// are, a plan deletes only what the memory calls created, not protected and unchanged,
+// and a directory only when nothing is left in it.
+func TestPruneRemovesOnlyWhatIsOurs(t *testing.T) {
+	dir := t.TempDir()
+	n, deletes := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		n++
+		m, list := drawMachine(t), drawList(t)
+		before := planner.Before{State: drawState(t, filepath.Join(dir, fmt.Sprint(n))), New: body}
+		claimed := resources.Addr{Kind: "file", Name: rapid.SampledFrom(places).Draw(t, "claimed")}
+		before.Claimed = map[resources.Addr]bool{claimed: true}
+		f := m.facts(t)
+		plan, err := before.Make(list, f)
+		if err != nil {
+			t.Skip("the manifest contradicts itself")
+		}
+		again, err := before.Make(list, f)
+		if err != nil || !slices.EqualFunc(plan.Items, again.Items, sameItem) {
+			t.Fatalf("equal inputs gave another plan: %v", err)
+		}
+		asked := map[resources.Addr]bool{}
+		paths := map[string]bool{}
+		for _, r := range list {
+			asked[r.Addr] = true
+			paths[r.Spec.Owns().Name] = true
+		}
+		for i := range plan.Items {
+			item := &plan.Items[i]
+			if item.Change.Action != resources.Delete {
+				continue
+			}
+			deletes++
+			e, known := before.State.Entry(item.Resource.Addr)
+			switch {
+			case !known || e.Ownership != state.Created || e.Protect:
+				t.Fatalf("%s goes, and is remembered as %+v", item.Resource.Addr, e)
+			case asked[e.Addr] || e.Addr == claimed || paths[e.Key.Name]:
+				t.Fatalf("%s goes, and is asked for", item.Resource.Addr)
+			case len(item.Change.Steps) != 1:
+				t.Fatalf("%s goes in %d steps", item.Resource.Addr, len(item.Change.Steps))
+			}
+			if _, _, seen := f.Lookup(e.Key); !seen {
+				t.Fatalf("%s goes, and could not be looked at", item.Resource.Addr)
+			}
+			step := item.Change.Steps[0].(resources.Remove)
+			stands, there := m[step.Path]
+			if !there || !e.Left.Is(stands) || step.Type != stands.Type || step.Path != e.Left.Path {
+				t.Fatalf("%s goes, where %+v stands and %+v was left", step.Path, stands, e.Left)
+			}
+			if left := m.names(step.Path); stands.Type == facts.Dir && len(left) > 0 {
+				t.Fatalf("the directory %s goes, and holds %q", step.Path, left)
+			}
+			delete(m, step.Path) // in the order of the plan, so that a directory must come last
+			for at := range paths {
+				if strings.HasPrefix(at, step.Path+"/") {
+					t.Fatalf("%s goes, and %s is asked for in it", step.Path, at)
+				}
+			}
+		}
+	})
+	if deletes == 0 {
+		t.Error("nothing was ever deleted, so nothing was shown")
+	}
+}
+
+func sameItem(a, b planner.Item) bool {
+	x, _ := resources.MarshalSteps(a.Change.Steps)
+	y, _ := resources.MarshalSteps(b.Change.Steps)
+	return a.Resource.Addr == b.Resource.Addr && a.Change.Action == b.Change.Action && bytes.Equal(x, y) && slices.Equal(a.After, b.After)
+}
+
+// TestNothingIsPrunedWithoutMemory holds for whatever a machine holds.
+func TestNothingIsPrunedWithoutMemory(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m, list := drawMachine(t), drawList(t)
+		for _, before := range []planner.Before{{}, {State: &state.State{}, New: body}} {
+			plan, err := before.Make(list, m.facts(t))
+			if err != nil {
+				t.Skip("the manifest contradicts itself")
+			}
+			if plan.Totals().Delete != 0 || !plan.Memory.IsEmpty() {
+				t.Fatalf("%+v", plan)
+			}
+		}
+	})
+}
