@@ -4,8 +4,8 @@ import (
 	"fmt"
 )
 
-// Notes says what the manifest asks for and this version does not act on, and
-// which environments are for other machines. Nothing is left out in silence.
+// Notes says which environments are for other machines, and what people should know
+// of the one that was chosen.
 func (m *Manifest) Notes(_ Selection, env *Environment) []string {
 	var notes []string
 	for _, e := range m.Environments {
@@ -15,9 +15,6 @@ func (m *Manifest) Notes(_ Selection, env *Environment) []string {
 		if e == env && e.Note != "" {
 			notes = append(notes, fmt.Sprintf("environment %s: %s", e.Name, e.Note))
 		}
-	}
-	if n := len(m.Moved); n > 0 {
-		notes = append(notes, count(n, "move is", "moves are")+" declared; this version does not carry them out yet")
 	}
 	return notes
 }
@@ -34,11 +31,4 @@ func (e *Environment) otherNote() string {
 		note += "; " + e.Note
 	}
 	return note
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
