@@ -9,13 +9,10 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 )
 
-// A journal is rewritten when it is larger than compactAbove bytes and more than
-// compactTimes as long as what it says. One apply of many things makes it twice as
-// long, and is not worth two more flushes.
-const (
-	compactAbove = 64 << 10
-	compactTimes = 4
-)
+// A journal is rewritten when it is larger than compactAbove bytes and more than half
+// as long again as what it says. One apply of many things makes it twice as long, and
+// that is worth two more flushes: every plan reads it.
+const compactAbove = 64 << 10
 
 // maxSwitches is how many switches of an environment are remembered.
 const maxSwitches = 50
@@ -29,7 +26,7 @@ func (j *Journal) compact() error {
 		return err
 	}
 	short, _, _, err := j.condense()
-	if err != nil || compactTimes*len(short) >= len(text) {
+	if err != nil || len(text) <= len(short)+len(short)/2 {
 		return err
 	}
 	return j.rewrite(text)

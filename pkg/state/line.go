@@ -88,11 +88,18 @@ func decode(text []byte, before sum) (*line, sum, error) {
 	if string(end) != sumField+hex.EncodeToString(s[:])+`"}` {
 		return nil, sum{}, errLine
 	}
-	d := json.NewDecoder(bytes.NewReader(append(bytes.Clone(body), '}')))
+	rest, done, plain := cutDone(body)
+	if !plain || bytes.Contains(rest, []byte(`"done":[{`)) {
+		rest, plain = bytes.Clone(body), false
+	}
+	d := json.NewDecoder(bytes.NewReader(append(rest, '}')))
 	d.DisallowUnknownFields()
 	var l line
 	if err := d.Decode(&l); err != nil {
 		return nil, sum{}, err
+	}
+	if plain {
+		l.Done = done
 	}
 	return &l, s, nil
 }

@@ -131,6 +131,9 @@ func (s *State) fold(l *line) {
 	for _, in := range l.Intents {
 		s.pending[in.Addr] = in
 	}
+	if len(s.entries) == 0 && len(l.Done) > 0 {
+		s.entries = make(map[resources.Addr]Entry, len(l.Done)) // most of it comes in one line
+	}
 	for _, e := range l.Done {
 		delete(s.pending, e.Addr)
 		if e.Action == resources.Delete {
