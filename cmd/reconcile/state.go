@@ -44,6 +44,9 @@ func (a *app) memory(ctx context.Context) (*project, *state.State, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if closed := p.closed(); closed != nil {
+		return nil, nil, closed
+	}
 	s, err := state.Read(p.file(layout.Journal(here.State)))
 	return p, s, err
 }

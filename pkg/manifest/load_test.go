@@ -104,7 +104,7 @@ func TestOwn(t *testing.T) {
 			t.Errorf("no note says %q: %s", part, notes)
 		}
 	}
-	if got := fmt.Sprint(m.Visible()); got != "map[local:{.venv venv 3.10} remote:{.conda/remote conda 3.10} remote-legacy:{.conda/remote-legacy conda 3.10}]" {
+	if got := fmt.Sprint(m.Visible()); got != "map[local:{.venv venv 3.10 } remote:{.conda/remote conda 3.10 } remote-legacy:{.conda/remote-legacy conda 3.10 }]" {
 		t.Errorf("places of environments: %s", got)
 	}
 }
