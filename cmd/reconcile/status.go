@@ -14,9 +14,9 @@ func (a *app) statusCommand() *cobra.Command {
 		Example: "  reconcile status\n  reconcile status --json",
 		Short:   "one line a resource: does this machine agree with the manifest",
 		Long: long(`
-Shows every resource as converged, drifted (changed behind our back), pending (the
-manifest changed) or failing, then the installed packages, the interpreter, the GPU
-and the disk.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
+Shows every resource with two columns, as `+"`git status -s`"+` does: what changed on this
+machine since the last apply (drift), and what changed in the manifest since then
+(pending). Then the installed packages, the interpreter, the GPU and the disk.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m, err := a.survey(cmd.Context())

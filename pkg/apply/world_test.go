@@ -128,7 +128,7 @@ func wantTaken(l state.Left) resources.Resource {
 		}
 		return resources.Change{
 			Action:   resources.Delete,
-			Steps:    []resources.Step{resources.Remove{Path: l.Path, Type: l.Type, SHA256: l.SHA256, Target: l.Target}},
+			Steps:    []resources.Step{resources.Remove(l)},
 			Predicts: []facts.Fact{facts.Path{Path: l.Path, Type: facts.Absent}},
 		}
 	}})

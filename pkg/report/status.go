@@ -40,7 +40,9 @@ type Line struct {
 func (m Machine) lines() []Line {
 	items := make(map[resources.Addr]*planner.Item, len(m.Plan.Items))
 	for i := range m.Plan.Items {
-		items[m.Plan.Items[i].Resource.Addr] = &m.Plan.Items[i]
+		if !m.Plan.Items[i].Orphan { // its address may have another thing by now
+			items[m.Plan.Items[i].Resource.Addr] = &m.Plan.Items[i]
+		}
 	}
 	lines := make([]Line, 0, len(m.Resources))
 	for i := range m.Resources {
@@ -50,7 +52,7 @@ func (m Machine) lines() []Line {
 	}
 	for i := range m.Plan.Items {
 		item := &m.Plan.Items[i]
-		if items[item.Resource.Addr] == item {
+		if item.Orphan || items[item.Resource.Addr] == item {
 			lines = append(lines, m.standing(item.Resource, item))
 		}
 	}
