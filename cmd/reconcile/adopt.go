@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/pkg/diag"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/report"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -131,8 +130,8 @@ func (m *machine) adoptable(plan *planner.Plan, addr resources.Addr) (e state.En
 			}
 		}
 	}
-	left, there := leftOf(m.facts, r.Spec.Owns())
-	if !there {
+	left := resources.LeftAt(m.facts, r.Spec.Owns())
+	if left == (resources.Left{}) {
 		return problem("adopt.absent", fmt.Sprintf("nothing stands at %s", r.Spec.Owns().Name), "`reconcile apply` makes it; there is nothing to adopt")
 	}
 	e = state.Entry{Addr: addr, Key: r.Spec.Owns(), Ownership: state.Adopted, Left: left, Protect: r.Protect}
@@ -150,16 +149,4 @@ func (m *machine) resource(addr resources.Addr) *resources.Resource {
 		}
 	}
 	return nil
-}
-
-// leftOf returns what stands at a key, and whether anything does.
-func leftOf(f *facts.Facts, k facts.Key) (state.Left, bool) {
-	fact, _, _ := f.Lookup(k)
-	switch is := fact.(type) {
-	case facts.Path:
-		return state.Left{Path: is.Path, Type: is.Type, SHA256: is.SHA256, Target: is.Target}, is.Type != facts.Absent
-	case facts.Environment:
-		return state.Left{Path: is.Path, Type: facts.Dir, Target: is.Current}, is.Current != ""
-	}
-	return state.Left{}, false
 }

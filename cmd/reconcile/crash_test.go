@@ -24,6 +24,8 @@ var elsewhere = map[string]string{
 	crashpoint.FetchStaged: "a Python of 30 MB would be unpacked at every point; the kill test of pkg/apply passes it with a small archive",
 	"step.fetch.before":    "as fetch.staged",
 	"step.fetch.after":     "as fetch.staged",
+	"step.move.before":     "TestCrashPrune passes it",
+	"step.move.after":      "TestCrashPrune passes it",
 }
 
 // A scenario is a way from one manifest to the next. Every crash point on the way

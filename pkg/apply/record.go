@@ -90,11 +90,10 @@ func switchTarget(s resources.Switch) string {
 // entry says what an item left behind. It is called while j is held by record.
 func entry(j *state.Journal, it *planner.Item, action resources.Action, f *facts.Facts, kept facts.SHA256) state.Entry {
 	r := it.Resource
-	e := state.Entry{
+	return state.Entry{
 		Addr: r.Addr, Key: r.Spec.Owns(), Ownership: ownership(j, r.Addr, it.From, action), Action: action, Kept: kept,
-		Spec: resources.Digest(r.Spec), Left: left(f, r.Spec.Owns()), Protect: r.Protect,
+		Spec: resources.Digest(r.Spec), Left: resources.LeftAt(f, r.Spec.Owns()), Protect: r.Protect,
 	}
-	return e
 }
 
 // update writes what the plan says of the memory alone. An entry that has changed
@@ -112,22 +111,6 @@ func (e *engine) update() error {
 		}
 		return j.Update(e.memory.Entries, gone)
 	})
-}
-
-// left is what stands there: of an environment, its visible place and generation.
-func left(f *facts.Facts, k facts.Key) state.Left {
-	fact, _, _ := f.Lookup(k)
-	switch is := fact.(type) {
-	case facts.Path:
-		if is.Type != facts.Absent {
-			return state.Left{Path: is.Path, Type: is.Type, SHA256: is.SHA256, Target: is.Target}
-		}
-	case facts.Environment:
-		if is.Current != "" {
-			return state.Left{Path: is.Path, Type: facts.Dir, Target: is.Current}
-		}
-	}
-	return state.Left{}
 }
 
 // done writes that an item is done. What it was at another address is forgotten in

@@ -21,6 +21,23 @@ type Left struct {
 	Target string         `json:"target,omitempty"` // links, as written; of environments the visible generation
 }
 
+// LeftAt is what stands at a key: of an environment, its visible place and generation.
+// The zero Left says that nothing does, or that it is not known.
+func LeftAt(f *facts.Facts, k facts.Key) Left {
+	fact, _, _ := f.Lookup(k)
+	switch is := fact.(type) {
+	case facts.Path:
+		if is.Type != facts.Absent {
+			return Left{Path: is.Path, Type: is.Type, SHA256: is.SHA256, Target: is.Target}
+		}
+	case facts.Environment:
+		if is.Current != "" {
+			return Left{Path: is.Path, Type: facts.Dir, Target: is.Current}
+		}
+	}
+	return Left{}
+}
+
 // Is reports whether what stands at a path is still what was left there. A file
 // whose content is not known is not.
 func (l Left) Is(p facts.Path) bool {
