@@ -24,7 +24,8 @@ agrees stays as it is. What differs may be changed by the next apply, which show
 difference and keeps the old content of a file. What was adopted is never pruned. An
 environment that reconcile did not make, and a thing of another type, cannot be adopted.`,
 			changes, exitDone, exitError, exitLocked),
-		Args: words(1, 0, "addresses of resources of the manifest"),
+		Example: "  reconcile adopt directory.data_raw file.notes.txt",
+		Args:    words(1, 0, "addresses of resources of the manifest"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			addrs, err := addresses(args)
 			if err != nil {
@@ -112,15 +113,12 @@ func (m *machine) entry(addr resources.Addr) (state.Entry, bool) {
 // adoptable returns the entry for what stands at a resource, and whether that agrees
 // with the manifest, or why it cannot be adopted.
 func (m *machine) adoptable(plan *planner.Plan, addr resources.Addr) (e state.Entry, agrees bool, p *diag.Problem) {
-	problem := func(code, summary, hint string) (state.Entry, bool, *diag.Problem) {
-		return e, false, &diag.Problem{Code: code, Addr: addr.String(), Summary: summary, Hint: hint}
-	}
 	r := m.resource(addr)
 	if r == nil {
-		return problem("adopt.unknown", fmt.Sprintf("the manifest does not ask for %s on this machine", addr), "`reconcile status` lists what it asks for")
+		return e, false, unadoptable(addr, "adopt.unknown", fmt.Sprintf("the manifest does not ask for %s on this machine", addr), "`reconcile status` lists what it asks for")
 	}
 	if _, check := r.Spec.(resources.Requirement); check {
-		return problem("adopt.check", fmt.Sprintf("%s is a check, and manages nothing", addr), "adopt a directory, file, link or environment")
+		return e, false, unadoptable(addr, "adopt.check", fmt.Sprintf("%s is a check, and manages nothing", addr), "adopt a directory, file, link or environment")
 	}
 	action := resources.None
 	for i := range plan.Items {
@@ -132,13 +130,18 @@ func (m *machine) adoptable(plan *planner.Plan, addr resources.Addr) (e state.En
 	}
 	left := resources.LeftAt(m.facts, r.Spec.Owns())
 	if left == (resources.Left{}) {
-		return problem("adopt.absent", fmt.Sprintf("nothing stands at %s", r.Spec.Owns().Name), "`reconcile apply` makes it; there is nothing to adopt")
+		return e, false, unadoptable(addr, "adopt.absent", fmt.Sprintf("nothing stands at %s", r.Spec.Owns().Name), "`reconcile apply` makes it; there is nothing to adopt")
 	}
 	e = state.Entry{Addr: addr, Key: r.Spec.Owns(), Ownership: state.Adopted, Left: left, Protect: r.Protect}
 	if action == resources.None {
 		e.Spec = resources.Digest(r.Spec) // else what is asked for was never done, and is pending
 	}
 	return e, action == resources.None, nil
+}
+
+// unadoptable says why a resource cannot be adopted.
+func unadoptable(addr resources.Addr, code, summary, hint string) *diag.Problem {
+	return &diag.Problem{Code: code, Addr: addr.String(), Summary: summary, Hint: hint}
 }
 
 // resource returns what the manifest asks for by an address, nil for nothing.

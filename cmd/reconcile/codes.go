@@ -79,6 +79,10 @@ var areas = []area{
 	{"file", "Files"},
 	{"plan", "Plan"},
 	{"apply", "Apply"},
+	{"prune", "What left the manifest"},
+	{"moved", "Moves"},
+	{"adopt", "Adopt"},
+	{"undo", "Undo"},
 	{"state", "State"},
 	{"rollback", "Rollback"},
 	{"run", "Run"},
@@ -172,6 +176,34 @@ func ownCodes() diag.Explanations {
 		"init.nothing": {
 			Means: "`--scan` was pointed at a folder that is not there.",
 			Do:    "Correct the path; a scan reads what is there already.",
+		},
+		"state.unknown": {
+			Means: "The command line names a resource that is not managed on this machine.",
+			Do:    "`reconcile state list` lists what is.",
+		},
+		"adopt.unknown": {
+			Means: "The manifest does not ask for the resource that is to be adopted on this machine.",
+			Do:    "`reconcile status` lists what it asks for.",
+		},
+		"adopt.check": {
+			Means: "A check manages nothing, so there is nothing to adopt.",
+			Do:    "Adopt a directory, file, link or environment.",
+		},
+		"adopt.absent": {
+			Means: "Nothing stands at the place of the resource that is to be adopted.",
+			Do:    "`reconcile apply` makes it.",
+		},
+		"undo.none": {
+			Means: "No apply is recorded on this machine, so that there is nothing to undo.",
+			Do:    "`reconcile plan` shows how this machine differs from the manifest.",
+		},
+		"undo.record": {
+			Means: "The record of the last apply cannot be read.",
+			Do:    "The contents of replaced files lie in `.reconcile`, below `kept`, named by their sha256.",
+		},
+		"undo.lost": {
+			Means: "The earlier content of a file is no longer kept, or was changed.",
+			Do:    "Set the manifest back, and run `reconcile apply`.",
 		},
 		"folder.absent": {
 			Means: "-C names a folder that does not exist, or is none.",

@@ -27,7 +27,8 @@ anything in them and environments that a process uses stay, and are named. Conte
 files are kept below .reconcile; the memory of runs stays there too. The manifest is not
 changed: `+"`reconcile apply`"+` makes all of it again.`,
 			destructive, exitDone, exitError, exitPartly, exitLocked, exitInterrupted),
-		Args: noArgs,
+		Example: "  reconcile destroy",
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m, err := a.survey(cmd.Context())
 			if err != nil {

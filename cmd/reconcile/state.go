@@ -22,7 +22,8 @@ func (a *app) stateCommand() *cobra.Command {
 		Long: long(`
 The state is the memory of earlier applies: which things of this machine are managed, and
 whether reconcile created them. Losing it loses memory, never correctness.`, readOnly, exitDone, exitError),
-		Args: cobra.ArbitraryArgs,
+		Example: "  reconcile state list\n  reconcile state show directory.data_raw\n  reconcile state forget file.notes.txt",
+		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])

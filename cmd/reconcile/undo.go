@@ -38,7 +38,8 @@ was changed since is never touched: then nothing is done. Directories and links 
 `+"`reconcile rollback`"+` goes back to the environment before. The manifest still asks for
 what it asked: the next apply goes forward again.`,
 			changes, exitDone, exitError, exitBlocked, exitPartly, exitLocked, exitInterrupted),
-		Args: noArgs,
+		Example: "  reconcile undo",
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m, err := a.survey(cmd.Context())
 			if err != nil {

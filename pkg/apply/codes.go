@@ -120,5 +120,9 @@ func Codes() diag.Explanations {
 			Means: "Something is not removed, because reconcile did not make it, or not alone.",
 			Do:    "If it is really to go, remove it yourself.",
 		},
+		"apply.other-file-system": {
+			Means: "A thing cannot be renamed to its new place, since that is another file system. Nothing is ever copied by a rename.",
+			Do:    "Move it yourself with the command of the hint, and apply again.",
+		},
 	}
 }

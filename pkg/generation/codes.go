@@ -25,5 +25,9 @@ func Codes() diag.Explanations {
 			Means: "There is neither uv nor pip to install packages with, or not the one that the manifest asks for.",
 			Do:    "Install uv and put it on PATH, or write `installer: auto`. On Debian and Ubuntu pip comes with python3.10-venv; in an environment of conda with `pip` in `conda_packages`.",
 		},
+		"prune.unknown": {
+			Means: "An environment left the manifest, and it is not remembered where it can be seen, so it stays.",
+			Do:    "Remove it yourself; `reconcile state forget ADDRESS` stops the line.",
+		},
 	}
 }

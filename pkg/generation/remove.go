@@ -58,14 +58,14 @@ func (r *Removal) own() []string {
 // Diff removes the environment if nobody uses it and its place is as we left it.
 func (r *Removal) Diff(v facts.View) resources.Change {
 	if r.Left.Path == "" {
-		return r.Stay("prune.unknown", "it is not known where it can be seen")
+		return r.stay("prune.unknown", "it is not known where it can be seen")
 	}
 	change := resources.Change{Action: resources.Delete}
 	var parts []string
 	if !r.Generations {
 		steps, why := r.place(v)
 		if why != "" {
-			return r.Stay("prune.changed", why)
+			return r.stay("prune.changed", why)
 		}
 		if change.Steps = steps; len(steps) > 0 {
 			parts = append(parts, r.Left.Path)
@@ -75,7 +75,7 @@ func (r *Removal) Diff(v facts.View) resources.Change {
 	if !r.Place && facts.Get[facts.Path](v, facts.PathKey(r.envs())).Type == facts.Dir {
 		tree := facts.Get[facts.Tree](v, facts.TreeKey(r.envs()))
 		if len(tree.Users) > 0 {
-			return r.Stay("prune.used", "it is used by "+strings.Join(tree.Users[:min(len(tree.Users), 3)], ", "))
+			return r.stay("prune.used", "it is used by "+strings.Join(tree.Users[:min(len(tree.Users), 3)], ", "))
 		}
 		change.Steps = append(change.Steps, resources.Remove{Path: r.envs()})
 		change.Predicts = append(change.Predicts, facts.Path{Path: r.envs(), Type: facts.Absent})
@@ -88,6 +88,9 @@ func (r *Removal) Diff(v facts.View) resources.Change {
 	change.Summary = strings.Join(parts, " and ") + ", " + r.Why()
 	return change
 }
+
+// stay leaves the environment where it is, and says why.
+func (r *Removal) stay(code, why string) resources.Change { return r.Was.Stay(code, why) }
 
 // place returns the steps that take away the visible place, none if it is gone, or
 // why it is not ours alone.

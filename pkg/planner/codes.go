@@ -29,5 +29,21 @@ func Codes() diag.Explanations {
 			Means: "Something of this machine could not be looked at: this user may not, or a device failed. What cannot be seen is neither changed nor taken for absent.",
 			Do:    "Make it readable, as the reason says, and plan again.",
 		},
+		"prune.not-seen": {
+			Means: "Something that left the manifest could not be looked at, so it stays.",
+			Do:    "Make it readable, as the reason says, and plan again.",
+		},
+		"prune.protected": {
+			Means: "Something left the manifest that had `protect: true`, which is remembered, so it stays.",
+			Do:    "Put the line back, or end its protection: `reconcile state forget ADDRESS`.",
+		},
+		"prune.adopted": {
+			Means: "Something left the manifest that was there before reconcile changed it or took it over, so it stays.",
+			Do:    "Nothing has to be done. Remove it yourself if it is not wanted; `reconcile state forget ADDRESS` stops the line.",
+		},
+		"prune.observed": {
+			Means: "Something left the manifest that was there before reconcile, so it stays.",
+			Do:    "Nothing has to be done. Remove it yourself if it is not wanted; `reconcile state forget ADDRESS` stops the line.",
+		},
 	}
 }

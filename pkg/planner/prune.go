@@ -70,7 +70,7 @@ func (p *planning) fate(o *orphan, holds map[string]string) resources.Change {
 	reads := o.resource.Spec.Reads()
 	for _, k := range reads {
 		if _, reason, ok := p.facts.Lookup(k); !ok {
-			return o.was.Stay("prune.not-seen", fmt.Sprintf("%s could not be looked at (%s)", k, reason))
+			return o.stay("prune.not-seen", fmt.Sprintf("%s could not be looked at (%s)", k, reason))
 		}
 	}
 	change := o.resource.Spec.Diff(facts.NewView(p.facts, reads).With(p.predicted))
@@ -79,16 +79,19 @@ func (p *planning) fate(o *orphan, holds map[string]string) resources.Change {
 	}
 	switch {
 	case o.entry.Protect:
-		return o.was.Stay("prune.protected", "it was protected by `protect: true`")
+		return o.stay("prune.protected", "it was protected by `protect: true`")
 	case o.entry.Ownership == state.Adopted:
-		return o.was.Stay("prune.adopted", "it was there before reconcile took it over")
+		return o.stay("prune.adopted", "it was there before reconcile took it over")
 	case o.entry.Ownership != state.Created:
-		return o.was.Stay("prune.observed", "it was there before reconcile")
+		return o.stay("prune.observed", "it was there before reconcile")
 	case holds[o.was.Left.Path] != "" && !o.was.Generations:
-		return o.was.Stay("prune.holds", "the manifest asks for "+holds[o.was.Left.Path]+" in it")
+		return o.stay("prune.holds", "the manifest asks for "+holds[o.was.Left.Path]+" in it")
 	}
 	return change
 }
+
+// stay leaves the thing where it is, and says why.
+func (o *orphan) stay(code, why string) resources.Change { return o.was.Stay(code, why) }
 
 // holders says of the place of each orphan which resource lies in it, if any.
 func (p *planning) holders(orphans []orphan) map[string]string {

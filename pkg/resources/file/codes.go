@@ -9,5 +9,9 @@ func codes() diag.Explanations {
 			Means: "A file that differs has more than 64 MiB, and is not replaced without a look at it.",
 			Do:    "Look at it and move it away, with the command of the hint.",
 		},
+		"undo.edited": {
+			Means: "A file was changed since the last apply, so undo does not touch it, nor any other.",
+			Do:    "Look at the file. Its earlier content is kept below `.reconcile`, under the name that the hint gives.",
+		},
 	}
 }
