@@ -46,7 +46,8 @@ func run(args []string, s streams, environ []string) int {
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(s.in)
-	root.SetOut(s.out)
+	// Help alone goes there; JSON, which is UTF-8 whatever the locale, does not.
+	root.SetOut(report.Spelled(s.out, report.Options{ASCII: a.isASCII()}))
 	root.SetErr(s.err)
 	err := root.ExecuteContext(context.Background())
 	code, err := codeOf(err)
@@ -119,9 +120,10 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyComm
 	return root
 }
 
-// report returns how to print to w: its width and whether it takes colour.
+// report returns how to print to w: its width, its characters and whether it takes
+// colour.
 func (a *app) report(w io.Writer) report.Options {
-	o := report.Options{Verbose: a.verbose, Manifest: cmp.Or(a.against, a.manifest, defaultManifest)}
+	o := report.Options{Verbose: a.verbose, Manifest: cmp.Or(a.against, a.manifest, defaultManifest), ASCII: a.isASCII()}
 	file, ok := w.(interface{ Fd() uintptr })
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return o
@@ -129,8 +131,11 @@ func (a *app) report(w io.Writer) report.Options {
 	if width, _, err := term.GetSize(int(file.Fd())); err == nil {
 		o.Width = width
 	}
+	if a.getenv("TERM") == "dumb" {
+		return o // an editor or a log: no colour, and no line that is drawn again and again
+	}
 	o.Terminal = true
-	o.Color = !a.noColor && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+	o.Color = !a.noColor && a.getenv("NO_COLOR") == ""
 	return o
 }
 

@@ -98,10 +98,9 @@ func foldWords(margin string, words []string, width int) []string {
 	return append(pieces, piece)
 }
 
-// foldCommand returns a command as a shell reads it. A long one is broken between
-// words with a backslash; an option stays with its value where they fit.
-func foldCommand(words []string, width int) []string {
-	line := escapeWords(words)
+// foldCommand breaks a command, of words that are quoted already, between words with
+// a backslash; an option stays with its value where they fit.
+func foldCommand(line []string, width int) []string {
 	if width < narrowest || columns(strings.Join(line, " ")) <= width {
 		return []string{strings.Join(line, " ")}
 	}
@@ -135,21 +134,24 @@ func pairs(words []string) []string {
 	return parts
 }
 
-// escapeWords quotes words for a shell. A word that holds what a terminal must
-// not see is written in the $'…' form, which bash and zsh read back.
-func escapeWords(words []string) []string {
+// words quotes words for a shell. A word that holds what a terminal must not see, or
+// cannot show, is written in the $'…' form, which bash and zsh read back.
+func (o Options) words(words []string) []string {
 	out := make([]string, len(words))
 	for i, w := range words {
-		if Escape(w) == w {
+		switch {
+		case o.ASCII && !isASCII(w):
+			out[i] = "$'" + byteEscape(w) + "'"
+		case Escape(w) == w:
 			out[i] = resources.ShellQuote(w)
-			continue
+		default:
+			safe := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(w)
+			out[i] = "$'" + Escape(safe) + "'"
 		}
-		safe := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(w)
-		out[i] = "$'" + Escape(safe) + "'"
 	}
 	return out
 }
 
 // Command returns words as one line that a shell reads back, and that shows
 // nothing a terminal must not see.
-func Command(words []string) string { return strings.Join(escapeWords(words), " ") }
+func Command(words []string) string { return strings.Join(Options{}.words(words), " ") }

@@ -160,7 +160,7 @@ func (p *page) changes(plan *planner.Plan, t planner.Totals) {
 			continue
 		}
 		if shown == 0 {
-			p.heading("Changes")
+			p.heading("Changes" + p.sides(plan))
 		}
 		shown++
 		blocked := item.Change.Action == resources.Blocked
@@ -187,6 +187,23 @@ func (p *page) changes(plan *planner.Plan, t planner.Totals) {
 		p.blank()
 	}
 }
+
+// sides says what stands on which side of the arrows of a plan that has any.
+func (p *page) sides(plan *planner.Plan) string {
+	for i := range plan.Items {
+		c := &plan.Items[i].Change
+		if c.Action == resources.None || c.Action == resources.Blocked || plan.Items[i].Check {
+			continue
+		}
+		if slices.ContainsFunc(c.Fields, isArrow) || slices.ContainsFunc(c.Packages, func(c resources.PackageChange) bool { return c.Actual != "" && c.Desired != "" }) {
+			return " (on this machine -> " + Escape(p.o.manifest()) + ")"
+		}
+	}
+	return ""
+}
+
+// isArrow reports whether a field is printed with an arrow.
+func isArrow(f resources.Field) bool { return f.Actual != "" && f.Desired != resources.Intact }
 
 // isSmall reports whether a change does no more than make or write plain files,
 // directories and links.
@@ -263,7 +280,7 @@ func (p *page) changeBody(c *resources.Change) {
 	}
 	p.packages(c.Packages)
 	for _, s := range c.Steps {
-		p.step(s)
+		p.step(c, s)
 	}
 	if need := needText(c.Need); need != "" {
 		p.line(6, "%s", need)

@@ -210,6 +210,7 @@ func TestDiffIsNotShown(t *testing.T) {
 		{"invalid", "a\xff\xfeb\n", "", "what will be written is not text"},
 		{"binary before", "a\n", "\x7fELF\x00", "what is there is not text"},
 		{"large", strings.Repeat("x", 1<<20+1), "", "what will be written is large"},
+		{"sizes are said", "a\x00b", "", "3 B of binary data"},
 		{"unreadable", "a\n", "error", "permission denied"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -231,5 +232,23 @@ func TestDiffIsNotShown(t *testing.T) {
 				t.Errorf("%v, no %q in\n%.2000s", err, c.want, &b)
 			}
 		})
+	}
+}
+
+// TestDiffNamesModes holds that a mode which changes together with a content stands
+// beside both sides of the difference.
+func TestDiffNamesModes(t *testing.T) {
+	plan := &planner.Plan{Items: []planner.Item{{Resource: res("file", "a", facts.PathKey("a")), Change: resources.Change{
+		Action: resources.Update, Fields: []resources.Field{{Path: "mode", Actual: "0644", Desired: "0600"}},
+		Steps: []resources.Step{resources.WriteFile{Path: "a", Mode: 0o600, Content: "new\n", Replaces: facts.SHA256{1}}},
+	}}}}
+	var b bytes.Buffer
+	if err := report.Plan(&b, plan, report.Options{ReadText: func(string) (string, error) { return "old\n", nil }}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"--- a (on this machine, 0644)", "+++ a (manifest.yaml, 0600)", "Changes (on this machine -> manifest.yaml)"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, &b)
+		}
 	}
 }

@@ -14,20 +14,16 @@ import (
 // stepIndent is how far steps stand from the edge.
 const stepIndent = 6
 
-// step prints one step: a command as a shell reads it, a file as the difference
-// to what is there, anything else in words.
-func (p *page) step(s resources.Step) {
+// step prints one step of a change: a command as a shell reads it, a file as the
+// difference to what is there, anything else in words.
+func (p *page) step(c *resources.Change, s resources.Step) {
 	switch s := s.(type) {
 	case resources.Run:
 		p.command(s)
 	case resources.WriteFile:
-		kept := ""
-		if !s.Replaces.IsZero() {
-			kept = " (what is there is kept)"
-		}
-		p.line(stepIndent, "%s%s", stepText(s), kept)
+		p.line(stepIndent, "%s%s", stepText(s), keptText(s))
 		if !isOurs(s.Path) {
-			p.fileDiff(s)
+			p.fileDiff(s, wasMode(c))
 		}
 	case resources.Prove:
 		for _, text := range proofTexts(s) {
@@ -38,33 +34,65 @@ func (p *page) step(s resources.Step) {
 	}
 }
 
+// keptText says that what a file replaces is not lost.
+func keptText(s resources.WriteFile) string {
+	if s.Replaces.IsZero() {
+		return ""
+	}
+	return " (what is there is kept)"
+}
+
+// wasMode returns the mode that what a change writes has now, if it changes.
+func wasMode(c *resources.Change) string {
+	for _, f := range c.Fields {
+		if f.Path == "mode" {
+			return f.Actual
+		}
+	}
+	return ""
+}
+
 // isOurs reports whether a path is of reconcile's own folder, whose files say
 // nothing to people.
 func isOurs(path string) bool {
 	return strings.HasPrefix(path, layout.Dir+"/") || strings.HasPrefix(path, layout.GenerationLink+"/")
 }
 
-// command prints what will run. Variables that it gets stand before it, the
-// folder that it runs in behind.
+// command prints what will run, and below it how.
 func (p *page) command(s resources.Run) {
+	prompt := p.paint(faint, "$ ")
+	for _, line := range foldCommand(p.o.words(commandWords(s)), p.o.Width-stepIndent-2) {
+		p.raw(spaces(stepIndent) + prompt + line + "\n")
+		prompt = "  "
+	}
+	for _, text := range commandNotes(s) {
+		p.line(stepIndent+2, "(%s)", text)
+	}
+}
+
+// commandWords are the words to type in place of a step: variables that it gets
+// stand before the program.
+func commandWords(s resources.Run) []string {
 	words := append([]string{s.Program}, s.Args...)
 	if len(s.Env) > 0 {
 		words = append(append([]string{"env"}, s.Env...), words...)
 	}
-	prompt := p.paint(faint, "$ ")
-	for _, line := range foldCommand(words, p.o.Width-stepIndent-2) {
-		p.raw(spaces(stepIndent) + prompt + line + "\n")
-		prompt = "  "
-	}
+	return words
+}
+
+// commandNotes say how a program runs beside its words.
+func commandNotes(s resources.Run) []string {
+	var notes []string
 	if s.Dir != "" {
-		p.line(stepIndent+2, "(in %s)", s.Dir)
+		notes = append(notes, "in "+s.Dir)
 	}
 	if len(s.Offline) > len(s.Args) {
-		p.line(stepIndent+2, "(first with %s, from the cache)", resources.ShellJoin(s.Offline[len(s.Args):]...))
+		notes = append(notes, fmt.Sprintf("first with %s, from the cache", resources.ShellJoin(s.Offline[len(s.Args):]...)))
 	}
 	if s.Index {
-		p.line(stepIndent+2, "(with this machine's package index)")
+		notes = append(notes, "with this machine's package index")
 	}
+	return notes
 }
 
 // stepText says in words what a step does.

@@ -1,0 +1,59 @@
+package graph
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestReducedDropsWhatALongerWaySays(t *testing.T) {
+	g := New(4, []Edge{{From: 0, To: 1}, {From: 1, To: 2}, {From: 0, To: 2}, {From: 0, To: 3}, {From: 2, To: 3}})
+	want := []Edge{{From: 0, To: 1}, {From: 1, To: 2}, {From: 2, To: 3}}
+	if got := g.Reduced(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// What is left leads to the same nodes, and no edge of it can go.
+func TestReducedReachesTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 12).Draw(t, "n")
+		var edges []Edge
+		for to := range int32(n) {
+			for from := range to {
+				if rapid.Bool().Draw(t, "edge") {
+					edges = append(edges, Edge{From: from, To: to})
+				}
+			}
+		}
+		g := New(n, edges)
+		small := g.Reduced()
+		for i := range int32(n) {
+			if !sameReach(g, New(n, slices.Clone(small)), i) {
+				t.Fatalf("%d waits for others after %v became %v", i, edges, small)
+			}
+		}
+		for at := range small {
+			fewer := slices.Delete(slices.Clone(small), at, at+1)
+			if sameReach(g, New(n, fewer), small[at].To) {
+				t.Fatalf("%v could go from %v", small[at], small)
+			}
+		}
+	})
+}
+
+func sameReach(a, b *Graph, i int32) bool {
+	in, out := map[int32]bool{}, map[int32]bool{}
+	a.above(i, in)
+	b.above(i, out)
+	if len(in) != len(out) {
+		return false
+	}
+	for k := range in {
+		if !out[k] {
+			return false
+		}
+	}
+	return true
+}
