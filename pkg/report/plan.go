@@ -50,6 +50,11 @@ func (p *page) nothingToDo(plan *planner.Plan) {
 	} else {
 		p.notes(plan.News)
 	}
+	p.last(plain, "Nothing to do: ", agreeText(plan, p.o)+where(plan)+"."+p.more(plan))
+}
+
+// agreeText counts the resources that agree.
+func agreeText(plan *planner.Plan, o Options) string {
 	agree := plan.Unchanged
 	for i := range plan.Items {
 		if plan.Items[i].Change.Action == resources.None && !plan.Items[i].Orphan {
@@ -60,7 +65,7 @@ func (p *page) nothingToDo(plan *planner.Plan) {
 	if agree == 1 {
 		verb = "agrees"
 	}
-	p.last(plain, "Nothing to do: ", fmt.Sprintf("%s %s with %s%s.%s", plural.Count(agree, "resource"), verb, p.o.manifest(), where(plan), p.more(plan)))
+	return fmt.Sprintf("%s %s with %s", plural.Count(agree, "resource"), verb, o.manifest())
 }
 
 // more says in a plan of one line that there is more to know, and where.
@@ -121,22 +126,32 @@ func (p *page) checks(plan *planner.Plan) {
 			p.heading("Checks")
 			first = false
 		}
-		sign, c := "ok    ", green
-		switch {
-		case item.Change.Action == resources.Blocked:
-			sign, c = "fail  ", red
-		case item.Change.Problem != nil:
-			sign, c = "warn  ", yellow
-		}
-		text := item.Resource.Addr.String()
-		if said := summaryOf(&item.Change); said != "" {
-			text += ": " + said
-		}
-		p.hang(2, c, sign, text)
+		state, c := checkState(&item.Change)
+		p.hang(2, c, fmt.Sprintf("%-6s", state), checkText(item))
 	}
 	if !first {
 		p.blank()
 	}
+}
+
+// checkState is how a requirement stands.
+func checkState(c *resources.Change) (Health, color) {
+	switch {
+	case c.Action == resources.Blocked:
+		return Sick, red
+	case c.Problem != nil:
+		return Doubtful, yellow
+	}
+	return Healthy, green
+}
+
+// checkText is the line of a requirement.
+func checkText(item *planner.Item) string {
+	text := item.Resource.Addr.String()
+	if said := summaryOf(&item.Change); said != "" {
+		text += ": " + said
+	}
+	return text
 }
 
 // summaryOf is one phrase for a change: its own, or that of its problem.
@@ -242,19 +257,16 @@ func sign(a resources.Action) (string, color) {
 
 func (p *page) changeLine(item *planner.Item) {
 	text, c := sign(item.Change.Action)
-	said := summaryOf(&item.Change)
-	if item.Change.Action == resources.Blocked {
-		said = "blocked: " + said
-	} else if said == "" {
-		said = item.Resource.Spec.Owns().Name
-	} else if name := item.Resource.Spec.Owns().Name; name != item.Resource.Addr.Name && !strings.Contains(said, name) {
-		said = name + " (" + said + ")"
-	}
+	p.hang(2, c, text+" ", nameText(item)+": "+changeText(item)+causeText(item))
+}
+
+// nameText is the address of an item, and the one that it had before.
+func nameText(item *planner.Item) string {
 	name := item.Resource.Addr.String()
 	if item.From.Kind != "" {
 		name += " (was " + item.From.String() + ")"
 	}
-	p.hang(2, c, text+" ", name+": "+said+causeText(item))
+	return name
 }
 
 // causeText says who changed what is to be changed, the machine or the manifest. What
@@ -270,6 +282,20 @@ func causeText(item *planner.Item) string {
 		return " [pending]"
 	}
 	return ""
+}
+
+// changeText says in one phrase what a change is about.
+func changeText(item *planner.Item) string {
+	said, name := summaryOf(&item.Change), item.Resource.Spec.Owns().Name
+	switch {
+	case item.Change.Action == resources.Blocked:
+		return "blocked: " + said
+	case said == "":
+		return name
+	case name != item.Resource.Addr.Name && !strings.Contains(said, name):
+		return name + " (" + said + ")"
+	}
+	return said
 }
 
 func (p *page) changeBody(c *resources.Change) {
@@ -418,6 +444,11 @@ func (p *page) destructive(plan *planner.Plan) {
 }
 
 func (p *page) totals(plan *planner.Plan, t planner.Totals) {
+	p.last(bold, "Plan: ", totalsText(plan, t)+".")
+}
+
+// totalsText counts what a plan does and what it takes.
+func totalsText(plan *planner.Plan, t planner.Totals) string {
 	text := fmt.Sprintf("%d to create, %d to update, %d to delete", t.Create, t.Update, t.Delete)
 	for _, more := range []struct {
 		n    int
@@ -430,7 +461,7 @@ func (p *page) totals(plan *planner.Plan, t planner.Totals) {
 	if need := needText(planNeed(plan)); need != "" {
 		text += "; " + need
 	}
-	p.last(bold, "Plan: ", text+".")
+	return text
 }
 
 // planNeed adds up what all changes take.
