@@ -88,6 +88,7 @@ var areas = []area{
 	{"run", "Run"},
 	{"facts", "Recorded facts"},
 	{"sync", "Sync"},
+	{"graph", "The graph"},
 }
 
 // areaOf is the area of a code: what stands before the first dot, "" without one.
@@ -248,6 +249,10 @@ func ownCodes() diag.Explanations {
 		"environment.damaged": {
 			Means: "The environment has lost its Python: files of the generation were removed.",
 			Do:    "`reconcile heal` builds a sound generation from what is whole, and says what was damaged.",
+		},
+		"graph.too-large": {
+			Means: "There are more resources than a drawing shows so that people can read it.",
+			Do:    "`reconcile graph --format dot` writes all of them for the programs of Graphviz.",
 		},
 		"facts.unreadable": {
 			Means: "The file that --facts names cannot be read, or does not hold recorded facts.",

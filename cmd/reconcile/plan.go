@@ -7,8 +7,10 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/report"
 )
 
+var planFormats = []string{"text", "json", "markdown", "html"}
+
 func (a *app) planCommand() *cobra.Command {
-	var factsFile string
+	var factsFile, format string
 	var detailed, detail bool
 	cmd := &cobra.Command{
 		Use:     "plan",
@@ -19,19 +21,15 @@ Shows the checks, the changes that apply would make with the commands it would
 run, and the storage summary. Writes nothing and uses no network. Starts no program, but
 for one question to the NVIDIA driver where the manifest asks for CUDA or a GPU.
 
-With --facts it plans for the machine on which the file was recorded.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
+With --facts it plans for the machine on which the file was recorded. --format markdown
+writes a comment for a pull request, --format html one page that needs nothing else.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := a.open(cmd.Context())
+			format, err := a.format(cmd, format, planFormats...)
 			if err != nil {
 				return err
 			}
-			var m *machine
-			if factsFile != "" {
-				m, err = a.recall(p, factsFile)
-			} else {
-				m, err = a.look(cmd.Context(), p)
-			}
+			m, err := a.sight(cmd.Context(), factsFile)
 			if err != nil {
 				return err
 			}
@@ -39,13 +37,14 @@ With --facts it plans for the machine on which the file was recorded.`, readOnly
 			if err != nil {
 				return err
 			}
-			if err := a.showPlan(m, plan, detail); err != nil {
+			if err := a.printPlan(m, plan, format, detail); err != nil {
 				return err
 			}
 			return exit(planCode(plan, detailed))
 		},
 	}
-	cmd.Flags().StringVar(&factsFile, "facts", "", "plan for the machine recorded in `FILE` (see `reconcile facts`)")
+	formatFlag(cmd, &format, planFormats...)
+	factsFlag(cmd, &factsFile)
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit 2 if there is something to do")
 	cmd.Flags().BoolVar(&detail, "detail", false, "a block for every change, however many there are")
 	return cmd
@@ -63,15 +62,30 @@ func planCode(p *planner.Plan, detailed bool) int {
 	return exitDone
 }
 
-// showPlan prints a plan as text or JSON to standard output.
+// showPlan prints a plan to standard output before it is carried out: as text, or
+// JSON where the run is followed by a program.
 func (a *app) showPlan(m *machine, p *planner.Plan, detail bool) error {
+	format := "text"
 	if a.json {
-		return report.PlanJSON(a.out, p)
+		format = "json"
 	}
+	return a.printPlan(m, p, format, detail)
+}
+
+// printPlan prints a plan to standard output.
+func (a *app) printPlan(m *machine, p *planner.Plan, format string, detail bool) error {
 	o := a.report(a.out)
 	o.Detail = detail
 	if !m.recorded {
 		o.ReadText = func(path string) (string, error) { return m.prober.ReadText(path, 1<<20) }
+	}
+	switch format {
+	case "json":
+		return report.PlanJSON(a.out, p)
+	case "markdown":
+		return report.PlanMarkdown(a.out, p, o)
+	case "html":
+		return report.PlanHTML(a.out, report.Machine{Plan: p, Resources: m.resources, Facts: m.facts, Options: o})
 	}
 	return report.Plan(a.out, p, o)
 }

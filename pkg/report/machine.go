@@ -98,6 +98,17 @@ func (p *page) machine(m Machine) {
 	for _, e := range has.Environments {
 		p.environment(e, listing{all: true})
 	}
+	rows := has.rows()
+	if len(rows) == 0 {
+		return
+	}
+	p.heading("Machine")
+	p.table(2, rows)
+	p.blank()
+}
+
+// rows name what a machine has beside its environments.
+func (has installed) rows() [][2]string {
 	var rows [][2]string
 	if has.GPU != nil {
 		rows = append(rows, [2]string{"GPU", gpuText(*has.GPU)})
@@ -111,12 +122,7 @@ func (p *page) machine(m Machine) {
 	for _, u := range has.Unknown {
 		rows = append(rows, [2]string{u.Key.String(), "not known: " + u.Reason})
 	}
-	if len(rows) == 0 {
-		return
-	}
-	p.heading("Machine")
-	p.table(2, rows)
-	p.blank()
+	return rows
 }
 
 // nvidiaRows tell what the driver says of itself and of each GPU, with memory as the

@@ -140,6 +140,8 @@ func viewChange(item *planner.Item, o Options) changeView {
 			v.Fields = append(v.Fields, fieldView{Escape(f.Path), Escape(f.Actual), ""})
 		case f.Desired == "":
 			v.Fields = append(v.Fields, fieldView{Escape(f.Path), Escape(f.Actual), "nothing"})
+		case f.Actual == "":
+			v.Fields = append(v.Fields, fieldView{Escape(f.Path), "nothing", Escape(f.Desired)})
 		default:
 			v.Fields = append(v.Fields, fieldView{Escape(f.Path), Escape(f.Actual), Escape(f.Desired)})
 		}
