@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -235,14 +236,11 @@ func (a *app) recall(p *project, file string) (*machine, error) {
 	return m, m.compile()
 }
 
-// readFacts reads the facts of another machine.
+// readFacts reads the facts of another machine, from a file or, for a dash, from
+// standard input.
 func (a *app) readFacts(file string, into *facts.Facts) error {
 	const hint = "record them on the other machine with `reconcile facts > machine.json`"
-	file, err := a.path(file)
-	if err != nil {
-		return err
-	}
-	b, err := os.ReadFile(file)
+	b, err := a.readFile(file)
 	if err != nil {
 		return &diag.Problem{Code: "facts.unreadable", Summary: "the recorded facts cannot be read", Found: err.Error(), Hint: hint}
 	}
@@ -252,6 +250,18 @@ func (a *app) readFacts(file string, into *facts.Facts) error {
 		}
 	}
 	return nil
+}
+
+// readFile reads a file that the command line names; a dash is standard input.
+func (a *app) readFile(file string) ([]byte, error) {
+	if file == "-" && a.in != nil {
+		return io.ReadAll(a.in)
+	}
+	file, err := a.path(file)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
 }
 
 // compile asks the manifest for the resources of the chosen environment.

@@ -116,7 +116,7 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyComm
 		a.syncCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand(),
 		a.stateCommand(), a.adoptCommand(), a.undoCommand(), a.destroyCommand(),
 	)
-	root.AddCommand(a.graphCommand())
+	root.AddCommand(a.graphCommand(), a.compareCommand())
 	a.completions(root)
 	return root
 }

@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"pkg/generation", "pkg/rsync"},
 	{"pkg/resources/*", "pkg/probes"},
 	{"pkg/resources/all", "pkg/resources/resourcetest", "pkg/state"},
-	{"pkg/manifest", "pkg/planner"},
+	{"pkg/manifest", "pkg/planner", "pkg/compare"},
 	{"pkg/apply", "pkg/scan"},
 	{"pkg/report"},
 	{"cmd/*", "bench", "bench/*"},

@@ -54,12 +54,12 @@ const (
 // fitBlocks puts blocks together so that they have at most limit bytes: all of them
 // shortened as far as there is room, then as many as possible in full.
 func fitBlocks(blocks []block, limit int) string {
-	whole := ""
+	var whole strings.Builder
 	for _, b := range blocks {
-		whole += b.long
+		whole.WriteString(b.long)
 	}
-	if len(whole) <= limit {
-		return whole
+	if whole.Len() <= limit {
+		return whole.String()
 	}
 	chosen := make([]string, len(blocks))
 	left := limit - 400 // for the last sentence
