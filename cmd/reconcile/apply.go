@@ -116,6 +116,8 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 	if err != nil {
 		return err
 	}
+	run := report.Run{Started: time.Now(), Command: a.command(), Agreed: plan.Unchanged, Times: &report.Times{}}
+	w.options.Events = run.Times.Listen(w.options.Events)
 	result := w.apply(plan)
 	err = w.close()
 	now, blind := a.look(ctx, m.project)
@@ -127,16 +129,17 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 		return errors.Join(err, blind)
 	}
 	after.Word = o.word
+	record := report.NewRecord(run, result, after)
 	if a.json {
-		err = errors.Join(err, report.SummaryJSON(a.out, result, after))
+		err = errors.Join(err, report.SummaryJSON(a.out, record))
 	} else {
-		err = errors.Join(err, report.Summary(a.out, result, after))
+		err = errors.Join(err, report.Summary(a.out, record, after.Options))
 	}
 	if note := now.shellNote(); note != "" {
 		_ = say(a.err, "Note: %s.", note)
 	}
 	if o.word != undoing { // the last apply stays the last: what it did is undone
-		if lost := w.remember(result, after); lost != nil {
+		if lost := w.remember(record); lost != nil {
 			_ = say(a.err, "The record of this run could not be kept: %v", lost)
 		}
 	}

@@ -86,6 +86,7 @@ var areas = []area{
 	{"state", "State"},
 	{"rollback", "Rollback"},
 	{"run", "Run"},
+	{"runs", "Earlier runs"},
 	{"facts", "Recorded facts"},
 	{"sync", "Sync"},
 	{"graph", "The graph"},
@@ -253,6 +254,26 @@ func ownCodes() diag.Explanations {
 		"graph.too-large": {
 			Means: "There are more resources than a drawing shows so that people can read it.",
 			Do:    "`reconcile graph --format dot` writes all of them for the programs of Graphviz.",
+		},
+		"runs.none": {
+			Means: "No run of this machine is recorded yet: `reconcile apply` records one when it changes something.",
+			Do:    "Nothing, or `reconcile apply`.",
+		},
+		"runs.unknown": {
+			Means: "The word is no run, nor the beginning of one.",
+			Do:    "`reconcile runs` lists them.",
+		},
+		"runs.ambiguous": {
+			Means: "The names of several runs begin with the word.",
+			Do:    "Write more of the name.",
+		},
+		"runs.damaged": {
+			Means: "The record of that run cannot be read: it was cut off or changed, or a later version wrote it.",
+			Do:    "Nothing but this listing uses it: remove the file, if it is in the way.",
+		},
+		"runs.unreadable": {
+			Means: "The folder with the records of earlier runs cannot be listed.",
+			Do:    "Make it readable for this user.",
 		},
 		"facts.unreadable": {
 			Means: "The file that --facts names cannot be read, or does not hold recorded facts.",

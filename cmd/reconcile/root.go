@@ -26,6 +26,7 @@ type streams struct {
 type app struct {
 	streams
 	environ []string
+	args    []string // as typed, without the program
 
 	dir      string // -C
 	manifest string // -m
@@ -42,7 +43,7 @@ type app struct {
 // run is the program: it parses words, runs one command and returns the exit
 // code.
 func run(args []string, s streams, environ []string) int {
-	a := &app{streams: s, environ: environ}
+	a := &app{streams: s, environ: environ, args: args}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(s.in)
@@ -116,7 +117,7 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyComm
 		a.syncCommand(), a.explainCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand(),
 		a.stateCommand(), a.adoptCommand(), a.undoCommand(), a.destroyCommand(),
 	)
-	root.AddCommand(a.graphCommand(), a.compareCommand())
+	root.AddCommand(a.graphCommand(), a.compareCommand(), a.runsCommand())
 	a.completions(root)
 	return root
 }
@@ -138,6 +139,11 @@ func (a *app) report(w io.Writer) report.Options {
 	o.Terminal = true
 	o.Color = !a.noColor && a.getenv("NO_COLOR") == ""
 	return o
+}
+
+// command is the line that started this run, as a shell reads it.
+func (a *app) command() string {
+	return report.Command(append([]string{"reconcile"}, a.args...))
 }
 
 // getenv reads the environment that the program was started with.

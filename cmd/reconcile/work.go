@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -159,25 +158,6 @@ func (w *work) apply(plan *planner.Plan) *apply.Result { return apply.Run(w.ctx,
 // collection.
 func (w *work) do(e *environment, action resources.Action, step resources.Step) error {
 	return apply.Do(w.ctx, resources.Addr{Kind: e.kind, Name: e.Name}, action, []resources.Step{step}, w.options)
-}
-
-// remember keeps a record of a run, in the form of its JSON summary.
-func (w *work) remember(result *apply.Result, after report.Machine) error {
-	var record bytes.Buffer
-	if err := report.SummaryJSON(&record, result, after); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(w.options.Root)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	runs := layout.Runs(w.options.State)
-	if _, err := atomicfile.MakeAll(root, runs, 0o700); err != nil {
-		return err
-	}
-	name := time.Now().UTC().Format("20060102T150405.000Z") + ".json"
-	return atomicfile.Write(root, path.Join(runs, name), 0o600, record.Bytes())
 }
 
 // interruptible returns a context that ends at the first signal to stop, and one

@@ -30,7 +30,9 @@ func tangled(t *testing.T) *report.Graph {
 	t.Helper()
 	var list []resources.Resource
 	plan := &planner.Plan{}
-	addr := func(i int) resources.Addr { return resources.Addr{Kind: "directory", Name: fmt.Sprintf("part_%02d", i)} }
+	addr := func(i int) resources.Addr {
+		return resources.Addr{Kind: "directory", Name: fmt.Sprintf("part_%02d", i)}
+	}
 	actions := []resources.Action{resources.None, resources.Create, resources.Update, resources.Replace, resources.Blocked, resources.Defer}
 	for i := range 30 {
 		r := res("directory", addr(i).Name, facts.PathKey(fmt.Sprintf("part-%02d", i)))

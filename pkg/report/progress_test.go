@@ -168,7 +168,7 @@ func proof() []apply.ProofPart {
 }
 
 func TestSummary(t *testing.T) {
-	page(t, "summary", func(b *bytes.Buffer, o report.Options) error { return report.Summary(b, result(), machine(o)) })
+	page(t, "summary", func(b *bytes.Buffer, o report.Options) error { return report.Summary(b, playedRecord(o), o) })
 }
 
 // TestSummaryListsPackages holds that all packages are named only when they are
@@ -191,7 +191,7 @@ func TestSummaryListsPackages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c.item.Addr = venvAddr
 			var b bytes.Buffer
-			if err := report.Summary(&b, &apply.Result{Items: []apply.ItemResult{c.item}}, machine(report.Options{Verbose: c.verbose})); err != nil {
+			if err := summarize(&b, &apply.Result{Items: []apply.ItemResult{c.item}}, machine(report.Options{Verbose: c.verbose})); err != nil {
 				t.Fatal(err)
 			}
 			if !strings.Contains(b.String(), c.has) || strings.Contains(b.String(), c.lack) {
@@ -208,7 +208,7 @@ func TestSummaryOfManyReplaced(t *testing.T) {
 		r.Items = append(r.Items, apply.ItemResult{Addr: fileAddr, Action: resources.Update, Outcome: apply.Done, Kept: []apply.Kept{{Path: "-a b", Copy: ".reconcile/x/kept/00"}}})
 	}
 	var b bytes.Buffer
-	if err := report.Summary(&b, r, report.Machine{Options: report.Options{Width: 40}}); err != nil {
+	if err := summarize(&b, r, report.Machine{Options: report.Options{Width: 40}}); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(b.String(), "; its old content comes back with: cp .reconcile/x/kept/00 './-a b'\n"); n != 20 {
@@ -238,21 +238,21 @@ func TestSummaryEndings(t *testing.T) {
 		{
 			done(resources.Create, resources.Update, resources.Replace, resources.Delete, resources.Defer),
 			report.Machine{},
-			"Apply: 1 created, 1 updated, 1 replaced, 1 deleted, 1 decided and done in 1 min 5 s.\n",
+			"Recap: 0 ok, 5 changed, 0 failed, 0 skipped, 0 blocked.\nApply: 1 created, 1 updated, 1 replaced, 1 deleted, 1 decided and done in 1 min 5 s.\n",
 		},
 		{
 			done(),
 			report.Machine{Plan: manyPlan(1)},
-			"The machine still differs in 2 resources; `reconcile plan` shows them.\nApply: 0 created, 0 updated in 1 min 5 s.\n",
+			"The machine still differs in 2 resources; `reconcile plan` shows them.\nRecap: 0 ok, 0 changed, 0 failed, 0 skipped, 0 blocked on gpu1.\nApply: 0 created, 0 updated in 1 min 5 s.\n",
 		},
 		{
 			stopped,
 			report.Machine{},
-			"interrupted: venv.local\n\nInterrupted: what was done stays done; `reconcile apply` goes on from there.\nApply: 1 created, 0 updated, 1 not done in 1 min 5 s.\n",
+			"interrupted: venv.local\n\nInterrupted: what was done stays done; `reconcile apply` goes on from there.\nRecap: 0 ok, 1 changed, 0 failed, 1 skipped, 0 blocked.\nApply: 1 created, 0 updated, 1 not done in 1 min 5 s.\n",
 		},
 	} {
 		var b bytes.Buffer
-		if err := report.Summary(&b, c.r, c.after); err != nil {
+		if err := summarize(&b, c.r, c.after); err != nil {
 			t.Fatal(err)
 		}
 		if b.String() != c.want {
@@ -263,7 +263,7 @@ func TestSummaryEndings(t *testing.T) {
 
 func TestSummaryJSON(t *testing.T) {
 	var b bytes.Buffer
-	if err := report.SummaryJSON(&b, result(), machine(report.Options{})); err != nil {
+	if err := report.SummaryJSON(&b, playedRecord(report.Options{})); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Count(b.String(), "\n") != 1 {
@@ -290,10 +290,10 @@ func TestNothingOfAnApplySteers(t *testing.T) {
 	r := &apply.Result{Items: []apply.ItemResult{
 		{Addr: addr, Outcome: apply.Failed, Cause: problem}, {Addr: addr, Outcome: apply.Skipped, Cause: problem},
 	}}
-	if err := report.Summary(&sum, r, report.Machine{}); err != nil {
+	if err := summarize(&sum, r, report.Machine{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := report.SummaryJSON(&sum, r, report.Machine{}); err != nil {
+	if err := report.SummaryJSON(&sum, report.NewRecord(report.Run{Command: hostile}, r, report.Machine{})); err != nil {
 		t.Fatal(err)
 	}
 	for name, b := range map[string]*bytes.Buffer{"progress": &text, "events": &lines, "summary": &sum} {
@@ -301,4 +301,33 @@ func TestNothingOfAnApplySteers(t *testing.T) {
 			t.Errorf("%s printed %q", name, b)
 		}
 	}
+}
+
+// summarize prints how an apply ended.
+func summarize(b *bytes.Buffer, r *apply.Result, after report.Machine) error {
+	return report.Summary(b, report.NewRecord(report.Run{}, r, after), after.Options)
+}
+
+// playedRecord is the record of the apply that watch plays, with the times that are
+// heard of it.
+func playedRecord(o report.Options) *report.Record {
+	times := &report.Times{}
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	hear := times.Listen(func(apply.Event) {})
+	for _, e := range []struct {
+		after time.Duration
+		event apply.Event
+	}{
+		{0, apply.Event{Kind: apply.StepStarted, Addr: venvAddr, Step: "remove"}},
+		{200 * time.Millisecond, apply.Event{Kind: apply.StepStarted, Addr: venvAddr, Step: "run"}},
+		{4 * time.Second, apply.Event{Kind: apply.StepStarted, Addr: venvAddr, Step: "write_file"}},
+		{0, apply.Event{Kind: apply.StepStarted, Addr: venvAddr, Step: "run"}},
+		{30 * time.Second, apply.Event{Kind: apply.ItemFailed, Addr: venvAddr}},
+		{0, apply.Event{Kind: apply.ItemDone, Addr: fileAddr}}, // without steps, as in a group
+	} {
+		at = at.Add(e.after)
+		e.event.Time = at
+		hear(e.event)
+	}
+	return report.NewRecord(report.Run{Started: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Command: "reconcile apply -y", Agreed: 4, Times: times}, result(), machine(o))
 }

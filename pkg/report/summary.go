@@ -19,11 +19,11 @@ const mostKept = 20
 // Summary prints how an apply ended: what stands in each environment now, how
 // replaced files come back, each failure with what to do, what was skipped, and
 // last the counts. A new environment has all its packages listed, one that was
-// updated those that changed.
-func Summary(w io.Writer, r *apply.Result, after Machine) error {
-	p := newPage(w, after.Options)
-	for _, e := range after.installed().Environments {
-		if after.Word == "" {
+// updated those that changed. A record that was kept prints as it did then.
+func Summary(w io.Writer, r *Record, o Options) error {
+	p := newPage(w, o)
+	for _, e := range r.Environments {
+		if r.Word == "" {
 			p.environment(e, p.listing(r, e.Name))
 		}
 	}
@@ -32,12 +32,13 @@ func Summary(w io.Writer, r *apply.Result, after Machine) error {
 	for _, outcome := range []apply.Outcome{apply.Failed, apply.Skipped, apply.Interrupted} {
 		p.unfinished(r, outcome)
 	}
-	p.recap(r, after)
+	p.slowest(r)
+	p.recap(r)
 	return p.close()
 }
 
 // listing says which packages of an environment a summary names.
-func (p *page) listing(r *apply.Result, environment string) listing {
+func (p *page) listing(r *Record, environment string) listing {
 	for i := range r.Items {
 		item := &r.Items[i]
 		if !isEnvironment(item.Addr.Kind) || item.Addr.Name != environment || item.Outcome != apply.Done {
@@ -50,7 +51,7 @@ func (p *page) listing(r *apply.Result, environment string) listing {
 
 // kept names each file that was replaced, with the command that brings its
 // content back. Commands stay whole, so that they can be copied.
-func (p *page) kept(r *apply.Result) {
+func (p *page) kept(r *Record) {
 	n := 0
 	last := apply.Kept{}
 	for i := range r.Items {
@@ -86,7 +87,7 @@ func operand(path string) string {
 
 // unproved names the parts of proofs that were skipped or gave no answer, a line for
 // each environment: it is in use all the same.
-func (p *page) unproved(r *apply.Result) {
+func (p *page) unproved(r *Record) {
 	printed := false
 	for i := range r.Items {
 		var parts []string
@@ -107,7 +108,7 @@ func (p *page) unproved(r *apply.Result) {
 
 // unfinished prints the items that ended so. A failure has its whole problem; of
 // the others the first line says it all.
-func (p *page) unfinished(r *apply.Result, outcome apply.Outcome) {
+func (p *page) unfinished(r *Record, outcome apply.Outcome) {
 	printed := false
 	for i := range r.Items {
 		item := &r.Items[i]
@@ -182,8 +183,33 @@ func (t *tally) done(a resources.Action) {
 	}
 }
 
-func (p *page) recap(r *apply.Result, after Machine) {
-	t := tallyOf(r)
+// slowest names the items that took longest, and the steps that did so.
+func (p *page) slowest(r *Record) {
+	list := slowest(r.Items)
+	if len(list) == 0 {
+		return
+	}
+	p.heading("Slowest")
+	rows := make([][2]string, len(list))
+	for i, item := range list {
+		text := duration(seconds(item.Elapsed))
+		var steps []string
+		for _, s := range item.Steps {
+			if s.Elapsed >= slow.Seconds() {
+				steps = append(steps, strings.ReplaceAll(s.Step, "_", " ")+" "+duration(seconds(s.Elapsed)))
+			}
+		}
+		if len(steps) > 0 {
+			text += ": " + strings.Join(steps, ", ")
+		}
+		rows[i] = [2]string{item.Addr.String(), text}
+	}
+	p.table(2, rows)
+	p.blank()
+}
+
+func (p *page) recap(r *Record) {
+	t := r.Totals
 	parts := []string{fmt.Sprintf("%d created", t.Created), fmt.Sprintf("%d updated", t.Updated)}
 	for _, more := range []struct {
 		n    int
@@ -201,46 +227,28 @@ func (p *page) recap(r *apply.Result, after Machine) {
 			parts = append(parts, fmt.Sprintf("%d %s", more.n, more.word))
 		}
 	}
-	left := 0
-	if after.Plan != nil {
-		left = after.Plan.Totals().Changes()
-	}
 	switch {
 	case r.Interrupted:
-		p.line(0, "Interrupted: what was done stays done; `reconcile %s` goes on from there.", strings.ToLower(cmp.Or(after.Word, "apply")))
+		p.line(0, "Interrupted: what was done stays done; `reconcile %s` goes on from there.", strings.ToLower(cmp.Or(r.Word, "apply")))
 	case t.Failed > 0:
-		p.line(0, "What was done stays done; mend what failed and run `reconcile %s` again.", strings.ToLower(cmp.Or(after.Word, "apply")))
-	case after.Word != "":
-	case left > 0:
-		p.line(0, "The machine still differs in %s; `reconcile plan` shows them.", plural.Count(left, "resource"))
+		p.line(0, "What was done stays done; mend what failed and run `reconcile %s` again.", strings.ToLower(cmp.Or(r.Word, "apply")))
+	case r.Word != "":
+	case r.Left > 0:
+		p.line(0, "The machine still differs in %s; `reconcile plan` shows them.", plural.Count(r.Left, "resource"))
 	}
 	c := green
 	if t.Failed+t.Skipped+t.Interrupted > 0 {
 		c = red
 	}
-	p.last(c, cmp.Or(after.Word, "Apply")+": ", strings.Join(parts, ", ")+" in "+duration(r.Elapsed)+".")
+	p.last(c, "Recap: ", r.recapText()+".")
+	p.last(c, cmp.Or(r.Word, "Apply")+": ", strings.Join(parts, ", ")+" in "+duration(seconds(r.Elapsed))+".")
 }
 
-// itemResult is apply.ItemResult with seconds in place of nanoseconds.
-type itemResult struct {
-	apply.ItemResult
-	Elapsed float64 `json:"elapsed,omitempty"`
-}
-
-// SummaryJSON writes how an apply ended as the last line of its stream of
-// events, of kind "summary". Durations are seconds.
-func SummaryJSON(w io.Writer, r *apply.Result, after Machine) error {
-	items := make([]itemResult, len(r.Items))
-	for i := range r.Items {
-		items[i] = itemResult{r.Items[i], r.Items[i].Elapsed.Seconds()}
+// recapText is how the resources of the machine stand now.
+func (r *Record) recapText() string {
+	text := fmt.Sprintf("%d ok, %d changed, %d failed, %d skipped, %d blocked", r.Recap.OK, r.Recap.Changed, r.Recap.Failed, r.Recap.Skipped, r.Recap.Blocked)
+	if r.Host != "" {
+		text += " on " + r.Host
 	}
-	return writeJSON(w, struct {
-		Version     int          `json:"version"`
-		Kind        string       `json:"kind"`
-		Totals      tally        `json:"totals"`
-		Interrupted bool         `json:"interrupted,omitempty"`
-		Elapsed     float64      `json:"elapsed"`
-		Items       []itemResult `json:"items"`
-		installed
-	}{Version, "summary", tallyOf(r), r.Interrupted, r.Elapsed.Seconds(), items, after.installed()}, "")
+	return text
 }
