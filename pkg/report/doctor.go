@@ -155,10 +155,13 @@ func (p *page) counts(d *Diagnosis) {
 
 // DoctorJSON writes a diagnosis as one document with format version 1.
 func DoctorJSON(w io.Writer, d *Diagnosis) error {
-	return writeJSON(w, struct {
-		Version int `json:"version"`
-		*Diagnosis
-		Failures int `json:"failures"`
-		Warnings int `json:"warnings"`
-	}{Version, d, d.Count(Sick), d.Count(Doubtful)}, "  ")
+	return writeJSON(w, doctorDocument{Version, d, d.Count(Sick), d.Count(Doubtful)}, "  ")
+}
+
+// doctorDocument is a diagnosis for programs, format version 1.
+type doctorDocument struct {
+	Version int `json:"version"`
+	*Diagnosis
+	Failures int `json:"failures"`
+	Warnings int `json:"warnings"`
 }

@@ -11,10 +11,13 @@ import (
 func EventsJSON(w io.Writer) func(apply.Event) {
 	return func(e apply.Event) {
 		// A reader that went away stops nothing: what was begun is ended.
-		_ = writeJSON(w, struct {
-			Version int `json:"version"`
-			apply.Event
-			Elapsed float64 `json:"elapsed,omitempty"` // in place of nanoseconds
-		}{Version, e, e.Elapsed.Seconds()}, "")
+		_ = writeJSON(w, eventLine{Version, e, e.Elapsed.Seconds()}, "")
 	}
+}
+
+// eventLine is an event for programs, format version 1.
+type eventLine struct {
+	Version int `json:"version"`
+	apply.Event
+	Elapsed float64 `json:"elapsed,omitempty"` // seconds
 }

@@ -25,10 +25,14 @@ func ProblemsJSON(w io.Writer, err error) error {
 	if problems == nil {
 		problems = []*diag.Problem{}
 	}
-	return writeJSON(w, struct {
-		Version  int             `json:"version"`
-		Problems []*diag.Problem `json:"problems"`
-	}{Version, problems}, "  ")
+	return writeJSON(w, problemsDocument{Version, problems}, "  ")
+}
+
+// problemsDocument is what a command with --json prints in place of its result where
+// it fails, format version 1.
+type problemsDocument struct {
+	Version  int             `json:"version"`
+	Problems []*diag.Problem `json:"problems"`
 }
 
 // problem prints one problem, such as

@@ -204,13 +204,16 @@ func cutKey(owns string) (kind facts.Kind, name string, ok bool) {
 
 // StatusJSON writes the status as one document with format version 1.
 func StatusJSON(w io.Writer, m Machine) error {
-	return writeJSON(w, struct {
-		Version int `json:"version"`
-		whereIs
-		Resources []Line `json:"resources"`
-		installed
-		Notes []string `json:"notes,omitempty"`
-	}{Version, whereOf(m.Plan), m.lines(), m.installed(), m.Plan.AllNotes()}, "  ")
+	return writeJSON(w, statusDocument{Version, whereOf(m.Plan), m.lines(), m.installed(), m.Plan.AllNotes()}, "  ")
+}
+
+// statusDocument is the status of a machine for programs, format version 1.
+type statusDocument struct {
+	Version int `json:"version"`
+	whereIs
+	Resources []Line `json:"resources"`
+	installed
+	Notes []string `json:"notes,omitempty"`
 }
 
 // whereIs says of which machine a document tells.
