@@ -44,12 +44,13 @@ type app struct {
 // code.
 func run(args []string, s streams, environ []string) int {
 	a := &app{streams: s, environ: environ, args: args}
+	a.err = report.Spelled(s.err, report.Options{ASCII: a.isASCII()})
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(s.in)
 	// Help alone goes there; JSON, which is UTF-8 whatever the locale, does not.
 	root.SetOut(report.Spelled(s.out, report.Options{ASCII: a.isASCII()}))
-	root.SetErr(s.err)
+	root.SetErr(a.err)
 	err := root.ExecuteContext(context.Background())
 	code, err := codeOf(err)
 	if err == nil {
@@ -61,10 +62,10 @@ func run(args []string, s streams, environ []string) int {
 	if a.json {
 		report.ProblemsJSON(s.out, err)
 	} else {
-		o := a.report(s.err)
-		report.Problems(s.err, err, o)
+		o := a.report(a.err)
+		report.Problems(a.err, err, o)
 		if line := more(err, o); line != "" && !a.quiet {
-			say(s.err, "%s", line)
+			say(a.err, "%s", line)
 		}
 	}
 	return code

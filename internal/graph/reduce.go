@@ -1,5 +1,16 @@
 package graph
 
+// Edges returns all edges, in the order of the nodes they lead to.
+func (g *Graph) Edges() []Edge {
+	edges := make([]Edge, 0, len(g.after))
+	for to := range int32(g.Len()) {
+		for _, from := range g.After(to) {
+			edges = append(edges, Edge{From: from, To: to})
+		}
+	}
+	return edges
+}
+
 // Reduced returns the edges without those that a longer way says already, in the
 // order of the nodes they lead to. The graph must have no cycle. It takes as much
 // time as nodes times edges, and is meant for what people look at.

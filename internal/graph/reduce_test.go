@@ -57,3 +57,10 @@ func sameReach(a, b *Graph, i int32) bool {
 	}
 	return true
 }
+
+func TestEdgesAreThoseThatWereGiven(t *testing.T) {
+	given := []Edge{{From: 0, To: 1}, {From: 0, To: 2}, {From: 1, To: 2}}
+	if got := New(3, slices.Clone(given)).Edges(); !slices.Equal(got, given) {
+		t.Errorf("got %v, want %v", got, given)
+	}
+}

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 
@@ -151,6 +152,29 @@ func TestOrderOfMachinesDoesNotMatter(t *testing.T) {
 			slices.Reverse(values)
 			if !slices.Equal(values, r.Values) || back[i].Differs != r.Differs {
 				t.Fatalf("%+v, then %+v", r, back[i])
+			}
+		}
+	})
+}
+
+// FuzzMachines compares whatever facts somebody recorded with those of a known machine.
+func FuzzMachines(f *testing.F) {
+	for _, m := range []Machine{gpu("a"), mac()} {
+		text, err := json.Marshal(m.Facts)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		other := gpu("b")
+		other.Facts = &facts.Facts{}
+		if json.Unmarshal(text, other.Facts) != nil {
+			return
+		}
+		for _, r := range Machines([]Machine{gpu("a"), other, other}) {
+			if r.Values[1] != r.Values[2] || r.Values[1] == "" && !r.Unknown {
+				t.Fatalf("a machine differs from itself: %+v", r)
 			}
 		}
 	})

@@ -81,6 +81,15 @@ func Spelled(w io.Writer, o Options) io.Writer {
 
 type spelling struct{ io.Writer }
 
+// Fd is the descriptor below, so that a terminal is known for one; of none it is one
+// that no file has.
+func (s spelling) Fd() uintptr {
+	if file, ok := s.Writer.(interface{ Fd() uintptr }); ok {
+		return file.Fd()
+	}
+	return ^uintptr(0)
+}
+
 // Write reports the length that it was given, whatever that became.
 func (s spelling) Write(b []byte) (int, error) {
 	if _, err := io.WriteString(s.Writer, spell(string(b))); err != nil {

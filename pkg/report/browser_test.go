@@ -60,7 +60,7 @@ func newBrowser(t *testing.T) *browser {
 	theirIn.Close()
 	theirOut.Close()
 	b := &browser{t: t, out: ourOut, in: bufio.NewReader(ourIn)}
-	late := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
+	late := time.AfterFunc(5*time.Minute, func() { _ = cmd.Process.Kill() })
 	t.Cleanup(func() {
 		b.session = ""
 		_ = b.send("Browser.close", nil)

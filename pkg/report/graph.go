@@ -10,8 +10,12 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
+// maxReduced is how many resources a graph has at most from which what a longer way
+// says is left out: that takes as much time as resources times edges.
+const maxReduced = 5000
+
 // A Graph is the resources of one machine and who waits for whom. What a longer way
-// says already is left out.
+// says already is left out, unless there are very many.
 type Graph struct {
 	Nodes []GraphNode `json:"nodes"`
 	Edges []GraphEdge `json:"edges"`
@@ -48,7 +52,11 @@ func GraphOf(m Machine) (*Graph, error) {
 		g.add(&m.Resources[i], items[m.Resources[i].Addr])
 		delete(items, m.Resources[i].Addr)
 	}
-	for _, e := range order.Reduced() {
+	edges := order.Edges()
+	if order.Len() <= maxReduced {
+		edges = order.Reduced()
+	}
+	for _, e := range edges {
 		g.Edges = append(g.Edges, GraphEdge{int(e.From), int(e.To)})
 	}
 	for i := range m.Plan.Items {

@@ -104,7 +104,7 @@ type htmlEnvironment struct {
 
 // htmlGraph is the dependencies as a drawing and as a table.
 type htmlGraph struct {
-	Drawing template.HTML // "" where there are too many
+	Drawing template.HTML
 	Rows    []htmlGraphRow
 }
 
@@ -172,11 +172,11 @@ func (p *htmlPage) changes() {
 }
 
 func (p *htmlPage) graph(m Machine) error {
-	if len(m.Resources) == 0 {
+	if len(m.Resources) == 0 || len(m.Resources) > maxDrawn {
 		return nil
 	}
 	g, err := GraphOf(m)
-	if err != nil || len(g.Nodes) > maxDrawn {
+	if err != nil {
 		return err
 	}
 	waits := make([][]string, len(g.Nodes))

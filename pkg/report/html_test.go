@@ -72,24 +72,20 @@ func TestPageInABrowser(t *testing.T) {
 	if photos == "" {
 		photos = t.TempDir()
 	}
-	var files []string
-	for name, m := range map[string]report.Machine{
-		"usual":   pageMachine(),
-		"hostile": {Plan: markupPlan(), Facts: machineFacts(1), Options: report.Options{Manifest: markup}},
-		"nothing": {Plan: &planner.Plan{Host: "gpu1", Unchanged: 13}, Facts: machineFacts(1), Resources: manifestResources()},
+	checkFaultsAreSeen(t, b)
+	for _, p := range []struct {
+		name  string
+		m     report.Machine
+		looks string // the first letters of those that are looked at
+	}{
+		{"usual", pageMachine(), "ldpt"},
+		{"hostile", report.Machine{Plan: markupPlan(), Facts: machineFacts(1), Options: report.Options{Manifest: markup}}, "l"},
+		{"nothing", report.Machine{Plan: &planner.Plan{Host: "gpu1", Unchanged: 13}, Facts: machineFacts(1), Resources: manifestResources()}, "d"},
 	} {
-		file := filepath.Join(t.TempDir(), name+".html")
-		if err := os.WriteFile(file, []byte(planPage(t, m)), 0o644); err != nil {
+		name, file := p.name, filepath.Join(t.TempDir(), p.name+".html")
+		if err := os.WriteFile(file, []byte(planPage(t, p.m)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		files = append(files, file)
-	}
-	if more := os.Getenv("RECONCILE_PAGES"); more != "" {
-		files = append(files, filepath.SplitList(more)...)
-	}
-	checkFaultsAreSeen(t, b)
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".html")
 		for _, c := range []struct {
 			name, media, scheme string
 			width               int
@@ -100,6 +96,9 @@ func TestPageInABrowser(t *testing.T) {
 			{"tablet", "screen", "light", 720},
 			{"paper", "print", "dark", 800},
 		} {
+			if !strings.Contains(p.looks, c.name[:1]) {
+				continue
+			}
 			b.show(c.width, c.media, c.scheme)
 			b.open("file://" + file)
 			checkPage(t, b, name+" "+c.name)
@@ -108,6 +107,35 @@ func TestPageInABrowser(t *testing.T) {
 				b.print(filepath.Join(photos, name+".pdf"))
 			}
 			checkQuiet(t, b, name+" "+c.name, "file://"+file)
+		}
+	}
+	checkKeyboard(t, b, planPage(t, pageMachine()))
+}
+
+// checkKeyboard walks through a page by the tabulator: first comes the
+// way to skip what stands before the plan, in sight, and all that follows can be seen
+// to have the focus.
+func checkKeyboard(t *testing.T, b *browser, page string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "keyboard.html")
+	if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.call("Emulation.setFocusEmulationEnabled", map[string]any{"enabled": true}, nil)
+	b.show(800, "screen", "light")
+	b.open("file://" + file)
+	for i := range 6 {
+		for _, kind := range []string{"keyDown", "keyUp"} {
+			b.call("Input.dispatchKeyEvent", map[string]any{"type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9}, nil)
+		}
+		var at struct {
+			Class   string
+			Left    float64
+			Outline string
+		}
+		b.eval("() => { const e = document.activeElement; return {Class: e.className, Left: e.getBoundingClientRect().left, Outline: getComputedStyle(e).outlineStyle}; }", &at)
+		if at.Outline == "none" || at.Left < 0 || (i == 0) != (at.Class == "skip") {
+			t.Errorf("after %d keys the focus is at %+v", i+1, at)
 		}
 	}
 }
