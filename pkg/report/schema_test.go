@@ -47,11 +47,12 @@ var factTypes = map[facts.Kind]facts.Fact{
 	facts.KindProject: facts.Project{}, facts.KindHost: facts.Host{}, facts.KindGPU: facts.GPU{}, facts.KindNvidia: facts.Nvidia{},
 	facts.KindToolkit: facts.Toolkit{}, facts.KindIndex: facts.Index{}, facts.KindPath: facts.Path{}, facts.KindDisk: facts.Disk{},
 	facts.KindPython: facts.Pythons{}, facts.KindTool: facts.Tool{}, facts.KindEnvironment: facts.Environment{}, facts.KindModel: facts.Model{},
+	facts.KindFolder: facts.Folder{}, facts.KindTree: facts.Tree{},
 }
 
 // stepTypes are the steps, which are written as an object with one member each.
 var stepTypes = []resources.Step{
-	resources.MakeDir{}, resources.WriteFile{}, resources.SetMode{}, resources.Link{}, resources.Remove{}, resources.Fetch{}, resources.Run{},
+	resources.MakeDir{}, resources.WriteFile{}, resources.SetMode{}, resources.Link{}, resources.Move{}, resources.Remove{}, resources.Fetch{}, resources.Run{},
 	resources.Reuse{}, resources.Compile{}, resources.Prove{}, resources.Seal{}, resources.Switch{},
 }
 
