@@ -108,11 +108,20 @@ func (a *app) locate() (root, name string, err error) {
 		if _, err := os.Stat(file); err != nil {
 			return "", "", noManifest(file, "", err)
 		}
+		if why := notManifest(file); why != nil {
+			return "", "", noManifest(file, "", why)
+		}
 		root, err = filepath.EvalSymlinks(filepath.Dir(file))
 		return root, filepath.Base(file), err
 	}
 	for at := dir; ; at = filepath.Dir(at) {
-		if info, err := os.Stat(filepath.Join(at, defaultManifest)); err == nil && info.Mode().IsRegular() {
+		file := filepath.Join(at, defaultManifest)
+		// What stands there and is no manifest ends the search: a project further up is
+		// not the one that was meant.
+		if _, err := os.Lstat(file); err == nil {
+			if why := notManifest(file); why != nil {
+				return "", "", noManifest(file, "", why)
+			}
 			root, err = filepath.EvalSymlinks(at)
 			return root, defaultManifest, err
 		}
@@ -151,12 +160,29 @@ func (a *app) folder() (string, error) {
 	return dir, nil
 }
 
+// notManifest says why what stands at a place cannot be a manifest; nil if it can be.
+func notManifest(file string) error {
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("it is a link to what is not there")
+	case err != nil:
+		return err
+	case info.IsDir():
+		return errors.New("it is a folder")
+	case !info.Mode().IsRegular():
+		return errors.New("it is not a regular file")
+	}
+	return nil
+}
+
 // noManifest says that a manifest is not at a place, nor elsewhere.
 func noManifest(file, elsewhere string, err error) error {
 	p := &diag.Problem{Code: "manifest.absent", Summary: fmt.Sprintf("there is no manifest at %s%s", file, elsewhere)}
 	p.Hint = "`reconcile init` writes a starter; -C DIR or -m FILE name another place"
 	if !errors.Is(err, fs.ErrNotExist) {
 		p.Code, p.Summary, p.Found = "manifest.unreadable", fmt.Sprintf("the manifest at %s cannot be read", file), err.Error()
+		p.Hint = "look at it with `ls -l`; -m FILE names another one"
 	}
 	return p
 }
