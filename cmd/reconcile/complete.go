@@ -74,10 +74,10 @@ func (a *app) generationNames(cmd *cobra.Command, args []string, _ string) ([]st
 	return names, directive
 }
 
-// unknownCommand says that there is no such command, and which one may be meant.
-func unknownCommand(root *cobra.Command, word string) error {
-	hint := "`reconcile --help` lists them"
-	if near := root.SuggestionsFor(word); len(near) > 0 {
+// unknownCommand says that a command has no such part, and which one may be meant.
+func unknownCommand(parent *cobra.Command, word string) error {
+	hint := "`" + parent.CommandPath() + " --help` lists them"
+	if near := parent.SuggestionsFor(word); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, ", ") + "?"
 	}
 	return usage("unknown command %q; %s", word, hint)

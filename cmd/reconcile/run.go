@@ -96,7 +96,7 @@ func (a *app) environment(ctx context.Context, p *project) (*environment, error)
 		return nil, err
 	}
 	if m.env == nil {
-		return nil, &diag.Problem{Code: "environment.none", Summary: p.name + " has no environment"}
+		return nil, &diag.Problem{Code: "environment.none", Summary: p.name + " has no environment", Hint: "declare one under `environments`; docs/manifest.md has the keys"}
 	}
 	if closed := p.closed(); closed != nil {
 		return nil, closed
