@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -82,7 +83,7 @@ func unknownCode(word string, explained diag.Explanations) error {
 	if near := nearest.Word(word, slices.Sorted(maps.Keys(explained))); near != "" {
 		return usage("there is no code %q; did you mean %s?", word, near)
 	}
-	if of := sorted[areaOf(word)]; areaOf(word) != "" && of != nil {
+	if of := sorted[cmp.Or(areaOf(word), word)]; of != nil { // "lock.x", or "lock" alone
 		return usage("there is no code %q; there are %s", word, strings.Join(of, ", "))
 	}
 	return usage("there is no code %q; `reconcile explain` lists all", word)
