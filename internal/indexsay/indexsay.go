@@ -26,6 +26,10 @@ var (
 	archive = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`(?i)hash mismatch(?: when extracting)?:? (?:\S*/)?([^/\s]+?)(?:\.conda|\.tar\.bz2)(?: to [^\n]*?: expected ([0-9a-f]{64}), got ([0-9a-f]{64})| has sha256 ([0-9a-f]{64}), the lock says ([0-9a-f]{64}))`)
 	})
+	// pip, of a connection that broke: names of classes and addresses in memory around the reason.
+	retry = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^Retrying \(.*\) after connection broken by '(.*)': (\S+)$`)
+	})
 	digest = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 	})
@@ -107,11 +111,39 @@ func Message(lines []string) []string {
 	return lines[max(0, len(lines)-mostLines):]
 }
 
+// reason returns what broke a connection of pip, such as "[Errno 111] Connection refused",
+// and what was asked for; the line itself where it is none of pip's.
+func reason(line string) string {
+	m := retry().FindStringSubmatch(line)
+	if m == nil {
+		return line
+	}
+	// The reason is the innermost text: NewConnectionError('<pip… object at 0x7f…>: Failed to …')
+	text := strings.TrimRight(m[1], ")")
+	if text == "" || text == m[1] || !strings.ContainsRune(`'"`, rune(text[len(text)-1])) {
+		return line
+	}
+	quote := text[len(text)-1:]
+	text = text[:len(text)-1]
+	begin := max(strings.LastIndex(text, "("+quote), strings.LastIndex(text, ", "+quote)+1)
+	if begin <= 0 {
+		return line
+	}
+	text = text[begin+2:]
+	if _, said, ok := strings.Cut(text, " object at 0x"); ok && strings.HasPrefix(text, "<") {
+		_, text, _ = strings.Cut(said, ">: ")
+	}
+	if text == "" {
+		return line
+	}
+	return text + ": " + m[2]
+}
+
 // strip takes away what stands around the words of a line.
 func strip(line string) string {
 	line = strings.TrimSpace(line)
 	for _, label := range []string{"error: ", "ERROR: ", "WARNING: ", "cause: ", "Caused by: "} {
 		line = strings.TrimPrefix(line, label)
 	}
-	return line
+	return reason(line)
 }

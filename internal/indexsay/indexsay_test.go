@@ -29,6 +29,23 @@ func TestUnreached(t *testing.T) {
 	}
 }
 
+// Lines as pip 23.0 to 25.3 print them.
+func TestUnreachedOfPip(t *testing.T) {
+	const retrying = "WARNING: Retrying (Retry(total=4, connect=None, read=None, redirect=None, status=None)) after connection broken by "
+	for line, want := range map[string]string{
+		`'NewConnectionError('<pip._vendor.urllib3.connection.HTTPSConnection object at 0x7f6e4a405420>: Failed to establish a new connection: [Errno -3] Temporary failure in name resolution')': /simple/uv/`:                "Failed to establish a new connection: [Errno -3] Temporary failure in name resolution: /simple/uv/",
+		`'ProxyError('Cannot connect to proxy.', NewConnectionError('<pip._vendor.urllib3.connection.HTTPSConnection object at 0x7f6e>: Failed to establish a new connection: [Errno 111] Connection refused'))': /simple/uv/`: "Failed to establish a new connection: [Errno 111] Connection refused: /simple/uv/",
+		`'SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1007)'))': /simple/uv/`:                                                            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1007): /simple/uv/",
+		`'ReadTimeoutError("HTTPSConnectionPool(host='host', port=443): Read timed out. (read timeout=15)")': /simple/uv/`:                                                                                                     "HTTPSConnectionPool(host='host', port=443): Read timed out. (read timeout=15): /simple/uv/",
+		`'ConnectTimeoutError(<pip._vendor.urllib3.connection.HTTPSConnection object at 0x7f>, 'Connection to host timed out. (connect timeout=15)')': /simple/uv/`:                                                            "Connection to host timed out. (connect timeout=15): /simple/uv/",
+		`'ProtocolError('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))': /simple/uv/`:                                                                                             "Remote end closed connection without response: /simple/uv/",
+	} {
+		if got, ok := Unreached(retrying + line + "\nERROR: No matching distribution found for uv\n"); got != want || !ok {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestMismatched(t *testing.T) {
 	want := Mismatch{"six==1.17.0", zeros, other}
 	for _, output := range []string{uvHash, pipHash} {
