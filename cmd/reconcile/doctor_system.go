@@ -353,9 +353,10 @@ func (p *patient) publicIndex(settings probes.IndexSettings) []report.Finding {
 		if !ok {
 			continue
 		}
+		// pip says why it got no answer only where it tries again.
 		c := command.Command{
 			Program: program, Env: append(resources.PipEnv(), settings.Environ()...), Timeout: 3 * reachTimeout, Secrets: settings.Secrets(),
-			Args: append(words, "index", "versions", "--disable-pip-version-check", "--no-input", "--no-color", "--timeout", "5", "--retries", "0", "pip"),
+			Args: append(words, "index", "versions", "--disable-pip-version-check", "--no-input", "--no-color", "--timeout", "5", "--retries", "1", "pip"),
 		}
 		result, err := command.Run(p.ctx, c)
 		if err == nil {
@@ -363,7 +364,8 @@ func (p *patient) publicIndex(settings probes.IndexSettings) []report.Finding {
 		}
 		said := err.Error()
 		if ran, ok := errors.AsType[*command.Error](err); ok {
-			said = cmp.Or(strings.Join(indexsay.Message(ran.Tail), "\n"), said)
+			lines := slices.DeleteFunc(slices.Clone(ran.Tail), func(line string) bool { return strings.HasPrefix(line, "WARNING: pip index is ") })
+			said = cmp.Or(strings.Join(indexsay.Message(lines), "\n"), said)
 			if line, unreached := indexsay.Unreached(strings.Join(ran.Tail, "\n")); unreached {
 				said = line
 			}
