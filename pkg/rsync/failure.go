@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 // Exit codes of rsync and ssh that mean something else than "it did not work".
@@ -105,12 +106,19 @@ func telling(tail []string, text string) string {
 	return ""
 }
 
-// fill puts the machine into a hint: as ssh is told, and as its file of keys names it.
+// fill puts the machine into a hint: as ssh is told, with the key and the configuration
+// that were given, and as its file of keys names it.
 func (t Transfer) fill(hint string) string {
 	if !strings.Contains(hint, "%[") {
 		return hint
 	}
 	told, known := t.Far.Login(), t.Far.Host
+	if t.SSH.Identity != "" {
+		told = "-i " + resources.ShellQuote(t.SSH.Identity) + " " + told
+	}
+	if t.SSH.Config != "" {
+		told = "-F " + resources.ShellQuote(t.SSH.Config) + " " + told
+	}
 	if t.Far.Port != 0 {
 		told = "-p " + strconv.Itoa(t.Far.Port) + " " + told
 		known = "'[" + known + "]:" + strconv.Itoa(t.Far.Port) + "'"

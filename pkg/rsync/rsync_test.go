@@ -232,6 +232,10 @@ func TestExplain(t *testing.T) {
 	if p := x.Explain("rsync", 23, []string{"REMOTE HOST IDENTIFICATION HAS CHANGED"}); !strings.Contains(p.Hint, "ssh-keygen -R '[203.0.113.7]:40022'") || !strings.Contains(p.Hint, "`ssh -p 40022 root@203.0.113.7`") {
 		t.Errorf("the hint is %s", p.Hint)
 	}
+	given := Transfer{Far: far(), SSH: SSH{Identity: "/k/my key", Config: "/k/config"}}
+	if p := given.Explain("rsync", 23, []string{"Host key verification failed."}); !strings.Contains(p.Hint, "`ssh -p 40022 -F /k/config -i '/k/my key' root@203.0.113.7`") {
+		t.Errorf("with a key and a configuration the hint is %s", p.Hint)
+	}
 	if p := x.Explain("rsync", 11, []string{"<f+++++++++ 300000 no space left on device.jsonl", "  2,900,000 100%    8.71MB/s    0:00:00 (xfr#4, to-chk=0/5)"}); p.Code != "sync.io" || p.Found != "" {
 		t.Errorf("a disk that is full without a word is %+v", p)
 	}
