@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -38,6 +39,9 @@ type remark struct {
 	text string
 }
 
+// isEmpty reports whether nothing was found that it could hold.
+func (e *environment) isEmpty() bool { return len(e.pip.list) == 0 && len(e.conda.list) == 0 }
+
 // maxRemarks is how many one environment shows.
 const maxRemarks = 200
 
@@ -58,7 +62,13 @@ func (s *scanner) environments() {
 			s.envs = append(s.envs, s.ofConda(c))
 		}
 	}
-	files := s.requirementFiles()
+	files := slices.DeleteFunc(s.requirementFiles(), func(file string) bool {
+		_, why, ok := s.text(file)
+		if !ok {
+			s.unread(file, cmp.Or(why, "it is not there"))
+		}
+		return !ok
+	})
 	if len(files) == 0 && len(s.pyproject.needs) > 0 {
 		files = []string{""}
 	}
@@ -218,11 +228,19 @@ func (s *scanner) free(text, otherwise string) string {
 }
 
 // matches says which machines each environment is for: one for those with a GPU and
-// one for the others at most, so that each machine has one that is its own. It gives
-// each its places too.
+// one for the others at most, so that each machine has one that is its own. One that no
+// package was found for comes last. It gives each its places too.
 func (s *scanner) matches() {
-	gpu := slices.IndexFunc(s.envs, func(e *environment) bool { return e.gpu != "" })
-	other := slices.IndexFunc(s.envs, func(e *environment) bool { return e.gpu == "" })
+	isGPU := func(e *environment) bool { return e.gpu != "" }
+	isOther := func(e *environment) bool { return e.gpu == "" }
+	first := func(is func(*environment) bool) int {
+		some := slices.IndexFunc(s.envs, func(e *environment) bool { return is(e) && !e.isEmpty() })
+		if some >= 0 {
+			return some
+		}
+		return slices.IndexFunc(s.envs, is)
+	}
+	gpu, other := first(isGPU), first(isOther)
 	if gpu >= 0 {
 		s.envs[gpu].match = "{gpu: nvidia}"
 	}

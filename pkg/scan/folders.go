@@ -166,8 +166,7 @@ func (w *walker) cache(name string) (cache, bool) {
 	if err != nil || len(entries) > maxEntries {
 		return cache{}, false
 	}
-	owner, model, _ := strings.Cut(rest, "--")
-	c := cache{dir: path.Dir(name), repo: owner + "/" + model}
+	c := cache{dir: path.Dir(name), repo: strings.Replace(rest, "--", "/", 1)} // models of early days have no owner
 	for _, e := range entries {
 		if e.IsDir() && isCommit(e.Name()) {
 			c.commits = append(c.commits, e.Name())

@@ -200,6 +200,9 @@ func TestLinksAndPipesAreNotFollowed(t *testing.T) {
 	found, err := Folder(t.Context(), root.FS(), Input{Name: "x", Platform: "linux-x86_64"})
 	check(err)
 	text := string(found.Manifest)
+	if strings.Contains(text, "From requirements-huge.txt") {
+		t.Errorf("a file that was not read makes an environment:\n%s", text)
+	}
 	if strings.Contains(text, "secret-package") || !strings.Contains(text, "{name: six, version: 1.16.0}") {
 		t.Errorf("the manifest is\n%s", text)
 	}
@@ -209,6 +212,29 @@ func TestLinksAndPipesAreNotFollowed(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("the manifest does not say %q:\n%s", want, text)
 		}
+	}
+}
+
+// The environment of a machine is one that holds something, and a model without an owner
+// has the name that its folder has.
+func TestNothingToTakeOver(t *testing.T) {
+	fsys := fstest.MapFS{
+		"requirements-bad.txt":                   {Data: []byte("!\n")},
+		"requirements-dev.txt":                   {Data: []byte("six==1.16.0\n")},
+		"models/models--gpt2/snapshots/x/y":      {Data: []byte("x")},
+		"models/models--gpt2/blobs/0123456789ab": {Data: []byte("x")},
+	}
+	found, err := Folder(t.Context(), fsys, Input{Name: "x", Platform: "linux-x86_64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(found.Manifest)
+	_, dev, _ := strings.Cut(text, "\n  dev:\n")
+	if !strings.HasPrefix(dev, "    match: {gpu: [none, nvidia]}") || strings.Count(text, "\n    match: ") != 1 {
+		t.Errorf("the environment of this machine is not dev:\n%s", text)
+	}
+	if !strings.Contains(text, "\n# models:\n  # - {repo: gpt2, revision: COMMIT} # ") {
+		t.Errorf("the model is not named:\n%s", text)
 	}
 }
 

@@ -313,7 +313,9 @@ func (s *scanner) writeModels(w *writer) {
 		}
 		sure = append(sure, fmt.Sprintf("  - {repo: %s, revision: %q%s} # %s", scalar(c.repo), commit, size, printable(c.dir)))
 	}
-	if len(sure) > 0 {
+	if len(sure) == 0 {
+		w.line("# models:")
+	} else {
 		w.line("models:")
 	}
 	for _, line := range append(sure, doubtful...) {
