@@ -62,13 +62,17 @@ Commit the result: from then on neither plan nor apply has to resolve anything.`
 func (a *app) lock(ctx context.Context, p *project, o lockFlags) error {
 	var problems diag.List
 	doc := &lockDocument{Version: 1, Locks: []*lockResult{}}
-	locked := 0
+	locked, failed := 0, failedTools{}
 	for _, env := range p.manifest.Environments {
 		if env.Lock == "" || (a.env != "" && a.env != env.Name) {
 			continue
 		}
 		locked++
-		result, err := a.lockOne(ctx, p, env, o)
+		result, err := a.lockOne(ctx, p, env, o, failed)
+		if without, ok := errors.AsType[*withoutTool](err); ok { // why is said already, and asking again takes as long
+			fmt.Fprintf(a.err, "%s: not done, since %s failed\n", env.Lock, without.addr)
+			continue
+		}
 		if result != nil {
 			doc.Locks = append(doc.Locks, result)
 		}
@@ -86,9 +90,18 @@ func (a *app) lock(ctx context.Context, p *project, o lockFlags) error {
 	return a.lockedJSON(doc, problems.Err())
 }
 
+// failedTools are the helpers that could not be brought in this run.
+type failedTools map[resources.Addr]bool
+
+// withoutTool is an environment that is not locked for want of a helper that could not be
+// brought for an earlier one.
+type withoutTool struct{ addr resources.Addr }
+
+func (e *withoutTool) Error() string { return fmt.Sprintf("%s failed", e.addr) }
+
 // lockOne resolves one environment and writes its lock if it changed.
-func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment, o lockFlags) (*lockResult, error) {
-	tools, err := a.lockTools(ctx, p, env, o.applyFlags)
+func (a *app) lockOne(ctx context.Context, p *project, env *manifest.Environment, o lockFlags, failed failedTools) (*lockResult, error) {
+	tools, err := a.lockTools(ctx, p, env, o.applyFlags, failed)
 	if err != nil {
 		return nil, err
 	}
@@ -156,8 +169,9 @@ type lockTools struct {
 }
 
 // lockTools finds an interpreter and uv, and fetches the pinned ones where this
-// machine has none: the same resources that apply would make for the environment.
-func (a *app) lockTools(ctx context.Context, p *project, env *manifest.Environment, o applyFlags) (*lockTools, error) {
+// machine has none: the same resources that apply would make for the environment. What
+// cannot be brought is noted in failed, and not tried again.
+func (a *app) lockTools(ctx context.Context, p *project, env *manifest.Environment, o applyFlags, failed failedTools) (*lockTools, error) {
 	m := &machine{project: p, facts: &facts.Facts{}}
 	m.facts.Merge(p.base)
 	m.resources = p.manifest.LockTools(env)
@@ -168,9 +182,17 @@ func (a *app) lockTools(ctx context.Context, p *project, env *manifest.Environme
 		return nil, err
 	}
 	var blocked diag.List
+	var lacking []resources.Addr
 	for i := range plan.Items {
-		if plan.Items[i].Change.Action == resources.Blocked {
+		switch addr := plan.Items[i].Resource.Addr; plan.Items[i].Change.Action {
+		case resources.None:
+		case resources.Blocked:
 			blocked.Add(plan.Items[i].Change.Problem)
+		default:
+			if failed[addr] {
+				return nil, &withoutTool{addr}
+			}
+			lacking = append(lacking, addr)
 		}
 	}
 	if err := blocked.Err(); err != nil {
@@ -178,6 +200,9 @@ func (a *app) lockTools(ctx context.Context, p *project, env *manifest.Environme
 	}
 	if plan.Totals().Changes() > 0 {
 		if err := a.bring(ctx, m, plan, o); err != nil {
+			for _, addr := range lacking {
+				failed[addr] = true
+			}
 			return nil, err
 		}
 		m.facts.Merge(p.probe(ctx, keys))
