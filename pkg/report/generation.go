@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,12 +80,7 @@ func (p *page) grid(rows [][]string, heading color) {
 // of the plan that mends it.
 func Damage(w io.Writer, list []facts.Damage, o Options) error {
 	p := newPage(w, o)
-	moved := false
-	for _, d := range list {
-		if d.What == "moved" && moved {
-			continue // once for all files that show it
-		}
-		moved = moved || d.What == "moved"
+	for _, d := range Places(list) {
 		thing := d.Thing()
 		if owner := cmp.Or(d.Dist, d.Conda); owner != "" && thing == d.Path {
 			thing += " (" + owner + ")"
@@ -92,6 +88,17 @@ func Damage(w io.Writer, list []facts.Damage, o Options) error {
 		p.hang(0, red, thing+": ", d.Words())
 	}
 	return p.close()
+}
+
+// Places returns damage as people count it: that the project was moved is one thing, in
+// however many files it shows.
+func Places(list []facts.Damage) []facts.Damage {
+	moved := false
+	return slices.DeleteFunc(slices.Clone(list), func(d facts.Damage) bool {
+		again := moved && d.What == "moved"
+		moved = moved || d.What == "moved"
+		return again
+	})
 }
 
 // PackageChange prints one distribution that comes, goes or changes version.
