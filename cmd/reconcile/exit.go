@@ -26,7 +26,7 @@ const (
 var exitMeaning = map[int]string{
 	exitDone:          "done, or nothing to do",
 	exitError:         "an error; the message says what to do",
-	exitDiffers:       "this machine differs from the manifest, or machines from each other",
+	exitDiffers:       "a difference was found, or damage",
 	exitBlocked:       "a check failed or a change is blocked; nothing was changed",
 	exitPartly:        "applied in part; what failed and why is listed",
 	exitLocked:        "another run holds this machine's lock",
