@@ -171,3 +171,25 @@ func TestAnotherUsersProject(t *testing.T) {
 		}
 	}
 }
+
+// TestRootInAUsersProject holds that root is told, before a change, that what it builds is
+// not for the owner of the project; and that nobody is told in a project of his own.
+func TestRootInAUsersProject(t *testing.T) {
+	t.Parallel()
+	s, as := nobody(t)
+	const note = "this is root, and the project belongs to user "
+	s.write("manifest.yaml", "version: 1\nproject: story\ndirectories:\n  data: {path: data}\n")
+	if e := s.want(exitDone, "plan"); !e.says(note) {
+		t.Errorf("before there is a .reconcile: %s", e)
+	}
+	if e := s.begin(s.command(as[0], append(as[1:], "apply", "-y")...)).wait(); e.code != exitDone || e.says(note) {
+		t.Errorf("the owner: %s", e)
+	}
+	if e := s.want(exitDone, "plan"); e.says(note) {
+		t.Errorf("where there is nothing to do: %s", e)
+	}
+	s.write("manifest.yaml", "version: 1\nproject: story\ndirectories:\n  other: {path: other}\n")
+	if e := s.want(exitDone, "plan"); !e.says(note) {
+		t.Errorf("in a .reconcile of somebody else: %s", e)
+	}
+}

@@ -67,10 +67,7 @@ func (p *project) closed() *diag.Problem {
 	owner := "another user"
 	var st unix.Stat_t
 	if unix.Lstat(dir, &st) == nil {
-		owner = fmt.Sprintf("user %d", st.Uid)
-		if u, err := user.LookupId(strconv.Itoa(int(st.Uid))); err == nil {
-			owner = "user " + u.Username
-		}
+		owner = userName(st.Uid)
 	}
 	return &diag.Problem{
 		Code:    "project.other-user",
@@ -78,4 +75,34 @@ func (p *project) closed() *diag.Problem {
 		Found:   fmt.Sprintf("this is user %d", os.Geteuid()),
 		Hint:    "run reconcile as that user; one checkout is for one user",
 	}
+}
+
+// rootNote says that this is root in a project of another user, who could not look into
+// what root builds, nor start an interpreter that lies in root's home. It is no more than
+// a note: in a container, and on a network drive that renames root, it may be meant so.
+func (m *machine) rootNote() string {
+	if os.Geteuid() != 0 || m.recorded {
+		return ""
+	}
+	for _, dir := range []string{layout.Dir, "."} {
+		var st unix.Stat_t
+		if unix.Lstat(m.file(dir), &st) != nil {
+			continue // not there yet: it comes into a folder that is
+		}
+		if st.Uid == 0 {
+			return ""
+		}
+		owner := userName(st.Uid)
+		return fmt.Sprintf("this is root, and the project belongs to %s, who may not be able to use what root builds in it: run reconcile as that user; one checkout is for one user", owner)
+	}
+	return ""
+}
+
+// userName names a user for people, by number where this machine knows no name.
+func userName(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return "user " + u.Username
+	}
+	return "user " + id
 }

@@ -345,6 +345,9 @@ func (m *machine) plan(ctx context.Context) (*planner.Plan, error) {
 	} else if note := m.blindNote(); note != "" {
 		p.News = append(p.News, note)
 	}
+	if note := m.rootNote(); note != "" && p.Totals().Changes() > 0 {
+		p.News = append(p.News, note)
+	}
 	if note := m.leakNote(); note != "" {
 		p.News = append(p.News, note)
 	}
