@@ -107,6 +107,14 @@ func TestModelsWithoutHub(t *testing.T) {
 	if e := s.want(exitDone, "models", "--all"); !e.says("environment remote has no huggingface-hub", "reconcile lock") || strings.Contains(e.out, "--revision") {
 		t.Error(e)
 	}
+	// What is damaged is named all the same: removing it needs no hub.
+	open := hubtest.New(t, s.path("models"), openRepo, openCommit)
+	open.Put("config.json", []byte("{}"), false)
+	check(t, os.Remove(open.Blob("config.json")))
+	if e := s.want(exitDone, "models", "--all"); !e.says("environment remote has no huggingface-hub", "2. config.json is a link to nothing: ") {
+		t.Error(e)
+	}
+	check(t, os.RemoveAll(open.Dir))
 	s.write("manifest.yaml", "version: 1\nproject: story\ndirectories: {models: {path: models}}\nmodels: [{repo: "+openRepo+", revision: "+openCommit+"}]\n")
 	if e := s.want(exitDone, "models"); !e.says("no environment to download with") {
 		t.Error(e)

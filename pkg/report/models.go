@@ -162,11 +162,11 @@ func (p *page) getting(m ModelItem, token Token) {
 			p.shell(m.Hub.Login)
 		}
 	}
+	for _, f := range m.Faults { // also where nothing is there to download with
+		next("%s: %s", f.Found, f.Remedy)
+	}
 	if m.Hub.Download == nil {
 		return
-	}
-	for _, f := range m.Faults {
-		next("%s: %s", f.Found, f.Remedy)
 	}
 	next("download it to this machine, huggingface-hub %s:", m.Hub.Version)
 	p.shell(m.Hub.Download)
