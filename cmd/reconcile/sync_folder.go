@@ -13,6 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/manifest"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/rsync"
 )
 
@@ -98,6 +99,9 @@ func (s *shipment) hasSomething(folder string) error {
 	switch {
 	case isAbsent(err):
 		p.Summary, p.Hint = fmt.Sprintf("there is no %s here, so there is nothing to push", name), "`reconcile apply` makes the folders of the manifest"
+		if _, err := os.Lstat(filepath.Dir(file)); s.File != "" && err == nil {
+			p.Hint = "look for its name: ls " + resources.ShellQuote(path.Dir(name))
+		}
 	case err != nil:
 		p.Summary, p.Found = name+" cannot be looked at", err.Error()
 	case !is(info.Mode()):
