@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -151,9 +150,9 @@ func farOf(p *project, h *manifest.Host, port int) (rsync.Far, *diag.Problem) {
 		}
 	}
 	far := rsync.Login(h.SSH.Host)
-	far.Port = cmp.Or(port, int(h.SSH.Port))
-	if far.Port == 22 {
-		far.Port = 0 // ssh's own choice, unless its configuration has another for an alias
+	far.Port = port
+	if own := int(h.SSH.Port); port == 0 && own != 22 {
+		far.Port = own // 22 is what ssh takes, unless its configuration has another for an alias
 	}
 	if h.SSH.Path != "" {
 		far.Path = path.Clean(h.SSH.Path)
