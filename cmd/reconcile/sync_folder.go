@@ -56,10 +56,7 @@ func (s *shipment) places() []string {
 	var places []string
 	for _, list := range lists {
 		for _, place := range list {
-			places = append(places, s.project.file(place.Path))
-			if filepath.IsAbs(place.Path) {
-				places[len(places)-1] = place.Path
-			}
+			places = append(places, s.project.absolute(place.Path))
 		}
 	}
 	return places
