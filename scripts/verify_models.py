@@ -518,7 +518,7 @@ class Snapshot:
             return "make it readable for this user: chmod u+r " + shlex.quote(place)
         if fault.what == "changed":
             return "wait until nothing writes to it, and verify again"
-        if fault.what == "outside" and fault.name in ("blobs", "snapshots"):
+        if fault.what == "outside" and fault.name in ("blobs", "snapshots", "snapshots/" + self.revision):
             folder = os.path.join(self.dir, fault.name)
             return "move it away and download the model again: mv %s %s" % (shlex.quote(folder), shlex.quote(folder + ".old"))
         if fault.what in ("outside", "odd", "unknown", "blob"):

@@ -40,6 +40,8 @@ func TestEveryFaultHasARemedy(t *testing.T) {
 		{facts.ModelFault{What: "unknown", File: "it's"}, `rm 'models/models--a--b/snapshots/c170c708c41dac9275d15a8fff4eca08d52bab71/it'\''s', then download the model again, which fetches only what is not there`},
 		{facts.ModelFault{What: "header", File: "sound.safetensors", Blob: "0e9e"}, "the revision itself is so, since its digest holds: pin another one"},
 		{facts.ModelFault{What: "outside", File: "blobs"}, "move it away and download the model again: mv models/models--a--b/blobs models/models--a--b/blobs.old"},
+		{facts.ModelFault{What: "outside", File: "snapshots/" + m.Revision}, "move it away and download the model again: mv models/models--a--b/snapshots/" + m.Revision + " models/models--a--b/snapshots/" + m.Revision + ".old"},
+		{facts.ModelFault{What: "unknown", File: "snapshots"}, "rm models/models--a--b/snapshots/" + m.Revision + "/snapshots, then download the model again, which fetches only what is not there"},
 	} {
 		if got := model.Remedy(m, c.fault); got != c.want {
 			t.Errorf("%+v: %s\nwant %s", c.fault, got, c.want)

@@ -2,6 +2,7 @@ package model
 
 import (
 	"path"
+	"slices"
 
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -26,8 +27,8 @@ func Remedy(m facts.Model, f facts.ModelFault) string {
 		if f.What == "odd" && f.Blob != "" {
 			link = blob
 		}
-		if f.What == "outside" && f.File == "blobs" || f.File == "snapshots" {
-			link = path.Join(m.Path, f.File)
+		if f.What == "outside" && slices.Contains([]string{"blobs", "snapshots", "snapshots/" + m.Revision}, f.File) {
+			link = path.Join(m.Path, f.File) // a folder of the model, not a file of the snapshot
 			return "move it away and download the model again: mv " + resources.ShellQuote(link) + " " + resources.ShellQuote(link+".old")
 		}
 		return rm(link) + ", then " + again
