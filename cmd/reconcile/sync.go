@@ -195,7 +195,11 @@ func (s *shipment) print(ctx context.Context) error {
 func (s *shipment) why(ctx context.Context) []string {
 	lines := []string{fmt.Sprintf("# %s. Nothing is deleted. Printed only: --dry-run looks at both machines, --run does it.", s.what())}
 	if s.File != "" {
-		return append(lines, "# scp writes to a name of its own, and the file gets its name when it is whole.")
+		lines = append(lines, "# scp writes to a name of its own, and the file gets its name when it is whole.")
+		if !s.Push {
+			lines = append(lines, "# One that is here under that name is gone then; --run keeps it.")
+		}
+		return lines
 	}
 	local, _, err := s.localRsync(ctx)
 	switch {

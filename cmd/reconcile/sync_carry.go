@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/reconcile-ml/reconcile/pkg/diag"
@@ -21,7 +19,8 @@ func (s *shipment) carry(ctx context.Context) error {
 	})
 	defer stop()
 	began := time.Now()
-	if _, err := s.look(ctx, kill, true); err != nil {
+	seen, err := s.look(ctx, kill, true)
+	if err != nil {
 		return s.ended(err)
 	}
 	if !s.Push {
@@ -30,9 +29,8 @@ func (s *shipment) carry(ctx context.Context) error {
 		}
 	}
 	result := s.summary()
-	var err error
 	if s.File != "" {
-		result.Files, err = s.carryFile(ctx, kill)
+		result.Files, err = s.carryFile(ctx, kill, seen)
 	} else {
 		err = s.carryFolder(ctx, kill, &result)
 	}
@@ -53,21 +51,23 @@ func (s *shipment) carry(ctx context.Context) error {
 	return errors.Join(report.TransferJSON(s.out, result), exit(code))
 }
 
-// makeHere makes the folder that is pulled into, and what reconcile keeps of it.
+// makeHere makes the folder that is pulled into, and where what it replaces is kept.
 func (s *shipment) makeHere() error {
 	if err := s.project.own(s.part); err != nil {
 		return err
 	}
-	if s.File == "" {
-		if real, err := resolve(s.kept); err != nil || !within(s.project.root, real) {
-			return errors.Join(err, &diag.Problem{Code: "sync.leads-out", Summary: "a link leads what reconcile keeps out of the project", Found: real, Hint: "remove it, if it came with a copy of the project"})
-		}
-		if err := os.MkdirAll(s.project.file(s.part), 0o700); err != nil {
-			return err
-		}
-		if err := s.project.ignoreKept(); err != nil {
-			return err
-		}
+	real, err := resolve(s.kept)
+	if err != nil {
+		return err
+	}
+	if !within(s.project.root, real) {
+		return &diag.Problem{Code: "sync.leads-out", Summary: "a link leads what reconcile keeps out of the project", Found: real, Hint: "remove it, if it came with a copy of the project"}
+	}
+	if err := os.MkdirAll(s.project.file(s.part), 0o700); err != nil {
+		return err
+	}
+	if err := s.project.ignoreKept(); err != nil {
+		return err
 	}
 	return os.MkdirAll(s.Here, 0o755)
 }
@@ -86,55 +86,6 @@ func (s *shipment) carryFolder(ctx, kill context.Context, result *report.Transfe
 	bar.Stop()
 	result.Files, result.Left = append(result.Files, meter.Changes...), append(result.Left, meter.Left...)
 	return err
-}
-
-// carryFile copies one file under another name and gives it its own when it is whole.
-func (s *shipment) carryFile(ctx, kill context.Context) ([]rsync.Change, error) {
-	file := s.HereFile()
-	if !s.Push {
-		above, err := resolve(filepath.Dir(file))
-		if folder, ferr := s.folder(); err != nil || ferr != nil || !within(folder, above) {
-			return nil, errors.Join(err, ferr, &diag.Problem{Code: "sync.leads-out", Summary: fmt.Sprintf("a link leads %s out of %s", s.File, s.entry.Path), Hint: "remove the link"})
-		}
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return nil, err
-		}
-		if err := partIsFree(file); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := s.start(ctx, kill, s.Copy(), 0, nil); err != nil {
-		return nil, err
-	}
-	if s.Push {
-		if _, err := s.start(ctx, kill, s.Finish(), lookLimit, nil); err != nil {
-			return nil, err
-		}
-	} else if err := finishHere(file); err != nil {
-		return nil, err
-	}
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, err
-	}
-	return []rsync.Change{{Path: s.File, Size: info.Size()}}, nil
-}
-
-// finishHere gives a pulled file its name, once it is on the disk.
-func finishHere(file string) error {
-	part, err := os.OpenFile(rsync.Part(file), os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(part.Sync(), part.Close()); err != nil {
-		return err
-	}
-	if info, err := os.Lstat(file); err == nil && info.IsDir() {
-		return &diag.Problem{Code: "sync.folder", Summary: file + " is a folder here, and a file over there", Hint: "rename one of them"}
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return os.Rename(rsync.Part(file), file)
 }
 
 // ended says how a transfer ended that did not succeed.

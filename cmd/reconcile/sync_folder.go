@@ -157,17 +157,3 @@ func leftOut(name string) bool {
 	}
 	return false
 }
-
-// partIsFree refuses to pull a file whose temporary name is taken by what is not a plain
-// file: scp would write through a link.
-func partIsFree(file string) error {
-	part := rsync.Part(file)
-	info, err := os.Lstat(part)
-	if isAbsent(err) || err == nil && info.Mode().IsRegular() {
-		return nil
-	}
-	if err == nil {
-		err = errors.New(info.Mode().String())
-	}
-	return &diag.Problem{Code: "sync.folder", Summary: part + " is in the way", Found: err.Error(), Hint: "remove it"}
-}
