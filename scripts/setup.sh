@@ -249,9 +249,10 @@ fetch_pinned() {
 # fetch gets the program from an address, and takes it only with the right sha256:
 # beside its place, compared, renamed. What is not right leaves nothing behind.
 fetch() {
+    _address=$(without_secrets "$1")
     case $1 in
     http://* | https://*) ;;
-    *) stop "RECONCILE_RELEASE_URL has to be an address of http or https, and is \"$1\"" ;;
+    *) stop "RECONCILE_RELEASE_URL has to be an address of http or https, and is \"$_address\"" ;;
     esac
     _sum=$(printf %s "$2" | tr ABCDEF abcdef)
     case $_sum in *[!0-9a-f]*) _sum='' ;; esac
@@ -261,7 +262,7 @@ fetch() {
         return
     fi
     room
-    say "fetching $1"
+    say "fetching $_address"
     if command -v curl >/dev/null; then
         curl -fsSL --proto '=http,https' --connect-timeout 20 --speed-limit 1 --speed-time 60 -o "$new" "$1" >&2
     elif command -v wget >/dev/null; then
@@ -270,12 +271,18 @@ fetch() {
         wget -q $_patience -O "$new" "$1" >&2
     else
         stop "there is neither curl nor wget to fetch the program with: $(install_hint curl)"
-    fi || stop "$1 could not be fetched; nothing was changed. Is there a network, and is the address right?"
+    fi || stop "$_address could not be fetched; nothing was changed. Is there a network, and is the address right?"
     _got=$(sha256 "$new")
-    [ "$_got" = "$_sum" ] || stop "what $1 gave has another sha256, and was thrown away: expected $_sum, found ${_got:-none that could be computed}"
+    [ "$_got" = "$_sum" ] || stop "what $_address gave has another sha256, and was thrown away: expected $_sum, found ${_got:-none that could be computed}"
     chmod 755 "$new"
-    runs "$new" || stop "what $1 gave does not run here: this machine is $(platform)"
+    runs "$new" || stop "what $_address gave does not run here: this machine is $(platform)"
     place
+}
+
+# without_secrets prints an address as others may see it: a name and password can stand in
+# it, and the key of a store in its query.
+without_secrets() {
+    printf '%s\n' "$1" | sed -e 's|[?#].*||' -e 's|//[^/]*@|//|'
 }
 
 # sha256 prints the digest of a file, by whatever this system has.

@@ -372,6 +372,7 @@ func TestSetupFetches(t *testing.T) {
 		"pinned":     {[]string{"GO=none"}, "# platform address sha256\nplan9-mips " + release.URL + "/text " + text + "\n" + platform() + " " + release.URL + "/reconcile " + sum + "\n", "fetching " + release.URL + "/reconcile", true},
 		"no fetcher": {[]string{"PATH=" + tools(t), "RECONCILE_RELEASE_URL=" + release.URL + "/reconcile", "RECONCILE_RELEASE_SHA256=" + sum}, "", "neither curl nor wget", false},
 		"not http":   {[]string{"RECONCILE_RELEASE_URL=--config=/etc/passwd", "RECONCILE_RELEASE_SHA256=" + sum}, "", "an address of http or https", false},
+		"secrets":    {[]string{"RECONCILE_RELEASE_URL=http://me:pass@word@127.0.0.1:9/x?key=word#word", "RECONCILE_RELEASE_SHA256=" + sum}, "", "error: http://127.0.0.1:9/x could not be fetched", false},
 		"no network": {[]string{"RECONCILE_RELEASE_URL=http://127.0.0.1:9/x", "RECONCILE_RELEASE_SHA256=" + sum}, "", "Is there a network", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -392,7 +393,9 @@ func (s *site) fetches(says string, program []byte, taken bool) {
 	if taken {
 		code = 0
 	}
-	s.wantScript(code, []string{"setup_local.sh"}, says)
+	if e := s.wantScript(code, []string{"setup_local.sh"}, says); e.says("pass@word") || e.says("key=word") {
+		s.t.Errorf("a secret of the address is shown\n%s", e)
+	}
 	got, err := os.ReadFile(s.path("bin/reconcile"))
 	if !taken {
 		if _, err := os.Lstat(s.path("bin")); err == nil {
