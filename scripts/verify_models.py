@@ -655,9 +655,13 @@ def pinned(manifest):
         return None
     if not os.path.exists(manifest):
         return None
-    with open(manifest, encoding="utf-8") as file:
-        doc = yaml.safe_load(file) or {}
-    return [(m["repo"], m["revision"], m.get("exclude") or []) for m in doc.get("models") or []]
+    try:
+        with open(manifest, encoding="utf-8") as file:
+            doc = yaml.safe_load(file) or {}
+        return [(m["repo"], m["revision"], m.get("exclude") or []) for m in doc.get("models") or []]
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError) as err:
+        why = "no %s of a model" % err if isinstance(err, KeyError) else " ".join(str(err).split())
+        sys.exit(escape("the models of %s cannot be read: %s" % (manifest, why)))
 
 
 def models_dir():

@@ -130,6 +130,24 @@ func TestScriptReadsTheManifest(t *testing.T) {
 	}
 }
 
+// TestScriptRefusesAManifest holds that a manifest that cannot be read ends the script
+// with a line that names it, and not with where the script was.
+func TestScriptRefusesAManifest(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil || exec.Command(python, "-c", "import yaml").Run() != nil {
+		t.Skip("no python3 with PyYAML on this machine")
+	}
+	for name, text := range map[string]string{"no YAML": "models: [\n", "no mapping": "- models\n", "no revision": "models: [{repo: a/b}]\n", "no models": "models: [a/b]\n", "no text": "models: \xff\n"} {
+		manifest := filepath.Join(t.TempDir(), "manifest.yaml")
+		must(t, os.WriteFile(manifest, []byte(text), 0o644))
+		cmd := exec.Command(python, "../../scripts/verify_models.py", "--manifest", manifest, "--cache", t.TempDir())
+		out, err := cmd.CombinedOutput()
+		if err == nil || cmd.ProcessState.ExitCode() != 1 || strings.Count(string(out), "\n") != 1 || !strings.HasPrefix(string(out), "the models of "+manifest+" cannot be read: ") {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
 func quoted(patterns []string) string {
 	var list []string
 	for _, p := range patterns {
