@@ -229,3 +229,19 @@ func TestNoCodeIsExplainedTwice(t *testing.T) {
 		t.Errorf("%d codes are explained by packages, %d in all", sum, len(codes()))
 	}
 }
+
+// TestAreasAreToldApart holds that every area of codes is in the list, so that its place
+// and title were chosen, and that no two have one title.
+func TestAreasAreToldApart(t *testing.T) {
+	of, _ := byArea(codes())
+	titles := map[string]string{}
+	for _, a := range of {
+		if !slices.Contains(areas, a) {
+			t.Errorf("%s.… is no area of the list", a.name)
+		}
+		if other, twice := titles[a.title]; twice {
+			t.Errorf("%s and %s have the title %q", other, a.name, a.title)
+		}
+		titles[a.title] = a.name
+	}
+}
