@@ -93,6 +93,7 @@ type effect string
 
 const (
 	readOnly    effect = "Read-only: changes nothing on this machine."
+	remembers   effect = "Changes nothing on this machine but what it remembers in .reconcile/cache."
 	writesFiles effect = "Writes the files that it is asked for, and changes nothing else."
 	ofCommands  effect = "The help of each command says whether it changes this machine."
 	movesThere  effect = "Read-only; with --run it changes the other machine, and deletes nothing there."

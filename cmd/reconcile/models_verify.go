@@ -37,9 +37,8 @@ are named, and compares it with the digest that it is stored under. Finds what a
 not: a changed byte, a file that was written through its link. Also says what lacks, and
 for each fault what mends it. Uses no network and starts no program.
 
-What was hashed is remembered in .reconcile/cache, the one place that this writes to:
-an interrupted run goes on where it stopped, and a file that nobody touched is not
-hashed twice.`, readOnly, exitDone, exitError, exitDiffers, exitInterrupted),
+What was hashed is remembered: an interrupted run goes on where it stopped, and a file
+that nobody touched is not hashed twice.`, remembers, exitDone, exitError, exitDiffers, exitInterrupted),
 		Example:           "  reconcile models verify\n  reconcile models verify mistralai/Mistral-7B-Instruct-v0.3\n  reconcile models verify --all --no-cache",
 		ValidArgsFunction: a.modelNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
