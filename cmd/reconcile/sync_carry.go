@@ -74,16 +74,15 @@ func (s *shipment) makeHere() error {
 
 func (s *shipment) carryFolder(ctx, kill context.Context, result *report.Transfer) error {
 	meter := &rsync.Meter{Total: s.local.ShowsTotal()}
-	bar := report.NewTransferProgress(s.err, s.report(s.err), s.what())
-	if s.quiet || s.json {
-		bar = nil
+	tell, stop := func(int64, int) {}, func() {}
+	if !s.quiet && !s.json {
+		tell, stop = report.TransferMeter(s.err, s.report(s.err), s.what())
 	}
-	bar.Start()
 	_, err := s.start(ctx, kill, s.Run(s.local), 0, func(line string) {
 		meter.Line(line)
-		bar.Moved(meter.Bytes(), len(meter.Changes))
+		tell(meter.Bytes(), len(meter.Changes))
 	})
-	bar.Stop()
+	stop()
 	result.Files, result.Left = append(result.Files, meter.Changes...), append(result.Left, meter.Left...)
 	return err
 }

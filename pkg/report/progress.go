@@ -347,6 +347,9 @@ func (v *progress) erase() {
 	}
 }
 
+// seconds is a duration that was measured in seconds.
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
 // duration is for people: "20 ms", "1.3 s", "12 s", "2 min 5 s", "1 h 3 min".
 func duration(d time.Duration) string {
 	switch {

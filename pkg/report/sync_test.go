@@ -49,26 +49,21 @@ func TestTransfer(t *testing.T) {
 }
 
 // A live line on a terminal, from the first byte on; elsewhere a line every ten seconds.
-func TestTransferProgress(t *testing.T) {
+func TestTransferMeter(t *testing.T) {
 	for name, o := range map[string]report.Options{"pipe": {}, "80": {Terminal: true, Width: 80}} {
 		synctest.Test(t, func(t *testing.T) {
 			var b bytes.Buffer
-			p := report.NewTransferProgress(&b, o, "push data\x1b to gpu1")
-			p.Start()
+			tell, stop := report.TransferMeter(&b, o, "push data\x1b to gpu1")
 			time.Sleep(2500 * time.Millisecond) // ssh may be asking for a password
 			if b.Len() > 0 {
 				t.Errorf("%s: %q stands before the first byte", name, b.String())
 			}
 			for n := range int64(10) {
-				p.Moved((n+1)*2_000_000, int(n)/4)
+				tell((n+1)*2_000_000, int(n)/4)
 				time.Sleep(2 * time.Second)
 			}
-			p.Stop()
+			stop()
 			golden.Check(t, "testdata/transfer."+name+".txt", []byte(strings.ReplaceAll(b.String(), "\r", "\\r\n")))
 		})
 	}
-	var none *report.TransferProgress
-	none.Start()
-	none.Moved(1, 1)
-	none.Stop()
 }

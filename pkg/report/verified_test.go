@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/golden"
@@ -103,12 +104,14 @@ func TestMeter(t *testing.T) {
 
 // TestMeterSpeaksElsewhere holds what a reader without a terminal hears now and then.
 func TestMeterSpeaksElsewhere(t *testing.T) {
-	var out bytes.Buffer
-	v := &progress{w: &out}
-	a := &activity{from: time.Now().Add(-10 * time.Second), bytes: 12e9, total: 30e9}
-	v.text = func() string { return "hashing, " + a.speed(time.Now()) }
-	v.tick()
-	if want := "still working: hashing, 12 GB of 30 GB (40 %), 1.2 GB/s, 15 s left\n"; out.String() != want {
-		t.Errorf("said %q, want %q", out.String(), want)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		tell, stop := Meter(&out, Options{}, "hashing")
+		tell(12e9, 30e9)
+		time.Sleep(heartbeat + time.Millisecond)
+		stop()
+		if want := "still working: hashing, 12 GB of 30 GB (40 %), 1.2 GB/s, 15 s left\n"; out.String() != want {
+			t.Errorf("said %q, want %q", out.String(), want)
+		}
+	})
 }
