@@ -77,7 +77,7 @@ manifest, or USER@HOST:PATH.`+moveHelp,
 			return usage("%s takes the name of an entry and a machine: reconcile sync %s", cmd.Name(), cmd.Use)
 		case o.run && o.preview:
 			return usage("--run and --dry-run are two things: choose one")
-		case o.port < 0 || o.port > 65535:
+		case o.port < 0 || o.port > 65535 || o.port == 0 && cmd.Flags().Changed("port"):
 			return usage("--port takes a number from 1 to 65535")
 		case o.limit < 0:
 			return usage("--bwlimit takes kB a second")
@@ -188,7 +188,7 @@ func (s *shipment) print(ctx context.Context) error {
 			}
 		}
 	}
-	return report.Calls(s.out, calls)
+	return report.Calls(s.out, calls, s.report(s.out))
 }
 
 // why says in a line each what the printed commands do, and what they take for granted.

@@ -246,25 +246,6 @@ func TestSyncOneFile(t *testing.T) {
 	if got := treeOf(t, s.path("adapters")); len(got) != 1 || string(must(os.ReadFile(s.path("adapters/run/x.bin")))) != "weights" {
 		t.Errorf("here is %v", got)
 	}
-	put(t, s.path("data/processed/c.jsonl"), "c\n")
-	if e := s.want(0, far.words("push", "processed", "--file", "c.jsonl", "--run", "--json")...); !moved(t, e)["c.jsonl"] {
-		t.Errorf("a file that is new there: %s", e)
-	}
-	// What is here under that name is kept when another comes, and once is enough.
-	put(t, filepath.Join(far.project, "adapters/run/x.bin"), "newer weights")
-	for _, keeps := range []bool{true, false} {
-		e := s.want(0, far.words("pull", "adapters", "--file", "run/x.bin", "--run", "--json")...)
-		if isNew := moved(t, e)["run/x.bin"]; isNew || e.says(`"replaced": ".reconcile/`) != keeps {
-			t.Errorf("pull over a file, which should be kept: %v\n%s", keeps, e)
-		}
-	}
-	kept, err := filepath.Glob(s.path(".reconcile/*/replaced/adapters/*/run/x.bin"))
-	if err != nil || len(kept) != 1 || string(must(os.ReadFile(kept[0]))) != "weights" {
-		t.Errorf("what the pull of a file replaced is kept as %v, %v", kept, err)
-	}
-	if got := string(must(os.ReadFile(s.path("adapters/run/x.bin")))); got != "newer weights" {
-		t.Errorf("the file that came holds %q", got)
-	}
 	if e := s.want(1, far.words("pull", "adapters", "--file", "none", "--run")...); !e.says("there is no file") {
 		t.Errorf("pull of a file that is not there: %s", e)
 	}
@@ -286,6 +267,31 @@ func TestSyncOneFile(t *testing.T) {
 	s.want(1, far.words("push", "processed", "--file", "passwd", "--run")...)
 	if got := must(os.ReadDir(outside)); len(got) > 0 {
 		t.Errorf("outside is now %v", got)
+	}
+}
+
+// What a pulled file replaces is kept, once, and a document says what is new.
+func TestSyncFileOverAnother(t *testing.T) {
+	t.Parallel()
+	s, far := traveller(t)
+	put(t, s.path("data/processed/c.jsonl"), "c\n")
+	if e := s.want(0, far.words("push", "processed", "--file", "c.jsonl", "--run", "--json")...); !moved(t, e)["c.jsonl"] {
+		t.Errorf("a file that is new there: %s", e)
+	}
+	put(t, s.path("adapters/run/x.bin"), "weights")
+	put(t, filepath.Join(far.project, "adapters/run/x.bin"), "newer weights")
+	for _, keeps := range []bool{true, false} {
+		e := s.want(0, far.words("pull", "adapters", "--file", "run/x.bin", "--run", "--json")...)
+		if isNew := moved(t, e)["run/x.bin"]; isNew || e.says(`"replaced": ".reconcile/`) != keeps {
+			t.Errorf("pull over a file, which should be kept: %v\n%s", keeps, e)
+		}
+	}
+	kept, err := filepath.Glob(s.path(".reconcile/*/replaced/adapters/*/run/x.bin"))
+	if err != nil || len(kept) != 1 || string(must(os.ReadFile(kept[0]))) != "weights" {
+		t.Errorf("what the pull of a file replaced is kept as %v, %v", kept, err)
+	}
+	if got := string(must(os.ReadFile(s.path("adapters/run/x.bin")))); got != "newer weights" {
+		t.Errorf("the file that came holds %q", got)
 	}
 }
 

@@ -194,11 +194,15 @@ func (p *page) left(all []rsync.Left) {
 }
 
 // Calls prints programs and their words as one command of a POSIX shell, in which each
-// program needs the one before to succeed.
-func Calls(w io.Writer, calls []rsync.Call) error {
+// program needs the one before to succeed. Their bytes are exact, so that a terminal is
+// shown them escaped: a folder of this machine can have any name.
+func Calls(w io.Writer, calls []rsync.Call, o Options) error {
 	lines := make([]string, len(calls))
 	for i, c := range calls {
 		lines[i] = resources.ShellJoin(c.Words()...)
+		if o.Terminal {
+			lines[i] = Escape(lines[i])
+		}
 	}
 	_, err := fmt.Fprintln(w, strings.Join(lines, " &&\n"))
 	return err

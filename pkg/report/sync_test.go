@@ -48,6 +48,17 @@ func TestTransfer(t *testing.T) {
 	golden.Check(t, "testdata/sync.json", b.Bytes())
 }
 
+// Commands are exact where a shell may read them, and harmless where a person does.
+func TestCalls(t *testing.T) {
+	calls := []rsync.Call{{Program: "mkdir", Args: []string{"-p", "a\x1b[2J"}}, {Program: "mv", Args: []string{"-f", "a", "b c"}}}
+	for terminal, want := range map[bool]string{false: "mkdir -p 'a\x1b[2J' &&\nmv -f a 'b c'\n", true: "mkdir -p 'a\\x1b[2J' &&\nmv -f a 'b c'\n"} {
+		var b bytes.Buffer
+		if err := report.Calls(&b, calls, report.Options{Terminal: terminal, Width: 80}); err != nil || b.String() != want {
+			t.Errorf("on a terminal %v: %q, %v, want %q", terminal, b.String(), err, want)
+		}
+	}
+}
+
 // A live line on a terminal, from the first byte on; elsewhere a line every ten seconds.
 func TestTransferMeter(t *testing.T) {
 	for name, o := range map[string]report.Options{"pipe": {}, "80": {Terminal: true, Width: 80}} {
