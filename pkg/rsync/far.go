@@ -31,10 +31,11 @@ func ParseFar(text string, port int) (Far, *diag.Problem) {
 	}
 	f := Login(login)
 	f.Port, f.Path = port, folder
-	if f.Path != "" {
-		f.Path = path.Clean(f.Path)
+	if p := f.check(); p != nil { // as it was typed: of ~/../x would remain x
+		return f, p
 	}
-	return f, f.check()
+	f.Path = path.Clean(f.Path)
+	return f, f.check() // of ./-x remains -x
 }
 
 // Login reads USER@HOST; the rest of the Far is empty.

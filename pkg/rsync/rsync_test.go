@@ -68,7 +68,7 @@ func TestParseFar(t *testing.T) {
 	}
 	for text, code := range map[string]string{
 		"gpu1": "sync.host", ":p": "sync.host", "@h:p": "sync.host", "u@:p": "sync.host", "-oProxyCommand=x:p": "sync.host", "u@-x:p": "sync.host", "-u@h:p": "sync.host",
-		"h:-p": "sync.path", "h:~/p": "sync.path", "h:a b": "sync.path", "h:$(x)": "sync.path", "h::module": "sync.path", "rsync://h/p": "sync.path", "h:": "sync.path",
+		"h:-p": "sync.path", "h:~/p": "sync.path", "h:a b": "sync.path", "h:$(x)": "sync.path", "h::module": "sync.path", "h:~/../p": "sync.path", "h:./-p": "sync.path", "h:a b/../p": "sync.path", "rsync://h/p": "sync.path", "h:": "sync.path",
 		"2001:db8::1:p": "sync.path", "[fe80::1%eth0]:p": "sync.host", "[1::2::3]:p": "sync.host", "root@ssh.runpod.io:/p": "sync.proxy", "SSH.runpod.io:p": "sync.proxy", "a@b@c:p": "sync.host",
 	} {
 		if f, problem := ParseFar(text, 0); problem == nil || problem.Code != code {
