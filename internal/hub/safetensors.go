@@ -65,7 +65,7 @@ type tensor struct {
 }
 
 // readHeader reads the JSON of a header and returns the bytes of data that it describes.
-// It reads member by member, so that a long header costs time and no memory.
+// It reads member by member: of a long header no more than one is in memory.
 func readHeader(r io.Reader, found func(string)) (data int64, err error) {
 	var first [1]byte
 	if _, err := io.ReadFull(r, first[:]); err != nil || first[0] != '{' {
@@ -108,8 +108,8 @@ func readHeader(r io.Reader, found func(string)) (data int64, err error) {
 	if _, err := d.Token(); err != nil {
 		return 0, headerFault(err, "")
 	}
-	if rest, err := io.ReadAll(io.LimitReader(io.MultiReader(d.Buffered(), r), headerLimit)); err != nil || len(trimPadding(rest)) > 0 {
-		return 0, headerFault(err, "more than one object")
+	if err := onlyPadding(io.MultiReader(d.Buffered(), r)); err != nil {
+		return 0, err
 	}
 	if sum != data {
 		return 0, headerFault(nil, fmt.Sprintf("tensors of %d bytes in %d bytes of data", sum, data))
@@ -131,12 +131,22 @@ func headerFault(err error, detail string) error {
 	return err
 }
 
-// trimPadding removes the spaces with which writers align the data.
-func trimPadding(b []byte) []byte {
-	for len(b) > 0 && (b[0] == ' ' || b[0] == '\n' || b[0] == '\t' || b[0] == '\r') {
-		b = b[1:]
+// onlyPadding reads to the end, where nothing may stand but the spaces with which writers
+// align the data.
+func onlyPadding(r io.Reader) error {
+	var part [512]byte
+	for {
+		n, err := r.Read(part[:])
+		if len(bytes.Trim(part[:n], " \n\t\r")) > 0 {
+			return headerFault(nil, "more than one object")
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return b
 }
 
 // clip shortens a foreign name for a message.
