@@ -1,6 +1,10 @@
 package hub
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
 
 // treeVersion is the format of trees/<commit>.json that is known; another is left
 // alone, as huggingface_hub does.
@@ -46,4 +50,51 @@ func (f treeFile) bytes() int64 {
 		return f.LFSSize
 	}
 	return f.Size
+}
+
+// compareTree compares the snapshot with the list of the revision's files.
+func (s *snapshot) compareTree() {
+	if s.tree == nil {
+		return
+	}
+	for i := range s.files {
+		f := &s.files[i]
+		listed, ok := s.tree[f.name]
+		if !ok || f.broken {
+			continue
+		}
+		switch want := listed.digest(); {
+		case f.blob != "" && f.blob != want.Hex:
+			s.fault("blob", f.name, f.blob, want.Hex+" by the list of the revision")
+			f.broken = true
+		case f.stamp.size != listed.bytes():
+			s.fault("size", f.name, f.blob, fmt.Sprintf("%d bytes, %d by the list of the revision", f.stamp.size, listed.bytes()))
+			f.broken = true
+		default:
+			f.want = want
+		}
+	}
+	for _, name := range s.needed() {
+		if s.find(name) == nil {
+			s.fault("missing", name, s.tree[name].digest().Hex, "")
+		}
+	}
+}
+
+// listed reports whether the list of the revision says what must be there.
+func (s *snapshot) listed() bool { return s.tree != nil && !s.pin.Any }
+
+// needed lists the files of the revision that must be there, sorted.
+func (s *snapshot) needed() []string {
+	if !s.listed() {
+		return nil
+	}
+	var names []string
+	for name := range s.tree {
+		if !s.pin.excluded(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

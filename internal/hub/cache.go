@@ -1,0 +1,91 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+)
+
+// Snapshots returns a pin for every snapshot in a cache, by repository and revision. A
+// cache that is not there has none.
+func Snapshots(cache string) ([]Pin, error) {
+	folders, err := readDir(cache)
+	if err != nil {
+		return nil, err
+	}
+	var pins []Pin
+	for _, folder := range folders {
+		repo, ok := Repo(folder.Name())
+		if !ok {
+			continue
+		}
+		revisions, err := readDir(filepath.Join(cache, folder.Name(), "snapshots"))
+		if err != nil {
+			return nil, err
+		}
+		for _, revision := range revisions {
+			if isHex(revision.Name(), 40) {
+				pins = append(pins, Pin{Repo: repo, Revision: revision.Name(), Any: true})
+			}
+		}
+	}
+	return pins, nil
+}
+
+// readOthers lists the other revisions that have a snapshot.
+func (s *snapshot) readOthers() error {
+	entries, err := readDir(filepath.Join(s.repo, "snapshots"))
+	for _, e := range entries {
+		if e.IsDir() && isHex(e.Name(), 40) && e.Name() != s.pin.Revision {
+			s.others = append(s.others, e.Name())
+		}
+	}
+	return err
+}
+
+// readUnfinished lists the downloads that did not end.
+func (s *snapshot) readUnfinished() error {
+	blobs := filepath.Join(s.repo, "blobs")
+	entries, err := readDir(blobs)
+	for _, e := range entries {
+		digest, ok := unfinished(e.Name())
+		if !ok {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil || !info.Mode().IsRegular() {
+			continue // ended just now
+		}
+		_, err = os.Lstat(filepath.Join(blobs, digest))
+		s.unfinished = append(s.unfinished, facts.ModelUnfinished{Name: e.Name(), Size: info.Size(), Leftover: err == nil})
+	}
+	return err
+}
+
+// unfinished returns the blob that a download was for, by either form of name.
+func unfinished(name string) (blob string, ok bool) {
+	blob, ok = strings.CutSuffix(name, ".incomplete")
+	if front, random, cut := strings.Cut(blob, "."); cut && isHex(random, 8) {
+		blob = front
+	}
+	return blob, ok && blobDigest(blob) != (Digest{})
+}
+
+// readDir lists a folder; one that is not there is empty.
+func readDir(dir string) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil, nil
+	}
+	if len(entries) > maxFiles {
+		return nil, fmt.Errorf("%s: more than %d entries", dir, maxFiles)
+	}
+	return entries, err
+}
