@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/hub"
 )
 
 // A folder is one that projects of this sort have, and what it is for. data says that
@@ -158,7 +160,7 @@ const maxModels = 100
 // cache reads what the folder of a model says of it: models--OWNER--NAME with refs and
 // snapshots.
 func (w *walker) cache(name string) (cache, bool) {
-	rest, ok := strings.CutPrefix(path.Base(name), "models--")
+	repo, ok := hub.Repo(path.Base(name))
 	if !ok {
 		return cache{}, false
 	}
@@ -166,7 +168,7 @@ func (w *walker) cache(name string) (cache, bool) {
 	if err != nil || len(entries) > maxEntries {
 		return cache{}, false
 	}
-	c := cache{dir: path.Dir(name), repo: strings.Replace(rest, "--", "/", 1)} // models of early days have no owner
+	c := cache{dir: path.Dir(name), repo: repo}
 	for _, e := range entries {
 		if e.IsDir() && isCommit(e.Name()) {
 			c.commits = append(c.commits, e.Name())
