@@ -63,6 +63,9 @@ func projectName(folder string) string {
 	return strings.TrimRight(name[:min(len(name), longestProject)], "-")
 }
 
+// maxIgnore is the longest .gitignore that is looked at, in bytes.
+const maxIgnore = 1 << 20
+
 // rendered reports whether apply writes a file, from a template or as it is given.
 func rendered(m *manifest.Manifest, name string) bool {
 	return slices.ContainsFunc(m.Files, func(f manifest.File) bool { return f.Path == name })
@@ -75,9 +78,13 @@ func unignored(place *initPlace, files []newFile) string {
 	if i < 0 {
 		return ""
 	}
+	info, err := place.root.Lstat(place.path(".gitignore"))
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxIgnore {
+		return "" // it is not there, or nothing that git would read
+	}
 	b, err := place.root.ReadFile(place.path(".gitignore"))
 	if err != nil {
-		return "" // it is not there, or nothing that git could read either
+		return ""
 	}
 	has := strings.Fields(string(b))
 	var lacks []string
