@@ -75,7 +75,7 @@ func (s *shipment) makeHere() error {
 func (s *shipment) carryFolder(ctx, kill context.Context, result *report.Transfer) error {
 	meter := &rsync.Meter{Total: s.local.ShowsTotal()}
 	tell, stop := func(int64, int) {}, func() {}
-	if !s.quiet && !s.json {
+	if !s.quiet && !s.json && !s.verbose { // the lines of -v say more, and would break into it
 		tell, stop = report.TransferMeter(s.err, s.report(s.err), s.what())
 	}
 	_, err := s.start(ctx, kill, s.Run(s.local), 0, func(line string) {

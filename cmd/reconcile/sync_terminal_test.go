@@ -65,7 +65,10 @@ func TestSyncInterruptedOnATerminal(t *testing.T) {
 	if got := string(must(os.ReadFile(filepath.Join(there, "a.jsonl")))); got != "old" {
 		t.Errorf("the file over there is now %d bytes", len(got))
 	}
-	s.want(0, far.words("push", "processed", "--run")...)
+	p, _ = s.onTerminal(far.words("push", "processed", "--run", "-v")...)
+	if e := p.wait(); e.code != 0 || !e.says("| rsync ", "1 file, 900 kB, to far:") || e.says("\rpush data") {
+		t.Errorf("with -v: %s", e)
+	}
 }
 
 // onTerminal starts reconcile on a terminal of its own, and returns what its keys are
