@@ -212,6 +212,14 @@ var table = []planted{
 		},
 	},
 	{
+		name: "a snapshot that is a link to elsewhere", look: "damaged", state: "damaged", faults: []string{"snapshots/" + revision + ": outside"},
+		plant: func(t *testing.T, m *hubtest.Model) {
+			snapshot := filepath.Dir(m.Snapshot("config.json"))
+			must(t, os.Rename(snapshot, filepath.Join(m.Dir, "moved")))
+			must(t, os.Symlink("../moved", snapshot))
+		},
+	},
+	{
 		name: "a header that lies about the length of the data", look: "damaged", state: "damaged", faults: []string{second + ": header"},
 		plant: func(t *testing.T, m *hubtest.Model) {
 			m.Replace(second, withHeader(`{"layers.2.k": {"dtype": "U8", "shape": [8], "data_offsets": [0, 8]}, "layers.2.v": {"dtype": "U8", "shape": [8], "data_offsets": [0, 8]}}`, 8))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/hub"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/resources/model"
 )
 
 // eachCache runs the script on one cache after the other in one process, since starting
@@ -59,6 +60,7 @@ func TestScriptFindsTheSame(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			models, err := hub.Verify(context.Background(), words[4+i], pins[i:i+1], hub.NewDigests(), hub.Options{})
 			must(t, err)
+			models[0].Path = filepath.Join(words[4+i], hub.Folder(models[0].Repo))
 			compare(t, models[0], answers[i], strings.TrimSpace(answers[i+1][:2]))
 		})
 	}
@@ -76,7 +78,7 @@ func compare(t *testing.T, m facts.Model, said, code string) {
 		if name == "" {
 			name = f.Blob
 		}
-		want = append(want, strings.TrimSpace(name+" "+f.Words()))
+		want = append(want, strings.TrimSpace(name+" "+f.Words())+", to mend: "+model.Remedy(m, f))
 	}
 	slices.Sort(found)
 	slices.Sort(want)
@@ -85,7 +87,7 @@ func compare(t *testing.T, m facts.Model, said, code string) {
 	}
 }
 
-// faultsOf returns the lines with faults of one snapshot.
+// faultsOf returns the faults of one snapshot, each with what mends it.
 func faultsOf(out, revision string) []string {
 	var list []string
 	mine := false
@@ -94,7 +96,12 @@ func faultsOf(out, revision string) []string {
 		if strings.HasPrefix(line, "  ok    ") || strings.HasPrefix(line, "  fail  ") {
 			mine = strings.Contains(line, revision[:12])
 		}
-		if rest, ok := strings.CutPrefix(line, "        "); ok && mine && rest[0] != ' ' {
+		rest, ok := strings.CutPrefix(line, "        ")
+		switch remedy, mends := strings.CutPrefix(rest, "  to mend: "); {
+		case !ok || !mine:
+		case mends && len(list) > 0:
+			list[len(list)-1] += ", to mend: " + remedy
+		case !mends:
 			list = append(list, rest)
 		}
 	}
