@@ -162,7 +162,7 @@ take_built() {
 
 # newer_source prints a source that bin/reconcile does not know yet.
 newer_source() {
-    for _place in cmd internal pkg go.mod go.sum; do
+    for _place in cmd internal pkg embed.go go.mod go.sum; do
         [ ! -e "$root/$_place" ] || find "$root/$_place" -type f ! -name '*_test.go' -newer "$bin" 2>/dev/null
     done | sed -e "1!d" -e "s|.*/||"
 }

@@ -248,7 +248,7 @@ func TestSetupBuilds(t *testing.T) {
 		t.Skip("no Go on this machine")
 	}
 	s := newCheckout(t, "")
-	s.checkout("cmd", "pkg", "internal")
+	s.checkout("cmd", "pkg", "internal", "configs", "docs", "embed.go", ".gitignore") // what init writes is part of the program
 	s.write("manifest.yaml", "version: 1\nproject: small\nenvironments:\n  local: {type: venv, path: .venv, python: \"3.10\", lock: l.toml, platforms: ["+platform()+"], packages: []}\n")
 	places := strings.Fields(string(must(exec.Command(golang, "env", "GOCACHE", "GOMODCACHE").Output())))
 	cached := s.with("GO="+golang, "GOOS=plan9", "GOCACHE="+places[0], "GOMODCACHE="+places[1])
