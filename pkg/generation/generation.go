@@ -79,6 +79,15 @@ func (d *Desired) Change(v facts.View, m Maker) resources.Change {
 	return d.build(v, env, m)
 }
 
+// Rebuild builds another generation though the visible one may be what is asked for.
+// Nothing must block, and an environment must be visible.
+func (d *Desired) Rebuild(v facts.View, m Maker) resources.Change {
+	c := d.build(v, facts.Get[facts.Environment](v, facts.EnvironmentKey(d.Environment)), m)
+	c.Action = resources.Replace
+	c.Summary = "built anew, as --replace asks; " + c.Summary
+	return c
+}
+
 // Foreign is the Problem of a visible place that holds something else, nil if it
 // does not.
 func Foreign(env facts.Environment) *diag.Problem {

@@ -64,6 +64,13 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	if p := s.blocked(v); p != nil {
 		return resources.Block(p)
 	}
+	d, m := s.desired(v)
+	return d.Change(v, m)
+}
+
+// desired is the generation that is asked for, and how it is made. It is asked when
+// nothing blocks, so every fact is there.
+func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Maker) {
 	project := facts.Get[facts.Project](v, facts.ProjectKey)
 	host := facts.Get[facts.Host](v, facts.HostKey)
 	d := &generation.Desired{
@@ -72,10 +79,10 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 		Closure: s.Closure, Conda: lock.CondaFacts(s.Packages), CondaNeed: s.need,
 		Proof: s.Proof, Variables: s.Variables,
 	}
-	return d.Change(v, maker{
+	return d, maker{
 		Installer: generation.Installer{Root: project.Root, UV: generation.UV(v, s.Installer)},
 		spec:      s, cache: path.Join(project.Root, layout.Conda(project.State)), platform: host.Platform, engine: s.engine(v),
-	})
+	}
 }
 
 // python is the version of the interpreter that conda brings, "" without one.

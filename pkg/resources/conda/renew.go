@@ -1,0 +1,12 @@
+package conda
+
+import (
+	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// Renew builds another generation, from the good parts of the visible one.
+func (s *Spec) Renew(v facts.View) resources.Change {
+	d, m := s.desired(v)
+	return d.Rebuild(v, m)
+}

@@ -1,0 +1,20 @@
+package resources
+
+import "github.com/reconcile-ml/reconcile/pkg/facts"
+
+// A Renewer is a Spec that can be made anew though it agrees. Renew is asked with the
+// facts that Diff was asked with; once its steps are done Diff must have nothing to do.
+type Renewer interface {
+	Spec
+	Renew(v facts.View) Change
+}
+
+// Renew returns the change that makes a thing anew. What cannot be done, or is decided
+// only during apply, stays so, and so does what is made or deleted anyway.
+func Renew(s Spec, c Change, v facts.View) Change {
+	r, ok := s.(Renewer)
+	if !ok || c.Action != None && c.Action != Update && c.Action != Replace {
+		return c
+	}
+	return r.Renew(v)
+}
