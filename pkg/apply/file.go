@@ -119,6 +119,8 @@ func (e *engine) keep(dir *atomicfile.Dir, p place, was atomicfile.Stand, s reso
 		return facts.SHA256{}, changed(fmt.Sprintf("a file stands at %s now", p.rel))
 	case digest != s.Replaces:
 		return facts.SHA256{}, changed(fmt.Sprintf("%s has other content now: sha256 %s", p.rel, digest))
+	case string(content) == s.Content: // it is written anew, and nothing is lost
+		return facts.SHA256{}, nil
 	}
 	return digest, e.putAway(digest, content)
 }

@@ -214,6 +214,9 @@ func programText(s resources.Run) string {
 // change to run; action none says that nothing is to be done.
 func recheck(it *planner.Item, f, predicted *facts.Facts) (resources.Change, error) {
 	now, err := ask(it, f, predicted)
+	if err == nil && it.Renew {
+		now = resources.Renew(it.Resource.Spec, now, view(it, f, predicted))
+	}
 	if err != nil || now.Action == resources.None {
 		return now, err
 	}
@@ -246,11 +249,16 @@ func ask(it *planner.Item, f, predicted *facts.Facts) (resources.Change, error) 
 			}
 		}
 	}
-	v := facts.NewView(f, reads)
+	return it.Resource.Spec.Diff(view(it, f, predicted)), nil
+}
+
+// view is what the resource of an item may look at.
+func view(it *planner.Item, f, predicted *facts.Facts) facts.View {
+	v := facts.NewView(f, it.Resource.Spec.Reads())
 	if predicted != nil {
 		v = v.With(predicted)
 	}
-	return it.Resource.Spec.Diff(v), nil
+	return v
 }
 
 // sameSteps compares steps as they are written. Those of files and directories,

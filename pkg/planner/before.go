@@ -27,6 +27,8 @@ type Before struct {
 	Reason string
 	// New returns an empty body of a kind, nil for one that is not known.
 	New func(kind string) resources.Spec
+	// Selection is the part of the resources that is planned; the zero value is all.
+	Selection Selection
 }
 
 // A Move says that a resource has a new address and is to be kept.
@@ -54,11 +56,12 @@ func (b Before) Keys(list []resources.Resource) []facts.Key {
 func (b Before) Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
 	pre := b.prepare(list)
 	p := &planning{list: pre.list, facts: f, predicted: &facts.Facts{}, before: b, from: pre.from}
-	if err := p.make(); err != nil {
+	if err := p.make(pre); err != nil {
 		return nil, err
 	}
 	p.plan.Memory = pre.memory
 	p.prune(pre.orphans)
+	p.leaveOut(pre)
 	p.describe()
 	return &p.plan, nil
 }
@@ -67,7 +70,7 @@ func (b Before) Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
 // of a change alone: nothing is pruned or moved.
 func (b Before) Only(list []resources.Resource, f *facts.Facts) (*Plan, error) {
 	p := &planning{list: list, facts: f, predicted: &facts.Facts{}, before: b}
-	if err := p.make(); err != nil {
+	if err := p.make(&prepared{list: list}); err != nil {
 		return nil, err
 	}
 	p.describe()

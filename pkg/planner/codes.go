@@ -29,6 +29,18 @@ func Codes() diag.Explanations {
 			Means: "Something of this machine could not be looked at: this user may not, or a device failed. What cannot be seen is neither changed nor taken for absent.",
 			Do:    "Make it readable, as the reason says, and plan again.",
 		},
+		"select.nothing": {
+			Means: "A pattern of --target, --exclude or --replace matches nothing that the manifest asks for on this machine. Nothing was done, since something else was meant.",
+			Do:    "Correct it: a pattern is an address such as `directory.data_raw`, and * stands for any characters. `reconcile status` lists the addresses.",
+		},
+		"select.check": {
+			Means: "A pattern of --exclude matches a check and nothing else. Checks hold for the machine, whatever is changed on it, so they are part of every plan.",
+			Do:    "Give the check `severity: warn` in the manifest if it is not to stop an apply.",
+		},
+		"select.replace": {
+			Means: "A resource that --replace names cannot be made anew: its content is yours, as that of a directory is, it is protected or left out, or there is nothing in it to make anew.",
+			Do:    "--replace takes files, which are written again, and environments, which are built again as a new generation.",
+		},
 		"prune.not-seen": {
 			Means: "Something that left the manifest could not be looked at, so it stays.",
 			Do:    "Make it readable, as the reason says, and plan again.",

@@ -28,10 +28,12 @@ type Plan struct {
 	Platform    string
 	Items       []Item
 	Unchanged   int // resources that agree
-	Storage     *Storage
-	Memory      Memory
-	Notes       []string // what else a reader should know: environments for other machines, what is not acted on
-	News        []string // notes about this plan on this machine, which are always shown: a mirror that it downloads from
+	// LeftOut is what a selection leaves out; nil where everything is selected.
+	LeftOut *Remainder
+	Storage *Storage
+	Memory  Memory
+	Notes   []string // what else a reader should know: environments for other machines, what is not acted on
+	News    []string // notes about this plan on this machine, which are always shown: a mirror that it downloads from
 }
 
 // AllNotes returns the notes, the news last.
@@ -50,6 +52,11 @@ type Item struct {
 	// Problem says why it stays.
 	Orphan bool
 	From   resources.Addr // the address that the resource had before, if it moved
+	// Conflict says that a file or link was changed on the machine since it was written,
+	// or was adopted as it stood, and that this change would overwrite it.
+	Conflict bool
+	// Renew says that it is made anew though it may agree: the selection asks for that.
+	Renew bool
 }
 
 // Memory is what apply writes into the state beside what it does: nothing of it
@@ -80,6 +87,8 @@ type Totals struct {
 	Blocked  int `json:"blocked"`
 	Deferred int `json:"deferred"`
 	Warnings int `json:"warnings"`
+	// Conflicts are among those to update and to replace.
+	Conflicts int `json:"conflicts,omitempty"`
 }
 
 // Totals counts the plan's changes.
@@ -89,6 +98,9 @@ func (p *Plan) Totals() Totals {
 		c := &p.Items[i].Change
 		if c.Problem != nil && c.Problem.Severity == diag.Warn {
 			t.Warnings++
+		}
+		if p.Items[i].Conflict {
+			t.Conflicts++
 		}
 		switch c.Action {
 		case resources.Create:

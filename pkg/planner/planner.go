@@ -36,8 +36,8 @@ func Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
 	return Before{}.Make(list, f)
 }
 
-// make decides every resource of the list.
-func (p *planning) make() error {
+// make decides every selected resource of the list.
+func (p *planning) make(pre *prepared) error {
 	if err := p.index(); err != nil {
 		return err
 	}
@@ -49,12 +49,20 @@ func (p *planning) make() error {
 	if cycle != nil {
 		return p.cycleProblem(cycle)
 	}
+	p.order, p.waitsFor = order, g
+	if !p.before.Selection.IsZero() {
+		if p.chosen, err = p.before.Selection.choose(pre, p.everyAfter(pre), p.everyOrder(pre)); err != nil {
+			return err
+		}
+	}
 	p.item = make([]int32, len(p.list))
 	for i := range p.item {
 		p.item[i] = none
 	}
 	for _, i := range order {
-		p.decide(i, g.After(i))
+		if !p.chosen.left(int(i)) {
+			p.decide(i, g.After(i))
+		}
 	}
 	return nil
 }
@@ -70,6 +78,9 @@ type planning struct {
 	unknown   map[facts.Key]int32 // keys that a change leaves unpredicted: its resource
 	owner     map[facts.Key]int32 // the resource that owns a key
 	item      []int32             // the item of the plan that a resource became
+	order     []int32             // in which they are asked
+	waitsFor  *graph.Graph        // which of them wait for which
+	chosen    *chosen             // nil for all
 	before    Before
 	from      map[int32]resources.Addr // where resources come from that have a new address
 	plan      Plan
@@ -176,6 +187,9 @@ func (p *planning) cycleProblem(cycle []int32) error {
 func (p *planning) decide(i int32, after []int32) {
 	r := &p.list[i]
 	change := p.ask(r, after)
+	if p.chosen.renews(int(i)) {
+		change = resources.Renew(r.Spec, change, facts.NewView(p.facts, r.Spec.Reads()).With(p.predicted))
+	}
 	_, check := r.Spec.(resources.Requirement)
 	if change.Action == resources.None && change.Problem == nil && !check {
 		p.plan.Unchanged++
@@ -191,9 +205,10 @@ func (p *planning) decide(i int32, after []int32) {
 		}
 	}
 	p.predict(i, change)
-	item := Item{Resource: r, Change: change, Check: check, From: p.from[i]}
+	item := Item{Resource: r, Change: change, Check: check, From: p.from[i], Renew: p.chosen.renews(int(i))}
 	if !check && change.Action != resources.None {
 		item.Drift, item.Pending = p.cause(r)
+		item.Conflict = p.conflicts(r, change)
 	}
 	for _, from := range after {
 		if p.item[from] != none {

@@ -25,6 +25,9 @@ func (p *planning) prune(orphans []orphan) {
 	deletes := map[string]int{} // item of the plan that deletes a path
 	for i := range orphans {
 		o := &orphans[i]
+		if p.chosen.left(len(p.list) + i) {
+			continue
+		}
 		change := p.fate(o, holds)
 		if change.Action == resources.None && change.Problem == nil {
 			p.settled(o)
