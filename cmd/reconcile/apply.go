@@ -16,6 +16,7 @@ import (
 
 func (a *app) applyCommand() *cobra.Command {
 	var o applyFlags
+	var chosen selectFlags
 	cmd := &cobra.Command{
 		Use:     "apply",
 		Example: "  reconcile apply\n  reconcile apply -y --lock-timeout 10m",
@@ -34,10 +35,12 @@ What was done stays done: after a failure or an interruption, apply again.`,
 			if err != nil {
 				return err
 			}
+			m.before.Selection = chosen.selection()
 			return a.converge(cmd.Context(), m, o)
 		},
 	}
 	o.register(cmd)
+	chosen.register(a, cmd)
 	cmd.Flags().BoolVar(&o.detail, "detail", false, "a block for every change, however many there are")
 	return cmd
 }
@@ -128,7 +131,7 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 	if blind != nil {
 		return errors.Join(err, blind)
 	}
-	after.Word = o.word
+	after.Word, after.LeftOut = o.word, plan.LeftOut
 	record := report.NewRecord(run, result, after)
 	if a.json {
 		err = errors.Join(err, report.SummaryJSON(a.out, record))

@@ -81,6 +81,8 @@ var areas = []area{
 	{"paths", "Path constants"},
 	{"file", "Files"},
 	{"plan", "Plan"},
+	{"select", "Selection"},
+	{"conflict", "Conflicts"},
 	{"apply", "Apply"},
 	{"prune", "What left the manifest"},
 	{"moved", "Moves"},

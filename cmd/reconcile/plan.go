@@ -12,9 +12,10 @@ var planFormats = []string{"text", "json", "markdown", "html"}
 func (a *app) planCommand() *cobra.Command {
 	var factsFile, format string
 	var detailed, detail bool
+	var chosen selectFlags
 	cmd := &cobra.Command{
 		Use:     "plan",
-		Example: "  reconcile plan\n  reconcile plan -v --env remote\n  reconcile plan --facts h100.json",
+		Example: "  reconcile plan\n  reconcile plan -v --env remote\n  reconcile plan --facts h100.json\n  reconcile plan --target 'file.scripts/*'",
 		Short:   "show how this machine differs from the manifest",
 		Long: long(`
 Shows the checks, the changes that apply would make with the commands it would
@@ -22,7 +23,11 @@ run, and the storage summary. Writes nothing and uses no network. Starts no prog
 for one question to the NVIDIA driver where the manifest asks for CUDA or a GPU.
 
 With --facts it plans for the machine on which the file was recorded. --format markdown
-writes a comment for a pull request, --format html one page that needs nothing else.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
+writes a comment for a pull request, --format html one page that needs nothing else.
+
+--target, --exclude and --replace plan a part, by address (directory.data_raw) or pattern
+(directory.*): what a target needs comes along, what needs an excluded one stays out, checks
+always stay, and the plan names what it leaves out.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			format, err := a.format(cmd, format, planFormats...)
@@ -33,6 +38,7 @@ writes a comment for a pull request, --format html one page that needs nothing e
 			if err != nil {
 				return err
 			}
+			m.before.Selection = chosen.selection()
 			plan, err := m.plan(cmd.Context())
 			if err != nil {
 				return err
@@ -40,11 +46,15 @@ writes a comment for a pull request, --format html one page that needs nothing e
 			if err := a.printPlan(m, plan, format, detail); err != nil {
 				return err
 			}
+			if detailed {
+				a.tellPart(plan)
+			}
 			return exit(planCode(plan, detailed))
 		},
 	}
 	formatFlag(cmd, &format, planFormats...)
 	factsFlag(cmd, &factsFile)
+	chosen.register(a, cmd)
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit 2 if there is something to do")
 	cmd.Flags().BoolVar(&detail, "detail", false, "a block for every change, however many there are")
 	return cmd

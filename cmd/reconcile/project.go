@@ -334,7 +334,7 @@ func (m *machine) plan(ctx context.Context) (*planner.Plan, error) {
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, wrongSelection(err)
 	}
 	if m.env != nil {
 		p.Environment = m.env.Name

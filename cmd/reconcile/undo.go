@@ -142,7 +142,7 @@ func (m *machine) earlier(r *applied) (list []resources.Resource, others int, er
 		if item.Outcome != apply.Done {
 			continue
 		}
-		if item.Addr.Kind != "file" || item.Action == resources.Update && len(item.Kept) == 0 {
+		if item.Addr.Kind != "file" || item.Action != resources.Create && len(item.Kept) == 0 {
 			others++
 			continue
 		}

@@ -32,6 +32,7 @@ func Plan(w io.Writer, plan *planner.Plan, o Options) error {
 	p.storage(plan.Storage)
 	p.planNotes(plan)
 	p.planProblems(plan)
+	p.leftOut(plan.LeftOut)
 	p.destructive(plan)
 	p.totals(plan, t)
 	return p.close()
@@ -50,7 +51,8 @@ func (p *page) nothingToDo(plan *planner.Plan) {
 	} else {
 		p.notes(plan.News)
 	}
-	p.last(plain, "Nothing to do: ", agreeText(plan, p.o)+where(plan)+"."+p.more(plan))
+	p.leftOut(plan.LeftOut)
+	p.last(plain, nothing(plan)+": ", agreeText(plan, p.o)+where(plan)+"."+p.more(plan))
 }
 
 // agreeText counts the resources that agree.
@@ -269,9 +271,12 @@ func nameText(item *planner.Item) string {
 	return name
 }
 
-// causeText says who changed what is to be changed, the machine or the manifest. What
-// comes is new in the manifest, and what goes has left it, unless it says otherwise.
-func causeText(item *planner.Item) string {
+// causeText says who changed what is to be changed, the machine or the manifest, and
+// marks what overwrites the work of somebody else. What comes is new in the manifest, and
+// what goes has left it, unless it says otherwise.
+func causeText(item *planner.Item) string { return causeWords(item) + conflictText(item) }
+
+func causeWords(item *planner.Item) string {
 	quiet := item.Change.Action == resources.Create || item.Change.Action == resources.Blocked || item.Orphan
 	switch {
 	case item.Drift && item.Pending:
@@ -440,6 +445,9 @@ func (p *page) destructive(plan *planner.Plan) {
 		case resources.Replace:
 			p.hang(0, yellow, "Replaces ", name)
 		}
+		if item.Conflict {
+			p.hang(0, red, "Overwrites ", name+", "+conflictWords(item))
+		}
 	}
 }
 
@@ -453,7 +461,7 @@ func totalsText(plan *planner.Plan, t planner.Totals) string {
 	for _, more := range []struct {
 		n    int
 		word string
-	}{{t.Replace, "to replace"}, {t.Deferred, "decided during apply"}, {t.Blocked, "blocked"}} {
+	}{{t.Replace, "to replace"}, {t.Deferred, "decided during apply"}, {t.Blocked, "blocked"}, {t.Conflicts, "in conflict"}} {
 		if more.n > 0 {
 			text += fmt.Sprintf(", %d %s", more.n, more.word)
 		}

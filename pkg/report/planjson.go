@@ -23,6 +23,9 @@ type planDocument struct {
 	Need        resources.Need   `json:"need"`
 	Storage     *planner.Storage `json:"storage,omitempty"`
 	Notes       []string         `json:"notes,omitempty"`
+	// LeftOut is what --target, --exclude and answers to conflicts leave out. Totals
+	// and Unchanged do not count it.
+	LeftOut *planner.Remainder `json:"left_out,omitempty"`
 }
 
 // planItem is one check or change. After holds the indices of the items that
@@ -35,13 +38,17 @@ type planItem struct {
 	// Drift says that the machine is not as it was left, Pending that the manifest asks
 	// for something else than then, Orphan that it no longer asks for this at all; From
 	// is the address that it had before.
-	Drift   bool             `json:"drift,omitempty"`
-	Pending bool             `json:"pending,omitempty"`
-	Orphan  bool             `json:"orphan,omitempty"`
-	From    resources.Addr   `json:"from,omitzero"`
-	Change  resources.Change `json:"change"`
-	Steps   json.RawMessage  `json:"steps,omitempty"`
-	After   []int            `json:"after,omitempty"`
+	Drift   bool `json:"drift,omitempty"`
+	Pending bool `json:"pending,omitempty"`
+	Orphan  bool `json:"orphan,omitempty"`
+	// Conflict says that somebody changed what the change overwrites, Renew that it is
+	// made anew since --replace asks for that.
+	Conflict bool             `json:"conflict,omitempty"`
+	Renew    bool             `json:"renew,omitempty"`
+	From     resources.Addr   `json:"from,omitzero"`
+	Change   resources.Change `json:"change"`
+	Steps    json.RawMessage  `json:"steps,omitempty"`
+	After    []int            `json:"after,omitempty"`
 }
 
 // PlanJSON writes a plan as one document with format version 1. Steps are
@@ -51,6 +58,7 @@ func PlanJSON(w io.Writer, plan *planner.Plan) error {
 		Version: Version, Environment: plan.Environment, Root: plan.Root, Host: plan.Host, Platform: plan.Platform,
 		Items: make([]planItem, len(plan.Items)), Unchanged: plan.Unchanged, Totals: plan.Totals(),
 		Need: planNeed(plan), Storage: plan.Storage, Notes: plan.AllNotes(),
+		LeftOut: plan.LeftOut,
 	}
 	for i := range plan.Items {
 		item := &plan.Items[i]
@@ -58,6 +66,7 @@ func PlanJSON(w io.Writer, plan *planner.Plan) error {
 			Addr: item.Resource.Addr, Owns: item.Resource.Spec.Owns().String(), Pos: item.Resource.Pos,
 			Check: item.Check, Change: item.Change, After: item.After,
 			Drift: item.Drift, Pending: item.Pending, Orphan: item.Orphan, From: item.From,
+			Conflict: item.Conflict, Renew: item.Renew,
 		}
 		if len(item.Change.Steps) == 0 {
 			continue

@@ -8,25 +8,28 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/pkg/apply"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 // A Record is how one apply ended, with all that its summary says, format version 1.
 // It is the last line of the stream of events, of kind "summary", and what `runs` keeps.
 type Record struct {
-	Version     int          `json:"version"`
-	Kind        string       `json:"kind"`                  // "summary"
-	Started     time.Time    `json:"started,omitzero"`      // zero in records of earlier versions
-	Command     string       `json:"command,omitempty"`     // as it was typed
-	Host        string       `json:"host,omitempty"`        // name of the machine
-	Environment string       `json:"environment,omitempty"` // that was selected, "" for none
-	Word        string       `json:"word,omitempty"`        // what the run was called where it was no apply: "Destroy"
-	Totals      tally        `json:"totals"`
-	Recap       recap        `json:"recap"`
-	Left        int          `json:"left"` // resources that still differ
-	Interrupted bool         `json:"interrupted,omitempty"`
-	Elapsed     float64      `json:"elapsed"` // seconds
-	Items       []itemResult `json:"items"`
+	Version     int       `json:"version"`
+	Kind        string    `json:"kind"`                  // "summary"
+	Started     time.Time `json:"started,omitzero"`      // zero in records of earlier versions
+	Command     string    `json:"command,omitempty"`     // as it was typed
+	Host        string    `json:"host,omitempty"`        // name of the machine
+	Environment string    `json:"environment,omitempty"` // that was selected, "" for none
+	Word        string    `json:"word,omitempty"`        // what the run was called where it was no apply: "Destroy"
+	Totals      tally     `json:"totals"`
+	Recap       recap     `json:"recap"`
+	Left        int       `json:"left"` // resources that still differ
+	// LeftOut is what --target, --exclude and answers to conflicts left out.
+	LeftOut     *planner.Remainder `json:"left_out,omitempty"`
+	Interrupted bool               `json:"interrupted,omitempty"`
+	Elapsed     float64            `json:"elapsed"` // seconds
+	Items       []itemResult       `json:"items"`
 	installed
 }
 
@@ -74,6 +77,7 @@ func NewRecord(run Run, r *apply.Result, after Machine) *Record {
 	for i := range r.Items {
 		rec.Items[i] = itemResult{r.Items[i], r.Items[i].Elapsed.Seconds(), run.Times.of(r.Items[i].Addr)}
 	}
+	rec.LeftOut = after.LeftOut
 	if after.Plan != nil {
 		rec.Left = after.Plan.Totals().Changes()
 		rec.Host, rec.Environment = after.Plan.Host, after.Plan.Environment

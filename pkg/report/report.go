@@ -51,6 +51,8 @@ type Machine struct {
 	// Word is what the run was called that is summed up, where it was no apply and the
 	// manifest was not its aim: "Destroy". "" for "Apply".
 	Word string
+	// LeftOut is what the run left out, nil where it took everything.
+	LeftOut *planner.Remainder
 	Options
 }
 

@@ -227,6 +227,7 @@ func (p *page) recap(r *Record) {
 			parts = append(parts, fmt.Sprintf("%d %s", more.n, more.word))
 		}
 	}
+	p.leftOut(r.LeftOut)
 	switch {
 	case r.Interrupted:
 		p.line(0, "Interrupted: what was done stays done; `reconcile %s` goes on from there.", strings.ToLower(cmp.Or(r.Word, "apply")))
@@ -249,6 +250,9 @@ func (r *Record) recapText() string {
 	text := fmt.Sprintf("%d ok, %d changed, %d failed, %d skipped, %d blocked", r.Recap.OK, r.Recap.Changed, r.Recap.Failed, r.Recap.Skipped, r.Recap.Blocked)
 	if r.Host != "" {
 		text += " on " + r.Host
+	}
+	if r.LeftOut != nil {
+		text += fmt.Sprintf("; %d left out", r.LeftOut.Total)
 	}
 	return text
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
@@ -98,11 +99,11 @@ func viewPlan(plan *planner.Plan, o Options) planView {
 	v := planView{
 		Host: Escape(plan.Host), Environment: Escape(plan.Environment), Platform: Escape(plan.Platform), Root: Escape(plan.Root),
 		Manifest: Escape(o.manifest()), Totals: t, Nothing: t.Changes() == 0 && t.Blocked == 0,
-		Storage: viewStorage(plan.Storage), Notes: escapeAll(plan.AllNotes()),
+		Storage: viewStorage(plan.Storage), Notes: escapeAll(slices.Concat(leftOutTexts(plan.LeftOut), plan.AllNotes())),
 	}
 	v.Line = totalsText(plan, t)
 	if v.Nothing {
-		v.Line = "Nothing to do: " + Escape(agreeText(plan, o))
+		v.Line = nothing(plan) + ": " + Escape(agreeText(plan, o))
 	}
 	for i := range plan.Items {
 		item := &plan.Items[i]
@@ -118,6 +119,9 @@ func viewPlan(plan *planner.Plan, o Options) planView {
 			v.Destructive = append(v.Destructive, destructionView{"Deletes", name})
 		case resources.Replace:
 			v.Destructive = append(v.Destructive, destructionView{"Replaces", name})
+		}
+		if item.Conflict {
+			v.Destructive = append(v.Destructive, destructionView{"Overwrites", name + ", " + conflictWords(item)})
 		}
 		if item.Change.Problem != nil {
 			v.Problems = append(v.Problems, viewProblem(withPlace(item.Change.Problem, item.Resource)))
