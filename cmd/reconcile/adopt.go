@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/report"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -20,8 +21,8 @@ func (a *app) adoptCommand() *cobra.Command {
 		Short: "take over what is there already; changes the memory alone",
 		Long: long(`
 Remembers that what stands there belongs to the resource of the manifest from now on. What
-agrees stays as it is. What differs may be changed by the next apply, which shows the
-difference and keeps the old content of a file. What was adopted is never pruned. An
+agrees stays as it is. What differs is shown by each plan, pending and as a conflict: apply asks before
+it is overwritten, and keeps the old content of a file. What was adopted is never pruned. An
 environment that reconcile did not make, and a thing of another type, cannot be adopted.`,
 			changes, exitDone, exitError, exitLocked),
 		Example: "  reconcile adopt directory.data_raw file.notes.txt",
@@ -65,7 +66,7 @@ func (a *app) adopt(ctx context.Context, m *machine, addrs []resources.Addr, o a
 			continue
 		}
 		was, known := m.entry(addr)
-		owned := known && was.Ownership != state.Observed
+		owned := known && was.Ownership != state.Observed && !changedSince(was, e)
 		if !owned {
 			entries = append(entries, e)
 		}
@@ -102,6 +103,11 @@ func (a *app) adopt(ctx context.Context, m *machine, addrs []resources.Addr, o a
 	return nil
 }
 
+// changedSince reports whether a file or link is not as it was left.
+func changedSince(was, now state.Entry) bool {
+	return now.Key.Kind == facts.KindPath && was.Left != now.Left
+}
+
 // entry returns what is remembered of a resource.
 func (m *machine) entry(addr resources.Addr) (state.Entry, bool) {
 	if m.before.State == nil {
@@ -132,7 +138,7 @@ func (m *machine) adoptable(plan *planner.Plan, addr resources.Addr) (e state.En
 	if left == (resources.Left{}) {
 		return e, false, unadoptable(addr, "adopt.absent", fmt.Sprintf("nothing stands at %s", r.Spec.Owns().Name), "`reconcile apply` makes it; there is nothing to adopt")
 	}
-	e = state.Entry{Addr: addr, Key: r.Spec.Owns(), Ownership: state.Adopted, Left: left, Protect: r.Protect}
+	e = asItStands(r, m.facts)
 	if action == resources.None {
 		e.Spec = resources.Digest(r.Spec) // else what is asked for was never done, and is pending
 	}

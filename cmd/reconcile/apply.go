@@ -1,11 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,13 +18,19 @@ func (a *app) applyCommand() *cobra.Command {
 	var chosen selectFlags
 	cmd := &cobra.Command{
 		Use:     "apply",
-		Example: "  reconcile apply\n  reconcile apply -y --lock-timeout 10m",
+		Example: "  reconcile apply\n  reconcile apply -y --lock-timeout 10m\n  reconcile apply -y --on-conflict skip\n  reconcile apply --replace venv.local",
 		Short:   "bring this machine to the manifest",
 		Long: long(`
 Shows the plan, asks for "yes", carries it out, proves new environments before
 they become visible, and shows a summary. Stops before the first change if a check of the
 disk, the NVIDIA driver or its GPUs fails. What a proof needs a GPU for is skipped where
 there is none, and said.
+
+A file that was changed on this machine since reconcile wrote it is a conflict: apply asks
+for each whether to show the difference, overwrite it (its content is kept), adopt it, skip
+it or quit. --on-conflict answers once for all; with -y the default is overwrite.
+
+--target, --exclude and --replace apply a part, as they do for plan.
 
 What was done stays done: after a failure or an interruption, apply again.`,
 			changes, exitDone, exitError, exitBlocked, exitPartly, exitLocked, exitInterrupted),
@@ -41,6 +46,8 @@ What was done stays done: after a failure or an interruption, apply again.`,
 	}
 	o.register(cmd)
 	chosen.register(a, cmd)
+	cmd.Flags().Var(&o.onConflict, "on-conflict", "what to do with files that were changed on this machine: `fail`, overwrite, adopt or skip (default: ask; with -y overwrite)")
+	_ = cmd.RegisterFlagCompletionFunc("on-conflict", cobra.FixedCompletions(conflictPolicies, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().BoolVar(&o.detail, "detail", false, "a block for every change, however many there are")
 	return cmd
 }
@@ -52,7 +59,8 @@ type applyFlags struct {
 	noLock      bool // go on where the file system does not keep locks
 	jobs        int
 	detail      bool
-	word        string // what the run is called where it is no apply: "Destroy"
+	onConflict  policyFlag // "" to ask, or to overwrite with -y
+	word        string     // what the run is called where it is no apply: "Destroy"
 }
 
 func (o *applyFlags) register(cmd *cobra.Command) {
@@ -90,8 +98,17 @@ func (a *app) confirm(ctx context.Context, m *machine, plan *planner.Plan, o app
 			return err
 		}
 	}
-	if err := a.consent(o.yes); err != nil {
+	plan, err := a.settleConflicts(ctx, m, plan, o)
+	if err != nil {
 		return err
+	}
+	if !o.yes {
+		a.tellLeft(plan)
+	}
+	if plan.Totals().Changes() > 0 {
+		if err := a.consent(o.yes); err != nil {
+			return err
+		}
 	}
 	return a.carryOut(ctx, m, plan, o)
 }
@@ -104,9 +121,11 @@ func (a *app) consent(yes bool) error {
 	if !a.interactive() {
 		return usage("there is no terminal to ask on, so nothing was changed; `-y` does what the plan shows without asking")
 	}
-	fmt.Fprint(a.err, "\nDo this? Only \"yes\" is taken for yes: ")
-	answer, err := bufio.NewReader(a.in).ReadString('\n')
-	if strings.TrimSpace(answer) == "yes" && err == nil {
+	answer, err := a.ask("\nDo this? Only \"yes\" is taken for yes: ")
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if answer == "yes" {
 		return nil
 	}
 	fmt.Fprintln(a.err, "\nNothing was changed.")
@@ -149,5 +168,14 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 	if err != nil {
 		return &exitCode{max(exitError, resultCode(result)), err}
 	}
-	return exit(resultCode(result))
+	return exit(partCode(resultCode(result), plan))
+}
+
+// partCode is that of a run which leaves out conflicts: what the manifest asks for was
+// done in part.
+func partCode(code int, plan *planner.Plan) int {
+	if code == exitDone && plan.LeftOut != nil && plan.LeftOut.Conflicts > 0 {
+		return exitPartly
+	}
+	return code
 }

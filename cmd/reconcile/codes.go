@@ -184,6 +184,10 @@ func ownCodes() diag.Explanations {
 			Means: "`--scan` was pointed at a folder that is not there.",
 			Do:    "Correct the path; a scan reads what is there already.",
 		},
+		"conflict.changed": {
+			Means: "A file or link was changed on this machine since reconcile wrote it, or was adopted as it stands, and an apply would overwrite it. `--on-conflict=fail` asked to stop for that. Nothing was changed.",
+			Do:    "Put the change into the manifest or its template, or apply with `--on-conflict=overwrite` (the content is kept), `adopt` or `skip`.",
+		},
 		"state.unknown": {
 			Means: "The command line names a resource that is not managed on this machine.",
 			Do:    "`reconcile state list` lists what is.",

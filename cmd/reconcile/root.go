@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"io"
@@ -36,8 +37,9 @@ type app struct {
 	quiet    bool
 	verbose  bool
 
-	against string // what a plan is compared with, where that is not the manifest
-	started bool   // a command began: errors from here on are not wrong usage
+	answers *bufio.Reader // of in, once something was asked
+	against string        // what a plan is compared with, where that is not the manifest
+	started bool          // a command began: errors from here on are not wrong usage
 }
 
 // run is the program: it parses words, runs one command and returns the exit

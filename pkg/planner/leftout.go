@@ -63,6 +63,9 @@ func (p *planning) leaveOut(pre *prepared) {
 				p.predicted.Set(fact)
 			}
 		}
+		if why, ok := p.before.Selection.Leave[out.Addr]; ok && why == out.Why {
+			rest.Conflicts++
+		}
 		if out.Action != resources.None {
 			rest.Differ++
 		}

@@ -56,6 +56,8 @@ type Remainder struct {
 	Total int    `json:"total"` // resources, and things that left the manifest
 	// Differ is how many of them do not agree with the manifest.
 	Differ int `json:"differ"`
+	// Conflicts is how many were left out by Selection.Leave.
+	Conflicts int `json:"conflicts,omitempty"`
 	// Named are those that differ, and those that only wait for one that is left out.
 	Named []LeftOut `json:"named,omitempty"`
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
@@ -99,4 +100,11 @@ func Differing(r *planner.Remainder) string {
 		return "1 resource that differs is"
 	}
 	return fmt.Sprintf("%d resources that differ are", r.Differ)
+}
+
+// Difference prints what one change of a plan does, as the plan does.
+func Difference(w io.Writer, item *planner.Item, o Options) error {
+	p := newPage(w, o)
+	p.changeBody(&item.Change)
+	return p.close()
 }
