@@ -11,23 +11,29 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/nearest"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/report"
-	"github.com/reconcile-ml/reconcile/pkg/resources/all"
 )
 
 func (a *app) explainCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "explain [CODE]",
-		Example: "  reconcile explain\n  reconcile explain lock.stale",
-		Short:   "say what the code of a problem means and what to do",
+		Use:     "explain [ADDR|CODE]",
+		Example: "  reconcile explain\n  reconcile explain lock.stale\n  reconcile explain directory.data_raw",
+		Short:   "say why a resource changes, or what the code of a problem means",
 		Long: long(`
 Says what a code such as disk.low means, whatever the problem at hand, and what to do
 about it. The code stands in parentheses behind the first line of a problem, and as
-"code" in JSON. Without a code, all are listed by area.`, readOnly, exitDone),
+"code" in JSON. Without a code, all are listed by area.
+
+Of a resource, such as directory.data_raw, it says why it changes or does not: the line of
+the manifest that asks for it, what was found on this machine, what is remembered of it,
+what it waits for and what waits for it, the steps, and what stays.`, readOnly, exitDone, exitError),
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeCodes,
-		RunE: func(_ *cobra.Command, args []string) error {
+		ValidArgsFunction: a.completeExplain,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return a.explainAll()
+			}
+			if isAddress(args[0]) {
+				return a.explainAddress(cmd.Context(), args[0])
 			}
 			return a.explain(args[0])
 		},
@@ -70,15 +76,9 @@ func (a *app) explainAll() error {
 	return report.Codes(a.out, list, a.report(a.out))
 }
 
-// unknownCode says that a word is no code, and what it may be instead: the address of a
-// resource, a code that looks like it, or one of its area.
+// unknownCode says that a word is no code, and what it may be instead: a code that looks
+// like it, or one of its area.
 func unknownCode(word string, explained diag.Explanations) error {
-	kind, name, isAddress := strings.Cut(word, ".")
-	if _, ok := all.Find(kind); ok && isAddress && name != "" && explained[word].Means == "" {
-		if near := nearest.Word(word, slices.Sorted(maps.Keys(explained))); near == "" {
-			return usage("%q is the address of a resource, and explain knows codes of problems alone; `reconcile plan -v` says why it changes", word)
-		}
-	}
 	_, sorted := byArea(explained)
 	if near := nearest.Word(word, slices.Sorted(maps.Keys(explained))); near != "" {
 		return usage("there is no code %q; did you mean %s?", word, near)
@@ -87,6 +87,21 @@ func unknownCode(word string, explained diag.Explanations) error {
 		return usage("there is no code %q; there are %s", word, strings.Join(of, ", "))
 	}
 	return usage("there is no code %q; `reconcile explain` lists all", word)
+}
+
+// completeExplain offers addresses, where there is a project, and codes.
+func (a *app) completeExplain(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	words, directive := completeCodes(cmd, args, word)
+	if len(args) > 0 {
+		return words, directive
+	}
+	addresses, _ := a.addressNames(cmd, args, word)
+	for _, address := range addresses {
+		if !strings.Contains(address, ".*\t") {
+			words = append(words, address)
+		}
+	}
+	return words, directive
 }
 
 // completeCodes offers the codes to a shell, each with what it means.
