@@ -14,7 +14,7 @@ import (
 // TestGoldensMatchTheirSchemas validates every golden of JSON, and documents that are
 // full of hostile text.
 func TestGoldensMatchTheirSchemas(t *testing.T) {
-	for _, name := range []string{"plan", "status", "facts", "doctor", "compare", "graph", "runs", "problems", "summary"} {
+	for _, name := range []string{"plan", "status", "facts", "doctor", "compare", "graph", "runs", "problems", "summary", "reason"} {
 		text, err := os.ReadFile("testdata/" + name + ".json")
 		if err != nil {
 			t.Fatal(err)

@@ -11,8 +11,9 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/state"
 )
 
-// A Reason is why a resource changes, or does not.
+// A Reason is why a resource changes, or does not, format version 1.
 type Reason struct {
+	Version int            `json:"version"`
 	Addr    resources.Addr `json:"addr"`
 	Manages facts.Key      `json:"manages"`
 	Verdict string         `json:"verdict"` // one sentence: what is to be done, and why
@@ -90,10 +91,8 @@ func WhyJSON(w io.Writer, r Reason) error {
 		}
 		r.Steps = steps
 	}
-	return writeJSON(w, struct {
-		Version int `json:"version"`
-		Reason
-	}{Version, r}, "  ")
+	r.Version = Version
+	return writeJSON(w, r, "  ")
 }
 
 // section begins a part of a page.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reconcile-ml/reconcile/internal/golden"
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
@@ -25,7 +26,7 @@ func reason() report.Reason {
 			{Key: facts.ProjectKey, Says: "permission denied"},
 		},
 		Was: &state.Entry{
-			Addr: addr, Ownership: state.Created, Action: resources.Create, Time: "2026-03-01T10:00:00Z", Protect: true,
+			Addr: addr, Key: facts.PathKey("paths.py"), Ownership: state.Created, Action: resources.Create, Time: "2026-03-01T10:00:00Z", Protect: true,
 			Left: state.Left{Path: "paths.py", Type: facts.Regular, SHA256: facts.SHA256{2}},
 		},
 		Drift: true, Conflict: true,
@@ -50,6 +51,7 @@ func TestWhyJSON(t *testing.T) {
 	if err := report.WhyJSON(&b, reason()); err != nil {
 		t.Fatal(err)
 	}
+	golden.Check(t, "testdata/reason.json", b.Bytes())
 	var doc struct {
 		Version  int
 		Addr     string

@@ -32,6 +32,7 @@ var documents = map[string]struct {
 	"compare":  {"What `reconcile compare --json` prints", compareDocument{}},
 	"graph":    {"What `reconcile graph --json` prints", graphDocument{}},
 	"runs":     {"What `reconcile runs --json` prints", runsDocument{}},
+	"reason":   {"What `reconcile explain ADDR --json` prints", Reason{}},
 	"problems": {"What a command with --json prints where it fails", problemsDocument{}},
 }
 
