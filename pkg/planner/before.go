@@ -56,10 +56,10 @@ func (b Before) Keys(list []resources.Resource) []facts.Key {
 func (b Before) Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
 	pre := b.prepare(list)
 	p := &planning{list: pre.list, facts: f, predicted: &facts.Facts{}, before: b, from: pre.from}
+	p.plan.Memory = pre.memory
 	if err := p.make(pre); err != nil {
 		return nil, err
 	}
-	p.plan.Memory = pre.memory
 	p.prune(pre.orphans)
 	p.leaveOut(pre)
 	p.describe()

@@ -78,6 +78,31 @@ func (m machine) names(dir string) []string {
 	return names
 }
 
+// TestWhatArrivedIsRemembered holds that a thing which its user moved himself is known by
+// its new address from then on.
+func TestWhatArrivedIsRemembered(t *testing.T) {
+	from, to := resources.Addr{Kind: "file", Name: "old.txt"}, resources.Addr{Kind: "file", Name: "new.txt"}
+	journal, err := state.Open(filepath.Join(t.TempDir(), "state.jsonl"), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer journal.Close()
+	left := state.Left{Path: "old.txt", Type: facts.Regular, SHA256: digest("x")}
+	if err := journal.Done(state.Entry{Addr: from, Key: facts.PathKey("old.txt"), Ownership: state.Created, Left: left}); err != nil {
+		t.Fatal(err)
+	}
+	before := planner.Before{State: &journal.State, New: emptyBody, Moves: []planner.Move{{From: from, To: to}}}
+	p, err := before.Make([]resources.Resource{{Addr: to, Spec: &file.Spec{Path: "new.txt", Content: "x"}}}, facts.Of(
+		facts.Path{Path: "old.txt", Type: facts.Absent}, facts.Path{Path: "new.txt", Type: facts.Regular, Mode: 0o644, Size: 1, SHA256: digest("x")},
+	))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Items) != 0 || len(p.Memory.Entries) != 1 || p.Memory.Entries[0].Addr != to || len(p.Memory.Forget) != 1 || p.Memory.Forget[0].Addr != from {
+		t.Errorf("%+v, remembered %+v", p.Items, p.Memory)
+	}
+}
+
 // drawList draws what a manifest asks for.
 func drawList(t *rapid.T) []resources.Resource {
 	var list []resources.Resource
