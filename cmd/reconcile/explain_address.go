@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"os"
 	"path"
 	"slices"
@@ -168,7 +169,7 @@ func (m *machine) stays(r report.Reason) []string {
 		text := ""
 		switch s := s.(type) {
 		case resources.WriteFile:
-			if s.Replaces.IsZero() {
+			if s.Replaces.IsZero() || s.Replaces == sha256.Sum256([]byte(s.Content)) {
 				break
 			}
 			text = "the content that " + s.Path + " has now, below " + layout.Kept(m.before.Part) + "; `reconcile undo` brings it back"

@@ -208,6 +208,10 @@ func (p *planning) decide(i int32, after []int32) {
 	item := Item{Resource: r, Change: change, Check: check, From: p.from[i], Renew: p.chosen.renews(int(i))}
 	if !check && change.Action != resources.None {
 		item.Drift, item.Pending = p.cause(r)
+		if item.Renew && item.Drift { // that it is made anew may be the one cause
+			e, _ := p.before.State.Entry(r.Addr)
+			item.Drift = drifted(e, p.facts)
+		}
 		item.Conflict = p.conflicts(r, change)
 	}
 	for _, from := range after {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 
@@ -36,7 +37,7 @@ func (p *page) step(c *resources.Change, s resources.Step) {
 
 // keptText says that what a file replaces is not lost.
 func keptText(s resources.WriteFile) string {
-	if s.Replaces.IsZero() {
+	if s.Replaces.IsZero() || s.Replaces == sha256.Sum256([]byte(s.Content)) {
 		return ""
 	}
 	return " (what is there is kept)"

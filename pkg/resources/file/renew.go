@@ -1,6 +1,8 @@
 package file
 
 import (
+	"slices"
+
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -8,7 +10,11 @@ import (
 // Renew writes the file again, whatever it holds. It keeps the mode of what stands
 // there where the manifest asks for none.
 func (s *Spec) Renew(v facts.View) resources.Change {
-	c := s.write(facts.Get[facts.Path](v, s.Owns()))
+	actual := facts.Get[facts.Path](v, s.Owns())
+	c := s.write(actual)
+	if actual.SHA256 == s.Digest() {
+		c.Fields = slices.DeleteFunc(c.Fields, func(f resources.Field) bool { return f.Path == "content" })
+	}
 	c.Action, c.Summary = resources.Replace, "written anew, as --replace asks"
 	return c
 }
