@@ -98,6 +98,9 @@ func (a *app) confirm(ctx context.Context, m *machine, plan *planner.Plan, o app
 			return err
 		}
 	}
+	if !o.yes && !a.interactive() {
+		return a.consent(false) // a policy for conflicts is none
+	}
 	plan, err := a.settleConflicts(ctx, m, plan, o)
 	if err != nil {
 		return err
