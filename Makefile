@@ -26,7 +26,7 @@ apply: build ## bring this machine to manifest.yaml (ARGS=-y does not ask)
 	$(BIN) apply $(ARGS)
 
 test: lint cross ## all checks and tests: vet, format, cross builds, race detector, crash points
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 18m ./... # one package has most of the real installs
 	$(MAKE) --no-print-directory crash
 
 crash: ## kill apply at every named point and converge again
