@@ -37,13 +37,14 @@ func (j *Journal) compact() error {
 func (j *Journal) condense() ([]byte, sum, uint64, error) {
 	head := &line{Seq: j.Serial + 1, Lineage: j.Lineage, Kind: kindHeader, Time: j.stamp(), Version: Version}
 	text, s, err := head.encode(sum{})
-	if err != nil || len(j.entries)+len(j.switches)+len(j.pending) == 0 {
+	if err != nil || len(j.entries)+len(j.switches)+len(j.pending)+len(j.begun) == 0 {
 		return text, s, head.Seq, err
 	}
 	all := &line{Seq: head.Seq + 1, Lineage: j.Lineage, Kind: kindCompaction, Time: j.stamp()}
 	all.Done = slices.SortedFunc(maps.Values(j.entries), func(a, b Entry) int { return a.Addr.Compare(b.Addr) })
 	all.Intents = j.Pending()
 	all.Switched = recent(j.switches)
+	all.Begun = j.begun[max(0, len(j.begun)-MaxBegun):]
 	more, s, err := all.encode(s)
 	return append(text, more...), s, all.Seq, err
 }

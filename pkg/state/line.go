@@ -25,6 +25,7 @@ type line struct {
 	Failed    []Failure        `json:"failed,omitempty"`
 	Switched  []Switch         `json:"switched,omitempty"`
 	Forgotten []resources.Addr `json:"forgotten,omitempty"`
+	Begun     []Begun          `json:"begun,omitempty"`
 }
 
 // kind is the sort of a line.
@@ -37,6 +38,7 @@ const (
 	kindFailed     kind = "failed"
 	kindSwitched   kind = "switched"
 	kindForgotten  kind = "forgotten"
+	kindBegun      kind = "begun"
 	kindCompaction kind = "compaction"
 )
 

@@ -88,6 +88,7 @@ type State struct {
 	entries  map[resources.Addr]Entry
 	switches []Switch
 	pending  map[resources.Addr]Intent
+	begun    []Begun // oldest first
 }
 
 // Entries returns what is remembered, by address. The map is the caller's.
@@ -153,4 +154,5 @@ func (s *State) fold(l *line) {
 		delete(s.pending, a)
 	}
 	s.switches = append(s.switches, l.Switched...)
+	s.begun = append(s.begun, l.Begun...)
 }
