@@ -17,8 +17,8 @@ func (a *app) applyCommand() *cobra.Command {
 	var o applyFlags
 	var chosen selectFlags
 	cmd := &cobra.Command{
-		Use:     "apply",
-		Example: "  reconcile apply\n  reconcile apply -y --lock-timeout 10m\n  reconcile apply -y --on-conflict skip\n  reconcile apply --replace venv.local",
+		Use:     "apply [FILE]",
+		Example: "  reconcile apply\n  reconcile plan --out tonight.plan && reconcile apply tonight.plan\n  reconcile apply -y --lock-timeout 10m\n  reconcile apply -y --on-conflict skip\n  reconcile apply --replace venv.local",
 		Short:   "bring this machine to the manifest",
 		Long: long(`
 Shows the plan, asks for "yes", carries it out, proves new environments before
@@ -32,10 +32,20 @@ it or quit. --on-conflict answers once for all; with -y the default is overwrite
 
 --target, --exclude and --replace apply a part, as they do for plan.
 
-What was done stays done: after a failure or an interruption, apply again.`,
-			changes, exitDone, exitError, exitBlocked, exitPartly, exitLocked, exitInterrupted),
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+What was done stays done: after a failure or an interruption, apply again.
+
+With a FILE of `+"`reconcile plan --out`"+` it does what that plan showed, or less, without a
+question. If anything that the plan depends on has changed, or it was applied before, it
+names that, and changes nothing.`,
+			changes, exitDone, exitError, exitBlocked, exitPartly, exitLocked, exitStale, exitInterrupted),
+		Args: words(0, 1, "one saved plan, if any"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				if !chosen.selection().IsZero() || o.onConflict != "" {
+					return usage("a saved plan is applied as it was saved; choose a part, or what to do with conflicts, when it is made")
+				}
+				return a.applySaved(cmd.Context(), args[0], o)
+			}
 			m, err := a.survey(cmd.Context())
 			if err != nil {
 				return err
@@ -61,6 +71,9 @@ type applyFlags struct {
 	detail      bool
 	onConflict  policyFlag // "" to ask, or to overwrite with -y
 	word        string     // what the run is called where it is no apply: "Destroy"
+	// again makes the plan once more under the lock, of which the first was only shown;
+	// nil to carry out the first.
+	again func(context.Context, *work) (*machine, *planner.Plan, error)
 }
 
 func (o *applyFlags) register(cmd *cobra.Command) {
@@ -140,6 +153,12 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 	w, err := a.work(ctx, m.project, o)
 	if err != nil {
 		return err
+	}
+	if o.again != nil {
+		if m, plan, err = o.again(w.ctx, w); err != nil {
+			return errors.Join(err, w.close())
+		}
+		w.options.Probe = m.probe
 	}
 	run := report.Run{Started: time.Now(), Command: a.command(), Agreed: plan.Unchanged, Times: &report.Times{}}
 	w.options.Events = run.Times.Listen(w.options.Events)

@@ -10,6 +10,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/generation"
 	"github.com/reconcile-ml/reconcile/pkg/lock"
 	"github.com/reconcile-ml/reconcile/pkg/manifest"
+	"github.com/reconcile-ml/reconcile/pkg/planfile"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -31,7 +32,7 @@ func codes() diag.Explanations {
 // TestEveryCodeIsExplained finds a code that none does.
 func packageCodes() []diag.Explanations {
 	list := []diag.Explanations{
-		ownCodes(), manifest.Codes(), lock.Codes(), probes.Codes(), planner.Codes(), apply.Codes(), state.Codes(), resources.Codes(), generation.Codes(), rsync.Codes(),
+		ownCodes(), manifest.Codes(), lock.Codes(), probes.Codes(), planner.Codes(), planfile.Codes(), apply.Codes(), state.Codes(), resources.Codes(), generation.Codes(), rsync.Codes(),
 	}
 	for _, kind := range all.Kinds() {
 		if kind.Codes != nil {
@@ -83,6 +84,7 @@ var areas = []area{
 	{"plan", "Plan"},
 	{"select", "Selection"},
 	{"conflict", "Conflicts"},
+	{"saved", "Saved plans"},
 	{"apply", "Apply"},
 	{"prune", "What left the manifest"},
 	{"moved", "Moves"},
@@ -215,6 +217,30 @@ func ownCodes() diag.Explanations {
 		"undo.lost": {
 			Means: "The earlier content of a file is no longer kept, or was changed.",
 			Do:    "Set the manifest back, and run `reconcile apply`.",
+		},
+		"saved.stale": {
+			Means: "Something that the saved plan was made from has changed, so that it would do something else than it showed. Nothing was changed.",
+			Do:    "The message names what it was and what it is. Look at a new plan: `reconcile plan --out FILE`.",
+		},
+		"saved.used": {
+			Means: "The saved plan was applied before, be it to its end or not. Nothing was changed.",
+			Do:    "`reconcile plan --out FILE` shows what is left to do.",
+		},
+		"saved.elsewhere": {
+			Means: "The plan was saved on another machine, by another user, or for another project or manifest. Nothing was changed.",
+			Do:    "Apply it where it was made, or make one here: `reconcile plan --out FILE`.",
+		},
+		"saved.unreadable": {
+			Means: "The file of the saved plan is not there, cannot be read, or is no file.",
+			Do:    "Correct the name, or save a plan: `reconcile plan --out FILE`.",
+		},
+		"saved.exists": {
+			Means: "--out names something that is no saved plan. It was left as it is.",
+			Do:    "Name another file. An earlier plan and an empty file may be replaced.",
+		},
+		"saved.write": {
+			Means: "The plan could not be written to the file that --out names.",
+			Do:    "Name a folder that exists and that you may write to.",
 		},
 		"folder.absent": {
 			Means: "-C names a folder that does not exist, or is none.",

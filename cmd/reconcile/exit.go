@@ -17,6 +17,7 @@ const (
 	exitBlocked       = 3   // a check failed or a change is blocked, and nothing was changed
 	exitPartly        = 4   // applied in part, the rest is named
 	exitLocked        = 5   // the machine is locked by another run
+	exitStale         = 6   // the saved plan was refused, and nothing was changed
 	exitUsage         = 64  // wrong usage
 	exitNotExecutable = 126 // run: the program cannot be executed
 	exitNotFound      = 127 // run: there is no such program
@@ -30,6 +31,7 @@ var exitMeaning = map[int]string{
 	exitBlocked:       "a check failed or a change is blocked; nothing was changed",
 	exitPartly:        "applied in part; what failed and why is listed",
 	exitLocked:        "another run holds this machine's lock",
+	exitStale:         "the saved plan no longer fits; nothing was changed",
 	exitUsage:         "wrong usage",
 	exitNotExecutable: "the program cannot be executed",
 	exitNotFound:      "there is no such program",

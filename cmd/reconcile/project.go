@@ -19,6 +19,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/diag"
 	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/manifest"
+	"github.com/reconcile-ml/reconcile/pkg/planfile"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -32,6 +33,7 @@ type project struct {
 	root     string // absolute, links resolved
 	name     string // of the manifest, relative to root
 	manifest *manifest.Manifest
+	inputs   *planfile.Inputs // what was read for it
 	prober   *probes.Prober
 	base     *facts.Facts  // what baseKeys name
 	shell    string        // the environment that the calling shell has activated, absolute; "" for none
@@ -80,7 +82,8 @@ func (p *project) load() error {
 	if err != nil {
 		return err
 	}
-	if p.manifest, err = manifest.Load(confined.FS(), p.name); err != nil {
+	p.inputs = planfile.Watch(confined.FS())
+	if p.manifest, err = manifest.Load(p.inputs, p.name); err != nil {
 		return err
 	}
 	if len(p.manifest.Files)+len(p.manifest.Directories) >= manyResources {

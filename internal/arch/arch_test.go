@@ -25,7 +25,7 @@ var floors = [][]string{
 	{"pkg/resources/*", "pkg/probes"},
 	{"pkg/resources/all", "pkg/resources/resourcetest", "pkg/state"},
 	{"pkg/manifest", "pkg/planner", "pkg/compare"},
-	{"pkg/apply", "pkg/scan"},
+	{"pkg/apply", "pkg/scan", "pkg/planfile"},
 	{"pkg/report"},
 	{"cmd/*", "bench", "bench/*"},
 }
