@@ -19,8 +19,8 @@ const (
 // MaxSize is the size of the largest file that is read, in bytes.
 const MaxSize = 256 << 20
 
-// file is a document as it is written.
-type file struct {
+// envelope is a document as it is written.
+type envelope struct {
 	Format  string    `json:"format"`
 	ID      string    `json:"id"`
 	Plan    *Document `json:"plan"`
@@ -35,7 +35,7 @@ func (d *Document) Encode() []byte {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
 	e.SetIndent("", "  ")
-	if err := e.Encode(file{Format: Format, ID: d.ID(), Plan: d, Version: Version}); err != nil {
+	if err := e.Encode(envelope{Format: Format, ID: d.ID(), Plan: d, Version: Version}); err != nil {
 		panic("encode a plan: " + err.Error()) // it is made of plain structs
 	}
 	return text.Bytes()
@@ -60,7 +60,7 @@ func Decode(text []byte) (*Document, error) {
 			Found: fmt.Sprintf("format version %d; this program reads %d", head.Version, Version), Hint: again,
 		}
 	}
-	var f file
+	var f envelope
 	if err := json.Unmarshal(text, &f); err != nil {
 		return nil, damaged(err)
 	}

@@ -35,9 +35,11 @@ func (d *Document) program(path string, pinned facts.SHA256, versions map[string
 		return
 	}
 	if pinned.IsZero() && identify != nil {
-		there := false
-		t.SHA256, there = identify(path)
-		t.Absent = !there
+		if sum, there := identify(path); there {
+			t.SHA256 = sum
+		} else {
+			t.Absent = true
+		}
 	}
 	d.Tools[path] = t
 }
