@@ -106,6 +106,9 @@ func (a *app) confirm(ctx context.Context, m *machine, plan *planner.Plan, o app
 		}
 		return exit(planCode(plan, false))
 	}
+	if a.json && !o.yes && !a.interactive() {
+		return a.consent(false) // one document: the refusal
+	}
 	if !o.yes || !a.json && !a.quiet { // who is asked has to see it
 		if err := a.showPlan(m, plan, o.detail); err != nil {
 			return err

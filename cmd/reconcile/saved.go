@@ -30,7 +30,8 @@ func (a *app) document(m *machine, p *planner.Plan) (*planfile.Document, error) 
 	}
 	c := planfile.Circumstances{
 		Inputs: m.inputDigests(), Machine: here, Manifest: m.name, Program: buildVersion(), Selected: a.env,
-		Identify: identify,
+		Selection: planfile.Selection{Exclude: m.before.Selection.Exclude, Replace: m.before.Selection.Replace, Target: m.before.Selection.Target},
+		Identify:  identify,
 	}
 	if s := m.before.State; s != nil && !s.IsBlank() {
 		c.State = planfile.State{Lineage: s.Lineage, Serial: s.Serial}
@@ -245,6 +246,7 @@ func (a *app) renew(ctx context.Context, s *savedPlan) (*machine, *planner.Plan,
 	if m.blind != nil {
 		return nil, nil, m.blind
 	}
+	m.before.Selection = planner.Selection{Exclude: s.Selection.Exclude, Replace: s.Selection.Replace, Target: s.Selection.Target}
 	if err := s.fits(m); err != nil {
 		return nil, nil, err
 	}

@@ -32,6 +32,7 @@ type Document struct {
 	Program     string                  `json:"program"`            // version of reconcile
 	Root        string                  `json:"root"`               // the project, absolute
 	Selected    string                  `json:"selected,omitempty"` // the environment that the command line named
+	Selection   Selection               `json:"selection,omitzero"` // the part of the manifest that it is for
 	State       State                   `json:"state"`
 	Tools       map[string]Tool         `json:"tools,omitempty"` // programs that the steps run, by absolute path
 }
@@ -61,6 +62,14 @@ type Machine struct {
 	Part string `json:"part"` // the part of .reconcile that belongs to it, which identifies it
 	UID  int    `json:"uid"`
 	User string `json:"user,omitempty"` // name of UID, for people
+}
+
+// Selection is the part of the manifest that a plan is for, by the patterns of the
+// command line, and what it makes anew though it agrees.
+type Selection struct {
+	Exclude []string `json:"exclude,omitempty"`
+	Replace []string `json:"replace,omitempty"`
+	Target  []string `json:"target,omitempty"`
 }
 
 // State says which memory of earlier applies a plan was made from.

@@ -15,12 +15,13 @@ import (
 
 // Circumstances are what a plan was made from, beside its resources and facts.
 type Circumstances struct {
-	Inputs   map[string]facts.SHA256
-	Machine  Machine
-	Manifest string
-	Program  string
-	Selected string
-	State    State
+	Inputs    map[string]facts.SHA256
+	Machine   Machine
+	Manifest  string
+	Program   string
+	Selected  string
+	Selection Selection
+	State     State
 	// Identify returns the digest of a program, or false if it is not there. It is asked
 	// for programs that no step pins.
 	Identify func(path string) (facts.SHA256, bool)
@@ -30,7 +31,7 @@ type Circumstances struct {
 func New(p *planner.Plan, f *facts.Facts, c Circumstances) *Document {
 	d := &Document{
 		Environment: p.Environment, Facts: map[facts.Key]Fact{}, Inputs: c.Inputs, Items: []Item{}, Machine: c.Machine,
-		Manifest: c.Manifest, Program: c.Program, Root: strings.ToValidUTF8(p.Root, "\uFFFD"), Selected: c.Selected, State: c.State,
+		Manifest: c.Manifest, Program: c.Program, Root: strings.ToValidUTF8(p.Root, "\uFFFD"), Selected: c.Selected, Selection: c.Selection, State: c.State,
 		Tools: map[string]Tool{},
 	}
 	if d.Inputs == nil {
