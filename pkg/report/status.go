@@ -18,6 +18,7 @@ const (
 	Converged Standing = "converged" // it agrees
 	Drifted   Standing = "drifted"   // it was left as the manifest asks, and differs now
 	Pending   Standing = "pending"   // the manifest asks for what was never applied here
+	Warned    Standing = "warned"    // there is nothing to do, and something to look at
 	Failing   Standing = "failing"   // it cannot be done, or a check fails
 )
 
@@ -70,6 +71,8 @@ func (m Machine) standing(r *resources.Resource, item *planner.Item) Line {
 	switch {
 	case item.Change.Action == resources.None && item.Orphan:
 		line.Standing = Pending
+	case item.Change.Action == resources.None && item.Change.Problem != nil:
+		line.Standing = Warned
 	case item.Change.Action == resources.None:
 	case item.Change.Action == resources.Blocked:
 		line.Standing = Failing
@@ -91,7 +94,7 @@ func Status(w io.Writer, m Machine) error {
 	}
 	if slices.ContainsFunc(lines, func(l Line) bool { return l.Standing != Converged }) {
 		p.line(2, "first column: this machine since the last apply; second: %s since then", m.manifest())
-		p.line(2, "M changed, A new, D gone or to go, ! cannot be done")
+		p.line(2, "M changed, A new, D gone or to go, w warned of, ! cannot be done")
 	}
 	width := 0
 	for _, l := range lines {
@@ -123,7 +126,7 @@ func (p *page) statusLine(l Line, width int) {
 	switch l.Standing {
 	case Failing:
 		c = red
-	case Drifted, Pending:
+	case Drifted, Pending, Warned:
 		c = yellow
 	}
 	name := Escape(l.Addr.String())
@@ -147,6 +150,8 @@ func (l Line) columns() string {
 	switch {
 	case l.Standing == Failing:
 		return "!!"
+	case l.Standing == Warned:
+		return "ww"
 	case l.Standing == Converged:
 		return "  "
 	case l.Drift && l.Action == resources.Create:
@@ -173,7 +178,7 @@ func (p *page) standings(plan *planner.Plan, lines []Line) {
 		counts[l.Standing]++
 	}
 	text, c := "", green
-	for _, s := range []Standing{Converged, Drifted, Pending, Failing} {
+	for _, s := range []Standing{Converged, Drifted, Pending, Warned, Failing} {
 		if counts[s] == 0 {
 			continue
 		}
