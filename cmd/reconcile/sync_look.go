@@ -33,6 +33,9 @@ func (s *shipment) look(ctx, kill context.Context, makes bool) (rsync.Seen, erro
 		return seen, problem
 	}
 	s.Secluded = s.local.Secludes() && seen.Rsync.Secludes()
+	if !s.Push && s.File == "" && !s.local.Confines() && !s.quiet {
+		_ = say(s.err, "Note: in releases of rsync before 3.4 a far machine can write outside of the folder; unless this system has mended its %s, pull only from machines that you trust.", s.local)
+	}
 	if s.verbose {
 		_ = say(s.err, "| %s here, %s over there (%s)", s.local, seen.Rsync, seen.System)
 	}

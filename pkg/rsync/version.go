@@ -39,6 +39,14 @@ func ParseVersion(text string) Version {
 	return Version{Flavor: Unknown}
 }
 
+// Confines reports whether this rsync, as its authors released it, keeps what a far one
+// sends inside the folder: GNU rsync since 3.4.0 (CVE-2024-12087 and -12088 before that).
+// A system may have mended an older one without another number. Of openrsync no such
+// fault is known here.
+func (v Version) Confines() bool {
+	return v.Flavor != GNU || v.Major > 3 || v.Major == 3 && v.Minor >= 4
+}
+
 // number reads a few digits; none is 0.
 func number(digits string) int {
 	n, _ := strconv.Atoi(digits)

@@ -1,0 +1,19 @@
+package rsync
+
+import "testing"
+
+// TestConfines holds from which release on a far rsync is kept inside the folder.
+func TestConfines(t *testing.T) {
+	for text, want := range map[string]bool{
+		"rsync  version 2.6.9  protocol version 29": false,
+		"rsync  version 3.2.7  protocol version 31": false,
+		"rsync  version 3.4.0  protocol version 32": true,
+		"rsync  version 4.0.1  protocol version 40": true,
+		"openrsync: protocol version 29":            true,
+		"something else":                            true, // refused elsewhere
+	} {
+		if got := ParseVersion(text).Confines(); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
