@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -184,6 +185,9 @@ func TestTheTerminalGoesAway(t *testing.T) {
 	script, err := exec.LookPath("script")
 	if err != nil || platform()[:5] != "linux" {
 		t.Skip("no script command of util-linux to make a terminal with")
+	}
+	if signal.Ignored(syscall.SIGHUP) {
+		t.Skip("these tests were started with SIGHUP ignored, as nohup does, and so is all that they start")
 	}
 	b := newBusy(t, false)
 	b.killed(b.first)
