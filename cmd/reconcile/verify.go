@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -216,4 +217,21 @@ func (m *machine) keepOnly(kind, environment string) {
 		m.resources[i] = m.resources[from]
 	}
 	m.resources = m.resources[:len(kept)]
+	m.claimAll()
+}
+
+// claimAll says of everything that is remembered that the manifest may ask for it: what
+// is only left out of a plan has not left the manifest, and must not be pruned.
+func (m *machine) claimAll() {
+	if m.before.State == nil {
+		return
+	}
+	claimed := maps.Clone(m.before.Claimed)
+	if claimed == nil {
+		claimed = map[resources.Addr]bool{}
+	}
+	for addr := range m.before.State.Entries() {
+		claimed[addr] = true
+	}
+	m.before.Claimed, m.before.Moves = claimed, nil
 }
