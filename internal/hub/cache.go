@@ -31,7 +31,7 @@ func Snapshots(cache string) ([]Pin, error) {
 			return nil, err
 		}
 		for _, revision := range revisions {
-			if isHex(revision.Name(), 40) {
+			if IsCommit(revision.Name()) {
 				pins = append(pins, Pin{Repo: repo, Revision: revision.Name(), Any: true})
 			}
 		}
@@ -43,7 +43,7 @@ func Snapshots(cache string) ([]Pin, error) {
 func (s *snapshot) readOthers() error {
 	entries, err := readDir(filepath.Join(s.repo, "snapshots"))
 	for _, e := range entries {
-		if e.IsDir() && isHex(e.Name(), 40) && e.Name() != s.pin.Revision {
+		if e.IsDir() && IsCommit(e.Name()) && e.Name() != s.pin.Revision {
 			s.others = append(s.others, e.Name())
 		}
 	}

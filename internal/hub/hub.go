@@ -103,6 +103,10 @@ func safe(name string) bool {
 	return name != "" && name[0] != '/' && path.Clean(name) == name && name != ".." && !strings.HasPrefix(name, "../") && !strings.ContainsRune(name, 0)
 }
 
+// IsCommit reports whether s is a revision as the cache and the manifest name it: 40
+// hexadecimal digits in lower case.
+func IsCommit(s string) bool { return isHex(s, 40) }
+
 func isHex(s string, digits int) bool {
 	return len(s) == digits && strings.Trim(s, "0123456789abcdef") == ""
 }

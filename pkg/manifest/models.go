@@ -136,7 +136,7 @@ func (l *loader) models(n *yaml.Node) {
 			}
 			m.Repo, seen[strings.ToLower(repo)] = repo, l.at(v[0])
 		}
-		if revision, ok := l.scalar(v[1], "revision"); ok && !isHex(revision, 40) {
+		if revision, ok := l.scalar(v[1], "revision"); ok && !hub.IsCommit(revision) {
 			l.problem(v[1], "version", "revision must be a commit of 40 hexadecimal digits, since branches and tags move", quote(revision), "copy the commit from the model's page, under Files and versions")
 		} else if ok {
 			m.Revision = revision

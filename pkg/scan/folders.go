@@ -170,7 +170,7 @@ func (w *walker) cache(name string) (cache, bool) {
 	}
 	c := cache{dir: path.Dir(name), repo: repo}
 	for _, e := range entries {
-		if e.IsDir() && isCommit(e.Name()) {
+		if e.IsDir() && hub.IsCommit(e.Name()) {
 			c.commits = append(c.commits, e.Name())
 		}
 	}
@@ -182,8 +182,6 @@ func (w *walker) cache(name string) (cache, bool) {
 	}
 	return c, true
 }
-
-func isCommit(s string) bool { return len(s) == 40 && strings.Trim(s, "0123456789abcdef") == "" }
 
 // commit is the one that the manifest should name, and the doubt where it is not sure.
 func (c *cache) commit() (commit, doubt string) {
