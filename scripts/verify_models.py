@@ -39,7 +39,7 @@ CHUNK = 1 << 20  # bytes hashed at a time
 HEARTBEAT = 10  # seconds between two lines where no terminal watches
 
 # What is wrong, in a phrase that goes on from the name of the file, and whether it is a
-# lack that a download mends. The same words as in pkg/facts/model.go.
+# lack that a download mends. The same words as in internal/facts/model.go.
 FAULTS = {
     "missing": ("is not there", True),
     "weights": ("no file of weights is there", True),

@@ -6,13 +6,9 @@ package main
 import (
 	"os"
 
-	"github.com/reconcile-ml/reconcile/pkg/probes"
+	"github.com/reconcile-ml/reconcile/internal/cli"
 )
 
 func main() {
-	// Before all else, so that no flag matters and nothing is set up: see nvmlHelper.
-	if code, ok := probes.Help(os.Args[1:]); ok {
-		os.Exit(code)
-	}
-	os.Exit(run(os.Args[1:], streams{os.Stdin, newStream(os.Stdout), newStream(os.Stderr)}, os.Environ()))
+	os.Exit(cli.Main())
 }

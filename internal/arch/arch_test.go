@@ -18,16 +18,17 @@ const module = "github.com/reconcile-ml/reconcile"
 // only from floors below its own; * stands for one path element.
 var floors = [][]string{
 	{".", "internal/*"},
-	{"pkg/facts", "pkg/diag"},
+	{"internal/facts", "internal/diag"},
 	{"internal/pyenv", "internal/hub"}, // know installed environments and models as facts
-	{"pkg/resources", "pkg/lock", "pkg/nvidia"},
-	{"pkg/generation", "pkg/rsync"},
+	{"pkg/resources", "internal/lock", "internal/nvidia"},
+	{"internal/generation", "internal/rsync"},
 	{"pkg/resources/*", "pkg/probes"},
-	{"pkg/resources/all", "pkg/resources/resourcetest", "pkg/state"},
-	{"pkg/manifest", "pkg/planner", "pkg/compare"},
-	{"pkg/apply", "pkg/scan", "pkg/planfile"},
-	{"pkg/report"},
-	{"cmd/*", "bench", "bench/*"},
+	{"pkg/resources/all", "pkg/resources/resourcetest", "internal/state"},
+	{"internal/manifest", "pkg/planner", "internal/compare"},
+	{"internal/apply", "internal/scan", "internal/planfile"},
+	{"internal/report"},
+	{"internal/cli", "bench", "bench/*"},
+	{"cmd/*"},
 }
 
 // rules are what floors cannot say: who alone may import something, and why.
@@ -37,13 +38,13 @@ var rules = []struct {
 	why      string
 }{
 	{"os/exec", []string{"internal/command"}, "one place starts processes, so that environment, deadline and process group are right everywhere"},
-	{"github.com/hashicorp/go-multierror", []string{"pkg/diag"}, "a nil *multierror.Error in an error is not nil; diag.List hides that"},
-	{"gopkg.in/yaml.v3", []string{"pkg/manifest", "pkg/probes", "pkg/scan", "bench/floor", "bench/bare"}, "foreign YAML is walked with budgets; nothing else reads YAML"},
-	{"github.com/pelletier/go-toml/v2", []string{"pkg/lock", "pkg/scan"}, "locks are the only TOML that is ours; init --scan reads a pyproject.toml"},
+	{"github.com/hashicorp/go-multierror", []string{"internal/diag"}, "a nil *multierror.Error in an error is not nil; diag.List hides that"},
+	{"gopkg.in/yaml.v3", []string{"internal/manifest", "pkg/probes", "internal/scan", "bench/floor", "bench/bare"}, "foreign YAML is walked with budgets; nothing else reads YAML"},
+	{"github.com/pelletier/go-toml/v2", []string{"internal/lock", "internal/scan"}, "locks are the only TOML that is ours; init --scan reads a pyproject.toml"},
 	{"github.com/NVIDIA/go-nvml/pkg/nvml", []string{"pkg/probes"}, nvmlWhy},
 	{"github.com/NVIDIA/go-nvml/pkg/dl", []string{"pkg/probes"}, nvmlWhy},
-	{"github.com/spf13/cobra", []string{"cmd/reconcile", "bench/empty"}, "words of the command line stay in the command"},
-	{"net/http", []string{"pkg/apply", "pkg/lock", "pkg/probes", "cmd/reconcile"}, "a plan uses no network; probes only make a client for others"},
+	{"github.com/spf13/cobra", []string{"internal/cli", "bench/empty"}, "words of the command line stay in the command"},
+	{"net/http", []string{"internal/apply", "internal/lock", "pkg/probes", "internal/cli"}, "a plan uses no network; probes only make a client for others"},
 }
 
 const nvmlWhy = "it does not compile without cgo, and calling it can end the process: gpu_nvml.go runs in one of its own"

@@ -51,7 +51,7 @@ const (
 	After  = "after"
 )
 
-// steps lists the words of the steps. A test of pkg/apply compares it with
+// steps lists the words of the steps. A test of internal/apply compares it with
 // resources.StepNames, which this package is too low to see.
 var steps = []string{"make_dir", "write_file", "set_mode", "link", "remove", "move", "fetch", "run", "reuse", "compile", "prove", "seal", "switch"}
 

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/hubtest"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 // A planted fault, and what must be said of it. Both verifiers, this one and

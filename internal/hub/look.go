@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 // Look returns what a cache has of a model, by names, sizes and headers, and what is

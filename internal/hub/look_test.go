@@ -3,9 +3,9 @@ package hub_test
 import (
 	"testing"
 
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/hub"
 	"github.com/reconcile-ml/reconcile/internal/hubtest"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 const (

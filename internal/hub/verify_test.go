@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/hub"
 	"github.com/reconcile-ml/reconcile/internal/hubtest"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 func verify(t *testing.T, cache string, known *hub.Digests, o hub.Options, exclude ...string) facts.Model {

@@ -13,9 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pep"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 // CheckFast says whether a sealed generation is still as it was sealed, at a

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 func TestSoundGeneration(t *testing.T) {

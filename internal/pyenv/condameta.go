@@ -12,8 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/pep"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 // condaMeta is the folder in which clients of conda say what they installed.

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/pep"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 const site = "lib/python3.10/site-packages"

@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 // SealVersion is the format version of the seals that EncodeSeal writes.

@@ -8,7 +8,7 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 func sampleSeal() Seal {

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pep"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 // A distRecord is one distribution of an environment: its metadata folder and what its RECORD lists.

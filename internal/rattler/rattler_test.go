@@ -21,8 +21,8 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/indexsay"
+	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/rattler"
-	"github.com/reconcile-ml/reconcile/pkg/lock"
 	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
 )
 
@@ -97,7 +97,7 @@ func wheel(t *testing.T) (file, digest string) {
 var made = sync.OnceValues(func() (string, error) {
 	found, _ := filepath.Glob(os.Getenv("HOME") + "/.pyenv/versions/3.10.*/bin/python3.10")
 	dir := filepath.Join(shared, "channel")
-	out, err := exec.Command(found[0], "../../cmd/reconcile/testdata/channel.py", dir).CombinedOutput()
+	out, err := exec.Command(found[0], "../cli/testdata/channel.py", dir).CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%w\n%s", err, out)
 	}

@@ -5,10 +5,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/reconcile-ml/reconcile/pkg/diag"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
-	"github.com/reconcile-ml/reconcile/pkg/state"
 )
 
 // Before is what earlier applies remember of this machine, as plain values. The

@@ -1,9 +1,9 @@
 package planner
 
 import (
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
-	"github.com/reconcile-ml/reconcile/pkg/state"
 )
 
 // cause tells why a resource that is remembered changes: the machine is not as it

@@ -1,6 +1,6 @@
 package planner
 
-import "github.com/reconcile-ml/reconcile/pkg/diag"
+import "github.com/reconcile-ml/reconcile/internal/diag"
 
 // Codes explains the codes of problems that this package reports.
 func Codes() diag.Explanations {

@@ -5,11 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/file"
-	"github.com/reconcile-ml/reconcile/pkg/state"
 )
 
 // TestConflicts holds what counts as one: somebody changed what a change overwrites.

@@ -14,9 +14,9 @@ package planner
 import (
 	"slices"
 
-	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
-	"github.com/reconcile-ml/reconcile/pkg/state"
 )
 
 // A Plan is every check and every change, in an order in which they can be

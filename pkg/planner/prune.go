@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
-	"github.com/reconcile-ml/reconcile/pkg/state"
 )
 
 // prune decides what becomes of the orphans, inner paths first:

@@ -13,14 +13,14 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/all"
 	"github.com/reconcile-ml/reconcile/pkg/resources/directory"
 	"github.com/reconcile-ml/reconcile/pkg/resources/file"
 	"github.com/reconcile-ml/reconcile/pkg/resources/link"
-	"github.com/reconcile-ml/reconcile/pkg/state"
 )
 
 // places are few, so that what is drawn for them meets.

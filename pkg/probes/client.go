@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
 // Client returns a client for downloads of our own that uses the CA and the

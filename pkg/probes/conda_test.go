@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 // condaIn lays out an installation of conda with one client: its program in a folder

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 // generation lays out a small sealed generation of the environment "local" and

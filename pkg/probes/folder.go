@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/inuse"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 // mostNames is how many entries of a directory are facts by name.

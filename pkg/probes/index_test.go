@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
 // secret must never be seen in anything but Environ.

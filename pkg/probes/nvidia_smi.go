@@ -12,7 +12,7 @@ import (
 	"sync"
 
 	"github.com/reconcile-ml/reconcile/internal/command"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 // smiFields are what nvidia-smi is asked for. An old one does not know all of them.

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
 // pipNames are the settings that are taken over from pip, by pip's names.

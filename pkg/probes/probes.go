@@ -31,8 +31,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 // deadline is how long one look may take before it counts as no answer.

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 // Where interpreters are looked for, in order of preference. One that nobody

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/reconcile-ml/reconcile/internal/command"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 const line = "3.10"

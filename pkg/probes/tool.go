@@ -11,8 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 )
 
 // isToolName reports whether a text names a program, and nothing else.

@@ -3,7 +3,7 @@ package probes
 import (
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 func TestToolkit(t *testing.T) {

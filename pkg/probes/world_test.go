@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 // A world is a machine of a test: a project, a home, and the fixed places of the

@@ -1,6 +1,6 @@
 package resources
 
-import "github.com/reconcile-ml/reconcile/pkg/diag"
+import "github.com/reconcile-ml/reconcile/internal/diag"
 
 // Codes explains the codes of problems that several kinds report.
 func Codes() diag.Explanations {

@@ -1,6 +1,6 @@
 package resources
 
-import "github.com/reconcile-ml/reconcile/pkg/facts"
+import "github.com/reconcile-ml/reconcile/internal/facts"
 
 // PipWords returns the words that start pip with an interpreter, up to the
 // subcommand, or false if it has no pip. A pip wheel is run by the interpreter

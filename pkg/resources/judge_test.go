@@ -3,7 +3,7 @@ package resources
 import (
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/pkg/diag"
+	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
 // TestJudge holds that the worst problem leads, and that none gets lost.

@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
-	"github.com/reconcile-ml/reconcile/pkg/diag"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 // InTheWay returns why a thing of type want cannot be put at p, or nil where the

@@ -1,6 +1,6 @@
 package resources
 
-import "github.com/reconcile-ml/reconcile/pkg/facts"
+import "github.com/reconcile-ml/reconcile/internal/facts"
 
 // A Renewer is a Spec that can be made anew though it agrees. Renew is asked with the
 // facts that Diff was asked with; once its steps are done Diff must have nothing to do.

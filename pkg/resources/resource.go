@@ -14,8 +14,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/reconcile-ml/reconcile/pkg/diag"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 // An Addr names one resource of a manifest: kind and name, "directory.data_raw".

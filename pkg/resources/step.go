@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 // A Step is one effect, as data. The set is closed; only apply carries steps

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/pkg/lock"
+	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/pkg/resources/compat"
 	"github.com/reconcile-ml/reconcile/pkg/resources/resourcetest"
 )

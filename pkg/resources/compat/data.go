@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/reconcile-ml/reconcile/pkg/nvidia"
+	"github.com/reconcile-ml/reconcile/internal/nvidia"
 )
 
 // data is what is known of wheels beyond what their metadata says. Each entry of

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/pkg/nvidia"
+	"github.com/reconcile-ml/reconcile/internal/nvidia"
 )
 
 // TestSources holds that every entry says where it is from.

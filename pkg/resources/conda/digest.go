@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/reconcile-ml/reconcile/pkg/generation"
+	"github.com/reconcile-ml/reconcile/internal/generation"
 )
 
 // digestFormat is raised when a generation is built in another way, so that

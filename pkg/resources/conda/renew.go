@@ -1,7 +1,7 @@
 package conda
 
 import (
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 

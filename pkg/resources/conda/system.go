@@ -6,8 +6,8 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 
-	"github.com/reconcile-ml/reconcile/pkg/diag"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 // olderSystem is the Problem of a machine that is older than a locked package needs,

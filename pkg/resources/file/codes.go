@@ -1,6 +1,6 @@
 package file
 
-import "github.com/reconcile-ml/reconcile/pkg/diag"
+import "github.com/reconcile-ml/reconcile/internal/diag"
 
 // codes explains the codes of problems that this kind reports.
 func codes() diag.Explanations {

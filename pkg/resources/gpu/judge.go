@@ -5,10 +5,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/nvidia"
 	"github.com/reconcile-ml/reconcile/internal/plural"
-	"github.com/reconcile-ml/reconcile/pkg/diag"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
-	"github.com/reconcile-ml/reconcile/pkg/nvidia"
 )
 
 // A fault is why a device is not as asked for, or not known to be.

@@ -6,7 +6,7 @@ import (
 	"unicode"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
-	"github.com/reconcile-ml/reconcile/pkg/nvidia"
+	"github.com/reconcile-ml/reconcile/internal/nvidia"
 )
 
 const mebibyte = 1 << 20

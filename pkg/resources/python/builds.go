@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/reconcile-ml/reconcile/pkg/facts"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 // A Build is a relocatable interpreter that can be fetched: an archive (tar.gz)

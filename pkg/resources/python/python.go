@@ -9,9 +9,9 @@ import (
 	"path"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
-	"github.com/reconcile-ml/reconcile/pkg/diag"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/reconcile-ml/reconcile/pkg/facts"
-	"github.com/reconcile-ml/reconcile/pkg/lock"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/lock"
 )
 
 // A Wheel is a wheel with one program in it.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/reconcile-ml/reconcile/pkg/facts"
-	"github.com/reconcile-ml/reconcile/pkg/generation"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/generation"
 )
 
 // digestFormat is raised when a generation is built in another way, so that

@@ -1,7 +1,7 @@
 package venv
 
 import (
-	"github.com/reconcile-ml/reconcile/pkg/generation"
+	"github.com/reconcile-ml/reconcile/internal/generation"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 

@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"github.com/reconcile-ml/reconcile/internal/command"
-	"github.com/reconcile-ml/reconcile/pkg/facts"
-	"github.com/reconcile-ml/reconcile/pkg/lock"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/venv"
 )

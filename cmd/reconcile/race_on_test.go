@@ -1,7 +1,0 @@
-//go:build race
-
-package main
-
-// racing tells that the race detector runs in every process that is started,
-// which then takes several times as long: sweeps are coarser.
-const racing = true

@@ -1,0 +1,357 @@
+package apply
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// install is a program for Python that plays the installer: for each NAME=VERSION
+// it writes a distribution with a package, a program and a RECORD.
+const install = `
+import base64, hashlib, os, sys
+gen = sys.argv[1]
+lib = os.path.join(gen, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
+for pin in sys.argv[2:]:
+    name, version = pin.split("=")
+    info = "%s-%s.dist-info" % (name, version)
+    files = {
+        name + "/__init__.py": "version = %r\n" % version,
+        name + "/late.py": "version = %r\n" % version,
+        info + "/METADATA": "Metadata-Version: 2.1\nName: %s\nVersion: %s\n\n" % (name, version),
+        info + "/INSTALLER": "test\n",
+        info + "/entry_points.txt": "[console_scripts]\n%s = %s:main\n" % (name, name),
+        "../../../bin/" + name: "#!%s/bin/python\nimport sys, %s as m\nprint(sys.prefix, m.version)\n" % (gen, name),
+    }
+    if name == "writer":  # changes itself while it is imported, to as many bytes
+        files[name + "/__init__.py"] += "import os, time\ntime.sleep(0.5)\nwith open(os.path.dirname(__file__) + '/late.py', 'r+') as f:\n    f.write('V')\n"
+    record = ""
+    for path, text in files.items():
+        full = os.path.join(lib, path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        with open(full, "w") as f:
+            f.write(text)
+        if "bin/" in path:
+            os.chmod(full, 0o755)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        record += "%s,sha256=%s,%d\n" % (path, digest, len(text.encode()))
+    # A few wheels carry bytecode, which is older than its source once unpacked.
+    cache = "%s/__pycache__/__init__.cpython-%d%d.pyc" % ((name,) + sys.version_info[:2])
+    os.makedirs(os.path.join(lib, name, "__pycache__"), exist_ok=True)
+    with open(os.path.join(lib, cache), "wb") as f:
+        f.write(b"stale")
+    record += "%s,sha256=%s,5\n" % (cache, base64.urlsafe_b64encode(hashlib.sha256(b"stale").digest()).rstrip(b"=").decode())
+    with open(os.path.join(lib, info, "RECORD"), "w") as f:
+        f.write(record + info + "/RECORD,,\n")
+`
+
+// wantEnvironment is an environment whose generation holds pins, NAME=VERSION. It
+// is built in the steps of the kind venv; reused pins come from the current one.
+func wantEnvironment(w *world, python, name string, pins, reused []string) resources.Resource {
+	key := facts.EnvironmentKey("local")
+	gen := layout.Generation(part, "local", name)
+	return res("venv", "local", &spec{owns: key, diff: func(v facts.View) resources.Change {
+		actual := facts.Get[facts.Environment](v, key)
+		if actual.Current == name {
+			return resources.Change{}
+		}
+		c := resources.Change{Action: resources.Create, Predicts: []facts.Fact{facts.Environment{Name: "local", Path: ".venv", Current: name}}}
+		if actual.Current != "" {
+			c.Action = resources.Replace
+		}
+		sealed, unsealed := false, false
+		for _, g := range actual.Generations {
+			sealed = sealed || g.Name == name
+		}
+		for _, g := range actual.Unsealed {
+			unsealed = unsealed || g == name
+		}
+		if !sealed {
+			if unsealed {
+				c.Steps = append(c.Steps, resources.Remove{Path: gen})
+			}
+			c.Steps = append(c.Steps, buildSteps(w, python, gen, actual.Current, pins, reused)...)
+		}
+		if actual.Current == "" {
+			c.Steps = append(c.Steps,
+				resources.MakeDir{Path: ".venv", Mode: 0o755},
+				resources.Link{Path: ".venv/bin", Target: "generation/reconcile/bin"},
+				resources.Link{Path: ".venv/lib", Target: "generation/lib"},
+				resources.Link{Path: ".venv/pyvenv.cfg", Target: "generation/pyvenv.cfg"},
+			)
+		}
+		c.Steps = append(c.Steps, resources.Switch{Environment: "local", Link: ".venv/generation", Target: gen})
+		return c
+	}})
+}
+
+func buildSteps(w *world, python, gen, current string, pins, reused []string) []resources.Step {
+	full := w.path(gen)
+	steps := []resources.Step{resources.Run{Program: python, Args: []string{"-I", "-m", "venv", "--without-pip", full}, Writes: gen}}
+	isReused := map[string]bool{}
+	if current != "" && len(reused) > 0 {
+		steps = append(steps, resources.Reuse{From: layout.Generation(part, "local", current), To: gen, Dists: reused})
+		for _, r := range reused {
+			isReused[r] = true
+		}
+	}
+	words := []string{"-I", "-c", install, full}
+	var packages []facts.Package
+	var imports []string
+	for _, pin := range pins {
+		name, version, _ := strings.Cut(pin, "=")
+		packages = append(packages, facts.Package{Name: name, Version: version})
+		imports = append(imports, name)
+		if !isReused[name] {
+			words = append(words, pin)
+		}
+	}
+	return append(
+		steps,
+		resources.WriteFile{Path: part + "/requirements.txt", Mode: 0o600, Content: strings.Join(pins, "\n")},
+		resources.Run{Program: python, Args: words, Writes: gen},
+		resources.Compile{Generation: gen},
+		resources.Prove{Generation: gen, Imports: imports},
+		resources.Seal{Generation: gen, Digest: path.Base(gen), Python: "3.10", Base: python, Packages: packages},
+	)
+}
+
+// enter runs a program through the visible place and returns what it prints.
+func (w *world) enter(words ...string) string {
+	w.t.Helper()
+	out, err := exec.Command(w.path(".venv/bin/"+words[0]), words[1:]...).CombinedOutput()
+	if err != nil {
+		w.t.Fatalf("%v: %v\n%s", words, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func TestEnvironmentFromFirstToNextGeneration(t *testing.T) {
+	python := real(t)
+	w := newWorld(t)
+	w.converge(wantEnvironment(w, python, "one", []string{"alpha=1", "beta=1"}, nil))
+	one := w.path(layout.Generation(part, "local", "one"))
+	if got := w.enter("alpha"); got != one+" 1" {
+		t.Errorf("alpha says %q", got)
+	}
+	if got := w.enter("python", "-c", "import sys; print(sys.prefix)"); got != one {
+		t.Errorf("python is in %q", got)
+	}
+	for shell, words := range map[string]string{
+		"sh": ". .venv/bin/activate; alpha; deactivate", "fish": "source .venv/bin/activate.fish; alpha", "csh": "set prompt='% '; source .venv/bin/activate.csh; alpha", // as in a shell that a person uses
+	} {
+		if _, err := exec.LookPath(shell); err != nil {
+			continue
+		}
+		c := exec.Command(shell, "-c", words)
+		c.Dir = w.root
+		if out, err := c.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != one+" 1" {
+			t.Errorf("%s: %v: %s", shell, err, out)
+		}
+	}
+
+	w.converge(wantEnvironment(w, python, "two", []string{"alpha=1", "beta=2", "gamma=1"}, []string{"alpha"}))
+	two := w.path(layout.Generation(part, "local", "two"))
+	for name, want := range map[string]string{"alpha": two + " 1", "beta": two + " 2", "gamma": two + " 1"} {
+		if got := w.enter(name); got != want {
+			t.Errorf("%s says %q, want %q", name, got, want)
+		}
+	}
+	seal, err := pyenv.ReadSeal(two)
+	check(t, err)
+	for _, deep := range []bool{false, true} {
+		if damage, err := pyenv.Verify(t.Context(), two, seal, deep, nil); err != nil || len(damage) > 0 {
+			t.Errorf("deep %v: %v, %v", deep, damage, err)
+		}
+	}
+	if damage, err := pyenv.CheckFast(two, seal); err != nil || len(damage) > 0 {
+		t.Errorf("fast: %v, %v", damage, err)
+	}
+	if left, err := pyenv.Uncompiled(two); err != nil || len(left) > 0 {
+		t.Errorf("without bytecode: %v, %v", left, err)
+	}
+	if sw := w.state().Switches("local"); len(sw) != 2 || sw[1].From != "one" || sw[1].To != "two" {
+		t.Errorf("switches are %+v", sw)
+	}
+	// Going back is one switch.
+	w.converge(wantEnvironment(w, python, "one", nil, nil))
+	if got := w.enter("beta"); got != one+" 1" {
+		t.Errorf("after going back beta says %q", got)
+	}
+}
+
+func TestABuildThatFailsChangesNothingVisible(t *testing.T) {
+	python := real(t)
+	w := newWorld(t)
+	w.converge(wantEnvironment(w, python, "one", []string{"alpha=1"}, nil))
+	steps := func(change func([]resources.Step)) resources.Resource {
+		r := wantEnvironment(w, python, "bad", []string{"alpha=1", "beta=1"}, []string{"alpha"})
+		diff := r.Spec.(*spec).diff
+		r.Spec.(*spec).diff = func(v facts.View) resources.Change {
+			c := diff(v)
+			change(c.Steps)
+			return c
+		}
+		return r
+	}
+	each := func(do func(resources.Step) resources.Step) func([]resources.Step) {
+		return func(list []resources.Step) {
+			for i := range list {
+				list[i] = do(list[i])
+			}
+		}
+	}
+	for name, tt := range map[string]struct {
+		code, found string
+		change      func(resources.Step) resources.Step
+	}{
+		"import": {"apply.prove", "No module named 'omega'", func(s resources.Step) resources.Step {
+			if p, ok := s.(resources.Prove); ok {
+				p.Imports = []string{"alpha", "omega"}
+				return p
+			}
+			return s
+		}},
+		"exit": {"apply.prove", "", func(s resources.Step) resources.Step {
+			if p, ok := s.(resources.Prove); ok {
+				p.Imports = []string{"antigravity.no", "this"}
+				return p
+			}
+			return s
+		}},
+		"missing package": {"apply.seal", "missing", func(s resources.Step) resources.Step {
+			if p, ok := s.(resources.Seal); ok {
+				p.Packages = append(p.Packages, facts.Package{Name: "delta", Version: "1"})
+				return p
+			}
+			return s
+		}},
+		"extra package": {"apply.seal", "foreign", func(s resources.Step) resources.Step {
+			if p, ok := s.(resources.Seal); ok {
+				p.Packages = p.Packages[:1]
+				return p
+			}
+			return s
+		}},
+		"unsealed": {"apply.unsealed", "never sealed", func(s resources.Step) resources.Step {
+			if _, ok := s.(resources.Seal); ok {
+				return resources.Remove{Path: "nothing"}
+			}
+			return s
+		}},
+		"elsewhere": {"apply.error", "", func(s resources.Step) resources.Step {
+			if p, ok := s.(resources.Switch); ok {
+				p.Target = "../" + p.Target
+				return p
+			}
+			return s
+		}},
+	} {
+		r := w.apply(t.Context(), w.plan(steps(each(tt.change))))
+		p := r.want(t, "venv.local", Failed, tt.code)
+		if !strings.Contains(p.Found, tt.found) {
+			t.Errorf("%s: found %q, want %q", name, p.Found, tt.found)
+		}
+		if got := w.enter("alpha"); !strings.HasSuffix(got, "/one 1") {
+			t.Errorf("%s: the environment in use says %q", name, got)
+		}
+		w.clean()
+		// A generation that was sealed before the failure is sound; start afresh.
+		w.apply(t.Context(), w.plan(wantMade("swept", resources.Remove{Path: layout.Generation(part, "local", "bad")})))
+	}
+}
+
+// Files are read for the seal while the imports run: what these write is seen.
+func TestAProofThatWritesIsSeen(t *testing.T) {
+	python := real(t)
+	w := newWorld(t)
+	r := w.apply(t.Context(), w.plan(wantEnvironment(w, python, "one", []string{"alpha=1", "writer=1"}, nil)))
+	if p := r.want(t, "venv.local", Failed, "apply.seal"); !strings.HasPrefix(p.Found, "changed writer ") || !strings.HasSuffix(p.Found, "/writer/late.py") {
+		t.Errorf("found %q", p.Found)
+	}
+}
+
+func TestReuseRefusesDamage(t *testing.T) {
+	python := real(t)
+	w := newWorld(t)
+	w.converge(wantEnvironment(w, python, "one", []string{"alpha=1"}, nil))
+	sitePackages, _, err := pyenv.SitePackages(w.path(layout.Generation(part, "local", "one")))
+	check(t, err)
+	late := layout.Generation(part, "local", "one") + "/" + sitePackages + "/alpha/late.py"
+	w.write(late, w.read(late)+"# longer\n")
+	r := w.apply(t.Context(), w.plan(wantEnvironment(w, python, "two", []string{"alpha=1"}, []string{"alpha"})))
+	r.want(t, "venv.local", Failed, "apply.reuse")
+	r = w.apply(t.Context(), w.plan(wantEnvironment(w, python, "two", []string{"alpha=1"}, []string{"omega"})))
+	r.want(t, "venv.local", Failed, "apply.reuse")
+}
+
+func TestEveryWayToBringAFile(t *testing.T) {
+	dir := t.TempDir()
+	from := filepath.Join(dir, "from")
+	check(t, os.WriteFile(from, []byte("content"), 0o755))
+	info, err := os.Stat(from)
+	check(t, err)
+	worked := 0
+	for i, bring := range methods {
+		to := filepath.Join(dir, fmt.Sprint("to", i))
+		err := bring(from, to, info)
+		if refused(err) {
+			if _, err := os.Lstat(to); err == nil {
+				t.Errorf("method %d left something behind", i)
+			}
+			continue
+		}
+		check(t, err)
+		worked++
+		got, err := os.Stat(to)
+		check(t, err)
+		text, _ := os.ReadFile(to)
+		if string(text) != "content" || got.Mode() != info.Mode() || !got.ModTime().Equal(info.ModTime()) {
+			t.Errorf("method %d: %q, %v, %s", i, text, got.Mode(), got.ModTime())
+		}
+		if err := bring(from, to, info); err == nil {
+			t.Errorf("method %d writes over a file", i)
+		}
+	}
+	if worked < 2 {
+		t.Errorf("%d of %d methods work", worked, len(methods))
+	}
+}
+
+func TestScriptsMove(t *testing.T) {
+	for before, after := range map[string]string{
+		"#!/g/one/bin/python\nimport x # /g/one/bin\n":                                   "#!/g/two/bin/python\nimport x # /g/one/bin\n",
+		"#!/bin/sh\n'''exec' '/g/one/bin/python' \"$0\" \"$@\"\n' '''\nx = '/g/one/y'\n": "#!/bin/sh\n'''exec' '/g/two/bin/python' \"$0\" \"$@\"\n' '''\nx = '/g/one/y'\n",
+		"#!/usr/bin/env python\n# /g/one/bin\n":                                          "#!/usr/bin/env python\n# /g/one/bin\n",
+		"\x7fELF /g/one/bin":                                                             "\x7fELF /g/one/bin",
+		"#!/g/one-b/bin/x\n":                                                             "#!/g/one-b/bin/x\n",
+		"":                                                                               "",
+		"#!/g/one/bin/x":                                                                 "#!/g/two/bin/x",
+	} {
+		if got := string(repath([]byte(before), "/g/one", "/g/two")); got != after {
+			t.Errorf("%q became %q, want %q", before, got, after)
+		}
+	}
+}
+
+func TestRestate(t *testing.T) {
+	record := "a/b.py,sha256=x,1\n../../../bin/tool,sha256=old,3\n\"c,d.py\",,\na.dist-info/RECORD,,\n"
+	got, err := restate([]byte(record), "lib/python3.10/site-packages", map[string][]byte{"bin/tool": []byte("hello")})
+	check(t, err)
+	want := strings.Replace(record, "sha256=old,3", "sha256=LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ,5", 1)
+	if string(got) != want {
+		t.Errorf("got %q", got)
+	}
+	if _, err := restate([]byte(record), "lib", map[string][]byte{"bin/other": nil}); err == nil {
+		t.Error("a program that RECORD does not name was accepted")
+	}
+}

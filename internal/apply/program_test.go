@@ -1,0 +1,177 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// helper is what the test binary does when a Run step starts it.
+func helper(what string) {
+	switch what {
+	case "touch":
+		if err := os.WriteFile(os.Getenv("TARGET"), []byte(os.Getenv("INDEX")), 0o600); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	case "print":
+		fmt.Println("looking in", os.Getenv("INDEX"), "\x1b[31m")
+	case "fail":
+		fmt.Fprintln(os.Stderr, "no matching distribution at", os.Getenv("INDEX"))
+		os.Exit(3)
+	case "say":
+		fmt.Fprint(os.Stderr, os.Getenv("SAY"))
+		os.Exit(2)
+	case "apply":
+		childApply()
+	case "sleep":
+		fmt.Println("asleep")
+		time.Sleep(time.Minute)
+	}
+}
+
+func self(what string, s resources.Run) resources.Run {
+	s.Program, s.Env = os.Args[0], append(s.Env, "APPLY_HELPER="+what)
+	return s
+}
+
+func TestRunHandsOnTheIndexAndKeepsItSecret(t *testing.T) {
+	w := newWorld(t)
+	index := func(o *Options) { o.IndexEnv = []string{"INDEX=https://ann:hunter2@mirror.example/simple"} }
+	r := w.apply(t.Context(), w.plan(wantMade("out", self("print", resources.Run{Index: true}), self("touch", resources.Run{Index: true, Env: []string{"TARGET=out"}}))), index)
+	r.want(t, "made.out", Done, "")
+	if got := w.read("out"); !strings.Contains(got, "hunter2") {
+		t.Errorf("the program got %q", got)
+	}
+	var lines []string
+	for _, ev := range w.events {
+		if ev.Kind == Log {
+			lines = append(lines, ev.Stream+" "+ev.Text)
+		}
+	}
+	if got := strings.Join(lines, "|"); got != `stdout looking in https://***@mirror.example/simple \x1b[31m` {
+		t.Errorf("log is %q", got)
+	}
+	r = w.apply(t.Context(), w.plan(wantMade("fail", self("fail", resources.Run{Index: true}))), index)
+	p := r.want(t, "made.fail", Failed, "apply.program")
+	if !strings.Contains(p.Found, "no matching distribution at https://***@mirror") || !strings.Contains(p.Summary, "exit status 3") {
+		t.Errorf("got %v", p)
+	}
+}
+
+func TestRunSaysWhyThereAreNoPackages(t *testing.T) {
+	zeros, ones := strings.Repeat("0", 64), strings.Repeat("1", 64)
+	for name, c := range map[string]struct{ say, code, summary, found string }{
+		"network": {
+			"Using Python 3.10\nerror: Request failed after 3 retries\n  cause: Failed to fetch: https://i/simple/six/\n  cause: tcp connect error\n",
+			"apply.index", "the package index could not be reached", "Failed to fetch: https://i/simple/six/: tcp connect error",
+		},
+		"bytes": {
+			"error: Failed to download `six==1.17.0`\n  cause: Hash mismatch for `six==1.17.0`\nExpected:\n sha256:" + zeros + "\nComputed:\n sha256:" + ones + "\n",
+			"apply.hash", "what the index has as six==1.17.0 differs from the lock, and was not installed", "sha256 " + ones + ", not " + zeros,
+		},
+		"full":  {"error: Failed to fetch: x\n  cause: No space left on device\n", "apply.disk-full", "", ""},
+		"other": {"Resolved 3 packages\nerror: it is Tuesday\n", "apply.program", os.Args[0] + ": exit status 2", "error: it is Tuesday"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.apply(t.Context(), w.plan(wantMade("out", self("say", resources.Run{Index: true, Env: []string{"SAY=" + c.say}}))))
+			p := r.want(t, "made.out", Failed, c.code)
+			if c.summary != "" && (p.Summary != c.summary || p.Found != c.found) {
+				t.Errorf("got %q, found %q", p.Summary, p.Found)
+			}
+			if strings.HasPrefix(c.code, "apply.index") && p.Hint == "" {
+				t.Error("there is no hint")
+			}
+		})
+	}
+}
+
+func TestRunWithoutIndexDoesNotGetIt(t *testing.T) {
+	w := newWorld(t)
+	r := w.apply(t.Context(), w.plan(wantMade("out", self("touch", resources.Run{Env: []string{"TARGET=out"}}))), func(o *Options) { o.IndexEnv = []string{"INDEX=x"} })
+	r.want(t, "made.out", Done, "")
+	if w.read("out") != "" {
+		t.Errorf("it got %q", w.read("out"))
+	}
+}
+
+func TestAPinnedProgramIsChecked(t *testing.T) {
+	w := newWorld(t)
+	step := self("touch", resources.Run{Env: []string{"TARGET=out"}, SHA256: facts.SHA256{1}})
+	r := w.apply(t.Context(), w.plan(wantMade("out", step)))
+	r.want(t, "made.out", Failed, "apply.program-changed")
+	p := place{nil, ""}
+	root, err := os.OpenRoot(filepath.Dir(os.Args[0]))
+	check(t, err)
+	defer root.Close()
+	p.root, p.rel = root, filepath.Base(os.Args[0])
+	step.SHA256, err = digestOf(p)
+	check(t, err)
+	w.converge(wantMade("out", step))
+}
+
+func TestStopEndsARunningProgram(t *testing.T) {
+	for _, kill := range []bool{false, true} {
+		w := newWorld(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		start := time.Now()
+		r := w.apply(ctx, w.plan(wantMade("out", self("sleep", resources.Run{})), wantMade("next", self("touch", resources.Run{}))), func(o *Options) {
+			o.Jobs = 1
+			events := o.Events
+			o.Events = func(ev Event) {
+				events(ev)
+				if ev.Kind == Log {
+					cancel()
+				}
+			}
+			if kill {
+				o.Kill = ctx
+			}
+		})
+		r.want(t, "made.out", Interrupted, "apply.interrupted")
+		r.want(t, "made.next", Interrupted, "apply.interrupted")
+		if !r.Interrupted || time.Since(start) > 10*time.Second {
+			t.Errorf("interrupted %v after %s", r.Interrupted, time.Since(start))
+		}
+		if n := len(w.state().Pending()); n != 0 {
+			t.Errorf("%d pending: the journal was not written", n)
+		}
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	for env, want := range map[string]string{
+		"A=https://ann:p%40ss@x/y":                     "ann:p%40ss p@ss p%40ss p@ss",
+		"A=https://a-long-token-here@x/y":              "a-long-token-here a-long-token-here",
+		"A=https://x/y":                                "",
+		"A=/some/path https://u:p@one https://v:q@two": "u:p p p p v:q q q q",
+	} {
+		if got := strings.Join(Secrets([]string{env}), " "); got != want {
+			t.Errorf("%s: %q, want %q", env, got, want)
+		}
+	}
+}
+
+// real returns a Python 3.10 or newer of this machine that can make environments.
+func real(t testing.TB) string {
+	t.Helper()
+	for _, pattern := range []string{os.Getenv("HOME") + "/.pyenv/versions/3.10.*/bin/python3.10", "/usr/bin/python3", "/opt/homebrew/bin/python3", "/usr/local/bin/python3"} {
+		found, _ := filepath.Glob(pattern)
+		for _, p := range found {
+			if exec.Command(p, "-I", "-c", "import venv, sys; assert sys.version_info >= (3, 10)").Run() == nil {
+				return p
+			}
+		}
+	}
+	t.Skip("no Python 3.10 or newer with venv on this machine")
+	return ""
+}

@@ -1,0 +1,207 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// remove moves a file or tree out of sight in one rename. It is deleted at the
+// end of the run; what is in use stays in the trash until a later one.
+func (t *task) remove(s resources.Remove) error {
+	p, err := t.place(s.Path)
+	if err != nil {
+		return err
+	}
+	info, err := p.root.Lstat(p.rel)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := t.mayRemove(p, info); err != nil {
+		return err
+	}
+	if s.Type != "" {
+		return t.takeAway(p, s)
+	}
+	if err := t.moveToTrash(p); err != nil {
+		return err
+	}
+	crashpoint.Here(crashpoint.TrashMoved)
+	return syncDir(p.root, p.dir())
+}
+
+// mayRemove refuses places whose removal can only be a mistake.
+func (t *task) mayRemove(p place, info fs.FileInfo) error {
+	refuse := func(why string) error {
+		return &diag.Problem{
+			Code: "apply.remove-refused", Summary: fmt.Sprintf("%s is not removed: %s", p.abs(), why),
+			Hint: "if it is really to go, remove it yourself",
+		}
+	}
+	target := filepath.Clean(p.abs())
+	home, _ := os.UserHomeDir()
+	cwd, _ := os.Getwd()
+	for what, path := range map[string]string{"your home": home, "the current directory": cwd, "the project": t.o.Root} {
+		if path != "" && (target == "/" || path == target || strings.HasPrefix(path, target+"/")) {
+			return refuse("it is or holds " + what)
+		}
+	}
+	if p.rel == "." || p.root == t.root && (p.rel == layout.Dir || p.rel == t.o.State) {
+		return refuse("it is where reconcile keeps its memory")
+	}
+	if !info.IsDir() {
+		return nil
+	}
+	if _, err := p.root.Lstat(path.Join(p.rel, ".git")); err == nil {
+		return refuse("it is a git repository")
+	}
+	if at, err := mountBelow(target); err != nil {
+		return err
+	} else if at != "" {
+		return refuse("a file system is mounted in it, at " + at)
+	}
+	return nil
+}
+
+// moveToTrash renames into the trash of this machine; a path on another file
+// system gets a hidden name beside it and is deleted at once.
+func (t *task) moveToTrash(p place) error {
+	if p.root == t.root {
+		trash := layout.Trash(t.o.State)
+		if err := makeDurably(t.root, trash, 0o700); err != nil {
+			return err
+		}
+		err := t.root.Rename(p.rel, path.Join(trash, atomicfile.TempName()))
+		if !errors.Is(err, unix.EXDEV) {
+			return err
+		}
+	}
+	temp := p.sibling(atomicfile.TempName())
+	if err := p.root.Rename(p.rel, temp); err != nil {
+		return err
+	}
+	if err := removeTree(context.Background(), p.root, temp); err != nil {
+		t.emit(Event{Kind: Note, Addr: t.item.Resource.Addr, Text: fmt.Sprintf("%s is out of the way, and could not be deleted yet: %v", temp, err)})
+	}
+	return nil
+}
+
+// emptyTrash deletes what was removed, in this run and before. What cannot be
+// deleted now is tried again next time.
+func (e *engine) emptyTrash(ctx context.Context) {
+	trash := layout.Trash(e.o.State)
+	entries, err := readDir(e.root, trash)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	for _, entry := range entries {
+		if err == nil {
+			err = removeTree(ctx, e.root, path.Join(trash, entry.Name()))
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		e.emit(Event{Kind: Note, Text: fmt.Sprintf("the trash could not be emptied; the next apply tries again: %v", err)})
+	}
+}
+
+func readDir(root *os.Root, name string) ([]fs.DirEntry, error) {
+	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.ReadDir(-1)
+}
+
+// removeTree deletes a file or tree, descriptor by descriptor: it follows no link
+// and enters no other file system, whoever moves directories meanwhile.
+func removeTree(ctx context.Context, root *os.Root, name string) error {
+	parent, err := root.OpenFile(path.Dir(name), os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(parent.Fd()), &st); err != nil {
+		return err
+	}
+	r := remover{ctx: ctx, device: uint64(st.Dev)}
+	return r.entry(int(parent.Fd()), path.Base(name), filepath.Join(root.Name(), name))
+}
+
+type remover struct {
+	ctx    context.Context
+	device uint64
+}
+
+// entry deletes one entry of an open directory. name is for messages.
+func (r remover) entry(dir int, base, name string) error {
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	err := unix.Unlinkat(dir, base, 0)
+	if err == nil || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.EPERM) { // macOS says EPERM of directories
+		return &fs.PathError{Op: "remove", Path: name, Err: err}
+	}
+	if err := r.content(dir, base, name); err != nil {
+		return err
+	}
+	if err := unix.Unlinkat(dir, base, unix.AT_REMOVEDIR); err != nil && !errors.Is(err, unix.ENOENT) {
+		return &fs.PathError{Op: "remove", Path: name, Err: err}
+	}
+	return nil
+}
+
+// content deletes what a directory holds. One that its owner may not enter or
+// change is opened up first.
+func (r remover) content(dir int, base, name string) error {
+	flags := unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Openat(dir, base, flags, 0)
+	if errors.Is(err, unix.EACCES) && unix.Fchmodat(dir, base, 0o700, 0) == nil {
+		fd, err = unix.Openat(dir, base, flags, 0)
+	}
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
+	if uint64(st.Dev) != r.device {
+		return &fs.PathError{Op: "remove", Path: name, Err: errors.New("another file system is mounted here")}
+	}
+	if st.Mode&0o300 != 0o300 {
+		_ = unix.Fchmod(fd, 0o700) // if that fails, so does the removal below, and says why
+	}
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := r.entry(fd, n, name+"/"+n); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package apply
+
+import (
+	"context"
+	"crypto/sha256"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/state"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+func leftFile(path, content string) state.Left {
+	return state.Left{Path: path, Type: facts.Regular, SHA256: sha256.Sum256([]byte(content))}
+}
+
+// afterLooking is a probe that lets something happen on the machine once the facts of a
+// path were looked up: only the removal itself can see it.
+func (w *world) afterLooking(path string, do func()) func(*Options) {
+	return func(o *Options) {
+		done := false
+		o.Probe = func(ctx context.Context, keys []facts.Key) *facts.Facts {
+			f := w.probe(ctx, keys)
+			for _, k := range keys {
+				if k == facts.PathKey(path) && !done {
+					done = true
+					do()
+				}
+			}
+			return f
+		}
+	}
+}
+
+func TestTakenAway(t *testing.T) {
+	w := newWorld(t)
+	w.converge(wantDir("d", 0o755), wantFile("f", "ours"), wantLink("l", "f"))
+	r := w.converge(
+		wantTaken(state.Left{Path: "d", Type: facts.Dir}), wantTaken(leftFile("f", "ours")),
+		wantTaken(state.Left{Path: "l", Type: facts.Symlink, Target: "f"}), wantTaken(leftFile("never", "there")),
+	)
+	for _, name := range []string{"d", "f", "l"} {
+		if _, err := os.Lstat(w.path(name)); !os.IsNotExist(err) {
+			t.Errorf("%s is still there: %v", name, err)
+		}
+	}
+	kept := 0
+	for _, item := range r.Items {
+		for _, k := range item.Kept {
+			kept++
+			if k.Path != "f" || k.Mode != 0o644 || w.read(k.Copy) != "ours" {
+				t.Errorf("kept is %+v", k)
+			}
+		}
+	}
+	if kept != 1 {
+		t.Errorf("%d contents are kept, want 1", kept)
+	}
+}
+
+// TestWhatChangesInTheMomentOfTheRemovalStays changes things after the facts were looked
+// up for the last time.
+func TestWhatChangesInTheMomentOfTheRemovalStays(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		left state.Left
+		do   func(*world)
+		want func(*world) bool
+	}{
+		{"d", state.Left{Path: "d", Type: facts.Dir}, func(w *world) { w.write("d/mine", "mine") }, func(w *world) bool { return w.read("d/mine") == "mine" }},
+		{"d", state.Left{Path: "d", Type: facts.Dir}, func(w *world) {
+			check(w.t, os.Remove(w.path("d")))
+			w.write("d", "a file now")
+		}, func(w *world) bool { return w.read("d") == "a file now" }},
+		{"f", leftFile("f", "ours"), func(w *world) { w.write("f", "mine") }, func(w *world) bool { return w.read("f") == "mine" }},
+		{"f", leftFile("f", "ours"), func(w *world) {
+			check(w.t, os.Remove(w.path("f")))
+			check(w.t, os.Symlink("elsewhere", w.path("f")))
+		}, func(w *world) bool { target, _ := os.Readlink(w.path("f")); return target == "elsewhere" }},
+		{"l", state.Left{Path: "l", Type: facts.Symlink, Target: "f"}, func(w *world) {
+			check(w.t, os.Remove(w.path("l")))
+			check(w.t, os.Symlink("mine", w.path("l")))
+		}, func(w *world) bool { target, _ := os.Readlink(w.path("l")); return target == "mine" }},
+		{"l", state.Left{Path: "l", Type: facts.Symlink, Target: "f"}, func(w *world) {
+			check(w.t, os.Remove(w.path("l")))
+			w.write("l", "mine")
+		}, func(w *world) bool { return w.read("l") == "mine" }},
+	} {
+		w := newWorld(t)
+		w.converge(wantDir("d", 0o755), wantFile("f", "ours"), wantLink("l", "f"))
+		p := w.plan(wantTaken(c.left))
+		r := w.apply(t.Context(), p, w.afterLooking(c.left.Path, func() { c.do(w) }))
+		r.want(t, "taken."+c.name, Failed, "apply.changed")
+		if !c.want(w) {
+			t.Errorf("%s did not stay as the user left it", c.name)
+		}
+		w.clean()
+		if _, known := w.state().Entry(resources.Addr{Kind: "taken", Name: c.name}); known {
+			t.Error("what failed is remembered as done")
+		}
+	}
+}
+
+// TestARemovalIsUndoneInTheLastMoment replaces a file between the copy that is kept and
+// the rename out of sight, which only the second look can see.
+func TestARemovalIsUndoneInTheLastMoment(t *testing.T) {
+	w := newWorld(t)
+	w.write("f", "mine")
+	e := newEngine(&planner.Plan{}, w.options().withDefaults())
+	root, err := os.OpenRoot(w.root)
+	check(t, err)
+	e.root = root
+	defer e.close()
+	task := &task{engine: e}
+	// What stands there has other content than the step says once it is out of sight.
+	err = task.stillThat(place{root, "f"}, resources.Remove{Path: "f", Type: facts.Regular, SHA256: sha256.Sum256([]byte("ours"))})
+	if err == nil || !strings.Contains(err.Error(), "the machine changed") {
+		t.Errorf("the second look says %v", err)
+	}
+}
+
+func TestMove(t *testing.T) {
+	w := newWorld(t)
+	w.converge(wantDir("from", 0o755))
+	w.write("from/book", "a book")
+	w.converge(wantMade("deep/to", resources.Move{From: "from", To: "deep/to", Type: facts.Dir}))
+	if w.read("deep/to/book") != "a book" {
+		t.Error("the content did not come along")
+	}
+	// A name that is taken in the last moment stays taken.
+	w.write("next/mine", "mine")
+	p := w.plan(wantMade("free", resources.Move{From: "deep/to", To: "free", Type: facts.Dir}))
+	r := w.apply(t.Context(), p, w.afterLooking("free", func() { w.write("free/mine", "mine") }))
+	r.want(t, "made.free", Failed, "apply.changed")
+	if w.read("deep/to/book") != "a book" || w.read("free/mine") != "mine" {
+		t.Error("one of the two is lost")
+	}
+	p = w.plan(wantMade("other", resources.Move{From: "deep/to", To: "other", Type: facts.Regular}))
+	w.apply(t.Context(), p).want(t, "made.other", Failed, "apply.changed")
+	p = w.plan(wantMade("other", resources.Move{From: "nothing", To: "other", Type: facts.Dir}))
+	w.apply(t.Context(), p).want(t, "made.other", Failed, "apply.changed")
+}
+
+// TestTheMemoryIsCorrected writes what a plan says of the memory alone, and leaves an
+// entry that has changed since.
+func TestTheMemoryIsCorrected(t *testing.T) {
+	w := newWorld(t)
+	w.converge(wantFile("a", "x"), wantFile("b", "x"))
+	a, _ := w.state().Entry(resources.Addr{Kind: "file", Name: "a"})
+	b, _ := w.state().Entry(resources.Addr{Kind: "file", Name: "b"})
+	b.Protect = true // as if it was another when the plan was made
+	w.apply(t.Context(), &planner.Plan{Memory: planner.Memory{Forget: []state.Entry{a, b}}})
+	if _, known := w.state().Entry(a.Addr); known {
+		t.Error("a is not forgotten")
+	}
+	if _, known := w.state().Entry(b.Addr); !known {
+		t.Error("b is forgotten, though it has changed")
+	}
+}

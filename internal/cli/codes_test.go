@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// assembled are the codes that are put together when the program runs: the package
+// and what stands before the rest, and where the rest comes from.
+var assembled = map[string]struct {
+	from  string   // the package whose words it is, "" for words below
+	words []string // all that it can be
+}{
+	"../../internal/manifest manifest.": {from: "../../internal/manifest"}, // what its function problem is called with
+	"../../pkg/resources/cuda cuda.":    {words: []string{"no-driver", "broken", "unusable"}},
+	"../../pkg/resources/gpu gpu.":      {from: "../../internal/nvidia"},
+	"../../internal/apply .":            {words: []string{"cuda", "qlora"}}, // behind apply.prove
+}
+
+// prefixOfFindings begin names of findings of doctor, which are no problems.
+var prefixOfFindings = []string{"proof.", "gpu.device."}
+
+// A codeReader collects the codes of problems from source.
+type codeReader struct {
+	t *testing.T
+	// found are the codes, each with a place that reports it.
+	found map[string]string
+	// bare are words without an area, by package: something puts one before them.
+	bare map[string][]string
+	// prefixes are what is put before or between, by package and words.
+	prefixes map[string]bool
+	// passed are the functions with a parameter that is called code, by package and
+	// name: the place of the parameter.
+	passed map[string]int
+}
+
+// sourceFiles returns the files of the program, without tests and what only tests use.
+func sourceFiles(t *testing.T) []string {
+	var files []string
+	for _, dir := range []string{"../../pkg", "../../internal"} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() && (d.Name() == "testdata" || d.Name() == "resourcetest") {
+				return filepath.SkipDir
+			}
+			if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+				files = append(files, path)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+func readCodes(t *testing.T) *codeReader {
+	r := &codeReader{t: t, found: map[string]string{}, bare: map[string][]string{}, prefixes: map[string]bool{}, passed: map[string]int{}}
+	set := token.NewFileSet()
+	parsed := map[string]*ast.File{}
+	for _, name := range sourceFiles(t) {
+		file, err := parser.ParseFile(set, name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed[name] = file
+		r.parameters(filepath.Dir(name), file)
+	}
+	for name, file := range parsed {
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.KeyValueExpr:
+				if key, ok := n.Key.(*ast.Ident); ok && (key.Name == "Code" || key.Name == "code") {
+					r.value(name, n.Value)
+				}
+			case *ast.AssignStmt:
+				for i, to := range n.Lhs {
+					if s, ok := to.(*ast.SelectorExpr); ok && s.Sel.Name == "Code" && len(n.Lhs) == len(n.Rhs) {
+						r.value(name, n.Rhs[i])
+					}
+				}
+			case *ast.CallExpr:
+				if i, ok := r.passed[filepath.Dir(name)+" "+calleeOf(n)]; ok && i < len(n.Args) {
+					r.value(name, n.Args[i])
+				}
+			}
+			return true
+		})
+	}
+	return r
+}
+
+// parameters notes the functions of a file that are given a code.
+func (r *codeReader) parameters(dir string, file *ast.File) {
+	for _, decl := range file.Decls {
+		f, ok := decl.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		i := 0
+		for _, field := range f.Type.Params.List {
+			for _, name := range field.Names {
+				if name.Name == "code" && types(field.Type) == "string" {
+					r.passed[dir+" "+f.Name.Name] = i
+				}
+				i++
+			}
+		}
+	}
+}
+
+func types(e ast.Expr) string {
+	if id, ok := e.(*ast.Ident); ok {
+		return id.Name
+	}
+	return ""
+}
+
+// calleeOf is the name of the function that a call calls.
+func calleeOf(c *ast.CallExpr) string {
+	switch f := c.Fun.(type) {
+	case *ast.Ident:
+		return f.Name
+	case *ast.SelectorExpr:
+		return f.Sel.Name
+	}
+	return ""
+}
+
+// value notes what a code is set to.
+func (r *codeReader) value(file string, e ast.Expr) {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		code, err := strconv.Unquote(e.Value)
+		if err != nil || code == "" {
+			return
+		}
+		if strings.Contains(code, ".") || filepath.Dir(file) == "." {
+			r.found[code] = file
+		} else {
+			r.bare[filepath.Dir(file)] = append(r.bare[filepath.Dir(file)], code)
+		}
+	case *ast.BinaryExpr:
+		literal, ok := e.X.(*ast.BasicLit)
+		if !ok {
+			r.t.Errorf("%s: a code begins with what is no literal", file)
+			return
+		}
+		if prefix, err := strconv.Unquote(literal.Value); err != nil {
+			r.t.Fatal(err)
+		} else if !slices.Contains(prefixOfFindings, prefix) {
+			r.prefixes[filepath.Dir(file)+" "+prefix] = true
+		}
+	}
+}
+
+// all returns every code that the program can print, with a place that does.
+func (r *codeReader) all() map[string]string {
+	for prefix := range r.prefixes {
+		of, ok := assembled[prefix]
+		if !ok {
+			r.t.Errorf("a code is put together of %q and something: say of what, in assembled", prefix)
+		}
+		words := of.words
+		if of.from != "" {
+			words = r.bare[of.from]
+		}
+		if len(words) == 0 {
+			r.t.Errorf("no words are found for %q", prefix)
+		}
+		dir, before, _ := strings.Cut(prefix, " ")
+		if before == "." {
+			before = "apply.prove."
+		}
+		for _, word := range words {
+			if strings.Contains(word, ".") || word == "internal" {
+				continue
+			}
+			r.found[before+word] = dir
+		}
+	}
+	r.found["internal"] = "../../internal/diag"
+	return r.found
+}
+
+// TestEveryCodeIsExplained holds that every code of a problem in the source has an
+// explanation, and that nothing is explained that no code stands for. To add a code,
+// explain it in the function Codes of its package; -update then writes the page.
+func TestEveryCodeIsExplained(t *testing.T) {
+	explained := codes()
+	found := readCodes(t).all()
+	for code, file := range found {
+		if _, isFinding := findingNamed(code); explained[code].Means == "" && !isFinding {
+			t.Errorf("%s: %s is not explained", file, code)
+		}
+	}
+	for code, e := range explained {
+		if found[code] == "" {
+			t.Errorf("%s is explained, and nothing reports it", code)
+		}
+		for _, text := range []string{e.Means, e.Do} {
+			if !strings.HasSuffix(text, ".") || strings.Count(text, "`")%2 != 0 {
+				t.Errorf("%s is not explained in sentences: %q", code, text)
+			}
+		}
+	}
+	if len(found) < 120 {
+		t.Errorf("only %d codes are found in the source", len(found))
+	}
+}
+
+// TestNoCodeIsExplainedTwice holds that the packages do not hide each other's words.
+func TestNoCodeIsExplainedTwice(t *testing.T) {
+	sum := 0
+	for _, of := range packageCodes() {
+		sum += len(of)
+	}
+	if sum != len(codes()) {
+		t.Errorf("%d codes are explained by packages, %d in all", sum, len(codes()))
+	}
+}
+
+// TestAreasAreToldApart holds that every area of codes is in the list, so that its place
+// and title were chosen, and that no two have one title.
+func TestAreasAreToldApart(t *testing.T) {
+	of, _ := byArea(codes())
+	titles := map[string]string{}
+	for _, a := range of {
+		if !slices.Contains(areas, a) {
+			t.Errorf("%s.… is no area of the list", a.name)
+		}
+		if other, twice := titles[a.title]; twice {
+			t.Errorf("%s and %s have the title %q", other, a.name, a.title)
+		}
+		titles[a.title] = a.name
+	}
+}

@@ -1,0 +1,421 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/reconcile-ml/reconcile/internal/golden"
+)
+
+// A parameter is one value of a file of configs/, and what is said of it.
+type parameter struct {
+	name    string // with dots between its parts
+	value   string // as the file has it
+	comment string
+}
+
+// commented are the parameters of a mapping of YAML, each with the comment above it.
+func commented(t *testing.T, n *yaml.Node, prefix string) []parameter {
+	t.Helper()
+	var list []parameter
+	for i := 0; i < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		var lines []string
+		for line := range strings.Lines(key.HeadComment) {
+			if line = strings.TrimSpace(strings.TrimPrefix(line, "#")); !strings.HasPrefix(line, "---") {
+				lines = append(lines, line)
+			}
+		}
+		name := prefix + key.Value
+		if strings.TrimSpace(strings.Join(lines, "")) == "" {
+			t.Errorf("configs/training.yaml:%d: %s has no comment", key.Line, name)
+		}
+		if prefix == "" {
+			list = append(list, commented(t, value, name+".")...)
+			continue
+		}
+		list = append(list, parameter{name, valueOf(t, value), strings.Join(lines, " ")})
+	}
+	return list
+}
+
+// explained are the parameters of an object of JSON, in their order, each with its
+// line of _comment. The file's own may also have one that speaks of the file.
+func explained(t *testing.T, n *yaml.Node, prefix string) []parameter {
+	t.Helper()
+	comments, values := map[string]string{}, map[string]*yaml.Node{}
+	var names []string
+	for i := 0; i < len(n.Content); i += 2 {
+		if name := n.Content[i].Value; name == "_comment" {
+			check(t, n.Content[i+1].Decode(&comments))
+		} else {
+			names, values[name] = append(names, name), n.Content[i+1]
+		}
+	}
+	for name := range comments {
+		if values[name] == nil && (prefix != "" || name != "_") {
+			t.Errorf("configs/data.json: %s_comment.%s explains what is not there", prefix, name)
+		}
+	}
+	var list []parameter
+	for _, name := range names {
+		p := parameter{name: prefix + name, comment: comments[name]}
+		if p.comment == "" {
+			t.Errorf("configs/data.json: %s has no line in _comment", p.name)
+		}
+		if values[name].Kind == yaml.MappingNode {
+			list = append(append(list, p), explained(t, values[name], p.name+".")...)
+			continue
+		}
+		p.value = valueOf(t, values[name])
+		list = append(list, p)
+	}
+	return list
+}
+
+// valueOf is a value as the file has it, a list or mapping as JSON.
+func valueOf(t *testing.T, n *yaml.Node) string {
+	t.Helper()
+	if n.Kind == yaml.ScalarNode {
+		return n.Value
+	}
+	var v any
+	check(t, n.Decode(&v))
+	return string(must(json.Marshal(v)))
+}
+
+// TestConfigComments holds that each parameter is explained where it stands, and that
+// docs/configuration.md has all of them in its tables, which -update writes.
+func TestConfigComments(t *testing.T) {
+	var training, data yaml.Node // JSON is YAML, and nodes keep the order
+	check(t, yaml.Unmarshal(must(os.ReadFile(filepath.Join(top, "configs/training.yaml"))), &training))
+	check(t, yaml.Unmarshal(must(os.ReadFile(filepath.Join(top, "configs/data.json"))), &data))
+	page := filepath.Join(top, "docs/configuration.md")
+	text := string(must(os.ReadFile(page)))
+	text = between(t, text, "training.yaml", table(commented(t, training.Content[0], "")))
+	text = between(t, text, "data.json", table(explained(t, data.Content[0], "")))
+	golden.Check(t, page, []byte(text))
+}
+
+func table(list []parameter) string {
+	var b strings.Builder
+	b.WriteString("| parameter | value | what it is, when to change it |\n|---|---|---|\n")
+	for _, p := range list {
+		value := ""
+		if p.value != "" {
+			value = "`" + p.value + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", p.name, strings.ReplaceAll(value, "|", `\|`), strings.ReplaceAll(p.comment, "|", `\|`))
+	}
+	return b.String()
+}
+
+// between puts a text between the two marks of a page that name it.
+func between(t *testing.T, page, name, text string) string {
+	t.Helper()
+	begin, end := "<!-- "+name+": from its comments -->\n", "<!-- end of "+name+" -->"
+	before, rest, ok := strings.Cut(page, begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatalf("docs/configuration.md has no place for the table of %s", name)
+	}
+	return before + begin + text + end + after
+}
+
+// settings are the merged values of one environment.
+type settings struct {
+	Model struct{ Name, Revision, Torch_dtype string }
+	Lora  struct {
+		R, Lora_alpha   int
+		Lora_dropout    float64
+		Bias, Task_type string
+		Target_modules  []string
+	}
+	Quantization struct {
+		Load_in_4bit, Bnb_4bit_use_double_quant     bool
+		Bnb_4bit_quant_type, Bnb_4bit_compute_dtype string
+	}
+	Dataset struct{ Train_file, Eval_file string }
+	Trainer struct {
+		Output_dir, Dataset_text_field                           string
+		Learning_rate                                            float64
+		Per_device_train_batch_size, Gradient_accumulation_steps int
+		Max_steps, Save_steps, Eval_steps                        int
+	}
+}
+
+type dataSettings struct {
+	Paths   map[string]string
+	Sources map[string]struct {
+		Type, Url, Folder string
+		Files             map[string]string
+	}
+	Processing struct {
+		Deduplication struct{ Threshold float64 }
+		Output        struct {
+			Fields        map[string]string
+			Eval_fraction float64
+		}
+	}
+}
+
+// TestConfigFigures holds the figures that were asked for, in every environment.
+func TestConfigFigures(t *testing.T) {
+	t.Parallel()
+	manifest := string(must(os.ReadFile(filepath.Join(top, "manifest.yaml"))))
+	for _, environment := range []string{"local", "remote"} {
+		c := newConfigs(t)
+		var s settings
+		c.load(&s, "training", environment)
+		q, tr := s.Quantization, s.Trainer
+		for what, holds := range map[string]bool{
+			"a rank of 16 to 32":             s.Lora.R >= 16 && s.Lora.R <= 32,
+			"an alpha of 32 to 64":           s.Lora.Lora_alpha >= 32 && s.Lora.Lora_alpha <= 64,
+			"a dropout of 0.05 to 0.1":       s.Lora.Lora_dropout >= 0.05 && s.Lora.Lora_dropout <= 0.1,
+			"seven modules":                  slices.Equal(s.Lora.Target_modules, []string{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}),
+			"no bias, a causal model":        s.Lora.Bias == "none" && s.Lora.Task_type == "CAUSAL_LM",
+			"4 bits, on the GPU alone":       q.Load_in_4bit == (environment == "remote"),
+			"NF4, double quantization":       q.Bnb_4bit_quant_type == "nf4" && q.Bnb_4bit_use_double_quant,
+			"bfloat16":                       q.Bnb_4bit_compute_dtype == "bfloat16" && s.Model.Torch_dtype == "bfloat16",
+			"a pinned model of the manifest": s.Model.Revision != "" && strings.Contains(manifest, "{repo: "+s.Model.Name+", revision: "+s.Model.Revision),
+			"a learning rate for LoRA":       tr.Learning_rate >= 1e-4 && tr.Learning_rate <= 3e-4,
+			"16 examples a step on the GPU":  environment != "remote" || tr.Per_device_train_batch_size*tr.Gradient_accumulation_steps == 16,
+			"checkpoints that were measured": tr.Save_steps%tr.Eval_steps == 0,
+			"adapters below adapters":        strings.HasPrefix(tr.Output_dir, c.path("adapters")+"/"),
+			"the training file of data.json": s.Dataset.Train_file == c.path("data/processed/train.jsonl"),
+		} {
+			if !holds {
+				t.Errorf("%s: training.yaml has not %s: %+v", environment, what, s)
+			}
+		}
+		var d dataSettings
+		c.load(&d, "data", environment)
+		for what, holds := range map[string]bool{
+			"the files of training.yaml":   d.Paths["train"] == s.Dataset.Train_file && d.Paths["eval"] == s.Dataset.Eval_file,
+			"the field of training.yaml":   d.Processing.Output.Fields["text"] == tr.Dataset_text_field,
+			"Gutendex":                     d.Sources["gutenberg"].Url == "https://gutendex.com/books",
+			"Open-Meteo":                   d.Sources["open-meteo-forecast"].Url == "https://api.open-meteo.com/v1/forecast" && d.Sources["open-meteo-archive"].Url == "https://archive-api.open-meteo.com/v1/archive",
+			"the owner's files":            d.Sources["reddit-theonion"].Folder == c.path("data_sources/reddit-theonion") && len(d.Sources["reddit-theonion"].Files) == 2,
+			"a share for the measurement":  d.Processing.Output.Eval_fraction > 0 && d.Processing.Output.Eval_fraction < 0.5,
+			"a threshold of deduplication": d.Processing.Deduplication.Threshold >= 0.7 && d.Processing.Deduplication.Threshold <= 0.95,
+		} {
+			if !holds {
+				t.Errorf("%s: data.json has not %s: %+v", environment, what, d)
+			}
+		}
+		for name, source := range d.Sources {
+			if source.Type == "api" && source.Folder != c.path("data/raw/"+name) {
+				t.Errorf("source %s goes to %s", name, source.Folder)
+			}
+		}
+	}
+}
+
+// configs is a project with the files of configs/ and what reads them.
+type configs struct {
+	*site
+	python string
+}
+
+// pyyaml is a folder with PyYAML for the Python 3.10 of this machine.
+var pyyaml = sync.OnceValues(func() (string, error) {
+	dir, err := shared()
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(dir, "pyyaml")
+	install := exec.Command(python310(), "-m", "pip", "install", "-q", "--no-deps", "--only-binary", ":all:", "--target", dir, "pyyaml==6.0.3")
+	if out, err := install.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return dir, nil
+})
+
+func newConfigs(t *testing.T) *configs {
+	t.Helper()
+	if python310() == "" {
+		t.Skip("no Python 3.10 on this machine")
+	}
+	if !index() {
+		t.Skip("no package index can be reached, so there is no PyYAML to read with")
+	}
+	yaml, err := pyyaml()
+	check(t, err)
+	s := newSite(t, "").with("PYTHONPATH=" + yaml)
+	for _, name := range []string{"configs/training.yaml", "configs/data.json", "configs/local.yaml", "configs/remote.yaml", "scripts/paths.py", "scripts/config.py"} {
+		s.write(name, string(must(os.ReadFile(filepath.Join(top, name)))))
+	}
+	return &configs{s, python310()}
+}
+
+// run prints merged values, from a folder that has nothing to do with the project.
+func (c *configs) run(args ...string) end {
+	c.t.Helper()
+	cmd := c.command(c.python, append([]string{"-B", c.path("scripts/config.py")}, args...)...)
+	cmd.Dir = "/"
+	return c.begin(cmd).wait()
+}
+
+// load decodes what a script would get. Names of Go have capitals where those of
+// Python have none.
+func (c *configs) load(into any, name, environment string) {
+	c.t.Helper()
+	e := c.run(name, "--env", environment)
+	if e.code != 0 {
+		c.t.Fatal(e)
+	}
+	check(c.t, json.Unmarshal([]byte(e.out), into))
+}
+
+func TestConfigEnvironments(t *testing.T) {
+	t.Parallel()
+	c := newConfigs(t)
+	batch := func(e end) any {
+		var s struct {
+			Processing struct{ Batch_size any }
+		}
+		if err := json.Unmarshal([]byte(e.out), &s); err != nil {
+			t.Errorf("%v\n%s", err, e)
+		}
+		return s.Processing.Batch_size
+	}
+
+	// A Python of nobody has to be told.
+	if e := c.run("data"); e.code != 1 || !e.says("which environment?", "reconcile run -- python", "CONFIG_ENVIRONMENT") {
+		t.Errorf("no environment\n%s", e)
+	}
+	if e := c.run("data", "--env", "remot"); e.code != 1 || !e.says("remot.yaml; did you mean remote?") {
+		t.Errorf("an environment that is not there\n%s", e)
+	}
+	told := &configs{c.with("CONFIG_ENVIRONMENT=remote"), c.python}
+	if e := told.run("data"); batch(e) != 4000.0 {
+		t.Errorf("an environment by its variable\n%s", e)
+	}
+	if e := told.run("data", "--env", "local"); batch(e) != 1000.0 {
+		t.Errorf("an argument goes before the variable\n%s", e)
+	}
+
+	// That of a generation is known, and goes before the variable; one without a file
+	// of its own has the values as they are.
+	for environment, want := range map[string]any{"remote": 4000.0, "remote-legacy": 1000.0} {
+		prefix := c.path(".reconcile/linux-x86_64-00000000/envs/" + environment + "/0123456789ab")
+		if out, err := exec.Command(c.python, "-m", "venv", "--without-pip", prefix).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		own := &configs{c.with("CONFIG_ENVIRONMENT=local"), filepath.Join(prefix, "bin", "python")}
+		if e := own.run("data"); batch(e) != want {
+			t.Errorf("in a generation of %s\n%s", environment, e)
+		}
+	}
+
+	// As a module, from another folder and under another name.
+	cmd := c.command(c.python, "-B", "-c", "import importlib, sys; sys.path.insert(0, sys.argv[1]); c = importlib.import_module('scripts.config'); print(c.load('training', 'remote')['lora']['r'])", c.root)
+	cmd.Dir = "/"
+	if e := c.begin(cmd).wait(); strings.TrimSpace(e.out) != "16" {
+		t.Errorf("as a module\n%s", e)
+	}
+}
+
+// TestConfigMistakes holds what people are told who write what cannot be meant.
+func TestConfigMistakes(t *testing.T) {
+	t.Parallel()
+	c := newConfigs(t)
+	for i, tt := range []struct{ file, text, says string }{
+		{"remote", "training: {trainer: {learning_rat: 0.1}}", "remote.yaml: training.trainer.learning_rat: there is no such parameter; did you mean learning_rate?"},
+		{"remote", "training: {trainer: {learning_rate: 1e-4}}", "training.trainer.learning_rate: 1e-4 is text to YAML; write it with a point and a sign, like 2.0e-4"},
+		{"remote", "training: {trainer: {learning_rate: much}}", "training.trainer.learning_rate: a number is expected, and there is a text"},
+		{"remote", "training: {trainer: {bf16: 1}}", "training.trainer.bf16: true or false is expected, and there is a number"},
+		{"remote", "training: {trainer: 3}", "training.trainer: names and values are expected, and there is a number"},
+		{"remote", "training: {lora: {r: {a: 1}}}", "training.lora.r: a number is expected, and there is names and values"},
+		{"remote", "training: 0", "training: names and values are expected, and there is a number"},
+		{"remote", "trainer: {bf16: true}", "trainer: there is no file of that name to be changed; did you mean training?"},
+		{"remote", "- training", "names and values are expected, and there is a list"},
+		{"remote", "training: {lora: {r: 16, r: 32}}", "'r' stands here twice"},
+		{"remote", "training: {lora: {r: 16", "remote.yaml: "},
+		{"remote", "training: {? [a, b] : 1}", "remote.yaml: "},
+		{"remote", "training: {dataset: {train_file: '${DATA_PROCESED}/x'}}", "training.dataset.train_file: paths.py has no DATA_PROCESED; did you mean DATA_PROCESSED?"},
+		{"training", "a: 1\na: 2", "'a' stands here twice"},
+	} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			folder := t.TempDir()
+			check(t, os.CopyFS(folder, os.DirFS(c.path("configs"))))
+			check(t, os.WriteFile(filepath.Join(folder, tt.file+".yaml"), []byte(tt.text), 0o644))
+			e := c.loads(folder, "training")
+			if e.code != 1 || !e.says(tt.says) {
+				t.Errorf("want %q\n%s", tt.says, e)
+			}
+		})
+	}
+	t.Run("right", func(t *testing.T) {
+		folder := t.TempDir()
+		check(t, os.CopyFS(folder, os.DirFS(c.path("configs"))))
+		check(t, os.WriteFile(filepath.Join(folder, "remote.yaml"), []byte("training: {lora: {target_modules: all-linear, r: 32}, trainer: {num_train_epochs: 0.5, lr_scheduler_type: null}}\ndata:\n"), 0o644))
+		e := c.loads(folder, "training")
+		if e.code != 0 || !e.says("all-linear", "'r': 32", "'lora_alpha': 32", "'num_train_epochs': 0.5", "'lr_scheduler_type': None") {
+			t.Error(e)
+		}
+	})
+	t.Run("twice in JSON", func(t *testing.T) {
+		folder := t.TempDir()
+		check(t, os.WriteFile(filepath.Join(folder, "data.json"), []byte(`{"a": 1, "a": 2}`), 0o644))
+		if e := c.loads(folder, "data"); e.code != 1 || !e.says("data.json: 'a' stands here twice") {
+			t.Error(e)
+		}
+	})
+	t.Run("two files", func(t *testing.T) {
+		folder := t.TempDir()
+		check(t, os.WriteFile(filepath.Join(folder, "data.json"), []byte(`{}`), 0o644))
+		check(t, os.WriteFile(filepath.Join(folder, "data.yaml"), nil, 0o644))
+		if e := c.loads(folder, "data"); e.code != 1 || !e.says("have one name: remove one") {
+			t.Error(e)
+		}
+	})
+	for name, says := range map[string]string{"trainig": "did you mean training?", "../manifest": "there are: data, local, remote, training"} {
+		if e := c.run(name, "--env", "remote"); e.code != 1 || !e.says(says) {
+			t.Errorf("want %q\n%s", says, e)
+		}
+	}
+}
+
+// loads loads from a folder of its own, as a script may.
+func (c *configs) loads(folder, name string) end {
+	c.t.Helper()
+	code := "import sys; sys.path.insert(0, sys.argv[1]); import config\ntry: print(config.load(sys.argv[3], 'remote', sys.argv[2]))\nexcept config.ConfigError as e: sys.exit(str(e))"
+	return c.begin(c.command(c.python, "-B", "-c", code, c.path("scripts"), folder, name)).wait()
+}
+
+// TestConfigLibraries gives the values to the libraries that they are for, at the
+// versions of environment remote. That takes 6 GB of packages: it looks for them in
+// $RECONCILE_TEST_REMOTE_PYTHON and in this project's own environment.
+func TestConfigLibraries(t *testing.T) {
+	t.Parallel()
+	python := os.Getenv("RECONCILE_TEST_REMOTE_PYTHON")
+	if python == "" {
+		python = must(filepath.Abs(filepath.Join(top, ".conda/remote/bin/python")))
+	}
+	if _, err := exec.LookPath(python); err != nil {
+		t.Skip("environment remote is not installed: set RECONCILE_TEST_REMOTE_PYTHON to a Python with the packages of environment-remote.yml")
+	}
+	var out bytes.Buffer
+	cmd := exec.Command(python, "-B", must(filepath.Abs("testdata/config_libraries.py")), must(filepath.Abs(top)))
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Env = append(os.Environ(), "HF_HUB_OFFLINE=1", "CUDA_VISIBLE_DEVICES=")
+	err := cmd.Run()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	check(t, err)
+	t.Log(out.String())
+}

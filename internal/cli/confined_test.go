@@ -1,0 +1,195 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// mounted runs a shell line before reconcile, in a mount namespace of its own:
+// what it mounts is gone with it. It skips where this user may not mount.
+func mounted(t *testing.T, line string, args ...string) []string {
+	t.Helper()
+	words := []string{"unshare", "-m", "sh", "-c", line + ` && exec "$@"`, "sh"}
+	if os.Geteuid() != 0 {
+		words = append([]string{"unshare", "-r"}, words[1:]...)
+	}
+	if out, err := exec.Command(words[0], append(words[1:], "true")...).CombinedOutput(); err != nil {
+		t.Skipf("this user cannot mount: %v %s", err, out)
+	}
+	return append(words, args...)
+}
+
+// On a project that can only be read, plan and its like say what they always say,
+// and apply ends cleanly before it changed anything.
+func TestReadOnlyProject(t *testing.T) {
+	t.Parallel()
+	s := installed(t)
+	s.write("manifest.yaml", environmentManifest("uv", "alpha==2.0", "beta==1.0"))
+	s.want(0, "lock", "--env", "local")
+	readOnly := mounted(t, "mount --bind "+s.root+" "+s.root+" && mount -o remount,bind,ro "+s.root+" && cd "+s.root)
+	before := tree(t, s.root)
+	for _, words := range [][]string{
+		{"validate"},
+		{"plan", "--env", "local"},
+		{"plan", "--env", "local", "--json"},
+		{"plan", "--env", "local", "--detailed-exitcode"},
+		{"status", "--env", "local"},
+		{"verify", "--env", "local", "--deep"},
+		{"facts", "--env", "local"},
+		{"generations", "--env", "local"},
+	} {
+		usual, here := s.run(words...), s.behind(readOnly, words...)
+		if usual.code != here.code || usual.out != here.out || usual.err != here.err {
+			t.Errorf("reconcile %v says otherwise where it cannot write:\n%s\nthan usual:\n%s", words, here, usual)
+		}
+	}
+	if e := s.behind(readOnly, "run", "--env", "local", "--", "python", "-c", "import alpha; print(alpha.version)"); e.out != "1.0\n" {
+		t.Errorf("run: %s", e)
+	}
+	for _, words := range [][]string{{"apply", "-y", "--env", "local"}, {"heal", "-y", "--env", "local"}, {"rollback", "--env", "local"}, {"lock", "--env", "local", "--upgrade"}} {
+		e := s.behind(readOnly, words...)
+		if e.code == 0 && words[0] != "heal" && words[0] != "lock" || e.code < 0 || strings.Contains(e.err, "panic") || strings.Contains(e.err, "goroutine ") {
+			t.Errorf("reconcile %v where it cannot write: %s", words, e)
+		}
+		if words[0] == "apply" && !e.says("read-only") {
+			t.Errorf("it does not say why: %s", e)
+		}
+	}
+	sameTree(t, before, tree(t, s.root))
+	s.converges()
+	s.wantImports("2.0 1.0", "alpha", "beta")
+}
+
+// nobody is a site of an ordinary user without a home. The words start reconcile
+// as that user, who finds this machine's Python where it always is, though it may
+// lie in the home of root.
+func nobody(t *testing.T) (s *site, as []string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	dir := must(os.MkdirTemp("", "reconcile-nobody-"))
+	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
+	check(t, os.Chmod(dir, 0o755))
+	x := newMirror(t, wheel{name: "alpha", version: "1.0"})
+	s = siteAt(t, dir, x.simple())
+	check(t, os.Chown(s.root, 65534, 65534))
+	tools := filepath.Join(dir, "installs", "uv", filepath.Base(filepath.Dir(uvFolder(t))))
+	for from, to := range map[string]string{filepath.Dir(uvFolder(t)): tools, must(exec.LookPath("reconcile")): filepath.Join(dir, "reconcile")} {
+		check(t, os.MkdirAll(filepath.Dir(to), 0o755))
+		if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+			t.Fatalf("%v %s", err, out)
+		}
+	}
+	s.env = []string{
+		"PATH=" + filepath.Join(tools, "bin") + ":/usr/bin:/bin", "PYENV_ROOT=" + pyenvRoot(),
+		"PIP_CONFIG_FILE=/dev/null", "RECONCILE_INDEX_URL=" + x.simple(),
+	}
+	line := "true"
+	python, home := filepath.Dir(filepath.Dir(python310())), must(os.UserHomeDir())
+	if strings.HasPrefix(python, home+"/") {
+		keep := filepath.Join(dir, "python")
+		check(t, os.Mkdir(keep, 0o755))
+		line = fmt.Sprintf("mount --bind %[1]s %[2]s && mount -t tmpfs -o mode=755 tmpfs %[3]s && mkdir -p %[1]s && mount --bind %[2]s %[1]s", python, keep, home)
+	}
+	as = append(mounted(t, line), "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+	if out, err := exec.Command(as[0], append(as[1:], python310(), "-c", "pass")...).CombinedOutput(); err != nil {
+		t.Skipf("another user cannot run this machine's Python: %v %s", err, out)
+	}
+	return s, append(as, filepath.Join(dir, "reconcile"))
+}
+
+// An ordinary user without a home does everything, in a project of their own.
+func TestOrdinaryUserWithoutHome(t *testing.T) {
+	t.Parallel()
+	s, as := nobody(t)
+	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
+	run := func(code int, args ...string) end {
+		t.Helper()
+		words := append(append([]string(nil), as...), args...)
+		e := s.begin(s.command(words[0], words[1:]...)).wait()
+		if e.code != code {
+			t.Fatalf("reconcile %v as an ordinary user: want exit code %d\n%s", args, code, e)
+		}
+		return e
+	}
+	run(0, "lock", "--env", "local")
+	run(0, "apply", "-y", "--env", "local")
+	run(0, "plan", "--detailed-exitcode", "--env", "local")
+	run(0, "verify", "--deep", "--env", "local")
+	if e := run(0, "run", "--env", "local", "--", "python", "-c", "import alpha; print(alpha.version)"); e.out != "1.0\n" {
+		t.Errorf("run: %s", e)
+	}
+	check(t, filepath.WalkDir(s.root, func(path string, d os.DirEntry, err error) error {
+		if err != nil || strings.HasPrefix(path, s.path("manifest.yaml")) || path == s.root {
+			return err
+		}
+		info, err := d.Info()
+		// uv makes its lock files for everybody; they are empty.
+		if err == nil && info.Mode()&0o022 != 0 && info.Mode()&os.ModeSymlink == 0 && info.Size() > 0 {
+			t.Errorf("%s can be changed by others: %s", path, info.Mode())
+		}
+		return err
+	}))
+	// The same user may look at a project of somebody else, and change nothing.
+	check(t, os.Lchown(s.root, 0, 0))
+	check(t, os.WriteFile(s.path("manifest.yaml"), []byte(strings.Replace(environmentManifest("uv", "alpha==1.0"), "{path: data}", "{path: data}\n  other: {path: other}", 1)), 0o644))
+	out, err := exec.Command("chown", "-R", "0:0", s.root).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	before := tree(t, s.root)
+	e := s.begin(s.command(as[0], append(as[1:], "plan", "--env", "local")...)).wait()
+	if e.code < 0 || !e.says("directory.other") {
+		t.Errorf("plan in a project of somebody else: %s", e)
+	}
+	e = s.begin(s.command(as[0], append(as[1:], "apply", "-y", "--env", "local")...)).wait()
+	if e.code == 0 || e.code < 0 || !e.says("denied") {
+		t.Errorf("apply in a project of somebody else: %s", e)
+	}
+	sameTree(t, before, tree(t, s.root))
+}
+
+// TestAnotherUsersProject holds that a user who may not look into what reconcile keeps is
+// told whose it is, by every command that needs it.
+func TestAnotherUsersProject(t *testing.T) {
+	t.Parallel()
+	s, as := nobody(t)
+	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
+	check(t, os.Chown(s.root, 0, 0))
+	check(t, os.Chmod(s.root, 0o755))
+	check(t, os.Mkdir(s.path(".reconcile"), 0o700))
+	for _, args := range [][]string{{"status"}, {"verify"}, {"generations"}, {"gc"}, {"rollback"}, {"run", "--", "true"}} {
+		words := append(append([]string(nil), as...), append([]string{"--env", "local"}, args...)...)
+		e := s.begin(s.command(words[0], words[1:]...)).wait()
+		if e.code != exitError || !e.says("project.other-user", "belongs to user root", "this is user 65534") {
+			t.Errorf("%v: %s", args, e)
+		}
+	}
+}
+
+// TestRootInAUsersProject holds that root is told, before a change, that what it builds is
+// not for the owner of the project; and that nobody is told in a project of his own.
+func TestRootInAUsersProject(t *testing.T) {
+	t.Parallel()
+	s, as := nobody(t)
+	const note = "this is root, and the project belongs to user "
+	s.write("manifest.yaml", "version: 1\nproject: story\ndirectories:\n  data: {path: data}\n")
+	if e := s.want(exitDone, "plan"); !e.says(note) {
+		t.Errorf("before there is a .reconcile: %s", e)
+	}
+	if e := s.begin(s.command(as[0], append(as[1:], "apply", "-y")...)).wait(); e.code != exitDone || e.says(note) {
+		t.Errorf("the owner: %s", e)
+	}
+	if e := s.want(exitDone, "plan"); e.says(note) {
+		t.Errorf("where there is nothing to do: %s", e)
+	}
+	s.write("manifest.yaml", "version: 1\nproject: story\ndirectories:\n  other: {path: other}\n")
+	if e := s.want(exitDone, "plan"); !e.says(note) {
+		t.Errorf("in a .reconcile of somebody else: %s", e)
+	}
+}

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"github.com/creack/pty"
+)
+
+// keyboard starts reconcile with a terminal for standard input, and returns the end at
+// which a person types.
+func (s *site) keyboard(args ...string) (*process, *os.File) {
+	s.t.Helper()
+	keys, terminal, err := pty.Open()
+	if err != nil {
+		s.t.Skipf("this machine gives no terminal: %v", err)
+	}
+	s.t.Cleanup(func() { _ = keys.Close() })
+	cmd := s.command(must(exec.LookPath("reconcile")), args...)
+	cmd.Stdin = terminal
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
+	p := s.begin(cmd)
+	check(s.t, terminal.Close())
+	return p, keys
+}
+
+// TestKeysThatEnd types what ends a question. Nothing is changed, and the exit code says
+// which key it was.
+func TestKeysThatEnd(t *testing.T) {
+	t.Parallel()
+	const interrupt, endOfInput = "\x03", "\x04"
+	for name, c := range map[string]struct {
+		says, keys string
+		changed    bool
+		code       int
+	}{
+		"interrupt at a conflict":      {"[q]uit?", interrupt, true, 130},
+		"end of input at a conflict":   {"[q]uit?", endOfInput, true, 1},
+		"interrupt at the question":    {"Do this?", interrupt, false, 130},
+		"end of input at the question": {"Do this?", endOfInput, false, 1},
+		"half a word":                  {"Do this?", "yes" + endOfInput + endOfInput, false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, "")
+			s.write("manifest.yaml", "version: 1\nproject: story\nfiles:\n  - {path: notes.txt, content: \"hello\\n\"}\n  - {path: new.txt, content: \"new\\n\"}\n")
+			if c.changed {
+				s.want(0, "apply", "-y")
+				s.write("notes.txt", "mine\n")
+			}
+			s.unchanged("a key that ends", func() {
+				p, keys := s.keyboard("apply")
+				s.awaits(p, c.says)
+				_, err := keys.WriteString(c.keys)
+				check(t, err)
+				if e := p.wait(); e.code != c.code || !e.says("Nothing was changed.") {
+					t.Errorf("want exit code %d\n%s", c.code, e)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,402 @@
+//go:build crashpoints
+
+package cli
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/state"
+)
+
+// elsewhere lists the crash points that no scenario here passes, and why.
+var elsewhere = map[string]string{
+	crashpoint.FetchStaged: "a Python of 30 MB would be unpacked at every point; the kill test of internal/apply passes it with a small archive",
+	"step.fetch.before":    "as fetch.staged",
+	"step.fetch.after":     "as fetch.staged",
+	"step.move.before":     "TestCrashPrune passes it",
+	"step.move.after":      "TestCrashPrune passes it",
+}
+
+// A scenario is a way from one manifest to the next. Every crash point on the way
+// is a place where the run is killed.
+type scenario struct {
+	name     string
+	from, to goal         // from is the zero goal where nothing was applied before
+	crash    string       // kills a first apply there, before the one that is looked at
+	reached  func(*bench) // not nil: the second goal is reached, and then this done to it
+	run      []string     // what is killed; nil for apply
+	next     []string     // what mends it; nil for apply
+}
+
+// A goal is a manifest, and what it makes.
+type goal struct {
+	alpha, beta string // versions in the environment
+	text        string // of data/readme.txt
+	place       string // where the link "models" leads
+	mode        string // of data/run.sh
+}
+
+var (
+	first  = goal{alpha: "1.0", beta: "1.0", text: "first", place: "store/one", mode: "0644"}
+	second = goal{alpha: "1.0", beta: "2.0", text: "second", place: "store/two", mode: "0755"}
+)
+
+var scenarios = []scenario{
+	{name: "first", to: first},
+	{name: "next", from: first, to: second},
+	{name: "after a crash", from: first, to: second, crash: "step.reuse.after:1"},
+	{name: "rollback", from: first, to: second, reached: func(*bench) {}, run: []string{"rollback"}},
+	{name: "gc", from: first, to: second, reached: func(*bench) {}, run: []string{"gc", "-y", "--keep", "0"}},
+	{name: "heal", from: first, to: second, reached: (*bench).rot, run: []string{"heal", "-y"}, next: []string{"heal", "-y"}},
+}
+
+// manifest is that of the goal: three directories, three files, a link, and an
+// environment of two packages.
+func (g goal) manifest() string {
+	text := environmentManifest("uv", "alpha=="+g.alpha, "beta=="+g.beta)
+	text = strings.Replace(text, "  data: {path: data}\n", "  data: {path: data}\n  adapters: {path: adapters/lora, mode: \"0750\"}\n  models: {path: models}\n", 1)
+	text = strings.Replace(text, `"read me\n"`, fmt.Sprintf("%q", g.text), 1)
+	text = strings.Replace(text, "environments:\n", fmt.Sprintf(`  - {path: data/run.sh, content: "run", mode: %q}
+  - {path: configs/deep/train.yaml, content: %q}
+environments:
+`, g.mode, "goal: "+g.text+"\n"), 1)
+	return strings.Replace(text, "    match: ", fmt.Sprintf("    directories: {models: {path: %s}}\n    match: ", g.place), 1)
+}
+
+// A bench is a project that is put back to the start of a scenario again and
+// again, at one path, since environments carry it.
+type bench struct {
+	*site
+	scenario
+	base string // the project as it is at the start
+}
+
+// newBench prepares the start. Both locks are made there, so that nothing is
+// resolved at a crash point, and what the installer fetches is in its cache.
+func newBench(t *testing.T, sc scenario, x *mirror) *bench {
+	t.Helper()
+	b := &bench{site: newSite(t, x.simple()), scenario: sc}
+	b.base = filepath.Join(filepath.Dir(b.root), "base")
+	for _, g := range []goal{sc.to, sc.from} {
+		if g != (goal{}) {
+			b.ask(g)
+			b.want(0, "lock", "--env", "local")
+			check(t, os.Rename(b.path("locks/pylock.local.toml"), b.path("lock."+g.text)))
+		}
+	}
+	if sc.from != (goal{}) {
+		b.ask(sc.from)
+		b.converges()
+	}
+	b.ask(sc.to)
+	if sc.reached != nil {
+		b.converges()
+		sc.reached(b)
+	}
+	check(t, os.Rename(b.root, b.base))
+	b.back()
+	return b
+}
+
+// ask puts a goal's manifest in place, and its lock where there is one.
+func (b *bench) ask(g goal) {
+	b.t.Helper()
+	b.write("manifest.yaml", g.manifest())
+	if lock, err := os.ReadFile(b.path("lock." + g.text)); err == nil {
+		b.write("locks/pylock.local.toml", string(lock))
+	}
+}
+
+// rot changes a byte of an installed file in place, as a failing disk would.
+func (b *bench) rot() {
+	b.t.Helper()
+	name := b.path(".venv/lib/python3.10/site-packages/alpha/notes.txt")
+	info, err := os.Stat(name)
+	check(b.t, err)
+	check(b.t, os.WriteFile(name, []byte("NOTES"), info.Mode()))
+	check(b.t, os.Chtimes(name, info.ModTime(), info.ModTime()))
+	b.want(2, "verify", "--deep", "--env", "local")
+}
+
+// back puts the project to the start.
+func (b *bench) back() {
+	b.t.Helper()
+	check(b.t, os.RemoveAll(b.root))
+	if out, err := exec.Command("cp", "-a", b.base, b.root).CombinedOutput(); err != nil {
+		b.t.Fatalf("copy the start: %v\n%s", err, out)
+	}
+	if b.crash != "" {
+		b.kill(b.crash, b.words(nil)...)
+	}
+}
+
+// words are those of a run: apply, where nothing else is asked for.
+func (b *bench) words(run []string) []string {
+	if run == nil {
+		run = []string{"apply", "-y", "--jobs", b.jobs()}
+	}
+	return append([]string{"--env", "local"}, run...)
+}
+
+// kill lets a run kill itself at a passage.
+func (b *bench) kill(at string, words ...string) {
+	b.t.Helper()
+	e := b.with("RECONCILE_CRASH=" + at).run(words...)
+	if e.signal != syscall.SIGKILL {
+		b.t.Fatalf("it was not killed at %s: %s", at, e)
+	}
+}
+
+// jobs is 2, so that files and the environment are made at the same time, or 1
+// where an earlier crash must always leave the same.
+func (b *bench) jobs() string {
+	if b.crash != "" {
+		return "1"
+	}
+	return "2"
+}
+
+// passages lists every passage of every point: "name:1", "name:2" …
+func (b *bench) passages() []string {
+	b.t.Helper()
+	list := filepath.Join(b.t.TempDir(), "list")
+	b.with("RECONCILE_CRASH_LIST="+list).want(0, b.words(b.scenario.run)...)
+	text, err := os.ReadFile(list)
+	check(b.t, err)
+	count := map[string]int{}
+	var all []string
+	for name := range strings.FieldsSeq(string(text)) {
+		count[name]++
+		all = append(all, fmt.Sprintf("%s:%d", name, count[name]))
+	}
+	return all
+}
+
+// sound fails the test where something is neither as at the start nor as at the
+// end. With whole it must be as at the end.
+func (b *bench) sound(whole bool) {
+	b.t.Helper()
+	for name, content := range map[string]func(goal) string{
+		"data/readme.txt":         func(g goal) string { return g.text },
+		"data/run.sh":             func(goal) string { return "run" },
+		"configs/deep/train.yaml": func(g goal) string { return "goal: " + g.text + "\n" },
+	} {
+		text, err := os.ReadFile(b.path(name))
+		b.either(whole, name, text, err, content)
+	}
+	target, err := os.Readlink(b.path("models"))
+	b.either(whole, "models", []byte(target), err, func(g goal) string { return g.place })
+	b.soundEnvironment(whole)
+}
+
+// either compares what stands at a name with what the goals make there.
+func (b *bench) either(whole bool, name string, got []byte, err error, content func(goal) string) {
+	b.t.Helper()
+	switch {
+	case os.IsNotExist(err) && !whole && b.from == (goal{}):
+	case err == nil && string(got) == content(b.to):
+	case err == nil && !whole && b.from != (goal{}) && string(got) == content(b.from):
+	default:
+		b.t.Errorf("%s is neither old nor new: %q, %v", name, got, err)
+	}
+}
+
+// whatIsThere prints what an environment holds: what its metadata says, and what
+// its modules say, imported late.
+const whatIsThere = `
+import importlib.metadata, sys
+names = sorted(d.metadata["Name"] + " " + d.version for d in importlib.metadata.distributions())
+import alpha, alpha.late, beta, beta.late
+print(names, alpha.version, alpha.late.version, beta.version, beta.late.version)
+`
+
+// soundEnvironment enters the environment, where it can be entered: it is one
+// generation, and exactly that of one goal.
+func (b *bench) soundEnvironment(whole bool) {
+	b.t.Helper()
+	if _, err := os.Lstat(b.path(".venv/generation")); err != nil && !whole && b.from == (goal{}) {
+		return
+	}
+	out, err := b.command(b.path(".venv/bin/python"), "-B", "-c", whatIsThere).CombinedOutput()
+	b.either(whole, ".venv", out, err, func(g goal) string {
+		return fmt.Sprintf("['alpha %[1]s', 'beta %[2]s'] %[1]s %[1]s %[2]s %[2]s\n", g.alpha, g.beta)
+	})
+}
+
+// killAt kills an apply at one passage, then shows that all is sound, that the
+// next apply reaches the goal, and that there is nothing left to do or to clear.
+func (b *bench) killAt(at string) {
+	b.t.Helper()
+	b.back()
+	b.kill(at, b.words(b.scenario.run)...)
+	b.sound(false)
+	part, err := filepath.Glob(b.path(".reconcile/" + platform() + "-*"))
+	check(b.t, err)
+	for _, dir := range part {
+		if _, err := state.Read(layout.Journal(dir)); err != nil {
+			b.t.Errorf("the journal: %v", err)
+		}
+	}
+	b.want(0, append(b.words(b.scenario.next), "--lock-timeout", "10s")...)
+	if b.scenario.next != nil {
+		b.want(0, b.words(nil)...)
+	}
+	b.want(0, "plan", "--detailed-exitcode", "--env", "local")
+	b.want(0, "verify", "--deep", "--env", "local")
+	b.sound(true)
+	b.clean()
+	for _, dir := range part {
+		if s, err := state.Read(layout.Journal(dir)); err != nil || len(s.Pending()) > 0 {
+			b.t.Errorf("the journal after the next apply: %v, %d items are pending", err, len(s.Pending()))
+		}
+	}
+}
+
+// TestCrash kills apply at every passage of every crash point.
+func TestCrash(t *testing.T) {
+	var wheels []wheel
+	for _, name := range []string{"alpha", "beta"} {
+		for _, v := range []string{"1.0", "2.0"} {
+			wheels = append(wheels, wheel{name: name, version: v, files: map[string]string{
+				name + "/late.py": fmt.Sprintf("version = %q\n", v), name + "/notes.txt": "notes",
+			}})
+		}
+	}
+	x := newMirror(t, wheels...)
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	for _, sc := range scenarios {
+		t.Run(sc.name, func(t *testing.T) {
+			all := newBench(t, sc, x).passages()
+			for _, at := range all {
+				point, _, _ := strings.Cut(at, ":")
+				mu.Lock()
+				seen[point] = true
+				mu.Unlock()
+			}
+			t.Logf("%d passages", len(all))
+			workers := runtime.GOMAXPROCS(0)
+			for w := range workers {
+				t.Run(fmt.Sprint("worker ", w), func(t *testing.T) {
+					t.Parallel()
+					b := newBench(t, sc, x)
+					for i := w; i < len(all); i += workers {
+						t.Run(all[i], func(t *testing.T) {
+							here := *b
+							own := *b.site
+							own.t = t
+							here.site = &own
+							here.killAt(all[i])
+						})
+					}
+				})
+			}
+		})
+	}
+	for _, name := range crashpoint.Names() {
+		reason, known := elsewhere[name]
+		switch {
+		case !seen[name] && !known:
+			t.Errorf("no scenario passes %s", name)
+		case seen[name] && known:
+			t.Errorf("%s is passed here, though %q", name, reason)
+		}
+	}
+	if t.Failed() {
+		t.Logf("passed: %v", slices.Sorted(func(yield func(string) bool) {
+			for name := range seen {
+				if !yield(name) {
+					return
+				}
+			}
+		}))
+	}
+}
+
+// TestCrashConda kills apply at every passage of every crash point while it builds
+// and shows an environment of type conda: the first one, the next one, and one that
+// takes the place of a damaged one.
+func TestCrashConda(t *testing.T) {
+	for name, sc := range map[string]struct {
+		from, to string
+		before   func(*condaSite)
+	}{
+		"first": {"", "2.0", nil},
+		"next":  {"1.0", "2.0", nil},
+		"damaged": {"2.0", "2.0", func(c *condaSite) {
+			check(c.t, os.Remove(c.path(".venv/generation/share/notes.txt")))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCondaSite(t, "project")
+			if sc.from != "" {
+				c.ask(sc.from)
+				c.converges()
+			}
+			if sc.before != nil {
+				sc.before(c)
+			}
+			c.ask(sc.to)
+			base := c.root + ".base"
+			check(t, os.Rename(c.root, base))
+			back := func() {
+				check(t, os.RemoveAll(c.root))
+				if out, err := exec.Command("cp", "-a", base, c.root).CombinedOutput(); err != nil {
+					t.Fatalf("copy the start: %v\n%s", err, out)
+				}
+			}
+			back()
+			list := filepath.Join(t.TempDir(), "list")
+			c.with("RECONCILE_CRASH_LIST="+list).want(0, "apply", "-y", "--env", "local")
+			text, err := os.ReadFile(list)
+			check(t, err)
+			count := map[string]int{}
+			for point := range strings.FieldsSeq(string(text)) {
+				count[point]++
+				at := fmt.Sprintf("%s:%d", point, count[point])
+				back()
+				if e := c.with("RECONCILE_CRASH="+at).run("apply", "-y", "--env", "local"); e.signal != syscall.SIGKILL {
+					t.Fatalf("it was not killed at %s: %s", at, e)
+				}
+				c.soundConda(at, sc.from, sc.to)
+				c.converges()
+				c.want(0, "verify", "--deep", "--env", "local")
+				c.wantTiny(sc.to)
+				if t.Failed() {
+					t.Fatalf("after a kill at %s", at)
+				}
+			}
+			t.Logf("%d points, each at every passage", len(count))
+			for _, point := range []string{"step.run.after", "step.compile.after", "step.prove.after", "seal.verified", "seal.launchers", "seal.synced", "switch.renamed"} {
+				if count[point] == 0 {
+					t.Errorf("%s was not passed", point)
+				}
+			}
+		})
+	}
+}
+
+// soundConda enters what is visible after a kill, where anything is: it is one
+// generation of one of two versions, whole.
+func (c *condaSite) soundConda(at, from, to string) {
+	c.t.Helper()
+	if _, err := os.Lstat(c.path(".venv/generation")); err != nil && from == "" {
+		return
+	}
+	out, err := c.command(c.path(".venv/bin/python"), "-B", "-c", "import tiny, tiny.late; print(tiny.version, tiny.late.version)").CombinedOutput()
+	if got := string(out); err != nil || got != to+" "+to+"\n" && got != from+" "+from+"\n" {
+		c.t.Errorf("after a kill at %s: %q, %v", at, got, err)
+	}
+}

@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/report"
+)
+
+// TestMore holds that people at a terminal, and they alone, are told how to look up a code.
+func TestMore(t *testing.T) {
+	var two diag.List
+	two.Add(&diag.Problem{Code: "test.of-another", Summary: "x"})
+	two.Add(&diag.Problem{Code: "disk.low", Summary: "y"})
+	terminal := report.Options{Terminal: true}
+	for name, c := range map[string]struct {
+		err  error
+		o    report.Options
+		want string
+	}{
+		"a problem":           {&diag.Problem{Code: "lock.stale"}, terminal, "`reconcile explain lock.stale` tells more"},
+		"the first explained": {two.Err(), terminal, "`reconcile explain disk.low` tells more"},
+		"a pipe":              {&diag.Problem{Code: "lock.stale"}, report.Options{}, ""},
+		"wrong usage":         {usage("x"), terminal, ""},
+		"no problem":          {errors.New("x"), terminal, ""},
+	} {
+		_, err := codeOf(c.err)
+		if got := more(err, c.o); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,75 @@
+//go:build crashpoints
+
+package cli
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+)
+
+// TestCrashInit kills init at every place. Nothing is cut, there is a manifest only
+// where all else is, and init once more ends it and leaves nothing of the killed one.
+func TestCrashInit(t *testing.T) {
+	want, _ := newProject(t, "project")
+	kills := 0
+	for _, place := range []string{crashpoint.AtomicfileStaged, crashpoint.AtomicfileMoved} {
+		for n := 1; ; n++ {
+			dir := filepath.Join(t.TempDir(), "project")
+			check(t, os.Mkdir(dir, 0o755))
+			if initIn(dir, fmt.Sprintf("RECONCILE_CRASH=%s:%d", place, n)) == nil {
+				break // it has fewer such places
+			}
+			kills++
+			has := filesIn(t, dir)
+			for name, content := range has {
+				if !atomicfile.IsTemp(filepath.Base(name)) && content != string(want[name].content) {
+					t.Errorf("killed at %s:%d, %s has %d bytes of %d", place, n, name, len(content), len(want[name].content))
+				}
+			}
+			if _, begun := has[defaultManifest]; begun {
+				if len(has) != len(want) {
+					t.Errorf("killed at %s:%d there is a manifest, and %d files of %d", place, n, len(has), len(want))
+				}
+				continue
+			}
+			if err := initIn(dir); err != nil {
+				t.Errorf("after %s:%d: %v", place, n, err)
+			}
+			if has := filesIn(t, dir); len(has) != len(want) {
+				t.Errorf("after %s:%d there are %d files, not %d", place, n, len(has), len(want))
+			}
+		}
+	}
+	if kills < 2*len(want) {
+		t.Errorf("only %d places were passed for %d files", kills, len(want))
+	}
+}
+
+func initIn(dir string, environ ...string) error {
+	cmd := exec.Command(must(exec.LookPath("reconcile")), "init")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), environ...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
+// filesIn reads all files below a folder.
+func filesIn(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	check(t, fs.WalkDir(os.DirFS(dir), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			files[name] = string(must(os.ReadFile(filepath.Join(dir, name))))
+		}
+		return err
+	}))
+	return files
+}

@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/reconcile-ml/reconcile/internal/golden"
+	"github.com/reconcile-ml/reconcile/pkg/probes"
+)
+
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == played { // not a command of stories, which would find a client
+		playClient()
+		return
+	}
+	testscript.Main(tests{m}, map[string]func(){"reconcile": func() { os.Exit(Main()) }})
+}
+
+// tests are all tests of this package. What they share is removed after them.
+type tests struct{ *testing.M }
+
+// Run runs them, more at a time than there are cores: most of them wait for
+// something.
+func (t tests) Run() int {
+	flag.Parse()
+	if n := flag.Lookup("test.parallel"); n.Value.String() == n.DefValue {
+		_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
+	}
+	code := t.M.Run()
+	if dir, err := shared(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	return code
+}
+
+// TestStories runs the stories in testdata/script: what users type, and what they
+// see. Those that need an interpreter or a package index skip where there is none.
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       golden.Updating(),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setup,
+		Condition:           condition,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"code": code, "replace": replace, "pythonbuild": pythonBuild, "channel": channel, "expand": expand, "hubmodel": hubModel},
+	})
+}
+
+// setup gives a story what this machine declares for its package index and where
+// its interpreters are, and nothing else of the environment.
+func setup(e *testscript.Env) error {
+	e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+	e.Setenv("PATH", filepath.Dir(must(exec.LookPath("reconcile")))+":/usr/bin:/bin")
+	for _, kv := range os.Environ() {
+		name, value, _ := strings.Cut(kv, "=")
+		if strings.HasPrefix(name, "RECONCILE_") || strings.HasPrefix(name, "PIP_") {
+			e.Setenv(name, value)
+		}
+	}
+	if root := pyenvRoot(); root != "" {
+		e.Setenv("PYENV_ROOT", root)
+	}
+	return os.MkdirAll(filepath.Join(e.WorkDir, "home"), 0o755)
+}
+
+func pyenvRoot() string {
+	root := os.Getenv("PYENV_ROOT")
+	if root == "" {
+		root = filepath.Join(os.Getenv("HOME"), ".pyenv")
+	}
+	if found, _ := filepath.Glob(filepath.Join(root, "versions", "3.10.*", "bin", "python3.10")); len(found) == 0 {
+		return ""
+	}
+	return root
+}
+
+// condition answers what this machine has: [python] 3.10, a package [index], an
+// [embedded] build of Python, [root]; and whether this build can ask [nvml].
+func condition(cond string) (bool, error) {
+	switch cond {
+	case "python":
+		return python310() != "", nil
+	case "index":
+		return index(), nil
+	case "embedded":
+		return embedded() != "", nil
+	case "root":
+		return os.Geteuid() == 0, nil
+	case "nvml":
+		return probes.HasNVML, nil
+	}
+	return false, errors.New("unknown condition " + cond)
+}
+
+// python310 returns a Python 3.10 of this machine, or "".
+var python310 = sync.OnceValue(func() string {
+	if root := pyenvRoot(); root != "" {
+		found, _ := filepath.Glob(filepath.Join(root, "versions", "3.10.*", "bin", "python3.10"))
+		return found[0]
+	}
+	if _, err := os.Stat("/usr/bin/python3.10"); err == nil {
+		return "/usr/bin/python3.10"
+	}
+	return ""
+})
+
+// index reports whether a package can be had from this machine's index.
+var index = sync.OnceValue(func() bool {
+	if python310() == "" {
+		return false
+	}
+	dir, err := os.MkdirTemp("", "index")
+	if err != nil {
+		return false
+	}
+	defer os.RemoveAll(dir)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return exec.CommandContext(ctx, python310(), "-m", "pip", "download", "-q", "--no-deps", "-d", dir, "six==1.16.0").Run() == nil
+})
+
+// code runs a command and expects an exit code: code 3 reconcile plan.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N command [arg…]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var failed *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &failed) {
+		got = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// channel makes a channel of conda from the Python 3.10 of this machine, and sets
+// PLATFORM to the one that it is for: channel DIR.
+func channel(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: channel DIR")
+	}
+	script := must(filepath.Abs("testdata/channel.py"))
+	out, err := exec.Command(python310(), script, ts.MkAbs(args[0])).CombinedOutput()
+	if err != nil {
+		ts.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	ts.Setenv("PLATFORM", map[string]string{"linux/amd64": "linux-x86_64", "linux/arm64": "linux-aarch64", "darwin/arm64": "macos-arm64"}[runtime.GOOS+"/"+runtime.GOARCH])
+}
+
+// replace puts one text in place of another in a file: replace file old new.
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: replace file old new")
+	}
+	file := ts.MkAbs(args[0])
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[1]) {
+		ts.Fatalf("%s has no %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(file, []byte(strings.ReplaceAll(text, args[1], args[2])), 0o644))
+}
+
+// expand puts the variables of the story into a file: expand FILE.
+func expand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: expand FILE")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), 0o644))
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

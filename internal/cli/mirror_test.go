@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A wheel is a distribution to be made: its name, and modules by path. The
+// package itself says its version: NAME/__init__.py holds `version = "1.0"`.
+type wheel struct {
+	name, version string
+	init          string            // more text of NAME/__init__.py
+	files         map[string]string // beside it
+}
+
+func (w wheel) file() string { return w.name + "-" + w.version + "-py3-none-any.whl" }
+
+// bytes packs the wheel, with a RECORD that holds for every file of it.
+func (w wheel) bytes() []byte {
+	info := w.name + "-" + w.version + ".dist-info/"
+	files := map[string]string{
+		w.name + "/__init__.py": fmt.Sprintf("version = %q\n%s", w.version, w.init),
+		info + "METADATA":       fmt.Sprintf("Metadata-Version: 2.1\nName: %s\nVersion: %s\n", w.name, w.version),
+		info + "WHEEL":          "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+	}
+	maps.Copy(files, w.files)
+	var record strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		sum := sha256.Sum256([]byte(files[name]))
+		fmt.Fprintf(&record, "%s,sha256=%s,%d\n", name, base64.RawURLEncoding.EncodeToString(sum[:]), len(files[name]))
+	}
+	files[info+"RECORD"] = record.String() + info + "RECORD,,\n"
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		f, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store}) // stored: its size on disk is known
+		must(must(f, err).Write([]byte(files[name])))
+	}
+	if err := z.Close(); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// A mirror is a package index on this machine, with pages as PEP 503 has them.
+type mirror struct {
+	*httptest.Server
+	mu     sync.Mutex
+	wheels map[string][]byte
+	fault  func(http.ResponseWriter, *http.Request) bool // takes a request over where it returns true
+	asked  []string                                      // paths, in order
+}
+
+func newMirror(t *testing.T, wheels ...wheel) *mirror {
+	x := &mirror{wheels: map[string][]byte{}}
+	for _, w := range wheels {
+		x.wheels[w.file()] = w.bytes()
+	}
+	x.Server = httptest.NewServer(x)
+	t.Cleanup(func() {
+		x.CloseClientConnections() // a handler that hangs ends with its connection
+		x.Close()
+	})
+	return x
+}
+
+// simple is the address that installers are given.
+func (x *mirror) simple() string { return x.URL + "/simple" }
+
+// replace puts other bytes in place of a file; nil takes it away.
+func (x *mirror) replace(file string, content []byte) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.wheels[file] = content
+	if content == nil {
+		delete(x.wheels, file)
+	}
+}
+
+// breakBy lets f take over the requests that it wants.
+func (x *mirror) breakBy(f func(http.ResponseWriter, *http.Request) bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.fault = f
+}
+
+func (x *mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x.mu.Lock()
+	x.asked = append(x.asked, r.URL.Path)
+	fault := x.fault
+	x.mu.Unlock()
+	if fault != nil && fault(w, r) {
+		return
+	}
+	if file, ok := strings.CutPrefix(r.URL.Path, "/files/"); ok {
+		x.mu.Lock()
+		content, ok := x.wheels[file]
+		x.mu.Unlock()
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		http.ServeContent(w, r, file, time.Time{}, bytes.NewReader(content))
+		return
+	}
+	x.page(w, r, strings.Trim(strings.TrimPrefix(r.URL.Path, "/simple/"), "/"))
+}
+
+// page lists the files of one project. Their links carry the digests that the
+// files had when the index was made or the file was replaced.
+func (x *mirror) page(w http.ResponseWriter, r *http.Request, project string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	found := false
+	var page strings.Builder
+	for _, file := range slices.Sorted(maps.Keys(x.wheels)) {
+		if strings.HasPrefix(file, project+"-") {
+			found = true
+			fmt.Fprintf(&page, "<a href=\"/files/%s#sha256=%x\">%s</a><br>\n", file, sha256.Sum256(x.wheels[file]), file)
+		}
+	}
+	if !found {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html")
+	fmt.Fprintf(w, "<!DOCTYPE html><html><body>\n%s</body></html>\n", page.String())
+}

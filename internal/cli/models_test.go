@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/reconcile-ml/reconcile/internal/hubtest"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+)
+
+// storyT is a story as a test that makes a cache.
+type storyT struct{ *testscript.TestScript }
+
+func (storyT) Helper() {}
+
+func (t storyT) Fatal(args ...any) { t.Fatalf("%v", args) }
+
+// hubModel puts a small model into a cache: hubmodel CACHE REPO REVISION SHARDS.
+func hubModel(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: hubmodel CACHE REPO REVISION SHARDS")
+	}
+	shards, err := strconv.Atoi(args[3])
+	ts.Check(err)
+	hubtest.New(storyT{ts}, ts.MkAbs(args[0]), args[1], args[2]).Sharded(shards, 1000)
+	time.Sleep(60 * time.Millisecond) // a tick of the clock of files: what is younger is not remembered
+}
+
+// modelProject is a project with a small model.
+func modelProject(t *testing.T) (dir string, made *hubtest.Model) {
+	t.Helper()
+	const repo, revision = "meta-llama/Tiny", "0e9e39f249a16976918f6564b8830bc894c89659"
+	dir = t.TempDir()
+	write(t, filepath.Join(dir, "manifest.yaml"), "version: 1\nproject: story\ndirectories: {models: {path: models}}\nmodels: [{repo: "+repo+", revision: "+revision+"}]\n", 0o644)
+	made = hubtest.New(t, filepath.Join(dir, "models"), repo, revision)
+	made.Sharded(3, 1000)
+	return dir, made
+}
+
+// TestModelsVerifiedAtOnce holds that verifications beside each other are harmless, and
+// that their memory is whole afterwards.
+func TestModelsVerifiedAtOnce(t *testing.T) {
+	t.Parallel()
+	dir, _ := modelProject(t)
+	time.Sleep(60 * time.Millisecond)
+	var running sync.WaitGroup
+	for range 6 {
+		running.Go(func() {
+			if out, err := exec.Command("reconcile", "-C", dir, "models", "verify").CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+	running.Wait()
+	out, err := exec.Command("reconcile", "-C", dir, "models", "verify").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "nothing had to be hashed again") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	left, err := os.ReadDir(filepath.Join(dir, filepath.Dir(layout.Digests())))
+	if err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestModelsInterrupted holds that a verification which is interrupted ends at once with
+// 130 and does not lose what it hashed.
+func TestModelsInterrupted(t *testing.T) {
+	t.Parallel()
+	dir, made := modelProject(t)
+	made.Put("consolidated.bin", []byte("x"), true)
+	if err := os.Truncate(made.Blob("consolidated.bin"), 1<<40); err != nil {
+		t.Skip("this file system has no file of 1 TiB: " + err.Error())
+	}
+	time.Sleep(60 * time.Millisecond)
+
+	verify := func() *exec.Cmd { return exec.Command("reconcile", "-C", dir, "models", "verify", "-j", "2") }
+	cmd := verify()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(1500 * time.Millisecond) // the small ones take a moment, the large one an hour
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		_ = cmd.Process.Signal(syscall.SIGKILL)
+		t.Fatal("it did not end")
+	}
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "models.interrupted") {
+		t.Fatalf("exit code %d\n%s", code, out.String())
+	}
+	kept, err := os.ReadFile(filepath.Join(dir, layout.Digests()))
+	if n := bytes.Count(kept, []byte("\n")); err != nil || n != 1+6 {
+		t.Errorf("%d files are remembered, want the 6 small ones: %v\n%s", n-1, err, kept)
+	}
+}

@@ -1,0 +1,145 @@
+//go:build crashpoints
+
+package cli
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// leavingManifest asks for a thing of every sort; leftManifest for one of them at
+// another place.
+const (
+	leavingManifest = `version: 1
+project: leaving
+directories:
+  data: {path: data}
+  raw: {path: data/raw}
+  full: {path: data/full}
+  corpus: {path: corpus}
+files:
+  - {path: data/raw/notes.txt, content: "notes\n"}
+  - {path: edited.txt, content: "ours\n"}
+  - {path: stays.txt, content: "stays\n"}
+environments:
+  local:
+    type: venv
+    match: {gpu: none}
+    path: .venv
+    python: "3.10"
+    installer: pip
+    lock: pylock.toml
+    platforms: [linux-x86_64, macos-arm64]
+    packages: []
+    directories: {corpus: {path: store}}
+`
+	emptyLock = `lock-version = "1.0"
+environments = [
+    "sys_platform == 'linux' and platform_machine == 'x86_64'",
+    "sys_platform == 'darwin' and platform_machine == 'arm64'",
+]
+requires-python = ">=3.10,<3.11"
+created-by = "reconcile"
+packages = []
+
+[tool.reconcile]
+format = 1
+platforms = ["linux-x86_64", "macos-arm64"]
+requests = []
+`
+	leftManifest = `version: 1
+project: leaving
+moved: [{from: directory.corpus, to: directory.books}]
+directories:
+  books: {path: deep/books}
+files:
+  - {path: stays.txt, content: "stayed\n"}
+`
+)
+
+// TestCrashPrune kills the apply that removes what left the manifest at every passage
+// of every crash point. Whenever that is, what the user made is there, what moves is at
+// one of its places, and the next apply gets to the end.
+func TestCrashPrune(t *testing.T) {
+	if python310() == "" {
+		t.Skip("no Python 3.10 on this machine")
+	}
+	s := newSite(t, "")
+	s.write("manifest.yaml", leavingManifest)
+	s.write("pylock.toml", emptyLock)
+	s.want(0, "apply", "-y", "--env", "local")
+	s.write("edited.txt", "mine\n")
+	s.write("data/full/mine.csv", "mine\n")
+	s.write("store/book.txt", "a book\n")
+	s.write("manifest.yaml", leftManifest)
+	base := s.root + ".base"
+	check(t, os.Rename(s.root, base))
+	back := func() {
+		check(t, os.RemoveAll(s.root))
+		if out, err := exec.Command("cp", "-a", base, s.root).CombinedOutput(); err != nil {
+			t.Fatalf("copy the start: %v\n%s", err, out)
+		}
+	}
+	back()
+	list := filepath.Join(t.TempDir(), "list")
+	s.with("RECONCILE_CRASH_LIST="+list).want(0, "apply", "-y")
+	s.pruned("nothing was killed")
+	text, err := os.ReadFile(list)
+	check(t, err)
+	count := map[string]int{}
+	for point := range strings.FieldsSeq(string(text)) {
+		count[point]++
+		at := fmt.Sprintf("%s:%d", point, count[point])
+		back()
+		if e := s.with("RECONCILE_CRASH="+at).run("apply", "-y"); e.signal != syscall.SIGKILL {
+			t.Fatalf("it was not killed at %s: %s", at, e)
+		}
+		s.untouched(at)
+		s.want(0, "apply", "-y")
+		s.pruned(at)
+		if t.Failed() {
+			t.Fatalf("after a kill at %s", at)
+		}
+	}
+	for _, point := range []string{"step.remove.before", "step.remove.after", "step.move.before", "step.move.after", "trash.moved", "journal.written"} {
+		if count[point] == 0 {
+			t.Errorf("%s was never passed", point)
+		}
+	}
+}
+
+// untouched fails the test where something of the user is missing.
+func (s *site) untouched(at string) {
+	s.t.Helper()
+	for name, want := range map[string]string{"edited.txt": "mine\n", "data/full/mine.csv": "mine\n"} {
+		if got, err := os.ReadFile(s.path(name)); err != nil || string(got) != want {
+			s.t.Errorf("%s: %s is %q, %v", at, name, got, err)
+		}
+	}
+	before, errBefore := os.ReadFile(s.path("store/book.txt"))
+	after, errAfter := os.ReadFile(s.path("deep/books/book.txt"))
+	if (errBefore == nil) == (errAfter == nil) || string(before)+string(after) != "a book\n" {
+		s.t.Errorf("%s: the book is at both places or at none: %v, %v", at, errBefore, errAfter)
+	}
+}
+
+// pruned fails the test where the end is not reached.
+func (s *site) pruned(at string) {
+	s.t.Helper()
+	s.untouched(at)
+	for _, name := range []string{".venv", "data/raw", "corpus", "store"} {
+		if _, err := os.Lstat(s.path(name)); !os.IsNotExist(err) {
+			s.t.Errorf("%s: %s is still there: %v", at, name, err)
+		}
+	}
+	if found, _ := filepath.Glob(s.path(".reconcile/*/envs/local")); len(found) > 0 {
+		s.t.Errorf("%s: generations are left: %q", at, found)
+	}
+	s.want(0, "plan", "--detailed-exitcode")
+	s.clean()
+}

@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// drawn is a project that is driven in this process.
+type drawn struct {
+	t    *rapid.T
+	root string
+}
+
+// do runs reconcile and returns its exit code and what it printed.
+func (d *drawn) do(args ...string) (int, string) {
+	var out strings.Builder
+	code := run(append([]string{"-C", d.root}, args...), streams{nil, &out, &out}, []string{"HOME=" + d.root})
+	return code, out.String()
+}
+
+func (d *drawn) want(code int, args ...string) string {
+	got, out := d.do(args...)
+	if got != code {
+		d.t.Fatalf("reconcile %s: exit code %d, want %d\n%s", strings.Join(args, " "), got, code, out)
+	}
+	return out
+}
+
+// manifest draws one: directories and files over few paths, with other contents.
+func (d *drawn) manifest(label string) {
+	text := "version: 1\nproject: drawn\ndirectories:\n  always: {path: always}\n"
+	asked := map[string]bool{}
+	for _, at := range []string{"a", "b", "a/c", "a/c/d"} {
+		if rapid.Bool().Draw(d.t, label+" asks for directory "+at) {
+			text += fmt.Sprintf("  %s: {path: %s}\n", strings.ReplaceAll(at, "/", "_"), at)
+			asked[at] = true
+		}
+	}
+	text += "files:\n  - {path: always.txt, content: x}\n"
+	for _, at := range []string{"x.txt", "a/x.txt", "a/c/x.txt", "b/x.txt"} {
+		if content := rapid.SampledFrom([]string{"", "", "one", "two"}).Draw(d.t, label+" asks for file "+at); content != "" {
+			text += fmt.Sprintf("  - {path: %s, content: %s}\n", at, content)
+		}
+	}
+	d.write("manifest.yaml", text)
+}
+
+func (d *drawn) write(name, text string) {
+	full := filepath.Join(d.root, name)
+	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.WriteFile(full, []byte(text), 0o644); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// edits draws what the user does meanwhile: files of his own, edits of ours, removals.
+func (d *drawn) edits(label string) map[string]string {
+	mine := map[string]string{}
+	for _, at := range []string{"a/mine", "a/c/mine", "b/mine", "x.txt", "a/x.txt"} {
+		switch rapid.SampledFrom([]string{"", "", "write", "remove"}).Draw(d.t, label+" does to "+at) {
+		case "write":
+			if info, err := os.Lstat(filepath.Join(d.root, filepath.Dir(at))); err == nil && info.IsDir() {
+				d.write(at, "mine "+label)
+				mine[at] = "mine " + label
+			}
+		case "remove":
+			if err := os.RemoveAll(filepath.Join(d.root, at)); err != nil {
+				d.t.Fatal(err)
+			}
+		}
+	}
+	return mine
+}
+
+// kept reports whether a content lies below kept/.
+func (d *drawn) kept(content string) bool {
+	found, _ := filepath.Glob(filepath.Join(d.root, ".reconcile/*/kept/*"))
+	for _, name := range found {
+		if text, err := os.ReadFile(name); err == nil && string(text) == content {
+			return true
+		}
+	}
+	return false
+}
+
+// TestPruneWithRealFiles draws manifests and what a user does between applies. After
+// every apply the plan is empty, and whatever the user wrote is where he wrote it or is
+// kept; losing the memory removes nothing. In the end destroy leaves all of his files.
+func TestPruneWithRealFiles(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		dir, err := os.MkdirTemp(inMemory(), "drawn")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		if dir, err = filepath.EvalSymlinks(dir); err != nil {
+			t.Fatal(err)
+		}
+		d := &drawn{t: t, root: dir}
+		for n := range 3 {
+			label := fmt.Sprint("round ", n)
+			mine := d.edits(label)
+			d.manifest(label)
+			if rapid.IntRange(0, 9).Draw(t, label+" loses the memory") == 0 {
+				d.forget()
+				d.deletesNothing()
+			}
+			d.want(0, "apply", "-y", "-q")
+			for name, content := range mine {
+				text, err := os.ReadFile(filepath.Join(d.root, name))
+				if (err != nil || string(text) != content) && !d.kept(content) {
+					t.Fatalf("%s holds %q (%v), and %q is kept nowhere", name, text, err, content)
+				}
+			}
+			d.want(0, "plan", "--detailed-exitcode")
+		}
+		d.write("a/late", "late")
+		d.want(0, "destroy", "-y", "-q")
+		if text, err := os.ReadFile(filepath.Join(d.root, "a/late")); err != nil || string(text) != "late" {
+			t.Fatalf("destroy took the user's file: %v", err)
+		}
+		d.want(0, "apply", "-y", "-q")
+		d.want(0, "plan", "--detailed-exitcode")
+	})
+}
+
+// inMemory is a folder where syncing costs nothing, "" where there is none: power cuts
+// are for other tests.
+func inMemory() string {
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
+		return "/dev/shm"
+	}
+	return ""
+}
+
+func (d *drawn) forget() {
+	if err := os.RemoveAll(filepath.Join(d.root, ".reconcile")); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *drawn) deletesNothing() {
+	if out := d.want(0, "plan"); strings.Contains(out, "Deletes ") {
+		d.t.Fatalf("without a memory something would go:\n%s", out)
+	}
+}

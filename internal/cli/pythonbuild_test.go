@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// embeddedPython is a Go module that carries python-build-standalone builds, for
+// machines where nothing but Go modules can be fetched.
+const embeddedPython = "github.com/kluctl/go-embed-python@v0.0.0-3.10.16-20241219-1"
+
+// embedded returns the folder of the module, "" if it cannot be had.
+var embedded = sync.OnceValue(func() string {
+	cmd := exec.Command("go", "mod", "download", "-json", embeddedPython)
+	cmd.Dir = os.TempDir() // outside of this module, which does not need it
+	out, err := cmd.Output()
+	if err != nil {
+		return ""
+	}
+	var m struct{ Dir string }
+	if json.Unmarshal(out, &m) != nil {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(m.Dir, pythonData, "files.json")); err != nil {
+		return ""
+	}
+	return m.Dir
+})
+
+// Where the module keeps the build of this platform, and the pip that was taken
+// out of it.
+var (
+	pythonData = filepath.Join("python", "internal", "data", runtime.GOOS+"-"+runtime.GOARCH)
+	pipData    = filepath.Join("pip", "internal", "data")
+)
+
+// pythonBuild packs the build as python-build-standalone does, with one folder
+// "python" at the top, and sets SHA256 to the digest: pythonbuild FILE.
+func pythonBuild(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: pythonbuild FILE")
+	}
+	file, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	digest := sha256.New()
+	packed := gzip.NewWriter(io.MultiWriter(file, digest))
+	archive := tar.NewWriter(packed)
+	ts.Check(pack(archive, filepath.Join(embedded(), pythonData), "python"))
+	ts.Check(pack(archive, filepath.Join(embedded(), pipData), "python/lib/python3.10/site-packages"))
+	ts.Check(errors.Join(archive.Close(), packed.Close(), file.Close()))
+	ts.Setenv("SHA256", fmt.Sprintf("%x", digest.Sum(nil)))
+}
+
+// pack writes the files that files.json lists below a folder of the archive.
+func pack(w *tar.Writer, dir, below string) error {
+	list, err := os.ReadFile(filepath.Join(dir, "files.json"))
+	if err != nil {
+		return err
+	}
+	var index struct {
+		Files []struct {
+			Name       string
+			Perm       fs.FileMode
+			Symlink    string
+			Compressed bool
+		}
+	}
+	if err := json.Unmarshal(list, &index); err != nil {
+		return err
+	}
+	for _, f := range index.Files {
+		h := &tar.Header{Name: path.Join(below, f.Name), Mode: int64(f.Perm.Perm()), Typeflag: tar.TypeReg, Linkname: f.Symlink}
+		var content []byte
+		switch {
+		case f.Perm.IsDir():
+			h.Typeflag = tar.TypeDir
+		case f.Symlink != "":
+			h.Typeflag = tar.TypeSymlink
+		default:
+			if content, err = member(filepath.Join(dir, f.Name), f.Compressed); err != nil {
+				return err
+			}
+			h.Size = int64(len(content))
+		}
+		if err := w.WriteHeader(h); err != nil {
+			return err
+		}
+		if _, err := w.Write(content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func member(file string, compressed bool) ([]byte, error) {
+	if !compressed {
+		return os.ReadFile(file)
+	}
+	f, err := os.Open(file + ".gz")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	plain, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(plain)
+}

@@ -1,0 +1,7 @@
+//go:build race
+
+package cli
+
+// racing tells that the race detector runs in every process that is started,
+// which then takes several times as long: sweeps are coarser.
+const racing = true

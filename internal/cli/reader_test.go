@@ -1,0 +1,222 @@
+package cli
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// installed is a site with an environment that is as its manifest asks.
+func installed(t *testing.T) *site {
+	t.Helper()
+	x := newMirror(t, wheel{name: "alpha", version: "1.0"}, wheel{name: "alpha", version: "2.0"}, wheel{name: "beta", version: "1.0"})
+	s := newSite(t, x.simple())
+	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0", "beta==1.0"))
+	s.want(0, "lock", "--env", "local")
+	s.converges()
+	return s
+}
+
+// readers are the commands that say of themselves that they change nothing.
+var readers = [][]string{
+	{"validate"},
+	{"plan", "--env", "local"},
+	{"plan", "--env", "local", "--json"},
+	{"status", "--env", "local"},
+	{"verify", "--env", "local"},
+	{"verify", "--env", "local", "--deep"},
+	{"facts", "--all"},
+	{"facts", "--env", "local"},
+	{"generations", "--env", "local"},
+	{"gc", "--env", "local", "--dry-run"},
+	{"apply", "--env", "local"},
+}
+
+// tree describes everything below a folder, to the nanosecond.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	check(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(path, &st); err != nil {
+			return err
+		}
+		content := ""
+		switch {
+		case d.Type().IsRegular():
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			content = fmt.Sprintf("%x", sha256.Sum256(b))
+		case d.Type()&fs.ModeSymlink != 0:
+			content, err = os.Readlink(path)
+		}
+		all[path] = fmt.Sprintf("mode %o, owner %d:%d, mtime %d.%09d, ctime %d.%09d, %s",
+			st.Mode, st.Uid, st.Gid, st.Mtim.Sec, st.Mtim.Nsec, st.Ctim.Sec, st.Ctim.Nsec, content)
+		return err
+	}))
+	return all
+}
+
+// sameTree fails the test where something below a folder is not as it was.
+func sameTree(t *testing.T, before, after map[string]string) {
+	t.Helper()
+	for path, was := range before {
+		if now := after[path]; now != was {
+			t.Errorf("%s was %s\n  and is %s", path, was, now)
+		}
+	}
+	for path := range after {
+		if _, ok := before[path]; !ok {
+			t.Errorf("%s is new", path)
+		}
+	}
+}
+
+// The reading commands change not one byte and not one time, in the project and
+// in the home, and start nothing of what lies in the project: neither what Python
+// runs when it starts, nor what shells and git would.
+func TestReadersChangeNothing(t *testing.T) {
+	t.Parallel()
+	s := installed(t)
+	canary := filepath.Join(t.TempDir(), "fired")
+	python := fmt.Sprintf("import os; open(%q, 'w').close()\n", canary)
+	shell := fmt.Sprintf("#!/bin/sh\n: > %s\n", canary)
+	site := ".venv/lib/python3.10/site-packages/"
+	for name, text := range map[string]string{
+		site + "canary.pth": python, site + "sitecustomize.py": python, site + "usercustomize.py": python, site + "alpha/__init__.py": python,
+		"sitecustomize.py": python, "conftest.py": python, "setup.py": python, "pip.conf": shell, "uv": shell, "python3.10": shell, ".git/hooks/post-checkout": shell,
+	} {
+		s.write(name, text)
+		check(t, os.Chmod(s.path(name), 0o755))
+	}
+	bin := must(filepath.EvalSymlinks(s.path(".venv/generation"))) + "/bin/"
+	for _, name := range []string{"activate", "canary"} {
+		check(t, os.WriteFile(bin+name, []byte(shell), 0o755))
+	}
+	here := s.with("PATH=.:"+s.root+":"+os.Getenv("PATH"), "PYTHONPATH="+s.root, "PYTHONSTARTUP="+s.path("setup.py"), "BASH_ENV="+s.path("uv"), "ENV="+s.path("uv"))
+	before := tree(t, filepath.Dir(s.root))
+	for _, words := range readers {
+		if e := here.run(words...); e.code == exitError || e.code < 0 {
+			t.Errorf("reconcile %v: %s", words, e)
+		}
+	}
+	sameTree(t, before, tree(t, filepath.Dir(s.root)))
+	if _, err := os.Lstat(canary); err == nil {
+		t.Error("code of the project was started")
+	}
+	// The canaries are worth something: whoever enters the environment meets one.
+	_ = s.command(s.path(".venv/bin/python"), "-c", "pass").Run()
+	if _, err := os.Lstat(canary); err != nil {
+		t.Errorf("the canary never fires: %v", err)
+	}
+}
+
+// Plan asks no network and starts no program.
+func TestPlanStartsNothing(t *testing.T) {
+	t.Parallel()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("no strace on this machine")
+	}
+	s := installed(t)
+	if out, err := s.command(strace, "-f", "-e", "trace=network,process", "true").CombinedOutput(); err != nil {
+		t.Skipf("strace may not trace here: %s", out)
+	}
+	s.write("manifest.yaml", environmentManifest("uv", "alpha==2.0", "beta==1.0")) // something to show
+	traced := func(words ...string) (starts, calls []string) {
+		t.Helper()
+		trace := filepath.Join(t.TempDir(), "trace")
+		e := s.behind([]string{strace, "-f", "-o", trace, "-e", "trace=network,process"}, words...)
+		if e.code == exitError || e.code < 0 {
+			t.Errorf("reconcile %v: %s", words, e)
+		}
+		text, err := os.ReadFile(trace)
+		check(t, err)
+		starts = regexp.MustCompile(`(?m)^.*\bexecve(at)?\(.*$`).FindAllString(string(text), -1)
+		calls = regexp.MustCompile(`(?m)^.*\b(socket\(AF_INET|connect\().*$`).FindAllString(string(text), -1)
+		return starts, calls
+	}
+	for _, words := range [][]string{{"plan", "--env", "local"}, {"status", "--env", "local"}, {"facts", "--all"}, {"verify", "--env", "local"}} {
+		starts, calls := traced(words...)
+		if len(starts) != 1 {
+			t.Errorf("reconcile %v starts programs:\n%s", words, strings.Join(starts, "\n"))
+		}
+		if len(calls) > 0 {
+			t.Errorf("reconcile %v uses the network:\n%s", words, strings.Join(calls, "\n"))
+		}
+	}
+	// The trace is worth something: it shows what a lock does.
+	if starts, calls := traced("lock", "--env", "local", "--upgrade"); len(starts) < 2 || len(calls) == 0 {
+		t.Errorf("a lock is traced as %v and %v", starts, calls)
+	}
+}
+
+// offline is a command that has no network at all, or why there cannot be one.
+func offline(t *testing.T) []string {
+	t.Helper()
+	words := []string{"unshare", "-n", "--"}
+	if os.Geteuid() != 0 {
+		words = []string{"unshare", "-r", "-n", "--"}
+	}
+	if out, err := exec.Command(words[0], append(words[1:], "true")...).CombinedOutput(); err != nil {
+		t.Skipf("no namespace without a network here: %v %s", err, out)
+	}
+	return words
+}
+
+// behind runs reconcile behind other words, such as those of offline.
+func (s *site) behind(words []string, args ...string) end {
+	s.t.Helper()
+	words = append(append(append([]string(nil), words...), must(exec.LookPath("reconcile"))), args...)
+	return s.begin(s.command(words[0], words[1:]...)).wait()
+}
+
+// With a lock and a filled cache, apply needs no network: for a new environment,
+// for the next generation, and to mend one.
+func TestApplyOffline(t *testing.T) {
+	t.Parallel()
+	without := offline(t)
+	s := installed(t)
+	first := string(must(os.ReadFile(s.path("locks/pylock.local.toml"))))
+	s.write("manifest.yaml", environmentManifest("uv", "alpha==2.0", "beta==1.0"))
+	s.want(0, "lock", "--env", "local")
+	s.converges()
+	if e := s.behind(without, "rollback", "--env", "local"); e.code != 0 {
+		t.Errorf("rollback: %s", e)
+	}
+	s.wantImports("1.0 1.0", "alpha", "beta")
+	generations, err := filepath.Glob(s.path(".reconcile/*/envs"))
+	check(t, err)
+	for _, dir := range append(generations, s.path(".venv")) {
+		check(t, os.RemoveAll(dir))
+	}
+	if e := s.behind(without, "apply", "-y", "--env", "local"); e.code != 0 {
+		t.Fatalf("a new environment: %s", e)
+	}
+	s.wantImports("2.0 1.0", "alpha", "beta")
+	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0", "beta==1.0"))
+	s.write("locks/pylock.local.toml", first)
+	if e := s.behind(without, "apply", "-y", "--env", "local"); e.code != 0 {
+		t.Fatalf("another generation: %s", e)
+	}
+	s.wantImports("1.0 1.0", "alpha", "beta")
+	check(t, os.Remove(s.path(".venv/lib/python3.10/site-packages/alpha/__init__.py")))
+	if e := s.behind(without, "heal", "-y", "--env", "local"); e.code != 0 {
+		t.Fatalf("a damaged environment: %s", e)
+	}
+	s.wantImports("1.0 1.0", "alpha", "beta")
+	s.converges()
+}

@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/golden"
+)
+
+// TestRecordedMachines plans the project's own manifest for machines that are not
+// here, from their facts. A plan that changes is reviewed as code: -update
+// rewrites it. linux-a10g was recorded before models were facts: that nobody looked for
+// them is a warning there, and blocks nothing.
+func TestRecordedMachines(t *testing.T) {
+	machines, err := filepath.Glob("../../testdata/facts/*.json")
+	if err != nil || len(machines) == 0 {
+		t.Fatalf("no recorded machines: %v", err)
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{
+		"mac-m4-full":        exitBlocked,
+		"linux-driver-470":   exitBlocked, // too old for CUDA 12
+		"linux-driver-525":   exitBlocked, // CUDA 12.0, and 12.1 is asked for
+		"linux-h100-mig":     exitBlocked, // a slice is no H100
+		"linux-mismatch":     exitBlocked, // updated without a reboot
+		"linux-no-driver":    exitBlocked, // a card, and nothing that drives it
+		"linux-utility-only": exitBlocked, // a container without libcuda
+	}
+	for _, file := range machines {
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		t.Run(name, func(t *testing.T) {
+			var out, messages bytes.Buffer
+			code := run([]string{"-C", root, "plan", "--facts", filepath.Join("testdata", "facts", filepath.Base(file))}, streams{nil, &out, &messages}, nil)
+			if code != want[name] {
+				t.Errorf("exit code %d, want %d\n%s", code, want[name], messages.String())
+			}
+			golden.Check(t, strings.TrimSuffix(file, ".json")+".plan", out.Bytes())
+		})
+	}
+}

@@ -1,0 +1,81 @@
+//go:build crashpoints
+
+package cli
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestCrashSaved kills the apply of a saved plan at every passage of every crash point.
+// If anything was changed by then the plan is used up, whether it was the first one of
+// the project or not, and a new plan gets to the end.
+func TestCrashSaved(t *testing.T) {
+	for _, memory := range []bool{false, true} {
+		t.Run(fmt.Sprintf("memory %v", memory), func(t *testing.T) {
+			s := newSite(t, "")
+			if memory {
+				s.write("manifest.yaml", "version: 1\nproject: saved\nfiles: [{path: z.txt, content: z}]\n")
+				s.want(0, "apply", "-y")
+			}
+			s.write("manifest.yaml", savedManifest)
+			s.want(0, "plan", "--out", "saved")
+			text, err := os.ReadFile(s.path("saved"))
+			check(t, err)
+			back := s.keep()
+			list := filepath.Join(t.TempDir(), "list")
+			s.with("RECONCILE_CRASH_LIST="+list).want(0, "apply", "saved")
+			points, err := os.ReadFile(list)
+			check(t, err)
+			count := map[string]int{}
+			used, total := 0, 0
+			for point := range strings.FieldsSeq(string(points)) {
+				count[point]++
+				total++
+				at := fmt.Sprintf("%s:%d", point, count[point])
+				back()
+				if e := s.with("RECONCILE_CRASH="+at).run("apply", "saved"); e.signal != syscall.SIGKILL {
+					t.Fatalf("it was not killed at %s: %s", at, e)
+				}
+				_, lost := os.Lstat(s.path("data"))
+				e := s.run("apply", "saved")
+				switch {
+				case e.code == 6 && e.says("was begun at"):
+					used++
+				case e.code == 0 && lost != nil: // killed before it was begun
+				default:
+					t.Fatalf("killed at %s, and applied again (there is data: %v): %s", at, lost == nil, e)
+				}
+				s.want(0, "apply", "-y", "-q")
+				s.want(0, "plan", "--detailed-exitcode")
+				s.clean()
+				s.write("saved", string(text))
+				s.want(6, "apply", "saved")
+			}
+			if used == 0 || used == total {
+				t.Errorf("of %d passages %d used the plan up", total, used)
+			}
+		})
+	}
+}
+
+// keep puts the project aside, and returns what puts it back.
+func (s *site) keep() (back func()) {
+	s.t.Helper()
+	base := s.root + ".base"
+	check(s.t, os.Rename(s.root, base))
+	back = func() {
+		s.t.Helper()
+		check(s.t, os.RemoveAll(s.root))
+		if out, err := exec.Command("cp", "-a", base, s.root).CombinedOutput(); err != nil {
+			s.t.Fatalf("copy the start: %v\n%s", err, out)
+		}
+	}
+	back()
+	return back
+}

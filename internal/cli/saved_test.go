@@ -1,0 +1,470 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/planfile"
+	"github.com/reconcile-ml/reconcile/internal/state"
+)
+
+// things are everything below the project, by path: type, mode and content. With ours
+// that is also what reconcile keeps for itself.
+func (d *drawn) things(ours bool) map[string]string {
+	all := map[string]string{}
+	err := filepath.WalkDir(d.root, func(at string, e fs.DirEntry, err error) error {
+		if err != nil || at == d.root {
+			return err
+		}
+		name, err := filepath.Rel(d.root, at)
+		if err != nil {
+			return err
+		}
+		if name == ".reconcile" && !ours {
+			return fs.SkipDir
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		all[name] = info.Mode().String()
+		if info.Mode().IsRegular() {
+			text, err := os.ReadFile(at)
+			all[name] += " " + string(text)
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return all
+}
+
+// disturb draws what happens to the machine between plan and apply.
+func (d *drawn) disturb() {
+	d.edits("meanwhile")
+	for _, at := range []string{"a", "a/c", "b", "always", "x.txt", "a/x.txt", "unrelated"} {
+		full := filepath.Join(d.root, at)
+		var err error
+		switch rapid.SampledFrom([]string{"", "", "", "directory", "wanted", "chmod", "gone"}).Draw(d.t, "meanwhile to "+at) {
+		case "directory":
+			_ = os.Mkdir(full, 0o755) // something may stand there, or its folder not
+		case "wanted":
+			if strings.HasSuffix(at, ".txt") {
+				_ = os.WriteFile(full, []byte("one"), 0o644)
+			}
+		case "chmod":
+			if info, lost := os.Lstat(full); lost == nil {
+				err = os.Chmod(full, info.Mode().Perm()^0o010)
+			}
+		case "gone":
+			err = os.RemoveAll(full)
+		}
+		if err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	switch rapid.IntRange(0, 14).Draw(d.t, "meanwhile to the manifest") {
+	case 0:
+		text, err := os.ReadFile(filepath.Join(d.root, "manifest.yaml"))
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		d.write("manifest.yaml", string(text)+"# edited\n")
+	case 1:
+		d.forget()
+	case 2:
+		d.do("state", "forget", "directory.always") // which may not be remembered
+	}
+}
+
+// planned are the paths that the items of a saved plan own, and their parents.
+func planned(t *rapid.T, doc *planfile.Document) map[string]bool {
+	paths := map[string]bool{}
+	for _, it := range doc.Items {
+		if it.Action == "" {
+			continue
+		}
+		if it.Reads[0].Kind != facts.KindPath {
+			t.Fatalf("%s owns %s", it.Addr, it.Reads[0])
+		}
+		for at := it.Reads[0].Name; at != "."; at = filepath.Dir(at) {
+			paths[at] = true
+		}
+	}
+	return paths
+}
+
+// TestASavedPlanDoesNoMore draws a manifest, a machine with a memory, and what happens
+// between a plan and its apply. The apply then does what the plan holds or less, or
+// refuses and changes nothing at all; and it does that once.
+func TestASavedPlanDoesNoMore(t *testing.T) {
+	done, refused := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		dir, err := os.MkdirTemp(inMemory(), "drawn")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		if dir, err = filepath.EvalSymlinks(dir); err != nil {
+			t.Fatal(err)
+		}
+		d := &drawn{t: t, root: dir}
+		if rapid.Bool().Draw(t, "has a memory") {
+			d.manifest("before")
+			d.want(0, "apply", "-y", "-q")
+		}
+		d.edits("before the plan")
+		d.manifest("now")
+		d.want(0, "plan", "--out", "saved", "-q")
+		text, err := os.ReadFile(filepath.Join(dir, "saved"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := planfile.Decode(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rapid.IntRange(0, 3).Draw(t, "something happens") > 0 {
+			d.disturb()
+		}
+		before, whole := d.things(false), d.things(true)
+		code, out := d.do("apply", "saved")
+		switch code {
+		case 6:
+			refused++
+			d.same(whole, out)
+			return
+		case 0:
+			done++
+		default:
+			t.Fatalf("exit code %d\n%s", code, out)
+		}
+		paths := planned(t, doc)
+		after := d.things(false)
+		changed := 0
+		for at := range maps.Keys(union(before, after)) {
+			if before[at] == after[at] {
+				continue
+			}
+			changed++
+			if !paths[at] {
+				t.Fatalf("%s was %q and is %q, which is not in the plan:\n%s\n%s", at, before[at], after[at], text, out)
+			}
+		}
+		d.want(0, "plan", "--detailed-exitcode")
+		whole = d.things(true)
+		if code, out = d.do("apply", "saved"); changed > 0 && code != 6 {
+			t.Fatalf("applied twice: exit code %d\n%s", code, out)
+		}
+		if code == 6 {
+			d.same(whole, out)
+		}
+	})
+	if !t.Failed() && (done == 0 || refused == 0) {
+		t.Errorf("%d were applied and %d refused: this shows nothing", done, refused)
+	}
+}
+
+func union(a, b map[string]string) map[string]string {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
+}
+
+// same fails the test where anything is not as it was.
+func (d *drawn) same(was map[string]string, out string) {
+	is := d.things(true)
+	for at := range union(was, is) {
+		if was[at] != is[at] {
+			d.t.Fatalf("refused, and %s was %q and is %q\n%s", at, was[at], is[at], out)
+		}
+	}
+}
+
+// savedManifest asks for three things.
+const savedManifest = `version: 1
+project: saved
+directories:
+  data: {path: data}
+files:
+  - {path: a.txt, content: "a\n"}
+  - {path: b.txt, content: "b\n"}
+`
+
+// saved makes a site with a plan that is saved, and returns that.
+func savedSite(t *testing.T) (*site, *planfile.Document) {
+	s := newSite(t, "")
+	s.write("manifest.yaml", savedManifest)
+	s.want(0, "plan", "--out", "saved")
+	return s, s.saved()
+}
+
+func (s *site) saved() *planfile.Document {
+	s.t.Helper()
+	text, err := os.ReadFile(s.path("saved"))
+	check(s.t, err)
+	doc, err := planfile.Decode(text)
+	check(s.t, err)
+	return doc
+}
+
+// refuses expects that a plan is refused, with some words, and that nothing is made.
+func (s *site) refuses(words ...string) {
+	s.t.Helper()
+	if e := s.want(6, "apply", "saved"); !e.says(words...) {
+		s.t.Errorf("it does not say %q\n%s", words, e)
+	}
+}
+
+// TestAForgedPlan has a right checksum, and does nothing that its manifest would not.
+func TestAForgedPlan(t *testing.T) {
+	for name, c := range map[string]struct {
+		forge func(*planfile.Document)
+		says  string // "" where it is applied
+	}{
+		"more items": {func(d *planfile.Document) {
+			more := d.Items[0]
+			more.Addr.Name = "evil"
+			d.Items = append(d.Items, more)
+		}, ""},
+		"an item less":     {func(d *planfile.Document) { d.Items = d.Items[:len(d.Items)-1] }, "file.b.txt: nothing was to be done"},
+		"another digest":   {func(d *planfile.Document) { d.Items[0].Digest = facts.SHA256{1} }, "directory.data: is still to create, in another way"},
+		"another machine":  {func(d *planfile.Document) { d.Machine.Part += "0" }, "it was made on"},
+		"another user":     {func(d *planfile.Document) { d.Machine.UID++ }, "it was made by user"},
+		"another project":  {func(d *planfile.Document) { d.Root = "/elsewhere" }, "it was made for the project at /elsewhere"},
+		"another manifest": {func(d *planfile.Document) { d.Inputs["manifest.yaml"] = facts.SHA256{} }, "manifest.yaml has changed since"},
+		"another version":  {func(d *planfile.Document) { d.Program = "9.9" }, "it was made by reconcile 9.9"},
+		"a way out":        {func(d *planfile.Document) { d.Inputs["../../etc/passwd"] = facts.SHA256{} }, "../../etc/passwd can no longer be read"},
+		"another memory":   {func(d *planfile.Document) { d.State.Lineage = "0" }, "the memory of earlier applies is gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, doc := savedSite(t)
+			c.forge(doc)
+			s.write("saved", string(doc.Encode()))
+			if c.says == "" {
+				s.want(0, "apply", "saved")
+				s.want(0, "plan", "--detailed-exitcode")
+				entries, err := os.ReadDir(s.root)
+				check(t, err)
+				if len(entries) != 6 { // .reconcile, a.txt, b.txt, data, manifest.yaml, saved
+					t.Errorf("there is %v", entries)
+				}
+				return
+			}
+			s.refuses(c.says)
+			if _, err := os.Lstat(s.path("data")); err == nil {
+				t.Error("something was made")
+			}
+			if _, err := os.Lstat(s.path(".reconcile")); err == nil {
+				t.Error("a memory was made")
+			}
+		})
+	}
+}
+
+// TestAnyByteOfASavedPlan changes one byte after the other, here in a sample of them;
+// every one is changed in internal/planfile.
+func TestAnyByteOfASavedPlan(t *testing.T) {
+	s, doc := savedSite(t)
+	text := doc.Encode()
+	for at := 0; at < len(text); at += 97 {
+		changed := bytes.Clone(text)
+		changed[at] ^= 1
+		s.write("saved", string(changed))
+		var out strings.Builder
+		if code := run([]string{"-C", s.root, "apply", "saved"}, streams{nil, &out, &out}, s.env); code != 6 {
+			t.Fatalf("byte %d: exit code %d\n%s", at, code, out.String())
+		}
+	}
+	entries, err := os.ReadDir(s.root)
+	check(t, err)
+	if names := fmt.Sprint(slices.Collect(func(yield func(string) bool) {
+		for _, e := range entries {
+			yield(e.Name())
+		}
+	})); names != "[manifest.yaml saved]" {
+		t.Errorf("there is %s", names)
+	}
+}
+
+// TestTheFirstPlan is of plans that were made before there was a memory: each is bound
+// to that, and the same plan made twice is one plan.
+func TestTheFirstPlan(t *testing.T) {
+	s, doc := savedSite(t)
+	s.want(0, "apply", "-y")
+	check(t, os.RemoveAll(s.path("data")))
+	check(t, os.Remove(s.path("a.txt")))
+	check(t, os.Remove(s.path("b.txt")))
+	s.refuses("assumed that nothing was applied here yet")
+	s.want(0, "plan", "--out", "saved")
+	if s.saved().ID() == doc.ID() {
+		t.Error("a plan with a memory has the id of one without")
+	}
+	s.want(0, "apply", "saved")
+}
+
+// locked holds the lock of the site's machine until the test lets go of it.
+func (s *site) locked() *state.Lock {
+	s.t.Helper()
+	found, err := filepath.Glob(s.path(".reconcile/*/lock"))
+	check(s.t, err)
+	if len(found) != 1 {
+		s.t.Fatalf("locks: %v", found)
+	}
+	lock, err := state.Acquire(s.t.Context(), found[0], state.LockOptions{Holder: state.Holder{PID: 1, Command: "a test"}})
+	check(s.t, err)
+	return lock
+}
+
+// TestASavedPlanIsComparedUnderTheLock changes the machine after the first comparison,
+// while the apply waits for another run.
+func TestASavedPlanIsComparedUnderTheLock(t *testing.T) {
+	t.Parallel()
+	s, _ := savedSite(t)
+	s.want(0, "apply", "-y")
+	check(t, os.Remove(s.path("data")))
+	check(t, os.Remove(s.path("b.txt")))
+	s.want(0, "plan", "--out", "saved")
+	lock := s.locked()
+	p := s.start("apply", "saved", "--lock-timeout", "1m")
+	s.awaits(p, "Waiting for")
+	s.write("b.txt", "mine")
+	check(t, lock.Release())
+	if e := p.wait(); e.code != 6 || !e.says("file.b.txt: was to create, and now it is to update", "saved.stale") {
+		t.Errorf("a change while it waited: %s", e)
+	}
+	if text, err := os.ReadFile(s.path("b.txt")); err != nil || string(text) != "mine" || fileExists(s.path("data")) {
+		t.Errorf("something was changed: b.txt is %q (%v)", text, err)
+	}
+	check(t, os.Remove(s.path("b.txt"))) // as it was: the plan was not begun
+	s.want(0, "apply", "saved")
+}
+
+// TestASavedPlanIsAppliedOnceByTwo lets two runs wait with the same plan.
+func TestASavedPlanIsAppliedOnceByTwo(t *testing.T) {
+	t.Parallel()
+	s, _ := savedSite(t)
+	s.want(0, "apply", "-y")
+	check(t, os.Remove(s.path("b.txt")))
+	s.want(0, "plan", "--out", "saved")
+	lock := s.locked()
+	var runs []*process
+	for range 2 {
+		p := s.start("apply", "saved", "--lock-timeout", "1m")
+		s.awaits(p, "Waiting for")
+		runs = append(runs, p)
+	}
+	check(t, lock.Release())
+	codes := map[int]int{}
+	for _, p := range runs {
+		e := p.wait()
+		codes[e.code]++
+		if e.code == 6 && !e.says("saved.used") {
+			t.Errorf("the second: %s", e)
+		}
+	}
+	if codes[0] != 1 || codes[6] != 1 {
+		t.Errorf("exit codes: %v", codes)
+	}
+}
+
+// TestAProgramThatWasReplaced is of plans that build an environment: of a program with
+// the same name and version, an edited lock, and the lock of another environment.
+func TestAProgramThatWasReplaced(t *testing.T) {
+	t.Parallel()
+	x := newMirror(t, wheel{name: "alpha", version: "1.0"}, wheel{name: "alpha", version: "2.0"})
+	s := newSite(t, strings.Replace(x.simple(), "://", "://robot:s3cret-canary@", 1))
+	manifest := environmentManifest("uv", "alpha==1.0")
+	_, environment, _ := strings.Cut(manifest, "environments:\n")
+	other := strings.NewReplacer("  local:", "  other:", "path: .venv", "path: .venv-other", "local.toml", "other.toml", "gpu: none", "gpu: nvidia").Replace(environment)
+	s.write("manifest.yaml", manifest+other)
+	s.want(0, "lock", "--env", "local")
+	s.want(0, "lock", "--env", "other")
+	uv := findUV(t, s)
+	version := filepath.Base(filepath.Dir(filepath.Dir(uv)))
+	own := filepath.Join(filepath.Dir(s.root), "installs/uv", version, "bin") // whose name tells the version
+	check(t, os.MkdirAll(own, 0o755))
+	program, err := os.ReadFile(uv)
+	check(t, err)
+	check(t, os.WriteFile(filepath.Join(own, "uv"), program, 0o755))
+	s = s.with("PATH=" + own + ":/usr/bin:/bin")
+	plan := func() {
+		t.Helper()
+		s.want(0, "plan", "--env", "local", "--out", "saved")
+	}
+	plan()
+	text, err := os.ReadFile(s.path("saved"))
+	check(t, err)
+	if strings.Contains(string(text), "canary") {
+		t.Errorf("the plan holds the password of the index:\n%s", text)
+	}
+	if tool, known := s.saved().Tools[filepath.Join(own, "uv")]; !known || tool.SHA256.IsZero() {
+		t.Fatalf("uv is not identified: %v", s.saved().Tools)
+	}
+	check(t, os.WriteFile(filepath.Join(own, "uv"), append(bytes.Clone(program), 0), 0o755))
+	s.refuses("assumed that the program " + filepath.Join(own, "uv"))
+	check(t, os.WriteFile(filepath.Join(own, "uv"), program, 0o755))
+
+	lock, err := os.ReadFile(s.path("locks/pylock.local.toml"))
+	check(t, err)
+	s.write("locks/pylock.local.toml", string(lock)+"# edited\n")
+	s.refuses("locks/pylock.local.toml has changed since")
+	s.write("locks/pylock.local.toml", string(lock))
+	if _, err := os.Lstat(s.path(".venv")); err == nil {
+		t.Fatal("something was built")
+	}
+
+	unrelated, err := os.ReadFile(s.path("locks/pylock.other.toml"))
+	check(t, err)
+	s.write("locks/pylock.other.toml", string(unrelated)+"# edited\n")
+	s.want(0, "apply", "saved")
+	s.wantImports("1.0", "alpha")
+	s.want(0, "plan", "--env", "local", "--detailed-exitcode")
+
+	// What a plan would build was built by somebody else, and is then out of sight.
+	s.write("manifest.yaml", environmentManifest("uv", "alpha==2.0")+other)
+	s.want(0, "lock", "--env", "local")
+	plan()
+	s.want(0, "apply", "-y", "--env", "local")
+	if e := s.want(0, "apply", "saved"); !e.says("Nothing to do") {
+		t.Errorf("all of it is done: %s", e)
+	}
+	s.want(0, "rollback", "--env", "local")
+	s.refuses("venv.local: is still to update, in another way", "assumed that environment local is generation ", " of 1, now generation ", " of 2")
+	s.wantImports("1.0", "alpha")
+	s.keepsQuiet()
+}
+
+// findUV returns the uv of a site.
+func findUV(t *testing.T, s *site) string {
+	t.Helper()
+	for _, kv := range s.env {
+		if search, ok := strings.CutPrefix(kv, "PATH="); ok {
+			for _, dir := range filepath.SplitList(search) {
+				if name := filepath.Join(dir, "uv"); fileExists(name) {
+					return name
+				}
+			}
+		}
+	}
+	t.Fatal("no uv")
+	return ""
+}
+
+func fileExists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/outputschema"
+)
+
+// anyCode is that of a command whose result depends on the machine.
+const anyCode = -1
+
+// TestOutputsMatchTheirSchemas runs each command that prints JSON with a published
+// schema, on a project that is planned, applied, broken and applied again.
+func TestOutputsMatchTheirSchemas(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	schemas := map[string]*outputschema.Checker{}
+	check := func(name string, doc []byte) {
+		t.Helper()
+		if schemas[name] == nil {
+			schemas[name] = outputschema.Load(t, name)
+		}
+		schemas[name].Check(t, doc)
+	}
+	print := func(want int, args ...string) []byte {
+		t.Helper()
+		var out, messages bytes.Buffer
+		if code := run(append([]string{"-C", root, "--json"}, args...), streams{nil, &out, &messages}, nil); code != want && want != anyCode {
+			t.Errorf("%q ends with %d, want %d\n%s%s", args, code, want, out.String(), messages.String())
+		}
+		return out.Bytes()
+	}
+	// apply prints the plan where it changes nothing, else events and last the summary.
+	apply := func(want int) {
+		t.Helper()
+		summaries := 0
+		lines := bytes.Split(bytes.TrimSpace(print(want, "apply", "-y")), []byte("\n"))
+		for _, line := range lines {
+			name := "events"
+			if outputschema.Kind(t, line) == "summary" {
+				name = "summary"
+				summaries++
+			}
+			check(name, line)
+		}
+		if summaries != 1 || len(lines) < 3 {
+			t.Errorf("%d lines with %d summaries", len(lines), summaries)
+		}
+	}
+	write("manifest.yaml", "version: 1\nproject: schemas\ndirectories:\n  data: {path: data}\nstorage: {path: ., budget: [{item: raw, size: 1MB-2MB}]}\nfiles:\n  - {path: data/a.txt, content: \"hello\\n\"}\n")
+	check("plan", print(exitDone, "plan"))
+	check("status", print(exitDiffers, "status"))
+	check("runs", print(exitDone, "runs"))
+	apply(exitDone)
+	check("plan", print(exitDone, "plan"))
+	check("plan", print(exitDone, "apply", "-y"))
+	write("data/a.txt", "changed\n")
+	check("plan", print(exitDiffers, "plan", "--detailed-exitcode"))
+	check("status", print(exitDiffers, "status"))
+	apply(exitDone)
+	check("runs", print(exitDone, "runs"))
+	check("summary", print(exitDone, "runs", "show"))
+	here := print(exitDone, "facts", "--all")
+	check("facts", here)
+	write("here.json", string(here))
+	check("compare", print(exitDone, "compare", ".", "here.json"))
+	check("graph", print(exitDone, "graph"))
+	check("doctor", print(anyCode, "doctor", "--offline"))
+	check("problems", print(exitUsage, "plan", "extra"))
+	write("manifest.yaml", "version: 1\nproject: [schemas\n")
+	check("problems", print(exitError, "plan"))
+}

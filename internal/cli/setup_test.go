@@ -1,0 +1,550 @@
+package cli
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/golden"
+)
+
+// The top of this repository, seen from here.
+const top = "../.."
+
+// checkout copies what git would bring of this repository into the project of a site,
+// whose path has a blank: the files of its top and the named folders.
+func (s *site) checkout(folders ...string) {
+	s.t.Helper()
+	names := []string{"setup_local.sh", "setup_remote.sh", "manifest.yaml", "go.mod", "go.sum", "requirements-local.txt", "environment-remote.yml"}
+	for _, folder := range append(folders, "scripts", "templates", "locks") {
+		check(s.t, filepath.WalkDir(filepath.Join(top, folder), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.Name() == "__pycache__" {
+				return filepath.SkipDir
+			}
+			if err == nil && !d.IsDir() {
+				names = append(names, must(filepath.Rel(top, path)))
+			}
+			return err
+		}))
+	}
+	for _, name := range names {
+		from := filepath.Join(top, name)
+		mode := must(os.Stat(from)).Mode()
+		s.write(name, string(must(os.ReadFile(from))))
+		check(s.t, os.Chmod(s.path(name), mode))
+	}
+}
+
+// newCheckout makes a site with a checkout in a folder with a blank. The environment
+// is that of a session that knows nothing: no variables but those of the site.
+func newCheckout(t *testing.T, url string) *site {
+	t.Helper()
+	dir := filepath.Join(must(filepath.EvalSymlinks(t.TempDir())), "a b")
+	s := siteAt(t, dir, url)
+	s.checkout()
+	return s
+}
+
+// built puts the program of this test into bin, as a build would.
+func (s *site) built() {
+	s.t.Helper()
+	check(s.t, os.MkdirAll(s.path("bin"), 0o755))
+	out, err := exec.Command("cp", must(exec.LookPath("reconcile")), s.path("bin/reconcile")).CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// script runs one of the scripts from another folder.
+func (s *site) script(name string, args ...string) end {
+	s.t.Helper()
+	cmd := s.command(s.path(name), args...)
+	cmd.Dir = "/"
+	return s.begin(cmd).wait()
+}
+
+// wantScript runs a script and expects an exit status and texts on either stream.
+func (s *site) wantScript(code int, command []string, texts ...string) end {
+	s.t.Helper()
+	e := s.script(command[0], command[1:]...)
+	if e.code != code {
+		s.t.Errorf("%v: want exit status %d\n%s", command, code, e)
+	}
+	for _, text := range texts {
+		if !e.says(text) {
+			s.t.Errorf("%v does not say %q\n%s", command, text, e)
+		}
+	}
+	return e
+}
+
+// unchanged fails the test where a step changes anything in the project: a name, a
+// content or a time.
+func (s *site) unchanged(what string, step func()) {
+	s.t.Helper()
+	before := tree(s.t, s.root)
+	s.t.Log(what + " changes nothing:")
+	step()
+	sameTree(s.t, before, tree(s.t, s.root))
+}
+
+// shells are the sh of several systems: of Debian, of macOS and Fedora, of Alpine, zsh
+// where it plays sh, and some that take POSIX at its word. Those that are not here are
+// left out.
+func shells(t *testing.T) [][]string {
+	var list [][]string
+	for _, words := range [][]string{{"sh"}, {"dash"}, {"bash", "--posix"}, {"busybox", "sh"}, {"zsh", "--emulate", "sh"}, {"posh"}, {"yash"}} {
+		if _, err := exec.LookPath(words[0]); err != nil {
+			t.Logf("%s is not here, and not tried", words[0])
+			continue
+		}
+		list = append(list, words)
+	}
+	return list
+}
+
+func TestSetupLocal(t *testing.T) {
+	t.Parallel()
+	s := newCheckout(t, newMirror(t, wheel{name: "alpha", version: "1.0"}).simple())
+	s.write("manifest.yaml", strings.Replace(environmentManifest("uv", "alpha==1.0"), "directories:", "storage: {path: ., warn_below: 1KB, fail_below: 1KB, budget: [{item: raw data, size: 1KB}]}\ndirectories:", 1))
+	s.want(0, "lock")
+	s.built()
+
+	s.unchanged("--dry-run", func() {
+		s.wantScript(0, []string{"setup_local.sh", "--dry-run"}, "venv.local: 1 package in a new generation", "Storage on .", "disk.storage")
+	})
+	first := s.wantScript(0, []string{"setup_local.sh"}, "using bin/reconcile", "venv.local: created", "environment local is ready")
+	s.wantImports("1.0", "alpha")
+	s.unchanged("another run", func() {
+		again := s.wantScript(0, []string{"setup_local.sh"}, "Nothing to do", "Storage on .", "raw data", "disk.storage", "is intact", "Python 3.10", "alpha 1.0", "converged", "environment local is ready")
+		if again.says("created") {
+			t.Errorf("a second run makes something\n%s", again)
+		}
+	})
+	if strings.Contains(first.out+first.err, "\x1b") {
+		t.Errorf("colours where there is no terminal\n%s", first)
+	}
+}
+
+// playing is a program in the place of reconcile, that says which commands it is given
+// and ends with a code at one of them.
+func playing(at string, code int) string {
+	return fmt.Sprintf("#!/bin/sh\nfor w; do case $w in version) echo reconcile played;; validate|apply|plan|verify|doctor|status) echo ran $w;; esac; [ \"$w\" != %q ] || exit %d; done\n", at, code)
+}
+
+// TestSetupShells goes all the way in each shell, from a program that is fetched on.
+func TestSetupShells(t *testing.T) {
+	t.Parallel()
+	program := playing("", 0)
+	release := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, program) }))
+	t.Cleanup(release.Close)
+	for _, words := range shells(t) {
+		s := newCheckout(t, "").with("RECONCILE_RELEASE_URL="+release.URL, fmt.Sprintf("RECONCILE_RELEASE_SHA256=%x", sha256.Sum256([]byte(program))), "CDPATH=/tmp:..")
+		run := func(args ...string) end {
+			return s.begin(s.command(words[0], slices.Concat(words[1:], args)...)).wait() // found from where it lies, not through CDPATH
+		}
+		if e := run("setup_remote.sh", "--dry-run"); e.code != 0 || !e.says("fetching", "ran plan") || e.says("ran apply") {
+			t.Errorf("%v: a dry run\n%s", words, e)
+		}
+		if e := run("./setup_local.sh"); e.code != 0 || !e.says("fetching", "using bin/reconcile: reconcile played", "ran apply", "ran plan", "ran verify", "ran doctor", "ran status", "environment local is ready") {
+			t.Errorf("%v: a first run\n%s", words, e)
+		}
+		s.unchanged("another run", func() {
+			if e := run(s.path("setup_local.sh")); e.code != 0 || e.says("fetching") {
+				t.Errorf("%v: a second run\n%s", words, e)
+			}
+		})
+		if e := run("setup_local.sh", "--frob"); e.code != exitUsage {
+			t.Errorf("%v: a wrong option\n%s", words, e)
+		}
+	}
+}
+
+// TestSetupFindsDamage does not hide what a check says behind an apply that has nothing
+// to do, and shows what comes after it all the same.
+func TestSetupFindsDamage(t *testing.T) {
+	t.Parallel()
+	s := newCheckout(t, "")
+	for code, tt := range map[int]struct{ ends, says, not string }{
+		0:   {"", "environment local is ready", "not all is in order"},
+		2:   {"verify", "not all is in order", "is ready"},
+		3:   {"doctor", "not all is in order", "is ready"},
+		4:   {"apply", "done in part", "ran plan"},
+		5:   {"apply", "is not set up: the reason is above", "ran plan"},
+		130: {"apply", "interrupted", "ran plan"},
+	} {
+		plays := programs{"reconcile": playing(tt.ends, code)}
+		s := s.with("GO=none", "PATH="+plays.folder(t)+":/usr/bin:/bin")
+		e := s.wantScript(code, []string{"setup_local.sh"}, "ran apply", tt.says)
+		if e.says(tt.not) || tt.not != "ran plan" && !e.says("ran plan", "ran verify", "ran doctor", "ran status") {
+			t.Errorf("with %d at %s\n%s", code, tt.ends, e)
+		}
+	}
+}
+
+// TestSetupRemote runs the real manifest on a machine that cannot train.
+func TestSetupRemote(t *testing.T) {
+	t.Parallel()
+	s := newCheckout(t, "")
+	s.built()
+	if e := s.run("plan", "--env", "remote"); e.code != exitBlocked {
+		t.Skip("this machine has a GPU, and the environment would be built: 3 GB to fetch")
+	}
+	for range 2 {
+		s.unchanged("setup_remote.sh without a GPU", func() {
+			s.wantScript(exitBlocked, []string{"setup_remote.sh"}, "there is no NVIDIA driver on this machine", "hint:", "Storage on .", "Nothing was changed", "environment remote is not set up", "bin/reconcile doctor --env remote")
+		})
+	}
+}
+
+// TestSetupLoginNode builds an environment that asks for a GPU where there is none,
+// since the manifest says that this is only worth a warning here.
+func TestSetupLoginNode(t *testing.T) {
+	t.Parallel()
+	s := newCheckout(t, newMirror(t, wheel{name: "alpha", version: "1.0"}).simple())
+	manifest := strings.NewReplacer("local", "remote", "    packages:", "    cuda: {minimum: \"12.1\", severity: warn}\n    gpu: {count: 1, memory: 24GB, severity: warn}\n    packages:").Replace(environmentManifest("uv", "alpha==1.0"))
+	s.write("manifest.yaml", manifest)
+	s.want(0, "lock")
+	s.built()
+	s.wantScript(0, []string{"setup_remote.sh"}, "venv.remote: created", "NVIDIA driver", "CUDA", "alpha 1.0", "environment remote is ready")
+	s.unchanged("another run", func() {
+		s.wantScript(0, []string{"setup_remote.sh"}, "gpu.remote", "Nothing to do", "environment remote is ready")
+	})
+}
+
+func TestSetupArguments(t *testing.T) {
+	t.Parallel()
+	s := newCheckout(t, "")
+	s.unchanged("a question", func() {
+		s.wantScript(0, []string{"setup_local.sh", "--help"}, "Usage: ./setup_local.sh [--dry-run]", "Exit status")
+		s.wantScript(0, []string{"setup_remote.sh", "-h"}, "environment remote")
+		for _, word := range []string{"--env", "-y", "extra", ""} {
+			s.wantScript(exitUsage, []string{"setup_local.sh", word}, "is not an option of setup_local.sh")
+		}
+		s.wantScript(exitUsage, []string{"setup_local.sh", "--dry-run", "\x1b[2Jx"}, "[2Jx is not an option")
+	})
+	check(t, os.Remove(s.path("manifest.yaml")))
+	s.wantScript(1, []string{"setup_local.sh"}, "there is no manifest.yaml in "+s.root)
+}
+
+// TestSetupBuilds builds the program from a copy of the sources, without a home and
+// without git, and anew when a source is newer.
+func TestSetupBuilds(t *testing.T) {
+	t.Parallel()
+	golang, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip("no Go on this machine")
+	}
+	s := newCheckout(t, "")
+	s.checkout("cmd", "pkg", "internal", "configs", "docs", "embed.go", ".gitignore") // what init writes is part of the program
+	s.write("manifest.yaml", "version: 1\nproject: small\nenvironments:\n  local: {type: venv, path: .venv, python: \"3.10\", lock: l.toml, platforms: ["+platform()+"], packages: []}\n")
+	places := strings.Fields(string(must(exec.Command(golang, "env", "GOCACHE", "GOMODCACHE").Output())))
+	cached := s.with("GO="+golang, "GOOS=plan9", "GOCACHE="+places[0], "GOMODCACHE="+places[1])
+	cached.env = slices.DeleteFunc(cached.env, func(kv string) bool { return strings.HasPrefix(kv, "HOME=") })
+
+	s.unchanged("--dry-run", func() {
+		if e := cached.script("setup_local.sh", "--dry-run"); !e.says("building the program with "+golang, "using /") {
+			t.Errorf("a dry run did not build beside the checkout\n%s", e)
+		}
+	})
+	build := func(says string, builds bool) {
+		t.Helper()
+		if e := cached.script("setup_local.sh"); !e.says(says, "using bin/reconcile: reconcile ") || e.says("building") != builds {
+			t.Errorf("want %q, building %v\n%s", says, builds, e)
+		}
+		if left := must(os.ReadDir(s.path("bin"))); len(left) != 1 {
+			t.Errorf("bin holds %v", left)
+		}
+	}
+	build("building the program with", true)
+	build("using", false)
+	check(t, os.WriteFile(s.path("internal/cli/version.go"), must(os.ReadFile(s.path("cmd/reconcile/version.go"))), 0o644))
+	build("building the program with", true)
+
+	// A program of another system, as a folder that was copied from one may have.
+	check(t, os.WriteFile(s.path("bin/reconcile"), []byte("\xcf\xfa\xed\xfe"), 0o755))
+	build("does not run here", true)
+
+	// Sources that do not compile: the old program is better than none, and it is said.
+	s.write("internal/cli/version.go", "package cli\n\nfunc broken() { return 1 }\n")
+	if e := cached.script("setup_local.sh"); !e.says("the build with "+golang+" failed", "warning: bin/reconcile is older than version.go") {
+		t.Errorf("a build that fails\n%s", e)
+	}
+}
+
+// TestSetupOldGo does not try a Go that cannot fetch what it needs.
+func TestSetupOldGo(t *testing.T) {
+	t.Parallel()
+	s := newCheckout(t, "")
+	s.write("bin/old", "#!/bin/sh\necho go version go1.19.8 linux/amd64\n")
+	check(t, os.Chmod(s.path("bin/old"), 0o755))
+	with := s.with("GO=" + s.path("bin/old"))
+	with.wantScript(1, []string{"setup_local.sh"}, "Go 1.19.8 at "+s.path("bin/old")+" is too old", "the program reconcile is missing")
+}
+
+// TestSetupTakesWhatIsThere takes a program of PATH, if it is ours and reads this manifest.
+func TestSetupTakesWhatIsThere(t *testing.T) {
+	t.Parallel()
+	s := newCheckout(t, "")
+	program := must(exec.LookPath("reconcile"))
+	installed := s.with("PATH="+filepath.Dir(program)+":/usr/bin:/bin", "GO=none")
+	installed.wantScript(exitDone, []string{"setup_local.sh", "--dry-run"}, "using "+program)
+	s.write("manifest.yaml", "version: 1\nproject: p\nfrom_the_future: 1\n")
+	installed.wantScript(1, []string{"setup_local.sh", "--dry-run"}, program+" is not used", "the program reconcile is missing")
+
+	foreign := s.with("PATH="+s.path("bin")+":/usr/bin:/bin", "GO=none")
+	s.write("bin/reconcile-of-others", "#!/bin/sh\necho accounts agree\n")
+	check(t, os.Rename(s.path("bin/reconcile-of-others"), s.path("bin/reconcile")))
+	check(t, os.Chmod(s.path("bin/reconcile"), 0o755))
+	foreign.wantScript(1, []string{"setup_local.sh"}, "the program reconcile is missing")
+}
+
+// TestSetupFetches fetches a release with each program that can, and takes nothing
+// that is not the one that was named.
+func TestSetupFetches(t *testing.T) {
+	t.Parallel()
+	program := []byte(playing("", 0))
+	sum := fmt.Sprintf("%x", sha256.Sum256(program))
+	release := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/reconcile":
+			_, _ = w.Write(program)
+		case "/moved":
+			http.Redirect(w, r, "/reconcile", http.StatusFound)
+		case "/cut":
+			w.Header().Set("Content-Length", fmt.Sprint(len(program)))
+			_, _ = w.Write(program[:20])
+			panic(http.ErrAbortHandler)
+		case "/text":
+			_, _ = io.WriteString(w, "text")
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(release.Close)
+	text := fmt.Sprintf("%x", sha256.Sum256([]byte("text")))
+
+	for fetcher, as := range map[string]string{"curl": "curl", "wget": "wget", "busybox": "wget"} {
+		if _, err := exec.LookPath(fetcher); err != nil {
+			t.Logf("%s is not here, and not tried", fetcher)
+			continue
+		}
+		for name, tt := range map[string]struct {
+			path, sum string
+			says      string
+			taken     bool
+		}{
+			"right":          {"/reconcile", sum, "using bin/reconcile", true},
+			"moved":          {"/moved", strings.ToUpper(sum), "using bin/reconcile", true},
+			"wrong":          {"/text", sum, "has another sha256, and was thrown away: expected " + sum + ", found " + text, false},
+			"no program":     {"/text", text, "does not run here: this machine is " + platform(), false},
+			"absent":         {"/absent", sum, "/absent could not be fetched; nothing was changed", false},
+			"cut":            {"/cut", sum, "error: ", false},
+			"without digest": {"/reconcile", "", "only with its sha256", false},
+			"short digest":   {"/reconcile", sum[1:], "only with its sha256", false},
+			"other digest":   {"/reconcile", strings.Repeat("g", 64), "only with its sha256", false},
+		} {
+			t.Run(fetcher+" "+name, func(t *testing.T) {
+				t.Parallel()
+				s := newCheckout(t, "").with("PATH="+toolsWith(t, fetcher, as), "RECONCILE_RELEASE_URL="+release.URL+tt.path, "RECONCILE_RELEASE_SHA256="+tt.sum)
+				s.fetches(tt.says, program, tt.taken)
+			})
+		}
+	}
+	for name, tt := range map[string]struct {
+		env   []string
+		pins  string
+		says  string
+		taken bool
+	}{
+		"pinned":     {[]string{"GO=none"}, "# platform address sha256\nplan9-mips " + release.URL + "/text " + text + "\n" + platform() + " " + release.URL + "/reconcile " + sum + "\n", "fetching " + release.URL + "/reconcile", true},
+		"no fetcher": {[]string{"PATH=" + tools(t), "RECONCILE_RELEASE_URL=" + release.URL + "/reconcile", "RECONCILE_RELEASE_SHA256=" + sum}, "", "neither curl nor wget", false},
+		"not http":   {[]string{"RECONCILE_RELEASE_URL=--config=/etc/passwd", "RECONCILE_RELEASE_SHA256=" + sum}, "", "an address of http or https", false},
+		"secrets":    {[]string{"RECONCILE_RELEASE_URL=http://me:pass@word@127.0.0.1:9/x?key=word#word", "RECONCILE_RELEASE_SHA256=" + sum}, "", "error: http://127.0.0.1:9/x could not be fetched", false},
+		"no network": {[]string{"RECONCILE_RELEASE_URL=http://127.0.0.1:9/x", "RECONCILE_RELEASE_SHA256=" + sum}, "", "Is there a network", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newCheckout(t, "").with(tt.env...)
+			if tt.pins != "" {
+				s.write("scripts/releases.txt", tt.pins)
+			}
+			s.fetches(tt.says, program, tt.taken)
+		})
+	}
+}
+
+// fetches runs the script. Only a program that was taken may be left.
+func (s *site) fetches(says string, program []byte, taken bool) {
+	s.t.Helper()
+	code := 1
+	if taken {
+		code = 0
+	}
+	if e := s.wantScript(code, []string{"setup_local.sh"}, says); e.says("pass@word") || e.says("key=word") {
+		s.t.Errorf("a secret of the address is shown\n%s", e)
+	}
+	got, err := os.ReadFile(s.path("bin/reconcile"))
+	if !taken {
+		if _, err := os.Lstat(s.path("bin")); err == nil {
+			s.t.Errorf("bin is left")
+		}
+		return
+	}
+	check(s.t, err)
+	if !bytes.Equal(got, program) {
+		s.t.Errorf("bin/reconcile is not the program that was fetched")
+	}
+	if left := must(os.ReadDir(s.path("bin"))); len(left) != 1 {
+		s.t.Errorf("bin holds %v", left)
+	}
+	s.unchanged("a second run", func() { s.wantScript(0, []string{"setup_local.sh"}, "using bin/reconcile") })
+}
+
+func TestSetupNoRoom(t *testing.T) {
+	t.Parallel()
+	s := newCheckout(t, "")
+	s.write("bin", "a file in the place of the folder")
+	s = s.with("RECONCILE_RELEASE_URL=http://127.0.0.1:9/x", "RECONCILE_RELEASE_SHA256="+strings.Repeat("0", 64))
+	s.unchanged("a checkout that cannot be written", func() {
+		s.wantScript(1, []string{"setup_local.sh"}, s.path("bin")+" cannot be written by")
+	})
+}
+
+// TestSetupInterrupted stops a fetch that hangs, as Ctrl-C does: the whole group.
+func TestSetupInterrupted(t *testing.T) {
+	t.Parallel()
+	began := make(chan struct{})
+	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(began)
+		<-r.Context().Done()
+	}))
+	t.Cleanup(hangs.Close)
+	s := newCheckout(t, "").with("RECONCILE_RELEASE_URL="+hangs.URL, "RECONCILE_RELEASE_SHA256="+strings.Repeat("0", 64))
+	cmd := s.command(s.path("setup_local.sh"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p := s.begin(cmd)
+	<-began
+	check(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
+	if e := p.wait(); e.code != exitInterrupted {
+		t.Errorf("want exit status 130\n%s", e)
+	}
+	if _, err := os.Lstat(s.path("bin")); err == nil {
+		t.Error("bin is left")
+	}
+}
+
+// TestSetupInterruptedApply stops the scripts in the middle of a proof, as Ctrl-C does;
+// the next run goes on.
+func TestSetupInterruptedApply(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	s := newCheckout(t, newMirror(t, lazy("1.0", folder, false)).simple())
+	s.write("manifest.yaml", environmentManifest("uv", "lazy==1.0"))
+	s.want(0, "lock")
+	s.built()
+	check(t, os.WriteFile(filepath.Join(folder, "slow"), nil, 0o600))
+	cmd := s.command(s.path("setup_local.sh"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p := s.begin(cmd)
+	s.until(p, "it proves", func() bool { _, err := os.Stat(filepath.Join(folder, "began")); return err == nil })
+	check(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
+	if e := p.wait(); e.code != exitInterrupted || e.says("=== Checks and storage") {
+		t.Errorf("want exit status 130 and no more\n%s", e)
+	}
+	check(t, os.Remove(filepath.Join(folder, "slow")))
+	s.wantScript(0, []string{"setup_local.sh"}, "environment local is ready")
+	s.clean()
+}
+
+// TestSetupMessages holds what people of each system read where there is nothing to
+// run, and what a Mac is told before anything is done: recorded facts play it.
+func TestSetupMessages(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ system, machine, translated, tools string }{
+		"mac-arm64":     {"Darwin", "arm64", "0", "curl brew"},
+		"mac-rosetta":   {"Darwin", "x86_64", "1", "curl brew"},
+		"mac-intel":     {"Darwin", "x86_64", "", "curl"},
+		"linux-x86_64":  {"Linux", "x86_64", "", "apt-get"},
+		"linux-aarch64": {"Linux", "aarch64", "", "curl"},
+		"freebsd":       {"FreeBSD", "amd64", "", "curl"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newCheckout(t, "")
+			plays := programs{"uname": "case $1 in -s) echo " + tt.system + ";; -m) echo " + tt.machine + ";; esac", "sysctl": "[ -n '" + tt.translated + "' ] && echo " + tt.translated, "id": "echo 501"}
+			for _, tool := range strings.Fields(tt.tools) {
+				plays[tool] = "exit 1"
+			}
+			s = s.with("GO=none", "PATH="+plays.folder(t)+":"+tools(t))
+			var e end
+			s.unchanged("what is missing", func() { e = s.wantScript(1, []string{"setup_local.sh"}) })
+			golden.Check(t, "testdata/setup/"+name+".txt", []byte(strings.ReplaceAll(e.err, s.root, "ROOT")))
+		})
+	}
+	for _, facts := range []string{"mac-m4", "mac-m4-rosetta"} {
+		t.Run(facts, func(t *testing.T) {
+			t.Parallel()
+			s := newCheckout(t, "")
+			recorded := must(filepath.Abs(filepath.Join(top, "testdata/facts", facts+".json")))
+			program := must(exec.LookPath("reconcile"))
+			s = s.with("PATH=" + programs{
+				"reconcile": "for last; do :; done\n[ \"$last\" = -v ] && exec " + program + " \"$@\" --facts " + recorded + "\nexec " + program + " \"$@\"",
+			}.folder(t) + ":/usr/bin:/bin")
+			want := must(os.ReadFile(filepath.Join(top, "testdata/facts", facts+".plan")))
+			totals := lastLine(string(want))
+			s.wantScript(0, []string{"setup_local.sh", "--dry-run"}, "Storage on .", totals)
+		})
+	}
+}
+
+// programs are shell scripts that play programs, by name.
+type programs map[string]string
+
+func (p programs) folder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, script := range p {
+		write(t, filepath.Join(dir, name), "#!/bin/sh\n"+script+"\n", 0o755)
+	}
+	return dir
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// toolsWith makes a folder of tools, and a program under a name that it answers to.
+func toolsWith(t *testing.T, program, as string) string {
+	t.Helper()
+	dir := tools(t)
+	check(t, os.Symlink(must(exec.LookPath(program)), filepath.Join(dir, as)))
+	return dir
+}
+
+// tools makes a folder with the tools that the scripts use, and with nothing else.
+func tools(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"sh", "uname", "id", "sed", "awk", "tr", "cut", "cat", "mkdir", "rmdir", "mktemp", "chmod", "mv", "rm", "find", "sha256sum"} {
+		found, err := exec.LookPath(name)
+		if errors.Is(err, exec.ErrNotFound) {
+			continue
+		}
+		check(t, os.Symlink(must(found, err), filepath.Join(dir, name)))
+	}
+	return dir
+}

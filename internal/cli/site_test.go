@@ -1,0 +1,341 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
+)
+
+// A site is a project on a machine of its own: a home, a search path, an index.
+// reconcile runs in it as users run it, in a process of its own.
+type site struct {
+	t    *testing.T
+	root string   // the project, absolute, links resolved
+	env  []string // of everything that is started here
+}
+
+// newSite makes an empty project whose packages come from url.
+func newSite(t *testing.T, url string) *site {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	check(t, err)
+	return siteAt(t, dir, url)
+}
+
+// siteAt makes the project and a home below a folder that is there. With an index
+// there is uv to install from it, else the test is skipped; without one the site
+// is for what needs no Python.
+func siteAt(t *testing.T, dir, url string) *site {
+	t.Helper()
+	s := &site{t: t, root: filepath.Join(dir, "project")}
+	home := filepath.Join(dir, "home")
+	check(t, os.MkdirAll(s.root, 0o755))
+	check(t, os.MkdirAll(home, 0o755))
+	search := "/usr/bin:/bin"
+	if url != "" {
+		search = uvFolder(t) + ":" + search
+	}
+	s.env = []string{
+		"HOME=" + home, "PATH=" + search, "PIP_CONFIG_FILE=/dev/null",
+		"RECONCILE_INDEX_URL=" + url, "PYENV_ROOT=" + pyenvRoot(),
+	}
+	return s
+}
+
+// with returns the same site with more variables.
+func (s *site) with(env ...string) *site {
+	other := *s
+	other.env = append(append([]string(nil), s.env...), env...)
+	return &other
+}
+
+func (s *site) path(name string) string { return filepath.Join(s.root, filepath.FromSlash(name)) }
+
+func (s *site) write(name, text string) {
+	s.t.Helper()
+	check(s.t, os.MkdirAll(filepath.Dir(s.path(name)), 0o755))
+	check(s.t, os.WriteFile(s.path(name), []byte(text), 0o644))
+}
+
+// An end is how a run of reconcile ended.
+type end struct {
+	code     int // -1 if a signal ended it
+	signal   syscall.Signal
+	out, err string
+	took     time.Duration
+}
+
+func (e end) String() string {
+	return fmt.Sprintf("exit code %d, signal %d, after %s\n--- stdout\n%s--- stderr\n%s", e.code, e.signal, e.took.Round(time.Millisecond), e.out, e.err)
+}
+
+// says reports whether the run printed all of the texts, on either stream.
+func (e end) says(texts ...string) bool {
+	for _, text := range texts {
+		if !strings.Contains(e.out+e.err, text) {
+			return false
+		}
+	}
+	return true
+}
+
+// A process is a run of reconcile that goes on.
+type process struct {
+	t        *testing.T
+	cmd      *exec.Cmd
+	out, err guarded
+	began    time.Time
+	done     chan struct{}
+	failure  error
+}
+
+// guarded is a buffer that can be read while it is written.
+type guarded struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (g *guarded) Write(b []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.b.Write(b)
+}
+
+func (g *guarded) String() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.b.String()
+}
+
+// limit is how long any run of reconcile in these tests may take.
+const limit = 3 * time.Minute
+
+// command is a program in the project with the environment of the site.
+func (s *site) command(program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(program, args...)
+	cmd.Dir, cmd.Env = s.root, s.env
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// start starts reconcile.
+func (s *site) start(args ...string) *process {
+	s.t.Helper()
+	return s.begin(s.command(must(exec.LookPath("reconcile")), args...))
+}
+
+// begin starts a prepared command.
+func (s *site) begin(cmd *exec.Cmd) *process {
+	s.t.Helper()
+	p := &process{t: s.t, cmd: cmd, began: time.Now(), done: make(chan struct{})}
+	cmd.Stderr = &p.err
+	if cmd.Stdout == nil {
+		cmd.Stdout = &p.out
+	}
+	check(s.t, cmd.Start())
+	go func() {
+		p.failure = cmd.Wait()
+		close(p.done)
+	}()
+	s.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-p.done
+	})
+	return p
+}
+
+// wait waits for the end, at most limit.
+func (p *process) wait() end {
+	p.t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(limit):
+		p.t.Fatalf("no end within %s\n%s%s", limit, p.out.String(), p.err.String())
+	}
+	e := end{out: p.out.String(), err: p.err.String(), took: time.Since(p.began)}
+	var failed *exec.ExitError
+	if p.failure != nil && !errors.As(p.failure, &failed) {
+		p.t.Fatal(p.failure)
+	}
+	e.code = p.cmd.ProcessState.ExitCode()
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		e.signal = status.Signal()
+	}
+	return e
+}
+
+// signal sends a signal to reconcile alone.
+func (p *process) signal(s syscall.Signal) {
+	p.t.Helper()
+	check(p.t, p.cmd.Process.Signal(s))
+}
+
+// run runs reconcile to its end.
+func (s *site) run(args ...string) end {
+	s.t.Helper()
+	return s.start(args...).wait()
+}
+
+// want runs reconcile and expects an exit code.
+func (s *site) want(code int, args ...string) end {
+	s.t.Helper()
+	e := s.run(args...)
+	if e.code != code {
+		s.t.Fatalf("reconcile %s: want exit code %d\n%s", strings.Join(args, " "), code, e)
+	}
+	return e
+}
+
+// converges shows that an apply reaches the manifest, that a plan then finds
+// nothing to do, and that nothing half made is left.
+func (s *site) converges() {
+	s.t.Helper()
+	s.want(0, "apply", "-y", "--env", "local")
+	s.want(0, "plan", "--detailed-exitcode", "--env", "local")
+	s.clean()
+}
+
+// clean fails the test where a temporary is left anywhere in the project.
+func (s *site) clean() {
+	s.t.Helper()
+	check(s.t, filepath.WalkDir(s.root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasPrefix(d.Name(), ".reconcile-tmp-") {
+			s.t.Errorf("%s is left", path)
+		}
+		return err
+	}))
+}
+
+// imports returns what `import` of the environment's modules gives: their
+// versions in the order asked for, and in the end the generation.
+func (s *site) imports(modules ...string) (string, error) {
+	words := make([]string, len(modules))
+	for i, m := range modules {
+		words[i] = m + ".version"
+	}
+	code := fmt.Sprintf("import sys, %s; print(%s, sys.prefix.rpartition('/')[2])", strings.Join(modules, ", "), strings.Join(words, ", "))
+	out, err := s.command(s.path(".venv/bin/python"), "-B", "-c", code).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// wantImports fails the test unless the visible environment has these versions.
+func (s *site) wantImports(versions string, modules ...string) {
+	s.t.Helper()
+	got, err := s.imports(modules...)
+	if err != nil || !strings.HasPrefix(got, versions+" ") {
+		s.t.Errorf("%v import as %q, %v; want %s", modules, got, err, versions)
+	}
+}
+
+// environmentManifest asks for pins, name==version, that are proved to import.
+func environmentManifest(installer string, pins ...string) string {
+	var packages, names []string
+	for _, pin := range pins {
+		name, version, _ := strings.Cut(pin, "==")
+		packages = append(packages, fmt.Sprintf("      - {name: %s, version: %q}\n", name, version))
+		names = append(names, name)
+	}
+	return fmt.Sprintf(`version: 1
+project: site
+directories:
+  data: {path: data}
+files:
+  - {path: data/readme.txt, content: "read me\n"}
+environments:
+  local:
+    match: {gpu: none}
+    type: venv
+    python: "3.10"
+    path: .venv
+    lock: locks/pylock.local.toml
+    platforms: [%s]
+    installer: %s
+    packages:
+%s    prove:
+      imports: [%s]
+`, platform(), installer, strings.Join(packages, ""), strings.Join(names, ", "))
+}
+
+// platform is that of this machine, in the words of a manifest.
+func platform() string {
+	system := map[string]string{"linux": "linux", "darwin": "macos"}[runtime.GOOS]
+	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
+	if system == "macos" && arch == "aarch64" {
+		arch = "arm64"
+	}
+	return system + "-" + arch
+}
+
+// shared is a folder for what all tests of this process use; it is removed after
+// the last one.
+var shared = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "reconcile-shared-") })
+
+// uv is a uv of this machine, or the pinned one from its index, in a folder whose
+// name tells the version.
+var uv = sync.OnceValues(func() (string, error) {
+	dir, err := shared()
+	if err != nil {
+		return "", err
+	}
+	pinned := tool.UV()
+	install := exec.Command(python310(), "-m", "pip", "install", "-q", "--no-deps", "--target", filepath.Join(dir, "installs/uv", pinned.Version), "uv=="+pinned.Version)
+	if out, err := install.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return filepath.Join(dir, "installs/uv", pinned.Version, "bin"), nil
+})
+
+// uvFolder returns the folder of uv, and skips the test where there is no Python
+// to install with, or no uv to be had.
+func uvFolder(t *testing.T) string {
+	t.Helper()
+	if python310() == "" {
+		t.Skip("no Python 3.10 on this machine")
+	}
+	if !index() {
+		t.Skip("no package index can be reached, so there is no uv to install with")
+	}
+	dir, err := uv()
+	check(t, err)
+	return dir
+}
+
+// children returns the processes that name a path of this site in their words,
+// without this test.
+func (s *site) children() []string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "ps", "-eo", "pid=,args=").Output()
+	check(s.t, err)
+	var list []string
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, s.root) {
+			list = append(list, strings.TrimSpace(line))
+		}
+	}
+	return list
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

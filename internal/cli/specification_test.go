@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// asked counts the lines of the specification by section.
+var asked = map[string]int{
+	"User stories": 2, "Local environment (Mac M4, data processing)": 6, "Remote environment (H100, RTX 3090; GPU training)": 6,
+	"Project directory structure": 8, "Storage verification": 5, "Dependency version pinning": 5,
+	"CUDA and GPU validation (remote only)": 5, "Data sync workflow documentation": 5, "Base model download strategy": 5,
+	"Configuration management": 5, "Setup scripts and automation": 5, "Existing code to leverage": 6,
+}
+
+var (
+	codeSpan = regexp.MustCompile("`([^`]+)`")
+	mdLink   = regexp.MustCompile(`\]\(([^)#]+)(?:#[^)]*)?\)`)
+	fileName = regexp.MustCompile(`^[A-Za-z0-9_./-]+\.(sh|py|yaml|yml|json|toml|txt|md)$`)
+)
+
+// TestSpecification holds docs/specification.md to what is there: files that it names
+// exist, commands answer and have the flags, tests have been written, and every line of
+// the specification has its row.
+func TestSpecification(t *testing.T) {
+	page, err := os.ReadFile("../../docs/specification.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := testNames(t)
+	commands := (&app{}).root()
+	section, rows := "", map[string]int{}
+	for line := range strings.Lines(string(page)) {
+		if title, ok := strings.CutPrefix(line, "## "); ok {
+			section = strings.TrimSpace(title)
+		}
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| asked for") {
+			continue
+		}
+		if len(cells) != 3 {
+			t.Errorf("%s: %d cells in %q", section, len(cells), line)
+			continue
+		}
+		rows[section]++
+		checkFulfilled(t, commands, cells[1])
+		held := codeSpan.FindAllStringSubmatch(cells[2], -1)
+		if len(held) == 0 {
+			t.Errorf("nothing holds %q", cells[0])
+		}
+		for _, m := range held {
+			if !tests[m[1]] {
+				t.Errorf("%q is held by %s, and there is no such test", cells[0], m[1])
+			}
+		}
+	}
+	for section, want := range asked {
+		if rows[section] != want {
+			t.Errorf("section %q has %d rows for %d lines", section, rows[section], want)
+		}
+	}
+}
+
+// checkFulfilled looks for everything that one cell names.
+func checkFulfilled(t *testing.T, commands *cobra.Command, cell string) {
+	if !strings.ContainsAny(cell, "`[") && cell != "the same" {
+		t.Errorf("%q names nothing that can be looked for", cell)
+	}
+	for _, m := range mdLink.FindAllStringSubmatch(cell, -1) {
+		if _, err := os.Stat(filepath.Join("../../docs", m[1])); err != nil {
+			t.Errorf("%q: %v", cell, err)
+		}
+	}
+	for _, m := range codeSpan.FindAllStringSubmatch(cell, -1) {
+		word := m[1]
+		switch {
+		case strings.HasPrefix(word, "reconcile "):
+			checkCommand(t, commands, strings.Fields(word)[1:])
+		case fileName.MatchString(word):
+			if _, err := os.Stat(filepath.Join("../..", word)); err != nil {
+				t.Errorf("%q: %v", cell, err)
+			}
+		}
+	}
+}
+
+// checkCommand asks a command for its help and looks for the flags that were named.
+func checkCommand(t *testing.T, commands *cobra.Command, words []string) {
+	cmd, rest, err := commands.Find(words)
+	if err != nil || cmd == commands {
+		t.Errorf("there is no command %q: %v", words, err)
+		return
+	}
+	for _, word := range rest {
+		if name, ok := strings.CutPrefix(word, "--"); ok && lookupFlag(cmd, name) == nil {
+			t.Errorf("%s has no flag %s", cmd.CommandPath(), word)
+		} else if !ok && cmd.Parent() == commands && cmd.HasSubCommands() {
+			t.Errorf("%s has no command %s", cmd.CommandPath(), word)
+		}
+	}
+	path := strings.Fields(cmd.CommandPath())[1:]
+	var out strings.Builder
+	if code := run(append(path, "--help"), streams{out: &out, err: &out}, nil); code != exitDone || !strings.Contains(out.String(), "Usage:") {
+		t.Errorf("%q --help ends with %d: %s", path, code, out.String())
+	}
+}
+
+func lookupFlag(cmd *cobra.Command, name string) *pflag.Flag {
+	if f := cmd.Flags().Lookup(name); f != nil {
+		return f
+	}
+	return cmd.InheritedFlags().Lookup(name)
+}
+
+// testNames returns the names of all tests of this repository.
+func testNames(t *testing.T) map[string]bool {
+	names := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func (Test[A-Za-z0-9_]+)\(`)
+	for _, dir := range []string{"../../cmd", "../../pkg", "../../internal", "../../bench"} {
+		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, m := range declared.FindAllSubmatch(text, -1) {
+				names[string(m[1])] = true
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	return names
+}

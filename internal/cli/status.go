@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/internal/report"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "status",
+		Example: "  reconcile status\n  reconcile status --json",
+		Short:   "one line a resource: does this machine agree with the manifest",
+		Long: long(`
+Shows every resource with two columns, as `+"`git status -s`"+` does: what changed on this
+machine since the last apply (drift), and what changed in the manifest since then
+(pending). Then the installed packages, the interpreter, the GPU and the disk.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m, err := a.survey(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if m.blind != nil {
+				return m.blind
+			}
+			now, err := a.describe(cmd.Context(), m)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				err = report.StatusJSON(a.out, now)
+			} else {
+				err = report.Status(a.out, now)
+			}
+			if err != nil {
+				return err
+			}
+			return exit(planCode(now.Plan, true))
+		},
+	}
+}
+
+// describe puts together what status and summary show of a machine.
+func (a *app) describe(ctx context.Context, m *machine) (report.Machine, error) {
+	plan, err := m.plan(ctx)
+	if err != nil {
+		return report.Machine{}, err
+	}
+	return report.Machine{Plan: plan, Resources: m.resources, Facts: m.facts, Options: a.report(a.out)}, nil
+}

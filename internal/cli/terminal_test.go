@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// TestColoursOnATerminal plans and applies on a real terminal, as its environment asks.
+func TestColoursOnATerminal(t *testing.T) {
+	t.Parallel()
+	script, err := exec.LookPath("script")
+	if err != nil || runtime.GOOS != "linux" {
+		t.Skip("no script command of util-linux to make a terminal with")
+	}
+	program := must(exec.LookPath("reconcile"))
+	for _, c := range []struct {
+		name    string
+		environ []string
+		color   bool
+		live    bool // a line that is drawn again
+	}{
+		{"a terminal", []string{"TERM=xterm-256color"}, true, true},
+		{"NO_COLOR", []string{"TERM=xterm-256color", "NO_COLOR=1"}, false, true},
+		{"a dumb terminal", []string{"TERM=dumb"}, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			root := t.TempDir()
+			const manifest = "version: 1\nproject: terminal\nfiles:\n  - {path: notes.txt, content: \"hello\\n\"}\n"
+			if err := os.WriteFile(filepath.Join(root, "manifest.yaml"), []byte(manifest), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(script, "-qec", "stty cols 70; "+program+" apply -y", "/dev/null")
+			cmd.Dir = root
+			cmd.Env = append(c.environ, "PATH=/usr/bin:/bin", "HOME="+root)
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			text := strings.ReplaceAll(string(out), "\r\n", "\n")
+			if colored := strings.Contains(text, "\x1b["); colored != c.color {
+				t.Errorf("coloured: %v\n%q", colored, text)
+			}
+			if live := strings.Contains(text, "\r"); live != c.live {
+				t.Errorf("a live line: %v\n%q", live, text)
+			}
+			if !strings.Contains(text, "Apply: ") {
+				t.Errorf("no summary in\n%s", text)
+			}
+		})
+	}
+}

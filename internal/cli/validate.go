@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/report"
+)
+
+func (a *app) validateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "validate",
+		Example: "  reconcile validate\n  reconcile validate --json",
+		Short:   "check the manifest alone, without looking at this machine",
+		Long: long(`
+Reads the manifest, the templates and the locks it names, and reports every
+problem with file, line and column. A lock that is damaged or made for other pins is
+an error; one that is not there yet is a warning.`, readOnly, exitDone, exitError),
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			p, err := a.read()
+			if err != nil {
+				return err
+			}
+			return a.validated(p)
+		},
+	}
+}
+
+// validated says what is wrong with the locks of a manifest that is valid itself.
+func (a *app) validated(p *project) error {
+	var failures, warnings diag.List
+	for _, env := range p.manifest.Environments {
+		for _, problem := range diag.Problems(p.manifest.CheckLock(env)) {
+			if problem.Addr == "" {
+				problem.Addr = env.Type + "." + env.Name
+			}
+			if problem.Code != "lock.missing" {
+				failures.Add(problem)
+				continue
+			}
+			problem.Severity = diag.Warn
+			warnings.Add(problem)
+		}
+	}
+	if a.json {
+		failures.AddErr(warnings.Err())
+		return a.validatedJSON(p, failures.Err())
+	}
+	if err := report.Problems(a.err, warnings.Err(), a.report(a.err)); err != nil {
+		return err
+	}
+	if failures.Len() > 0 {
+		return failures.Err()
+	}
+	return say(a.out, "%s is valid", p.name)
+}
+
+func (a *app) validatedJSON(p *project, err error) error {
+	problems := append([]*diag.Problem{}, diag.Problems(err)...)
+	code := exitDone
+	for _, problem := range problems {
+		if problem.Severity == diag.Fail {
+			code = exitError
+		}
+	}
+	err = report.JSON(a.out, map[string]any{
+		"version": 1, "manifest": p.name, "valid": code == exitDone, "problems": problems,
+	})
+	if err != nil {
+		return err
+	}
+	return exit(code)
+}
+
+// noArgs refuses words that a command does not take.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("%s takes no words, and got %q; `%s --help` tells more", cmd.CommandPath(), args[0], cmd.CommandPath())
+	}
+	return nil
+}
+
+// words takes at least least and at most most words; 0 for any number.
+func words(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usage("%s needs %s; `%s --help` tells more", cmd.CommandPath(), what, cmd.CommandPath())
+		case most > 0 && len(args) > most:
+			return usage("%s takes %s, and got %q too; `%s --help` tells more", cmd.CommandPath(), what, args[most], cmd.CommandPath())
+		}
+		return nil
+	}
+}

@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/internal/report"
+)
+
+// version is set by the release build; a build from a checkout says what the
+// toolchain knows.
+var version = ""
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Example: "  reconcile version\n  reconcile version --json",
+		Short:   "print the version of this program",
+		Long:    long("Prints the version of this program and what it was built with.", readOnly, exitDone),
+		Args:    noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			v := buildVersion()
+			platform := runtime.GOOS + "/" + runtime.GOARCH
+			if a.json {
+				return report.JSON(a.out, map[string]any{"version": 1, "reconcile": v, "go": runtime.Version(), "platform": platform})
+			}
+			_, err := fmt.Fprintf(a.out, "reconcile %s (%s, %s)\n", v, runtime.Version(), platform)
+			return err
+		},
+	}
+}
+
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "0.1.0-dev"
+}

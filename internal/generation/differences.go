@@ -1,0 +1,115 @@
+package generation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// mostDamage is how many damaged things are listed one by one.
+const mostDamage = 20
+
+// differences says how the visible generation differs from what is asked for;
+// everything is new where there is none.
+func (d *Desired) differences(current facts.Generation) ([]resources.Field, []resources.PackageChange) {
+	fields := damage(current.Damage)
+	if current.Python != d.Python {
+		fields = append(fields, resources.Field{Path: "python", Actual: current.Python, Desired: d.Python})
+	}
+	if current.Base != d.Base {
+		fields = append(fields, resources.Field{Path: "interpreter", Actual: current.Base, Desired: d.Base})
+	}
+	packages, rehashed := d.packages(current)
+	fields = append(fields, rehashed...)
+	conda, rebuilt := d.condaPackages(current)
+	packages, fields = append(conda, packages...), append(fields, rebuilt...)
+	if current.Name != "" && current.Digest != d.Digest && len(fields) == 0 && len(packages) == 0 {
+		fields = append(fields, resources.Field{Path: "prompt, proof or variables", Actual: "as generation " + current.Name + " was made", Desired: "as the manifest says"})
+	}
+	return fields, packages
+}
+
+// damage lists what is no longer as it was installed. A generation that was moved
+// says so once, however many of its files show it.
+func damage(list []facts.Damage) []resources.Field {
+	fields := make([]resources.Field, 0, min(len(list), mostDamage)+1)
+	more, moved := 0, false
+	for _, d := range list {
+		switch {
+		case d.What == "moved" && moved:
+		case len(fields) == mostDamage:
+			more++
+		default:
+			moved = moved || d.What == "moved"
+			fields = append(fields, resources.Field{Path: d.Thing(), Actual: d.Words(), Desired: resources.Intact})
+		}
+	}
+	if more > 0 {
+		fields = append(fields, resources.Field{Path: "damage", Actual: fmt.Sprintf("and %d more", more), Desired: resources.Intact})
+	}
+	return fields
+}
+
+// packages compares by name: what comes, goes or changes version, and, as
+// fields, what is locked with other hashes or came from elsewhere.
+func (d *Desired) packages(current facts.Generation) ([]resources.PackageChange, []resources.Field) {
+	desired := map[string]lock.Dist{}
+	for _, dist := range d.Closure {
+		desired[dist.Name] = dist
+	}
+	var changes []resources.PackageChange
+	var fields []resources.Field
+	seen := map[string]bool{}
+	for _, p := range current.Packages {
+		dist, ok := desired[p.Name]
+		seen[p.Name] = true
+		switch {
+		case !ok || dist.Version != p.Version:
+			changes = append(changes, resources.PackageChange{Name: p.Name, Actual: p.Version, Desired: dist.Version})
+		case p.Origin != "":
+			fields = append(fields, resources.Field{Path: "packages." + p.Name, Actual: p.Version + " (" + p.Origin + ")", Desired: dist.Version})
+		case p.Entry != dist.Entry():
+			fields = append(fields, resources.Field{Path: "packages." + p.Name + ".lock", Actual: p.Entry, Desired: dist.Entry()})
+		}
+	}
+	for _, dist := range d.Closure {
+		if !seen[dist.Name] {
+			changes = append(changes, resources.PackageChange{Name: dist.Name, Desired: dist.Version})
+		}
+	}
+	slices.SortStableFunc(changes, func(a, b resources.PackageChange) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(fields, func(a, b resources.Field) int { return strings.Compare(a.Path, b.Path) })
+	return changes, fields
+}
+
+// condaPackages is the same for the packages of conda: of equal versions another
+// build, and of equal builds other bytes, are told as fields.
+func (d *Desired) condaPackages(current facts.Generation) ([]resources.PackageChange, []resources.Field) {
+	actual := map[string]facts.CondaPackage{}
+	for _, p := range current.Conda {
+		actual[p.Name] = p
+	}
+	var changes []resources.PackageChange
+	var fields []resources.Field
+	for _, p := range d.Conda {
+		was, ok := actual[p.Name]
+		delete(actual, p.Name)
+		switch {
+		case !ok || was.Version != p.Version:
+			changes = append(changes, resources.PackageChange{Name: p.Name, Conda: true, Actual: was.Version, Desired: p.Version})
+		case was.Build != p.Build:
+			fields = append(fields, resources.Field{Path: "conda." + p.Name + ".build", Actual: was.Build, Desired: p.Build})
+		case was.SHA256 != p.SHA256:
+			fields = append(fields, resources.Field{Path: "conda." + p.Name + ".sha256", Actual: was.SHA256.String(), Desired: p.SHA256.String()})
+		}
+	}
+	for _, p := range actual {
+		changes = append(changes, resources.PackageChange{Name: p.Name, Conda: true, Actual: p.Version})
+	}
+	slices.SortFunc(changes, func(a, b resources.PackageChange) int { return strings.Compare(a.Name, b.Name) })
+	return changes, fields
+}

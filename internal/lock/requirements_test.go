@@ -1,0 +1,72 @@
+package lock_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/golden"
+	"github.com/reconcile-ml/reconcile/internal/lock"
+)
+
+func TestRequirements(t *testing.T) {
+	l, err := lock.Decode([]byte(sample), "locks/pylock.local.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pins := []lock.Pin{
+		{Name: "Attrs", Version: "26.1.0", Why: "classes\r\n--index-url http://evil\u2028second \u202eline\x1b[2J\x00 \\"},
+		{Name: "lxml", Version: "6.1.1", Extras: []string{"html_clean", "cssselect"}, Marker: "python_version < '3.11'"},
+	}
+	golden.Check(t, "testdata/requirements.txt", []byte(lock.Requirements("lora\nfinetune", "local", pins, l)))
+	for line := range strings.Lines(lock.Requirements("p", "e", pins, nil)) {
+		if strings.HasPrefix(line, "-") || strings.Contains(line, "triton") {
+			t.Errorf("unexpected line %q", line)
+		}
+	}
+}
+
+func TestHashedRequirements(t *testing.T) {
+	got := lock.HashedRequirements([]lock.Dist{{Name: "a", Version: "1", Wheels: []lock.Wheel{{SHA256: facts.SHA256{2}}, {SHA256: facts.SHA256{1}}}}, {Name: "b", Version: "2", Wheels: []lock.Wheel{{SHA256: facts.SHA256{3}}}}})
+	want := "a==1 \\\n    --hash=sha256:01" + strings.Repeat("0", 62) + " \\\n    --hash=sha256:02" + strings.Repeat("0", 62) +
+		"\nb==2 \\\n    --hash=sha256:03" + strings.Repeat("0", 62) + "\n"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestPinRequest(t *testing.T) {
+	got := lock.Pin{Name: "Lxml_HTML", Version: "1.0", Extras: []string{"B_b", "a", "a"}, Marker: "x"}.Request()
+	if want := "lxml-html[a,b-b]==1.0 ; x"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func FuzzRequirements(f *testing.F) {
+	f.Add("why", "name")
+	f.Add("a\nb\r\u0085c\u2028d", "e\x00\\")
+	f.Fuzz(func(t *testing.T, why, project string) {
+		text := lock.Requirements(project, project, []lock.Pin{{Name: "a", Version: "1", Why: why}}, nil)
+		if strings.Contains(text, "\\\n") {
+			t.Errorf("a line joins the next: %q", text)
+		}
+		rest := []string{}
+		for line := range strings.Lines(strings.Map(anyLineEnd, text)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+				rest = append(rest, line)
+			}
+		}
+		if len(rest) != 1 || rest[0] != "a==1" {
+			t.Errorf("a comment ended early: %q", rest)
+		}
+	})
+}
+
+// anyLineEnd turns everything that some reader takes for the end of a line into
+// one.
+func anyLineEnd(c rune) rune {
+	if strings.ContainsRune("\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029\x00", c) {
+		return '\n'
+	}
+	return c
+}

@@ -1,0 +1,386 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/command"
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/indexsay"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+)
+
+// A Request is what Resolve needs.
+type Request struct {
+	Path      string   // where the lock will lie, relative to the project root
+	Python    string   // line: "3.10"
+	Platforms []string // "macos-arm64", "linux-x86_64"
+	Pins      []Pin
+	Previous  *Lock // its versions are kept where the pins allow; nil for none
+	Upgrade   bool  // do not keep them
+
+	Conda       *CondaRequest             // nil for environments of type venv
+	UV          string                    // absolute path of uv
+	Interpreter string                    // absolute path of a Python for uv to ask, "" to let it look
+	Cache       string                    // absolute path of uv's cache
+	Dir         string                    // absolute path of an empty folder to work in
+	IndexEnv    []string                  // KEY=value: index, CA, wheel folders, proxy of this machine
+	Secrets     []string                  // never to be shown
+	Line        func(stream, line string) // gets uv's output, line by line; nil for nobody
+	// Client gets the directories of wheels, to know what they unpack to; nil
+	// leaves the sizes unknown.
+	Client *http.Client
+}
+
+// Resolve finds the closure of the pins for every platform. It starts uv and
+// uses the network; it writes nothing outside Dir and Cache. What a user can
+// mend is one or more Problems: a pin that does not exist (lock.pin), pins that
+// exclude each other (lock.conflict), an index that does not answer
+// (lock.index).
+func Resolve(ctx context.Context, req Request) (*Lock, error) {
+	requires, ok := requiresPython(req.Python)
+	if !ok {
+		return nil, fmt.Errorf("lock %s: %q is not a line of Python", req.Path, req.Python)
+	}
+	if err := req.check(); err != nil {
+		return nil, err
+	}
+	r := resolver{Request: req, sources: map[string]source{}}
+	var conda *Conda
+	if req.Conda != nil {
+		conda = &Conda{Channels: req.Conda.Channels, Requests: req.Conda.Specs}
+	}
+	for _, platform := range slices.Sorted(slices.Values(req.Platforms)) {
+		if conda != nil {
+			list, err := r.solve(ctx, platform)
+			if err != nil {
+				return nil, err
+			}
+			for _, p := range list {
+				conda.Packages = append(conda.Packages, CondaPackage{platform, p})
+			}
+			r.provided = provided(list)
+		}
+		packages, err := r.platform(ctx, platform)
+		if err != nil {
+			return nil, err
+		}
+		r.resolved = append(r.resolved, resolved{platform, packages})
+	}
+	l := &Lock{
+		Conda: conda,
+		Path:  req.Path, RequiresPython: requires,
+		Platforms: slices.Sorted(slices.Values(req.Platforms)),
+		Packages:  r.merge(),
+	}
+	for _, p := range req.Pins {
+		l.Requests = append(l.Requests, p.Request())
+	}
+	slices.Sort(l.Requests)
+	r.unpacked(ctx, l)
+	return l, nil
+}
+
+// check refuses what must not reach a command line or a requirements file.
+func (r Request) check() error {
+	var list diag.List
+	seen := map[string]bool{}
+	for _, p := range r.Pins {
+		name := pep.Normalize(p.Name)
+		switch {
+		case !pep.ValidName(p.Name):
+			list.Add(&diag.Problem{Code: "lock.pin", Pos: p.Pos, Summary: fmt.Sprintf("%q is not the name of a package", p.Name)})
+		case !pep.ValidVersion(p.Version):
+			list.Add(&diag.Problem{Code: "lock.pin", Pos: p.Pos, Summary: fmt.Sprintf("%q is not an exact version of %s", p.Version, p.Name)})
+		case seen[name]:
+			list.Add(&diag.Problem{Code: "lock.pin", Pos: p.Pos, Summary: fmt.Sprintf("package %s is pinned twice", p.Name)})
+		case strings.ContainsAny(p.Marker, "\n\r\\#"):
+			list.Add(&diag.Problem{Code: "lock.pin", Pos: p.Pos, Summary: fmt.Sprintf("marker %q of %s is not one", p.Marker, p.Name)})
+		}
+		seen[name] = true
+	}
+	for _, p := range r.Platforms {
+		if !Known(p) {
+			list.Add(&diag.Problem{Code: "lock.platform", Summary: fmt.Sprintf("platform %q is not known", p), Hint: "use " + strings.Join(KnownPlatforms(), ", ")})
+		}
+	}
+	return list.Err()
+}
+
+// A resolver is one run of Resolve.
+type resolver struct {
+	Request
+	resolved []resolved
+	provided map[string]string // distributions that conda brings on the platform in hand, by name: version
+	sources  map[string]source // where the wheels lie, by file name; never stored
+}
+
+// resolved is the closure of one platform.
+type resolved struct {
+	platform string
+	packages []Package
+}
+
+// uvPlatform is the platform in uv's words. The system that it implies is the
+// newest that Tags knows.
+func uvPlatform(platform string) string {
+	switch platform {
+	case "linux-x86_64":
+		return fmt.Sprintf("x86_64-manylinux_2_%d", newestGlibc)
+	case "linux-aarch64":
+		return fmt.Sprintf("aarch64-manylinux_2_%d", newestGlibc)
+	case "macos-arm64":
+		return "aarch64-apple-darwin"
+	}
+	return "x86_64-apple-darwin"
+}
+
+// platform returns the closure for one platform, each package with the one wheel
+// that it takes.
+func (r *resolver) platform(ctx context.Context, platform string) ([]Package, error) {
+	var pins strings.Builder
+	for _, p := range r.Pins {
+		pins.WriteString(requirement(p.Name, p.Extras, p.Version, p.Marker))
+	}
+	out := filepath.Join(r.Dir, "pylock."+platform+".toml")
+	if keep := r.preferences(platform); len(keep.Packages) > 0 {
+		if err := os.WriteFile(out, keep.Encode(), 0o600); err != nil {
+			return nil, fmt.Errorf("prepare the lock for %s: %w", platform, err)
+		}
+	}
+	output, err := r.compile(ctx, platform, pins.String(), out)
+	if err != nil {
+		return nil, r.explain(ctx, platform, output, err)
+	}
+	data, err := os.ReadFile(out)
+	if err != nil {
+		return nil, fmt.Errorf("read what uv resolved for %s: %w", platform, err)
+	}
+	packages, err := r.parse(data, platform)
+	return withoutProvided(packages, r.provided), err
+}
+
+// compile runs `uv pip compile` on the text of a requirements file.
+func (r *resolver) compile(ctx context.Context, platform, pins, out string) (string, error) {
+	in := filepath.Join(r.Dir, platform+".in")
+	if err := os.WriteFile(in, []byte(pins), 0o600); err != nil {
+		return "", fmt.Errorf("prepare the pins for %s: %w", platform, err)
+	}
+	args := []string{
+		"pip", "compile", "--no-config", "--no-python-downloads", "--cache-dir", r.Cache,
+		"--python-version", r.Python, "--python-platform", uvPlatform(platform), "--only-binary", ":all:",
+		"--no-header", "--no-annotate", "--color", "never", "--no-progress", "--output-file", out,
+	}
+	if r.Interpreter != "" {
+		args = append(args, "--python", r.Interpreter)
+	}
+	if len(r.provided) > 0 {
+		held := filepath.Join(r.Dir, platform+".constraints")
+		if err := os.WriteFile(held, []byte(constraints(r.provided)), 0o600); err != nil {
+			return "", fmt.Errorf("prepare the pins for %s: %w", platform, err)
+		}
+		args = append(args, "--constraints", held)
+	}
+	result, err := command.Run(ctx, command.Command{
+		Program: r.UV, Args: append(args, "--", in), Env: r.IndexEnv, Dir: r.Dir,
+		Timeout: 10 * time.Minute, Secrets: r.Secrets, Line: r.Line,
+	})
+	return string(result.Stderr), err
+}
+
+// preferences returns a lock of the versions to keep where the pins allow it:
+// those of the previous lock, and those that another platform got, so that
+// platforms differ only where they must.
+func (r *resolver) preferences(platform string) *Lock {
+	l := &Lock{Path: r.Path, Platforms: []string{platform}, RequiresPython: "==" + r.Python + ".*"}
+	have := map[string]bool{}
+	add := func(packages []Package) {
+		for _, p := range packages {
+			if !have[p.Name] {
+				have[p.Name] = true
+				l.Packages = append(l.Packages, Package{Name: p.Name, Version: p.Version, Wheels: p.Wheels})
+			}
+		}
+	}
+	if r.Previous != nil && !r.Upgrade {
+		for _, p := range r.Previous.Packages {
+			if p.needs(platform) {
+				add([]Package{p})
+			}
+		}
+	}
+	for _, other := range r.resolved {
+		add(other.packages)
+	}
+	return l
+}
+
+// merge brings the platforms together: one package for each name and version.
+func (r *resolver) merge() []Package {
+	byKey := map[string]*Package{}
+	for _, one := range r.resolved {
+		for _, p := range one.packages {
+			key := p.Name + "==" + p.Version
+			m, ok := byKey[key]
+			if !ok {
+				m = &Package{Name: p.Name, Version: p.Version}
+				byKey[key] = m
+			}
+			m.Platforms = append(m.Platforms, one.platform)
+			for _, w := range p.Wheels {
+				i := slices.IndexFunc(m.Wheels, func(o Wheel) bool { return o.File == w.File })
+				if i < 0 {
+					m.Wheels = append(m.Wheels, w)
+					continue
+				}
+				m.Wheels[i].Platforms = append(m.Wheels[i].Platforms, one.platform)
+			}
+		}
+	}
+	packages := make([]Package, 0, len(byKey))
+	for _, p := range byKey {
+		if len(p.Platforms) == len(r.resolved) {
+			p.Platforms = nil
+		}
+		slices.SortFunc(p.Wheels, func(a, b Wheel) int { return strings.Compare(a.File, b.File) })
+		packages = append(packages, *p)
+	}
+	slices.SortFunc(packages, comparePackages)
+	return packages
+}
+
+var (
+	noVersion = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`there is no version of ([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([0-9A-Za-z.!+_-]*[0-9A-Za-z])`)
+	})
+	notFound = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`([A-Za-z0-9._-]+) was not found in (?:the package registry|the provided package locations|the cache)`)
+	})
+	noWheel = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([0-9A-Za-z.!+_-]*[0-9A-Za-z]) has no (?:usable )?wheels`)
+	})
+	secret = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`://[^/@\s]+@`) })
+)
+
+// explain says what uv's failure means for the one who wrote the pins.
+func (r *resolver) explain(ctx context.Context, platform, output string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("resolve %s for %s: %w", r.Path, platform, context.Cause(ctx))
+	}
+	text := complaint(output)
+	flat := strings.Join(strings.Fields(text), " ")
+	for _, reason := range []struct {
+		expr *regexp.Regexp
+		what string
+	}{{noVersion(), "does not exist"}, {noWheel(), "has no wheel for " + platform + " and Python " + r.Python}, {notFound(), "is not in the index"}} {
+		m := reason.expr.FindStringSubmatch(flat)
+		if m == nil {
+			continue
+		}
+		if pin, ok := r.pin(m[1]); ok {
+			return r.wrongPin(ctx, platform, pin, reason.what)
+		}
+	}
+	if strings.Contains(text, "No solution found") {
+		return r.conflict(platform, text)
+	}
+	if _, ok := indexsay.Unreached(text); ok {
+		return &diag.Problem{
+			Code: "lock.index", Pos: diag.Pos{File: r.Path},
+			Summary: "the package index could not be reached", Found: text,
+			Hint: "check the network, or name a mirror in .reconcile/local.yaml or RECONCILE_INDEX_URL; `reconcile facts` shows what is used, under \"index\"",
+		}
+	}
+	return fmt.Errorf("resolve %s for %s with %s: %w\n%s", r.Path, platform, r.UV, err, text)
+}
+
+// complaint is what uv wrote, without its warnings and without secrets.
+func complaint(output string) string {
+	var lines []string
+	for line := range strings.Lines(secret().ReplaceAllString(output, "://***@")) {
+		if line = strings.TrimRight(line, "\r\n"); line != "" && !strings.HasPrefix(line, "warning:") {
+			lines = append(lines, strings.TrimPrefix(line, "error: "))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// pin returns the declared pin of a name.
+func (r *resolver) pin(name string) (Pin, bool) {
+	i := slices.IndexFunc(r.Pins, func(p Pin) bool { return pep.Normalize(p.Name) == pep.Normalize(name) })
+	if i < 0 {
+		return Pin{}, false
+	}
+	return r.Pins[i], true
+}
+
+// wrongPin is the Problem of a pin that cannot be had. It asks for the newest
+// version that could be, as the hint.
+func (r *resolver) wrongPin(ctx context.Context, platform string, pin Pin, what string) error {
+	p := &diag.Problem{
+		Code: "lock.pin", Pos: pin.Pos,
+		Summary: fmt.Sprintf("%s==%s %s", pin.Name, pin.Version, what),
+		Hint:    fmt.Sprintf("change the version of %s in the manifest", pin.Name),
+	}
+	newest, err := r.newest(ctx, platform, pin.Name)
+	if err != nil || newest == "" {
+		p.Found = "no version of " + pin.Name + " for " + platform + " and Python " + r.Python
+		p.Hint = "check the spelling of the name, and whether the index of this machine has it"
+		return p
+	}
+	p.Found = fmt.Sprintf("%s %s is the newest for %s and Python %s", pin.Name, newest, platform, r.Python)
+	p.Hint = fmt.Sprintf("pin %s==%s, or another version that exists", pin.Name, newest)
+	return p
+}
+
+// newest returns the newest version of a package that a platform could install
+// on its own.
+func (r *resolver) newest(ctx context.Context, platform, name string) (string, error) {
+	out := filepath.Join(r.Dir, "pylock.newest.toml")
+	if err := os.Remove(out); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("clear %s: %w", out, err)
+	}
+	if _, err := r.compile(ctx, platform, name+"\n", out); err != nil {
+		return "", err
+	}
+	data, err := os.ReadFile(out)
+	if err != nil {
+		return "", fmt.Errorf("read what uv resolved: %w", err)
+	}
+	packages, err := r.parse(data, platform)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range packages {
+		if p.Name == pep.Normalize(name) {
+			return p.Version, nil
+		}
+	}
+	return "", nil
+}
+
+// conflict is the Problem of pins that exclude each other; its place is the
+// first pin that uv's explanation names.
+func (r *resolver) conflict(platform, text string) error {
+	p := &diag.Problem{
+		Code: "lock.conflict", Summary: "the pins cannot be installed together on " + platform,
+		Found: strings.TrimSpace(strings.TrimPrefix(text, "No solution found when resolving dependencies\n")),
+		Hint:  "change one of the versions named above",
+	}
+	for _, pin := range r.Pins {
+		if strings.Contains(text, "require "+pep.Normalize(pin.Name)+"==") || strings.Contains(text, pep.Normalize(pin.Name)+"=="+pin.Version) {
+			p.Pos = pin.Pos
+			break
+		}
+	}
+	return p
+}

@@ -1,0 +1,176 @@
+package lock
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/rattler"
+)
+
+// played is a resolver whose interpreter is a script of sh that plays py-rattler. It
+// is called as python is: -I -B SCRIPT REQUEST.
+func played(t *testing.T, script string) *resolver {
+	t.Helper()
+	dir := t.TempDir()
+	program := filepath.Join(dir, "python3.10")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	work := filepath.Join(dir, "work")
+	if err := os.Mkdir(work, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return &resolver{Request: Request{
+		Path: "locks/test.toml", Python: "3.10", Interpreter: program, Dir: work,
+		Secrets: []string{"hunter2"},
+		Conda: &CondaRequest{
+			Channels: []string{"conda-forge", "file:///srv/channel"}, Specs: []string{"pip ==24.2", "python 3.10.*"},
+			Wheel: "/tools/py_rattler.whl", Cache: filepath.Join(dir, "cache"), Env: []string{"RECONCILE_CONDA_ALIAS=https://ann:hunter2@mirror.example"}, Pos: diag.Pos{File: "manifest.yaml", Line: 7, Col: 3},
+		},
+	}}
+}
+
+// answer is what a script prints that solved: one package, changed.
+func answer(change func(*rattler.Package)) string {
+	p := rattler.Package{
+		Name: "python", Version: "3.10.13", Build: "h0_0_cpython", Channel: "conda-forge", Subdir: "linux-64", File: "python-3.10.13-h0_0_cpython.conda",
+		SHA256: strings.Repeat("ab", 32), Depends: []string{}, Constrains: []string{},
+	}
+	if change != nil {
+		change(&p)
+	}
+	b, err := json.Marshal([]rattler.Package{p})
+	if err != nil {
+		panic(err)
+	}
+	return "cat <<'END'\nsome line of the library\n\x1ereconcile-rattler " + string(b) + "\nEND\n"
+}
+
+func TestSolve(t *testing.T) {
+	asked := filepath.Join(t.TempDir(), "request")
+	r := played(t, `[ "$1 $2" = "-I -B" ] || exit 9; cp "$4" `+asked+"\n"+answer(nil))
+	list, err := r.solve(t.Context(), "linux-x86_64")
+	if err != nil || len(list) != 1 || list[0].Name != "python" || list[0].Build != "h0_0_cpython" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	text, err := os.ReadFile(asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var request rattler.Request
+	if err := json.Unmarshal(text, &request); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(request.Specs, r.Conda.Specs) || request.Subdir != "linux-64" || !slices.Equal(request.Channels, r.Conda.Channels) || len(request.Virtual) != 3 || request.Prefix != "" {
+		t.Errorf("asked for %+v", request)
+	}
+	if strings.Contains(string(text), "hunter2") {
+		t.Error("a secret is in the request")
+	}
+}
+
+// TestSolveRefuses lets py-rattler end in every way that it has.
+func TestSolveRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		name, script, code, summary, found string
+	}{
+		{"no solution", `cat >&2 <<'END'
+SolverError: Cannot solve the request because of: The following packages are incompatible
+└─ pip ==24.2 cannot be installed because there are no viable options
+END
+exit 1`, "lock.conda", "pip ==24.2, python 3.10.* cannot be had together for linux-x86_64 from conda-forge, file:///srv/channel", "Cannot solve the request because of"},
+		{"a version that is none", `echo "InvalidMatchSpecError: missing range specifier for '3.10.1'" >&2; exit 1`, "lock.conda", "does not take what is asked of conda: pip ==24.2, python 3.10.*", "missing range specifier"},
+		{"a channel that is not there", `echo 'FetchRepoDataError: the repodata could not be found' >&2; exit 1`, "lock.channel", "a channel could not be read: conda-forge, file:///srv/channel", "could not be found"},
+		{"no network", `echo 'GatewayError: error sending request for url (https://ann:hunter2@mirror.example/conda-forge/linux-64/repodata.json)' >&2; exit 1`, "lock.channel", "a channel could not be read", "***"},
+		{"no such host", `printf 'X: error sending request\n  Caused by: dns error\n' >&2; exit 1`, "lock.channel", "a channel could not be read", "dns error"},
+		{"a file of another package", answer(func(p *rattler.Package) { p.File = "../evil-1-0.conda" }), "lock.conda", "a channel offers what cannot be locked for linux-x86_64", "is not that of python"},
+		{"a name that is an option", answer(func(p *rattler.Package) { p.Name = "--prefix" }), "lock.conda", "a channel offers what cannot be locked", "no proper name"},
+		{"a build with a blank", answer(func(p *rattler.Package) { p.Build = "0 x" }), "lock.conda", "a channel offers what cannot be locked", "no proper version or build"},
+		{"no digest", answer(func(p *rattler.Package) { p.SHA256 = "" }), "lock.conda", "a channel offers what cannot be locked", "no proper sha256"},
+		{"of another platform", answer(func(p *rattler.Package) { p.Subdir = "osx-arm64" }), "lock.conda", "a channel offers what cannot be locked", "does not install"},
+		{"distributions elsewhere", answer(func(p *rattler.Package) { p.SitePackages = "../../x" }), "lock.conda", "a channel offers what cannot be locked", "site-packages"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := played(t, tt.script).solve(t.Context(), "linux-x86_64")
+			p, ok := errors.AsType[*diag.Problem](err)
+			if !ok || p.Code != tt.code || p.Pos.String() != "manifest.yaml:7:3" || !strings.Contains(p.Summary, tt.summary) || !strings.Contains(p.Found, tt.found) || p.Hint == "" {
+				t.Errorf("got %v", err)
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("a secret is shown: %v", err)
+			}
+		})
+	}
+}
+
+// TestSolveBreaks is what no manifest can mend: an error, with what was being done.
+func TestSolveBreaks(t *testing.T) {
+	for _, tt := range []struct{ name, script, says string }{
+		{"no answer", "true", "without an answer"},
+		{"half an answer", `printf '\036reconcile-rattler [{"name": "python"'`, "read the answer of py-rattler"},
+		{"an answer of another sort", `printf '\036reconcile-rattler {"installed": 3}\n'`, "read the answer of py-rattler"},
+		{"the wheel is another", `echo '/tools/py_rattler.whl is not the wheel that is pinned: sha256 00, not 11' >&2; exit 1`, "is not the wheel that is pinned"},
+		{"it dies", "kill -9 $$", "killed"},
+		{"a flood", "yes flood | head -c 40000000; true", "without an answer"},
+		{"a flood of errors", "yes flood | head -c 40000000 >&2; exit 1", "flood"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := played(t, tt.script).solve(t.Context(), "linux-x86_64")
+			if _, is := errors.AsType[*diag.Problem](err); err == nil || is || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "solve locks/test.toml for linux-x86_64") {
+				t.Fatalf("got %v, want one that holds %q", err, tt.says)
+			}
+			if len(err.Error()) > 64<<10 {
+				t.Errorf("a message of %d bytes", len(err.Error()))
+			}
+		})
+	}
+	// After a flood the answer is still found.
+	if list, err := played(t, "yes flood | head -c 40000000\n"+answer(nil)).solve(t.Context(), "linux-x86_64"); err != nil || len(list) != 1 {
+		t.Errorf("behind a flood: %v, %v", list, err)
+	}
+}
+
+func TestSolveStops(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := played(t, "sleep 60 & sleep 60").solve(ctx, "linux-x86_64")
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 20*time.Second {
+		t.Errorf("%v after %s", err, time.Since(start))
+	}
+}
+
+func TestProvided(t *testing.T) {
+	got := provided([]rattler.Package{
+		{Name: "python", Version: "3.10.13", Depends: []string{"zlib >=1.2"}},
+		{Name: "pip", Version: "24.2", Noarch: "python"},
+		{Name: "pytorch", Version: "2.5.1", Depends: []string{"python_abi 3.10.*", "python >=3.10,<3.11.0a0"}},
+		{Name: "msgpack-python", Version: "1.0.8", Depends: []string{"python"}},
+		{Name: "pyyaml", Version: "6.0.1", Depends: []string{"python>=3.6"}},
+		{Name: "ruamel.yaml", Version: "0.18.6", Depends: []string{"python >=3.10,<3.11.0a0"}},
+		{Name: "python_abi", Version: "3.10", Depends: []string{}},
+		{Name: "tzdata", Version: "2024a", Noarch: "generic"},
+		{Name: "cuda-nvcc", Version: "12.1.105", Depends: []string{"python_abi", "pythonic >=1"}},
+		{Name: "dated", Version: "not.a.version!", Noarch: "python"},
+	})
+	want := map[string]string{"pip": "24.2", "torch": "2.5.1", "msgpack": "1.0.8", "pyyaml": "6.0.1", "ruamel-yaml": "0.18.6"}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if text := constraints(map[string]string{"torch": "2.5.1", "pip": "24.2"}); text != "pip==24.2\ntorch==2.5.1\n" {
+		t.Errorf("constraints are %q", text)
+	}
+	left := withoutProvided([]Package{{Name: "torch"}, {Name: "Ruamel.YAML"}, {Name: "six"}}, want)
+	if len(left) != 1 || left[0].Name != "six" {
+		t.Errorf("left are %v", left)
+	}
+}

@@ -1,0 +1,144 @@
+package lock
+
+import (
+	"archive/zip"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
+)
+
+// tail is how much of the end of a wheel is read at once, in bytes: enough for
+// the directory of nearly every wheel.
+const tail = 128 << 10
+
+// unpacked fills in what the wheels take on disk, from the previous lock or by
+// reading the directory of each archive: the files, and as much bytecode as
+// there is Python source. It is a help for the disk check and no more, so a
+// wheel that cannot be read stays unknown.
+func (r *resolver) unpacked(ctx context.Context, l *Lock) {
+	known := map[facts.SHA256]int64{}
+	if r.Previous != nil {
+		for _, p := range r.Previous.Packages {
+			for _, w := range p.Wheels {
+				known[w.SHA256] = w.Unpacked
+			}
+		}
+	}
+	var g errgroup.Group
+	g.SetLimit(8)
+	for i := range l.Packages {
+		for n := range l.Packages[i].Wheels {
+			w := &l.Packages[i].Wheels[n]
+			if w.Unpacked = known[w.SHA256]; w.Unpacked > 0 {
+				continue
+			}
+			g.Go(func() error {
+				w.Unpacked, _ = r.measure(ctx, r.sources[w.File], w.Size)
+				return nil
+			})
+		}
+	}
+	_ = g.Wait() // the tasks return no error
+}
+
+// measure returns what one wheel takes on disk.
+func (r *resolver) measure(ctx context.Context, from source, size int64) (int64, error) {
+	if from.path != "" {
+		z, err := zip.OpenReader(from.path)
+		if err != nil {
+			return 0, fmt.Errorf("open %s: %w", from.path, err)
+		}
+		defer z.Close()
+		return installed(&z.Reader), nil
+	}
+	if r.Client == nil || size <= 0 || from.url == "" {
+		return 0, os.ErrNotExist
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	z, err := zip.NewReader(&remote{ctx: ctx, client: r.Client, url: from.url, size: size}, size)
+	if err != nil {
+		return 0, fmt.Errorf("read the directory of %s: %w", from.url, err)
+	}
+	return installed(z), nil
+}
+
+// installed adds up the files of an archive.
+func installed(z *zip.Reader) int64 {
+	var total uint64
+	for _, f := range z.File {
+		total += f.UncompressedSize64
+		if strings.HasSuffix(f.Name, ".py") {
+			total += f.UncompressedSize64
+		}
+	}
+	return int64(min(total, 1<<50))
+}
+
+// A remote reads ranges of a file behind an address. It is used by one
+// goroutine.
+type remote struct {
+	ctx    context.Context
+	client *http.Client
+	url    string
+	size   int64
+	start  int64 // of what is held
+	held   []byte
+}
+
+// ReadAt reads from the end of the file that it holds, or fetches more.
+func (r *remote) ReadAt(b []byte, off int64) (int, error) {
+	if off < 0 || off >= r.size {
+		return 0, io.EOF
+	}
+	end := min(off+int64(len(b)), r.size)
+	if r.held == nil || off < r.start {
+		if err := r.fetch(min(off, max(0, r.size-tail))); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(b, r.held[off-r.start:end-r.start])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// fetch gets everything from start to the end of the file. The directory of an
+// archive is read from front to back, so what lies behind it was needed too.
+func (r *remote) fetch(start int64) error {
+	const most = 16 << 20
+	if r.size-start > most {
+		return fmt.Errorf("the directory of %s is larger than %d bytes", r.url, most)
+	}
+	req, err := http.NewRequestWithContext(r.ctx, http.MethodGet, r.url, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", start, r.size-1))
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusPartialContent && (resp.StatusCode != http.StatusOK || start != 0) {
+		return fmt.Errorf("get a range of %s: %s", r.url, resp.Status)
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, r.size-start))
+	if err != nil {
+		return err
+	}
+	if int64(len(data)) != r.size-start {
+		return fmt.Errorf("get a range of %s: %d bytes, not %d", r.url, len(data), r.size-start)
+	}
+	r.start, r.held = start, data
+	return nil
+}

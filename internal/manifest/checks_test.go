@@ -1,0 +1,106 @@
+package manifest_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/manifest"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// trained is the lock of an environment with torch.
+func trained() []byte {
+	locked := lock.Lock{
+		RequiresPython: ">=3.10,<3.11", Platforms: []string{"linux-x86_64"},
+		Requests: []string{"torch==2.1.2"},
+		Packages: []lock.Package{
+			{Name: "nvidia-cuda-runtime-cu12", Version: "12.1.105", Wheels: []lock.Wheel{{File: "nvidia_cuda_runtime_cu12-12.1.105-py3-none-manylinux1_x86_64.whl", Size: 1}}},
+			{Name: "torch", Version: "2.1.2", Wheels: []lock.Wheel{{File: "torch-2.1.2-cp310-cp310-manylinux1_x86_64.whl", Size: 1}}},
+		},
+	}
+	for i := range locked.Packages {
+		locked.Packages[i].Wheels[0].SHA256[0] = 1
+	}
+	return locked.Encode()
+}
+
+// TestRequirements holds which checks an environment brings, with what in them, and
+// that they stand before all that is changed.
+func TestRequirements(t *testing.T) {
+	const env = `directories: {models: {path: models}}
+models: [{repo: meta-llama/Llama-3.1-8B-Instruct, revision: 0e9e39f249a16976918f6564b8830bc894c89659}]
+environments:
+  train:
+    {type: venv, python: "3.10", path: .venv, lock: l.toml, platforms: [linux-x86_64], installer: pip, match: {gpu: nvidia}, packages: [{name: torch, version: 2.1.2}], ASKED}
+`
+	const packages = `"packages":[{"name":"nvidia-cuda-runtime-cu12","version":"12.1.105"},{"name":"torch","version":"2.1.2"}],"models":["meta-llama/Llama-3.1-8B-Instruct"]`
+	for _, c := range []struct{ name, asked, want string }{
+		{"nothing", `protect: false`, ``},
+		{"imports alone", `prove: {imports: [torch]}`, ``},
+		{"a driver", `cuda: {minimum: 12.1}`, `cuda.train {"environment":"train","minimum":"12.1"}
+compat.train {"environment":"train",` + packages + `}`},
+		{"a driver, warned of", `cuda: {minimum: 12.1, severity: warn}, gpu: {}`, `cuda.train {"environment":"train","minimum":"12.1","severity":"warn"}
+gpu.train {"environment":"train","count":1}
+compat.train {"environment":"train",` + packages + `,"severity":"warn"}`},
+		{"GPUs", `gpu: {count: 2, memory: 24GB, by_model: {H100: 80GiB}, compute: 8.0}`, `gpu.train {"environment":"train","count":2,"memory":{"bytes":24000000000},"by_model":[{"model":"H100","memory":{"bytes":85899345920,"exact":true}}],"compute":"8.0"}
+compat.train {"environment":"train",` + packages + `}`},
+		{"proofs", `prove: {cuda: true, qlora: {quant_type: nf4, double_quant: true, compute_dtype: bfloat16}}`,
+			`compat.train {"environment":"train",` + packages + `,"bfloat16":true,"severity":"warn"}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := manifest.Load(fstest.MapFS{
+				"manifest.yaml": {Data: []byte(head + strings.Replace(env, "ASKED", c.asked, 1))},
+				"l.toml":        {Data: trained()},
+			}, "manifest.yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, r := range compile(t, m, gpu1) {
+				if r.Addr.Kind == "directory" || r.Addr.Kind == "model" {
+					continue
+				}
+				if _, ok := r.Spec.(resources.Requirement); !ok {
+					break
+				}
+				body, err := json.Marshal(r.Spec)
+				if err != nil || !r.Pos.IsValid() || len(r.DependsOn) > 0 {
+					t.Errorf("%s at %s after %v: %v", r.Addr, r.Pos, r.DependsOn, err)
+				}
+				got = append(got, r.Addr.String()+" "+string(body))
+			}
+			if s := strings.Join(got, "\n"); s != c.want {
+				t.Errorf("got\n%s\nwant\n%s", s, c.want)
+			}
+		})
+	}
+}
+
+// TestRequirementsOfHost holds that a machine can ask for less on purpose: a login
+// node builds the environment of the GPU machines.
+func TestRequirementsOfHost(t *testing.T) {
+	m := load(t, head+`hosts: {gpu1: {severity: warn}}
+environments:
+  a: {type: venv, python: "3.10", path: .venv, lock: l.toml, platforms: [linux-x86_64], installer: pip, packages: [], match: {gpu: nvidia}, cuda: {minimum: 12.1}, gpu: {}}
+`)
+	for _, r := range compile(t, m, gpu1)[:2] {
+		body, err := json.Marshal(r.Spec)
+		if err != nil || !strings.Contains(string(body), `"severity":"warn"`) {
+			t.Errorf("%s: %s, %v", r.Addr, body, err)
+		}
+	}
+}
+
+// TestRequirementsWithoutLock holds that what is not locked is not compared, and the
+// rest is checked.
+func TestRequirementsWithoutLock(t *testing.T) {
+	m := load(t, head+`environments:
+  a: {type: venv, python: "3.10", path: .venv, lock: l.toml, platforms: [linux-x86_64], installer: pip, packages: [], match: {gpu: nvidia}, cuda: {minimum: 12.1}}
+`)
+	if got := addresses(compile(t, m, gpu1)); got != "cuda.a python.3.10 venv.a" {
+		t.Errorf("without a lock: %s", got)
+	}
+}

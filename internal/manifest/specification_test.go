@@ -1,0 +1,159 @@
+package manifest_test
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/manifest"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+)
+
+// own is the manifest of this repository.
+func own(t *testing.T) *manifest.Manifest {
+	t.Helper()
+	m, err := manifest.Load(root, "manifest.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func environment(t *testing.T, m *manifest.Manifest, name string) *manifest.Environment {
+	t.Helper()
+	i := slices.IndexFunc(m.Environments, func(e *manifest.Environment) bool { return e.Name == name })
+	if i < 0 {
+		t.Fatalf("there is no environment %s", name)
+	}
+	return m.Environments[i]
+}
+
+// TestSpecifiedPackages holds the environments to what was asked for: the packages, the
+// least versions, and nothing of CUDA where data is cleaned.
+func TestSpecifiedPackages(t *testing.T) {
+	m := own(t)
+	for _, c := range []struct {
+		environment, kind string
+		least             map[string]string // by normalised name; "" for any version
+	}{
+		{"local", "venv", map[string]string{
+			"pandas": "", "beautifulsoup4": "", "trafilatura": "", "datasets": "", "datasketch": "",
+			"jsonlines": "", "nltk": "", "lingua-language-detector": "",
+		}},
+		{"remote", "conda", map[string]string{
+			"torch": "2.1", "transformers": "4.36", "peft": "0.7", "trl": "", "accelerate": "", "bitsandbytes": "0.41",
+		}},
+		{"remote-legacy", "conda", map[string]string{
+			"torch": "2.1", "transformers": "4.36", "peft": "0.7", "trl": "", "accelerate": "", "bitsandbytes": "0.41",
+		}},
+	} {
+		e := environment(t, m, c.environment)
+		if e.Type != c.kind || e.Python != "3.10" {
+			t.Errorf("%s is of type %s with Python %s", c.environment, e.Type, e.Python)
+		}
+		pinned := map[string]string{}
+		for _, p := range e.Packages {
+			pinned[pep.Normalize(p.Name)] = p.Version
+		}
+		for name, least := range c.least {
+			if version, ok := pinned[name]; !ok || !atLeast(t, version, least) {
+				t.Errorf("%s: %s is %q, at least %q was asked for", c.environment, name, version, least)
+			}
+		}
+	}
+
+	locked, problem, err := m.Locked(environment(t, m, "local"))
+	if err != nil || problem != nil {
+		t.Fatal(err, problem)
+	}
+	for _, platform := range []string{"macos-arm64", "linux-x86_64"} {
+		closure, err := locked.For(platform)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range closure {
+			if strings.HasPrefix(d.Name, "nvidia-") || d.Name == "torch" || strings.Contains(d.Name, "cuda") {
+				t.Errorf("local on %s brings %s", platform, d.Name)
+			}
+		}
+	}
+}
+
+// atLeast compares releases number by number; what follows the numbers does not count.
+func atLeast(t *testing.T, version, least string) bool {
+	if least == "" {
+		return version != ""
+	}
+	have, want := strings.Split(version, "."), strings.Split(least, ".")
+	for i := range want {
+		if i >= len(have) {
+			return false
+		}
+		h, err := strconv.Atoi(have[i])
+		w, err2 := strconv.Atoi(want[i])
+		if err != nil || err2 != nil {
+			t.Fatalf("%q, %q", version, least)
+		}
+		if h != w {
+			return h > w
+		}
+	}
+	return true
+}
+
+// TestSpecifiedDirectories holds the folders that were asked for, and that no environment
+// moves one of them: the structure is the same everywhere.
+func TestSpecifiedDirectories(t *testing.T) {
+	m := own(t)
+	for _, path := range []string{"data/raw", "data/processed", "data/synthetic", "models", "adapters", "scripts", "configs"} {
+		i := slices.IndexFunc(m.Directories, func(d manifest.Directory) bool { return d.Path == path })
+		if i < 0 || m.Directories[i].Purpose == "" {
+			t.Errorf("%s is not declared, or says no purpose", path)
+		}
+	}
+	for _, e := range m.Environments {
+		if len(e.Places) > 0 {
+			t.Errorf("environment %s moves directories", e.Name)
+		}
+	}
+}
+
+// TestSpecifiedStorage holds the limits and the breakdown that were asked for: 20 to
+// 30 GB, for one model.
+func TestSpecifiedStorage(t *testing.T) {
+	s := own(t).Storage
+	if s == nil || s.WarnBelow != 30e9 || s.FailBelow != 20e9 {
+		t.Fatalf("%+v", s)
+	}
+	low, high := int64(0), int64(0)
+	asked := map[string][2]int64{ // item, within which the budget lies
+		"raw data": {150e6, 300e6}, "processed JSONL": {500e6, 1e9}, "base model": {15e9, 17e9},
+		"checkpoints": {500e6, 2e9}, "buffer": {10e9, 15e9},
+	}
+	for _, b := range s.Budget {
+		within, ok := asked[b.Item]
+		if !ok || b.Low < within[0] || b.High > within[1] {
+			t.Errorf("%s: %d to %d bytes", b.Item, b.Low, b.High)
+		}
+		delete(asked, b.Item)
+		low, high = low+b.Low, high+b.High
+	}
+	if len(asked) > 0 || low < 20e9 || high > 40e9 {
+		t.Errorf("not in the budget: %v; in all %d to %d bytes", asked, low, high)
+	}
+}
+
+// TestModelsTravelNowhere holds that base models are downloaded by each machine: no entry
+// of sync brings them, nor a folder above them.
+func TestModelsTravelNowhere(t *testing.T) {
+	m := own(t)
+	if len(m.Sync) == 0 {
+		t.Fatal("nothing travels")
+	}
+	for _, s := range m.Sync {
+		if s.Path == "." || s.Path == "models" || strings.HasPrefix(s.Path, "models/") {
+			t.Errorf("sync entry %s brings %s", s.Name, s.Path)
+		}
+	}
+}

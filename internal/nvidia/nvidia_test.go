@@ -1,0 +1,210 @@
+package nvidia
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
+)
+
+// TestDriversRise checks the table: newer CUDA never needs an older driver, and
+// every version in it is one.
+func TestDriversRise(t *testing.T) {
+	for _, list := range [][]minimum{known().Toolkits, known().Lines} {
+		for i, m := range list {
+			if i == 0 {
+				continue
+			}
+			cuda, ok := Compare(list[i-1].CUDA, m.CUDA)
+			driver, ok2 := Compare(list[i-1].Driver, m.Driver)
+			if !ok || !ok2 || cuda >= 0 || driver >= 0 {
+				t.Errorf("%v does not rise to %v", list[i-1], m)
+			}
+		}
+	}
+	if got := Driver("12.1"); got != "530.30.02" {
+		t.Errorf("CUDA 12.1 needs driver %q", got)
+	}
+	if got := LineDriver("12.1"); got != "525.60.13" {
+		t.Errorf("CUDA 12 needs driver %q", got)
+	}
+	if got := Driver("12.7") + LineDriver("99.1"); got != "" {
+		t.Errorf("something is known of what does not exist: %q", got)
+	}
+}
+
+func TestRuns(t *testing.T) {
+	for _, c := range []struct {
+		offered, built string
+		runs, full     bool
+	}{
+		{"12.4", "12.1", true, true}, {"12.1", "12.1", true, true}, {"13.0", "12.1", true, true}, {"12.10", "12.9", true, true},
+		{"12.0", "12.1", true, false}, {"11.4", "12.1", false, false}, {"11.4", "11.8", true, false}, {"", "12.1", false, false},
+	} {
+		if runs, full := Runs(c.offered, c.built); runs != c.runs || full != c.full {
+			t.Errorf("CUDA %s runs what is built for %s: %v, in full %v", c.offered, c.built, runs, full)
+		}
+	}
+}
+
+var (
+	small = facts.Device{Index: 0, Name: "T4", UUID: "GPU-aaaa1111"}
+	large = facts.Device{Index: 1, Name: "H100", UUID: "GPU-aaaa2222"}
+	other = facts.Device{Index: 2, Name: "H100", UUID: "GPU-bbbb3333"}
+	sized = facts.Device{Index: 0, Name: "H100", UUID: "GPU-cccc4444", MIG: "enabled", Slices: []facts.Slice{
+		{Name: "3g.40gb", UUID: "MIG-1111"}, {Name: "1g.10gb", UUID: "MIG-2222"},
+	}}
+)
+
+// TestLook holds what CUDA_VISIBLE_DEVICES leaves.
+func TestLook(t *testing.T) {
+	mixed, same := []facts.Device{small, large, other}, []facts.Device{large, other}
+	cut := []facts.Device{sized, other}
+	for _, c := range []struct {
+		name, visible, order string
+		devices              []facts.Device
+		want                 string // names; "?" and the number visible if it is not known which
+	}{
+		{"a set of all", "0,1,2", "", mixed, "T4 H100 H100"},
+		{"an index in the order of the bus", "1", "PCI_BUS_ID", mixed, "H100"},
+		{"an index in CUDA's order", "1", "", mixed, "T4 H100 H100 ?1"},
+		{"an index among equals", "1", "", same, "H100"},
+		{"none", "", "", mixed, ""},
+		{"minus one", "-1", "", mixed, ""},
+		{"up to the first that is not there", "1,7,0", "PCI_BUS_ID", mixed, "H100"},
+		{"the first is not there", "7,0", "PCI_BUS_ID", mixed, ""},
+		{"a word", "all", "", mixed, ""},
+		{"twice the same", "0,0", "PCI_BUS_ID", mixed, ""},
+		{"twice the same in other words", "1,GPU-aaaa2,0", "PCI_BUS_ID", mixed, ""},
+		{"twice behind the end", "1,-1,1", "PCI_BUS_ID", mixed, "H100"},
+		{"a UUID", "GPU-aaaa1111", "", mixed, "T4"},
+		{"the beginning of one", "GPU-b, GPU-aaaa1", "", mixed, "H100 T4"},
+		{"the beginning of two", "GPU-aaaa", "", mixed, ""},
+		{"a slice", "MIG-1", "", cut, "H100 MIG 3g.40gb"},
+		{"an index of a whole that is cut", "0", "PCI_BUS_ID", cut, "H100 MIG 3g.40gb"},
+		{"all that there is", "0,1", "", cut, "H100 MIG 3g.40gb"},
+		{"a whole and then a slice", "GPU-bbbb,MIG-2", "", cut, "H100 MIG 1g.10gb"},
+		{"a whole beside one that is cut", "GPU-bbbb", "", cut, "H100"},
+		{"one of them", "1", "", cut, "H100 MIG 3g.40gb H100 MIG 1g.10gb H100 ?1"},
+		{"no driver", "0", "", nil, ""},
+	} {
+		v := Look(facts.Nvidia{Devices: c.devices, Visible: &c.visible, VisibleOrder: c.order})
+		var names []string
+		for _, u := range v.Units {
+			names = append(names, u.Name)
+		}
+		got := strings.Join(names, " ")
+		if v.Doubt() {
+			got += " ?" + string(rune('0'+v.Count))
+		}
+		if got != c.want || v.Setting != "CUDA_VISIBLE_DEVICES="+strconv.Quote(c.visible) {
+			t.Errorf("%s: %q shows %q, want %q", c.name, c.visible, got, c.want)
+		}
+	}
+	empty := sized
+	empty.Slices = nil
+	if v := Look(facts.Nvidia{Devices: []facts.Device{empty}}); len(v.Units) != 1 || v.Units[0].Problem != NoSlices {
+		t.Errorf("a GPU that is cut into nothing: %+v", v)
+	}
+}
+
+// TestWrongSettings holds what is said of a setting that CUDA stumbles over.
+func TestWrongSettings(t *testing.T) {
+	for set, want := range map[string]string{"0": "", "": "", "0,-1,9": "", "NoDevFiles": "", "0,7": `no GPU "7"`, "0,0": `"0" names a GPU for the second time`} {
+		if v := Look(facts.Nvidia{Devices: []facts.Device{small}, Visible: &set}); !strings.Contains(v.Wrong, want) || (v.Wrong == "") != (want == "") {
+			t.Errorf("%q: %q, want %q", set, v.Wrong, want)
+		}
+	}
+}
+
+// TestSlices holds how many slices one program sees, which is a matter of the driver.
+func TestSlices(t *testing.T) {
+	shared := facts.Device{Index: 1, Name: "A100", MIG: "enabled", Slices: []facts.Slice{{Name: "1c.3g.20gb"}, {Name: "2c.3g.20gb"}, {Name: "1g.5gb"}, {Name: "1g.5gb"}}}
+	for _, c := range []struct {
+		driver  string
+		devices []facts.Device
+		want    string
+		all     int
+	}{
+		{"550.54.15", []facts.Device{sized, other}, "H100 MIG 3g.40gb", 3},
+		{"550.54.15", []facts.Device{other, sized}, "H100 MIG 3g.40gb", 3},
+		{"", []facts.Device{sized}, "H100 MIG 3g.40gb", 2},
+		{"570.26", []facts.Device{sized, other}, "H100 MIG 3g.40gb H100 MIG 1g.10gb H100", 3},
+		{"580.65.06", []facts.Device{shared, other}, "A100 MIG 1c.3g.20gb A100 MIG 1g.5gb A100 MIG 1g.5gb H100", 5},
+		{"550.54.15", []facts.Device{small, other}, "T4 H100", 2},
+	} {
+		v := Look(facts.Nvidia{Driver: c.driver, Devices: c.devices})
+		var names []string
+		for _, u := range v.Units {
+			names = append(names, u.Name)
+		}
+		if got := strings.Join(names, " "); got != c.want || v.Count != len(names) || v.All != c.all || v.Named != c.all || (v.Note != "") != (v.Count < c.all) {
+			t.Errorf("driver %s: %+v, want %q", c.driver, v, c.want)
+		}
+	}
+}
+
+// FuzzLook holds that no setting shows what is not there.
+func FuzzLook(f *testing.F) {
+	for _, s := range []string{"", "0", "-1", "0,1", "GPU-", "MIG-1111", "GPU-a,0", "2147483648", "+1", " 1 "} {
+		f.Add(s, "PCI_BUS_ID")
+	}
+	f.Fuzz(func(t *testing.T, visible, order string) {
+		n := facts.Nvidia{Devices: []facts.Device{sized, small, large}}
+		all := everything(n.Devices)
+		n.Visible, n.VisibleOrder = &visible, order
+		v := Look(n)
+		if v.Count > len(v.Units) || len(v.Units) > len(all) {
+			t.Fatalf("%q shows %d of %d", visible, v.Count, len(all))
+		}
+		for _, u := range v.Units {
+			if !slices.Contains(all, u) {
+				t.Fatalf("%q shows %v", visible, u)
+			}
+		}
+	})
+}
+
+// TestBroken holds that each thing that can be wrong is named, with a remedy.
+func TestBroken(t *testing.T) {
+	for _, c := range []struct {
+		n             facts.Nvidia
+		summary, hint string
+	}{
+		{facts.Nvidia{State: facts.NoDriver}, "no NVIDIA driver", "(530.30.02 or newer)"},
+		{facts.Nvidia{State: facts.DriverBroken, Code: 18, Reason: "Driver/library version mismatch"}, "still loaded", "reboot"},
+		{facts.Nvidia{State: facts.DriverBroken, Reason: "Failed to initialize NVML: Driver/library version mismatch"}, "still loaded", "reboot"},
+		{facts.Nvidia{State: facts.DriverBroken, Code: 9, Reason: "Driver Not Loaded"}, "not loaded", "modprobe"},
+		{facts.Nvidia{State: facts.DriverBroken, Reason: "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver"}, "not loaded", "modprobe"},
+		{facts.Nvidia{State: facts.DriverBroken, Code: 12, Reason: "NVML Shared Library Not Found"}, "library", "install"},
+		{facts.Nvidia{State: facts.DriverBroken, Code: 4, Reason: "Insufficient Permissions"}, "this user", "group"},
+		{facts.Nvidia{State: facts.DriverBroken, Code: 17, Reason: "blocked"}, "keeps this process", "--gpus"},
+		{facts.Nvidia{State: facts.DriverBroken, Code: 15, Reason: "GPU is lost"}, "bus", "reboot"},
+		{facts.Nvidia{State: facts.DriverBroken, Code: 16, Reason: "GPU requires reset"}, "has to be reset", "--gpu-reset"},
+		{facts.Nvidia{State: facts.DriverBroken}, "no reason given", "nvidia-smi"},
+		{facts.Nvidia{}, "no reason given", "nvidia-smi"},
+	} {
+		b := Broken(c.n, "530.30.02")
+		if b == nil || !strings.Contains(b.Summary, c.summary) || !strings.Contains(b.Hint, c.hint) || !strings.Contains(b.Summary, c.n.Reason) {
+			t.Errorf("%+v: %+v", c.n, b)
+		}
+	}
+	if b := Broken(facts.Nvidia{State: facts.DriverOK}, ""); b != nil {
+		t.Errorf("nothing is wrong, and yet: %+v", b)
+	}
+}
+
+// TestUnusable holds that only a libcuda that is lacking makes CUDA unusable: what is
+// not told is not known, whatever words the reason has.
+func TestUnusable(t *testing.T) {
+	for _, n := range []facts.Nvidia{{CUDA: "12.4", NoLibcuda: true}, {CUDAReason: "nvidia-smi did not ask libcuda"}, {}} {
+		if u := Unusable(n); u != nil {
+			t.Errorf("%+v: %+v", n, u)
+		}
+	}
+	if u := Unusable(facts.Nvidia{NoLibcuda: true}); u == nil || !strings.Contains(u.Hint, "compute,utility") {
+		t.Errorf("without libcuda: %+v", u)
+	}
+}

@@ -1,0 +1,183 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/golden"
+	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// graphs are the ways in which a graph is written.
+var graphs = map[string]func(io.Writer, *report.Graph) error{
+	"dot": report.GraphDOT, "mmd": report.GraphMermaid, "svg": report.GraphSVG, "json": report.GraphJSON,
+}
+
+// tangled is some thirty resources that wait for each other, as a large manifest has.
+func tangled(t *testing.T) *report.Graph {
+	t.Helper()
+	var list []resources.Resource
+	plan := &planner.Plan{}
+	addr := func(i int) resources.Addr {
+		return resources.Addr{Kind: "directory", Name: fmt.Sprintf("part_%02d", i)}
+	}
+	actions := []resources.Action{resources.None, resources.Create, resources.Update, resources.Replace, resources.Blocked, resources.Defer}
+	for i := range 30 {
+		r := res("directory", addr(i).Name, facts.PathKey(fmt.Sprintf("part-%02d", i)))
+		for _, before := range []int{i / 2, i - 7, i - 1 - i%5} {
+			if before >= 0 && before < i && i < 26 {
+				r.DependsOn = append(r.DependsOn, addr(before))
+			}
+		}
+		list = append(list, *r)
+		plan.Items = append(plan.Items, planner.Item{Resource: r, Change: resources.Change{Action: actions[i%len(actions)]}})
+	}
+	plan.Items = append(plan.Items, planner.Item{Resource: res("file", "old", facts.PathKey("old")), Change: resources.Change{Action: resources.Delete}})
+	g, err := report.GraphOf(report.Machine{Plan: plan, Resources: list})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestGraph(t *testing.T) {
+	g := tangled(t)
+	for name, write := range graphs {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := write(&b, g); err != nil {
+				t.Fatal(err)
+			}
+			golden.Check(t, "testdata/graph."+name, b.Bytes())
+		})
+	}
+}
+
+// TestGraphOfHostileNames holds that a name is a name in every language.
+func TestGraphOfHostileNames(t *testing.T) {
+	for _, name := range []string{hostile, markup, `"]; n0 -> n1; n9 ["`, `\N\"`, "]]></text>", "`**a**`", "&amp;"} {
+		g := &report.Graph{Nodes: []report.GraphNode{{Addr: resources.Addr{Kind: "file", Name: name}, Owns: name, Action: resources.Create}, {Addr: resources.Addr{Kind: "file", Name: "b"}}}, Edges: []report.GraphEdge{{From: 0, To: 1}}}
+		for format, write := range graphs {
+			var b bytes.Buffer
+			if err := write(&b, g); err != nil {
+				t.Fatal(err)
+			}
+			text := b.String()
+			if steers(text) {
+				t.Errorf("%s of %q acts on a terminal: %q", format, name, text)
+			}
+			switch format {
+			case "svg":
+				checkXML(t, text)
+			case "dot":
+				checkDOT(t, text)
+			case "mmd":
+				if n := strings.Count(text, `"`); n != 4 || strings.ContainsAny(text, "`<>&") && strings.Count(text, ">") != 1 {
+					t.Errorf("a name is more than a name in\n%s", text)
+				}
+			}
+		}
+	}
+}
+
+// checkXML reads a drawing to its end.
+func checkXML(t *testing.T, text string) {
+	t.Helper()
+	names := map[string]int{}
+	for d := xml.NewDecoder(strings.NewReader(text)); ; {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Errorf("%v in\n%s", err, text)
+			return
+		}
+		if e, ok := token.(xml.StartElement); ok {
+			names[e.Name.Local]++
+		}
+	}
+	if names["text"] != 2 || names["rect"] != 2 || names["img"]+names["script"] != 0 {
+		t.Errorf("elements %v", names)
+	}
+}
+
+// checkDOT counts what stands outside of quotes, and asks dot where it is installed.
+func checkDOT(t *testing.T, text string) {
+	t.Helper()
+	quoted, arrows := false, 0
+	for i := 0; i < len(text); i++ {
+		switch {
+		case quoted && text[i] == '\\':
+			i++
+		case text[i] == '"':
+			quoted = !quoted
+		case !quoted && strings.HasPrefix(text[i:], "->"):
+			arrows++
+		}
+	}
+	if quoted || arrows != 1 {
+		t.Errorf("%d arrows outside of quotes in\n%s", arrows, text)
+	}
+	if dot, err := exec.LookPath("dot"); err == nil {
+		cmd := exec.Command(dot, "-Tcanon")
+		cmd.Stdin = strings.NewReader(text)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("dot: %v\n%s", err, out)
+		}
+	}
+}
+
+func TestGraphTooLargeToDraw(t *testing.T) {
+	g := &report.Graph{Nodes: make([]report.GraphNode, 301)}
+	var p *diag.Problem
+	if err := report.GraphSVG(io.Discard, g); !errors.As(err, &p) || p.Code != "graph.too-large" {
+		t.Errorf("got %v", err)
+	}
+	if err := report.GraphDOT(io.Discard, g); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestGraphInABrowser opens a drawing that stands alone.
+func TestGraphInABrowser(t *testing.T) {
+	b := newBrowser(t)
+	photos := os.Getenv("RECONCILE_PHOTOS")
+	if photos == "" {
+		photos = t.TempDir()
+	}
+	file := filepath.Join(t.TempDir(), "graph.svg")
+	var drawing bytes.Buffer
+	if err := report.GraphSVG(&drawing, tangled(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, drawing.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		b.show(1100, "screen", scheme)
+		b.open("file://" + file)
+		var outside int
+		b.eval(`() => [...document.querySelectorAll("g")].filter(g => {
+			const box = g.querySelector("rect").getBBox(), text = g.querySelector("text").getBBox();
+			return text.x + text.width > box.x + box.width;
+		}).length`, &outside)
+		if outside > 0 {
+			t.Errorf("%s: %d texts are wider than their boxes", scheme, outside)
+		}
+		b.photograph(filepath.Join(photos, "graph-"+scheme+".png"))
+		checkQuiet(t, b, scheme, "file://"+file)
+	}
+}

@@ -1,0 +1,366 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/apply"
+	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/plural"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+const (
+	// heartbeat is how often a reader without a terminal hears that work goes on.
+	heartbeat = 10 * time.Second
+	// redraw is how often the live line of a terminal changes by itself, flicker
+	// how long it stands at least.
+	redraw  = time.Second
+	flicker = 100 * time.Millisecond
+	// manyItems is how many items still get lines of their own, whatever they do.
+	manyItems = 100
+	// slow is what makes an item of many worth a line.
+	slow = time.Second
+)
+
+// Progress returns a function for apply.Options.Events that tells a person what
+// happens: a line where a change and each of its longer steps begin, one where it
+// ends with the time it took. In between a terminal has one live line with bytes,
+// rate and time left; elsewhere a line says every ten seconds what goes on. Of
+// very many changes the quick ones are counted.
+//
+// Its clock runs from the first event to the one that says that apply finished.
+func Progress(w io.Writer, o Options) func(apply.Event) {
+	v := &progress{w: w, o: o, running: map[resources.Addr]*activity{}}
+	return v.event
+}
+
+// progress is one apply as it is watched.
+type progress struct {
+	mu sync.Mutex
+	w  io.Writer
+	o  Options
+
+	text    func() string // says what goes on, in the place of what runs of an apply; nil for an apply
+	total   int           // changes
+	ended   int
+	counted int // ended without a line
+	running map[resources.Addr]*activity
+	order   []resources.Addr // of running, the one that began first at the front
+	live    int              // columns of the live line that stands there now
+	drawn   time.Time        // when it was last drawn
+
+	stop chan struct{}
+	done chan struct{}
+}
+
+// activity is one item at work.
+type activity struct {
+	since time.Time
+	step  string // word of the step
+	text  string // what it works on
+	from  time.Time
+	bytes int64
+	total int64
+}
+
+func (v *progress) event(e apply.Event) {
+	v.mu.Lock()
+	switch e.Kind {
+	case apply.PlanStarted:
+		v.total = int(e.Total)
+		v.startClock()
+	case apply.ItemStarted:
+		v.begin(e)
+	case apply.StepStarted:
+		v.step(e)
+	case apply.Progress:
+		v.moved(e)
+	case apply.Log:
+		if v.o.Verbose {
+			v.say(plain, e.Addr, "| ", e.Text)
+		}
+	case apply.Note:
+		v.say(plain, e.Addr, "note: ", e.Text)
+	case apply.ItemDone, apply.ItemFailed, apply.ItemSkipped, apply.ItemStopped:
+		v.end(e)
+	}
+	v.draw()
+	v.mu.Unlock()
+	if e.Kind == apply.Finished {
+		v.stopClock()
+	}
+}
+
+// startClock starts what speaks between events. It ends with stopClock.
+func (v *progress) startClock() {
+	if v.stop != nil {
+		return
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	v.stop, v.done = stop, done
+	every := heartbeat
+	if v.isLive() {
+		every = redraw
+	}
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-ticker.C:
+				v.tick()
+			}
+		}
+	}()
+}
+
+func (v *progress) stopClock() {
+	if v.stop != nil {
+		close(v.stop)
+		<-v.done
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.stop = nil
+	v.erase()
+	if v.counted > 0 {
+		v.print("%s more, each in less than a second", plural.Count(v.counted, "change"))
+	}
+}
+
+// tick says that work goes on.
+func (v *progress) tick() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.isLive() {
+		v.draw()
+		return
+	}
+	if text := v.now(); text != "" {
+		v.print("still working: %s", text)
+	}
+}
+
+func (v *progress) isMany() bool { return v.total > manyItems }
+
+func (v *progress) begin(e apply.Event) {
+	now := time.Now()
+	v.running[e.Addr] = &activity{since: now, from: now}
+	v.order = append(v.order, e.Addr)
+}
+
+func (v *progress) step(e apply.Event) {
+	a := v.running[e.Addr]
+	if a == nil {
+		v.begin(e)
+		a = v.running[e.Addr]
+	}
+	a.step, a.text, a.from, a.bytes, a.total = e.Step, e.Text, time.Now(), 0, 0
+	if isLong(e.Step) {
+		v.say(plain, e.Addr, strings.ReplaceAll(e.Step, "_", " ")+" ", e.Text)
+	}
+}
+
+// isLong reports whether a step may take long enough to be announced.
+func isLong(step string) bool {
+	switch step {
+	case "fetch", "run", "reuse", "compile", "prove", "seal", "switch":
+		return true
+	}
+	return false
+}
+
+func (v *progress) moved(e apply.Event) {
+	if a := v.running[e.Addr]; a != nil {
+		a.bytes, a.total = e.Bytes, e.Total
+	}
+}
+
+func (v *progress) end(e apply.Event) {
+	a := v.running[e.Addr]
+	delete(v.running, e.Addr)
+	switch i := slices.Index(v.order, e.Addr); {
+	case i == 0:
+		v.order = v.order[1:] // as a rule: in groups of thousands, moving the rest would cost
+	case i > 0:
+		v.order = slices.Delete(v.order, i, i+1)
+	}
+	check := e.Action == resources.None || e.Action == resources.Blocked
+	if e.Outcome == apply.Unchanged && check {
+		return // it holds: the plan said so
+	}
+	if !check {
+		v.ended++
+	}
+	quick := e.Kind == apply.ItemDone && e.Elapsed < slow && (a == nil || !isLong(a.step))
+	if v.isMany() && quick {
+		v.counted++
+		return
+	}
+	text, c := ending(e)
+	if v.total > 0 && !check {
+		text += fmt.Sprintf(" (%d of %d)", v.ended, v.total)
+	}
+	v.say(c, e.Addr, "", text)
+}
+
+// ending says how an item ended, after how long, and why if it was not done.
+func ending(e apply.Event) (string, color) {
+	text, c, link := past(e.Action), green, " in "
+	switch e.Outcome {
+	case apply.Failed:
+		text, c, link = "failed", red, " after "
+	case apply.Skipped:
+		text, c = "skipped", yellow
+	case apply.Interrupted:
+		text, c, link = "interrupted", yellow, " after "
+	case apply.Unchanged:
+		text = "already as it should be"
+	}
+	if e.Elapsed > 0 && e.Outcome != apply.Unchanged {
+		text += link + duration(e.Elapsed)
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Summary
+	}
+	return text, c
+}
+
+// past is the action in the past tense.
+func past(a resources.Action) string {
+	switch a {
+	case resources.Create:
+		return "created"
+	case resources.Update:
+		return "updated"
+	case resources.Replace:
+		return "replaced"
+	case resources.Delete:
+		return "deleted"
+	}
+	return "done"
+}
+
+// now is one line about what is at work: an item that moves bytes, else the one
+// that began first.
+func (v *progress) now() string {
+	if v.text != nil {
+		return v.text()
+	}
+	if len(v.order) == 0 {
+		return ""
+	}
+	addr := v.order[0]
+	for _, other := range v.order {
+		if v.running[other].bytes > 0 {
+			addr = other
+			break
+		}
+	}
+	a := v.running[addr]
+	text := Escape(addr.String())
+	if a.step != "" {
+		text += ", " + strings.ReplaceAll(a.step, "_", " ")
+	}
+	if a.bytes > 0 {
+		text += ", " + a.speed(time.Now())
+	} else {
+		text += ", " + duration(time.Since(a.since))
+	}
+	if n := len(v.order) - 1; n > 0 {
+		text += fmt.Sprintf(", and %d more", n)
+	}
+	return fmt.Sprintf("%s (%d of %d done)", text, v.ended, v.total)
+}
+
+// speed is such as "12 MB of 30 MB (40 %), 5.1 MB/s, 4 s left".
+func (a *activity) speed(now time.Time) string {
+	text := bytesize.Format(a.bytes)
+	if a.total > 0 {
+		text += fmt.Sprintf(" of %s (%d %%)", bytesize.Format(a.total), int(100*float64(a.bytes)/float64(a.total)))
+	}
+	took := now.Sub(a.from).Seconds()
+	if took < 1 {
+		return text
+	}
+	rate := float64(a.bytes) / took
+	text += ", " + bytesize.Format(int64(rate)) + "/s"
+	if left := a.total - a.bytes; left > 0 {
+		text += ", " + duration(time.Duration(float64(left)/rate*float64(time.Second))) + " left"
+	}
+	return text
+}
+
+// say prints a line about one item.
+func (v *progress) say(c color, addr resources.Addr, label, text string) {
+	p := page{o: v.o}
+	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
+		v.print("%s: %s", Escape(addr.String()), p.paint(c, Escape(label+line)))
+	}
+}
+
+// print puts one line above the live one. The words must be escaped.
+func (v *progress) print(format string, args ...any) {
+	v.erase()
+	// Nobody can be told that progress cannot be told; apply goes on.
+	_, _ = io.WriteString(v.w, v.o.spelled(fmt.Sprintf(format, args...)+"\n"))
+}
+
+func (v *progress) isLive() bool { return v.o.Terminal && v.o.Width >= narrowest }
+
+// draw writes the live line of a terminal. Only returns and spaces are used, so
+// that it works on any.
+func (v *progress) draw() {
+	if !v.isLive() || v.stop == nil || (v.live > 0 && time.Since(v.drawn) < flicker) {
+		return
+	}
+	v.drawn = time.Now()
+	text := []rune(v.o.spelled(v.now()))
+	if len(text) >= v.o.Width {
+		end := []rune(v.o.ellipsis())
+		text = append(text[:v.o.Width-1-len(end)], end...)
+	}
+	pad := max(0, v.live-len(text))
+	if len(text) == 0 && v.live == 0 {
+		return
+	}
+	_, _ = fmt.Fprintf(v.w, "\r%s%s", string(text), spaces(pad))
+	v.live = len(text)
+	if len(text) == 0 {
+		_, _ = io.WriteString(v.w, "\r")
+	}
+}
+
+// erase removes the live line, so that a line can be printed in its place.
+func (v *progress) erase() {
+	if v.live > 0 {
+		_, _ = fmt.Fprintf(v.w, "\r%s\r", spaces(v.live))
+		v.live = 0
+	}
+}
+
+// seconds is a duration that was measured in seconds.
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// duration is for people: "20 ms", "1.3 s", "12 s", "2 min 5 s", "1 h 3 min".
+func duration(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d.Round(100*time.Millisecond) < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+}

@@ -1,0 +1,104 @@
+package report_test
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/golden"
+	"github.com/reconcile-ml/reconcile/internal/report"
+)
+
+// TestRecordPrintsAsItDid holds that a record which was kept gives the very summary
+// that apply printed.
+func TestRecordPrintsAsItDid(t *testing.T) {
+	for _, o := range variants() {
+		rec := playedRecord(o)
+		var kept, then, again bytes.Buffer
+		if err := report.SummaryJSON(&kept, rec); err != nil {
+			t.Fatal(err)
+		}
+		back, err := report.ReadRecord(kept.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := report.Summary(&then, rec, o); err != nil {
+			t.Fatal(err)
+		}
+		if err := report.Summary(&again, back, o); err != nil {
+			t.Fatal(err)
+		}
+		if then.String() != again.String() {
+			t.Errorf("then\n%s\nagain\n%s", &then, &again)
+		}
+	}
+}
+
+func TestReadRecordSaysWhatIsWrong(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                  "unexpected end",
+		`{"version": 1, "kind": "done"}`:    "not the record of a run",
+		`{"version": 2, "kind": "summary"}`: "format version 2, this program reads 1",
+		`{"kind": "summary"}`:               "not the record of a run",
+		`{"version": 1, "kind": "summary", "items": [{"addr": "x"}]}`: "address",
+		`{"version": 1, "kind": "summary", "items": [{}]}`:            "item 0 has no address",
+	} {
+		if _, err := report.ReadRecord([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+// runList is earlier runs, one of a version that wrote no recap, and a damaged one.
+func runList() *report.RunList {
+	old := &report.Record{Interrupted: true, Elapsed: 0.4, Started: time.Date(2026, 2, 1, 8, 0, 0, 0, time.UTC)}
+	old.Totals.Created, old.Totals.Interrupted = 2, 1
+	return &report.RunList{
+		Runs: []report.RunLine{
+			report.NewRunLine("20260301T120035.250Z", playedRecord(report.Options{})),
+			report.NewRunLine("20260201T080000.400Z", old),
+		},
+		Damaged: []report.DamagedRun{{File: ".reconcile/linux-x86_64-1f2e3d4c/runs/20260101T000000.000Z.json", Reason: "unexpected end of JSON input"}},
+	}
+}
+
+func TestRuns(t *testing.T) {
+	page(t, "runs", func(b *bytes.Buffer, o report.Options) error { return report.Runs(b, runList(), o) })
+	var b, none bytes.Buffer
+	if err := report.RunsJSON(&b, runList()); err != nil {
+		t.Fatal(err)
+	}
+	golden.Check(t, "testdata/runs.json", b.Bytes())
+	if err := report.Runs(&none, &report.RunList{}, report.Options{}); err != nil || !strings.HasPrefix(none.String(), "No run of this machine is recorded yet") {
+		t.Errorf("%v, %q", err, &none)
+	}
+}
+
+// FuzzReadRecord reads any bytes: what is taken for a record prints and keeps itself.
+func FuzzReadRecord(f *testing.F) {
+	var kept bytes.Buffer
+	if err := report.SummaryJSON(&kept, playedRecord(report.Options{})); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(kept.Bytes())
+	f.Add([]byte(`{"version":1,"kind":"summary","items":[{"addr":"file.\u001b[2J","outcome":"failed"}],"elapsed":1e308}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		rec, err := report.ReadRecord(text)
+		if err != nil {
+			return
+		}
+		var out, again bytes.Buffer
+		if err := report.Summary(&out, rec, report.Options{Width: 60}); err != nil || steers(out.String()) {
+			t.Fatalf("%v, printed %q", err, &out)
+		}
+		if err := report.SummaryJSON(&again, rec); err != nil {
+			t.Fatal(err)
+		}
+		back, err := report.ReadRecord(again.Bytes())
+		if err != nil || !reflect.DeepEqual(back.Recap, rec.Recap) || len(back.Items) != len(rec.Items) {
+			t.Fatalf("%v: %+v became %+v", err, rec, back)
+		}
+	})
+}

@@ -1,0 +1,74 @@
+package report_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// partPlan overwrites a file that was changed on the machine, and leaves out the rest.
+func partPlan() *planner.Plan {
+	named := func(name string, a resources.Action, why string) planner.LeftOut {
+		return planner.LeftOut{Addr: resources.Addr{Kind: "file", Name: name}, Action: a, Why: why}
+	}
+	return &planner.Plan{
+		Host: "gpu1", Unchanged: 2,
+		Items: []planner.Item{{
+			Resource: res("file", "paths.py", facts.PathKey("paths.py")), Drift: true, Conflict: true,
+			Change: resources.Change{
+				Action: resources.Update,
+				Steps:  []resources.Step{resources.WriteFile{Path: "paths.py", Mode: 0o644, Content: newPaths, Replaces: facts.SHA256{1}}},
+			},
+		}},
+		LeftOut: &planner.Remainder{
+			By: "--target and --exclude", Total: 5, Differ: 2, Named: []planner.LeftOut{
+				named("notes.txt", resources.Create, "matches --exclude file.n*"),
+				named("old.txt", resources.Delete, "not selected by --target"),
+				named("same.txt\x1b[2J", resources.None, "waits for file.notes.txt, which is left out"),
+			},
+		},
+	}
+}
+
+func TestPlanOfAPart(t *testing.T) {
+	page(t, "part", func(b *bytes.Buffer, o report.Options) error {
+		o.ReadText = readText
+		return report.Plan(b, partPlan(), o)
+	})
+}
+
+// TestMarkdownOfAPart holds that a comment on a pull request does not pass for the whole.
+func TestMarkdownOfAPart(t *testing.T) {
+	var b bytes.Buffer
+	if err := report.PlanMarkdown(&b, partPlan(), report.Options{ReadText: readText}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"**Overwrites**", "conflict", "Left out by --target and --exclude: 5 resources; 2 of them differ"} {
+		if !strings.Contains(strings.ReplaceAll(b.String(), `\`, ""), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
+
+func TestPlanOfNothingInAPart(t *testing.T) {
+	p := partPlan()
+	p.Items = nil
+	for i := range 30 {
+		p.LeftOut.Named = append(p.LeftOut.Named, planner.LeftOut{Addr: resources.Addr{Kind: "file", Name: fmt.Sprint(i)}, Why: "not selected by --target"})
+	}
+	var b bytes.Buffer
+	if err := report.Plan(&b, p, report.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"and 13 more; --json names them", "Nothing to do of what is selected: 2 resources agree"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}

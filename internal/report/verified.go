@@ -1,0 +1,134 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/plural"
+	"github.com/reconcile-ml/reconcile/pkg/resources/model"
+)
+
+// Verified is what a verification of models found.
+type Verified struct {
+	Cache  string        // where they lie, as facts spell paths
+	Models []facts.Model // with a fault for every content that could not be proved
+	Hashed int64         // bytes; the rest was remembered
+	Took   time.Duration
+}
+
+// Intact counts the models that are whole and proved.
+func (v *Verified) Intact() int {
+	n := 0
+	for i := range v.Models {
+		if v.Models[i].IsVerified() {
+			n++
+		}
+	}
+	return n
+}
+
+// ModelsVerified prints the result for each model, with each fault and its remedy, and
+// last a line for all.
+func ModelsVerified(w io.Writer, v *Verified, o Options) error {
+	p := newPage(w, o)
+	for i := range v.Models {
+		p.verifiedModel(&v.Models[i])
+	}
+	if len(v.Models) > 0 {
+		p.blank()
+	}
+	c := green
+	if v.Intact() < len(v.Models) {
+		c = red
+	}
+	p.last(c, verdict(v), hashedText(v))
+	return p.close()
+}
+
+func (p *page) verifiedModel(m *facts.Model) {
+	name := fmt.Sprintf("%s at %.12s: ", m.Repo, m.Revision)
+	if m.IsVerified() {
+		text := fmt.Sprintf("intact, %s in %s", bytesize.Format(m.Size()), plural.Count(len(m.Files), "file"))
+		if m.Weights == "bin" {
+			text += "; its weights are pickles (.bin), which run code when they are loaded"
+		}
+		p.hang(2, green, "ok    ", name+text)
+		return
+	}
+	said := model.Summary(*m)
+	if m.State == facts.ModelDamaged {
+		said = fmt.Sprintf("damaged; %d of %s verified", m.Verified, plural.Count(len(m.Files), "file"))
+	}
+	p.hang(2, red, "fail  ", name+said)
+	for _, f := range m.Faults {
+		p.line(8, "%s", model.Line(f))
+		p.folded(10, 12, faint, "to mend: ", model.Remedy(*m, f))
+	}
+	if len(m.Faults) == 0 {
+		p.folded(10, 12, faint, "to mend: ", "`reconcile models` tells how to get it")
+	}
+}
+
+// verdict is such as "2 models: 1 intact, 1 not".
+func verdict(v *Verified) string {
+	intact, n := v.Intact(), len(v.Models)
+	switch {
+	case n == 0:
+		return "No model to verify"
+	case intact == n && n == 1:
+		return "The model is intact"
+	case n == 1:
+		return "The model is not intact"
+	case intact == n:
+		return fmt.Sprintf("All %s are intact", plural.Count(n, "model"))
+	}
+	return fmt.Sprintf("%d of %s not intact", n-intact, plural.Count(n, "model"))
+}
+
+// hashedText says what it took.
+func hashedText(v *Verified) string {
+	switch {
+	case v.Hashed == 0 && v.Intact() > 0:
+		return "; nothing had to be hashed again."
+	case v.Hashed == 0:
+		return "."
+	}
+	text := fmt.Sprintf("; %s hashed in %s", bytesize.Format(v.Hashed), duration(v.Took))
+	if v.Took >= time.Second {
+		text += fmt.Sprintf(", %s/s", bytesize.Format(int64(float64(v.Hashed)/v.Took.Seconds())))
+	}
+	return text + "."
+}
+
+// verifiedJSON is one model in the document of ModelsVerifiedJSON.
+type verifiedJSON struct {
+	Repo   string `json:"repo"`
+	Intact bool   `json:"intact"`
+	facts.Model
+	Faults []faultJSON `json:"faults"` // in front of that of Model
+}
+
+type faultJSON struct {
+	facts.ModelFault
+	Words  string `json:"words"`
+	Remedy string `json:"remedy"`
+}
+
+// ModelsVerifiedJSON writes the same as one document.
+func ModelsVerifiedJSON(w io.Writer, v *Verified) error {
+	models := make([]verifiedJSON, len(v.Models))
+	for i := range v.Models {
+		m := &v.Models[i]
+		models[i] = verifiedJSON{Repo: m.Repo, Intact: m.IsVerified(), Model: *m, Faults: []faultJSON{}}
+		for _, f := range m.Faults {
+			models[i].Faults = append(models[i].Faults, faultJSON{f, f.Words(), model.Remedy(*m, f)})
+		}
+	}
+	return JSON(w, map[string]any{
+		"version": Version, "cache": v.Cache, "intact": v.Intact() == len(v.Models),
+		"hashed": v.Hashed, "seconds": v.Took.Seconds(), "models": models,
+	})
+}

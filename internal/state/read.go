@@ -1,0 +1,144 @@
+package state
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// Read returns what the journal at path says, without a lock and without writing.
+// A journal that does not exist says nothing; a damaged one and one of a newer
+// program are errors that hold a *diag.Problem.
+func Read(path string) (*State, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return empty(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := parse(path, text)
+	if err != nil {
+		return nil, err
+	}
+	return p.state, nil
+}
+
+func empty() *State {
+	return &State{entries: map[resources.Addr]Entry{}, pending: map[resources.Addr]Intent{}}
+}
+
+// parsed is a journal that was read.
+type parsed struct {
+	state *State
+	last  sum // of the last sound line
+	good  int // bytes of sound lines
+	lines int
+}
+
+// parse reads a whole journal. Its last line may be unreadable: a write that was
+// not synced may leave any bytes there. Nothing else may be.
+func parse(path string, text []byte) (*parsed, error) {
+	p := &parsed{state: empty()}
+	if len(text) == 0 {
+		return nil, damaged(path, 1, "the file is empty")
+	}
+	for rest := text; len(rest) > 0; {
+		row, after, whole := bytes.Cut(rest, []byte("\n"))
+		l, s, err := decode(row, p.last)
+		if err == nil && whole {
+			err = p.check(l)
+		}
+		switch {
+		case p.lines == 0 && newer(row):
+			return nil, tooNew(path)
+		case err == nil && whole:
+		case p.lines == 0:
+			return nil, damaged(path, 1, "the first line is not the header of a state file")
+		case len(after) == 0:
+			p.state.Torn = fmt.Sprintf("line %d of %s was cut short; what it told is unknown", p.lines+1, path)
+			return p, nil
+		default:
+			return nil, damaged(path, p.lines+1, err.Error())
+		}
+		p.state.fold(l)
+		p.state.Serial, p.last = l.Seq, s
+		p.good += len(row) + 1
+		p.lines++
+		rest = after
+	}
+	return p, nil
+}
+
+// check tells whether a sound line continues those before it.
+func (p *parsed) check(l *line) error {
+	if p.lines == 0 {
+		if l.Kind != kindHeader || l.Lineage == "" || l.Seq == 0 {
+			return errors.New("it is not a header")
+		}
+		p.state.Lineage = l.Lineage
+		return nil
+	}
+	switch {
+	case l.Lineage != p.state.Lineage:
+		return fmt.Errorf("it belongs to another state file, %s", l.Lineage)
+	case l.Seq != p.state.Serial+1:
+		return fmt.Errorf("it is number %d, and %d comes next", l.Seq, p.state.Serial+1)
+	case l.Kind == kindHeader:
+		return errors.New("it is a second header")
+	}
+	return nil
+}
+
+// newer reports whether a first line says that a later version wrote it, whatever
+// its checksum looks like.
+func newer(row []byte) bool {
+	var head struct {
+		Version int `json:"version"`
+	}
+	return json.Unmarshal(row, &head) == nil && head.Version > Version
+}
+
+func tooNew(path string) error {
+	return &diag.Problem{
+		Code: "state.newer", Pos: diag.Pos{File: path},
+		Summary: "a newer reconcile wrote this state file; it was left as it is",
+		Hint:    "use that version here, or a newer one",
+	}
+}
+
+func damaged(path string, number int, found string) error {
+	return &diag.Problem{
+		Code: "state.damaged", Pos: diag.Pos{File: path, Line: number},
+		Summary: "the state file is damaged; nothing was read from it and nothing was changed",
+		Found:   found,
+		Hint: "go on without its memory: mv " + resources.ShellQuote(path) + " " + resources.ShellQuote(path+".damaged") + "\n" +
+			"what is installed stays, and the next plan looks at it again; only what the manifest no longer names will not be pruned.\n" +
+			"An older state may be in " + path + ".prev",
+	}
+}
+
+// SetAside renames a journal that cannot be read to a name that is free, and
+// returns that name. It is for those whom the user told to go on without.
+func SetAside(path string) (string, error) {
+	for n := 0; ; n++ {
+		name := path + ".damaged"
+		if n > 0 {
+			name = fmt.Sprintf("%s-%d", name, n+1)
+		}
+		err := os.Link(path, name)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		return name, os.Remove(path)
+	}
+}
