@@ -25,12 +25,12 @@ plan: build ## show how this machine differs from manifest.yaml
 apply: build ## bring this machine to manifest.yaml (ARGS=-y does not ask)
 	$(BIN) apply $(ARGS)
 
-test: lint cross ## all checks and tests: vet, format, cross builds, race detector, crash points
+test: lint cross ## all checks and tests: vet, format, cross builds, race detector, failpoints
 	$(GO) test -race -timeout 18m ./... # one package has most of the real installs
 	$(MAKE) --no-print-directory crash
 
 crash: ## kill apply at every named point and converge again
-	$(GO) test -tags crashpoints -run 'Crash' ./internal/apply/... ./internal/state/... ./internal/cli/...
+	$(GO) test -tags failpoints -run 'Crash' ./internal/apply/... ./internal/state/... ./internal/cli/...
 
 lint: ## gofmt, go vet (linux and darwin); staticcheck and shellcheck where they are installed
 	@test -z "$$(gofmt -l cmd pkg internal)" || { gofmt -l cmd pkg internal; echo "run gofmt -w on these"; exit 1; }

@@ -11,9 +11,9 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -308,15 +308,15 @@ func TestAProjectThatIsNotThere(t *testing.T) {
 	r.want(t, "file.a", Failed, "apply.error")
 }
 
-func TestEveryStepHasItsCrashPoints(t *testing.T) {
+func TestEveryStepHasItsFailpoints(t *testing.T) {
 	names := map[string]bool{}
-	for _, n := range crashpoint.Names() {
+	for _, n := range failpoint.Names() {
 		names[n] = true
 	}
 	for _, s := range resources.StepNames() {
 		for _, when := range []string{"before", "after"} {
 			if n := "step." + s + "." + when; !names[n] {
-				t.Errorf("no crash point %s", n)
+				t.Errorf("no failpoint %s", n)
 			}
 		}
 	}

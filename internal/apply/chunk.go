@@ -4,7 +4,7 @@ import (
 	"os"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -91,7 +91,7 @@ func (c *chunk) stage(g *group) {
 		if !f.member.alive() {
 			continue
 		}
-		crashpoint.Step("write_file", crashpoint.Before)
+		failpoint.Step("write_file", failpoint.Before)
 		st, err := g.stage(d, f.place, f.step)
 		if err != nil {
 			f.member.fail(err)
@@ -114,7 +114,7 @@ func (c *chunk) commit(g *group) {
 		if f.staged.temp == "" || !f.member.alive() {
 			continue
 		}
-		crashpoint.Here(crashpoint.GroupRenaming)
+		failpoint.Hit(failpoint.GroupRenaming)
 		if err := d.Commit(f.staged.temp, f.place.base(), f.staged.want); err != nil {
 			f.member.fail(err)
 			continue
@@ -123,7 +123,7 @@ func (c *chunk) commit(g *group) {
 		f.member.mu.Lock()
 		f.member.kept = g.remember(f.member.kept, f.step.Path, f.staged.kept, f.staged.mode)
 		f.member.mu.Unlock()
-		crashpoint.Step("write_file", crashpoint.After)
+		failpoint.Step("write_file", failpoint.After)
 	}
 	c.discard(g, d)
 	if err := d.Sync(); err != nil {

@@ -18,9 +18,9 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/command"
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -52,7 +52,7 @@ func (t *task) fetch(ctx context.Context, s resources.Fetch) error {
 			return err
 		}
 	}
-	crashpoint.Here(crashpoint.FetchStaged)
+	failpoint.Hit(failpoint.FetchStaged)
 	dir, err := atomicfile.OpenDir(p.root, p.dir())
 	if err != nil {
 		return err

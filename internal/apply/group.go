@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -180,24 +180,24 @@ func (g *group) run(ctx context.Context) error {
 	// From here to the end the group is one step: a wish to stop waits for it.
 	ctx = g.o.Kill
 	g.makeDirs()
-	crashpoint.Here(crashpoint.GroupMade)
+	failpoint.Hit(failpoint.GroupMade)
 	chunks := g.chunks()
 	g.each(len(chunks), func(i int) { chunks[i].stage(g) })
-	crashpoint.Here(crashpoint.GroupStaged)
+	failpoint.Hit(failpoint.GroupStaged)
 	err := errors.Join(ctx.Err(), g.flush.Flush())
 	if err != nil {
 		g.each(len(chunks), func(i int) { chunks[i].discard(g, nil) })
 		return g.giveUpAll(err)
 	}
-	crashpoint.Here(crashpoint.GroupSynced)
+	failpoint.Hit(failpoint.GroupSynced)
 	g.each(len(chunks), func(i int) { chunks[i].commit(g) })
 	g.links()
 	g.modes()
-	crashpoint.Here(crashpoint.GroupRenamed)
+	failpoint.Hit(failpoint.GroupRenamed)
 	if err := errors.Join(g.syncTouched(), g.flush.Flush()); err != nil {
 		return g.giveUpAll(err)
 	}
-	crashpoint.Here(crashpoint.GroupAfter)
+	failpoint.Hit(failpoint.GroupAfter)
 	return g.conclude(ctx)
 }
 
@@ -333,7 +333,7 @@ func (g *group) makeDirOf(s resources.Step) error {
 		return nil
 	}
 	if leaf {
-		crashpoint.Step("make_dir", crashpoint.Before)
+		failpoint.Step("make_dir", failpoint.Before)
 	}
 	made, err := atomicfile.MakeAll(p.root, dir, fs.FileMode(mode))
 	if err != nil {
@@ -346,7 +346,7 @@ func (g *group) makeDirOf(s resources.Step) error {
 	}
 	g.parents[place{p.root, dir}] = true
 	if leaf {
-		crashpoint.Step("make_dir", crashpoint.After)
+		failpoint.Step("make_dir", failpoint.After)
 	}
 	return nil
 }
@@ -393,11 +393,11 @@ func (g *group) links() {
 	for _, m := range g.members {
 		for _, s := range m.change.Steps {
 			if s, ok := s.(resources.Link); ok && m.alive() {
-				crashpoint.Step("link", crashpoint.Before)
+				failpoint.Step("link", failpoint.Before)
 				if err := g.makeLink(s); err != nil {
 					m.fail(err)
 				}
-				crashpoint.Step("link", crashpoint.After)
+				failpoint.Step("link", failpoint.After)
 			}
 		}
 	}
@@ -419,7 +419,7 @@ func (g *group) modes() {
 	for _, m := range g.members {
 		for _, s := range m.change.Steps {
 			if s, ok := s.(resources.SetMode); ok && m.alive() {
-				crashpoint.Step("set_mode", crashpoint.Before)
+				failpoint.Step("set_mode", failpoint.Before)
 				p, err := g.place(s.Path)
 				if err == nil {
 					err = atomicfile.SetMode(p.root, p.rel, fs.FileMode(s.Mode))
@@ -430,7 +430,7 @@ func (g *group) modes() {
 				if err != nil {
 					m.fail(err)
 				}
-				crashpoint.Step("set_mode", crashpoint.After)
+				failpoint.Step("set_mode", failpoint.After)
 			}
 		}
 	}

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/state"
@@ -109,11 +109,11 @@ func (t *task) runSteps(ctx context.Context, steps []resources.Step) error {
 		}
 		t.step = resources.StepName(s)
 		t.emit(Event{Kind: StepStarted, Addr: t.item.Resource.Addr, Action: t.item.Change.Action, Step: t.step, Text: stepText(s)})
-		crashpoint.Step(t.step, crashpoint.Before)
+		failpoint.Step(t.step, failpoint.Before)
 		if err := t.run(ctx, s); err != nil {
 			return err
 		}
-		crashpoint.Step(t.step, crashpoint.After)
+		failpoint.Step(t.step, failpoint.After)
 	}
 	return nil
 }

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/state"
@@ -177,18 +177,18 @@ func soundCondaEnvironment(w *world, start, goal string) {
 	}
 }
 
-// crashing builds this test binary with the crash points in it.
+// crashing builds this test binary with the failpoints in it.
 func crashing(t *testing.T) string {
 	t.Helper()
-	if crashpoint.Enabled {
+	if failpoint.Enabled {
 		return os.Args[0]
 	}
 	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("no go command to build a binary with crash points")
+		t.Skip("no go command to build a binary with failpoints")
 	}
 	binary := filepath.Join(t.TempDir(), "apply.test")
-	if out, err := exec.Command("go", "test", "-c", "-tags", "crashpoints", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build with crash points: %v\n%s", err, out)
+	if out, err := exec.Command("go", "test", "-c", "-tags", "failpoints", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build with failpoints: %v\n%s", err, out)
 	}
 	return binary
 }
@@ -223,12 +223,12 @@ func (s *sweep) run(w *world, goal string, env ...string) (string, error) {
 	return out.String(), err
 }
 
-// passages lists every passage of every crash point: "name:1", "name:2" …
+// passages lists every passage of every failpoint: "name:1", "name:2" …
 func (s *sweep) passages(t *testing.T) []string {
 	t.Helper()
 	w := s.world(t)
 	list := filepath.Join(t.TempDir(), "list")
-	if out, err := s.run(w, s.goal, "RECONCILE_CRASH_LIST="+list); err != nil {
+	if out, err := s.run(w, s.goal, "RECONCILE_FAILPOINT_LIST="+list); err != nil {
 		t.Fatalf("without a crash: %v\n%s", err, out)
 	}
 	text, err := os.ReadFile(list)
@@ -245,7 +245,7 @@ func (s *sweep) passages(t *testing.T) []string {
 // killAt kills an apply at one passage, then shows that what is there is sound,
 // that the next apply converges, and that the one after finds nothing to do.
 func (s *sweep) killAt(t *testing.T, w *world, at string) {
-	out, err := s.run(w, s.goal, "RECONCILE_CRASH="+at)
+	out, err := s.run(w, s.goal, "RECONCILE_FAILPOINT="+at)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Fatalf("not killed: %v\n%s", err, out)
@@ -301,7 +301,7 @@ func TestKilledAnywhere(t *testing.T) {
 		}
 	})
 	var missed []string
-	for _, name := range crashpoint.Names() {
+	for _, name := range failpoint.Names() {
 		if !seen[name] {
 			missed = append(missed, name)
 		}

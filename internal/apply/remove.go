@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -42,7 +42,7 @@ func (t *task) remove(s resources.Remove) error {
 	if err := t.moveToTrash(p); err != nil {
 		return err
 	}
-	crashpoint.Here(crashpoint.TrashMoved)
+	failpoint.Hit(failpoint.TrashMoved)
 	return syncDir(p.root, p.dir())
 }
 

@@ -13,8 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -40,7 +40,7 @@ func (t *task) reuse(ctx context.Context, s resources.Reuse) error {
 	if err := r.bring(ctx); err != nil {
 		return err
 	}
-	crashpoint.Here(crashpoint.ReuseLinked)
+	failpoint.Hit(failpoint.ReuseLinked)
 	for i := range r.dists {
 		if err := r.scripts(&r.dists[i]); err != nil {
 			return err

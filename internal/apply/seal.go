@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -41,12 +41,12 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	if len(damage) > 0 {
 		return unsound(damage)
 	}
-	crashpoint.Here(crashpoint.SealVerified)
+	failpoint.Hit(failpoint.SealVerified)
 	byConda, err := t.entries(gen, s)
 	if err != nil {
 		return err
 	}
-	crashpoint.Here(crashpoint.SealLaunchers)
+	failpoint.Hit(failpoint.SealLaunchers)
 	skeleton, err := pyenv.Skeleton(gen.abs())
 	if err != nil {
 		return err
@@ -58,14 +58,14 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	if err := t.root.WriteFile(layout.Stamps(gen.rel), stamps, 0o600); err != nil {
 		return err
 	}
-	crashpoint.Here(crashpoint.SealStamped)
+	failpoint.Hit(failpoint.SealStamped)
 	if err := atomicfile.SyncTree(t.root, gen.rel); err != nil {
 		return err
 	}
 	if err := syncDir(t.root, gen.dir()); err != nil {
 		return err
 	}
-	crashpoint.Here(crashpoint.SealSynced)
+	failpoint.Hit(failpoint.SealSynced)
 	text, err := pyenv.EncodeSeal(pyenv.Seal{
 		Digest: s.Digest, Python: s.Python, Base: s.Base, Created: t.o.Now().UTC().Format(time.RFC3339),
 		Installer: creator(gen), Prefix: gen.abs(), Packages: packages,

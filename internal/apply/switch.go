@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -34,11 +34,11 @@ func (t *task) switchTo(s resources.Switch) error {
 		return err
 	}
 	target := switchTarget(s)
-	crashpoint.Here(crashpoint.SwitchBefore)
+	failpoint.Hit(failpoint.SwitchBefore)
 	if err := atomicfile.Symlink(p.root, p.rel, target); err != nil {
 		return err
 	}
-	crashpoint.Here(crashpoint.SwitchRenamed)
+	failpoint.Hit(failpoint.SwitchRenamed)
 	if err := syncDir(p.root, p.dir()); err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (t *task) switchTo(s resources.Switch) error {
 		return nil
 	}
 	err = t.record(func(j *state.Journal) error { return j.Switched(s.Environment, from, path.Base(target)) })
-	crashpoint.Here(crashpoint.SwitchAfter)
+	failpoint.Hit(failpoint.SwitchAfter)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		// Going back to what works must not wait for room: only the way that it
 		// went is forgotten.

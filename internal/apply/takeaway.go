@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -55,7 +55,7 @@ func (t *task) takeAway(p place, s resources.Remove) error {
 	if err := p.root.Rename(p.rel, hidden); err != nil {
 		return err
 	}
-	crashpoint.Here(crashpoint.TrashMoved)
+	failpoint.Hit(failpoint.TrashMoved)
 	if err := t.stillThat(place{p.root, hidden}, s); err != nil {
 		return errors.Join(err, putBack(dir, path.Base(hidden), p.base()))
 	}

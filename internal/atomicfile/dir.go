@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 )
 
 // ErrChanged says that what stands at the target is not what the caller saw.
@@ -59,7 +59,7 @@ func (d *Dir) Commit(temp, base string, want *Stand) error {
 	if err := d.commit(temp, base, want); err != nil {
 		return err
 	}
-	crashpoint.Here(crashpoint.AtomicfileMoved)
+	failpoint.Hit(failpoint.AtomicfileMoved)
 	return nil
 }
 

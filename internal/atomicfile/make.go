@@ -7,7 +7,7 @@ import (
 	"path"
 	"syscall"
 
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 )
 
 // special are the bits that a directory inherits and that a mode of a manifest
@@ -126,10 +126,10 @@ func Symlink(root *os.Root, name, target string) error {
 			return errors.Join(err, root.Remove(temp))
 		}
 	}
-	crashpoint.Here(crashpoint.AtomicfileStaged)
+	failpoint.Hit(failpoint.AtomicfileStaged)
 	if err := root.Rename(temp, name); err != nil {
 		return errors.Join(err, root.Remove(temp))
 	}
-	crashpoint.Here(crashpoint.AtomicfileMoved)
+	failpoint.Hit(failpoint.AtomicfileMoved)
 	return nil
 }

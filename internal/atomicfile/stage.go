@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 )
 
 // A Stand is what stood at a name when it was looked at, as far as it can be told
@@ -71,7 +71,7 @@ func (d *Dir) Stage(base string, mode fs.FileMode, content []byte, was Stand) (s
 		d.Discard(temp)
 		return "", err
 	}
-	crashpoint.Here(crashpoint.AtomicfileStaged)
+	failpoint.Hit(failpoint.AtomicfileStaged)
 	return temp, nil
 }
 

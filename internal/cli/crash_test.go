@@ -1,4 +1,4 @@
-//go:build crashpoints
+//go:build failpoints
 
 package cli
 
@@ -14,21 +14,21 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/state"
 )
 
-// elsewhere lists the crash points that no scenario here passes, and why.
+// elsewhere lists the failpoints that no scenario here passes, and why.
 var elsewhere = map[string]string{
-	crashpoint.FetchStaged: "a Python of 30 MB would be unpacked at every point; the kill test of internal/apply passes it with a small archive",
-	"step.fetch.before":    "as fetch.staged",
-	"step.fetch.after":     "as fetch.staged",
-	"step.move.before":     "TestCrashPrune passes it",
-	"step.move.after":      "TestCrashPrune passes it",
+	failpoint.FetchStaged: "a Python of 30 MB would be unpacked at every point; the kill test of internal/apply passes it with a small archive",
+	"step.fetch.before":   "as fetch.staged",
+	"step.fetch.after":    "as fetch.staged",
+	"step.move.before":    "TestCrashPrune passes it",
+	"step.move.after":     "TestCrashPrune passes it",
 }
 
-// A scenario is a way from one manifest to the next. Every crash point on the way
+// A scenario is a way from one manifest to the next. Every failpoint on the way
 // is a place where the run is killed.
 type scenario struct {
 	name     string
@@ -83,7 +83,7 @@ type bench struct {
 }
 
 // newBench prepares the start. Both locks are made there, so that nothing is
-// resolved at a crash point, and what the installer fetches is in its cache.
+// resolved at a failpoint, and what the installer fetches is in its cache.
 func newBench(t *testing.T, sc scenario, x *mirror) *bench {
 	t.Helper()
 	b := &bench{site: newSite(t, x.simple()), scenario: sc}
@@ -152,7 +152,7 @@ func (b *bench) words(run []string) []string {
 // kill lets a run kill itself at a passage.
 func (b *bench) kill(at string, words ...string) {
 	b.t.Helper()
-	e := b.with("RECONCILE_CRASH=" + at).run(words...)
+	e := b.with("RECONCILE_FAILPOINT=" + at).run(words...)
 	if e.signal != syscall.SIGKILL {
 		b.t.Fatalf("it was not killed at %s: %s", at, e)
 	}
@@ -171,7 +171,7 @@ func (b *bench) jobs() string {
 func (b *bench) passages() []string {
 	b.t.Helper()
 	list := filepath.Join(b.t.TempDir(), "list")
-	b.with("RECONCILE_CRASH_LIST="+list).want(0, b.words(b.scenario.run)...)
+	b.with("RECONCILE_FAILPOINT_LIST="+list).want(0, b.words(b.scenario.run)...)
 	text, err := os.ReadFile(list)
 	check(b.t, err)
 	count := map[string]int{}
@@ -263,7 +263,7 @@ func (b *bench) killAt(at string) {
 	}
 }
 
-// TestCrash kills apply at every passage of every crash point.
+// TestCrash kills apply at every passage of every failpoint.
 func TestCrash(t *testing.T) {
 	var wheels []wheel
 	for _, name := range []string{"alpha", "beta"} {
@@ -304,7 +304,7 @@ func TestCrash(t *testing.T) {
 			}
 		})
 	}
-	for _, name := range crashpoint.Names() {
+	for _, name := range failpoint.Names() {
 		reason, known := elsewhere[name]
 		switch {
 		case !seen[name] && !known:
@@ -324,7 +324,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// TestCrashConda kills apply at every passage of every crash point while it builds
+// TestCrashConda kills apply at every passage of every failpoint while it builds
 // and shows an environment of type conda: the first one, the next one, and one that
 // takes the place of a damaged one.
 func TestCrashConda(t *testing.T) {
@@ -359,7 +359,7 @@ func TestCrashConda(t *testing.T) {
 			}
 			back()
 			list := filepath.Join(t.TempDir(), "list")
-			c.with("RECONCILE_CRASH_LIST="+list).want(0, "apply", "-y", "--env", "local")
+			c.with("RECONCILE_FAILPOINT_LIST="+list).want(0, "apply", "-y", "--env", "local")
 			text, err := os.ReadFile(list)
 			check(t, err)
 			count := map[string]int{}
@@ -367,7 +367,7 @@ func TestCrashConda(t *testing.T) {
 				count[point]++
 				at := fmt.Sprintf("%s:%d", point, count[point])
 				back()
-				if e := c.with("RECONCILE_CRASH="+at).run("apply", "-y", "--env", "local"); e.signal != syscall.SIGKILL {
+				if e := c.with("RECONCILE_FAILPOINT="+at).run("apply", "-y", "--env", "local"); e.signal != syscall.SIGKILL {
 					t.Fatalf("it was not killed at %s: %s", at, e)
 				}
 				c.soundConda(at, sc.from, sc.to)

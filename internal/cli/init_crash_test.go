@@ -1,4 +1,4 @@
-//go:build crashpoints
+//go:build failpoints
 
 package cli
 
@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 )
 
 // TestCrashInit kills init at every place. Nothing is cut, there is a manifest only
@@ -19,11 +19,11 @@ import (
 func TestCrashInit(t *testing.T) {
 	want, _ := newProject(t, "project")
 	kills := 0
-	for _, place := range []string{crashpoint.AtomicfileStaged, crashpoint.AtomicfileMoved} {
+	for _, place := range []string{failpoint.AtomicfileStaged, failpoint.AtomicfileMoved} {
 		for n := 1; ; n++ {
 			dir := filepath.Join(t.TempDir(), "project")
 			check(t, os.Mkdir(dir, 0o755))
-			if initIn(dir, fmt.Sprintf("RECONCILE_CRASH=%s:%d", place, n)) == nil {
+			if initIn(dir, fmt.Sprintf("RECONCILE_FAILPOINT=%s:%d", place, n)) == nil {
 				break // it has fewer such places
 			}
 			kills++

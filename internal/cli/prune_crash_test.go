@@ -1,4 +1,4 @@
-//go:build crashpoints
+//go:build failpoints
 
 package cli
 
@@ -63,7 +63,7 @@ files:
 )
 
 // TestCrashPrune kills the apply that removes what left the manifest at every passage
-// of every crash point. Whenever that is, what the user made is there, what moves is at
+// of every failpoint. Whenever that is, what the user made is there, what moves is at
 // one of its places, and the next apply gets to the end.
 func TestCrashPrune(t *testing.T) {
 	if python310() == "" {
@@ -87,7 +87,7 @@ func TestCrashPrune(t *testing.T) {
 	}
 	back()
 	list := filepath.Join(t.TempDir(), "list")
-	s.with("RECONCILE_CRASH_LIST="+list).want(0, "apply", "-y")
+	s.with("RECONCILE_FAILPOINT_LIST="+list).want(0, "apply", "-y")
 	s.pruned("nothing was killed")
 	text, err := os.ReadFile(list)
 	check(t, err)
@@ -96,7 +96,7 @@ func TestCrashPrune(t *testing.T) {
 		count[point]++
 		at := fmt.Sprintf("%s:%d", point, count[point])
 		back()
-		if e := s.with("RECONCILE_CRASH="+at).run("apply", "-y"); e.signal != syscall.SIGKILL {
+		if e := s.with("RECONCILE_FAILPOINT="+at).run("apply", "-y"); e.signal != syscall.SIGKILL {
 			t.Fatalf("it was not killed at %s: %s", at, e)
 		}
 		s.untouched(at)

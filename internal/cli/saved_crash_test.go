@@ -1,4 +1,4 @@
-//go:build crashpoints
+//go:build failpoints
 
 package cli
 
@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// TestCrashSaved kills the apply of a saved plan at every passage of every crash point.
+// TestCrashSaved kills the apply of a saved plan at every passage of every failpoint.
 // If anything was changed by then the plan is used up, whether it was the first one of
 // the project or not, and a new plan gets to the end.
 func TestCrashSaved(t *testing.T) {
@@ -29,7 +29,7 @@ func TestCrashSaved(t *testing.T) {
 			check(t, err)
 			back := s.keep()
 			list := filepath.Join(t.TempDir(), "list")
-			s.with("RECONCILE_CRASH_LIST="+list).want(0, "apply", "saved")
+			s.with("RECONCILE_FAILPOINT_LIST="+list).want(0, "apply", "saved")
 			points, err := os.ReadFile(list)
 			check(t, err)
 			count := map[string]int{}
@@ -39,7 +39,7 @@ func TestCrashSaved(t *testing.T) {
 				total++
 				at := fmt.Sprintf("%s:%d", point, count[point])
 				back()
-				if e := s.with("RECONCILE_CRASH="+at).run("apply", "saved"); e.signal != syscall.SIGKILL {
+				if e := s.with("RECONCILE_FAILPOINT="+at).run("apply", "saved"); e.signal != syscall.SIGKILL {
 					t.Fatalf("it was not killed at %s: %s", at, e)
 				}
 				_, lost := os.Lstat(s.path("data"))

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 )
 
 // A journal is rewritten when it is larger than compactAbove bytes and more than half
@@ -69,17 +69,17 @@ func (j *Journal) rewrite(old []byte) error {
 	if err != nil {
 		return err
 	}
-	crashpoint.Here(crashpoint.CompactBefore)
+	failpoint.Hit(failpoint.CompactBefore)
 	if old != nil {
 		if err := atomicfile.Write(j.root, j.base+".prev", 0o600, old); err != nil {
 			return err
 		}
 	}
-	crashpoint.Here(crashpoint.CompactPrevious)
+	failpoint.Hit(failpoint.CompactPrevious)
 	if err := atomicfile.Write(j.root, j.base, 0o600, text); err != nil {
 		return err
 	}
-	crashpoint.Here(crashpoint.CompactAfter)
+	failpoint.Hit(failpoint.CompactAfter)
 	if j.file != nil {
 		if err := j.file.Close(); err != nil {
 			return err

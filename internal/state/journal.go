@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
-	"github.com/reconcile-ml/reconcile/internal/crashpoint"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -182,9 +182,9 @@ func (j *Journal) append(l *line) error {
 	if err != nil {
 		return err
 	}
-	crashpoint.Here(crashpoint.JournalBefore)
+	failpoint.Hit(failpoint.JournalBefore)
 	_, err = j.file.Write(text)
-	crashpoint.Here(crashpoint.JournalWritten)
+	failpoint.Hit(failpoint.JournalWritten)
 	if err == nil {
 		err = syncData(j.file)
 	}
@@ -192,7 +192,7 @@ func (j *Journal) append(l *line) error {
 		j.broken = fmt.Errorf("write the state: %w", err)
 		return j.broken
 	}
-	crashpoint.Here(crashpoint.JournalAfter)
+	failpoint.Hit(failpoint.JournalAfter)
 	j.fold(l)
 	j.Serial, j.last = l.Seq, s
 	j.size += int64(len(text))

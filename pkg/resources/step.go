@@ -183,7 +183,7 @@ func (Prove) step()     {}
 func (Seal) step()      {}
 func (Switch) step()    {}
 
-// StepName returns the word for a step in plans, journals and crash points:
+// StepName returns the word for a step in plans, journals and failpoints:
 // "make_dir", "write_file", "run" …
 func StepName(s Step) string {
 	switch s.(type) {

@@ -1,4 +1,4 @@
-package crashpoint
+package failpoint
 
 import (
 	"slices"

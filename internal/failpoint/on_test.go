@@ -1,6 +1,6 @@
-//go:build crashpoints
+//go:build failpoints
 
-package crashpoint
+package failpoint
 
 import (
 	"errors"
@@ -11,16 +11,16 @@ import (
 	"testing"
 )
 
-func TestHereKillsAtTheCountedPassage(t *testing.T) {
-	if os.Getenv("CRASHPOINT_CHILD") != "" {
+func TestHitKillsAtTheCountedHit(t *testing.T) {
+	if os.Getenv("FAILPOINT_CHILD") != "" {
 		for range 3 {
-			Here(JournalBefore)
+			Hit(JournalBefore)
 		}
 		return
 	}
 	list := filepath.Join(t.TempDir(), "list")
-	child := exec.Command(os.Args[0], "-test.run=^TestHereKillsAtTheCountedPassage$")
-	child.Env = append(os.Environ(), "CRASHPOINT_CHILD=1", "RECONCILE_CRASH=journal.before:2", "RECONCILE_CRASH_LIST="+list)
+	child := exec.Command(os.Args[0], "-test.run=^TestHitKillsAtTheCountedHit$")
+	child.Env = append(os.Environ(), "FAILPOINT_CHILD=1", "RECONCILE_FAILPOINT=journal.before:2", "RECONCILE_FAILPOINT_LIST="+list)
 	var exit *exec.ExitError
 	if err := child.Run(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Fatalf("the child ended with %v, not SIGKILL", err)
