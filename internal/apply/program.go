@@ -15,7 +15,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
-	"github.com/reconcile-ml/reconcile/internal/indexsay"
+	"github.com/reconcile-ml/reconcile/internal/indexerror"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -71,17 +71,17 @@ func noPackages(ran *command.Error) error {
 			return ran
 		}
 	}
-	if m, ok := indexsay.Mismatched(output); ok {
+	if m, ok := indexerror.FindHashMismatch(output); ok {
 		p := &diag.Problem{
 			Code: "apply.hash", Summary: fmt.Sprintf("what the index has as %s differs from the lock, and was not installed", m.Package),
 			Hint: "the file was changed at its source, or on the way: ask whoever runs the index, or name another one (`reconcile facts` shows it, under \"index\")",
 		}
 		if m.Got != "" {
-			p.Found = "sha256 " + m.Got + ", not " + m.Asked
+			p.Found = "sha256 " + m.Got + ", not " + m.Want
 		}
 		return p
 	}
-	if line, ok := indexsay.Unreached(output); ok && indexsay.OfConda(output) {
+	if line, ok := indexerror.Unreachable(output); ok && indexerror.FromConda(output) {
 		return &diag.Problem{
 			Code: "apply.channel", Summary: "a channel of conda could not be reached", Found: line,
 			Hint: "check the network; a mirror of all channels goes into .reconcile/local.yaml as `conda_alias`, or RECONCILE_CONDA_ALIAS",
@@ -93,7 +93,7 @@ func noPackages(ran *command.Error) error {
 		}
 	}
 	short := *ran
-	short.Tail = indexsay.Message(ran.Tail)
+	short.Tail = indexerror.Message(ran.Tail)
 	return &short
 }
 

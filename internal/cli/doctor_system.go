@@ -19,7 +19,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
-	"github.com/reconcile-ml/reconcile/internal/indexsay"
+	"github.com/reconcile-ml/reconcile/internal/indexerror"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/report"
@@ -365,8 +365,8 @@ func (p *patient) publicIndex(settings probes.IndexSettings) []report.Finding {
 		said := err.Error()
 		if ran, ok := errors.AsType[*command.Error](err); ok {
 			lines := slices.DeleteFunc(slices.Clone(ran.Tail), func(line string) bool { return strings.HasPrefix(line, "WARNING: pip index is ") })
-			said = cmp.Or(strings.Join(indexsay.Message(lines), "\n"), said)
-			if line, unreached := indexsay.Unreached(strings.Join(ran.Tail, "\n")); unreached {
+			said = cmp.Or(strings.Join(indexerror.Message(lines), "\n"), said)
+			if line, unreached := indexerror.Unreachable(strings.Join(ran.Tail, "\n")); unreached {
 				said = line
 			}
 		}

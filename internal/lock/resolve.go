@@ -15,7 +15,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
-	"github.com/reconcile-ml/reconcile/internal/indexsay"
+	"github.com/reconcile-ml/reconcile/internal/indexerror"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
@@ -293,7 +293,7 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 	if strings.Contains(text, "No solution found") {
 		return r.conflict(platform, text)
 	}
-	if _, ok := indexsay.Unreached(text); ok {
+	if _, ok := indexerror.Unreachable(text); ok {
 		return &diag.Problem{
 			Code: "lock.index", Pos: diag.Pos{File: r.Path},
 			Summary: "the package index could not be reached", Found: text,

@@ -14,7 +14,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
-	"github.com/reconcile-ml/reconcile/internal/indexsay"
+	"github.com/reconcile-ml/reconcile/internal/indexerror"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/internal/rattler"
 )
@@ -100,7 +100,7 @@ func (r *resolver) unsolved(ctx context.Context, platform string, err error) err
 	}
 	said := strings.Join(ran.Tail, "\n")
 	p := &diag.Problem{Code: "lock.conda", Pos: r.Conda.Pos, Found: said}
-	switch _, unreached := indexsay.Unreached(said); {
+	switch _, unreached := indexerror.Unreachable(said); {
 	case strings.Contains(said, "SolverError"):
 		p.Summary = fmt.Sprintf("%s cannot be had together for %s from %s", strings.Join(r.Conda.Specs, ", "), platform, strings.Join(r.Conda.Channels, ", "))
 		p.Found = strings.TrimSpace(strings.TrimPrefix(said, "SolverError:"))

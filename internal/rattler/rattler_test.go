@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reconcile-ml/reconcile/internal/indexsay"
+	"github.com/reconcile-ml/reconcile/internal/indexerror"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/rattler"
 	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
@@ -410,9 +410,9 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func unreached(said string) bool { _, is := indexsay.Unreached(said); return is }
+func unreached(said string) bool { _, is := indexerror.Unreachable(said); return is }
 
-func mismatched(said string) bool { _, is := indexsay.Mismatched(said); return is }
+func mismatched(said string) bool { _, is := indexerror.FindHashMismatch(said); return is }
 
 // TestLocalArchiveIsCompared changes an archive of a channel that is a folder, which
 // py-rattler itself would take.

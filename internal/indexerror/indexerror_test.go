@@ -1,4 +1,4 @@
-package indexsay
+package indexerror
 
 import (
 	"slices"
@@ -17,20 +17,20 @@ const (
 	pipHash  = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated them.\n    six==1.17.0 from https://index/six.whl#sha256=" + other + " (from -r r.txt (line 1)):\n        Expected sha256 " + zeros + "\n             Got        " + other + "\n"
 )
 
-func TestUnreached(t *testing.T) {
+func TestUnreachable(t *testing.T) {
 	for output, want := range map[string]string{
 		uvNet:    "Failed to fetch: http://127.0.0.1:1/simple/six/: tcp connect error",
 		pipNet:   "Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(...)': /simple/six/",
 		uvAbsent: "", uvHash: "", pipHash: "", "": "",
 	} {
-		if got, ok := Unreached(output); got != want || ok != (want != "") {
-			t.Errorf("got %q, want %q of\n%s", got, want, output)
+		if got, ok := Unreachable(output); got != want || ok != (want != "") {
+			t.Errorf("got %q, want %q from\n%s", got, want, output)
 		}
 	}
 }
 
-// Lines as pip 23.0 to 25.3 print them.
-func TestUnreachedOfPip(t *testing.T) {
+// pip 23.0 to 25.3 print these lines.
+func TestUnreachablePip(t *testing.T) {
 	const retrying = "WARNING: Retrying (Retry(total=4, connect=None, read=None, redirect=None, status=None)) after connection broken by "
 	for line, want := range map[string]string{
 		`'NewConnectionError('<pip._vendor.urllib3.connection.HTTPSConnection object at 0x7f6e4a405420>: Failed to establish a new connection: [Errno -3] Temporary failure in name resolution')': /simple/uv/`:                "Failed to establish a new connection: [Errno -3] Temporary failure in name resolution: /simple/uv/",
@@ -40,43 +40,43 @@ func TestUnreachedOfPip(t *testing.T) {
 		`'ConnectTimeoutError(<pip._vendor.urllib3.connection.HTTPSConnection object at 0x7f>, 'Connection to host timed out. (connect timeout=15)')': /simple/uv/`:                                                            "Connection to host timed out. (connect timeout=15): /simple/uv/",
 		`'ProtocolError('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))': /simple/uv/`:                                                                                             "Remote end closed connection without response: /simple/uv/",
 	} {
-		if got, ok := Unreached(retrying + line + "\nERROR: No matching distribution found for uv\n"); got != want || !ok {
+		if got, ok := Unreachable(retrying + line + "\nERROR: No matching distribution found for uv\n"); got != want || !ok {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
 
-func TestMismatched(t *testing.T) {
-	want := Mismatch{"six==1.17.0", zeros, other}
+func TestFindHashMismatch(t *testing.T) {
+	want := HashMismatch{"six==1.17.0", zeros, other}
 	for _, output := range []string{uvHash, pipHash} {
-		if got, ok := Mismatched(output); !ok || got != want {
-			t.Errorf("got %v of\n%s", got, output)
+		if got, ok := FindHashMismatch(output); !ok || got != want {
+			t.Errorf("got %v from\n%s", got, output)
 		}
 	}
 	for _, output := range []string{uvNet, pipNet, uvAbsent, ""} {
-		if got, ok := Mismatched(output); ok {
-			t.Errorf("got %v of\n%s", got, output)
+		if got, ok := FindHashMismatch(output); ok {
+			t.Errorf("got %v from\n%s", got, output)
 		}
 	}
 }
 
-func TestMismatchedArchive(t *testing.T) {
-	want := Mismatch{"tiny-1.0-pyh0_0", zeros, other}
+func TestFindHashMismatchArchive(t *testing.T) {
+	want := HashMismatch{"tiny-1.0-pyh0_0", zeros, other}
 	for _, output := range []string{
 		"InstallerError: failed to fetch tiny-1.0-pyh0_0.tar.bz2\nCaused by: failed to interact with the package cache layer.\n" +
 			"Caused by: hash mismatch when extracting http://127.0.0.1:8765/noarch/tiny-1.0-pyh0_0.tar.bz2 to /c/pkgs/.tiny-1.0-pyh0_0IK: expected " + zeros + ", got " + other + ", total size 428 bytes\n",
 		"hash mismatch: /channel/noarch/tiny-1.0-pyh0_0.conda has sha256 " + other + ", the lock says " + zeros + "\n",
 	} {
-		if got, ok := Mismatched(output); !ok || got != want {
-			t.Errorf("got %v of\n%s", got, output)
+		if got, ok := FindHashMismatch(output); !ok || got != want {
+			t.Errorf("got %v from\n%s", got, output)
 		}
 	}
 	rattlerNet := "InstallerError: failed to fetch python-3.10.13-h0.tar.bz2\nCaused by: failed to interact with the package cache layer.\n" +
 		"Caused by: Request failed after 3 retries\nCaused by: error sending request for url (http://127.0.0.1:1/x)\nCaused by: Connection refused (os error 111)\n"
-	if !OfConda(rattlerNet) || OfConda(uvNet) || OfConda(pipNet) {
-		t.Error("a channel is taken for an index, or an index for a channel")
+	if !FromConda(rattlerNet) || FromConda(uvNet) || FromConda(pipNet) {
+		t.Error("FromConda is wrong for the output of py-rattler, uv or pip")
 	}
-	if got, _ := Unreached(rattlerNet); got != "InstallerError: failed to fetch python-3.10.13-h0.tar.bz2: Connection refused (os error 111)" {
+	if got, _ := Unreachable(rattlerNet); got != "InstallerError: failed to fetch python-3.10.13-h0.tar.bz2: Connection refused (os error 111)" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -86,7 +86,7 @@ func TestMessage(t *testing.T) {
 	if want := []string{"error: No solution found when resolving dependencies", "  cause: Because x was not found in the package registry"}; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
-	if got := Message(slices.Repeat([]string{"x"}, 40)); len(got) != mostLines {
+	if got := Message(slices.Repeat([]string{"x"}, 40)); len(got) != maxLines {
 		t.Errorf("%d lines", len(got))
 	}
 }
@@ -96,11 +96,11 @@ func FuzzOutput(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		Unreached(s)
-		if m, ok := Mismatched(s); ok && m.Package == "" {
-			t.Errorf("a mismatch of nothing in %q", s)
+		Unreachable(s)
+		if m, ok := FindHashMismatch(s); ok && m.Package == "" {
+			t.Errorf("FindHashMismatch(%q) returns no package", s)
 		}
-		if got := Message(strings.Split(s, "\n")); len(got) > mostLines {
+		if got := Message(strings.Split(s, "\n")); len(got) > maxLines {
 			t.Errorf("%d lines", len(got))
 		}
 	})
