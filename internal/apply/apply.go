@@ -74,8 +74,8 @@ type ItemResult struct {
 	Kept    []Kept           `json:"kept,omitempty"` // contents of files that were replaced
 	// Packages is what comes, goes or changes version between the generation that
 	// was visible and the one that was built; nil where none was built.
-	Packages []resources.PackageChange `json:"packages,omitempty"`
-	Proof    []ProofPart               `json:"proof,omitempty"` // of an environment that was built, or failed to
+	Packages  []resources.PackageChange `json:"packages,omitempty"`
+	SmokeTest []SmokeTestPart           `json:"proof,omitempty"` // of an environment that was built, or failed to
 }
 
 // Kept is the content of a file that an apply replaced or took away.

@@ -107,7 +107,7 @@ func condaSteps(w *world, python, gen, version, pin string) []resources.Step {
 		resources.WriteFile{Path: gen + "/reconcile/requirements.txt", Mode: 0o644, Content: pin + "\n"},
 		resources.Run{Program: python, Args: []string{"-I", "-B", "-c", install, full, pin}, Writes: gen},
 		resources.Compile{Generation: gen},
-		resources.Prove{Generation: gen, Imports: []string{"tiny", name}},
+		resources.SmokeTest{Generation: gen, Imports: []string{"tiny", name}},
 		resources.Seal{
 			Generation: gen, Digest: path.Base(gen), Python: "3.10", Conda: conda,
 			Packages:  []facts.Package{{Name: name, Version: number}},

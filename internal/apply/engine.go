@@ -65,7 +65,7 @@ type finish struct {
 
 	kept     []Kept
 	packages []resources.PackageChange
-	proof    []ProofPart
+	proof    []SmokeTestPart
 }
 
 func (e *engine) run(ctx context.Context) {
@@ -141,7 +141,7 @@ func (e *engine) take() []int {
 // settle records how an item ended and what that means for those that wait.
 func (e *engine) settle(f finish) {
 	r := &e.results[f.index]
-	r.Outcome, r.Cause, r.Elapsed, r.Kept, r.Packages, r.Proof = f.outcome, f.cause, f.elapsed, f.kept, f.packages, f.proof
+	r.Outcome, r.Cause, r.Elapsed, r.Kept, r.Packages, r.SmokeTest = f.outcome, f.cause, f.elapsed, f.kept, f.packages, f.proof
 	e.ended(r)
 	for _, i := range e.next[f.index] {
 		switch {

@@ -120,7 +120,7 @@ func buildSteps(w *world, python, gen, current string, pins, reused []string) []
 		resources.WriteFile{Path: part + "/requirements.txt", Mode: 0o600, Content: strings.Join(pins, "\n")},
 		resources.Run{Program: python, Args: words, Writes: gen},
 		resources.Compile{Generation: gen},
-		resources.Prove{Generation: gen, Imports: imports},
+		resources.SmokeTest{Generation: gen, Imports: imports},
 		resources.Seal{Generation: gen, Digest: path.Base(gen), Python: "3.10", Base: python, Packages: packages},
 	)
 }
@@ -215,14 +215,14 @@ func TestABuildThatFailsChangesNothingVisible(t *testing.T) {
 		change      func(resources.Step) resources.Step
 	}{
 		"import": {"apply.prove", "No module named 'omega'", func(s resources.Step) resources.Step {
-			if p, ok := s.(resources.Prove); ok {
+			if p, ok := s.(resources.SmokeTest); ok {
 				p.Imports = []string{"alpha", "omega"}
 				return p
 			}
 			return s
 		}},
 		"exit": {"apply.prove", "", func(s resources.Step) resources.Step {
-			if p, ok := s.(resources.Prove); ok {
+			if p, ok := s.(resources.SmokeTest); ok {
 				p.Imports = []string{"antigravity.no", "this"}
 				return p
 			}

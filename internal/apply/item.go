@@ -23,11 +23,11 @@ type task struct {
 	*engine
 	index int
 	item  *planner.Item
-	step  string      // word of the step that runs
-	kept  []Kept      // contents that were replaced
-	need  int64       // bytes on disk that the change takes
-	proof []ProofPart // what the proof of the generation showed
-	sound pyenv.Sound // files of the generation that were read during the proof
+	step  string          // word of the step that runs
+	kept  []Kept          // contents that were replaced
+	need  int64           // bytes on disk that the change takes
+	proof []SmokeTestPart // what the proof of the generation showed
+	sound pyenv.Sound     // files of the generation that were read during the proof
 }
 
 // doItem works on one item that is not part of a group.
@@ -141,7 +141,7 @@ func (t *task) run(ctx context.Context, s resources.Step) error {
 		return t.reuse(ctx, s)
 	case resources.Compile:
 		return t.compile(ctx, s)
-	case resources.Prove:
+	case resources.SmokeTest:
 		return t.prove(ctx, s)
 	case resources.Seal:
 		return t.seal(ctx, s)
@@ -174,7 +174,7 @@ func stepText(s resources.Step) string {
 		return plural.Count(len(s.Dists), "package") + " of generation " + path.Base(s.From)
 	case resources.Compile:
 		return "bytecode of generation " + path.Base(s.Generation)
-	case resources.Prove:
+	case resources.SmokeTest:
 		return proofText(s)
 	case resources.Seal:
 		return fmt.Sprintf("generation %s: %s", path.Base(s.Generation), plural.Count(len(s.Packages)+len(s.Conda), "package"))
@@ -185,7 +185,7 @@ func stepText(s resources.Step) string {
 }
 
 // proofText names what is proved: "torch, bitsandbytes, CUDA, QLoRA".
-func proofText(s resources.Prove) string {
+func proofText(s resources.SmokeTest) string {
 	words := slices.Clone(s.Imports)
 	if s.CUDA && s.GPU {
 		words = append(words, "CUDA")

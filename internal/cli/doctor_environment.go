@@ -124,7 +124,7 @@ func (p *patient) proof() []report.Finding {
 	if !p.quiet && !p.app.json {
 		_ = say(p.err, "Proving environment %s …", p.env.Name)
 	}
-	parts, err := apply.ProveNow(p.ctx, p.generation, s, p.gpuEnv())
+	parts, err := apply.RunSmokeTest(p.ctx, p.generation, s, p.gpuEnv())
 	if err != nil {
 		return sick("`reconcile verify` looks at the files of the environment", "its Python could not be started: %v", err)
 	}
@@ -135,24 +135,24 @@ func (p *patient) proof() []report.Finding {
 	return list
 }
 
-func (p *patient) proofStep() resources.Prove {
+func (p *patient) proofStep() resources.SmokeTest {
 	n, asked := p.nvidia()
 	card, _ := facts.Find[facts.GPU](p.facts, facts.GPUKey)
 	_, torch, _ := pyenv.ReadTorch(p.library)
-	s := resources.Prove{
+	s := resources.SmokeTest{
 		Imports: p.env.Imports, Driver: n.CUDA, QLoRA: (*resources.QLoRA)(p.env.QLoRA),
 		GPU: n.State == facts.DriverOK && len(n.Devices) > 0 || !asked && card.Vendor == "nvidia",
 	}
-	s.CUDA = p.env.ProveCUDA || torch && s.GPU
+	s.CUDA = p.env.TestCUDA || torch && s.GPU
 	return s
 }
 
 // proofFinding is one part of a proof as a line of the diagnosis.
-func proofFinding(part apply.ProofPart) report.Finding {
+func proofFinding(part apply.SmokeTestPart) report.Finding {
 	f := report.Finding{
 		Code: "proof." + part.Name, Name: map[string]string{"imports": "imports", "cuda": "CUDA works", "qlora": "QLoRA works"}[part.Name],
-		State: map[apply.ProofOutcome]report.Health{
-			apply.Proved: report.Healthy, apply.ProofSkips: report.Omitted, apply.ProofUnsure: report.Unseen, apply.Disproved: report.Sick,
+		State: map[apply.SmokeTestOutcome]report.Health{
+			apply.SmokeTestPassed: report.Healthy, apply.SmokeTestSkipped: report.Omitted, apply.SmokeTestUnknown: report.Unseen, apply.SmokeTestFailed: report.Sick,
 		}[part.Outcome],
 		Found: part.Detail, Remedy: part.Hint,
 	}
@@ -160,9 +160,9 @@ func proofFinding(part apply.ProofPart) report.Finding {
 		f.Found += "\n" + part.Found
 	}
 	switch {
-	case part.Outcome == apply.Proved && part.Note != "":
+	case part.Outcome == apply.SmokeTestPassed && part.Note != "":
 		f.State, f.Found, f.Remedy = report.Doubtful, f.Found+"\n"+part.Note, cmp.Or(f.Remedy, "update the NVIDIA driver, or use another GPU")
-	case part.Outcome == apply.Disproved:
+	case part.Outcome == apply.SmokeTestFailed:
 		f.Remedy = cmp.Or(f.Remedy, "change the pins in the manifest; `reconcile rollback` goes back to an earlier generation")
 	}
 	return f

@@ -92,7 +92,7 @@ func TestNoDriver(t *testing.T) {
 	}{
 		"no manifest": {nil, report.Healthy},
 		"asks none":   {&manifest.Environment{}, report.Healthy},
-		"proves":      {&manifest.Environment{ProveCUDA: true}, report.Doubtful},
+		"proves":      {&manifest.Environment{TestCUDA: true}, report.Doubtful},
 		"warns":       {&manifest.Environment{CUDA: &manifest.CUDA{Severity: diag.Warn}}, report.Doubtful},
 		"needs":       {&manifest.Environment{GPU: &manifest.GPU{}}, report.Sick},
 	} {
@@ -188,15 +188,15 @@ func TestShadows(t *testing.T) {
 }
 
 func TestProofFindings(t *testing.T) {
-	for outcome, want := range map[apply.ProofOutcome]report.Health{
-		apply.Proved: report.Healthy, apply.ProofSkips: report.Omitted, apply.ProofUnsure: report.Unseen, apply.Disproved: report.Sick,
+	for outcome, want := range map[apply.SmokeTestOutcome]report.Health{
+		apply.SmokeTestPassed: report.Healthy, apply.SmokeTestSkipped: report.Omitted, apply.SmokeTestUnknown: report.Unseen, apply.SmokeTestFailed: report.Sick,
 	} {
-		f := proofFinding(apply.ProofPart{Name: "cuda", Outcome: outcome, Detail: "so it is"})
+		f := proofFinding(apply.SmokeTestPart{Name: "cuda", Outcome: outcome, Detail: "so it is"})
 		expect(t, string(outcome), []report.Finding{f}, want, "so it is")
 		if f.Code != "proof.cuda" {
 			t.Errorf("code %q", f.Code)
 		}
 	}
-	f := proofFinding(apply.ProofPart{Name: "cuda", Outcome: apply.Proved, Detail: "fine", Note: "with limits"})
+	f := proofFinding(apply.SmokeTestPart{Name: "cuda", Outcome: apply.SmokeTestPassed, Detail: "fine", Note: "with limits"})
 	expect(t, "remark", []report.Finding{f}, report.Doubtful, "fine\nwith limits")
 }

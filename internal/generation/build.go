@@ -97,7 +97,7 @@ func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation,
 		steps = append(steps, m.Install(dir, fetched, rewritten(env, fetched))...)
 	}
 	steps = append(steps, resources.Compile{Generation: dir})
-	if proof, needed := d.Proof.step(v, dir); needed {
+	if proof, needed := d.SmokeTest.step(v, dir); needed {
 		steps = append(steps, proof)
 	}
 	steps = append(steps, resources.Seal{Generation: dir, Digest: g.Digest, Python: g.Python, Base: g.Base, Packages: g.Packages, Conda: g.Conda, Variables: d.Variables})

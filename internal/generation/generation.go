@@ -41,7 +41,7 @@ type Desired struct {
 	// CondaNeed is what getting packages of conda takes; the others are in the cache,
 	// to link to.
 	CondaNeed func(missing []facts.CondaPackage) resources.Need
-	Proof     Proof
+	SmokeTest SmokeTest
 	Variables []resources.Variable
 }
 

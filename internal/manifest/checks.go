@@ -56,5 +56,5 @@ func (c *compiler) severity(asked diag.Severity) diag.Severity {
 // WantsGPU reports whether the environment asks something of the driver: a
 // requirement, or a proof on a GPU.
 func (e *Environment) WantsGPU() bool {
-	return e.CUDA != nil || e.GPU != nil || e.ProveCUDA || e.QLoRA != nil
+	return e.CUDA != nil || e.GPU != nil || e.TestCUDA || e.QLoRA != nil
 }

@@ -172,14 +172,14 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 	}
 	c.add("venv", e.Name, e.Pos, e.Protect, &venv.Spec{
 		Name: e.Name, Path: e.Path, Python: e.Python, Prompt: c.m.Project + "-" + e.Name,
-		Installer: e.Installer, Closure: closure, Problem: problem, Proof: e.proof(), Variables: c.m.Variables(e),
+		Installer: e.Installer, Closure: closure, Problem: problem, SmokeTest: e.proof(), Variables: c.m.Variables(e),
 	})
 	return nil
 }
 
 // proof is what the manifest asks a generation to show.
-func (e *Environment) proof() generation.Proof {
-	return generation.Proof{Imports: e.Imports, ProveCUDA: e.ProveCUDA, QLoRA: (*resources.QLoRA)(e.QLoRA)}
+func (e *Environment) proof() generation.SmokeTest {
+	return generation.SmokeTest{Imports: e.Imports, TestCUDA: e.TestCUDA, QLoRA: (*resources.QLoRA)(e.QLoRA)}
 }
 
 // pinFiles adds the files in which people read the pins, each with its reason.
@@ -206,7 +206,7 @@ func (c *compiler) pinFiles(e *Environment, locked *lock.Lock) {
 func (c *compiler) conda(s Selection, e *Environment, locked *lock.Lock, closure []lock.Dist, problem *diag.Problem) {
 	spec := &conda.Spec{
 		Name: e.Name, Path: e.Path, Python: e.Python, Engine: e.Conda.Engine, Installer: e.Installer,
-		Channels: e.Conda.Channels, Requested: e.condaSpecs(), Closure: closure, Problem: problem, Proof: e.proof(), Variables: c.m.Variables(e),
+		Channels: e.Conda.Channels, Requested: e.condaSpecs(), Closure: closure, Problem: problem, SmokeTest: e.proof(), Variables: c.m.Variables(e),
 	}
 	if problem == nil {
 		spec.Packages = locked.Conda.For(s.Host.Platform)

@@ -39,7 +39,7 @@ type Environment struct {
 	CUDA             *CUDA
 	GPU              *GPU
 	QLoRA            *QLoRA
-	ProveCUDA        bool
+	TestCUDA         bool
 
 	pathPos, lockPos, requirementsPos, environmentPos diag.Pos
 }

@@ -94,7 +94,7 @@ func TestOwn(t *testing.T) {
 		t.Errorf("on a GPU machine: %s\nwant: %s", got, want)
 	}
 	spec := list[slices.IndexFunc(list, func(r resources.Resource) bool { return r.Addr.Kind == "conda" })].Spec.(*conda.Spec)
-	if spec.Problem != nil || len(spec.Packages) < 20 || len(spec.Closure) < 60 || spec.QLoRA == nil || !spec.ProveCUDA {
+	if spec.Problem != nil || len(spec.Packages) < 20 || len(spec.Closure) < 60 || spec.QLoRA == nil || !spec.TestCUDA {
 		t.Errorf("conda.remote has %d packages of conda and %d of Python: %v", len(spec.Packages), len(spec.Closure), spec.Problem)
 	}
 

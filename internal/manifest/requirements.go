@@ -127,7 +127,7 @@ func (l *loader) prove(e *Environment, n *yaml.Node) {
 			e.Imports = append(e.Imports, name)
 		}
 	}
-	e.ProveCUDA = v[1] != nil && l.boolean(v[1], "cuda")
+	e.TestCUDA = v[1] != nil && l.boolean(v[1], "cuda")
 	var q [3]*yaml.Node
 	if v[2] != nil && l.object(v[2], &qloraShape, q[:]) && q[0] != nil && q[1] != nil && q[2] != nil {
 		e.QLoRA = &QLoRA{

@@ -159,11 +159,11 @@ func result() *apply.Result {
 }
 
 // proof is one of which parts were left out, with text that would act on a terminal.
-func proof() []apply.ProofPart {
-	return []apply.ProofPart{
-		{Name: "imports", Outcome: apply.Proved},
-		{Name: "cuda", Outcome: apply.ProofSkips, Detail: "no GPU on this machine"},
-		{Name: "qlora", Outcome: apply.ProofUnsure, Detail: "the \x1b GPU is full"},
+func proof() []apply.SmokeTestPart {
+	return []apply.SmokeTestPart{
+		{Name: "imports", Outcome: apply.SmokeTestPassed},
+		{Name: "cuda", Outcome: apply.SmokeTestSkipped, Detail: "no GPU on this machine"},
+		{Name: "qlora", Outcome: apply.SmokeTestUnknown, Detail: "the \x1b GPU is full"},
 	}
 }
 
@@ -184,7 +184,7 @@ func TestSummaryListsPackages(t *testing.T) {
 		"updated":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done, Packages: changed}, has: "7, 1 changed; `reconcile status` lists them\n", lack: "numpy"},
 		"changes":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done, Packages: changed}, has: "    ~ pandas 2.3.2 -> 2.3.3\n", lack: "pandas 2.3.3\n    trafilatura"},
 		"switched": {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done}, has: "packages    7; `reconcile status` lists them\n", lack: "pandas"},
-		"unproved": {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Done, Proof: proof()}, has: "not proved: venv.local: cuda (skipped: no GPU on this machine), qlora (unknown: the \\x1b GPU is full)\n", lack: "imports ("},
+		"unproved": {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Done, SmokeTest: proof()}, has: "not proved: venv.local: cuda (skipped: no GPU on this machine), qlora (unknown: the \\x1b GPU is full)\n", lack: "imports ("},
 		"failed":   {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Failed, Cause: failure()}, has: "packages    7; ", lack: "pandas"},
 		"verbose":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done}, verbose: true, has: "numpy 1.26.4", lack: "status` lists"},
 	} {

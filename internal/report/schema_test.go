@@ -54,7 +54,7 @@ var factTypes = map[facts.Kind]facts.Fact{
 // stepTypes are the steps, which are written as an object with one member each.
 var stepTypes = []resources.Step{
 	resources.MakeDir{}, resources.WriteFile{}, resources.SetMode{}, resources.Link{}, resources.Move{}, resources.Remove{}, resources.Fetch{}, resources.Run{},
-	resources.Reuse{}, resources.Compile{}, resources.Prove{}, resources.Seal{}, resources.Switch{},
+	resources.Reuse{}, resources.Compile{}, resources.SmokeTest{}, resources.Seal{}, resources.Switch{},
 }
 
 // TestSchemas holds docs/schema to the types that are printed: -update rewrites it from

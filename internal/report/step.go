@@ -26,7 +26,7 @@ func (p *page) step(c *resources.Change, s resources.Step) {
 		if !isOurs(s.Path) {
 			p.fileDiff(s, wasMode(c))
 		}
-	case resources.Prove:
+	case resources.SmokeTest:
 		for _, text := range proofTexts(s) {
 			p.line(stepIndent, "%s", text)
 		}
@@ -122,7 +122,7 @@ func stepText(s resources.Step) string {
 		return fmt.Sprintf("reuse %s of %s", plural.Count(len(s.Dists), "distribution"), s.From)
 	case resources.Compile:
 		return "compile bytecode in " + s.Generation
-	case resources.Prove:
+	case resources.SmokeTest:
 		return strings.Join(proofTexts(s), "; ")
 	case resources.Seal:
 		what := plural.Count(len(s.Packages), "distribution")
@@ -141,7 +141,7 @@ func stepText(s resources.Step) string {
 }
 
 // proofTexts says what a proof shows, a part each.
-func proofTexts(s resources.Prove) []string {
+func proofTexts(s resources.SmokeTest) []string {
 	var texts []string
 	if len(s.Imports) > 0 {
 		texts = append(texts, "prove that these import: "+strings.Join(s.Imports, ", "))

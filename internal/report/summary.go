@@ -91,8 +91,8 @@ func (p *page) unproved(r *Record) {
 	printed := false
 	for i := range r.Items {
 		var parts []string
-		for _, part := range r.Items[i].Proof {
-			if part.Outcome == apply.ProofSkips || part.Outcome == apply.ProofUnsure {
+		for _, part := range r.Items[i].SmokeTest {
+			if part.Outcome == apply.SmokeTestSkipped || part.Outcome == apply.SmokeTestUnknown {
 				parts = append(parts, fmt.Sprintf("%s (%s: %s)", part.Name, part.Outcome, part.Detail))
 			}
 		}

@@ -177,7 +177,7 @@ func viewStep(c *resources.Change, s resources.Step, o Options) stepView {
 	switch s := s.(type) {
 	case resources.Run:
 		return stepView{Command: strings.Join(o.words(commandWords(s)), " "), Notes: escapeAll(commandNotes(s))}
-	case resources.Prove:
+	case resources.SmokeTest:
 		return stepView{Texts: escapeAll(proofTexts(s))}
 	case resources.WriteFile:
 		v := stepView{Texts: []string{Escape(stepText(s) + keptText(s))}}

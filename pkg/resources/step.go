@@ -122,11 +122,11 @@ type Compile struct {
 	Generation string `json:"generation"`
 }
 
-// Prove imports modules in a generation, isolated and without writing, and
+// SmokeTest imports modules in a generation, isolated and without writing, and
 // fails with the first error of each that does not import. What it is to show of
 // a GPU it shows with little memory and for seconds; on a GPU that is busy or full
 // the answer is "not known", which is no failure and disturbs no job.
-type Prove struct {
+type SmokeTest struct {
 	Generation string   `json:"generation"`
 	Imports    []string `json:"imports"`
 	// GPU says that the driver of this machine answers and shows a GPU. Without one
@@ -179,7 +179,7 @@ func (Fetch) step()     {}
 func (Run) step()       {}
 func (Reuse) step()     {}
 func (Compile) step()   {}
-func (Prove) step()     {}
+func (SmokeTest) step() {}
 func (Seal) step()      {}
 func (Switch) step()    {}
 
@@ -207,7 +207,7 @@ func StepName(s Step) string {
 		return "reuse"
 	case Compile:
 		return "compile"
-	case Prove:
+	case SmokeTest:
 		return "prove"
 	case Seal:
 		return "seal"
@@ -277,7 +277,7 @@ func unmarshalStep(name string, body []byte) (Step, error) {
 	case "compile":
 		return decodeStep[Compile](body)
 	case "prove":
-		return decodeStep[Prove](body)
+		return decodeStep[SmokeTest](body)
 	case "seal":
 		return decodeStep[Seal](body)
 	case "switch":

@@ -32,7 +32,7 @@ type Spec struct {
 	Packages  []rattler.Package `json:"packages"`          // locked for this platform, by name
 	Closure   []lock.Dist       `json:"closure"`           // locked distributions of Python, by name
 	Problem   *diag.Problem     `json:"problem,omitempty"` // why there is no closure: the lock is absent or stale
-	generation.Proof
+	generation.SmokeTest
 	Variables []resources.Variable `json:"variables,omitempty"` // set for those who enter
 
 	former string // the environment that this one was before; not part of what is asked for
@@ -56,7 +56,7 @@ func (s *Spec) Reads() []facts.Key {
 	if s.former != "" {
 		keys = append(keys, facts.EnvironmentKey(s.former))
 	}
-	return append(keys, s.ProofReads()...)
+	return append(keys, s.SmokeTestReads()...)
 }
 
 // Diff compares the visible generation with the one that is asked for.
@@ -77,7 +77,7 @@ func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Maker) {
 		Environment: s.Name, Type: "conda", Path: s.Path, Former: s.former, Project: project,
 		Digest: s.Digest(host.Platform), Python: s.python(),
 		Closure: s.Closure, Conda: lock.CondaFacts(s.Packages), CondaNeed: s.need,
-		Proof: s.Proof, Variables: s.Variables,
+		SmokeTest: s.SmokeTest, Variables: s.Variables,
 	}
 	return d, maker{
 		Installer: generation.Installer{Root: project.Root, UV: generation.UV(v, s.Installer)},

@@ -24,7 +24,7 @@ type Spec struct {
 	Installer string        `json:"installer"`         // "auto" (uv, where there is one or its wheel is pinned for this platform; else pip), "uv", "pip"
 	Closure   []lock.Dist   `json:"closure"`           // locked for this platform, by name
 	Problem   *diag.Problem `json:"problem,omitempty"` // why there is no closure: the lock is absent or stale
-	generation.Proof
+	generation.SmokeTest
 	Variables []resources.Variable `json:"variables,omitempty"` // set for those who enter
 
 	former string // the environment that this one was before; not part of what is asked for
@@ -42,7 +42,7 @@ func (s *Spec) Reads() []facts.Key {
 	if s.former != "" {
 		keys = append(keys, facts.EnvironmentKey(s.former))
 	}
-	return append(keys, s.ProofReads()...)
+	return append(keys, s.SmokeTestReads()...)
 }
 
 // Diff compares the visible generation with the one that is asked for.
@@ -112,7 +112,7 @@ func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Maker) {
 		Environment: s.Name, Type: "venv", Path: s.Path, Former: s.former, Project: project,
 		Digest: s.Digest(facts.Get[facts.Host](v, facts.HostKey).Platform, base),
 		Python: base.Version, Base: base.Path, Closure: s.Closure,
-		Proof: s.Proof, Variables: s.Variables,
+		SmokeTest: s.SmokeTest, Variables: s.Variables,
 	}
 	return d, maker{
 		Installer: generation.Installer{Root: project.Root, UV: generation.UV(v, s.Installer), Base: base},

@@ -19,24 +19,24 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// A ProofOutcome is how one part of a proof ended.
-type ProofOutcome string
+// A SmokeTestOutcome is how one part of a proof ended.
+type SmokeTestOutcome string
 
 const (
-	Proved      ProofOutcome = "ok"
-	ProofSkips  ProofOutcome = "skipped" // there is nothing to prove it on
-	ProofUnsure ProofOutcome = "unknown" // a GPU that is full or busy says nothing about an environment
-	Disproved   ProofOutcome = "failed"
+	SmokeTestPassed  SmokeTestOutcome = "ok"
+	SmokeTestSkipped SmokeTestOutcome = "skipped" // there is nothing to prove it on
+	SmokeTestUnknown SmokeTestOutcome = "unknown" // a GPU that is full or busy says nothing about an environment
+	SmokeTestFailed  SmokeTestOutcome = "failed"
 )
 
-// A ProofPart is what one part of a proof showed.
-type ProofPart struct {
-	Name    string       `json:"name"` // "imports", "cuda", "qlora"
-	Outcome ProofOutcome `json:"outcome"`
-	Detail  string       `json:"detail,omitempty"` // in one line: what was shown, or why it was not
-	Note    string       `json:"note,omitempty"`   // what to know of one that is ok
-	Found   string       `json:"found,omitempty"`  // what Python and its modules said of one that failed
-	Hint    string       `json:"hint,omitempty"`
+// A SmokeTestPart is what one part of a proof showed.
+type SmokeTestPart struct {
+	Name    string           `json:"name"` // "imports", "cuda", "qlora"
+	Outcome SmokeTestOutcome `json:"outcome"`
+	Detail  string           `json:"detail,omitempty"` // in one line: what was shown, or why it was not
+	Note    string           `json:"note,omitempty"`   // what to know of one that is ok
+	Found   string           `json:"found,omitempty"`  // what Python and its modules said of one that failed
+	Hint    string           `json:"hint,omitempty"`
 }
 
 const (
@@ -50,12 +50,12 @@ const (
 	initialisation = "initialisation of CUDA"
 )
 
-//go:embed prove.py
-var proveScript string
+//go:embed smoketest.py
+var smokeTestScript string
 
 // prove proves a generation, and fails with the first part that does. Imports take
 // one core; meanwhile another reads the files for the Seal that follows.
-func (t *task) prove(ctx context.Context, s resources.Prove) error {
+func (t *task) prove(ctx context.Context, s resources.SmokeTest) error {
 	gen, err := t.generation(s.Generation)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (t *task) prove(ctx context.Context, s resources.Prove) error {
 func (t *task) judge() error {
 	for i := range t.proof {
 		part := &t.proof[i]
-		if part.Outcome == Disproved {
+		if part.Outcome == SmokeTestFailed {
 			return part.problem()
 		}
 		if text := part.remark(); text != "" {
@@ -95,10 +95,10 @@ func (t *task) judge() error {
 	return nil
 }
 
-// ProveNow proves what stands in a generation, named by its absolute path, outside
+// RunSmokeTest proves what stands in a generation, named by its absolute path, outside
 // of any plan. It writes nothing but a temporary folder that it removes. gpuEnv is
 // as in Options. An error says that the interpreter could not be started.
-func ProveNow(ctx context.Context, generation string, s resources.Prove, gpuEnv []string) ([]ProofPart, error) {
+func RunSmokeTest(ctx context.Context, generation string, s resources.SmokeTest, gpuEnv []string) ([]SmokeTestPart, error) {
 	dir, err := os.MkdirTemp("", "reconcile-prove-")
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func ranAtAll(err error) bool {
 // bytecode, in an empty folder that is home and temporary folder too, and with every
 // way into the network closed that variables can close. On a GPU it keeps no memory
 // that it does not use.
-func proofCommand(c *command.Command, s resources.Prove, dir string, gpuEnv []string) error {
+func proofCommand(c *command.Command, s resources.SmokeTest, dir string, gpuEnv []string) error {
 	c.Timeout = s.Timeout
 	if c.Timeout == 0 {
 		c.Timeout = proveTimeout
@@ -140,7 +140,7 @@ func proofCommand(c *command.Command, s resources.Prove, dir string, gpuEnv []st
 	if err != nil {
 		return err
 	}
-	c.Args = []string{"-I", "-B", "-c", proveScript, string(asked)}
+	c.Args = []string{"-I", "-B", "-c", smokeTestScript, string(asked)}
 	c.Dir = dir
 	c.Env = []string{
 		"HOME=" + dir, "TMPDIR=" + dir, "HF_HUB_OFFLINE=1",
@@ -159,27 +159,27 @@ const proofMark = "\x1ereconcile-prove "
 
 // proofLine is one line of the script: the outcome of a part, or what it begins.
 type proofLine struct {
-	ProofPart
+	SmokeTestPart
 	Doing    string
 	Failures []struct{ Module, Error string }
 }
 
 // proofParts returns every part that was asked for, in order. The first that the
 // script did not get to the end of is explained by how it ended.
-func proofParts(s resources.Prove, result command.Result, err error) []ProofPart {
+func proofParts(s resources.SmokeTest, result command.Result, err error) []SmokeTestPart {
 	lines := proofLines(result.Stdout)
-	var parts []ProofPart
+	var parts []SmokeTestPart
 	broken := "" // the part that failed
 	for _, name := range proofNames(s) {
 		gpu := name != "imports"
 		line, ended := lines[name]
-		part := line.ProofPart
+		part := line.SmokeTestPart
 		part.Name = name
 		switch {
 		case broken != "" && !ended:
-			part = ProofPart{Name: name, Outcome: ProofSkips, Detail: broken + " failed"}
+			part = SmokeTestPart{Name: name, Outcome: SmokeTestSkipped, Detail: broken + " failed"}
 		case gpu && !s.GPU:
-			part = ProofPart{Name: name, Outcome: ProofSkips, Detail: "no GPU on this machine"}
+			part = SmokeTestPart{Name: name, Outcome: SmokeTestSkipped, Detail: "no GPU on this machine"}
 		case !ended || part.Outcome == "":
 			part = unfinished(name, line.Doing, result, err)
 		case len(line.Failures) > 0:
@@ -187,7 +187,7 @@ func proofParts(s resources.Prove, result command.Result, err error) []ProofPart
 		case !gpu:
 			part.Detail = strings.Join(s.Imports, ", ")
 		}
-		if part.Outcome == Disproved && broken == "" {
+		if part.Outcome == SmokeTestFailed && broken == "" {
 			broken = name
 		}
 		parts = append(parts, part.shown())
@@ -196,7 +196,7 @@ func proofParts(s resources.Prove, result command.Result, err error) []ProofPart
 }
 
 // proofNames are the parts that a step asks for.
-func proofNames(s resources.Prove) []string {
+func proofNames(s resources.SmokeTest) []string {
 	var names []string
 	if len(s.Imports) > 0 {
 		names = append(names, "imports")
@@ -220,21 +220,21 @@ func proofLines(stdout []byte) map[string]proofLine {
 			continue
 		}
 		switch line.Outcome {
-		case "", Proved, ProofSkips, ProofUnsure, Disproved:
+		case "", SmokeTestPassed, SmokeTestSkipped, SmokeTestUnknown, SmokeTestFailed:
 			lines[line.Name] = line
 		}
 	}
 	return lines
 }
 
-func unimportable(line proofLine) ProofPart {
+func unimportable(line proofLine) SmokeTestPart {
 	var names, found []string
 	for _, f := range line.Failures {
 		names = append(names, f.Module)
 		found = append(found, command.Escape(f.Module+": "+f.Error))
 	}
-	return ProofPart{
-		Name: line.Name, Outcome: Disproved, Detail: "cannot import " + strings.Join(names, ", "),
+	return SmokeTestPart{
+		Name: line.Name, Outcome: SmokeTestFailed, Detail: "cannot import " + strings.Join(names, ", "),
 		Found: strings.Join(found, "\n"), Hint: "change the pins in the manifest",
 	}
 }
@@ -244,8 +244,8 @@ func unimportable(line proofLine) ProofPart {
 // A driver that does not open in minutes is broken, whoever else uses the GPU: to
 // open it waits for nobody's work. That is a failure. Work on a GPU does wait for
 // that of others, so that there the same silence is no answer.
-func unfinished(name, doing string, result command.Result, err error) ProofPart {
-	part := ProofPart{Name: name, Outcome: Disproved}
+func unfinished(name, doing string, result command.Result, err error) SmokeTestPart {
+	part := SmokeTestPart{Name: name, Outcome: SmokeTestFailed}
 	ran, ok := errors.AsType[*command.Error](err)
 	if !ok {
 		part.Detail = "the interpreter ended without an answer"
@@ -263,7 +263,7 @@ func unfinished(name, doing string, result command.Result, err error) ProofPart 
 		part.Detail = doing + " does not end"
 		part.Hint = "the driver hangs: look at dmesg and `nvidia-smi`, then reload the driver or restart the machine"
 	case silent:
-		part.Outcome, part.Detail = ProofUnsure, "the "+doing+" on the GPU did not end in time"
+		part.Outcome, part.Detail = SmokeTestUnknown, "the "+doing+" on the GPU did not end in time"
 		part.Hint = "prove it when the GPU is free: `reconcile doctor`"
 	default:
 		part.Detail = doing + ": " + part.Detail
@@ -272,7 +272,7 @@ func unfinished(name, doing string, result command.Result, err error) ProofPart 
 }
 
 // shown returns a part as it may be shown: its texts come from packages.
-func (p ProofPart) shown() ProofPart {
+func (p SmokeTestPart) shown() SmokeTestPart {
 	for _, text := range []*string{&p.Detail, &p.Note, &p.Hint} {
 		*text = command.Escape(*text)
 		if len(*text) > maxEventText {
@@ -284,9 +284,9 @@ func (p ProofPart) shown() ProofPart {
 
 // remark is what a reader may want to know of a part that did not fail: "cuda:
 // skipped, no GPU on this machine"; "" if there is nothing.
-func (p *ProofPart) remark() string {
+func (p *SmokeTestPart) remark() string {
 	switch {
-	case p.Outcome != Proved:
+	case p.Outcome != SmokeTestPassed:
 		return fmt.Sprintf("%s: %s, %s", p.Name, p.Outcome, p.Detail)
 	case p.Note != "":
 		return p.Name + ": " + p.Note
@@ -295,7 +295,7 @@ func (p *ProofPart) remark() string {
 }
 
 // problem is why an environment with this part does not become visible.
-func (p *ProofPart) problem() *diag.Problem {
+func (p *SmokeTestPart) problem() *diag.Problem {
 	d := &diag.Problem{Code: "apply.prove", Found: p.Found, Hint: "the environment that is in use was not touched"}
 	switch {
 	case p.Name != "imports":

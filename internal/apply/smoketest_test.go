@@ -17,13 +17,13 @@ import (
 // nf4 is the usual quantisation.
 var nf4 = &resources.QLoRA{QuantType: "nf4", DoubleQuant: true, ComputeDtype: "bfloat16"}
 
-// TestProof proves a GPU that a fake torch plays, with a real Python. Each case is
+// TestSmokeTest runs the smoke test against a fake torch, with a real Python. Each case is
 // one machine; want is each part with its outcome and words of its text.
-func TestProof(t *testing.T) {
+func TestSmokeTest(t *testing.T) {
 	t.Parallel()
 	python := real(t)
-	on := resources.Prove{Imports: []string{"torch"}, GPU: true, CUDA: true, Driver: "12.4", QLoRA: nf4}
-	step := func(change func(*resources.Prove)) resources.Prove {
+	on := resources.SmokeTest{Imports: []string{"torch"}, GPU: true, CUDA: true, Driver: "12.4", QLoRA: nf4}
+	step := func(change func(*resources.SmokeTest)) resources.SmokeTest {
 		s := on
 		change(&s)
 		return s
@@ -31,28 +31,28 @@ func TestProof(t *testing.T) {
 	busy := "CUDA error: all CUDA-capable devices are busy or unavailable\nCUDA kernel errors might be asynchronously reported"
 	for name, tt := range map[string]struct {
 		machine map[string]any
-		step    resources.Prove
+		step    resources.SmokeTest
 		env     []string
 		want    []string
 	}{
 		"works": {nil, on, nil, []string{"imports ok", "cuda ok fake GPU 0, torch for CUDA 12.1", "qlora ok off by 10 %"}},
-		"no GPU": {nil, step(func(s *resources.Prove) { s.GPU = false }), nil, []string{
+		"no GPU": {nil, step(func(s *resources.SmokeTest) { s.GPU = false }), nil, []string{
 			"imports ok", "cuda skipped no GPU on this machine", "qlora skipped no GPU on this machine",
 		}},
-		"imports alone": {nil, resources.Prove{Imports: []string{"torch", "json"}}, nil, []string{"imports ok"}},
-		"no imports":    {nil, step(func(s *resources.Prove) { s.Imports = nil }), nil, []string{"cuda ok", "qlora ok"}},
-		"QLoRA alone":   {nil, step(func(s *resources.Prove) { s.CUDA = false }), nil, []string{"imports ok", "qlora ok"}},
-		"no such module": {nil, step(func(s *resources.Prove) { s.Imports = []string{"torch", "omega"} }), nil, []string{
+		"imports alone": {nil, resources.SmokeTest{Imports: []string{"torch", "json"}}, nil, []string{"imports ok"}},
+		"no imports":    {nil, step(func(s *resources.SmokeTest) { s.Imports = nil }), nil, []string{"cuda ok", "qlora ok"}},
+		"QLoRA alone":   {nil, step(func(s *resources.SmokeTest) { s.CUDA = false }), nil, []string{"imports ok", "qlora ok"}},
+		"no such module": {nil, step(func(s *resources.SmokeTest) { s.Imports = []string{"torch", "omega"} }), nil, []string{
 			"imports failed cannot import omega", "cuda skipped imports failed", "qlora skipped imports failed",
 		}},
 		"CPU build": {map[string]any{"cuda": nil}, on, nil, []string{
 			"imports ok", "cuda failed built for the CPU alone: torch.version.cuda is None", "qlora skipped cuda failed",
 		}},
-		"newer major": {nil, step(func(s *resources.Prove) { s.Driver = "11.4" }), nil, []string{
+		"newer major": {nil, step(func(s *resources.SmokeTest) { s.Driver = "11.4" }), nil, []string{
 			"imports ok", "cuda failed torch is built for CUDA 12.1, the driver offers 11.4", "qlora skipped",
 		}},
-		"newer minor":        {nil, step(func(s *resources.Prove) { s.Driver = "12.0" }), nil, []string{"imports ok", "cuda ok minor-version compatibility", "qlora ok"}},
-		"driver's not known": {nil, step(func(s *resources.Prove) { s.Driver = "" }), nil, []string{"imports ok", "cuda ok", "qlora ok"}},
+		"newer minor":        {nil, step(func(s *resources.SmokeTest) { s.Driver = "12.0" }), nil, []string{"imports ok", "cuda ok minor-version compatibility", "qlora ok"}},
+		"driver's not known": {nil, step(func(s *resources.SmokeTest) { s.Driver = "" }), nil, []string{"imports ok", "cuda ok", "qlora ok"}},
 		"not available": {map[string]any{"devices": 0, "init": "The NVIDIA driver on your system is too old (found version 11040)."}, on, nil, []string{
 			"imports ok", "cuda failed torch.cuda.is_available() is False: The NVIDIA driver on your system is too old", "qlora skipped",
 		}},
@@ -76,17 +76,17 @@ func TestProof(t *testing.T) {
 		"dies":          {map[string]any{"copy": "die"}, on, nil, []string{"imports ok", "cuda failed ended by signal 11 (segmentation fault)", "qlora skipped cuda failed"}},
 		"dies later":    {map[string]any{"layer": "die"}, on, nil, []string{"imports ok", "cuda ok", "qlora failed 4-bit layer: /"}},
 		"ends":          {map[string]any{"bitsandbytes": "exit"}, on, nil, []string{"imports ok", "cuda ok", "qlora failed without an answer"}},
-		"driver hangs":  {map[string]any{"available": "hang"}, step(func(s *resources.Prove) { s.Timeout = 8 * time.Second }), nil, []string{"imports ok", "cuda failed initialisation of CUDA does not end", "qlora skipped"}},
-		"GPU hangs":     {map[string]any{"layer": "hang"}, step(func(s *resources.Prove) { s.Timeout = 8 * time.Second }), nil, []string{"imports ok", "cuda ok", "qlora unknown did not end in time"}},
-		"import hangs":  {map[string]any{"bitsandbytes": "hang"}, step(func(s *resources.Prove) { s.Imports, s.Timeout = []string{"bitsandbytes"}, 2*time.Second }), nil, []string{"imports failed ended after 2s", "cuda skipped", "qlora skipped"}},
-		"no module torch": {map[string]any{"absent": true}, step(func(s *resources.Prove) { s.Imports = []string{"json"} }), nil, []string{
+		"driver hangs":  {map[string]any{"available": "hang"}, step(func(s *resources.SmokeTest) { s.Timeout = 8 * time.Second }), nil, []string{"imports ok", "cuda failed initialisation of CUDA does not end", "qlora skipped"}},
+		"GPU hangs":     {map[string]any{"layer": "hang"}, step(func(s *resources.SmokeTest) { s.Timeout = 8 * time.Second }), nil, []string{"imports ok", "cuda ok", "qlora unknown did not end in time"}},
+		"import hangs":  {map[string]any{"bitsandbytes": "hang"}, step(func(s *resources.SmokeTest) { s.Imports, s.Timeout = []string{"bitsandbytes"}, 2*time.Second }), nil, []string{"imports failed ended after 2s", "cuda skipped", "qlora skipped"}},
+		"no module torch": {map[string]any{"absent": true}, step(func(s *resources.SmokeTest) { s.Imports = []string{"json"} }), nil, []string{
 			"imports ok", "cuda failed ModuleNotFoundError: No module named 'torch'", "qlora skipped",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			gen := fakeGPU(t, python, tt.machine)
-			parts, err := ProveNow(t.Context(), gen, tt.step, tt.env)
+			parts, err := RunSmokeTest(t.Context(), gen, tt.step, tt.env)
 			check(t, err)
 			if len(parts) != len(tt.want) {
 				t.Fatalf("%d parts, want %d: %+v", len(parts), len(tt.want), parts)
@@ -100,7 +100,7 @@ func TestProof(t *testing.T) {
 				if len(fields) == 3 && !strings.Contains(p.Detail+" "+p.Note+" "+p.Hint, fields[2]) {
 					t.Errorf("%s says %+v, want %q", head, p, fields[2])
 				}
-				if p.Outcome == Disproved && p.problem().Summary == "" {
+				if p.Outcome == SmokeTestFailed && p.problem().Summary == "" {
 					t.Errorf("%+v has no problem", p)
 				}
 			}
@@ -131,7 +131,7 @@ func playGPU(t *testing.T, gen string, machine map[string]any) {
 		return
 	}
 	for _, name := range []string{"torch.py", "bitsandbytes.py"} {
-		b, err := os.ReadFile(filepath.Join("testdata", "proof", name))
+		b, err := os.ReadFile(filepath.Join("testdata", "smoketest", name))
 		check(t, err)
 		check(t, os.WriteFile(filepath.Join(libs[0], name), b, 0o644))
 	}
@@ -166,7 +166,7 @@ func TestProofInAPlan(t *testing.T) {
 			playGPU(t, full, tt.machine)
 			plan := w.plan(wantMade(
 				"done",
-				resources.Prove{Generation: gen, Imports: []string{"torch"}, GPU: true, CUDA: true, Driver: "12.4", QLoRA: nf4},
+				resources.SmokeTest{Generation: gen, Imports: []string{"torch"}, GPU: true, CUDA: true, Driver: "12.4", QLoRA: nf4},
 				resources.WriteFile{Path: "done", Mode: 0o644},
 			))
 			r := w.apply(t.Context(), plan, func(o *Options) { o.GPUEnv = tt.env })
@@ -174,7 +174,7 @@ func TestProofInAPlan(t *testing.T) {
 			if tt.code != "" && !strings.Contains(p.Hint, "the environment that is in use was not touched") {
 				t.Errorf("hint %q", p.Hint)
 			}
-			if proof := r.outcome(t, "made.done").Proof; len(proof) != 3 {
+			if proof := r.outcome(t, "made.done").SmokeTest; len(proof) != 3 {
 				t.Errorf("the proof is %+v", proof)
 			}
 			var notes []string

@@ -9,19 +9,19 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Proof is what a generation must show before it becomes visible. A kind embeds it
+// SmokeTest is what a generation must show before it becomes visible. A kind embeds it
 // in its Spec.
-type Proof struct {
+type SmokeTest struct {
 	Imports []string `json:"imports"` // modules that must import
 	// What is proved on a GPU as well, where the machine has one.
-	ProveCUDA bool             `json:"prove_cuda,omitempty"`
-	QLoRA     *resources.QLoRA `json:"qlora,omitempty"`
+	TestCUDA bool             `json:"prove_cuda,omitempty"`
+	QLoRA    *resources.QLoRA `json:"qlora,omitempty"`
 }
 
-func (p Proof) onGPU() bool { return p.ProveCUDA || p.QLoRA != nil }
+func (p SmokeTest) onGPU() bool { return p.TestCUDA || p.QLoRA != nil }
 
-// ProofReads are the facts that decide how it is proved.
-func (p Proof) ProofReads() []facts.Key {
+// SmokeTestReads are the facts that decide how it is proved.
+func (p SmokeTest) SmokeTestReads() []facts.Key {
 	if p.onGPU() {
 		return []facts.Key{facts.NvidiaKey}
 	}
@@ -30,8 +30,8 @@ func (p Proof) ProofReads() []facts.Key {
 
 // step is the proof of a generation, on the GPU that the driver shows; false where
 // nothing is to be proved.
-func (p Proof) step(v facts.View, generation string) (resources.Prove, bool) {
-	s := resources.Prove{Generation: generation, Imports: p.Imports, CUDA: p.ProveCUDA, QLoRA: p.QLoRA}
+func (p SmokeTest) step(v facts.View, generation string) (resources.SmokeTest, bool) {
+	s := resources.SmokeTest{Generation: generation, Imports: p.Imports, CUDA: p.TestCUDA, QLoRA: p.QLoRA}
 	if p.onGPU() {
 		driver := facts.Get[facts.Nvidia](v, facts.NvidiaKey)
 		s.GPU, s.Driver = driver.State == facts.DriverOK && len(driver.Devices) > 0, driver.CUDA
@@ -40,11 +40,11 @@ func (p Proof) step(v facts.View, generation string) (resources.Prove, bool) {
 }
 
 // WriteDigest writes what decides whether a generation was proved so.
-func (p Proof) WriteDigest(w io.Writer) {
+func (p SmokeTest) WriteDigest(w io.Writer) {
 	for _, module := range slices.Sorted(slices.Values(p.Imports)) {
 		fmt.Fprintf(w, "import %q\n", module)
 	}
-	if p.ProveCUDA {
+	if p.TestCUDA {
 		fmt.Fprint(w, "prove cuda\n")
 	}
 	if q := p.QLoRA; q != nil {
