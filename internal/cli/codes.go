@@ -96,7 +96,6 @@ var areas = []area{
 	{"runs", "Earlier runs"},
 	{"facts", "Recorded facts"},
 	{"sync", "Sync"},
-	{"graph", "The graph"},
 }
 
 // areaOf is the area of a code: what stands before the first dot, "" without one.
@@ -285,10 +284,6 @@ func ownCodes() diag.Explanations {
 		"environment.damaged": {
 			Means: "The environment has lost its Python: files of the generation were removed.",
 			Do:    "`reconcile heal` builds a sound generation from what is whole, and says what was damaged.",
-		},
-		"graph.too-large": {
-			Means: "There are more resources than a drawing shows so that people can read it.",
-			Do:    "`reconcile graph --format dot` writes all of them for the programs of Graphviz.",
 		},
 		"runs.none": {
 			Means: "No run of this machine is recorded yet: `reconcile apply` records one when it changes something.",

@@ -8,21 +8,20 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-var graphFormats = []string{"dot", "mermaid", "svg", "json"}
+var graphFormats = []string{"dot", "mermaid", "json"}
 
 func (a *app) graphCommand() *cobra.Command {
 	var factsFile, format string
 	cmd := &cobra.Command{
 		Use:   "graph",
-		Short: "draw which resource waits for which",
+		Short: "print the dependency graph",
 		Long: long(`
-Prints the resources of this machine and what each waits for: for the programs of Graphviz
-(dot), for a block of Mermaid in Markdown (mermaid), or as a drawing that needs neither
-(svg). Colours and signs tell what the plan does with each. An arrow leads from what comes
-first to what waits for it.
+Prints the resources of this machine and their dependencies, for Graphviz (dot), for a
+Mermaid block in Markdown (mermaid), or as JSON. Colours and signs show what the plan does
+with each resource. An arrow leads from a resource to each one that depends on it.
 
-With --facts it draws for the machine on which the file was recorded.`, readOnly, exitDone, exitError),
-		Example: "  reconcile graph --format svg > graph.svg\n  reconcile graph | dot -Tpng > graph.png",
+With --facts it prints the graph of a recorded machine.`, readOnly, exitDone, exitError),
+		Example: "  reconcile graph | dot -Tsvg > graph.svg\n  reconcile graph --format mermaid",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			format, err := a.format(cmd, format, graphFormats...)
@@ -44,7 +43,6 @@ With --facts it draws for the machine on which the file was recorded.`, readOnly
 			return map[string]func() error{
 				"dot":     func() error { return report.GraphDOT(a.out, g) },
 				"mermaid": func() error { return report.GraphMermaid(a.out, g) },
-				"svg":     func() error { return report.GraphSVG(a.out, g) },
 				"json":    func() error { return report.GraphJSON(a.out, g) },
 			}[format]()
 		},

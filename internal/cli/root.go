@@ -46,12 +46,10 @@ type app struct {
 // code.
 func run(args []string, s streams, environ []string) int {
 	a := &app{streams: s, environ: environ, args: args}
-	a.err = report.Spelled(s.err, report.Options{ASCII: a.isASCII()})
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(s.in)
-	// Help alone goes there; JSON, which is UTF-8 whatever the locale, does not.
-	root.SetOut(report.Spelled(s.out, report.Options{ASCII: a.isASCII()}))
+	root.SetOut(s.out)
 	root.SetErr(a.err)
 	err := root.ExecuteContext(context.Background())
 	code, err := codeOf(err)
@@ -125,10 +123,10 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyComm
 	return root
 }
 
-// report returns how to print to w: its width, its characters and whether it takes
+// report returns how to print to w: its width and whether it takes
 // colour.
 func (a *app) report(w io.Writer) report.Options {
-	o := report.Options{Verbose: a.verbose, Manifest: cmp.Or(a.against, a.manifest, defaultManifest), ASCII: a.isASCII()}
+	o := report.Options{Verbose: a.verbose, Manifest: cmp.Or(a.against, a.manifest, defaultManifest)}
 	file, ok := w.(interface{ Fd() uintptr })
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return o

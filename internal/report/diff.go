@@ -27,5 +27,5 @@ func (p *page) fileDiff(s resources.WriteFile, wasMode string) {
 // code prints one line as it is but for what a terminal must not see. Code is
 // not folded: a broken line would look like two.
 func (p *page) code(l diffLine) {
-	p.raw(spaces(stepIndent+2) + p.paint(markColor[l.mark], l.shown(p.o)) + "\n")
+	p.raw(spaces(stepIndent+2) + p.paint(markColor[l.mark], l.shown()) + "\n")
 }

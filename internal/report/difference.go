@@ -51,14 +51,14 @@ type diffLine struct{ mark, text string }
 
 // shown returns a line as it is printed: nothing in it acts on a terminal, and it is
 // not longer than people read.
-func (l diffLine) shown(o Options) string {
+func (l diffLine) shown() string {
 	text := escapeCode(l.text)
 	if len(text) > maxLineBytes {
 		cut := maxLineBytes
 		for !utf8.RuneStart(text[cut]) {
 			cut--
 		}
-		text = fmt.Sprintf("%s%s (%d bytes more)", text[:cut], o.ellipsis(), len(text)-cut)
+		text = fmt.Sprintf("%s… (%d bytes more)", text[:cut], len(text)-cut)
 	}
 	if l.mark == markHunk {
 		return text

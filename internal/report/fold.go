@@ -134,14 +134,12 @@ func pairs(words []string) []string {
 	return parts
 }
 
-// words quotes words for a shell. A word that holds what a terminal must not see, or
-// cannot show, is written in the $'…' form, which bash and zsh read back.
-func (o Options) words(words []string) []string {
+// quoteWords quotes words for a shell. A word with characters that must not reach a
+// terminal is written in the $'…' form, which bash and zsh read back.
+func quoteWords(words []string) []string {
 	out := make([]string, len(words))
 	for i, w := range words {
 		switch {
-		case o.ASCII && !isASCII(w):
-			out[i] = "$'" + byteEscape(w) + "'"
 		case Escape(w) == w:
 			out[i] = resources.ShellQuote(w)
 		default:
@@ -154,4 +152,4 @@ func (o Options) words(words []string) []string {
 
 // Command returns words as one line that a shell reads back, and that shows
 // nothing a terminal must not see.
-func Command(words []string) string { return strings.Join(Options{}.words(words), " ") }
+func Command(words []string) string { return strings.Join(quoteWords(words), " ") }

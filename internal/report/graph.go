@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/reconcile-ml/reconcile/internal/graph"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -74,15 +73,6 @@ func (g *Graph) add(r *resources.Resource, item *planner.Item) {
 		node.Action = item.Change.Action
 	}
 	g.Nodes = append(g.Nodes, node)
-}
-
-// edges returns the edges as the layout takes them.
-func (g *Graph) edges() []graph.Edge {
-	list := make([]graph.Edge, len(g.Edges))
-	for i, e := range g.Edges {
-		list[i] = graph.Edge{From: int32(e.From), To: int32(e.To)}
-	}
-	return list
 }
 
 // label is what stands in a node: the sign of what is done, and the address.

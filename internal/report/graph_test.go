@@ -2,17 +2,12 @@ package report_test
 
 import (
 	"bytes"
-	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/golden"
 	"github.com/reconcile-ml/reconcile/internal/report"
@@ -22,7 +17,7 @@ import (
 
 // graphs are the ways in which a graph is written.
 var graphs = map[string]func(io.Writer, *report.Graph) error{
-	"dot": report.GraphDOT, "mmd": report.GraphMermaid, "svg": report.GraphSVG, "json": report.GraphJSON,
+	"dot": report.GraphDOT, "mmd": report.GraphMermaid, "json": report.GraphJSON,
 }
 
 // tangled is some thirty resources that wait for each other, as a large manifest has.
@@ -79,8 +74,6 @@ func TestGraphOfHostileNames(t *testing.T) {
 				t.Errorf("%s of %q acts on a terminal: %q", format, name, text)
 			}
 			switch format {
-			case "svg":
-				checkXML(t, text)
 			case "dot":
 				checkDOT(t, text)
 			case "mmd":
@@ -89,28 +82,6 @@ func TestGraphOfHostileNames(t *testing.T) {
 				}
 			}
 		}
-	}
-}
-
-// checkXML reads a drawing to its end.
-func checkXML(t *testing.T, text string) {
-	t.Helper()
-	names := map[string]int{}
-	for d := xml.NewDecoder(strings.NewReader(text)); ; {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Errorf("%v in\n%s", err, text)
-			return
-		}
-		if e, ok := token.(xml.StartElement); ok {
-			names[e.Name.Local]++
-		}
-	}
-	if names["text"] != 2 || names["rect"] != 2 || names["img"]+names["script"] != 0 {
-		t.Errorf("elements %v", names)
 	}
 }
 
@@ -137,47 +108,5 @@ func checkDOT(t *testing.T, text string) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("dot: %v\n%s", err, out)
 		}
-	}
-}
-
-func TestGraphTooLargeToDraw(t *testing.T) {
-	g := &report.Graph{Nodes: make([]report.GraphNode, 301)}
-	var p *diag.Problem
-	if err := report.GraphSVG(io.Discard, g); !errors.As(err, &p) || p.Code != "graph.too-large" {
-		t.Errorf("got %v", err)
-	}
-	if err := report.GraphDOT(io.Discard, g); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestGraphInABrowser opens a drawing that stands alone.
-func TestGraphInABrowser(t *testing.T) {
-	b := newBrowser(t)
-	photos := os.Getenv("RECONCILE_PHOTOS")
-	if photos == "" {
-		photos = t.TempDir()
-	}
-	file := filepath.Join(t.TempDir(), "graph.svg")
-	var drawing bytes.Buffer
-	if err := report.GraphSVG(&drawing, tangled(t)); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, drawing.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for _, scheme := range []string{"light", "dark"} {
-		b.show(1100, "screen", scheme)
-		b.open("file://" + file)
-		var outside int
-		b.eval(`() => [...document.querySelectorAll("g")].filter(g => {
-			const box = g.querySelector("rect").getBBox(), text = g.querySelector("text").getBBox();
-			return text.x + text.width > box.x + box.width;
-		}).length`, &outside)
-		if outside > 0 {
-			t.Errorf("%s: %d texts are wider than their boxes", scheme, outside)
-		}
-		b.photograph(filepath.Join(photos, "graph-"+scheme+".png"))
-		checkQuiet(t, b, scheme, "file://"+file)
 	}
 }

@@ -16,6 +16,8 @@ import (
 )
 
 var (
+	//go:embed style/colors.css
+	colorsCSS string
 	//go:embed style/page.css
 	pageCSS string
 	//go:embed style/page.html.tmpl
@@ -31,13 +33,9 @@ const maxPageChanges = 1000
 // reader, in the dark, on a phone and on paper. The page itself forbids the browser to
 // load anything.
 func PlanHTML(w io.Writer, m Machine) error {
-	m.Detail, m.ASCII = true, false
-	p, err := newHTMLPage(m)
-	if err != nil {
-		return err
-	}
+	m.Detail = true
 	out := bufio.NewWriter(w)
-	if err := planPage.Execute(out, p); err != nil {
+	if err := planPage.Execute(out, newHTMLPage(m)); err != nil {
 		return err
 	}
 	return out.Flush()
@@ -80,7 +78,6 @@ type htmlPage struct {
 	Changes   []htmlChange
 	Left      string // what is not shown
 	Bar       *htmlBar
-	Graph     *htmlGraph
 
 	Machine      [][2]string
 	Environments []htmlEnvironment
@@ -102,16 +99,8 @@ type htmlEnvironment struct {
 	Packages   []string
 }
 
-// htmlGraph is the dependencies as a drawing and as a table.
-type htmlGraph struct {
-	Drawing template.HTML
-	Rows    []htmlGraphRow
-}
-
-type htmlGraphRow struct{ Addr, Action, After string }
-
-func newHTMLPage(m Machine) (*htmlPage, error) {
-	style := colorsCSS + graphCSS + pageCSS
+func newHTMLPage(m Machine) *htmlPage {
+	style := colorsCSS + pageCSS
 	digest := sha256.Sum256([]byte(style))
 	p := &htmlPage{
 		Style: template.CSS(style), StyleHash: template.HTMLAttr("sha256-" + base64.StdEncoding.EncodeToString(digest[:])),
@@ -125,12 +114,9 @@ func newHTMLPage(m Machine) (*htmlPage, error) {
 	p.Tags = totalTags(&p.View)
 	p.changes()
 	p.Bar = newBar(p.View.Storage, m)
-	if err := p.graph(m); err != nil {
-		return nil, err
-	}
 	p.machine(m)
 	p.sections()
-	return p, nil
+	return p
 }
 
 // totalTags are the totals, those of nothing left out.
@@ -169,29 +155,6 @@ func (p *htmlPage) changes() {
 			Open: few || c.Action == resources.Delete || c.Action == resources.Replace,
 		})
 	}
-}
-
-func (p *htmlPage) graph(m Machine) error {
-	if len(m.Resources) == 0 || len(m.Resources) > maxDrawn {
-		return nil
-	}
-	g, err := GraphOf(m)
-	if err != nil {
-		return err
-	}
-	waits := make([][]string, len(g.Nodes))
-	for _, e := range g.Edges {
-		waits[e.To] = append(waits[e.To], Escape(g.Nodes[e.From].Addr.String()))
-	}
-	p.Graph = &htmlGraph{Drawing: template.HTML(drawGraph(g, ""))}
-	for i, n := range g.Nodes {
-		after := strings.Join(waits[i], ", ")
-		if after == "" {
-			after = "nothing"
-		}
-		p.Graph.Rows = append(p.Graph.Rows, htmlGraphRow{Escape(n.Addr.String()), n.class(), after})
-	}
-	return nil
 }
 
 func (p *htmlPage) machine(m Machine) {
@@ -247,7 +210,6 @@ func (p *htmlPage) sections() {
 		{len(p.View.Checks) > 0, "checks", "Checks"},
 		{len(p.View.Changes) > 0, "changes", "Changes"},
 		{p.Bar != nil, "storage", "Storage"},
-		{p.Graph != nil, "graph", "Dependencies"},
 		{len(p.Machine)+len(p.Environments) > 0, "machine", "Machine"},
 		{len(p.View.Notes) > 0, "notes", "Notes"},
 	} {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"html/template"
+	"strconv"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
@@ -86,4 +87,9 @@ func (b *htmlBar) draw(capacity int64) template.HTML {
 	}
 	out.WriteString("</svg>")
 	return template.HTML(out.String())
+}
+
+// px formats a length in units of the drawing, with at most one decimal.
+func px(n float64) string {
+	return strings.TrimSuffix(strconv.FormatFloat(n, 'f', 1, 64), ".0")
 }

@@ -28,7 +28,7 @@ const (
 // summary. It stays below the length of such a comment, and says what was left out.
 // Nothing in it is markup but what is meant so, and no name in it calls anybody.
 func PlanMarkdown(w io.Writer, plan *planner.Plan, o Options) error {
-	o.Detail, o.ASCII = true, false
+	o.Detail = true
 	v := viewPlan(plan, o)
 	_, err := io.WriteString(w, fitBlocks(markdownBlocks(&v), maxComment))
 	return err

@@ -311,7 +311,7 @@ func (v *progress) say(c color, addr resources.Addr, label, text string) {
 func (v *progress) print(format string, args ...any) {
 	v.erase()
 	// Nobody can be told that progress cannot be told; apply goes on.
-	_, _ = io.WriteString(v.w, v.o.spelled(fmt.Sprintf(format, args...)+"\n"))
+	_, _ = io.WriteString(v.w, fmt.Sprintf(format, args...)+"\n")
 }
 
 func (v *progress) isLive() bool { return v.o.Terminal && v.o.Width >= narrowest }
@@ -323,10 +323,9 @@ func (v *progress) draw() {
 		return
 	}
 	v.drawn = time.Now()
-	text := []rune(v.o.spelled(v.now()))
+	text := []rune(v.now())
 	if len(text) >= v.o.Width {
-		end := []rune(v.o.ellipsis())
-		text = append(text[:v.o.Width-1-len(end)], end...)
+		text = append(text[:v.o.Width-2], '…')
 	}
 	pad := max(0, v.live-len(text))
 	if len(text) == 0 && v.live == 0 {

@@ -29,7 +29,6 @@ type Options struct {
 	Terminal bool   // whether a person watches while it is written
 	Verbose  bool   // also what the started programs print, and notes where nothing is to be done
 	Detail   bool   // a block for every change, however many there are
-	ASCII    bool   // whether the reader shows no more than ASCII; everything else is spelled out
 	Manifest string // its name; "" for manifest.yaml
 	// ReadText returns the content of a file of this machine, for the difference
 	// to what will be written. Nil where the plan is for another machine.
@@ -97,9 +96,6 @@ func (p *page) paint(c color, text string) string {
 
 // raw writes text as it is. Every byte must be ours or escaped.
 func (p *page) raw(text string) {
-	if p.o.ASCII {
-		text = spell(text)
-	}
 	if p.err == nil {
 		_, p.err = p.w.WriteString(text)
 	}

@@ -246,7 +246,7 @@ type comments struct {
 // readComments reads the packages whose types are printed.
 func readComments(t *testing.T) *comments {
 	c := &comments{map[string]string{}, map[string]string{}, map[string]string{}, map[string][]string{}}
-	for _, dir := range []string{".", "../facts", "../resources", "../planner", "../apply", "../diag", "../compare"} {
+	for _, dir := range []string{".", "../facts", "../../pkg/resources", "../../pkg/planner", "../apply", "../diag", "../compare"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no sources in %s: %v", dir, err)

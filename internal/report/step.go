@@ -62,7 +62,7 @@ func isOurs(path string) bool {
 // command prints what will run, and below it how.
 func (p *page) command(s resources.Run) {
 	prompt := p.paint(faint, "$ ")
-	for _, line := range foldCommand(p.o.words(commandWords(s)), p.o.Width-stepIndent-2) {
+	for _, line := range foldCommand(quoteWords(commandWords(s)), p.o.Width-stepIndent-2) {
 		p.raw(spaces(stepIndent) + prompt + line + "\n")
 		prompt = "  "
 	}

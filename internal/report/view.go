@@ -176,7 +176,7 @@ func viewPackage(c resources.PackageChange) packageView {
 func viewStep(c *resources.Change, s resources.Step, o Options) stepView {
 	switch s := s.(type) {
 	case resources.Run:
-		return stepView{Command: strings.Join(o.words(commandWords(s)), " "), Notes: escapeAll(commandNotes(s))}
+		return stepView{Command: strings.Join(quoteWords(commandWords(s)), " "), Notes: escapeAll(commandNotes(s))}
 	case resources.SmokeTest:
 		return stepView{Texts: escapeAll(proofTexts(s))}
 	case resources.WriteFile:
@@ -187,7 +187,7 @@ func viewStep(c *resources.Change, s resources.Step, o Options) stepView {
 		d := o.difference(s, wasMode(c))
 		v.Hidden = Escape(d.why)
 		for _, l := range d.lines {
-			v.Diff = append(v.Diff, lineView{lineKind[l.mark], l.shown(o)})
+			v.Diff = append(v.Diff, lineView{lineKind[l.mark], l.shown()})
 		}
 		return v
 	}
