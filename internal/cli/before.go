@@ -20,7 +20,7 @@ func (m *machine) recollect() {
 	if !ok || m.recorded {
 		return
 	}
-	m.before = planner.Before{Part: here.State, New: emptyBody}
+	m.before = planner.Prior{StateDir: here.State, NewSpec: emptyBody}
 	if closed := m.closed(); closed != nil {
 		m.blind = closed
 		return
@@ -35,7 +35,7 @@ func (m *machine) relate() {
 		return
 	}
 	claims := m.manifest.Claims()
-	m.before.Claimed, m.before.Places = claims.Addrs, claims.Paths
+	m.before.Declared, m.before.DeclaredPaths = claims.Addrs, claims.Paths
 	for _, moved := range m.manifest.Moved {
 		m.before.Moves = append(m.before.Moves, planner.Move{From: moved.From, To: moved.To, Pos: moved.Pos})
 		if e, ok := m.before.State.Entry(moved.From); ok && e.Key.Kind == facts.KindEnvironment {

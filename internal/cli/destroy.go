@@ -52,7 +52,7 @@ func (a *app) destroy(ctx context.Context, m *machine, o applyFlags) error {
 		return err
 	}
 	if plan.Totals().Changes() > 0 {
-		plan.News = append(plan.News, "contents of files and the memory of runs stay in "+m.before.Part)
+		plan.News = append(plan.News, "contents of files and the memory of runs stay in "+m.before.StateDir)
 		return a.confirm(ctx, m, plan, o)
 	}
 	a.tidy(ctx, m, plan)
@@ -72,7 +72,7 @@ func (a *app) destroy(ctx context.Context, m *machine, o applyFlags) error {
 // planDestroy plans as if the manifest asked for nothing.
 func (m *machine) planDestroy(ctx context.Context) (*planner.Plan, error) {
 	all := m.before
-	all.Claimed, all.Places, all.Moves, all.Reason = nil, nil, nil, "managed by reconcile"
+	all.Declared, all.DeclaredPaths, all.Moves, all.Reason = nil, nil, nil, "managed by reconcile"
 	own := m.ownFolders()
 	keys := append(all.Keys(nil), planner.Keys(own)...)
 	known := m.probe(ctx, keys)

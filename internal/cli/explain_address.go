@@ -172,10 +172,10 @@ func (m *machine) stays(r report.Reason) []string {
 			if s.Replaces.IsZero() || s.Replaces == sha256.Sum256([]byte(s.Content)) {
 				break
 			}
-			text = "the content that " + s.Path + " has now, below " + layout.Kept(m.before.Part) + "; `reconcile undo` brings it back"
+			text = "the content that " + s.Path + " has now, below " + layout.Kept(m.before.StateDir) + "; `reconcile undo` brings it back"
 		case resources.Remove:
 			if r.Change.Action == resources.Delete && s.Type == facts.Regular {
-				text = "the content of " + s.Path + ", below " + layout.Kept(m.before.Part)
+				text = "the content of " + s.Path + ", below " + layout.Kept(m.before.StateDir)
 			}
 		case resources.SetMode:
 			text = "the content of " + s.Path

@@ -198,7 +198,7 @@ type machine struct {
 	resources []resources.Resource
 	facts     *facts.Facts
 	recorded  bool // facts come from a file, not from this machine
-	before    planner.Before
+	before    planner.Prior
 	blind     error // why nothing is known of before
 }
 

@@ -71,7 +71,7 @@ func (a *app) undo(ctx context.Context, m *machine, o applyFlags) error {
 	}
 	known := m.probe(ctx, planner.Keys(list))
 	known.Merge(m.base)
-	plan, err := planner.Before{State: m.before.State}.Only(list, known)
+	plan, err := planner.Prior{State: m.before.State}.MakeWithoutPrune(list, known)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ type appliedItem struct {
 
 // lastRun returns the newest recorded apply that did anything.
 func (m *machine) lastRun() (*applied, error) {
-	dir := layout.Runs(m.before.Part)
+	dir := layout.Runs(m.before.StateDir)
 	records := names(m.file(dir))
 	slices.Sort(records)
 	for _, name := range slices.Backward(records) {
@@ -123,7 +123,7 @@ func (m *machine) lastRun() (*applied, error) {
 		if err := json.Unmarshal(text, &r); err != nil || r.Version != report.Version {
 			return nil, &diag.Problem{
 				Code: "undo.record", Pos: diag.Pos{File: path.Join(dir, name)}, Summary: "the record of the last apply cannot be read",
-				Hint: "contents of replaced files lie in " + layout.Kept(m.before.Part) + ", named by their sha256",
+				Hint: "contents of replaced files lie in " + layout.Kept(m.before.StateDir) + ", named by their sha256",
 			}
 		}
 		if slices.ContainsFunc(r.Items, func(i appliedItem) bool { return i.Outcome == apply.Done }) {
@@ -167,7 +167,7 @@ func (m *machine) earlier(r *applied) (list []resources.Resource, others int, er
 
 // restore wants the kept content of a file back.
 func (m *machine) restore(k apply.Kept, e state.Entry) (resources.Spec, *diag.Problem) {
-	content, err := os.ReadFile(m.file(path.Join(layout.Kept(m.before.Part), k.SHA256.String())))
+	content, err := os.ReadFile(m.file(path.Join(layout.Kept(m.before.StateDir), k.SHA256.String())))
 	if err == nil && sha256.Sum256(content) != k.SHA256 {
 		err = errors.New("its content is not that of its name")
 	}

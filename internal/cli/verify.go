@@ -226,12 +226,12 @@ func (m *machine) claimAll() {
 	if m.before.State == nil {
 		return
 	}
-	claimed := maps.Clone(m.before.Claimed)
+	claimed := maps.Clone(m.before.Declared)
 	if claimed == nil {
 		claimed = map[resources.Addr]bool{}
 	}
 	for addr := range m.before.State.Entries() {
 		claimed[addr] = true
 	}
-	m.before.Claimed, m.before.Moves = claimed, nil
+	m.before.Declared, m.before.Moves = claimed, nil
 }

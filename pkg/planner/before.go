@@ -13,20 +13,20 @@ import (
 
 // Before is what earlier applies remember of this machine, as plain values. The
 // zero value remembers nothing, so that nothing is pruned and nothing is moved.
-type Before struct {
+type Prior struct {
 	State *state.State // nil for none
 	// Part is the part of .reconcile that belongs to this machine.
-	Part string
+	StateDir string
 	// Claimed are the addresses, beside those of the resources, that the manifest can
 	// ask for on this machine: those of environments and places that are not selected
 	// today. Places are the paths of the same. Neither is ever pruned.
-	Claimed map[resources.Addr]bool
-	Places  map[string]bool
-	Moves   []Move
+	Declared      map[resources.Addr]bool
+	DeclaredPaths map[string]bool
+	Moves         []Move
 	// Reason says why what nothing asks for is to go; "" for that it left the manifest.
 	Reason string
 	// New returns an empty body of a kind, nil for one that is not known.
-	New func(kind string) resources.Spec
+	NewSpec func(kind string) resources.Spec
 	// Selection is the part of the resources that is planned; the zero value is all.
 	Selection Selection
 }
@@ -42,7 +42,7 @@ type placed interface{ Place() string }
 
 // Keys returns every key that planning may look at: those of the resources, and
 // those of what is left of earlier ones.
-func (b Before) Keys(list []resources.Resource) []facts.Key {
+func (b Prior) Keys(list []resources.Resource) []facts.Key {
 	pre := b.prepare(list)
 	all := pre.list
 	for i := range pre.orphans {
@@ -53,7 +53,7 @@ func (b Before) Keys(list []resources.Resource) []facts.Key {
 
 // Make compares the resources with the facts, and with what is remembered. See the
 // function Make.
-func (b Before) Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
+func (b Prior) Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
 	pre := b.prepare(list)
 	p := &planning{list: pre.list, facts: f, predicted: &facts.Facts{}, before: b, from: pre.from}
 	p.plan.Memory = pre.memory
@@ -68,7 +68,7 @@ func (b Before) Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
 
 // Only compares the resources with the facts, and looks at the memory for the cause
 // of a change alone: nothing is pruned or moved.
-func (b Before) Only(list []resources.Resource, f *facts.Facts) (*Plan, error) {
+func (b Prior) MakeWithoutPrune(list []resources.Resource, f *facts.Facts) (*Plan, error) {
 	p := &planning{list: list, facts: f, predicted: &facts.Facts{}, before: b}
 	if err := p.make(&prepared{list: list}); err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ type orphan struct {
 
 // prepare finds what is remembered and no longer asked for. Where that is nothing,
 // which is the rule, it costs one look at each resource.
-func (b Before) prepare(list []resources.Resource) *prepared {
+func (b Prior) prepare(list []resources.Resource) *prepared {
 	pre := &prepared{list: list}
 	if b.State == nil || b.State.Len() == 0 {
 		return pre
@@ -123,21 +123,21 @@ func (b Before) prepare(list []resources.Resource) *prepared {
 
 // displaced finds what a resource was at another place: the manifest moved it by
 // its path, not by an entry of moved.
-func (pre *prepared) displaced(b Before, i int32, e state.Entry) {
+func (pre *prepared) displaced(b Prior, i int32, e state.Entry) {
 	spec := pre.list[i].Spec
 	if at, ok := spec.(placed); ok {
-		if e.Left.Path != "" && e.Left.Path != at.Place() && !b.Places[e.Left.Path] {
+		if e.Left.Path != "" && e.Left.Path != at.Place() && !b.DeclaredPaths[e.Left.Path] {
 			pre.add(b, e, resources.Was{Key: facts.PathKey(e.Left.Path), Place: true}, i)
 		}
 		return
 	}
-	if own := spec.Owns(); own != e.Key && e.Key.Kind == facts.KindPath && !b.Places[e.Key.Name] {
+	if own := spec.Owns(); own != e.Key && e.Key.Kind == facts.KindPath && !b.DeclaredPaths[e.Key.Name] {
 		pre.add(b, e, resources.Was{Key: e.Key}, i)
 	}
 }
 
 // strangers finds the entries whose address no resource has.
-func (pre *prepared) strangers(b Before) {
+func (pre *prepared) strangers(b Prior) {
 	asked := make(map[resources.Addr]bool, len(pre.list))
 	owner := make(map[facts.Key]int32, len(pre.list))
 	seen := map[string]bool{} // places where environments of the manifest can be seen
@@ -153,7 +153,7 @@ func (pre *prepared) strangers(b Before) {
 		to[m.From] = m
 	}
 	for _, e := range b.State.Sorted() {
-		if asked[e.Addr] || b.Claimed[e.Addr] {
+		if asked[e.Addr] || b.Declared[e.Addr] {
 			continue
 		}
 		moved := pre.moved(b, e, to[e.Addr].To)
@@ -169,7 +169,7 @@ func (pre *prepared) strangers(b Before) {
 		case owned: // another kind asks for it, and finds it in its way or takes it over
 			pre.memory.Forget = append(pre.memory.Forget, e)
 		default:
-			w := resources.Was{Key: e.Key, Generations: e.Key.Kind == facts.KindEnvironment && (seen[e.Left.Path] || b.Places[e.Left.Path])}
+			w := resources.Was{Key: e.Key, Generations: e.Key.Kind == facts.KindEnvironment && (seen[e.Left.Path] || b.DeclaredPaths[e.Left.Path])}
 			pre.add(b, e, w, none)
 		}
 	}
@@ -184,7 +184,7 @@ func (pre *prepared) readdress(e state.Entry, to resources.Addr) {
 
 // moved wraps the resource that an entry moved to. It reports whether that takes
 // care of the entry: what is left of an environment has to be pruned beside that.
-func (pre *prepared) moved(b Before, e state.Entry, to resources.Addr) bool {
+func (pre *prepared) moved(b Prior, e state.Entry, to resources.Addr) bool {
 	i := slices.IndexFunc(pre.list, func(r resources.Resource) bool { return r.Addr == to })
 	if i < 0 {
 		return false
@@ -201,27 +201,27 @@ func (pre *prepared) moved(b Before, e state.Entry, to resources.Addr) bool {
 		pre.list = slices.Clone(pre.list)
 	}
 	pre.from[int32(i)] = e.Addr
-	pre.list[i].Spec = mover.MovedFrom(resources.Was{Addr: e.Addr, Key: e.Key, Left: e.Left, State: b.Part})
+	pre.list[i].Spec = mover.MovedFrom(resources.Was{Addr: e.Addr, Key: e.Key, Left: e.Left, State: b.StateDir})
 	return e.Key.Kind == facts.KindPath
 }
 
 // add makes a resource that wants a thing gone.
-func (pre *prepared) add(b Before, e state.Entry, w resources.Was, now int32) {
+func (pre *prepared) add(b Prior, e state.Entry, w resources.Was, now int32) {
 	remover, ok := b.body(e.Addr.Kind).(resources.Remover)
 	if !ok {
 		return // tools and interpreters, which other environments and machines may use
 	}
-	w.Addr, w.Left, w.State, w.Reason = e.Addr, e.Left, b.Part, b.Reason
+	w.Addr, w.Left, w.State, w.Reason = e.Addr, e.Left, b.StateDir, b.Reason
 	pre.orphans = append(pre.orphans, orphan{
 		resource: resources.Resource{Addr: e.Addr, Protect: e.Protect, Spec: remover.Removal(w)}, entry: e, was: w, now: now,
 	})
 }
 
-func (b Before) body(kind string) resources.Spec {
-	if b.New == nil {
+func (b Prior) body(kind string) resources.Spec {
+	if b.NewSpec == nil {
 		return nil
 	}
-	return b.New(kind)
+	return b.NewSpec(kind)
 }
 
 // inside tells each directory which of the paths in it are looked at before it.

@@ -47,7 +47,7 @@ func TestConflicts(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			p, err := planner.Before{State: &journal.State}.Make([]resources.Resource{{Addr: a, Spec: asked}}, facts.Of(c.now))
+			p, err := planner.Prior{State: &journal.State}.Make([]resources.Resource{{Addr: a, Spec: asked}}, facts.Of(c.now))
 			if err != nil {
 				t.Fatal(err)
 			}

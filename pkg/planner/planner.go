@@ -33,7 +33,7 @@ func Keys(list []resources.Resource) []facts.Key {
 // contradict each other: two that own one key, a dependency that does not exist, a
 // cycle. A resource that cannot be done is an item of the plan.
 func Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
-	return Before{}.Make(list, f)
+	return Prior{}.Make(list, f)
 }
 
 // make decides every selected resource of the list.
@@ -81,7 +81,7 @@ type planning struct {
 	order     []int32             // in which they are asked
 	waitsFor  *graph.Graph        // which of them wait for which
 	chosen    *chosen             // nil for all
-	before    Before
+	before    Prior
 	from      map[int32]resources.Addr // where resources come from that have a new address
 	plan      Plan
 }

@@ -91,7 +91,7 @@ func TestWhatArrivedIsRemembered(t *testing.T) {
 	if err := journal.Done(state.Entry{Addr: from, Key: facts.PathKey("old.txt"), Ownership: state.Created, Left: left}); err != nil {
 		t.Fatal(err)
 	}
-	before := planner.Before{State: &journal.State, New: emptyBody, Moves: []planner.Move{{From: from, To: to}}}
+	before := planner.Prior{State: &journal.State, NewSpec: emptyBody, Moves: []planner.Move{{From: from, To: to}}}
 	p, err := before.Make([]resources.Resource{{Addr: to, Spec: &file.Spec{Path: "new.txt", Content: "x"}}}, facts.Of(
 		facts.Path{Path: "old.txt", Type: facts.Absent}, facts.Path{Path: "new.txt", Type: facts.Regular, Mode: 0o644, Size: 1, SHA256: digest("x")},
 	))
@@ -178,9 +178,9 @@ func TestPruneRemovesOnlyWhatIsOurs(t *testing.T) {
 	property := func(t *rapid.T) {
 		n++
 		m, list := drawMachine(t), drawList(t)
-		before := planner.Before{State: drawState(t, filepath.Join(dir, fmt.Sprint(n))), New: body}
+		before := planner.Prior{State: drawState(t, filepath.Join(dir, fmt.Sprint(n))), NewSpec: body}
 		claimed := resources.Addr{Kind: "file", Name: rapid.SampledFrom(places).Draw(t, "claimed")}
-		before.Claimed = map[resources.Addr]bool{claimed: true}
+		before.Declared = map[resources.Addr]bool{claimed: true}
 		f := m.facts(t)
 		plan, err := before.Make(list, f)
 		if err != nil {
@@ -248,7 +248,7 @@ func sameItem(a, b planner.Item) bool {
 func TestNothingIsPrunedWithoutMemory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m, list := drawMachine(t), drawList(t)
-		for _, before := range []planner.Before{{}, {State: &state.State{}, New: body}} {
+		for _, before := range []planner.Prior{{}, {State: &state.State{}, NewSpec: body}} {
 			plan, err := before.Make(list, m.facts(t))
 			if err != nil {
 				t.Skip("the manifest contradicts itself")

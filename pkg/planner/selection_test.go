@@ -71,7 +71,7 @@ func TestSelections(t *testing.T) {
 		known := drawMachine(t).facts(t)
 		known.Set(facts.Disk{Path: ".", Total: 100, Free: 50, Writable: true})
 		list = append(list, resources.Resource{Addr: resources.Addr{Kind: "disk", Name: "storage"}, Spec: &disk.Spec{Path: "."}})
-		before := planner.Before{State: drawState(t, dir), New: emptyBody}
+		before := planner.Prior{State: drawState(t, dir), NewSpec: emptyBody}
 		whole, err := before.Make(list, known)
 		if err != nil {
 			return // a circle
@@ -197,7 +197,7 @@ func nowhere() *facts.Facts {
 }
 
 func TestATargetTakesWhatItNeeds(t *testing.T) {
-	p, err := planner.Before{Selection: planner.Selection{Target: []string{"file.data/*"}}}.Make(small(), nowhere())
+	p, err := planner.Prior{Selection: planner.Selection{Target: []string{"file.data/*"}}}.Make(small(), nowhere())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestATargetTakesWhatItNeeds(t *testing.T) {
 }
 
 func TestAnExclusionLeavesOutWhatNeedsIt(t *testing.T) {
-	p, err := planner.Before{Selection: planner.Selection{Exclude: []string{"directory.*"}}}.Make(small(), nowhere())
+	p, err := planner.Prior{Selection: planner.Selection{Exclude: []string{"directory.*"}}}.Make(small(), nowhere())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestAnExclusionLeavesOutWhatNeedsIt(t *testing.T) {
 }
 
 func TestReplaceWritesAFileAnewThatAgrees(t *testing.T) {
-	p, err := planner.Before{Selection: planner.Selection{Replace: []string{"file.train.yaml"}, Target: []string{"file.train.yaml"}}}.Make(small(), nowhere())
+	p, err := planner.Prior{Selection: planner.Selection{Replace: []string{"file.train.yaml"}, Target: []string{"file.train.yaml"}}}.Make(small(), nowhere())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +253,7 @@ func TestSelectionsThatCannotBe(t *testing.T) {
 		"left out":         {small(), planner.Selection{Exclude: []string{"file.train.yaml"}, Replace: []string{"file.train.yaml"}}, "select.replace", "select it too"},
 		"protected":        {protected, planner.Selection{Replace: []string{"file.train.yaml"}}, "select.replace", "protect: true"},
 	} {
-		_, err := planner.Before{Selection: c.Selection}.Make(c.list, nowhere())
+		_, err := planner.Prior{Selection: c.Selection}.Make(c.list, nowhere())
 		problems := diag.Problems(err)
 		if len(problems) != 1 || problems[0].Code != c.code || !strings.Contains(problems[0].Hint, c.hint) {
 			t.Errorf("%s: %v", name, err)
