@@ -18,7 +18,7 @@ import (
 // get items and hand back results.
 type engine struct {
 	o       Options
-	memory  planner.Memory
+	memory  planner.StateChanges
 	items   []planner.Item
 	results []ItemResult
 
@@ -37,7 +37,7 @@ type engine struct {
 func newEngine(plan *planner.Plan, o Options) *engine {
 	n := len(plan.Items)
 	e := &engine{
-		o: o, memory: plan.Memory, items: plan.Items, results: make([]ItemResult, n),
+		o: o, memory: plan.StateChanges, items: plan.Items, results: make([]ItemResult, n),
 		waits: make([]int, n), next: make([][]int, n), taken: make([]bool, n),
 		roots: map[string]*os.Root{},
 	}

@@ -152,7 +152,7 @@ func TestTheMemoryIsCorrected(t *testing.T) {
 	a, _ := w.state().Entry(resources.Addr{Kind: "file", Name: "a"})
 	b, _ := w.state().Entry(resources.Addr{Kind: "file", Name: "b"})
 	b.Protect = true // as if it was another when the plan was made
-	w.apply(t.Context(), &planner.Plan{Memory: planner.Memory{Forget: []state.Entry{a, b}}})
+	w.apply(t.Context(), &planner.Plan{StateChanges: planner.StateChanges{Forget: []state.Entry{a, b}}})
 	if _, known := w.state().Entry(a.Addr); known {
 		t.Error("a is not forgotten")
 	}

@@ -103,7 +103,7 @@ func (m *machine) without(ctx context.Context, leave map[resources.Addr]string, 
 	}
 	for i := range m.resources {
 		if r := &m.resources[i]; adopted[r.Addr] {
-			plan.Memory.Entries = append(plan.Memory.Entries, asItStands(r, m.facts))
+			plan.StateChanges.Entries = append(plan.StateChanges.Entries, asItStands(r, m.facts))
 		}
 	}
 	return plan, nil

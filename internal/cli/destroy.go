@@ -90,7 +90,7 @@ func (m *machine) planDestroy(ctx context.Context) (*planner.Plan, error) {
 	addOwn(plan, own, known)
 	for _, e := range all.State.Sorted() {
 		if e.Key.Kind == facts.KindTool || e.Key.Kind == facts.KindPython {
-			plan.Memory.Forget = append(plan.Memory.Forget, e)
+			plan.StateChanges.Forget = append(plan.StateChanges.Forget, e)
 		}
 	}
 	return plan, nil

@@ -16,7 +16,7 @@ import (
 // memory alone. Where nothing is left, nothing
 // is locked or written. What cannot be cleared harms nobody and is no error.
 func (a *app) tidy(ctx context.Context, m *machine, plan *planner.Plan) {
-	if !m.leftovers() && plan.Memory.IsEmpty() {
+	if !m.leftovers() && plan.StateChanges.IsEmpty() {
 		return
 	}
 	w, err := a.work(ctx, m.project, applyFlags{})
@@ -25,7 +25,7 @@ func (a *app) tidy(ctx context.Context, m *machine, plan *planner.Plan) {
 	}
 	if err == nil {
 		w.options.Events = nil
-		w.apply(&planner.Plan{Memory: plan.Memory}) // every apply begins by clearing, and ends with the trash
+		w.apply(&planner.Plan{StateChanges: plan.StateChanges}) // every apply begins by clearing, and ends with the trash
 		err = w.close()
 	}
 	if err != nil {

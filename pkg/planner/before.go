@@ -56,7 +56,7 @@ func (b Prior) Keys(list []resources.Resource) []facts.Key {
 func (b Prior) Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
 	pre := b.prepare(list)
 	p := &planning{list: pre.list, facts: f, predicted: &facts.Facts{}, before: b, from: pre.from}
-	p.plan.Memory = pre.memory
+	p.plan.StateChanges = pre.memory
 	if err := p.make(pre); err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ type prepared struct {
 	list    []resources.Resource // those that moved see where they were
 	from    map[int32]resources.Addr
 	orphans []orphan // inner paths before outer ones
-	memory  Memory
+	memory  StateChanges
 }
 
 // An orphan is what is remembered of a thing that the manifest no longer asks for.

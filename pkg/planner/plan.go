@@ -29,11 +29,11 @@ type Plan struct {
 	Items       []Item
 	Unchanged   int // resources that agree
 	// LeftOut is what a selection leaves out; nil where everything is selected.
-	LeftOut *Remainder
-	Storage *Storage
-	Memory  Memory
-	Notes   []string // what else a reader should know: environments for other machines, what is not acted on
-	News    []string // notes about this plan on this machine, which are always shown: a mirror that it downloads from
+	LeftOut      *Remainder
+	Storage      *Storage
+	StateChanges StateChanges
+	Notes        []string // what else a reader should know: environments for other machines, what is not acted on
+	News         []string // notes about this plan on this machine, which are always shown: a mirror that it downloads from
 }
 
 // AllNotes returns the notes, the news last.
@@ -61,13 +61,13 @@ type Item struct {
 
 // Memory is what apply writes into the state beside what it does: nothing of it
 // changes anything else.
-type Memory struct {
+type StateChanges struct {
 	Forget  []state.Entry // as they are remembered: gone, or known by another address now
 	Entries []state.Entry // what is remembered from now on
 }
 
 // IsEmpty reports whether there is nothing to write.
-func (m Memory) IsEmpty() bool { return len(m.Forget)+len(m.Entries) == 0 }
+func (m StateChanges) IsEmpty() bool { return len(m.Forget)+len(m.Entries) == 0 }
 
 // Storage compares the manifest's budget with what will be free after apply.
 type Storage struct {

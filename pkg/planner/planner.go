@@ -231,11 +231,11 @@ func (p *planning) arrived(i int32) {
 		return
 	}
 	e, _ := p.before.State.Entry(from)
-	p.plan.Memory.Forget = append(p.plan.Memory.Forget, e)
+	p.plan.StateChanges.Forget = append(p.plan.StateChanges.Forget, e)
 	e.Addr, e.Key = p.list[i].Addr, p.list[i].Spec.Owns()
 	e.Spec, e.Protect = resources.Digest(p.list[i].Spec), p.list[i].Protect
 	e.Left.Path = e.Key.Name
-	p.plan.Memory.Entries = append(p.plan.Memory.Entries, e)
+	p.plan.StateChanges.Entries = append(p.plan.StateChanges.Entries, e)
 }
 
 // ask returns the answer of a resource's Diff, or why it cannot be asked: one

@@ -52,7 +52,7 @@ func (p *planning) prune(orphans []orphan) {
 // place now and nothing to do there.
 func (p *planning) settled(o *orphan) {
 	if o.now == none {
-		p.plan.Memory.Forget = append(p.plan.Memory.Forget, o.entry)
+		p.plan.StateChanges.Forget = append(p.plan.StateChanges.Forget, o.entry)
 		return
 	}
 	if p.item[o.now] != none {
@@ -65,7 +65,7 @@ func (p *planning) settled(o *orphan) {
 	if at, ok := r.Spec.(placed); ok {
 		e.Ownership, e.Left.Path = o.entry.Ownership, at.Place()
 	}
-	p.plan.Memory.Entries = append(p.plan.Memory.Entries, e)
+	p.plan.StateChanges.Entries = append(p.plan.StateChanges.Entries, e)
 }
 
 // fate says what becomes of one orphan.

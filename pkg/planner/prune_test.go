@@ -98,8 +98,8 @@ func TestWhatArrivedIsRemembered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.Items) != 0 || len(p.Memory.Entries) != 1 || p.Memory.Entries[0].Addr != to || len(p.Memory.Forget) != 1 || p.Memory.Forget[0].Addr != from {
-		t.Errorf("%+v, remembered %+v", p.Items, p.Memory)
+	if len(p.Items) != 0 || len(p.StateChanges.Entries) != 1 || p.StateChanges.Entries[0].Addr != to || len(p.StateChanges.Forget) != 1 || p.StateChanges.Forget[0].Addr != from {
+		t.Errorf("%+v, remembered %+v", p.Items, p.StateChanges)
 	}
 }
 
@@ -253,7 +253,7 @@ func TestNothingIsPrunedWithoutMemory(t *testing.T) {
 			if err != nil {
 				t.Skip("the manifest contradicts itself")
 			}
-			if plan.Totals().Delete != 0 || !plan.Memory.IsEmpty() {
+			if plan.Totals().Delete != 0 || !plan.StateChanges.IsEmpty() {
 				t.Fatalf("%+v", plan)
 			}
 		}
