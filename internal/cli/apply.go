@@ -175,7 +175,7 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 	if blind != nil {
 		return errors.Join(err, blind)
 	}
-	after.Word, after.LeftOut = o.word, plan.LeftOut
+	after.Word, after.LeftOut = o.word, plan.Excluded
 	record := report.NewRecord(run, result, after)
 	if a.json {
 		err = errors.Join(err, report.SummaryJSON(a.out, record))
@@ -199,7 +199,7 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 // partCode is that of a run which leaves out conflicts: what the manifest asks for was
 // done in part.
 func partCode(code int, plan *planner.Plan) int {
-	if code == exitDone && plan.LeftOut != nil && plan.LeftOut.Conflicts > 0 {
+	if code == exitDone && plan.Excluded != nil && plan.Excluded.Conflicts > 0 {
 		return exitPartly
 	}
 	return code

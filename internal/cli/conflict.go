@@ -96,7 +96,7 @@ func (a *app) manifestName() string {
 // without plans again, without the resources that are left as they stand. Those that are
 // adopted are remembered so.
 func (m *machine) without(ctx context.Context, leave map[resources.Addr]string, adopted map[resources.Addr]bool) (*planner.Plan, error) {
-	m.before.Selection.Leave = leave
+	m.before.Selection.Skip = leave
 	plan, err := m.plan(ctx)
 	if err != nil {
 		return nil, err
@@ -189,10 +189,10 @@ func fullWord(answer string, words []string) string {
 
 // tellLeft says what is left of a plan once conflicts were settled.
 func (a *app) tellLeft(plan *planner.Plan) {
-	if plan.LeftOut == nil || plan.LeftOut.Conflicts == 0 || a.json {
+	if plan.Excluded == nil || plan.Excluded.Conflicts == 0 || a.json {
 		return
 	}
-	for _, out := range plan.LeftOut.Named {
+	for _, out := range plan.Excluded.Resources {
 		_ = say(a.err, "Left out: %s: %s.", out.Addr, out.Why)
 	}
 	if n := plan.Totals().Changes(); n > 0 {

@@ -42,8 +42,8 @@ func wrongSelection(err error) error {
 
 // tellPart says that an exit code tells of a part of the manifest alone.
 func (a *app) tellPart(plan *planner.Plan) {
-	if plan.LeftOut != nil && plan.LeftOut.Differ > 0 && !a.quiet {
-		_ = say(a.err, "The exit code tells of what is selected alone; %s left out.", report.Differing(plan.LeftOut))
+	if plan.Excluded != nil && plan.Excluded.Differ > 0 && !a.quiet {
+		_ = say(a.err, "The exit code tells of what is selected alone; %s left out.", report.Differing(plan.Excluded))
 	}
 }
 

@@ -32,7 +32,7 @@ func Plan(w io.Writer, plan *planner.Plan, o Options) error {
 	p.storage(plan.Storage)
 	p.planNotes(plan)
 	p.planProblems(plan)
-	p.leftOut(plan.LeftOut)
+	p.leftOut(plan.Excluded)
 	p.destructive(plan)
 	p.totals(plan, t)
 	return p.close()
@@ -51,7 +51,7 @@ func (p *page) nothingToDo(plan *planner.Plan) {
 	} else {
 		p.notes(plan.News)
 	}
-	p.leftOut(plan.LeftOut)
+	p.leftOut(plan.Excluded)
 	p.last(plain, nothing(plan)+": ", agreeText(plan, p.o)+where(plan)+"."+p.more(plan))
 }
 

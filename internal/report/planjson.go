@@ -25,7 +25,7 @@ type planDocument struct {
 	Notes       []string         `json:"notes,omitempty"`
 	// LeftOut is what --target, --exclude and answers to conflicts leave out. Totals
 	// and Unchanged do not count it.
-	LeftOut *planner.Remainder `json:"left_out,omitempty"`
+	LeftOut *planner.Excluded `json:"left_out,omitempty"`
 }
 
 // planItem is one check or change. After holds the indices of the items that
@@ -58,7 +58,7 @@ func PlanJSON(w io.Writer, plan *planner.Plan) error {
 		Version: Version, Environment: plan.Environment, Root: plan.Root, Host: plan.Host, Platform: plan.Platform,
 		Items: make([]planItem, len(plan.Items)), Unchanged: plan.Unchanged, Totals: plan.Totals(),
 		Need: planNeed(plan), Storage: plan.Storage, Notes: plan.AllNotes(),
-		LeftOut: plan.LeftOut,
+		LeftOut: plan.Excluded,
 	}
 	for i := range plan.Items {
 		item := &plan.Items[i]

@@ -26,10 +26,10 @@ type Record struct {
 	Recap       recap     `json:"recap"`
 	Left        int       `json:"left"` // resources that still differ
 	// LeftOut is what --target, --exclude and answers to conflicts left out.
-	LeftOut     *planner.Remainder `json:"left_out,omitempty"`
-	Interrupted bool               `json:"interrupted,omitempty"`
-	Elapsed     float64            `json:"elapsed"` // seconds
-	Items       []itemResult       `json:"items"`
+	LeftOut     *planner.Excluded `json:"left_out,omitempty"`
+	Interrupted bool              `json:"interrupted,omitempty"`
+	Elapsed     float64           `json:"elapsed"` // seconds
+	Items       []itemResult      `json:"items"`
 	installed
 }
 

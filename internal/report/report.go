@@ -51,7 +51,7 @@ type Machine struct {
 	// manifest was not its aim: "Destroy". "" for "Apply".
 	Word string
 	// LeftOut is what the run left out, nil where it took everything.
-	LeftOut *planner.Remainder
+	LeftOut *planner.Excluded
 	Options
 }
 

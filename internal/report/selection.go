@@ -13,14 +13,14 @@ const mostLeftOut = 20
 
 // leftOut tells what is not part of a plan or a run, so that nobody takes the part for
 // the whole.
-func (p *page) leftOut(r *planner.Remainder) {
+func (p *page) leftOut(r *planner.Excluded) {
 	if r == nil {
 		return
 	}
 	p.hang(0, yellow, leftOutLabel(r), remainderText(r))
-	for i, out := range r.Named {
+	for i, out := range r.Resources {
 		if i == mostLeftOut {
-			p.line(2, "and %d more; --json names them", len(r.Named)-mostLeftOut)
+			p.line(2, "and %d more; --json names them", len(r.Resources)-mostLeftOut)
 			break
 		}
 		text, c := sign(out.Action)
@@ -30,22 +30,22 @@ func (p *page) leftOut(r *planner.Remainder) {
 }
 
 // leftOutLabel is such as "Left out by --target: ".
-func leftOutLabel(r *planner.Remainder) string {
-	if r.By == "" {
+func leftOutLabel(r *planner.Excluded) string {
+	if r.Flags == "" {
 		return "Left out: "
 	}
-	return "Left out by " + r.By + ": "
+	return "Left out by " + r.Flags + ": "
 }
 
 // leftOutTexts tells the same in one text for the whole and one for each that is named.
-func leftOutTexts(r *planner.Remainder) []string {
+func leftOutTexts(r *planner.Excluded) []string {
 	if r == nil {
 		return nil
 	}
 	list := []string{leftOutLabel(r) + remainderText(r)}
-	for i, out := range r.Named {
+	for i, out := range r.Resources {
 		if i == mostLeftOut {
-			return append(list, fmt.Sprintf("Left out are %d more; --json names them", len(r.Named)-mostLeftOut))
+			return append(list, fmt.Sprintf("Left out are %d more; --json names them", len(r.Resources)-mostLeftOut))
 		}
 		list = append(list, "Left out: "+out.Addr.String()+": "+out.Why)
 	}
@@ -53,7 +53,7 @@ func leftOutTexts(r *planner.Remainder) []string {
 }
 
 // remainderText is such as "5 resources; 2 of them differ".
-func remainderText(r *planner.Remainder) string {
+func remainderText(r *planner.Excluded) string {
 	text := plural.Count(r.Total, "resource")
 	switch {
 	case r.Total == 0:
@@ -72,7 +72,7 @@ func remainderText(r *planner.Remainder) string {
 
 // nothing is what a plan without changes says of itself.
 func nothing(plan *planner.Plan) string {
-	if plan.LeftOut == nil || plan.LeftOut.Total == 0 {
+	if plan.Excluded == nil || plan.Excluded.Total == 0 {
 		return "Nothing to do"
 	}
 	return "Nothing to do of what is selected"
@@ -95,7 +95,7 @@ func conflictWords(item *planner.Item) string {
 }
 
 // Differing is such as "2 resources that differ are".
-func Differing(r *planner.Remainder) string {
+func Differing(r *planner.Excluded) string {
 	if r.Differ == 1 {
 		return "1 resource that differs is"
 	}

@@ -14,8 +14,8 @@ import (
 
 // partPlan overwrites a file that was changed on the machine, and leaves out the rest.
 func partPlan() *planner.Plan {
-	named := func(name string, a resources.Action, why string) planner.LeftOut {
-		return planner.LeftOut{Addr: resources.Addr{Kind: "file", Name: name}, Action: a, Why: why}
+	named := func(name string, a resources.Action, why string) planner.ExcludedResource {
+		return planner.ExcludedResource{Addr: resources.Addr{Kind: "file", Name: name}, Action: a, Why: why}
 	}
 	return &planner.Plan{
 		Host: "gpu1", Unchanged: 2,
@@ -26,8 +26,8 @@ func partPlan() *planner.Plan {
 				Steps:  []resources.Step{resources.WriteFile{Path: "paths.py", Mode: 0o644, Content: newPaths, Replaces: facts.SHA256{1}}},
 			},
 		}},
-		LeftOut: &planner.Remainder{
-			By: "--target and --exclude", Total: 5, Differ: 2, Named: []planner.LeftOut{
+		Excluded: &planner.Excluded{
+			Flags: "--target and --exclude", Total: 5, Differ: 2, Resources: []planner.ExcludedResource{
 				named("notes.txt", resources.Create, "matches --exclude file.n*"),
 				named("old.txt", resources.Delete, "not selected by --target"),
 				named("same.txt\x1b[2J", resources.None, "waits for file.notes.txt, which is left out"),
@@ -60,7 +60,7 @@ func TestPlanOfNothingInAPart(t *testing.T) {
 	p := partPlan()
 	p.Items = nil
 	for i := range 30 {
-		p.LeftOut.Named = append(p.LeftOut.Named, planner.LeftOut{Addr: resources.Addr{Kind: "file", Name: fmt.Sprint(i)}, Why: "not selected by --target"})
+		p.Excluded.Resources = append(p.Excluded.Resources, planner.ExcludedResource{Addr: resources.Addr{Kind: "file", Name: fmt.Sprint(i)}, Why: "not selected by --target"})
 	}
 	var b bytes.Buffer
 	if err := report.Plan(&b, p, report.Options{}); err != nil {

@@ -99,7 +99,7 @@ func viewPlan(plan *planner.Plan, o Options) planView {
 	v := planView{
 		Host: Escape(plan.Host), Environment: Escape(plan.Environment), Platform: Escape(plan.Platform), Root: Escape(plan.Root),
 		Manifest: Escape(o.manifest()), Totals: t, Nothing: t.Changes() == 0 && t.Blocked == 0,
-		Storage: viewStorage(plan.Storage), Notes: escapeAll(slices.Concat(leftOutTexts(plan.LeftOut), plan.AllNotes())),
+		Storage: viewStorage(plan.Storage), Notes: escapeAll(slices.Concat(leftOutTexts(plan.Excluded), plan.AllNotes())),
 	}
 	v.Line = totalsText(plan, t)
 	if v.Nothing {

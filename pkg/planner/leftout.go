@@ -45,14 +45,14 @@ func (p *planning) leaveOut(pre *prepared) {
 	if p.chosen == nil || !p.before.Selection.narrows() {
 		return
 	}
-	rest := &Remainder{By: p.before.Selection.By()}
+	rest := &Excluded{Flags: p.before.Selection.Flags()}
 	holds := p.holders(pre.orphans)
 	for _, i := range p.everyOrder(pre) {
 		if !p.chosen.left(int(i)) {
 			continue
 		}
 		rest.Total++
-		out := LeftOut{Addr: pre.at(int(i)).Addr, Why: p.chosen.why[i]}
+		out := ExcludedResource{Addr: pre.at(int(i)).Addr, Why: p.chosen.why[i]}
 		if int(i) < len(p.list) {
 			change := p.ask(&p.list[i], p.waitsFor.After(i))
 			p.predict(i, change)
@@ -63,15 +63,15 @@ func (p *planning) leaveOut(pre *prepared) {
 				p.predicted.Set(fact)
 			}
 		}
-		if why, ok := p.before.Selection.Leave[out.Addr]; ok && why == out.Why {
+		if why, ok := p.before.Selection.Skip[out.Addr]; ok && why == out.Why {
 			rest.Conflicts++
 		}
 		if out.Action != resources.None {
 			rest.Differ++
 		}
 		if out.Action != resources.None || strings.HasPrefix(out.Why, "waits for ") {
-			rest.Named = append(rest.Named, out)
+			rest.Resources = append(rest.Resources, out)
 		}
 	}
-	p.plan.LeftOut = rest
+	p.plan.Excluded = rest
 }

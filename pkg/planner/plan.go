@@ -29,7 +29,7 @@ type Plan struct {
 	Items       []Item
 	Unchanged   int // resources that agree
 	// LeftOut is what a selection leaves out; nil where everything is selected.
-	LeftOut      *Remainder
+	Excluded     *Excluded
 	Storage      *Storage
 	StateChanges StateChanges
 	Notes        []string // what else a reader should know: environments for other machines, what is not acted on

@@ -26,19 +26,19 @@ type Selection struct {
 	Replace []string
 	// Leave leaves out single resources, with all that waits for them. The text says
 	// why, such as "skipped". What it names need not exist.
-	Leave map[resources.Addr]string
+	Skip map[resources.Addr]string
 }
 
 // IsZero reports whether everything is selected, and nothing made anew.
 func (s Selection) IsZero() bool {
-	return len(s.Target)+len(s.Exclude)+len(s.Replace)+len(s.Leave) == 0
+	return len(s.Target)+len(s.Exclude)+len(s.Replace)+len(s.Skip) == 0
 }
 
 // narrows reports whether anything can be left out.
-func (s Selection) narrows() bool { return len(s.Target)+len(s.Exclude)+len(s.Leave) > 0 }
+func (s Selection) narrows() bool { return len(s.Target)+len(s.Exclude)+len(s.Skip) > 0 }
 
 // By names the flags that narrow a plan: "--target and --exclude", "" for none.
-func (s Selection) By() string {
+func (s Selection) Flags() string {
 	var by []string
 	if len(s.Target) > 0 {
 		by = append(by, "--target")
@@ -51,19 +51,19 @@ func (s Selection) By() string {
 
 // A Remainder is what a plan leaves out of what the manifest asks for, so that nobody
 // takes the rest for the whole.
-type Remainder struct {
-	By    string `json:"by"`    // the flags that say so: "--target"; "" for answers to conflicts alone
+type Excluded struct {
+	Flags string `json:"by"`    // the flags that say so: "--target"; "" for answers to conflicts alone
 	Total int    `json:"total"` // resources, and things that left the manifest
 	// Differ is how many of them do not agree with the manifest.
 	Differ int `json:"differ"`
 	// Conflicts is how many were left out by Selection.Leave.
 	Conflicts int `json:"conflicts,omitempty"`
 	// Named are those that differ, and those that only wait for one that is left out.
-	Named []LeftOut `json:"named,omitempty"`
+	Resources []ExcludedResource `json:"named,omitempty"`
 }
 
 // A LeftOut is one resource that a plan leaves out.
-type LeftOut struct {
+type ExcludedResource struct {
 	Addr   resources.Addr   `json:"addr"`
 	Action resources.Action `json:"action,omitempty"` // what would be done with it
 	Why    string           `json:"why"`              // "matches --exclude file.*", "waits for file.a, which is left out"
@@ -108,7 +108,7 @@ func (s Selection) choose(pre *prepared, after func(int) []int32, order []int32)
 	}
 	for _, i := range order {
 		a := pre.at(int(i)).Addr
-		switch left, ok := s.Leave[a]; {
+		switch left, ok := s.Skip[a]; {
 		case c.why[i] != "":
 		case exclude[i] != "":
 			c.why[i] = "matches --exclude " + exclude[i]

@@ -99,10 +99,10 @@ func TestSelections(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if same.LeftOut == nil || same.LeftOut.Total != 0 {
-			t.Errorf("everything is selected, and left out is %+v", same.LeftOut)
+		if same.Excluded == nil || same.Excluded.Total != 0 {
+			t.Errorf("everything is selected, and left out is %+v", same.Excluded)
 		}
-		same.LeftOut = nil
+		same.Excluded = nil
 		if !reflect.DeepEqual(outlineOf(t, same), outlineOf(t, whole)) {
 			t.Errorf("selecting everything gives %s, not %s", outlineOf(t, same), outlineOf(t, whole))
 		}
@@ -131,12 +131,12 @@ func wantPart(t *rapid.T, whole, part *planner.Plan, list []resources.Resource, 
 	for i, it := range whole.Items {
 		at[it.Resource.Addr.String()+" "+string(it.Change.Action)] = i
 	}
-	if (len(s.Target)+len(s.Exclude) > 0) != (part.LeftOut != nil) {
-		t.Errorf("left out: %+v", part.LeftOut)
+	if (len(s.Target)+len(s.Exclude) > 0) != (part.Excluded != nil) {
+		t.Errorf("left out: %+v", part.Excluded)
 	}
 	left := map[string]bool{}
-	if part.LeftOut != nil {
-		for _, out := range part.LeftOut.Named {
+	if part.Excluded != nil {
+		for _, out := range part.Excluded.Resources {
 			left[out.Addr.String()] = true
 		}
 	}
@@ -204,8 +204,8 @@ func TestATargetTakesWhatItNeeds(t *testing.T) {
 	if len(p.Items) != 3 || p.Items[1].Resource.Addr != addr(t, "directory.data") || !slices.Equal(p.Items[2].After, []int{1}) {
 		t.Errorf("%+v", p.Items)
 	}
-	if p.LeftOut.Total != 1 || p.LeftOut.Differ != 0 || p.LeftOut.By != "--target" {
-		t.Errorf("%+v", p.LeftOut)
+	if p.Excluded.Total != 1 || p.Excluded.Differ != 0 || p.Excluded.Flags != "--target" {
+		t.Errorf("%+v", p.Excluded)
 	}
 }
 
@@ -214,12 +214,12 @@ func TestAnExclusionLeavesOutWhatNeedsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []planner.LeftOut{
+	want := []planner.ExcludedResource{
 		{Addr: addr(t, "directory.data"), Action: resources.Create, Why: "matches --exclude directory.*"},
 		{Addr: addr(t, "file.data/notes.txt"), Action: resources.Create, Why: "waits for directory.data, which is left out"},
 	}
-	if len(p.Items) != 1 || p.Unchanged != 1 || !slices.Equal(p.LeftOut.Named, want) {
-		t.Errorf("%+v", p.LeftOut)
+	if len(p.Items) != 1 || p.Unchanged != 1 || !slices.Equal(p.Excluded.Resources, want) {
+		t.Errorf("%+v", p.Excluded)
 	}
 }
 
