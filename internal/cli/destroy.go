@@ -52,7 +52,7 @@ func (a *app) destroy(ctx context.Context, m *machine, o applyFlags) error {
 		return err
 	}
 	if plan.Totals().Changes() > 0 {
-		plan.News = append(plan.News, "contents of files and the memory of runs stay in "+m.before.StateDir)
+		plan.Notices = append(plan.Notices, "contents of files and the memory of runs stay in "+m.before.StateDir)
 		return a.confirm(ctx, m, plan, o)
 	}
 	a.tidy(ctx, m, plan)

@@ -344,23 +344,23 @@ func (m *machine) plan(ctx context.Context) (*planner.Plan, error) {
 	}
 	p.Notes = m.manifest.Notes(m.selection, m.env)
 	if closed := m.closed(); closed != nil && !m.recorded {
-		p.News = append(p.News, closed.Summary+": "+closed.Hint)
+		p.Notices = append(p.Notices, closed.Summary+": "+closed.Hint)
 	} else if note := m.blindNote(); note != "" {
-		p.News = append(p.News, note)
+		p.Notices = append(p.Notices, note)
 	}
 	if note := m.rootNote(); note != "" && p.Totals().Changes() > 0 {
-		p.News = append(p.News, note)
+		p.Notices = append(p.Notices, note)
 	}
 	if note := m.leakNote(); note != "" {
-		p.News = append(p.News, note)
+		p.Notices = append(p.Notices, note)
 	}
 	if note := m.shellNote(); note != "" {
-		p.News = append(p.News, note)
+		p.Notices = append(p.Notices, note)
 	}
 	switch note := indexNote(m.facts); {
 	case note == "" || p.Totals().Changes() == 0:
 	case downloads(p):
-		p.News = append(p.News, note)
+		p.Notices = append(p.Notices, note)
 	default:
 		p.Notes = append(p.Notes, note)
 	}

@@ -80,7 +80,7 @@ func (a *app) undo(ctx context.Context, m *machine, o applyFlags) error {
 		if others == 1 {
 			verb = "is"
 		}
-		plan.News = append(plan.News, fmt.Sprintf("%s of the last apply %s no file: directories and links stay, and `reconcile rollback` goes back to the environment before",
+		plan.Notices = append(plan.Notices, fmt.Sprintf("%s of the last apply %s no file: directories and links stay, and `reconcile rollback` goes back to the environment before",
 			plural.Count(others, "change"), verb))
 	}
 	if plan.Totals().Changes() == 0 && plan.Totals().Blocked == 0 {

@@ -154,7 +154,7 @@ func fullPlan() *planner.Plan {
 	}
 	p.Environment = "local"
 	p.Notes = []string{"environment remote is for machines with {gpu: nvidia}"}
-	p.News = []string{"packages come from the public index, CA /etc/ssl/company.pem (said by PIP_CERT, pip.conf of the user)"}
+	p.Notices = []string{"packages come from the public index, CA /etc/ssl/company.pem (said by PIP_CERT, pip.conf of the user)"}
 	p.Items = append(p.Items, environmentItem())
 	p.Items = append(p.Items, oddItems()...)
 	p.Storage.Download, p.Storage.Disk = 182_200_000, 720_000_117
@@ -204,7 +204,7 @@ func hostilePlan() *planner.Plan {
 		},
 	}
 	return &planner.Plan{
-		Environment: hostile, Root: hostile, Host: hostile, Platform: hostile, Notes: []string{hostile}, News: []string{hostile},
+		Environment: hostile, Root: hostile, Host: hostile, Platform: hostile, Notes: []string{hostile}, Notices: []string{hostile},
 		Items: []planner.Item{
 			{Resource: r, Change: change},
 			{Resource: r, Change: resources.Change{Action: resources.Blocked, Summary: hostile, Problem: problem}, Check: true},

@@ -43,7 +43,7 @@ func markupPlan() *planner.Plan {
 	}
 	p.Items[1].Change.Summary = markup
 	p.Items[1].Change.Problem = &diag.Problem{Code: "a.b", Pos: r.Pos, Addr: markup, Summary: markup, Source: markup, Found: markup + "\n" + markup, Hint: markup}
-	p.Environment, p.Root, p.Host, p.Platform, p.Notes, p.News = markup, markup, markup, markup, []string{markup}, []string{markup}
+	p.Environment, p.Root, p.Host, p.Platform, p.Notes, p.Notices = markup, markup, markup, markup, []string{markup}, []string{markup}
 	p.Storage = &planner.Storage{Path: markup, Budget: []resources.Budget{{Item: markup, Low: 1, High: 2}}}
 	return p
 }

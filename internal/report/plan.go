@@ -49,7 +49,7 @@ func (p *page) nothingToDo(plan *planner.Plan) {
 	if p.o.Verbose {
 		p.notes(plan.AllNotes())
 	} else {
-		p.notes(plan.News)
+		p.notes(plan.Notices)
 	}
 	p.leftOut(plan.Excluded)
 	p.last(plain, nothing(plan)+": ", agreeText(plan, p.o)+where(plan)+"."+p.more(plan))
@@ -85,7 +85,7 @@ func (p *page) planNotes(plan *planner.Plan) {
 		p.notes(plan.AllNotes())
 		return
 	}
-	p.notes(plan.News)
+	p.notes(plan.Notices)
 	if n := len(plan.Notes); n > 0 {
 		p.line(0, "-v shows %s.", plural.Count(n, "note"))
 		p.blank()

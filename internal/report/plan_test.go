@@ -121,7 +121,7 @@ func TestPlanNotes(t *testing.T) {
 		"update":  {action: resources.Update, want: short},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := &planner.Plan{Notes: []string{"a note"}, News: []string{"an index"}, Items: []planner.Item{{
+			plan := &planner.Plan{Notes: []string{"a note"}, Notices: []string{"an index"}, Items: []planner.Item{{
 				Resource: res("venv", "local", facts.EnvironmentKey("local")), Change: resources.Change{Action: c.action},
 			}}}
 			var b bytes.Buffer

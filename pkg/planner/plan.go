@@ -33,11 +33,11 @@ type Plan struct {
 	Storage      *Storage
 	StateChanges StateChanges
 	Notes        []string // what else a reader should know: environments for other machines, what is not acted on
-	News         []string // notes about this plan on this machine, which are always shown: a mirror that it downloads from
+	Notices      []string // notes about this plan on this machine, which are always shown: a mirror that it downloads from
 }
 
 // AllNotes returns the notes, the news last.
-func (p *Plan) AllNotes() []string { return slices.Concat(p.Notes, p.News) }
+func (p *Plan) AllNotes() []string { return slices.Concat(p.Notes, p.Notices) }
 
 // An Item is a resource that is checked or changed.
 type Item struct {
