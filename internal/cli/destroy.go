@@ -134,8 +134,8 @@ func (m *machine) ownFolders() []resources.Resource {
 	list := make([]resources.Resource, len(folders))
 	for i, folder := range folders {
 		addr := resources.Addr{Kind: "own", Name: strings.TrimPrefix(folder, layout.Dir+"/")}
-		w := resources.Was{Addr: addr, Key: facts.TreeKey(folder), Left: resources.Left{Path: folder, Type: facts.Dir}, Reason: "can be made again"}
-		list[i] = resources.Resource{Addr: addr, Spec: &resources.RemoveOwn{Was: w}}
+		w := resources.Recorded{Addr: addr, Key: facts.TreeKey(folder), Left: resources.Left{Path: folder, Type: facts.Dir}, Reason: "can be made again"}
+		list[i] = resources.Resource{Addr: addr, Spec: &resources.RemoveOwn{Recorded: w}}
 	}
 	return list
 }

@@ -151,8 +151,8 @@ func (m *machine) earlier(r *applied) (list []resources.Resource, others int, er
 			if e.Key.Kind != facts.KindPath {
 				continue // forgotten, or undone already
 			}
-			w := resources.Was{Addr: item.Addr, Key: e.Key, Left: e.Left, Reason: "made by the last apply"}
-			list = append(list, resources.Resource{Addr: item.Addr, Spec: &resources.RemovePath{Was: w}})
+			w := resources.Recorded{Addr: item.Addr, Key: e.Key, Left: e.Left, Reason: "made by the last apply"}
+			list = append(list, resources.Resource{Addr: item.Addr, Spec: &resources.RemovePath{Recorded: w}})
 			continue
 		}
 		spec, err := m.restore(item.Kept[0], e)

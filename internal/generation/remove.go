@@ -21,7 +21,7 @@ import (
 //  2. So it does if the visible place is no longer what we made of it, or holds
 //     anything else.
 //  3. The visible place goes link by link, the generations in one rename.
-type Removal struct{ resources.Was }
+type Removal struct{ resources.Recorded }
 
 // Owns is what the entry of the state was about.
 func (r *Removal) Owns() facts.Key { return r.Key }
@@ -30,20 +30,20 @@ func (r *Removal) Owns() facts.Key { return r.Key }
 // the environment is made of does not matter any more.
 func (r *Removal) Reads() []facts.Key {
 	var keys []facts.Key
-	if !r.Generations && r.Left.Path != "" {
+	if !r.GenerationsOnly && r.Left.Path != "" {
 		keys = append(keys, facts.PathKey(r.Left.Path), facts.FolderKey(r.Left.Path))
 		for _, name := range r.own() {
 			keys = append(keys, facts.PathKey(path.Join(r.Left.Path, name)))
 		}
 	}
-	if !r.Place {
+	if !r.PlaceOnly {
 		keys = append(keys, facts.PathKey(r.envs()), facts.FolderKey(r.envs()), facts.TreeKey(r.envs()))
 	}
 	return keys
 }
 
 // envs is where the generations lie.
-func (r *Removal) envs() string { return layout.Environment(r.State, r.Addr.Name) }
+func (r *Removal) envs() string { return layout.Environment(r.StateDir, r.Addr.Name) }
 
 // own names all that we put into a visible place, the link that switches first:
 // nothing is to lead to a generation that is gone.
@@ -62,7 +62,7 @@ func (r *Removal) Diff(v facts.View) resources.Change {
 	}
 	change := resources.Change{Action: resources.Delete}
 	var parts []string
-	if !r.Generations {
+	if !r.GenerationsOnly {
 		steps, why := r.place(v)
 		if why != "" {
 			return r.stay("prune.changed", why)
@@ -72,7 +72,7 @@ func (r *Removal) Diff(v facts.View) resources.Change {
 			change.Predicts = append(change.Predicts, facts.Path{Path: r.Left.Path, Type: facts.Absent})
 		}
 	}
-	if !r.Place && facts.Get[facts.Path](v, facts.PathKey(r.envs())).Type == facts.Dir {
+	if !r.PlaceOnly && facts.Get[facts.Path](v, facts.PathKey(r.envs())).Type == facts.Dir {
 		tree := facts.Get[facts.Tree](v, facts.TreeKey(r.envs()))
 		if len(tree.Users) > 0 {
 			return r.stay("prune.used", "it is used by "+strings.Join(tree.Users[:min(len(tree.Users), 3)], ", "))
@@ -85,12 +85,12 @@ func (r *Removal) Diff(v facts.View) resources.Change {
 	if len(parts) == 0 {
 		return resources.Change{}
 	}
-	change.Summary = strings.Join(parts, " and ") + ", " + r.Why()
+	change.Summary = strings.Join(parts, " and ") + ", " + r.RemovalReason()
 	return change
 }
 
 // stay leaves the environment where it is, and says why.
-func (r *Removal) stay(code, why string) resources.Change { return r.Was.Stay(code, why) }
+func (r *Removal) stay(code, why string) resources.Change { return r.Recorded.Keep(code, why) }
 
 // place returns the steps that take away the visible place, none if it is gone, or
 // why it is not ours alone.

@@ -89,7 +89,7 @@ type prepared struct {
 type orphan struct {
 	resource resources.Resource
 	entry    state.Entry
-	was      resources.Was
+	was      resources.Recorded
 	now      int32 // the resource that has its address today, or none
 }
 
@@ -127,12 +127,12 @@ func (pre *prepared) displaced(b Prior, i int32, e state.Entry) {
 	spec := pre.list[i].Spec
 	if at, ok := spec.(placed); ok {
 		if e.Left.Path != "" && e.Left.Path != at.Place() && !b.DeclaredPaths[e.Left.Path] {
-			pre.add(b, e, resources.Was{Key: facts.PathKey(e.Left.Path), Place: true}, i)
+			pre.add(b, e, resources.Recorded{Key: facts.PathKey(e.Left.Path), PlaceOnly: true}, i)
 		}
 		return
 	}
 	if own := spec.Owns(); own != e.Key && e.Key.Kind == facts.KindPath && !b.DeclaredPaths[e.Key.Name] {
-		pre.add(b, e, resources.Was{Key: e.Key}, i)
+		pre.add(b, e, resources.Recorded{Key: e.Key}, i)
 	}
 }
 
@@ -169,7 +169,7 @@ func (pre *prepared) strangers(b Prior) {
 		case owned: // another kind asks for it, and finds it in its way or takes it over
 			pre.memory.Forget = append(pre.memory.Forget, e)
 		default:
-			w := resources.Was{Key: e.Key, Generations: e.Key.Kind == facts.KindEnvironment && (seen[e.Left.Path] || b.DeclaredPaths[e.Left.Path])}
+			w := resources.Recorded{Key: e.Key, GenerationsOnly: e.Key.Kind == facts.KindEnvironment && (seen[e.Left.Path] || b.DeclaredPaths[e.Left.Path])}
 			pre.add(b, e, w, none)
 		}
 	}
@@ -201,17 +201,17 @@ func (pre *prepared) moved(b Prior, e state.Entry, to resources.Addr) bool {
 		pre.list = slices.Clone(pre.list)
 	}
 	pre.from[int32(i)] = e.Addr
-	pre.list[i].Spec = mover.MovedFrom(resources.Was{Addr: e.Addr, Key: e.Key, Left: e.Left, State: b.StateDir})
+	pre.list[i].Spec = mover.MovedFrom(resources.Recorded{Addr: e.Addr, Key: e.Key, Left: e.Left, StateDir: b.StateDir})
 	return e.Key.Kind == facts.KindPath
 }
 
 // add makes a resource that wants a thing gone.
-func (pre *prepared) add(b Prior, e state.Entry, w resources.Was, now int32) {
+func (pre *prepared) add(b Prior, e state.Entry, w resources.Recorded, now int32) {
 	remover, ok := b.body(e.Addr.Kind).(resources.Remover)
 	if !ok {
 		return // tools and interpreters, which other environments and machines may use
 	}
-	w.Addr, w.Left, w.State, w.Reason = e.Addr, e.Left, b.StateDir, b.Reason
+	w.Addr, w.Left, w.StateDir, w.Reason = e.Addr, e.Left, b.StateDir, b.Reason
 	pre.orphans = append(pre.orphans, orphan{
 		resource: resources.Resource{Addr: e.Addr, Protect: e.Protect, Spec: remover.Removal(w)}, entry: e, was: w, now: now,
 	})
@@ -228,7 +228,7 @@ func (b Prior) body(kind string) resources.Spec {
 func (pre *prepared) inside() {
 	in := map[string][]string{}
 	for i := range pre.orphans {
-		if at := pre.orphans[i].was.Left.Path; at != "" && !pre.orphans[i].was.Generations {
+		if at := pre.orphans[i].was.Left.Path; at != "" && !pre.orphans[i].was.GenerationsOnly {
 			in[path.Dir(at)] = append(in[path.Dir(at)], at)
 		}
 	}

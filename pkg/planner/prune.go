@@ -87,14 +87,14 @@ func (p *planning) fate(o *orphan, holds map[string]string) resources.Change {
 		return o.stay("prune.adopted", "it was there before reconcile took it over")
 	case o.entry.Ownership != state.Created:
 		return o.stay("prune.observed", "it was there before reconcile")
-	case holds[o.was.Left.Path] != "" && !o.was.Generations:
+	case holds[o.was.Left.Path] != "" && !o.was.GenerationsOnly:
 		return o.stay("prune.holds", "the manifest asks for "+holds[o.was.Left.Path]+" in it")
 	}
 	return change
 }
 
 // stay leaves the thing where it is, and says why.
-func (o *orphan) stay(code, why string) resources.Change { return o.was.Stay(code, why) }
+func (o *orphan) stay(code, why string) resources.Change { return o.was.Keep(code, why) }
 
 // holders says of the place of each orphan which resource lies in it, if any.
 func (p *planning) holders(orphans []orphan) map[string]string {

@@ -13,14 +13,14 @@ type Mover interface {
 	Spec
 	// MovedFrom returns a Spec that wants the same, and begins with what w remembers
 	// if that is still there. It has the digest of the one that it was made from.
-	MovedFrom(w Was) Spec
+	MovedFrom(w Recorded) Spec
 }
 
 // MovePath is a Spec of one path whose thing stands at another, from where it is
 // renamed.
 type MovePath struct {
 	Spec
-	From Was
+	From Recorded
 }
 
 // MarshalJSON writes the Spec itself: where the thing came from is not part of what

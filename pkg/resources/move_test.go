@@ -29,7 +29,7 @@ func TestMovePath(t *testing.T) {
 		{"the way from there is a link", facts.Path{Path: "old", Type: facts.Dir, Parent: "link x -> y"}, absent("new"), resources.Create, false},
 	} {
 		spec := &directory.Spec{Path: "new"}
-		moved := spec.MovedFrom(resources.Was{Left: resources.Left{Path: "old", Type: facts.Dir}})
+		moved := spec.MovedFrom(resources.Recorded{Left: resources.Left{Path: "old", Type: facts.Dir}})
 		if resources.Digest(moved) != resources.Digest(spec) || moved.Owns() != spec.Owns() {
 			t.Fatalf("%s: it is another wish", c.name)
 		}
@@ -57,7 +57,7 @@ func TestMovePath(t *testing.T) {
 // TestMovePathChangesTheContentToo renames a file and then writes it.
 func TestMovePathChangesTheContentToo(t *testing.T) {
 	spec := &file.Spec{Path: "new", Content: "new\n"}
-	moved := spec.MovedFrom(resources.Was{Left: resources.Left{Path: "old", Type: facts.Regular}})
+	moved := spec.MovedFrom(resources.Recorded{Left: resources.Left{Path: "old", Type: facts.Regular}})
 	known := facts.Of(facts.Path{Path: "old", Type: facts.Regular, Mode: 0o600, Size: 4, SHA256: facts.SHA256{1}}, facts.Path{Path: "new", Type: facts.Absent})
 	change := moved.Diff(facts.NewView(known, moved.Reads()))
 	if len(change.Steps) != 2 {

@@ -55,20 +55,20 @@ func (l Left) Is(p facts.Path) bool {
 
 // Was is what is remembered of a resource that we made and the manifest no longer
 // asks for.
-type Was struct {
+type Recorded struct {
 	Addr Addr      `json:"addr"`
 	Key  facts.Key `json:"key"`
 	Left Left      `json:"left"`
 	// Reason says why it is to go; "" for that it left the manifest.
 	Reason string `json:"reason,omitempty"`
 	// State is the part of .reconcile that belongs to this machine.
-	State string `json:"state,omitempty"`
+	StateDir string `json:"state,omitempty"`
 	// Inside are paths directly in Left.Path that are taken away before it.
 	Inside []string `json:"inside,omitempty"`
 	// Place says that only what can be seen of an environment goes, Generations that
 	// only what lies behind it does: the other half is in use.
-	Place       bool `json:"place,omitempty"`
-	Generations bool `json:"generations,omitempty"`
+	PlaceOnly       bool `json:"place,omitempty"`
+	GenerationsOnly bool `json:"generations,omitempty"`
 }
 
 // A Remover is a Spec whose kind can take away what it made. The body is an empty
@@ -78,24 +78,24 @@ type Was struct {
 // steps, the zero Change if nothing is there any more, or Stay.
 type Remover interface {
 	Spec
-	Removal(w Was) Spec
+	Removal(w Recorded) Spec
 }
 
 // Stay is the answer of a Removal that leaves a thing where it is, and why.
-func (w Was) Stay(code, why string) Change {
+func (w Recorded) Keep(code, why string) Change {
 	return Change{Problem: &diag.Problem{
 		Code: code, Severity: diag.Warn, Addr: w.Addr.String(),
-		Summary: w.Why() + ", and " + why + ", so it stays: " + cmp.Or(w.Left.Path, w.Key.Name),
+		Summary: w.RemovalReason() + ", and " + why + ", so it stays: " + cmp.Or(w.Left.Path, w.Key.Name),
 		Hint:    fmt.Sprintf("move it away or remove it yourself; `reconcile state forget %s` stops this line", ShellQuote(w.Addr.String())),
 	}}
 }
 
 // Why says why the thing is to go.
-func (w Was) Why() string { return cmp.Or(w.Reason, "no longer in the manifest") }
+func (w Recorded) RemovalReason() string { return cmp.Or(w.Reason, "no longer in the manifest") }
 
 // RemovePath wants nothing at one path: a file, a link or a directory that is as
 // it was left.
-type RemovePath struct{ Was }
+type RemovePath struct{ Recorded }
 
 // Owns is the path.
 func (s *RemovePath) Owns() facts.Key { return facts.PathKey(s.Left.Path) }
@@ -120,12 +120,12 @@ func (s *RemovePath) Diff(v facts.View) Change {
 	case actual.Type == facts.Absent:
 		return Change{}
 	case !s.Left.Is(actual):
-		return s.Stay("prune.changed", "it is not as it was left ("+describeNow(actual)+")")
+		return s.Keep("prune.changed", "it is not as it was left ("+describeNow(actual)+")")
 	}
 	what := Describe(actual)
 	if s.Left.Type == facts.Dir {
 		if names := s.others(v); len(names) > 0 {
-			return s.Stay("prune.holds", "it holds "+listed(names, facts.Get[facts.Folder](v, facts.FolderKey(s.Left.Path)).Entries-len(s.Inside)))
+			return s.Keep("prune.holds", "it holds "+listed(names, facts.Get[facts.Folder](v, facts.FolderKey(s.Left.Path)).Entries-len(s.Inside)))
 		}
 		what = "an empty directory"
 		if n := len(s.Inside); n > 0 {
@@ -134,7 +134,7 @@ func (s *RemovePath) Diff(v facts.View) Change {
 	}
 	return Change{
 		Action:   Delete,
-		Summary:  what + ", " + s.Why(),
+		Summary:  what + ", " + s.RemovalReason(),
 		Steps:    []Step{Remove{Path: s.Left.Path, Type: s.Left.Type, SHA256: s.Left.SHA256, Target: s.Left.Target}},
 		Predicts: []facts.Fact{facts.Path{Path: s.Left.Path, Type: facts.Absent}},
 	}
@@ -191,7 +191,7 @@ func listed(names []string, total int) string {
 
 // RemoveOwn wants nothing in a folder below .reconcile that is all ours, such as a
 // cache. While a process uses something in it, it stays.
-type RemoveOwn struct{ Was }
+type RemoveOwn struct{ Recorded }
 
 // Owns is the tree.
 func (s *RemoveOwn) Owns() facts.Key { return facts.TreeKey(s.Left.Path) }
@@ -206,11 +206,11 @@ func (s *RemoveOwn) Diff(v facts.View) Change {
 	case tree.Entries == 0:
 		return Change{}
 	case len(tree.Users) > 0:
-		return s.Stay("prune.used", "it is used by "+listed(tree.Users, 0))
+		return s.Keep("prune.used", "it is used by "+listed(tree.Users, 0))
 	}
 	return Change{
 		Action:   Delete,
-		Summary:  fmt.Sprintf("%s, %s, %s", plural.Count(int(tree.Entries), "file"), bytesize.Format(tree.Bytes), s.Why()),
+		Summary:  fmt.Sprintf("%s, %s, %s", plural.Count(int(tree.Entries), "file"), bytesize.Format(tree.Bytes), s.RemovalReason()),
 		Steps:    []Step{Remove{Path: s.Left.Path}},
 		Predicts: []facts.Fact{facts.Tree{Path: s.Left.Path}},
 	}

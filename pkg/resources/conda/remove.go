@@ -7,13 +7,13 @@ import (
 
 // Removal takes the environment away, its visible place and its generations, if no
 // process uses them.
-func (s *Spec) Removal(w resources.Was) resources.Spec { return &generation.Removal{Was: w} }
+func (s *Spec) Removal(w resources.Recorded) resources.Spec { return &generation.Removal{Recorded: w} }
 
 // Place is where the environment can be seen.
 func (s *Spec) Place() string { return s.Path }
 
 // MovedFrom builds the environment from what is unchanged in the one that it was.
-func (s *Spec) MovedFrom(w resources.Was) resources.Spec {
+func (s *Spec) MovedFrom(w resources.Recorded) resources.Spec {
 	moved := *s
 	moved.former = w.Addr.Name
 	return &moved

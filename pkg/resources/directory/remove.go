@@ -3,9 +3,11 @@ package directory
 import "github.com/reconcile-ml/reconcile/pkg/resources"
 
 // Removal takes the directory away once nothing is left in it.
-func (s *Spec) Removal(w resources.Was) resources.Spec { return &resources.RemovePath{Was: w} }
+func (s *Spec) Removal(w resources.Recorded) resources.Spec {
+	return &resources.RemovePath{Recorded: w}
+}
 
 // MovedFrom renames what stood at another place.
-func (s *Spec) MovedFrom(w resources.Was) resources.Spec {
+func (s *Spec) MovedFrom(w resources.Recorded) resources.Spec {
 	return &resources.MovePath{Spec: s, From: w}
 }

@@ -51,7 +51,7 @@ func runRemoval(t *testing.T, remover resources.Remover, file string) {
 	if remembered == nil || recorded == nil {
 		t.Fatalf("%s needs the sections state.json and facts.json", file)
 	}
-	var was resources.Was
+	var was resources.Recorded
 	d := json.NewDecoder(bytes.NewReader(remembered.Data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&was); err != nil {
