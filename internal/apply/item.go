@@ -214,8 +214,8 @@ func programText(s resources.Run) string {
 // change to run; action none says that nothing is to be done.
 func recheck(it *planner.Item, f, predicted *facts.Facts) (resources.Change, error) {
 	now, err := ask(it, f, predicted)
-	if err == nil && it.Renew {
-		now = resources.Renew(it.Resource.Spec, now, view(it, f, predicted))
+	if err == nil && it.Recreate {
+		now = resources.Recreate(it.Resource.Spec, now, view(it, f, predicted))
 	}
 	if err != nil || now.Action == resources.None {
 		return now, err

@@ -66,7 +66,7 @@ func PlanJSON(w io.Writer, plan *planner.Plan) error {
 			Addr: item.Resource.Addr, Owns: item.Resource.Spec.Owns().String(), Pos: item.Resource.Pos,
 			Check: item.Check, Change: item.Change, After: item.After,
 			Drift: item.Drift, Pending: item.Pending, Orphan: item.Orphan, From: item.From,
-			Conflict: item.Conflict, Renew: item.Renew,
+			Conflict: item.Conflict, Renew: item.Recreate,
 		}
 		if len(item.Change.Steps) == 0 {
 			continue

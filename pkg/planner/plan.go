@@ -56,7 +56,7 @@ type Item struct {
 	// or was adopted as it stood, and that this change would overwrite it.
 	Conflict bool
 	// Renew says that it is made anew though it may agree: the selection asks for that.
-	Renew bool
+	Recreate bool
 }
 
 // Memory is what apply writes into the state beside what it does: nothing of it

@@ -188,7 +188,7 @@ func (p *planning) decide(i int32, after []int32) {
 	r := &p.list[i]
 	change := p.ask(r, after)
 	if p.chosen.renews(int(i)) {
-		change = resources.Renew(r.Spec, change, facts.NewView(p.facts, r.Spec.Reads()).With(p.predicted))
+		change = resources.Recreate(r.Spec, change, facts.NewView(p.facts, r.Spec.Reads()).With(p.predicted))
 	}
 	_, check := r.Spec.(resources.Requirement)
 	if change.Action == resources.None && change.Problem == nil && !check {
@@ -205,10 +205,10 @@ func (p *planning) decide(i int32, after []int32) {
 		}
 	}
 	p.predict(i, change)
-	item := Item{Resource: r, Change: change, Check: check, From: p.from[i], Renew: p.chosen.renews(int(i))}
+	item := Item{Resource: r, Change: change, Check: check, From: p.from[i], Recreate: p.chosen.renews(int(i))}
 	if !check && change.Action != resources.None {
 		item.Drift, item.Pending = p.cause(r)
-		if item.Renew && item.Drift { // that it is made anew may be the one cause
+		if item.Recreate && item.Drift { // that it is made anew may be the one cause
 			e, _ := p.before.State.Entry(r.Addr)
 			item.Drift = drifted(e, p.facts)
 		}

@@ -247,7 +247,7 @@ func (m *matcher) pos(a resources.Addr) diag.Pos {
 func (m *matcher) renewable(i int, left string) {
 	r := m.pre.at(i)
 	p := &diag.Problem{Code: "select.replace", Pos: r.Pos, Addr: r.Addr.String()}
-	_, renews := r.Spec.(resources.Renewer)
+	_, renews := r.Spec.(resources.Recreator)
 	switch {
 	case i >= len(m.pre.list):
 		p.Summary = "it left the manifest, so it cannot be made anew"

@@ -230,7 +230,7 @@ func TestReplaceWritesAFileAnewThatAgrees(t *testing.T) {
 	}
 	it := p.Items[1]
 	want := resources.WriteFile{Path: "train.yaml", Mode: 0o600, Content: "x", Replaces: digest("x")}
-	if it.Change.Action != resources.Replace || !it.Renew || len(it.Change.Steps) != 1 || it.Change.Steps[0] != resources.Step(want) {
+	if it.Change.Action != resources.Replace || !it.Recreate || len(it.Change.Steps) != 1 || it.Change.Steps[0] != resources.Step(want) {
 		t.Errorf("%+v", it.Change)
 	}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // Renew builds another generation, from the good parts of the visible one.
-func (s *Spec) Renew(v facts.View) resources.Change {
+func (s *Spec) Recreate(v facts.View) resources.Change {
 	d, m := s.desired(v)
 	return d.Rebuild(v, m)
 }

@@ -9,7 +9,7 @@ import (
 
 // Renew writes the file again, whatever it holds. It keeps the mode of what stands
 // there where the manifest asks for none.
-func (s *Spec) Renew(v facts.View) resources.Change {
+func (s *Spec) Recreate(v facts.View) resources.Change {
 	actual := facts.Get[facts.Path](v, s.Owns())
 	c := s.write(actual)
 	if actual.SHA256 == s.Digest() {
