@@ -259,8 +259,8 @@ func (p *planning) ask(r *resources.Resource, after []int32) resources.Change {
 			if _, _, predicted := p.predicted.Lookup(k); predicted {
 				continue
 			}
-			if u, ok := r.Spec.(resources.Unseer); ok {
-				return u.Unseen(reason)
+			if u, ok := r.Spec.(resources.UnknownDiffer); ok {
+				return u.DiffUnknown(reason)
 			}
 			return resources.Block(notSeen(k, reason))
 		}

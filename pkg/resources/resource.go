@@ -74,9 +74,9 @@ type Requirement interface {
 
 // An Unseer is a requirement that has an answer of its own where what it reads could
 // not be looked at: a warning, say, where others are blocked.
-type Unseer interface {
+type UnknownDiffer interface {
 	Requirement
-	Unseen(reason string) Change
+	DiffUnknown(reason string) Change
 }
 
 // A Kind registers one sort of resource.

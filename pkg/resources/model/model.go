@@ -50,11 +50,11 @@ func (s *Spec) Owns() facts.Key { return facts.ModelKey(s.Repo) }
 // Reads is the model alone.
 func (s *Spec) Reads() []facts.Key { return []facts.Key{s.Owns()} }
 
-var _ resources.Unseer = (*Spec)(nil)
+var _ resources.UnknownDiffer = (*Spec)(nil)
 
 // Unseen is the answer where nobody could look: a warning, unless the manifest asks for
 // more. Facts that were recorded for another manifest have no models.
-func (s *Spec) Unseen(reason string) resources.Change {
+func (s *Spec) DiffUnknown(reason string) resources.Change {
 	return resources.Judge("not known: "+reason, &diag.Problem{
 		Code: "model.unknown", Severity: s.Severity, Summary: "it is not known whether the model is there",
 		Found: reason, Hint: "make the folder of the models readable, or record the facts of that machine anew with `reconcile facts`",
@@ -65,7 +65,7 @@ func (s *Spec) Unseen(reason string) resources.Change {
 func (s *Spec) Diff(v facts.View) resources.Change {
 	m := facts.Get[facts.Model](v, s.Owns())
 	if m.Revision != s.Revision {
-		return s.Unseen("another revision was looked for, " + m.Revision)
+		return s.DiffUnknown("another revision was looked for, " + m.Revision)
 	}
 	summary := Summary(m)
 	if m.State == facts.ModelAbsent && s.Size > 0 {
