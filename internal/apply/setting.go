@@ -28,7 +28,7 @@ func (e *engine) settings(list []resources.Variable) []setting {
 
 // assign sets a variable in a program that ends with it, in sh.
 func (s setting) assign() string {
-	return s.name + "=" + resources.ShellText(s.value) + "\nexport " + s.name + "\n"
+	return s.name + "=" + resources.ShellSingleQuote(s.value) + "\nexport " + s.name + "\n"
 }
 
 // enter and leave are for sh, bash and zsh, whatever options are set. What is kept is
@@ -45,7 +45,7 @@ elif [ -n "$KEPT" ]; then NAME="${KEPT#=}"
 else unset NAME
 fi
 unset KEPT
-`, "VALUE", resources.ShellText(s.value))
+`, "VALUE", resources.ShellSingleQuote(s.value))
 }
 
 // enterFish and leaveFish keep a list: one value, or none.

@@ -343,13 +343,13 @@ func (p *patient) indexReach() []report.Finding {
 // publicIndex lets pip ask for one small thing: it knows the address. Only a pip of
 // the machine is started, none that lies in the project.
 func (p *patient) publicIndex(settings probes.IndexSettings) []report.Finding {
-	for _, line := range resources.HelperLines() {
+	for _, line := range resources.HelperVersions() {
 		pythons, _ := facts.Find[facts.Pythons](p.facts, facts.PythonKey(line))
 		base, ok := pythons.Usable()
 		if !ok || base.Source == "reconcile" {
 			continue
 		}
-		program, words, ok := resources.PipWords(base, "")
+		program, words, ok := resources.PipCommand(base, "")
 		if !ok {
 			continue
 		}

@@ -230,7 +230,7 @@ func found(m *machine, env *manifest.Environment) (*lockTools, error) {
 func interpreter(f *facts.Facts, env *manifest.Environment) string {
 	lines := []string{env.Python}
 	if env.Type == "conda" {
-		lines = resources.HelperLines()
+		lines = resources.HelperVersions()
 	}
 	for _, line := range lines {
 		pythons, _ := facts.Find[facts.Pythons](f, facts.PythonKey(line))

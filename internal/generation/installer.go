@@ -73,7 +73,7 @@ func (i Installer) run(generation, requirements string) resources.Step {
 	if i.UV.Path == "" {
 		program, words := path.Join(prefix, "bin", "python"), []string{"-I", "-m", "pip"}
 		if i.Base.Path != "" {
-			program, words, _ = resources.PipWords(i.Base, prefix)
+			program, words, _ = resources.PipCommand(i.Base, prefix)
 		}
 		words = append(words, resources.PipInstall(path.Join(i.Root, layout.Cache("pip")))...)
 		words = append(words, "-r", requirements)

@@ -101,7 +101,7 @@ func (r *Removal) place(v facts.View) (steps []resources.Step, why string) {
 	case there.Type == facts.Absent && there.Parent == "":
 		return nil, ""
 	case there.Type != facts.Dir || there.Parent != "":
-		return nil, "it is not as it was left (" + resources.Describe(there) + ")"
+		return nil, "it is not as it was left (" + resources.DescribePath(there) + ")"
 	}
 	targets := map[string]string{}
 	for _, link := range layout.EntryLinks(r.Addr.Kind) {
@@ -123,7 +123,7 @@ func (r *Removal) place(v facts.View) (steps []resources.Step, why string) {
 			ours = p.Type == facts.Regular && p.SHA256 == sha256.Sum256([]byte(layout.IgnoreAll))
 		}
 		if !ours {
-			return nil, fmt.Sprintf("%s in it is not as it was left (%s)", name, resources.Describe(p))
+			return nil, fmt.Sprintf("%s in it is not as it was left (%s)", name, resources.DescribePath(p))
 		}
 		steps = append(steps, resources.Remove{Path: p.Path, Type: p.Type, SHA256: p.SHA256, Target: target})
 	}

@@ -229,7 +229,7 @@ func (m *Manifest) Tools(e *Environment) []resources.Resource {
 	if e.Conda.Engine != "rattler" {
 		unless = conda.Clients()
 	}
-	lines := resources.HelperLines() // conda brings the line that is asked for
+	lines := resources.HelperVersions() // conda brings the line that is asked for
 	return m.tools(e, lines[0], lines[1:], unless, e.Conda.Engine == "auto" || e.Conda.Engine == "rattler")
 }
 
@@ -241,7 +241,7 @@ func (m *Manifest) LockTools(e *Environment) []resources.Resource {
 	if e.Type != "conda" {
 		return m.Tools(&resolving)
 	}
-	lines := resources.HelperLines()
+	lines := resources.HelperVersions()
 	return m.tools(&resolving, lines[0], lines[1:], nil, true)
 }
 

@@ -80,13 +80,13 @@ func describePath(p facts.Path) string {
 	case p.Type == facts.Absent:
 		return "absent"
 	case p.Type == facts.Regular && p.SHA256.IsZero():
-		return fmt.Sprintf("%s, mode %s", resources.Describe(p), p.Mode)
+		return fmt.Sprintf("%s, mode %s", resources.DescribePath(p), p.Mode)
 	case p.Type == facts.Regular:
-		return fmt.Sprintf("%s, mode %s, sha256 %s", resources.Describe(p), p.Mode, p.SHA256.String()[:digits])
+		return fmt.Sprintf("%s, mode %s, sha256 %s", resources.DescribePath(p), p.Mode, p.SHA256.String()[:digits])
 	case p.Type == facts.Dir:
-		return fmt.Sprintf("%s, mode %s", resources.Describe(p), p.Mode)
+		return fmt.Sprintf("%s, mode %s", resources.DescribePath(p), p.Mode)
 	}
-	return resources.Describe(p)
+	return resources.DescribePath(p)
 }
 
 func describeTool(t facts.Tool) string {

@@ -73,7 +73,7 @@ func pathText(p facts.Path) string {
 	if p.Parent != "" {
 		return "not reached: on the way stands " + p.Parent
 	}
-	text := resources.Describe(p)
+	text := resources.DescribePath(p)
 	if p.Type == facts.Regular || p.Type == facts.Dir {
 		text += ", mode " + p.Mode.String()
 	}

@@ -117,7 +117,7 @@ type lenient struct{ thing }
 func (s *lenient) Requirement() {}
 
 func (s *lenient) Unseen(reason string) resources.Change {
-	return resources.Judge("not known", &diag.Problem{Code: "test.unseen", Severity: diag.Warn, Summary: reason})
+	return resources.CheckResult("not known", &diag.Problem{Code: "test.unseen", Severity: diag.Warn, Summary: reason})
 }
 
 func TestSomeRequirementsAnswerUnseen(t *testing.T) {

@@ -6,7 +6,7 @@ import "github.com/reconcile-ml/reconcile/internal/facts"
 // subcommand, or false if it has no pip. A pip wheel is run by the interpreter
 // that it installs for; a pip module is that of the base interpreter, which
 // prefix tells to work for another one ("" for itself).
-func PipWords(base facts.Interpreter, prefix string) (program string, words []string, ok bool) {
+func PipCommand(base facts.Interpreter, prefix string) (program string, words []string, ok bool) {
 	switch {
 	case base.Pip == "":
 		return "", nil, false
@@ -25,11 +25,11 @@ func PipWords(base facts.Interpreter, prefix string) (program string, words []st
 }
 
 // HelperLines are the lines of Python that can run our helpers, the most tried first.
-func HelperLines() []string { return []string{"3.10", "3.11", "3.12", "3.13", "3.14"} }
+func HelperVersions() []string { return []string{"3.10", "3.11", "3.12", "3.13", "3.14"} }
 
 // Helper returns the first usable interpreter of some lines, all of which the view
 // must show.
-func Helper(v facts.View, lines []string) (facts.Interpreter, bool) {
+func FirstPython(v facts.View, lines []string) (facts.Interpreter, bool) {
 	for _, line := range lines {
 		if i, ok := facts.Get[facts.Pythons](v, facts.PythonKey(line)).Usable(); ok {
 			return i, true
@@ -40,7 +40,7 @@ func Helper(v facts.View, lines []string) (facts.Interpreter, bool) {
 
 // Serves returns the first usable one of some programs, all of which the view must
 // show.
-func Serves(v facts.View, names []string) (facts.Tool, bool) {
+func FirstTool(v facts.View, names []string) (facts.Tool, bool) {
 	for _, name := range names {
 		if t := facts.Get[facts.Tool](v, facts.ToolKey(name)); t.Path != "" && t.Refused == "" {
 			return t, true

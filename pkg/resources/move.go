@@ -44,7 +44,7 @@ func (s *MovePath) Diff(v facts.View) Change {
 		return Block(&diag.Problem{
 			Code:    "moved.both",
 			Summary: fmt.Sprintf("%q cannot become %q, since something is there", from.Path, to.Path),
-			Found:   Describe(to),
+			Found:   DescribePath(to),
 			Hint:    "keep one of the two and move the other away; without the entry of `moved` nothing is renamed",
 		})
 	}

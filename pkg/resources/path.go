@@ -12,7 +12,7 @@ import (
 // InTheWay returns why a thing of type want cannot be put at p, or nil where the
 // place is free or holds such a thing already. A change of type is never made:
 // what stands there may be the user's only copy.
-func InTheWay(p facts.Path, want facts.PathType) *diag.Problem {
+func PathProblem(p facts.Path, want facts.PathType) *diag.Problem {
 	if p.Parent != "" {
 		return parentInTheWay(p)
 	}
@@ -22,7 +22,7 @@ func InTheWay(p facts.Path, want facts.PathType) *diag.Problem {
 	return &diag.Problem{
 		Code:    "path.in-the-way",
 		Summary: fmt.Sprintf("%q is to be a %s, and something else is in its place", p.Path, want),
-		Found:   Describe(p),
+		Found:   DescribePath(p),
 		Hint:    fmt.Sprintf("look at it and move it away, or change the path in the manifest: mv %s %s", ShellQuote(p.Path), ShellQuote(p.Path+".old")),
 	}
 }
@@ -43,7 +43,7 @@ func parentInTheWay(p facts.Path) *diag.Problem {
 }
 
 // Describe says in one phrase what stands at a path: "a link to ../data".
-func Describe(p facts.Path) string {
+func DescribePath(p facts.Path) string {
 	switch p.Type {
 	case facts.Regular:
 		return "a file of " + bytesize.Format(p.Size)

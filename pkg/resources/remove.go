@@ -122,7 +122,7 @@ func (s *RemovePath) Diff(v facts.View) Change {
 	case !s.Left.Is(actual):
 		return s.Keep("prune.changed", "it is not as it was left ("+describeNow(actual)+")")
 	}
-	what := Describe(actual)
+	what := DescribePath(actual)
 	if s.Left.Type == facts.Dir {
 		if names := s.others(v); len(names) > 0 {
 			return s.Keep("prune.holds", "it holds "+listed(names, facts.Get[facts.Folder](v, facts.FolderKey(s.Left.Path)).Entries-len(s.Inside)))
@@ -164,9 +164,9 @@ func describeNow(p facts.Path) string {
 	case p.Type == facts.Regular && p.SHA256.IsZero():
 		return "a file of " + bytesize.Format(p.Size) + ", too large to compare"
 	case p.Type == facts.Regular:
-		return "now " + Describe(p) + ", sha256 " + p.SHA256.String()[:12]
+		return "now " + DescribePath(p) + ", sha256 " + p.SHA256.String()[:12]
 	}
-	return "now " + Describe(p)
+	return "now " + DescribePath(p)
 }
 
 // mostNamed is how many entries of a directory are named.

@@ -143,7 +143,7 @@ func Block(p *diag.Problem) Change { return Change{Action: Blocked, Problem: p} 
 // Judge returns the change of a requirement: with no problems it is met; one that is
 // more than a warning blocks. The worst is the change's Problem, the first of them
 // where several are, and what it found lists the others.
-func Judge(summary string, problems ...*diag.Problem) Change {
+func CheckResult(summary string, problems ...*diag.Problem) Change {
 	c := Change{Summary: summary}
 	if len(problems) == 0 {
 		return c

@@ -9,12 +9,12 @@ func ShellQuote(word string) string {
 	if word != "" && strings.IndexFunc(word, special) < 0 && word[0] != '~' {
 		return word
 	}
-	return ShellText(word)
+	return ShellSingleQuote(word)
 }
 
 // ShellText returns a word in single quotes, whatever is in it: for the value of an
 // assignment, where a shell would expand a ~ behind a colon.
-func ShellText(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
+func ShellSingleQuote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 
 // ShellJoin returns words as one line of a POSIX shell.
 func ShellJoin(words ...string) string {

@@ -130,7 +130,7 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 		c.seen = nvidia.Look(c.n).Units
 		problems = slices.Concat(problems, c.kernels(), c.bfloat16())
 	}
-	return resources.Judge(c.summary(), problems...)
+	return resources.CheckResult(c.summary(), problems...)
 }
 
 // A comparison is one Diff.

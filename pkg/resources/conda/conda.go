@@ -51,7 +51,7 @@ func (s *Spec) Reads() []facts.Key {
 		keys = append(keys, facts.ToolKey(name))
 	}
 	if s.usesRattler() {
-		keys = append(keys, resources.PythonKeys(resources.HelperLines())...)
+		keys = append(keys, resources.PythonKeys(resources.HelperVersions())...)
 	}
 	if s.former != "" {
 		keys = append(keys, facts.EnvironmentKey(s.former))

@@ -46,7 +46,7 @@ func (s *Spec) engine(v facts.View) engine {
 	for _, name := range s.engines() {
 		e := engine{name: name, tool: facts.Get[facts.Tool](v, facts.ToolKey(name))}
 		if name == "rattler" {
-			e.base, _ = resources.Helper(v, resources.HelperLines())
+			e.base, _ = resources.FirstPython(v, resources.HelperVersions())
 		}
 		if e.usable() {
 			return e

@@ -59,9 +59,9 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	summary := s.summary(n)
 	switch {
 	case !ok:
-		return resources.Judge(summary, s.unknown(n))
+		return resources.CheckResult(summary, s.unknown(n))
 	case order < 0:
-		return resources.Judge(summary, s.tooOld(n))
+		return resources.CheckResult(summary, s.tooOld(n))
 	}
 	return resources.Change{Summary: summary}
 }
@@ -86,7 +86,7 @@ func (s *Spec) trouble(t *nvidia.Trouble) resources.Change {
 		"broken":    "the driver does not answer",
 		"unusable":  "CUDA cannot be used here",
 	}[t.Code]
-	return resources.Judge(fmt.Sprintf("%s (at least CUDA %s)", summary, s.Minimum),
+	return resources.CheckResult(fmt.Sprintf("%s (at least CUDA %s)", summary, s.Minimum),
 		&diag.Problem{Code: "cuda." + t.Code, Severity: s.Severity, Summary: t.Summary, Found: t.Found, Hint: t.Hint})
 }
 

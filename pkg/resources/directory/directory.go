@@ -42,7 +42,7 @@ func (s *Spec) Reads() []facts.Key { return []facts.Key{s.Owns()} }
 // Diff makes the directory where nothing stands, and sets a mode that differs.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	actual := facts.Get[facts.Path](v, s.Owns())
-	if p := resources.InTheWay(actual, facts.Dir); p != nil {
+	if p := resources.PathProblem(actual, facts.Dir); p != nil {
 		return resources.Block(p)
 	}
 	if actual.Type == facts.Absent {

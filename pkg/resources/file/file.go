@@ -66,7 +66,7 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	if actual.Type == facts.Regular && actual.Parent == "" && actual.SHA256 == s.Digest() {
 		return s.diffMode(actual)
 	}
-	if p := resources.InTheWay(actual, facts.Regular); p != nil {
+	if p := resources.PathProblem(actual, facts.Regular); p != nil {
 		return resources.Block(p)
 	}
 	if actual.Type == facts.Regular && actual.SHA256.IsZero() {
@@ -124,7 +124,7 @@ func (s *Spec) tooLarge(actual facts.Path) *diag.Problem {
 	return &diag.Problem{
 		Code:    "file.too-large",
 		Summary: fmt.Sprintf("%q differs, and is too large to be replaced without looking at it", s.Path),
-		Found:   resources.Describe(actual),
+		Found:   resources.DescribePath(actual),
 		Hint:    "look at it and move it away: mv " + resources.ShellJoin(s.Path, s.Path+".old"),
 	}
 }

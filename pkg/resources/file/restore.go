@@ -31,7 +31,7 @@ func (s *Restore) Diff(v facts.View) resources.Change {
 		return resources.Block(&diag.Problem{
 			Code:    "undo.edited",
 			Summary: fmt.Sprintf("%q was changed since the last apply, so its earlier content does not replace it", s.Path),
-			Found:   resources.Describe(actual),
+			Found:   resources.DescribePath(actual),
 			Hint:    "the earlier content is in .reconcile, named by its sha256: " + s.Digest().String(),
 		})
 	}

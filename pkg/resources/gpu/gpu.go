@@ -61,7 +61,7 @@ func (s *Spec) Reads() []facts.Key { return []facts.Key{facts.NvidiaKey} }
 func (s *Spec) Diff(v facts.View) resources.Change {
 	n := facts.Get[facts.Nvidia](v, facts.NvidiaKey)
 	if t := nvidia.Broken(n, ""); t != nil {
-		return resources.Judge("none can be seen", &diag.Problem{
+		return resources.CheckResult("none can be seen", &diag.Problem{
 			Code: "gpu." + t.Code, Severity: s.Severity, Summary: "no GPU can be seen: " + t.Summary, Found: t.Found, Hint: t.Hint,
 		})
 	}
@@ -71,5 +71,5 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	if p := s.nodes(n); p != nil {
 		problems = append(problems, p)
 	}
-	return resources.Judge(summary(seen), problems...)
+	return resources.CheckResult(summary(seen), problems...)
 }

@@ -47,7 +47,7 @@ func (s *Spec) Reads() []facts.Key {
 // Diff makes the link where nothing stands, and turns one that leads elsewhere.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	actual := facts.Get[facts.Path](v, s.Owns())
-	if p := resources.InTheWay(actual, facts.Symlink); p != nil {
+	if p := resources.PathProblem(actual, facts.Symlink); p != nil {
 		return resources.Block(p)
 	}
 	target := s.Target

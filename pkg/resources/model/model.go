@@ -55,7 +55,7 @@ var _ resources.UnknownDiffer = (*Spec)(nil)
 // Unseen is the answer where nobody could look: a warning, unless the manifest asks for
 // more. Facts that were recorded for another manifest have no models.
 func (s *Spec) DiffUnknown(reason string) resources.Change {
-	return resources.Judge("not known: "+reason, &diag.Problem{
+	return resources.CheckResult("not known: "+reason, &diag.Problem{
 		Code: "model.unknown", Severity: s.Severity, Summary: "it is not known whether the model is there",
 		Found: reason, Hint: "make the folder of the models readable, or record the facts of that machine anew with `reconcile facts`",
 	})
@@ -72,11 +72,11 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 		summary += fmt.Sprintf(" (%s to download)", bytesize.Format(s.Size))
 	}
 	if m.State == facts.ModelComplete {
-		return resources.Judge(summary)
+		return resources.CheckResult(summary)
 	}
 	p := s.problem(m)
 	p.Severity = s.Severity
-	return resources.Judge(summary, p)
+	return resources.CheckResult(summary, p)
 }
 
 func (s *Spec) problem(m facts.Model) *diag.Problem {

@@ -63,10 +63,10 @@ func (s *Spec) Reads() []facts.Key {
 // Diff takes the interpreter that is there, or fetches a build.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	pythons := facts.Get[facts.Pythons](v, s.Owns())
-	if i, ok := resources.Helper(v, append([]string{s.Line}, s.Or...)); ok {
+	if i, ok := resources.FirstPython(v, append([]string{s.Line}, s.Or...)); ok {
 		return resources.Change{Summary: fmt.Sprintf("Python %s (%s) at %s", i.Version, i.Source, i.Path)}
 	}
-	if other, ok := resources.Serves(v, s.Unless); ok {
+	if other, ok := resources.FirstTool(v, s.Unless); ok {
 		return resources.Change{Summary: fmt.Sprintf("done without: %s is at %s", other.Name, other.Path)}
 	}
 	host, project := facts.Get[facts.Host](v, facts.HostKey), facts.Get[facts.Project](v, facts.ProjectKey)

@@ -94,8 +94,8 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 		})
 	}
 	base, ok := s.base(v)
-	_, _, pip := resources.PipWords(base, "")
-	if other, found := resources.Serves(v, s.Unless); !pip && found {
+	_, _, pip := resources.PipCommand(base, "")
+	if other, found := resources.FirstTool(v, s.Unless); !pip && found {
 		return resources.Change{Summary: fmt.Sprintf("done without: %s is at %s", other.Name, other.Path)}
 	}
 	if !ok {
@@ -120,12 +120,12 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 // the first usable one.
 func (s *Spec) base(v facts.View) (facts.Interpreter, bool) {
 	for _, line := range s.lines() {
-		i, ok := resources.Helper(v, []string{line})
-		if _, _, pip := resources.PipWords(i, ""); ok && pip {
+		i, ok := resources.FirstPython(v, []string{line})
+		if _, _, pip := resources.PipCommand(i, ""); ok && pip {
 			return i, true
 		}
 	}
-	return resources.Helper(v, s.lines())
+	return resources.FirstPython(v, s.lines())
 }
 
 // other is what to do where the pinned wheel does not fit.
@@ -208,7 +208,7 @@ func (s *Spec) install(w Wheel, base facts.Interpreter, reason string, host fact
 	dir := layout.Tool(host.Platform, s.Name, s.Version)
 	absolute := path.Join(project.Root, dir)
 	requirements := path.Join(dir, "requirements.txt")
-	program, words, _ := resources.PipWords(base, "")
+	program, words, _ := resources.PipCommand(base, "")
 	cache := path.Join(project.Root, layout.Cache("pip"))
 	place := path.Join(absolute, "bin", s.Name)
 	if s.Packed {

@@ -87,7 +87,7 @@ func (s *Spec) noInstaller(v facts.View, base facts.Interpreter) *diag.Problem {
 	if generation.UV(v, s.Installer).Path != "" {
 		return nil
 	}
-	_, _, pip := resources.PipWords(base, "")
+	_, _, pip := resources.PipCommand(base, "")
 	switch {
 	case s.Installer == "uv":
 		return &diag.Problem{
