@@ -33,7 +33,7 @@ type project struct {
 	root     string // absolute, links resolved
 	name     string // of the manifest, relative to root
 	manifest *manifest.Manifest
-	inputs   *planfile.Inputs // what was read for it
+	inputs   *planfile.Recorder // what was read for it
 	prober   *probes.Prober
 	base     *facts.Facts  // what baseKeys name
 	shell    string        // the environment that the calling shell has activated, absolute; "" for none
@@ -82,7 +82,7 @@ func (p *project) load() error {
 	if err != nil {
 		return err
 	}
-	p.inputs = planfile.Watch(confined.FS())
+	p.inputs = planfile.NewRecorder(confined.FS())
 	if p.manifest, err = manifest.Load(p.inputs, p.name); err != nil {
 		return err
 	}

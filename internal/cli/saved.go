@@ -28,7 +28,7 @@ func (a *app) document(m *machine, p *planner.Plan) (*planfile.Document, error) 
 	if err != nil {
 		return nil, err
 	}
-	c := planfile.Circumstances{
+	c := planfile.PlanInputs{
 		Inputs: m.inputDigests(), Machine: here, Manifest: m.name, Program: buildVersion(), Selected: a.env,
 		Selection: planfile.Selection{Exclude: m.before.Selection.Exclude, Replace: m.before.Selection.Replace, Target: m.before.Selection.Target},
 		Identify:  identify,
@@ -233,7 +233,7 @@ func (a *app) renew(ctx context.Context, s *savedPlan) (*machine, *planner.Plan,
 	if err != nil {
 		return nil, nil, err
 	}
-	if why := s.Elsewhere(s.Machine, p.root, p.name); why != nil { // another project, whatever its manifest is
+	if why := s.Mismatch(s.Machine, p.root, p.name); why != nil { // another project, whatever its manifest is
 		return nil, nil, s.refuse("saved.elsewhere", isElsewhere, why)
 	}
 	if err := s.sameInputs(p.root); err != nil {
@@ -279,7 +279,7 @@ func (s *savedPlan) sameInputs(root string) error {
 		return err
 	}
 	defer confined.Close()
-	why := s.Changed(func(name string) (facts.SHA256, bool) {
+	why := s.ChangedInputs(func(name string) (facts.SHA256, bool) {
 		sum, err := fileDigest(confined.FS(), name)
 		return sum, err == nil
 	})
@@ -295,7 +295,7 @@ func (s *savedPlan) fits(m *machine) error {
 	if err != nil {
 		return err
 	}
-	if why := s.Elsewhere(here, m.root, m.name); why != nil {
+	if why := s.Mismatch(here, m.root, m.name); why != nil {
 		return s.refuse("saved.elsewhere", isElsewhere, why)
 	}
 	if b, known := m.before.State.Begun(s.ID()); known {

@@ -14,7 +14,7 @@ import (
 
 // Elsewhere returns why a plan does not belong here at all, a line each: it is one of
 // another machine, user, project or manifest. Nil says that it belongs here.
-func (d *Document) Elsewhere(m Machine, root, manifest string) []string {
+func (d *Document) Mismatch(m Machine, root, manifest string) []string {
 	var why []string
 	if d.Machine.Part != m.Part {
 		why = append(why, fmt.Sprintf("it was made on %s (%s), and this is %s (%s)", d.Machine.Host, path.Base(d.Machine.Part), m.Host, path.Base(m.Part)))
@@ -40,7 +40,7 @@ func (m Machine) who() string {
 
 // Changed returns what of the inputs is not what it was, a line each. digest returns
 // that of a file of today, or false if it cannot be read.
-func (d *Document) Changed(digest func(name string) (facts.SHA256, bool)) []string {
+func (d *Document) ChangedInputs(digest func(name string) (facts.SHA256, bool)) []string {
 	var why []string
 	for _, name := range slices.Sorted(maps.Keys(d.Inputs)) {
 		switch sum, ok := digest(name); {
@@ -77,7 +77,7 @@ func orNone(s string) string { return cmp.Or(s, "none") }
 
 // inputs compares what was read with what is read today.
 func (d *Document) inputs(now *Document) []string {
-	why := d.Changed(func(name string) (facts.SHA256, bool) {
+	why := d.ChangedInputs(func(name string) (facts.SHA256, bool) {
 		sum, ok := now.Inputs[name]
 		return sum, ok
 	})

@@ -12,7 +12,7 @@ import (
 
 // Inputs is a file system that takes down the digest of every file that is read through
 // it: what a plan was made from is what was read for it, not what somebody listed.
-type Inputs struct {
+type Recorder struct {
 	under fs.FS
 
 	mu   sync.Mutex
@@ -20,21 +20,23 @@ type Inputs struct {
 }
 
 // Watch returns a file system that reads from another.
-func Watch(under fs.FS) *Inputs { return &Inputs{under: under, read: map[string]facts.SHA256{}} }
+func NewRecorder(under fs.FS) *Recorder {
+	return &Recorder{under: under, read: map[string]facts.SHA256{}}
+}
 
 // Digests returns the files that were read, by name. A file that was read more than
 // once is as it was the last time.
-func (in *Inputs) Digests() map[string]facts.SHA256 {
+func (in *Recorder) Digests() map[string]facts.SHA256 {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return maps.Clone(in.read)
 }
 
 // Stat looks at a file without reading it.
-func (in *Inputs) Stat(name string) (fs.FileInfo, error) { return fs.Stat(in.under, name) }
+func (in *Recorder) Stat(name string) (fs.FileInfo, error) { return fs.Stat(in.under, name) }
 
 // Open opens a file, and takes it down when it is closed.
-func (in *Inputs) Open(name string) (fs.File, error) {
+func (in *Recorder) Open(name string) (fs.File, error) {
 	f, err := in.under.Open(name)
 	if err != nil {
 		return nil, err
@@ -45,7 +47,7 @@ func (in *Inputs) Open(name string) (fs.File, error) {
 // input is one file while it is read.
 type input struct {
 	fs.File
-	in   *Inputs
+	in   *Recorder
 	name string
 	sum  hash.Hash
 }

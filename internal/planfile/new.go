@@ -14,7 +14,7 @@ import (
 )
 
 // Circumstances are what a plan was made from, beside its resources and facts.
-type Circumstances struct {
+type PlanInputs struct {
 	Inputs    map[string]facts.SHA256
 	Machine   Machine
 	Manifest  string
@@ -28,7 +28,7 @@ type Circumstances struct {
 }
 
 // New takes down a plan that was made from facts f.
-func New(p *planner.Plan, f *facts.Facts, c Circumstances) *Document {
+func New(p *planner.Plan, f *facts.Facts, c PlanInputs) *Document {
 	d := &Document{
 		Environment: p.Environment, Facts: map[facts.Key]Fact{}, Inputs: c.Inputs, Items: []Item{}, Machine: c.Machine,
 		Manifest: c.Manifest, Program: c.Program, Root: strings.ToValidUTF8(p.Root, "\uFFFD"), Selected: c.Selected, Selection: c.Selection, State: c.State,

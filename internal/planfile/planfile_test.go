@@ -68,8 +68,8 @@ func world(more ...facts.Fact) *facts.Facts {
 	return f
 }
 
-func circumstances() Circumstances {
-	return Circumstances{
+func circumstances() PlanInputs {
+	return PlanInputs{
 		Inputs:   map[string]facts.SHA256{"manifest.yaml": {1}, "locks/pylock.local.toml": {2}},
 		Machine:  Machine{Host: "mac", Part: ".reconcile/linux-x86_64-1f2e3d4c", UID: 501, User: "ann"},
 		Manifest: "manifest.yaml", Program: "1.2.3", State: State{Lineage: "abc", Serial: 7},
@@ -79,7 +79,7 @@ func circumstances() Circumstances {
 	}
 }
 
-func taken(t testing.TB, f *facts.Facts, c Circumstances) *Document {
+func taken(t testing.TB, f *facts.Facts, c PlanInputs) *Document {
 	t.Helper()
 	p, err := planner.Make(list(), f)
 	if err != nil {
@@ -252,16 +252,16 @@ func TestAWarningThatWasShown(t *testing.T) {
 
 func TestWhatElseAPlanIsBoundTo(t *testing.T) {
 	saved := plain(t)
-	for want, change := range map[string]func(*Circumstances){
-		"it was made by reconcile 1.2.3, and this is 1.2.4":     func(c *Circumstances) { c.Program = "1.2.4" },
-		"manifest.yaml has changed since":                       func(c *Circumstances) { c.Inputs["manifest.yaml"] = facts.SHA256{3} },
-		"locks/pylock.local.toml can no longer be read":         func(c *Circumstances) { delete(c.Inputs, "locks/pylock.local.toml") },
-		"templates/a.tmpl is read, which it was not":            func(c *Circumstances) { c.Inputs["templates/a.tmpl"] = facts.SHA256{3} },
-		"the memory of earlier applies is gone":                 func(c *Circumstances) { c.State = State{} },
-		"the memory of earlier applies is another one":          func(c *Circumstances) { c.State.Lineage = "def" },
-		"the memory of earlier applies is an older one":         func(c *Circumstances) { c.State.Serial = 6 },
-		"assumed that the program /usr/bin/uv is 0.9.1, sha256": func(c *Circumstances) { c.Identify = replaced("/usr/bin/uv") },
-		"assumed that the program /usr/bin/python3.10 is":       func(c *Circumstances) { c.Identify = replaced("/usr/bin/python3.10") },
+	for want, change := range map[string]func(*PlanInputs){
+		"it was made by reconcile 1.2.3, and this is 1.2.4":     func(c *PlanInputs) { c.Program = "1.2.4" },
+		"manifest.yaml has changed since":                       func(c *PlanInputs) { c.Inputs["manifest.yaml"] = facts.SHA256{3} },
+		"locks/pylock.local.toml can no longer be read":         func(c *PlanInputs) { delete(c.Inputs, "locks/pylock.local.toml") },
+		"templates/a.tmpl is read, which it was not":            func(c *PlanInputs) { c.Inputs["templates/a.tmpl"] = facts.SHA256{3} },
+		"the memory of earlier applies is gone":                 func(c *PlanInputs) { c.State = State{} },
+		"the memory of earlier applies is another one":          func(c *PlanInputs) { c.State.Lineage = "def" },
+		"the memory of earlier applies is an older one":         func(c *PlanInputs) { c.State.Serial = 6 },
+		"assumed that the program /usr/bin/uv is 0.9.1, sha256": func(c *PlanInputs) { c.Identify = replaced("/usr/bin/uv") },
+		"assumed that the program /usr/bin/python3.10 is":       func(c *PlanInputs) { c.Identify = replaced("/usr/bin/python3.10") },
 	} {
 		c := circumstances()
 		change(&c)
@@ -319,16 +319,16 @@ func TestProgramsAreIdentified(t *testing.T) {
 func TestElsewhere(t *testing.T) {
 	d := plain(t)
 	m := d.Machine
-	if why := d.Elsewhere(m, "/project", "manifest.yaml"); why != nil {
+	if why := d.Mismatch(m, "/project", "manifest.yaml"); why != nil {
 		t.Errorf("it does not belong where it was made: %q", why)
 	}
 	other := m
 	other.Host, other.Part = "h100", ".reconcile/linux-x86_64-00000000"
 	for want, why := range map[string][]string{
-		"it was made on mac (linux-x86_64-1f2e3d4c), and this is h100 (linux-x86_64-00000000)": d.Elsewhere(other, "/project", "manifest.yaml"),
-		"it was made by user ann (501), and this is user 502":                                  d.Elsewhere(Machine{Host: m.Host, Part: m.Part, UID: 502}, "/project", "manifest.yaml"),
-		"it was made for the project at /project, and this is /other":                          d.Elsewhere(m, "/other", "manifest.yaml"),
-		"it was made from manifest.yaml, and this is lab.yaml":                                 d.Elsewhere(m, "/project", "lab.yaml"),
+		"it was made on mac (linux-x86_64-1f2e3d4c), and this is h100 (linux-x86_64-00000000)": d.Mismatch(other, "/project", "manifest.yaml"),
+		"it was made by user ann (501), and this is user 502":                                  d.Mismatch(Machine{Host: m.Host, Part: m.Part, UID: 502}, "/project", "manifest.yaml"),
+		"it was made for the project at /project, and this is /other":                          d.Mismatch(m, "/other", "manifest.yaml"),
+		"it was made from manifest.yaml, and this is lab.yaml":                                 d.Mismatch(m, "/project", "lab.yaml"),
 	} {
 		if !slices.Equal(why, []string{want}) {
 			t.Errorf("%q, want %q", why, want)
@@ -336,7 +336,7 @@ func TestElsewhere(t *testing.T) {
 	}
 	renamed := m
 	renamed.Host, renamed.User = "mac-2", "anna" // names are for people
-	if why := d.Elsewhere(renamed, "/project", "manifest.yaml"); why != nil {
+	if why := d.Mismatch(renamed, "/project", "manifest.yaml"); why != nil {
 		t.Errorf("another name is no other machine: %q", why)
 	}
 }
