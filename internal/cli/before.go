@@ -50,9 +50,9 @@ func (m *machine) formerly(e state.Entry, to resources.Addr) {
 	if _, taken := places[e.Addr.Name]; taken {
 		return
 	}
-	places[e.Addr.Name] = layout.Visible{Path: e.Left.Path, Type: e.Addr.Kind}
+	places[e.Addr.Name] = layout.ActiveEnv{Path: e.Left.Path, Type: e.Addr.Kind}
 	if now, ok := places[to.Name]; ok {
-		now.Former = e.Addr.Name
+		now.PreviousName = e.Addr.Name
 		places[to.Name] = now
 	}
 	m.prober.Environments = places

@@ -43,7 +43,7 @@ const IgnoreAll = "*\n"
 // Visible is where an environment of a manifest can be seen, its type ("venv" or
 // "conda") and the line of its Python. Former is the name that it had before, whose
 // generations its place may still show; "" for none.
-type Visible struct{ Path, Type, Python, Former string }
+type ActiveEnv struct{ Path, Type, Python, PreviousName string }
 
 // An EntryLink is a link in a visible environment, as it must be written.
 type EntryLink struct{ Name, Target string }

@@ -73,10 +73,10 @@ func (m *Manifest) selectByMatch(s Selection) (*Environment, error) {
 
 // Visible returns the visible place of each environment, by name: what probes must
 // look at.
-func (m *Manifest) Visible() map[string]layout.Visible {
-	places := make(map[string]layout.Visible, len(m.Environments))
+func (m *Manifest) Visible() map[string]layout.ActiveEnv {
+	places := make(map[string]layout.ActiveEnv, len(m.Environments))
 	for _, e := range m.Environments {
-		places[e.Name] = layout.Visible{Path: e.Path, Type: e.Type, Python: e.Python}
+		places[e.Name] = layout.ActiveEnv{Path: e.Path, Type: e.Type, Python: e.Python}
 	}
 	return places
 }

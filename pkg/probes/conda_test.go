@@ -196,7 +196,7 @@ func TestLeaks(t *testing.T) {
 			tt.do(w)
 			for kind, sees := range map[string]bool{"conda": true, "venv": false} {
 				p := w.prober()
-				p.Environments = map[string]layout.Visible{"remote": {Path: ".conda/remote", Type: kind, Python: "3.10"}}
+				p.Environments = map[string]layout.ActiveEnv{"remote": {Path: ".conda/remote", Type: kind, Python: "3.10"}}
 				e, err := p.environment("remote")
 				want, leaks := "", []string(nil)
 				if sees && tt.dir != "" {
@@ -219,7 +219,7 @@ func TestUserSiteThatCannotBeListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := w.prober()
-	p.Environments = map[string]layout.Visible{"remote": {Path: ".conda/remote", Type: "conda", Python: "3.10"}}
+	p.Environments = map[string]layout.ActiveEnv{"remote": {Path: ".conda/remote", Type: "conda", Python: "3.10"}}
 	if e, err := p.environment("remote"); err != nil || e.Entry != "absent" || e.LeakDir != site || e.Leaks != nil {
 		t.Errorf("%+v, %v", e, err)
 	}

@@ -111,7 +111,7 @@ func (p *Prober) currentOf(e *facts.Environment, target string) (current, foreig
 	if filepath.Clean(dir) == p.abs(layout.Environment(p.state(), e.Name)) && generationName(name) {
 		return name, ""
 	}
-	if former := p.Environments[e.Name].Former; former != "" && filepath.Clean(dir) == p.abs(layout.Environment(p.state(), former)) {
+	if former := p.Environments[e.Name].PreviousName; former != "" && filepath.Clean(dir) == p.abs(layout.Environment(p.state(), former)) {
 		return "", "" // what it was before it got its name
 	}
 	if within(full, filepath.Join(p.root, layout.Dir)) {

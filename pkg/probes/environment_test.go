@@ -63,7 +63,7 @@ func (w *world) show(name string) {
 func (w *world) environment() (facts.Environment, string) {
 	w.t.Helper()
 	p := w.prober()
-	p.Environments = map[string]layout.Visible{"local": {Path: ".venv", Type: "venv"}}
+	p.Environments = map[string]layout.ActiveEnv{"local": {Path: ".venv", Type: "venv"}}
 	a := p.answer(w.t.Context(), facts.EnvironmentKey("local"))
 	if a.err != nil {
 		return facts.Environment{}, a.err.Error()
@@ -193,7 +193,7 @@ func TestPlacesOfOthers(t *testing.T) {
 	w := newWorld(t)
 	w.link(w.home, filepath.Join(w.root, "envs"))
 	p := w.prober()
-	p.Environments = map[string]layout.Visible{"local": {Path: "envs/.venv", Type: "venv"}, "far": {Path: w.home + "/.venv", Type: "venv"}}
+	p.Environments = map[string]layout.ActiveEnv{"local": {Path: "envs/.venv", Type: "venv"}, "far": {Path: w.home + "/.venv", Type: "venv"}}
 	a := p.answer(t.Context(), facts.EnvironmentKey("local"))
 	if e, ok := a.fact.(facts.Environment); !ok || !strings.HasPrefix(e.Foreign, "the way to it leads through the link envs -> ") {
 		t.Errorf("%+v, %v", a.fact, a.err)

@@ -43,7 +43,7 @@ const deadline = 10 * time.Second
 type Prober struct {
 	// Environments gives the visible place of each environment by its name, as
 	// the manifest says it. The caller sets it.
-	Environments map[string]layout.Visible
+	Environments map[string]layout.ActiveEnv
 	// Models is where the models of the manifest are looked for. The caller sets it.
 	Models Cache
 	// Helper is a program whose main function calls Help, by its absolute path: it

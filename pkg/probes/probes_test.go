@@ -59,7 +59,7 @@ func TestEveryKeyIsAnswered(t *testing.T) {
 	w := newWorld(t)
 	w.put(filepath.Join(w.root, "a.txt"), "a")
 	p := w.prober()
-	p.Environments = map[string]layout.Visible{"local": {Path: ".venv", Type: "venv"}}
+	p.Environments = map[string]layout.ActiveEnv{"local": {Path: ".venv", Type: "venv"}}
 	bad := []facts.Key{
 		facts.PathKey("../outside"), facts.PathKey("a//b"), facts.PathKey(""), facts.PathKey("a\x00b"), facts.PythonKey("3.10/../.."), facts.ToolKey("../uv"),
 		facts.EnvironmentKey("other"),
@@ -84,7 +84,7 @@ func TestEveryKeyIsAnswered(t *testing.T) {
 
 func TestAllKeys(t *testing.T) {
 	p := newWorld(t).prober()
-	p.Environments = map[string]layout.Visible{"b": {Path: ".venv", Type: "venv"}, "a": {Path: "x", Type: "venv"}}
+	p.Environments = map[string]layout.ActiveEnv{"b": {Path: ".venv", Type: "venv"}, "a": {Path: "x", Type: "venv"}}
 	keys := p.AllKeys(facts.PathKey("data"), facts.HostKey)
 	for i := range keys[1:] {
 		if keys[i].Compare(keys[i+1]) >= 0 {
@@ -178,7 +178,7 @@ func TestProbeChangesNothing(t *testing.T) {
 	w.put(filepath.Join(w.root, "data/a.txt"), "a")
 	before := snapshot(t, filepath.Dir(w.root))
 	p := w.prober()
-	p.Environments = map[string]layout.Visible{"local": {Path: ".venv", Type: "venv"}}
+	p.Environments = map[string]layout.ActiveEnv{"local": {Path: ".venv", Type: "venv"}}
 	p.Probe(context.Background(), append(p.AllKeys(), facts.PathKey("data/a.txt"), facts.DiskKey("none/yet")))
 	if after := snapshot(t, filepath.Dir(w.root)); after != before {
 		t.Errorf("before\n%s\nafter\n%s", before, after)
