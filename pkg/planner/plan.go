@@ -5,7 +5,7 @@
 //  2. Order them: a reader of a key comes after its owner, a path after the
 //     directory that holds it, and what depends_on says.
 //  3. Walk in that order. A resource whose facts could not be seen is blocked, unless it
-//     has an answer to that (resources.Unseer); else its Diff answers, and what it predicts
+//     has an answer to that (resources.UnknownDiffer); else its Diff answers, and what it predicts
 //     is what later ones see.
 //  4. What is remembered and no longer asked for is deleted if we made it and it is
 //     as we left it; else it stays and is named.

@@ -19,7 +19,7 @@ import (
 // Removals runs every case below testdata/removal: what a kind answers of a thing that
 // nothing asks for any more. A case has the sections
 //
-//	state.json   what is remembered, a resources.Was
+//	state.json   what is remembered, a resources.Recorded
 //	facts.json   what is known of the machine
 //	plan         the change as text; `go test -update` rewrites it
 //
