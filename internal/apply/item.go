@@ -23,11 +23,11 @@ type task struct {
 	*engine
 	index int
 	item  *planner.Item
-	step  string          // word of the step that runs
-	kept  []Kept          // contents that were replaced
-	need  int64           // bytes on disk that the change takes
-	proof []SmokeTestPart // what the proof of the generation showed
-	sound pyenv.Sound     // files of the generation that were read during the proof
+	step  string              // word of the step that runs
+	kept  []Kept              // contents that were replaced
+	need  int64               // bytes on disk that the change takes
+	proof []SmokeTestPart     // what the proof of the generation showed
+	sound pyenv.VerifiedFiles // files of the generation that were read during the proof
 }
 
 // doItem works on one item that is not part of a group.

@@ -97,16 +97,16 @@ func (t *task) compileAll(ctx context.Context, gen place, files []string, jobs i
 // returns waits for the end of that if the answer is still wanted, and gives what
 // was found sound: nothing where there is no core to spare, or something was wrong,
 // so that Seal reads it all.
-func (t *task) readMeanwhile(ctx context.Context, gen, justMade place) func(wanted bool) pyenv.Sound {
+func (t *task) readMeanwhile(ctx context.Context, gen, justMade place) func(wanted bool) pyenv.VerifiedFiles {
 	spare := runtime.GOMAXPROCS(0) - 1
 	if spare == 0 {
-		return func(bool) pyenv.Sound { return nil }
+		return func(bool) pyenv.VerifiedFiles { return nil }
 	}
 	ctx, stop := context.WithCancel(ctx)
-	var sound pyenv.Sound
+	var sound pyenv.VerifiedFiles
 	var reading sync.WaitGroup
 	reading.Go(func() { sound, _ = pyenv.Hash(ctx, gen.abs(), justMade.abs(), spare) })
-	return func(wanted bool) pyenv.Sound {
+	return func(wanted bool) pyenv.VerifiedFiles {
 		if !wanted {
 			stop()
 		}

@@ -83,7 +83,7 @@ func notTwice(gen place, s resources.Seal) error {
 	if len(s.Conda) == 0 {
 		return nil
 	}
-	found, err := pyenv.Twice(gen.abs(), s.Packages)
+	found, err := pyenv.DuplicateDists(gen.abs(), s.Packages)
 	if err != nil || len(found) == 0 {
 		return nil // what cannot be read is damage, which is looked for next
 	}

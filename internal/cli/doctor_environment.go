@@ -48,7 +48,7 @@ func (p *patient) intact() []report.Finding {
 	}
 	var list []string
 	for _, d := range g.Damage[:min(len(g.Damage), most)] {
-		list = append(list, d.Thing()+": "+d.Words())
+		list = append(list, d.Subject()+": "+d.Description())
 	}
 	if more := len(g.Damage) - len(list); more > 0 {
 		list = append(list, fmt.Sprintf("and %d more", more))

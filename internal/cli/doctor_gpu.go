@@ -36,7 +36,7 @@ func (p *patient) needsGPU() bool {
 func (p *patient) driver() []report.Finding {
 	n, ok := p.nvidia()
 	card, _ := facts.Find[facts.GPU](p.facts, facts.GPUKey)
-	trouble := nvidia.Broken(n, p.leastDriver())
+	trouble := nvidia.DriverTrouble(n, p.leastDriver())
 	switch {
 	case !ok && card.Vendor == "nvidia":
 		return unknown("an NVIDIA GPU is there (%s), and its driver was not asked: %s", card.Source, p.why(facts.NvidiaKey))
@@ -93,7 +93,7 @@ func (p *patient) nodes() []report.Finding {
 	if !ok || n.State == facts.NoDriver {
 		return nil
 	}
-	t := nvidia.Nodes(n)
+	t := nvidia.NodeTrouble(n)
 	if t == nil {
 		return well("all there, and this user may open them")
 	}
@@ -115,7 +115,7 @@ func (p *patient) devices() []report.Finding {
 	for i := range n.Devices {
 		d := &n.Devices[i]
 		f := p.device(d)[0]
-		if t := nvidia.Useless(*d); t != nil {
+		if t := nvidia.DeviceTrouble(*d); t != nil {
 			f = ailing(!enough, t.Hint, "%s", t.Summary)[0]
 		}
 		f.Code, f.Name = "gpu.device."+strconv.Itoa(d.Index), "GPU "+strconv.Itoa(d.Index)
@@ -127,7 +127,7 @@ func (p *patient) devices() []report.Finding {
 // enough reports whether apply would go ahead with the GPUs that a program sees and
 // that answer.
 func (p *patient) enough(n facts.Nvidia) bool {
-	v := nvidia.Look(n)
+	v := nvidia.VisibleUnits(n)
 	ail := 0
 	for _, u := range v.Units {
 		if u.Trouble() != nil {
@@ -186,15 +186,15 @@ func (p *patient) visible() []report.Finding {
 	if !ok || n.State != facts.DriverOK || len(n.Devices) == 0 {
 		return nil
 	}
-	v := nvidia.Look(n)
+	v := nvidia.VisibleUnits(n)
 	asked, refuses := p.asked()
 	refuses = refuses && p.env != nil && p.env.GPU != nil
 	switch text := visibleText(n, v); {
-	case v.Count == 0 && v.Wrong == "":
+	case v.Count == 0 && v.Invalid == "":
 		return ailing(refuses, "unset CUDA_VISIBLE_DEVICES", "%s hides every GPU", v.Setting)
 	case v.Setting != "" && v.Count < asked:
 		return ailing(refuses, "correct it, or unset it; `nvidia-smi -L` lists the GPUs", "%s", text)
-	case v.Wrong != "":
+	case v.Invalid != "":
 		return doubtful("correct it, or unset it; `nvidia-smi -L` lists the GPUs", "%s", text)
 	case v.Count < asked && v.Named >= asked:
 		return ailing(refuses, "run one process for each slice, with its UUID in CUDA_VISIBLE_DEVICES; `nvidia-smi -L` lists them", "%s", text)
@@ -210,12 +210,12 @@ func visibleText(n facts.Nvidia, v nvidia.Visible) string {
 	if n.Visible != nil && n.VisibleOrder != "PCI_BUS_ID" && len(n.Devices) > 1 {
 		why[0] += " (CUDA counts from the fastest; CUDA_DEVICE_ORDER=PCI_BUS_ID counts as the driver does)"
 	}
-	why = slices.DeleteFunc(append(why, v.Wrong, v.Note), func(s string) bool { return s == "" })
+	why = slices.DeleteFunc(append(why, v.Invalid, v.Note), func(s string) bool { return s == "" })
 	reasons := strings.Join(why, "; ")
 	if v.Setting == "" && v.Note == "" {
 		return "every GPU (" + reasons + ")"
 	}
-	if v.Doubt() {
+	if v.Ambiguous() {
 		return fmt.Sprintf("%d of %d, not known which: %s", v.Count, v.All, reasons)
 	}
 	var names []string
@@ -278,7 +278,7 @@ func (p *patient) driverCUDA() []report.Finding {
 		return unknown("the driver does not answer")
 	}
 	refuses := p.env == nil || p.env.CUDA == nil || p.env.CUDA.Severity != diag.Warn
-	if t := nvidia.Unusable(n); t != nil {
+	if t := nvidia.CUDATrouble(n); t != nil {
 		return ailing(refuses, t.Hint, "%s", t.Summary)
 	}
 	if n.CUDA == "" {

@@ -193,7 +193,7 @@ func (a *app) free(w *work, e *environment, name string) (collected, error) {
 
 // disk returns the bytes that a generation alone takes, 0 where that is not known.
 func (e *environment) disk(generation string) int64 {
-	size, err := pyenv.Own(e.directory(generation))
+	size, err := pyenv.ExclusiveSize(e.directory(generation))
 	if err != nil {
 		return 0
 	}

@@ -54,7 +54,7 @@ func (e *environment) list(ctx context.Context) ([]report.Generation, error) {
 		if err != nil {
 			return nil, err
 		}
-		alone, err := pyenv.Own(e.directory(g.Name))
+		alone, err := pyenv.ExclusiveSize(e.directory(g.Name))
 		if err != nil {
 			alone = -1
 		}
@@ -183,7 +183,7 @@ func (e *environment) sound(ctx context.Context, generation string) error {
 	}
 	return &diag.Problem{
 		Code: "rollback.damaged", Summary: fmt.Sprintf("generation %s is damaged, so it stays out of sight", generation),
-		Found: damage[0].Thing() + ": " + damage[0].Words(),
+		Found: damage[0].Subject() + ": " + damage[0].Description(),
 		Hint:  "name another one (`reconcile generations`), or set the manifest back and run `reconcile apply`",
 	}
 }

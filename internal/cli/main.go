@@ -11,7 +11,7 @@ import (
 // and returns its exit code.
 func Main() int {
 	// Before all else, so that no flag matters and nothing is set up: see nvmlHelper.
-	if code, ok := probes.Help(os.Args[1:]); ok {
+	if code, ok := probes.RunHelper(os.Args[1:]); ok {
 		return code
 	}
 	return run(os.Args[1:], streams{os.Stdin, newStream(os.Stdout), newStream(os.Stderr)}, os.Environ())

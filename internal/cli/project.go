@@ -317,7 +317,7 @@ func (m *machine) choose(env string) error {
 	var err error
 	m.env, err = m.manifest.Select(m.selection)
 	if m.prober != nil {
-		m.prober.Models = probes.Cache{Path: m.manifest.ModelsPath(m.selection, m.env), Pins: m.manifest.Pins()}
+		m.prober.Models = probes.ModelCache{Path: m.manifest.ModelsPath(m.selection, m.env), Pins: m.manifest.Pins()}
 	}
 	return err
 }

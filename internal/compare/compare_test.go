@@ -20,7 +20,7 @@ func gpu(name string, change ...facts.Fact) Machine {
 		facts.Disk{Path: ".", Total: 500e9, Free: 100e9, Writable: true},
 		facts.Path{Path: "data/raw", Type: facts.Dir, Mode: 0o755},
 		facts.Path{Path: "models", Type: facts.Symlink, Target: "/workspace/models"},
-		facts.Pythons{Line: "3.10", Found: []facts.Interpreter{{Version: "3.10.13", Source: "system"}}},
+		facts.Pythons{Minor: "3.10", Found: []facts.Interpreter{{Version: "3.10.13", Source: "system"}}},
 		facts.Environment{Name: "remote", Current: "a", Generations: []facts.Generation{{
 			Name: "a", Python: "3.10.16", Packages: []facts.Package{{Name: "torch", Version: "2.1.2"}, {Name: "peft", Version: "0.12.0"}},
 			Conda: []facts.CondaPackage{{Name: "openssl", Version: "3.4.0"}},
@@ -40,7 +40,7 @@ func mac() Machine {
 		Name: "mac1", Environment: "local", Python: "3.10", Folders: []Folder{{"data_raw", "data/raw"}}, Disk: Limits{".", 30e9, 20e9},
 		Facts: facts.Of(
 			facts.Host{OS: "darwin", Platform: "macos-arm64", Hostname: "mac1"}, facts.GPU{Vendor: "none"},
-			facts.Disk{Path: ".", Total: 500e9, Free: 25e9, Writable: true}, facts.Path{Path: "data/raw", Type: facts.Absent}, facts.Pythons{Line: "3.10"},
+			facts.Disk{Path: ".", Total: 500e9, Free: 25e9, Writable: true}, facts.Path{Path: "data/raw", Type: facts.Absent}, facts.Pythons{Minor: "3.10"},
 			facts.Environment{Name: "local"},
 		),
 	}
@@ -61,7 +61,7 @@ func TestEqualMachinesDoNotDiffer(t *testing.T) {
 	rows := Machines([]Machine{gpu("a"), gpu("b",
 		facts.Disk{Path: ".", Total: 900e9, Free: 90e9, Writable: true},
 		facts.Nvidia{State: facts.DriverOK, Driver: "550.54.15", CUDA: "12.4", Devices: []facts.Device{{Name: "NVIDIA H100", Memory: 80 << 30, Used: 70 << 30, Processes: 2}}},
-		facts.Pythons{Line: "3.10", Found: []facts.Interpreter{{Version: "3.10.13", Source: "pyenv"}}},
+		facts.Pythons{Minor: "3.10", Found: []facts.Interpreter{{Version: "3.10.13", Source: "pyenv"}}},
 	)})
 	if differ, unknown := Differing(rows); differ != 0 || unknown != 0 || len(rows) != 18 {
 		t.Errorf("%d differ, %d are not known, of %d: %+v", differ, unknown, len(rows), rows)
@@ -90,7 +90,7 @@ func TestEachDifferenceIsARow(t *testing.T) {
 		{facts.Path{Path: "data/raw", Type: facts.Dir, Mode: 0o700}, "data_raw", "data/raw: directory 0700"},
 		{facts.Path{Path: "models", Type: facts.Symlink, Target: "/mnt"}, "models", "models: link to /mnt"},
 		{facts.Path{Path: "models", Type: facts.Absent, Parent: "link data -> /mnt"}, "models", "models: behind the link data -> /mnt"},
-		{facts.Pythons{Line: "3.10"}, "interpreter", "no Python 3.10"},
+		{facts.Pythons{Minor: "3.10"}, "interpreter", "no Python 3.10"},
 		{generation("3.10.16", "2.1.1"), "torch", "2.1.1"},
 		{generation("3.10.15", "2.1.2"), "Python installed", "3.10.15"},
 		{generation("3.10.16", "2.1.2", facts.Damage{What: "missing"}), "installed", "2 packages and 1 of conda, damaged in 1 place"},

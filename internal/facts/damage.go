@@ -2,9 +2,9 @@ package facts
 
 import "cmp"
 
-// Thing names what is damaged, as a person would look for it: the path, the
+// Subject names what is damaged, as a person would look for it: the path, the
 // distribution, or the place of the whole generation.
-func (d Damage) Thing() string {
+func (d Damage) Subject() string {
 	switch {
 	case d.What == "moved":
 		return "place"
@@ -18,8 +18,8 @@ func (d Damage) Thing() string {
 	return "generation"
 }
 
-// Words says what is wrong with it.
-func (d Damage) Words() string {
+// Description says what is wrong with it.
+func (d Damage) Description() string {
 	switch d.What {
 	case "foreign":
 		return "not installed by reconcile"

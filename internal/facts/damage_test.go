@@ -16,7 +16,7 @@ func TestDamageInWords(t *testing.T) {
 		"place: the project was moved or copied from another place": {What: "moved", Path: "bin/pip"},
 		"generation: leads to no interpreter":                       {What: "interpreter"},
 	} {
-		if got := d.Thing() + ": " + d.Words(); got != want {
+		if got := d.Subject() + ": " + d.Description(); got != want {
 			t.Errorf("%+v is %q, want %q", d, got, want)
 		}
 	}

@@ -224,7 +224,7 @@ func decode(k Key, body []byte) (Fact, error) {
 	case KindDisk:
 		return into(body, func(d *Disk) { d.Path = k.Name })
 	case KindPython:
-		return into(body, func(p *Pythons) { p.Line = k.Name })
+		return into(body, func(p *Pythons) { p.Minor = k.Name })
 	case KindTool:
 		return into(body, func(t *Tool) { t.Name = k.Name })
 	case KindEnvironment:

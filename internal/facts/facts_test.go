@@ -22,7 +22,7 @@ func sample() *Facts {
 		Index{URL: "public"},
 		Path{Path: "data/raw", Type: Dir, Mode: 0o755},
 		Disk{Path: ".", Device: "259:1", FileSystem: "ext4", Total: 5e11, Free: 2e11, FreeInodes: 9, Writable: true},
-		Pythons{Line: "3.10", Found: []Interpreter{{Path: "/usr/bin/python3.10", Version: "3.10.13", Arch: "x86_64"}}},
+		Pythons{Minor: "3.10", Found: []Interpreter{{Path: "/usr/bin/python3.10", Version: "3.10.13", Arch: "x86_64"}}},
 		Tool{Name: "uv", Path: "/usr/bin/uv", Version: "0.13.9"},
 		Environment{Name: "local", Path: ".venv", Current: "7c1f", Generations: []Generation{{Name: "7c1f", Packages: []Package{{Name: "six", Version: "1.16.0"}}}}},
 		Model{

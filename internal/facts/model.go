@@ -108,8 +108,8 @@ func ModelFaults() []string {
 // Partial reports whether the fault is a lack that a download mends, and no damage.
 func (f ModelFault) Partial() bool { return modelFaults[f.What].partial }
 
-// Words says what is wrong, in a phrase that goes on from the name of the file.
-func (f ModelFault) Words() string {
+// Description says what is wrong, in a phrase that goes on from the name of the file.
+func (f ModelFault) Description() string {
 	words := modelFaults[f.What].words
 	if words == "" {
 		words = f.What

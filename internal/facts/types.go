@@ -154,7 +154,7 @@ type Disk struct {
 
 // Pythons are the interpreters of one line on this machine.
 type Pythons struct {
-	Line     string        `json:"-"`               // "3.10"
+	Minor    string        `json:"-"`               // "3.10"
 	Found    []Interpreter `json:"found,omitempty"` // usable ones first, the preferred one at the front
 	Searched []string      `json:"searched,omitempty"`
 }
@@ -279,6 +279,6 @@ func (p Path) Key() Key        { return PathKey(p.Path) }
 func (f Folder) Key() Key      { return FolderKey(f.Path) }
 func (t Tree) Key() Key        { return TreeKey(t.Path) }
 func (d Disk) Key() Key        { return DiskKey(d.Path) }
-func (p Pythons) Key() Key     { return PythonKey(p.Line) }
+func (p Pythons) Key() Key     { return PythonKey(p.Minor) }
 func (t Tool) Key() Key        { return ToolKey(t.Name) }
 func (e Environment) Key() Key { return EnvironmentKey(e.Name) }

@@ -45,7 +45,7 @@ func damage(list []facts.Damage) []resources.Field {
 			more++
 		default:
 			moved = moved || d.What == "moved"
-			fields = append(fields, resources.Field{Path: d.Thing(), Actual: d.Words(), Desired: resources.Intact})
+			fields = append(fields, resources.Field{Path: d.Subject(), Actual: d.Description(), Desired: resources.Intact})
 		}
 	}
 	if more > 0 {

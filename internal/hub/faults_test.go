@@ -384,7 +384,7 @@ func must(t *testing.T, err error) {
 func describe(m facts.Model) string {
 	text := fmt.Sprintf("%s, %d files", m.State, len(m.Files))
 	for _, f := range m.Faults {
-		text += fmt.Sprintf("\n  %s %s", f.File, f.Words())
+		text += fmt.Sprintf("\n  %s %s", f.File, f.Description())
 	}
 	return text
 }

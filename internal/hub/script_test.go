@@ -64,7 +64,7 @@ func TestScriptReachesTheSameVerdict(t *testing.T) {
 			}
 			for _, f := range models[0].Faults {
 				if name := f.File; !strings.Contains(answers[i], revision[:12]+": "+name) {
-					t.Errorf("%q is not reported, want: %s\n%s", name, f.Words(), answers[i])
+					t.Errorf("%q is not reported, want: %s\n%s", name, f.Description(), answers[i])
 				}
 			}
 		})

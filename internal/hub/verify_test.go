@@ -35,8 +35,8 @@ func TestFaults(t *testing.T) {
 			m := verify(t, cache, known, hub.Options{}, p.exclude...)
 			p.check(t, m)
 			for _, f := range m.Faults {
-				if strings.HasPrefix(f.Words(), f.What) {
-					t.Errorf("%q is not said in words: %s", f.What, f.Words())
+				if strings.HasPrefix(f.Description(), f.What) {
+					t.Errorf("%q is not said in words: %s", f.What, f.Description())
 				}
 			}
 			// What was found stays found when nothing is hashed again, as far as it was hashed.

@@ -40,9 +40,9 @@ var known = sync.OnceValue(func() drivers {
 // is not known. It is for hints: what a driver offers, the driver says itself.
 func Driver(cuda string) string { return find(known().Toolkits, cuda) }
 
-// LineDriver returns the oldest driver that runs programs built for any CUDA with
+// MajorDriver returns the oldest driver that runs programs built for any CUDA with
 // the major version of this one, "" if that is not known.
-func LineDriver(cuda string) string {
+func MajorDriver(cuda string) string {
 	major, _, _ := strings.Cut(cuda, ".")
 	return find(known().Lines, major)
 }

@@ -20,9 +20,9 @@ type Trouble struct {
 	Hint    string
 }
 
-// Broken says why the driver cannot be asked, nil if it can. least is the driver
+// DriverTrouble says why the driver cannot be asked, nil if it can. least is the driver
 // to install where there is none; "" for any.
-func Broken(n facts.Nvidia, least string) *Trouble {
+func DriverTrouble(n facts.Nvidia, least string) *Trouble {
 	switch n.State {
 	case facts.DriverOK:
 		return nil
@@ -93,9 +93,9 @@ func versions(n facts.Nvidia) (list []string) {
 	return list
 }
 
-// Unusable says why the GPUs of a driver that answers cannot be used by CUDA, nil
+// CUDATrouble says why the GPUs of a driver that answers cannot be used by CUDA, nil
 // if they can or it is not known.
-func Unusable(n facts.Nvidia) *Trouble {
+func CUDATrouble(n facts.Nvidia) *Trouble {
 	if n.CUDA != "" || !n.NoLibcuda {
 		return nil
 	}
@@ -106,10 +106,10 @@ func Unusable(n facts.Nvidia) *Trouble {
 	}
 }
 
-// Nodes says what the device files stop, nil if all are there and may be opened. One
+// NodeTrouble says what the device files stop, nil if all are there and may be opened. One
 // that this user may not open stops CUDA ("denied"); one that is missing may be made
 // when the first program asks ("missing").
-func Nodes(n facts.Nvidia) *Trouble {
+func NodeTrouble(n facts.Nvidia) *Trouble {
 	if len(n.Nodes) == 0 {
 		return nil
 	}
@@ -159,8 +159,8 @@ func (u Unit) Trouble() *Trouble {
 	return t
 }
 
-// Useless says why a GPU, whole or cut, cannot be used, nil if it can.
-func Useless(d facts.Device) *Trouble { return units(d)[0].Trouble() }
+// DeviceTrouble says why a GPU, whole or cut, cannot be used, nil if it can.
+func DeviceTrouble(d facts.Device) *Trouble { return units(d)[0].Trouble() }
 
 // What is to be done for more than one reason.
 const (

@@ -27,10 +27,10 @@ func TestDriversRise(t *testing.T) {
 	if got := Driver("12.1"); got != "530.30.02" {
 		t.Errorf("CUDA 12.1 needs driver %q", got)
 	}
-	if got := LineDriver("12.1"); got != "525.60.13" {
+	if got := MajorDriver("12.1"); got != "525.60.13" {
 		t.Errorf("CUDA 12 needs driver %q", got)
 	}
-	if got := Driver("12.7") + LineDriver("99.1"); got != "" {
+	if got := Driver("12.7") + MajorDriver("99.1"); got != "" {
 		t.Errorf("something is known of what does not exist: %q", got)
 	}
 }
@@ -90,13 +90,13 @@ func TestLook(t *testing.T) {
 		{"one of them", "1", "", cut, "H100 MIG 3g.40gb H100 MIG 1g.10gb H100 ?1"},
 		{"no driver", "0", "", nil, ""},
 	} {
-		v := Look(facts.Nvidia{Devices: c.devices, Visible: &c.visible, VisibleOrder: c.order})
+		v := VisibleUnits(facts.Nvidia{Devices: c.devices, Visible: &c.visible, VisibleOrder: c.order})
 		var names []string
 		for _, u := range v.Units {
 			names = append(names, u.Name)
 		}
 		got := strings.Join(names, " ")
-		if v.Doubt() {
+		if v.Ambiguous() {
 			got += " ?" + string(rune('0'+v.Count))
 		}
 		if got != c.want || v.Setting != "CUDA_VISIBLE_DEVICES="+strconv.Quote(c.visible) {
@@ -105,7 +105,7 @@ func TestLook(t *testing.T) {
 	}
 	empty := sized
 	empty.Slices = nil
-	if v := Look(facts.Nvidia{Devices: []facts.Device{empty}}); len(v.Units) != 1 || v.Units[0].Problem != NoSlices {
+	if v := VisibleUnits(facts.Nvidia{Devices: []facts.Device{empty}}); len(v.Units) != 1 || v.Units[0].Problem != NoSlices {
 		t.Errorf("a GPU that is cut into nothing: %+v", v)
 	}
 }
@@ -113,8 +113,8 @@ func TestLook(t *testing.T) {
 // TestWrongSettings holds what is said of a setting that CUDA stumbles over.
 func TestWrongSettings(t *testing.T) {
 	for set, want := range map[string]string{"0": "", "": "", "0,-1,9": "", "NoDevFiles": "", "0,7": `no GPU "7"`, "0,0": `"0" names a GPU for the second time`} {
-		if v := Look(facts.Nvidia{Devices: []facts.Device{small}, Visible: &set}); !strings.Contains(v.Wrong, want) || (v.Wrong == "") != (want == "") {
-			t.Errorf("%q: %q, want %q", set, v.Wrong, want)
+		if v := VisibleUnits(facts.Nvidia{Devices: []facts.Device{small}, Visible: &set}); !strings.Contains(v.Invalid, want) || (v.Invalid == "") != (want == "") {
+			t.Errorf("%q: %q, want %q", set, v.Invalid, want)
 		}
 	}
 }
@@ -135,7 +135,7 @@ func TestSlices(t *testing.T) {
 		{"580.65.06", []facts.Device{shared, other}, "A100 MIG 1c.3g.20gb A100 MIG 1g.5gb A100 MIG 1g.5gb H100", 5},
 		{"550.54.15", []facts.Device{small, other}, "T4 H100", 2},
 	} {
-		v := Look(facts.Nvidia{Driver: c.driver, Devices: c.devices})
+		v := VisibleUnits(facts.Nvidia{Driver: c.driver, Devices: c.devices})
 		var names []string
 		for _, u := range v.Units {
 			names = append(names, u.Name)
@@ -155,7 +155,7 @@ func FuzzLook(f *testing.F) {
 		n := facts.Nvidia{Devices: []facts.Device{sized, small, large}}
 		all := everything(n.Devices)
 		n.Visible, n.VisibleOrder = &visible, order
-		v := Look(n)
+		v := VisibleUnits(n)
 		if v.Count > len(v.Units) || len(v.Units) > len(all) {
 			t.Fatalf("%q shows %d of %d", visible, v.Count, len(all))
 		}
@@ -186,12 +186,12 @@ func TestBroken(t *testing.T) {
 		{facts.Nvidia{State: facts.DriverBroken}, "no reason given", "nvidia-smi"},
 		{facts.Nvidia{}, "no reason given", "nvidia-smi"},
 	} {
-		b := Broken(c.n, "530.30.02")
+		b := DriverTrouble(c.n, "530.30.02")
 		if b == nil || !strings.Contains(b.Summary, c.summary) || !strings.Contains(b.Hint, c.hint) || !strings.Contains(b.Summary, c.n.Reason) {
 			t.Errorf("%+v: %+v", c.n, b)
 		}
 	}
-	if b := Broken(facts.Nvidia{State: facts.DriverOK}, ""); b != nil {
+	if b := DriverTrouble(facts.Nvidia{State: facts.DriverOK}, ""); b != nil {
 		t.Errorf("nothing is wrong, and yet: %+v", b)
 	}
 }
@@ -200,11 +200,11 @@ func TestBroken(t *testing.T) {
 // not told is not known, whatever words the reason has.
 func TestUnusable(t *testing.T) {
 	for _, n := range []facts.Nvidia{{CUDA: "12.4", NoLibcuda: true}, {CUDAReason: "nvidia-smi did not ask libcuda"}, {}} {
-		if u := Unusable(n); u != nil {
+		if u := CUDATrouble(n); u != nil {
 			t.Errorf("%+v: %+v", n, u)
 		}
 	}
-	if u := Unusable(facts.Nvidia{NoLibcuda: true}); u == nil || !strings.Contains(u.Hint, "compute,utility") {
+	if u := CUDATrouble(facts.Nvidia{NoLibcuda: true}); u == nil || !strings.Contains(u.Hint, "compute,utility") {
 		t.Errorf("without libcuda: %+v", u)
 	}
 }

@@ -39,19 +39,19 @@ type Visible struct {
 	// is not set.
 	Setting string
 	Note    string // why fewer are visible than are named; "" if all are
-	Wrong   string // what CUDA stumbles over in CUDA_VISIBLE_DEVICES; "" for nothing
+	Invalid string // what CUDA stumbles over in CUDA_VISIBLE_DEVICES; "" for nothing
 }
 
-// Doubt reports that some of the units are visible and that it is not known which.
-func (v Visible) Doubt() bool { return v.Count < len(v.Units) }
+// Ambiguous reports that some of the units are visible and that it is not known which.
+func (v Visible) Ambiguous() bool { return v.Count < len(v.Units) }
 
-// Look returns what a program will see of the driver's devices. CUDA obeys
+// VisibleUnits returns what a program will see of the driver's devices. CUDA obeys
 // CUDA_VISIBLE_DEVICES, and reads it up to the first entry that names no device; if
 // it names one twice, none is visible.
 // An index counts in CUDA's own order, the fastest first, which only
 // CUDA_DEVICE_ORDER=PCI_BUS_ID makes that of the driver. Not all slices that are
 // left are seen by one program; see enumerated.
-func Look(n facts.Nvidia) Visible {
+func VisibleUnits(n facts.Nvidia) Visible {
 	all := everything(n.Devices)
 	v := Visible{All: len(all)}
 	named, byIndex := all, false
@@ -59,7 +59,7 @@ func Look(n facts.Nvidia) Visible {
 		v.Setting = "CUDA_VISIBLE_DEVICES=" + strconv.Quote(*n.Visible)
 		named = nil
 		var list []entry
-		list, v.Wrong = entries(n)
+		list, v.Invalid = entries(n)
 		for _, entry := range list {
 			named = append(named, entry.units...)
 			byIndex = byIndex || entry.index

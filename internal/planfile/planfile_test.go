@@ -59,7 +59,7 @@ func world(more ...facts.Fact) *facts.Facts {
 		facts.Path{Path: "data", Type: facts.Absent},
 		facts.Path{Path: "scripts/paths.py", Type: facts.Absent},
 		facts.Path{Path: "env", Type: facts.Absent},
-		facts.Pythons{Line: "3.10", Found: []facts.Interpreter{{Path: "/usr/bin/python3.10", Version: "3.10.13", Source: "system"}, {Path: "/opt/python3.10", Version: "3.10.1", Source: "path"}}},
+		facts.Pythons{Minor: "3.10", Found: []facts.Interpreter{{Path: "/usr/bin/python3.10", Version: "3.10.13", Source: "system"}, {Path: "/opt/python3.10", Version: "3.10.1", Source: "path"}}},
 		facts.Tool{Name: "uv", Path: "/usr/bin/uv", Version: "0.9.1", Source: "path"},
 	)
 	for _, fact := range more {
@@ -220,11 +220,11 @@ func TestWhatMakesAPlanStale(t *testing.T) {
 			want: []string{"file.paths: was to create, and now it is to ", "assumed that scripts/paths.py is absent, now a file of 120 B"},
 		},
 		"another interpreter": {
-			now:  []facts.Fact{facts.Pythons{Line: "3.10", Found: []facts.Interpreter{{Path: "/opt/python3.10", Version: "3.10.1"}}}},
+			now:  []facts.Fact{facts.Pythons{Minor: "3.10", Found: []facts.Interpreter{{Path: "/opt/python3.10", Version: "3.10.1"}}}},
 			want: []string{"builder.env: is still to create, in another way", "assumed that Python 3.10 is 3.10.13 at /usr/bin/python3.10, now 3.10.1 at /opt/python3.10"},
 		},
 		"an interpreter that is not used": {
-			now: []facts.Fact{facts.Pythons{Line: "3.10", Found: []facts.Interpreter{{Path: "/usr/bin/python3.10", Version: "3.10.13"}}}},
+			now: []facts.Fact{facts.Pythons{Minor: "3.10", Found: []facts.Interpreter{{Path: "/usr/bin/python3.10", Version: "3.10.13"}}}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) { stale(t, saved, taken(t, world(c.now...), circumstances()), c.want...) })

@@ -220,7 +220,7 @@ func TestDamage(t *testing.T) {
 }
 
 // hashed reads a generation, all of which is old enough to be known from then on.
-func hashed(t *testing.T, dir string) Sound {
+func hashed(t *testing.T, dir string) VerifiedFiles {
 	t.Helper()
 	made := filepath.Join(dir, "../made")
 	mkdir(t, made)

@@ -158,12 +158,12 @@ func newPrefix(t testing.TB, packages []fakeConda, dists ...fakeDist) (string, S
 
 func TestTwice(t *testing.T) {
 	dir, seal := newPrefix(t, fourPackages())
-	if found, err := Twice(dir, seal.Packages); err != nil || len(found) > 0 {
+	if found, err := DuplicateDists(dir, seal.Packages); err != nil || len(found) > 0 {
 		t.Errorf("%v, %v", found, err)
 	}
 	// The metadata of what was replaced is gone; the record of conda still names it.
 	remove(t, filepath.Join(dir, library, "site-packages", "tiny-1.0.dist-info"))
-	found, err := Twice(dir, append(seal.Packages, facts.Package{Name: "tiny", Version: "2.0"}))
+	found, err := DuplicateDists(dir, append(seal.Packages, facts.Package{Name: "tiny", Version: "2.0"}))
 	if want := []facts.Damage{{What: "twice", Dist: "tiny", Conda: "tiny"}}; err != nil || !slices.Equal(found, want) {
 		t.Errorf("%v, %v, want %v", found, err, want)
 	}

@@ -229,10 +229,10 @@ func CondaDists(envDir string) ([]facts.Package, error) {
 	return condaDists(envDir, sitePackages, records)
 }
 
-// Twice names the distributions that packages of conda brought into an environment and
+// DuplicateDists names the distributions that packages of conda brought into an environment and
 // that are in a list too, with the package that brought them: an installer of the list
 // replaces what conda installed.
-func Twice(envDir string, list []facts.Package) ([]facts.Damage, error) {
+func DuplicateDists(envDir string, list []facts.Package) ([]facts.Damage, error) {
 	sitePackages, records, err := condaRecords(envDir)
 	if err != nil {
 		return nil, err

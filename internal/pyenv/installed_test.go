@@ -115,7 +115,7 @@ func TestOwnLeavesOutWhatHasANameElsewhere(t *testing.T) {
 	if err := os.Link(filepath.Join(dir, "a/x"), filepath.Join(dir, "a/y")); err != nil {
 		t.Skip("no hard links here: ", err)
 	}
-	one, err := Own(filepath.Join(dir, "a"))
+	one, err := ExclusiveSize(filepath.Join(dir, "a"))
 	if err != nil || one < 1<<20 || one >= 2<<20 {
 		t.Fatalf("size %d, error %v", one, err)
 	}
@@ -123,7 +123,7 @@ func TestOwnLeavesOutWhatHasANameElsewhere(t *testing.T) {
 	if err := os.Link(filepath.Join(dir, "a/x"), filepath.Join(dir, "b/x")); err != nil {
 		t.Fatal(err)
 	}
-	if shared, err := Own(filepath.Join(dir, "a")); err != nil || shared >= 1<<20 {
+	if shared, err := ExclusiveSize(filepath.Join(dir, "a")); err != nil || shared >= 1<<20 {
 		t.Errorf("size %d of a folder that shares its file, error %v", shared, err)
 	}
 }

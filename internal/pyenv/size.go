@@ -7,16 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Own returns the bytes that would become free if a directory went away. A file
+// ExclusiveSize returns the bytes that would become free if a directory went away. A file
 // that has a name elsewhere too, in another generation or in the installer's cache,
 // is not counted; one with several names inside counts once. Blocks that a file
 // system shares between cloned files cannot be told apart and are counted.
-func Own(dir string) (int64, error) {
+func ExclusiveSize(dir string) (int64, error) {
 	_, bytes, err := Measure(dir)
 	return bytes, err
 }
 
-// Measure is Own with the number of files, directories and links below dir.
+// Measure is ExclusiveSize with the number of files, directories and links below dir.
 func Measure(dir string) (entries, bytes int64, err error) {
 	type inode struct{ dev, ino uint64 }
 	type linked struct{ names, bytes int64 } // names still to be found

@@ -10,8 +10,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// Sound is what Hash found as the RECORD files state it, by path.
-type Sound map[string]look
+// VerifiedFiles is what Hash found as the RECORD files state it, by path.
+type VerifiedFiles map[string]look
 
 // A look is the digest that a file was found to have, and what the system changes
 // of it when anybody writes to it or puts another in its place; times in ns.
@@ -37,7 +37,7 @@ func (c *claim) look(st *unix.Stat_t) look {
 // A file that changed hardly before justMade is not taken for known: a later
 // change could leave the same times (the rule of changedDirs). Nor is one that is
 // not as its RECORD states: whoever looks again says why.
-func Hash(ctx context.Context, genDir, justMade string, workers int) (Sound, error) {
+func Hash(ctx context.Context, genDir, justMade string, workers int) (VerifiedFiles, error) {
 	var now unix.Stat_t
 	if err := lstat(justMade, &now); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func Hash(ctx context.Context, genDir, justMade string, workers int) (Sound, err
 	if err != nil {
 		return nil, err
 	}
-	sound := make(Sound, len(claims))
+	sound := make(VerifiedFiles, len(claims))
 	for i, l := range looks {
 		if l != (look{}) {
 			sound[claims[i].Path] = l
@@ -77,7 +77,7 @@ func Hash(ctx context.Context, genDir, justMade string, workers int) (Sound, err
 
 // holds reports whether a file was found to have the digest that it should have,
 // and was not touched since.
-func (s Sound) holds(genDir string, c *claim) bool {
+func (s VerifiedFiles) holds(genDir string, c *claim) bool {
 	known, ok := s[c.Path]
 	if !ok {
 		return false

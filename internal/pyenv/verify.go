@@ -34,7 +34,7 @@ func Verify(ctx context.Context, genDir string, seal Seal, deep bool, progress f
 
 // Recheck is Verify with deep, but for the files that Hash found sound: of these
 // it is enough that nobody touched them since.
-func Recheck(ctx context.Context, genDir string, seal Seal, sound Sound, progress func(done, total int64)) ([]facts.Damage, error) {
+func Recheck(ctx context.Context, genDir string, seal Seal, sound VerifiedFiles, progress func(done, total int64)) ([]facts.Damage, error) {
 	return (&verification{deep: true, sound: sound}).run(ctx, genDir, seal, progress)
 }
 
@@ -84,7 +84,7 @@ type verification struct {
 	ctx     context.Context
 	genDir  string
 	deep    bool
-	sound   Sound // known before; may be nil
+	sound   VerifiedFiles // known before; may be nil
 	meter   *meter
 	hashers []hasher // one for each worker
 }

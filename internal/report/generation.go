@@ -81,11 +81,11 @@ func (p *page) grid(rows [][]string, heading color) {
 func Damage(w io.Writer, list []facts.Damage, o Options) error {
 	p := newPage(w, o)
 	for _, d := range Places(list) {
-		thing := d.Thing()
+		thing := d.Subject()
 		if owner := cmp.Or(d.Dist, d.Conda); owner != "" && thing == d.Path {
 			thing += " (" + owner + ")"
 		}
-		p.hang(0, red, thing+": ", d.Words())
+		p.hang(0, red, thing+": ", d.Description())
 	}
 	return p.close()
 }

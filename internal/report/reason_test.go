@@ -82,8 +82,8 @@ func TestFactText(t *testing.T) {
 		"no NVIDIA driver":                                  facts.Nvidia{State: facts.NoDriver},
 		"/usr/bin/uv, 0.9.1":                                facts.Tool{Name: "uv", Path: "/usr/bin/uv", Version: "0.9.1"},
 		"none":                                              facts.Tool{Name: "uv"},
-		"none found":                                        facts.Pythons{Line: "3.10"},
-		"/usr/bin/python3.10, 3.10.13 of system":            facts.Pythons{Line: "3.10", Found: []facts.Interpreter{{Path: "/usr/bin/python3.10", Version: "3.10.13", Source: "system"}}},
+		"none found":                                        facts.Pythons{Minor: "3.10"},
+		"/usr/bin/python3.10, 3.10.13 of system":            facts.Pythons{Minor: "3.10", Found: []facts.Interpreter{{Path: "/usr/bin/python3.10", Version: "3.10.13", Source: "system"}}},
 		".venv shows no generation; 1 generation behind it": facts.Environment{Name: "local", Path: ".venv", Generations: []facts.Generation{{Name: "1f2e"}}},
 		".venv shows generation 1f2e: 0 packages, Python 3.10.13, damaged in 1 place": facts.Environment{
 			Name: "local", Path: ".venv", Current: "1f2e",

@@ -124,7 +124,7 @@ func ModelsVerifiedJSON(w io.Writer, v *Verified) error {
 		m := &v.Models[i]
 		models[i] = verifiedJSON{Repo: m.Repo, Intact: m.IsVerified(), Model: *m, Faults: []faultJSON{}}
 		for _, f := range m.Faults {
-			models[i].Faults = append(models[i].Faults, faultJSON{f, f.Words(), model.Remedy(*m, f)})
+			models[i].Faults = append(models[i].Faults, faultJSON{f, f.Description(), model.Remedy(*m, f)})
 		}
 	}
 	return JSON(w, map[string]any{

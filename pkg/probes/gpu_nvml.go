@@ -19,12 +19,12 @@ import (
 // HasNVML reports whether this build can be a Prober's Helper.
 const HasNVML = true
 
-// Help is the helper: if args are those of one, it asks NVML, prints a facts.Nvidia
+// RunHelper is the helper: if args are those of one, it asks NVML, prints a facts.Nvidia
 // as JSON and returns true and the exit code. A main function calls it first.
 //
 // It runs code of the driver, which may do anything to this process: there is
 // nothing in it that anybody would miss.
-func Help(args []string) (code int, ok bool) {
+func RunHelper(args []string) (code int, ok bool) {
 	if len(args) != 1 || args[0] != helperWord {
 		return 0, false
 	}

@@ -6,5 +6,5 @@ package probes
 // no way to the driver's library, and nvidia-smi answers.
 const HasNVML = false
 
-// Help is the helper, which this build does not have.
-func Help([]string) (code int, ok bool) { return 0, false }
+// RunHelper is the helper, which this build does not have.
+func RunHelper([]string) (code int, ok bool) { return 0, false }

@@ -14,8 +14,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 )
 
-// A Cache is the project's Hugging Face cache, and what the manifest wants of it.
-type Cache struct {
+// A ModelCache is the project's Hugging Face cache, and what the manifest wants of it.
+type ModelCache struct {
 	Path string             // as facts spell paths: "models"
 	Pins map[string]hub.Pin // by repository
 }

@@ -18,7 +18,7 @@ import (
 
 // TestMain lets the test binary be the helper, as main does.
 func TestMain(m *testing.M) {
-	if code, ok := Help(os.Args[1:]); ok {
+	if code, ok := RunHelper(os.Args[1:]); ok {
 		os.Exit(code)
 	}
 	code := m.Run()
@@ -255,7 +255,7 @@ func TestStuckDriverIsNotAskedAgain(t *testing.T) {
 
 func TestHelpIsForTheHelper(t *testing.T) {
 	for _, args := range [][]string{nil, {"plan"}, {helperWord, "plan"}, {"--json", helperWord}} {
-		if _, ok := Help(args); ok {
+		if _, ok := RunHelper(args); ok {
 			t.Errorf("%q is taken for the helper", args)
 		}
 	}

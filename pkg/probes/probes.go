@@ -45,8 +45,8 @@ type Prober struct {
 	// the manifest says it. The caller sets it.
 	Environments map[string]layout.ActiveEnv
 	// Models is where the models of the manifest are looked for. The caller sets it.
-	Models Cache
-	// Helper is a program whose main function calls Help, by its absolute path: it
+	Models ModelCache
+	// Helper is a program whose main function calls RunHelper, by its absolute path: it
 	// is started to ask NVML. With "" nvidia-smi alone is asked. The caller sets it
 	// only to itself and only if HasNVML: a program that does not know the word it
 	// is given, such as the binary of a test, would do something else.

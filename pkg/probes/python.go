@@ -42,7 +42,7 @@ func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") =
 // pythons finds the interpreters of a line. Nothing is ever run: not even the
 // python3 of macOS, which may open a dialog.
 func (p *Prober) pythons(line string) (facts.Pythons, error) {
-	found := facts.Pythons{Line: line}
+	found := facts.Pythons{Minor: line}
 	if !isLine(line) {
 		return found, fmt.Errorf("%q is not a line of Python such as 3.10", line)
 	}

@@ -14,9 +14,9 @@ func (c *comparison) cuda() []*diag.Problem {
 	if c.built == "" {
 		return []*diag.Problem{c.cpuBuild()}
 	}
-	trouble := nvidia.Broken(c.n, nvidia.Driver(c.built))
+	trouble := nvidia.DriverTrouble(c.n, nvidia.Driver(c.built))
 	if trouble == nil {
-		trouble = nvidia.Unusable(c.n)
+		trouble = nvidia.CUDATrouble(c.n)
 	}
 	if trouble != nil {
 		return []*diag.Problem{{
@@ -49,13 +49,13 @@ func (c *comparison) cuda() []*diag.Problem {
 
 // onCPU says that torch would find no GPU, and names the nearest set that works.
 func (c *comparison) onCPU() *diag.Problem {
-	hint := c.update(nvidia.LineDriver(c.built))
+	hint := c.update(nvidia.MajorDriver(c.built))
 	if cuda := nearest(c.torch, c.n.CUDA); cuda != "" {
 		set := fmt.Sprintf("torch %s+cu%s", public(c.torch), strings.ReplaceAll(cuda, ".", ""))
 		if brings, ok := libraries(c.spec.version("bitsandbytes")); ok && !slices.Contains(brings, cuda) && withLibrary(cuda) != "" {
 			set += " with bitsandbytes " + withLibrary(cuda)
 		}
-		hint += fmt.Sprintf("; or pin %s, which runs on driver %s or newer: that build of torch is in PyTorch's own package index", set, nvidia.LineDriver(cuda))
+		hint += fmt.Sprintf("; or pin %s, which runs on driver %s or newer: that build of torch is in PyTorch's own package index", set, nvidia.MajorDriver(cuda))
 	}
 	return &diag.Problem{
 		Code: "compat.on-cpu", Severity: c.spec.Severity,

@@ -127,7 +127,7 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	}
 	problems := slices.Concat(c.cuda(), c.bitsandbytes(), c.models())
 	if c.n.State == facts.DriverOK && c.built != "" {
-		c.seen = nvidia.Look(c.n).Units
+		c.seen = nvidia.VisibleUnits(c.n).Units
 		problems = slices.Concat(problems, c.kernels(), c.bfloat16())
 	}
 	return resources.CheckResult(c.summary(), problems...)

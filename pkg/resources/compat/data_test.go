@@ -29,7 +29,7 @@ func TestSources(t *testing.T) {
 	}
 	for _, b := range known().Builds {
 		for i, cuda := range b.CUDA {
-			if nvidia.Driver(cuda) == "" || nvidia.LineDriver(cuda) == "" {
+			if nvidia.Driver(cuda) == "" || nvidia.MajorDriver(cuda) == "" {
 				t.Errorf("torch %s is built for CUDA %s, and no driver is known for that", b.Torch, cuda)
 			}
 			if i > 0 {

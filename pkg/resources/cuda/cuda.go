@@ -52,7 +52,7 @@ func (s *Spec) Reads() []facts.Key { return []facts.Key{facts.NvidiaKey} }
 // whatever the result.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	n := facts.Get[facts.Nvidia](v, facts.NvidiaKey)
-	if t := cmp.Or(nvidia.Broken(n, nvidia.Driver(s.Minimum)), nvidia.Unusable(n)); t != nil {
+	if t := cmp.Or(nvidia.DriverTrouble(n, nvidia.Driver(s.Minimum)), nvidia.CUDATrouble(n)); t != nil {
 		return s.trouble(t)
 	}
 	order, ok := nvidia.Compare(n.CUDA, s.Minimum)

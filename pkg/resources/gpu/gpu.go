@@ -60,12 +60,12 @@ func (s *Spec) Reads() []facts.Key { return []facts.Key{facts.NvidiaKey} }
 // Diff judges what a program will see. Its summary lists that, whatever the result.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	n := facts.Get[facts.Nvidia](v, facts.NvidiaKey)
-	if t := nvidia.Broken(n, ""); t != nil {
+	if t := nvidia.DriverTrouble(n, ""); t != nil {
 		return resources.CheckResult("none can be seen", &diag.Problem{
 			Code: "gpu." + t.Code, Severity: s.Severity, Summary: "no GPU can be seen: " + t.Summary, Found: t.Found, Hint: t.Hint,
 		})
 	}
-	seen := nvidia.Look(n)
+	seen := nvidia.VisibleUnits(n)
 	j := s.judge(seen)
 	problems := j.problems()
 	if p := s.nodes(n); p != nil {

@@ -117,7 +117,7 @@ func (j judgement) tooFew() *diag.Problem {
 		p.Summary = fmt.Sprintf("a program sees %d of %s, %d asked for", j.seen.Count, plural.Count(j.seen.All, "GPU"), asked)
 		p.Hint = "run one process for each slice, with its UUID in CUDA_VISIBLE_DEVICES (`nvidia-smi -L`), and ask for `count: 1`; name only whole GPUs there; or turn MIG off with `sudo nvidia-smi -mig 0`"
 	case j.seen.Count < asked && j.seen.All >= asked:
-		p.Code, p.Found = "gpu.hidden", j.seen.Wrong
+		p.Code, p.Found = "gpu.hidden", j.seen.Invalid
 		p.Summary = fmt.Sprintf("%s leaves %d of %s visible, %d asked for", j.seen.Setting, j.seen.Count, plural.Count(j.seen.All, "GPU"), asked)
 		p.Hint = "unset CUDA_VISIBLE_DEVICES, or name each GPU that is there once: CUDA reads it up to the first that is not"
 	case j.seen.Count < asked:
@@ -175,7 +175,7 @@ func (j judgement) found() string {
 // nodes is the Problem of device files, nil without any. One that this user may not
 // open stops CUDA; one that is missing may be made when the first program asks.
 func (s *Spec) nodes(n facts.Nvidia) *diag.Problem {
-	t := nvidia.Nodes(n)
+	t := nvidia.NodeTrouble(n)
 	if t == nil {
 		return nil
 	}
@@ -193,7 +193,7 @@ func summary(seen nvidia.Visible) string {
 	if why := slices.DeleteFunc([]string{seen.Setting, seen.Note}, func(s string) bool { return s == "" }); len(why) > 0 {
 		fmt.Fprintf(&b, " of %d (%s)", seen.All, strings.Join(why, "; "))
 	}
-	if seen.Doubt() {
+	if seen.Ambiguous() {
 		b.WriteString(", not known which")
 	}
 	var lines []string

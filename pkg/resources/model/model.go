@@ -125,7 +125,7 @@ func found(m facts.Model) string {
 // Line says what is wrong, with the name of the file.
 func Line(f facts.ModelFault) string {
 	name := cmp.Or(f.File, f.Blob)
-	return strings.TrimPrefix(name+" "+f.Words(), " ")
+	return strings.TrimPrefix(name+" "+f.Description(), " ")
 }
 
 // Summary is one phrase: "complete, 16.1 GB, verified 2026-11-27", "partial: 2 of 4

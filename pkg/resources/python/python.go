@@ -113,7 +113,7 @@ func (s *Spec) fetch(b Build, pythons facts.Pythons, host facts.Host, project fa
 		Path: path.Join(prefix, "bin", "python"+s.Line), Prefix: prefix, Version: b.Version,
 		Arch: host.Arch, Source: "reconcile", Pip: "module",
 	}
-	after := facts.Pythons{Line: s.Line, Found: []facts.Interpreter{made}, Searched: pythons.Searched}
+	after := facts.Pythons{Minor: s.Line, Found: []facts.Interpreter{made}, Searched: pythons.Searched}
 	for _, i := range pythons.Found {
 		if i.Prefix != prefix {
 			after.Found = append(after.Found, i)

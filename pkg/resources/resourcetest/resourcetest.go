@@ -190,7 +190,7 @@ func strangers() []facts.Fact {
 		facts.Index{URL: "https://elsewhere.invalid/simple"},
 		facts.Path{Path: "elsewhere", Type: facts.Other},
 		facts.Disk{Path: "elsewhere", Device: "none"},
-		facts.Pythons{Line: "0.1"},
+		facts.Pythons{Minor: "0.1"},
 		facts.Tool{Name: "elsewhere", Path: "/elsewhere"},
 		facts.Environment{Name: "elsewhere", Path: "elsewhere"},
 		facts.Model{Repo: "else/where", State: facts.ModelDamaged},

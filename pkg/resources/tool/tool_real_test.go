@@ -64,7 +64,7 @@ func TestInstall(t *testing.T) {
 	known := facts.Of(
 		facts.Project{Root: root, State: ".reconcile/m"}, facts.Tool{Name: "uv"},
 		facts.Host{OS: "linux", Arch: "x86_64", Platform: "linux-x86_64", Libc: facts.Libc{Name: "glibc", Version: "2.36"}},
-		facts.Pythons{Line: "3.10", Found: []facts.Interpreter{base}},
+		facts.Pythons{Minor: "3.10", Found: []facts.Interpreter{base}},
 	)
 	change := spec.Diff(facts.NewView(known, spec.Reads()))
 	for _, step := range change.Steps {

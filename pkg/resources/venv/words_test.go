@@ -73,7 +73,7 @@ func execute(t *testing.T, root, wheels string, spec *venv.Spec, base facts.Inte
 	known := facts.Of(
 		facts.Project{Root: root, State: ".reconcile/m"},
 		facts.Host{OS: runtime.GOOS, Arch: "x86_64", Platform: "linux-x86_64"},
-		facts.Pythons{Line: spec.Python, Found: []facts.Interpreter{base}}, uv,
+		facts.Pythons{Minor: spec.Python, Found: []facts.Interpreter{base}}, uv,
 		facts.Environment{Name: spec.Name, Path: spec.Path},
 		facts.Path{Path: ".venv/.gitignore", Type: facts.Absent},
 	)
