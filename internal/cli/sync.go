@@ -177,7 +177,7 @@ func (a *app) syncNames(push bool) cobra.CompletionFunc {
 // print writes the commands to stdout, one that a shell takes as a whole, and what they
 // do to stderr.
 func (s *shipment) print(ctx context.Context) error {
-	calls := s.Printed()
+	calls := s.Commands()
 	if s.json {
 		return report.CallsJSON(s.out, s.summary(), calls)
 	}
@@ -205,7 +205,7 @@ func (s *shipment) why(ctx context.Context) []string {
 	switch {
 	case err != nil:
 		lines = append(lines, "# There is no rsync here: "+localRsyncHint)
-	case !local.Delays():
+	case !local.HasDelayUpdates():
 		lines = append(lines, fmt.Sprintf("# %s here does not know --delay-updates: %s", local, localRsyncHint))
 	default:
 		lines = append(lines, fmt.Sprintf("# %s here; any rsync from 2.6.9, or the openrsync of macOS, will do over there.", local))
@@ -228,8 +228,8 @@ func (s *shipment) what() string {
 // summary names the transfer for people and programs.
 func (s *shipment) summary() report.Transfer {
 	return report.Transfer{
-		Name: s.entry.Name, Push: s.Push, Path: s.entry.Path, File: s.File, Host: s.hostName(), Far: s.Far.String(), Port: s.Far.Port,
-		Files: []rsync.Change{}, Left: []rsync.Left{},
+		Name: s.entry.Name, Push: s.Push, Path: s.entry.Path, File: s.File, Host: s.hostName(), Far: s.Remote.String(), Port: s.Remote.Port,
+		Files: []rsync.Change{}, Left: []rsync.Skipped{},
 	}
 }
 

@@ -69,11 +69,11 @@ func (s *shipment) makeHere() error {
 	if err := s.project.ignoreKept(); err != nil {
 		return err
 	}
-	return os.MkdirAll(s.Here, 0o755)
+	return os.MkdirAll(s.LocalDir, 0o755)
 }
 
 func (s *shipment) carryFolder(ctx, kill context.Context, result *report.Transfer) error {
-	meter := &rsync.Meter{Total: s.local.ShowsTotal()}
+	meter := &rsync.Progress{Total: s.local.HasTotalProgress()}
 	tell, stop := func(int64, int) {}, func() {}
 	if !s.quiet && !s.json && !s.verbose { // the lines of -v say more, and would break into it
 		tell, stop = report.TransferMeter(s.err, s.report(s.err), s.what())
@@ -83,7 +83,7 @@ func (s *shipment) carryFolder(ctx, kill context.Context, result *report.Transfe
 		tell(meter.Bytes(), len(meter.Changes))
 	})
 	stop()
-	result.Files, result.Left = append(result.Files, meter.Changes...), append(result.Left, meter.Left...)
+	result.Files, result.Left = append(result.Files, meter.Changes...), append(result.Left, meter.Skipped...)
 	return err
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 // carryFile copies one file under another name and gives it its own when it is whole.
-func (s *shipment) carryFile(ctx, kill context.Context, seen rsync.Seen) ([]rsync.Change, error) {
+func (s *shipment) carryFile(ctx, kill context.Context, seen rsync.ProbeResult) ([]rsync.Change, error) {
 	files, err := s.previewFile(seen)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func (s *shipment) carryFile(ctx, kill context.Context, seen rsync.Seen) ([]rsyn
 
 // makeRoom makes the folder that a file is pulled into, below that of the entry.
 func (s *shipment) makeRoom() error {
-	dir := filepath.Dir(s.HereFile())
+	dir := filepath.Dir(s.LocalFile())
 	above, err := resolve(dir)
 	if err != nil {
 		return err
@@ -54,13 +54,13 @@ func (s *shipment) makeRoom() error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	return partIsFree(s.HereFile())
+	return partIsFree(s.LocalFile())
 }
 
 // partIsFree refuses to pull a file whose temporary name is taken by what is not a plain
 // file: scp would write through a link.
 func partIsFree(file string) error {
-	part := rsync.Part(file)
+	part := rsync.PartialFile(file)
 	info, err := os.Lstat(part)
 	if isAbsent(err) || err == nil && info.Mode().IsRegular() {
 		return nil
@@ -74,8 +74,8 @@ func partIsFree(file string) error {
 // finishHere gives a pulled file its name, once it is on the disk and what it replaces is
 // kept, and returns its size in bytes.
 func (s *shipment) finishHere() (size int64, err error) {
-	file := s.HereFile()
-	part, err := os.OpenFile(rsync.Part(file), os.O_RDWR|unix.O_NOFOLLOW, 0)
+	file := s.LocalFile()
+	part, err := os.OpenFile(rsync.PartialFile(file), os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -86,7 +86,7 @@ func (s *shipment) finishHere() (size int64, err error) {
 	if err := s.keep(file, came); err != nil {
 		return 0, err
 	}
-	return came.Size(), os.Rename(rsync.Part(file), file)
+	return came.Size(), os.Rename(rsync.PartialFile(file), file)
 }
 
 // keep puts what stands at the name of a file that came beside what other pulls replaced,

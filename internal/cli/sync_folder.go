@@ -150,7 +150,7 @@ func measure(ctx context.Context, folder string) (extent, error) {
 
 // leftOut reports whether a name is one of those that never travel.
 func leftOut(name string) bool {
-	for _, pattern := range rsync.LeftOut {
+	for _, pattern := range rsync.Excluded {
 		if ok, _ := path.Match(pattern, name); ok {
 			return true
 		}

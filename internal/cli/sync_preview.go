@@ -26,7 +26,7 @@ func (s *shipment) preview(ctx context.Context) error {
 	switch {
 	case s.File != "":
 		result.Files, err = s.previewFile(seen)
-	case s.Push && !seen.Rsync.Previews():
+	case s.Push && !seen.Rsync.HasDryRunReport():
 		err = &diag.Problem{
 			Code: "sync.option", Summary: fmt.Sprintf("%s, which is over there, does not say what a push would move", seen.Rsync),
 			Hint: "--run works with it; for a preview install GNU rsync over there: `brew install rsync`",
@@ -44,24 +44,24 @@ func (s *shipment) preview(ctx context.Context) error {
 }
 
 func (s *shipment) previewFolder(ctx, kill context.Context, result *report.Transfer) error {
-	if !s.Push && !s.local.Previews() {
+	if !s.Push && !s.local.HasDryRunReport() {
 		return s.compareFolder(ctx, kill, result)
 	}
 	dry := s.Transfer
 	if !s.Push {
 		// Not every rsync lists what it would put into a folder that is not there.
-		if _, err := os.Stat(s.Here); isAbsent(err) {
+		if _, err := os.Stat(s.LocalDir); isAbsent(err) {
 			empty, err := os.MkdirTemp("", "reconcile-sync-")
 			if err != nil {
 				return err
 			}
 			defer os.Remove(empty)
-			dry.Here = empty
+			dry.LocalDir = empty
 		}
 	}
-	meter := &rsync.Meter{}
-	_, err := s.start(ctx, kill, dry.Preview(), 0, meter.Line)
-	result.Files, result.Left = append(result.Files, meter.Changes...), append(result.Left, meter.Left...)
+	meter := &rsync.Progress{}
+	_, err := s.start(ctx, kill, dry.DryRun(), 0, meter.Line)
+	result.Files, result.Left = append(result.Files, meter.Changes...), append(result.Left, meter.Skipped...)
 	return err
 }
 
@@ -72,11 +72,11 @@ func (s *shipment) compareFolder(ctx, kill context.Context, result *report.Trans
 		return &diag.Problem{Code: "sync.option", Summary: s.local.String() + " does not say which contents a pull would change", Hint: "leave out --checksum, or " + localRsyncHint}
 	}
 	_, err := s.start(ctx, kill, s.List(), 0, func(line string) {
-		l, ok := rsync.ParseListed(line)
+		l, ok := rsync.ParseListEntry(line)
 		switch {
 		case !ok:
-		case l.Target != "" && l.LeadsOut():
-			result.Left = append(result.Left, rsync.Left{Path: l.Path, Why: "a link that leads out of the folder, to " + l.Target})
+		case l.Target != "" && l.Escapes():
+			result.Left = append(result.Left, rsync.Skipped{Path: l.Path, Why: "a link that leads out of the folder, to " + l.Target})
 		default:
 			if is, new := s.isHere(l); !is {
 				result.Files = append(result.Files, rsync.Change{Path: l.Path, Size: l.Size, New: new, Link: l.Target != ""})
@@ -88,8 +88,8 @@ func (s *shipment) compareFolder(ctx, kill context.Context, result *report.Trans
 
 // isHere reports whether a file over there is here as it is, and whether none of its name
 // is.
-func (s *shipment) isHere(l rsync.Listed) (is, new bool) {
-	file := filepath.Join(s.Here, filepath.FromSlash(l.Path))
+func (s *shipment) isHere(l rsync.ListEntry) (is, new bool) {
+	file := filepath.Join(s.LocalDir, filepath.FromSlash(l.Path))
 	info, err := os.Lstat(file)
 	switch {
 	case err != nil:
@@ -102,9 +102,9 @@ func (s *shipment) isHere(l rsync.Listed) (is, new bool) {
 }
 
 // previewFile is the list of one file, which scp always copies.
-func (s *shipment) previewFile(seen rsync.Seen) ([]rsync.Change, error) {
+func (s *shipment) previewFile(seen rsync.ProbeResult) ([]rsync.Change, error) {
 	c := rsync.Change{Path: s.File, Size: seen.Size, New: seen.Size < 0}
-	info, err := os.Stat(s.HereFile())
+	info, err := os.Stat(s.LocalFile())
 	if s.Push {
 		if err != nil {
 			return nil, err

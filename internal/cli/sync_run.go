@@ -79,7 +79,7 @@ func (s *shipment) start(ctx, kill context.Context, call rsync.Call, limit time.
 		return "", err
 	}
 	if s.verbose {
-		if err := say(s.err, "| %s", resources.ShellJoin(call.Words()...)); err != nil {
+		if err := say(s.err, "| %s", resources.ShellJoin(call.Argv()...)); err != nil {
 			return "", err
 		}
 	}

@@ -124,7 +124,7 @@ func TestSyncPrintedForShells(t *testing.T) {
 		check(t, json.Unmarshal([]byte(s.want(0, append(words, "--json")...).out), &doc))
 		var want []string
 		for _, c := range doc.Commands {
-			want = append(append(want, c.Words()...), "\n")
+			want = append(append(want, c.Argv()...), "\n")
 		}
 		for _, shell := range []string{"sh", "bash", "zsh", "dash"} {
 			path, err := exec.LookPath(shell)

@@ -51,7 +51,7 @@ func (a *app) shipment(ctx context.Context, push bool, name, host string, o sync
 	}
 	s.part = here.State
 	s.Transfer = rsync.Transfer{Push: push, Path: s.entry.Path, Checksum: o.checksum, Limit: o.limit}
-	if s.Far, s.host, err = a.far(p, host, o.port); err != nil {
+	if s.Remote, s.host, err = a.far(p, host, o.port); err != nil {
 		return nil, err
 	}
 	if s.SSH.Identity, err = a.optionalPath(o.identity); err != nil {
@@ -93,16 +93,16 @@ func (s *shipment) departs() error {
 		}
 	} else {
 		s.kept = s.project.file(path.Join(layout.Replaced(s.part, s.entry.Name), time.Now().UTC().Format("20060102T150405Z")))
-		if s.Replaced, err = filepath.Rel(folder, s.kept); err != nil {
+		if s.BackupDir, err = filepath.Rel(folder, s.kept); err != nil {
 			return err
 		}
 		if problem := s.Check(); problem != nil {
 			return problem
 		}
 	}
-	s.Here = s.project.file(s.entry.Path)
+	s.LocalDir = s.project.file(s.entry.Path)
 	if typed, err := s.app.folder(); err == nil && typed == s.project.root && s.dir == "" && !s.flags.run && !s.flags.preview {
-		s.Here = s.entry.Path
+		s.LocalDir = s.entry.Path
 	}
 	return nil
 }
@@ -110,19 +110,19 @@ func (s *shipment) departs() error {
 // hostName is the machine as messages call it.
 func (s *shipment) hostName() string {
 	if s.host != "" {
-		return fmt.Sprintf("%s (%s)", s.host, s.Far)
+		return fmt.Sprintf("%s (%s)", s.host, s.Remote)
 	}
-	return s.Far.String()
+	return s.Remote.String()
 }
 
 // far finds the machine that a word names: one of the manifest, else HOST:PATH.
-func (a *app) far(p *project, word string, port int) (rsync.Far, string, error) {
+func (a *app) far(p *project, word string, port int) (rsync.Remote, string, error) {
 	for _, h := range p.manifest.Hosts {
 		if !strings.EqualFold(h.Name, word) {
 			continue
 		}
 		if here, ok := facts.Find[facts.Host](p.base, facts.HostKey); ok && strings.EqualFold(h.Name, here.Hostname) {
-			return rsync.Far{}, "", &diag.Problem{Code: "sync.host", Pos: h.Pos, Summary: fmt.Sprintf("%s is this machine", h.Name), Hint: "name the other one"}
+			return rsync.Remote{}, "", &diag.Problem{Code: "sync.host", Pos: h.Pos, Summary: fmt.Sprintf("%s is this machine", h.Name), Hint: "name the other one"}
 		}
 		far, problem := farOf(p, h, port)
 		if problem != nil {
@@ -131,9 +131,9 @@ func (a *app) far(p *project, word string, port int) (rsync.Far, string, error) 
 		return far, h.Name, nil
 	}
 	if !strings.Contains(word, ":") {
-		return rsync.Far{}, "", noHost(p.manifest, word)
+		return rsync.Remote{}, "", noHost(p.manifest, word)
 	}
-	far, problem := rsync.ParseFar(word, port)
+	far, problem := rsync.ParseRemote(word, port)
 	if problem != nil {
 		return far, "", problem
 	}
@@ -142,14 +142,14 @@ func (a *app) far(p *project, word string, port int) (rsync.Far, string, error) 
 
 // farOf returns where a machine of the manifest is reached. A port of the command line
 // goes before that of the manifest.
-func farOf(p *project, h *manifest.Host, port int) (rsync.Far, *diag.Problem) {
+func farOf(p *project, h *manifest.Host, port int) (rsync.Remote, *diag.Problem) {
 	if h.SSH == nil {
-		return rsync.Far{}, &diag.Problem{
+		return rsync.Remote{}, &diag.Problem{
 			Code: "sync.host", Pos: h.Pos, Summary: fmt.Sprintf("the manifest does not say how %s is reached", h.Name),
 			Hint: "add ssh: {host: HOST, port: 22, path: PATH} to it, or write USER@HOST:PATH",
 		}
 	}
-	far := rsync.Login(h.SSH.Host)
+	far := rsync.ParseLogin(h.SSH.Host)
 	far.Port = port
 	if own := int(h.SSH.Port); port == 0 && own != 22 {
 		far.Port = own // 22 is what ssh takes, unless its configuration has another for an alias
@@ -157,7 +157,7 @@ func farOf(p *project, h *manifest.Host, port int) (rsync.Far, *diag.Problem) {
 	if h.SSH.Path != "" {
 		far.Path = path.Clean(h.SSH.Path)
 	}
-	if problem := (rsync.Transfer{Far: far, Path: "."}).Check(); problem != nil {
+	if problem := (rsync.Transfer{Remote: far, Path: "."}).Check(); problem != nil {
 		problem.Pos = h.SSH.Pos
 		return far, problem
 	}

@@ -91,15 +91,15 @@ func TravelsJSON(w io.Writer, t Travels) error {
 
 // A Transfer is one folder or file that moves, or would move.
 type Transfer struct {
-	Name  string         `json:"name"`
-	Push  bool           `json:"push"`
-	Path  string         `json:"path"`
-	File  string         `json:"file,omitempty"` // the one file, below the path
-	Host  string         `json:"-"`              // as messages call it
-	Far   string         `json:"far"`            // USER@HOST:PATH
-	Port  int            `json:"port,omitempty"`
-	Files []rsync.Change `json:"files"`
-	Left  []rsync.Left   `json:"left"` // what stays where it is
+	Name  string          `json:"name"`
+	Push  bool            `json:"push"`
+	Path  string          `json:"path"`
+	File  string          `json:"file,omitempty"` // the one file, below the path
+	Host  string          `json:"-"`              // as messages call it
+	Far   string          `json:"far"`            // USER@HOST:PATH
+	Port  int             `json:"port,omitempty"`
+	Files []rsync.Change  `json:"files"`
+	Left  []rsync.Skipped `json:"left"` // what stays where it is
 	// Free is how much fits on the far disk, in bytes; nil where it is not told.
 	Free     *int64        `json:"far_free,omitempty"`
 	Seconds  float64       `json:"seconds,omitempty"`
@@ -187,7 +187,7 @@ func (t Transfer) verb(push, pull string) string {
 }
 
 // left prints what stays where it is.
-func (p *page) left(all []rsync.Left) {
+func (p *page) left(all []rsync.Skipped) {
 	for _, l := range all {
 		p.hang(0, yellow, "stays: ", l.Path+", "+l.Why)
 	}
@@ -199,7 +199,7 @@ func (p *page) left(all []rsync.Left) {
 func Calls(w io.Writer, calls []rsync.Call, o Options) error {
 	lines := make([]string, len(calls))
 	for i, c := range calls {
-		lines[i] = resources.ShellJoin(c.Words()...)
+		lines[i] = resources.ShellJoin(c.Argv()...)
 		if o.Terminal {
 			lines[i] = Escape(lines[i])
 		}

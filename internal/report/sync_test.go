@@ -19,7 +19,7 @@ func transfer() report.Transfer {
 	return report.Transfer{
 		Name: "processed", Push: true, Path: "data/processed", Host: "gpu1 (root@HOST:/workspace/p)", Far: "root@HOST:/workspace/p", Port: 40022, Free: &free, Seconds: 4.25,
 		Files: []rsync.Change{{Path: "train.jsonl", Size: 1_234_567_890, New: true}, {Path: "a\x1b[31m\u202eb.jsonl", Size: 12}, {Path: "latest", Size: 11, New: true, Link: true}},
-		Left:  []rsync.Left{{Path: "out", Why: "a link that leads out of the folder, to /etc/\x1b]0;x\x07"}},
+		Left:  []rsync.Skipped{{Path: "out", Why: "a link that leads out of the folder, to /etc/\x1b]0;x\x07"}},
 	}
 }
 

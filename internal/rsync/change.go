@@ -58,7 +58,7 @@ func unescape(name string) string {
 }
 
 // A Left is something that stays where it is, and why.
-type Left struct {
+type Skipped struct {
 	Path string `json:"path"`
 	Why  string `json:"why"`
 }
@@ -69,12 +69,12 @@ var (
 )
 
 // ParseLeft reads a line that tells of a link or a device that does not travel.
-func ParseLeft(line string) (Left, bool) {
+func ParseSkipped(line string) (Skipped, bool) {
 	if m := unsafeLink.FindStringSubmatch(line); m != nil {
-		return Left{strings.TrimPrefix(unescape(m[1]), "./"), "a link that leads out of the folder, to " + unescape(m[2])}, true
+		return Skipped{strings.TrimPrefix(unescape(m[1]), "./"), "a link that leads out of the folder, to " + unescape(m[2])}, true
 	}
 	if m := nonRegular.FindStringSubmatch(line); m != nil {
-		return Left{strings.TrimPrefix(unescape(m[1]), "./"), "neither a file nor a link"}, true
+		return Skipped{strings.TrimPrefix(unescape(m[1]), "./"), "neither a file nor a link"}, true
 	}
-	return Left{}, false
+	return Skipped{}, false
 }

@@ -10,7 +10,7 @@ import (
 // Check tells why a transfer cannot be one. Without a problem every word of it is safe
 // for the programs of both machines and for the shell over there, whatever their age.
 func (t Transfer) Check() *diag.Problem {
-	if p := t.Far.check(); p != nil {
+	if p := t.Remote.check(); p != nil {
 		return p
 	}
 	if p := checkPath(t.Path); p != nil {
@@ -21,8 +21,8 @@ func (t Transfer) Check() *diag.Problem {
 			return p
 		}
 	}
-	if t.Replaced != "" && !isWord(t.Replaced, "._-/") {
-		return refuse("sync.folder", "the path of this folder may hold letters, digits and / . - _ alone where it lies outside the project", t.Replaced, "rename the folder that it leads to")
+	if t.BackupDir != "" && !isWord(t.BackupDir, "._-/") {
+		return refuse("sync.folder", "the path of this folder may hold letters, digits and / . - _ alone where it lies outside the project", t.BackupDir, "rename the folder that it leads to")
 	}
 	for _, file := range []string{t.SSH.Identity, t.SSH.Config} {
 		if file != "" && !isWord(file, "/._-+=,@%") {
@@ -44,8 +44,8 @@ func (t Transfer) checkFile() *diag.Problem {
 
 // CheckLocal tells what the rsync of this machine cannot do for the transfer.
 func (t Transfer) CheckLocal(local Version) *diag.Problem {
-	if t.File == "" && t.Far.isIPv6() && local.Flavor == OpenRsync {
-		return refuse("sync.host", "openrsync does not take an address with colons", t.Far.Host, "give it a name: Host NAME and HostName "+t.Far.Host+" in ~/.ssh/config")
+	if t.File == "" && t.Remote.isIPv6() && local.Flavor == OpenRsync {
+		return refuse("sync.host", "openrsync does not take an address with colons", t.Remote.Host, "give it a name: Host NAME and HostName "+t.Remote.Host+" in ~/.ssh/config")
 	}
 	return nil
 }

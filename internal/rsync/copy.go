@@ -11,47 +11,47 @@ import (
 // machines, and one file needs no comparing.
 
 // FarFile returns the file over there.
-func (t Transfer) FarFile() string { return path.Join(t.FarFolder(), t.File) }
+func (t Transfer) RemoteFile() string { return path.Join(t.RemoteDir(), t.File) }
 
 // HereFile returns the file on this machine.
-func (t Transfer) HereFile() string { return t.Here + "/" + t.File }
+func (t Transfer) LocalFile() string { return t.LocalDir + "/" + t.File }
 
 // Part returns the name under which a file is written until it is whole.
-func Part(file string) string {
+func PartialFile(file string) string {
 	dir, name := path.Split(file)
 	return dir + "." + name + partSuffix
 }
 
 // copies are the calls that move one file.
-func (t Transfer) copies() []Call {
+func (t Transfer) fileCommands() []Call {
 	if t.Push {
-		first := t.remote("test -d " + t.Far.Path + " && mkdir -p " + path.Dir(t.FarFile()))
+		first := t.remote("test -d " + t.Remote.Path + " && mkdir -p " + path.Dir(t.RemoteFile()))
 		return []Call{first, t.Copy(), t.Finish()}
 	}
-	first := Call{"mkdir", []string{"-p", path.Dir(t.HereFile())}}
-	return []Call{first, t.Copy(), {"mv", []string{"-f", Part(t.HereFile()), t.HereFile()}}}
+	first := Call{"mkdir", []string{"-p", path.Dir(t.LocalFile())}}
+	return []Call{first, t.Copy(), {"mv", []string{"-f", PartialFile(t.LocalFile()), t.LocalFile()}}}
 }
 
 // Copy is the call of scp, to a name that is not the file's own. With -p the file keeps
 // its time, so that a later rsync sees that it is there.
 func (t Transfer) Copy() Call {
 	words := []string{"-p"}
-	if t.Far.Port != 0 {
-		words = append(words, "-P", strconv.Itoa(t.Far.Port))
+	if t.Remote.Port != 0 {
+		words = append(words, "-P", strconv.Itoa(t.Remote.Port))
 	}
 	if t.Limit > 0 {
 		words = append(words, "-l", strconv.Itoa(8*t.Limit)) // kbit a second
 	}
 	words = append(words, t.SSH.options()...)
 	if t.Push {
-		return Call{"scp", append(words, t.HereFile(), t.Far.word(Part(t.FarFile())))}
+		return Call{"scp", append(words, t.LocalFile(), t.Remote.target(PartialFile(t.RemoteFile())))}
 	}
-	return Call{"scp", append(words, t.Far.word(t.FarFile()), Part(t.HereFile()))}
+	return Call{"scp", append(words, t.Remote.target(t.RemoteFile()), PartialFile(t.LocalFile()))}
 }
 
 // Finish is the call that gives a pushed file its name. A folder of that name is left
 // alone: mv would move into it.
 func (t Transfer) Finish() Call {
-	file := t.FarFile()
-	return t.remote("test ! -d " + file + " && mv -f " + Part(file) + " " + file)
+	file := t.RemoteFile()
+	return t.remote("test ! -d " + file + " && mv -f " + PartialFile(file) + " " + file)
 }

@@ -65,12 +65,12 @@ const NoRsyncHint = "on RunPod, Lambda and other Debian or Ubuntu images: `apt-g
 // Explain says what it means that a program ended with a code other than 0, from the last
 // lines that it printed.
 func (t Transfer) Explain(program string, code int, tail []string) *diag.Problem {
-	tail = slices.DeleteFunc(slices.Clone(tail), isRoutine)
+	tail = slices.DeleteFunc(slices.Clone(tail), isProgress)
 	text := strings.ToLower(strings.Join(tail, "\n"))
 	for _, s := range symptoms {
 		for _, known := range s.texts {
 			if strings.Contains(text, known) {
-				return &diag.Problem{Code: s.code, Summary: s.summary, Found: telling(tail, known), Hint: t.fill(s.hint)}
+				return &diag.Problem{Code: s.code, Summary: s.summary, Found: lineWith(tail, known), Hint: t.expand(s.hint)}
 			}
 		}
 	}
@@ -90,14 +90,14 @@ func (t Transfer) Explain(program string, code int, tail []string) *diag.Problem
 }
 
 // isRoutine reports whether a line only says how it goes.
-func isRoutine(line string) bool {
+func isProgress(line string) bool {
 	_, change := ParseChange(line)
 	_, progress := parseProgress(line)
 	return change || progress
 }
 
 // telling returns the line that gave the symptom away.
-func telling(tail []string, text string) string {
+func lineWith(tail []string, text string) string {
 	for _, line := range tail {
 		if strings.Contains(strings.ToLower(line), text) {
 			return line
@@ -108,20 +108,20 @@ func telling(tail []string, text string) string {
 
 // fill puts the machine into a hint: as ssh is told, with the key and the configuration
 // that were given, and as its file of keys names it.
-func (t Transfer) fill(hint string) string {
+func (t Transfer) expand(hint string) string {
 	if !strings.Contains(hint, "%[") {
 		return hint
 	}
-	told, known := t.Far.Login(), t.Far.Host
+	told, known := t.Remote.Login(), t.Remote.Host
 	if t.SSH.Identity != "" {
 		told = "-i " + resources.ShellQuote(t.SSH.Identity) + " " + told
 	}
 	if t.SSH.Config != "" {
 		told = "-F " + resources.ShellQuote(t.SSH.Config) + " " + told
 	}
-	if t.Far.Port != 0 {
-		told = "-p " + strconv.Itoa(t.Far.Port) + " " + told
-		known = "'[" + known + "]:" + strconv.Itoa(t.Far.Port) + "'"
+	if t.Remote.Port != 0 {
+		told = "-p " + strconv.Itoa(t.Remote.Port) + " " + told
+		known = "'[" + known + "]:" + strconv.Itoa(t.Remote.Port) + "'"
 	}
 	return strings.NewReplacer("%[1]s", told, "%[2]s", known).Replace(hint)
 }

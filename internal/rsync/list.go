@@ -14,16 +14,16 @@ import (
 // rsync does; what a pull would move is found by comparing, as rsync itself compares.
 
 // Previews reports whether it can say what it would move if it received it.
-func (v Version) Previews() bool { return v.Flavor != OpenRsync }
+func (v Version) HasDryRunReport() bool { return v.Flavor != OpenRsync }
 
 // List is the call that lists the folder over there, in UTC if its environment says so.
 func (t Transfer) List() Call {
-	list := t.Preview()
-	return Call{list.Program, append([]string{"--list-only"}, slices.DeleteFunc(list.Args, func(w string) bool { return slices.Contains(told, w) })...)}
+	list := t.DryRun()
+	return Call{list.Program, append([]string{"--list-only"}, slices.DeleteFunc(list.Args, func(w string) bool { return slices.Contains(verbose, w) })...)}
 }
 
 // A Listed is a file or a link over there.
-type Listed struct {
+type ListEntry struct {
 	Path   string
 	Size   int64
 	Time   time.Time // in whole seconds
@@ -34,7 +34,7 @@ type Listed struct {
 var listedLine = regexp.MustCompile(`^([-l])[-a-zA-Z]{9}.? +([0-9][0-9,]{0,24}) ([0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}) (.+)$`)
 
 // ParseListed reads a line of a list. ok is false for folders and all else.
-func ParseListed(line string) (l Listed, ok bool) {
+func ParseListEntry(line string) (l ListEntry, ok bool) {
 	m := listedLine.FindStringSubmatch(line)
 	if m == nil {
 		return l, false
@@ -47,7 +47,7 @@ func ParseListed(line string) (l Listed, ok bool) {
 	if err != nil {
 		return l, false
 	}
-	l = Listed{Path: unescape(m[4]), Size: size, Time: when}
+	l = ListEntry{Path: unescape(m[4]), Size: size, Time: when}
 	if m[1] == "l" {
 		var is bool
 		if l.Path, l.Target, is = strings.Cut(l.Path, " -> "); !is {
@@ -59,7 +59,7 @@ func ParseListed(line string) (l Listed, ok bool) {
 }
 
 // LeadsOut reports whether a link leads out of the folder, so that it does not travel.
-func (l Listed) LeadsOut() bool {
+func (l ListEntry) Escapes() bool {
 	to := path.Join(path.Dir(l.Path), l.Target)
 	return strings.HasPrefix(l.Target, "/") || to == ".." || strings.HasPrefix(to, "../")
 }

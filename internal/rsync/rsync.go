@@ -26,7 +26,7 @@ const PartialDir = ".rsync-partial"
 
 // LeftOut are the patterns of what never travels: what Finder leaves behind, and files
 // that are not whole by their own makers' conventions.
-var LeftOut = []string{
+var Excluded = []string{
 	".DS_Store", "._*", // of macOS
 	PartialDir, "*" + partSuffix, // of a transfer that is not at its end; of browsers too
 	".reconcile-tmp-*", // of reconcile, in the middle of a write
@@ -45,17 +45,17 @@ type Call struct {
 }
 
 // Words returns the program and its words.
-func (c Call) Words() []string { return append([]string{c.Program}, c.Args...) }
+func (c Call) Argv() []string { return append([]string{c.Program}, c.Args...) }
 
 // A Transfer is one folder, or one file of it, on its way between this machine and
 // another. Check tells whether it can be one; the rest holds for those that can.
 type Transfer struct {
-	Push bool   // from here to the far machine; else from there to here
-	Here string // the folder on this machine, absolute or as seen from where it is typed
-	Far  Far    // the machine and its project
-	Path string // of the folder inside the project, the same on both
-	File string // the one file to move, below the folder; "" for the folder
-	SSH  SSH
+	Push     bool   // from here to the far machine; else from there to here
+	LocalDir string // the folder on this machine, absolute or as seen from where it is typed
+	Remote   Remote // the machine and its project
+	Path     string // of the folder inside the project, the same on both
+	File     string // the one file to move, below the folder; "" for the folder
+	SSH      SSH
 	// Checksum compares the content of files that have the same size and time too.
 	Checksum bool
 	// Limit is the most that is sent, in kB a second; 0 for no limit.
@@ -63,9 +63,9 @@ type Transfer struct {
 	// Replaced is a folder of this machine for what a pull replaces, as seen from the
 	// folder, or absolute; "" where the old content is not kept. Old rsyncs name it in the
 	// shell over there too, though it means nothing there.
-	Replaced string
+	BackupDir string
 	// Secluded asks for -s, which both ends must have.
-	Secluded bool
+	SecludedArgs bool
 }
 
 // SSH is how ssh and scp are told to connect, beyond what ssh's own configuration says.
@@ -95,29 +95,29 @@ func (s SSH) options() []string {
 // ssh decides, and 22 where it says nothing.
 func (t Transfer) shell() []string {
 	words := []string{"ssh"}
-	if t.Far.Port != 0 {
-		words = append(words, "-p", strconv.Itoa(t.Far.Port))
+	if t.Remote.Port != 0 {
+		words = append(words, "-p", strconv.Itoa(t.Remote.Port))
 	}
 	return append(words, t.SSH.options()...)
 }
 
 // remote is a call of ssh that runs a command over there.
 func (t Transfer) remote(command string) Call {
-	return Call{"ssh", append(t.shell()[1:], t.Far.Login(), command)}
+	return Call{"ssh", append(t.shell()[1:], t.Remote.Login(), command)}
 }
 
 // FarFolder returns the folder over there.
-func (t Transfer) FarFolder() string { return path.Join(t.Far.Path, t.Path) }
+func (t Transfer) RemoteDir() string { return path.Join(t.Remote.Path, t.Path) }
 
 // Printed are the calls that a person can type to do the transfer, in this order, each
 // only if the one before has succeeded.
-func (t Transfer) Printed() []Call {
+func (t Transfer) Commands() []Call {
 	if t.File != "" {
-		return t.copies()
+		return t.fileCommands()
 	}
-	first := Call{"mkdir", []string{"-p", t.Here}}
+	first := Call{"mkdir", []string{"-p", t.LocalDir}}
 	if t.Push {
-		first = t.remote("test -d " + t.Far.Path + " && mkdir -p " + t.FarFolder())
+		first = t.remote("test -d " + t.Remote.Path + " && mkdir -p " + t.RemoteDir())
 	}
 	return []Call{first, t.rsync()}
 }
@@ -129,11 +129,11 @@ func (t Transfer) rsync(more ...string) Call {
 	if t.Push {
 		flags += "z" // text shrinks to a quarter; weights do not shrink
 	}
-	if t.Secluded {
+	if t.SecludedArgs {
 		flags += "s"
 	}
 	words := []string{flags, "--safe-links", "--partial-dir=" + PartialDir, "--delay-updates"}
-	for _, pattern := range LeftOut {
+	for _, pattern := range Excluded {
 		words = append(words, "--exclude", pattern)
 	}
 	if t.Checksum {
@@ -142,12 +142,12 @@ func (t Transfer) rsync(more ...string) Call {
 	if t.Limit > 0 {
 		words = append(words, "--bwlimit="+strconv.Itoa(t.Limit))
 	}
-	if t.Replaced != "" && !t.Push {
-		words = append(words, "-b", "--backup-dir="+t.Replaced)
+	if t.BackupDir != "" && !t.Push {
+		words = append(words, "-b", "--backup-dir="+t.BackupDir)
 	}
 	words = append(words, more...)
 	words = append(words, "-e", strings.Join(t.shell(), " "))
-	here, there := t.Here+"/", t.Far.word(t.FarFolder()+"/")
+	here, there := t.LocalDir+"/", t.Remote.target(t.RemoteDir()+"/")
 	if t.Push {
 		return Call{"rsync", append(words, here, there)}
 	}
@@ -155,17 +155,17 @@ func (t Transfer) rsync(more ...string) Call {
 }
 
 // told makes rsync say what it does, in lines that ParseChange and ParseLeft read.
-var told = []string{"-v", "--out-format=%i %l %n"}
+var verbose = []string{"-v", "--out-format=%i %l %n"}
 
 // Preview is the transfer of a folder that only says what it would do.
-func (t Transfer) Preview() Call { return t.rsync(append([]string{"-n"}, told...)...) }
+func (t Transfer) DryRun() Call { return t.rsync(append([]string{"-n"}, verbose...)...) }
 
 // Run is the transfer of a folder that says what it does while it does it. local is the
 // rsync of this machine.
 func (t Transfer) Run(local Version) Call {
 	progress := "--progress"
-	if local.ShowsTotal() {
+	if local.HasTotalProgress() {
 		progress = "--info=progress2"
 	}
-	return t.rsync(append([]string{progress}, told...)...)
+	return t.rsync(append([]string{progress}, verbose...)...)
 }

@@ -10,12 +10,14 @@ import (
 	"unicode/utf8"
 )
 
-func far() Far { return Far{User: "root", Host: "203.0.113.7", Port: 40022, Path: "/workspace/p"} }
+func testRemote() Remote {
+	return Remote{User: "root", Host: "203.0.113.7", Port: 40022, Path: "/workspace/p"}
+}
 
 func TestPrintedFolder(t *testing.T) {
-	push := Transfer{Push: true, Here: "data/processed", Far: far(), Path: "data/processed"}
-	calls := push.Printed()
-	if got, want := strings.Join(calls[0].Words(), " "), "ssh -p 40022 -o ConnectTimeout=15 -o ServerAliveInterval=15 root@203.0.113.7 test -d /workspace/p && mkdir -p /workspace/p/data/processed"; got != want {
+	push := Transfer{Push: true, LocalDir: "data/processed", Remote: testRemote(), Path: "data/processed"}
+	calls := push.Commands()
+	if got, want := strings.Join(calls[0].Argv(), " "), "ssh -p 40022 -o ConnectTimeout=15 -o ServerAliveInterval=15 root@203.0.113.7 test -d /workspace/p && mkdir -p /workspace/p/data/processed"; got != want {
 		t.Errorf("first %s\nwant  %s", got, want)
 	}
 	words := calls[1].Args
@@ -25,13 +27,13 @@ func TestPrintedFolder(t *testing.T) {
 	if words[0] != "-rltz" || slices.Contains(words, "-b") {
 		t.Errorf("a push is %q", words)
 	}
-	pull := Transfer{Here: "adapters", Far: Far{Host: "2001:db8::1", Path: "p"}, Path: "adapters", Replaced: "../.reconcile/x", Secluded: true}
-	words = pull.Printed()[1].Args
+	pull := Transfer{LocalDir: "adapters", Remote: Remote{Host: "2001:db8::1", Path: "p"}, Path: "adapters", BackupDir: "../.reconcile/x", SecludedArgs: true}
+	words = pull.Commands()[1].Args
 	if n := len(words); words[n-2] != "[2001:db8::1]:p/adapters/" || words[n-1] != "adapters/" || words[0] != "-rlts" || !slices.Contains(words, "--backup-dir=../.reconcile/x") {
 		t.Errorf("a pull is %q", words)
 	}
 	for _, t2 := range []Transfer{push, pull} {
-		for _, c := range append(t2.Printed(), t2.Preview(), t2.Run(Version{})) {
+		for _, c := range append(t2.Commands(), t2.DryRun(), t2.Run(Version{})) {
 			for _, w := range c.Args {
 				if strings.Contains(w, "delete") || w == "--inplace" || w == "--partial" || w == "-K" || w == "-L" || w == "-a" {
 					t.Errorf("%s has the word %s", c.Program, w)
@@ -42,8 +44,8 @@ func TestPrintedFolder(t *testing.T) {
 }
 
 func TestPreviewIsTheRun(t *testing.T) {
-	x := Transfer{Push: true, Here: "d", Far: far(), Path: "d", Checksum: true}
-	preview := slices.DeleteFunc(x.Preview().Args, func(w string) bool { return w == "-n" })
+	x := Transfer{Push: true, LocalDir: "d", Remote: testRemote(), Path: "d", Checksum: true}
+	preview := slices.DeleteFunc(x.DryRun().Args, func(w string) bool { return w == "-n" })
 	run := slices.DeleteFunc(x.Run(Version{}).Args, func(w string) bool { return w == "--progress" })
 	if !slices.Equal(preview, run) {
 		t.Errorf("the preview is\n%q\nthe run is\n%q", preview, run)
@@ -54,14 +56,14 @@ func TestPreviewIsTheRun(t *testing.T) {
 }
 
 func TestParseFar(t *testing.T) {
-	for text, want := range map[string]Far{
+	for text, want := range map[string]Remote{
 		"gpu1:p":                   {Host: "gpu1", Path: "p"},
 		"root@1.2.3.4:/a/b/":       {User: "root", Host: "1.2.3.4", Path: "/a/b"},
 		"u@[2001:db8::1]:/p":       {User: "u", Host: "2001:db8::1", Path: "/p"},
 		"[::1]:p":                  {Host: "::1", Path: "p"},
 		"under_score.example.org:": {Host: "under_score.example.org"},
 	} {
-		got, problem := ParseFar(text, 0)
+		got, problem := ParseRemote(text, 0)
 		if got != want || (problem != nil) != (want.Path == "") {
 			t.Errorf("%s is %+v, %v; want %+v", text, got, problem, want)
 		}
@@ -71,14 +73,14 @@ func TestParseFar(t *testing.T) {
 		"h:-p": "sync.path", "h:~/p": "sync.path", "h:a b": "sync.path", "h:$(x)": "sync.path", "h::module": "sync.path", "h:~/../p": "sync.path", "h:./-p": "sync.path", "h:a b/../p": "sync.path", "rsync://h/p": "sync.path", "h:": "sync.path",
 		"2001:db8::1:p": "sync.path", "[fe80::1%eth0]:p": "sync.host", "[1::2::3]:p": "sync.host", "root@ssh.runpod.io:/p": "sync.proxy", "SSH.runpod.io:p": "sync.proxy", "a@b@c:p": "sync.host",
 	} {
-		if f, problem := ParseFar(text, 0); problem == nil || problem.Code != code {
+		if f, problem := ParseRemote(text, 0); problem == nil || problem.Code != code {
 			t.Errorf("%s is taken as %+v, %v; want %s", text, f, problem, code)
 		}
 	}
 }
 
 func TestCheck(t *testing.T) {
-	good := Transfer{Far: far(), Path: "data/processed", File: "sub/a.jsonl", SSH: SSH{Identity: "/home/me/.ssh/id_ed25519"}}
+	good := Transfer{Remote: testRemote(), Path: "data/processed", File: "sub/a.jsonl", SSH: SSH{Identity: "/home/me/.ssh/id_ed25519"}}
 	if p := good.Check(); p != nil {
 		t.Fatal(p)
 	}
@@ -92,8 +94,8 @@ func TestCheck(t *testing.T) {
 		"a key with a blank":         func(x *Transfer) { x.SSH.Identity = "/home/John Doe/.ssh/id" },
 		"a key that is an option":    func(x *Transfer) { x.SSH.Identity = "-oProxyCommand=x" },
 		"a configuration in quotes":  func(x *Transfer) { x.SSH.Config = "/a'b" },
-		"a place for what was here":  func(x *Transfer) { x.Replaced = "../$(x)" },
-		"a port":                     func(x *Transfer) { x.Far.Port = 70000 },
+		"a place for what was here":  func(x *Transfer) { x.BackupDir = "../$(x)" },
+		"a port":                     func(x *Transfer) { x.Remote.Port = 70000 },
 	} {
 		x := good
 		spoil(&x)
@@ -101,7 +103,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s is taken", name)
 		}
 	}
-	six := Transfer{Far: Far{Host: "::1", Path: "p"}, Path: "d"}
+	six := Transfer{Remote: Remote{Host: "::1", Path: "p"}, Path: "d"}
 	if six.Check() != nil || six.CheckLocal(Version{Flavor: OpenRsync}) == nil || six.CheckLocal(Version{Flavor: GNU, Major: 3}) != nil {
 		t.Error("openrsync alone cannot reach an address with colons")
 	}
@@ -118,8 +120,8 @@ func TestParseVersion(t *testing.T) {
 		"openrsync-29": {"openrsync (protocol 29)", false, false, true}, "openrsync-27": {"openrsync (protocol 27)", false, false, false},
 	} {
 		v := ParseVersion(read(t, "version/"+file+".txt"))
-		if v.String() != want.text || v.ShowsTotal() != want.total || v.Secludes() != want.secludes || v.Delays() != want.delay {
-			t.Errorf("%s is %s: total %v, -s %v, delay %v", file, v, v.ShowsTotal(), v.Secludes(), v.Delays())
+		if v.String() != want.text || v.HasTotalProgress() != want.total || v.HasSecludedArgs() != want.secludes || v.HasDelayUpdates() != want.delay {
+			t.Errorf("%s is %s: total %v, -s %v, delay %v", file, v, v.HasTotalProgress(), v.HasSecludedArgs(), v.HasDelayUpdates())
 		}
 	}
 	for text, want := range map[string]string{
@@ -139,7 +141,7 @@ func TestParseVersion(t *testing.T) {
 // command.Run cuts it.
 func TestMeterReadsEveryRsync(t *testing.T) {
 	for _, name := range []string{"gnu-3.5.0", "gnu-3.1.3", "gnu-2.6.9", "openrsync-29"} {
-		m := Meter{Total: strings.HasPrefix(name, "gnu-3")}
+		m := Progress{Total: strings.HasPrefix(name, "gnu-3")}
 		for _, line := range strings.FieldsFunc(read(t, "output/"+name+".txt"), func(r rune) bool { return r == '\r' || r == '\n' }) {
 			m.Line(line)
 		}
@@ -148,8 +150,8 @@ func TestMeterReadsEveryRsync(t *testing.T) {
 		if !slices.Equal(m.Changes, want) {
 			t.Errorf("%s: changes %+v", name, m.Changes)
 		}
-		if len(m.Left) != 2 || m.Left[0].Path != "out" || m.Left[1].Path != "pipe" {
-			t.Errorf("%s: left %+v", name, m.Left)
+		if len(m.Skipped) != 2 || m.Skipped[0].Path != "out" || m.Skipped[1].Path != "pipe" {
+			t.Errorf("%s: left %+v", name, m.Skipped)
 		}
 		if got := m.Bytes(); got != 300_004 && (name != "openrsync-29" || got != 4) { // the last one is told when it has begun
 			t.Errorf("%s: %d bytes", name, got)
@@ -159,44 +161,44 @@ func TestMeterReadsEveryRsync(t *testing.T) {
 
 func TestParseListed(t *testing.T) {
 	when := time.Date(2026, 11, 27, 6, 16, 27, 0, time.UTC)
-	for line, want := range map[string]Listed{
+	for line, want := range map[string]ListEntry{
 		"-rw-r--r--       300000 2026/11/27 06:16:27 big.jsonl":     {"big.jsonl", 300000, when, ""},
 		"-rw-r--r--      300,000 2026/11/27 06:16:27 sub/a b":       {"sub/a b", 300000, when, ""},
 		"lrwxrwxrwx            9 2026/11/27 06:16:27 in -> b.jsonl": {"in", 9, when, "b.jsonl"},
 		"drwxr-xr-x         4096 2026/11/27 06:16:27 sub":           {},
 		"Transfer starting: 6 files":                                {},
 	} {
-		if got, ok := ParseListed(line); got != want || ok != (want.Path != "") {
+		if got, ok := ParseListEntry(line); got != want || ok != (want.Path != "") {
 			t.Errorf("%q is %+v, %v", line, got, ok)
 		}
 	}
 	for target, want := range map[string]bool{"x": false, "../x": false, "../../x": true, "/x": true, "../..": true, "..": false} {
-		if got := (Listed{Path: "sub/l", Target: target}).LeadsOut(); got != want {
+		if got := (ListEntry{Path: "sub/l", Target: target}).Escapes(); got != want {
 			t.Errorf("sub/l -> %s leads out: %v", target, got)
 		}
 	}
-	if words := (Transfer{Far: far(), Path: "d", Here: "d"}).List().Args; words[0] != "--list-only" || slices.Contains(words, told[1]) {
+	if words := (Transfer{Remote: testRemote(), Path: "d", LocalDir: "d"}).List().Args; words[0] != "--list-only" || slices.Contains(words, verbose[1]) {
 		t.Errorf("the list is asked for by %q", words)
 	}
 }
 
 func TestParseLook(t *testing.T) {
-	s, problem := ParseLook("reconcile-look 1\nsystem Linux\nproject yes\nfolder yes\nsize 12\nrsync yes\nrsync  version 3.2.7  protocol version 31\nmade yes\ndisk /dev/with blank 1000 200 800 20% /\nend\n")
-	want := Seen{System: "Linux", Project: true, Folder: true, Made: true, Size: 12, Rsync: Version{GNU, 3, 2, 7, 31}, Free: 800 << 10}
+	s, problem := ParseProbe("reconcile-look 1\nsystem Linux\nproject yes\nfolder yes\nsize 12\nrsync yes\nrsync  version 3.2.7  protocol version 31\nmade yes\ndisk /dev/with blank 1000 200 800 20% /\nend\n")
+	want := ProbeResult{System: "Linux", Project: true, Dir: true, Made: true, Size: 12, Rsync: Version{GNU, 3, 2, 7, 31}, Free: 800 << 10}
 	if problem != nil || s != want {
 		t.Errorf("%+v, %v", s, problem)
 	}
-	s, problem = ParseLook("reconcile-look 1\nsystem Linux\nrsync no\n")
+	s, problem = ParseProbe("reconcile-look 1\nsystem Linux\nrsync no\n")
 	if problem != nil || s.Rsync.Flavor != Absent || s.Project || s.Size != -1 || s.Free != -1 {
 		t.Errorf("%+v, %v", s, problem)
 	}
 	for _, text := range []string{"", "This account is currently not available.\n", "hello\nreconcile-look 1\nend\n"} {
-		if _, problem := ParseLook(text); problem == nil || problem.Code != "sync.shell" {
+		if _, problem := ParseProbe(text); problem == nil || problem.Code != "sync.shell" {
 			t.Errorf("%q: %v", text, problem)
 		}
 	}
 	for _, forbidden := range []string{"'", "!", `\`, "\n"} {
-		if strings.Contains(lookScript, forbidden) {
+		if strings.Contains(probeScript, forbidden) {
 			t.Errorf("the script holds %q, which not every login shell leaves alone in single quotes", forbidden)
 		}
 	}
@@ -204,7 +206,7 @@ func TestParseLook(t *testing.T) {
 
 // What ssh, rsync and scp print when it does not work, as recorded.
 func TestExplain(t *testing.T) {
-	x := Transfer{Far: far()}
+	x := Transfer{Remote: testRemote()}
 	for text, want := range map[string]string{
 		"ssh: connect to host 127.0.0.1 port 1: Connection refused":                                                         "sync.refused",
 		"ssh: Could not resolve hostname nope.invalid: Name or service not known":                                           "sync.unreachable",
@@ -232,7 +234,7 @@ func TestExplain(t *testing.T) {
 	if p := x.Explain("rsync", 23, []string{"REMOTE HOST IDENTIFICATION HAS CHANGED"}); !strings.Contains(p.Hint, "ssh-keygen -R '[203.0.113.7]:40022'") || !strings.Contains(p.Hint, "`ssh -p 40022 root@203.0.113.7`") {
 		t.Errorf("the hint is %s", p.Hint)
 	}
-	given := Transfer{Far: far(), SSH: SSH{Identity: "/k/my key", Config: "/k/config"}}
+	given := Transfer{Remote: testRemote(), SSH: SSH{Identity: "/k/my key", Config: "/k/config"}}
 	if p := given.Explain("rsync", 23, []string{"Host key verification failed."}); !strings.Contains(p.Hint, "`ssh -p 40022 -F /k/config -i '/k/my key' root@203.0.113.7`") {
 		t.Errorf("with a key and a configuration the hint is %s", p.Hint)
 	}
@@ -270,15 +272,15 @@ func FuzzParsers(f *testing.F) {
 		if v := ParseVersion(text); v.Major < 0 || v.Protocol < 0 || v.String() == "" {
 			t.Errorf("version %+v", v)
 		}
-		if s, _ := ParseLook(text); s.Size < -1 || s.Free < -1 {
+		if s, _ := ParseProbe(text); s.Size < -1 || s.Free < -1 {
 			t.Errorf("look %+v", s)
 		}
-		m := Meter{}
+		m := Progress{}
 		for line := range strings.Lines(text) {
 			m.Line(strings.TrimSuffix(line, "\n"))
 		}
 		for line := range strings.Lines(text) {
-			if l, ok := ParseListed(strings.TrimSuffix(line, "\n")); ok && (l.Size < 0 || l.Path == "") {
+			if l, ok := ParseListEntry(strings.TrimSuffix(line, "\n")); ok && (l.Size < 0 || l.Path == "") {
 				t.Errorf("listed %+v", l)
 			}
 		}
@@ -287,7 +289,7 @@ func FuzzParsers(f *testing.F) {
 				t.Errorf("change %+v", c)
 			}
 		}
-		if p := (Transfer{Far: Far{Host: "h", Path: "p"}}).Explain("rsync", 12, strings.Split(text, "\n")); p.Code == "" || p.Summary == "" {
+		if p := (Transfer{Remote: Remote{Host: "h", Path: "p"}}).Explain("rsync", 12, strings.Split(text, "\n")); p.Code == "" || p.Summary == "" {
 			t.Errorf("explained as %+v", p)
 		}
 	})
@@ -299,14 +301,14 @@ func FuzzParseFar(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		far, problem := ParseFar(text, 0)
+		far, problem := ParseRemote(text, 0)
 		if problem != nil {
 			return
 		}
 		if !utf8.ValidString(text) {
 			t.Fatalf("%q is taken", text)
 		}
-		for _, word := range []string{far.Login(), far.word(far.Path), far.Path} {
+		for _, word := range []string{far.Login(), far.target(far.Path), far.Path} {
 			if word == "" || word[0] == '-' || strings.ContainsFunc(word, func(r rune) bool {
 				return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@._-/:[]", r)
 			}) {

@@ -43,7 +43,7 @@ func ParseVersion(text string) Version {
 // sends inside the folder: GNU rsync since 3.4.0 (CVE-2024-12087 and -12088 before that).
 // A system may have mended an older one without another number. Of openrsync no such
 // fault is known here.
-func (v Version) Confines() bool {
+func (v Version) ConfinesPaths() bool {
 	return v.Flavor != GNU || v.Major > 3 || v.Major == 3 && v.Minor >= 4
 }
 
@@ -67,17 +67,17 @@ func (v Version) String() string {
 }
 
 // ShowsTotal reports whether it can show the progress of a transfer as a whole.
-func (v Version) ShowsTotal() bool { return v.from(3, 1) }
+func (v Version) HasTotalProgress() bool { return v.atLeast(3, 1) }
 
 // Secludes reports whether it knows -s, with which no shell over there reads a word.
-func (v Version) Secludes() bool { return v.from(3, 0) }
+func (v Version) HasSecludedArgs() bool { return v.atLeast(3, 0) }
 
 // Delays reports whether it knows --delay-updates and --safe-links. The openrsync of
 // OpenBSD does not; its protocol is older than that of macOS.
-func (v Version) Delays() bool {
-	return v.from(2, 6) || v.Flavor == OpenRsync && v.Protocol >= 28 || v.Flavor == Unknown
+func (v Version) HasDelayUpdates() bool {
+	return v.atLeast(2, 6) || v.Flavor == OpenRsync && v.Protocol >= 28 || v.Flavor == Unknown
 }
 
-func (v Version) from(major, minor int) bool {
+func (v Version) atLeast(major, minor int) bool {
 	return v.Flavor == GNU && (v.Major > major || v.Major == major && v.Minor >= minor)
 }

@@ -12,7 +12,7 @@ func TestConfines(t *testing.T) {
 		"openrsync: protocol version 29":            true,
 		"something else":                            true, // refused elsewhere
 	} {
-		if got := ParseVersion(text).Confines(); got != want {
+		if got := ParseVersion(text).ConfinesPaths(); got != want {
 			t.Errorf("%s: %v", text, got)
 		}
 	}

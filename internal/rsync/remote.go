@@ -9,7 +9,7 @@ import (
 )
 
 // A Far is another machine and the project on it.
-type Far struct {
+type Remote struct {
 	User string `json:"user,omitempty"` // "" for ssh's own choice
 	Host string `json:"host"`           // a name, an alias of ssh's configuration, an address
 	Port int    `json:"port,omitempty"` // 0 for ssh's own choice
@@ -18,18 +18,18 @@ type Far struct {
 
 // ParseFar reads USER@HOST:PATH, where USER@ may be missing and an IPv6 address stands in
 // brackets. What it returns without a problem is safe as Check of a Transfer means it.
-func ParseFar(text string, port int) (Far, *diag.Problem) {
+func ParseRemote(text string, port int) (Remote, *diag.Problem) {
 	login, folder, ok := strings.Cut(text, ":")
 	if at := strings.Index(text, "]:"); at >= 0 {
 		login, folder, ok = text[:at+1], text[at+2:], true
 	}
 	if !ok {
-		return Far{}, refuse("sync.host", "a machine is written HOST:PATH or USER@HOST:PATH", text, "PATH is the project over there, such as root@HOST:/workspace/PROJECT")
+		return Remote{}, refuse("sync.host", "a machine is written HOST:PATH or USER@HOST:PATH", text, "PATH is the project over there, such as root@HOST:/workspace/PROJECT")
 	}
 	if strings.HasPrefix(folder, "//") {
-		return Far{}, refuse("sync.path", "this is the address of a daemon, and sync goes by ssh", text, "write USER@HOST:PATH")
+		return Remote{}, refuse("sync.path", "this is the address of a daemon, and sync goes by ssh", text, "write USER@HOST:PATH")
 	}
-	f := Login(login)
+	f := ParseLogin(login)
 	f.Port, f.Path = port, folder
 	if p := f.check(); p != nil { // as it was typed: of ~/../x would remain x
 		return f, p
@@ -39,8 +39,8 @@ func ParseFar(text string, port int) (Far, *diag.Problem) {
 }
 
 // Login reads USER@HOST; the rest of the Far is empty.
-func Login(text string) Far {
-	f := Far{Host: text}
+func ParseLogin(text string) Remote {
+	f := Remote{Host: text}
 	if user, host, ok := strings.Cut(text, "@"); ok {
 		f.User, f.Host = user, host
 		if user == "" {
@@ -54,7 +54,7 @@ func Login(text string) Far {
 }
 
 // Login returns USER@HOST for ssh.
-func (f Far) Login() string {
+func (f Remote) Login() string {
 	if f.User == "" {
 		return f.Host
 	}
@@ -63,7 +63,7 @@ func (f Far) Login() string {
 
 // word names a place over there for rsync and scp. An address with colons needs
 // brackets, or its first part would be the host.
-func (f Far) word(place string) string {
+func (f Remote) target(place string) string {
 	host := f.Host
 	if f.isIPv6() {
 		host = "[" + host + "]"
@@ -75,12 +75,12 @@ func (f Far) word(place string) string {
 }
 
 // String names the machine and the project as ParseFar reads it.
-func (f Far) String() string { return f.word(f.Path) }
+func (f Remote) String() string { return f.target(f.Path) }
 
-func (f Far) isIPv6() bool { return strings.Contains(f.Host, ":") }
+func (f Remote) isIPv6() bool { return strings.Contains(f.Host, ":") }
 
 // check refuses what could be anything but a machine and a path.
-func (f Far) check() *diag.Problem {
+func (f Remote) check() *diag.Problem {
 	const hint = "letters, digits and . - _ are taken; anything else can be an alias: a Host of ~/.ssh/config"
 	switch {
 	case f.Host == "":

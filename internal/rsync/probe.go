@@ -15,7 +15,7 @@ import (
 //	$1 the project   $2 the folder   $3 the file, or a dot
 //	$4 the folder to make, or a dot for none
 //	$5 rsync, where nothing is made without one
-const lookScript = `echo reconcile-look 1; echo system $(uname -s); ` +
+const probeScript = `echo reconcile-look 1; echo system $(uname -s); ` +
 	`test -d "$1" && echo project yes; test -d "$2" && echo folder yes; ` +
 	`test -d "$3" || { test -f "$3" && echo size $(wc -c < "$3"); }; ` +
 	`if command -v rsync > /dev/null 2>&1; then echo rsync yes; rsync --version 2>&1 | head -n 2; elif test "$5" = rsync; then echo rsync no; exit 0; fi; ` +
@@ -24,26 +24,26 @@ const lookScript = `echo reconcile-look 1; echo system $(uname -s); ` +
 
 // Look is the call that finds out what is over there. With make it also makes the folder
 // that is pushed to, if the project is there.
-func (t Transfer) Look(makes bool) Call {
+func (t Transfer) Probe(makes bool) Call {
 	file, folder, needs := ".", ".", "rsync"
 	if t.File != "" {
-		file, needs = t.FarFile(), "scp"
+		file, needs = t.RemoteFile(), "scp"
 	}
 	if makes && t.Push {
-		folder = t.FarFolder()
+		folder = t.RemoteDir()
 		if t.File != "" {
-			folder = path.Dir(t.FarFile())
+			folder = path.Dir(t.RemoteFile())
 		}
 	}
-	words := []string{"sh -c '" + lookScript + "' look", t.Far.Path, t.FarFolder(), file, folder, needs}
+	words := []string{"sh -c '" + probeScript + "' look", t.Remote.Path, t.RemoteDir(), file, folder, needs}
 	return t.remote(strings.Join(words, " "))
 }
 
 // A Seen is what a look found over there.
-type Seen struct {
+type ProbeResult struct {
 	System  string // what uname says
 	Project bool   // the project's folder is there
-	Folder  bool   // the folder that travels is there
+	Dir     bool   // the folder that travels is there
 	Made    bool   // the folder to push to was made, or was there
 	Size    int64  // of the file that travels; -1 where it is not there
 	Rsync   Version
@@ -52,14 +52,14 @@ type Seen struct {
 
 // ParseLook reads the answer to a look. What the shell over there printed before it is a
 // problem: rsync would take it for its own protocol.
-func ParseLook(text string) (Seen, *diag.Problem) {
-	s := Seen{Size: -1, Free: -1}
+func ParseProbe(text string) (ProbeResult, *diag.Problem) {
+	s := ProbeResult{Size: -1, Free: -1}
 	noise, answer, ok := strings.Cut(text, "reconcile-look 1\n")
 	if !ok {
-		return s, refuse("sync.shell", "the machine over there does not answer as a shell does", first(text), "try it by hand: `ssh HOST echo hello`")
+		return s, refuse("sync.shell", "the machine over there does not answer as a shell does", firstLine(text), "try it by hand: `ssh HOST echo hello`")
 	}
 	if noise != "" {
-		return s, refuse("sync.shell", "the shell over there prints something when it starts, which rsync and scp cannot tell from data", first(noise), "let its .bashrc or .profile print only in a terminal: [ -t 1 ] && echo …")
+		return s, refuse("sync.shell", "the shell over there prints something when it starts, which rsync and scp cannot tell from data", firstLine(noise), "let its .bashrc or .profile print only in a terminal: [ -t 1 ] && echo …")
 	}
 	for line := range strings.Lines(answer) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -69,13 +69,13 @@ func ParseLook(text string) (Seen, *diag.Problem) {
 		case "project":
 			s.Project = true
 		case "folder":
-			s.Folder = true
+			s.Dir = true
 		case "made":
 			s.Made = true
 		case "size":
-			s.Size = amount(value)
+			s.Size = parseSize(value)
 		case "disk":
-			s.Free = free(value)
+			s.Free = parseFree(value)
 		}
 	}
 	if strings.Contains(answer, "\nrsync yes\n") {
@@ -86,11 +86,11 @@ func ParseLook(text string) (Seen, *diag.Problem) {
 
 // free reads a line of `df -Pk`: device, blocks, used, available, capacity, place. The
 // device may hold blanks, so it is read from the capacity, the one with a % sign.
-func free(line string) int64 {
+func parseFree(line string) int64 {
 	fields := strings.Fields(line)
 	for i, f := range fields {
 		if i > 0 && strings.HasSuffix(f, "%") {
-			if kib := amount(fields[i-1]); kib >= 0 && kib < 1<<53 {
+			if kib := parseSize(fields[i-1]); kib >= 0 && kib < 1<<53 {
 				return kib << 10
 			}
 		}
@@ -98,7 +98,7 @@ func free(line string) int64 {
 	return -1
 }
 
-func amount(digits string) int64 {
+func parseSize(digits string) int64 {
 	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
 	if err != nil || n < 0 {
 		return -1
@@ -107,7 +107,7 @@ func amount(digits string) int64 {
 }
 
 // first is the first line of a text that is not empty, cut to what a message can hold.
-func first(text string) string {
+func firstLine(text string) string {
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line != "" {
 			return line[:min(len(line), 200)]

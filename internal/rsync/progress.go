@@ -8,19 +8,19 @@ import (
 
 // A Meter reads the lines of a transfer: what was moved, what was left, and how many
 // bytes have come so far.
-type Meter struct {
+type Progress struct {
 	Total   bool // progress lines tell of the whole transfer, as Version.ShowsTotal says
 	Changes []Change
-	Left    []Left
+	Skipped []Skipped
 
 	done, last, current int64 // bytes: of earlier files, of the file before this one, of this one
 }
 
 // Bytes returns how much has come, in bytes of the files.
-func (m *Meter) Bytes() int64 { return m.done + m.current }
+func (m *Progress) Bytes() int64 { return m.done + m.current }
 
 // Line takes one line of output.
-func (m *Meter) Line(line string) {
+func (m *Progress) Line(line string) {
 	if n, ok := parseProgress(line); ok {
 		m.current = n
 		return
@@ -32,8 +32,8 @@ func (m *Meter) Line(line string) {
 		}
 		return
 	}
-	if l, ok := ParseLeft(line); ok {
-		m.Left = append(m.Left, l)
+	if l, ok := ParseSkipped(line); ok {
+		m.Skipped = append(m.Skipped, l)
 	}
 }
 
