@@ -175,12 +175,12 @@ func (a *app) proveModels(ctx context.Context, m *machine, pins []hub.Pin, o mod
 	started := time.Now()
 	known := m.prober.Digests()
 	models, err := hub.Verify(soft, m.modelCache(), pins, known, hub.Options{
-		Workers: o.jobs, Fresh: o.fresh,
+		Workers: o.jobs, Rehash: o.fresh,
 		Progress: func(n, total int64) {
 			hashed = n
 			tell(n, total)
 		},
-		Keep: func(d *hub.Digests) { forgets = m.remember(d) },
+		Save: func(d *hub.Digests) { forgets = m.remember(d) },
 	})
 	stop()
 	if forgets != nil && !a.quiet {

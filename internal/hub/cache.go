@@ -32,7 +32,7 @@ func Snapshots(cache string) ([]Pin, error) {
 		}
 		for _, revision := range revisions {
 			if IsCommit(revision.Name()) {
-				pins = append(pins, Pin{Repo: repo, Revision: revision.Name(), Any: true})
+				pins = append(pins, Pin{Repo: repo, Revision: revision.Name(), AnyFiles: true})
 			}
 		}
 	}

@@ -57,7 +57,7 @@ type hasher struct {
 
 // sum returns the digest of a file, of the kind that git names or not, and how the file
 // looked before and after it was read.
-func (h *hasher) sum(ctx context.Context, name string, git bool) (d Digest, before, after stamp, err error) {
+func (h *hasher) sum(ctx context.Context, name string, git bool) (d Digest, before, after fileID, err error) {
 	f, before, err := open(name)
 	if err != nil {
 		return d, before, after, err

@@ -9,14 +9,14 @@ import (
 )
 
 // A stamp is how a file looked: what a write to it cannot leave as it was.
-type stamp struct {
+type fileID struct {
 	dev, ino     uint64
 	size         int64
 	mtime, ctime int64 // nanoseconds
 }
 
-func stampOf(st *unix.Stat_t) stamp {
-	return stamp{uint64(st.Dev), st.Ino, st.Size, unix.TimespecToNsec(st.Mtim), unix.TimespecToNsec(st.Ctim)}
+func fileIDOf(st *unix.Stat_t) fileID {
+	return fileID{uint64(st.Dev), st.Ino, st.Size, unix.TimespecToNsec(st.Mtim), unix.TimespecToNsec(st.Ctim)}
 }
 
 // A content is a regular file, open for reading. It is a bare descriptor: an os.File
@@ -29,19 +29,19 @@ type content struct {
 var errNotRegular = errors.New("not a regular file")
 
 // open opens a regular file, through no link and never one that blocks.
-func open(name string) (content, stamp, error) {
+func open(name string) (content, fileID, error) {
 	c := content{-1, name}
 	err := again(func() (err error) {
 		c.fd, err = unix.Open(name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 		return err
 	})
 	if err != nil {
-		return c, stamp{}, c.fail("open", err)
+		return c, fileID{}, c.fail("open", err)
 	}
 	st, err := c.stat()
 	if err != nil {
 		c.close()
-		return c, stamp{}, err
+		return c, fileID{}, err
 	}
 	return c, st, nil
 }
@@ -61,15 +61,15 @@ func (c content) fail(op string, err error) error {
 
 func (c content) close() { _ = unix.Close(c.fd) } // nothing was written
 
-func (c content) stat() (stamp, error) {
+func (c content) stat() (fileID, error) {
 	var st unix.Stat_t
 	if err := again(func() error { return unix.Fstat(c.fd, &st) }); err != nil {
-		return stamp{}, c.fail("stat", err)
+		return fileID{}, c.fail("stat", err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return stamp{}, c.fail("open", errNotRegular)
+		return fileID{}, c.fail("open", errNotRegular)
 	}
-	return stampOf(&st), nil
+	return fileIDOf(&st), nil
 }
 
 // Read reads on; at the end it returns 0 and io.EOF.

@@ -45,7 +45,7 @@ type Pin struct {
 	Exclude  []string // patterns as huggingface_hub reads them
 	// Any says that nobody told which files are needed: what the revision has and the
 	// snapshot has not is no lack, unless the weights themselves ask for it.
-	Any bool
+	AnyFiles bool
 }
 
 // Folder returns the name of a model's folder in a cache.

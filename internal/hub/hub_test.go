@@ -143,7 +143,7 @@ func FuzzHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
 		var sum int
 		err := checkHeader(bytes.NewReader(file), int64(len(file)), func(string) { sum++ })
-		if shape, ok := errors.AsType[*shapeError](err); ok && (shape.what == "" || shape.detail == "") {
+		if shape, ok := errors.AsType[*formatError](err); ok && (shape.what == "" || shape.detail == "") {
 			t.Errorf("a fault without words: %+v", shape)
 		}
 		if err == nil && len(file) < 10 {
@@ -191,9 +191,9 @@ func FuzzTree(f *testing.F) {
 func FuzzDigests(f *testing.F) {
 	now := time.Unix(1_800_000_000, 0)
 	line := "1 2 3 4 5 6 sha256:" + strings.Repeat("a", 64) + "\n"
-	f.Add([]byte(memoryHead + "\n" + line))
-	f.Add([]byte(memoryHead + "\n" + line + line[2:] + "x\n" + strings.TrimSuffix(line, "\n")))
-	f.Add([]byte(memoryHead + "\n9 9 9 9 9 1900000000000000000 git:" + strings.Repeat("b", 40) + "\n"))
+	f.Add([]byte(digestsHeader + "\n" + line))
+	f.Add([]byte(digestsHeader + "\n" + line + line[2:] + "x\n" + strings.TrimSuffix(line, "\n")))
+	f.Add([]byte(digestsHeader + "\n9 9 9 9 9 1900000000000000000 git:" + strings.Repeat("b", 40) + "\n"))
 	f.Add([]byte("reconcile digests 2\n" + line))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d := ParseDigests(b, now)
@@ -202,7 +202,7 @@ func FuzzDigests(f *testing.F) {
 			t.Errorf("lost on the way:\n%s\n%s", first, second)
 		}
 		for _, r := range d.known {
-			if r.at > now.UnixNano() || r.stamp.size < 0 || r.digest == (Digest{}) {
+			if r.at > now.UnixNano() || r.id.size < 0 || r.digest == (Digest{}) {
 				t.Errorf("believed %+v", r)
 			}
 		}
@@ -215,26 +215,26 @@ func TestDigestsMerge(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	digest := Digest{Hex: strings.Repeat("a", 64)}
 	a, b := NewDigests(), NewDigests()
-	a.put(stamp{1, 1, 10, 1, 1}, digest, now.Add(-2*time.Hour))
-	b.put(stamp{1, 2, 20, 1, 1}, digest, now.Add(-time.Hour))
+	a.record(fileID{1, 1, 10, 1, 1}, digest, now.Add(-2*time.Hour))
+	b.record(fileID{1, 2, 20, 1, 1}, digest, now.Add(-time.Hour))
 	both := ParseDigests(b.Encode(ParseDigests(a.Encode(NewDigests()), now)), now)
 	for ino, size := range map[uint64]int64{1: 10, 2: 20} {
-		if _, ok := both.find(stamp{1, ino, size, 1, 1}, false); !ok {
+		if _, ok := both.lookup(fileID{1, ino, size, 1, 1}, false); !ok {
 			t.Errorf("inode %d is forgotten", ino)
 		}
-		if _, ok := both.find(stamp{1, ino, size, 1, 2}, false); ok {
+		if _, ok := both.lookup(fileID{1, ino, size, 1, 2}, false); ok {
 			t.Errorf("inode %d is taken for the file that it was", ino)
 		}
-		if _, ok := both.find(stamp{1, ino, size, 1, 1}, true); ok {
+		if _, ok := both.lookup(fileID{1, ino, size, 1, 1}, true); ok {
 			t.Errorf("the sha256 of inode %d is taken for that of git", ino)
 		}
 	}
 	for i := range uint64(maxDigests + 10) {
-		a.put(stamp{2, i, 1, 1, 1}, digest, now.Add(-time.Duration(i)*time.Second))
+		a.record(fileID{2, i, 1, 1, 1}, digest, now.Add(-time.Duration(i)*time.Second))
 	}
 	kept := ParseDigests(a.Encode(NewDigests()), now)
-	_, newest := kept.find(stamp{2, 0, 1, 1, 1}, false)
-	_, oldest := kept.find(stamp{2, maxDigests + 9, 1, 1, 1}, false)
+	_, newest := kept.lookup(fileID{2, 0, 1, 1, 1}, false)
+	_, oldest := kept.lookup(fileID{2, maxDigests + 9, 1, 1, 1}, false)
 	if len(kept.known) != maxDigests || !newest || oldest {
 		t.Errorf("%d are kept, the newest %v, the oldest %v", len(kept.known), newest, oldest)
 	}
@@ -254,8 +254,8 @@ func TestSettled(t *testing.T) {
 		{100 * second, 100 * second, 102*second + 1, true},
 		{200 * second, 200 * second, 100 * second, false}, // from the future
 	} {
-		r := remembered{stamp: stamp{mtime: c.mtime, ctime: c.ctime}, at: c.at}
-		if got := r.settled(); got != c.want {
+		r := hashedFile{id: fileID{mtime: c.mtime, ctime: c.ctime}, at: c.at}
+		if got := r.isSettled(); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}

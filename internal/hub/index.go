@@ -26,14 +26,14 @@ type index struct {
 func parseIndex(b []byte) (index, error) {
 	var x index
 	if err := json.Unmarshal(b, &x); err != nil {
-		return x, &shapeError{"index", "no JSON of an index"}
+		return x, &formatError{"index", "no JSON of an index"}
 	}
 	if len(x.Shards) == 0 {
-		return x, &shapeError{"index", "it lists no tensors"}
+		return x, &formatError{"index", "it lists no tensors"}
 	}
 	for _, shard := range x.Shards {
 		if !safe(shard) {
-			return x, &shapeError{"index", "it names " + strconv.Quote(clip(shard))}
+			return x, &formatError{"index", "it names " + strconv.Quote(clip(shard))}
 		}
 	}
 	return x, nil
@@ -41,7 +41,7 @@ func parseIndex(b []byte) (index, error) {
 
 // isWeights returns the format of weights that the name of a file stands for, "" for
 // another file.
-func isWeights(name string) string {
+func weightsFormat(name string) string {
 	switch path.Ext(name) {
 	case ".safetensors":
 		return "safetensors"
@@ -63,7 +63,7 @@ func siblings(name string) []string {
 	ext := path.Ext(name)
 	stem := strings.TrimSuffix(name, ext)
 	rest, total, ok := cutNumber(stem, "-of-")
-	if !ok || isWeights(name) == "" {
+	if !ok || weightsFormat(name) == "" {
 		return nil
 	}
 	front, number, ok := cutNumber(rest, "-")

@@ -19,7 +19,7 @@ func (s *snapshot) list(dir, prefix string, depth int) error {
 	if err != nil {
 		return err
 	}
-	s.there = true
+	s.exists = true
 	for _, e := range entries {
 		name := prefix + e.Name()
 		if e.IsDir() {
@@ -53,7 +53,7 @@ func (s *snapshot) add(full, name string, mode fs.FileMode) {
 	f.broken = len(s.faults) > before
 	if s.pin.excluded(name) {
 		s.faults = s.faults[:before]
-		s.excluded += f.stamp.size
+		s.excluded += f.id.size
 		return
 	}
 	s.files = append(s.files, f)
@@ -105,6 +105,6 @@ func (s *snapshot) stat(f *file) {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		s.fault("odd", f.name, f.blob, "")
 	default:
-		f.stamp = stampOf(&st)
+		f.id = fileIDOf(&st)
 	}
 }

@@ -17,12 +17,12 @@ const headerLimit = 100_000_000
 const frontSize = 16 << 10
 
 // A shapeError is a file that is not as its format asks.
-type shapeError struct {
+type formatError struct {
 	what   string // word of a facts.ModelFault
 	detail string
 }
 
-func (e *shapeError) Error() string { return e.what + ": " + e.detail }
+func (e *formatError) Error() string { return e.what + ": " + e.detail }
 
 // checkHeader reads the header of a safetensors file of size bytes and compares it with
 // that size. found is called with the name of each tensor. A *shapeError says what is
@@ -32,7 +32,7 @@ func (e *shapeError) Error() string { return e.what + ": " + e.detail }
 // that begin with {; then the data, without holes, to which the header's offsets refer.
 func checkHeader(r io.ReaderAt, size int64, found func(tensor string)) error {
 	if size < 8 {
-		return &shapeError{"size", fmt.Sprintf("%d bytes, too short for a header", size)}
+		return &formatError{"size", fmt.Sprintf("%d bytes, too short for a header", size)}
 	}
 	front := make([]byte, min(size, frontSize)) // as a rule the whole header
 	if _, err := r.ReadAt(front, 0); err != nil {
@@ -41,9 +41,9 @@ func checkHeader(r io.ReaderAt, size int64, found func(tensor string)) error {
 	length := binary.LittleEndian.Uint64(front)
 	switch {
 	case length > headerLimit:
-		return &shapeError{"header", fmt.Sprintf("a header of %d bytes, more than %d", length, headerLimit)}
+		return &formatError{"header", fmt.Sprintf("a header of %d bytes, more than %d", length, headerLimit)}
 	case length > uint64(size-8):
-		return &shapeError{"size", fmt.Sprintf("%d bytes, too short for its header of %d", size, length)}
+		return &formatError{"size", fmt.Sprintf("%d bytes, too short for its header of %d", size, length)}
 	}
 	end := 8 + int64(length)
 	data, err := readHeader(io.MultiReader(
@@ -54,7 +54,7 @@ func checkHeader(r io.ReaderAt, size int64, found func(tensor string)) error {
 		return err
 	}
 	if want := end + data; want != size {
-		return &shapeError{"size", fmt.Sprintf("%d bytes, %d by its header", size, want)}
+		return &formatError{"size", fmt.Sprintf("%d bytes, %d by its header", size, want)}
 	}
 	return nil
 }
@@ -69,56 +69,56 @@ type tensor struct {
 func readHeader(r io.Reader, found func(string)) (data int64, err error) {
 	var first [1]byte
 	if _, err := io.ReadFull(r, first[:]); err != nil || first[0] != '{' {
-		return 0, headerFault(err, "does not begin with {")
+		return 0, headerError(err, "does not begin with {")
 	}
 	d := json.NewDecoder(io.MultiReader(bytes.NewReader(first[:]), r))
 	if _, err := d.Token(); err != nil {
-		return 0, headerFault(err, "")
+		return 0, headerError(err, "")
 	}
 	var sum int64
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return 0, headerFault(err, "")
+			return 0, headerError(err, "")
 		}
 		name, ok := key.(string)
 		if !ok {
-			return 0, headerFault(nil, "a member without a name")
+			return 0, headerError(nil, "a member without a name")
 		}
 		if name == "__metadata__" {
 			var metadata map[string]string
 			if err := d.Decode(&metadata); err != nil {
-				return 0, headerFault(err, "")
+				return 0, headerError(err, "")
 			}
 			continue
 		}
 		var t tensor
 		if err := d.Decode(&t); err != nil {
-			return 0, headerFault(err, "")
+			return 0, headerError(err, "")
 		}
 		if len(t.Offsets) != 2 || t.Offsets[0] < 0 || t.Offsets[1] < t.Offsets[0] {
-			return 0, headerFault(nil, fmt.Sprintf("tensor %q has no place", clip(name)))
+			return 0, headerError(nil, fmt.Sprintf("tensor %q has no place", clip(name)))
 		}
 		if sum += t.Offsets[1] - t.Offsets[0]; sum < 0 {
-			return 0, headerFault(nil, "tensors of more bytes than there can be")
+			return 0, headerError(nil, "tensors of more bytes than there can be")
 		}
 		data = max(data, t.Offsets[1])
 		found(name)
 	}
 	if _, err := d.Token(); err != nil {
-		return 0, headerFault(err, "")
+		return 0, headerError(err, "")
 	}
 	if err := onlyPadding(io.MultiReader(d.Buffered(), r)); err != nil {
 		return 0, err
 	}
 	if sum != data {
-		return 0, headerFault(nil, fmt.Sprintf("tensors of %d bytes in %d bytes of data", sum, data))
+		return 0, headerError(nil, fmt.Sprintf("tensors of %d bytes in %d bytes of data", sum, data))
 	}
 	return data, nil
 }
 
 // headerFault tells a header that is wrong from one that could not be read.
-func headerFault(err error, detail string) error {
+func headerError(err error, detail string) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {
@@ -126,7 +126,7 @@ func headerFault(err error, detail string) error {
 		if detail == "" {
 			detail = "its header is no JSON of tensors"
 		}
-		return &shapeError{"header", detail}
+		return &formatError{"header", detail}
 	}
 	return err
 }
@@ -138,7 +138,7 @@ func onlyPadding(r io.Reader) error {
 	for {
 		n, err := r.Read(part[:])
 		if len(bytes.Trim(part[:n], " \n\t\r")) > 0 {
-			return headerFault(nil, "more than one object")
+			return headerError(nil, "more than one object")
 		}
 		if err == io.EOF {
 			return nil

@@ -35,10 +35,10 @@ func TestScriptReachesTheSameVerdict(t *testing.T) {
 	script, err := filepath.Abs("../../scripts/verify_models.py")
 	must(t, err)
 	args := []string{"-B", "-c", eachCache, script}
-	var cases []*planted
+	var cases []*faultCase
 	var pins []hub.Pin
-	for i := range table {
-		p := &table[i]
+	for i := range faultCases {
+		p := &faultCases[i]
 		if p.root && os.Geteuid() == 0 {
 			continue // see TestFaultsAsNobody
 		}
@@ -80,7 +80,7 @@ func TestScriptReadsTheManifest(t *testing.T) {
 	}
 	script, err := filepath.Abs("../../scripts/verify_models.py")
 	must(t, err)
-	for _, p := range table {
+	for _, p := range faultCases {
 		if len(p.exclude) == 0 && p.state != facts.ModelAbsent && !strings.Contains(p.name, "list of the revision") {
 			continue
 		}

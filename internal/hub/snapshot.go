@@ -26,7 +26,7 @@ const (
 type snapshot struct {
 	pin      Pin
 	repo     string // folder of the model, absolute
-	there    bool   // there is a folder of the revision
+	exists   bool   // there is a folder of the revision
 	files    []file // by name, without the excluded ones
 	excluded int64  // bytes of those
 
@@ -42,7 +42,7 @@ type file struct {
 	name   string
 	blob   string // name of the content in blobs, "" for a real file
 	path   string // of the content, absolute
-	stamp  stamp
+	id     fileID
 	want   Digest // zero if nothing says
 	broken bool   // has a fault already
 }
@@ -52,7 +52,7 @@ type file struct {
 func read(cache string, pin Pin) (*snapshot, error) {
 	s := &snapshot{pin: pin, repo: filepath.Join(cache, Folder(pin.Repo))}
 	dir := filepath.Join(s.repo, "snapshots", pin.Revision)
-	if err := s.inside(dir); err != nil || len(s.faults) > 0 {
+	if err := s.checkDirs(dir); err != nil || len(s.faults) > 0 {
 		return s, err
 	}
 	if err := s.readOthers(); err != nil {
@@ -64,22 +64,22 @@ func read(cache string, pin Pin) (*snapshot, error) {
 	if err := s.list(dir, "", 0); err != nil {
 		return nil, err
 	}
-	if !s.there {
+	if !s.exists {
 		return s, nil
 	}
 	slices.SortFunc(s.files, func(a, b file) int { return strings.Compare(a.name, b.name) })
-	if b, err := s.small(filepath.Join(s.repo, "trees", pin.Revision+".json")); err == nil {
+	if b, err := s.readSmall(filepath.Join(s.repo, "trees", pin.Revision+".json")); err == nil {
 		s.tree = parseTree(b)
 	}
 	s.compareTree()
 	s.checkWeights()
-	s.judgeUnfinished()
+	s.checkUnfinished()
 	return s, nil
 }
 
 // inside reports a folder of the model that is a link to another place: hub makes none,
 // and what is read through one is not this model's.
-func (s *snapshot) inside(dir string) error {
+func (s *snapshot) checkDirs(dir string) error {
 	for _, place := range []string{filepath.Join(s.repo, "blobs"), filepath.Join(s.repo, "snapshots"), dir} {
 		info, err := os.Lstat(place)
 		switch {
@@ -87,7 +87,7 @@ func (s *snapshot) inside(dir string) error {
 		case err != nil:
 			return err
 		case !info.IsDir():
-			s.there = true
+			s.exists = true
 			s.fault("outside", strings.TrimPrefix(place, s.repo+"/"), "", "not a directory of the cache")
 		}
 	}
@@ -109,7 +109,7 @@ func (s *snapshot) find(name string) *file {
 
 // judgeUnfinished takes downloads that did not end for a lack, unless the list of the
 // revision says what lacks.
-func (s *snapshot) judgeUnfinished() {
+func (s *snapshot) checkUnfinished() {
 	if s.listed() {
 		return
 	}
@@ -121,14 +121,14 @@ func (s *snapshot) judgeUnfinished() {
 }
 
 // small reads a file of JSON that is kept in memory.
-func (s *snapshot) small(name string) ([]byte, error) {
+func (s *snapshot) readSmall(name string) ([]byte, error) {
 	f, st, err := open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.close()
 	if st.size > indexLimit {
-		return nil, &shapeError{"index", fmt.Sprintf("%d bytes, more than %d", st.size, indexLimit)}
+		return nil, &formatError{"index", fmt.Sprintf("%d bytes, more than %d", st.size, indexLimit)}
 	}
 	return io.ReadAll(io.LimitReader(f, indexLimit))
 }

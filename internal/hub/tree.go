@@ -67,8 +67,8 @@ func (s *snapshot) compareTree() {
 		case f.blob != "" && f.blob != want.Hex:
 			s.fault("blob", f.name, f.blob, want.Hex+" by the list of the revision")
 			f.broken = true
-		case f.stamp.size != listed.bytes():
-			s.fault("size", f.name, f.blob, fmt.Sprintf("%d bytes, %d by the list of the revision", f.stamp.size, listed.bytes()))
+		case f.id.size != listed.bytes():
+			s.fault("size", f.name, f.blob, fmt.Sprintf("%d bytes, %d by the list of the revision", f.id.size, listed.bytes()))
 			f.broken = true
 		default:
 			f.want = want
@@ -82,7 +82,7 @@ func (s *snapshot) compareTree() {
 }
 
 // listed reports whether the list of the revision says what must be there.
-func (s *snapshot) listed() bool { return s.tree != nil && !s.pin.Any }
+func (s *snapshot) listed() bool { return s.tree != nil && !s.pin.AnyFiles }
 
 // needed lists the files of the revision that must be there, sorted.
 func (s *snapshot) needed() []string {

@@ -17,18 +17,18 @@ import (
 type Options struct {
 	Workers int // how many files are hashed at once; 0 for as many as there are cores
 	// Fresh hashes everything, whatever is remembered.
-	Fresh bool
+	Rehash bool
 	// Progress gets bytes hashed of the bytes in all that have to be; may be nil. It is
 	// called some twenty times a second at most, by one goroutine at a time.
 	Progress func(done, total int64)
 	// Keep is called now and then while files are hashed, and at the end, so that what is
 	// known is kept though the run may be killed; may be nil.
-	Keep func(*Digests)
+	Save func(*Digests)
 }
 
 const (
 	// tellEvery is how long Progress is not called again, keepEvery the same for Keep.
-	tellEvery, keepEvery = 50 * time.Millisecond, 2 * time.Second
+	progressEvery, saveEvery = 50 * time.Millisecond, 2 * time.Second
 )
 
 // Verify hashes the contents of models, as far as known does not vouch for them, and
@@ -42,7 +42,7 @@ const (
 // With a context that ends it returns its error; what was hashed by then is in known.
 func Verify(ctx context.Context, cache string, pins []Pin, known *Digests, o Options) ([]facts.Model, error) {
 	trusted := known
-	if o.Fresh {
+	if o.Rehash {
 		trusted = nil
 	}
 	v := &verification{known: known, o: o, faults: map[string]facts.ModelFault{}}
@@ -88,10 +88,10 @@ type verification struct {
 	mu     sync.Mutex
 	faults map[string]facts.ModelFault // by path: why a content could not be hashed
 
-	telling sync.Mutex
-	told    time.Time
-	keeping sync.Mutex
-	kept    time.Time
+	reportMu   sync.Mutex
+	reportedAt time.Time
+	saveMu     sync.Mutex
+	savedAt    time.Time
 }
 
 // collect adds the contents of a snapshot that have to be hashed.
@@ -101,14 +101,14 @@ func (v *verification) collect(s *snapshot, trusted *Digests) {
 	}
 	for i := range s.files {
 		f := &s.files[i]
-		at := inode{f.stamp.dev, f.stamp.ino}
-		if f.stamp == (stamp{}) || f.want == (Digest{}) || v.seen[at] {
+		at := inode{f.id.dev, f.id.ino}
+		if f.id == (fileID{}) || f.want == (Digest{}) || v.seen[at] {
 			continue
 		}
 		v.seen[at] = true
-		if _, ok := trusted.find(f.stamp, f.want.Git); !ok {
-			v.jobs = append(v.jobs, job{f.path, f.stamp.size, f.want.Git})
-			v.total += f.stamp.size
+		if _, ok := trusted.lookup(f.id, f.want.Git); !ok {
+			v.jobs = append(v.jobs, job{f.path, f.id.size, f.want.Git})
+			v.total += f.id.size
 		}
 	}
 }
@@ -116,8 +116,8 @@ func (v *verification) collect(s *snapshot, trusted *Digests) {
 // run hashes all of them.
 func (v *verification) run(ctx context.Context) error {
 	slices.SortStableFunc(v.jobs, func(a, b job) int { return cmp.Compare(b.size, a.size) })
-	v.told, v.kept = time.Now(), time.Now()
-	v.tell(true)
+	v.reportedAt, v.savedAt = time.Now(), time.Now()
+	v.report(true)
 	workers := v.o.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -138,10 +138,10 @@ func (v *verification) run(ctx context.Context) error {
 	}
 	group.Wait()
 	cut := ctx.Err() // what is done is done, whatever happens from here on
-	if v.o.Keep != nil && len(v.jobs) > 0 {
-		v.o.Keep(v.known)
+	if v.o.Save != nil && len(v.jobs) > 0 {
+		v.o.Save(v.known)
 	}
-	v.tell(true)
+	v.report(true)
 	return cut
 }
 
@@ -159,43 +159,43 @@ func (v *verification) hash(ctx context.Context, h *hasher, j *job) {
 			v.mu.Unlock()
 			return
 		case before == after:
-			v.known.put(before, digest, at)
-			v.keep()
+			v.known.record(before, digest, at)
+			v.save()
 			return
 		}
 	}
 }
 
 // keep lets the caller keep what is known, now and then. Nobody waits for that.
-func (v *verification) keep() {
-	if v.o.Keep == nil || !v.keeping.TryLock() {
+func (v *verification) save() {
+	if v.o.Save == nil || !v.saveMu.TryLock() {
 		return
 	}
-	defer v.keeping.Unlock()
-	if time.Since(v.kept) >= keepEvery {
-		v.o.Keep(v.known)
-		v.kept = time.Now()
+	defer v.saveMu.Unlock()
+	if time.Since(v.savedAt) >= saveEvery {
+		v.o.Save(v.known)
+		v.savedAt = time.Now()
 	}
 }
 
 // add counts bytes hashed.
 func (v *verification) add(n int64) {
 	v.done.Add(n)
-	v.tell(false)
+	v.report(false)
 }
 
-func (v *verification) tell(always bool) {
+func (v *verification) report(always bool) {
 	if v.o.Progress == nil {
 		return
 	}
 	if always {
-		v.telling.Lock()
-	} else if !v.telling.TryLock() {
+		v.reportMu.Lock()
+	} else if !v.reportMu.TryLock() {
 		return // another one tells
 	}
-	defer v.telling.Unlock()
-	if always || time.Since(v.told) >= tellEvery {
+	defer v.reportMu.Unlock()
+	if always || time.Since(v.reportedAt) >= progressEvery {
 		v.o.Progress(min(v.done.Load(), v.total), v.total)
-		v.told = time.Now()
+		v.reportedAt = time.Now()
 	}
 }

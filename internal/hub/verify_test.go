@@ -25,11 +25,11 @@ func verify(t *testing.T, cache string, known *hub.Digests, o hub.Options, exclu
 
 // TestFaults plants each fault and holds what a look and a verification say.
 func TestFaults(t *testing.T) {
-	for _, p := range table {
+	for _, p := range faultCases {
 		t.Run(p.name, func(t *testing.T) {
 			cache := p.build(t)
-			if m := look(t, cache, p.exclude...); m.State != p.look {
-				t.Errorf("a look says %s, want %s", describe(m), p.look)
+			if m := observe(t, cache, p.exclude...); m.State != p.observed {
+				t.Errorf("a look says %s, want %s", describe(m), p.observed)
 			}
 			known := hub.NewDigests()
 			m := verify(t, cache, known, hub.Options{}, p.exclude...)
@@ -40,7 +40,7 @@ func TestFaults(t *testing.T) {
 				}
 			}
 			// What was found stays found when nothing is hashed again, as far as it was hashed.
-			again, err := hub.Look(cache, hub.Pin{Repo: repo, Revision: revision, Exclude: p.exclude}, known)
+			again, err := hub.Observe(cache, hub.Pin{Repo: repo, Revision: revision, Exclude: p.exclude}, known)
 			must(t, err)
 			if m.State == facts.ModelComplete && !again.IsVerified() {
 				t.Errorf("verified, and a look does not know: %s", describe(again))
@@ -57,7 +57,7 @@ func TestFaults(t *testing.T) {
 // TestEveryFaultIsPlanted holds that no word is without a case.
 func TestEveryFaultIsPlanted(t *testing.T) {
 	seen := map[string]bool{"changed": true} // see TestWrittenMeanwhile
-	for _, p := range table {
+	for _, p := range faultCases {
 		for _, f := range p.faults {
 			_, what, _ := strings.Cut(f, ": ")
 			seen[what] = true
@@ -76,7 +76,7 @@ func count(into *int64) hub.Options {
 }
 
 // settle waits until a file written now is older than a tick of the clock of files.
-func settle() { time.Sleep(60 * time.Millisecond) }
+func waitForTick() { time.Sleep(60 * time.Millisecond) }
 
 // TestOnceIsEnough holds that what was hashed is not hashed again, that what was
 // touched is, and that the memory survives a file.
@@ -84,7 +84,7 @@ func TestOnceIsEnough(t *testing.T) {
 	cache := t.TempDir()
 	made := hubtest.New(t, cache, repo, revision)
 	made.Sharded(3, 5000)
-	settle()
+	waitForTick()
 	var hashed int64
 	known := hub.NewDigests()
 	first := verify(t, cache, known, count(&hashed))
@@ -95,7 +95,7 @@ func TestOnceIsEnough(t *testing.T) {
 	if m := verify(t, cache, kept, count(&hashed)); hashed != 0 || !m.IsVerified() || m.VerifiedAt == "" {
 		t.Errorf("hashed %d bytes again: %s", hashed, describe(m))
 	}
-	if verify(t, cache, kept, hub.Options{Fresh: true, Progress: func(done, _ int64) { hashed = done }}); hashed != first.Size() {
+	if verify(t, cache, kept, hub.Options{Rehash: true, Progress: func(done, _ int64) { hashed = done }}); hashed != first.Size() {
 		t.Errorf("asked to hash all, it hashed %d of %d bytes", hashed, first.Size())
 	}
 
@@ -139,13 +139,13 @@ func TestRacy(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	cache := t.TempDir()
 	hubtest.New(t, cache, repo, revision).Sharded(8, 8_000_000)
-	settle()
+	waitForTick()
 	ctx, stop := context.WithCancel(context.Background())
 	var kept *hub.Digests
 	known := hub.NewDigests()
 	_, err := hub.Verify(ctx, cache, []hub.Pin{{Repo: repo, Revision: revision}}, known, hub.Options{
 		Workers: 1,
-		Keep:    func(d *hub.Digests) { kept = d },
+		Save:    func(d *hub.Digests) { kept = d },
 		Progress: func(done, total int64) {
 			if done > total/2 {
 				stop()
@@ -201,16 +201,16 @@ func TestNothingIsWritten(t *testing.T) {
 	made := hubtest.New(t, cache, repo, revision)
 	made.Sharded(2, 100)
 	must(t, os.Remove(made.Blob(hubtest.Shard(1, 2))))
-	before := tree(t, cache)
-	look(t, cache)
+	before := listTree(t, cache)
+	observe(t, cache)
 	verify(t, cache, hub.NewDigests(), hub.Options{})
-	if after := tree(t, cache); after != before {
+	if after := listTree(t, cache); after != before {
 		t.Errorf("the cache changed\n--- before\n%s--- after\n%s", before, after)
 	}
 }
 
 // tree lists names, sizes, modes and times.
-func tree(t *testing.T, dir string) string {
+func listTree(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
 	must(t, filepath.Walk(dir, func(name string, info os.FileInfo, err error) error {

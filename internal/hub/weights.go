@@ -22,19 +22,19 @@ func (s *snapshot) checkWeights() {
 	needed := map[string]bool{}
 	for i := range s.files {
 		f := &s.files[i]
-		if isWeights(f.name) != "" && (strings.Count(f.name, "/") == 0 || s.isDiffusers()) {
+		if weightsFormat(f.name) != "" && (strings.Count(f.name, "/") == 0 || s.isDiffusers()) {
 			needed[f.name] = true
 			for _, name := range siblings(f.name) {
 				needed[name] = true
 			}
 		}
-		if strings.HasSuffix(f.name, indexSuffix) && isWeights(strings.TrimSuffix(f.name, indexSuffix)) != "" && !f.broken {
+		if strings.HasSuffix(f.name, indexSuffix) && weightsFormat(strings.TrimSuffix(f.name, indexSuffix)) != "" && !f.broken {
 			s.readIndex(f, tensors, needed)
 		}
 	}
 	s.checkHeaders(tensors)
 	s.checkTensors(tensors)
-	s.count(needed)
+	s.countWeights(needed)
 	if s.weights.format == "" && !s.listed() {
 		s.fault("weights", "", "", "")
 	}
@@ -47,7 +47,7 @@ func (s *snapshot) checkWeights() {
 // config.json beside them.
 func (s *snapshot) isTransformer() bool {
 	return slices.ContainsFunc(s.files, func(f file) bool {
-		return isWeights(f.name) != "" && (strings.HasPrefix(f.name, "model") || strings.HasPrefix(f.name, "pytorch_model"))
+		return weightsFormat(f.name) != "" && (strings.HasPrefix(f.name, "model") || strings.HasPrefix(f.name, "pytorch_model"))
 	})
 }
 
@@ -56,13 +56,13 @@ func (s *snapshot) isDiffusers() bool { return s.find("model_index.json") != nil
 
 // readIndex notes what an index asks for.
 func (s *snapshot) readIndex(f *file, tensors map[string]map[string]bool, needed map[string]bool) {
-	b, err := s.small(f.path)
+	b, err := s.readSmall(f.path)
 	var x index
 	if err == nil {
 		x, err = parseIndex(b)
 	}
 	if err != nil {
-		s.spoil(f, err)
+		s.markBroken(f, err)
 		return
 	}
 	for tensor, shard := range x.Shards {
@@ -96,7 +96,7 @@ func (s *snapshot) checkHeaders(tensors map[string]map[string]bool) {
 			content.close()
 		}
 		if err != nil {
-			s.spoil(f, err)
+			s.markBroken(f, err)
 		}
 	}
 }
@@ -128,10 +128,10 @@ func (s *snapshot) checkTensors(tensors map[string]map[string]bool) {
 
 // count counts the files of weights, and reports those that the weights themselves say
 // should be there and that no list of the revision has reported.
-func (s *snapshot) count(needed map[string]bool) {
+func (s *snapshot) countWeights(needed map[string]bool) {
 	listed := map[string]bool{}
 	for _, name := range s.needed() {
-		if listed[name] = true; isWeights(name) != "" {
+		if listed[name] = true; weightsFormat(name) != "" {
 			needed[name] = true
 		}
 	}
@@ -147,10 +147,10 @@ func (s *snapshot) count(needed map[string]bool) {
 		f := s.find(name)
 		switch {
 		case f != nil && !f.broken:
-			formats[isWeights(name)] = true
+			formats[weightsFormat(name)] = true
 			s.weights.have++
 		case f != nil:
-			formats[isWeights(name)] = true
+			formats[weightsFormat(name)] = true
 		case !listed[name]:
 			s.fault("missing", name, "", "")
 		}
@@ -164,9 +164,9 @@ func (s *snapshot) count(needed map[string]bool) {
 }
 
 // spoil notes what is wrong with a file that could not be checked.
-func (s *snapshot) spoil(f *file, err error) {
+func (s *snapshot) markBroken(f *file, err error) {
 	f.broken = true
-	if shape, ok := errors.AsType[*shapeError](err); ok {
+	if shape, ok := errors.AsType[*formatError](err); ok {
 		s.fault(shape.what, f.name, f.blob, shape.detail)
 		return
 	}

@@ -24,7 +24,7 @@ hosts:
 			t.Errorf("on %s models lie in %q, want %q", host, got, want)
 		}
 	}
-	if pin := m.Pins()["a/b"]; pin.Repo != "a/b" || pin.Revision != m.Models[0].Revision || len(pin.Exclude) != 1 || pin.Any {
+	if pin := m.Pins()["a/b"]; pin.Repo != "a/b" || pin.Revision != m.Models[0].Revision || len(pin.Exclude) != 1 || pin.AnyFiles {
 		t.Errorf("pin: %+v", pin)
 	}
 }

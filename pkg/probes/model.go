@@ -27,7 +27,7 @@ func (p *Prober) model(repo string) (facts.Model, error) {
 	if !ok {
 		return facts.Model{}, fmt.Errorf("the manifest has no model %q", repo)
 	}
-	m, err := hub.Look(p.abs(p.Models.Path), pin, p.Digests())
+	m, err := hub.Observe(p.abs(p.Models.Path), pin, p.Digests())
 	m.Path = path.Join(p.Models.Path, hub.Folder(repo))
 	return m, err
 }
@@ -35,7 +35,7 @@ func (p *Prober) model(repo string) (facts.Model, error) {
 // Digests returns what is remembered of the files that were hashed. What cannot be
 // read is not remembered.
 func (p *Prober) Digests() *hub.Digests {
-	b, err := readRegular(p.abs(layout.Digests()), hub.MemoryLimit)
+	b, err := readRegular(p.abs(layout.Digests()), hub.DigestsLimit)
 	if err != nil {
 		return hub.NewDigests()
 	}

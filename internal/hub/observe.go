@@ -12,7 +12,7 @@ import (
 // remembered of its contents. It reads no weights and writes nothing. Model.Path is
 // left to the caller. An error is what keeps from looking; a cache that is not there
 // has nothing. known may be nil.
-func Look(cache string, pin Pin, known *Digests) (facts.Model, error) {
+func Observe(cache string, pin Pin, known *Digests) (facts.Model, error) {
 	s, err := read(cache, pin)
 	if err != nil {
 		return facts.Model{}, err
@@ -31,11 +31,11 @@ func (s *snapshot) model(known *Digests, unproved map[string]facts.ModelFault) f
 	var first int64
 	for i := range s.files {
 		f := &s.files[i]
-		if f.stamp == (stamp{}) {
+		if f.id == (fileID{}) {
 			continue // its fault says all
 		}
-		one := facts.ModelFile{Name: f.name, Size: f.stamp.size, Blob: f.blob}
-		r, ok := known.find(f.stamp, f.want.Git)
+		one := facts.ModelFile{Name: f.name, Size: f.id.size, Blob: f.blob}
+		r, ok := known.lookup(f.id, f.want.Git)
 		if _, failed := unproved[f.path]; failed || f.want == (Digest{}) {
 			ok = false // what could be read once and cannot be now is not sound
 		}
@@ -50,21 +50,21 @@ func (s *snapshot) model(known *Digests, unproved map[string]facts.ModelFault) f
 		case ok:
 			m.Faults = append(m.Faults, facts.ModelFault{What: "content", File: f.name, Blob: f.blob, Detail: r.digest.short() + " instead of " + f.want.short()})
 		case unproved != nil:
-			m.Faults = append(m.Faults, f.unproved(unproved))
+			m.Faults = append(m.Faults, f.unverified(unproved))
 		}
 		m.Files = append(m.Files, one)
 	}
 	if first > 0 {
 		m.VerifiedAt = time.Unix(0, first).UTC().Format(time.RFC3339)
 	}
-	s.countLack(&m)
+	s.countMissing(&m)
 	slices.SortStableFunc(m.Faults, func(a, b facts.ModelFault) int { return cmp.Compare(a.File, b.File) })
 	m.State = s.state(&m)
 	return m
 }
 
 // unproved is the fault of a file whose content nobody could compare.
-func (f *file) unproved(why map[string]facts.ModelFault) facts.ModelFault {
+func (f *file) unverified(why map[string]facts.ModelFault) facts.ModelFault {
 	fault, ok := why[f.path]
 	switch {
 	case f.want == (Digest{}) && f.blob == "":
@@ -79,7 +79,7 @@ func (f *file) unproved(why map[string]facts.ModelFault) facts.ModelFault {
 }
 
 // countLack counts what the list of the revision asks for.
-func (s *snapshot) countLack(m *facts.Model) {
+func (s *snapshot) countMissing(m *facts.Model) {
 	for _, name := range s.needed() {
 		m.FilesNeeded++
 		if s.find(name) == nil {
@@ -94,9 +94,9 @@ func (s *snapshot) state(m *facts.Model) facts.ModelState {
 	switch {
 	case damaged:
 		return facts.ModelDamaged
-	case !s.there && going && len(m.Others) == 0:
+	case !s.exists && going && len(m.Others) == 0:
 		return facts.ModelPartial // the first files are on their way
-	case !s.there:
+	case !s.exists:
 		return facts.ModelAbsent
 	case len(m.Faults) > 0 || len(m.Files) == 0:
 		return facts.ModelPartial

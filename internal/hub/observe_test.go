@@ -14,9 +14,9 @@ const (
 	other    = "c170c708c41dac9275d15a8fff4eca08d52bab71"
 )
 
-func look(t *testing.T, cache string, exclude ...string) facts.Model {
+func observe(t *testing.T, cache string, exclude ...string) facts.Model {
 	t.Helper()
-	m, err := hub.Look(cache, hub.Pin{Repo: repo, Revision: revision, Exclude: exclude}, nil)
+	m, err := hub.Observe(cache, hub.Pin{Repo: repo, Revision: revision, Exclude: exclude}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func look(t *testing.T, cache string, exclude ...string) facts.Model {
 // without.
 func TestLookAtACompleteModel(t *testing.T) {
 	cache := t.TempDir()
-	if m := look(t, cache); m.State != facts.ModelAbsent || len(m.Faults) > 0 {
+	if m := observe(t, cache); m.State != facts.ModelAbsent || len(m.Faults) > 0 {
 		t.Errorf("an empty cache: %+v", m)
 	}
 	made := hubtest.New(t, cache, repo, revision)
@@ -36,7 +36,7 @@ func TestLookAtACompleteModel(t *testing.T) {
 		if listed {
 			made.Tree()
 		}
-		m := look(t, cache)
+		m := observe(t, cache)
 		if m.State != facts.ModelComplete || len(m.Faults) > 0 || len(m.Files) != 7 || m.Shards != 4 || m.ShardsNeeded != 4 || m.Weights != "safetensors" || m.Listed != listed {
 			t.Errorf("listed %v: %+v", listed, m)
 		}
