@@ -26,6 +26,7 @@ var floors = [][]string{
 	{"pkg/resources/all", "pkg/resources/resourcetest", "internal/state"},
 	{"internal/manifest", "pkg/planner", "internal/compare"},
 	{"internal/apply", "internal/scan", "internal/planfile"},
+	{"internal/runrecord"}, // a stored format: what apply writes, runs and undo read, and report prints
 	{"internal/report"},
 	{"internal/cli", "bench", "bench/*"},
 	{"cmd/*"},

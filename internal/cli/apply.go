@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/runrecord"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
@@ -163,9 +164,9 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 		}
 		w.options.Probe = m.probe
 	}
-	run := report.Run{Started: time.Now(), Command: a.command(), Agreed: plan.Unchanged, Times: &report.Times{}}
+	run := runrecord.Run{Started: time.Now(), Command: a.command(), Word: o.word, Agreed: plan.Unchanged, Excluded: plan.Excluded, Times: &runrecord.Times{}}
 	w.options.Events = run.Times.Listen(w.options.Events)
-	result := w.apply(plan)
+	run.Result = w.apply(plan)
 	err = w.close()
 	now, blind := a.look(ctx, m.project)
 	if blind != nil {
@@ -175,8 +176,8 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 	if blind != nil {
 		return errors.Join(err, blind)
 	}
-	after.Word, after.LeftOut = o.word, plan.Excluded
-	record := report.NewRecord(run, result, after)
+	run.After, run.Facts = after.Plan, after.Facts
+	record := runrecord.New(run)
 	if a.json {
 		err = errors.Join(err, report.SummaryJSON(a.out, record))
 	} else {
@@ -186,14 +187,14 @@ func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o ap
 		_ = say(a.err, "Note: %s.", note)
 	}
 	if o.word != undoing { // the last apply stays the last: what it did is undone
-		if lost := w.remember(record); lost != nil {
+		if lost := w.addRecord(record); lost != nil {
 			_ = say(a.err, "The record of this run could not be kept: %v", lost)
 		}
 	}
 	if err != nil {
-		return &exitCode{max(exitError, resultCode(result)), err}
+		return &exitCode{max(exitError, resultCode(run.Result)), err}
 	}
-	return exit(partCode(resultCode(result), plan))
+	return exit(partCode(resultCode(run.Result), plan))
 }
 
 // partCode is that of a run which leaves out conflicts: what the manifest asks for was

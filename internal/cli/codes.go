@@ -211,7 +211,7 @@ func ownCodes() diag.Explanations {
 		},
 		"undo.record": {
 			Means: "The record of the last apply cannot be read.",
-			Do:    "The contents of replaced files lie in `.reconcile`, below `kept`, named by their sha256.",
+			Do:    "The contents of replaced files are in `.reconcile`, below `kept`, named by their sha256.",
 		},
 		"undo.lost": {
 			Means: "The earlier content of a file is no longer kept, or was changed.",
@@ -286,7 +286,7 @@ func ownCodes() diag.Explanations {
 			Do:    "`reconcile heal` builds a sound generation from what is whole, and says what was damaged.",
 		},
 		"runs.none": {
-			Means: "No run of this machine is recorded yet: `reconcile apply` records one when it changes something.",
+			Means: "No run of this machine is recorded yet: `reconcile apply` records a run that changes something.",
 			Do:    "Nothing, or `reconcile apply`.",
 		},
 		"runs.unknown": {

@@ -3,14 +3,12 @@ package cli
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +18,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/runrecord"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -92,42 +91,27 @@ func (a *app) undo(ctx context.Context, m *machine, o applyFlags) error {
 	return a.confirm(ctx, m, plan, o)
 }
 
-// applied is what undo reads of the record of a run.
-type applied struct {
-	Version int           `json:"version"`
-	Items   []appliedItem `json:"items"`
-}
-
-// appliedItem is what it reads of one item.
-type appliedItem struct {
-	Addr    resources.Addr   `json:"addr"`
-	Action  resources.Action `json:"action"`
-	Outcome apply.Outcome    `json:"outcome"`
-	Kept    []apply.Kept     `json:"kept"`
-}
-
-// lastRun returns the newest recorded apply that did anything.
-func (m *machine) lastRun() (*applied, error) {
-	dir := layout.Runs(m.before.StateDir)
-	records := names(m.file(dir))
-	slices.Sort(records)
-	for _, name := range slices.Backward(records) {
-		if !strings.HasSuffix(name, ".json") {
-			continue
-		}
-		text, err := os.ReadFile(m.file(path.Join(dir, name)))
+// lastRun returns the newest recorded apply that changed anything.
+func (m *machine) lastRun() (*runrecord.Record, error) {
+	records, err := runrecord.OpenFolder(m.project.root, m.before.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	defer records.Close()
+	names, err := records.Names()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Backward(names) {
+		r, err := records.Read(name)
 		if err != nil {
-			return nil, err
-		}
-		var r applied
-		if err := json.Unmarshal(text, &r); err != nil || r.Version != report.Version {
 			return nil, &diag.Problem{
-				Code: "undo.record", Pos: diag.Pos{File: path.Join(dir, name)}, Summary: "the record of the last apply cannot be read",
-				Hint: "contents of replaced files lie in " + layout.Kept(m.before.StateDir) + ", named by their sha256",
+				Code: "undo.record", Pos: diag.Pos{File: records.File(name)}, Summary: "the record of the last apply cannot be read", Found: err.Error(),
+				Hint: "the contents of replaced files are in " + layout.Kept(m.before.StateDir) + ", named by their sha256",
 			}
 		}
-		if slices.ContainsFunc(r.Items, func(i appliedItem) bool { return i.Outcome == apply.Done }) {
-			return &r, nil
+		if slices.ContainsFunc(r.Items, func(i runrecord.Item) bool { return i.Outcome == apply.Done }) {
+			return r, nil
 		}
 	}
 	return nil, &diag.Problem{Code: "undo.none", Summary: "no apply of this machine is recorded, so there is nothing to undo", Hint: "`reconcile plan` shows how this machine differs"}
@@ -135,7 +119,7 @@ func (m *machine) lastRun() (*applied, error) {
 
 // earlier returns resources that want the files of a run as they were before it, and
 // how many of its changes are not of files.
-func (m *machine) earlier(r *applied) (list []resources.Resource, others int, err error) {
+func (m *machine) earlier(r *runrecord.Record) (list []resources.Resource, others int, err error) {
 	var problems diag.List
 	for i := range r.Items {
 		item := &r.Items[i]

@@ -22,6 +22,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/runrecord"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -250,4 +251,14 @@ func resultCode(r *apply.Result) int {
 		return exitPartly
 	}
 	return exitDone
+}
+
+// addRecord keeps the record of a run.
+func (w *work) addRecord(r *runrecord.Record) error {
+	records, err := runrecord.OpenFolder(w.options.Root, w.options.State)
+	if err != nil {
+		return err
+	}
+	defer records.Close()
+	return records.Add(r)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/plural"
+	"github.com/reconcile-ml/reconcile/internal/runrecord"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -170,8 +171,8 @@ func (p *htmlPage) machine(m Machine) {
 			p.Machine = append(p.Machine, [2]string{"C library", host.Libc.Name + " " + host.Libc.Version})
 		}
 	}
-	has := m.installed()
-	p.Machine = append(p.Machine, has.rows()...)
+	has := runrecord.InstalledOn(m.Facts)
+	p.Machine = append(p.Machine, installedRows(has)...)
 	for i := range p.Machine {
 		p.Machine[i] = [2]string{Escape(p.Machine[i][0]), Escape(p.Machine[i][1])}
 	}
@@ -180,7 +181,7 @@ func (p *htmlPage) machine(m Machine) {
 	}
 }
 
-func newHTMLEnvironment(e environment) htmlEnvironment {
+func newHTMLEnvironment(e runrecord.Environment) htmlEnvironment {
 	out := htmlEnvironment{Name: Escape(e.Name)}
 	switch {
 	case e.Foreign != "":

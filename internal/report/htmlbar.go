@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/runrecord"
 )
 
 // htmlBar is a disk as a bar: what is on it, what the plan takes, what the budget
@@ -32,7 +33,7 @@ func newBar(s *storageView, m Machine) *htmlBar {
 		return nil
 	}
 	capacity := s.Free // of which nothing is used, where the size of the disk is not known
-	for _, d := range m.installed().Disks {
+	for _, d := range runrecord.InstalledOn(m.Facts).Disks {
 		if d.Path == m.Plan.Storage.Path {
 			capacity = max(d.Total, s.Free)
 		}

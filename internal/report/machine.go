@@ -8,97 +8,17 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/plural"
+	"github.com/reconcile-ml/reconcile/internal/runrecord"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// installed is what a machine has, for status and summary.
-type installed struct {
-	Environments []environment  `json:"environments"`
-	GPU          *facts.GPU     `json:"gpu,omitempty"`
-	Nvidia       *facts.Nvidia  `json:"nvidia,omitempty"` // where the manifest asks for it
-	Disks        []disk         `json:"disks"`
-	Unknown      []unknownThing `json:"unknown,omitempty"`
-}
-
-// environment is what is visible of one environment.
-type environment struct {
-	Name       string               `json:"name"`
-	Path       string               `json:"path"`
-	Foreign    string               `json:"foreign,omitempty"` // why it is not ours
-	Generation string               `json:"generation,omitempty"`
-	Python     string               `json:"python,omitempty"`
-	Base       string               `json:"base,omitempty"` // interpreter it was made from
-	Packages   []facts.Package      `json:"packages"`
-	Conda      []facts.CondaPackage `json:"conda,omitempty"` // packages of conda
-	Damage     []facts.Damage       `json:"damage,omitempty"`
-	Enter      map[string]string    `json:"enter,omitempty"` // by shell, and "run" for a single command
-}
-
-type disk struct {
-	Path string `json:"path"`
-	facts.Disk
-}
-
-// unknownThing is a fact that could not be seen, and why.
-type unknownThing struct {
-	Key    facts.Key `json:"key"`
-	Reason string    `json:"reason"`
-}
-
-func (m Machine) installed() installed {
-	out := installed{Environments: []environment{}, Disks: []disk{}}
-	if m.Facts == nil {
-		return out
-	}
-	for _, k := range m.Facts.Keys() {
-		fact, reason, ok := m.Facts.Lookup(k)
-		if !ok {
-			out.Unknown = append(out.Unknown, unknownThing{k, reason})
-			continue
-		}
-		switch fact := fact.(type) {
-		case facts.Environment:
-			out.Environments = append(out.Environments, describeEnvironment(fact))
-		case facts.GPU:
-			out.GPU = &fact
-		case facts.Nvidia:
-			out.Nvidia = &fact
-		case facts.Disk:
-			out.Disks = append(out.Disks, disk{fact.Path, fact})
-		}
-	}
-	return out
-}
-
-func describeEnvironment(e facts.Environment) environment {
-	out := environment{Name: e.Name, Path: e.Path, Foreign: e.Foreign, Packages: []facts.Package{}}
-	g, ok := e.CurrentGeneration()
-	if !ok || e.Foreign != "" {
-		return out
-	}
-	out.Generation, out.Python, out.Base, out.Damage = g.Name, g.Python, g.Base, g.Damage
-	if g.Packages != nil {
-		out.Packages = g.Packages
-	}
-	out.Conda = g.Conda
-	activate := e.Path + "/bin/activate"
-	out.Enter = map[string]string{"sh": "source " + resources.ShellQuote(activate), "run": "reconcile run -- COMMAND"}
-	if len(g.Conda) > 0 {
-		out.Enter["conda"] = "conda activate " + resources.ShellQuote("./"+e.Path)
-		return out
-	}
-	out.Enter["fish"] = "source " + resources.ShellQuote(activate+".fish")
-	out.Enter["csh"] = "source " + resources.ShellQuote(activate+".csh")
-	return out
-}
-
 // machine prints what a machine has.
 func (p *page) machine(m Machine) {
-	has := m.installed()
+	has := runrecord.InstalledOn(m.Facts)
 	for _, e := range has.Environments {
 		p.environment(e, listing{all: true})
 	}
-	rows := has.rows()
+	rows := installedRows(has)
 	if len(rows) == 0 {
 		return
 	}
@@ -108,7 +28,7 @@ func (p *page) machine(m Machine) {
 }
 
 // rows name what a machine has beside its environments.
-func (has installed) rows() [][2]string {
+func installedRows(has runrecord.Installed) [][2]string {
 	var rows [][2]string
 	if has.GPU != nil {
 		rows = append(rows, [2]string{"GPU", gpuText(*has.GPU)})
@@ -172,7 +92,7 @@ type listing struct {
 
 // environment prints one environment: where, which Python, how to enter, and of
 // what is installed as much as is asked for.
-func (p *page) environment(e environment, l listing) {
+func (p *page) environment(e runrecord.Environment, l listing) {
 	p.heading("Environment " + Escape(e.Name))
 	switch {
 	case e.Foreign != "":
@@ -185,7 +105,7 @@ func (p *page) environment(e environment, l listing) {
 	p.blank()
 }
 
-func (p *page) built(e environment, l listing) {
+func (p *page) built(e runrecord.Environment, l listing) {
 	rows := [][2]string{{"path", e.Path}, {"generation", e.Generation}}
 	python := e.Python
 	if e.Base != "" {
@@ -232,7 +152,7 @@ func (p *page) built(e environment, l listing) {
 
 // packagesText is how many packages there are, what changed among them, and where
 // the list is if it does not follow.
-func packagesText(e environment, l listing) string {
+func packagesText(e runrecord.Environment, l listing) string {
 	n := fmt.Sprint(len(e.Packages))
 	if len(e.Conda) > 0 && !l.all {
 		n += fmt.Sprintf(" and %d of conda", len(e.Conda))

@@ -13,6 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/golden"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/runrecord"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -293,7 +294,7 @@ func TestNothingOfAnApplySteers(t *testing.T) {
 	if err := summarize(&sum, r, report.Machine{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := report.SummaryJSON(&sum, report.NewRecord(report.Run{Command: hostile}, r, report.Machine{})); err != nil {
+	if err := report.SummaryJSON(&sum, runrecord.New(runrecord.Run{Command: hostile, Result: r})); err != nil {
 		t.Fatal(err)
 	}
 	for name, b := range map[string]*bytes.Buffer{"progress": &text, "events": &lines, "summary": &sum} {
@@ -305,13 +306,13 @@ func TestNothingOfAnApplySteers(t *testing.T) {
 
 // summarize prints how an apply ended.
 func summarize(b *bytes.Buffer, r *apply.Result, after report.Machine) error {
-	return report.Summary(b, report.NewRecord(report.Run{}, r, after), after.Options)
+	return report.Summary(b, runrecord.New(runrecord.Run{Result: r, After: after.Plan, Facts: after.Facts}), after.Options)
 }
 
 // playedRecord is the record of the apply that watch plays, with the times that are
 // heard of it.
-func playedRecord(o report.Options) *report.Record {
-	times := &report.Times{}
+func playedRecord(o report.Options) *runrecord.Record {
+	times := &runrecord.Times{}
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	hear := times.Listen(func(apply.Event) {})
 	for _, e := range []struct {
@@ -329,5 +330,9 @@ func playedRecord(o report.Options) *report.Record {
 		e.event.Time = at
 		hear(e.event)
 	}
-	return report.NewRecord(report.Run{Started: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Command: "reconcile apply -y", Agreed: 4, Times: times}, result(), machine(o))
+	after := machine(o)
+	return runrecord.New(runrecord.Run{
+		Started: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Command: "reconcile apply -y", Agreed: 4, Times: times,
+		Result: result(), After: after.Plan, Facts: after.Facts,
+	})
 }

@@ -47,11 +47,6 @@ type Machine struct {
 	Plan      *planner.Plan        // of the machine as it is now
 	Resources []resources.Resource // all that the manifest asks of it
 	Facts     *facts.Facts         // what is known; environments, GPU and disks are shown
-	// Word is what the run was called that is summed up, where it was no apply and the
-	// manifest was not its aim: "Destroy". "" for "Apply".
-	Word string
-	// LeftOut is what the run left out, nil where it took everything.
-	LeftOut *planner.Excluded
 	Options
 }
 

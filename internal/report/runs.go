@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/plural"
+	"github.com/reconcile-ml/reconcile/internal/runrecord"
 )
 
 // A RunList is the earlier runs of a machine.
@@ -17,13 +18,13 @@ type RunList struct {
 
 // A RunLine is one earlier run.
 type RunLine struct {
-	Name        string    `json:"name"` // its record
-	Started     time.Time `json:"started"`
-	Command     string    `json:"command,omitempty"` // as it was typed; "" in records of earlier versions
-	Environment string    `json:"environment,omitempty"`
-	Result      string    `json:"result"` // "done", "in part", "interrupted"
-	Recap       recap     `json:"recap"`
-	Elapsed     float64   `json:"elapsed"` // seconds
+	Name        string          `json:"name"` // its record
+	Started     time.Time       `json:"started"`
+	Command     string          `json:"command,omitempty"` // as it was typed; "" in records of earlier versions
+	Environment string          `json:"environment,omitempty"`
+	Result      string          `json:"result"` // "done", "in part", "interrupted"
+	Recap       runrecord.Recap `json:"recap"`
+	Elapsed     float64         `json:"elapsed"` // seconds
 }
 
 // A DamagedRun is a record that cannot be read, and why.
@@ -32,22 +33,16 @@ type DamagedRun struct {
 	Reason string `json:"reason"`
 }
 
-// NewRunLine says of a record what a list shows. Records of earlier versions do not
-// say how many resources agreed.
-func NewRunLine(name string, r *Record) RunLine {
-	c := r.Recap
-	if c == (recap{}) {
-		t := r.Totals
-		c = recap{OK: t.Unchanged, Changed: t.Created + t.Updated + t.Replaced + t.Deleted + t.Decided, Failed: t.Failed, Skipped: t.Skipped + t.Interrupted}
-	}
-	return RunLine{name, r.Started, r.Command, r.Environment, r.Result(), c, r.Elapsed}
+// NewRunLine returns the line of a record.
+func NewRunLine(name string, r *runrecord.Record) RunLine {
+	return RunLine{name, r.Started, r.Command, r.Environment, r.Outcome(), r.Counts(), r.Elapsed}
 }
 
 // Runs prints a line for each earlier run, and names the records that are damaged.
 func Runs(w io.Writer, list *RunList, o Options) error {
 	p := newPage(w, o)
 	if len(list.Runs) == 0 {
-		p.line(0, "No run of this machine is recorded yet; `reconcile apply` records one when it changes something.")
+		p.line(0, "No run of this machine is recorded yet; `reconcile apply` records a run that changes something.")
 	} else {
 		rows := [][]string{{"RUN", "STARTED (UTC)", "RESULT", "CHANGED", "FAILED", "SKIPPED", "TOOK", "COMMAND"}}
 		for _, r := range list.Runs {

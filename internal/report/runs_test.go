@@ -9,6 +9,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/golden"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/runrecord"
 )
 
 // TestRecordPrintsAsItDid holds that a record which was kept gives the very summary
@@ -20,7 +21,7 @@ func TestRecordPrintsAsItDid(t *testing.T) {
 		if err := report.SummaryJSON(&kept, rec); err != nil {
 			t.Fatal(err)
 		}
-		back, err := report.ReadRecord(kept.Bytes())
+		back, err := runrecord.Decode(kept.Bytes())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,24 +37,9 @@ func TestRecordPrintsAsItDid(t *testing.T) {
 	}
 }
 
-func TestReadRecordSaysWhatIsWrong(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                                  "unexpected end",
-		`{"version": 1, "kind": "done"}`:    "not the record of a run",
-		`{"version": 2, "kind": "summary"}`: "format version 2, this program reads 1",
-		`{"kind": "summary"}`:               "not the record of a run",
-		`{"version": 1, "kind": "summary", "items": [{"addr": "x"}]}`: "address",
-		`{"version": 1, "kind": "summary", "items": [{}]}`:            "item 0 has no address",
-	} {
-		if _, err := report.ReadRecord([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v, want %q", text, err, want)
-		}
-	}
-}
-
 // runList is earlier runs, one of a version that wrote no recap, and a damaged one.
 func runList() *report.RunList {
-	old := &report.Record{Interrupted: true, Elapsed: 0.4, Started: time.Date(2026, 2, 1, 8, 0, 0, 0, time.UTC)}
+	old := &runrecord.Record{Interrupted: true, Elapsed: 0.4, Started: time.Date(2026, 2, 1, 8, 0, 0, 0, time.UTC)}
 	old.Totals.Created, old.Totals.Interrupted = 2, 1
 	return &report.RunList{
 		Runs: []report.RunLine{
@@ -85,7 +71,7 @@ func FuzzReadRecord(f *testing.F) {
 	f.Add(kept.Bytes())
 	f.Add([]byte(`{"version":1,"kind":"summary","items":[{"addr":"file.\u001b[2J","outcome":"failed"}],"elapsed":1e308}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		rec, err := report.ReadRecord(text)
+		rec, err := runrecord.Decode(text)
 		if err != nil {
 			return
 		}
@@ -96,7 +82,7 @@ func FuzzReadRecord(f *testing.F) {
 		if err := report.SummaryJSON(&again, rec); err != nil {
 			t.Fatal(err)
 		}
-		back, err := report.ReadRecord(again.Bytes())
+		back, err := runrecord.Decode(again.Bytes())
 		if err != nil || !reflect.DeepEqual(back.Recap, rec.Recap) || len(back.Items) != len(rec.Items) {
 			t.Fatalf("%v: %+v became %+v", err, rec, back)
 		}

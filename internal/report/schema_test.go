@@ -15,6 +15,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/golden"
+	"github.com/reconcile-ml/reconcile/internal/runrecord"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -25,7 +26,7 @@ var documents = map[string]struct {
 }{
 	"plan":     {"What `reconcile plan --json` prints: what apply would do", planDocument{}},
 	"events":   {"A line of what `reconcile apply --json` prints while it works", eventLine{}},
-	"summary":  {"The last line of `reconcile apply --json`, and what `reconcile runs show --json` prints", Record{}},
+	"summary":  {"The last line of `reconcile apply --json`, and what `reconcile runs show --json` prints", runrecord.Record{}},
 	"status":   {"What `reconcile status --json` prints", statusDocument{}},
 	"facts":    {"What `reconcile facts` prints: one machine as data", factsDocument{}},
 	"doctor":   {"What `reconcile doctor --json` prints", doctorDocument{}},
@@ -156,7 +157,7 @@ func (w *schemaWriter) of(t reflect.Type) map[string]any {
 	case reflect.Map:
 		return map[string]any{"type": "object", "additionalProperties": w.of(t.Elem())}
 	case reflect.Struct:
-		name := strings.ReplaceAll(t.String(), "report.", "")
+		name := strings.TrimPrefix(strings.TrimPrefix(t.String(), "report."), "runrecord.")
 		if _, ok := w.defs[name]; !ok {
 			w.defs[name] = nil // while it is written
 			w.defs[name] = w.object(t)
@@ -246,7 +247,7 @@ type comments struct {
 // readComments reads the packages whose types are printed.
 func readComments(t *testing.T) *comments {
 	c := &comments{map[string]string{}, map[string]string{}, map[string]string{}, map[string][]string{}}
-	for _, dir := range []string{".", "../facts", "../../pkg/resources", "../../pkg/planner", "../apply", "../diag", "../compare"} {
+	for _, dir := range []string{".", "../facts", "../../pkg/resources", "../../pkg/planner", "../apply", "../runrecord", "../diag", "../compare"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no sources in %s: %v", dir, err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/runrecord"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -209,7 +210,7 @@ func cutKey(owns string) (kind facts.Kind, name string, ok bool) {
 
 // StatusJSON writes the status as one document with format version 1.
 func StatusJSON(w io.Writer, m Machine) error {
-	return writeJSON(w, statusDocument{Version, whereOf(m.Plan), m.lines(), m.installed(), m.Plan.AllNotes()}, "  ")
+	return writeJSON(w, statusDocument{Version, whereOf(m.Plan), m.lines(), runrecord.InstalledOn(m.Facts), m.Plan.AllNotes()}, "  ")
 }
 
 // statusDocument is the status of a machine for programs, format version 1.
@@ -217,7 +218,7 @@ type statusDocument struct {
 	Version int `json:"version"`
 	whereIs
 	Resources []Line `json:"resources"`
-	installed
+	runrecord.Installed
 	Notes []string `json:"notes,omitempty"`
 }
 

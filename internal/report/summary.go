@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/apply"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/plural"
+	"github.com/reconcile-ml/reconcile/internal/runrecord"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -20,7 +22,7 @@ const mostKept = 20
 // replaced files come back, each failure with what to do, what was skipped, and
 // last the counts. A new environment has all its packages listed, one that was
 // updated those that changed. A record that was kept prints as it did then.
-func Summary(w io.Writer, r *Record, o Options) error {
+func Summary(w io.Writer, r *runrecord.Record, o Options) error {
 	p := newPage(w, o)
 	for _, e := range r.Environments {
 		if r.Word == "" {
@@ -38,7 +40,7 @@ func Summary(w io.Writer, r *Record, o Options) error {
 }
 
 // listing says which packages of an environment a summary names.
-func (p *page) listing(r *Record, environment string) listing {
+func (p *page) listing(r *runrecord.Record, environment string) listing {
 	for i := range r.Items {
 		item := &r.Items[i]
 		if !isEnvironment(item.Addr.Kind) || item.Addr.Name != environment || item.Outcome != apply.Done {
@@ -51,7 +53,7 @@ func (p *page) listing(r *Record, environment string) listing {
 
 // kept names each file that was replaced, with the command that brings its
 // content back. Commands stay whole, so that they can be copied.
-func (p *page) kept(r *Record) {
+func (p *page) kept(r *runrecord.Record) {
 	n := 0
 	last := apply.Kept{}
 	for i := range r.Items {
@@ -87,7 +89,7 @@ func operand(path string) string {
 
 // unproved names the parts of proofs that were skipped or gave no answer, a line for
 // each environment: it is in use all the same.
-func (p *page) unproved(r *Record) {
+func (p *page) unproved(r *runrecord.Record) {
 	printed := false
 	for i := range r.Items {
 		var parts []string
@@ -108,7 +110,7 @@ func (p *page) unproved(r *Record) {
 
 // unfinished prints the items that ended so. A failure has its whole problem; of
 // the others the first line says it all.
-func (p *page) unfinished(r *Record, outcome apply.Outcome) {
+func (p *page) unfinished(r *runrecord.Record, outcome apply.Outcome) {
 	printed := false
 	for i := range r.Items {
 		item := &r.Items[i]
@@ -136,55 +138,8 @@ func (p *page) unfinished(r *Record, outcome apply.Outcome) {
 	}
 }
 
-// tally counts an apply by what was done.
-type tally struct {
-	Created     int `json:"created"`
-	Updated     int `json:"updated"`
-	Replaced    int `json:"replaced"`
-	Deleted     int `json:"deleted"`
-	Decided     int `json:"decided"`   // those that only apply could decide
-	Unchanged   int `json:"unchanged"` // checks that hold, and what was already as it should be
-	Failed      int `json:"failed"`
-	Skipped     int `json:"skipped"`
-	Interrupted int `json:"interrupted"`
-}
-
-func tallyOf(r *apply.Result) tally {
-	var t tally
-	for i := range r.Items {
-		switch r.Items[i].Outcome {
-		case apply.Unchanged:
-			t.Unchanged++
-		case apply.Failed:
-			t.Failed++
-		case apply.Skipped:
-			t.Skipped++
-		case apply.Interrupted:
-			t.Interrupted++
-		case apply.Done:
-			t.done(r.Items[i].Action)
-		}
-	}
-	return t
-}
-
-func (t *tally) done(a resources.Action) {
-	switch a {
-	case resources.Create:
-		t.Created++
-	case resources.Update:
-		t.Updated++
-	case resources.Replace:
-		t.Replaced++
-	case resources.Delete:
-		t.Deleted++
-	default:
-		t.Decided++
-	}
-}
-
 // slowest names the items that took longest, and the steps that did so.
-func (p *page) slowest(r *Record) {
+func (p *page) slowest(r *runrecord.Record) {
 	list := slowest(r.Items)
 	if len(list) == 0 {
 		return
@@ -208,7 +163,7 @@ func (p *page) slowest(r *Record) {
 	p.blank()
 }
 
-func (p *page) recap(r *Record) {
+func (p *page) recap(r *runrecord.Record) {
 	t := r.Totals
 	parts := []string{fmt.Sprintf("%d created", t.Created), fmt.Sprintf("%d updated", t.Updated)}
 	for _, more := range []struct {
@@ -227,7 +182,7 @@ func (p *page) recap(r *Record) {
 			parts = append(parts, fmt.Sprintf("%d %s", more.n, more.word))
 		}
 	}
-	p.leftOut(r.LeftOut)
+	p.leftOut(r.Excluded)
 	switch {
 	case r.Interrupted:
 		p.line(0, "Interrupted: what was done stays done; `reconcile %s` goes on from there.", strings.ToLower(cmp.Or(r.Word, "apply")))
@@ -241,18 +196,40 @@ func (p *page) recap(r *Record) {
 	if t.Failed+t.Skipped+t.Interrupted > 0 {
 		c = red
 	}
-	p.last(c, "Recap: ", r.recapText()+".")
+	p.last(c, "Recap: ", recapText(r)+".")
 	p.last(c, cmp.Or(r.Word, "Apply")+": ", strings.Join(parts, ", ")+" in "+duration(seconds(r.Elapsed))+".")
 }
 
 // recapText is how the resources of the machine stand now.
-func (r *Record) recapText() string {
+func recapText(r *runrecord.Record) string {
 	text := fmt.Sprintf("%d ok, %d changed, %d failed, %d skipped, %d blocked", r.Recap.OK, r.Recap.Changed, r.Recap.Failed, r.Recap.Skipped, r.Recap.Blocked)
 	if r.Host != "" {
 		text += " on " + r.Host
 	}
-	if r.LeftOut != nil {
-		text += fmt.Sprintf("; %d left out", r.LeftOut.Total)
+	if r.Excluded != nil {
+		text += fmt.Sprintf("; %d left out", r.Excluded.Total)
 	}
 	return text
 }
+
+// mostSlow is how many items a summary names as the slowest.
+const mostSlow = 5
+
+// slowest returns the items that took longest, of those that were worth a line while
+// they ran.
+func slowest(items []runrecord.Item) []runrecord.Item {
+	var list []runrecord.Item
+	for _, item := range items {
+		if item.Elapsed >= slow.Seconds() {
+			list = append(list, item)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b runrecord.Item) int { return cmp.Compare(b.Elapsed, a.Elapsed) })
+	return list[:min(len(list), mostSlow)]
+}
+
+// SummaryJSON writes a record as one line, the last of the events of an apply.
+func SummaryJSON(w io.Writer, r *runrecord.Record) error { return writeJSON(w, r, "") }
+
+// RecordJSON writes a record as one document.
+func RecordJSON(w io.Writer, r *runrecord.Record) error { return writeJSON(w, r, "  ") }
