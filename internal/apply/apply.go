@@ -41,16 +41,16 @@ type Options struct {
 	// ChannelEnv is handed, beside that, to programs that get packages of conda.
 	ChannelEnv []string
 	// GPUEnv is handed to a proof on a GPU: which GPUs the user lets programs see.
-	GPUEnv  []string
-	Client  *http.Client // for Fetch; nil for one that uses no proxy
-	Jobs    int          // workers; 0 for one a core
-	Events  func(Event)  // called from one goroutine at a time; nil for nobody
-	Journal *state.Journal
-	Lock    *os.File        // inherited by every child; nil for none
-	Kill    context.Context // ends at once what ctx asks to stop; nil for never
-	Now     func() time.Time
-	Visible []string      // places of environments, relative to Root: a killed run may have left temporaries there
-	Stall   time.Duration // without a byte for so long a download is given up; 0 for 30 s
+	GPUEnv       []string
+	Client       *http.Client // for Fetch; nil for one that uses no proxy
+	Jobs         int          // workers; 0 for one a core
+	Events       func(Event)  // called from one goroutine at a time; nil for nobody
+	Journal      *state.Journal
+	Lock         *os.File        // inherited by every child; nil for none
+	Kill         context.Context // ends at once what ctx asks to stop; nil for never
+	Now          func() time.Time
+	EnvPaths     []string      // places of environments, relative to Root: a killed run may have left temporaries there
+	StallTimeout time.Duration // without a byte for so long a download is given up; 0 for 30 s
 }
 
 // An Outcome is how an item ended.
@@ -131,8 +131,8 @@ func (o Options) withDefaults() Options {
 	if o.Kill == nil {
 		o.Kill = context.Background()
 	}
-	if o.Stall == 0 {
-		o.Stall = 30 * time.Second
+	if o.StallTimeout == 0 {
+		o.StallTimeout = 30 * time.Second
 	}
 	return o
 }

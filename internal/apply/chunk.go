@@ -36,7 +36,7 @@ func (g *group) chunks() []*chunk {
 	open := map[key]*chunk{}
 	var all []*chunk
 	for _, m := range g.members {
-		if !m.alive() {
+		if !m.active() {
 			continue
 		}
 		for _, s := range m.change.Steps {
@@ -66,7 +66,7 @@ func (g *group) chunks() []*chunk {
 func (c *chunk) open(g *group) *atomicfile.Dir {
 	d, err := atomicfile.OpenDir(c.root, c.dir)
 	if err == nil {
-		if err = g.flush.Join(d); err != nil {
+		if err = g.flush.Attach(d); err != nil {
 			_ = d.Close()
 		}
 	}
@@ -88,7 +88,7 @@ func (c *chunk) stage(g *group) {
 	defer d.Close()
 	for i := range c.files {
 		f := &c.files[i]
-		if !f.member.alive() {
+		if !f.member.active() {
 			continue
 		}
 		failpoint.Step("write_file", failpoint.Before)
@@ -111,7 +111,7 @@ func (c *chunk) commit(g *group) {
 	defer d.Close()
 	for i := range c.files {
 		f := &c.files[i]
-		if f.staged.temp == "" || !f.member.alive() {
+		if f.staged.temp == "" || !f.member.active() {
 			continue
 		}
 		failpoint.Hit(failpoint.GroupRenaming)
@@ -121,7 +121,7 @@ func (c *chunk) commit(g *group) {
 		}
 		f.staged.temp = ""
 		f.member.mu.Lock()
-		f.member.kept = g.remember(f.member.kept, f.step.Path, f.staged.kept, f.staged.mode)
+		f.member.kept = g.appendKept(f.member.kept, f.step.Path, f.staged.kept, f.staged.mode)
 		f.member.mu.Unlock()
 		failpoint.Step("write_file", failpoint.After)
 	}

@@ -12,11 +12,11 @@ import (
 // methods are the ways to bring a file, the best first: a clone shares its bytes
 // until one of the two is written; a hard link shares them for good; a copy takes
 // room. All keep the time of the file, which bytecode is compared with.
-var methods = [...]func(from, to string, info fs.FileInfo) error{clone, hardLink, copyFile}
+var copyMethods = [...]func(from, to string, info fs.FileInfo) error{clone, hardLink, copyFile}
 
 // refused reports whether a file system cannot do what was asked, so that the
 // next way is worth trying.
-func refused(err error) bool {
+func unsupported(err error) bool {
 	for _, e := range []error{unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOTTY, unix.EINVAL, unix.EXDEV, unix.EPERM, unix.EMLINK, unix.ENOSYS} {
 		if errors.Is(err, e) {
 			return true
@@ -28,7 +28,7 @@ func refused(err error) bool {
 func hardLink(from, to string, _ fs.FileInfo) error { return os.Link(from, to) }
 
 func copyFile(from, to string, info fs.FileInfo) error {
-	return fill(from, to, info, func(out, in *os.File) error {
+	return createLike(from, to, info, func(out, in *os.File) error {
 		_, err := io.Copy(out, in)
 		return err
 	})
@@ -36,7 +36,7 @@ func copyFile(from, to string, info fs.FileInfo) error {
 
 // fill makes a new file with the mode and time of another. If its content cannot
 // be brought, nothing remains.
-func fill(from, to string, info fs.FileInfo, content func(out, in *os.File) error) error {
+func createLike(from, to string, info fs.FileInfo, content func(out, in *os.File) error) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 
 // clone shares the bytes of a file, on file systems that can (btrfs, xfs).
 func clone(from, to string, info fs.FileInfo) error {
-	return fill(from, to, info, func(out, in *os.File) error {
+	return createLike(from, to, info, func(out, in *os.File) error {
 		return unix.IoctlFileClone(int(out.Fd()), int(in.Fd()))
 	})
 }

@@ -326,7 +326,7 @@ func TestCondaBindPath(t *testing.T) {
 		{"", ""},
 	} {
 		script := filepath.Join(dir, fmt.Sprint(i, ".sh"))
-		check(t, os.WriteFile(script, []byte(condaBind(entering{prefix: "/g"})), 0o600))
+		check(t, os.WriteFile(script, []byte(condaBind(entryPoints{prefix: "/g"})), 0o600))
 		c := exec.Command("/bin/sh", "-euc", `. "$0"; printf '%s %s' "$CONDA_PREFIX" "$PATH"`, script)
 		c.Env = []string{"PATH=" + tt.path, "CONDA_PREFIX=/v"}
 		if out, err := c.CombinedOutput(); err != nil || string(out) != "/g "+tt.want {
@@ -374,7 +374,7 @@ set --names | grep -i reconcile; or true
 // TestLaunchersWithoutASearchPath start with what a job of cron or a container may
 // have: no PATH, from which the folder that the job is in must not become one.
 func TestLaunchersWithoutASearchPath(t *testing.T) {
-	e := entering{bin: "/g/bin", prefix: "/g"}
+	e := entryPoints{bin: "/g/bin", prefix: "/g"}
 	text := strings.Replace(e.program("x"), "exec /g/bin/x", `printf '%s' "$PATH"; true`, 1)
 	for _, tt := range []struct {
 		environ []string

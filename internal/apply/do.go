@@ -10,7 +10,7 @@ import (
 // Do carries out steps that belong to no plan: to go back to an earlier
 // generation, to free one. Nobody is asked before or after; the caller has looked
 // and holds the lock.
-func Do(ctx context.Context, addr resources.Addr, action resources.Action, steps []resources.Step, o Options) error {
+func RunSteps(ctx context.Context, addr resources.Addr, action resources.Action, steps []resources.Step, o Options) error {
 	item := planner.Item{Resource: &resources.Resource{Addr: addr}, Change: resources.Change{Action: action, Steps: steps}}
 	e := newEngine(&planner.Plan{Items: []planner.Item{item}}, o.withDefaults())
 	if err := e.open(ctx); err != nil {

@@ -17,15 +17,15 @@ import (
 // engine is one call of Run. The graph belongs to the goroutine of run; workers
 // get items and hand back results.
 type engine struct {
-	o       Options
-	memory  planner.StateChanges
-	items   []planner.Item
-	results []ItemResult
+	o           Options
+	stateUpdate planner.StateChanges
+	items       []planner.Item
+	results     []ItemResult
 
-	waits []int   // items that an item still waits for
-	next  [][]int // items that wait for an item
-	ready indices
-	taken []bool // handed to a worker, or decided
+	waiting    []int   // items that an item still waits for
+	dependents [][]int // items that wait for an item
+	ready      indices
+	taken      []bool // handed to a worker, or decided
 
 	root    *os.Root
 	events  sync.Mutex
@@ -37,18 +37,18 @@ type engine struct {
 func newEngine(plan *planner.Plan, o Options) *engine {
 	n := len(plan.Items)
 	e := &engine{
-		o: o, memory: plan.StateChanges, items: plan.Items, results: make([]ItemResult, n),
-		waits: make([]int, n), next: make([][]int, n), taken: make([]bool, n),
+		o: o, stateUpdate: plan.StateChanges, items: plan.Items, results: make([]ItemResult, n),
+		waiting: make([]int, n), dependents: make([][]int, n), taken: make([]bool, n),
 		roots: map[string]*os.Root{},
 	}
 	for i := range plan.Items {
 		it := &plan.Items[i]
 		e.results[i] = ItemResult{Addr: it.Resource.Addr, Action: it.Change.Action}
-		e.waits[i] = len(it.After)
+		e.waiting[i] = len(it.After)
 		for _, from := range it.After {
-			e.next[from] = append(e.next[from], i)
+			e.dependents[from] = append(e.dependents[from], i)
 		}
-		if e.waits[i] == 0 {
+		if e.waiting[i] == 0 {
 			e.ready = append(e.ready, i)
 		}
 	}
@@ -57,15 +57,15 @@ func newEngine(plan *planner.Plan, o Options) *engine {
 }
 
 // finish is how a worker hands an item back.
-type finish struct {
+type itemEnd struct {
 	index   int
 	outcome Outcome
 	cause   *diag.Problem
 	elapsed time.Duration
 
-	kept     []Kept
-	packages []resources.PackageChange
-	proof    []SmokeTestPart
+	kept       []Kept
+	packages   []resources.PackageChange
+	smokeTests []SmokeTestPart
 }
 
 func (e *engine) run(ctx context.Context) {
@@ -78,7 +78,7 @@ func (e *engine) run(ctx context.Context) {
 		e.failAll(err)
 		return
 	}
-	results := make(chan []finish)
+	results := make(chan []itemEnd)
 	running := 0
 	for {
 		for running < e.o.Jobs && ctx.Err() == nil {
@@ -93,7 +93,7 @@ func (e *engine) run(ctx context.Context) {
 			break
 		}
 		for _, f := range <-results {
-			e.settle(f)
+			e.finish(f)
 		}
 		running--
 	}
@@ -139,19 +139,19 @@ func (e *engine) take() []int {
 }
 
 // settle records how an item ended and what that means for those that wait.
-func (e *engine) settle(f finish) {
+func (e *engine) finish(f itemEnd) {
 	r := &e.results[f.index]
-	r.Outcome, r.Cause, r.Elapsed, r.Kept, r.Packages, r.SmokeTest = f.outcome, f.cause, f.elapsed, f.kept, f.packages, f.proof
-	e.ended(r)
-	for _, i := range e.next[f.index] {
+	r.Outcome, r.Cause, r.Elapsed, r.Kept, r.Packages, r.SmokeTest = f.outcome, f.cause, f.elapsed, f.kept, f.packages, f.smokeTests
+	e.emitEnd(r)
+	for _, i := range e.dependents[f.index] {
 		switch {
 		case f.outcome == Done || f.outcome == Unchanged:
-			e.waits[i]--
-			if e.waits[i] == 0 && !e.taken[i] {
+			e.waiting[i]--
+			if e.waiting[i] == 0 && !e.taken[i] {
 				heap.Push(&e.ready, i)
 			}
 		case f.outcome == Failed:
-			e.skip(i, skipped(r.Addr, f.cause))
+			e.skip(i, skippedProblem(r.Addr, f.cause))
 		case f.outcome == Skipped:
 			e.skip(i, f.cause)
 		}
@@ -165,22 +165,22 @@ func (e *engine) skip(i int, why *diag.Problem) {
 	}
 	e.taken[i] = true
 	r := &e.results[i]
-	r.Outcome, r.Cause = Skipped, e.own(i, why)
-	e.ended(r)
-	for _, j := range e.next[i] {
+	r.Outcome, r.Cause = Skipped, e.ownProblem(i, why)
+	e.emitEnd(r)
+	for _, j := range e.dependents[i] {
 		e.skip(j, why)
 	}
 }
 
 // own returns a copy of a problem that belongs to item i.
-func (e *engine) own(i int, p *diag.Problem) *diag.Problem {
+func (e *engine) ownProblem(i int, p *diag.Problem) *diag.Problem {
 	mine := *p
 	mine.Addr, mine.Pos = e.items[i].Resource.Addr.String(), e.items[i].Resource.Pos
 	return &mine
 }
 
 // skipped says that something was not done since another failed.
-func skipped(cause resources.Addr, why *diag.Problem) *diag.Problem {
+func skippedProblem(cause resources.Addr, why *diag.Problem) *diag.Problem {
 	p := &diag.Problem{Code: "apply.skipped", Summary: fmt.Sprintf("not done, since %s failed", cause)}
 	if why != nil {
 		p.Summary += ": " + why.Summary
@@ -193,7 +193,7 @@ func (e *engine) stopRest(ctx context.Context) {
 	for i := range e.results {
 		if r := &e.results[i]; r.Outcome == "" {
 			r.Outcome, r.Cause = Interrupted, e.interrupted(i, ctx.Err())
-			e.ended(r)
+			e.emitEnd(r)
 		}
 	}
 }
@@ -214,7 +214,7 @@ func (e *engine) failAll(err error) {
 	for i := range e.results {
 		r := &e.results[i]
 		r.Outcome, r.Cause = Failed, e.problem(i, err)
-		e.ended(r)
+		e.emitEnd(r)
 	}
 }
 
@@ -229,7 +229,7 @@ func (e *engine) incomplete() bool {
 }
 
 // do works on a unit and says how each of its items ended.
-func (e *engine) do(ctx context.Context, unit []int) []finish {
+func (e *engine) do(ctx context.Context, unit []int) []itemEnd {
 	if groupable(&e.items[unit[0]]) {
 		return e.doGroup(ctx, unit)
 	}
@@ -240,7 +240,7 @@ func (e *engine) do(ctx context.Context, unit []int) []finish {
 	if err != nil {
 		f.outcome, f.cause = e.verdict(ctx, i, err)
 	}
-	return []finish{f}
+	return []itemEnd{f}
 }
 
 // verdict says whether an error is a failure or the wish to stop.

@@ -12,18 +12,18 @@ import (
 
 // entering is how a generation is entered by its real path, whatever link led to
 // it.
-type entering struct {
+type entryPoints struct {
 	bin    string // of the generation, absolute
 	prefix string // of an environment of conda, absolute; "" for type venv
 	// settings are what the manifest has set for those who enter.
-	settings []setting
+	settings []envVar
 }
 
 // program is the launcher of a program. Those of conda expect their environment's
 // programs to be found, and see what a user installed for himself in the same line
 // of Python unless they are told not to.
-func (e entering) program(name string) string {
-	start := each(e.settings, setting.assign) + "exec " + resources.ShellQuote(filepath.Join(e.bin, name)) + " \"$@\"\n"
+func (e entryPoints) program(name string) string {
+	start := each(e.settings, envVar.assign) + "exec " + resources.ShellQuote(filepath.Join(e.bin, name)) + " \"$@\"\n"
 	if e.prefix == "" {
 		return "#!/bin/sh\n" + start
 	}
@@ -34,7 +34,7 @@ func (e entering) program(name string) string {
 
 // activators are the files to source, each in the words of its shell. Those of type
 // venv lead to the files of what made it, where it knows that shell.
-func (e entering) activators() map[string]string {
+func (e entryPoints) activators() map[string]string {
 	if e.prefix != "" {
 		return map[string]string{"activate": condaActivate(e.prefix)}
 	}
@@ -44,7 +44,7 @@ func (e entering) activators() map[string]string {
 // condaSigns writes what keeps an environment of conda as it is, and bound to its
 // real path. conda (25.5 and later) does not change one with the file frozen (CEP
 // 22), pip and uv do not install into one that is EXTERNALLY-MANAGED (PEP 668).
-func (t *task) condaSigns(gen place, enter entering) error {
+func (t *task) writeCondaFiles(gen place, enter entryPoints) error {
 	sitePackages, _, err := pyenv.SitePackages(gen.abs())
 	if err != nil {
 		return err
@@ -53,21 +53,21 @@ func (t *task) condaSigns(gen place, enter entering) error {
 	activate, deactivate := path.Join(gen.rel, "etc/conda/activate.d"), path.Join(gen.rel, "etc/conda/deactivate.d")
 	frozen, managed := path.Join(gen.rel, "conda-meta/frozen"), path.Join(gen.rel, path.Dir(sitePackages), "EXTERNALLY-MANAGED")
 	if err := errors.Join(
-		t.sign(frozen, "{\"message\": \""+message+"\"}\n", 0o644),
-		t.sign(managed, "[externally-managed]\nError = "+message+"\n", 0o644),
+		t.writeIfAbsent(frozen, "{\"message\": \""+message+"\"}\n", 0o644),
+		t.writeIfAbsent(managed, "[externally-managed]\nError = "+message+"\n", 0o644),
 	); err != nil {
 		return err
 	}
 	for _, f := range []struct{ name, text string }{
 		{path.Join(activate, pyenv.ActivateName+".sh"), condaBind(enter)},
 		{path.Join(activate, pyenv.ActivateName+".fish"), condaBindFish(enter)},
-		{path.Join(deactivate, pyenv.ActivateName+".sh"), each(enter.hygiene(), setting.leave)},
-		{path.Join(deactivate, pyenv.ActivateName+".fish"), each(enter.hygiene(), setting.leaveFish)},
+		{path.Join(deactivate, pyenv.ActivateName+".sh"), each(enter.hygiene(), envVar.leave)},
+		{path.Join(deactivate, pyenv.ActivateName+".fish"), each(enter.hygiene(), envVar.leaveFish)},
 	} {
 		if err := t.root.MkdirAll(path.Dir(f.name), 0o755); err != nil {
 			return err
 		}
-		if err := t.launcher(f.name, f.text, 0o644); err != nil {
+		if err := t.createFile(f.name, f.text, 0o644); err != nil {
 			return err
 		}
 	}
@@ -78,7 +78,7 @@ func (t *task) condaSigns(gen place, enter entering) error {
 // before PATH and into CONDA_PREFIX. It puts the generation in its place, so that
 // the shell stays in it, leaves it as if it had been activated by that path, and
 // sources the scripts of packages of this generation.
-func condaBind(e entering) string {
+func condaBind(e entryPoints) string {
 	g := resources.ShellQuote(e.prefix)
 	return `# Written by reconcile: the shell stays in this generation, whatever the visible place shows later.
 if [ -n "${CONDA_PREFIX-}" ] && [ "$CONDA_PREFIX" != ` + g + ` ]; then
@@ -93,24 +93,24 @@ if [ -n "${CONDA_PREFIX-}" ] && [ "$CONDA_PREFIX" != ` + g + ` ]; then
   CONDA_PREFIX=` + g + `
   export PATH CONDA_PREFIX
 fi
-` + each(e.hygiene(), setting.enter)
+` + each(e.hygiene(), envVar.enter)
 }
 
 // hygiene is what an environment of conda sets beside conda's own variables: what the
 // manifest asks for, and that Python imports nothing that the user installed for
 // himself in the same line.
-func (e entering) hygiene() []setting {
-	return append([]setting{{"PYTHONNOUSERSITE", "1"}}, e.settings...)
+func (e entryPoints) hygiene() []envVar {
+	return append([]envVar{{"PYTHONNOUSERSITE", "1"}}, e.settings...)
 }
 
-func condaBindFish(e entering) string {
+func condaBindFish(e entryPoints) string {
 	g, bin := fishQuote(e.prefix), fishQuote(e.prefix+"/bin")
 	return `# Written by reconcile: the shell stays in this generation, whatever the visible place shows later.
 if set -q CONDA_PREFIX; and test "$CONDA_PREFIX" != ` + g + `
   set -l i (contains -i -- "$CONDA_PREFIX/bin" $PATH); and set PATH[$i] ` + bin + `
   set -gx CONDA_PREFIX ` + g + `
 end
-` + each(e.hygiene(), setting.enterFish)
+` + each(e.hygiene(), envVar.enterFish)
 }
 
 // condaActivate is the file to source in sh, bash and zsh where no client of conda is

@@ -12,7 +12,7 @@ import (
 
 // venvActivators lead to the files of what made the environment, where it knows that
 // shell. Where something is to be set beside, deactivate puts that back first.
-func (e entering) venvActivators() map[string]string {
+func (e entryPoints) venvActivators() map[string]string {
 	texts := map[string]string{}
 	for _, shell := range []struct {
 		name string
@@ -32,15 +32,15 @@ func (e entering) venvActivators() map[string]string {
 // venvSh is for sh, bash and zsh. sh cannot give a function another name, so what
 // deactivate was before is had by sourcing its file again, which first leaves what
 // was entered. A generation that is gone by then has no such file.
-func (e entering) venvSh(file string) string {
+func (e entryPoints) venvSh(file string) string {
 	activate := ". " + resources.ShellQuote(file) + "\n"
 	if len(e.settings) == 0 {
 		return activate
 	}
 	return `# Written by reconcile. Leave it with: deactivate
 if [ -n "${_RECONCILE_PATH-}${VIRTUAL_ENV-}" ] && [ "$(command -v deactivate 2>/dev/null)" = deactivate ]; then deactivate; fi
-` + activate + each(e.settings, setting.enter) + `deactivate() {
-` + each(e.settings, setting.leave) + `unset -f deactivate
+` + activate + each(e.settings, envVar.enter) + `deactivate() {
+` + each(e.settings, envVar.leave) + `unset -f deactivate
 if [ -r ` + resources.ShellQuote(file) + ` ]; then
 ` + activate + `deactivate
 else
@@ -52,17 +52,17 @@ fi
 `
 }
 
-func (e entering) venvFish(file string) string {
+func (e entryPoints) venvFish(file string) string {
 	activate := "source " + fishQuote(file) + "\n"
 	if len(e.settings) == 0 {
 		return activate
 	}
 	return `# Written by reconcile. Leave it with: deactivate
 if set -q VIRTUAL_ENV; and functions -q deactivate; deactivate; end
-` + activate + each(e.settings, setting.enterFish) + `functions -q _reconcile_deactivate; and functions -e _reconcile_deactivate
+` + activate + each(e.settings, envVar.enterFish) + `functions -q _reconcile_deactivate; and functions -e _reconcile_deactivate
 functions -c deactivate _reconcile_deactivate
 function deactivate
-` + each(e.settings, setting.leaveFish) + `functions -e deactivate
+` + each(e.settings, envVar.leaveFish) + `functions -e deactivate
 functions -c _reconcile_deactivate deactivate
 functions -e _reconcile_deactivate
 deactivate
@@ -74,16 +74,16 @@ end
 // line.
 const cshLeaving = "deactivate.csh"
 
-func (e entering) venvCsh(file string) string {
+func (e entryPoints) venvCsh(file string) string {
 	activate := "source " + cshQuote(file) + "\n"
 	if len(e.settings) == 0 {
 		return activate
 	}
 	leaving := filepath.Join(filepath.Dir(e.bin), filepath.FromSlash(layout.Launchers("")), cshLeaving)
-	return activate + each(e.settings, setting.enterCsh) + "alias deactivate " + cshQuote("source "+cshQuote(leaving)) + "\n"
+	return activate + each(e.settings, envVar.enterCsh) + "alias deactivate " + cshQuote("source "+cshQuote(leaving)) + "\n"
 }
 
 // leaveCsh sources the file of the environment again, to have its deactivate.
-func (e entering) leaveCsh() string {
-	return each(e.settings, setting.leaveCsh) + "source " + cshQuote(filepath.Join(e.bin, "activate.csh")) + "\ndeactivate\n"
+func (e entryPoints) leaveCsh() string {
+	return each(e.settings, envVar.leaveCsh) + "source " + cshQuote(filepath.Join(e.bin, "activate.csh")) + "\ndeactivate\n"
 }

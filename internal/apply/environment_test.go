@@ -301,10 +301,10 @@ func TestEveryWayToBringAFile(t *testing.T) {
 	info, err := os.Stat(from)
 	check(t, err)
 	worked := 0
-	for i, bring := range methods {
+	for i, bring := range copyMethods {
 		to := filepath.Join(dir, fmt.Sprint("to", i))
 		err := bring(from, to, info)
-		if refused(err) {
+		if unsupported(err) {
 			if _, err := os.Lstat(to); err == nil {
 				t.Errorf("method %d left something behind", i)
 			}
@@ -323,7 +323,7 @@ func TestEveryWayToBringAFile(t *testing.T) {
 		}
 	}
 	if worked < 2 {
-		t.Errorf("%d of %d methods work", worked, len(methods))
+		t.Errorf("%d of %d methods work", worked, len(copyMethods))
 	}
 }
 
@@ -337,7 +337,7 @@ func TestScriptsMove(t *testing.T) {
 		"":                                                                               "",
 		"#!/g/one/bin/x":                                                                 "#!/g/two/bin/x",
 	} {
-		if got := string(repath([]byte(before), "/g/one", "/g/two")); got != after {
+		if got := string(replaceShebangPath([]byte(before), "/g/one", "/g/two")); got != after {
 			t.Errorf("%q became %q, want %q", before, got, after)
 		}
 	}
@@ -345,13 +345,13 @@ func TestScriptsMove(t *testing.T) {
 
 func TestRestate(t *testing.T) {
 	record := "a/b.py,sha256=x,1\n../../../bin/tool,sha256=old,3\n\"c,d.py\",,\na.dist-info/RECORD,,\n"
-	got, err := restate([]byte(record), "lib/python3.10/site-packages", map[string][]byte{"bin/tool": []byte("hello")})
+	got, err := updateRecord([]byte(record), "lib/python3.10/site-packages", map[string][]byte{"bin/tool": []byte("hello")})
 	check(t, err)
 	want := strings.Replace(record, "sha256=old,3", "sha256=LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ,5", 1)
 	if string(got) != want {
 		t.Errorf("got %q", got)
 	}
-	if _, err := restate([]byte(record), "lib", map[string][]byte{"bin/other": nil}); err == nil {
+	if _, err := updateRecord([]byte(record), "lib", map[string][]byte{"bin/other": nil}); err == nil {
 		t.Error("a program that RECORD does not name was accepted")
 	}
 }

@@ -61,7 +61,7 @@ func (e *engine) emit(ev Event) {
 }
 
 // ended says how an item ended.
-func (e *engine) ended(r *ItemResult) {
+func (e *engine) emitEnd(r *ItemResult) {
 	kind := map[Outcome]EventKind{
 		Done: ItemDone, Unchanged: ItemDone, Failed: ItemFailed, Skipped: ItemSkipped, Interrupted: ItemStopped,
 	}[r.Outcome]

@@ -58,7 +58,7 @@ func (t *task) fetch(ctx context.Context, s resources.Fetch) error {
 		return err
 	}
 	defer dir.Close()
-	if err := dir.Commit(ready.base(), p.base(), &atomicfile.Stand{}); err != nil {
+	if err := dir.Commit(ready.base(), p.base(), &atomicfile.FileID{}); err != nil {
 		return err
 	}
 	return dir.Sync()
@@ -134,7 +134,7 @@ func (t *task) downloadFrom(ctx context.Context, s resources.Fetch, source strin
 		return err
 	}
 	h := sha256.New()
-	meter := &meter{task: t, total: max(s.Size, length)}
+	meter := &progress{task: t, total: max(s.Size, length)}
 	n, err := io.Copy(io.MultiWriter(f, h, meter), io.LimitReader(body, limit+1))
 	if err == nil {
 		err = f.Chmod(0o644)
@@ -176,7 +176,7 @@ func (t *task) openSource(ctx context.Context, cancel context.CancelCauseFunc, s
 	if u.Scheme == "file" {
 		return openFile(u.Path)
 	}
-	watch := newWatch(t.o.Stall, cancel)
+	watch := newWatch(t.o.StallTimeout, cancel)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, source, nil)
 	if err != nil {
 		watch.stop()
@@ -192,7 +192,7 @@ func (t *task) openSource(ctx context.Context, cancel context.CancelCauseFunc, s
 		watch.stop()
 		return nil, 0, errors.Join(fmt.Errorf("the server says %s", resp.Status), resp.Body.Close())
 	}
-	return &watched{resp.Body, watch}, resp.ContentLength, nil
+	return &stallReader{resp.Body, watch}, resp.ContentLength, nil
 }
 
 func openFile(name string) (io.ReadCloser, int64, error) {
@@ -261,25 +261,25 @@ func redactURL(source string) string {
 }
 
 // watch cancels a request when nothing has arrived for a while.
-type watch struct {
+type stallTimer struct {
 	timer *time.Timer
 	after time.Duration
 }
 
-func newWatch(after time.Duration, cancel context.CancelCauseFunc) *watch {
-	return &watch{time.AfterFunc(after, func() { cancel(fmt.Errorf("nothing arrived for %s", after)) }), after}
+func newWatch(after time.Duration, cancel context.CancelCauseFunc) *stallTimer {
+	return &stallTimer{time.AfterFunc(after, func() { cancel(fmt.Errorf("nothing arrived for %s", after)) }), after}
 }
 
-func (w *watch) stop() { w.timer.Stop() }
+func (w *stallTimer) stop() { w.timer.Stop() }
 
 // watched is a body that winds the watch with each read.
-type watched struct {
+type stallReader struct {
 	io.ReadCloser
-	*watch
+	*stallTimer
 }
 
 // Read winds the watch.
-func (w *watched) Read(b []byte) (int, error) {
+func (w *stallReader) Read(b []byte) (int, error) {
 	n, err := w.ReadCloser.Read(b)
 	if n > 0 {
 		w.timer.Reset(w.after)
@@ -288,7 +288,7 @@ func (w *watched) Read(b []byte) (int, error) {
 }
 
 // Close ends the watch.
-func (w *watched) Close() error {
+func (w *stallReader) Close() error {
 	w.stop()
 	return w.ReadCloser.Close()
 }
@@ -297,19 +297,19 @@ func (w *watched) Close() error {
 const meterEvery = 100 * time.Millisecond
 
 // meter tells now and then how much of a step is done.
-type meter struct {
+type progress struct {
 	*task
 	done, total int64
 	told        time.Time
 }
 
 // Write counts bytes.
-func (m *meter) Write(b []byte) (int, error) {
+func (m *progress) Write(b []byte) (int, error) {
 	m.tell(m.done+int64(len(b)), m.total)
 	return len(b), nil
 }
 
-func (m *meter) tell(done, total int64) {
+func (m *progress) tell(done, total int64) {
 	m.done = done
 	if now := time.Now(); now.Sub(m.told) >= meterEvery || done == total {
 		m.told = now

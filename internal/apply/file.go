@@ -50,13 +50,13 @@ func (t *task) writeFile(s resources.WriteFile) error {
 		dir.Discard(st.temp)
 		return err
 	}
-	t.kept = t.remember(t.kept, s.Path, st.kept, st.mode)
+	t.kept = t.appendKept(t.kept, s.Path, st.kept, st.mode)
 	return dir.Sync()
 }
 
 // remember adds the content that a file at name had to those that are kept; the
 // zero digest says that nothing was replaced.
-func (e *engine) remember(kept []Kept, name string, was facts.SHA256, mode facts.Mode) []Kept {
+func (e *engine) appendKept(kept []Kept, name string, was facts.SHA256, mode facts.Mode) []Kept {
 	if was.IsZero() {
 		return kept
 	}
@@ -65,8 +65,8 @@ func (e *engine) remember(kept []Kept, name string, was facts.SHA256, mode facts
 
 // staged is a file that is written beside its place.
 type staged struct {
-	temp string            // "" if the file is there already
-	want *atomicfile.Stand // what must still stand there; nil for anything
+	temp string             // "" if the file is there already
+	want *atomicfile.FileID // what must still stand there; nil for anything
 	kept facts.SHA256
 	mode facts.Mode // of the file that is replaced
 }
@@ -74,12 +74,12 @@ type staged struct {
 // stage compares what stands at a place with what the plan saw, keeps its
 // content, and writes the new content beside it.
 func (e *engine) stage(dir *atomicfile.Dir, p place, s resources.WriteFile) (staged, error) {
-	was, err := dir.Look(p.base())
+	was, err := dir.Stat(p.base())
 	if err != nil {
 		return staged{}, err
 	}
 	st := staged{want: &was, mode: facts.Mode(was.Mode.Perm())}
-	if ours(p, e) {
+	if isOurs(p, e) {
 		st.want = nil
 	} else if st.kept, err = e.keep(dir, p, was, s); errors.Is(err, errSame) {
 		return staged{}, nil
@@ -96,16 +96,16 @@ var errSame = errors.New("it is there already")
 
 // keep makes sure that what stands at p is what the plan saw, and puts a copy of
 // it below kept/, named by its digest.
-func (e *engine) keep(dir *atomicfile.Dir, p place, was atomicfile.Stand, s resources.WriteFile) (facts.SHA256, error) {
+func (e *engine) keep(dir *atomicfile.Dir, p place, was atomicfile.FileID, s resources.WriteFile) (facts.SHA256, error) {
 	switch {
 	case !was.Exists && s.Replaces.IsZero():
 		return facts.SHA256{}, nil
 	case !was.Exists:
-		return facts.SHA256{}, changed(fmt.Sprintf("%s is no longer there", p.rel))
+		return facts.SHA256{}, changedProblem(fmt.Sprintf("%s is no longer there", p.rel))
 	case !was.Mode.IsRegular():
-		return facts.SHA256{}, changed(fmt.Sprintf("%s is not a file", p.rel))
+		return facts.SHA256{}, changedProblem(fmt.Sprintf("%s is not a file", p.rel))
 	case was.Size > maxKept:
-		return facts.SHA256{}, changed(fmt.Sprintf("%s has %d bytes now", p.rel, was.Size))
+		return facts.SHA256{}, changedProblem(fmt.Sprintf("%s has %d bytes now", p.rel, was.Size))
 	}
 	content, err := readEntry(dir, p.base())
 	if err != nil {
@@ -116,13 +116,13 @@ func (e *engine) keep(dir *atomicfile.Dir, p place, was atomicfile.Stand, s reso
 	case digest != s.Replaces && string(content) == s.Content && was.Mode.Perm() == fs.FileMode(s.Mode):
 		return facts.SHA256{}, errSame
 	case s.Replaces.IsZero():
-		return facts.SHA256{}, changed(fmt.Sprintf("a file stands at %s now", p.rel))
+		return facts.SHA256{}, changedProblem(fmt.Sprintf("a file stands at %s now", p.rel))
 	case digest != s.Replaces:
-		return facts.SHA256{}, changed(fmt.Sprintf("%s has other content now: sha256 %s", p.rel, digest))
+		return facts.SHA256{}, changedProblem(fmt.Sprintf("%s has other content now: sha256 %s", p.rel, digest))
 	case string(content) == s.Content: // it is written anew, and nothing is lost
 		return facts.SHA256{}, nil
 	}
-	return digest, e.putAway(digest, content)
+	return digest, e.keepContent(digest, content)
 }
 
 func readEntry(dir *atomicfile.Dir, base string) ([]byte, error) {
@@ -135,7 +135,7 @@ func readEntry(dir *atomicfile.Dir, base string) ([]byte, error) {
 }
 
 // putAway writes content below kept/ unless it is there already.
-func (e *engine) putAway(digest facts.SHA256, content []byte) error {
+func (e *engine) keepContent(digest facts.SHA256, content []byte) error {
 	folder := layout.Kept(e.o.State)
 	if err := makeDurably(e.root, folder, 0o700); err != nil {
 		return err

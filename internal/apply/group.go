@@ -36,7 +36,7 @@ func groupable(it *planner.Item) bool {
 
 // onlyDirs reports whether an item does nothing but make directories. Others may
 // follow it in its group, since directories are made first.
-func onlyDirs(it *planner.Item) bool {
+func onlyMakesDirs(it *planner.Item) bool {
 	for _, s := range it.Change.Steps {
 		if _, ok := s.(resources.MakeDir); !ok {
 			return false
@@ -69,12 +69,12 @@ func (e *engine) gather(first int) []int {
 	e.ready = slices.DeleteFunc(others, func(i int) bool { return e.taken[i] })
 	left := map[int]int{} // items that one still waits for, beside those of the group
 	for at := 0; at < len(group); at++ {
-		if !onlyDirs(&e.items[group[at]]) {
+		if !onlyMakesDirs(&e.items[group[at]]) {
 			continue
 		}
-		for _, i := range e.next[group[at]] {
+		for _, i := range e.dependents[group[at]] {
 			if _, seen := left[i]; !seen {
-				left[i] = e.waits[i]
+				left[i] = e.waiting[i]
 			}
 			left[i]--
 			if left[i] == 0 && !e.taken[i] && groupable(&e.items[i]) {
@@ -90,11 +90,11 @@ func (e *engine) gather(first int) []int {
 // group is a set of items that are done together.
 type group struct {
 	*engine
-	members []*member
-	byIndex map[int]*member
-	flush   atomicfile.Flusher
-	parents map[place]bool // directories that are known to be there
-	touched map[place]bool // directories that got names outside of a chunk
+	members     []*member
+	byIndex     map[int]*member
+	flush       atomicfile.Flusher
+	parents     map[place]bool // directories that are known to be there
+	changedDirs map[place]bool // directories that got names outside of a chunk
 }
 
 // member is one item of a group.
@@ -118,7 +118,7 @@ func (m *member) fail(err error) {
 }
 
 // alive reports whether a member is still to be done.
-func (m *member) alive() bool {
+func (m *member) active() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.err == nil && m.outcome == ""
@@ -127,9 +127,9 @@ func (m *member) alive() bool {
 // doGroup does many items with few flushes. An error that belongs to one item
 // fails that item; one of all, such as a failed flush, fails every item that is
 // not yet ended.
-func (e *engine) doGroup(ctx context.Context, unit []int) []finish {
+func (e *engine) doGroup(ctx context.Context, unit []int) []itemEnd {
 	start := time.Now()
-	g := &group{engine: e, byIndex: map[int]*member{}, parents: map[place]bool{}, touched: map[place]bool{}}
+	g := &group{engine: e, byIndex: map[int]*member{}, parents: map[place]bool{}, changedDirs: map[place]bool{}}
 	for _, i := range unit {
 		m := &member{index: i, item: &e.items[i]}
 		g.members = append(g.members, m)
@@ -141,7 +141,7 @@ func (e *engine) doGroup(ctx context.Context, unit []int) []finish {
 		err = closed
 	}
 	elapsed := time.Since(start)
-	var list []finish
+	var list []itemEnd
 	for _, m := range g.members {
 		if m.err == nil && m.outcome == "" && err != nil {
 			m.err = err
@@ -151,8 +151,8 @@ func (e *engine) doGroup(ctx context.Context, unit []int) []finish {
 	return list
 }
 
-func (g *group) finish(ctx context.Context, m *member, elapsed time.Duration) finish {
-	f := finish{index: m.index, outcome: m.outcome, elapsed: elapsed, kept: m.kept}
+func (g *group) finish(ctx context.Context, m *member, elapsed time.Duration) itemEnd {
+	f := itemEnd{index: m.index, outcome: m.outcome, elapsed: elapsed, kept: m.kept}
 	switch {
 	case m.outcome == Skipped:
 		var p *diag.Problem
@@ -171,7 +171,7 @@ func (g *group) run(ctx context.Context) error {
 	if err := g.recheck(ctx); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(g.members, (*member).alive) {
+	if !slices.ContainsFunc(g.members, (*member).active) {
 		return nil
 	}
 	if err := g.intend(); err != nil {
@@ -218,14 +218,14 @@ func (g *group) each(n int, do func(int)) {
 // recheck looks at everything that the group reads in one call, and asks each
 // resource in order: it sees what the ones before it will make true.
 func (g *group) recheck(ctx context.Context) error {
-	f := g.look(ctx)
+	f := g.probe(ctx)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	predicted := &facts.Facts{}
 	var same []*planner.Item
 	for _, m := range g.members {
-		if g.waitsForFailed(m) {
+		if g.skipIfDependencyFailed(m) {
 			continue
 		}
 		change, err := recheck(m.item, f, predicted)
@@ -246,8 +246,8 @@ func (g *group) recheck(ctx context.Context) error {
 }
 
 // waitsForFailed ends a member that waits for one of the group that failed.
-func (g *group) waitsForFailed(m *member) bool {
-	if !m.alive() {
+func (g *group) skipIfDependencyFailed(m *member) bool {
+	if !m.active() {
 		return false
 	}
 	for _, from := range m.item.After {
@@ -255,18 +255,18 @@ func (g *group) waitsForFailed(m *member) bool {
 		if !ok || cause.err == nil {
 			continue
 		}
-		why := skipped(cause.item.Resource.Addr, g.problem(from, cause.err))
+		why := skippedProblem(cause.item.Resource.Addr, g.problem(from, cause.err))
 		if cause.outcome == Skipped {
 			errors.As(cause.err, &why) // the root cause, not the way to it
 		}
-		m.outcome, m.err = Skipped, g.own(m.index, why)
+		m.outcome, m.err = Skipped, g.ownProblem(m.index, why)
 		return true
 	}
 	return false
 }
 
 // look returns the facts that the members read.
-func (g *group) look(ctx context.Context) *facts.Facts {
+func (g *group) probe(ctx context.Context) *facts.Facts {
 	seen := make(map[facts.Key]struct{}, len(g.members))
 	keys := make([]facts.Key, 0, len(g.members))
 	for _, m := range g.members {
@@ -286,7 +286,7 @@ func (g *group) intend() error {
 	}
 	var list []state.Intent
 	for _, m := range g.members {
-		if m.alive() {
+		if m.active() {
 			list = append(list, intent(m.item, m.change))
 		}
 	}
@@ -297,7 +297,7 @@ func (g *group) intend() error {
 // files and links. What waits for one that cannot be made ends here.
 func (g *group) makeDirs() {
 	for _, m := range g.members {
-		if g.waitsForFailed(m) || !m.alive() {
+		if g.skipIfDependencyFailed(m) || !m.active() {
 			continue
 		}
 		for _, s := range m.change.Steps {
@@ -340,7 +340,7 @@ func (g *group) makeDirOf(s resources.Step) error {
 		return err
 	}
 	for _, name := range made {
-		if err := g.touch(place{p.root, name}); err != nil {
+		if err := g.markChanged(place{p.root, name}); err != nil {
 			return err
 		}
 	}
@@ -352,9 +352,9 @@ func (g *group) makeDirOf(s resources.Step) error {
 }
 
 // touch notes that a directory got a new name in it.
-func (g *group) touch(p place) error {
+func (g *group) markChanged(p place) error {
 	parent := place{p.root, p.dir()}
-	if g.touched[parent] {
+	if g.changedDirs[parent] {
 		return nil
 	}
 	d, err := atomicfile.OpenDir(parent.root, parent.rel)
@@ -362,22 +362,22 @@ func (g *group) touch(p place) error {
 		return err
 	}
 	defer d.Close()
-	g.touched[parent] = true
-	return g.flush.Join(d)
+	g.changedDirs[parent] = true
+	return g.flush.Attach(d)
 }
 
 // syncTouched syncs those directories, where the flush of the group does not do
 // that by itself.
 func (g *group) syncTouched() error {
-	if g.flush.Whole() {
+	if g.flush.FlushSuffices() {
 		return nil
 	}
-	for p := range g.touched {
+	for p := range g.changedDirs {
 		d, err := atomicfile.OpenDir(p.root, p.rel)
 		if err != nil {
 			return err
 		}
-		err = g.flush.Join(d)
+		err = g.flush.Attach(d)
 		if err == nil {
 			err = d.Sync()
 		}
@@ -392,7 +392,7 @@ func (g *group) syncTouched() error {
 func (g *group) links() {
 	for _, m := range g.members {
 		for _, s := range m.change.Steps {
-			if s, ok := s.(resources.Link); ok && m.alive() {
+			if s, ok := s.(resources.Link); ok && m.active() {
 				failpoint.Step("link", failpoint.Before)
 				if err := g.makeLink(s); err != nil {
 					m.fail(err)
@@ -411,21 +411,21 @@ func (g *group) makeLink(s resources.Link) error {
 	if err := atomicfile.Symlink(p.root, p.rel, s.Target); err != nil {
 		return err
 	}
-	return g.touch(p)
+	return g.markChanged(p)
 }
 
 // modes changes the modes of what was there or has just been made.
 func (g *group) modes() {
 	for _, m := range g.members {
 		for _, s := range m.change.Steps {
-			if s, ok := s.(resources.SetMode); ok && m.alive() {
+			if s, ok := s.(resources.SetMode); ok && m.active() {
 				failpoint.Step("set_mode", failpoint.Before)
 				p, err := g.place(s.Path)
 				if err == nil {
 					err = atomicfile.SetMode(p.root, p.rel, fs.FileMode(s.Mode))
 				}
 				if err == nil {
-					err = g.touch(p)
+					err = g.markChanged(p)
 				}
 				if err != nil {
 					m.fail(err)
@@ -438,15 +438,15 @@ func (g *group) modes() {
 
 // conclude looks at everything once more: what has nothing left to do is done.
 func (g *group) conclude(ctx context.Context) error {
-	f := g.look(ctx)
+	f := g.probe(ctx)
 	if err := ctx.Err(); err != nil {
 		return g.giveUpAll(err)
 	}
 	var done []*member
 	var failed []state.Failure
 	for _, m := range g.members {
-		if m.alive() {
-			if err := settled(m.item, f, nil); err != nil {
+		if m.active() {
+			if err := checkSettled(m.item, f, nil); err != nil {
 				m.fail(err)
 			}
 		}
@@ -462,7 +462,7 @@ func (g *group) conclude(ctx context.Context) error {
 		var errs []error
 		var entries []state.Entry
 		for _, m := range done {
-			e := entry(j, m.item, m.change.Action, f, replaced(m.kept))
+			e := entry(j, m.item, m.change.Action, f, replacedContent(m.kept))
 			if m.item.From.Kind == "" {
 				entries = append(entries, e)
 			} else {

@@ -21,22 +21,22 @@ import (
 // task is one item while its steps run.
 type task struct {
 	*engine
-	index int
-	item  *planner.Item
-	step  string              // word of the step that runs
-	kept  []Kept              // contents that were replaced
-	need  int64               // bytes on disk that the change takes
-	proof []SmokeTestPart     // what the proof of the generation showed
-	sound pyenv.VerifiedFiles // files of the generation that were read during the proof
+	index      int
+	item       *planner.Item
+	step       string              // word of the step that runs
+	kept       []Kept              // contents that were replaced
+	need       int64               // bytes on disk that the change takes
+	smokeTests []SmokeTestPart     // what the proof of the generation showed
+	verified   pyenv.VerifiedFiles // files of the generation that were read during the proof
 }
 
 // doItem works on one item that is not part of a group.
-func (e *engine) doItem(ctx context.Context, i int) (finish, error) {
+func (e *engine) doItem(ctx context.Context, i int) (itemEnd, error) {
 	it := &e.items[i]
-	end := finish{index: i, outcome: Failed}
+	end := itemEnd{index: i, outcome: Failed}
 	var err error
 	if isCheck(it) {
-		end.outcome, err = checked(it)
+		end.outcome, err = checkOutcome(it)
 		return end, err
 	}
 	e.emit(Event{Kind: ItemStarted, Addr: it.Resource.Addr, Action: it.Change.Action})
@@ -57,16 +57,18 @@ func (e *engine) doItem(ctx context.Context, i int) (finish, error) {
 	}
 	t := &task{engine: e, index: i, item: it, need: change.Need.Disk}
 	err = t.runSteps(ctx, change.Steps)
-	end.kept, end.proof = t.kept, t.proof
+	end.kept, end.smokeTests = t.kept, t.smokeTests
 	if err != nil {
 		return end, e.giveUp(it, err)
 	}
 	f = e.o.Probe(context.WithoutCancel(ctx), it.Resource.Spec.Reads())
-	if err := settled(it, f, nil); err != nil {
+	if err := checkSettled(it, f, nil); err != nil {
 		return end, e.giveUp(it, err)
 	}
 	end.outcome, end.packages = Done, packages(change)
-	return end, e.record(func(j *state.Journal) error { return e.done(j, it, entry(j, it, change.Action, f, replaced(t.kept))) })
+	return end, e.record(func(j *state.Journal) error {
+		return e.done(j, it, entry(j, it, change.Action, f, replacedContent(t.kept)))
+	})
 }
 
 // packages is what a change does to the packages of an environment by building
@@ -82,7 +84,7 @@ func packages(c resources.Change) []resources.PackageChange {
 
 // replaced is the content that the journal remembers of an item: it writes one
 // file that is not its own, if any.
-func replaced(kept []Kept) facts.SHA256 {
+func replacedContent(kept []Kept) facts.SHA256 {
 	if len(kept) == 0 {
 		return facts.SHA256{}
 	}
@@ -90,7 +92,7 @@ func replaced(kept []Kept) facts.SHA256 {
 }
 
 // checked is the outcome of an item without steps.
-func checked(it *planner.Item) (Outcome, error) {
+func checkOutcome(it *planner.Item) (Outcome, error) {
 	p := it.Change.Problem
 	if it.Change.Action == resources.Blocked || p != nil && p.Severity == diag.Fail {
 		if p == nil {
@@ -142,7 +144,7 @@ func (t *task) run(ctx context.Context, s resources.Step) error {
 	case resources.Compile:
 		return t.compile(ctx, s)
 	case resources.SmokeTest:
-		return t.prove(ctx, s)
+		return t.smokeTest(ctx, s)
 	case resources.Seal:
 		return t.seal(ctx, s)
 	case resources.Switch:
@@ -175,7 +177,7 @@ func stepText(s resources.Step) string {
 	case resources.Compile:
 		return "bytecode of generation " + path.Base(s.Generation)
 	case resources.SmokeTest:
-		return proofText(s)
+		return smokeTestText(s)
 	case resources.Seal:
 		return fmt.Sprintf("generation %s: %s", path.Base(s.Generation), plural.Count(len(s.Packages)+len(s.Conda), "package"))
 	case resources.Switch:
@@ -185,7 +187,7 @@ func stepText(s resources.Step) string {
 }
 
 // proofText names what is proved: "torch, bitsandbytes, CUDA, QLoRA".
-func proofText(s resources.SmokeTest) string {
+func smokeTestText(s resources.SmokeTest) string {
 	words := slices.Clone(s.Imports)
 	if s.CUDA && s.GPU {
 		words = append(words, "CUDA")
@@ -213,7 +215,7 @@ func programText(s resources.Run) string {
 // those that earlier items of the same group will make true. It returns the
 // change to run; action none says that nothing is to be done.
 func recheck(it *planner.Item, f, predicted *facts.Facts) (resources.Change, error) {
-	now, err := ask(it, f, predicted)
+	now, err := diff(it, f, predicted)
 	if err == nil && it.Recreate {
 		now = resources.Recreate(it.Resource.Spec, now, view(it, f, predicted))
 	}
@@ -225,17 +227,17 @@ func recheck(it *planner.Item, f, predicted *facts.Facts) (resources.Change, err
 			return now, now.Problem
 		}
 		if now.Action == resources.Defer || now.Action == resources.Blocked {
-			return now, changed("it still cannot be decided")
+			return now, changedProblem("it still cannot be decided")
 		}
 		return now, nil
 	}
 	if now.Action == it.Change.Action && sameSteps(it.Change.Steps, now.Steps) {
 		return now, nil
 	}
-	return now, changed(difference(it, now))
+	return now, changedProblem(difference(it, now))
 }
 
-func ask(it *planner.Item, f, predicted *facts.Facts) (resources.Change, error) {
+func diff(it *planner.Item, f, predicted *facts.Facts) (resources.Change, error) {
 	reads := it.Resource.Spec.Reads()
 	for _, k := range reads {
 		_, reason, ok := f.Lookup(k)
@@ -284,7 +286,7 @@ func sameSteps(a, b []resources.Step) bool {
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-func changed(found string) *diag.Problem {
+func changedProblem(found string) *diag.Problem {
 	return &diag.Problem{
 		Code: "apply.changed", Summary: "the machine changed since the plan", Found: found,
 		Hint: "look at a new plan: reconcile plan",
@@ -331,8 +333,8 @@ func orAbsent(s string) string {
 }
 
 // settled returns an error if the resource still has something to do.
-func settled(it *planner.Item, f, predicted *facts.Facts) error {
-	left, err := ask(it, f, predicted)
+func checkSettled(it *planner.Item, f, predicted *facts.Facts) error {
+	left, err := diff(it, f, predicted)
 	if err != nil || left.Action == resources.None {
 		return err
 	}

@@ -74,13 +74,13 @@ func below(dir, name string) string {
 
 // ours reports whether a path lies in what reconcile keeps for itself. There
 // nothing is compared or kept before it is replaced.
-func ours(p place, e *engine) bool {
+func isOurs(p place, e *engine) bool {
 	return p.root == e.root && (p.rel == layout.Dir || strings.HasPrefix(p.rel, layout.Dir+"/"))
 }
 
 // parentMode is the mode of directories that are made on the way to a path.
 func (e *engine) parentMode(p place) fs.FileMode {
-	if ours(p, e) {
+	if isOurs(p, e) {
 		return 0o700
 	}
 	return 0o755

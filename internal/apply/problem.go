@@ -45,12 +45,12 @@ func (e *engine) explain(err error, need int64) *diag.Problem {
 	case errors.As(err, &ran):
 		return e.explainProgram(ran, need)
 	case errors.Is(err, atomicfile.ErrChanged):
-		return changed(err.Error())
+		return changedProblem(err.Error())
 	}
 	where := e.pathOf(err)
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
-		return e.full(err, where, need)
+		return e.fullProblem(err, where, need)
 	case errors.Is(err, syscall.EDQUOT):
 		return &diag.Problem{
 			Code: "apply.quota", Summary: "your quota on the file system of " + mountPoint(where) + " is used up", Found: err.Error(),
@@ -74,7 +74,7 @@ func (e *engine) explain(err error, need int64) *diag.Problem {
 	return &diag.Problem{Code: "apply.error", Summary: err.Error()}
 }
 
-func (e *engine) full(err error, where string, need int64) *diag.Problem {
+func (e *engine) fullProblem(err error, where string, need int64) *diag.Problem {
 	p := &diag.Problem{Code: "apply.disk-full", Summary: "the file system of " + mountPoint(where) + " is full", Found: err.Error()}
 	var st unix.Statfs_t
 	if unix.Statfs(existing(where), &st) == nil {
@@ -97,7 +97,7 @@ func needHint(need int64) string {
 }
 
 // refusals are what a program may be told by the system and repeat in its words.
-var refusals = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS}
+var systemErrors = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS}
 
 // explainProgram explains how a program ended. What it was refused by the system
 // can only be told by its last words: they are the system's own, in English, since
@@ -108,7 +108,7 @@ func (e *engine) explainProgram(ran *command.Error, need int64) *diag.Problem {
 		p.Code = "apply.interrupted"
 		return p
 	}
-	for _, refused := range refusals {
+	for _, refused := range systemErrors {
 		if strings.Contains(strings.ToLower(p.Found), refused.Error()) {
 			why := e.explain(&fs.PathError{Op: "write", Path: e.o.Root, Err: refused}, need)
 			_, free, _ := strings.Cut(why.Found, "\n")
@@ -175,7 +175,7 @@ func mountPoint(path string) string {
 }
 
 // otherFileSystem says that a thing cannot be renamed to where it is to be.
-func otherFileSystem(s resources.Move) *diag.Problem {
+func otherFileSystemProblem(s resources.Move) *diag.Problem {
 	return &diag.Problem{
 		Code: "apply.other-file-system", Summary: fmt.Sprintf("%s cannot become %s: that is another file system", s.From, s.To),
 		Hint: "move it yourself, which copies it: mv " + resources.ShellJoin(s.From, s.To),

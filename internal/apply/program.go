@@ -66,7 +66,7 @@ func (t *task) runProgram(ctx context.Context, s resources.Run) error {
 // system refused it is left to those who explain that.
 func noPackages(ran *command.Error) error {
 	output := strings.Join(ran.Tail, "\n")
-	for _, refused := range refusals {
+	for _, refused := range systemErrors {
 		if strings.Contains(strings.ToLower(output), refused.Error()) {
 			return ran
 		}

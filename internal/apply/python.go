@@ -51,13 +51,13 @@ func (t *task) compile(ctx context.Context, s resources.Compile) error {
 		files, err = pyenv.Uncompiled(gen.abs())
 	}
 	if pyenv.NoLibrary(err) { // the installer ended well all the same
-		return unsound([]facts.Damage{{What: "missing", Path: "lib"}})
+		return damageProblem([]facts.Damage{{What: "missing", Path: "lib"}})
 	}
 	if err != nil || len(files) == 0 {
 		return err
 	}
 	if _, err := os.Stat(interpreter(gen)); errors.Is(err, fs.ErrNotExist) {
-		return unsound([]facts.Damage{{What: "missing", Path: "bin/python"}})
+		return damageProblem([]facts.Damage{{What: "missing", Path: "bin/python"}})
 	}
 	if err := t.compileAll(ctx, gen, files, runtime.GOMAXPROCS(0)); err != nil {
 		return err
@@ -97,7 +97,7 @@ func (t *task) compileAll(ctx context.Context, gen place, files []string, jobs i
 // returns waits for the end of that if the answer is still wanted, and gives what
 // was found sound: nothing where there is no core to spare, or something was wrong,
 // so that Seal reads it all.
-func (t *task) readMeanwhile(ctx context.Context, gen, justMade place) func(wanted bool) pyenv.VerifiedFiles {
+func (t *task) verifyInBackground(ctx context.Context, gen, justMade place) func(wanted bool) pyenv.VerifiedFiles {
 	spare := runtime.GOMAXPROCS(0) - 1
 	if spare == 0 {
 		return func(bool) pyenv.VerifiedFiles { return nil }

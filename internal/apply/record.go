@@ -99,17 +99,17 @@ func entry(j *state.Journal, it *planner.Item, action resources.Action, f *facts
 // update writes what the plan says of the memory alone. An entry that has changed
 // since the plan is left as it is.
 func (e *engine) update() error {
-	if e.memory.IsEmpty() {
+	if e.stateUpdate.IsEmpty() {
 		return nil
 	}
 	return e.record(func(j *state.Journal) error {
 		var gone []resources.Addr
-		for _, was := range e.memory.Forget {
+		for _, was := range e.stateUpdate.Forget {
 			if now, ok := j.Entry(was.Addr); ok && now == was {
 				gone = append(gone, was.Addr)
 			}
 		}
-		return j.Update(e.memory.Entries, gone)
+		return j.Update(e.stateUpdate.Entries, gone)
 	})
 }
 

@@ -23,11 +23,11 @@ import (
 // become a stranger because the journal could not say so any more.
 func (e *engine) recover(ctx context.Context) error {
 	for _, dir := range []string{layout.Dir, e.o.State, layout.Kept(e.o.State), layout.Runs(e.o.State)} {
-		e.sweep(ctx, place{e.root, dir})
+		e.removeTemps(ctx, place{e.root, dir})
 	}
-	for _, dir := range e.o.Visible {
+	for _, dir := range e.o.EnvPaths {
 		if p, err := e.place(dir); err == nil {
-			e.sweep(ctx, p)
+			e.removeTemps(ctx, p)
 		}
 	}
 	if e.o.Journal == nil {
@@ -44,7 +44,7 @@ func (e *engine) recover(ctx context.Context) error {
 	for _, in := range pending {
 		for _, l := range in.Makes {
 			if p, err := e.place(l.Path); err == nil {
-				e.sweep(ctx, place{p.root, p.dir()})
+				e.removeTemps(ctx, place{p.root, p.dir()})
 			}
 		}
 		if err := e.conclude(in); err != nil {
@@ -56,7 +56,7 @@ func (e *engine) recover(ctx context.Context) error {
 
 // sweep removes the temporaries in a directory. It is called while the machine
 // is locked, so nobody is using them; what it cannot remove harms nobody.
-func (e *engine) sweep(ctx context.Context, dir place) {
+func (e *engine) removeTemps(ctx context.Context, dir place) {
 	entries, err := readDir(dir.root, dir.rel)
 	if err != nil {
 		return
@@ -71,7 +71,7 @@ func (e *engine) sweep(ctx context.Context, dir place) {
 // conclude ends an intent that was neither done nor failed.
 func (e *engine) conclude(in state.Intent) error {
 	j := e.o.Journal
-	if !in.Known || !e.allMade(in.Makes) {
+	if !in.Known || !e.allMatch(in.Makes) {
 		return j.Failed(state.Failure{Addr: in.Addr, Code: "apply.interrupted"})
 	}
 	last := in.Makes[len(in.Makes)-1]
@@ -110,17 +110,17 @@ func concludeSwitch(j *state.Journal, env, to string) error {
 }
 
 // allMade reports whether everything stands as an intent said it would.
-func (e *engine) allMade(list []state.Left) bool {
+func (e *engine) allMatch(list []state.Left) bool {
 	for _, l := range list {
 		p, err := e.place(l.Path)
-		if err != nil || !stands(p, l) {
+		if err != nil || !matches(p, l) {
 			return false
 		}
 	}
 	return len(list) > 0
 }
 
-func stands(p place, l state.Left) bool {
+func matches(p place, l state.Left) bool {
 	info, err := p.root.Lstat(p.rel)
 	if err != nil {
 		return l.Type == facts.Absent && errors.Is(err, fs.ErrNotExist)

@@ -33,11 +33,11 @@ func (t *task) remove(s resources.Remove) error {
 	if err != nil {
 		return err
 	}
-	if err := t.mayRemove(p, info); err != nil {
+	if err := t.checkRemovable(p, info); err != nil {
 		return err
 	}
 	if s.Type != "" {
-		return t.takeAway(p, s)
+		return t.removeChecked(p, s)
 	}
 	if err := t.moveToTrash(p); err != nil {
 		return err
@@ -47,7 +47,7 @@ func (t *task) remove(s resources.Remove) error {
 }
 
 // mayRemove refuses places whose removal can only be a mistake.
-func (t *task) mayRemove(p place, info fs.FileInfo) error {
+func (t *task) checkRemovable(p place, info fs.FileInfo) error {
 	refuse := func(why string) error {
 		return &diag.Problem{
 			Code: "apply.remove-refused", Summary: fmt.Sprintf("%s is not removed: %s", p.abs(), why),

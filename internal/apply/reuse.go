@@ -30,7 +30,7 @@ func (t *task) reuse(ctx context.Context, s resources.Reuse) error {
 	if err != nil {
 		return err
 	}
-	r := &reusing{task: t, from: from.abs(), to: to.abs()}
+	r := &reuseStep{task: t, from: from.abs(), to: to.abs()}
 	if err := r.list(s.Dists); err != nil {
 		return err
 	}
@@ -50,29 +50,29 @@ func (t *task) reuse(ctx context.Context, s resources.Reuse) error {
 }
 
 // reusing is one Reuse step.
-type reusing struct {
+type reuseStep struct {
 	*task
 	from, to     string // generations, absolute
 	sitePackages string // relative to both
-	dists        []reused
-	files        []brought
+	dists        []reusedDist
+	files        []reusedFile
 	method       atomic.Int32 // the first of the methods that has not been refused
 }
 
 // reused is one distribution that is brought over.
-type reused struct {
+type reusedDist struct {
 	infoDir string
 	scripts []string // in bin, that name their interpreter by the old path
 }
 
 // brought is one file that is the same in both generations.
-type brought struct {
+type reusedFile struct {
 	path string // relative to the generation
 	size int64  // as RECORD states it; -1 for bytecode, which has none
 }
 
 // list reads what is to be brought.
-func (r *reusing) list(names []string) error {
+func (r *reuseStep) list(names []string) error {
 	sitePackages, line, err := pyenv.SitePackages(r.from)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (r *reusing) list(names []string) error {
 	return nil
 }
 
-func (r *reusing) damaged(found string) error {
+func (r *reuseStep) damaged(found string) error {
 	return &diag.Problem{
 		Code: "apply.reuse", Summary: "a package of the environment in use cannot be taken over", Found: found,
 		Hint: "run `reconcile verify --deep`, then `reconcile apply`: what is damaged is installed anew",
@@ -107,21 +107,21 @@ func (r *reusing) damaged(found string) error {
 
 // listDist lists the files of one distribution. RECORD itself is written last,
 // where scripts change it.
-func (r *reusing) listDist(infoDir, line string, seen map[string]bool) error {
+func (r *reuseStep) listDist(infoDir, line string, seen map[string]bool) error {
 	entries, err := pyenv.ReadRecord(r.from, r.sitePackages, infoDir)
 	if err != nil {
 		return err
 	}
-	d := reused{infoDir: infoDir}
+	d := reusedDist{infoDir: infoDir}
 	record := path.Join(r.sitePackages, infoDir, "RECORD")
-	var files []brought
+	var files []reusedFile
 	for _, e := range entries {
 		if seen[e.Path] || e.Path == record {
 			continue
 		}
 		seen[e.Path] = true
 		if strings.HasPrefix(e.Path, "bin/") {
-			moves, err := namesPath(filepath.Join(r.from, filepath.FromSlash(e.Path)), r.from)
+			moves, err := shebangContains(filepath.Join(r.from, filepath.FromSlash(e.Path)), r.from)
 			if err != nil {
 				return err
 			}
@@ -134,24 +134,24 @@ func (r *reusing) listDist(infoDir, line string, seen map[string]bool) error {
 		if strings.HasSuffix(e.Path, ".pyc") && path.Base(path.Dir(e.Path)) == "__pycache__" {
 			size = -1 // a few wheels carry bytecode; Compile has replaced what was older than its source
 		}
-		files = append(files, brought{e.Path, size})
+		files = append(files, reusedFile{e.Path, size})
 		if strings.HasSuffix(e.Path, ".py") && strings.HasPrefix(e.Path, r.sitePackages+"/") {
 			code := pyenv.BytecodePath(e.Path, line)
 			if !seen[code] {
 				seen[code] = true
-				files = append(files, brought{code, -1})
+				files = append(files, reusedFile{code, -1})
 			}
 		}
 	}
 	if len(d.scripts) == 0 {
-		files = append(files, brought{record, -1})
+		files = append(files, reusedFile{record, -1})
 	}
 	r.files = append(r.files, files...)
 	r.dists = append(r.dists, d)
 	return nil
 }
 
-func (r *reusing) makeDirs() error {
+func (r *reuseStep) makeDirs() error {
 	dirs := map[string]bool{}
 	for _, f := range r.files {
 		dirs[path.Dir(f.path)] = true
@@ -168,10 +168,10 @@ func (r *reusing) makeDirs() error {
 }
 
 // bring brings every file, on all workers.
-func (r *reusing) bring(ctx context.Context) error {
+func (r *reuseStep) bring(ctx context.Context) error {
 	var next atomic.Int64
 	errs := make(chan error, r.o.Jobs)
-	meter := &meter{task: r.task, total: int64(len(r.files)), told: time.Now()}
+	meter := &progress{task: r.task, total: int64(len(r.files)), told: time.Now()}
 	for range r.o.Jobs {
 		go func() {
 			for {
@@ -199,7 +199,7 @@ func (r *reusing) bring(ctx context.Context) error {
 }
 
 // file brings one file and leaves one that another distribution has brought.
-func (r *reusing) file(f brought) error {
+func (r *reuseStep) file(f reusedFile) error {
 	name := filepath.FromSlash(f.path)
 	from, to := filepath.Join(r.from, name), filepath.Join(r.to, name)
 	info, err := os.Lstat(from)
@@ -214,11 +214,11 @@ func (r *reusing) file(f brought) error {
 	}
 	for {
 		m := r.method.Load()
-		err := methods[m](from, to, info)
+		err := copyMethods[m](from, to, info)
 		switch {
 		case err == nil || errors.Is(err, fs.ErrExist):
 			return nil
-		case int(m) == len(methods)-1 || !refused(err):
+		case int(m) == len(copyMethods)-1 || !unsupported(err):
 			return err
 		}
 		r.method.CompareAndSwap(m, m+1)
@@ -227,7 +227,7 @@ func (r *reusing) file(f brought) error {
 
 // scripts writes the programs of a distribution with the new path in them, and a
 // RECORD that states their new digests.
-func (r *reusing) scripts(d *reused) error {
+func (r *reuseStep) scripts(d *reusedDist) error {
 	if len(d.scripts) == 0 {
 		return nil
 	}
@@ -242,7 +242,7 @@ func (r *reusing) scripts(d *reused) error {
 		if err != nil {
 			return r.damaged(err.Error())
 		}
-		text = repath(text, r.from, r.to)
+		text = replaceShebangPath(text, r.from, r.to)
 		written[name] = text
 		if err := writeNew(filepath.Join(r.to, filepath.FromSlash(name)), text, info.Mode().Perm()); err != nil {
 			return err
@@ -253,7 +253,7 @@ func (r *reusing) scripts(d *reused) error {
 	if err != nil {
 		return r.damaged(err.Error())
 	}
-	text, err = restate(text, r.sitePackages, written)
+	text, err = updateRecord(text, r.sitePackages, written)
 	if err != nil {
 		return err
 	}

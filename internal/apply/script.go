@@ -17,7 +17,7 @@ import (
 const shebangSize = 8 << 10
 
 // namesPath reports whether a program names its interpreter below dir.
-func namesPath(name, dir string) (bool, error) {
+func shebangContains(name, dir string) (bool, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return false, err
@@ -54,7 +54,7 @@ func shebang(text []byte) []byte {
 
 // repath replaces the path of one generation by that of another where a program
 // says what runs it.
-func repath(text []byte, from, to string) []byte {
+func replaceShebangPath(text []byte, from, to string) []byte {
 	head := shebang(text)
 	moved := bytes.ReplaceAll(head, []byte(from+"/"), []byte(to+"/"))
 	return append(moved, text[len(head):]...)
@@ -62,7 +62,7 @@ func repath(text []byte, from, to string) []byte {
 
 // restate returns a RECORD in which the files of written have their new digest
 // and size. Keys are paths relative to the environment.
-func restate(record []byte, sitePackages string, written map[string][]byte) ([]byte, error) {
+func updateRecord(record []byte, sitePackages string, written map[string][]byte) ([]byte, error) {
 	r := csv.NewReader(bytes.NewReader(record))
 	r.FieldsPerRecord = -1
 	rows, err := r.ReadAll()

@@ -30,19 +30,19 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	}
 	packages := slices.Clone(s.Packages)
 	slices.SortFunc(packages, func(a, b facts.Package) int { return strings.Compare(a.Name, b.Name) })
-	if err := notTwice(gen, s); err != nil {
+	if err := checkDuplicates(gen, s); err != nil {
 		return err
 	}
-	meter := &meter{task: t}
-	damage, err := pyenv.Recheck(ctx, gen.abs(), pyenv.Seal{Packages: packages, Conda: s.Conda}, t.sound, meter.tell)
+	meter := &progress{task: t}
+	damage, err := pyenv.Recheck(ctx, gen.abs(), pyenv.Seal{Packages: packages, Conda: s.Conda}, t.verified, meter.tell)
 	if err != nil {
 		return err
 	}
 	if len(damage) > 0 {
-		return unsound(damage)
+		return damageProblem(damage)
 	}
 	failpoint.Hit(failpoint.SealVerified)
-	byConda, err := t.entries(gen, s)
+	byConda, err := t.writeEntryPoints(gen, s)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	failpoint.Hit(failpoint.SealSynced)
 	text, err := pyenv.EncodeSeal(pyenv.Seal{
 		Digest: s.Digest, Python: s.Python, Base: s.Base, Created: t.o.Now().UTC().Format(time.RFC3339),
-		Installer: creator(gen), Prefix: gen.abs(), Packages: packages,
+		Installer: createdBy(gen), Prefix: gen.abs(), Packages: packages,
 		Conda: s.Conda, CondaDists: byConda, Skeleton: skeleton,
 	})
 	if err != nil {
@@ -79,7 +79,7 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 
 // notTwice refuses distributions that both parts of a lock brought. lock leaves out
 // what conda brings by the names of its packages, which may have others.
-func notTwice(gen place, s resources.Seal) error {
+func checkDuplicates(gen place, s resources.Seal) error {
 	if len(s.Conda) == 0 {
 		return nil
 	}
@@ -99,21 +99,21 @@ func notTwice(gen place, s resources.Seal) error {
 
 // entries writes everything through which a generation is entered, and returns the
 // distributions that conda brought into it.
-func (t *task) entries(gen place, s resources.Seal) ([]facts.Package, error) {
-	enter := entering{bin: filepath.Join(gen.abs(), "bin"), settings: t.settings(s.Variables)}
+func (t *task) writeEntryPoints(gen place, s resources.Seal) ([]facts.Package, error) {
+	enter := entryPoints{bin: filepath.Join(gen.abs(), "bin"), settings: t.settings(s.Variables)}
 	if len(s.Conda) == 0 {
-		return nil, errors.Join(t.pipSigns(gen), t.launchers(gen, enter))
+		return nil, errors.Join(t.writePipStubs(gen), t.writeLaunchers(gen, enter))
 	}
 	enter.prefix = gen.abs()
 	byConda, err := pyenv.CondaDists(gen.abs())
 	if err != nil {
 		return nil, err
 	}
-	return byConda, errors.Join(t.pipSigns(gen), t.condaSigns(gen, enter), t.launchers(gen, enter))
+	return byConda, errors.Join(t.writePipStubs(gen), t.writeCondaFiles(gen, enter), t.writeLaunchers(gen, enter))
 }
 
 // creator names what made an environment, for people.
-func creator(gen place) string {
+func createdBy(gen place) string {
 	c, err := pyenv.ReadConfig(gen.abs())
 	if err != nil {
 		return ""
@@ -124,7 +124,7 @@ func creator(gen place) string {
 // maxDamage is how many damages a message lists.
 const maxDamage = 10
 
-func unsound(damage []facts.Damage) error {
+func damageProblem(damage []facts.Damage) error {
 	var found []string
 	for i, d := range damage {
 		if i == maxDamage {
@@ -141,16 +141,16 @@ func unsound(damage []facts.Damage) error {
 
 // pipSign stands for pip in an environment that has none. Without it the shell
 // would go on to the pip of another Python, and change that one.
-const pipSign = `#!/bin/sh
+const pipStub = `#!/bin/sh
 echo "reconcile: this environment is built from manifest.yaml and is never changed in place." >&2
 echo "Add the package there, then run: reconcile lock && reconcile apply" >&2
 exit 1
 `
 
 // pipSigns writes pipSign under the names of pip that no package brought.
-func (t *task) pipSigns(gen place) error {
+func (t *task) writePipStubs(gen place) error {
 	for _, name := range []string{"pip", "pip3"} {
-		if err := t.sign(path.Join(gen.rel, "bin", name), pipSign, 0o755); err != nil {
+		if err := t.writeIfAbsent(path.Join(gen.rel, "bin", name), pipStub, 0o755); err != nil {
 			return err
 		}
 	}
@@ -158,16 +158,16 @@ func (t *task) pipSigns(gen place) error {
 }
 
 // sign writes a file that no package brought.
-func (t *task) sign(name, text string, mode fs.FileMode) error {
+func (t *task) writeIfAbsent(name, text string, mode fs.FileMode) error {
 	if _, err := t.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return t.launcher(name, text, mode)
+	return t.createFile(name, text, mode)
 }
 
 // launchers writes the programs through which a generation is entered by its real
 // path, whatever link led to them.
-func (t *task) launchers(gen place, enter entering) error {
+func (t *task) writeLaunchers(gen place, enter entryPoints) error {
 	folder := layout.Launchers(gen.rel)
 	if err := t.root.MkdirAll(folder, 0o755); err != nil {
 		return err
@@ -183,12 +183,12 @@ func (t *task) launchers(gen place, enter entering) error {
 		return err
 	}
 	for _, name := range names {
-		if err := t.launcher(path.Join(folder, name), enter.program(name), 0o755); err != nil {
+		if err := t.createFile(path.Join(folder, name), enter.program(name), 0o755); err != nil {
 			return err
 		}
 	}
 	for name, text := range enter.activators() {
-		if err := t.launcher(path.Join(folder, name), text, 0o644); err != nil {
+		if err := t.createFile(path.Join(folder, name), text, 0o644); err != nil {
 			return err
 		}
 	}
@@ -197,7 +197,7 @@ func (t *task) launchers(gen place, enter entering) error {
 
 // launcher writes a file that is new. Whatever a package put there is not written
 // into: it may be one with the file in the cache, and in other generations.
-func (t *task) launcher(name, text string, mode fs.FileMode) error {
+func (t *task) createFile(name, text string, mode fs.FileMode) error {
 	f, err := t.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, fs.ErrExist) {
 		return &diag.Problem{

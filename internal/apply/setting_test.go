@@ -39,7 +39,7 @@ func newWay(t *testing.T, maker ...string) way {
 // set writes the files for a value of HF_HUB_CACHE.
 func (e way) set(value string) {
 	e.t.Helper()
-	enter := entering{bin: filepath.Join(e.gen, "bin"), settings: []setting{{"HF_HUB_CACHE", value}}}
+	enter := entryPoints{bin: filepath.Join(e.gen, "bin"), settings: []envVar{{"HF_HUB_CACHE", value}}}
 	texts := enter.activators()
 	texts["python"] = enter.program("python")
 	for name, text := range texts {
@@ -221,7 +221,7 @@ printf '%s|%s|%s|%s\n' "$PATH" "$PS1" "${VIRTUAL_ENV-none}" "${HF_HUB_CACHE-none
 // generations stay what is asked for.
 func TestNoVariablesNoWords(t *testing.T) {
 	e := newWay(t, makers(t)["venv"]...)
-	enter := entering{bin: filepath.Join(e.gen, "bin")}
+	enter := entryPoints{bin: filepath.Join(e.gen, "bin")}
 	texts := enter.activators()
 	want := map[string]string{
 		"activate": ". " + e.gen + "/bin/activate\n", "activate.fish": "source '" + e.gen + "/bin/activate.fish'\n", "activate.csh": "source '" + e.gen + "/bin/activate.csh'\n",

@@ -42,12 +42,12 @@ type SmokeTestPart struct {
 const (
 	// proveTimeout is how long a whole proof may take. Importing from a cold disk
 	// takes the most of it.
-	proveTimeout = 10 * time.Minute
+	smokeTestTimeout = 10 * time.Minute
 	// gpuTimeout is how long one stage on a GPU may take. A machine with eight GPUs
 	// that nobody keeps awake needs half a minute to begin.
 	gpuTimeout = 2 * time.Minute
 	// initialisation is the stage of the script that opens the driver.
-	initialisation = "initialisation of CUDA"
+	cudaInit = "initialisation of CUDA"
 )
 
 //go:embed smoketest.py
@@ -55,7 +55,7 @@ var smokeTestScript string
 
 // prove proves a generation, and fails with the first part that does. Imports take
 // one core; meanwhile another reads the files for the Seal that follows.
-func (t *task) prove(ctx context.Context, s resources.SmokeTest) error {
+func (t *task) smokeTest(ctx context.Context, s resources.SmokeTest) error {
 	gen, err := t.generation(s.Generation)
 	if err != nil {
 		return err
@@ -67,28 +67,28 @@ func (t *task) prove(ctx context.Context, s resources.SmokeTest) error {
 	defer discard(folder)
 	c := t.command(interpreter(gen), nil)
 	c.Line = nil // what packages say while they are imported is shown only if one fails
-	if err := proofCommand(&c, s, folder.abs(), t.o.GPUEnv); err != nil {
+	if err := smokeTestCommand(&c, s, folder.abs(), t.o.GPUEnv); err != nil {
 		return err
 	}
-	sound := t.readMeanwhile(ctx, gen, folder)
+	sound := t.verifyInBackground(ctx, gen, folder)
 	result, err := command.Run(ctx, c)
-	t.sound = sound(err == nil)
-	if err != nil && (ctx.Err() != nil || !ranAtAll(err)) {
+	t.verified = sound(err == nil)
+	if err != nil && (ctx.Err() != nil || !programRan(err)) {
 		return t.stoppedBy(ctx, err)
 	}
-	t.proof = proofParts(s, result, err)
-	return t.judge()
+	t.smokeTests = smokeTestParts(s, result, err)
+	return t.checkSmokeTest()
 }
 
 // judge tells what of the proof a reader may want to know, and returns the problem
 // of the part that failed.
-func (t *task) judge() error {
-	for i := range t.proof {
-		part := &t.proof[i]
+func (t *task) checkSmokeTest() error {
+	for i := range t.smokeTests {
+		part := &t.smokeTests[i]
 		if part.Outcome == SmokeTestFailed {
 			return part.problem()
 		}
-		if text := part.remark(); text != "" {
+		if text := part.note(); text != "" {
 			t.emit(Event{Kind: Note, Addr: t.item.Resource.Addr, Action: t.item.Change.Action, Step: t.step, Text: text})
 		}
 	}
@@ -105,17 +105,17 @@ func RunSmokeTest(ctx context.Context, generation string, s resources.SmokeTest,
 	}
 	defer os.RemoveAll(dir)
 	c := command.Command{Program: filepath.Join(generation, "bin", "python")}
-	if err := proofCommand(&c, s, dir, gpuEnv); err != nil {
+	if err := smokeTestCommand(&c, s, dir, gpuEnv); err != nil {
 		return nil, err
 	}
 	result, err := command.Run(ctx, c)
-	if err != nil && (ctx.Err() != nil || !ranAtAll(err)) {
+	if err != nil && (ctx.Err() != nil || !programRan(err)) {
 		return nil, err
 	}
-	return proofParts(s, result, err), nil
+	return smokeTestParts(s, result, err), nil
 }
 
-func ranAtAll(err error) bool {
+func programRan(err error) bool {
 	_, ran := errors.AsType[*command.Error](err)
 	return ran
 }
@@ -124,10 +124,10 @@ func ranAtAll(err error) bool {
 // bytecode, in an empty folder that is home and temporary folder too, and with every
 // way into the network closed that variables can close. On a GPU it keeps no memory
 // that it does not use.
-func proofCommand(c *command.Command, s resources.SmokeTest, dir string, gpuEnv []string) error {
+func smokeTestCommand(c *command.Command, s resources.SmokeTest, dir string, gpuEnv []string) error {
 	c.Timeout = s.Timeout
 	if c.Timeout == 0 {
-		c.Timeout = proveTimeout
+		c.Timeout = smokeTestTimeout
 	}
 	asked, err := json.Marshal(struct {
 		Imports  []string
@@ -155,10 +155,10 @@ func proofCommand(c *command.Command, s resources.SmokeTest, dir string, gpuEnv 
 
 // proofMark begins each line of the script, so that nothing a package prints is
 // taken for one.
-const proofMark = "\x1ereconcile-prove "
+const smokeTestMark = "\x1ereconcile-prove "
 
 // proofLine is one line of the script: the outcome of a part, or what it begins.
-type proofLine struct {
+type smokeTestLine struct {
 	SmokeTestPart
 	Doing    string
 	Failures []struct{ Module, Error string }
@@ -166,11 +166,11 @@ type proofLine struct {
 
 // proofParts returns every part that was asked for, in order. The first that the
 // script did not get to the end of is explained by how it ended.
-func proofParts(s resources.SmokeTest, result command.Result, err error) []SmokeTestPart {
-	lines := proofLines(result.Stdout)
+func smokeTestParts(s resources.SmokeTest, result command.Result, err error) []SmokeTestPart {
+	lines := smokeTestLines(result.Stdout)
 	var parts []SmokeTestPart
 	broken := "" // the part that failed
-	for _, name := range proofNames(s) {
+	for _, name := range smokeTestNames(s) {
 		gpu := name != "imports"
 		line, ended := lines[name]
 		part := line.SmokeTestPart
@@ -183,20 +183,20 @@ func proofParts(s resources.SmokeTest, result command.Result, err error) []Smoke
 		case !ended || part.Outcome == "":
 			part = unfinished(name, line.Doing, result, err)
 		case len(line.Failures) > 0:
-			part = unimportable(line)
+			part = importFailure(line)
 		case !gpu:
 			part.Detail = strings.Join(s.Imports, ", ")
 		}
 		if part.Outcome == SmokeTestFailed && broken == "" {
 			broken = name
 		}
-		parts = append(parts, part.shown())
+		parts = append(parts, part.escaped())
 	}
 	return parts
 }
 
 // proofNames are the parts that a step asks for.
-func proofNames(s resources.SmokeTest) []string {
+func smokeTestNames(s resources.SmokeTest) []string {
 	var names []string
 	if len(s.Imports) > 0 {
 		names = append(names, "imports")
@@ -211,11 +211,11 @@ func proofNames(s resources.SmokeTest) []string {
 }
 
 // proofLines returns the last line of each part.
-func proofLines(stdout []byte) map[string]proofLine {
-	lines := map[string]proofLine{}
+func smokeTestLines(stdout []byte) map[string]smokeTestLine {
+	lines := map[string]smokeTestLine{}
 	for text := range bytes.Lines(stdout) {
-		body, ok := bytes.CutPrefix(text, []byte(proofMark))
-		var line proofLine
+		body, ok := bytes.CutPrefix(text, []byte(smokeTestMark))
+		var line smokeTestLine
 		if !ok || json.Unmarshal(body, &line) != nil {
 			continue
 		}
@@ -227,7 +227,7 @@ func proofLines(stdout []byte) map[string]proofLine {
 	return lines
 }
 
-func unimportable(line proofLine) SmokeTestPart {
+func importFailure(line smokeTestLine) SmokeTestPart {
 	var names, found []string
 	for _, f := range line.Failures {
 		names = append(names, f.Module)
@@ -259,7 +259,7 @@ func unfinished(name, doing string, result command.Result, err error) SmokeTestP
 	silent := ran.TimedOut() || bytes.Contains(result.Stderr, []byte("Timeout ("))
 	switch {
 	case doing == "":
-	case silent && doing == initialisation:
+	case silent && doing == cudaInit:
 		part.Detail = doing + " does not end"
 		part.Hint = "the driver hangs: look at dmesg and `nvidia-smi`, then reload the driver or restart the machine"
 	case silent:
@@ -272,7 +272,7 @@ func unfinished(name, doing string, result command.Result, err error) SmokeTestP
 }
 
 // shown returns a part as it may be shown: its texts come from packages.
-func (p SmokeTestPart) shown() SmokeTestPart {
+func (p SmokeTestPart) escaped() SmokeTestPart {
 	for _, text := range []*string{&p.Detail, &p.Note, &p.Hint} {
 		*text = command.Escape(*text)
 		if len(*text) > maxEventText {
@@ -284,7 +284,7 @@ func (p SmokeTestPart) shown() SmokeTestPart {
 
 // remark is what a reader may want to know of a part that did not fail: "cuda:
 // skipped, no GPU on this machine"; "" if there is nothing.
-func (p *SmokeTestPart) remark() string {
+func (p *SmokeTestPart) note() string {
 	switch {
 	case p.Outcome != SmokeTestPassed:
 		return fmt.Sprintf("%s: %s, %s", p.Name, p.Outcome, p.Detail)

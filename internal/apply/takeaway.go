@@ -21,7 +21,7 @@ import (
 //  2. The content of a file is kept below kept/, by its digest.
 //  3. A file or link is renamed out of sight, and looked at once more there: what
 //     somebody put in its place in that moment goes back.
-func (t *task) takeAway(p place, s resources.Remove) error {
+func (t *task) removeChecked(p place, s resources.Remove) error {
 	dir, err := atomicfile.OpenDir(p.root, p.dir())
 	if err != nil {
 		return err
@@ -31,21 +31,21 @@ func (t *task) takeAway(p place, s resources.Remove) error {
 	case facts.Dir:
 		err := dir.RemoveEmpty(p.base())
 		if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
-			return changed(fmt.Sprintf("%s is no longer empty", p.rel))
+			return changedProblem(fmt.Sprintf("%s is no longer empty", p.rel))
 		}
 		if errors.Is(err, unix.ENOTDIR) {
-			return changed(fmt.Sprintf("%s is no longer a directory", p.rel))
+			return changedProblem(fmt.Sprintf("%s is no longer a directory", p.rel))
 		}
 		if err != nil {
 			return err
 		}
 		return dir.Sync()
 	case facts.Regular:
-		if err := t.keepRemoved(dir, p, s); err != nil {
+		if err := t.keepBeforeRemove(dir, p, s); err != nil {
 			return err
 		}
 	case facts.Symlink:
-		if err := leads(p, s.Target); err != nil {
+		if err := checkLink(p, s.Target); err != nil {
 			return err
 		}
 	default:
@@ -56,8 +56,8 @@ func (t *task) takeAway(p place, s resources.Remove) error {
 		return err
 	}
 	failpoint.Hit(failpoint.TrashMoved)
-	if err := t.stillThat(place{p.root, hidden}, s); err != nil {
-		return errors.Join(err, putBack(dir, path.Base(hidden), p.base()))
+	if err := t.checkRemoved(place{p.root, hidden}, s); err != nil {
+		return errors.Join(err, restore(dir, path.Base(hidden), p.base()))
 	}
 	if err := p.root.Remove(hidden); err != nil {
 		return err
@@ -66,64 +66,64 @@ func (t *task) takeAway(p place, s resources.Remove) error {
 }
 
 // keepRemoved keeps the content of a file that is about to go.
-func (t *task) keepRemoved(dir *atomicfile.Dir, p place, s resources.Remove) error {
-	was, err := dir.Look(p.base())
+func (t *task) keepBeforeRemove(dir *atomicfile.Dir, p place, s resources.Remove) error {
+	was, err := dir.Stat(p.base())
 	switch {
 	case err != nil:
 		return err
 	case !was.Mode.IsRegular():
-		return changed(fmt.Sprintf("%s is not a file", p.rel))
+		return changedProblem(fmt.Sprintf("%s is not a file", p.rel))
 	case was.Size > maxKept:
-		return changed(fmt.Sprintf("%s has %d bytes now", p.rel, was.Size))
+		return changedProblem(fmt.Sprintf("%s has %d bytes now", p.rel, was.Size))
 	}
 	content, err := readEntry(dir, p.base())
 	if err != nil {
 		return err
 	}
 	if digest := facts.SHA256(sha256.Sum256(content)); digest != s.SHA256 {
-		return changed(fmt.Sprintf("%s has other content now: sha256 %s", p.rel, digest))
+		return changedProblem(fmt.Sprintf("%s has other content now: sha256 %s", p.rel, digest))
 	}
-	if err := t.putAway(s.SHA256, content); err != nil {
+	if err := t.keepContent(s.SHA256, content); err != nil {
 		return err
 	}
-	t.kept = t.remember(t.kept, s.Path, s.SHA256, facts.Mode(was.Mode.Perm()))
+	t.kept = t.appendKept(t.kept, s.Path, s.SHA256, facts.Mode(was.Mode.Perm()))
 	return nil
 }
 
 // leads returns an error if a place is not a link to target.
-func leads(p place, target string) error {
+func checkLink(p place, target string) error {
 	now, err := p.root.Readlink(p.rel)
 	if errors.Is(err, unix.EINVAL) {
-		return changed(fmt.Sprintf("%s is not a link", p.rel))
+		return changedProblem(fmt.Sprintf("%s is not a link", p.rel))
 	}
 	if err == nil && now != target {
-		return changed(fmt.Sprintf("%s leads to %s now", p.rel, now))
+		return changedProblem(fmt.Sprintf("%s leads to %s now", p.rel, now))
 	}
 	return err
 }
 
 // stillThat looks at what was renamed out of sight.
-func (t *task) stillThat(hidden place, s resources.Remove) error {
+func (t *task) checkRemoved(hidden place, s resources.Remove) error {
 	if s.Type == facts.Symlink {
-		return leads(hidden, s.Target)
+		return checkLink(hidden, s.Target)
 	}
 	info, err := hidden.root.Lstat(hidden.rel)
 	if err != nil {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return changed(fmt.Sprintf("%s is not a file", s.Path))
+		return changedProblem(fmt.Sprintf("%s is not a file", s.Path))
 	}
 	digest, err := digestOf(hidden)
 	if err == nil && digest != s.SHA256 {
-		return changed(fmt.Sprintf("%s has other content now: sha256 %s", s.Path, digest))
+		return changedProblem(fmt.Sprintf("%s has other content now: sha256 %s", s.Path, digest))
 	}
 	return err
 }
 
 // putBack gives a thing its name again. If the name is taken by now, the thing stays
 // beside it, and the error says under which name.
-func putBack(dir *atomicfile.Dir, hidden, base string) error {
+func restore(dir *atomicfile.Dir, hidden, base string) error {
 	err := dir.Move(hidden, dir, base)
 	if errors.Is(err, atomicfile.ErrChanged) {
 		return fmt.Errorf("what was there before is now %s: %w", hidden, err)
@@ -143,13 +143,13 @@ func (t *task) move(s resources.Move) error {
 	}
 	info, err := from.root.Lstat(from.rel)
 	if errors.Is(err, fs.ErrNotExist) {
-		return changed(fmt.Sprintf("%s is no longer there", from.rel))
+		return changedProblem(fmt.Sprintf("%s is no longer there", from.rel))
 	}
 	if err != nil {
 		return err
 	}
 	if typeOf(info) != s.Type {
-		return changed(fmt.Sprintf("%s is no longer a %s", from.rel, s.Type))
+		return changedProblem(fmt.Sprintf("%s is no longer a %s", from.rel, s.Type))
 	}
 	if err := t.makeParents(to); err != nil {
 		return err
@@ -166,9 +166,9 @@ func (t *task) move(s resources.Move) error {
 	defer there.Close()
 	switch err := here.Move(from.base(), there, to.base()); {
 	case errors.Is(err, atomicfile.ErrChanged):
-		return changed(fmt.Sprintf("something stands at %s now", to.rel))
+		return changedProblem(fmt.Sprintf("something stands at %s now", to.rel))
 	case errors.Is(err, unix.EXDEV):
-		return otherFileSystem(s)
+		return otherFileSystemProblem(s)
 	case err != nil:
 		return err
 	}

@@ -116,7 +116,7 @@ func TestARemovalIsUndoneInTheLastMoment(t *testing.T) {
 	defer e.close()
 	task := &task{engine: e}
 	// What stands there has other content than the step says once it is out of sight.
-	err = task.stillThat(place{root, "f"}, resources.Remove{Path: "f", Type: facts.Regular, SHA256: sha256.Sum256([]byte("ours"))})
+	err = task.checkRemoved(place{root, "f"}, resources.Remove{Path: "f", Type: facts.Regular, SHA256: sha256.Sum256([]byte("ours"))})
 	if err == nil || !strings.Contains(err.Error(), "the machine changed") {
 		t.Errorf("the second look says %v", err)
 	}

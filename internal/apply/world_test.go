@@ -253,7 +253,7 @@ func (w *world) plan(list ...resources.Resource) *planner.Plan {
 
 func (w *world) options() Options {
 	return Options{
-		Root: w.root, State: part, Probe: w.probe, Jobs: w.jobs, Stall: 500 * time.Millisecond,
+		Root: w.root, State: part, Probe: w.probe, Jobs: w.jobs, StallTimeout: 500 * time.Millisecond,
 		Events: func(ev Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

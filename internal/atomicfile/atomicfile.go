@@ -52,7 +52,7 @@ func Write(root *os.Root, name string, mode fs.FileMode, content []byte) error {
 	}
 	defer dir.Close()
 	base := path.Base(name)
-	was, err := dir.Look(base)
+	was, err := dir.Stat(base)
 	if err != nil {
 		return err
 	}

@@ -139,7 +139,7 @@ func TestCommitRefusesWhatChanged(t *testing.T) {
 	defer d.Close()
 
 	check(t, os.WriteFile(filepath.Join(dir, "f"), []byte("seen"), 0o644))
-	was, err := d.Look("f")
+	was, err := d.Stat("f")
 	check(t, err)
 	check(t, os.WriteFile(filepath.Join(dir, "f"), []byte("edit"), 0o644))
 	temp, err := d.Stage("f", 0o644, []byte("ours"), was)
@@ -147,13 +147,13 @@ func TestCommitRefusesWhatChanged(t *testing.T) {
 	if err := d.Commit(temp, "f", &was); !errors.Is(err, ErrChanged) {
 		t.Errorf("an edited file: %v, want ErrChanged", err)
 	}
-	if err := d.Commit(temp, "f", &Stand{}); !errors.Is(err, ErrChanged) {
+	if err := d.Commit(temp, "f", &FileID{}); !errors.Is(err, ErrChanged) {
 		t.Errorf("a file where none was: %v, want ErrChanged", err)
 	}
 	if got, _ := os.ReadFile(filepath.Join(dir, "f")); string(got) != "edit" {
 		t.Errorf("the edit was lost: %q", got)
 	}
-	check(t, d.Commit(temp, "g", &Stand{}))
+	check(t, d.Commit(temp, "g", &FileID{}))
 }
 
 func TestStageIsPrivateUntilItHasItsMode(t *testing.T) {
@@ -161,7 +161,7 @@ func TestStageIsPrivateUntilItHasItsMode(t *testing.T) {
 	d, err := OpenDir(root, ".")
 	check(t, err)
 	defer d.Close()
-	temp, err := d.Stage("f", 0o600, []byte("secret"), Stand{})
+	temp, err := d.Stage("f", 0o600, []byte("secret"), FileID{})
 	check(t, err)
 	info, err := os.Stat(filepath.Join(dir, temp))
 	check(t, err)
@@ -253,11 +253,11 @@ func TestFlusherServesManyDirectories(t *testing.T) {
 		check(t, err)
 		d, err := OpenDir(root, name)
 		check(t, err)
-		check(t, fl.Join(d))
-		temp, err := d.Stage("f", 0o644, []byte(name), Stand{})
+		check(t, fl.Attach(d))
+		temp, err := d.Stage("f", 0o644, []byte(name), FileID{})
 		check(t, err)
 		check(t, fl.Flush())
-		check(t, d.Commit(temp, "f", &Stand{}))
+		check(t, d.Commit(temp, "f", &FileID{}))
 		check(t, d.Sync())
 		check(t, d.Close())
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // A New is a file that is not there yet.
-type New struct {
+type NewFile struct {
 	Name    string // slash-separated, below the root
 	Mode    fs.FileMode
 	Content []byte
@@ -32,7 +32,7 @@ type New struct {
 // made it may count on the files before it. Two at once in one root do not mix: the
 // second stops with ErrChanged before it makes anything. What one left that was killed
 // is cleared, in the folders that this one writes to.
-func Create(ctx context.Context, root *os.Root, files []New) (err error) {
+func Create(ctx context.Context, root *os.Root, files []NewFile) (err error) {
 	c := creation{root: root, dirs: map[string]*Dir{}}
 	defer func() { err = errors.Join(err, c.close()) }()
 	if err := c.stage(ctx, files); err != nil {
@@ -45,7 +45,7 @@ func Create(ctx context.Context, root *os.Root, files []New) (err error) {
 		}
 		return err
 	}
-	return c.settle()
+	return c.sync()
 }
 
 // creation is one run of Create.
@@ -54,14 +54,14 @@ type creation struct {
 	flush  Flusher
 	dirs   map[string]*Dir
 	opened []string // keys of dirs, outermost first
-	alone  bool     // nobody else creates below the root: temporaries are nobody's
+	locked bool     // nobody else creates below the root: temporaries are nobody's
 	made   []string // folders, outermost first
 	temps  []string // of the files, in their order; "" once one has its name
 	named  []string
 }
 
-func (c *creation) stage(ctx context.Context, files []New) error {
-	if err := c.enter(); err != nil {
+func (c *creation) stage(ctx context.Context, files []NewFile) error {
+	if err := c.lockRoot(); err != nil {
 		return err
 	}
 	for _, f := range files {
@@ -72,7 +72,7 @@ func (c *creation) stage(ctx context.Context, files []New) error {
 		if err != nil {
 			return err
 		}
-		temp, err := dir.Stage(path.Base(f.Name), f.Mode, f.Content, Stand{})
+		temp, err := dir.Stage(path.Base(f.Name), f.Mode, f.Content, FileID{})
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (c *creation) stage(ctx context.Context, files []New) error {
 }
 
 // enter keeps others out of the root until it is closed, where the file system can.
-func (c *creation) enter() error {
+func (c *creation) lockRoot() error {
 	d, err := c.dir(".")
 	if err != nil {
 		return err
@@ -94,14 +94,14 @@ func (c *creation) enter() error {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return d.fail("create files in", "", ErrChanged)
 	}
-	if c.alone = err == nil; c.alone {
-		d.sweep()
+	if c.locked = err == nil; c.locked {
+		d.removeTemps()
 	}
 	return nil
 }
 
 // sweep clears temporaries that nobody is writing any more.
-func (d *Dir) sweep() {
+func (d *Dir) removeTemps() {
 	list, err := d.Open(".")
 	if err != nil {
 		return
@@ -137,16 +137,16 @@ func (c *creation) dir(name string) (*Dir, error) {
 		return nil, err
 	}
 	c.dirs[name], c.opened = d, append(c.opened, name)
-	if c.alone {
-		d.sweep()
+	if c.locked {
+		d.removeTemps()
 	}
-	return d, c.flush.Join(d)
+	return d, c.flush.Attach(d)
 }
 
-func (c *creation) name(files []New) error {
+func (c *creation) name(files []NewFile) error {
 	for i, f := range files {
 		dir := c.dirs[path.Dir(f.Name)]
-		if err := dir.Commit(path.Base(c.temps[i]), path.Base(f.Name), &Stand{}); err != nil {
+		if err := dir.Commit(path.Base(c.temps[i]), path.Base(f.Name), &FileID{}); err != nil {
 			c.discard()
 			return err
 		}
@@ -156,7 +156,7 @@ func (c *creation) name(files []New) error {
 }
 
 // settle makes the names durable.
-func (c *creation) settle() error {
+func (c *creation) sync() error {
 	for _, name := range slices.Backward(c.opened) {
 		if err := c.dirs[name].Sync(); err != nil {
 			return err

@@ -27,7 +27,7 @@ func tree(t *testing.T, dir string) []string {
 
 func TestCreate(t *testing.T) {
 	root, dir := open(t)
-	check(t, Create(t.Context(), root, []New{
+	check(t, Create(t.Context(), root, []NewFile{
 		{"a/b/f", 0o755, []byte("one")}, {"a/g", 0o644, []byte("two")}, {"last", 0o644, nil},
 	}))
 	if got := tree(t, dir); !slices.Equal(got, []string{"a", "a/b", "a/b/f", "a/g", "last"}) {
@@ -47,12 +47,12 @@ func TestCreateTakesBackWhatItMade(t *testing.T) {
 	stop()
 	for name, try := range map[string]func() error{
 		"a file where a folder should be": func() error {
-			return Create(t.Context(), root, []New{{"a/f", 0o644, nil}, {"theirs/f", 0o644, nil}})
+			return Create(t.Context(), root, []NewFile{{"a/f", 0o644, nil}, {"theirs/f", 0o644, nil}})
 		},
 		"a name that is too long": func() error {
-			return Create(t.Context(), root, []New{{"a/f", 0o644, nil}, {"a/" + string(make([]byte, 300)), 0o644, nil}})
+			return Create(t.Context(), root, []NewFile{{"a/f", 0o644, nil}, {"a/" + string(make([]byte, 300)), 0o644, nil}})
 		},
-		"interrupted": func() error { return Create(stopped, root, []New{{"a/f", 0o644, nil}}) },
+		"interrupted": func() error { return Create(stopped, root, []NewFile{{"a/f", 0o644, nil}}) },
 	} {
 		if err := try(); err == nil {
 			t.Errorf("%s is no error", name)
@@ -66,7 +66,7 @@ func TestCreateTakesBackWhatItMade(t *testing.T) {
 func TestCreateReplacesNothing(t *testing.T) {
 	root, dir := open(t)
 	check(t, os.WriteFile(filepath.Join(dir, "second"), []byte("theirs"), 0o644))
-	err := Create(t.Context(), root, []New{{"first", 0o644, nil}, {"second", 0o644, []byte("ours")}, {"third", 0o644, nil}})
+	err := Create(t.Context(), root, []NewFile{{"first", 0o644, nil}, {"second", 0o644, []byte("ours")}, {"third", 0o644, nil}})
 	if !errors.Is(err, ErrChanged) {
 		t.Errorf("the error is %v, want ErrChanged", err)
 	}
@@ -84,7 +84,7 @@ func TestCreateClearsWhatAKilledOneLeft(t *testing.T) {
 	for _, name := range []string{TempName(), "a/" + TempName(), "a/theirs"} {
 		check(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
-	check(t, Create(t.Context(), root, []New{{"a/f", 0o644, nil}}))
+	check(t, Create(t.Context(), root, []NewFile{{"a/f", 0o644, nil}}))
 	if got := tree(t, dir); !slices.Equal(got, []string{"a", "a/f", "a/theirs"}) {
 		t.Errorf("left %v", got)
 	}
@@ -100,7 +100,7 @@ func TestCreateIsAlone(t *testing.T) {
 	}
 	mark := TempName()
 	check(t, os.WriteFile(filepath.Join(dir, mark), nil, 0o600))
-	if err := Create(t.Context(), root, []New{{"f", 0o644, nil}}); !errors.Is(err, ErrChanged) {
+	if err := Create(t.Context(), root, []NewFile{{"f", 0o644, nil}}); !errors.Is(err, ErrChanged) {
 		t.Errorf("beside another one: %v, want ErrChanged", err)
 	}
 	if got := tree(t, dir); !slices.Equal(got, []string{mark}) {

@@ -18,11 +18,11 @@ var ErrChanged = errors.New("it changed in the meantime")
 // A Dir is an open directory. Its methods take the name of one entry, never a
 // path, and follow no link.
 type Dir struct {
-	f     *os.File
-	path  string // for messages
-	owner owner
-	flush *Flusher // nil: every operation is durable when it returns
-	bulk  bool     // flush syncs the whole file system later
+	f      *os.File
+	path   string // for messages
+	owner  owner
+	flush  *Flusher // nil: every operation is durable when it returns
+	syncfs bool     // flush syncs the whole file system later
 }
 
 // OpenDir opens the directory at name, a slash-separated path below root.
@@ -55,7 +55,7 @@ func (d *Dir) fail(op, base string, err error) error {
 // Commit renames temp to base. With want, what stands at base must still be that,
 // else nothing is renamed and the error is ErrChanged. The name is durable after
 // Sync.
-func (d *Dir) Commit(temp, base string, want *Stand) error {
+func (d *Dir) Commit(temp, base string, want *FileID) error {
 	if err := d.commit(temp, base, want); err != nil {
 		return err
 	}
@@ -63,14 +63,14 @@ func (d *Dir) Commit(temp, base string, want *Stand) error {
 	return nil
 }
 
-func (d *Dir) commit(temp, base string, want *Stand) error {
+func (d *Dir) commit(temp, base string, want *FileID) error {
 	if want == nil {
 		return d.rename(temp, base)
 	}
 	if !want.Exists {
 		return d.renameNew(temp, base)
 	}
-	now, err := d.Look(base)
+	now, err := d.Stat(base)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (d *Dir) Discard(temp string) { _ = unix.Unlinkat(d.fd(), temp, 0) }
 // Sync makes the names in the directory durable, or leaves it to the Flusher.
 func (d *Dir) Sync() error {
 	if d.flush != nil {
-		return d.flush.settleDir(d)
+		return d.flush.syncDir(d)
 	}
 	return SyncDir(d.f)
 }

@@ -18,14 +18,14 @@ type Flusher struct {
 
 // device is one file system that has been written to.
 type device struct {
-	f    *os.File
-	bulk bool
+	f      *os.File
+	syncfs bool
 }
 
 // Join leaves the durability of what d gets to fl. It is called before the first
 // write: linux reports a failed write-back only to descriptors that were open
 // when it happened.
-func (fl *Flusher) Join(d *Dir) error {
+func (fl *Flusher) Attach(d *Dir) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(d.fd(), &st); err != nil {
 		return d.fail("stat", "", err)
@@ -38,23 +38,23 @@ func (fl *Flusher) Join(d *Dir) error {
 		if err != nil {
 			return err
 		}
-		dev = device{f, syncsWhole(f)}
+		dev = device{f, hasSyncfs(f)}
 		if fl.open == nil {
 			fl.open = map[uint64]device{}
 		}
 		fl.open[uint64(st.Dev)] = dev
 	}
-	d.flush, d.bulk = fl, dev.bulk
+	d.flush, d.syncfs = fl, dev.syncfs
 	return nil
 }
 
 // Whole reports whether Flush alone makes everything durable: no file or directory
 // has to be synced by itself.
-func (fl *Flusher) Whole() bool {
+func (fl *Flusher) FlushSuffices() bool {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
 	for _, dev := range fl.open {
-		if !dev.bulk {
+		if !dev.syncfs {
 			return false
 		}
 	}
@@ -84,18 +84,18 @@ func (fl *Flusher) Close() error {
 	return errors.Join(errs...)
 }
 
-func (fl *Flusher) settle(d *Dir, f *os.File) error {
-	if d.bulk {
+func (fl *Flusher) syncFile(d *Dir, f *os.File) error {
+	if d.syncfs {
 		return nil
 	}
-	return settleOne(f)
+	return syncFile(f)
 }
 
-func (fl *Flusher) settleDir(d *Dir) error {
-	if d.bulk {
+func (fl *Flusher) syncDir(d *Dir) error {
+	if d.syncfs {
 		return nil
 	}
-	err := settleOne(d.f)
+	err := syncFile(d.f)
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
 		return nil
 	}
@@ -110,7 +110,7 @@ func SyncTree(root *os.Root, name string) error {
 		return err
 	}
 	defer dir.Close()
-	if syncsWhole(dir.f) {
+	if hasSyncfs(dir.f) {
 		return flushDevice(device{dir.f, true})
 	}
 	if err := syncEach(root, name); err != nil {
@@ -143,7 +143,7 @@ func syncEach(root *os.Root, name string) error {
 			}
 		}
 	}
-	err = settleOne(f)
+	err = syncFile(f)
 	if info.IsDir() && (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP)) {
 		return nil
 	}

@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syncsWhole is false: macOS has no call that waits for a whole file system.
-func syncsWhole(*os.File) bool { return false }
+// hasSyncfs is false: macOS has no call that waits for a whole file system.
+func hasSyncfs(*os.File) bool { return false }
 
-// settleOne hands the data to the drive. That the drive has stored it is asked
+// syncFile hands the data to the drive. That the drive has stored it is asked
 // for once, by flushDevice: fsync on macOS does not wait for the drive.
-func settleOne(f *os.File) error {
+func syncFile(f *os.File) error {
 	if err := unix.Fsync(int(f.Fd())); err != nil {
 		return fmt.Errorf("sync %s: %w", f.Name(), err)
 	}

@@ -10,7 +10,7 @@ import (
 
 // each lists file systems whose syncfs is not known to report what went wrong at
 // the far end (linux/magic.h).
-var each = []int64{
+var unreliable = []int64{
 	0x6969,     // NFS
 	0xff534d42, // CIFS
 	0xfe534d42, // SMB2
@@ -22,15 +22,15 @@ var each = []int64{
 }
 
 // syncsWhole reports whether one syncfs can be trusted with the file system of f.
-func syncsWhole(f *os.File) bool {
+func hasSyncfs(f *os.File) bool {
 	var st unix.Statfs_t
-	return unix.Fstatfs(int(f.Fd()), &st) == nil && !slices.Contains(each, int64(st.Type)&0xffffffff)
+	return unix.Fstatfs(int(f.Fd()), &st) == nil && !slices.Contains(unreliable, int64(st.Type)&0xffffffff)
 }
 
-func settleOne(f *os.File) error { return f.Sync() }
+func syncFile(f *os.File) error { return f.Sync() }
 
 func flushDevice(dev device) error {
-	if !dev.bulk {
+	if !dev.syncfs {
 		return nil // every file was synced on its own
 	}
 	if err := unix.Syncfs(int(dev.f.Fd())); err != nil {

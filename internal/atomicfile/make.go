@@ -12,14 +12,14 @@ import (
 
 // special are the bits that a directory inherits and that a mode of a manifest
 // does not name.
-const special = fs.ModeSetgid | fs.ModeSticky
+const inheritedBits = fs.ModeSetgid | fs.ModeSticky
 
 // MakeDir makes one directory below root, whatever the umask. One that is there
 // stays as it is; anything else there is an error. It reports whether it made it.
 func MakeDir(root *os.Root, name string, mode fs.FileMode) (bool, error) {
 	err := root.Mkdir(name, mode.Perm())
 	if errors.Is(err, fs.ErrExist) {
-		return false, mustBeDir(root, name)
+		return false, requireDir(root, name)
 	}
 	if err != nil {
 		return false, err
@@ -29,19 +29,19 @@ func MakeDir(root *os.Root, name string, mode fs.FileMode) (bool, error) {
 		return true, err
 	}
 	if os.Geteuid() == 0 {
-		if err := giveToParent(root, name); err != nil {
+		if err := chownToParent(root, name); err != nil {
 			return true, err
 		}
 	}
 	if info.Mode().Perm() == mode.Perm() {
 		return true, nil
 	}
-	return true, root.Chmod(name, mode.Perm()|info.Mode()&special)
+	return true, root.Chmod(name, mode.Perm()|info.Mode()&inheritedBits)
 }
 
 // mustBeDir accepts a link to a directory too: whether one may stand there is
 // for the caller, who has seen it.
-func mustBeDir(root *os.Root, name string) error {
+func requireDir(root *os.Root, name string) error {
 	info, err := root.Stat(name)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func mustBeDir(root *os.Root, name string) error {
 	return nil
 }
 
-func giveToParent(root *os.Root, name string) error {
+func chownToParent(root *os.Root, name string) error {
 	parent, err := root.Stat(path.Dir(name))
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func SetMode(root *os.Root, name string, mode fs.FileMode) error {
 	if info.Mode()&fs.ModeSymlink != 0 {
 		return &fs.PathError{Op: "change the mode of", Path: path.Join(root.Name(), name), Err: syscall.ELOOP}
 	}
-	return root.Chmod(name, mode.Perm()|info.Mode()&(special|fs.ModeSetuid))
+	return root.Chmod(name, mode.Perm()|info.Mode()&(inheritedBits|fs.ModeSetuid))
 }
 
 // Symlink makes a link below root, or points an existing one elsewhere, in one
@@ -122,7 +122,7 @@ func Symlink(root *os.Root, name, target string) error {
 		return err
 	}
 	if os.Geteuid() == 0 {
-		if err := giveToParent(root, temp); err != nil {
+		if err := chownToParent(root, temp); err != nil {
 			return errors.Join(err, root.Remove(temp))
 		}
 	}

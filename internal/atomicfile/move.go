@@ -19,7 +19,7 @@ func (d *Dir) Move(base string, to *Dir, name string) error {
 	case !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.ENOTSUP):
 		return to.fail("rename to", name, err)
 	}
-	now, err := to.Look(name) // the file system cannot promise it in one call
+	now, err := to.Stat(name) // the file system cannot promise it in one call
 	if err != nil {
 		return err
 	}

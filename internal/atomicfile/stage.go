@@ -11,9 +11,9 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
 )
 
-// A Stand is what stood at a name when it was looked at, as far as it can be told
+// A FileID is what stood at a name when it was looked at, as far as it can be told
 // from its inode: two equal ones are the same unchanged file.
-type Stand struct {
+type FileID struct {
 	Exists       bool
 	Mode         fs.FileMode // type and permission bits
 	Dev, Ino     uint64
@@ -26,16 +26,16 @@ type Stand struct {
 type owner struct{ uid, gid int }
 
 // Look says what stands at base; a link is not followed.
-func (d *Dir) Look(base string) (Stand, error) {
+func (d *Dir) Stat(base string) (FileID, error) {
 	var st unix.Stat_t
 	err := unix.Fstatat(d.fd(), base, &st, unix.AT_SYMLINK_NOFOLLOW)
 	if errors.Is(err, unix.ENOENT) {
-		return Stand{}, nil
+		return FileID{}, nil
 	}
 	if err != nil {
-		return Stand{}, d.fail("stat", base, err)
+		return FileID{}, d.fail("stat", base, err)
 	}
-	return Stand{
+	return FileID{
 		Exists: true, Mode: fileMode(uint32(st.Mode)),
 		Dev: uint64(st.Dev), Ino: st.Ino, Size: st.Size,
 		Mtime: [2]int64{int64(st.Mtim.Sec), int64(st.Mtim.Nsec)}, Ctime: [2]int64{int64(st.Ctim.Sec), int64(st.Ctim.Nsec)},
@@ -60,14 +60,14 @@ func fileMode(m uint32) fs.FileMode {
 // Stage writes content to a new temporary in d and returns its name. It is
 // durable when Stage returns, or after the next Flush where d has a Flusher. was
 // is what will be replaced: its owner and extended attributes are kept.
-func (d *Dir) Stage(base string, mode fs.FileMode, content []byte, was Stand) (string, error) {
+func (d *Dir) Stage(base string, mode fs.FileMode, content []byte, was FileID) (string, error) {
 	temp := TempName()
 	fd, err := d.openat(temp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return "", d.fail("create a file beside", base, err)
 	}
 	f := os.NewFile(uintptr(fd), path.Join(d.path, base))
-	if err := errors.Join(d.fill(f, base, mode, content, was), f.Close()); err != nil {
+	if err := errors.Join(d.write(f, base, mode, content, was), f.Close()); err != nil {
 		d.Discard(temp)
 		return "", err
 	}
@@ -75,7 +75,7 @@ func (d *Dir) Stage(base string, mode fs.FileMode, content []byte, was Stand) (s
 	return temp, nil
 }
 
-func (d *Dir) fill(f *os.File, base string, mode fs.FileMode, content []byte, was Stand) error {
+func (d *Dir) write(f *os.File, base string, mode fs.FileMode, content []byte, was FileID) error {
 	if _, err := f.Write(content); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (d *Dir) fill(f *os.File, base string, mode fs.FileMode, content []byte, wa
 		}
 	}
 	if d.flush != nil {
-		return d.flush.settle(d, f)
+		return d.flush.syncFile(d, f)
 	}
 	return f.Sync()
 }
@@ -101,7 +101,7 @@ func (d *Dir) fill(f *os.File, base string, mode fs.FileMode, content []byte, wa
 // keepOwner gives f the owner of the file that it replaces. A new file of root in
 // a directory of somebody else becomes theirs, so that sudo leaves nothing behind
 // that its user cannot change.
-func (d *Dir) keepOwner(f *os.File, was Stand) error {
+func (d *Dir) keepOwner(f *os.File, was FileID) error {
 	want, me := was.owner, owner{os.Geteuid(), os.Getegid()}
 	switch {
 	case !was.Exists && me.uid != 0:
@@ -126,8 +126,8 @@ func (d *Dir) keepAttributes(f *os.File, base string) error {
 		return err
 	}
 	defer old.Close()
-	for _, name := range attributes(old) {
-		value, err := attribute(old, name)
+	for _, name := range listAttributes(old) {
+		value, err := readAttribute(old, name)
 		if err != nil {
 			continue
 		}
@@ -139,7 +139,7 @@ func (d *Dir) keepAttributes(f *os.File, base string) error {
 	return nil
 }
 
-func attributes(f *os.File) []string {
+func listAttributes(f *os.File) []string {
 	size, err := unix.Flistxattr(int(f.Fd()), nil)
 	if err != nil || size == 0 {
 		return nil
@@ -158,7 +158,7 @@ func attributes(f *os.File) []string {
 	return names
 }
 
-func attribute(f *os.File, name string) ([]byte, error) {
+func readAttribute(f *os.File, name string) ([]byte, error) {
 	size, err := unix.Fgetxattr(int(f.Fd()), name, nil)
 	if err != nil || size == 0 {
 		return nil, err

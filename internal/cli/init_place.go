@@ -166,7 +166,7 @@ func outerProject(dir string) string {
 // write makes the files that are not there; the last one is the manifest, so that
 // there is one only where all else is.
 func (p *initPlace) write(ctx context.Context, files []newFile, doc *initDocument) error {
-	var news []atomicfile.New
+	var news []atomicfile.NewFile
 	for _, f := range files {
 		stands, err := p.stands(f)
 		if err != nil {
@@ -179,7 +179,7 @@ func (p *initPlace) write(ctx context.Context, files []newFile, doc *initDocumen
 			doc.Kept = append(doc.Kept, f.name)
 		default:
 			doc.Written = append(doc.Written, f.name)
-			news = append(news, atomicfile.New{Name: p.path(f.name), Mode: f.mode(), Content: f.content})
+			news = append(news, atomicfile.NewFile{Name: p.path(f.name), Mode: f.mode(), Content: f.content})
 		}
 	}
 	err := atomicfile.Create(ctx, p.root, news)

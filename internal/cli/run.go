@@ -59,9 +59,9 @@ everything else of the shell's environment stays as it is.`, readOnly, exitError
 					shell = "/bin/sh"
 				}
 				words := activated(scripts, program, args[1:])
-				return notExecutable(program, command.Replace(shell, words, environ))
+				return notExecutable(program, command.Exec(shell, words, environ))
 			}
-			return notExecutable(program, command.Replace(program, args[1:], environ))
+			return notExecutable(program, command.Exec(program, args[1:], environ))
 		},
 	}
 	cmd.Flags().SetInterspersed(false)

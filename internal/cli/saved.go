@@ -202,7 +202,7 @@ func (a *app) applySaved(ctx context.Context, name string, o applyFlags) error {
 			return nil, nil, exit(exitInterrupted)
 		}
 		if err == nil {
-			err = w.journal.Begin(s.ID())
+			err = w.journal.BeginPlan(s.ID())
 		}
 		return m, plan, err
 	}
@@ -298,10 +298,10 @@ func (s *savedPlan) fits(m *machine) error {
 	if why := s.Mismatch(here, m.root, m.name); why != nil {
 		return s.refuse("saved.elsewhere", isElsewhere, why)
 	}
-	if b, known := m.before.State.Begun(s.ID()); known {
+	if b, known := m.before.State.AppliedPlan(s.ID()); known {
 		return s.refuse("saved.used", isUsed, []string{"this one was begun at " + b.Time})
 	}
-	if m.before.State.Forgets(s.State.Serial) {
+	if m.before.State.MayHaveDroppedPlan(s.State.Serial) {
 		return s.refuse("saved.used", isUsed, []string{"this one is so old that nobody remembers whether it was begun"})
 	}
 	return nil

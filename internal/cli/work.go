@@ -74,7 +74,7 @@ func (a *app) work(ctx context.Context, p *project, o applyFlags) (*work, error)
 	w.options = apply.Options{
 		Root: p.root, State: here.State, Probe: p.probe, Journal: journal, Lock: lock.File(),
 		Jobs: o.jobs, Events: a.events(), Now: time.Now, Kill: kill,
-		Visible: p.visible(), GPUEnv: a.gpuEnv(),
+		EnvPaths: p.visible(), GPUEnv: a.gpuEnv(),
 	}
 	if err := w.index(p); err != nil {
 		return nil, errors.Join(err, w.close())
@@ -158,7 +158,7 @@ func (w *work) apply(plan *planner.Plan) *apply.Result { return apply.Run(w.ctx,
 // do carries out a step of an environment that belongs to no plan: a rollback, a
 // collection.
 func (w *work) do(e *environment, action resources.Action, step resources.Step) error {
-	return apply.Do(w.ctx, resources.Addr{Kind: e.kind, Name: e.Name}, action, []resources.Step{step}, w.options)
+	return apply.RunSteps(w.ctx, resources.Addr{Kind: e.kind, Name: e.Name}, action, []resources.Step{step}, w.options)
 }
 
 // interruptible returns a context that ends at the first signal to stop, and one

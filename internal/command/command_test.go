@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 	case "family":
 		family()
 	case "exec":
-		err := Replace(os.Args[0], []string{"-test.run=^$"}, []string{"COMMAND_CHILD=environment", "MARK=1"})
+		err := Exec(os.Args[0], []string{"-test.run=^$"}, []string{"COMMAND_CHILD=environment", "MARK=1"})
 		fmt.Println(err)
 	}
 }
@@ -226,7 +226,7 @@ func TestReplaceGivesExactlyTheEnvironment(t *testing.T) {
 	if err != nil || string(r.Stdout) != "COMMAND_CHILD=environment\nMARK=1\n" {
 		t.Errorf("got %q, %v", r.Stdout, err)
 	}
-	if err := Replace("tool", nil, nil); err == nil {
+	if err := Exec("tool", nil, nil); err == nil {
 		t.Error("a program without an absolute path was started")
 	}
 }
@@ -237,7 +237,7 @@ func FuzzEscape(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		got := Escape(text)
 		for _, r := range got {
-			if unsafe(r) {
+			if isUnsafe(r) {
 				t.Fatalf("%q still holds %q", got, r)
 			}
 		}

@@ -15,7 +15,7 @@ func environment(extra []string) []string {
 		name, _, _ := strings.Cut(kv, "=")
 		set[name] = true
 	}
-	for _, kv := range basic() {
+	for _, kv := range defaultVariables() {
 		if name, _, _ := strings.Cut(kv, "="); !set[name] {
 			env = append(env, kv)
 		}
@@ -24,11 +24,11 @@ func environment(extra []string) []string {
 }
 
 // basic lists the variables that every child gets.
-func basic() []string {
+func defaultVariables() []string {
 	home, name := os.Getenv("HOME"), os.Getenv("USER")
 	if home == "" || name == "" {
 		if u, err := user.Current(); err == nil {
-			home, name = or(home, u.HomeDir), or(name, u.Username)
+			home, name = cmpOr(home, u.HomeDir), cmpOr(name, u.Username)
 		}
 	}
 	env := []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TMPDIR=" + strings.TrimRight(os.TempDir(), "/")}
@@ -41,7 +41,7 @@ func basic() []string {
 	return env
 }
 
-func or(a, b string) string {
+func cmpOr(a, b string) string {
 	if a != "" {
 		return a
 	}

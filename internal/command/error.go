@@ -71,7 +71,7 @@ func (p *process) tail() []string {
 		lines = lines[len(lines)-tailLines:]
 	}
 	for i, line := range lines {
-		lines[i] = cut(Escape(line))
+		lines[i] = truncate(Escape(line))
 	}
 	return lines
 }

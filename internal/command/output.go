@@ -58,10 +58,10 @@ func (o *output) split(b []byte) {
 	for len(b) > 0 {
 		i := bytes.IndexAny(b, "\r\n")
 		if i < 0 {
-			o.take(b)
+			o.append(b)
 			return
 		}
-		o.take(b[:i])
+		o.append(b[:i])
 		o.emit()
 		b = b[i+1:]
 	}
@@ -69,7 +69,7 @@ func (o *output) split(b []byte) {
 
 // take adds to the line, as far as it will be shown. Twice the limit leaves room
 // for a secret that is cut out.
-func (o *output) take(b []byte) {
+func (o *output) append(b []byte) {
 	o.line = append(o.line, b[:min(len(b), max(0, 2*maxLine-len(o.line)))]...)
 }
 
@@ -79,7 +79,7 @@ func (o *output) emit() {
 	if len(line) == 0 {
 		return
 	}
-	text := cut(Escape(redact(string(line), o.command.Secrets)))
+	text := truncate(Escape(redact(string(line), o.command.Secrets)))
 	o.lines.Lock()
 	defer o.lines.Unlock()
 	o.command.Line(o.stream, text)
@@ -103,7 +103,7 @@ func (o *output) bytes() []byte {
 }
 
 // cut shortens a line for showing.
-func cut(line string) string {
+func truncate(line string) string {
 	if len(line) <= maxLine {
 		return line
 	}
@@ -127,7 +127,7 @@ func redact(text string, secrets []string) string {
 // not UTF-8, and characters that turn the direction of writing are spelled out.
 // A tab stays.
 func Escape(text string) string {
-	if !strings.ContainsFunc(text, unsafe) && utf8.ValidString(text) {
+	if !strings.ContainsFunc(text, isUnsafe) && utf8.ValidString(text) {
 		return text
 	}
 	var b strings.Builder
@@ -136,9 +136,9 @@ func Escape(text string) string {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case unsafe(r) && r < 0x80:
+		case isUnsafe(r) && r < 0x80:
 			fmt.Fprintf(&b, `\x%02x`, r)
-		case unsafe(r):
+		case isUnsafe(r):
 			fmt.Fprintf(&b, `\u%04x`, r)
 		default:
 			b.WriteRune(r)
@@ -149,6 +149,6 @@ func Escape(text string) string {
 }
 
 // unsafe reports whether r acts on a terminal instead of showing.
-func unsafe(r rune) bool {
+func isUnsafe(r rune) bool {
 	return r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029')
 }

@@ -8,7 +8,7 @@ import (
 
 // Replace makes this process become program, with args after its name and
 // exactly env as its environment. It returns only if that is not possible.
-func Replace(program string, args, env []string) error {
+func Exec(program string, args, env []string) error {
 	if !filepath.IsAbs(program) {
 		return fmt.Errorf("start %q: the path of a program must be absolute", program)
 	}

@@ -14,18 +14,18 @@ import (
 )
 
 // build makes a new generation beside the others and then the visible one.
-func (d *Desired) build(v facts.View, env facts.Environment, m Maker) resources.Change {
+func (d *Desired) build(v facts.View, env facts.Environment, m Builder) resources.Change {
 	name := Name(d.Digest, env)
 	current, exists := env.CurrentGeneration()
 	from := d.Environment
-	if !exists && d.Former != "" {
-		from = d.Former
+	if !exists && d.PreviousName != "" {
+		from = d.PreviousName
 		current, _ = facts.Get[facts.Environment](v, facts.EnvironmentKey(from)).CurrentGeneration()
 	}
 	reused := d.reusable(current)
-	fetched := d.without(reused)
+	fetched := d.closureWithout(reused)
 	missing := slices.DeleteFunc(slices.Clone(d.Conda), func(p facts.CondaPackage) bool { return slices.Contains(current.Conda, p) })
-	g := d.generation(name)
+	g := d.result(name)
 	change := resources.Change{
 		Action: resources.Create,
 		Summary: fmt.Sprintf("%s in a new generation: %d to install, %d from generation %s",
@@ -50,7 +50,7 @@ func (d *Desired) build(v facts.View, env facts.Environment, m Maker) resources.
 		change.Summary += "; a generation holds the name of its environment in its paths, so it is built again"
 	}
 	change.Fields = append(change.Fields, resources.Field{Path: "generation", Actual: env.Current, Desired: name})
-	change.Predicts = []facts.Fact{after(env, g)}
+	change.Predicts = []facts.Fact{predicted(env, g)}
 	return change
 }
 
@@ -63,7 +63,7 @@ func (d *Desired) count() string {
 }
 
 // generation is what will have been built.
-func (d *Desired) generation(name string) facts.Generation {
+func (d *Desired) result(name string) facts.Generation {
 	g := facts.Generation{Name: name, Digest: d.Digest, Python: d.Python, Base: d.Base, Conda: d.Conda}
 	for _, dist := range d.Closure {
 		g.Packages = append(g.Packages, facts.Package{Name: dist.Name, Version: dist.Version, Entry: dist.Entry()})
@@ -73,7 +73,7 @@ func (d *Desired) generation(name string) facts.Generation {
 }
 
 // after is the environment once the generation is visible.
-func after(env facts.Environment, g facts.Generation) facts.Environment {
+func predicted(env facts.Environment, g facts.Generation) facts.Environment {
 	env.Generations = append(slices.Clone(env.Generations), g)
 	slices.SortFunc(env.Generations, func(a, b facts.Generation) int { return strings.Compare(a.Name, b.Name) })
 	env.Unsealed = slices.DeleteFunc(slices.Clone(env.Unsealed), func(name string) bool { return name == g.Name })
@@ -83,7 +83,7 @@ func after(env facts.Environment, g facts.Generation) facts.Environment {
 
 // steps are those of a build, in order, and the switch. from is the generation that
 // what is reused comes from.
-func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation, from string, reused []string, fetched []lock.Dist, m Maker) []resources.Step {
+func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation, from string, reused []string, fetched []lock.Dist, m Builder) []resources.Step {
 	dir := layout.Generation(d.Project.State, d.Environment, g.Name)
 	var steps []resources.Step
 	if slices.Contains(env.Unsealed, g.Name) {
@@ -101,7 +101,7 @@ func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation,
 		steps = append(steps, proof)
 	}
 	steps = append(steps, resources.Seal{Generation: dir, Digest: g.Digest, Python: g.Python, Base: g.Base, Packages: g.Packages, Conda: g.Conda, Variables: d.Variables})
-	return append(steps, d.enter(v, env, g.Name)...)
+	return append(steps, d.activateSteps(v, env, g.Name)...)
 }
 
 // reusable returns the names of the dists that the visible generation holds
@@ -148,7 +148,7 @@ func rewritten(env facts.Environment, dists []lock.Dist) []string {
 }
 
 // without returns the closure without the named dists.
-func (d *Desired) without(names []string) []lock.Dist {
+func (d *Desired) closureWithout(names []string) []lock.Dist {
 	var dists []lock.Dist
 	for _, dist := range d.Closure {
 		if _, found := slices.BinarySearch(names, dist.Name); !found {

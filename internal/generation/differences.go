@@ -11,7 +11,7 @@ import (
 )
 
 // mostDamage is how many damaged things are listed one by one.
-const mostDamage = 20
+const maxDamage = 20
 
 // differences says how the visible generation differs from what is asked for;
 // everything is new where there is none.
@@ -36,12 +36,12 @@ func (d *Desired) differences(current facts.Generation) ([]resources.Field, []re
 // damage lists what is no longer as it was installed. A generation that was moved
 // says so once, however many of its files show it.
 func damage(list []facts.Damage) []resources.Field {
-	fields := make([]resources.Field, 0, min(len(list), mostDamage)+1)
+	fields := make([]resources.Field, 0, min(len(list), maxDamage)+1)
 	more, moved := 0, false
 	for _, d := range list {
 		switch {
 		case d.What == "moved" && moved:
-		case len(fields) == mostDamage:
+		case len(fields) == maxDamage:
 			more++
 		default:
 			moved = moved || d.What == "moved"

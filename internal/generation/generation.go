@@ -31,13 +31,13 @@ type Desired struct {
 	Path        string // the visible place: ".venv"
 	// Former is the environment that this one was before it got its name, "" for
 	// none. What has not changed comes from its visible generation.
-	Former  string
-	Project facts.Project
-	Digest  string               // of all that decides the content
-	Python  string               // "3.10.13"
-	Base    string               // interpreter it is made from; "" where it brings its own
-	Closure []lock.Dist          // Python distributions, by name
-	Conda   []facts.CondaPackage // packages of conda, by name
+	PreviousName string
+	Project      facts.Project
+	Digest       string               // of all that decides the content
+	Python       string               // "3.10.13"
+	Base         string               // interpreter it is made from; "" where it brings its own
+	Closure      []lock.Dist          // Python distributions, by name
+	Conda        []facts.CondaPackage // packages of conda, by name
 	// CondaNeed is what getting packages of conda takes; the others are in the cache,
 	// to link to.
 	CondaNeed func(missing []facts.CondaPackage) resources.Need
@@ -46,7 +46,7 @@ type Desired struct {
 }
 
 // A Maker is how one type of environment is filled.
-type Maker interface {
+type Builder interface {
 	// Create are the steps that make the environment without its distributions at
 	// its final place, relative to the project.
 	Create(generation string) []resources.Step
@@ -64,7 +64,7 @@ func Reads(environment, visible string) []facts.Key {
 }
 
 // Change compares the visible generation with the one that is asked for.
-func (d *Desired) Change(v facts.View, m Maker) resources.Change {
+func (d *Desired) Diff(v facts.View, m Builder) resources.Change {
 	env := facts.Get[facts.Environment](v, facts.EnvironmentKey(d.Environment))
 	current, exists := env.CurrentGeneration()
 	sound := exists && len(current.Damage) == 0
@@ -72,16 +72,16 @@ func (d *Desired) Change(v facts.View, m Maker) resources.Change {
 	case sound && current.Digest == d.Digest && env.Entry == "":
 		return resources.Change{Summary: fmt.Sprintf("%d packages, Python %s", len(current.Packages)+len(current.Conda), current.Python)}
 	case sound && current.Digest == d.Digest:
-		return d.show(v, env, current)
+		return d.activate(v, env, current)
 	case ok && latest.Name != env.Current:
-		return d.show(v, env, latest)
+		return d.activate(v, env, latest)
 	}
 	return d.build(v, env, m)
 }
 
 // Rebuild builds another generation though the visible one may be what is asked for.
 // Nothing must block, and an environment must be visible.
-func (d *Desired) Rebuild(v facts.View, m Maker) resources.Change {
+func (d *Desired) Rebuild(v facts.View, m Builder) resources.Change {
 	c := d.build(v, facts.Get[facts.Environment](v, facts.EnvironmentKey(d.Environment)), m)
 	c.Action = resources.Replace
 	c.Summary = "built anew, as --replace asks; " + c.Summary
@@ -90,7 +90,7 @@ func (d *Desired) Rebuild(v facts.View, m Maker) resources.Change {
 
 // Foreign is the Problem of a visible place that holds something else, nil if it
 // does not.
-func Foreign(env facts.Environment) *diag.Problem {
+func ForeignProblem(env facts.Environment) *diag.Problem {
 	if env.Foreign == "" {
 		return nil
 	}
@@ -109,7 +109,7 @@ const shellSpecial = "\"'`$\\!;&|<>\n\r\t"
 
 // Unquotable is the Problem of a folder that activate scripts would hand to the
 // shell as it is (CVE-2024-9287), or that PATH cannot name, nil for others.
-func Unquotable(project facts.Project) *diag.Problem {
+func RootProblem(project facts.Project) *diag.Problem {
 	what := ""
 	switch {
 	case strings.ContainsAny(project.Root, shellSpecial):
@@ -126,7 +126,7 @@ func Unquotable(project facts.Project) *diag.Problem {
 }
 
 // UnquotablePrompt is the same for the prompt that activate shows.
-func UnquotablePrompt(prompt string) *diag.Problem {
+func PromptProblem(prompt string) *diag.Problem {
 	if !strings.ContainsAny(prompt, shellSpecial) {
 		return nil
 	}
@@ -137,11 +137,11 @@ func UnquotablePrompt(prompt string) *diag.Problem {
 }
 
 // show makes a generation that is sealed already the visible one.
-func (d *Desired) show(v facts.View, env facts.Environment, g facts.Generation) resources.Change {
+func (d *Desired) activate(v facts.View, env facts.Environment, g facts.Generation) resources.Change {
 	change := resources.Change{
 		Action:  resources.Update,
 		Summary: fmt.Sprintf("generation %s is built already", g.Name),
-		Steps:   d.enter(v, env, g.Name),
+		Steps:   d.activateSteps(v, env, g.Name),
 	}
 	if current, ok := env.CurrentGeneration(); ok {
 		change.Fields, change.Packages = d.differences(current)
@@ -161,7 +161,7 @@ func (d *Desired) show(v facts.View, env facts.Environment, g facts.Generation) 
 }
 
 // enter makes the visible place where it is not whole, and switches it.
-func (d *Desired) enter(v facts.View, env facts.Environment, name string) []resources.Step {
+func (d *Desired) activateSteps(v facts.View, env facts.Environment, name string) []resources.Step {
 	var steps []resources.Step
 	if env.Current == "" || env.Entry != "" {
 		steps = append(steps, resources.MakeDir{Path: d.Path, Mode: 0o755})

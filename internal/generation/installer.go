@@ -22,7 +22,7 @@ type Installer struct {
 
 // UV returns the uv to use, or one without a path where pip is to be used. choice
 // is "auto", "uv" or "pip".
-func UV(v facts.View, choice string) facts.Tool {
+func SelectUV(v facts.View, choice string) facts.Tool {
 	if choice == "pip" {
 		return facts.Tool{}
 	}

@@ -12,7 +12,7 @@ import (
 
 // ForeignLibc is the Problem of a machine whose C library the locked wheels do
 // not run on, nil for others. A version that is not known is left to the installer.
-func ForeignLibc(closure []lock.Dist, host facts.Host) *diag.Problem {
+func LibcProblem(closure []lock.Dist, host facts.Host) *diag.Problem {
 	if host.Libc.Name == "musl" {
 		return &diag.Problem{
 			Code: "environment.libc", Summary: "the lock holds wheels for glibc, and this machine has musl",

@@ -32,22 +32,22 @@ func (r *Removal) Reads() []facts.Key {
 	var keys []facts.Key
 	if !r.GenerationsOnly && r.Left.Path != "" {
 		keys = append(keys, facts.PathKey(r.Left.Path), facts.FolderKey(r.Left.Path))
-		for _, name := range r.own() {
+		for _, name := range r.ownedNames() {
 			keys = append(keys, facts.PathKey(path.Join(r.Left.Path, name)))
 		}
 	}
 	if !r.PlaceOnly {
-		keys = append(keys, facts.PathKey(r.envs()), facts.FolderKey(r.envs()), facts.TreeKey(r.envs()))
+		keys = append(keys, facts.PathKey(r.generationsDir()), facts.FolderKey(r.generationsDir()), facts.TreeKey(r.generationsDir()))
 	}
 	return keys
 }
 
 // envs is where the generations lie.
-func (r *Removal) envs() string { return layout.Environment(r.StateDir, r.Addr.Name) }
+func (r *Removal) generationsDir() string { return layout.Environment(r.StateDir, r.Addr.Name) }
 
 // own names all that we put into a visible place, the link that switches first:
 // nothing is to lead to a generation that is gone.
-func (r *Removal) own() []string {
+func (r *Removal) ownedNames() []string {
 	names := []string{layout.GenerationLink}
 	for _, link := range layout.EntryLinks(r.Addr.Kind) {
 		names = append(names, link.Name)
@@ -72,14 +72,14 @@ func (r *Removal) Diff(v facts.View) resources.Change {
 			change.Predicts = append(change.Predicts, facts.Path{Path: r.Left.Path, Type: facts.Absent})
 		}
 	}
-	if !r.PlaceOnly && facts.Get[facts.Path](v, facts.PathKey(r.envs())).Type == facts.Dir {
-		tree := facts.Get[facts.Tree](v, facts.TreeKey(r.envs()))
+	if !r.PlaceOnly && facts.Get[facts.Path](v, facts.PathKey(r.generationsDir())).Type == facts.Dir {
+		tree := facts.Get[facts.Tree](v, facts.TreeKey(r.generationsDir()))
 		if len(tree.Users) > 0 {
 			return r.stay("prune.used", "it is used by "+strings.Join(tree.Users[:min(len(tree.Users), 3)], ", "))
 		}
-		change.Steps = append(change.Steps, resources.Remove{Path: r.envs()})
-		change.Predicts = append(change.Predicts, facts.Path{Path: r.envs(), Type: facts.Absent})
-		n := facts.Get[facts.Folder](v, facts.FolderKey(r.envs())).Entries
+		change.Steps = append(change.Steps, resources.Remove{Path: r.generationsDir()})
+		change.Predicts = append(change.Predicts, facts.Path{Path: r.generationsDir(), Type: facts.Absent})
+		n := facts.Get[facts.Folder](v, facts.FolderKey(r.generationsDir())).Entries
 		parts = append(parts, fmt.Sprintf("%s (%s, %s)", plural.Count(n, "generation"), plural.Count(int(tree.Entries), "file"), bytesize.Format(tree.Bytes)))
 	}
 	if len(parts) == 0 {
@@ -107,7 +107,7 @@ func (r *Removal) place(v facts.View) (steps []resources.Step, why string) {
 	for _, link := range layout.EntryLinks(r.Addr.Kind) {
 		targets[link.Name] = link.Target
 	}
-	for _, name := range r.own() {
+	for _, name := range r.ownedNames() {
 		p := facts.Get[facts.Path](v, facts.PathKey(path.Join(at, name)))
 		target, isLink := targets[name]
 		ours := p.Type == facts.Symlink
@@ -116,7 +116,7 @@ func (r *Removal) place(v facts.View) (steps []resources.Step, why string) {
 			continue
 		case name == layout.GenerationLink:
 			target = p.Target
-			ours = ours && path.Dir(path.Join(at, target)) == r.envs()
+			ours = ours && path.Dir(path.Join(at, target)) == r.generationsDir()
 		case isLink:
 			ours = ours && p.Target == target
 		default:
@@ -128,7 +128,7 @@ func (r *Removal) place(v facts.View) (steps []resources.Step, why string) {
 		steps = append(steps, resources.Remove{Path: p.Path, Type: p.Type, SHA256: p.SHA256, Target: target})
 	}
 	for _, name := range facts.Get[facts.Folder](v, facts.FolderKey(at)).Names {
-		if !slices.Contains(r.own(), name) && !atomicfile.IsTemp(name) { // temporaries are cleared before
+		if !slices.Contains(r.ownedNames(), name) && !atomicfile.IsTemp(name) { // temporaries are cleared before
 			return nil, "it holds " + name
 		}
 	}

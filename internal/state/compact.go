@@ -35,22 +35,22 @@ func (j *Journal) compact() error {
 // condense returns a journal that says what j says: a header, and one line with
 // everything. Numbers go on, so that a line of the old file fits nowhere in it.
 func (j *Journal) condense() ([]byte, sum, uint64, error) {
-	head := &line{Seq: j.Serial + 1, Lineage: j.Lineage, Kind: kindHeader, Time: j.stamp(), Version: Version}
+	head := &line{Seq: j.Serial + 1, Lineage: j.Lineage, Kind: kindHeader, Time: j.timestamp(), Version: Version}
 	text, s, err := head.encode(sum{})
-	if err != nil || len(j.entries)+len(j.switches)+len(j.pending)+len(j.begun) == 0 {
+	if err != nil || len(j.entries)+len(j.switches)+len(j.pending)+len(j.appliedPlans) == 0 {
 		return text, s, head.Seq, err
 	}
-	all := &line{Seq: head.Seq + 1, Lineage: j.Lineage, Kind: kindCompaction, Time: j.stamp()}
+	all := &line{Seq: head.Seq + 1, Lineage: j.Lineage, Kind: kindCompaction, Time: j.timestamp()}
 	all.Done = slices.SortedFunc(maps.Values(j.entries), func(a, b Entry) int { return a.Addr.Compare(b.Addr) })
 	all.Intents = j.Pending()
-	all.Switched = recent(j.switches)
-	all.Begun = j.begun[max(0, len(j.begun)-MaxBegun):]
+	all.Switched = recentSwitches(j.switches)
+	all.AppliedPlans = j.appliedPlans[max(0, len(j.appliedPlans)-MaxAppliedPlans):]
 	more, s, err := all.encode(s)
 	return append(text, more...), s, all.Seq, err
 }
 
 // recent drops the oldest switches of each environment.
-func recent(all []Switch) []Switch {
+func recentSwitches(all []Switch) []Switch {
 	var list []Switch
 	count := map[string]int{}
 	for _, sw := range slices.Backward(all) {

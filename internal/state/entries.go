@@ -15,7 +15,7 @@ import (
 
 // cutDone takes the list of entries out of the text of a line. It returns the text with
 // an empty list in its place, or false where the list is not plain.
-func cutDone(text []byte) (rest []byte, list []Entry, ok bool) {
+func cutEntries(text []byte) (rest []byte, list []Entry, ok bool) {
 	const field = `"done":[`
 	begin := bytes.Index(text, []byte(field))
 	if begin < 0 {
@@ -110,10 +110,10 @@ func (r *reader) entry(last Entry) (e Entry, ok bool) {
 	if !cut || !colon || len(kind) == 0 || len(name) == 0 {
 		return e, false
 	}
-	e.Addr = resources.Addr{Kind: once(kind, last.Addr.Kind), Name: string(name)}
-	e.Key = facts.Key{Kind: facts.Kind(once(sort, string(last.Key.Kind))), Name: once(keyName, e.Addr.Name)}
-	e.Ownership = Ownership(once(owner, string(last.Ownership)))
-	e.Action, e.Spec = resources.Action(once(action, string(last.Action))), spec
+	e.Addr = resources.Addr{Kind: intern(kind, last.Addr.Kind), Name: string(name)}
+	e.Key = facts.Key{Kind: facts.Kind(intern(sort, string(last.Key.Kind))), Name: intern(keyName, e.Addr.Name)}
+	e.Ownership = Ownership(intern(owner, string(last.Ownership)))
+	e.Action, e.Spec = resources.Action(intern(action, string(last.Action))), spec
 	if r.skip(`,"left":{`) {
 		if e.Left, ok = r.left(e.Key.Name, last.Left); !ok {
 			return e, false
@@ -122,7 +122,7 @@ func (r *reader) entry(last Entry) (e Entry, ok bool) {
 	e.Kept, ok1 = r.digest(`,"kept":"`)
 	e.Protect = r.skip(`,"protect":true`)
 	time, ok2 := r.field(`,"time":"`)
-	e.Time = once(time, last.Time)
+	e.Time = intern(time, last.Time)
 	return e, ok1 && ok2 && r.skip("}")
 }
 
@@ -132,12 +132,12 @@ func (r *reader) left(path string, last Left) (l Left, ok bool) {
 	kind, ok2 := r.field(`,"type":"`)
 	sum, ok3 := r.digest(`,"sha256":"`)
 	target, ok4 := r.field(`,"target":"`)
-	l = Left{Path: once(at, path), Type: facts.PathType(once(kind, string(last.Type))), SHA256: sum, Target: string(target)}
+	l = Left{Path: intern(at, path), Type: facts.PathType(intern(kind, string(last.Type))), SHA256: sum, Target: string(target)}
 	return l, ok1 && ok2 && ok3 && ok4 && at != nil && r.skip("}")
 }
 
 // once is a text, or the one that it equals.
-func once(b []byte, known string) string {
+func intern(b []byte, known string) string {
 	if string(b) == known {
 		return known
 	}

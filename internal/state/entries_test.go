@@ -66,7 +66,7 @@ func TestEntriesAreReadAsByReflection(t *testing.T) {
 		if !reflect.DeepEqual(*got, want) {
 			t.Fatalf("read\n%+v\nwant\n%+v", *got, want)
 		}
-		if _, _, ok := cutDone(text); ok {
+		if _, _, ok := cutEntries(text); ok {
 			plain++
 		}
 	})
@@ -89,7 +89,7 @@ func FuzzEntries(f *testing.F) {
 	f.Add(`{"addr":"a.b","key":"path:c","ownership":"created","left":{"path":"c","type":"link","target":"d"}}]`)
 	f.Fuzz(func(t *testing.T, list string) {
 		body := []byte(`{"seq":1,"lineage":"x","kind":"done","done":[` + list)
-		_, fast, ok := cutDone(body)
+		_, fast, ok := cutEntries(body)
 		if !ok {
 			return
 		}

@@ -28,7 +28,7 @@ type Journal struct {
 	last   sum
 	size   int64
 	now    func() time.Time
-	broken error // a write failed: what is on disk is not known
+	failed error // a write failed: what is on disk is not known
 }
 
 // Open opens the journal at path for writing, and makes it and its directory
@@ -83,14 +83,14 @@ func (j *Journal) load() error {
 	if err != nil {
 		return err
 	}
-	j.State, j.last, j.size = *p.state, p.last, int64(p.good)
+	j.State, j.last, j.size = *p.state, p.last, int64(p.intactBytes)
 	if j.Torn == "" {
 		return j.reopen()
 	}
 	// Rewritten, not cut: the unreadable end stays readable to people in .prev.
 	err = j.rewrite(text)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return j.cut() // the full disk that tore it is still full
+		return j.truncate() // the full disk that tore it is still full
 	}
 	return err
 }
@@ -104,7 +104,7 @@ func (j *Journal) create() error {
 }
 
 // cut drops the unreadable end of the journal, which takes no room.
-func (j *Journal) cut() error {
+func (j *Journal) truncate() error {
 	if err := j.reopen(); err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (j *Journal) Intend(list ...Intent) error {
 func (j *Journal) Done(list ...Entry) error {
 	for i := range list {
 		if list[i].Time == "" {
-			list[i].Time = j.stamp()
+			list[i].Time = j.timestamp()
 		}
 	}
 	return j.append(&line{Kind: kindDone, Done: list})
@@ -145,14 +145,14 @@ func (j *Journal) Failed(list ...Failure) error {
 
 // Switched writes that a generation became the visible one.
 func (j *Journal) Switched(environment, from, to string) error {
-	return j.append(&line{Kind: kindSwitched, Switched: []Switch{{environment, from, to, j.stamp()}}})
+	return j.append(&line{Kind: kindSwitched, Switched: []Switch{{environment, from, to, j.timestamp()}}})
 }
 
 // Moved writes that an item is done which was known by another address before, so
 // that no crash can leave both or none. A time that is not set becomes now.
 func (j *Journal) Moved(from resources.Addr, e Entry) error {
 	if e.Time == "" {
-		e.Time = j.stamp()
+		e.Time = j.timestamp()
 	}
 	return j.append(&line{Kind: kindDone, Done: []Entry{e}, Forgotten: []resources.Addr{from}})
 }
@@ -174,10 +174,10 @@ func (j *Journal) Forget(list ...resources.Addr) error {
 // append returns when the line is on disk. After a write that failed, nothing
 // more is written: what the file holds is no longer known.
 func (j *Journal) append(l *line) error {
-	if j.broken != nil {
-		return j.broken
+	if j.failed != nil {
+		return j.failed
 	}
-	l.Seq, l.Lineage, l.Time = j.Serial+1, j.Lineage, j.stamp()
+	l.Seq, l.Lineage, l.Time = j.Serial+1, j.Lineage, j.timestamp()
 	text, s, err := l.encode(j.last)
 	if err != nil {
 		return err
@@ -189,8 +189,8 @@ func (j *Journal) append(l *line) error {
 		err = syncData(j.file)
 	}
 	if err != nil {
-		j.broken = fmt.Errorf("write the state: %w", err)
-		return j.broken
+		j.failed = fmt.Errorf("write the state: %w", err)
+		return j.failed
 	}
 	failpoint.Hit(failpoint.JournalAfter)
 	j.fold(l)
@@ -199,13 +199,13 @@ func (j *Journal) append(l *line) error {
 	return nil
 }
 
-func (j *Journal) stamp() string { return j.now().UTC().Format(time.RFC3339) }
+func (j *Journal) timestamp() string { return j.now().UTC().Format(time.RFC3339) }
 
 // Close compacts the journal if that is worth it, and closes it.
 func (j *Journal) Close() error {
 	var errs []error
 	if j.file != nil {
-		if j.broken == nil {
+		if j.failed == nil {
 			errs = append(errs, j.compact())
 		}
 		errs = append(errs, j.file.Close())

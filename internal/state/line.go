@@ -19,13 +19,13 @@ type line struct {
 	Kind    kind   `json:"kind"`
 	Time    string `json:"time,omitempty"` // RFC 3339, for people; decides nothing
 
-	Version   int              `json:"version,omitempty"` // header only
-	Intents   []Intent         `json:"intents,omitempty"`
-	Done      []Entry          `json:"done,omitempty"`
-	Failed    []Failure        `json:"failed,omitempty"`
-	Switched  []Switch         `json:"switched,omitempty"`
-	Forgotten []resources.Addr `json:"forgotten,omitempty"`
-	Begun     []Begun          `json:"begun,omitempty"`
+	Version      int              `json:"version,omitempty"` // header only
+	Intents      []Intent         `json:"intents,omitempty"`
+	Done         []Entry          `json:"done,omitempty"`
+	Failed       []Failure        `json:"failed,omitempty"`
+	Switched     []Switch         `json:"switched,omitempty"`
+	Forgotten    []resources.Addr `json:"forgotten,omitempty"`
+	AppliedPlans []AppliedPlan    `json:"begun,omitempty"`
 }
 
 // kind is the sort of a line.
@@ -38,7 +38,7 @@ const (
 	kindFailed     kind = "failed"
 	kindSwitched   kind = "switched"
 	kindForgotten  kind = "forgotten"
-	kindBegun      kind = "begun"
+	kindPlan       kind = "begun"
 	kindCompaction kind = "compaction"
 )
 
@@ -90,7 +90,7 @@ func decode(text []byte, before sum) (*line, sum, error) {
 	if string(end) != sumField+hex.EncodeToString(s[:])+`"}` {
 		return nil, sum{}, errLine
 	}
-	rest, done, plain := cutDone(body)
+	rest, done, plain := cutEntries(body)
 	if !plain || bytes.Contains(rest, []byte(`"done":[{`)) {
 		rest, plain = bytes.Clone(body), false
 	}

@@ -70,7 +70,7 @@ func Acquire(ctx context.Context, path string, o LockOptions) (*Lock, error) {
 	}
 	deadline := time.Now().Add(o.Timeout)
 	for first := true; ; first = false {
-		l, err := try(path, o)
+		l, err := tryLock(path, o)
 		var held *LockedError
 		if !errors.As(err, &held) || !time.Now().Before(deadline) {
 			return l, err
@@ -93,7 +93,7 @@ func (l *Lock) File() *os.File { return l.f }
 // file says of the holder stays true.
 func (l *Lock) Release() error { return l.f.Close() }
 
-func try(path string, o LockOptions) (*Lock, error) {
+func tryLock(path string, o LockOptions) (*Lock, error) {
 	f, err := openLock(path)
 	if err != nil {
 		return nil, err
@@ -102,13 +102,13 @@ func try(path string, o LockOptions) (*Lock, error) {
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		return nil, errors.Join(&LockedError{Path: path, Holder: readHolder(f)}, f.Close())
-	case err == nil && !excludes(path):
+	case err == nil && !locksExclude(path):
 		err = errors.New("a second lock on the same file was granted")
 	}
 	if err != nil && !o.AllowUntrusted {
-		return nil, errors.Join(untrusted(path, err), f.Close())
+		return nil, errors.Join(untrustedProblem(path, err), f.Close())
 	}
-	same, err := stillThere(f, path)
+	same, err := isAtPath(f, path)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -137,7 +137,7 @@ func openLock(path string) (*os.File, error) {
 	// A lock that root made must not shut out the owner of the project.
 	dir, err := root.Stat(".")
 	if err == nil {
-		err = chownLike(f, dir)
+		err = chownTo(f, dir)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -155,7 +155,7 @@ func flock(f *os.File) error {
 
 // excludes asks for the lock a second time, through another opening of the file.
 // A file system that grants it does not keep locks, or keeps them by process.
-func excludes(path string) bool {
+func locksExclude(path string) bool {
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return true // stillThere finds out what became of it
@@ -164,7 +164,7 @@ func excludes(path string) bool {
 	return errors.Is(flock(f), unix.EWOULDBLOCK)
 }
 
-func stillThere(f *os.File, path string) (bool, error) {
+func isAtPath(f *os.File, path string) (bool, error) {
 	ours, err := f.Stat()
 	if err != nil {
 		return false, err
@@ -176,7 +176,7 @@ func stillThere(f *os.File, path string) (bool, error) {
 	return err == nil && os.SameFile(ours, there), err
 }
 
-func untrusted(path string, err error) error {
+func untrustedProblem(path string, err error) error {
 	return &diag.Problem{
 		Code: "state.lock-untrusted", Pos: diag.Pos{File: path},
 		Summary: "the file system of this project does not keep locks, so two runs at once could not be told apart",

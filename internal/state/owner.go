@@ -7,7 +7,7 @@ import (
 )
 
 // chownLike gives f to the owner of dir.
-func chownLike(f *os.File, dir fs.FileInfo) error {
+func chownTo(f *os.File, dir fs.FileInfo) error {
 	st, ok := dir.Sys().(*syscall.Stat_t)
 	if !ok || int(st.Uid) == os.Geteuid() {
 		return nil

@@ -36,10 +36,10 @@ func empty() *State {
 
 // parsed is a journal that was read.
 type parsed struct {
-	state *State
-	last  sum // of the last sound line
-	good  int // bytes of sound lines
-	lines int
+	state       *State
+	last        sum // of the last sound line
+	intactBytes int // bytes of sound lines
+	lines       int
 }
 
 // parse reads a whole journal. Its last line may be unreadable: a write that was
@@ -47,7 +47,7 @@ type parsed struct {
 func parse(path string, text []byte) (*parsed, error) {
 	p := &parsed{state: empty()}
 	if len(text) == 0 {
-		return nil, damaged(path, 1, "the file is empty")
+		return nil, damagedProblem(path, 1, "the file is empty")
 	}
 	for rest := text; len(rest) > 0; {
 		row, after, whole := bytes.Cut(rest, []byte("\n"))
@@ -56,20 +56,20 @@ func parse(path string, text []byte) (*parsed, error) {
 			err = p.check(l)
 		}
 		switch {
-		case p.lines == 0 && newer(row):
-			return nil, tooNew(path)
+		case p.lines == 0 && isNewer(row):
+			return nil, newerProblem(path)
 		case err == nil && whole:
 		case p.lines == 0:
-			return nil, damaged(path, 1, "the first line is not the header of a state file")
+			return nil, damagedProblem(path, 1, "the first line is not the header of a state file")
 		case len(after) == 0:
 			p.state.Torn = fmt.Sprintf("line %d of %s was cut short; what it told is unknown", p.lines+1, path)
 			return p, nil
 		default:
-			return nil, damaged(path, p.lines+1, err.Error())
+			return nil, damagedProblem(path, p.lines+1, err.Error())
 		}
 		p.state.fold(l)
 		p.state.Serial, p.last = l.Seq, s
-		p.good += len(row) + 1
+		p.intactBytes += len(row) + 1
 		p.lines++
 		rest = after
 	}
@@ -98,14 +98,14 @@ func (p *parsed) check(l *line) error {
 
 // newer reports whether a first line says that a later version wrote it, whatever
 // its checksum looks like.
-func newer(row []byte) bool {
+func isNewer(row []byte) bool {
 	var head struct {
 		Version int `json:"version"`
 	}
 	return json.Unmarshal(row, &head) == nil && head.Version > Version
 }
 
-func tooNew(path string) error {
+func newerProblem(path string) error {
 	return &diag.Problem{
 		Code: "state.newer", Pos: diag.Pos{File: path},
 		Summary: "a newer reconcile wrote this state file; it was left as it is",
@@ -113,7 +113,7 @@ func tooNew(path string) error {
 	}
 }
 
-func damaged(path string, number int, found string) error {
+func damagedProblem(path string, number int, found string) error {
 	return &diag.Problem{
 		Code: "state.damaged", Pos: diag.Pos{File: path, Line: number},
 		Summary: "the state file is damaged; nothing was read from it and nothing was changed",

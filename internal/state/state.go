@@ -85,10 +85,10 @@ type State struct {
 	// in it is unknown: the machine has to be looked at, as always.
 	Torn string
 
-	entries  map[resources.Addr]Entry
-	switches []Switch
-	pending  map[resources.Addr]Intent
-	begun    []Begun // oldest first
+	entries      map[resources.Addr]Entry
+	switches     []Switch
+	pending      map[resources.Addr]Intent
+	appliedPlans []AppliedPlan // oldest first
 }
 
 // Entries returns what is remembered, by address. The map is the caller's.
@@ -154,5 +154,5 @@ func (s *State) fold(l *line) {
 		delete(s.pending, a)
 	}
 	s.switches = append(s.switches, l.Switched...)
-	s.begun = append(s.begun, l.Begun...)
+	s.appliedPlans = append(s.appliedPlans, l.AppliedPlans...)
 }

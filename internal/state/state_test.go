@@ -310,7 +310,7 @@ func TestReadAgreesWithMemory(t *testing.T) {
 				check(t, j.Intend(intent(name)))
 			case 1:
 				check(t, j.Done(e))
-				e.Time = j.stamp()
+				e.Time = j.timestamp()
 				want[e.Addr] = e
 			case 2:
 				e.Action = resources.Delete
@@ -371,7 +371,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if p.state.Lineage == "" || p.good > len(text) || p.good == 0 {
+		if p.state.Lineage == "" || p.intactBytes > len(text) || p.intactBytes == 0 {
 			t.Fatalf("accepted %q as %+v", text, p)
 		}
 	})

@@ -65,22 +65,22 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 		return resources.Block(p)
 	}
 	d, m := s.desired(v)
-	return d.Change(v, m)
+	return d.Diff(v, m)
 }
 
 // desired is the generation that is asked for, and how it is made. It is asked when
 // nothing blocks, so every fact is there.
-func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Maker) {
+func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Builder) {
 	project := facts.Get[facts.Project](v, facts.ProjectKey)
 	host := facts.Get[facts.Host](v, facts.HostKey)
 	d := &generation.Desired{
-		Environment: s.Name, Type: "conda", Path: s.Path, Former: s.former, Project: project,
+		Environment: s.Name, Type: "conda", Path: s.Path, PreviousName: s.former, Project: project,
 		Digest: s.Digest(host.Platform), Python: s.python(),
 		Closure: s.Closure, Conda: lock.CondaFacts(s.Packages), CondaNeed: s.need,
 		SmokeTest: s.SmokeTest, Variables: s.Variables,
 	}
 	return d, maker{
-		Installer: generation.Installer{Root: project.Root, UV: generation.UV(v, s.Installer)},
+		Installer: generation.Installer{Root: project.Root, UV: generation.SelectUV(v, s.Installer)},
 		spec:      s, cache: path.Join(project.Root, layout.Conda(project.State)), platform: host.Platform, engine: s.engine(v),
 	}
 }
@@ -125,7 +125,7 @@ const mostPrefix = 254
 
 // blocked says why the environment cannot be made, nil if it can.
 func (s *Spec) blocked(v facts.View) *diag.Problem {
-	if p := generation.Foreign(facts.Get[facts.Environment](v, s.Owns())); p != nil {
+	if p := generation.ForeignProblem(facts.Get[facts.Environment](v, s.Owns())); p != nil {
 		return p
 	}
 	if s.Problem != nil {
@@ -139,7 +139,7 @@ func (s *Spec) blocked(v facts.View) *diag.Problem {
 		}
 	}
 	project := facts.Get[facts.Project](v, facts.ProjectKey)
-	if p := generation.Unquotable(project); p != nil {
+	if p := generation.RootProblem(project); p != nil {
 		return p
 	}
 	prefix := path.Join(project.Root, layout.Generation(project.State, s.Name, "0123456789ab-99"))
@@ -150,7 +150,7 @@ func (s *Spec) blocked(v facts.View) *diag.Problem {
 		}
 	}
 	host := facts.Get[facts.Host](v, facts.HostKey)
-	if p := generation.ForeignLibc(s.Closure, host); p != nil {
+	if p := generation.LibcProblem(s.Closure, host); p != nil {
 		return p
 	}
 	if p := s.olderSystem(host); p != nil {
@@ -159,7 +159,7 @@ func (s *Spec) blocked(v facts.View) *diag.Problem {
 	if p := s.noEngine(v); p != nil {
 		return p
 	}
-	if generation.UV(v, s.Installer).Path == "" && len(s.Closure) > 0 && (s.Installer == "uv" || s.version("pip") == "") {
+	if generation.SelectUV(v, s.Installer).Path == "" && len(s.Closure) > 0 && (s.Installer == "uv" || s.version("pip") == "") {
 		return &diag.Problem{
 			Code: "environment.installer", Summary: "there is no uv on this machine, and conda brings no pip",
 			Hint: "install uv and put it on PATH, or add pip to `conda_packages`",

@@ -51,12 +51,12 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 		return resources.Block(p)
 	}
 	d, m := s.desired(v)
-	return d.Change(v, m)
+	return d.Diff(v, m)
 }
 
 // blocked says why the environment cannot be made, nil if it can.
 func (s *Spec) blocked(v facts.View) *diag.Problem {
-	if p := generation.Foreign(facts.Get[facts.Environment](v, s.Owns())); p != nil {
+	if p := generation.ForeignProblem(facts.Get[facts.Environment](v, s.Owns())); p != nil {
 		return p
 	}
 	if s.Problem != nil {
@@ -70,13 +70,13 @@ func (s *Spec) blocked(v facts.View) *diag.Problem {
 			Hint: fmt.Sprintf("install Python %s", s.Python),
 		}
 	}
-	if p := generation.UnquotablePrompt(s.Prompt); p != nil {
+	if p := generation.PromptProblem(s.Prompt); p != nil {
 		return p
 	}
-	if p := generation.Unquotable(facts.Get[facts.Project](v, facts.ProjectKey)); p != nil {
+	if p := generation.RootProblem(facts.Get[facts.Project](v, facts.ProjectKey)); p != nil {
 		return p
 	}
-	if p := generation.ForeignLibc(s.Closure, facts.Get[facts.Host](v, facts.HostKey)); p != nil {
+	if p := generation.LibcProblem(s.Closure, facts.Get[facts.Host](v, facts.HostKey)); p != nil {
 		return p
 	}
 	return s.noInstaller(v, base)
@@ -84,7 +84,7 @@ func (s *Spec) blocked(v facts.View) *diag.Problem {
 
 // noInstaller is the Problem of a machine with neither uv nor pip.
 func (s *Spec) noInstaller(v facts.View, base facts.Interpreter) *diag.Problem {
-	if generation.UV(v, s.Installer).Path != "" {
+	if generation.SelectUV(v, s.Installer).Path != "" {
 		return nil
 	}
 	_, _, pip := resources.PipCommand(base, "")
@@ -105,17 +105,17 @@ func (s *Spec) noInstaller(v facts.View, base facts.Interpreter) *diag.Problem {
 
 // desired is the generation that is asked for, and how it is made. It is asked
 // when nothing blocks, so every fact is there.
-func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Maker) {
+func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Builder) {
 	project := facts.Get[facts.Project](v, facts.ProjectKey)
 	base, _ := facts.Get[facts.Pythons](v, facts.PythonKey(s.Python)).Usable()
 	d := &generation.Desired{
-		Environment: s.Name, Type: "venv", Path: s.Path, Former: s.former, Project: project,
+		Environment: s.Name, Type: "venv", Path: s.Path, PreviousName: s.former, Project: project,
 		Digest: s.Digest(facts.Get[facts.Host](v, facts.HostKey).Platform, base),
 		Python: base.Version, Base: base.Path, Closure: s.Closure,
 		SmokeTest: s.SmokeTest, Variables: s.Variables,
 	}
 	return d, maker{
-		Installer: generation.Installer{Root: project.Root, UV: generation.UV(v, s.Installer), Base: base},
+		Installer: generation.Installer{Root: project.Root, UV: generation.SelectUV(v, s.Installer), Base: base},
 		prompt:    s.Prompt,
 	}
 }

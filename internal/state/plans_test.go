@@ -16,8 +16,8 @@ func TestBegunPlansAreRemembered(t *testing.T) {
 	if !j.IsBlank() {
 		t.Errorf("a new journal is not blank: serial %d", j.Serial)
 	}
-	for n := range MaxBegun + 50 {
-		check(t, j.Begin(fmt.Sprint("plan ", n)))
+	for n := range MaxAppliedPlans + 50 {
+		check(t, j.BeginPlan(fmt.Sprint("plan ", n)))
 		check(t, j.Failed(Failure{Addr: entry("x", "").Addr, Code: strings.Repeat("x", 2000)})) // makes it worth compacting
 	}
 	if j.IsBlank() {
@@ -26,16 +26,16 @@ func TestBegunPlansAreRemembered(t *testing.T) {
 	check(t, j.Close())
 	s, err := Read(path)
 	check(t, err)
-	if len(s.begun) != MaxBegun {
-		t.Fatalf("%d plans are remembered after a compaction", len(s.begun))
+	if len(s.appliedPlans) != MaxAppliedPlans {
+		t.Fatalf("%d plans are remembered after a compaction", len(s.appliedPlans))
 	}
-	for n := range MaxBegun + 50 {
-		b, known := s.Begun(fmt.Sprint("plan ", n))
-		if known != (n >= 50) || known && (b.Time == "" || s.Forgets(b.At)) {
+	for n := range MaxAppliedPlans + 50 {
+		b, known := s.AppliedPlan(fmt.Sprint("plan ", n))
+		if known != (n >= 50) || known && (b.Time == "" || s.MayHaveDroppedPlan(b.At)) {
 			t.Errorf("plan %d: known %v, %+v", n, known, b)
 		}
 	}
-	if oldest := s.begun[0].At; !s.Forgets(oldest-1) || s.Forgets(oldest) {
+	if oldest := s.appliedPlans[0].At; !s.MayHaveDroppedPlan(oldest-1) || s.MayHaveDroppedPlan(oldest) {
 		t.Errorf("what was made before %d may be forgotten, and nothing later", oldest)
 	}
 }
@@ -45,11 +45,11 @@ func TestBegunPlansAreRemembered(t *testing.T) {
 func TestFewBegunPlansForgetNothing(t *testing.T) {
 	j, err := Open(filepath.Join(t.TempDir(), "state.jsonl"), clock)
 	check(t, err)
-	check(t, j.Begin("one"))
-	if j.Forgets(0) {
+	check(t, j.BeginPlan("one"))
+	if j.MayHaveDroppedPlan(0) {
 		t.Error("it forgets")
 	}
-	if _, ok := j.State.Begun("two"); ok {
+	if _, ok := j.State.AppliedPlan("two"); ok {
 		t.Error("it knows a plan that was never begun")
 	}
 	check(t, j.Close())
