@@ -53,7 +53,7 @@ means.`, readOnly, exitDone, exitError, exitDiffers),
 			if err := a.printComparison(c, format, all); err != nil {
 				return err
 			}
-			if differ, _ := compare.Differing(c.Rows); differ > 0 {
+			if differ, _ := compare.CountDifferences(c.Rows); differ > 0 {
 				return exit(exitDiffers)
 			}
 			return nil

@@ -161,7 +161,7 @@ func (a *app) askConflict(m *machine, it *planner.Item, n, of int) (string, erro
 		case "diff":
 			o := a.report(a.err)
 			o.ReadText = func(path string) (string, error) { return m.prober.ReadText(path, 1<<20) }
-			if err := report.Difference(a.err, it, o); err != nil {
+			if err := report.WriteChange(a.err, it, o); err != nil {
 				return "", err
 			}
 		case "quit":

@@ -54,7 +54,7 @@ on a GPU it takes little memory for seconds, and none of one that is full.`, rea
 			if err != nil {
 				return err
 			}
-			if d.Count(report.Sick) > 0 {
+			if d.Count(report.Fail) > 0 {
 				return exit(exitBlocked)
 			}
 			return nil
@@ -260,28 +260,28 @@ func (p *patient) diagnose() *report.Diagnosis {
 // well, doubtful, sick, unseen and omitted are one finding of a checkup. A remedy goes
 // before what was found.
 func well(format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.Healthy, Found: fmt.Sprintf(format, args...)}}
+	return []report.Finding{{State: report.OK, Found: fmt.Sprintf(format, args...)}}
 }
 
 func doubtful(remedy, format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.Doubtful, Found: fmt.Sprintf(format, args...), Remedy: remedy}}
+	return []report.Finding{{State: report.Warn, Found: fmt.Sprintf(format, args...), Remedy: remedy}}
 }
 
 func sick(remedy, format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.Sick, Found: fmt.Sprintf(format, args...), Remedy: remedy}}
+	return []report.Finding{{State: report.Fail, Found: fmt.Sprintf(format, args...), Remedy: remedy}}
 }
 
 func unknown(format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.Unseen, Found: fmt.Sprintf(format, args...)}}
+	return []report.Finding{{State: report.Unknown, Found: fmt.Sprintf(format, args...)}}
 }
 
 func omitted(format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.Omitted, Found: fmt.Sprintf(format, args...)}}
+	return []report.Finding{{State: report.Skipped, Found: fmt.Sprintf(format, args...)}}
 }
 
 // ofProblem is a finding that a problem describes.
 func ofProblem(d *diag.Problem) []report.Finding {
-	f := report.Finding{State: report.Sick, Found: d.Summary, Remedy: d.Hint}
+	f := report.Finding{State: report.Fail, Found: d.Summary, Remedy: d.Hint}
 	if place := d.Pos.String(); place != "" {
 		f.Found = place + ": " + f.Found
 	}
@@ -289,7 +289,7 @@ func ofProblem(d *diag.Problem) []report.Finding {
 		f.Found += "\n" + d.Found
 	}
 	if d.Severity == diag.Warn {
-		f.State = report.Doubtful
+		f.State = report.Warn
 	}
 	return []report.Finding{f}
 }

@@ -151,8 +151,8 @@ func (p *patient) proofStep() resources.SmokeTest {
 func proofFinding(part apply.SmokeTestPart) report.Finding {
 	f := report.Finding{
 		Code: "proof." + part.Name, Name: map[string]string{"imports": "imports", "cuda": "CUDA works", "qlora": "QLoRA works"}[part.Name],
-		State: map[apply.SmokeTestOutcome]report.Health{
-			apply.SmokeTestPassed: report.Healthy, apply.SmokeTestSkipped: report.Omitted, apply.SmokeTestUnknown: report.Unseen, apply.SmokeTestFailed: report.Sick,
+		State: map[apply.SmokeTestOutcome]report.CheckState{
+			apply.SmokeTestPassed: report.OK, apply.SmokeTestSkipped: report.Skipped, apply.SmokeTestUnknown: report.Unknown, apply.SmokeTestFailed: report.Fail,
 		}[part.Outcome],
 		Found: part.Detail, Remedy: part.Hint,
 	}
@@ -161,7 +161,7 @@ func proofFinding(part apply.SmokeTestPart) report.Finding {
 	}
 	switch {
 	case part.Outcome == apply.SmokeTestPassed && part.Note != "":
-		f.State, f.Found, f.Remedy = report.Doubtful, f.Found+"\n"+part.Note, cmp.Or(f.Remedy, "update the NVIDIA driver, or use another GPU")
+		f.State, f.Found, f.Remedy = report.Warn, f.Found+"\n"+part.Note, cmp.Or(f.Remedy, "update the NVIDIA driver, or use another GPU")
 	case part.Outcome == apply.SmokeTestFailed:
 		f.Remedy = cmp.Or(f.Remedy, "change the pins in the manifest; `reconcile rollback` goes back to an earlier generation")
 	}

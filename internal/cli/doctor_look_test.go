@@ -19,20 +19,20 @@ import (
 )
 
 // expect holds one finding to a state and words of it.
-func expect(t *testing.T, what string, got []report.Finding, state report.Health, words string) {
+func expect(t *testing.T, what string, got []report.Finding, state report.CheckState, words string) {
 	t.Helper()
 	if len(got) != 1 || got[0].State != state || !strings.Contains(got[0].Found, words) {
 		t.Errorf("%s: %+v, want %s and %q", what, got, state, words)
 		return
 	}
-	if (state == report.Sick || state == report.Doubtful) && got[0].Remedy == "" {
+	if (state == report.Fail || state == report.Warn) && got[0].Remedy == "" {
 		t.Errorf("%s: no remedy for %+v", what, got[0])
 	}
 }
 
 func TestIndexAnswers(t *testing.T) {
-	for code, want := range map[int]report.Health{
-		200: report.Healthy, 405: report.Healthy, 404: report.Doubtful, 401: report.Sick, 403: report.Sick, 407: report.Sick, 503: report.Sick,
+	for code, want := range map[int]report.CheckState{
+		200: report.OK, 405: report.OK, 404: report.Warn, 401: report.Fail, 403: report.Fail, 407: report.Fail, 503: report.Fail,
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }))
 		expect(t, http.StatusText(code), answers(t.Context(), server.Client(), server.URL+"/simple/"), want, "answers ")
@@ -43,7 +43,7 @@ func TestIndexAnswers(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
 	got := answers(ctx, silent.Client(), strings.Replace(silent.URL, "://", "://user:secret@", 1))
-	expect(t, "silence", got, report.Sick, "no answer in 5s")
+	expect(t, "silence", got, report.Fail, "no answer in 5s")
 	if strings.Contains(got[0].Found+got[0].Remedy, "secret") {
 		t.Errorf("a password is shown: %+v", got)
 	}
@@ -57,16 +57,16 @@ func TestTorchAgainstDriver(t *testing.T) {
 	for name, tt := range map[string]struct {
 		torch  string
 		driver facts.Nvidia
-		state  report.Health
+		state  report.CheckState
 		words  string
 	}{
-		"older":         {"'11.8'", with("12.4"), report.Healthy, "11.8 (torch 2.1.2)"},
-		"same":          {"'12.1'", with("12.1"), report.Healthy, "12.1 (torch 2.1.2)"},
-		"newer minor":   {"'12.4'", with("12.1"), report.Doubtful, "minor-version compatibility"},
-		"newer major":   {"'12.1'", with("11.8"), report.Sick, "the driver offers 11.8"},
-		"CPU on a GPU":  {"None", with("12.1"), report.Sick, "for the CPU alone"},
-		"CPU without":   {"None", facts.Nvidia{State: facts.NoDriver}, report.Healthy, "for the CPU alone"},
-		"broken driver": {"'12.1'", facts.Nvidia{State: facts.DriverBroken}, report.Healthy, "12.1"},
+		"older":         {"'11.8'", with("12.4"), report.OK, "11.8 (torch 2.1.2)"},
+		"same":          {"'12.1'", with("12.1"), report.OK, "12.1 (torch 2.1.2)"},
+		"newer minor":   {"'12.4'", with("12.1"), report.Warn, "minor-version compatibility"},
+		"newer major":   {"'12.1'", with("11.8"), report.Fail, "the driver offers 11.8"},
+		"CPU on a GPU":  {"None", with("12.1"), report.Fail, "for the CPU alone"},
+		"CPU without":   {"None", facts.Nvidia{State: facts.NoDriver}, report.OK, "for the CPU alone"},
+		"broken driver": {"'12.1'", facts.Nvidia{State: facts.DriverBroken}, report.OK, "12.1"},
 	} {
 		library := t.TempDir()
 		if err := os.Mkdir(filepath.Join(library, "torch"), 0o755); err != nil {
@@ -88,36 +88,36 @@ func TestTorchAgainstDriver(t *testing.T) {
 func TestNoDriver(t *testing.T) {
 	for name, tt := range map[string]struct {
 		env   *manifest.Environment
-		state report.Health
+		state report.CheckState
 	}{
-		"no manifest": {nil, report.Healthy},
-		"asks none":   {&manifest.Environment{}, report.Healthy},
-		"proves":      {&manifest.Environment{TestCUDA: true}, report.Doubtful},
-		"warns":       {&manifest.Environment{CUDA: &manifest.CUDA{Severity: diag.Warn}}, report.Doubtful},
-		"needs":       {&manifest.Environment{GPU: &manifest.GPU{}}, report.Sick},
+		"no manifest": {nil, report.OK},
+		"asks none":   {&manifest.Environment{}, report.OK},
+		"proves":      {&manifest.Environment{TestCUDA: true}, report.Warn},
+		"warns":       {&manifest.Environment{CUDA: &manifest.CUDA{Severity: diag.Warn}}, report.Warn},
+		"needs":       {&manifest.Environment{GPU: &manifest.GPU{}}, report.Fail},
 	} {
 		p := &patient{facts: facts.Of(facts.Nvidia{State: facts.NoDriver}, facts.GPU{Vendor: "none"}), env: tt.env}
 		expect(t, name, p.driver(), tt.state, "no")
 	}
 	// A card without a driver is another answer, and so is a driver nobody asked.
 	p := &patient{facts: facts.Of(facts.Nvidia{State: facts.NoDriver}, facts.GPU{Vendor: "nvidia", Source: "/sys/bus/pci"})}
-	expect(t, "card alone", p.driver(), report.Sick, "and no driver")
+	expect(t, "card alone", p.driver(), report.Fail, "and no driver")
 	p.facts = facts.Of(facts.GPU{Vendor: "nvidia", Source: "/sys/bus/pci"})
 	p.facts.Fail(facts.NvidiaKey, "no answer in 10s")
-	expect(t, "not asked", p.driver(), report.Unseen, "was not asked: no answer in 10s")
+	expect(t, "not asked", p.driver(), report.Unknown, "was not asked: no answer in 10s")
 }
 
 // A CUDA that is not told is not known; only one that is told to be lacking fails.
 func TestCUDAOfTheDriver(t *testing.T) {
 	for name, tt := range map[string]struct {
 		n     facts.Nvidia
-		state report.Health
+		state report.CheckState
 		words string
 	}{
-		"not said":   {facts.Nvidia{CUDAReason: "nvidia-smi did not say it"}, report.Unseen, "nvidia-smi did not say it"},
-		"no reason":  {facts.Nvidia{}, report.Unseen, "no reason given"},
-		"no libcuda": {facts.Nvidia{CUDAReason: "libcuda.so.1 was not found", NoLibcuda: true}, report.Sick, "libcuda.so.1 is missing"},
-		"said":       {facts.Nvidia{CUDA: "12.4"}, report.Healthy, "12.4"},
+		"not said":   {facts.Nvidia{CUDAReason: "nvidia-smi did not say it"}, report.Unknown, "nvidia-smi did not say it"},
+		"no reason":  {facts.Nvidia{}, report.Unknown, "no reason given"},
+		"no libcuda": {facts.Nvidia{CUDAReason: "libcuda.so.1 was not found", NoLibcuda: true}, report.Fail, "libcuda.so.1 is missing"},
+		"said":       {facts.Nvidia{CUDA: "12.4"}, report.OK, "12.4"},
 	} {
 		tt.n.State = facts.DriverOK
 		expect(t, name, (&patient{facts: facts.Of(tt.n)}).driverCUDA(), tt.state, tt.words)
@@ -130,32 +130,32 @@ func TestVisibleDevices(t *testing.T) {
 		{Index: 1, UUID: "GPU-bb22", MIG: "enabled", Slices: []facts.Slice{{Name: "3g.40gb", UUID: "MIG-cc33"}}},
 	}
 	for set, want := range map[string]struct {
-		state report.Health
+		state report.CheckState
 		words string
 	}{
-		"1":                    {report.Healthy, "GPU 1 MIG 3g.40gb of 2"},
-		"GPU-aa":               {report.Healthy, "GPU 0 of 2"},
-		"0,0":                  {report.Doubtful, "second time, and CUDA then shows none"},
-		"0,7":                  {report.Doubtful, "GPU 0 of 2: CUDA_VISIBLE_DEVICES=\"0,7\""},
-		"MIG-cc33":             {report.Healthy, "GPU 1 MIG 3g.40gb of 2"},
-		" 0 , GPU-bb":          {report.Healthy, "GPU 1 MIG 3g.40gb of 2"},
-		"0,-1,9":               {report.Healthy, "GPU 0 of 2"},
-		"":                     {report.Doubtful, "hides every GPU"},
-		"-1":                   {report.Doubtful, "hides every GPU"},
-		"2":                    {report.Doubtful, "no GPU \"2\""},
-		"0,GPU-zz":             {report.Doubtful, "no GPU \"GPU-zz\""},
-		"99999999999999999999": {report.Doubtful, "no GPU"},
+		"1":                    {report.OK, "GPU 1 MIG 3g.40gb of 2"},
+		"GPU-aa":               {report.OK, "GPU 0 of 2"},
+		"0,0":                  {report.Warn, "second time, and CUDA then shows none"},
+		"0,7":                  {report.Warn, "GPU 0 of 2: CUDA_VISIBLE_DEVICES=\"0,7\""},
+		"MIG-cc33":             {report.OK, "GPU 1 MIG 3g.40gb of 2"},
+		" 0 , GPU-bb":          {report.OK, "GPU 1 MIG 3g.40gb of 2"},
+		"0,-1,9":               {report.OK, "GPU 0 of 2"},
+		"":                     {report.Warn, "hides every GPU"},
+		"-1":                   {report.Warn, "hides every GPU"},
+		"2":                    {report.Warn, "no GPU \"2\""},
+		"0,GPU-zz":             {report.Warn, "no GPU \"GPU-zz\""},
+		"99999999999999999999": {report.Warn, "no GPU"},
 	} {
 		p := &patient{facts: facts.Of(facts.Nvidia{State: facts.DriverOK, Devices: devices, Visible: &set, VisibleOrder: "PCI_BUS_ID"})}
 		expect(t, set, p.visible(), want.state, want.words)
 	}
 	// It fails where apply would refuse, and no sooner.
-	for set, state := range map[string]report.Health{"0": report.Sick, "0,7": report.Sick, "": report.Sick, "0,GPU-bb": report.Sick} {
+	for set, state := range map[string]report.CheckState{"0": report.Fail, "0,7": report.Fail, "": report.Fail, "0,GPU-bb": report.Fail} {
 		n := facts.Nvidia{State: facts.DriverOK, Devices: devices, Visible: &set}
 		p := &patient{facts: facts.Of(n), env: &manifest.Environment{GPU: &manifest.GPU{Count: 2}}}
 		expect(t, "two of "+set, p.visible(), state, "CUDA_VISIBLE_DEVICES")
 		p.env.GPU.Severity = diag.Warn
-		expect(t, "two of "+set+", a warning", p.visible(), report.Doubtful, "CUDA_VISIBLE_DEVICES")
+		expect(t, "two of "+set+", a warning", p.visible(), report.Warn, "CUDA_VISIBLE_DEVICES")
 	}
 }
 
@@ -164,12 +164,12 @@ func TestAilingDevices(t *testing.T) {
 	well, lost := facts.Device{Index: 0, Name: "H100"}, facts.Device{Index: 1, Name: "H100", Problem: "Insufficient Permissions", Code: facts.NVMLNoPermission}
 	for name, tt := range map[string]struct {
 		count int64
-		state report.Health
-	}{"enough": {1, report.Doubtful}, "too few": {2, report.Sick}} {
+		state report.CheckState
+	}{"enough": {1, report.Warn}, "too few": {2, report.Fail}} {
 		n := facts.Nvidia{State: facts.DriverOK, Devices: []facts.Device{well, lost}}
 		p := &patient{facts: facts.Of(n), env: &manifest.Environment{GPU: &manifest.GPU{Count: tt.count}}}
 		list := p.devices()
-		expect(t, name, list[:1], report.Healthy, "H100")
+		expect(t, name, list[:1], report.OK, "H100")
 		expect(t, name, list[1:], tt.state, "Insufficient Permissions")
 		if strings.Contains(list[1].Remedy, "reboot") {
 			t.Errorf("%s: %s", name, list[1].Remedy)
@@ -180,16 +180,16 @@ func TestAilingDevices(t *testing.T) {
 func TestShadows(t *testing.T) {
 	dir := t.TempDir()
 	p := &patient{app: &app{environ: []string{"LD_LIBRARY_PATH=/nowhere:" + dir}}, prober: &probes.Prober{}}
-	expect(t, "empty", p.shadows(), report.Healthy, "no library of CUDA")
+	expect(t, "empty", p.shadows(), report.OK, "no library of CUDA")
 	if err := os.WriteFile(filepath.Join(dir, "libcudnn.so.9"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, "shadow", p.shadows(), report.Doubtful, filepath.Join(dir, "libcudnn.so.9"))
+	expect(t, "shadow", p.shadows(), report.Warn, filepath.Join(dir, "libcudnn.so.9"))
 }
 
 func TestProofFindings(t *testing.T) {
-	for outcome, want := range map[apply.SmokeTestOutcome]report.Health{
-		apply.SmokeTestPassed: report.Healthy, apply.SmokeTestSkipped: report.Omitted, apply.SmokeTestUnknown: report.Unseen, apply.SmokeTestFailed: report.Sick,
+	for outcome, want := range map[apply.SmokeTestOutcome]report.CheckState{
+		apply.SmokeTestPassed: report.OK, apply.SmokeTestSkipped: report.Skipped, apply.SmokeTestUnknown: report.Unknown, apply.SmokeTestFailed: report.Fail,
 	} {
 		f := proofFinding(apply.SmokeTestPart{Name: "cuda", Outcome: outcome, Detail: "so it is"})
 		expect(t, string(outcome), []report.Finding{f}, want, "so it is")
@@ -198,5 +198,5 @@ func TestProofFindings(t *testing.T) {
 		}
 	}
 	f := proofFinding(apply.SmokeTestPart{Name: "cuda", Outcome: apply.SmokeTestPassed, Detail: "fine", Note: "with limits"})
-	expect(t, "remark", []report.Finding{f}, report.Doubtful, "fine\nwith limits")
+	expect(t, "remark", []report.Finding{f}, report.Warn, "fine\nwith limits")
 }

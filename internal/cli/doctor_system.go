@@ -90,7 +90,7 @@ func (p *patient) manifestRead() []report.Finding {
 	}
 	found := ofProblem(problems[0])
 	if problems[0].Code == "manifest.absent" {
-		found[0].State = report.Doubtful
+		found[0].State = report.Warn
 		return found
 	}
 	if n := len(problems) - 1; n > 0 {

@@ -77,14 +77,14 @@ func (m *machine) reason(plan *planner.Plan, word string) (report.Reason, bool) 
 		r.Facts = append(r.Facts, seen(m.facts, k))
 	}
 	if e, known := m.entry(addr); known {
-		r.Was = &e
+		r.Recorded = &e
 	}
 	if item != nil {
 		r.Drift, r.Pending, r.Conflict, r.Change = item.Drift, item.Pending, item.Conflict, item.Change
 	}
-	r.WaitsFor, r.NeededBy = planner.Relations(m.resources, addr)
+	r.DependsOn, r.NeededBy = planner.Relations(m.resources, addr)
 	r.Verdict = verdict(item, r)
-	r.Stays = m.stays(r)
+	r.Unaffected = m.stays(r)
 	return r, true
 }
 
@@ -101,12 +101,12 @@ func itemOf(plan *planner.Plan, addr resources.Addr) *planner.Item {
 }
 
 // seen is one fact in words.
-func seen(f *facts.Facts, k facts.Key) report.FactSeen {
+func seen(f *facts.Facts, k facts.Key) report.ReasonFact {
 	fact, reason, ok := f.Lookup(k)
 	if !ok {
-		return report.FactSeen{Key: k, Says: reason}
+		return report.ReasonFact{Key: k, Text: reason}
 	}
-	return report.FactSeen{Key: k, Says: report.FactText(fact), Known: true}
+	return report.ReasonFact{Key: k, Text: report.FactText(fact), Known: true}
 }
 
 // verdict says in one sentence what is to be done, and why.
@@ -123,7 +123,7 @@ func verdict(it *planner.Item, r report.Reason) string {
 		}
 		return "this check holds" + in(it.Change.Summary) + "."
 	}
-	known := r.Was != nil
+	known := r.Recorded != nil
 	switch it.Change.Action {
 	case resources.Blocked:
 		return "it cannot be done as things are; the problem below says why."

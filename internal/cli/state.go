@@ -99,7 +99,7 @@ Shows how the resource came to be managed, what was done last, and what stood th
 			if a.json {
 				return report.JSON(a.out, map[string]any{"version": 1, "entry": entries[0]})
 			}
-			return report.Entry(a.out, entries[0], a.report(a.out))
+			return report.StateEntry(a.out, entries[0], a.report(a.out))
 		},
 	}
 }

@@ -122,13 +122,13 @@ func (a *app) syncList(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	list := report.Travels{}
+	list := report.SyncStatus{}
 	for _, entry := range p.manifest.Sync {
 		size, err := measure(ctx, filepath.Join(p.root, filepath.FromSlash(entry.Path)))
 		if err != nil && !isAbsent(err) {
 			return err
 		}
-		list.Entries = append(list.Entries, report.Travel{
+		list.Entries = append(list.Entries, report.SyncEntry{
 			Name: entry.Name, Push: entry.Push, Path: entry.Path, Absent: err != nil, Files: size.files, Bytes: size.bytes,
 		})
 	}
@@ -137,16 +137,16 @@ func (a *app) syncList(ctx context.Context) error {
 			continue
 		}
 		far, problem := farOf(p, h, 0)
-		host := report.FarHost{Name: h.Name, Far: far.String(), Port: far.Port}
+		host := report.SyncHost{Name: h.Name, Remote: far.String(), Port: far.Port}
 		if problem != nil {
-			host.Far, host.Problem = h.SSH.Host, problem.Summary
+			host.Remote, host.Problem = h.SSH.Host, problem.Summary
 		}
 		list.Hosts = append(list.Hosts, host)
 	}
 	if a.json {
-		return report.TravelsJSON(a.out, list)
+		return report.SyncJSON(a.out, list)
 	}
-	return report.WriteTravels(a.out, list, a.report(a.out))
+	return report.WriteSync(a.out, list, a.report(a.out))
 }
 
 // syncNames offers the entries of a direction, and then the machines.
@@ -179,7 +179,7 @@ func (a *app) syncNames(push bool) cobra.CompletionFunc {
 func (s *shipment) print(ctx context.Context) error {
 	calls := s.Commands()
 	if s.json {
-		return report.CallsJSON(s.out, s.summary(), calls)
+		return report.CommandsJSON(s.out, s.summary(), calls)
 	}
 	if !s.quiet {
 		for _, line := range s.why(ctx) {
@@ -188,7 +188,7 @@ func (s *shipment) print(ctx context.Context) error {
 			}
 		}
 	}
-	return report.Calls(s.out, calls, s.report(s.out))
+	return report.WriteCommands(s.out, calls, s.report(s.out))
 }
 
 // why says in a line each what the printed commands do, and what they take for granted.
@@ -228,7 +228,7 @@ func (s *shipment) what() string {
 // summary names the transfer for people and programs.
 func (s *shipment) summary() report.Transfer {
 	return report.Transfer{
-		Name: s.entry.Name, Push: s.Push, Path: s.entry.Path, File: s.File, Host: s.hostName(), Far: s.Remote.String(), Port: s.Remote.Port,
+		Name: s.entry.Name, Push: s.Push, Path: s.entry.Path, File: s.File, Host: s.hostName(), Remote: s.Remote.String(), Port: s.Remote.Port,
 		Files: []rsync.Change{}, Left: []rsync.Skipped{},
 	}
 }

@@ -81,7 +81,7 @@ func (a *app) showDamage(e *environment, damage []facts.Damage, deep bool) error
 	if err := report.Damage(a.out, damage, a.report(a.out)); err != nil {
 		return err
 	}
-	return say(a.out, "Environment %s is damaged in %s (generation %s); `reconcile heal` builds a sound one.", e.Name, plural.Count(len(report.Places(damage)), "place"), e.Current)
+	return say(a.out, "Environment %s is damaged in %s (generation %s); `reconcile heal` builds a sound one.", e.Name, plural.Count(len(report.DistinctDamage(damage)), "place"), e.Current)
 }
 
 func (a *app) healCommand() *cobra.Command {

@@ -132,8 +132,8 @@ func packageNames(list []Machine) []string {
 // ofConda marks the name of a package of conda.
 const ofConda = " (conda)"
 
-// Differing returns how many rows differ, and of how many somebody does not say.
-func Differing(rows []Row) (differ, unknown int) {
+// CountDifferences returns how many rows differ, and of how many somebody does not say.
+func CountDifferences(rows []Row) (differ, unknown int) {
 	for _, r := range rows {
 		if r.Differs {
 			differ++

@@ -63,7 +63,7 @@ func TestEqualMachinesDoNotDiffer(t *testing.T) {
 		facts.Nvidia{State: facts.DriverOK, Driver: "550.54.15", CUDA: "12.4", Devices: []facts.Device{{Name: "NVIDIA H100", Memory: 80 << 30, Used: 70 << 30, Processes: 2}}},
 		facts.Pythons{Minor: "3.10", Found: []facts.Interpreter{{Version: "3.10.13", Source: "pyenv"}}},
 	)})
-	if differ, unknown := Differing(rows); differ != 0 || unknown != 0 || len(rows) != 18 {
+	if differ, unknown := CountDifferences(rows); differ != 0 || unknown != 0 || len(rows) != 18 {
 		t.Errorf("%d differ, %d are not known, of %d: %+v", differ, unknown, len(rows), rows)
 	}
 }
@@ -100,7 +100,7 @@ func TestEachDifferenceIsARow(t *testing.T) {
 		if r := find(t, rows, c.row); !r.Differs || r.Values[1] != c.want {
 			t.Errorf("%T: row %+v, want %q", c.fact, r, c.want)
 		}
-		if differ, _ := Differing(rows); differ != 1 {
+		if differ, _ := CountDifferences(rows); differ != 1 {
 			t.Errorf("%T: %d rows differ, want 1", c.fact, differ)
 		}
 	}
@@ -111,7 +111,7 @@ func TestSilenceIsNoDifference(t *testing.T) {
 	quiet := gpu("b")
 	quiet.Facts = facts.Of(facts.Host{OS: "linux", OSVersion: "Ubuntu 22.04", Platform: "linux-x86_64", Libc: facts.Libc{Name: "glibc", Version: "2.35"}}, facts.GPU{Vendor: "nvidia"})
 	rows := Machines([]Machine{gpu("a"), quiet})
-	if differ, unknown := Differing(rows); differ != 0 || unknown == 0 {
+	if differ, unknown := CountDifferences(rows); differ != 0 || unknown == 0 {
 		t.Errorf("%d differ, %d are not known", differ, unknown)
 	}
 	if r := find(t, rows, "driver"); !r.Unknown || r.Values[1] != "" {

@@ -39,7 +39,7 @@ func (c *Comparison) shown(all bool) []compare.Row {
 
 // line counts the rows.
 func (c *Comparison) line() string {
-	differ, unknown := compare.Differing(c.Rows)
+	differ, unknown := compare.CountDifferences(c.Rows)
 	same := len(c.Rows) - differ - unknown
 	text := fmt.Sprintf("%d differ, %d the same", differ, same)
 	if differ == 0 {
@@ -67,7 +67,7 @@ func Compare(w io.Writer, c *Comparison, o Options) error {
 		p.blank()
 	}
 	color := green
-	if differ, _ := compare.Differing(c.Rows); differ > 0 {
+	if differ, _ := compare.CountDifferences(c.Rows); differ > 0 {
 		color = yellow
 	}
 	p.last(color, "Compare: ", c.line()+".")
@@ -183,6 +183,6 @@ type compareDocument struct {
 
 // CompareJSON writes a comparison as one document with format version 1, with all rows.
 func CompareJSON(w io.Writer, c *Comparison) error {
-	differ, unknown := compare.Differing(c.Rows)
+	differ, unknown := compare.CountDifferences(c.Rows)
 	return writeJSON(w, compareDocument{Version, c, differ, unknown}, "  ")
 }

@@ -6,24 +6,24 @@ import (
 	"strings"
 )
 
-// Health is what a diagnosis says of one thing.
-type Health string
+// CheckState is what a diagnosis says of one thing.
+type CheckState string
 
 const (
-	Healthy  Health = "ok"
-	Doubtful Health = "warn"
-	Sick     Health = "fail"
-	Unseen   Health = "unknown" // it could not be looked at, or gave no answer
-	Omitted  Health = "skipped" // nobody looked: there is no reason to, or it was asked so
+	OK      CheckState = "ok"
+	Warn    CheckState = "warn"
+	Fail    CheckState = "fail"
+	Unknown CheckState = "unknown" // it could not be looked at, or gave no answer
+	Skipped CheckState = "skipped" // nobody looked: there is no reason to, or it was asked so
 )
 
 // A Finding is one line of a diagnosis.
 type Finding struct {
-	Code   string `json:"code"`  // stable: "driver.state"
-	Name   string `json:"name"`  // what was looked at, for people
-	State  Health `json:"state"` // ok, warn, fail, unknown, skipped
-	Found  string `json:"found"` // what was found
-	Remedy string `json:"remedy,omitempty"`
+	Code   string     `json:"code"`  // stable: "driver.state"
+	Name   string     `json:"name"`  // what was looked at, for people
+	State  CheckState `json:"state"` // ok, warn, fail, unknown, skipped
+	Found  string     `json:"found"` // what was found
+	Remedy string     `json:"remedy,omitempty"`
 }
 
 // A Chapter is the findings of one subject.
@@ -50,7 +50,7 @@ func (d *Diagnosis) Add(chapter string, f Finding) {
 }
 
 // Count returns how many findings are in a state.
-func (d *Diagnosis) Count(state Health) int {
+func (d *Diagnosis) Count(state CheckState) int {
 	n := 0
 	for _, c := range d.Chapters {
 		for _, f := range c.Findings {
@@ -89,7 +89,7 @@ func Doctor(w io.Writer, d *Diagnosis, o Options) error {
 // finding prints one line. On a narrow terminal, what was found stands under the
 // name.
 func (p *page) finding(f Finding, width int) {
-	c := map[Health]color{Healthy: green, Doubtful: yellow, Sick: red, Unseen: yellow}[f.State]
+	c := map[CheckState]color{OK: green, Warn: yellow, Fail: red, Unknown: yellow}[f.State]
 	label := fmt.Sprintf("%-7s  ", f.State)
 	name := Escape(f.Name)
 	under := 2 + len(label) + width + 2
@@ -122,14 +122,14 @@ func (p *page) beside(c color, label, name, text string) {
 func (p *page) counts(d *Diagnosis) {
 	text, c := "", green
 	for _, s := range []struct {
-		state     Health
+		state     CheckState
 		one, many string
 	}{
-		{Healthy, "ok", "ok"},
-		{Doubtful, "warning", "warnings"},
-		{Sick, "failure", "failures"},
-		{Unseen, "unknown", "unknown"},
-		{Omitted, "skipped", "skipped"},
+		{OK, "ok", "ok"},
+		{Warn, "warning", "warnings"},
+		{Fail, "failure", "failures"},
+		{Unknown, "unknown", "unknown"},
+		{Skipped, "skipped", "skipped"},
 	} {
 		n := d.Count(s.state)
 		if n == 0 {
@@ -144,9 +144,9 @@ func (p *page) counts(d *Diagnosis) {
 		}
 		text += fmt.Sprintf("%d %s", n, word)
 		switch {
-		case s.state == Sick:
+		case s.state == Fail:
 			c = red
-		case s.state == Doubtful && c == green:
+		case s.state == Warn && c == green:
 			c = yellow
 		}
 	}
@@ -155,7 +155,7 @@ func (p *page) counts(d *Diagnosis) {
 
 // DoctorJSON writes a diagnosis as one document with format version 1.
 func DoctorJSON(w io.Writer, d *Diagnosis) error {
-	return writeJSON(w, doctorDocument{Version, d, d.Count(Sick), d.Count(Doubtful)}, "  ")
+	return writeJSON(w, doctorDocument{Version, d, d.Count(Fail), d.Count(Warn)}, "  ")
 }
 
 // doctorDocument is a diagnosis for programs, format version 1.

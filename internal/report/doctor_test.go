@@ -13,15 +13,15 @@ import (
 func diagnosis() *report.Diagnosis {
 	return &report.Diagnosis{Root: "/srv/train", Environment: "remote", Chapters: []report.Chapter{
 		{Name: "System", Findings: []report.Finding{
-			{Code: "system.os", Name: "system", State: report.Healthy, Found: "Ubuntu 24.04, linux-x86_64"},
-			{Code: "system.libc", Name: "C library", State: report.Doubtful, Found: "musl 1.2.4", Remedy: "use an image with glibc: wheels of torch need it"},
+			{Code: "system.os", Name: "system", State: report.OK, Found: "Ubuntu 24.04, linux-x86_64"},
+			{Code: "system.libc", Name: "C library", State: report.Warn, Found: "musl 1.2.4", Remedy: "use an image with glibc: wheels of torch need it"},
 		}},
 		{Name: "NVIDIA driver", Findings: []report.Finding{
-			{Code: "driver.state", Name: "driver", State: report.Sick, Found: "Driver/library version mismatch: libraries 550.54.15, kernel module 550.40.07", Remedy: "restart the machine: the kernel module is older than the libraries, since the driver was updated"},
-			{Code: "driver.cuda", Name: "CUDA of the driver", State: report.Unseen, Found: "the driver does not answer\x1b[2J\nand has two lines"},
+			{Code: "driver.state", Name: "driver", State: report.Fail, Found: "Driver/library version mismatch: libraries 550.54.15, kernel module 550.40.07", Remedy: "restart the machine: the kernel module is older than the libraries, since the driver was updated"},
+			{Code: "driver.cuda", Name: "CUDA of the driver", State: report.Unknown, Found: "the driver does not answer\x1b[2J\nand has two lines"},
 		}},
 		{Name: "Nothing"},
-		{Name: "Proof", Findings: []report.Finding{{Code: "proof", Name: "proof", State: report.Omitted, Found: "--no-proof"}}},
+		{Name: "Proof", Findings: []report.Finding{{Code: "proof", Name: "proof", State: report.Skipped, Found: "--no-proof"}}},
 	}}
 }
 

@@ -80,7 +80,7 @@ func (p *page) grid(rows [][]string, heading color) {
 // of the plan that mends it.
 func Damage(w io.Writer, list []facts.Damage, o Options) error {
 	p := newPage(w, o)
-	for _, d := range Places(list) {
+	for _, d := range DistinctDamage(list) {
 		thing := d.Subject()
 		if owner := cmp.Or(d.Dist, d.Conda); owner != "" && thing == d.Path {
 			thing += " (" + owner + ")"
@@ -90,9 +90,9 @@ func Damage(w io.Writer, list []facts.Damage, o Options) error {
 	return p.close()
 }
 
-// Places returns damage as people count it: that the project was moved is one thing, in
+// DistinctDamage returns damage as people count it: that the project was moved is one thing, in
 // however many files it shows.
-func Places(list []facts.Damage) []facts.Damage {
+func DistinctDamage(list []facts.Damage) []facts.Damage {
 	moved := false
 	return slices.DeleteFunc(slices.Clone(list), func(d facts.Damage) bool {
 		again := moved && d.What == "moved"

@@ -50,8 +50,8 @@ var planPage = template.Must(template.New("plan").Funcs(template.FuncMap{
 }).Parse(pageTemplate))
 
 // healthClass is the colour of a state.
-func healthClass(s Health) string {
-	return map[Health]string{Healthy: "good", Doubtful: "warn", Sick: "bad"}[s]
+func healthClass(s CheckState) string {
+	return map[CheckState]string{OK: "good", Warn: "warn", Fail: "bad"}[s]
 }
 
 // actionClass is the colour of an action.

@@ -123,7 +123,7 @@ func markdownBlocks(v *planView) []block {
 	for i := range v.Changes {
 		blocks = append(blocks, markdownChange(&v.Changes[i], v.Manifest))
 	}
-	if v.Storage != nil && (!v.Nothing || v.Storage.State != Healthy) {
+	if v.Storage != nil && (!v.Nothing || v.Storage.State != OK) {
 		blocks = append(blocks, markdownStorage(v.Storage))
 	}
 	if len(v.Notes) > 0 {
@@ -173,7 +173,7 @@ func markdownChecks(checks []checkView) block {
 	var b strings.Builder
 	b.WriteString("\n#### Checks\n\n| | check | result |\n|---|---|---|\n")
 	for _, c := range checks {
-		mark := map[Health]string{Healthy: "✅ ok", Doubtful: "⚠️ warn", Sick: "⛔ fail"}[c.State]
+		mark := map[CheckState]string{OK: "✅ ok", Warn: "⚠️ warn", Fail: "⛔ fail"}[c.State]
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", mark, mdCode(c.Addr), md(c.Text))
 	}
 	return block{b.String(), fmt.Sprintf("\n#### Checks\n\n%s\n", plural.Count(len(checks), "check")), rankCheck}

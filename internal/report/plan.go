@@ -137,14 +137,14 @@ func (p *page) checks(plan *planner.Plan) {
 }
 
 // checkState is how a requirement stands.
-func checkState(c *resources.Change) (Health, color) {
+func checkState(c *resources.Change) (CheckState, color) {
 	switch {
 	case c.Action == resources.Blocked:
-		return Sick, red
+		return Fail, red
 	case c.Problem != nil:
-		return Doubtful, yellow
+		return Warn, yellow
 	}
-	return Healthy, green
+	return OK, green
 }
 
 // checkText is the line of a requirement.

@@ -19,25 +19,25 @@ type Reason struct {
 	Verdict string         `json:"verdict"` // one sentence: what is to be done, and why
 	// Pos is what asks for it, and Line the text of that line; neither of what left the
 	// manifest.
-	Pos   diag.Pos     `json:"pos,omitzero"`
-	Line  string       `json:"line,omitempty"`
-	Facts []FactSeen   `json:"facts"` // all that decides
-	Was   *state.Entry `json:"remembered,omitempty"`
+	Pos      diag.Pos     `json:"pos,omitzero"`
+	Line     string       `json:"line,omitempty"`
+	Facts    []ReasonFact `json:"facts"` // all that decides
+	Recorded *state.Entry `json:"remembered,omitempty"`
 	// Drift, Pending and Conflict are as in a plan.
-	Drift    bool               `json:"drift,omitempty"`
-	Pending  bool               `json:"pending,omitempty"`
-	Conflict bool               `json:"conflict,omitempty"`
-	WaitsFor []planner.Relation `json:"waits_for,omitempty"`
-	NeededBy []planner.Relation `json:"needed_by,omitempty"`
-	Change   resources.Change   `json:"change"`
-	Steps    json.RawMessage    `json:"steps,omitempty"`
-	Stays    []string           `json:"stays,omitempty"` // what the steps do not touch, or keep
+	Drift      bool               `json:"drift,omitempty"`
+	Pending    bool               `json:"pending,omitempty"`
+	Conflict   bool               `json:"conflict,omitempty"`
+	DependsOn  []planner.Relation `json:"waits_for,omitempty"`
+	NeededBy   []planner.Relation `json:"needed_by,omitempty"`
+	Change     resources.Change   `json:"change"`
+	Steps      json.RawMessage    `json:"steps,omitempty"`
+	Unaffected []string           `json:"stays,omitempty"` // what the steps do not touch, or keep
 }
 
-// A FactSeen is one fact that a resource reads.
-type FactSeen struct {
+// A ReasonFact is one fact that a resource reads.
+type ReasonFact struct {
 	Key   facts.Key `json:"key"`
-	Says  string    `json:"says"` // in words; why it is not known, where it is not
+	Text  string    `json:"says"` // in words; why it is not known, where it is not
 	Known bool      `json:"known"`
 }
 
@@ -54,7 +54,7 @@ func Why(w io.Writer, r Reason, o Options) error {
 	p.section("This machine")
 	var rows [][2]string
 	for _, f := range r.Facts {
-		says := f.Says
+		says := f.Text
 		if !f.Known {
 			says = "not known: " + says
 		}
@@ -63,15 +63,15 @@ func Why(w io.Writer, r Reason, o Options) error {
 	p.table(2, rows)
 	p.section("Remembered")
 	p.remembered(r)
-	p.relations("Waits for", r.WaitsFor)
+	p.relations("Waits for", r.DependsOn)
 	p.relations("Needed by", r.NeededBy)
 	if len(r.Change.Steps) > 0 {
 		p.section("What will be done")
 		p.changeBody(&r.Change)
 	}
-	if len(r.Stays) > 0 {
+	if len(r.Unaffected) > 0 {
 		p.section("What stays")
-		for _, text := range r.Stays {
+		for _, text := range r.Unaffected {
 			p.hang(2, plain, "- ", text)
 		}
 	}
@@ -103,21 +103,21 @@ func (p *page) section(title string) {
 
 // remembered tells what the state knows, and what that makes of the difference.
 func (p *page) remembered(r Reason) {
-	if r.Was == nil {
+	if r.Recorded == nil {
 		p.line(2, "nothing: no apply has changed it on this machine")
 		return
 	}
-	rows := [][2]string{{"ownership", ownershipText(r.Was.Ownership)}}
-	if r.Was.Time != "" {
-		rows = append(rows, [2]string{"last action", actionWord(r.Was.Action) + " at " + r.Was.Time})
+	rows := [][2]string{{"ownership", ownershipText(r.Recorded.Ownership)}}
+	if r.Recorded.Time != "" {
+		rows = append(rows, [2]string{"last action", actionWord(r.Recorded.Action) + " at " + r.Recorded.Time})
 	}
-	if left := leftText(r.Was.Left); left != "" {
-		if !r.Was.Left.SHA256.IsZero() {
-			left += ", sha256 " + r.Was.Left.SHA256.String()[:12]
+	if left := leftText(r.Recorded.Left); left != "" {
+		if !r.Recorded.Left.SHA256.IsZero() {
+			left += ", sha256 " + r.Recorded.Left.SHA256.String()[:12]
 		}
 		rows = append(rows, [2]string{"left", left})
 	}
-	if r.Was.Protect {
+	if r.Recorded.Protect {
 		rows = append(rows, [2]string{"protected", "yes"})
 	}
 	for _, is := range []struct {

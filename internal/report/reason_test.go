@@ -21,21 +21,21 @@ func reason() report.Reason {
 		Addr: addr, Manages: facts.PathKey("paths.py"),
 		Verdict: "it is changed back: the manifest asks for what it did, and this machine is not as the last apply left it.",
 		Pos:     diag.Pos{File: "manifest.yaml", Line: 14, Col: 5}, Line: "- {path: paths.py, template: \"paths.py.tmpl\x1b[2J\"}",
-		Facts: []report.FactSeen{
-			{Key: facts.PathKey("paths.py"), Says: "a file of 60 B, mode 0644, sha256 010000000000", Known: true},
-			{Key: facts.ProjectKey, Says: "permission denied"},
+		Facts: []report.ReasonFact{
+			{Key: facts.PathKey("paths.py"), Text: "a file of 60 B, mode 0644, sha256 010000000000", Known: true},
+			{Key: facts.ProjectKey, Text: "permission denied"},
 		},
-		Was: &state.Entry{
+		Recorded: &state.Entry{
 			Addr: addr, Key: facts.PathKey("paths.py"), Ownership: state.Created, Action: resources.Create, Time: "2026-03-01T10:00:00Z", Protect: true,
 			Left: state.Left{Path: "paths.py", Type: facts.Regular, SHA256: facts.SHA256{2}},
 		},
 		Drift: true, Conflict: true,
-		WaitsFor: []planner.Relation{{Addr: resources.Addr{Kind: "directory", Name: "scripts"}, Why: "lies in it"}},
+		DependsOn: []planner.Relation{{Addr: resources.Addr{Kind: "directory", Name: "scripts"}, Why: "lies in it"}},
 		Change: resources.Change{
 			Action: resources.Update,
 			Steps:  []resources.Step{resources.WriteFile{Path: "paths.py", Mode: 0o644, Content: newPaths, Replaces: facts.SHA256{1}}},
 		},
-		Stays: []string{"the content that paths.py has now, below .reconcile/linux-x86_64-1f2e3d4c/kept"},
+		Unaffected: []string{"the content that paths.py has now, below .reconcile/linux-x86_64-1f2e3d4c/kept"},
 	}
 }
 

@@ -102,8 +102,8 @@ func Differing(r *planner.Excluded) string {
 	return fmt.Sprintf("%d resources that differ are", r.Differ)
 }
 
-// Difference prints what one change of a plan does, as the plan does.
-func Difference(w io.Writer, item *planner.Item, o Options) error {
+// WriteChange prints what one change of a plan does, as the plan does.
+func WriteChange(w io.Writer, item *planner.Item, o Options) error {
 	p := newPage(w, o)
 	p.changeBody(&item.Change)
 	return p.close()

@@ -27,8 +27,8 @@ func State(w io.Writer, list []state.Entry, o Options) error {
 	return p.close()
 }
 
-// Entry prints all that is remembered of one resource.
-func Entry(w io.Writer, e state.Entry, o Options) error {
+// StateEntry prints all that is remembered of one resource.
+func StateEntry(w io.Writer, e state.Entry, o Options) error {
 	p := newPage(w, o)
 	rows := [][2]string{{"resource", e.Addr.String()}, {"manages", e.Key.String()}, {"ownership", ownershipText(e.Ownership)}}
 	add := func(name, value string) {

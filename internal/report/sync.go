@@ -12,14 +12,14 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Travels is what travels between machines, and which machines are known.
-type Travels struct {
-	Entries []Travel  `json:"entries"`
-	Hosts   []FarHost `json:"hosts"`
+// SyncStatus is what travels between machines, and which machines are known.
+type SyncStatus struct {
+	Entries []SyncEntry `json:"entries"`
+	Hosts   []SyncHost  `json:"hosts"`
 }
 
-// A Travel is one entry of sync as it is on this machine.
-type Travel struct {
+// A SyncEntry is one entry of sync as it is on this machine.
+type SyncEntry struct {
 	Name   string `json:"name"`
 	Push   bool   `json:"push"` // from here to the GPU machine; else from there to here
 	Path   string `json:"path"`
@@ -28,16 +28,16 @@ type Travel struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-// A FarHost is a machine of the manifest that ssh can reach.
-type FarHost struct {
+// A SyncHost is a machine of the manifest that ssh can reach.
+type SyncHost struct {
 	Name    string `json:"name"`
-	Far     string `json:"far"` // USER@HOST:PATH; without a path where that is the problem
+	Remote  string `json:"far"` // USER@HOST:PATH; without a path where that is the problem
 	Port    int    `json:"port,omitempty"`
 	Problem string `json:"problem,omitempty"` // why nothing can travel there
 }
 
-// WriteTravels prints what travels.
-func WriteTravels(w io.Writer, t Travels, o Options) error {
+// WriteSync prints what travels.
+func WriteSync(w io.Writer, t SyncStatus, o Options) error {
 	p := newPage(w, o)
 	if len(t.Entries) == 0 {
 		p.line(0, "Nothing travels: the manifest has no sync. Add sync: {processed: {push: data/processed}, adapters: {pull: adapters}}.")
@@ -62,7 +62,7 @@ func WriteTravels(w io.Writer, t Travels, o Options) error {
 		p.line(0, "No host of the manifest has ssh: write USER@HOST:PATH in the place of HOST.")
 	}
 	for _, h := range t.Hosts {
-		text := h.Far
+		text := h.Remote
 		if h.Port != 0 {
 			text += fmt.Sprintf(", port %d", h.Port)
 		}
@@ -75,31 +75,31 @@ func WriteTravels(w io.Writer, t Travels, o Options) error {
 	return p.close()
 }
 
-// TravelsJSON writes what travels as one document.
-func TravelsJSON(w io.Writer, t Travels) error {
+// SyncJSON writes what travels as one document.
+func SyncJSON(w io.Writer, t SyncStatus) error {
 	if t.Entries == nil {
-		t.Entries = []Travel{}
+		t.Entries = []SyncEntry{}
 	}
 	if t.Hosts == nil {
-		t.Hosts = []FarHost{}
+		t.Hosts = []SyncHost{}
 	}
 	return writeJSON(w, struct {
 		Version int `json:"version"`
-		Travels
+		SyncStatus
 	}{Version, t}, "  ")
 }
 
 // A Transfer is one folder or file that moves, or would move.
 type Transfer struct {
-	Name  string          `json:"name"`
-	Push  bool            `json:"push"`
-	Path  string          `json:"path"`
-	File  string          `json:"file,omitempty"` // the one file, below the path
-	Host  string          `json:"-"`              // as messages call it
-	Far   string          `json:"far"`            // USER@HOST:PATH
-	Port  int             `json:"port,omitempty"`
-	Files []rsync.Change  `json:"files"`
-	Left  []rsync.Skipped `json:"left"` // what stays where it is
+	Name   string          `json:"name"`
+	Push   bool            `json:"push"`
+	Path   string          `json:"path"`
+	File   string          `json:"file,omitempty"` // the one file, below the path
+	Host   string          `json:"-"`              // as messages call it
+	Remote string          `json:"far"`            // USER@HOST:PATH
+	Port   int             `json:"port,omitempty"`
+	Files  []rsync.Change  `json:"files"`
+	Left   []rsync.Skipped `json:"left"` // what stays where it is
 	// Free is how much fits on the far disk, in bytes; nil where it is not told.
 	Free     *int64        `json:"far_free,omitempty"`
 	Seconds  float64       `json:"seconds,omitempty"`
@@ -193,10 +193,10 @@ func (p *page) left(all []rsync.Skipped) {
 	}
 }
 
-// Calls prints programs and their words as one command of a POSIX shell, in which each
+// WriteCommands prints programs and their words as one command of a POSIX shell, in which each
 // program needs the one before to succeed. Their bytes are exact, so that a terminal is
 // shown them escaped: a folder of this machine can have any name.
-func Calls(w io.Writer, calls []rsync.Call, o Options) error {
+func WriteCommands(w io.Writer, calls []rsync.Call, o Options) error {
 	lines := make([]string, len(calls))
 	for i, c := range calls {
 		lines[i] = resources.ShellJoin(c.Argv()...)
@@ -208,8 +208,8 @@ func Calls(w io.Writer, calls []rsync.Call, o Options) error {
 	return err
 }
 
-// CallsJSON writes programs and their words as one document.
-func CallsJSON(w io.Writer, t Transfer, calls []rsync.Call) error {
+// CommandsJSON writes programs and their words as one document.
+func CommandsJSON(w io.Writer, t Transfer, calls []rsync.Call) error {
 	return writeJSON(w, struct {
 		Version  int          `json:"version"`
 		Name     string       `json:"name"`
@@ -217,5 +217,5 @@ func CallsJSON(w io.Writer, t Transfer, calls []rsync.Call) error {
 		Far      string       `json:"far"`
 		Port     int          `json:"port,omitempty"`
 		Commands []rsync.Call `json:"commands"`
-	}{Version, t.Name, t.Push, t.Far, t.Port, calls}, "  ")
+	}{Version, t.Name, t.Push, t.Remote, t.Port, calls}, "  ")
 }

@@ -17,7 +17,7 @@ import (
 func transfer() report.Transfer {
 	free := int64(1_000_000)
 	return report.Transfer{
-		Name: "processed", Push: true, Path: "data/processed", Host: "gpu1 (root@HOST:/workspace/p)", Far: "root@HOST:/workspace/p", Port: 40022, Free: &free, Seconds: 4.25,
+		Name: "processed", Push: true, Path: "data/processed", Host: "gpu1 (root@HOST:/workspace/p)", Remote: "root@HOST:/workspace/p", Port: 40022, Free: &free, Seconds: 4.25,
 		Files: []rsync.Change{{Path: "train.jsonl", Size: 1_234_567_890, New: true}, {Path: "a\x1b[31m\u202eb.jsonl", Size: 12}, {Path: "latest", Size: 11, New: true, Link: true}},
 		Left:  []rsync.Skipped{{Path: "out", Why: "a link that leads out of the folder, to /etc/\x1b]0;x\x07"}},
 	}
@@ -35,9 +35,9 @@ func TestTransfer(t *testing.T) {
 				return err
 			}
 		}
-		return report.WriteTravels(b, report.Travels{
-			Entries: []report.Travel{{Name: "processed", Push: true, Path: "data/processed", Files: 3, Bytes: 1_234_567_890}, {Name: "adapters", Path: "adapters", Absent: true}},
-			Hosts:   []report.FarHost{{Name: "gpu1", Far: "root@HOST:/workspace/p", Port: 40022}, {Name: "gpu2", Far: "HOST", Problem: "the path of the project over there is missing"}},
+		return report.WriteSync(b, report.SyncStatus{
+			Entries: []report.SyncEntry{{Name: "processed", Push: true, Path: "data/processed", Files: 3, Bytes: 1_234_567_890}, {Name: "adapters", Path: "adapters", Absent: true}},
+			Hosts:   []report.SyncHost{{Name: "gpu1", Remote: "root@HOST:/workspace/p", Port: 40022}, {Name: "gpu2", Remote: "HOST", Problem: "the path of the project over there is missing"}},
 		}, o)
 	})
 	var b bytes.Buffer
@@ -53,7 +53,7 @@ func TestCalls(t *testing.T) {
 	calls := []rsync.Call{{Program: "mkdir", Args: []string{"-p", "a\x1b[2J"}}, {Program: "mv", Args: []string{"-f", "a", "b c"}}}
 	for terminal, want := range map[bool]string{false: "mkdir -p 'a\x1b[2J' &&\nmv -f a 'b c'\n", true: "mkdir -p 'a\\x1b[2J' &&\nmv -f a 'b c'\n"} {
 		var b bytes.Buffer
-		if err := report.Calls(&b, calls, report.Options{Terminal: terminal, Width: 80}); err != nil || b.String() != want {
+		if err := report.WriteCommands(&b, calls, report.Options{Terminal: terminal, Width: 80}); err != nil || b.String() != want {
 			t.Errorf("on a terminal %v: %q, %v, want %q", terminal, b.String(), err, want)
 		}
 	}

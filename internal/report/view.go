@@ -30,7 +30,7 @@ type planView struct {
 
 // checkView is a requirement and how it stands.
 type checkView struct {
-	State      Health
+	State      CheckState
 	Addr, Text string
 }
 
@@ -85,7 +85,7 @@ type storageView struct {
 	Path     string
 	Rows     [][2]string
 	Verdict  string
-	State    Health
+	State    CheckState
 	Free     int64 // bytes now
 	Takes    int64 // bytes that the plan takes
 	Low      int64 // bytes of the budget at least
@@ -210,7 +210,7 @@ func viewStorage(s *planner.Storage) *storageView {
 	if s == nil {
 		return nil
 	}
-	v := &storageView{Path: Escape(s.Path), Free: s.Free, Takes: s.Disk, Budgeted: len(s.Budget) > 0, State: Healthy}
+	v := &storageView{Path: Escape(s.Path), Free: s.Free, Takes: s.Disk, Budgeted: len(s.Budget) > 0, State: OK}
 	for _, b := range s.Budget {
 		v.Low, v.High = addSize(v.Low, b.Low), addSize(v.High, b.High)
 		v.Rows = append(v.Rows, [2]string{Escape(b.Item), sizeRange(b.Low, b.High)})
@@ -221,9 +221,9 @@ func viewStorage(s *planner.Storage) *storageView {
 		v.Verdict, _ = enough(after, v.Low, v.High)
 		switch {
 		case after < v.Low:
-			v.State = Sick
+			v.State = Fail
 		case after < v.High:
-			v.State = Doubtful
+			v.State = Warn
 		}
 	}
 	v.Rows = append(v.Rows, [2]string{"free now", bytesize.Format(s.Free)}, [2]string{"free after apply", bytesize.Format(after)})
