@@ -30,7 +30,7 @@ func reason() report.Reason {
 			Left: state.Left{Path: "paths.py", Type: facts.Regular, SHA256: facts.SHA256{2}},
 		},
 		Drift: true, Conflict: true,
-		DependsOn: []planner.Relation{{Addr: resources.Addr{Kind: "directory", Name: "scripts"}, Why: "lies in it"}},
+		DependsOn: []planner.Relation{{Addr: resources.Addr{Kind: "directory", Name: "scripts"}, Why: "parent directory"}},
 		Change: resources.Change{
 			Action: resources.Update,
 			Steps:  []resources.Step{resources.WriteFile{Path: "paths.py", Mode: 0o644, Content: newPaths, Replaces: facts.SHA256{1}}},
@@ -62,7 +62,7 @@ func TestWhyJSON(t *testing.T) {
 	if err := json.Unmarshal(b.Bytes(), &doc); err != nil {
 		t.Fatal(err)
 	}
-	if doc.Version != 1 || doc.Addr != "file.paths.py" || doc.Facts[1].Known || doc.Steps[0]["write_file"] == nil || doc.WaitsFor[0].Why != "lies in it" {
+	if doc.Version != 1 || doc.Addr != "file.paths.py" || doc.Facts[1].Known || doc.Steps[0]["write_file"] == nil || doc.WaitsFor[0].Why != "parent directory" {
 		t.Errorf("%+v", doc)
 	}
 	if strings.Contains(b.String(), "\x1b") {

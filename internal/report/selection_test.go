@@ -30,7 +30,7 @@ func partPlan() *planner.Plan {
 			Flags: "--target and --exclude", Total: 5, Differ: 2, Resources: []planner.ExcludedResource{
 				named("notes.txt", resources.Create, "matches --exclude file.n*"),
 				named("old.txt", resources.Delete, "not selected by --target"),
-				named("same.txt\x1b[2J", resources.None, "waits for file.notes.txt, which is left out"),
+				named("same.txt\x1b[2J", resources.None, "depends on file.notes.txt, which is excluded"),
 			},
 		},
 	}

@@ -12,29 +12,29 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/file"
 )
 
-// TestConflicts holds what counts as one: somebody changed what a change overwrites.
+// TestConflicts checks that a conflict is a change that overwrites somebody else's edit.
 func TestConflicts(t *testing.T) {
 	a, key := resources.Addr{Kind: "file", Name: "notes.txt"}, facts.PathKey("notes.txt")
-	asked := &file.Spec{Path: "notes.txt", Content: "desired"}
+	spec := &file.Spec{Path: "notes.txt", Content: "desired"}
 	left := func(text string, spec facts.SHA256) *state.Entry {
 		return &state.Entry{Addr: a, Key: key, Ownership: state.Created, Spec: spec, Left: state.Left{Path: "notes.txt", Type: facts.Regular, SHA256: digest(text)}}
 	}
-	stands := func(text string) facts.Path {
+	onDisk := func(text string) facts.Path {
 		return facts.Path{Path: "notes.txt", Type: facts.Regular, Mode: 0o644, Size: int64(len(text)), SHA256: digest(text)}
 	}
 	for name, c := range map[string]struct {
-		was  *state.Entry
-		now  facts.Path
-		want bool
+		prior *state.Entry
+		now   facts.Path
+		want  bool
 	}{
-		"edited":                         {left("desired", resources.Digest(asked)), stands("mine"), true},
-		"edited, and asked anew":         {left("before", digest("another wish")), stands("mine"), true},
-		"as left, and asked anew":        {left("before", digest("another wish")), stands("before"), false},
-		"adopted as it stood":            {left("mine", facts.SHA256{}), stands("mine"), true},
-		"edited to what is asked":        {left("before", digest("another wish")), stands("desired"), false},
-		"removed":                        {left("desired", resources.Digest(asked)), facts.Path{Path: "notes.txt", Type: facts.Absent}, false},
-		"there before, never managed":    {nil, stands("mine"), false},
-		"another type, which is blocked": {left("desired", resources.Digest(asked)), facts.Path{Path: "notes.txt", Type: facts.Dir}, false},
+		"edited":                         {left("desired", resources.Digest(spec)), onDisk("mine"), true},
+		"edited, and spec changed":       {left("before", digest("another spec")), onDisk("mine"), true},
+		"unchanged, and spec changed":    {left("before", digest("another spec")), onDisk("before"), false},
+		"adopted with other content":     {left("mine", facts.SHA256{}), onDisk("mine"), true},
+		"edited to the desired content":  {left("before", digest("another spec")), onDisk("desired"), false},
+		"removed":                        {left("desired", resources.Digest(spec)), facts.Path{Path: "notes.txt", Type: facts.Absent}, false},
+		"existing, never managed":        {nil, onDisk("mine"), false},
+		"another type, which is blocked": {left("desired", resources.Digest(spec)), facts.Path{Path: "notes.txt", Type: facts.Dir}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			journal, err := state.Open(filepath.Join(t.TempDir(), "state.jsonl"), time.Now)
@@ -42,12 +42,12 @@ func TestConflicts(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer journal.Close()
-			if c.was != nil {
-				if err := journal.Done(*c.was); err != nil {
+			if c.prior != nil {
+				if err := journal.Done(*c.prior); err != nil {
 					t.Fatal(err)
 				}
 			}
-			p, err := planner.Prior{State: &journal.State}.Make([]resources.Resource{{Addr: a, Spec: asked}}, facts.Of(c.now))
+			p, err := planner.Prior{State: &journal.State}.Make([]resources.Resource{{Addr: a, Spec: spec}}, facts.Of(c.now))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,14 +1,13 @@
-// Package planner compares what a manifest asks for with what is known of a
-// machine. It is pure: equal inputs give equal plans, byte for byte.
+// Package planner compares the resources of a manifest with the facts of a machine. It
+// is pure: equal inputs give equal plans, byte for byte.
 //
-//  1. Index the resources by the key they own; two owners of one key are an error.
-//  2. Order them: a reader of a key comes after its owner, a path after the
-//     directory that holds it, and what depends_on says.
-//  3. Walk in that order. A resource whose facts could not be seen is blocked, unless it
-//     has an answer to that (resources.UnknownDiffer); else its Diff answers, and what it predicts
-//     is what later ones see.
-//  4. What is remembered and no longer asked for is deleted if we made it and it is
-//     as we left it; else it stays and is named.
+//  1. Index the resources by the key that they own; two owners of one key are an error.
+//  2. Sort them: a reader of a key comes after its owner, a path after the directory that
+//     holds it, and a resource after those that depends_on names.
+//  3. Diff them in that order, against the facts and the predictions of earlier changes.
+//     A resource with an unknown fact is blocked, unless it is a resources.UnknownDiffer.
+//  4. A resource that the state records and the manifest no longer defines is deleted if
+//     reconcile created it and it is unchanged; else it is kept and reported.
 package planner
 
 import (
@@ -19,24 +18,24 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// A Plan is every check and every change, in an order in which they can be
-// done. Resources that agree already are counted and left out.
+// A Plan lists every check and every change in an order in which they can be applied.
+// Resources that need no change are only counted.
 type Plan struct {
 	Environment string // the selected one
-	Root        string // the project, absolute
+	Root        string // the project directory, absolute
 	Host        string // host name
 	Platform    string
 	Items       []Item
-	Unchanged   int // resources that agree
-	// LeftOut is what a selection leaves out; nil where everything is selected.
+	Unchanged   int // resources that need no change
+	// Excluded is what a selection excludes; nil if everything is selected.
 	Excluded     *Excluded
 	Storage      *Storage
 	StateChanges StateChanges
-	Notes        []string // what else a reader should know: environments for other machines, what is not acted on
-	Notices      []string // notes about this plan on this machine, which are always shown: a mirror that it downloads from
+	Notes        []string // printed with -v: environments for other machines, for example
+	Notices      []string // always printed: the mirror that packages come from, for example
 }
 
-// AllNotes returns the notes, the news last.
+// AllNotes returns the notes followed by the notices.
 func (p *Plan) AllNotes() []string { return slices.Concat(p.Notes, p.Notices) }
 
 // An Item is a resource that is checked or changed.
@@ -44,41 +43,40 @@ type Item struct {
 	Resource *resources.Resource
 	Change   resources.Change
 	Check    bool  // a requirement: shown first, has no steps
-	After    []int // indices of the items that must be done before, ascending
-	// Drift says that the machine is not as an earlier apply left it, Pending that the
-	// manifest asks for something else than then. Both may hold.
+	After    []int // indices of the items that must be applied before, ascending
+	// Drift reports that the machine differs from what the last apply left, Pending that
+	// the manifest differs from what was applied. Both may hold.
 	Drift, Pending bool
-	// Orphan says that the manifest no longer has this resource. It is deleted, or its
-	// Problem says why it stays.
+	// Orphan reports that the manifest no longer defines this resource. It is deleted, or
+	// Change.Problem is why it is kept.
 	Orphan bool
-	From   resources.Addr // the address that the resource had before, if it moved
-	// Conflict says that a file or link was changed on the machine since it was written,
-	// or was adopted as it stood, and that this change would overwrite it.
+	From   resources.Addr // the previous address of a moved resource
+	// Conflict reports that the change would overwrite a file or link that was edited
+	// since the last apply, or that was adopted with another content.
 	Conflict bool
-	// Renew says that it is made anew though it may agree: the selection asks for that.
+	// Recreate reports that the selection replaces the resource even if it agrees.
 	Recreate bool
 }
 
-// Memory is what apply writes into the state beside what it does: nothing of it
-// changes anything else.
+// StateChanges is what apply writes to the state besides the results of its items.
 type StateChanges struct {
-	Forget  []state.Entry // as they are remembered: gone, or known by another address now
-	Entries []state.Entry // what is remembered from now on
+	Forget  []state.Entry // removed: gone, or recorded under another address now
+	Entries []state.Entry // written
 }
 
 // IsEmpty reports whether there is nothing to write.
-func (m StateChanges) IsEmpty() bool { return len(m.Forget)+len(m.Entries) == 0 }
+func (s StateChanges) IsEmpty() bool { return len(s.Forget)+len(s.Entries) == 0 }
 
 // Storage compares the manifest's budget with what will be free after apply.
 type Storage struct {
 	Path     string             `json:"path"`
 	Free     int64              `json:"free"`     // bytes now
-	Download int64              `json:"download"` // bytes that the plan fetches
-	Disk     int64              `json:"disk"`     // bytes that the plan takes
+	Download int64              `json:"download"` // bytes that apply downloads
+	Disk     int64              `json:"disk"`     // bytes that apply writes
 	Budget   []resources.Budget `json:"budget"`
 }
 
-// Totals counts the changes of a plan by what they do.
+// Totals counts the changes of a plan by action.
 type Totals struct {
 	Create   int `json:"create"`
 	Update   int `json:"update"`
@@ -87,7 +85,7 @@ type Totals struct {
 	Blocked  int `json:"blocked"`
 	Deferred int `json:"deferred"`
 	Warnings int `json:"warnings"`
-	// Conflicts are among those to update and to replace.
+	// Conflicts are also counted as Update or Replace.
 	Conflicts int `json:"conflicts,omitempty"`
 }
 
@@ -120,5 +118,5 @@ func (p *Plan) Totals() Totals {
 	return t
 }
 
-// Changes returns how many resources the plan would change.
+// Changes returns the number of resources that the plan would change.
 func (t Totals) Changes() int { return t.Create + t.Update + t.Replace + t.Delete + t.Deferred }

@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
@@ -12,8 +13,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Keys returns every key that planning the resources may look at, once each, in
-// the order in which the resources first name them.
+// Keys returns every key that planning the resources may read, once each, in the order
+// in which the resources first name them.
 func Keys(list []resources.Resource) []facts.Key {
 	seen := make(map[facts.Key]struct{}, len(list))
 	keys := make([]facts.Key, 0, len(list))
@@ -28,66 +29,109 @@ func Keys(list []resources.Resource) []facts.Key {
 	return keys
 }
 
-// Make compares the resources with the facts, without a memory of earlier applies.
-// It returns an error, which holds *diag.Problem values, only if the resources
-// contradict each other: two that own one key, a dependency that does not exist, a
-// cycle. A resource that cannot be done is an item of the plan.
+// Make compares the resources with the facts, without a state. It returns an error,
+// which holds *diag.Problem values, only if the resources contradict each other: two
+// that own one key, a dependency that does not exist, a cycle. A resource that cannot be
+// applied is a blocked item of the plan.
 func Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
 	return Prior{}.Make(list, f)
 }
 
-// make decides every selected resource of the list.
-func (p *planning) make(pre *prepared) error {
-	if err := p.index(); err != nil {
+// none is the item number of a resource that is not in the plan.
+const none = int32(-1)
+
+// planning is one call of Make.
+type planning struct {
+	*input
+	facts     *facts.Facts
+	predicted *facts.Facts        // by the changes decided so far
+	unknown   map[facts.Key]int32 // keys that a change leaves unpredicted: its resource
+	owner     map[facts.Key]int32 // the resource that owns a key
+	item      []int32             // the item of each resource; of each orphan only if it is deleted
+	sorted    []int32             // the resources in dependency order
+	graph     *graph.Graph        // the dependencies of the resources
+	selected  *selected           // nil for all
+	prior     Prior
+	plan      Plan
+}
+
+// planResources decides every selected resource.
+func (p *planning) planResources() (err error) {
+	if err := p.order(); err != nil {
 		return err
 	}
-	g, err := p.graph()
-	if err != nil {
-		return err
-	}
-	order, cycle := g.Order()
-	if cycle != nil {
-		return p.cycleProblem(cycle)
-	}
-	p.order, p.waitsFor = order, g
-	if !p.before.Selection.IsZero() {
-		if p.chosen, err = p.before.Selection.choose(pre, p.everyAfter(pre), p.everyOrder(pre)); err != nil {
+	if !p.prior.Selection.IsZero() {
+		if p.selected, err = p.resolveSelection(); err != nil {
 			return err
 		}
 	}
-	p.item = make([]int32, len(p.list))
+	p.item = make([]int32, len(p.list)+len(p.orphans))
 	for i := range p.item {
 		p.item[i] = none
 	}
-	for _, i := range order {
-		if !p.chosen.left(int(i)) {
-			p.decide(i, g.After(i))
+	for _, i := range p.sorted {
+		if !p.selected.excludes(int(i)) {
+			p.decide(i)
 		}
 	}
 	return nil
 }
 
-// none stands for a resource that is no item of the plan, since it agrees.
-const none = int32(-1)
-
-// planning is one call of Make.
-type planning struct {
-	list      []resources.Resource
-	facts     *facts.Facts
-	predicted *facts.Facts        // by the changes decided so far
-	unknown   map[facts.Key]int32 // keys that a change leaves unpredicted: its resource
-	owner     map[facts.Key]int32 // the resource that owns a key
-	item      []int32             // the item of the plan that a resource became
-	order     []int32             // in which they are asked
-	waitsFor  *graph.Graph        // which of them wait for which
-	chosen    *chosen             // nil for all
-	before    Prior
-	from      map[int32]resources.Addr // where resources come from that have a new address
-	plan      Plan
+// order sorts the resources by their dependencies.
+func (p *planning) order() error {
+	if err := p.link(); err != nil {
+		return err
+	}
+	var cycle []int32
+	if p.sorted, cycle = p.graph.Order(); cycle != nil {
+		return p.cycleProblem(cycle)
+	}
+	return nil
 }
 
-// index finds the owner of each key.
-func (p *planning) index() error {
+// link finds the owner of each key and builds the dependency graph: a reader of a key
+// depends on its owner, a path on the directory that holds it, and a resource on those
+// that depends_on names.
+func (p *planning) link() error {
+	if err := p.findOwners(); err != nil {
+		return err
+	}
+	var problems diag.List
+	var edges []graph.Edge
+	var byAddr map[resources.Addr]int32
+	for i := range p.list {
+		r := &p.list[i]
+		own := r.Spec.Owns()
+		for _, k := range r.Spec.Reads() {
+			if from, ok := p.owner[k]; ok && k != own {
+				edges = append(edges, graph.Edge{From: from, To: int32(i)})
+			}
+		}
+		if from, ok := p.parentOwner(own); ok {
+			edges = append(edges, graph.Edge{From: from, To: int32(i)})
+		}
+		if len(r.DependsOn) > 0 && byAddr == nil {
+			byAddr = make(map[resources.Addr]int32, len(p.list))
+			for j := range p.list {
+				byAddr[p.list[j].Addr] = int32(j)
+			}
+		}
+		for _, a := range r.DependsOn {
+			if from, ok := byAddr[a]; ok {
+				edges = append(edges, graph.Edge{From: from, To: int32(i)})
+				continue
+			}
+			problems.Add(&diag.Problem{
+				Code: "plan.unknown-dependency", Pos: r.Pos, Addr: r.Addr.String(),
+				Summary: fmt.Sprintf("depends_on names %s, which the manifest does not define for this machine", a),
+			})
+		}
+	}
+	p.graph = graph.New(len(p.list), edges)
+	return problems.Err()
+}
+
+func (p *planning) findOwners() error {
 	var problems diag.List
 	p.owner = make(map[facts.Key]int32, len(p.list))
 	for i := range p.list {
@@ -96,9 +140,9 @@ func (p *planning) index() error {
 		if first, ok := p.owner[k]; ok {
 			problems.Add(&diag.Problem{
 				Code: "plan.two-owners", Pos: r.Pos, Addr: r.Addr.String(),
-				Summary: fmt.Sprintf("%s is managed already", k),
-				Found:   fmt.Sprintf("%s at %s manages the same", p.list[first].Addr, p.list[first].Pos),
-				Hint:    "remove one of the two, or give one another place",
+				Summary: fmt.Sprintf("%s is already managed", k),
+				Found:   fmt.Sprintf("%s at %s manages it too", p.list[first].Addr, p.list[first].Pos),
+				Hint:    "remove one of the two, or give one another path",
 			})
 			continue
 		}
@@ -107,51 +151,12 @@ func (p *planning) index() error {
 	return problems.Err()
 }
 
-// graph says who waits for whom: a reader for the owner, a path for the
-// directory that holds it, and what depends_on names.
-func (p *planning) graph() (*graph.Graph, error) {
-	var problems diag.List
-	var edges []graph.Edge
-	var byAddr map[resources.Addr]int32
-	for i := range p.list {
-		r := &p.list[i]
-		own := r.Spec.Owns()
-		for _, k := range r.Spec.Reads() {
-			if k == own {
-				continue
-			}
-			if from, ok := p.owner[k]; ok {
-				edges = append(edges, graph.Edge{From: from, To: int32(i)})
-			}
-		}
-		if from, ok := p.holder(own); ok {
-			edges = append(edges, graph.Edge{From: from, To: int32(i)})
-		}
-		if len(r.DependsOn) > 0 && byAddr == nil {
-			byAddr = p.addresses()
-		}
-		for _, a := range r.DependsOn {
-			from, ok := byAddr[a]
-			if !ok {
-				problems.Add(&diag.Problem{
-					Code: "plan.unknown-dependency", Pos: r.Pos, Addr: r.Addr.String(),
-					Summary: fmt.Sprintf("depends_on names %s, which the manifest does not have for this machine", a),
-				})
-				continue
-			}
-			edges = append(edges, graph.Edge{From: from, To: int32(i)})
-		}
-	}
-	return graph.New(len(p.list), edges), problems.Err()
-}
-
-// holder returns the resource that owns the nearest directory above a path.
-func (p *planning) holder(k facts.Key) (int32, bool) {
+// parentOwner returns the resource that owns the nearest directory above a path.
+func (p *planning) parentOwner(k facts.Key) (int32, bool) {
 	if k.Kind != facts.KindPath {
 		return 0, false
 	}
-	for dir := k.Name; strings.Contains(dir, "/") && dir != "/"; {
-		dir = path.Dir(dir)
+	for dir := parent(k.Name); dir != ""; dir = parent(dir) {
 		if from, ok := p.owner[facts.PathKey(dir)]; ok {
 			return from, true
 		}
@@ -159,41 +164,42 @@ func (p *planning) holder(k facts.Key) (int32, bool) {
 	return 0, false
 }
 
-func (p *planning) addresses() map[resources.Addr]int32 {
-	byAddr := make(map[resources.Addr]int32, len(p.list))
-	for i := range p.list {
-		byAddr[p.list[i].Addr] = int32(i)
+// parent returns the directory above a path, "" above the highest.
+func parent(name string) string {
+	if !strings.Contains(name, "/") || name == "/" {
+		return ""
 	}
-	return byAddr
+	return path.Dir(name)
 }
 
 func (p *planning) cycleProblem(cycle []int32) error {
 	first := &p.list[cycle[0]]
-	var way strings.Builder
+	var found strings.Builder
 	for _, i := range cycle {
-		fmt.Fprintf(&way, "%s (%s) is waited for by\n", p.list[i].Addr, p.list[i].Pos)
+		fmt.Fprintf(&found, "%s (%s) is required by\n", p.list[i].Addr, p.list[i].Pos)
 	}
-	way.WriteString(first.Addr.String())
+	found.WriteString(first.Addr.String())
 	return &diag.Problem{
 		Code: "plan.cycle", Pos: first.Pos, Addr: first.Addr.String(),
-		Summary: "waits for itself",
-		Found:   way.String(),
-		Hint:    "remove one depends_on of this circle",
+		Summary: "depends on itself",
+		Found:   found.String(),
+		Hint:    "remove one depends_on of this cycle",
 	}
 }
 
-// decide asks one resource, once all that it waits for have been asked, and
-// keeps the answer if it is more than "agrees".
-func (p *planning) decide(i int32, after []int32) {
-	r := &p.list[i]
-	change := p.ask(r, after)
-	if p.chosen.renews(int(i)) {
+// decide adds a resource to the plan if it differs, has a problem, or is a check. Its
+// dependencies must be decided.
+func (p *planning) decide(i int32) {
+	r, after := &p.list[i], p.graph.After(i)
+	change := p.diff(r, after)
+	recreate := p.selected.recreates(int(i))
+	if recreate {
 		change = resources.Recreate(r.Spec, change, facts.NewView(p.facts, r.Spec.Reads()).With(p.predicted))
 	}
 	_, check := r.Spec.(resources.Requirement)
 	if change.Action == resources.None && change.Problem == nil && !check {
 		p.plan.Unchanged++
-		p.arrived(i)
+		p.recordMove(i)
 		return
 	}
 	if change.Problem != nil {
@@ -205,32 +211,38 @@ func (p *planning) decide(i int32, after []int32) {
 		}
 	}
 	p.predict(i, change)
-	item := Item{Resource: r, Change: change, Check: check, From: p.from[i], Recreate: p.chosen.renews(int(i))}
+	item := Item{Resource: r, Change: change, Check: check, After: p.items(after), From: p.from[i], Recreate: recreate}
 	if !check && change.Action != resources.None {
 		item.Drift, item.Pending = p.cause(r)
-		if item.Recreate && item.Drift { // that it is made anew may be the one cause
-			e, _ := p.before.State.Entry(r.Addr)
+		if recreate && item.Drift { // --replace may be the only cause
+			e, _ := p.prior.State.Entry(r.Addr)
 			item.Drift = drifted(e, p.facts)
 		}
 		item.Conflict = p.conflicts(r, change)
-	}
-	for _, from := range after {
-		if p.item[from] != none {
-			item.After = append(item.After, int(p.item[from]))
-		}
 	}
 	p.item[i] = int32(len(p.plan.Items))
 	p.plan.Items = append(p.plan.Items, item)
 }
 
-// arrived gives what is remembered of a thing to its new address, where it is and
-// nothing is left to do.
-func (p *planning) arrived(i int32) {
+// items returns the items of resources and orphans, ascending.
+func (p *planning) items(numbers []int32) []int {
+	var list []int
+	for _, n := range numbers {
+		if p.item[n] != none {
+			list = append(list, int(p.item[n]))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// recordMove moves the entry of a resource that is already at its new address.
+func (p *planning) recordMove(i int32) {
 	from, ok := p.from[i]
 	if !ok {
 		return
 	}
-	e, _ := p.before.State.Entry(from)
+	e, _ := p.prior.State.Entry(from)
 	p.plan.StateChanges.Forget = append(p.plan.StateChanges.Forget, e)
 	e.Addr, e.Key = p.list[i].Addr, p.list[i].Spec.Owns()
 	e.Spec, e.Protect = resources.Digest(p.list[i].Spec), p.list[i].Protect
@@ -238,13 +250,12 @@ func (p *planning) arrived(i int32) {
 	p.plan.StateChanges.Entries = append(p.plan.StateChanges.Entries, e)
 }
 
-// ask returns the answer of a resource's Diff, or why it cannot be asked: one
-// that it waits for is blocked, a fact could not be seen, or will be known only
-// during apply.
-func (p *planning) ask(r *resources.Resource, after []int32) resources.Change {
+// diff returns the change of a resource. It is blocked if a dependency is blocked or a
+// fact is not known, and deferred if a fact becomes known only during apply.
+func (p *planning) diff(r *resources.Resource, after []int32) resources.Change {
 	for _, from := range after {
 		if at := p.item[from]; at != none && p.plan.Items[at].Change.Action == resources.Blocked {
-			return resources.Block(waitsForBlocked(&p.plan.Items[at]))
+			return resources.Block(blockedBy(&p.plan.Items[at]))
 		}
 	}
 	reads := r.Spec.Reads()
@@ -262,25 +273,24 @@ func (p *planning) ask(r *resources.Resource, after []int32) resources.Change {
 			if u, ok := r.Spec.(resources.UnknownDiffer); ok {
 				return u.DiffUnknown(reason)
 			}
-			return resources.Block(notSeen(k, reason))
+			return resources.Block(&diag.Problem{
+				Code: "plan.not-seen", Summary: fmt.Sprintf("%s could not be read", k), Found: reason,
+				Hint: "make it readable and plan again; reconcile changes nothing that it cannot read",
+			})
 		}
 	}
 	return r.Spec.Diff(facts.NewView(p.facts, reads).With(p.predicted))
 }
 
-// predict folds what a change will have made known into what later resources
-// see. A change that does not say what its own key will be leaves it unknown.
+// predict adds the predictions of a change to what later resources read. The key of a
+// resource that does not predict it becomes unknown.
 func (p *planning) predict(i int32, c resources.Change) {
 	if c.Action == resources.None || c.Action == resources.Blocked {
 		return
 	}
+	p.assume(c)
 	own := p.list[i].Spec.Owns()
-	said := false
-	for _, fact := range c.Predicts {
-		p.predicted.Set(fact)
-		said = said || fact.Key() == own
-	}
-	if !said {
+	if !slices.ContainsFunc(c.Predicts, func(f facts.Fact) bool { return f.Key() == own }) {
 		if p.unknown == nil {
 			p.unknown = make(map[facts.Key]int32)
 		}
@@ -288,7 +298,13 @@ func (p *planning) predict(i int32, c resources.Change) {
 	}
 }
 
-// describe fills in what the plan says of the machine and its disk.
+func (p *planning) assume(c resources.Change) {
+	for _, fact := range c.Predicts {
+		p.predicted.Set(fact)
+	}
+}
+
+// describe sets the machine, the project and the storage summary of the plan.
 func (p *planning) describe() {
 	if host, ok := facts.Find[facts.Host](p.facts, facts.HostKey); ok {
 		p.plan.Host, p.plan.Platform = host.Hostname, host.Platform
@@ -312,44 +328,37 @@ func (p *planning) describe() {
 			s.Disk += need.Disk
 		}
 		p.plan.Storage = s
-		p.fits(int32(i), s)
+		p.checkSpace(int32(i), s)
 		return
 	}
 }
 
-// fits blocks a plan that takes more than is free on the project's disk. Where the
-// manifest looks at another disk, nothing is known of the project's.
-func (p *planning) fits(asks int32, s *Storage) {
-	at := p.item[asks]
+// checkSpace blocks a plan that needs more than is free on the project's disk. Nothing
+// is known of that disk if the manifest checks another one.
+func (p *planning) checkSpace(budgeter int32, s *Storage) {
+	at := p.item[budgeter]
 	if s.Disk <= s.Free || path.IsAbs(s.Path) || at == none || p.plan.Items[at].Change.Action == resources.Blocked {
 		return
 	}
-	r := &p.list[asks]
+	r := &p.list[budgeter]
 	p.plan.Items[at].Change.Action = resources.Blocked
 	p.plan.Items[at].Change.Problem = &diag.Problem{
 		Code: "plan.disk", Pos: r.Pos, Addr: r.Addr.String(),
-		Summary: fmt.Sprintf("this plan takes %s, and %s are free on the file system of %q", bytesize.Format(s.Disk), bytesize.Format(s.Free), s.Path),
-		Hint:    fmt.Sprintf("make room for %s there; `reconcile gc` removes unused generations", bytesize.Format(s.Disk-s.Free)),
+		Summary: fmt.Sprintf("this plan needs %s, and %s are free on the file system of %q", bytesize.Format(s.Disk), bytesize.Format(s.Free), s.Path),
+		Hint:    fmt.Sprintf("free %s there; `reconcile gc` removes unused generations", bytesize.Format(s.Disk-s.Free)),
 	}
 }
 
-func waitsForBlocked(cause *Item) *diag.Problem {
-	summary := fmt.Sprintf("waits for %s, which is blocked", cause.Resource.Addr)
+// dependsOn begins the reason of a resource that is blocked or excluded with another.
+const dependsOn = "depends on "
+
+func blockedBy(cause *Item) *diag.Problem {
 	hint := ""
-	if why := cause.Change.Problem; why != nil {
-		hint = fmt.Sprintf("mend %s first: %s", why.Addr, why.Summary)
-		if why.Code == "plan.waits" {
-			hint = why.Hint
+	if p := cause.Change.Problem; p != nil {
+		hint = fmt.Sprintf("fix %s first: %s", p.Addr, p.Summary)
+		if p.Code == "plan.waits" {
+			hint = p.Hint
 		}
 	}
-	return &diag.Problem{Code: "plan.waits", Summary: summary, Hint: hint}
-}
-
-func notSeen(k facts.Key, reason string) *diag.Problem {
-	return &diag.Problem{
-		Code:    "plan.not-seen",
-		Summary: fmt.Sprintf("%s could not be looked at", k),
-		Found:   reason,
-		Hint:    "what cannot be seen is neither changed nor taken for absent; make it readable and plan again",
-	}
+	return &diag.Problem{Code: "plan.waits", Summary: fmt.Sprintf(dependsOn+"%s, which is blocked", cause.Resource.Addr), Hint: hint}
 }

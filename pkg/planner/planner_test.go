@@ -12,17 +12,17 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// thing is a kind for tests: it wants a directory at its path once all that it
+// fakeSpec is a kind for tests: a directory at a path, which is created once all that it
 // needs are directories.
-type thing struct {
+type fakeSpec struct {
 	path  string
 	needs []string
 	vague bool // predicts nothing
 }
 
-func (s *thing) Owns() facts.Key { return facts.PathKey(s.path) }
+func (s *fakeSpec) Owns() facts.Key { return facts.PathKey(s.path) }
 
-func (s *thing) Reads() []facts.Key {
+func (s *fakeSpec) Reads() []facts.Key {
 	keys := []facts.Key{s.Owns()}
 	for _, n := range s.needs {
 		keys = append(keys, facts.PathKey(n))
@@ -30,10 +30,10 @@ func (s *thing) Reads() []facts.Key {
 	return keys
 }
 
-func (s *thing) Diff(v facts.View) resources.Change {
+func (s *fakeSpec) Diff(v facts.View) resources.Change {
 	for _, n := range s.needs {
 		if facts.Get[facts.Path](v, facts.PathKey(n)).Type != facts.Dir {
-			return resources.Block(&diag.Problem{Summary: n + " is no directory"})
+			return resources.Block(&diag.Problem{Summary: n + " is not a directory"})
 		}
 	}
 	switch facts.Get[facts.Path](v, s.Owns()).Type {
@@ -50,8 +50,8 @@ func (s *thing) Diff(v facts.View) resources.Change {
 	return c
 }
 
-func want(path string, needs ...string) resources.Resource {
-	return resources.Resource{Addr: resources.Addr{Kind: "thing", Name: path}, Spec: &thing{path: path, needs: needs}}
+func resource(path string, needs ...string) resources.Resource {
+	return resources.Resource{Addr: resources.Addr{Kind: "thing", Name: path}, Spec: &fakeSpec{path: path, needs: needs}}
 }
 
 func absent(paths ...string) *facts.Facts {
@@ -70,8 +70,8 @@ func outline(p *Plan) []string {
 	return out
 }
 
-func TestReadersComeAfterOwnersAndSeePredictions(t *testing.T) {
-	p, err := Make([]resources.Resource{want("b", "a"), want("a")}, absent("a", "b"))
+func TestReadersFollowOwnersAndReadPredictions(t *testing.T) {
+	p, err := Make([]resources.Resource{resource("b", "a"), resource("a")}, absent("a", "b"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,12 +79,12 @@ func TestReadersComeAfterOwnersAndSeePredictions(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	if after := p.Items[1].After; !slices.Equal(after, []int{0}) {
-		t.Errorf("b waits for %v", after)
+		t.Errorf("b depends on %v", after)
 	}
 }
 
-func TestPathsComeAfterTheDirectoryThatHoldsThem(t *testing.T) {
-	p, err := Make([]resources.Resource{want("x/y/z"), want("x")}, absent("x", "x/y/z"))
+func TestPathsFollowTheirDirectory(t *testing.T) {
+	p, err := Make([]resources.Resource{resource("x/y/z"), resource("x")}, absent("x", "x/y/z"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestPathsComeAfterTheDirectoryThatHoldsThem(t *testing.T) {
 func TestUnknownIsNotAbsent(t *testing.T) {
 	f := absent("b")
 	f.Fail(facts.PathKey("a"), "permission denied")
-	p, err := Make([]resources.Resource{want("a"), want("b", "a")}, f)
+	p, err := Make([]resources.Resource{resource("a"), resource("b", "a")}, f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,19 +111,19 @@ func TestUnknownIsNotAbsent(t *testing.T) {
 	}
 }
 
-// lenient is a requirement that answers where nobody could look.
-type lenient struct{ thing }
+// lenient is a requirement with its own answer to unknown facts.
+type lenient struct{ fakeSpec }
 
 func (s *lenient) Requirement() {}
 
-func (s *lenient) Unseen(reason string) resources.Change {
-	return resources.CheckResult("not known", &diag.Problem{Code: "test.unseen", Severity: diag.Warn, Summary: reason})
+func (s *lenient) DiffUnknown(reason string) resources.Change {
+	return resources.CheckResult("not known", &diag.Problem{Code: "test.unknown", Severity: diag.Warn, Summary: reason})
 }
 
-func TestSomeRequirementsAnswerUnseen(t *testing.T) {
+func TestUnknownDifferIsNotBlocked(t *testing.T) {
 	f := absent("a")
 	f.Fail(facts.PathKey("b"), "permission denied")
-	list := []resources.Resource{{Addr: resources.Addr{Kind: "lenient", Name: "b"}, Spec: &lenient{thing{path: "b"}}}, want("a"), want("c")}
+	list := []resources.Resource{{Addr: resources.Addr{Kind: "lenient", Name: "b"}, Spec: &lenient{fakeSpec{path: "b"}}}, resource("a"), resource("c")}
 	p, err := Make(list, f)
 	if err != nil {
 		t.Fatal(err)
@@ -136,10 +136,10 @@ func TestSomeRequirementsAnswerUnseen(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBePredictedIsDeferred(t *testing.T) {
-	vague := want("a")
-	vague.Spec.(*thing).vague = true
-	p, err := Make([]resources.Resource{vague, want("b", "a"), want("c", "b")}, absent("a", "b", "c"))
+func TestReadersOfUnpredictedKeysAreDeferred(t *testing.T) {
+	vague := resource("a")
+	vague.Spec.(*fakeSpec).vague = true
+	p, err := Make([]resources.Resource{vague, resource("b", "a"), resource("c", "b")}, absent("a", "b", "c"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,26 +148,27 @@ func TestWhatCannotBePredictedIsDeferred(t *testing.T) {
 	}
 }
 
-func TestContradictionsNameBothPlaces(t *testing.T) {
-	a, b := want("x"), want("x")
+func TestContradictionsNameBothPositions(t *testing.T) {
+	a, b := resource("x"), resource("x")
 	a.Pos, b.Pos = diag.Pos{File: "manifest.yaml", Line: 3, Col: 5}, diag.Pos{File: "manifest.yaml", Line: 9, Col: 5}
 	_, err := Make([]resources.Resource{a, b}, absent("x"))
 	if err == nil || !strings.Contains(err.Error(), "manifest.yaml:3:5") || !strings.Contains(err.Error(), "manifest.yaml:9:5") {
 		t.Errorf("two owners: %v", err)
 	}
-	_, err = Make([]resources.Resource{want("x", "y"), want("y", "x")}, absent("x", "y"))
+	_, err = Make([]resources.Resource{resource("x", "y"), resource("y", "x")}, absent("x", "y"))
 	if err == nil || !strings.Contains(err.Error(), "thing.x") || !strings.Contains(err.Error(), "thing.y") {
 		t.Errorf("cycle: %v", err)
 	}
-	c := want("x")
-	c.DependsOn = []resources.Addr{{Kind: "thing", Name: "nowhere"}}
-	if _, err = Make([]resources.Resource{c}, absent("x")); err == nil || !strings.Contains(err.Error(), "thing.nowhere") {
+	c := resource("x")
+	c.DependsOn = []resources.Addr{{Kind: "thing", Name: "missing"}}
+	if _, err = Make([]resources.Resource{c}, absent("x")); err == nil || !strings.Contains(err.Error(), "thing.missing") {
 		t.Errorf("unknown dependency: %v", err)
 	}
 }
 
-// Whatever the resources: the set of changes does not depend on their order,
-// edges point backwards, and what the plan predicts leaves nothing to do.
+// TestPlansSettleInAnyOrder checks that the set of changes does not depend on the order of
+// the resources, that items depend on earlier items only, and that nothing is left to do
+// once all predictions hold.
 func TestPlansSettleInAnyOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		names := []string{"a", "a/b", "a/b/c", "d", "d/e", "f"}
@@ -180,7 +181,7 @@ func TestPlansSettleInAnyOrder(t *testing.T) {
 			if i > 0 && rapid.Bool().Draw(t, "needs") {
 				needs = append(needs, names[rapid.IntRange(0, i-1).Draw(t, "which")])
 			}
-			list = append(list, want(n, needs...))
+			list = append(list, resource(n, needs...))
 		}
 		first := mustMake(t, list, f)
 		second := mustMake(t, rapid.Permutation(list).Draw(t, "order"), f)
@@ -188,12 +189,12 @@ func TestPlansSettleInAnyOrder(t *testing.T) {
 		slices.Sort(a)
 		slices.Sort(b)
 		if !slices.Equal(a, b) {
-			t.Fatalf("another order, another plan:\n%q\n%q", a, b)
+			t.Fatalf("another order gives another plan:\n%q\n%q", a, b)
 		}
 		for i, it := range second.Items {
 			for _, from := range it.After {
 				if from >= i {
-					t.Fatalf("item %d waits for item %d", i, from)
+					t.Fatalf("item %d depends on item %d", i, from)
 				}
 			}
 			for _, fact := range it.Change.Predicts {
@@ -202,7 +203,7 @@ func TestPlansSettleInAnyOrder(t *testing.T) {
 		}
 		for _, it := range mustMake(t, list, f).Items {
 			if it.Change.Action != resources.Blocked {
-				t.Fatalf("after all predictions, %s is still to be done", it.Resource.Addr)
+				t.Fatalf("%s still changes after all predictions", it.Resource.Addr)
 			}
 		}
 	})
@@ -216,27 +217,27 @@ func mustMake(t interface{ Fatal(...any) }, list []resources.Resource, f *facts.
 	return p
 }
 
-// room is a requirement for tests: any disk will do, and the plan is compared with it.
-type room struct{ path string }
+// fakeDisk is a requirement for tests without limits; the plan is compared with its disk.
+type fakeDisk struct{ path string }
 
-func (s *room) Owns() facts.Key                                { return facts.DiskKey(s.path) }
-func (s *room) Reads() []facts.Key                             { return []facts.Key{s.Owns()} }
-func (s *room) Requirement()                                   {}
-func (s *room) StorageBudget() (facts.Key, []resources.Budget) { return s.Owns(), nil }
-func (s *room) Diff(facts.View) resources.Change               { return resources.Change{} }
+func (s *fakeDisk) Owns() facts.Key                                { return facts.DiskKey(s.path) }
+func (s *fakeDisk) Reads() []facts.Key                             { return []facts.Key{s.Owns()} }
+func (s *fakeDisk) Requirement()                                   {}
+func (s *fakeDisk) StorageBudget() (facts.Key, []resources.Budget) { return s.Owns(), nil }
+func (s *fakeDisk) Diff(facts.View) resources.Change               { return resources.Change{} }
 
-// large is a thing that takes 100 bytes.
-type large struct{ thing }
+// large is a fakeSpec that needs 100 bytes.
+type large struct{ fakeSpec }
 
 func (s *large) Diff(v facts.View) resources.Change {
-	c := s.thing.Diff(v)
+	c := s.fakeSpec.Diff(v)
 	c.Need.Disk = 100
 	return c
 }
 
-// TestPlanLargerThanTheDisk holds that a plan that cannot fit is blocked as a whole,
-// before its first change, and only where the disk is the project's.
-func TestPlanLargerThanTheDisk(t *testing.T) {
+// TestPlanLargerThanDiskIsBlocked checks that such a plan is blocked as a whole, before
+// its first change, and only if the disk is that of the project.
+func TestPlanLargerThanDiskIsBlocked(t *testing.T) {
 	for _, c := range []struct {
 		path    string
 		free    int64
@@ -245,15 +246,15 @@ func TestPlanLargerThanTheDisk(t *testing.T) {
 		f := absent("a")
 		f.Set(facts.Disk{Path: c.path, Free: c.free})
 		list := []resources.Resource{
-			{Addr: resources.Addr{Kind: "room", Name: "storage"}, Spec: &room{c.path}},
-			{Addr: resources.Addr{Kind: "thing", Name: "a"}, Spec: &large{thing{path: "a"}}},
+			{Addr: resources.Addr{Kind: "disk", Name: "storage"}, Spec: &fakeDisk{c.path}},
+			{Addr: resources.Addr{Kind: "thing", Name: "a"}, Spec: &large{fakeSpec{path: "a"}}},
 		}
 		p := mustMake(t, list, f)
 		if got := p.Totals().Blocked; got != c.blocked {
 			t.Errorf("%d bytes free on %s: %d blocked, not %d", c.free, c.path, got, c.blocked)
 		}
 		if c.blocked == 1 && (p.Items[0].Change.Problem == nil || p.Items[0].Change.Problem.Code != "plan.disk") {
-			t.Errorf("the problem is %+v", p.Items[0].Change.Problem)
+			t.Errorf("problem: %+v", p.Items[0].Change.Problem)
 		}
 	}
 }

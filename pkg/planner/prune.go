@@ -2,61 +2,52 @@ package planner
 
 import (
 	"fmt"
-	"path"
-	"slices"
-	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// prune decides what becomes of the orphans, inner paths first:
+// prune decides each orphan, inner paths first:
 //
-//  1. What cannot be seen, what we did not make, what is protected, what holds
-//     something that is asked for, stays, and is named.
-//  2. What is gone already is forgotten.
-//  3. Its kind says whether it is as it was left. Only then is it deleted.
-func (p *planning) prune(orphans []orphan) {
-	if len(orphans) == 0 {
-		return
-	}
-	holds := p.holders(orphans)
-	deletes := map[string]int{} // item of the plan that deletes a path
-	for i := range orphans {
-		o := &orphans[i]
-		if p.chosen.left(len(p.list) + i) {
+//  1. An orphan that cannot be read, that reconcile did not create, that is protected,
+//     or that contains a resource of the manifest is kept, with a warning.
+//  2. An orphan that no longer exists is dropped from the state.
+//  3. An orphan that its kind reports as unchanged since the last apply is deleted.
+func (p *planning) prune() {
+	inside := p.inside()
+	for i := range p.orphans {
+		o, n := &p.orphans[i], len(p.list)+i
+		if p.selected.excludes(n) {
 			continue
 		}
-		change := p.fate(o, holds)
-		if change.Action == resources.None && change.Problem == nil {
-			p.settled(o)
-			continue
+		change := p.diffOrphan(o, inside)
+		gone := change.Action == resources.None && change.Problem == nil
+		if gone || o.now != none {
+			p.updateEntry(o)
 		}
-		if o.now != none {
-			p.settled(o)
+		if gone {
+			continue
 		}
 		item := Item{Resource: &o.resource, Change: change, Orphan: true, Pending: true, Drift: change.Problem != nil && change.Problem.Code == "prune.changed"}
 		if change.Action == resources.Delete {
-			item.After = p.waits(o, deletes)
-			deletes[o.was.Left.Path] = len(p.plan.Items)
-			for _, fact := range change.Predicts {
-				p.predicted.Set(fact)
-			}
+			item.After = p.items(p.dependencies(n))
+			p.item[n] = int32(len(p.plan.Items))
+			p.assume(change)
 		}
 		p.plan.Items = append(p.plan.Items, item)
 	}
 }
 
-// settled corrects the memory of a thing that is gone, or whose address has another
-// place now and nothing to do there.
-func (p *planning) settled(o *orphan) {
+// updateEntry drops the entry of an orphan from the state, or, if its address has
+// another place now and needs no change there, records that place.
+func (p *planning) updateEntry(o *orphan) {
 	if o.now == none {
 		p.plan.StateChanges.Forget = append(p.plan.StateChanges.Forget, o.entry)
 		return
 	}
 	if p.item[o.now] != none {
-		return // done there, it will be remembered
+		return // apply records it
 	}
 	r := &p.list[o.now]
 	e := o.entry
@@ -68,79 +59,53 @@ func (p *planning) settled(o *orphan) {
 	p.plan.StateChanges.Entries = append(p.plan.StateChanges.Entries, e)
 }
 
-// fate says what becomes of one orphan.
-func (p *planning) fate(o *orphan, holds map[string]string) resources.Change {
+// diffOrphan returns the change of one orphan. inside is the result of the method.
+func (p *planning) diffOrphan(o *orphan, inside map[string]string) resources.Change {
 	reads := o.resource.Spec.Reads()
 	for _, k := range reads {
 		if _, reason, ok := p.facts.Lookup(k); !ok {
-			return o.stay("prune.not-seen", fmt.Sprintf("%s could not be looked at (%s)", k, reason))
+			return o.recorded.Keep("prune.not-seen", fmt.Sprintf("%s could not be read (%s)", k, reason))
 		}
 	}
 	change := o.resource.Spec.Diff(facts.NewView(p.facts, reads).With(p.predicted))
 	if change.Action != resources.Delete {
 		return change
 	}
-	switch {
+	switch addr := inside[o.recorded.Left.Path]; {
 	case o.entry.Protect:
-		return o.stay("prune.protected", "it was protected by `protect: true`")
+		return o.recorded.Keep("prune.protected", "it was protected by `protect: true`")
 	case o.entry.Ownership == state.Adopted:
-		return o.stay("prune.adopted", "it was there before reconcile took it over")
+		return o.recorded.Keep("prune.adopted", "it existed before reconcile adopted it")
 	case o.entry.Ownership != state.Created:
-		return o.stay("prune.observed", "it was there before reconcile")
-	case holds[o.was.Left.Path] != "" && !o.was.GenerationsOnly:
-		return o.stay("prune.holds", "the manifest asks for "+holds[o.was.Left.Path]+" in it")
+		return o.recorded.Keep("prune.observed", "it existed before reconcile")
+	case addr != "" && !o.recorded.GenerationsOnly:
+		return o.recorded.Keep("prune.holds", "it contains "+addr+", which is in the manifest")
 	}
 	return change
 }
 
-// stay leaves the thing where it is, and says why.
-func (o *orphan) stay(code, why string) resources.Change { return o.was.Keep(code, why) }
-
-// holders says of the place of each orphan which resource lies in it, if any.
-func (p *planning) holders(orphans []orphan) map[string]string {
-	holds := map[string]string{}
-	for i := range orphans {
-		holds[orphans[i].was.Left.Path] = ""
+// inside returns, for the path of each orphan, a resource of the manifest at or below
+// it, "" for none.
+func (p *planning) inside() map[string]string {
+	if len(p.orphans) == 0 {
+		return nil
+	}
+	inside := map[string]string{}
+	for i := range p.orphans {
+		inside[p.orphans[i].recorded.Left.Path] = ""
 	}
 	for i := range p.list {
-		at := ""
+		dir := ""
 		if own := p.list[i].Spec.Owns(); own.Kind == facts.KindPath {
-			at = own.Name
-		} else if seen, ok := p.list[i].Spec.(placed); ok {
-			at = seen.Place()
+			dir = own.Name
+		} else if at, ok := p.list[i].Spec.(placed); ok {
+			dir = at.Place()
 		}
-		for dir := at; dir != ""; dir = parent(dir) {
-			if _, ok := holds[dir]; ok && holds[dir] == "" {
-				holds[dir] = p.list[i].Addr.String()
+		for ; dir != ""; dir = parent(dir) {
+			if addr, ok := inside[dir]; ok && addr == "" {
+				inside[dir] = p.list[i].Addr.String()
 			}
 		}
 	}
-	return holds
-}
-
-// parent is the directory above a path, "" above the highest.
-func parent(name string) string {
-	if !strings.Contains(name, "/") || name == "/" {
-		return ""
-	}
-	return path.Dir(name)
-}
-
-// waits are the items that come before a deletion: those of what lies in it, and
-// that of the resource that took its place.
-func (p *planning) waits(o *orphan, deletes map[string]int) []int {
-	var after []int
-	for at, i := range deletes {
-		if strings.HasPrefix(at, o.was.Left.Path+"/") {
-			after = append(after, i)
-		}
-	}
-	for i := range p.list {
-		took := int32(i) == o.now || p.from[int32(i)] == o.was.Addr
-		if took && p.item[i] != none {
-			after = append(after, int(p.item[i]))
-		}
-	}
-	slices.Sort(after)
-	return after
+	return inside
 }

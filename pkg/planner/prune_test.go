@@ -17,28 +17,27 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
-	"github.com/reconcile-ml/reconcile/pkg/resources/all"
 	"github.com/reconcile-ml/reconcile/pkg/resources/directory"
 	"github.com/reconcile-ml/reconcile/pkg/resources/file"
 	"github.com/reconcile-ml/reconcile/pkg/resources/link"
 )
 
-// places are few, so that what is drawn for them meets.
+// places are few, so that drawn resources, entries and files coincide.
 var places = []string{"a", "b", "a/a", "a/b", "b/a", "a/a/a", "a/a/b", "b/a/b"}
 
 func digest(text string) facts.SHA256 { return sha256.Sum256([]byte(text)) }
 
-// machine is what stands at each path; absent ones are left out.
-type machine map[string]facts.Path
+// A fakeMachine holds the existing paths.
+type fakeMachine map[string]facts.Path
 
-// drawMachine puts something at some of the places, below directories alone.
-func drawMachine(t *rapid.T) machine {
-	m := machine{}
+// drawMachine draws files, directories and links, each in an existing directory.
+func drawMachine(t *rapid.T) fakeMachine {
+	m := fakeMachine{}
 	for _, at := range places {
 		if up := path.Dir(at); up != "." && m[up].Type != facts.Dir {
 			continue
 		}
-		switch rapid.SampledFrom([]string{"", "file", "dir", "dir", "link"}).Draw(t, "stands at "+at) {
+		switch rapid.SampledFrom([]string{"", "file", "dir", "dir", "link"}).Draw(t, "type of "+at) {
 		case "file":
 			m[at] = facts.Path{Path: at, Type: facts.Regular, Mode: 0o644, Size: 1, SHA256: digest(rapid.SampledFrom([]string{"x", "y"}).Draw(t, "content of "+at))}
 		case "dir":
@@ -50,8 +49,8 @@ func drawMachine(t *rapid.T) machine {
 	return m
 }
 
-// facts is all that can be known of the machine. Some keys cannot be looked at.
-func (m machine) facts(t *rapid.T) *facts.Facts {
+// facts returns the facts of the machine. If t is not nil, some keys cannot be read.
+func (m fakeMachine) facts(t *rapid.T) *facts.Facts {
 	f := &facts.Facts{}
 	for _, at := range places {
 		if p, ok := m[at]; ok {
@@ -61,14 +60,14 @@ func (m machine) facts(t *rapid.T) *facts.Facts {
 		}
 		names := m.names(at)
 		f.Set(facts.Folder{Path: at, Names: names, Entries: len(names)})
-		if t != nil && rapid.IntRange(0, 20).Draw(t, "seen "+at) == 0 {
+		if t != nil && rapid.IntRange(0, 20).Draw(t, "readable "+at) == 0 {
 			f.Fail(facts.PathKey(at), "permission denied")
 		}
 	}
 	return f
 }
 
-func (m machine) names(dir string) []string {
+func (m fakeMachine) names(dir string) []string {
 	var names []string
 	for _, at := range places {
 		if _, ok := m[at]; ok && path.Dir(at) == dir {
@@ -78,9 +77,9 @@ func (m machine) names(dir string) []string {
 	return names
 }
 
-// TestWhatArrivedIsRemembered holds that a thing which its user moved himself is known by
-// its new address from then on.
-func TestWhatArrivedIsRemembered(t *testing.T) {
+// TestMoveByUserUpdatesState checks that a file that the user moved already is recorded
+// under its new address.
+func TestMoveByUserUpdatesState(t *testing.T) {
 	from, to := resources.Addr{Kind: "file", Name: "old.txt"}, resources.Addr{Kind: "file", Name: "new.txt"}
 	journal, err := state.Open(filepath.Join(t.TempDir(), "state.jsonl"), time.Now)
 	if err != nil {
@@ -91,7 +90,7 @@ func TestWhatArrivedIsRemembered(t *testing.T) {
 	if err := journal.Done(state.Entry{Addr: from, Key: facts.PathKey("old.txt"), Ownership: state.Created, Left: left}); err != nil {
 		t.Fatal(err)
 	}
-	before := planner.Prior{State: &journal.State, NewSpec: emptyBody, Moves: []planner.Move{{From: from, To: to}}}
+	before := planner.Prior{State: &journal.State, NewSpec: emptySpec, Moves: []planner.Move{{From: from, To: to}}}
 	p, err := before.Make([]resources.Resource{{Addr: to, Spec: &file.Spec{Path: "new.txt", Content: "x"}}}, facts.Of(
 		facts.Path{Path: "old.txt", Type: facts.Absent}, facts.Path{Path: "new.txt", Type: facts.Regular, Mode: 0o644, Size: 1, SHA256: digest("x")},
 	))
@@ -99,16 +98,16 @@ func TestWhatArrivedIsRemembered(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(p.Items) != 0 || len(p.StateChanges.Entries) != 1 || p.StateChanges.Entries[0].Addr != to || len(p.StateChanges.Forget) != 1 || p.StateChanges.Forget[0].Addr != from {
-		t.Errorf("%+v, remembered %+v", p.Items, p.StateChanges)
+		t.Errorf("items %+v, state changes %+v", p.Items, p.StateChanges)
 	}
 }
 
-// drawList draws what a manifest asks for.
+// drawList draws the resources of a manifest.
 func drawList(t *rapid.T) []resources.Resource {
 	var list []resources.Resource
 	for _, at := range places {
 		r := resources.Resource{Addr: resources.Addr{Name: at}}
-		switch rapid.SampledFrom([]string{"", "", "file", "directory", "link"}).Draw(t, "asks at "+at) {
+		switch rapid.SampledFrom([]string{"", "", "file", "directory", "link"}).Draw(t, "resource at "+at) {
 		case "":
 			continue
 		case "file":
@@ -123,8 +122,7 @@ func drawList(t *rapid.T) []resources.Resource {
 	return list
 }
 
-// drawState writes a journal that remembers something of some places, right or wrong,
-// and reads it.
+// drawState returns a state with correct and wrong entries for some of the places.
 func drawState(t *rapid.T, dir string) *state.State {
 	name := filepath.Join(dir, "state.jsonl")
 	j, err := state.Open(name, func() time.Time { return time.Unix(0, 0) })
@@ -134,7 +132,7 @@ func drawState(t *rapid.T, dir string) *state.State {
 	var list []state.Entry
 	for _, at := range places {
 		e := state.Entry{Addr: resources.Addr{Name: at}, Key: facts.PathKey(at), Left: state.Left{Path: at}}
-		switch rapid.SampledFrom([]string{"", "file", "directory", "link"}).Draw(t, "remembers at "+at) {
+		switch rapid.SampledFrom([]string{"", "file", "directory", "link"}).Draw(t, "entry of "+at) {
 		case "":
 			continue
 		case "file":
@@ -144,10 +142,10 @@ func drawState(t *rapid.T, dir string) *state.State {
 		case "link":
 			e.Addr.Kind, e.Left.Type, e.Left.Target = "link", facts.Symlink, "x"
 		}
-		e.Ownership = rapid.SampledFrom([]state.Ownership{state.Created, state.Created, state.Created, state.Adopted, state.Observed}).Draw(t, "owner of "+at)
-		e.Protect = rapid.IntRange(0, 6).Draw(t, "protects "+at) == 0
-		if rapid.IntRange(0, 4).Draw(t, "wanders "+at) == 0 {
-			e.Addr.Name = "other-" + strings.ReplaceAll(at, "/", "-") // an address that no manifest has
+		e.Ownership = rapid.SampledFrom([]state.Ownership{state.Created, state.Created, state.Created, state.Adopted, state.Observed}).Draw(t, "ownership of "+at)
+		e.Protect = rapid.IntRange(0, 6).Draw(t, "protected "+at) == 0
+		if rapid.IntRange(0, 4).Draw(t, "moved "+at) == 0 {
+			e.Addr.Name = "other-" + strings.ReplaceAll(at, "/", "-") // an address that is in no manifest
 		}
 		list = append(list, e)
 	}
@@ -164,23 +162,18 @@ func drawState(t *rapid.T, dir string) *state.State {
 	return s
 }
 
-func body(kind string) resources.Spec {
-	k, _ := all.Find(kind)
-	return k.New()
-}
-
-// TestPruneRemovesOnlyWhatIsOurs draws manifests, memories and machines: whatever they
-// are, a plan deletes only what the memory calls created, not protected and unchanged,
-// and a directory only when nothing is left in it.
-func TestPruneRemovesOnlyWhatIsOurs(t *testing.T) {
+// TestPruneDeletesOnlyUnchangedCreatedResources draws manifests, states and machines. A
+// plan must delete only what the state records as created, unprotected and unchanged, and
+// a directory only if it is empty by then.
+func TestPruneDeletesOnlyUnchangedCreatedResources(t *testing.T) {
 	dir := t.TempDir()
 	n, deletes := 0, 0
 	property := func(t *rapid.T) {
 		n++
 		m, list := drawMachine(t), drawList(t)
-		before := planner.Prior{State: drawState(t, filepath.Join(dir, fmt.Sprint(n))), NewSpec: body}
-		claimed := resources.Addr{Kind: "file", Name: rapid.SampledFrom(places).Draw(t, "claimed")}
-		before.Declared = map[resources.Addr]bool{claimed: true}
+		before := planner.Prior{State: drawState(t, filepath.Join(dir, fmt.Sprint(n))), NewSpec: emptySpec}
+		declared := resources.Addr{Kind: "file", Name: rapid.SampledFrom(places).Draw(t, "declared")}
+		before.Declared = map[resources.Addr]bool{declared: true}
 		f := m.facts(t)
 		plan, err := before.Make(list, f)
 		if err != nil {
@@ -190,10 +183,10 @@ func TestPruneRemovesOnlyWhatIsOurs(t *testing.T) {
 		if err != nil || !slices.EqualFunc(plan.Items, again.Items, sameItem) {
 			t.Fatalf("equal inputs gave another plan: %v", err)
 		}
-		asked := map[resources.Addr]bool{}
+		listed := map[resources.Addr]bool{}
 		paths := map[string]bool{}
 		for _, r := range list {
-			asked[r.Addr] = true
+			listed[r.Addr] = true
 			paths[r.Spec.Owns().Name] = true
 		}
 		for i := range plan.Items {
@@ -205,36 +198,36 @@ func TestPruneRemovesOnlyWhatIsOurs(t *testing.T) {
 			e, known := before.State.Entry(item.Resource.Addr)
 			switch {
 			case !known || e.Ownership != state.Created || e.Protect:
-				t.Fatalf("%s goes, and is remembered as %+v", item.Resource.Addr, e)
-			case asked[e.Addr] || e.Addr == claimed || paths[e.Key.Name]:
-				t.Fatalf("%s goes, and is asked for", item.Resource.Addr)
+				t.Fatalf("%s is deleted, and its entry is %+v", item.Resource.Addr, e)
+			case listed[e.Addr] || e.Addr == declared || paths[e.Key.Name]:
+				t.Fatalf("%s is deleted, and is in the manifest", item.Resource.Addr)
 			case len(item.Change.Steps) != 1:
-				t.Fatalf("%s goes in %d steps", item.Resource.Addr, len(item.Change.Steps))
+				t.Fatalf("%s is deleted in %d steps", item.Resource.Addr, len(item.Change.Steps))
 			}
-			if _, _, seen := f.Lookup(e.Key); !seen {
-				t.Fatalf("%s goes, and could not be looked at", item.Resource.Addr)
+			if _, _, ok := f.Lookup(e.Key); !ok {
+				t.Fatalf("%s is deleted, and could not be read", item.Resource.Addr)
 			}
 			step := item.Change.Steps[0].(resources.Remove)
-			stands, there := m[step.Path]
-			if !there || !e.Left.Is(stands) || step.Type != stands.Type || step.Path != e.Left.Path {
-				t.Fatalf("%s goes, where %+v stands and %+v was left", step.Path, stands, e.Left)
+			actual, exists := m[step.Path]
+			if !exists || !e.Left.Is(actual) || step.Type != actual.Type || step.Path != e.Left.Path {
+				t.Fatalf("%s is deleted, and is %+v, not %+v", step.Path, actual, e.Left)
 			}
-			if left := m.names(step.Path); stands.Type == facts.Dir && len(left) > 0 {
-				t.Fatalf("the directory %s goes, and holds %q", step.Path, left)
+			if left := m.names(step.Path); actual.Type == facts.Dir && len(left) > 0 {
+				t.Fatalf("the directory %s is deleted, and contains %q", step.Path, left)
 			}
-			delete(m, step.Path) // in the order of the plan, so that a directory must come last
+			delete(m, step.Path) // in the order of the plan: a directory must come last
 			for at := range paths {
 				if strings.HasPrefix(at, step.Path+"/") {
-					t.Fatalf("%s goes, and %s is asked for in it", step.Path, at)
+					t.Fatalf("%s is deleted, and contains %s of the manifest", step.Path, at)
 				}
 			}
 		}
 	}
-	for round := 0; deletes == 0 && round < 10; round++ { // one round in ten draws no removal
+	for round := 0; deletes == 0 && round < 10; round++ { // one round in ten draws no deletion
 		rapid.Check(t, property)
 	}
 	if deletes == 0 {
-		t.Error("nothing was ever deleted, so nothing was shown")
+		t.Error("no plan deleted anything")
 	}
 }
 
@@ -244,11 +237,10 @@ func sameItem(a, b planner.Item) bool {
 	return a.Resource.Addr == b.Resource.Addr && a.Change.Action == b.Change.Action && bytes.Equal(x, y) && slices.Equal(a.After, b.After)
 }
 
-// TestNothingIsPrunedWithoutMemory holds for whatever a machine holds.
-func TestNothingIsPrunedWithoutMemory(t *testing.T) {
+func TestNothingIsPrunedWithoutState(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m, list := drawMachine(t), drawList(t)
-		for _, before := range []planner.Prior{{}, {State: &state.State{}, NewSpec: body}} {
+		for _, before := range []planner.Prior{{}, {State: &state.State{}, NewSpec: emptySpec}} {
 			plan, err := before.Make(list, m.facts(t))
 			if err != nil {
 				t.Skip("the manifest contradicts itself")

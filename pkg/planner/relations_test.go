@@ -10,17 +10,17 @@ import (
 )
 
 func TestRelations(t *testing.T) {
-	list := append(small(), resources.Resource{
+	list := append(smallList(), resources.Resource{
 		Addr: addr(t, "file.last.txt"), Spec: &file.Spec{Path: "last.txt"}, DependsOn: []resources.Addr{addr(t, "file.data/notes.txt")},
 	})
-	waits, needed := planner.Relations(list, addr(t, "file.data/notes.txt"))
-	if !slices.Equal(waits, []planner.Relation{{Addr: addr(t, "directory.data"), Why: "lies in it"}}) {
-		t.Errorf("waits for %v", waits)
+	dependsOn, neededBy := planner.Relations(list, addr(t, "file.data/notes.txt"))
+	if !slices.Equal(dependsOn, []planner.Relation{{Addr: addr(t, "directory.data"), Why: "parent directory"}}) {
+		t.Errorf("depends on %v", dependsOn)
 	}
-	if !slices.Equal(needed, []planner.Relation{{Addr: addr(t, "file.last.txt"), Why: "depends_on"}}) {
-		t.Errorf("needed by %v", needed)
+	if !slices.Equal(neededBy, []planner.Relation{{Addr: addr(t, "file.last.txt"), Why: "depends_on"}}) {
+		t.Errorf("needed by %v", neededBy)
 	}
-	if waits, needed := planner.Relations(list, addr(t, "file.none")); waits != nil || needed != nil {
-		t.Errorf("of nothing: %v %v", waits, needed)
+	if dependsOn, neededBy := planner.Relations(list, addr(t, "file.none")); dependsOn != nil || neededBy != nil {
+		t.Errorf("unknown address: %v %v", dependsOn, neededBy)
 	}
 }

@@ -12,253 +12,205 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// A Selection is the part of a manifest that is planned. The zero value is all of it.
+// A Selection is the part of a manifest to plan. The zero value is all of it.
 //
-// Patterns are addresses, in which * stands for any characters and ? for one:
-// "directory.*", "file.scripts/*". Requirements are always part of a plan: what they
-// check holds for the machine, whatever is changed on it.
+// Patterns are addresses in which * matches any characters and ? matches one:
+// "directory.*", "file.scripts/*". Checks are part of every plan, because they apply to
+// the machine as a whole.
 type Selection struct {
-	// Target selects what matches, with all that it waits for; empty for everything.
+	// Target selects what matches, with its dependencies; empty selects everything.
 	Target []string
-	// Exclude leaves out what matches, with all that waits for it.
+	// Exclude excludes what matches, with its dependents.
 	Exclude []string
-	// Replace makes anew what matches, though it may agree.
+	// Replace recreates what matches, even if it agrees.
 	Replace []string
-	// Leave leaves out single resources, with all that waits for them. The text says
-	// why, such as "skipped". What it names need not exist.
+	// Skip excludes single resources, with their dependents. The text is the reason, such
+	// as "skipped". The resources need not exist.
 	Skip map[resources.Addr]string
 }
 
-// IsZero reports whether everything is selected, and nothing made anew.
-func (s Selection) IsZero() bool {
-	return len(s.Target)+len(s.Exclude)+len(s.Replace)+len(s.Skip) == 0
-}
+// IsZero reports whether everything is selected and nothing is recreated.
+func (s Selection) IsZero() bool { return !s.narrows() && len(s.Replace) == 0 }
 
-// narrows reports whether anything can be left out.
+// narrows reports whether the selection can exclude anything.
 func (s Selection) narrows() bool { return len(s.Target)+len(s.Exclude)+len(s.Skip) > 0 }
 
-// By names the flags that narrow a plan: "--target and --exclude", "" for none.
+// Flags returns the flags that narrow the plan: "--target and --exclude", "" for none.
 func (s Selection) Flags() string {
-	var by []string
+	var flags []string
 	if len(s.Target) > 0 {
-		by = append(by, "--target")
+		flags = append(flags, "--target")
 	}
 	if len(s.Exclude) > 0 {
-		by = append(by, "--exclude")
+		flags = append(flags, "--exclude")
 	}
-	return strings.Join(by, " and ")
+	return strings.Join(flags, " and ")
 }
 
-// A Remainder is what a plan leaves out of what the manifest asks for, so that nobody
-// takes the rest for the whole.
-type Excluded struct {
-	Flags string `json:"by"`    // the flags that say so: "--target"; "" for answers to conflicts alone
-	Total int    `json:"total"` // resources, and things that left the manifest
-	// Differ is how many of them do not agree with the manifest.
-	Differ int `json:"differ"`
-	// Conflicts is how many were left out by Selection.Leave.
-	Conflicts int `json:"conflicts,omitempty"`
-	// Named are those that differ, and those that only wait for one that is left out.
-	Resources []ExcludedResource `json:"named,omitempty"`
-}
-
-// A LeftOut is one resource that a plan leaves out.
-type ExcludedResource struct {
-	Addr   resources.Addr   `json:"addr"`
-	Action resources.Action `json:"action,omitempty"` // what would be done with it
-	Why    string           `json:"why"`              // "matches --exclude file.*", "waits for file.a, which is left out"
-}
-
-// A chosen says which of the resources and orphans of a plan are selected. Orphans are
+// selected is a selection applied to the resources and orphans of a plan. Orphans are
 // numbered after the resources.
-type chosen struct {
-	why   []string // of each that is left out; "" for those that are selected
-	renew []bool   // made anew
+type selected struct {
+	why      []string // why each is excluded; "" for those that are selected
+	recreate []bool
 }
 
-func (c *chosen) left(i int) bool   { return c != nil && c.why[i] != "" }
-func (c *chosen) renews(i int) bool { return c != nil && c.renew[i] }
+func (s *selected) excludes(i int) bool  { return s != nil && s.why[i] != "" }
+func (s *selected) recreates(i int) bool { return s != nil && s.recreate[i] }
 
-// choose applies a selection to resources and orphans. after says whom each waits for,
-// and order is one in which they can be done.
+// resolveSelection applies the selection:
 //
-//  1. Without a target everything is wanted, else what matches and all that it waits for.
-//  2. What is excluded goes, and all that waits for it.
-//  3. Requirements stay.
-func (s Selection) choose(pre *prepared, after func(int) []int32, order []int32) (*chosen, error) {
-	n := len(pre.list) + len(pre.orphans)
-	c := &chosen{why: make([]string, n), renew: make([]bool, n)}
-	m := matcher{pre: pre, n: n}
-	target, exclude, replace := m.all("--target", s.Target), m.all("--exclude", s.Exclude), m.all("--replace", s.Replace)
-	m.checksStay(s.Exclude, exclude)
+//  1. Without a target everything is selected, else what matches and its dependencies.
+//  2. What is excluded is removed, with its dependents.
+//  3. Checks stay.
+func (p *planning) resolveSelection() (*selected, error) {
+	s, n, order := p.prior.Selection, len(p.list)+len(p.orphans), p.fullOrder()
+	sel := &selected{why: make([]string, n), recreate: make([]bool, n)}
+	m := matcher{input: p.input, n: n}
+	target, exclude, replace := m.match("--target", s.Target), m.match("--exclude", s.Exclude), m.match("--replace", s.Replace)
+	m.rejectExcludedChecks(s.Exclude)
 	if len(s.Target) > 0 {
 		wanted := make([]bool, n)
 		for _, i := range slices.Backward(order) {
 			if wanted[i] = wanted[i] || target[i] != ""; wanted[i] {
-				for _, from := range after(int(i)) {
+				for _, from := range p.dependencies(int(i)) {
 					wanted[from] = true
 				}
 			}
 		}
 		for i := range wanted {
 			if !wanted[i] {
-				c.why[i] = "not selected by --target"
+				sel.why[i] = "not selected by --target"
 			}
 		}
 	}
 	for _, i := range order {
-		a := pre.at(int(i)).Addr
-		switch left, ok := s.Skip[a]; {
-		case c.why[i] != "":
+		switch skip, ok := s.Skip[p.at(int(i)).Addr]; {
+		case p.isCheck(int(i)):
+			sel.why[i] = ""
+		case sel.why[i] != "":
 		case exclude[i] != "":
-			c.why[i] = "matches --exclude " + exclude[i]
+			sel.why[i] = "matches --exclude " + exclude[i]
 		case ok:
-			c.why[i] = left
+			sel.why[i] = skip
 		default:
-			for _, from := range after(int(i)) {
-				if c.why[from] != "" && !pre.isCheck(int(from)) {
-					c.why[i] = fmt.Sprintf("waits for %s, which is left out", pre.at(int(from)).Addr)
+			for _, from := range p.dependencies(int(i)) {
+				if sel.why[from] != "" && !p.isCheck(int(from)) {
+					sel.why[i] = fmt.Sprintf(dependsOn+"%s, which is excluded", p.at(int(from)).Addr)
 					break
 				}
 			}
 		}
-		if pre.isCheck(int(i)) {
-			c.why[i] = ""
-		}
 	}
 	for i := range n {
 		if replace[i] != "" {
-			c.renew[i] = true
-			m.renewable(i, c.why[i])
+			sel.recreate[i] = true
+			m.checkReplace(i, sel.why[i])
 		}
 	}
-	return c, m.problems.Err()
+	return sel, m.problems.Err()
 }
 
-// at returns a resource, or the orphan that is numbered after them.
-func (pre *prepared) at(i int) *resources.Resource {
-	if i < len(pre.list) {
-		return &pre.list[i]
-	}
-	return &pre.orphans[i-len(pre.list)].resource
-}
-
-func (pre *prepared) isCheck(i int) bool {
-	_, check := pre.at(i).Spec.(resources.Requirement)
+func (in *input) isCheck(i int) bool {
+	_, check := in.at(i).Spec.(resources.Requirement)
 	return check
 }
 
-// A matcher finds what patterns name, and collects what is wrong with them.
+// A matcher resolves patterns and collects their problems.
 type matcher struct {
-	pre      *prepared
-	n        int
+	*input
+	n        int // resources and orphans
 	problems diag.List
 }
 
-// all returns the first pattern that matches each resource, "" for none. One that
-// matches nothing is a problem.
-func (m *matcher) all(flag string, patterns []string) []string {
+// match returns the first pattern that matches each resource, "" for none. A pattern
+// that matches nothing is a problem.
+func (m *matcher) match(flag string, patterns []string) []string {
 	by := make([]string, m.n)
 	for _, pattern := range patterns {
 		found := false
 		for i := range m.n {
-			if Match(pattern, m.pre.at(i).Addr.String()) {
+			if Match(pattern, m.at(i).Addr.String()) {
 				by[i], found = cmp.Or(by[i], pattern), true
 			}
 		}
 		if !found {
-			m.problems.Add(m.nothing(flag, pattern))
+			m.problems.Add(m.noMatch(flag, pattern))
 		}
 	}
 	return by
 }
 
-// nothing says that a pattern names nothing, and what may be meant.
-func (m *matcher) nothing(flag, pattern string) *diag.Problem {
+// noMatch reports a pattern that matches nothing, with the nearest address.
+func (m *matcher) noMatch(flag, pattern string) *diag.Problem {
 	var words []string
+	suffix := "" // the only address that ends in the pattern: "file.scripts/paths.py" for "paths.py"
+	suffixes := 0
 	for i := range m.n {
-		a := m.pre.at(i).Addr
-		words = append(words, a.String())
+		a := m.at(i).Addr
+		text := a.String()
+		words = append(words, text)
 		if strings.HasSuffix(pattern, ".*") && !slices.Contains(words, a.Kind+".*") {
 			words = append(words, a.Kind+".*")
 		}
+		if strings.HasSuffix(text, "."+pattern) || strings.HasSuffix(text, "/"+pattern) {
+			suffix = text
+			suffixes++
+		}
+	}
+	if suffixes > 1 {
+		suffix = ""
 	}
 	p := &diag.Problem{
-		Code: "select.nothing", Summary: fmt.Sprintf("%s %q matches nothing that the manifest asks for on this machine", flag, pattern),
-		Hint: "`reconcile status` lists all addresses; * stands for any characters",
+		Code: "select.nothing", Summary: fmt.Sprintf("%s %q matches no resource of this machine", flag, pattern),
+		Hint: "`reconcile status` lists all addresses; * matches any characters",
 	}
 	slices.Sort(words)
-	if near := nearest.Word(pattern, words); near != "" {
-		p.Hint = "did you mean " + near + "?"
-	} else if near := ending(pattern, words); near != "" {
+	if near := cmp.Or(nearest.Word(pattern, words), suffix); near != "" {
 		p.Hint = "did you mean " + near + "?"
 	}
 	return p
 }
 
-// ending returns the one address that has a word for its name, or the last part of it:
-// "paths.py" for "file.scripts/paths.py".
-func ending(word string, addresses []string) string {
-	found := ""
-	for _, a := range addresses {
-		if strings.HasSuffix(a, "."+word) || strings.HasSuffix(a, "/"+word) {
-			if found != "" {
-				return ""
-			}
-			found = a
-		}
-	}
-	return found
-}
-
-// checksStay complains of an exclusion that names requirements and nothing else.
-func (m *matcher) checksStay(patterns, by []string) {
+// rejectExcludedChecks reports patterns that match checks and nothing else.
+func (m *matcher) rejectExcludedChecks(patterns []string) {
 	for _, pattern := range patterns {
-		var check resources.Addr
+		var check *resources.Resource
 		others := false
 		for i := range m.n {
-			switch {
-			case !Match(pattern, m.pre.at(i).Addr.String()):
-			case m.pre.isCheck(i):
-				check = m.pre.at(i).Addr
+			switch r := m.at(i); {
+			case !Match(pattern, r.Addr.String()):
+			case m.isCheck(i):
+				check = r
 			default:
 				others = true
 			}
 		}
-		if check.Kind != "" && !others {
+		if check != nil && !others {
 			m.problems.Add(&diag.Problem{
-				Code: "select.check", Pos: m.pos(check), Addr: check.String(), Summary: fmt.Sprintf("%s is a check, and checks cannot be left out", check),
-				Hint: "give it `severity: warn` in the manifest if it is not to stop an apply",
+				Code: "select.check", Pos: check.Pos, Addr: check.Addr.String(), Summary: fmt.Sprintf("%s is a check, and checks cannot be excluded", check.Addr),
+				Hint: "give it `severity: warn` in the manifest if it must not stop an apply",
 			})
 		}
 	}
 }
 
-func (m *matcher) pos(a resources.Addr) diag.Pos {
-	for i := range m.n {
-		if m.pre.at(i).Addr == a {
-			return m.pre.at(i).Pos
-		}
-	}
-	return diag.Pos{}
-}
-
-// renewable complains of a resource that cannot be made anew.
-func (m *matcher) renewable(i int, left string) {
-	r := m.pre.at(i)
+// checkReplace reports a resource that cannot be recreated. excluded is why it is not
+// selected, "" if it is.
+func (m *matcher) checkReplace(i int, excluded string) {
+	r := m.at(i)
 	p := &diag.Problem{Code: "select.replace", Pos: r.Pos, Addr: r.Addr.String()}
-	_, renews := r.Spec.(resources.Recreator)
+	_, recreates := r.Spec.(resources.Recreator)
 	switch {
-	case i >= len(m.pre.list):
-		p.Summary = "it left the manifest, so it cannot be made anew"
-	case left != "":
-		p.Summary, p.Hint = "it is to be made anew, and is left out: "+left, "select it too, or take --replace away"
+	case i >= len(m.list):
+		p.Summary = "it is no longer in the manifest, so it cannot be replaced"
+	case excluded != "":
+		p.Summary, p.Hint = "--replace names it, but it is excluded: "+excluded, "select it too, or remove it from --replace"
 	case r.Protect:
-		p.Summary, p.Hint = "it is protected, so it is not replaced", "take `protect: true` away first"
+		p.Summary, p.Hint = "it is protected, so it is not replaced", "remove `protect: true` first"
 	case r.Spec.Owns().Kind == facts.KindPath && r.Addr.Kind == "directory":
-		p.Summary, p.Hint = "a directory is not made anew: its content is yours", "move away yourself what is in it, and apply"
-	case !renews:
-		p.Summary = fmt.Sprintf("a %s is not made anew", r.Addr.Kind)
+		p.Summary, p.Hint = "a directory is never replaced, because its content is yours", "move its content away yourself, and apply"
+	case !recreates:
+		p.Summary = fmt.Sprintf("a %s cannot be replaced", r.Addr.Kind)
 		p.Hint = "--replace takes files and environments"
 	default:
 		return
@@ -266,8 +218,8 @@ func (m *matcher) renewable(i int, left string) {
 	m.problems.Add(p)
 }
 
-// Match reports whether a pattern names an address: it is the address to the letter, or
-// matches it with * for any characters, none and / among them, and ? for one.
+// Match reports whether a pattern matches an address: it is equal to it, or matches it
+// with * for any characters, including none and /, and ? for one.
 func Match(pattern, address string) bool {
 	if pattern == address {
 		return true
@@ -282,7 +234,7 @@ func Match(pattern, address string) bool {
 		case i < len(p) && (p[i] == '?' || p[i] == a[j]):
 			i++
 			j++
-		case star >= 0: // the last * takes one more
+		case star >= 0: // let the last * match one more
 			from++
 			i, j = star+1, from
 		default:

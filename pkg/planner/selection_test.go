@@ -28,7 +28,7 @@ func addr(t interface{ Fatal(...any) }, text string) resources.Addr {
 	return a
 }
 
-// TestMatch holds the matcher against regular expressions.
+// TestMatch compares Match with regular expressions.
 func TestMatch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pattern := rapid.StringMatching(`[ab./*?]{0,8}`).Draw(t, "pattern")
@@ -41,14 +41,14 @@ func TestMatch(t *testing.T) {
 	})
 }
 
-// needs says whom each resource of a list waits for, worked out the slow way: those
-// whose path holds its own, those that it reads, and those that it names.
-func needs(list []resources.Resource) map[string][]string {
+// slowDependencies returns the dependencies of each resource, computed pair by pair: those
+// whose path contains its own, and those that depends_on names.
+func slowDependencies(list []resources.Resource) map[string][]string {
 	of := map[string][]string{}
 	for _, r := range list {
 		for _, other := range list {
-			holds := strings.HasPrefix(r.Spec.Owns().Name, other.Spec.Owns().Name+"/")
-			if r.Addr != other.Addr && (holds || slices.Contains(r.DependsOn, other.Addr)) {
+			contains := strings.HasPrefix(r.Spec.Owns().Name, other.Spec.Owns().Name+"/")
+			if r.Addr != other.Addr && (contains || slices.Contains(r.DependsOn, other.Addr)) {
 				of[r.Addr.String()] = append(of[r.Addr.String()], other.Addr.String())
 			}
 		}
@@ -56,25 +56,25 @@ func needs(list []resources.Resource) map[string][]string {
 	return of
 }
 
-// TestSelections draws manifests, machines, memories and selections. What is selected
-// needs nothing that is left out, the order is that of the whole plan, what is counted
-// adds up, and selecting everything is selecting nothing.
+// TestSelections draws manifests, machines, states and selections. A selected resource
+// must not depend on an excluded one, the order must be that of the whole plan, and
+// selecting everything must equal no selection.
 func TestSelections(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
 		list := drawList(t)
 		for i := range list {
-			if i > 0 && rapid.IntRange(0, 3).Draw(t, "waits") == 0 {
-				list[i].DependsOn = []resources.Addr{list[rapid.IntRange(0, i-1).Draw(t, "for")].Addr}
+			if i > 0 && rapid.IntRange(0, 3).Draw(t, "depends") == 0 {
+				list[i].DependsOn = []resources.Addr{list[rapid.IntRange(0, i-1).Draw(t, "on")].Addr}
 			}
 		}
 		known := drawMachine(t).facts(t)
 		known.Set(facts.Disk{Path: ".", Total: 100, Free: 50, Writable: true})
 		list = append(list, resources.Resource{Addr: resources.Addr{Kind: "disk", Name: "storage"}, Spec: &disk.Spec{Path: "."}})
-		before := planner.Prior{State: drawState(t, dir), NewSpec: emptyBody}
+		before := planner.Prior{State: drawState(t, dir), NewSpec: emptySpec}
 		whole, err := before.Make(list, known)
 		if err != nil {
-			return // a circle
+			return // a cycle
 		}
 		var words []string
 		for _, it := range whole.Items {
@@ -92,7 +92,7 @@ func TestSelections(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
-		wantPart(t, whole, part, list, before.Selection)
+		checkPart(t, whole, part, list, before.Selection)
 
 		before.Selection = planner.Selection{Target: []string{"*"}}
 		same, err := before.Make(list, known)
@@ -100,7 +100,7 @@ func TestSelections(t *testing.T) {
 			t.Fatal(err)
 		}
 		if same.Excluded == nil || same.Excluded.Total != 0 {
-			t.Errorf("everything is selected, and left out is %+v", same.Excluded)
+			t.Errorf("everything is selected, and excluded is %+v", same.Excluded)
 		}
 		same.Excluded = nil
 		if !reflect.DeepEqual(outlineOf(t, same), outlineOf(t, whole)) {
@@ -109,7 +109,7 @@ func TestSelections(t *testing.T) {
 	})
 }
 
-// outlineOf is a plan as text that tells of every item.
+// outlineOf returns every item of a plan as text.
 func outlineOf(t *rapid.T, p *planner.Plan) string {
 	var b strings.Builder
 	for _, it := range p.Items {
@@ -126,26 +126,26 @@ func outlineOf(t *rapid.T, p *planner.Plan) string {
 	return b.String()
 }
 
-func wantPart(t *rapid.T, whole, part *planner.Plan, list []resources.Resource, s planner.Selection) {
+func checkPart(t *rapid.T, whole, part *planner.Plan, list []resources.Resource, s planner.Selection) {
 	at := map[string]int{}
 	for i, it := range whole.Items {
 		at[it.Resource.Addr.String()+" "+string(it.Change.Action)] = i
 	}
 	if (len(s.Target)+len(s.Exclude) > 0) != (part.Excluded != nil) {
-		t.Errorf("left out: %+v", part.Excluded)
+		t.Errorf("excluded: %+v", part.Excluded)
 	}
-	left := map[string]bool{}
+	excluded := map[string]bool{}
 	if part.Excluded != nil {
 		for _, out := range part.Excluded.Resources {
-			left[out.Addr.String()] = true
+			excluded[out.Addr.String()] = true
 		}
 	}
 	last := -1
-	waits := needs(list)
+	dependencies := slowDependencies(list)
 	for _, it := range part.Items {
 		name := it.Resource.Addr.String()
 		i, ok := at[name+" "+string(it.Change.Action)]
-		// What would have gone before it may stay now, so that it stays too.
+		// An orphan is kept if another one in it is excluded.
 		if !ok && !it.Orphan {
 			t.Errorf("%s: %s is not in the whole plan", name, it.Change.Action)
 		}
@@ -156,30 +156,29 @@ func wantPart(t *rapid.T, whole, part *planner.Plan, list []resources.Resource, 
 		if it.Check || it.Orphan {
 			continue
 		}
-		for _, from := range waits[name] {
-			if left[from] {
-				t.Errorf("%s is selected, and waits for %s, which is left out", name, from)
+		for _, from := range dependencies[name] {
+			if excluded[from] {
+				t.Errorf("%s is selected, and depends on %s, which is excluded", name, from)
 			}
 		}
-		excluded := slices.ContainsFunc(s.Exclude, func(p string) bool { return planner.Match(p, name) })
-		if excluded {
+		if slices.ContainsFunc(s.Exclude, func(p string) bool { return planner.Match(p, name) }) {
 			t.Errorf("%s is excluded", name)
 		}
 	}
 	if len(part.Items) == 0 || !slices.ContainsFunc(part.Items, func(i planner.Item) bool { return i.Check }) {
-		t.Errorf("the check is left out")
+		t.Errorf("the check is excluded")
 	}
 }
 
-func emptyBody(kind string) resources.Spec {
+func emptySpec(kind string) resources.Spec {
 	if k, ok := all.Find(kind); ok {
 		return k.New()
 	}
 	return nil
 }
 
-// small is a manifest of a folder, files in it and beside it, and a check.
-func small() []resources.Resource {
+// smallList has a check, a directory, a file in it and a file beside it.
+func smallList() []resources.Resource {
 	return []resources.Resource{
 		{Addr: resources.Addr{Kind: "disk", Name: "storage"}, Spec: &disk.Spec{Path: "."}},
 		{Addr: resources.Addr{Kind: "directory", Name: "data"}, Spec: &directory.Spec{Path: "data"}},
@@ -188,7 +187,7 @@ func small() []resources.Resource {
 	}
 }
 
-func nowhere() *facts.Facts {
+func smallFacts() *facts.Facts {
 	return facts.Of(
 		facts.Disk{Path: ".", Total: 100, Free: 50, Writable: true}, facts.Path{Path: "data", Type: facts.Absent},
 		facts.Path{Path: "data/notes.txt", Type: facts.Absent},
@@ -196,8 +195,8 @@ func nowhere() *facts.Facts {
 	)
 }
 
-func TestATargetTakesWhatItNeeds(t *testing.T) {
-	p, err := planner.Prior{Selection: planner.Selection{Target: []string{"file.data/*"}}}.Make(small(), nowhere())
+func TestTargetSelectsDependencies(t *testing.T) {
+	p, err := planner.Prior{Selection: planner.Selection{Target: []string{"file.data/*"}}}.Make(smallList(), smallFacts())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,22 +208,22 @@ func TestATargetTakesWhatItNeeds(t *testing.T) {
 	}
 }
 
-func TestAnExclusionLeavesOutWhatNeedsIt(t *testing.T) {
-	p, err := planner.Prior{Selection: planner.Selection{Exclude: []string{"directory.*"}}}.Make(small(), nowhere())
+func TestExcludeExcludesDependents(t *testing.T) {
+	p, err := planner.Prior{Selection: planner.Selection{Exclude: []string{"directory.*"}}}.Make(smallList(), smallFacts())
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []planner.ExcludedResource{
 		{Addr: addr(t, "directory.data"), Action: resources.Create, Why: "matches --exclude directory.*"},
-		{Addr: addr(t, "file.data/notes.txt"), Action: resources.Create, Why: "waits for directory.data, which is left out"},
+		{Addr: addr(t, "file.data/notes.txt"), Action: resources.Create, Why: "depends on directory.data, which is excluded"},
 	}
 	if len(p.Items) != 1 || p.Unchanged != 1 || !slices.Equal(p.Excluded.Resources, want) {
 		t.Errorf("%+v", p.Excluded)
 	}
 }
 
-func TestReplaceWritesAFileAnewThatAgrees(t *testing.T) {
-	p, err := planner.Prior{Selection: planner.Selection{Replace: []string{"file.train.yaml"}, Target: []string{"file.train.yaml"}}}.Make(small(), nowhere())
+func TestReplaceRewritesFileThatAgrees(t *testing.T) {
+	p, err := planner.Prior{Selection: planner.Selection{Replace: []string{"file.train.yaml"}, Target: []string{"file.train.yaml"}}}.Make(smallList(), smallFacts())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,25 +234,25 @@ func TestReplaceWritesAFileAnewThatAgrees(t *testing.T) {
 	}
 }
 
-func TestSelectionsThatCannotBe(t *testing.T) {
-	protected := small()
+func TestInvalidSelections(t *testing.T) {
+	protected := smallList()
 	protected[3].Protect = true
 	for name, c := range map[string]struct {
 		list []resources.Resource
 		planner.Selection
 		code, hint string
 	}{
-		"misspelt":         {small(), planner.Selection{Target: []string{"file.trian.yaml"}}, "select.nothing", "did you mean file.train.yaml?"},
-		"by its file":      {small(), planner.Selection{Target: []string{"notes.txt"}}, "select.nothing", "did you mean file.data/notes.txt?"},
-		"misspelt kind":    {small(), planner.Selection{Target: []string{"directry.*"}}, "select.nothing", "did you mean directory.*?"},
-		"nothing near":     {small(), planner.Selection{Exclude: []string{"zzz"}}, "select.nothing", "reconcile status"},
-		"a check":          {small(), planner.Selection{Exclude: []string{"disk.*"}}, "select.check", "severity: warn"},
-		"a directory":      {small(), planner.Selection{Replace: []string{"directory.data"}}, "select.replace", "move away yourself"},
-		"a check replaced": {small(), planner.Selection{Replace: []string{"disk.storage"}}, "select.replace", "files and environments"},
-		"left out":         {small(), planner.Selection{Exclude: []string{"file.train.yaml"}, Replace: []string{"file.train.yaml"}}, "select.replace", "select it too"},
+		"misspelt":         {smallList(), planner.Selection{Target: []string{"file.trian.yaml"}}, "select.nothing", "did you mean file.train.yaml?"},
+		"by file name":     {smallList(), planner.Selection{Target: []string{"notes.txt"}}, "select.nothing", "did you mean file.data/notes.txt?"},
+		"misspelt kind":    {smallList(), planner.Selection{Target: []string{"directry.*"}}, "select.nothing", "did you mean directory.*?"},
+		"nothing near":     {smallList(), planner.Selection{Exclude: []string{"zzz"}}, "select.nothing", "reconcile status"},
+		"a check":          {smallList(), planner.Selection{Exclude: []string{"disk.*"}}, "select.check", "severity: warn"},
+		"a directory":      {smallList(), planner.Selection{Replace: []string{"directory.data"}}, "select.replace", "away yourself"},
+		"a check replaced": {smallList(), planner.Selection{Replace: []string{"disk.storage"}}, "select.replace", "files and environments"},
+		"excluded":         {smallList(), planner.Selection{Exclude: []string{"file.train.yaml"}, Replace: []string{"file.train.yaml"}}, "select.replace", "select it too"},
 		"protected":        {protected, planner.Selection{Replace: []string{"file.train.yaml"}}, "select.replace", "protect: true"},
 	} {
-		_, err := planner.Prior{Selection: c.Selection}.Make(c.list, nowhere())
+		_, err := planner.Prior{Selection: c.Selection}.Make(c.list, smallFacts())
 		problems := diag.Problems(err)
 		if len(problems) != 1 || problems[0].Code != c.code || !strings.Contains(problems[0].Hint, c.hint) {
 			t.Errorf("%s: %v", name, err)
