@@ -64,7 +64,7 @@ func (p *planning) diffOrphan(o *orphan, inside map[string]string) resources.Cha
 	reads := o.resource.Spec.Reads()
 	for _, k := range reads {
 		if _, reason, ok := p.facts.Lookup(k); !ok {
-			return o.recorded.Keep("prune.not-seen", fmt.Sprintf("%s could not be read (%s)", k, reason))
+			return o.keep("prune.not-seen", fmt.Sprintf("%s could not be read (%s)", k, reason))
 		}
 	}
 	change := o.resource.Spec.Diff(facts.NewView(p.facts, reads).With(p.predicted))
@@ -73,16 +73,19 @@ func (p *planning) diffOrphan(o *orphan, inside map[string]string) resources.Cha
 	}
 	switch addr := inside[o.recorded.Left.Path]; {
 	case o.entry.Protect:
-		return o.recorded.Keep("prune.protected", "it was protected by `protect: true`")
+		return o.keep("prune.protected", "it was protected by `protect: true`")
 	case o.entry.Ownership == state.Adopted:
-		return o.recorded.Keep("prune.adopted", "it existed before reconcile adopted it")
+		return o.keep("prune.adopted", "it existed before reconcile adopted it")
 	case o.entry.Ownership != state.Created:
-		return o.recorded.Keep("prune.observed", "it existed before reconcile")
+		return o.keep("prune.observed", "it existed before reconcile")
 	case addr != "" && !o.recorded.GenerationsOnly:
-		return o.recorded.Keep("prune.holds", "it contains "+addr+", which is in the manifest")
+		return o.keep("prune.holds", "it contains "+addr+", which is in the manifest")
 	}
 	return change
 }
+
+// keep keeps the orphan, with a warning that names why.
+func (o *orphan) keep(code, why string) resources.Change { return o.recorded.Keep(code, why) }
 
 // inside returns, for the path of each orphan, a resource of the manifest at or below
 // it, "" for none.
