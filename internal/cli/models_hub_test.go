@@ -253,7 +253,7 @@ huggingface_hub.snapshot_download(%q, revision=%q, ignore_patterns=["original/*"
 	check(t, os.WriteFile(shard, content, 0o644))
 	want(2, []string{hubtest.Shard(3, 3) + " has another content", "rm models/models--meta-llama--Tiny/blobs/" + filepath.Base(shard)}, "models", "verify")
 	check(t, os.Remove(shard))
-	want(2, []string{hubtest.Shard(3, 3) + " is a link to nothing"}, "models", "verify")
+	want(2, []string{hubtest.Shard(3, 3) + " is a dangling link"}, "models", "verify")
 	if out, err := download().CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

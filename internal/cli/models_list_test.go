@@ -111,7 +111,7 @@ func TestModelsWithoutHub(t *testing.T) {
 	open := hubtest.New(t, s.path("models"), openRepo, openCommit)
 	open.Put("config.json", []byte("{}"), false)
 	check(t, os.Remove(open.Blob("config.json")))
-	if e := s.want(exitDone, "models", "--all"); !e.says("environment remote has no huggingface-hub", "2. config.json is a link to nothing: ") {
+	if e := s.want(exitDone, "models", "--all"); !e.says("environment remote has no huggingface-hub", "2. config.json is a dangling link: ") {
 		t.Error(e)
 	}
 	check(t, os.RemoveAll(open.Dir))
@@ -140,7 +140,7 @@ func TestModelsOnDisk(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	check(t, os.Remove(gated.Blob("config.json")))
-	if e := s.want(exitDone, "models", "--all"); !e.says("damaged: config.json is a link to nothing", "5. config.json is a link to nothing: ") {
+	if e := s.want(exitDone, "models", "--all"); !e.says("damaged: config.json is a dangling link", "5. config.json is a dangling link: ") {
 		t.Error(e)
 	}
 }

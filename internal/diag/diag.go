@@ -1,7 +1,5 @@
-// Package diag says what went wrong, where, and what to do about it.
-//
-// A Problem is for what a user can act on: a line of the manifest to change, a
-// tool to install, a disk to clear. Errors on the way up stay ordinary errors.
+// Package diag describes errors that a user can act on: a line of the manifest to change,
+// a tool to install, a disk to free.
 package diag
 
 import (
@@ -14,18 +12,18 @@ import (
 	"github.com/hashicorp/go-multierror"
 )
 
-// Pos is a place in a file that a user wrote. Line and Col count from 1; the
-// zero value means no place is known.
+// Pos is a position in a file. Line and Col count from 1; the zero value is an unknown
+// position.
 type Pos struct {
 	File string `json:"file,omitempty"`
 	Line int    `json:"line,omitempty"`
 	Col  int    `json:"col,omitempty"`
 }
 
-// IsValid reports whether p names a line.
+// IsValid reports whether p has a line.
 func (p Pos) IsValid() bool { return p.Line > 0 }
 
-// String returns file:line:col, or the file alone where no line is known.
+// String returns file:line:col, or the file if the line is not known.
 func (p Pos) String() string {
 	switch {
 	case p.Line > 0 && p.Col > 0:
@@ -36,32 +34,32 @@ func (p Pos) String() string {
 	return p.File
 }
 
-// Compare orders places by file, then line, then column.
+// Compare orders positions by file, line and column.
 func (p Pos) Compare(q Pos) int {
 	return cmp.Or(cmp.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Col, q.Col))
 }
 
-// Severity tells what a Problem prevents. The zero value is the strict one.
+// Severity tells whether a Problem stops the run. The zero value is Fail.
 type Severity string
 
 const (
-	Fail Severity = ""     // nothing goes ahead
-	Warn Severity = "warn" // said, and then ignored
+	Fail Severity = ""     // the run stops
+	Warn Severity = "warn" // the problem is printed
 )
 
-// A Problem is one thing that a user can act on.
+// A Problem is an error that a user can act on.
 type Problem struct {
 	Code     string   `json:"code"`               // stable name for scripts and searches, such as "manifest.unknown-key"
 	Severity Severity `json:"severity,omitempty"` // "" stops the run, "warn" does not
-	Pos      Pos      `json:"pos,omitzero"`       // the line that asks for it
+	Pos      Pos      `json:"pos,omitzero"`       // of the manifest line that causes it
 	Addr     string   `json:"addr,omitempty"`     // the resource, such as venv.local
 	Summary  string   `json:"summary"`            // lower case, no final period
 	Source   string   `json:"source,omitempty"`   // the offending line as written
-	Found    string   `json:"found,omitempty"`    // what is there instead
-	Hint     string   `json:"hint,omitempty"`     // what to do, commands to type included
+	Found    string   `json:"found,omitempty"`    // the actual state
+	Hint     string   `json:"hint,omitempty"`     // the remedy, with commands to paste
 }
 
-// Error returns the problem as the several lines that a user reads.
+// Error returns the problem as one or more lines of text.
 func (p *Problem) Error() string {
 	var b strings.Builder
 	if s := p.Pos.String(); s != "" {
@@ -80,8 +78,8 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
-// A List collects independent problems so that all are shown in one run. The
-// zero value is ready to use.
+// A List collects independent problems so that one run reports all of them. The zero
+// value is ready to use.
 type List struct{ errs *multierror.Error }
 
 // Add appends p; nil is ignored.
@@ -91,14 +89,14 @@ func (l *List) Add(p *Problem) {
 	}
 }
 
-// AddErr appends the problems inside err, or err itself as one without a place.
+// AddErr appends Problems(err).
 func (l *List) AddErr(err error) {
 	for _, p := range Problems(err) {
 		l.Add(p)
 	}
 }
 
-// Len returns the number of problems so far.
+// Len returns the number of problems.
 func (l *List) Len() int {
 	if l.errs == nil {
 		return 0
@@ -106,7 +104,7 @@ func (l *List) Len() int {
 	return l.errs.Len()
 }
 
-// Err returns nil, or one error that holds every problem in order of place.
+// Err returns nil, or one error that holds all problems, sorted by position.
 func (l *List) Err() error {
 	if l.Len() == 0 {
 		return nil
@@ -124,8 +122,8 @@ func (l *List) Err() error {
 	return l.errs.ErrorOrNil()
 }
 
-// Problems returns the problems inside err, in order. An error that holds none
-// becomes a single one without a place; nil gives none.
+// Problems returns the problems that err wraps, in order. Another error becomes a Problem
+// with code "internal"; nil gives none.
 func Problems(err error) []*Problem {
 	if err == nil {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestListSortsByPlaceAndKeepsAll(t *testing.T) {
+func TestListSortsByPosition(t *testing.T) {
 	var l List
 	if l.Err() != nil || l.Len() != 0 {
 		t.Fatal("an empty list is an error")

@@ -1,11 +1,10 @@
 package diag
 
-// An Explanation says what a code stands for, whatever the problem at hand: sentences
-// for people, with commands to type between backticks.
+// An Explanation describes a problem code in sentences, with commands between backticks.
 type Explanation struct {
-	Means string `json:"means"` // what is wrong
-	Do    string `json:"do"`    // what to do about it
+	Means string `json:"means"` // the cause
+	Do    string `json:"do"`    // the remedy
 }
 
-// Explanations are those of the codes that one package reports.
+// Explanations maps the codes that one package reports to their explanations.
 type Explanations map[string]Explanation

@@ -2,40 +2,37 @@ package facts
 
 import "cmp"
 
-// Subject names what is damaged, as a person would look for it: the path, the
-// distribution, or the place of the whole generation.
+// Subject returns the damaged path, distribution or package, "location" for a moved
+// environment, or "generation" if none is known.
 func (d Damage) Subject() string {
+	dist := cmp.Or(d.Dist, d.Conda)
 	switch {
 	case d.What == "moved":
-		return "place"
-	case d.What == "package" && (d.Dist != "" || d.Conda != ""):
-		return cmp.Or(d.Dist, d.Conda)
-	case d.Path != "":
-		return d.Path
-	case d.Dist != "" || d.Conda != "":
-		return cmp.Or(d.Dist, d.Conda)
+		return "location"
+	case d.What == "package" && dist != "":
+		return dist
 	}
-	return "generation"
+	return cmp.Or(d.Path, dist, "generation")
 }
 
-// Description says what is wrong with it.
+// Description returns a phrase that follows the Subject and a colon.
 func (d Damage) Description() string {
 	switch d.What {
 	case "foreign":
 		return "not installed by reconcile"
 	case "doubled":
-		return "belongs to two packages, with different contents"
+		return "two packages contain it with different contents"
 	case "interpreter":
-		return "leads to no interpreter"
+		return "interpreter not found"
 	case "package":
 		if d.Version == "" || d.Sealed == "" || d.Version == d.Sealed {
-			return "a package that was changed by hand"
+			return "package was changed by hand"
 		}
 		return d.Version + " installed instead of " + d.Sealed
 	case "moved":
-		return "the project was moved or copied from another place"
+		return "the project was moved or copied from another location"
 	case "seal":
-		return "the record of what was installed cannot be read"
+		return "the seal cannot be read"
 	}
 	return d.What // "missing", "changed"
 }

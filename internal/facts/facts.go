@@ -7,18 +7,17 @@ import (
 	"slices"
 )
 
-// Version is the format version of the JSON that Facts reads and writes.
+// Version is the format version of the JSON form of Facts.
 const Version = 1
 
-// Facts is what is known of one machine: a fact, or the reason why there is
-// none, for each key that was asked. The zero value knows nothing and is ready
-// to use. Facts is not safe for concurrent writing.
+// Facts holds, for each probed key, a fact or the reason why there is none. The zero
+// value is empty and ready to use. Facts is not safe for concurrent writing.
 type Facts struct {
 	found  map[Key]Fact
 	failed map[Key]string
 }
 
-// Of returns facts that hold the given ones; meant for tests and predictions.
+// Of returns Facts that hold list, for tests and predictions.
 func Of(list ...Fact) *Facts {
 	f := &Facts{}
 	for _, fact := range list {
@@ -34,17 +33,16 @@ func (f *Facts) Grow(n int) {
 	}
 }
 
-// Set records a fact, in place of what was known of its key.
+// Set records a fact and replaces any earlier entry for its key.
 func (f *Facts) Set(fact Fact) {
-	if f.found == nil {
-		f.found = make(map[Key]Fact)
-	}
+	f.Grow(0)
 	k := fact.Key()
 	f.found[k] = fact
 	delete(f.failed, k)
 }
 
-// Fail records that a key could not be looked at, and why.
+// Fail records the reason why a key could not be probed and replaces any earlier
+// entry for it.
 func (f *Facts) Fail(k Key, reason string) {
 	if f.failed == nil {
 		f.failed = make(map[Key]string)
@@ -53,7 +51,7 @@ func (f *Facts) Fail(k Key, reason string) {
 	delete(f.found, k)
 }
 
-// Merge records everything that o knows.
+// Merge records every entry of o.
 func (f *Facts) Merge(o *Facts) {
 	for _, fact := range o.found {
 		f.Set(fact)
@@ -63,7 +61,7 @@ func (f *Facts) Merge(o *Facts) {
 	}
 }
 
-// Lookup returns the fact for a key, or false with the reason if there is none.
+// Lookup returns the fact for a key, or false and the reason if there is none.
 func (f *Facts) Lookup(k Key) (Fact, string, bool) {
 	if fact, ok := f.found[k]; ok {
 		return fact, "", true
@@ -71,69 +69,62 @@ func (f *Facts) Lookup(k Key) (Fact, string, bool) {
 	if reason, ok := f.failed[k]; ok {
 		return nil, reason, false
 	}
-	return nil, "not looked at", false
+	return nil, "not probed", false
 }
 
-// Keys returns every key that was asked, sorted.
+// Keys returns the keys of all entries, sorted.
 func (f *Facts) Keys() []Key {
 	keys := slices.AppendSeq(slices.Collect(maps.Keys(f.found)), maps.Keys(f.failed))
 	slices.SortFunc(keys, Key.Compare)
 	return keys
 }
 
-// A View shows a resource the facts that it declared, and no others.
+// A View gives a resource access to the facts that it declared in Reads.
 type View struct {
 	facts     *Facts
-	predicted *Facts // in front of facts; may be nil
+	predicted *Facts // takes precedence over facts; may be nil
 	reads     []Key
 }
 
 // NewView returns a view of f limited to reads.
 func NewView(f *Facts, reads []Key) View { return View{facts: f, reads: reads} }
 
-// With returns v with predicted facts in front of the known ones.
+// With returns v with predicted facts that take precedence over the probed ones.
 func (v View) With(predicted *Facts) View {
 	v.predicted = predicted
 	return v
 }
 
-// Assume returns v with more predicted facts, in front of those that it has.
+// Assume returns v with list added to its predicted facts.
 func (v View) Assume(list ...Fact) View {
 	more := &Facts{}
 	if v.predicted != nil {
 		more.Merge(v.predicted)
 	}
-	for _, fact := range list {
-		more.Set(fact)
-	}
+	more.Merge(Of(list...))
 	return v.With(more)
 }
 
-// lookup returns the fact of a key, what is predicted first.
-func (v View) lookup(k Key) Fact {
-	if v.predicted != nil {
-		if fact, ok := v.predicted.found[k]; ok {
-			return fact
-		}
-	}
-	return v.facts.found[k]
-}
-
-// Get returns the fact of a key. The planner has made sure that every declared
-// key is known; asking for another is a mistake of the kind and panics.
+// Get returns the fact for k, predicted facts first. It panics if k was not declared
+// in Reads, or has no fact of type T: the planner checks that before.
 func Get[T Fact](v View, k Key) T {
 	if !slices.Contains(v.reads, k) {
 		panic(fmt.Sprintf("fact %s was not declared in Reads", k))
 	}
-	fact, ok := v.lookup(k).(T)
+	found := v.facts.found[k]
+	if v.predicted != nil {
+		if fact, ok := v.predicted.found[k]; ok {
+			found = fact
+		}
+	}
+	fact, ok := found.(T)
 	if !ok {
 		panic(fmt.Sprintf("fact %s is not known or not a %T", k, fact))
 	}
 	return fact
 }
 
-// Find returns the fact of a key outside of a view, for those who handle the
-// unknown themselves.
+// Find returns the fact for k, or false if f has none of type T.
 func Find[T Fact](f *Facts, k Key) (T, bool) {
 	fact, ok := f.found[k].(T)
 	return fact, ok
@@ -148,31 +139,29 @@ type document struct {
 
 // MarshalJSON writes the versioned document, sorted.
 func (f *Facts) MarshalJSON() ([]byte, error) {
-	doc := document{Version: Version, Facts: map[Kind]map[string]json.RawMessage{}}
+	doc := document{Version, map[Kind]map[string]json.RawMessage{}, map[Kind]map[string]string{}}
 	for k, fact := range f.found {
 		body, err := json.Marshal(fact)
 		if err != nil {
 			return nil, fmt.Errorf("encode fact %s: %w", k, err)
 		}
-		if doc.Facts[k.Kind] == nil {
-			doc.Facts[k.Kind] = map[string]json.RawMessage{}
-		}
-		doc.Facts[k.Kind][k.Name] = body
+		insert(doc.Facts, k, body)
 	}
 	for k, reason := range f.failed {
-		if doc.Failed == nil {
-			doc.Failed = map[Kind]map[string]string{}
-		}
-		if doc.Failed[k.Kind] == nil {
-			doc.Failed[k.Kind] = map[string]string{}
-		}
-		doc.Failed[k.Kind][k.Name] = reason
+		insert(doc.Failed, k, reason)
 	}
 	return json.Marshal(doc)
 }
 
-// UnmarshalJSON reads the versioned document; a newer version or an unknown
-// kind is an error.
+func insert[V any](m map[Kind]map[string]V, k Key, v V) {
+	if m[k.Kind] == nil {
+		m[k.Kind] = map[string]V{}
+	}
+	m[k.Kind][k.Name] = v
+}
+
+// UnmarshalJSON reads the versioned document. Another version or an unknown kind is an
+// error.
 func (f *Facts) UnmarshalJSON(b []byte) error {
 	var doc document
 	if err := json.Unmarshal(b, &doc); err != nil {
@@ -199,45 +188,44 @@ func (f *Facts) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// decode reads the body of one fact and gives it back the name that its key
-// carries.
+// decode reads the body of one fact and sets its name from k.
 func decode(k Key, body []byte) (Fact, error) {
 	switch k.Kind {
 	case KindProject:
-		return into(body, func(*Project) {})
+		return decodeAs(body, func(*Project) {})
 	case KindHost:
-		return into(body, func(*Host) {})
+		return decodeAs(body, func(*Host) {})
 	case KindGPU:
-		return into(body, func(*GPU) {})
+		return decodeAs(body, func(*GPU) {})
 	case KindNvidia:
-		return into(body, func(*Nvidia) {})
+		return decodeAs(body, func(*Nvidia) {})
 	case KindToolkit:
-		return into(body, func(*Toolkit) {})
+		return decodeAs(body, func(*Toolkit) {})
 	case KindIndex:
-		return into(body, func(*Index) {})
+		return decodeAs(body, func(*Index) {})
 	case KindPath:
-		return into(body, func(p *Path) { p.Path = k.Name })
+		return decodeAs(body, func(p *Path) { p.Path = k.Name })
 	case KindFolder:
-		return into(body, func(f *Folder) { f.Path = k.Name })
+		return decodeAs(body, func(f *Folder) { f.Path = k.Name })
 	case KindTree:
-		return into(body, func(t *Tree) { t.Path = k.Name })
+		return decodeAs(body, func(t *Tree) { t.Path = k.Name })
 	case KindDisk:
-		return into(body, func(d *Disk) { d.Path = k.Name })
+		return decodeAs(body, func(d *Disk) { d.Path = k.Name })
 	case KindPython:
-		return into(body, func(p *Pythons) { p.Minor = k.Name })
+		return decodeAs(body, func(p *Pythons) { p.Minor = k.Name })
 	case KindTool:
-		return into(body, func(t *Tool) { t.Name = k.Name })
+		return decodeAs(body, func(t *Tool) { t.Name = k.Name })
 	case KindEnvironment:
-		return into(body, func(e *Environment) { e.Name = k.Name })
+		return decodeAs(body, func(e *Environment) { e.Name = k.Name })
 	case KindModel:
-		return into(body, func(m *Model) { m.Repo = k.Name })
+		return decodeAs(body, func(m *Model) { m.Repo = k.Name })
 	}
 	return nil, fmt.Errorf("unknown kind of fact %q", k.Kind)
 }
 
-func into[T Fact](body []byte, name func(*T)) (Fact, error) {
+func decodeAs[T Fact](body []byte, setName func(*T)) (Fact, error) {
 	var fact T
 	err := json.Unmarshal(body, &fact)
-	name(&fact)
+	setName(&fact)
 	return fact, err
 }

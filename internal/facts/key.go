@@ -1,10 +1,9 @@
-// Package facts holds one machine as data: what was looked at, what was found,
-// and what could not be seen.
+// Package facts holds the state of one machine as plain data.
 //
-// A Key names one thing, a Fact is what is known of it. Absent is a fact (the
-// value says so); unknown is not, and is kept apart as a reason. Facts travel:
-// `reconcile facts` prints them, `plan --facts FILE` plans for the machine they
-// were recorded on. They hold no secrets.
+// A Key identifies something that can be probed, and a Fact is the result. The
+// absence of a file or program is a fact; a failed probe has a reason instead.
+// `reconcile facts` prints Facts, and `plan --facts FILE` plans for the machine
+// on which they were recorded. Facts hold no secrets.
 package facts
 
 import (
@@ -13,31 +12,32 @@ import (
 	"strings"
 )
 
-// A Kind is the sort of a fact. The closed set is below.
+// A Kind is the type of a fact.
 type Kind string
 
+// The kinds up to KindIndex have one unnamed fact each.
 const (
-	KindProject     Kind = "project"     // the checkout and the place of its state; one, unnamed
-	KindHost        Kind = "host"        // operating system, architecture, libc; one, unnamed
-	KindGPU         Kind = "gpu"         // whether there is a GPU at all; one, unnamed
-	KindNvidia      Kind = "nvidia"      // what the NVIDIA driver says, and its GPUs; one, unnamed
-	KindToolkit     Kind = "toolkit"     // the CUDA toolkit; one, unnamed
-	KindIndex       Kind = "index"       // where this machine gets packages from; one, unnamed
+	KindProject     Kind = "project"     // the checkout and its state directory
+	KindHost        Kind = "host"        // operating system, architecture, libc
+	KindGPU         Kind = "gpu"         // whether there is a GPU
+	KindNvidia      Kind = "nvidia"      // the NVIDIA driver and its GPUs
+	KindToolkit     Kind = "toolkit"     // the CUDA toolkit
+	KindIndex       Kind = "index"       // the package index of this machine
 	KindPath        Kind = "path"        // a file, directory or link; named by its path
-	KindFolder      Kind = "folder"      // what lies directly in a directory; named by its path
-	KindTree        Kind = "tree"        // how much lies in a directory, and who uses it; named by its path
-	KindDisk        Kind = "disk"        // the file system below a path; named by the path
-	KindPython      Kind = "python"      // the interpreters of one line; named "3.10"
+	KindFolder      Kind = "folder"      // the entries of a directory; named by its path
+	KindTree        Kind = "tree"        // the size and users of a directory tree; named by its path
+	KindDisk        Kind = "disk"        // the file system of a path; named by the path
+	KindPython      Kind = "python"      // the interpreters of one Python minor version; named "3.10"
 	KindTool        Kind = "tool"        // a helper program; named "uv"
-	KindEnvironment Kind = "environment" // a Python environment with its generations; named as in the manifest
+	KindEnvironment Kind = "environment" // a Python environment and its generations; named as in the manifest
 	KindModel       Kind = "model"       // a model in the project's Hugging Face cache; named by its repository
-	KindCheck       Kind = "check"       // no fact: what a requirement is known by that manages nothing
+	KindCheck       Kind = "check"       // not a fact: owned by a requirement that manages nothing
 )
 
-// A Key names one thing that can be known of a machine.
+// A Key identifies one fact of a machine.
 //
-// Paths in names are slash-separated: relative to the project root for what is
-// inside it, absolute for the rest, always cleaned.
+// Paths in names are clean and slash-separated, relative to the project root for
+// paths inside it and absolute otherwise.
 type Key struct {
 	Kind Kind
 	Name string
@@ -64,7 +64,7 @@ func (k *Key) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// The keys of the facts that exist once, and constructors for the rest.
+// The keys of the kinds that have one fact.
 var (
 	ProjectKey = Key{Kind: KindProject}
 	HostKey    = Key{Kind: KindHost}
@@ -74,30 +74,29 @@ var (
 	IndexKey   = Key{Kind: KindIndex}
 )
 
-// PathKey names a file, directory or link.
+// PathKey returns the key of a file, directory or link.
 func PathKey(path string) Key { return Key{KindPath, path} }
 
-// FolderKey names what lies directly in a directory.
+// FolderKey returns the key of the entries of a directory.
 func FolderKey(path string) Key { return Key{KindFolder, path} }
 
-// TreeKey names how much lies in a directory, and who uses it.
+// TreeKey returns the key of the size and users of a directory tree.
 func TreeKey(path string) Key { return Key{KindTree, path} }
 
-// DiskKey names the file system that holds path, or will.
+// DiskKey returns the key of the file system that holds or will hold path.
 func DiskKey(path string) Key { return Key{KindDisk, path} }
 
-// PythonKey names the interpreters of one line, such as "3.10".
-func PythonKey(line string) Key { return Key{KindPython, line} }
+// PythonKey returns the key of the interpreters of a minor version such as "3.10".
+func PythonKey(minor string) Key { return Key{KindPython, minor} }
 
-// ToolKey names a helper program.
+// ToolKey returns the key of a helper program.
 func ToolKey(name string) Key { return Key{KindTool, name} }
 
-// CheckKey names a requirement that manages nothing and is no single fact, so that
-// it has something to own. No probe looks at it.
+// CheckKey returns a key for a requirement that manages nothing. It is never probed.
 func CheckKey(name string) Key { return Key{KindCheck, name} }
 
-// EnvironmentKey names a Python environment of the manifest.
+// EnvironmentKey returns the key of a Python environment of the manifest.
 func EnvironmentKey(name string) Key { return Key{KindEnvironment, name} }
 
-// ModelKey names a model by its repository, such as "mistralai/Mistral-7B-v0.3".
+// ModelKey returns the key of a model repository such as "mistralai/Mistral-7B-v0.3".
 func ModelKey(repo string) Key { return Key{KindModel, repo} }

@@ -1,50 +1,52 @@
 package facts
 
 import (
-	"fmt"
+	"cmp"
+	"maps"
 	"slices"
+	"sync"
 )
 
-// ModelState is how much of a model is there, by names, sizes and headers; what is
-// inside the files is another matter, see Model.Verified.
+// ModelState tells how complete a model is, judged by names, sizes and headers. For
+// verified contents see Model.Verified.
 type ModelState string
 
 const (
 	ModelAbsent   ModelState = "absent"   // no snapshot of the pinned revision
-	ModelPartial  ModelState = "partial"  // files are lacking or still on their way
-	ModelDamaged  ModelState = "damaged"  // something there is not what it must be
-	ModelComplete ModelState = "complete" // all that is known to belong to it is there
+	ModelPartial  ModelState = "partial"  // files are missing or still being downloaded
+	ModelDamaged  ModelState = "damaged"  // a file is invalid
+	ModelComplete ModelState = "complete" // every known file is present
 )
 
 // Model is a model in the project's Hugging Face cache, at the revision that the
 // manifest pins.
 type Model struct {
 	Repo     string     `json:"-"`        // "mistralai/Mistral-7B-Instruct-v0.3"
-	Revision string     `json:"revision"` // the pinned commit, which was looked for
+	Revision string     `json:"revision"` // the pinned commit
 	Path     string     `json:"path"`     // of its folder in the cache: "models/models--ORG--NAME"
 	State    ModelState `json:"state"`
-	// Files are those of the snapshot, by name, without the excluded ones.
+	// Files are the files of the snapshot, by name, without the excluded ones.
 	Files []ModelFile `json:"files,omitempty"`
-	// Listed says that the full list of the revision's files is known, which
-	// huggingface_hub writes since 1.22; FilesNeeded counts them, without the excluded
-	// ones, and Lacking is the bytes that are not there yet. Without the list both are 0
-	// and completeness is judged by the weights' own index and numbering.
+	// Listed reports whether the full file list of the revision is known, which
+	// huggingface_hub writes since 1.22. FilesNeeded counts it without the excluded
+	// files, and Lacking is the bytes still to download. Without the list both are 0
+	// and completeness is judged by the index and the numbering of the weights.
 	Listed      bool  `json:"listed,omitempty"`
 	FilesNeeded int   `json:"files_needed,omitempty"`
 	Lacking     int64 `json:"lacking,omitempty"`
-	// Weights is the format of the weights that are there: "safetensors", "bin" (pickles of
-	// PyTorch), "gguf", "" for none seen. Shards counts the files of weights that are
-	// there and sound by their headers, of ShardsNeeded.
+	// Weights is the format of the weights that were found: "safetensors", "bin" (PyTorch
+	// pickles), "gguf" or "". Shards counts the weight files with a valid header, of
+	// ShardsNeeded.
 	Weights      string `json:"weights,omitempty"`
 	Shards       int    `json:"shards,omitempty"`
 	ShardsNeeded int    `json:"shards_needed,omitempty"`
-	// Unfinished are files of the cache that a download began and did not end.
+	// Unfinished are the files of incomplete downloads.
 	Unfinished []ModelUnfinished `json:"unfinished,omitempty"`
-	Excluded   int64             `json:"excluded,omitempty"` // bytes of the snapshot that the manifest says nobody needs
+	Excluded   int64             `json:"excluded,omitempty"` // bytes of the snapshot that the manifest excludes
 	Others     []string          `json:"others,omitempty"`   // other revisions with a snapshot, sorted
-	Faults     []ModelFault      `json:"faults,omitempty"`   // what is wrong, by file
-	// Verified counts the files whose content was hashed, is what it must be, and was not
-	// touched since; VerifiedAt is when the first of them was hashed (RFC 3339).
+	Faults     []ModelFault      `json:"faults,omitempty"`   // by file
+	// Verified counts the files whose hashed content matched and that were not modified
+	// since. VerifiedAt is the time of the oldest hash (RFC 3339).
 	Verified   int    `json:"verified,omitempty"`
 	VerifiedAt string `json:"verified_at,omitempty"`
 }
@@ -54,73 +56,66 @@ type ModelFile struct {
 	Name     string `json:"name"`               // "model-00001-of-00004.safetensors"
 	Size     int64  `json:"size"`               // bytes
 	Blob     string `json:"blob,omitempty"`     // name of its content in the cache, which is a digest; "" for a real file
-	Verified bool   `json:"verified,omitempty"` // hashed, equal, and not touched since
+	Verified bool   `json:"verified,omitempty"` // the hashed content matched, and the file was not modified since
 }
 
-// ModelUnfinished is a download that did not end.
+// ModelUnfinished is an incomplete download.
 type ModelUnfinished struct {
 	Name string `json:"name"` // in the folder blobs of the model: "<digest>.incomplete"
 	Size int64  `json:"size"` // bytes so far
-	// Leftover says that the content is there under its own name too: nothing needs this.
+	// Leftover reports whether the complete content exists too, so that this file can be
+	// deleted.
 	Leftover bool `json:"leftover,omitempty"`
 }
 
-// ModelFault is one thing that is wrong with a model.
+// ModelFault is one defect of a model.
 type ModelFault struct {
 	What   string `json:"what"`             // one of the words of ModelFaults
-	File   string `json:"file,omitempty"`   // name in the snapshot; "" for the whole
-	Blob   string `json:"blob,omitempty"`   // name in the folder blobs, where it is known
-	Detail string `json:"detail,omitempty"` // more of it: sizes, digests
+	File   string `json:"file,omitempty"`   // name in the snapshot; "" for the whole model
+	Blob   string `json:"blob,omitempty"`   // name in the folder blobs, if known
+	Detail string `json:"detail,omitempty"` // sizes, digests
 }
 
-// modelFaults says what each word means, and whether it makes a model partial, not
-// damaged: what lacks only comes with the next download, what is wrong stays.
-var modelFaults = map[string]struct {
-	words   string
-	partial bool
-}{
-	"missing":    {"is not there", true},
-	"weights":    {"no file of weights is there", true},
-	"unfinished": {"a download did not end", true},
-	"dangling":   {"is a link to nothing", false},
-	"outside":    {"leads out of the cache", false},
-	"odd":        {"is neither a file nor a link to one", false},
-	"unreadable": {"cannot be read", false},
-	"header":     {"does not begin as safetensors do", false},
-	"size":       {"has the wrong size", false},
-	"index":      {"does not fit the files that it lists", false},
-	"blob":       {"leads to another content than the revision has", false},
-	"content":    {"has another content than its digest says", false},
-	"unknown":    {"has no digest to compare with", false},
-	"changed":    {"was written while it was read", false},
+type faultKind struct {
+	description string // follows the name of the file
+	partial     bool   // makes a model partial: the next download completes it
 }
 
-// ModelFaults returns the words that a fault may have, sorted.
-func ModelFaults() []string {
-	var list []string
-	for word := range modelFaults {
-		list = append(list, word)
+var faultKinds = sync.OnceValue(func() map[string]faultKind {
+	return map[string]faultKind{
+		"missing":    {"is missing", true},
+		"weights":    {"no weight file was found", true},
+		"unfinished": {"a download is incomplete", true},
+		"dangling":   {"is a dangling link", false},
+		"outside":    {"points outside the cache", false},
+		"odd":        {"is neither a file nor a link to a file", false},
+		"unreadable": {"cannot be read", false},
+		"header":     {"has no valid safetensors header", false},
+		"size":       {"has the wrong size", false},
+		"index":      {"does not match the files that it lists", false},
+		"blob":       {"points to a blob of another revision", false},
+		"content":    {"does not match its digest", false},
+		"unknown":    {"has no digest to compare with", false},
+		"changed":    {"was modified while it was read", false},
 	}
-	slices.Sort(list)
-	return list
-}
+})
 
-// Partial reports whether the fault is a lack that a download mends, and no damage.
-func (f ModelFault) Partial() bool { return modelFaults[f.What].partial }
+// ModelFaults returns the values of ModelFault.What, sorted.
+func ModelFaults() []string { return slices.Sorted(maps.Keys(faultKinds())) }
 
-// Description says what is wrong, in a phrase that goes on from the name of the file.
+// Partial reports whether another download repairs the fault. If not, it is damage.
+func (f ModelFault) Partial() bool { return faultKinds()[f.What].partial }
+
+// Description returns a phrase that follows the name of the file.
 func (f ModelFault) Description() string {
-	words := modelFaults[f.What].words
-	if words == "" {
-		words = f.What
-	}
+	text := cmp.Or(faultKinds()[f.What].description, f.What)
 	if f.Detail != "" {
-		words += fmt.Sprintf(" (%s)", f.Detail)
+		text += " (" + f.Detail + ")"
 	}
-	return words
+	return text
 }
 
-// Size returns the bytes of the files that are there.
+// Size returns the sum of the file sizes in bytes.
 func (m Model) Size() int64 {
 	var sum int64
 	for _, f := range m.Files {
@@ -129,7 +124,7 @@ func (m Model) Size() int64 {
 	return sum
 }
 
-// IsVerified reports whether every file was hashed and is what it must be.
+// IsVerified reports whether the model is complete and every file is verified.
 func (m Model) IsVerified() bool {
 	return m.State == ModelComplete && len(m.Files) > 0 && m.Verified == len(m.Files)
 }
@@ -144,5 +139,5 @@ func (m Model) Damage() (ModelFault, bool) {
 	return ModelFault{}, false
 }
 
-// Key names a model by its repository.
+// Key returns ModelKey(m.Repo).
 func (m Model) Key() Key { return ModelKey(m.Repo) }

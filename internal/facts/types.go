@@ -7,17 +7,17 @@ import (
 	"strconv"
 )
 
-// A Fact is what is known of one key. Facts are plain values: compare and copy
-// them freely.
+// A Fact is the result of probing one key. Facts are plain values that can be copied
+// and compared.
 type Fact interface{ Key() Key }
 
-// SHA256 is a digest; the zero value means not known.
+// SHA256 is a digest. The zero value means unknown.
 type SHA256 [32]byte
 
-// IsZero reports whether the digest is not known.
+// IsZero reports whether the digest is unknown.
 func (d SHA256) IsZero() bool { return d == SHA256{} }
 
-// String returns 64 hexadecimal digits, or "" where the digest is not known.
+// String returns 64 hexadecimal digits, or "" if the digest is unknown.
 func (d SHA256) String() string {
 	if d.IsZero() {
 		return ""
@@ -28,7 +28,7 @@ func (d SHA256) String() string {
 // MarshalText writes hexadecimal digits.
 func (d SHA256) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText reads 64 hexadecimal digits, or nothing.
+// UnmarshalText reads 64 hexadecimal digits or empty text.
 func (d *SHA256) UnmarshalText(b []byte) error {
 	if len(b) == 0 {
 		*d = SHA256{}
@@ -41,7 +41,7 @@ func (d *SHA256) UnmarshalText(b []byte) error {
 	return err
 }
 
-// Mode is the permission bits of a file, written in octal: "0644".
+// Mode is the permission bits of a file.
 type Mode fs.FileMode
 
 // String returns the mode in octal: "0644".
@@ -57,50 +57,50 @@ func (m *Mode) UnmarshalText(b []byte) error {
 	return err
 }
 
-// Project is the checkout that is being planned.
+// Project is the checkout that is planned.
 type Project struct {
 	Root string `json:"root"` // absolute, links resolved
-	// State is the part of .reconcile that belongs to this machine, relative to
-	// Root: ".reconcile/linux-x86_64-1f2e3d4c".
+	// State is the state directory of this machine, relative to Root:
+	// ".reconcile/linux-x86_64-1f2e3d4c".
 	State string `json:"state"`
 }
 
 // Host is the machine itself.
 type Host struct {
 	OS        string `json:"os"`       // "linux", "darwin" (GOOS)
-	Arch      string `json:"arch"`     // "x86_64", "arm64" as the platform itself says it (uname -m; "aarch64" on Linux)
-	Platform  string `json:"platform"` // "linux-x86_64", "linux-aarch64", "macos-arm64", "macos-x86_64": the names used in locks
+	Arch      string `json:"arch"`     // "x86_64", "arm64" as in uname -m ("aarch64" on Linux)
+	Platform  string `json:"platform"` // "linux-x86_64", "linux-aarch64", "macos-arm64", "macos-x86_64", as in locks
 	Hostname  string `json:"hostname"` // without domain
 	OSVersion string `json:"os_version,omitempty"`
 	Libc      Libc   `json:"libc,omitzero"`
-	Container string `json:"container,omitempty"` // "docker", "podman", "wsl", "" for none seen
-	Home      string `json:"home,omitempty"`      // of this user, absolute; "" for one without
+	Container string `json:"container,omitempty"` // "docker", "podman", "wsl"; "" if none was detected
+	Home      string `json:"home,omitempty"`      // of this user, absolute; "" if there is none
 }
 
-// Libc is the C library, which decides what wheels can be installed.
+// Libc is the C library, which determines the compatible wheels.
 type Libc struct {
 	Name    string `json:"name,omitempty"`    // "glibc" or "musl"; "" on macOS
 	Version string `json:"version,omitempty"` // "2.36"
 }
 
-// GPU says whether there is a GPU at all, read from files alone.
+// GPU tells whether there is a GPU, read from files alone.
 type GPU struct {
 	Vendor string `json:"vendor"`           // "nvidia" or "none"
-	Driver string `json:"driver,omitempty"` // kernel driver version where /proc/driver/nvidia says it
-	Source string `json:"source,omitempty"` // the file that told
+	Driver string `json:"driver,omitempty"` // kernel driver version from /proc/driver/nvidia, if any
+	Source string `json:"source,omitempty"` // the file that shows the GPU
 }
 
-// Index is where this machine gets packages from, without secrets.
+// Index is the package index of this machine, without secrets.
 type Index struct {
 	URL        string   `json:"url"`                   // "public", or the mirror without user and password
 	Cert       string   `json:"cert,omitempty"`        // CA bundle
 	FindLinks  []string `json:"find_links,omitempty"`  // local wheel folders
 	Proxy      string   `json:"proxy,omitempty"`       // without user and password
-	CondaAlias string   `json:"conda_alias,omitempty"` // below which channels of conda lie, without user and password; "" for the public ones
-	Sources    []string `json:"sources,omitempty"`     // what said so: "PIP_CERT", "pip.conf of the user"
+	CondaAlias string   `json:"conda_alias,omitempty"` // base URL of conda channels, without user and password; "" for the public ones
+	Sources    []string `json:"sources,omitempty"`     // of the settings: "PIP_CERT", "pip.conf of the user"
 }
 
-// PathType is what stands at a path.
+// PathType is the type of the file at a path.
 type PathType string
 
 const (
@@ -111,8 +111,8 @@ const (
 	Other   PathType = "other" // device, socket, pipe
 )
 
-// Path is what stands at one path. The path itself is not followed when it is a
-// link; Parent tells when the way to it is not made of plain directories.
+// Path is the file, directory or link at one path. A link at the end of the path is not
+// followed.
 type Path struct {
 	Path   string   `json:"-"`
 	Type   PathType `json:"type"`
@@ -120,53 +120,53 @@ type Path struct {
 	Size   int64    `json:"size,omitempty"`   // bytes; regular files only
 	SHA256 SHA256   `json:"sha256,omitzero"`  // regular files up to 64 MiB
 	Target string   `json:"target,omitempty"` // links only, as written
-	Parent string   `json:"parent,omitempty"` // "" if every parent is a directory or absent; else "file data" or "link data -> /mnt": the first that is not
+	Parent string   `json:"parent,omitempty"` // the first parent that is not a directory: "file data" or "link data -> /mnt"; "" if there is none
 }
 
-// Folder is what lies directly in a directory. One that is not there, or is no
-// directory, is empty.
+// Folder lists the entries of a directory. It is empty if the path is absent or not a
+// directory.
 type Folder struct {
 	Path    string   `json:"-"`
-	Names   []string `json:"names,omitempty"` // sorted; no more than the first 1,000
-	Entries int      `json:"entries"`         // all of them
+	Names   []string `json:"names,omitempty"` // sorted; the first 1,000
+	Entries int      `json:"entries"`         // number of all entries
 }
 
-// Tree is how much lies in a directory, links not followed. One that is not there
-// holds nothing.
+// Tree is the size of a directory tree, links not followed. It is empty if the path is
+// absent.
 type Tree struct {
 	Path    string   `json:"-"`
 	Entries int64    `json:"entries"`         // files, directories and links
-	Bytes   int64    `json:"bytes"`           // that would become free without it
-	Users   []string `json:"users,omitempty"` // who uses something in it: "process 71 (python)", "this shell"
+	Bytes   int64    `json:"bytes"`           // that removing it would free
+	Users   []string `json:"users,omitempty"` // that use a file in it: "process 71 (python)", "this shell"
 }
 
-// Disk is the file system that holds a path, or will once the path exists.
+// Disk is the file system that holds a path, or will hold it once it exists.
 type Disk struct {
 	Path       string `json:"-"`
 	Device     string `json:"device"`      // identifies the file system on this machine
 	FileSystem string `json:"file_system"` // "ext2/3/4", "apfs", "tmpfs"
 	Total      int64  `json:"total"`       // bytes
-	Free       int64  `json:"free"`        // bytes that this user can have (f_bavail)
-	FreeInodes int64  `json:"free_inodes"` // -1 where the file system has no such limit
+	Free       int64  `json:"free"`        // bytes available to this user (f_bavail)
+	FreeInodes int64  `json:"free_inodes"` // -1 if the file system has no limit
 	ReadOnly   bool   `json:"read_only,omitempty"`
-	Writable   bool   `json:"writable"` // whether this user may write at the nearest existing parent
+	Writable   bool   `json:"writable"` // whether this user may write to the nearest existing parent
 }
 
-// Pythons are the interpreters of one line on this machine.
+// Pythons are the interpreters of one Python minor version on this machine.
 type Pythons struct {
 	Minor    string        `json:"-"`               // "3.10"
-	Found    []Interpreter `json:"found,omitempty"` // usable ones first, the preferred one at the front
+	Found    []Interpreter `json:"found,omitempty"` // usable ones first, in order of preference
 	Searched []string      `json:"searched,omitempty"`
 }
 
-// Interpreter is one Python, known from files alone.
+// Interpreter is one Python interpreter, read from files alone.
 type Interpreter struct {
 	Path    string `json:"path"`              // absolute, bin/python3.10
 	Prefix  string `json:"prefix"`            // absolute, links resolved
 	Version string `json:"version"`           // "3.10.13"
 	Arch    string `json:"arch"`              // from the executable's header, spelled as in Host.Arch
 	Source  string `json:"source"`            // "pyenv", "uv", "homebrew", "python.org", "system", "mise", "asdf", "conda", "reconcile", "path"
-	Pip     string `json:"pip,omitempty"`     // a pip wheel that this interpreter can run ("…/ensurepip/_bundled/pip-23.0.1-py3-none-any.whl"), or "module" where pip is importable; "" for neither
+	Pip     string `json:"pip,omitempty"`     // a pip wheel that this interpreter can run ("…/ensurepip/_bundled/pip-23.0.1-py3-none-any.whl"), "module" if pip is importable, or ""
 	Refused string `json:"refused,omitempty"` // why it cannot be used; "" if it can
 }
 
@@ -186,47 +186,45 @@ type Tool struct {
 	Path    string `json:"path,omitempty"` // absolute; "" if there is none
 	Version string `json:"version,omitempty"`
 	Source  string `json:"source,omitempty"`  // "path", "reconcile"
-	Refused string `json:"refused,omitempty"` // why the one that was found is not used
-	// SHA256 is what the program below .reconcile/tools should be, as the file
-	// "complete" beside it says. Whether it is that is checked when it is run.
+	Refused string `json:"refused,omitempty"` // why the program that was found is not used
+	// SHA256 is the digest in the file "complete" beside a program in .reconcile/tools. The
+	// program is verified when it is run.
 	SHA256 SHA256 `json:"sha256,omitzero"`
 }
 
-// Environment is a Python environment of the manifest as it stands: what is
-// visible, and the generations behind it.
+// Environment is a Python environment of the manifest and its generations.
 type Environment struct {
 	Name string `json:"-"`
-	Path string `json:"path"` // the visible place, ".venv"
-	// Foreign says what stands at Path when it is not ours: "a directory that
-	// reconcile did not make". Such a place is never touched.
+	Path string `json:"path"` // of the environment directory: ".venv"
+	// Foreign describes the existing file at Path if it does not belong to reconcile: "a
+	// directory that reconcile did not create". It is never changed.
 	Foreign string `json:"foreign,omitempty"`
-	// Current is the name of the generation that is visible, "" if none is.
+	// Current is the name of the active generation, "" if there is none.
 	Current string `json:"current,omitempty"`
-	// Entry says what of the visible place is missing or wrong, "" if nothing.
+	// Entry tells which parts of the environment directory are missing or wrong.
 	Entry string `json:"entry,omitempty"`
-	// Leaks are distributions that this user installed for himself in the same line
-	// of Python ("numpy 2.2.6"), and LeakDir is where: an environment of conda imports
-	// them before its own, unless PYTHONNOUSERSITE is set, as every way in of ours does.
+	// Leaks are the distributions in LeakDir, the user site-packages of the same Python
+	// minor version ("numpy 2.2.6"). A conda environment imports them before its own
+	// unless PYTHONNOUSERSITE is set, as reconcile's activation scripts and launchers do.
 	// LeakDir without Leaks could not be listed.
 	Leaks       []string     `json:"leaks,omitempty"`
 	LeakDir     string       `json:"leak_dir,omitempty"`
-	Generations []Generation `json:"generations,omitempty"` // by name; without the unsealed ones
-	Unsealed    []string     `json:"unsealed,omitempty"`    // left by a build that did not end, by name
+	Generations []Generation `json:"generations,omitempty"` // by name, without the unsealed ones
+	Unsealed    []string     `json:"unsealed,omitempty"`    // left by interrupted builds, by name
 }
 
 // Generation is one built environment.
 type Generation struct {
 	Name     string    `json:"name"`               // folder below envs/<environment>: Digest[:12], or that with "-2", "-3" … after damage
-	Digest   string    `json:"digest"`             // of all that decides its content; see venv.Spec
+	Digest   string    `json:"digest"`             // of all inputs that determine its content; see venv.Spec
 	Python   string    `json:"python"`             // "3.10.13"
-	Base     string    `json:"base,omitempty"`     // the interpreter it was made from
-	Created  string    `json:"created,omitempty"`  // RFC 3339, for people; decides nothing
+	Base     string    `json:"base,omitempty"`     // the interpreter it was created from
+	Created  string    `json:"created,omitempty"`  // RFC 3339; informational
 	Packages []Package `json:"packages,omitempty"` // by normalised name
-	// Conda are the packages of conda, by name; none in an environment of type venv.
+	// Conda are the conda packages, by name; none in an environment of type venv.
 	Conda []CondaPackage `json:"conda,omitempty"`
-	// Damage lists what is no longer as it was sealed: missing and foreign
-	// files, a dangling interpreter. A quick look sees it in the current
-	// generation; another is looked at before it becomes visible again.
+	// Damage lists the differences from the sealed state, such as missing and foreign
+	// files. Only the active generation is checked.
 	Damage []Damage `json:"damage,omitempty"`
 }
 
@@ -236,32 +234,32 @@ type Package struct {
 	Version string `json:"version"`
 	Origin  string `json:"origin,omitempty"` // "" for an index; else "editable", "vcs", "local", "url"
 	// Entry identifies the lock entry it was installed from (name, version and
-	// hashes), "" where none is known. Equal entries are equal bytes.
+	// hashes), "" if not known. Equal entries have equal content.
 	Entry string `json:"entry,omitempty"`
 }
 
-// CondaPackage is one package of conda, as conda-meta and locks name it.
+// CondaPackage is one conda package, as in conda-meta and locks.
 type CondaPackage struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	Build   string `json:"build"`             // "h0_0_cpython"
-	Channel string `json:"channel,omitempty"` // as the manifest names it
+	Channel string `json:"channel,omitempty"` // as in the manifest
 	Subdir  string `json:"subdir,omitempty"`  // "linux-64", "noarch"
 	SHA256  SHA256 `json:"sha256,omitzero"`   // of the archive
 }
 
-// Damage is one thing that is not as it was when the generation was sealed.
+// Damage is one difference between a generation and its seal.
 type Damage struct {
-	What  string `json:"what"`            // "missing", "foreign", "changed", "doubled", "interpreter", "package", "moved", "seal"; package pyenv says what each means
+	What  string `json:"what"`            // "missing", "foreign", "changed", "doubled", "interpreter", "package", "moved", "seal"; see package pyenv
 	Path  string `json:"path,omitempty"`  // relative to the generation
 	Dist  string `json:"dist,omitempty"`  // normalised name of the distribution it belongs to
-	Conda string `json:"conda,omitempty"` // name of the package of conda it belongs to
-	// Version is what a "package" has now, Sealed what it had; "" if that is not known.
+	Conda string `json:"conda,omitempty"` // name of the conda package it belongs to
+	// Version is the present version of a "package", Sealed the sealed one; "" if not known.
 	Version string `json:"version,omitempty"`
 	Sealed  string `json:"sealed,omitempty"`
 }
 
-// CurrentGeneration returns the visible generation, or false if there is none.
+// CurrentGeneration returns the active generation, or false if there is none.
 func (e Environment) CurrentGeneration() (Generation, bool) {
 	for _, g := range e.Generations {
 		if g.Name == e.Current && e.Current != "" {

@@ -1,17 +1,17 @@
 // Package inuse finds the processes of this machine that use a directory tree,
-// so that a tree is not removed from under a running job.
+// so that it is not removed while a job runs in it.
 package inuse
 
 import "strings"
 
-// A Process is one that uses a tree.
+// A Process uses a tree.
 type Process struct {
 	PID  int
-	Name string // of its program
-	How  string // the file inside the tree that gave it away
+	Name string // of the program
+	How  string // the path, argument or variable that refers to the tree
 }
 
-// below reports whether file lies in dir or is dir itself.
+// below reports whether file is dir or is inside it.
 func below(file, dir string) bool {
 	return file == dir || strings.HasPrefix(file, dir+"/")
 }

@@ -13,12 +13,12 @@ import (
 )
 
 // Of returns the processes that have an executable, working directory, open file,
-// mapping or argument in dir, which must be absolute with links resolved, or were
-// started in the environment that it is or holds. The arguments count because a program that
-// imports late has nothing of the tree open in between.
+// mapping or argument in dir, or whose VIRTUAL_ENV or CONDA_PREFIX is in dir. dir must be
+// absolute with links resolved. Arguments count because a program that imports a module
+// late has no file of the tree open until then.
 //
-// unseen is how many processes did not let themselves be looked at (those of
-// other users, for anyone but root): of them nothing is known.
+// unseen is the number of processes that may not be inspected, such as those of other
+// users.
 func Of(dir string) (found []Process, unseen int, err error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -40,7 +40,7 @@ func Of(dir string) (found []Process, unseen int, err error) {
 	return found, unseen, nil
 }
 
-// uses returns the first sign that the process below proc uses dir.
+// uses returns the first evidence that the process with the /proc directory proc uses dir.
 func uses(proc, dir string) (how string, err error) {
 	if line, err := os.ReadFile(filepath.Join(proc, "cmdline")); err == nil {
 		for arg := range bytes.SplitSeq(line, []byte{0}) {

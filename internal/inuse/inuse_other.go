@@ -12,11 +12,8 @@ import (
 	"github.com/shirou/gopsutil/v3/process"
 )
 
-// Of returns the processes whose executable, arguments or working directory lie
-// in dir, which must be absolute with links resolved.
-//
-// unseen is how many processes did not let themselves be looked at: of them
-// nothing is known.
+// Of returns the processes that have an argument in dir, which must be absolute with
+// links resolved. unseen is the number of processes that may not be inspected.
 func Of(dir string) (found []Process, unseen int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()

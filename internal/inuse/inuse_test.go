@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-func TestOfFindsWhoUsesATree(t *testing.T) {
+func TestOf(t *testing.T) {
 	sleep, err := exec.LookPath("sleep")
 	if err != nil {
-		t.Skip("no sleep program here")
+		t.Skip("no sleep program")
 	}
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -56,7 +56,7 @@ func TestOfFindsWhoUsesATree(t *testing.T) {
 				t.Errorf("found %v, want process %d", found, c.Process.Pid)
 			}
 			if others, _, _ := Of(unused); len(others) != 0 {
-				t.Errorf("%v use a tree whose name only begins alike", others)
+				t.Errorf("%v use a tree that only shares a prefix", others)
 			}
 		})
 	}

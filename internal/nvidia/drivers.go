@@ -4,21 +4,22 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/Masterminds/semver/v3"
 )
 
-// A minimum is the oldest driver for a CUDA, on Linux.
+// A minimum is the oldest driver for a CUDA version, on Linux.
 type minimum struct {
 	CUDA   string `json:"cuda"`
 	Driver string `json:"driver"`
 }
 
 type drivers struct {
-	Toolkits []minimum `json:"toolkits"` // the driver that offers a CUDA in full
-	Lines    []minimum `json:"lines"`    // the driver that runs what was built for a CUDA of this major version, with limits
+	Toolkits []minimum `json:"toolkits"` // by CUDA version: drivers that fully support it
+	Lines    []minimum `json:"lines"`    // by CUDA major version: drivers that run programs built for it, with limits
 }
 
 //go:embed drivers.json
@@ -31,33 +32,33 @@ var known = sync.OnceValue(func() drivers {
 		drivers
 	}
 	if err := json.Unmarshal(driversJSON, &doc); err != nil || doc.Format != 1 {
-		panic(fmt.Sprintf("drivers.json, which is part of this program: format %d: %v", doc.Format, err))
+		panic(fmt.Sprintf("embedded drivers.json: format %d: %v", doc.Format, err))
 	}
 	return doc.drivers
 })
 
-// Driver returns the oldest driver that offers a CUDA such as "12.1", "" if that
-// is not known. It is for hints: what a driver offers, the driver says itself.
+// Driver returns the oldest driver that fully supports a CUDA version such as "12.1", or
+// "" if it is not known. It is for hints: the driver itself reports its CUDA version.
 func Driver(cuda string) string { return find(known().Toolkits, cuda) }
 
-// MajorDriver returns the oldest driver that runs programs built for any CUDA with
-// the major version of this one, "" if that is not known.
-func MajorDriver(cuda string) string {
-	major, _, _ := strings.Cut(cuda, ".")
-	return find(known().Lines, major)
-}
+// MajorDriver returns the oldest driver that runs programs built for any CUDA version
+// with the same major version, or "" if it is not known.
+func MajorDriver(cuda string) string { return find(known().Lines, major(cuda)) }
 
 func find(list []minimum, cuda string) string {
-	for _, m := range list {
-		if m.CUDA == cuda {
-			return m.Driver
-		}
+	if i := slices.IndexFunc(list, func(m minimum) bool { return m.CUDA == cuda }); i >= 0 {
+		return list[i].Driver
 	}
 	return ""
 }
 
-// Compare compares versions of drivers, of CUDA, or of compute capabilities; false
-// if one of them is none.
+func major(cuda string) string {
+	before, _, _ := strings.Cut(cuda, ".")
+	return before
+}
+
+// Compare compares two versions of drivers, CUDA or compute capabilities. It returns
+// false if one of them is not a version.
 func Compare(a, b string) (int, bool) {
 	va, errA := semver.NewVersion(a)
 	vb, errB := semver.NewVersion(b)
@@ -67,15 +68,11 @@ func Compare(a, b string) (int, bool) {
 	return va.Compare(vb), true
 }
 
-// Runs reports whether a driver that offers one CUDA runs what was built for
-// another: newer drivers run what is older, and within a major version what is
-// newer runs with limits. full says that there are none.
+// Runs reports whether a driver that supports CUDA offered runs programs built for CUDA
+// built: those for older versions, and with limits those for newer ones of the same major
+// version. full reports whether there are no limits.
 func Runs(offered, built string) (runs, full bool) {
 	order, ok := Compare(offered, built)
-	if !ok {
-		return false, false
-	}
-	a, _, _ := strings.Cut(offered, ".")
-	b, _, _ := strings.Cut(built, ".")
-	return order >= 0 || a == b, order >= 0
+	full = ok && order >= 0
+	return full || ok && major(offered) == major(built), full
 }

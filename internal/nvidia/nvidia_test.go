@@ -9,9 +9,9 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// TestDriversRise checks the table: newer CUDA never needs an older driver, and
-// every version in it is one.
-func TestDriversRise(t *testing.T) {
+// TestDriversAscend checks the table: a newer CUDA never needs an older driver, and every
+// entry is a valid version.
+func TestDriversAscend(t *testing.T) {
 	for _, list := range [][]minimum{known().Toolkits, known().Lines} {
 		for i, m := range list {
 			if i == 0 {
@@ -20,7 +20,7 @@ func TestDriversRise(t *testing.T) {
 			cuda, ok := Compare(list[i-1].CUDA, m.CUDA)
 			driver, ok2 := Compare(list[i-1].Driver, m.Driver)
 			if !ok || !ok2 || cuda >= 0 || driver >= 0 {
-				t.Errorf("%v does not rise to %v", list[i-1], m)
+				t.Errorf("%v is not less than %v", list[i-1], m)
 			}
 		}
 	}
@@ -31,7 +31,7 @@ func TestDriversRise(t *testing.T) {
 		t.Errorf("CUDA 12 needs driver %q", got)
 	}
 	if got := Driver("12.7") + MajorDriver("99.1"); got != "" {
-		t.Errorf("something is known of what does not exist: %q", got)
+		t.Errorf("a driver for an unknown CUDA: %q", got)
 	}
 }
 
@@ -44,50 +44,49 @@ func TestRuns(t *testing.T) {
 		{"12.0", "12.1", true, false}, {"11.4", "12.1", false, false}, {"11.4", "11.8", true, false}, {"", "12.1", false, false},
 	} {
 		if runs, full := Runs(c.offered, c.built); runs != c.runs || full != c.full {
-			t.Errorf("CUDA %s runs what is built for %s: %v, in full %v", c.offered, c.built, runs, full)
+			t.Errorf("CUDA %s runs programs for %s: %v, without limits %v", c.offered, c.built, runs, full)
 		}
 	}
 }
 
 var (
-	small = facts.Device{Index: 0, Name: "T4", UUID: "GPU-aaaa1111"}
-	large = facts.Device{Index: 1, Name: "H100", UUID: "GPU-aaaa2222"}
-	other = facts.Device{Index: 2, Name: "H100", UUID: "GPU-bbbb3333"}
-	sized = facts.Device{Index: 0, Name: "H100", UUID: "GPU-cccc4444", MIG: "enabled", Slices: []facts.Slice{
+	small   = facts.Device{Index: 0, Name: "T4", UUID: "GPU-aaaa1111"}
+	large   = facts.Device{Index: 1, Name: "H100", UUID: "GPU-aaaa2222"}
+	other   = facts.Device{Index: 2, Name: "H100", UUID: "GPU-bbbb3333"}
+	divided = facts.Device{Index: 0, Name: "H100", UUID: "GPU-cccc4444", MIG: "enabled", Slices: []facts.Slice{
 		{Name: "3g.40gb", UUID: "MIG-1111"}, {Name: "1g.10gb", UUID: "MIG-2222"},
 	}}
 )
 
-// TestLook holds what CUDA_VISIBLE_DEVICES leaves.
-func TestLook(t *testing.T) {
+func TestVisibleUnits(t *testing.T) {
 	mixed, same := []facts.Device{small, large, other}, []facts.Device{large, other}
-	cut := []facts.Device{sized, other}
+	withSlices := []facts.Device{divided, other}
 	for _, c := range []struct {
 		name, visible, order string
 		devices              []facts.Device
-		want                 string // names; "?" and the number visible if it is not known which
+		want                 string // names; "?" and the number of visible units if ambiguous
 	}{
 		{"a set of all", "0,1,2", "", mixed, "T4 H100 H100"},
-		{"an index in the order of the bus", "1", "PCI_BUS_ID", mixed, "H100"},
+		{"an index in PCI order", "1", "PCI_BUS_ID", mixed, "H100"},
 		{"an index in CUDA's order", "1", "", mixed, "T4 H100 H100 ?1"},
 		{"an index among equals", "1", "", same, "H100"},
 		{"none", "", "", mixed, ""},
 		{"minus one", "-1", "", mixed, ""},
-		{"up to the first that is not there", "1,7,0", "PCI_BUS_ID", mixed, "H100"},
-		{"the first is not there", "7,0", "PCI_BUS_ID", mixed, ""},
+		{"up to the first that does not exist", "1,7,0", "PCI_BUS_ID", mixed, "H100"},
+		{"the first does not exist", "7,0", "PCI_BUS_ID", mixed, ""},
 		{"a word", "all", "", mixed, ""},
-		{"twice the same", "0,0", "PCI_BUS_ID", mixed, ""},
-		{"twice the same in other words", "1,GPU-aaaa2,0", "PCI_BUS_ID", mixed, ""},
-		{"twice behind the end", "1,-1,1", "PCI_BUS_ID", mixed, "H100"},
+		{"repeated", "0,0", "PCI_BUS_ID", mixed, ""},
+		{"repeated as index and UUID", "1,GPU-aaaa2,0", "PCI_BUS_ID", mixed, ""},
+		{"repeated after the end", "1,-1,1", "PCI_BUS_ID", mixed, "H100"},
 		{"a UUID", "GPU-aaaa1111", "", mixed, "T4"},
-		{"the beginning of one", "GPU-b, GPU-aaaa1", "", mixed, "H100 T4"},
-		{"the beginning of two", "GPU-aaaa", "", mixed, ""},
-		{"a slice", "MIG-1", "", cut, "H100 MIG 3g.40gb"},
-		{"an index of a whole that is cut", "0", "PCI_BUS_ID", cut, "H100 MIG 3g.40gb"},
-		{"all that there is", "0,1", "", cut, "H100 MIG 3g.40gb"},
-		{"a whole and then a slice", "GPU-bbbb,MIG-2", "", cut, "H100 MIG 1g.10gb"},
-		{"a whole beside one that is cut", "GPU-bbbb", "", cut, "H100"},
-		{"one of them", "1", "", cut, "H100 MIG 3g.40gb H100 MIG 1g.10gb H100 ?1"},
+		{"a prefix of one UUID", "GPU-b, GPU-aaaa1", "", mixed, "H100 T4"},
+		{"a prefix of two UUIDs", "GPU-aaaa", "", mixed, ""},
+		{"a slice", "MIG-1", "", withSlices, "H100 MIG 3g.40gb"},
+		{"an index of a GPU with slices", "0", "PCI_BUS_ID", withSlices, "H100 MIG 3g.40gb"},
+		{"all", "0,1", "", withSlices, "H100 MIG 3g.40gb"},
+		{"a GPU and then a slice", "GPU-bbbb,MIG-2", "", withSlices, "H100 MIG 1g.10gb"},
+		{"a GPU beside one with slices", "GPU-bbbb", "", withSlices, "H100"},
+		{"one of them, ambiguous", "1", "", withSlices, "H100 MIG 3g.40gb H100 MIG 1g.10gb H100 ?1"},
 		{"no driver", "0", "", nil, ""},
 	} {
 		v := VisibleUnits(facts.Nvidia{Devices: c.devices, Visible: &c.visible, VisibleOrder: c.order})
@@ -103,23 +102,22 @@ func TestLook(t *testing.T) {
 			t.Errorf("%s: %q shows %q, want %q", c.name, c.visible, got, c.want)
 		}
 	}
-	empty := sized
+	empty := divided
 	empty.Slices = nil
 	if v := VisibleUnits(facts.Nvidia{Devices: []facts.Device{empty}}); len(v.Units) != 1 || v.Units[0].Problem != NoSlices {
-		t.Errorf("a GPU that is cut into nothing: %+v", v)
+		t.Errorf("a GPU with MIG and no slices: %+v", v)
 	}
 }
 
-// TestWrongSettings holds what is said of a setting that CUDA stumbles over.
-func TestWrongSettings(t *testing.T) {
-	for set, want := range map[string]string{"0": "", "": "", "0,-1,9": "", "NoDevFiles": "", "0,7": `no GPU "7"`, "0,0": `"0" names a GPU for the second time`} {
+func TestInvalidVisibleDevices(t *testing.T) {
+	for set, want := range map[string]string{"0": "", "": "", "0,-1,9": "", "NoDevFiles": "", "0,7": `no GPU "7"`, "0,0": `"0" repeats a GPU`} {
 		if v := VisibleUnits(facts.Nvidia{Devices: []facts.Device{small}, Visible: &set}); !strings.Contains(v.Invalid, want) || (v.Invalid == "") != (want == "") {
 			t.Errorf("%q: %q, want %q", set, v.Invalid, want)
 		}
 	}
 }
 
-// TestSlices holds how many slices one program sees, which is a matter of the driver.
+// TestSlices checks the number of slices that one program sees with each driver.
 func TestSlices(t *testing.T) {
 	shared := facts.Device{Index: 1, Name: "A100", MIG: "enabled", Slices: []facts.Slice{{Name: "1c.3g.20gb"}, {Name: "2c.3g.20gb"}, {Name: "1g.5gb"}, {Name: "1g.5gb"}}}
 	for _, c := range []struct {
@@ -128,10 +126,10 @@ func TestSlices(t *testing.T) {
 		want    string
 		all     int
 	}{
-		{"550.54.15", []facts.Device{sized, other}, "H100 MIG 3g.40gb", 3},
-		{"550.54.15", []facts.Device{other, sized}, "H100 MIG 3g.40gb", 3},
-		{"", []facts.Device{sized}, "H100 MIG 3g.40gb", 2},
-		{"570.26", []facts.Device{sized, other}, "H100 MIG 3g.40gb H100 MIG 1g.10gb H100", 3},
+		{"550.54.15", []facts.Device{divided, other}, "H100 MIG 3g.40gb", 3},
+		{"550.54.15", []facts.Device{other, divided}, "H100 MIG 3g.40gb", 3},
+		{"", []facts.Device{divided}, "H100 MIG 3g.40gb", 2},
+		{"570.26", []facts.Device{divided, other}, "H100 MIG 3g.40gb H100 MIG 1g.10gb H100", 3},
 		{"580.65.06", []facts.Device{shared, other}, "A100 MIG 1c.3g.20gb A100 MIG 1g.5gb A100 MIG 1g.5gb H100", 5},
 		{"550.54.15", []facts.Device{small, other}, "T4 H100", 2},
 	} {
@@ -146,14 +144,17 @@ func TestSlices(t *testing.T) {
 	}
 }
 
-// FuzzLook holds that no setting shows what is not there.
-func FuzzLook(f *testing.F) {
+// FuzzVisibleUnits checks that no setting shows a unit that does not exist.
+func FuzzVisibleUnits(f *testing.F) {
 	for _, s := range []string{"", "0", "-1", "0,1", "GPU-", "MIG-1111", "GPU-a,0", "2147483648", "+1", " 1 "} {
 		f.Add(s, "PCI_BUS_ID")
 	}
 	f.Fuzz(func(t *testing.T, visible, order string) {
-		n := facts.Nvidia{Devices: []facts.Device{sized, small, large}}
-		all := everything(n.Devices)
+		n := facts.Nvidia{Devices: []facts.Device{divided, small, large}}
+		var all []Unit
+		for _, d := range n.Devices {
+			all = append(all, units(d)...)
+		}
 		n.Visible, n.VisibleOrder = &visible, order
 		v := VisibleUnits(n)
 		if v.Count > len(v.Units) || len(v.Units) > len(all) {
@@ -167,8 +168,7 @@ func FuzzLook(f *testing.F) {
 	})
 }
 
-// TestBroken holds that each thing that can be wrong is named, with a remedy.
-func TestBroken(t *testing.T) {
+func TestDriverTrouble(t *testing.T) {
 	for _, c := range []struct {
 		n             facts.Nvidia
 		summary, hint string
@@ -180,7 +180,7 @@ func TestBroken(t *testing.T) {
 		{facts.Nvidia{State: facts.DriverBroken, Reason: "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver"}, "not loaded", "modprobe"},
 		{facts.Nvidia{State: facts.DriverBroken, Code: 12, Reason: "NVML Shared Library Not Found"}, "library", "install"},
 		{facts.Nvidia{State: facts.DriverBroken, Code: 4, Reason: "Insufficient Permissions"}, "this user", "group"},
-		{facts.Nvidia{State: facts.DriverBroken, Code: 17, Reason: "blocked"}, "keeps this process", "--gpus"},
+		{facts.Nvidia{State: facts.DriverBroken, Code: 17, Reason: "blocked"}, "denies this process", "--gpus"},
 		{facts.Nvidia{State: facts.DriverBroken, Code: 15, Reason: "GPU is lost"}, "bus", "reboot"},
 		{facts.Nvidia{State: facts.DriverBroken, Code: 16, Reason: "GPU requires reset"}, "has to be reset", "--gpu-reset"},
 		{facts.Nvidia{State: facts.DriverBroken}, "no reason given", "nvidia-smi"},
@@ -192,13 +192,13 @@ func TestBroken(t *testing.T) {
 		}
 	}
 	if b := DriverTrouble(facts.Nvidia{State: facts.DriverOK}, ""); b != nil {
-		t.Errorf("nothing is wrong, and yet: %+v", b)
+		t.Errorf("trouble with a working driver: %+v", b)
 	}
 }
 
-// TestUnusable holds that only a libcuda that is lacking makes CUDA unusable: what is
-// not told is not known, whatever words the reason has.
-func TestUnusable(t *testing.T) {
+// TestCUDATrouble checks that only a missing libcuda is reported: a reason alone is not
+// evidence.
+func TestCUDATrouble(t *testing.T) {
 	for _, n := range []facts.Nvidia{{CUDA: "12.4", NoLibcuda: true}, {CUDAReason: "nvidia-smi did not ask libcuda"}, {}} {
 		if u := CUDATrouble(n); u != nil {
 			t.Errorf("%+v: %+v", n, u)

@@ -156,7 +156,7 @@ func (w *pathRun) dropHung() {
 		}
 		w.drop(one, fmt.Sprintf("no answer in %v", w.p.deadline))
 		if w.hung++; w.hung >= mostHung {
-			w.giveUp("not looked at: the file system does not answer")
+			w.giveUp("not probed: the file system does not respond")
 			return
 		}
 		w.start(&walker{})

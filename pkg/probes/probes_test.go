@@ -73,7 +73,7 @@ func TestEveryKeyIsAnswered(t *testing.T) {
 		}
 	}
 	for _, k := range bad {
-		if fact, reason, ok := f.Lookup(k); ok || reason == "" || reason == "not looked at" {
+		if fact, reason, ok := f.Lookup(k); ok || reason == "" || reason == "not probed" {
 			t.Errorf("%s gave %v, %q", k, fact, reason)
 		}
 	}
@@ -144,7 +144,7 @@ func TestDeadFileSystemIsGivenUp(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 		for _, k := range keys {
-			if _, reason, ok := f.Lookup(k); ok || reason == "" || reason == "not looked at" {
+			if _, reason, ok := f.Lookup(k); ok || reason == "" || reason == "not probed" {
 				t.Errorf("%s: %v, %q", k, ok, reason)
 			}
 		}

@@ -16,8 +16,8 @@ func TestCases(t *testing.T) { resourcetest.Run(t, model.Kind) }
 // where the manifest says so.
 func TestUnseen(t *testing.T) {
 	for severity, want := range map[diag.Severity]resources.Action{diag.Warn: resources.None, diag.Fail: resources.Blocked} {
-		c := (&model.Spec{Repo: "a/b", Severity: severity}).DiffUnknown("not looked at")
-		if c.Action != want || c.Summary != "not known: not looked at" || c.Problem.Code != "model.unknown" {
+		c := (&model.Spec{Repo: "a/b", Severity: severity}).DiffUnknown("not probed")
+		if c.Action != want || c.Summary != "not known: not probed" || c.Problem.Code != "model.unknown" {
 			t.Errorf("severity %q: %q, %q, %v", severity, c.Action, c.Summary, c.Problem)
 		}
 	}
