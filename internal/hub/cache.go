@@ -13,8 +13,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// Snapshots returns a pin for every snapshot in a cache, by repository and revision. A
-// cache that is not there has none.
+// Snapshots returns a pin for every snapshot in a cache, sorted by repository and
+// revision. A cache that does not exist has none.
 func Snapshots(cache string) ([]Pin, error) {
 	folders, err := readDir(cache)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *snapshot) readOthers() error {
 	return err
 }
 
-// readUnfinished lists the downloads that did not end.
+// readUnfinished lists the unfinished downloads.
 func (s *snapshot) readUnfinished() error {
 	blobs := filepath.Join(s.repo, "blobs")
 	entries, err := readDir(blobs)
@@ -61,7 +61,7 @@ func (s *snapshot) readUnfinished() error {
 		}
 		info, err := e.Info()
 		if err != nil || !info.Mode().IsRegular() {
-			continue // ended just now
+			continue // finished in the meantime
 		}
 		_, err = os.Lstat(filepath.Join(blobs, digest))
 		s.unfinished = append(s.unfinished, facts.ModelUnfinished{Name: e.Name(), Size: info.Size(), Leftover: err == nil})
@@ -69,16 +69,17 @@ func (s *snapshot) readUnfinished() error {
 	return err
 }
 
-// unfinished returns the blob that a download was for, by either form of name.
+// unfinished returns the blob that an unfinished download is for. It accepts both forms of
+// the name.
 func unfinished(name string) (blob string, ok bool) {
 	blob, ok = strings.CutSuffix(name, ".incomplete")
-	if front, random, cut := strings.Cut(blob, "."); cut && isHex(random, 8) {
-		blob = front
+	if digest, random, dot := strings.Cut(blob, "."); dot && isHex(random, 8) {
+		blob = digest
 	}
 	return blob, ok && blobDigest(blob) != (Digest{})
 }
 
-// readDir lists a folder; one that is not there is empty.
+// readDir lists a folder. One that does not exist is empty.
 func readDir(dir string) ([]fs.DirEntry, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {

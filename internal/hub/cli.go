@@ -5,36 +5,31 @@ import (
 	"strings"
 )
 
-// A CLI is the program that a version of huggingface_hub brings. Its name and its words
-// changed: before 0.34 it is huggingface-cli; from 0.34 hf, with the old name beside it
-// up to 0.36. Before 1.0 one --exclude takes all patterns, and a second flag forgets the
-// first; from 1.0 each flag takes one, and a second pattern is taken for a file to fetch,
-// which makes all patterns void.
+// A CLI is the command-line program of a version of huggingface_hub. It is
+// huggingface-cli before 0.34, and hf since then (with the old name beside it up to
+// 0.36). Before 1.0, one --exclude takes all patterns and a second flag replaces the
+// first; since 1.0, each flag takes one pattern, and a second one is read as a file to
+// download, which voids all patterns.
 type CLI struct {
-	Major, Minor int // of the version of huggingface_hub
+	Major, Minor int // of huggingface_hub
 }
 
-// ParseCLI reads a version, as PEP 440 writes it, of the distribution huggingface-hub.
-// It returns false for what is no version.
+// ParseCLI parses a PEP 440 version of the distribution huggingface-hub.
 func ParseCLI(version string) (CLI, bool) {
 	first, rest, _ := strings.Cut(version, ".")
 	second, _, _ := strings.Cut(rest, ".")
-	digits := strings.IndexFunc(second, func(r rune) bool { return r < '0' || r > '9' })
-	if digits >= 0 {
-		second = second[:digits] // 1.0rc1
+	if i := strings.IndexFunc(second, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		second = second[:i] // 1.0rc1
 	}
 	major, err := strconv.Atoi(first)
-	if err != nil || major < 0 {
-		return CLI{}, false
-	}
-	minor, err := strconv.Atoi(second)
-	if err != nil && rest != "" {
+	minor, err2 := strconv.Atoi(second)
+	if err != nil || major < 0 || err2 != nil && rest != "" {
 		return CLI{}, false
 	}
 	return CLI{major, minor}, true
 }
 
-// Program is its name in the environment.
+// Program returns its name in the environment.
 func (c CLI) Program() string {
 	if c.Before(0, 34) {
 		return "huggingface-cli"
@@ -42,35 +37,32 @@ func (c CLI) Program() string {
 	return "hf"
 }
 
-// Login asks for a token, or opens a browser, and keeps the token in the user's home.
-func (c CLI) Login() []string {
+// Login returns the command that asks for a token and stores it in the user's home.
+func (c CLI) Login() []string { return c.auth("login") }
+
+// WhoAmI returns the command that asks the hub for the user of the token.
+func (c CLI) WhoAmI() []string { return c.auth("whoami") }
+
+func (c CLI) auth(word string) []string {
 	if c.Before(0, 34) {
-		return []string{c.Program(), "login"}
+		return []string{c.Program(), word}
 	}
-	return []string{c.Program(), "auth", "login"}
+	return []string{c.Program(), "auth", word}
 }
 
-// WhoAmI asks the hub whose token is used.
-func (c CLI) WhoAmI() []string {
-	if c.Before(0, 34) {
-		return []string{c.Program(), "whoami"}
-	}
-	return []string{c.Program(), "auth", "whoami"}
-}
-
-// Download fetches a model at its revision, without what nobody needs.
+// Download returns the command that downloads a model at its revision.
 func (c CLI) Download(p Pin) []string {
-	words := []string{c.Program(), "download", p.Repo, "--revision", p.Revision}
+	args := []string{c.Program(), "download", p.Repo, "--revision", p.Revision}
 	for i, pattern := range p.Exclude {
 		if i == 0 || !c.Before(1, 0) {
-			words = append(words, "--exclude")
+			args = append(args, "--exclude")
 		}
-		words = append(words, pattern)
+		args = append(args, pattern)
 	}
-	return words
+	return args
 }
 
-// Before reports whether it is of an earlier version.
+// Before reports whether the version is earlier than major.minor.
 func (c CLI) Before(major, minor int) bool {
 	return c.Major < major || c.Major == major && c.Minor < minor
 }

@@ -26,7 +26,7 @@ func TestCLI(t *testing.T) {
 	}
 	for _, version := range []string{"", "x", "-1.0", "1.x", "latest"} {
 		if c, ok := ParseCLI(version); ok {
-			t.Errorf("%q is taken for %+v", version, c)
+			t.Errorf("%q is parsed as %+v", version, c)
 		}
 	}
 	pin.Exclude = nil

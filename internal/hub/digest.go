@@ -10,14 +10,14 @@ import (
 	"io"
 )
 
-// A Digest is what a content is known by: its sha256, or the sha1 that git gives it as a
-// blob. The zero value is no digest.
+// A Digest identifies content: its sha256, or the sha1 of its git blob. The zero value is
+// no digest.
 type Digest struct {
 	Git bool
-	Hex string // 64 digits, or 40 of git
+	Hex string // 64 digits, or 40 for git
 }
 
-// String is such as "sha256:9f86…".
+// String returns a form such as "sha256:9f86…".
 func (d Digest) String() string {
 	if d.Git {
 		return "git:" + d.Hex
@@ -25,7 +25,7 @@ func (d Digest) String() string {
 	return "sha256:" + d.Hex
 }
 
-// short is such as "sha256 9f86d081884c…", for people.
+// short returns a form for messages, such as "sha256 9f86d081884c…".
 func (d Digest) short() string {
 	kind := "sha256"
 	if d.Git {
@@ -34,35 +34,32 @@ func (d Digest) short() string {
 	return kind + " " + d.Hex[:12] + "…"
 }
 
-// blobDigest returns the digest that a blob is named by, the zero value for other names.
+// blobDigest returns the digest that names a blob, or the zero value for other names.
 func blobDigest(name string) Digest {
-	switch {
-	case isHex(name, 64):
-		return Digest{Hex: name}
-	case isHex(name, 40):
-		return Digest{Git: true, Hex: name}
+	if isHex(name, 64) || isHex(name, 40) {
+		return Digest{Git: len(name) == 40, Hex: name}
 	}
 	return Digest{}
 }
 
-// hashBuffer is how much is read at a time, in bytes: large enough that the cost of a
-// read is lost in that of hashing, small enough for the second-level cache.
+// hashBuffer is the size of one read in bytes: large enough to hide the cost of the system
+// call, small enough for the second-level cache.
 const hashBuffer = 512 << 10
 
-// A hasher hashes one file after the other with one buffer.
+// A hasher hashes files one after the other with one buffer.
 type hasher struct {
 	buf []byte
-	add func(n int64) // bytes hashed; may be nil
+	add func(n int64) // receives the bytes hashed
 }
 
-// sum returns the digest of a file, of the kind that git names or not, and how the file
-// looked before and after it was read.
+// sum returns the digest of a file, of kind git or sha256, and the state of the file before
+// and after it was read.
 func (h *hasher) sum(ctx context.Context, name string, git bool) (d Digest, before, after fileID, err error) {
-	f, before, err := open(name)
+	f, before, err := openRegular(name)
 	if err != nil {
 		return d, before, after, err
 	}
-	defer f.close()
+	defer f.Close()
 	if h.buf == nil {
 		h.buf = make([]byte, hashBuffer)
 	}
@@ -76,19 +73,17 @@ func (h *hasher) sum(ctx context.Context, name string, git bool) (d Digest, befo
 	for {
 		n, err := f.Read(h.buf)
 		state.Write(h.buf[:n])
-		if h.add != nil {
-			h.add(int64(n))
-		}
+		h.add(int64(n))
 		if err == io.EOF {
 			break
+		}
+		if err == nil {
+			err = ctx.Err()
 		}
 		if err != nil {
 			return d, before, after, err
 		}
-		if err := ctx.Err(); err != nil {
-			return d, before, after, err
-		}
 	}
-	after, err = f.stat()
+	after, err = stat(f)
 	return Digest{git, hex.EncodeToString(state.Sum(nil))}, before, after, err
 }

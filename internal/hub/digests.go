@@ -13,45 +13,46 @@ import (
 )
 
 const (
-	// memoryHead is the first line of the file that Digests are kept in.
+	// digestsHeader is the first line of a file of Digests.
 	digestsHeader = "reconcile digests 1"
-	// maxDigests bounds how many files are remembered; the oldest are forgotten.
+	// maxDigests bounds the number of files; the oldest are dropped.
 	maxDigests = 20_000
-	// MemoryLimit is the most that is read of a file of Digests, in bytes.
+	// DigestsLimit bounds the size of a file of Digests, in bytes.
 	DigestsLimit = 8 << 20
-	// tick is the coarsest time stamp of a file system that counts parts of a second,
-	// coarse that of one that does not (FAT has two seconds).
+	// tick is the coarsest time stamp of a file system with fractions of a second, coarse
+	// that of one with whole seconds (FAT has two).
 	tick, coarse = 20 * time.Millisecond, 2 * time.Second
 )
 
-// Digests remembers which files were hashed and how they looked then. It is a memory
-// and no more: without it everything is hashed again. It is safe for concurrent use.
+// Digests is a cache of the digests of files. Without it, every file is hashed again. It is
+// safe for concurrent use.
 //
-// A file is known by device, inode, size, and the times of its last write (mtime) and of
-// its last change (ctime, which nobody can set). As in git's index, a file whose times are
-// not older than the moment it was hashed is not trusted, since a write in the same tick
-// of the clock would not show.
+// A file is identified by device, inode, size, mtime and ctime (which nothing can set). As in
+// git's index, a file whose times are not older than the moment it was hashed is not
+// trusted, because a write in the same tick of the clock would not show.
 type Digests struct {
 	mu    sync.Mutex
 	known map[inode]hashedFile
-	fresh map[inode]hashedFile // of this run: trusted whatever the clock says
+	fresh map[inode]hashedFile // hashed in this run: trusted regardless of the clock
 }
 
 type inode struct{ dev, ino uint64 }
 
+func (id fileID) inode() inode { return inode{id.dev, id.ino} }
+
 type hashedFile struct {
 	id     fileID
 	digest Digest
-	at     int64 // nanoseconds: before the file was read
+	at     int64 // nanoseconds, taken before the file was read
 }
 
-// NewDigests returns an empty memory.
+// NewDigests returns an empty cache.
 func NewDigests() *Digests {
 	return &Digests{known: map[inode]hashedFile{}, fresh: map[inode]hashedFile{}}
 }
 
-// ParseDigests reads what Encode wrote. A line that is not understood, or comes from the
-// future, is left out.
+// ParseDigests parses the output of Encode. It skips lines that are malformed or dated
+// after now.
 func ParseDigests(b []byte, now time.Time) *Digests {
 	d := NewDigests()
 	head, rest, _ := bytes.Cut(b[:min(len(b), DigestsLimit)], []byte("\n"))
@@ -59,20 +60,19 @@ func ParseDigests(b []byte, now time.Time) *Digests {
 		return d
 	}
 	for line := range bytes.Lines(rest) {
-		r, ok := parseHashedFile(line)
-		at := inode{r.id.dev, r.id.ino}
-		if ok && r.at <= now.UnixNano() && r.at > d.known[at].at && len(d.known) < maxDigests {
-			d.known[at] = r
+		f, ok := parseHashedFile(line)
+		if ok && f.at <= now.UnixNano() && f.at > d.known[f.id.inode()].at && len(d.known) < maxDigests {
+			d.known[f.id.inode()] = f
 		}
 	}
 	return d
 }
 
-func parseHashedFile(line []byte) (r hashedFile, ok bool) {
-	text, whole := strings.CutSuffix(string(line), "\n")
+func parseHashedFile(line []byte) (f hashedFile, ok bool) {
+	text, complete := strings.CutSuffix(string(line), "\n")
 	fields := strings.Split(text, " ")
-	if !whole || len(fields) != 7 {
-		return r, false
+	if !complete || len(fields) != 7 {
+		return f, false
 	}
 	dev, err1 := strconv.ParseUint(fields[0], 10, 64)
 	ino, err2 := strconv.ParseUint(fields[1], 10, 64)
@@ -80,26 +80,25 @@ func parseHashedFile(line []byte) (r hashedFile, ok bool) {
 	for i := range n {
 		v, err := strconv.ParseInt(fields[2+i], 10, 64)
 		if err != nil || v < 0 {
-			return r, false
+			return f, false
 		}
 		n[i] = v
 	}
-	kind, digits, cut := strings.Cut(fields[6], ":")
-	r = hashedFile{fileID{dev, ino, n[0], n[1], n[2]}, blobDigest(digits), n[3]}
-	ok = err1 == nil && err2 == nil && cut && r.digest != (Digest{}) && kind+":"+digits == r.digest.String()
-	return r, ok
+	_, digits, _ := strings.Cut(fields[6], ":")
+	f = hashedFile{fileID{dev, ino, n[0], n[1], n[2]}, blobDigest(digits), n[3]}
+	return f, err1 == nil && err2 == nil && f.digest != (Digest{}) && fields[6] == f.digest.String()
 }
 
-// Encode returns the memory as a file, the newest first. It holds what is in the file
-// now too, so that two runs at once lose nothing of each other's work.
+// Encode returns the cache as a file, newest first, merged with the present content of that
+// file so that two runs at once keep each other's work.
 func (d *Digests) Encode(inFile *Digests) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all := maps.Clone(inFile.known)
 	for _, mine := range []map[inode]hashedFile{d.known, d.fresh} {
-		for at, r := range mine {
-			if r.at >= all[at].at {
-				all[at] = r
+		for at, f := range mine {
+			if f.at >= all[at].at {
+				all[at] = f
 			}
 		}
 	}
@@ -108,41 +107,38 @@ func (d *Digests) Encode(inFile *Digests) []byte {
 	})
 	var out bytes.Buffer
 	out.WriteString(digestsHeader + "\n")
-	for _, r := range list[:min(len(list), maxDigests)] {
-		s := r.id
-		fmt.Fprintf(&out, "%d %d %d %d %d %d %s\n", s.dev, s.ino, s.size, s.mtime, s.ctime, r.at, r.digest)
+	for _, f := range list[:min(len(list), maxDigests)] {
+		fmt.Fprintf(&out, "%d %d %d %d %d %d %s\n", f.id.dev, f.id.ino, f.id.size, f.id.mtime, f.id.ctime, f.at, f.digest)
 	}
 	return out.Bytes()
 }
 
-// find returns the digest of a file that looks as it did when it was hashed.
-func (d *Digests) lookup(s fileID, git bool) (r hashedFile, ok bool) {
+// lookup returns the digest of an unchanged file. d may be nil.
+func (d *Digests) lookup(id fileID, git bool) (f hashedFile, ok bool) {
 	if d == nil {
-		return r, false
+		return f, false
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	at := inode{s.dev, s.ino}
-	if r, ok = d.fresh[at]; !ok {
-		if r, ok = d.known[at]; ok {
-			ok = r.isSettled()
-		}
+	if f, ok = d.fresh[id.inode()]; !ok {
+		f, ok = d.known[id.inode()]
+		ok = ok && f.isSettled()
 	}
-	return r, ok && r.id == s && r.digest.Git == git
+	return f, ok && f.id == id && f.digest.Git == git
 }
 
-// settled reports whether the file was older than its hashing by more than a tick.
-func (r hashedFile) isSettled() bool {
+// isSettled reports whether the file was older than a tick when it was hashed.
+func (f hashedFile) isSettled() bool {
 	least := tick
-	if r.id.mtime%int64(time.Second) == 0 && r.id.ctime%int64(time.Second) == 0 {
+	if f.id.mtime%int64(time.Second) == 0 && f.id.ctime%int64(time.Second) == 0 {
 		least = coarse
 	}
-	return r.at-max(r.id.mtime, r.id.ctime) > int64(least)
+	return f.at-max(f.id.mtime, f.id.ctime) > int64(least)
 }
 
-// put remembers what was hashed in this run.
-func (d *Digests) record(s fileID, digest Digest, at time.Time) {
+// record adds a file that was hashed in this run.
+func (d *Digests) record(id fileID, digest Digest, at time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.fresh[inode{s.dev, s.ino}] = hashedFile{s, digest, at.UnixNano()}
+	d.fresh[id.inode()] = hashedFile{id, digest, at.UnixNano()}
 }

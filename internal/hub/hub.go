@@ -1,34 +1,32 @@
-// Package hub reads a Hugging Face cache and proves what lies in it, without the
-// network, without Python and without writing to it.
+// Package hub reads a Hugging Face cache and verifies the models in it, without network,
+// without Python and without writing to the cache.
 //
-// The layout (huggingface_hub 0.x to 2.x; its documentation "Understand caching", and
-// file_download.py, _snapshot_download.py and _tree_cache.py of its source):
+// The layout (huggingface_hub 0.x to 2.x; "Understand caching" in its documentation, and
+// file_download.py, _snapshot_download.py and _tree_cache.py in its source):
 //
 //	models--ORG--NAME/
-//	  blobs/<digest>                      a content: 64 digits are its sha256 (large files), 40 that of git
-//	  blobs/<digest>.incomplete           a download that did not end, of hub before 1.18
-//	  blobs/<digest>.<8 hex>.incomplete   the same since 1.18
-//	  refs/main                           a commit; not written where a commit was asked for
-//	  snapshots/<commit>/<file>           a link to ../../blobs/<digest>; a real file where there are no links
+//	  blobs/<digest>                      content: 64 digits are its sha256 (large files), 40 its git blob id
+//	  blobs/<digest>.incomplete           an unfinished download, before 1.18
+//	  blobs/<digest>.<8 hex>.incomplete   the same, since 1.18
+//	  refs/main                           a commit; not written if a commit was requested
+//	  snapshots/<commit>/<file>           a link to ../../blobs/<digest>, or a regular file without links
 //	  trees/<commit>.json                 all files of a commit, since 1.22
 //
-// Look is the cheap one, for a plan: a few system calls a file, headers of safetensors
-// and no more. Verify hashes every content. Both say the same things with the same words
-// (facts.ModelFault), so that a damage found by one is not denied by the other.
+// Observe is the cheap check, for a plan: names, sizes and safetensors headers. Verify
+// hashes every file. Both report the same faults (facts.ModelFault).
 //
-//  1. The snapshot of the pinned revision is listed, and each link followed by hand: it
-//     may lead to a blob of the same model and nowhere else.
-//  2. What must be there comes from trees/<commit>.json; without it from the weights
-//     themselves: their index (model.safetensors.index.json) and the numbers in their
-//     names (model-00001-of-00004.safetensors).
-//  3. Each safetensors file says by its header how long it is and which tensors it
-//     holds; the index must agree. The total_size of an index is not compared: published
-//     ones count tied weights twice.
-//  4. Digests remembers what was hashed, by device, inode, size and times, with the rule
-//     of git for files that changed while they were looked at.
+//  1. The snapshot of the pinned revision is listed. A link must lead to a blob of the
+//     same model.
+//  2. The required files come from trees/<commit>.json; without it, from the weights:
+//     their index (model.safetensors.index.json) and the numbers in their names
+//     (model-00001-of-00004.safetensors).
+//  3. The header of each safetensors file must match its size and the index. The
+//     total_size of an index is not compared: published ones count tied weights twice.
+//  4. Digests caches digests by device, inode, size and times, with git's rule for files
+//     that change while they are read.
 //
-// Everything in a cache is foreign: names, links, sizes and JSON are bounded and checked,
-// special files are never opened.
+// Everything in a cache is untrusted: names, links, sizes and JSON are bounded and
+// checked, and special files are never opened.
 package hub
 
 import (
@@ -37,29 +35,24 @@ import (
 	"strings"
 )
 
-// A Pin is one model that is wanted: a repository at one commit, without the files
-// that patterns exclude.
+// A Pin is a model at one commit, without the files that Exclude matches.
 type Pin struct {
 	Repo     string   // "mistralai/Mistral-7B-Instruct-v0.3"
 	Revision string   // commit, 40 hexadecimal digits
-	Exclude  []string // patterns as huggingface_hub reads them
-	// Any says that nobody told which files are needed: what the revision has and the
-	// snapshot has not is no lack, unless the weights themselves ask for it.
+	Exclude  []string // patterns as in huggingface_hub
+	// AnyFiles means that the required files are unknown: files of the revision may be
+	// missing unless the weights themselves need them.
 	AnyFiles bool
 }
 
 // Folder returns the name of a model's folder in a cache.
 func Folder(repo string) string { return "models--" + strings.ReplaceAll(repo, "/", "--") }
 
-// Repo returns the repository that a folder of a cache is for, or false if it is that of
-// no model. Of a name that holds "--" itself the first one is taken for the slash, as
-// huggingface_hub does.
+// Repo returns the repository of a folder in a cache, or false if the folder does not
+// belong to a model. The first "--" is read as the slash, as in huggingface_hub.
 func Repo(folder string) (string, bool) {
 	name, ok := strings.CutPrefix(folder, "models--")
-	if !ok || name == "" {
-		return "", false
-	}
-	return strings.Replace(name, "--", "/", 1), true
+	return strings.Replace(name, "--", "/", 1), ok && name != ""
 }
 
 // excluded reports whether a pattern of the pin matches a file.
@@ -68,14 +61,14 @@ func (p *Pin) excluded(name string) bool {
 }
 
 // match reports whether a pattern matches a name as in Python's fnmatch, which
-// huggingface_hub uses: * and ? match a slash too, and a pattern that ends in a slash
-// means all below. Sets in brackets are not known here; a manifest cannot hold any.
+// huggingface_hub uses: * and ? also match a slash, and a pattern that ends in a slash
+// matches everything below it. Bracket sets are not supported; a manifest refuses them.
 func match(pattern, name string) bool {
 	if strings.HasSuffix(pattern, "/") {
 		pattern += "*"
 	}
 	p, n := []rune(pattern), []rune(name)
-	star, from := -1, 0 // the last * and where in the name it ended
+	star, from := -1, 0 // the last *, and the position in the name where its match ends
 	i, k := 0, 0
 	for k < len(n) {
 		switch {
@@ -92,19 +85,15 @@ func match(pattern, name string) bool {
 			return false
 		}
 	}
-	for i < len(p) && p[i] == '*' {
-		i++
-	}
-	return i == len(p)
+	return strings.Trim(string(p[i:]), "*") == ""
 }
 
-// safe reports whether a name from a file of a cache stays inside a snapshot.
-func safe(name string) bool {
+// isSafe reports whether a name from a file in the cache stays inside a snapshot.
+func isSafe(name string) bool {
 	return name != "" && name[0] != '/' && path.Clean(name) == name && name != ".." && !strings.HasPrefix(name, "../") && !strings.ContainsRune(name, 0)
 }
 
-// IsCommit reports whether s is a revision as the cache and the manifest name it: 40
-// hexadecimal digits in lower case.
+// IsCommit reports whether s is a commit: 40 hexadecimal digits in lower case.
 func IsCommit(s string) bool { return isHex(s, 40) }
 
 func isHex(s string, digits int) bool {

@@ -16,8 +16,8 @@ func TestMatch(t *testing.T) {
 		want          bool
 	}{
 		{"original/*", "original/consolidated.00.pth", true},
-		{"original/*", "original/deep/er.pth", true}, // * matches a slash
-		{"original/", "original/params.json", true},  // a folder means all below
+		{"original/*", "original/deep/er.pth", true}, // * also matches a slash
+		{"original/", "original/params.json", true},  // a folder matches everything below it
 		{"original", "original/params.json", false},
 		{"*.bin", "pytorch_model.bin", true},
 		{"*.bin", "deep/pytorch_model.bin", true},
@@ -37,7 +37,7 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// FuzzMatch holds that hostile patterns end soon, and that a plain name matches itself.
+// FuzzMatch tests that hostile patterns terminate soon, and that a plain name matches itself.
 func FuzzMatch(f *testing.F) {
 	f.Add("*a*a*a*a*a*a*a*a*a*a*a*b", strings.Repeat("a", 5000))
 	f.Add("?*/", "ü/x")
@@ -53,7 +53,7 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
-// TestMatchAsPython holds the rules of Python's fnmatch, as huggingface_hub calls it.
+// TestMatchAsPython compares match with Python's fnmatch, as huggingface_hub calls it.
 func TestMatchAsPython(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -83,7 +83,7 @@ func TestMatchAsPython(t *testing.T) {
 	lines, ours := bytes.Split(got, []byte("\n")), bytes.Split(want, []byte("\n"))
 	for i := range ours {
 		if !bytes.Equal(lines[i], ours[i]) && i/len(names) < len(patterns) {
-			t.Errorf("pattern %q, name %q: Python says %s, we %s", patterns[i/len(names)], names[i%len(names)], lines[i], ours[i])
+			t.Errorf("pattern %q, name %q: Python %s, match %s", patterns[i/len(names)], names[i%len(names)], lines[i], ours[i])
 		}
 	}
 }
@@ -127,8 +127,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// FuzzHeader holds that no header makes the reader panic, take its size for right when
-// it is not, or believe tensors that overlap.
+// FuzzHeader tests that no header makes the reader panic, accept a wrong size or accept
+// overlapping tensors.
 func FuzzHeader(f *testing.F) {
 	for _, header := range []string{
 		`{}`, `{"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}}`, `{"__metadata__":{"format":"pt"}}  `,
@@ -144,18 +144,18 @@ func FuzzHeader(f *testing.F) {
 		var sum int
 		err := checkHeader(bytes.NewReader(file), int64(len(file)), func(string) { sum++ })
 		if shape, ok := errors.AsType[*formatError](err); ok && (shape.what == "" || shape.detail == "") {
-			t.Errorf("a fault without words: %+v", shape)
+			t.Errorf("a fault without a description: %+v", shape)
 		}
 		if err == nil && len(file) < 10 {
-			t.Errorf("%d bytes are a sound file", len(file))
+			t.Errorf("a file of %d bytes is accepted", len(file))
 		}
 		if err == nil && checkHeader(bytes.NewReader(append(file, 0)), int64(len(file)+1), func(string) {}) == nil {
-			t.Error("a file with a byte more is sound too")
+			t.Error("the file is also accepted with one more byte")
 		}
 	})
 }
 
-// FuzzIndex and FuzzTree hold that what is believed of foreign JSON stays inside.
+// FuzzIndex and FuzzTree test that accepted names stay inside the snapshot.
 func FuzzIndex(f *testing.F) {
 	f.Add([]byte(`{"weight_map":{"a":"model-00001-of-00002.safetensors"}}`))
 	f.Add([]byte(`{"weight_map":{"a":"../x"}}`))
@@ -165,7 +165,7 @@ func FuzzIndex(f *testing.F) {
 		x, err := parseIndex(b)
 		for _, shard := range x.Shards {
 			if err == nil && (strings.HasPrefix(shard, "/") || strings.HasPrefix(shard, "../") || shard == "") {
-				t.Errorf("believed %q", shard)
+				t.Errorf("accepted %q", shard)
 			}
 		}
 	})
@@ -179,15 +179,14 @@ func FuzzTree(f *testing.F) {
 	f.Add([]byte(`{"format_version":1,"files":{"a":null}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for name, file := range parseTree(b) {
-			if !safe(name) || file.bytes() < 0 || file.digest() == (Digest{}) {
-				t.Errorf("believed %q: %+v", name, file)
+			if !isSafe(name) || file.bytes() < 0 || file.digest() == (Digest{}) {
+				t.Errorf("accepted %q: %+v", name, file)
 			}
 		}
 	})
 }
 
-// FuzzDigests holds that a damaged memory is no more than less memory, and that what is
-// written is read again.
+// FuzzDigests tests that damaged lines are skipped, and that Encode and ParseDigests agree.
 func FuzzDigests(f *testing.F) {
 	now := time.Unix(1_800_000_000, 0)
 	line := "1 2 3 4 5 6 sha256:" + strings.Repeat("a", 64) + "\n"
@@ -199,18 +198,18 @@ func FuzzDigests(f *testing.F) {
 		d := ParseDigests(b, now)
 		first := d.Encode(NewDigests())
 		if second := ParseDigests(first, now).Encode(NewDigests()); !bytes.Equal(first, second) {
-			t.Errorf("lost on the way:\n%s\n%s", first, second)
+			t.Errorf("Encode and ParseDigests disagree:\n%s\n%s", first, second)
 		}
 		for _, r := range d.known {
 			if r.at > now.UnixNano() || r.id.size < 0 || r.digest == (Digest{}) {
-				t.Errorf("believed %+v", r)
+				t.Errorf("accepted %+v", r)
 			}
 		}
 	})
 }
 
-// TestDigestsMerge holds that two runs at once lose nothing, and that the memory is
-// bounded, the oldest being forgotten.
+// TestDigestsMerge tests that two runs at once lose nothing, and that the number of digests
+// is bounded by dropping the oldest.
 func TestDigestsMerge(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	digest := Digest{Hex: strings.Repeat("a", 64)}
@@ -220,13 +219,13 @@ func TestDigestsMerge(t *testing.T) {
 	both := ParseDigests(b.Encode(ParseDigests(a.Encode(NewDigests()), now)), now)
 	for ino, size := range map[uint64]int64{1: 10, 2: 20} {
 		if _, ok := both.lookup(fileID{1, ino, size, 1, 1}, false); !ok {
-			t.Errorf("inode %d is forgotten", ino)
+			t.Errorf("inode %d is missing", ino)
 		}
 		if _, ok := both.lookup(fileID{1, ino, size, 1, 2}, false); ok {
-			t.Errorf("inode %d is taken for the file that it was", ino)
+			t.Errorf("inode %d is found for a modified file", ino)
 		}
 		if _, ok := both.lookup(fileID{1, ino, size, 1, 1}, true); ok {
-			t.Errorf("the sha256 of inode %d is taken for that of git", ino)
+			t.Errorf("the sha256 of inode %d is found as a git digest", ino)
 		}
 	}
 	for i := range uint64(maxDigests + 10) {
@@ -236,11 +235,11 @@ func TestDigestsMerge(t *testing.T) {
 	_, newest := kept.lookup(fileID{2, 0, 1, 1, 1}, false)
 	_, oldest := kept.lookup(fileID{2, maxDigests + 9, 1, 1, 1}, false)
 	if len(kept.known) != maxDigests || !newest || oldest {
-		t.Errorf("%d are kept, the newest %v, the oldest %v", len(kept.known), newest, oldest)
+		t.Errorf("%d digests, newest %v, oldest %v", len(kept.known), newest, oldest)
 	}
 }
 
-// TestSettled holds the rule of git's index, also on file systems that count seconds.
+// TestSettled tests git's rule for racy files, also on file systems with whole seconds.
 func TestSettled(t *testing.T) {
 	const second = int64(time.Second)
 	for _, c := range []struct {
@@ -250,7 +249,7 @@ func TestSettled(t *testing.T) {
 		{100*second + 1, 100*second + 1, 101 * second, true},
 		{100*second + 1, 101 * second, 101 * second, false}, // changed in the tick in which it was hashed
 		{101 * second, 100*second + 1, 101*second + 1, false},
-		{100 * second, 100 * second, 101 * second, false}, // whole seconds: two of them must pass
+		{100 * second, 100 * second, 101 * second, false}, // whole seconds: two must pass
 		{100 * second, 100 * second, 102*second + 1, true},
 		{200 * second, 200 * second, 100 * second, false}, // from the future
 	} {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// list reads one folder of the snapshot.
+// list adds the files of one folder of the snapshot, recursively.
 func (s *snapshot) list(dir, prefix string, depth int) error {
 	entries, err := os.ReadDir(dir)
 	if prefix == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)) {
@@ -21,28 +21,26 @@ func (s *snapshot) list(dir, prefix string, depth int) error {
 	}
 	s.exists = true
 	for _, e := range entries {
-		name := prefix + e.Name()
-		if e.IsDir() {
-			if depth == maxDepth {
-				return fmt.Errorf("%s: folders more than %d deep", dir, maxDepth)
-			}
-			if err := s.list(filepath.Join(dir, e.Name()), name+"/", depth+1); err != nil {
+		path, name := filepath.Join(dir, e.Name()), prefix+e.Name()
+		switch {
+		case !e.IsDir() && len(s.files) == maxFiles:
+			return fmt.Errorf("%s: more than %d files", dir, maxFiles)
+		case !e.IsDir():
+			s.add(path, name, e.Type())
+		case depth == maxDepth:
+			return fmt.Errorf("%s: folders more than %d deep", dir, maxDepth)
+		default:
+			if err := s.list(path, name+"/", depth+1); err != nil {
 				return err
 			}
-			continue
 		}
-		if len(s.files) == maxFiles {
-			return fmt.Errorf("%s: more than %d files", dir, maxFiles)
-		}
-		s.add(filepath.Join(dir, e.Name()), name, e.Type())
 	}
 	return nil
 }
 
-// add looks at one entry of the snapshot. What is wrong with an excluded one is nobody's
-// concern.
-func (s *snapshot) add(full, name string, mode fs.FileMode) {
-	f := file{name: name, path: full}
+// add adds one entry of the snapshot. Faults of an excluded one are ignored.
+func (s *snapshot) add(path, name string, mode fs.FileMode) {
+	f := file{name: name, path: path}
 	before := len(s.faults)
 	if mode&fs.ModeSymlink != 0 {
 		s.follow(&f)
@@ -59,7 +57,7 @@ func (s *snapshot) add(full, name string, mode fs.FileMode) {
 	s.files = append(s.files, f)
 }
 
-// follow finds the blob that a link leads to.
+// follow sets the blob that a link leads to.
 func (s *snapshot) follow(f *file) {
 	target, err := os.Readlink(f.path)
 	if err != nil {
@@ -71,7 +69,7 @@ func (s *snapshot) follow(f *file) {
 		to = filepath.Join(filepath.Dir(f.path), to)
 	}
 	dir, blob := filepath.Split(filepath.Clean(to))
-	if !s.isBlobs(dir) {
+	if !s.isBlobs(filepath.Clean(dir)) {
 		s.fault("outside", f.name, "", "to "+clip(target))
 		return
 	}
@@ -79,19 +77,19 @@ func (s *snapshot) follow(f *file) {
 	f.want = blobDigest(blob)
 }
 
-// isBlobs reports whether a folder is that of the model's contents, by its name or, for
-// an absolute link in a cache that was reached through another, by what it is.
+// isBlobs reports whether dir is the blobs folder of the model: by its name or, for an
+// absolute link in a cache that has several paths, by its inode.
 func (s *snapshot) isBlobs(dir string) bool {
 	blobs := filepath.Join(s.repo, "blobs")
-	if filepath.Clean(dir) == blobs {
+	if dir == blobs {
 		return true
 	}
-	a, err := os.Lstat(filepath.Clean(dir))
+	a, err := os.Lstat(dir)
 	b, err2 := os.Lstat(blobs)
 	return err == nil && err2 == nil && os.SameFile(a, b)
 }
 
-// stat looks at the content of a file.
+// stat sets the ID of a file.
 func (s *snapshot) stat(f *file) {
 	var st unix.Stat_t
 	err := unix.Lstat(f.path, &st)

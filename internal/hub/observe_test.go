@@ -23,9 +23,8 @@ func observe(t *testing.T, cache string, exclude ...string) facts.Model {
 	return m
 }
 
-// TestLookAtACompleteModel holds what is said of one, with the list of its revision and
-// without.
-func TestLookAtACompleteModel(t *testing.T) {
+// TestObserveCompleteModel tests Observe with the list of the revision and without.
+func TestObserveCompleteModel(t *testing.T) {
 	cache := t.TempDir()
 	if m := observe(t, cache); m.State != facts.ModelAbsent || len(m.Faults) > 0 {
 		t.Errorf("an empty cache: %+v", m)
@@ -41,7 +40,7 @@ func TestLookAtACompleteModel(t *testing.T) {
 			t.Errorf("listed %v: %+v", listed, m)
 		}
 		if m.Verified != 0 || m.IsVerified() {
-			t.Errorf("nobody hashed it, and yet %d files are verified", m.Verified)
+			t.Errorf("nothing was hashed, but %d files are verified", m.Verified)
 		}
 	}
 }

@@ -9,16 +9,16 @@ import (
 	"testing"
 )
 
-// TestFaultsAsNobody plants what cannot be planted as root, as another user.
-func TestFaultsAsNobody(t *testing.T) {
+// TestFaultsAsOtherUser runs the cases that root cannot reproduce as another user.
+func TestFaultsAsOtherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("not root: TestFaults did it")
+		t.Skip("not root: TestFaults has run these cases")
 	}
 	program, err := os.Executable()
 	must(t, err)
 	content, err := os.ReadFile(program)
 	must(t, err)
-	dir := t.TempDir() // others may not enter the folder that the program was built in
+	dir := t.TempDir() // the folder of the program may be closed to others
 	must(t, os.Chmod(filepath.Dir(dir), 0o755))
 	must(t, os.Chmod(dir, 0o777))
 	copied := filepath.Join(dir, "hub.test")

@@ -1,40 +1,41 @@
 package hub
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
-// headerLimit is the longest header that the format allows, in bytes.
+// headerLimit is the longest header in the format, in bytes.
 const headerLimit = 100_000_000
 
-// frontSize is how much of a file is read at once for its header, in bytes. Those of
-// published shards have ten to fifty thousand.
+// frontSize is the size of the first read of a file, in bytes. The headers of published
+// shards have ten to fifty thousand bytes.
 const frontSize = 16 << 10
 
-// A shapeError is a file that is not as its format asks.
+// A formatError is a violation of a file format.
 type formatError struct {
-	what   string // word of a facts.ModelFault
+	what   string // What of a facts.ModelFault
 	detail string
 }
 
 func (e *formatError) Error() string { return e.what + ": " + e.detail }
 
-// checkHeader reads the header of a safetensors file of size bytes and compares it with
-// that size. found is called with the name of each tensor. A *shapeError says what is
-// wrong with the file; other errors come from reading.
+// checkHeader compares the header of a safetensors file with its size in bytes. It calls
+// found for each tensor. It returns a *formatError for a malformed file, and read errors.
 //
-// The format: 8 bytes with the length N of the header, little-endian; N bytes of JSON
-// that begin with {; then the data, without holes, to which the header's offsets refer.
+// The format: 8 bytes with the length N of the header, little-endian; N bytes of JSON that
+// begin with {; then the data, without holes, which the offsets in the header refer to.
 func checkHeader(r io.ReaderAt, size int64, found func(tensor string)) error {
 	if size < 8 {
 		return &formatError{"size", fmt.Sprintf("%d bytes, too short for a header", size)}
 	}
-	front := make([]byte, min(size, frontSize)) // as a rule the whole header
+	front := make([]byte, min(size, frontSize)) // usually has the complete header
 	if _, err := r.ReadAt(front, 0); err != nil {
 		return err
 	}
@@ -50,106 +51,85 @@ func checkHeader(r io.ReaderAt, size int64, found func(tensor string)) error {
 		bytes.NewReader(front[8:min(end, int64(len(front)))]),
 		io.NewSectionReader(r, int64(len(front)), max(0, end-int64(len(front)))),
 	), found)
-	if err != nil {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax), errors.As(err, &kind):
+		return &formatError{"header", "malformed JSON"}
+	case err != nil:
 		return err
-	}
-	if want := end + data; want != size {
-		return &formatError{"size", fmt.Sprintf("%d bytes, %d by its header", size, want)}
+	case end+data != size:
+		return &formatError{"size", fmt.Sprintf("%d bytes, %d by its header", size, end+data)}
 	}
 	return nil
 }
 
-// tensor is what a header says of one tensor, as far as it decides the size.
-type tensor struct {
-	Offsets []int64 `json:"data_offsets"`
-}
-
-// readHeader reads the JSON of a header and returns the bytes of data that it describes.
-// It reads member by member: of a long header no more than one is in memory.
+// readHeader reads the JSON of a header and returns the bytes of data that it describes. It
+// keeps no more than one member in memory.
 func readHeader(r io.Reader, found func(string)) (data int64, err error) {
-	var first [1]byte
-	if _, err := io.ReadFull(r, first[:]); err != nil || first[0] != '{' {
-		return 0, headerError(err, "does not begin with {")
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(r, first); err != nil {
+		return 0, err
 	}
-	d := json.NewDecoder(io.MultiReader(bytes.NewReader(first[:]), r))
+	if first[0] != '{' {
+		return 0, &formatError{"header", "does not begin with {"}
+	}
+	d := json.NewDecoder(io.MultiReader(bytes.NewReader(first), r))
 	if _, err := d.Token(); err != nil {
-		return 0, headerError(err, "")
+		return 0, err
 	}
 	var sum int64
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return 0, headerError(err, "")
+			return 0, err
 		}
-		name, ok := key.(string)
-		if !ok {
-			return 0, headerError(nil, "a member without a name")
-		}
+		name, _ := key.(string) // the decoder refuses other keys
 		if name == "__metadata__" {
-			var metadata map[string]string
-			if err := d.Decode(&metadata); err != nil {
-				return 0, headerError(err, "")
+			if err := d.Decode(&map[string]string{}); err != nil {
+				return 0, err
 			}
 			continue
 		}
-		var t tensor
+		var t struct {
+			Offsets []int64 `json:"data_offsets"`
+		}
 		if err := d.Decode(&t); err != nil {
-			return 0, headerError(err, "")
+			return 0, err
 		}
 		if len(t.Offsets) != 2 || t.Offsets[0] < 0 || t.Offsets[1] < t.Offsets[0] {
-			return 0, headerError(nil, fmt.Sprintf("tensor %q has no place", clip(name)))
+			return 0, &formatError{"header", fmt.Sprintf("tensor %q has no valid data_offsets", clip(name))}
 		}
 		if sum += t.Offsets[1] - t.Offsets[0]; sum < 0 {
-			return 0, headerError(nil, "tensors of more bytes than there can be")
+			return 0, &formatError{"header", "the sizes of the tensors overflow"}
 		}
 		data = max(data, t.Offsets[1])
 		found(name)
 	}
 	if _, err := d.Token(); err != nil {
-		return 0, headerError(err, "")
-	}
-	if err := onlyPadding(io.MultiReader(d.Buffered(), r)); err != nil {
 		return 0, err
 	}
+	// Only spaces may follow, with which writers align the data.
+	padding := bufio.NewReader(io.MultiReader(d.Buffered(), r))
+	for {
+		c, err := padding.ReadByte()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return 0, err
+		}
+		if !strings.ContainsRune(" \n\t\r", rune(c)) {
+			return 0, &formatError{"header", "more than one object"}
+		}
+	}
 	if sum != data {
-		return 0, headerError(nil, fmt.Sprintf("tensors of %d bytes in %d bytes of data", sum, data))
+		return 0, &formatError{"header", fmt.Sprintf("tensors of %d bytes in %d bytes of data", sum, data)}
 	}
 	return data, nil
 }
 
-// headerFault tells a header that is wrong from one that could not be read.
-func headerError(err error, detail string) error {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax), errors.As(err, &kind):
-		if detail == "" {
-			detail = "its header is no JSON of tensors"
-		}
-		return &formatError{"header", detail}
-	}
-	return err
-}
-
-// onlyPadding reads to the end, where nothing may stand but the spaces with which writers
-// align the data.
-func onlyPadding(r io.Reader) error {
-	var part [512]byte
-	for {
-		n, err := r.Read(part[:])
-		if len(bytes.Trim(part[:n], " \n\t\r")) > 0 {
-			return headerError(nil, "more than one object")
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// clip shortens a foreign name for a message.
+// clip shortens an untrusted name for a message.
 func clip(name string) string {
 	const longest = 80
 	if len(name) <= longest {

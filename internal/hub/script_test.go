@@ -25,7 +25,7 @@ for cache in caches:
     except SystemExit as end:
         print("exit", end.code, flush=True)`
 
-// TestScriptReachesTheSameVerdict runs scripts/verify_models.py on every planted fault: it
+// TestScriptReachesTheSameVerdict runs scripts/verify_models.py on every case: it
 // reports the models as intact that Verify does, and names each damaged file.
 func TestScriptReachesTheSameVerdict(t *testing.T) {
 	python, err := exec.LookPath("python3")
@@ -40,7 +40,7 @@ func TestScriptReachesTheSameVerdict(t *testing.T) {
 	for i := range faultCases {
 		p := &faultCases[i]
 		if p.root && os.Geteuid() == 0 {
-			continue // see TestFaultsAsNobody
+			continue // see TestFaultsAsOtherUser
 		}
 		cache := p.build(t)
 		found, err := hub.Snapshots(cache)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,78 +16,75 @@ import (
 )
 
 const (
-	// maxFiles bounds the files of a snapshot, maxDepth its folders.
-	maxFiles = 100_000
-	maxDepth = 16
+	maxFiles = 100_000 // in a snapshot
+	maxDepth = 16      // of its folders
 )
 
-// A snapshot is one revision of a model as it lies in a cache.
+// A snapshot is one revision of a model in a cache.
 type snapshot struct {
 	pin      Pin
 	repo     string // folder of the model, absolute
-	exists   bool   // there is a folder of the revision
-	files    []file // by name, without the excluded ones
-	excluded int64  // bytes of those
+	exists   bool   // the folder of the revision exists
+	files    []file // sorted by name, without the excluded ones
+	excluded int64  // bytes of the excluded ones
 
-	tree       map[string]treeFile // the files of the revision, nil if not known
+	tree       map[string]treeFile // files of the revision, nil if unknown
 	unfinished []facts.ModelUnfinished
 	others     []string
 	weights    weights
 	faults     []facts.ModelFault
 }
 
-// A file is one of a snapshot. The zero stamp stands for one that is not there.
+// A file is one file of a snapshot.
 type file struct {
 	name   string
-	blob   string // name of the content in blobs, "" for a real file
+	blob   string // name of its content in blobs, "" for a regular file
 	path   string // of the content, absolute
-	id     fileID
-	want   Digest // zero if nothing says
+	id     fileID // zero if the content is missing or not a regular file
+	want   Digest // zero if unknown
 	broken bool   // has a fault already
 }
 
-// read looks at a snapshot without opening a large file, but for the headers of
-// safetensors. An error is what keeps from looking.
+// read reads a snapshot. Of files of weights it reads no more than the headers of
+// safetensors. An error means that the snapshot could not be read.
 func read(cache string, pin Pin) (*snapshot, error) {
 	s := &snapshot{pin: pin, repo: filepath.Join(cache, Folder(pin.Repo))}
 	dir := filepath.Join(s.repo, "snapshots", pin.Revision)
 	if err := s.checkDirs(dir); err != nil || len(s.faults) > 0 {
 		return s, err
 	}
-	if err := s.readOthers(); err != nil {
-		return nil, err
-	}
-	if err := s.readUnfinished(); err != nil {
-		return nil, err
-	}
-	if err := s.list(dir, "", 0); err != nil {
+	if err := errors.Join(s.readOthers(), s.readUnfinished(), s.list(dir, "", 0)); err != nil {
 		return nil, err
 	}
 	if !s.exists {
 		return s, nil
 	}
 	slices.SortFunc(s.files, func(a, b file) int { return strings.Compare(a.name, b.name) })
-	if b, err := s.readSmall(filepath.Join(s.repo, "trees", pin.Revision+".json")); err == nil {
+	if b, err := readJSON(filepath.Join(s.repo, "trees", pin.Revision+".json")); err == nil {
 		s.tree = parseTree(b)
 	}
 	s.compareTree()
 	s.checkWeights()
-	s.checkUnfinished()
+	for _, u := range s.unfinished {
+		if !u.Leftover && !s.listed() { // else compareTree reports the missing files
+			s.fault("unfinished", "", u.Name, "")
+		}
+	}
 	return s, nil
 }
 
-// inside reports a folder of the model that is a link to another place: hub makes none,
-// and what is read through one is not this model's.
+// checkDirs reports folders of the model that are links: huggingface_hub makes none, and
+// their targets do not belong to the model.
 func (s *snapshot) checkDirs(dir string) error {
-	for _, place := range []string{filepath.Join(s.repo, "blobs"), filepath.Join(s.repo, "snapshots"), dir} {
-		info, err := os.Lstat(place)
+	for _, d := range []string{filepath.Join(s.repo, "blobs"), filepath.Join(s.repo, "snapshots"), dir} {
+		info, err := os.Lstat(d)
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
 		case err != nil:
 			return err
 		case !info.IsDir():
 			s.exists = true
-			s.fault("outside", strings.TrimPrefix(place, s.repo+"/"), "", "not a directory of the cache")
+			s.fault("outside", strings.TrimPrefix(d, s.repo+"/"), "", "not a directory of the cache")
 		}
 	}
 	return nil
@@ -98,7 +94,17 @@ func (s *snapshot) fault(what, name, blob, detail string) {
 	s.faults = append(s.faults, facts.ModelFault{What: what, File: name, Blob: blob, Detail: detail})
 }
 
-// find returns a file of the snapshot, nil if it is not there.
+// markBroken adds a fault for a file that could not be checked.
+func (s *snapshot) markBroken(f *file, err error) {
+	f.broken = true
+	if format, ok := errors.AsType[*formatError](err); ok {
+		s.fault(format.what, f.name, f.blob, format.detail)
+		return
+	}
+	s.fault("unreadable", f.name, f.blob, reason(err))
+}
+
+// find returns a file of the snapshot, or nil.
 func (s *snapshot) find(name string) *file {
 	i, ok := slices.BinarySearchFunc(s.files, name, func(f file, name string) int { return strings.Compare(f.name, name) })
 	if !ok {
@@ -107,40 +113,23 @@ func (s *snapshot) find(name string) *file {
 	return &s.files[i]
 }
 
-// judgeUnfinished takes downloads that did not end for a lack, unless the list of the
-// revision says what lacks.
-func (s *snapshot) checkUnfinished() {
-	if s.listed() {
-		return
-	}
-	for _, u := range s.unfinished {
-		if !u.Leftover {
-			s.fault("unfinished", "", u.Name, "")
-		}
-	}
-}
-
-// small reads a file of JSON that is kept in memory.
-func (s *snapshot) readSmall(name string) ([]byte, error) {
-	f, st, err := open(name)
+// readJSON reads a JSON file of at most jsonLimit bytes.
+func readJSON(name string) ([]byte, error) {
+	f, id, err := openRegular(name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.close()
-	if st.size > indexLimit {
-		return nil, &formatError{"index", fmt.Sprintf("%d bytes, more than %d", st.size, indexLimit)}
+	defer f.Close()
+	if id.size > jsonLimit {
+		return nil, &formatError{"index", fmt.Sprintf("%d bytes, more than %d", id.size, jsonLimit)}
 	}
-	return io.ReadAll(io.LimitReader(f, indexLimit))
+	return io.ReadAll(io.LimitReader(f, jsonLimit))
 }
 
-// reason is an error without the path, which the fault names already.
+// reason returns an error without its path, which the fault names already.
 func reason(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err.Error()
 	}
 	return err.Error()
 }
-
-// in returns the name of a file beside another of the snapshot.
-func in(beside, name string) string { return path.Join(path.Dir(beside), name) }

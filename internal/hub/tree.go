@@ -6,11 +6,11 @@ import (
 	"slices"
 )
 
-// treeVersion is the format of trees/<commit>.json that is known; another is left
-// alone, as huggingface_hub does.
+// treeVersion is the supported format of trees/<commit>.json. Like huggingface_hub, hub
+// ignores other formats.
 const treeVersion = 1
 
-// A treeFile is what a revision has at one name.
+// A treeFile is one file of a revision.
 type treeFile struct {
 	Size    int64  `json:"size"`
 	BlobID  string `json:"blob_id"`
@@ -18,8 +18,8 @@ type treeFile struct {
 	LFSSize int64  `json:"lfs_size"`
 }
 
-// parseTree reads the list of a revision's files. What is not such a list is nil: it
-// is a copy that huggingface_hub made for itself and throws away as easily.
+// parseTree parses the list of a revision's files. It returns nil for anything else:
+// huggingface_hub treats the file as a cache that may be lost.
 func parseTree(b []byte) map[string]treeFile {
 	var doc struct {
 		Version int                 `json:"format_version"`
@@ -29,14 +29,14 @@ func parseTree(b []byte) map[string]treeFile {
 		return nil
 	}
 	for name, f := range doc.Files {
-		if !safe(name) || f.Size < 0 || f.LFSSize < 0 || f.digest() == (Digest{}) {
+		if !isSafe(name) || f.Size < 0 || f.LFSSize < 0 || f.digest() == (Digest{}) {
 			return nil
 		}
 	}
 	return doc.Files
 }
 
-// digest is that of the content, the zero value if none is stated.
+// digest returns the digest of the content, the zero value if there is none.
 func (f treeFile) digest() Digest {
 	if f.SHA256 != "" {
 		return blobDigest(f.SHA256)
@@ -44,7 +44,7 @@ func (f treeFile) digest() Digest {
 	return blobDigest(f.BlobID)
 }
 
-// bytes is the size of the content.
+// bytes returns the size of the content.
 func (f treeFile) bytes() int64 {
 	if f.SHA256 != "" {
 		return f.LFSSize
@@ -54,24 +54,20 @@ func (f treeFile) bytes() int64 {
 
 // compareTree compares the snapshot with the list of the revision's files.
 func (s *snapshot) compareTree() {
-	if s.tree == nil {
-		return
-	}
 	for i := range s.files {
 		f := &s.files[i]
 		listed, ok := s.tree[f.name]
 		if !ok || f.broken {
 			continue
 		}
+		f.broken = true
 		switch want := listed.digest(); {
 		case f.blob != "" && f.blob != want.Hex:
 			s.fault("blob", f.name, f.blob, want.Hex+" by the list of the revision")
-			f.broken = true
 		case f.id.size != listed.bytes():
 			s.fault("size", f.name, f.blob, fmt.Sprintf("%d bytes, %d by the list of the revision", f.id.size, listed.bytes()))
-			f.broken = true
 		default:
-			f.want = want
+			f.want, f.broken = want, false
 		}
 	}
 	for _, name := range s.needed() {
@@ -81,17 +77,14 @@ func (s *snapshot) compareTree() {
 	}
 }
 
-// listed reports whether the list of the revision says what must be there.
+// listed reports whether the required files are those of the list of the revision.
 func (s *snapshot) listed() bool { return s.tree != nil && !s.pin.AnyFiles }
 
-// needed lists the files of the revision that must be there, sorted.
+// needed returns the required files of the revision, sorted.
 func (s *snapshot) needed() []string {
-	if !s.listed() {
-		return nil
-	}
 	var names []string
 	for name := range s.tree {
-		if !s.pin.excluded(name) {
+		if s.listed() && !s.pin.excluded(name) {
 			names = append(names, name)
 		}
 	}

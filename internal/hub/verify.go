@@ -13,39 +13,34 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// Options say how to verify.
+// Options are the options of Verify.
 type Options struct {
-	Workers int // how many files are hashed at once; 0 for as many as there are cores
-	// Fresh hashes everything, whatever is remembered.
-	Rehash bool
-	// Progress gets bytes hashed of the bytes in all that have to be; may be nil. It is
-	// called some twenty times a second at most, by one goroutine at a time.
+	Workers int  // files hashed at once; 0 for one per core
+	Rehash  bool // hash every file, even if its digest is known
+	// Progress receives the bytes hashed and the total; may be nil. It is called at most
+	// twenty times a second, by one goroutine at a time.
 	Progress func(done, total int64)
-	// Keep is called now and then while files are hashed, and at the end, so that what is
-	// known is kept though the run may be killed; may be nil.
+	// Save is called from time to time and at the end, so that an interrupted run loses
+	// little; may be nil.
 	Save func(*Digests)
 }
 
-const (
-	// tellEvery is how long Progress is not called again, keepEvery the same for Keep.
-	progressEvery, saveEvery = 50 * time.Millisecond, 2 * time.Second
-)
+// progressEvery and saveEvery are the least time between two calls of Progress and Save.
+const progressEvery, saveEvery = 50 * time.Millisecond, 2 * time.Second
 
-// Verify hashes the contents of models, as far as known does not vouch for them, and
-// returns what Look says then, with a fault for every file that could not be proved.
+// Verify hashes the files of models whose digests are not in known, and returns what
+// Observe returns, plus a fault for every file that could not be verified.
 //
-//  1. Every snapshot is read; contents that several files share count once.
-//  2. The largest is hashed first, so that the last ones end together.
-//  3. If anything was hashed, snapshots are read once more: what was written meanwhile
-//     looks different.
+// Content that several files share is hashed once, the largest first. If anything was
+// hashed, the snapshots are read again, so that files modified in the meantime are found.
 //
-// With a context that ends it returns its error; what was hashed by then is in known.
+// If ctx ends, Verify returns its error; known has the digests computed until then.
 func Verify(ctx context.Context, cache string, pins []Pin, known *Digests, o Options) ([]facts.Model, error) {
 	trusted := known
 	if o.Rehash {
 		trusted = nil
 	}
-	v := &verification{known: known, o: o, faults: map[string]facts.ModelFault{}}
+	v := &verification{known: known, o: o, seen: map[inode]bool{}, failed: map[string]facts.ModelFault{}}
 	snapshots := make([]*snapshot, len(pins))
 	var err error
 	for i, pin := range pins {
@@ -64,12 +59,12 @@ func Verify(ctx context.Context, cache string, pins []Pin, known *Digests, o Opt
 				return nil, err
 			}
 		}
-		models[i] = snapshots[i].model(known, v.faults)
+		models[i] = snapshots[i].model(known, v.failed)
 	}
 	return models, nil
 }
 
-// A job is one content to hash.
+// A job is one file to hash.
 type job struct {
 	path string
 	size int64
@@ -86,7 +81,7 @@ type verification struct {
 	done  atomic.Int64
 
 	mu     sync.Mutex
-	faults map[string]facts.ModelFault // by path: why a content could not be hashed
+	failed map[string]facts.ModelFault // files that could not be hashed, by path
 
 	reportMu   sync.Mutex
 	reportedAt time.Time
@@ -94,18 +89,14 @@ type verification struct {
 	savedAt    time.Time
 }
 
-// collect adds the contents of a snapshot that have to be hashed.
+// collect adds the files of a snapshot that have to be hashed.
 func (v *verification) collect(s *snapshot, trusted *Digests) {
-	if v.seen == nil {
-		v.seen = map[inode]bool{}
-	}
 	for i := range s.files {
 		f := &s.files[i]
-		at := inode{f.id.dev, f.id.ino}
-		if f.id == (fileID{}) || f.want == (Digest{}) || v.seen[at] {
+		if f.id == (fileID{}) || f.want == (Digest{}) || v.seen[f.id.inode()] {
 			continue
 		}
-		v.seen[at] = true
+		v.seen[f.id.inode()] = true
 		if _, ok := trusted.lookup(f.id, f.want.Git); !ok {
 			v.jobs = append(v.jobs, job{f.path, f.id.size, f.want.Git})
 			v.total += f.id.size
@@ -113,7 +104,7 @@ func (v *verification) collect(s *snapshot, trusted *Digests) {
 	}
 }
 
-// run hashes all of them.
+// run hashes all files.
 func (v *verification) run(ctx context.Context) error {
 	slices.SortStableFunc(v.jobs, func(a, b job) int { return cmp.Compare(b.size, a.size) })
 	v.reportedAt, v.savedAt = time.Now(), time.Now()
@@ -126,7 +117,10 @@ func (v *verification) run(ctx context.Context) error {
 	var group sync.WaitGroup
 	for range min(workers, len(v.jobs)) {
 		group.Go(func() {
-			h := hasher{add: v.add}
+			h := hasher{add: func(n int64) {
+				v.done.Add(n)
+				v.report(false)
+			}}
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= len(v.jobs) {
@@ -137,15 +131,15 @@ func (v *verification) run(ctx context.Context) error {
 		})
 	}
 	group.Wait()
-	cut := ctx.Err() // what is done is done, whatever happens from here on
+	err := ctx.Err() // before Save, which may take longer
 	if v.o.Save != nil && len(v.jobs) > 0 {
 		v.o.Save(v.known)
 	}
 	v.report(true)
-	return cut
+	return err
 }
 
-// hash hashes one content. One that is written meanwhile is hashed once more.
+// hash hashes one file, twice if it is modified in the meantime.
 func (v *verification) hash(ctx context.Context, h *hasher, j *job) {
 	for range 2 {
 		at := time.Now()
@@ -155,7 +149,7 @@ func (v *verification) hash(ctx context.Context, h *hasher, j *job) {
 			return
 		case err != nil:
 			v.mu.Lock()
-			v.faults[j.path] = facts.ModelFault{What: "unreadable", Detail: reason(err)}
+			v.failed[j.path] = facts.ModelFault{What: "unreadable", Detail: reason(err)}
 			v.mu.Unlock()
 			return
 		case before == after:
@@ -166,7 +160,7 @@ func (v *verification) hash(ctx context.Context, h *hasher, j *job) {
 	}
 }
 
-// keep lets the caller keep what is known, now and then. Nobody waits for that.
+// save calls Save if saveEvery has passed and no other goroutine does.
 func (v *verification) save() {
 	if v.o.Save == nil || !v.saveMu.TryLock() {
 		return
@@ -178,12 +172,8 @@ func (v *verification) save() {
 	}
 }
 
-// add counts bytes hashed.
-func (v *verification) add(n int64) {
-	v.done.Add(n)
-	v.report(false)
-}
-
+// report calls Progress, unless not always and another goroutine does or progressEvery has
+// not passed.
 func (v *verification) report(always bool) {
 	if v.o.Progress == nil {
 		return
@@ -191,7 +181,7 @@ func (v *verification) report(always bool) {
 	if always {
 		v.reportMu.Lock()
 	} else if !v.reportMu.TryLock() {
-		return // another one tells
+		return
 	}
 	defer v.reportMu.Unlock()
 	if always || time.Since(v.reportedAt) >= progressEvery {

@@ -23,40 +23,40 @@ func verify(t *testing.T, cache string, known *hub.Digests, o hub.Options, exclu
 	return models[0]
 }
 
-// TestFaults plants each fault and holds what a look and a verification say.
+// TestFaults tests the result of Observe and Verify for each fault.
 func TestFaults(t *testing.T) {
 	for _, p := range faultCases {
 		t.Run(p.name, func(t *testing.T) {
 			cache := p.build(t)
 			if m := observe(t, cache, p.exclude...); m.State != p.observed {
-				t.Errorf("a look says %s, want %s", describe(m), p.observed)
+				t.Errorf("Observe: %s, want %s", describe(m), p.observed)
 			}
 			known := hub.NewDigests()
 			m := verify(t, cache, known, hub.Options{}, p.exclude...)
 			p.check(t, m)
 			for _, f := range m.Faults {
 				if strings.HasPrefix(f.Description(), f.What) {
-					t.Errorf("%q is not said in words: %s", f.What, f.Description())
+					t.Errorf("fault %q has no description: %s", f.What, f.Description())
 				}
 			}
-			// What was found stays found when nothing is hashed again, as far as it was hashed.
+			// Observe reports the same from the digests of Verify.
 			again, err := hub.Observe(cache, hub.Pin{Repo: repo, Revision: revision, Exclude: p.exclude}, known)
 			must(t, err)
 			if m.State == facts.ModelComplete && !again.IsVerified() {
-				t.Errorf("verified, and a look does not know: %s", describe(again))
+				t.Errorf("verified, but Observe returns %s", describe(again))
 			}
 			for _, f := range m.Faults {
 				if f.What == "content" && again.State != facts.ModelDamaged {
-					t.Errorf("another content was found, and a look does not know: %s", describe(again))
+					t.Errorf("modified content, but Observe returns %s", describe(again))
 				}
 			}
 		})
 	}
 }
 
-// TestEveryFaultIsPlanted holds that no word is without a case.
-func TestEveryFaultIsPlanted(t *testing.T) {
-	seen := map[string]bool{"changed": true} // see TestWrittenMeanwhile
+// TestEveryFaultHasACase tests that faultCases has every kind of fault.
+func TestEveryFaultHasACase(t *testing.T) {
+	seen := map[string]bool{"changed": true} // see TestFileModifiedWhileHashing
 	for _, p := range faultCases {
 		for _, f := range p.faults {
 			_, what, _ := strings.Cut(f, ": ")
@@ -75,12 +75,12 @@ func count(into *int64) hub.Options {
 	return hub.Options{Progress: func(done, _ int64) { *into = done }}
 }
 
-// settle waits until a file written now is older than a tick of the clock of files.
+// waitForTick waits until a file written now is older than a tick of the file system clock.
 func waitForTick() { time.Sleep(60 * time.Millisecond) }
 
-// TestOnceIsEnough holds that what was hashed is not hashed again, that what was
-// touched is, and that the memory survives a file.
-func TestOnceIsEnough(t *testing.T) {
+// TestUnchangedFilesAreHashedOnce tests that only modified files are hashed again, also with
+// digests that were encoded and parsed.
+func TestUnchangedFilesAreHashedOnce(t *testing.T) {
 	cache := t.TempDir()
 	made := hubtest.New(t, cache, repo, revision)
 	made.Sharded(3, 5000)
@@ -96,10 +96,10 @@ func TestOnceIsEnough(t *testing.T) {
 		t.Errorf("hashed %d bytes again: %s", hashed, describe(m))
 	}
 	if verify(t, cache, kept, hub.Options{Rehash: true, Progress: func(done, _ int64) { hashed = done }}); hashed != first.Size() {
-		t.Errorf("asked to hash all, it hashed %d of %d bytes", hashed, first.Size())
+		t.Errorf("Rehash: hashed %d of %d bytes", hashed, first.Size())
 	}
 
-	// A flipped byte, equal size, and the time of the last write put back.
+	// A flipped byte with the same size and mtime.
 	shard := made.Blob(second)
 	info, err := os.Stat(shard)
 	must(t, err)
@@ -109,20 +109,19 @@ func TestOnceIsEnough(t *testing.T) {
 	must(t, os.Chtimes(shard, info.ModTime(), info.ModTime()))
 	m := verify(t, cache, kept, count(&hashed))
 	if fault, ok := m.Damage(); !ok || fault.What != "content" || fault.File != second {
-		t.Errorf("a byte was flipped and the time put back: %s", describe(m))
+		t.Errorf("a flipped byte with the old mtime: %s", describe(m))
 	}
 	if hashed != info.Size() {
-		t.Errorf("hashed %d bytes, want those of the one file that was touched, %d", hashed, info.Size())
+		t.Errorf("hashed %d bytes, want %d of the modified file", hashed, info.Size())
 	}
 }
 
-// TestRacy holds the rule of git: a file that was hashed in the tick in which it was
-// written is hashed again by the next run.
-func TestRacy(t *testing.T) {
+// TestFileHashedInTheTickOfItsWriteIsHashedAgain tests git's rule for racy files.
+func TestFileHashedInTheTickOfItsWriteIsHashedAgain(t *testing.T) {
 	cache := t.TempDir()
+	start := time.Now()
 	hubtest.New(t, cache, repo, revision).Sharded(2, 100)
 	known := hub.NewDigests()
-	start := time.Now()
 	m := verify(t, cache, known, hub.Options{})
 	if time.Since(start) > 15*time.Millisecond {
 		t.Skip("this machine is too busy to write and hash within one tick")
@@ -131,12 +130,13 @@ func TestRacy(t *testing.T) {
 	var hashed int64
 	verify(t, cache, kept, count(&hashed))
 	if hashed != m.Size() {
-		t.Errorf("hashed %d bytes, want all %d: they are hardly older than their hashes", hashed, m.Size())
+		t.Errorf("hashed %d bytes, want all %d", hashed, m.Size())
 	}
 }
 
-// TestInterrupted holds that what was hashed before an interruption is not lost.
-func TestInterrupted(t *testing.T) {
+// TestInterruptedRunKeepsDigests tests that files hashed before an interruption are not
+// hashed again.
+func TestInterruptedRunKeepsDigests(t *testing.T) {
 	cache := t.TempDir()
 	hubtest.New(t, cache, repo, revision).Sharded(8, 8_000_000)
 	waitForTick()
@@ -153,7 +153,7 @@ func TestInterrupted(t *testing.T) {
 		},
 	})
 	if err == nil {
-		t.Skip("it was done before it could be interrupted")
+		t.Skip("it finished before it could be interrupted")
 	}
 	if !errors.Is(err, context.Canceled) || kept == nil {
 		t.Fatalf("error %v, kept %v", err, kept != nil)
@@ -161,12 +161,12 @@ func TestInterrupted(t *testing.T) {
 	var hashed int64
 	m := verify(t, cache, kept, count(&hashed))
 	if !m.IsVerified() || hashed == 0 || hashed >= m.Size() {
-		t.Errorf("hashed %d of %d bytes after an interruption half-way: %s", hashed, m.Size(), describe(m))
+		t.Errorf("hashed %d of %d bytes after an interruption half way: %s", hashed, m.Size(), describe(m))
 	}
 }
 
-// TestWrittenMeanwhile holds that a file which is written all the time is not proved.
-func TestWrittenMeanwhile(t *testing.T) {
+// TestFileModifiedWhileHashing tests that a file that is written all the time is not verified.
+func TestFileModifiedWhileHashing(t *testing.T) {
 	cache := t.TempDir()
 	made := hubtest.New(t, cache, repo, revision)
 	made.Sharded(2, 20_000_000)
@@ -182,7 +182,7 @@ func TestWrittenMeanwhile(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				_, _ = f.WriteAt([]byte{1}, 30_000_000) // what is there already
+				_, _ = f.WriteAt([]byte{1}, 30_000_000) // the same byte
 				time.Sleep(time.Millisecond)
 			}
 		}
@@ -191,12 +191,12 @@ func TestWrittenMeanwhile(t *testing.T) {
 	close(stop)
 	<-done
 	if fault, ok := m.Damage(); !ok || fault.What != "changed" || fault.File != hubtest.Shard(1, 2) {
-		t.Errorf("a file that is being written: %s", describe(m))
+		t.Errorf("a file that is modified all the time: %s", describe(m))
 	}
 }
 
-// TestNothingIsWritten holds that neither a look nor a verification changes a cache.
-func TestNothingIsWritten(t *testing.T) {
+// TestCacheIsNotModified tests that neither Observe nor Verify changes a cache.
+func TestCacheIsNotModified(t *testing.T) {
 	cache := t.TempDir()
 	made := hubtest.New(t, cache, repo, revision)
 	made.Sharded(2, 100)

@@ -1,62 +1,61 @@
 package hub
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 )
 
-// weights is what a snapshot has of them.
+// weights are the files of weights in a snapshot.
 type weights struct {
 	format string // "safetensors", "bin", "gguf"; "" for none
-	have   int    // files that are there and sound
+	have   int    // files that exist and are intact
 	need   int
 }
 
-// checkWeights compares the weights with their indexes, with the numbers in their
-// names, and each safetensors file with its own header.
+// checkWeights compares the weights with their indexes, with the numbers in their names,
+// and each safetensors file with its header.
 func (s *snapshot) checkWeights() {
-	tensors := map[string]map[string]bool{} // shard, tensor: found in its header
+	tensors := map[string]map[string]bool{} // by shard and tensor: found in the header
 	needed := map[string]bool{}
+	diffusers := s.find("model_index.json") != nil // has one folder of weights per component
+	transformers := false                          // needs config.json
 	for i := range s.files {
 		f := &s.files[i]
-		if weightsFormat(f.name) != "" && (strings.Count(f.name, "/") == 0 || s.isDiffusers()) {
-			needed[f.name] = true
-			for _, name := range siblings(f.name) {
-				needed[name] = true
+		if weightsFormat(f.name) != "" {
+			transformers = transformers || strings.HasPrefix(f.name, "model") || strings.HasPrefix(f.name, "pytorch_model")
+			if diffusers || !strings.Contains(f.name, "/") {
+				needed[f.name] = true
+				for _, name := range siblings(f.name) {
+					needed[name] = true
+				}
 			}
 		}
-		if strings.HasSuffix(f.name, indexSuffix) && weightsFormat(strings.TrimSuffix(f.name, indexSuffix)) != "" && !f.broken {
+		if stem, ok := strings.CutSuffix(f.name, indexSuffix); ok && weightsFormat(stem) != "" && !f.broken {
 			s.readIndex(f, tensors, needed)
 		}
 	}
-	s.checkHeaders(tensors)
-	s.checkTensors(tensors)
+	for i := range s.files {
+		if f := &s.files[i]; path.Ext(f.name) == ".safetensors" && !f.broken {
+			s.checkTensors(f, tensors[f.name])
+		}
+	}
 	s.countWeights(needed)
-	if s.weights.format == "" && !s.listed() {
+	if s.listed() {
+		return
+	}
+	if s.weights.format == "" {
 		s.fault("weights", "", "", "")
 	}
-	if name := "config.json"; !s.listed() && s.find(name) == nil && s.isTransformer() && !s.pin.excluded(name) {
+	if name := "config.json"; transformers && s.find(name) == nil && !s.pin.excluded(name) {
 		s.fault("missing", name, "", "")
 	}
 }
 
-// isTransformer reports whether the weights are those of transformers, which needs
-// config.json beside them.
-func (s *snapshot) isTransformer() bool {
-	return slices.ContainsFunc(s.files, func(f file) bool {
-		return weightsFormat(f.name) != "" && (strings.HasPrefix(f.name, "model") || strings.HasPrefix(f.name, "pytorch_model"))
-	})
-}
-
-// isDiffusers reports whether the weights lie in folders, one a part.
-func (s *snapshot) isDiffusers() bool { return s.find("model_index.json") != nil }
-
-// readIndex notes what an index asks for.
+// readIndex adds the shards and tensors of an index.
 func (s *snapshot) readIndex(f *file, tensors map[string]map[string]bool, needed map[string]bool) {
-	b, err := s.readSmall(f.path)
+	b, err := readJSON(f.path)
 	var x index
 	if err == nil {
 		x, err = parseIndex(b)
@@ -66,7 +65,7 @@ func (s *snapshot) readIndex(f *file, tensors map[string]map[string]bool, needed
 		return
 	}
 	for tensor, shard := range x.Shards {
-		name := in(f.name, shard)
+		name := path.Join(path.Dir(f.name), shard)
 		if s.pin.excluded(name) {
 			continue
 		}
@@ -78,56 +77,41 @@ func (s *snapshot) readIndex(f *file, tensors map[string]map[string]bool, needed
 	}
 }
 
-// checkHeaders reads the header of each safetensors file.
-func (s *snapshot) checkHeaders(tensors map[string]map[string]bool) {
-	for i := range s.files {
-		f := &s.files[i]
-		if path.Ext(f.name) != ".safetensors" || f.broken {
-			continue
-		}
-		wanted := tensors[f.name]
-		content, st, err := open(f.path)
-		if err == nil {
-			err = checkHeader(content, st.size, func(tensor string) {
-				if _, ok := wanted[tensor]; ok {
-					wanted[tensor] = true
-				}
-			})
-			content.close()
-		}
-		if err != nil {
-			s.markBroken(f, err)
-		}
-	}
-}
-
-// checkTensors reports indexes that look for a tensor where it is not.
-func (s *snapshot) checkTensors(tensors map[string]map[string]bool) {
-	for i := range s.files {
-		f := &s.files[i]
-		if path.Ext(f.name) != ".safetensors" || f.broken {
-			continue
-		}
-		var lost []string
-		for tensor, found := range tensors[f.name] {
-			if !found {
-				lost = append(lost, tensor)
+// checkTensors checks the header of a safetensors file, and that it has the tensors that an
+// index expects in it.
+func (s *snapshot) checkTensors(f *file, expected map[string]bool) {
+	content, id, err := openRegular(f.path)
+	if err == nil {
+		err = checkHeader(content, id.size, func(tensor string) {
+			if _, ok := expected[tensor]; ok {
+				expected[tensor] = true
 			}
-		}
-		if len(lost) == 0 {
-			continue
-		}
-		slices.Sort(lost)
-		detail := fmt.Sprintf("tensor %q is not in it", clip(lost[0]))
-		if len(lost) > 1 {
-			detail += fmt.Sprintf(", nor are %d more", len(lost)-1)
-		}
-		s.fault("index", f.name, f.blob, detail)
+		})
+		content.Close()
 	}
+	if err != nil {
+		s.markBroken(f, err)
+		return
+	}
+	var missing []string
+	for tensor, found := range expected {
+		if !found {
+			missing = append(missing, tensor)
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	slices.Sort(missing)
+	detail := fmt.Sprintf("tensor %q is not in it", clip(missing[0]))
+	if len(missing) > 1 {
+		detail += fmt.Sprintf(", nor are %d more", len(missing)-1)
+	}
+	s.fault("index", f.name, f.blob, detail)
 }
 
-// count counts the files of weights, and reports those that the weights themselves say
-// should be there and that no list of the revision has reported.
+// countWeights counts the files of weights. It reports those that the weights require and
+// that are missing, except for files that compareTree has reported.
 func (s *snapshot) countWeights(needed map[string]bool) {
 	listed := map[string]bool{}
 	for _, name := range s.needed() {
@@ -142,33 +126,19 @@ func (s *snapshot) countWeights(needed map[string]bool) {
 		}
 	}
 	slices.Sort(names)
-	formats := map[string]bool{}
+	s.weights.need = len(names)
+	formats := []string{"", "gguf", "bin", "safetensors"} // the last one that exists
 	for _, name := range names {
-		f := s.find(name)
-		switch {
-		case f != nil && !f.broken:
-			formats[weightsFormat(name)] = true
-			s.weights.have++
+		switch f := s.find(name); {
 		case f != nil:
-			formats[weightsFormat(name)] = true
+			if !f.broken {
+				s.weights.have++
+			}
+			if format := weightsFormat(name); slices.Index(formats, format) > slices.Index(formats, s.weights.format) {
+				s.weights.format = format
+			}
 		case !listed[name]:
 			s.fault("missing", name, "", "")
 		}
 	}
-	s.weights.need = len(names)
-	for _, format := range []string{"gguf", "bin", "safetensors"} {
-		if formats[format] {
-			s.weights.format = format
-		}
-	}
-}
-
-// spoil notes what is wrong with a file that could not be checked.
-func (s *snapshot) markBroken(f *file, err error) {
-	f.broken = true
-	if shape, ok := errors.AsType[*formatError](err); ok {
-		s.fault(shape.what, f.name, f.blob, shape.detail)
-		return
-	}
-	s.fault("unreadable", f.name, f.blob, reason(err))
 }

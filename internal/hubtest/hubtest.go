@@ -1,5 +1,5 @@
-// Package hubtest makes Hugging Face caches for tests, as huggingface_hub leaves them,
-// and plants faults in them. Only tests import it.
+// Package hubtest creates Hugging Face caches for tests, in the layout of huggingface_hub,
+// and damages them. Only tests import it.
 package hubtest
 
 import (
@@ -16,7 +16,7 @@ import (
 	"strings"
 )
 
-// A T is a test, or what tells one that it failed.
+// A T is the part of testing.TB that hubtest needs.
 type T interface {
 	Helper()
 	Fatal(args ...any)
@@ -55,7 +55,7 @@ func (m *Model) Snapshot(name string) string {
 	return filepath.Join(m.Dir, "snapshots", m.Revision, name)
 }
 
-// Blob returns the path of the content that a file's link leads to.
+// Blob returns the path of the blob of a file.
 func (m *Model) Blob(name string) string {
 	m.t.Helper()
 	target, err := os.Readlink(m.Snapshot(name))
@@ -63,8 +63,8 @@ func (m *Model) Blob(name string) string {
 	return filepath.Join(filepath.Dir(m.Snapshot(name)), target)
 }
 
-// BlobName returns the name of a content in blobs: its sha256 for a large file, which
-// git keeps elsewhere, and that of git for others.
+// BlobName returns the name of a blob: its sha256 for a large file, its git blob id for
+// others.
 func BlobName(content []byte, large bool) string {
 	if large {
 		sum := sha256.Sum256(content)
@@ -74,7 +74,7 @@ func BlobName(content []byte, large bool) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Put adds a file as a download does: a blob, and a link to it.
+// Put adds a file like a download: a blob, and a link to it.
 func (m *Model) Put(name string, content []byte, large bool) {
 	m.t.Helper()
 	blob := BlobName(content, large)
@@ -85,7 +85,7 @@ func (m *Model) Put(name string, content []byte, large bool) {
 	m.files[name], m.large[name] = content, large
 }
 
-// Tree writes the list of all files that were put, as hub does since 1.22.
+// Tree writes the list of all files of Put, like huggingface_hub since 1.22.
 func (m *Model) Tree() {
 	m.t.Helper()
 	files := map[string]map[string]any{}
@@ -104,7 +104,7 @@ func (m *Model) Tree() {
 // Shard returns the name of a shard.
 func Shard(i, n int) string { return fmt.Sprintf("model-%05d-of-%05d.safetensors", i, n) }
 
-// Safetensors returns a file with tensors of some bytes each, filled with a byte.
+// Safetensors returns a file with tensors of size bytes each, filled with a byte.
 func Safetensors(size int, fill byte, tensors ...string) []byte {
 	header := map[string]any{"__metadata__": map[string]string{"format": "pt"}}
 	for i, name := range tensors {
@@ -122,7 +122,7 @@ func Safetensors(size int, fill byte, tensors ...string) []byte {
 	return append(out, slices.Repeat([]byte{fill}, size*len(tensors))...)
 }
 
-// Index returns the index of a sharded model: two tensors a shard.
+// Index returns the index of a sharded model with two tensors per shard.
 func Index(shards int) []byte {
 	names := map[string]string{}
 	for i := 1; i <= shards; i++ {
@@ -142,7 +142,7 @@ func Tensors(i int) []string {
 	return []string{fmt.Sprintf("layers.%d.k", i), fmt.Sprintf("layers.%d.v", i)}
 }
 
-// Sharded puts a small model of some shards, with size bytes a tensor.
+// Sharded puts a small model with size bytes per tensor.
 func (m *Model) Sharded(shards, size int) {
 	m.t.Helper()
 	m.Put("config.json", []byte(`{"model_type": "llama"}`), false)
@@ -153,19 +153,19 @@ func (m *Model) Sharded(shards, size int) {
 	}
 }
 
-// Names lists the files that were put, sorted.
+// Names returns the files of Put, sorted.
 func (m *Model) Names() []string { return slices.Sorted(maps.Keys(m.files)) }
 
-// Write writes through a file's link, as a program does that does not know of the cache.
+// Write writes through a file's link, like a program that is unaware of the cache.
 func (m *Model) Write(name string, content []byte) {
 	m.t.Helper()
 	m.check(os.WriteFile(m.Snapshot(name), content, 0o644))
 }
 
-// Content returns what was put under a name.
+// Content returns the content of a file at Put.
 func (m *Model) Content(name string) []byte { return slices.Clone(m.files[name]) }
 
-// Replace puts a file again with another content, under the digest of that.
+// Replace puts a file again with other content and its digest.
 func (m *Model) Replace(name string, content []byte) {
 	m.t.Helper()
 	large := m.large[name]
