@@ -8,32 +8,30 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// A Mover is a Spec that can take over what it was at another address.
+// A Mover is a Spec that can take over the object of a previous address.
 type Mover interface {
 	Spec
-	// MovedFrom returns a Spec that wants the same, and begins with what w remembers
-	// if that is still there. It has the digest of the one that it was made from.
-	MovedFrom(w Recorded) Spec
+	// MovedFrom returns a Spec with the same desired state and the same Digest, which
+	// starts from the recorded object if that still exists.
+	MovedFrom(r Recorded) Spec
 }
 
-// MovePath is a Spec of one path whose thing stands at another, from where it is
-// renamed.
+// MovePath is the Spec of one path whose object is renamed from another path.
 type MovePath struct {
 	Spec
 	From Recorded
 }
 
-// MarshalJSON writes the Spec itself: where the thing came from is not part of what
-// is asked for.
+// MarshalJSON encodes the Spec alone: the previous path is not part of the desired state.
 func (s *MovePath) MarshalJSON() ([]byte, error) { return json.Marshal(s.Spec) }
 
-// Reads is what the Spec reads, and the place before.
+// Reads returns the keys of the Spec and the previous path.
 func (s *MovePath) Reads() []facts.Key {
 	return append(append([]facts.Key(nil), s.Spec.Reads()...), facts.PathKey(s.From.Left.Path))
 }
 
-// Diff renames what stands at the place before, and then asks the Spec. Where
-// nothing stands there, or something else, there is nothing to rename.
+// Diff renames the object at the previous path, if it has the recorded type, and then
+// diffs the Spec.
 func (s *MovePath) Diff(v facts.View) Change {
 	from := facts.Get[facts.Path](v, facts.PathKey(s.From.Left.Path))
 	to := facts.Get[facts.Path](v, s.Owns())
@@ -43,23 +41,23 @@ func (s *MovePath) Diff(v facts.View) Change {
 	if to.Type != facts.Absent || to.Parent != "" {
 		return Block(&diag.Problem{
 			Code:    "moved.both",
-			Summary: fmt.Sprintf("%q cannot become %q, since something is there", from.Path, to.Path),
+			Summary: fmt.Sprintf("cannot move %q to %q, which exists", from.Path, to.Path),
 			Found:   DescribePath(to),
-			Hint:    "keep one of the two and move the other away; without the entry of `moved` nothing is renamed",
+			Hint:    "move one of the two away, or remove the entry of `moved`",
 		})
 	}
 	moved := from
 	moved.Path = to.Path
-	rest := s.Spec.Diff(v.Assume(moved))
-	if rest.Action == Blocked {
-		return rest
+	c := s.Spec.Diff(v.Assume(moved))
+	if c.Action == Blocked {
+		return c
 	}
-	rest.Action = Update
-	rest.Summary = fmt.Sprintf("moved %s -> %s", from.Path, to.Path)
-	rest.Steps = append([]Step{Move{From: from.Path, To: to.Path, Type: from.Type}}, rest.Steps...)
-	if len(rest.Predicts) == 0 {
-		rest.Predicts = []facts.Fact{moved}
+	c.Action = Update
+	c.Summary = fmt.Sprintf("moved %s -> %s", from.Path, to.Path)
+	c.Steps = append([]Step{Move{From: from.Path, To: to.Path, Type: from.Type}}, c.Steps...)
+	if len(c.Predicts) == 0 {
+		c.Predicts = []facts.Fact{moved}
 	}
-	rest.Predicts = append([]facts.Fact{facts.Path{Path: from.Path, Type: facts.Absent}}, rest.Predicts...)
-	return rest
+	c.Predicts = append([]facts.Fact{facts.Path{Path: from.Path, Type: facts.Absent}}, c.Predicts...)
+	return c
 }

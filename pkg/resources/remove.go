@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
@@ -13,16 +14,16 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/plural"
 )
 
-// Left is what stood at a path when an apply was done with it.
+// Left is the object that an apply left at a path. The zero value means none, or unknown.
 type Left struct {
 	Path   string         `json:"path,omitempty"`
 	Type   facts.PathType `json:"type,omitempty"`
 	SHA256 facts.SHA256   `json:"sha256,omitzero"`  // files
-	Target string         `json:"target,omitempty"` // links, as written; of environments the visible generation
+	Target string         `json:"target,omitempty"` // links, as written; of environments the active generation
 }
 
-// LeftAt is what stands at a key: of an environment, its visible place and generation.
-// The zero Left says that nothing does, or that it is not known.
+// LeftAt returns the object of a key: for an environment, its directory and active
+// generation.
 func LeftAt(f *facts.Facts, k facts.Key) Left {
 	fact, _, _ := f.Lookup(k)
 	switch is := fact.(type) {
@@ -38,8 +39,7 @@ func LeftAt(f *facts.Facts, k facts.Key) Left {
 	return Left{}
 }
 
-// Is reports whether what stands at a path is still what was left there. A file
-// whose content is not known is not.
+// Is reports whether a path is unchanged. A file with unknown content is not.
 func (l Left) Is(p facts.Path) bool {
 	if p.Parent != "" || p.Path != l.Path || p.Type != l.Type {
 		return false
@@ -53,54 +53,53 @@ func (l Left) Is(p facts.Path) bool {
 	return l.Type == facts.Dir
 }
 
-// Was is what is remembered of a resource that we made and the manifest no longer
-// asks for.
+// Recorded is the entry in the state of a resource that reconcile created and that the
+// manifest no longer defines.
 type Recorded struct {
 	Addr Addr      `json:"addr"`
 	Key  facts.Key `json:"key"`
 	Left Left      `json:"left"`
-	// Reason says why it is to go; "" for that it left the manifest.
+	// Reason is why it is removed; "" means that it left the manifest.
 	Reason string `json:"reason,omitempty"`
-	// State is the part of .reconcile that belongs to this machine.
+	// StateDir is the directory below .reconcile that belongs to this machine.
 	StateDir string `json:"state,omitempty"`
-	// Inside are paths directly in Left.Path that are taken away before it.
+	// Inside are paths directly in Left.Path that are removed before it.
 	Inside []string `json:"inside,omitempty"`
-	// Place says that only what can be seen of an environment goes, Generations that
-	// only what lies behind it does: the other half is in use.
+	// PlaceOnly removes only the directory that exposes an environment, GenerationsOnly
+	// only its generations, because the other half is in use.
 	PlaceOnly       bool `json:"place,omitempty"`
 	GenerationsOnly bool `json:"generations,omitempty"`
 }
 
-// A Remover is a Spec whose kind can take away what it made. The body is an empty
-// one, since the manifest no longer has it: all that is known is in Was.
+// A Remover is a Spec whose kind can remove what it created. Its receiver is empty:
+// everything that is known of the resource is in the Recorded value.
 //
-// The Spec that it returns wants the thing gone. Its Diff answers Delete with the
-// steps, the zero Change if nothing is there any more, or Stay.
+// The Spec that Removal returns wants the object absent. Its Diff returns Delete with the
+// steps, the zero Change if the object is gone, or the result of Keep.
 type Remover interface {
 	Spec
-	Removal(w Recorded) Spec
+	Removal(r Recorded) Spec
 }
 
-// Stay is the answer of a Removal that leaves a thing where it is, and why.
-func (w Recorded) Keep(code, why string) Change {
+// Keep returns the change of a removal that keeps the object, with a warning.
+func (r Recorded) Keep(code, why string) Change {
 	return Change{Problem: &diag.Problem{
-		Code: code, Severity: diag.Warn, Addr: w.Addr.String(),
-		Summary: w.RemovalReason() + ", and " + why + ", so it stays: " + cmp.Or(w.Left.Path, w.Key.Name),
-		Hint:    fmt.Sprintf("move it away or remove it yourself; `reconcile state forget %s` stops this line", ShellQuote(w.Addr.String())),
+		Code: code, Severity: diag.Warn, Addr: r.Addr.String(),
+		Summary: r.RemovalReason() + ", but " + why + ", so it is kept: " + cmp.Or(r.Left.Path, r.Key.Name),
+		Hint:    fmt.Sprintf("move it away or remove it yourself; `reconcile state forget %s` ends this warning", ShellQuote(r.Addr.String())),
 	}}
 }
 
-// Why says why the thing is to go.
-func (w Recorded) RemovalReason() string { return cmp.Or(w.Reason, "no longer in the manifest") }
+// RemovalReason returns why the object is removed.
+func (r Recorded) RemovalReason() string { return cmp.Or(r.Reason, "no longer in the manifest") }
 
-// RemovePath wants nothing at one path: a file, a link or a directory that is as
-// it was left.
+// RemovePath removes a file, link or directory that is unchanged since the last apply.
 type RemovePath struct{ Recorded }
 
-// Owns is the path.
+// Owns returns the key of the path.
 func (s *RemovePath) Owns() facts.Key { return facts.PathKey(s.Left.Path) }
 
-// Reads is the path, and of a directory what lies in it.
+// Reads returns the path, and for a directory its content.
 func (s *RemovePath) Reads() []facts.Key {
 	keys := []facts.Key{s.Owns()}
 	if s.Left.Type != facts.Dir {
@@ -113,23 +112,23 @@ func (s *RemovePath) Reads() []facts.Key {
 	return keys
 }
 
-// Diff removes what is as it was left.
+// Diff removes the path if it is unchanged, and a directory if nothing else is in it.
 func (s *RemovePath) Diff(v facts.View) Change {
 	actual := facts.Get[facts.Path](v, s.Owns())
 	switch {
 	case actual.Type == facts.Absent:
 		return Change{}
 	case !s.Left.Is(actual):
-		return s.Keep("prune.changed", "it is not as it was left ("+describeNow(actual)+")")
+		return s.Keep("prune.changed", "it changed since the last apply ("+describeChanged(actual)+")")
 	}
 	what := DescribePath(actual)
 	if s.Left.Type == facts.Dir {
 		if names := s.others(v); len(names) > 0 {
-			return s.Keep("prune.holds", "it holds "+listed(names, facts.Get[facts.Folder](v, facts.FolderKey(s.Left.Path)).Entries-len(s.Inside)))
+			return s.Keep("prune.holds", "it contains "+listed(names, facts.Get[facts.Folder](v, facts.FolderKey(s.Left.Path)).Entries-len(s.Inside)))
 		}
 		what = "an empty directory"
 		if n := len(s.Inside); n > 0 {
-			what = "a directory that holds only what goes too (" + plural.Count(n, "thing") + ")"
+			what = "a directory that contains only deleted paths (" + plural.Count(n, "path") + ")"
 		}
 	}
 	return Change{
@@ -140,66 +139,53 @@ func (s *RemovePath) Diff(v facts.View) Change {
 	}
 }
 
-// others lists what lies in the directory and is not taken away before it.
+// others returns the names in the directory that are not removed before it.
 func (s *RemovePath) others(v facts.View) []string {
-	var names []string
-	for _, name := range facts.Get[facts.Folder](v, facts.FolderKey(s.Left.Path)).Names {
+	return slices.DeleteFunc(slices.Clone(facts.Get[facts.Folder](v, facts.FolderKey(s.Left.Path)).Names), func(name string) bool {
 		full := path.Join(s.Left.Path, name)
-		if slices.Contains(s.Inside, full) && facts.Get[facts.Path](v, facts.PathKey(full)).Type == facts.Absent {
-			continue
-		}
-		if atomicfile.IsTemp(name) {
-			continue // left by an apply that was killed; the next one begins by clearing it
-		}
-		names = append(names, name)
-	}
-	return names
+		removed := slices.Contains(s.Inside, full) && facts.Get[facts.Path](v, facts.PathKey(full)).Type == facts.Absent
+		return removed || atomicfile.IsTemp(name) // of a killed apply; the next one removes it first
+	})
 }
 
-// describeNow says what stands at a path, and of a file which content.
-func describeNow(p facts.Path) string {
+// describeChanged describes a path that is not as the last apply left it.
+func describeChanged(p facts.Path) string {
 	switch {
 	case p.Parent != "":
-		return "the way to it leads through the " + p.Parent
+		return "it is behind the " + p.Parent
 	case p.Type == facts.Regular && p.SHA256.IsZero():
-		return "a file of " + bytesize.Format(p.Size) + ", too large to compare"
+		return "now a file of " + bytesize.Format(p.Size) + ", too large to compare"
 	case p.Type == facts.Regular:
 		return "now " + DescribePath(p) + ", sha256 " + p.SHA256.String()[:12]
 	}
 	return "now " + DescribePath(p)
 }
 
-// mostNamed is how many entries of a directory are named.
+// mostNamed is the number of names that a message lists.
 const mostNamed = 3
 
-// listed names the first of several things: "a, b, c and 4 more". total is how many
-// there are, which may be more than were listed.
+// listed lists the first names: "a, b, c and 4 more". total is the number of names, which
+// may be larger than len(names).
 func listed(names []string, total int) string {
-	total = max(total, len(names))
-	text := ""
-	for i, name := range names[:min(len(names), mostNamed)] {
-		if i > 0 {
-			text += ", "
-		}
-		text += name
-	}
-	if more := total - min(len(names), mostNamed); more > 0 {
+	first := names[:min(len(names), mostNamed)]
+	text := strings.Join(first, ", ")
+	if more := max(total, len(names)) - len(first); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
 }
 
-// RemoveOwn wants nothing in a folder below .reconcile that is all ours, such as a
-// cache. While a process uses something in it, it stays.
+// RemoveOwn removes a directory below .reconcile that belongs to reconcile alone, such as
+// a cache, unless a process uses a file in it.
 type RemoveOwn struct{ Recorded }
 
-// Owns is the tree.
+// Owns returns the key of the tree.
 func (s *RemoveOwn) Owns() facts.Key { return facts.TreeKey(s.Left.Path) }
 
-// Reads is the tree.
+// Reads returns the tree.
 func (s *RemoveOwn) Reads() []facts.Key { return []facts.Key{s.Owns()} }
 
-// Diff removes the whole folder.
+// Diff removes the whole directory.
 func (s *RemoveOwn) Diff(v facts.View) Change {
 	tree := facts.Get[facts.Tree](v, s.Owns())
 	switch {

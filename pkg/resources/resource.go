@@ -1,9 +1,7 @@
-// Package resources is the contract between the engine and the kinds: what a
-// resource is, what a kind must answer, and the steps it may ask for.
+// Package resources is the contract between the engine and the kinds of resources.
 //
-// A kind is pure. It sees facts, says how they differ from what the manifest
-// asks for, and names the steps that would make them equal. It never looks at
-// the machine and never changes it: probes look, apply acts.
+// A kind is pure. Its Diff compares facts with the desired state and returns the steps
+// that make them equal. Only probes read the machine, and only apply changes it.
 package resources
 
 import (
@@ -18,16 +16,16 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// An Addr names one resource of a manifest: kind and name, "directory.data_raw".
+// An Addr is the address of a resource in a manifest: kind and name, "directory.data_raw".
 type Addr struct{ Kind, Name string }
 
 // String returns kind.name.
 func (a Addr) String() string { return a.Kind + "." + a.Name }
 
-// MarshalText writes kind.name.
+// MarshalText returns kind.name.
 func (a Addr) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText reads kind.name; the name may hold dots.
+// UnmarshalText parses kind.name; the name may contain dots.
 func (a *Addr) UnmarshalText(b []byte) error {
 	kind, name, ok := strings.Cut(string(b), ".")
 	if !ok || kind == "" || name == "" {
@@ -42,75 +40,91 @@ func (a Addr) Compare(b Addr) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 }
 
-// A Resource is one thing that the manifest asks for. The engine handles this
-// envelope; a kind writes only the Spec.
+// A Resource is one entry of a manifest. The engine handles this envelope; a kind
+// defines only the Spec.
 type Resource struct {
 	Addr      Addr
-	Pos       diag.Pos // the line of the manifest that asks for it
-	DependsOn []Addr   // beyond what Reads implies
+	Pos       diag.Pos // its position in the manifest
+	DependsOn []Addr   // besides the dependencies that follow from Reads
 	Protect   bool     // never delete or replace
 	Spec      Spec
 }
 
-// A Spec is the desired state of one resource: a plain struct that the manifest
-// fills in. Its methods are pure: no clock, environment, disk or network. Same
-// input, same answer.
+// A Spec is the desired state of one resource: a plain struct that the manifest fills in.
+// Its methods are pure functions of the Spec and the facts.
 type Spec interface {
-	// Owns is the one thing on the machine that this resource manages.
+	// Owns returns the key of the one object that this resource manages.
 	Owns() facts.Key
-	// Reads is all that Diff may look at, Owns included.
+	// Reads returns every key that Diff may read, Owns included.
 	Reads() []facts.Key
-	// Diff compares desired with actual. Every key of Reads is known when it is
-	// called: the planner blocks a resource whose facts could not be seen.
+	// Diff compares the desired state with the facts. Every key of Reads is known: the
+	// planner blocks a resource with an unknown fact.
 	Diff(v facts.View) Change
 }
 
-// A Requirement is a Spec that only checks: it has no steps, and its result is
-// shown before anything else in the plan.
+// A Requirement is a Spec that only checks. It has no steps, and its result comes first in
+// the plan.
 type Requirement interface {
 	Spec
 	Requirement()
 }
 
-// An Unseer is a requirement that has an answer of its own where what it reads could
-// not be looked at: a warning, say, where others are blocked.
+// An UnknownDiffer is a requirement with its own result for an unknown fact, such as a
+// warning, where others are blocked.
 type UnknownDiffer interface {
 	Requirement
 	DiffUnknown(reason string) Change
 }
 
-// A Kind registers one sort of resource.
+// A Recreator is a Spec that can be recreated although it agrees. Recreate gets the facts
+// that Diff gets; after its steps Diff must return the zero Change.
+type Recreator interface {
+	Spec
+	Recreate(v facts.View) Change
+}
+
+// Recreate returns the change that recreates an object. It returns c if the Spec is no
+// Recreator, or if c creates, deletes, blocks or defers.
+func Recreate(s Spec, c Change, v facts.View) Change {
+	r, ok := s.(Recreator)
+	if !ok || c.Action != None && c.Action != Update && c.Action != Replace {
+		return c
+	}
+	return r.Recreate(v)
+}
+
+// A Kind is one kind of resource.
 type Kind struct {
 	Name string
 	Doc  string // Markdown; docs/kinds is generated from it
 	New  func() Spec
-	// Codes explains the codes of problems that the kind alone reports; nil for none.
+	// Codes explains the problem codes that only this kind reports; nil for none.
 	Codes func() diag.Explanations
 }
 
-// An Action is the planner's verb for one resource.
+// An Action is what a plan does with one resource.
 type Action string
 
 const (
-	None    Action = ""         // agrees already
-	Create  Action = "create"   // was not there
-	Update  Action = "update"   // is there and is changed
-	Replace Action = "replace"  // is there and makes way for a new one
-	Delete  Action = "delete"   // is there and is no longer asked for
-	Blocked Action = "blocked"  // cannot be done; Problem says why
-	Defer   Action = "deferred" // decided during apply, because a fact is only known then
+	None    Action = ""         // agrees
+	Create  Action = "create"   // absent
+	Update  Action = "update"   // changed in place
+	Replace Action = "replace"  // replaced by a new object
+	Delete  Action = "delete"   // no longer in the manifest
+	Blocked Action = "blocked"  // cannot be applied; Problem is why
+	Defer   Action = "deferred" // decided during apply, once a fact is known
 )
 
-// A Change is the answer of Diff. The zero value means nothing is to be done.
+// A Change is the result of Diff. The zero value means no change.
 type Change struct {
 	Action   Action          `json:"action,omitempty"`
 	Summary  string          `json:"summary,omitempty"`  // one phrase for people: "36.2 GB free, warns below 30 GB"
-	Fields   []Field         `json:"fields,omitempty"`   // what differs
+	Fields   []Field         `json:"fields,omitempty"`   // differences
 	Packages []PackageChange `json:"packages,omitempty"` // environments only, by name
-	Steps    []Step          `json:"-"`                  // how to get there, in order; see MarshalSteps
-	Predicts []facts.Fact    `json:"-"`                  // what will be known once the steps are done
+	Steps    []Step          `json:"-"`                  // in order; see MarshalSteps
+	Predicts []facts.Fact    `json:"-"`                  // facts after the steps
 	Need     Need            `json:"need,omitzero"`
-	Problem  *diag.Problem   `json:"problem,omitempty"` // why it is blocked, or (severity warn) what to look at
+	Problem  *diag.Problem   `json:"problem,omitempty"` // why it is blocked, or a warning
 }
 
 // A Field is one difference. Actual is "" for what is absent.
@@ -120,29 +134,29 @@ type Field struct {
 	Desired string `json:"desired"`
 }
 
-// Intact is the Desired of a Field that tells of damage; its Actual says it all.
+// Intact is the Desired of a Field whose Actual describes damage.
 const Intact = "intact"
 
-// A PackageChange is one distribution that comes, goes or changes version.
+// A PackageChange is an installed, removed or changed package.
 type PackageChange struct {
 	Name    string `json:"name"`
-	Conda   bool   `json:"conda,omitempty"`   // a package of conda, not a distribution of Python
-	Actual  string `json:"actual,omitempty"`  // version; "" if it comes
-	Desired string `json:"desired,omitempty"` // version; "" if it goes
+	Conda   bool   `json:"conda,omitempty"`   // a conda package, not a Python package
+	Actual  string `json:"actual,omitempty"`  // version; "" if it is installed
+	Desired string `json:"desired,omitempty"` // version; "" if it is removed
 }
 
-// Need is what the steps will take, in bytes.
+// Need is what the steps need, in bytes.
 type Need struct {
 	Download int64 `json:"download,omitempty"`
 	Disk     int64 `json:"disk,omitempty"`
 }
 
-// Block returns the change of a resource that cannot be done.
+// Block returns the change of a resource that cannot be applied.
 func Block(p *diag.Problem) Change { return Change{Action: Blocked, Problem: p} }
 
-// Judge returns the change of a requirement: with no problems it is met; one that is
-// more than a warning blocks. The worst is the change's Problem, the first of them
-// where several are, and what it found lists the others.
+// CheckResult returns the change of a requirement. It blocks if a problem is more than a
+// warning. The first of the worst problems becomes Problem, and its Found lists the
+// others.
 func CheckResult(summary string, problems ...*diag.Problem) Change {
 	c := Change{Summary: summary}
 	if len(problems) == 0 {
@@ -165,23 +179,22 @@ func CheckResult(summary string, problems ...*diag.Problem) Change {
 	return c
 }
 
-// A Budgeter is a requirement that knows how a disk is meant to be used; the
-// plan's storage summary is made from it.
+// A Budgeter is a requirement with the expected use of a disk, from which the storage
+// summary of the plan is made.
 type Budgeter interface {
 	Requirement
 	StorageBudget() (disk facts.Key, items []Budget)
 }
 
-// A Budget is one expected use of a disk, in bytes. Low and High are equal where
-// the manifest gives one figure.
+// A Budget is one expected use of a disk, in bytes. Low and High are equal if the manifest
+// gives one figure.
 type Budget struct {
 	Item string `json:"item"`
 	Low  int64  `json:"low"`
 	High int64  `json:"high"`
 }
 
-// Digest identifies what a Spec asks for: equal specs have equal digests, on every
-// machine and in every run.
+// Digest identifies a desired state: equal specs have equal digests on every machine.
 func Digest(s Spec) facts.SHA256 {
 	body, err := json.Marshal(s)
 	if err != nil { // specs are plain structs

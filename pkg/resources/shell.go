@@ -2,21 +2,21 @@ package resources
 
 import "strings"
 
-// ShellQuote returns a word as a POSIX shell reads it back: bare where every
-// character is plain, in single quotes else. It is for what people paste;
-// nothing that reconcile runs goes through a shell.
+// ShellQuote quotes a word for a POSIX shell: unchanged if it has no special characters,
+// else in single quotes. It is for commands that are printed; reconcile runs nothing
+// through a shell.
 func ShellQuote(word string) string {
-	if word != "" && strings.IndexFunc(word, special) < 0 && word[0] != '~' {
+	if word != "" && word[0] != '~' && strings.IndexFunc(word, special) < 0 {
 		return word
 	}
 	return ShellSingleQuote(word)
 }
 
-// ShellText returns a word in single quotes, whatever is in it: for the value of an
-// assignment, where a shell would expand a ~ behind a colon.
+// ShellSingleQuote puts a word into single quotes, even if ShellQuote would not: in the
+// value of an assignment a shell expands a ~ after a colon.
 func ShellSingleQuote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 
-// ShellJoin returns words as one line of a POSIX shell.
+// ShellJoin quotes words and joins them to one line.
 func ShellJoin(words ...string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
@@ -26,9 +26,5 @@ func ShellJoin(words ...string) string {
 }
 
 func special(r rune) bool {
-	switch {
-	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
-		return false
-	}
-	return !strings.ContainsRune("%+,-./:=@_~", r)
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("%+,-./:=@_~", r)
 }

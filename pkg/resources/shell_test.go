@@ -17,7 +17,7 @@ func TestShellJoin(t *testing.T) {
 	}
 }
 
-// FuzzShellQuote asks a real shell to read the word back.
+// FuzzShellQuote compares the word with the output of a shell.
 func FuzzShellQuote(f *testing.F) {
 	sh, err := exec.LookPath("sh")
 	if err != nil {
@@ -29,7 +29,7 @@ func FuzzShellQuote(f *testing.F) {
 	f.Fuzz(func(t *testing.T, word string) {
 		for i := range len(word) {
 			if word[i] == 0 {
-				return // no argument of a process holds one
+				return // arguments cannot contain it
 			}
 		}
 		out, err := exec.Command(sh, "-c", "printf '%s.' "+ShellQuote(word)).Output()

@@ -13,8 +13,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/model"
 )
 
-// TestCodesAreExplained holds that every code in the cases of a kind is explained, and
-// that there is a case for most of what is explained.
+// TestCodesAreExplained checks that every code in the cases of a kind is explained, and
+// that most of the explained codes have a case.
 func TestCodesAreExplained(t *testing.T) {
 	code := regexp.MustCompile(`(?m)^\s+(?:found: )?(?:error|warn|also) ([a-z]+\.[a-z-]+):`)
 	for _, of := range []struct {
