@@ -8,13 +8,18 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/gpu"
 )
 
-// requirements adds what an environment asks of the machine's GPUs: its driver, the
-// GPUs themselves, and that what is locked for this platform fits them. The
-// environment does not depend on them: one that fails stops the whole run before the
-// first change, and one that only warns stops nothing.
+// requirements adds the requirements of an environment on the driver and the GPUs, and the
+// compatibility of the locked packages with them. The environment does not depend on them:
+// one that fails stops the run before its first change, and a warning stops nothing.
 func (c *compiler) requirements(e *Environment, closure []lock.Dist) {
+	// Without a requirement, a smoke test on a GPU is skipped if there is none.
+	pos, severity := e.Pos, diag.Warn
+	if e.GPU != nil {
+		pos, severity = e.GPU.Pos, c.severity(e.GPU.Severity)
+	}
 	if e.CUDA != nil {
-		c.add("cuda", e.Name, e.CUDA.Pos, false, &cuda.Spec{Environment: e.Name, Minimum: e.CUDA.Minimum, Severity: c.severity(e.CUDA.Severity)})
+		pos, severity = e.CUDA.Pos, c.severity(e.CUDA.Severity)
+		c.add("cuda", e.Name, pos, false, &cuda.Spec{Environment: e.Name, Minimum: e.CUDA.Minimum, Severity: severity})
 	}
 	if e.GPU != nil {
 		c.add("gpu", e.Name, e.GPU.Pos, false, &gpu.Spec{
@@ -23,38 +28,30 @@ func (c *compiler) requirements(e *Environment, closure []lock.Dist) {
 		})
 	}
 	packages := compat.Relevant(closure)
-	if packages == nil || !e.WantsGPU() {
+	if packages == nil || !e.RequiresGPU() {
 		return
 	}
 	spec := &compat.Spec{
-		Environment: e.Name, Packages: packages,
-		Bfloat16: e.QLoRA != nil && e.QLoRA.ComputeDtype == "bfloat16",
+		Environment: e.Name, Packages: packages, Severity: severity,
+		Bfloat16: e.SmokeTest.QLoRA != nil && e.SmokeTest.QLoRA.ComputeDtype == "bfloat16",
 	}
 	for _, model := range c.m.ModelsFor(e) {
 		spec.Models = append(spec.Models, model.Repo)
 	}
-	// A proof alone asks for no GPU: without one it is skipped.
-	pos := e.Pos
-	spec.Severity = diag.Warn
-	if e.CUDA != nil {
-		pos, spec.Severity = e.CUDA.Pos, c.severity(e.CUDA.Severity)
-	} else if e.GPU != nil {
-		pos, spec.Severity = e.GPU.Pos, c.severity(e.GPU.Severity)
-	}
 	c.add("compat", e.Name, pos, false, spec)
 }
 
-// severity is that of a requirement on this machine: what its host's section says
-// goes before what the environment says.
-func (c *compiler) severity(asked diag.Severity) diag.Severity {
+// severity returns the severity of a requirement on this machine: that of the host, or
+// else that of the environment.
+func (c *compiler) severity(environment diag.Severity) diag.Severity {
 	if c.host != nil && c.host.Severity != nil {
 		return *c.host.Severity
 	}
-	return asked
+	return environment
 }
 
-// WantsGPU reports whether the environment asks something of the driver: a
-// requirement, or a proof on a GPU.
-func (e *Environment) WantsGPU() bool {
-	return e.CUDA != nil || e.GPU != nil || e.TestCUDA || e.QLoRA != nil
+// RequiresGPU reports whether the environment has a requirement on the driver or GPUs, or
+// a smoke test that uses a GPU.
+func (e *Environment) RequiresGPU() bool {
+	return e.CUDA != nil || e.GPU != nil || e.SmokeTest.CUDA || e.SmokeTest.QLoRA != nil
 }

@@ -1,18 +1,15 @@
 package manifest
 
-import (
-	"github.com/reconcile-ml/reconcile/pkg/resources"
-)
+import "github.com/reconcile-ml/reconcile/pkg/resources"
 
-// Claims are what the manifest can ask for beside what it asks of a machine today:
-// the environments that are not selected, and the places that folders have with them
-// or on a host. None of it has lost its line in the manifest.
+// Claims are the resources and paths of the whole manifest, including the environments
+// that are not selected, and the places of directories in them and on other hosts.
 type Claims struct {
 	Addrs map[resources.Addr]bool
 	Paths map[string]bool
 }
 
-// Claims returns what the manifest claims. It reads no lock.
+// Claims returns the claims of the manifest. It reads no lock.
 func (m *Manifest) Claims() Claims {
 	c := Claims{Addrs: map[resources.Addr]bool{}, Paths: map[string]bool{}}
 	places := func(list []Place) {

@@ -1,9 +1,7 @@
 package manifest
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -23,9 +21,9 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/venv"
 )
 
-// Resources returns all resources of a machine, in the order of the sections
-// directories, storage, models, environments, files, and within them of the manifest.
-// env is what Select returned; nil leaves environments out.
+// Resources returns the resources of a machine, in the order of the sections directories,
+// storage, models, environments and files. env is the result of Select; nil leaves
+// environments out.
 func (m *Manifest) Resources(s Selection, env *Environment) ([]resources.Resource, error) {
 	c := compiler{m: m, host: m.Host(s.Host), hostName: s.Host.Hostname, list: make([]resources.Resource, 0, len(m.Directories)+len(m.Files)+8)}
 	c.directories(env)
@@ -54,21 +52,21 @@ func (c *compiler) add(kind, name string, pos diag.Pos, protect bool, spec resou
 	})
 }
 
-// allowed reports an absolute path that the selected host does not allow. Load
-// has made sure that some host does.
+// allowed reports an absolute path that the selected host does not allow. Load has checked
+// that some host does.
 func (c *compiler) allowed(p string, pos diag.Pos, kind, name string) {
 	if !strings.HasPrefix(p, "/") || c.host != nil && c.host.allows(p) {
 		return
 	}
 	c.problems.Add(&diag.Problem{
 		Code: "manifest.path", Pos: pos, Addr: kind + "." + name,
-		Summary: fmt.Sprintf("%s lies outside of the project, and host %s does not allow that", quote(p), quote(c.hostName)),
+		Summary: fmt.Sprintf("%s is outside the project, and host %s does not allow it", quote(p), quote(c.hostName)),
 		Hint:    "add the folder to allow_paths of this host: hosts: {" + printable(c.hostName) + ": {allow_paths: [" + quote(path.Dir(p)) + "]}}",
 	})
 }
 
-// directories adds the project's folders. One that lies elsewhere on this host
-// or with this environment gets a link at its common path.
+// directories adds the directories. One with another path on this host or in this
+// environment gets a link at its common path.
 func (c *compiler) directories(env *Environment) {
 	specs := make([]directory.Spec, len(c.m.Directories))
 	for i := range c.m.Directories {
@@ -88,39 +86,36 @@ func (c *compiler) directories(env *Environment) {
 	}
 }
 
-// PlaceOf returns where a directory lies on a machine instead of at its common path,
-// at which a link stands; nil where it lies there. What a host says goes before what
-// an environment says. host and env may be nil.
+// PlaceOf returns the path of a directory on a host or in an environment, in this order,
+// or nil if it is at its common path. host and env may be nil.
 func (m *Manifest) PlaceOf(name string, host *Host, env *Environment) *Place {
-	var all []Place
+	var places []Place
 	if host != nil {
-		all = host.Places
+		places = host.Places
 	}
 	if env != nil {
-		all = slices.Concat(all, env.Places)
+		places = slices.Concat(places, env.Places)
 	}
-	for i := range all {
-		if all[i].Directory == name {
-			return &all[i]
-		}
+	if i := slices.IndexFunc(places, func(p Place) bool { return p.Directory == name }); i >= 0 {
+		return &places[i]
 	}
 	return nil
 }
 
-// target returns what a link at from must hold to lead to to: inside the project
-// it stays right when the project moves.
+// target returns the target of a link at from to the path to. It is relative inside the
+// project, so that the project can be moved.
 func target(from, to string) string {
 	if path.IsAbs(to) || path.IsAbs(from) {
 		return to
 	}
-	here, there := strings.Split(path.Dir(from), "/"), strings.Split(to, "/")
-	if here[0] == "." {
-		here = nil
+	dir, dest := strings.Split(path.Dir(from), "/"), strings.Split(to, "/")
+	if dir[0] == "." {
+		dir = nil
 	}
-	for len(here) > 0 && len(there) > 1 && here[0] == there[0] {
-		here, there = here[1:], there[1:]
+	for len(dir) > 0 && len(dest) > 1 && dir[0] == dest[0] {
+		dir, dest = dir[1:], dest[1:]
 	}
-	return strings.Repeat("../", len(here)) + strings.Join(there, "/")
+	return strings.Repeat("../", len(dir)) + strings.Join(dest, "/")
 }
 
 func (c *compiler) storage() {
@@ -132,7 +127,7 @@ func (c *compiler) storage() {
 	c.add("disk", "storage", s.Pos, false, &disk.Spec{Path: s.Path, WarnBelow: s.WarnBelow, FailBelow: s.FailBelow, Budget: s.Budget})
 }
 
-// models adds those that an environment needs. They are looked at, never brought.
+// models adds the models that an environment needs. Apply does not download them.
 func (c *compiler) models(env *Environment) {
 	for _, m := range c.m.ModelsFor(env) {
 		c.add("model", m.Repo, m.Pos, false, &model.Spec{Repo: m.Repo, Revision: m.Revision, Size: m.Size, Severity: m.Severity})
@@ -148,7 +143,7 @@ func (c *compiler) files() {
 	}
 }
 
-// environment adds the selected environment and what it needs.
+// environment adds the selected environment and its requirements, tools and files.
 func (c *compiler) environment(s Selection, e *Environment) error {
 	locked, problem, err := c.m.Locked(e)
 	if err != nil {
@@ -172,17 +167,17 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 	}
 	c.add("venv", e.Name, e.Pos, e.Protect, &venv.Spec{
 		Name: e.Name, Path: e.Path, Python: e.Python, Prompt: c.m.Project + "-" + e.Name,
-		Installer: e.Installer, Closure: closure, Problem: problem, SmokeTest: e.proof(), Variables: c.m.Variables(e),
+		Installer: e.Installer, Closure: closure, Problem: problem, SmokeTest: e.smokeTest(), Variables: c.m.Variables(e),
 	})
 	return nil
 }
 
-// proof is what the manifest asks a generation to show.
-func (e *Environment) proof() generation.SmokeTest {
-	return generation.SmokeTest{Imports: e.Imports, TestCUDA: e.TestCUDA, QLoRA: (*resources.QLoRA)(e.QLoRA)}
+// smokeTest returns the smoke test of a generation.
+func (e *Environment) smokeTest() generation.SmokeTest {
+	return generation.SmokeTest{Imports: e.SmokeTest.Imports, TestCUDA: e.SmokeTest.CUDA, QLoRA: (*resources.QLoRA)(e.SmokeTest.QLoRA)}
 }
 
-// pinFiles adds the files in which people read the pins, each with its reason.
+// pinFiles adds the requirements file and the environment file.
 func (c *compiler) pinFiles(e *Environment, locked *lock.Lock) {
 	if e.RequirementsFile != "" {
 		c.add("file", e.RequirementsFile, e.requirementsPos, false, &file.Spec{
@@ -201,12 +196,12 @@ func (c *compiler) pinFiles(e *Environment, locked *lock.Lock) {
 	}
 }
 
-// conda adds an environment of type conda, and the entry outside of the project by
-// which conda finds it by name, if that was asked for.
+// conda adds an environment of type conda, and with register the link outside the project
+// by which conda finds it by name.
 func (c *compiler) conda(s Selection, e *Environment, locked *lock.Lock, closure []lock.Dist, problem *diag.Problem) {
 	spec := &conda.Spec{
 		Name: e.Name, Path: e.Path, Python: e.Python, Engine: e.Conda.Engine, Installer: e.Installer,
-		Channels: e.Conda.Channels, Requested: e.condaSpecs(), Closure: closure, Problem: problem, SmokeTest: e.proof(), Variables: c.m.Variables(e),
+		Channels: e.Conda.Channels, Requested: e.condaSpecs(), Closure: closure, Problem: problem, SmokeTest: e.smokeTest(), Variables: c.m.Variables(e),
 	}
 	if problem == nil {
 		spec.Packages = locked.Conda.For(s.Host.Platform)
@@ -219,22 +214,22 @@ func (c *compiler) conda(s Selection, e *Environment, locked *lock.Lock, closure
 	}
 }
 
-// Tools returns the resources that building an environment needs: an interpreter,
-// uv unless pip was asked for, and for type conda py-rattler unless a client was.
+// Tools returns the resources for building an environment: a Python, uv unless the
+// installer is pip, and for type conda py-rattler unless the engine is a client.
 func (m *Manifest) Tools(e *Environment) []resources.Resource {
 	if e.Type != "conda" {
 		return m.tools(e, e.Python, nil, nil, false)
 	}
-	var unless []string // clients of conda, which bring a pip too
+	var unless []string // conda clients, which include pip
 	if e.Conda.Engine != "rattler" {
 		unless = conda.Clients()
 	}
-	lines := resources.HelperVersions() // conda brings the line that is asked for
+	lines := resources.HelperVersions() // conda installs the Python of the environment
 	return m.tools(e, lines[0], lines[1:], unless, e.Conda.Engine == "auto" || e.Conda.Engine == "rattler")
 }
 
-// LockTools returns the resources that resolving an environment needs: uv where pip
-// installs too, and py-rattler where a client of conda does.
+// LockTools returns the resources for locking an environment: always uv, and for type
+// conda always py-rattler.
 func (m *Manifest) LockTools(e *Environment) []resources.Resource {
 	resolving := *e
 	resolving.Installer = "auto"
@@ -246,7 +241,7 @@ func (m *Manifest) LockTools(e *Environment) []resources.Resource {
 }
 
 func (m *Manifest) tools(e *Environment, line string, or, unless []string, rattler bool) []resources.Resource {
-	builds := make([]python.Build, 0, len(m.Interpreters))
+	var builds []python.Build
 	for _, i := range m.Interpreters {
 		if i.Line == line {
 			builds = append(builds, i.Build)
@@ -274,26 +269,23 @@ func (m *Manifest) tools(e *Environment, line string, or, unless []string, rattl
 	return list
 }
 
-// Locked reads the lock of an environment. A lock that is absent,
-// damaged or made for other pins comes as a problem: `reconcile lock` mends it,
-// and must itself be able to load the manifest. A stale lock is returned too.
+// Locked reads the lock of an environment. A missing, damaged or stale lock is a problem,
+// not an error, since `reconcile lock` must be able to load the manifest and fix it. A
+// stale lock is returned together with its problem.
 func (m *Manifest) Locked(e *Environment) (*lock.Lock, *diag.Problem, error) {
 	locked, err := lock.Read(m.fsys, e.Lock)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, lock.Missing(e.Lock), nil
-	case err != nil:
+	if err != nil {
 		problems := diag.Problems(err)
 		if len(problems) == 0 || problems[0].Code == "internal" {
 			return nil, nil, err
 		}
 		return nil, problems[0], nil
 	}
-	return locked, locked.Stale(e.asked()), nil
+	return locked, locked.Stale(e.lockRequest()), nil
 }
 
-// CheckLock returns everything that is wrong with the lock of an environment: that
-// it is absent (lock.missing), damaged, or made for other pins.
+// CheckLock returns all problems of the lock of an environment: it is missing, damaged or
+// stale.
 func (m *Manifest) CheckLock(e *Environment) error {
 	if e.Lock == "" {
 		return nil
@@ -302,13 +294,13 @@ func (m *Manifest) CheckLock(e *Environment) error {
 	if err != nil {
 		return err
 	}
-	if p := locked.Stale(e.asked()); p != nil {
+	if p := locked.Stale(e.lockRequest()); p != nil {
 		return p
 	}
 	return nil
 }
 
-// Requests returns the pins of an environment as locks list them, sorted.
+// Requests returns the pins of an environment in the form of locks, sorted.
 func (e *Environment) Requests() []string {
 	requests := make([]string, len(e.Packages))
 	for i, p := range e.Packages {
@@ -318,8 +310,8 @@ func (e *Environment) Requests() []string {
 	return requests
 }
 
-// asked is what the environment asks of its lock.
-func (e *Environment) asked() lock.Asked {
+// lockRequest returns the input of a lock that is up to date.
+func (e *Environment) lockRequest() lock.Asked {
 	a := lock.Asked{Requests: e.Requests(), Platforms: e.Platforms, Python: e.Python}
 	if e.Conda != nil {
 		a.Channels, a.CondaRequests = e.Conda.Channels, e.condaSpecs()
@@ -327,8 +319,8 @@ func (e *Environment) asked() lock.Asked {
 	return a
 }
 
-// CondaRequest is what solving the part of conda asks, without the wheel that
-// solves it; nil for type venv.
+// CondaRequest returns the conda packages to solve, without the py-rattler wheel; nil for
+// type venv.
 func (e *Environment) CondaRequest() *lock.CondaRequest {
 	if e.Conda == nil {
 		return nil

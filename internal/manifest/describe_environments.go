@@ -2,42 +2,36 @@ package manifest
 
 import "github.com/reconcile-ml/reconcile/internal/lock"
 
-// The keys of environments that one type alone has, or needs.
-var (
-	venvOnly  = environmentShape.keys[firstVenv:firstConda]
-	condaOnly = environmentShape.keys[firstConda:]
-)
-
 func environmentObject() *object {
 	return &object{
 		shape: &environmentShape, title: "environments.NAME",
-		doc: "One Python environment with exact pins. It is built aside from its lock, proved, and then made visible by one link; the one before it stays for `reconcile rollback`.",
+		doc: "A Python environment with exact pins. A new generation is built from the lock, tested, and then made active by replacing one link. The previous generation is kept for `reconcile rollback`.",
 		keys: []key{
-			{"type", choice("venv", "conda"), "`venv`: a virtual environment of wheels. `conda`: conda brings Python and `conda_packages`, wheels bring `packages`.", nil, "venv"},
-			{"python", pythonLine(), "The line of Python, such as 3.10; which release it is, is a fact of the machine.", nil, "3.10"},
-			{"packages", listOf(formOf(packageObject())), "What is pinned, as wheels. What these need is found by `reconcile lock`. It may be empty.", nil, nil},
-			{"match", formOf(matchObject()), "Which machines the environment is for. Without it the environment is chosen by `--env` or by a host's section alone.", nil, nil},
-			{"prove", formOf(proveObject()), "What must work in a new generation before it becomes visible.", nil, nil},
-			{"directories", namesOf(snakeName(), formOf(placeObject("environments.NAME"))), "Directories of the manifest that lie elsewhere with this environment, by their name.", nil, nil},
+			{"type", choice("venv", "conda"), "`venv`: a virtual environment of wheels. `conda`: conda installs Python and `conda_packages`, and wheels provide `packages`.", nil, "venv"},
+			{"python", pythonMinor(), "The Python minor version, such as 3.10. Each machine has its own release of it.", nil, "3.10"},
+			{"packages", listOf(formOf(packageObject())), "Pinned wheels. `reconcile lock` adds their dependencies. The list may be empty.", nil, nil},
+			{"match", formOf(matchObject()), "The machines of the environment. An environment without it is chosen only by `--env` or by the section of a host.", nil, nil},
+			{"smoke_test", formOf(smokeTestObject()), "Tests that must pass in a new generation before it becomes active. The previous name of this key, `prove`, is still accepted.", nil, nil},
+			{"directories", namesOf(snakeName(), formOf(placeObject("environments.NAME"))), "Directories of the manifest that have another path in this environment, by name.", nil, nil},
 			{"protect", boolean(), protectDoc, false, true},
-			{"cuda", formOf(cudaObject()), "What the NVIDIA driver must offer. A driver is never installed, only checked.", nil, nil},
-			{"gpu", formOf(gpuObject()), "Which GPUs there must be. Checked before anything is changed.", nil, nil},
-			{"path", innerPath(), "Where the environment is visible. For type conda it is .conda/NAME where it is absent.", nil, ".venv"},
-			{"lock", lockName(), "The file with the full closure of the pins, with hashes and sizes. `reconcile lock` writes it; commit it.", nil, "locks/pylock.local.toml"},
-			{"platforms", nonEmptySetOf(platform()), "The platforms that the lock is for.", nil, []string{"macos-arm64", "linux-x86_64"}},
-			{"installer", choice("auto", "uv", "pip"), "What installs wheels. `auto` takes uv where there is one, or fetches a pinned one, and else pip.", "auto", "uv"},
-			{"note", line(), "What people should know who choose this environment. A plan says it with -v.", nil, "for old checkpoints alone"},
-			{"requirements_file", innerPath(), "Type venv: where the pins are written for pip, each `why` as a comment.", nil, "requirements-local.txt"},
-			{"name", slugName(), "Type conda: the name as prompts, clients and the environment file show it. Without it, the name of the environment.", nil, "my-finetune"},
-			{"environment_file", innerPath(), "Type conda: where the pins are written for clients of conda.", nil, "environment-remote.yml"},
-			{"channels", channels(), "Type conda: where packages of conda come from, in order of priority. A name, https://HOST/PATH or file:///PATH. `nodefaults` keeps the channels of a user's .condarc out of the environment file.", nil, []string{"conda-forge", "nodefaults"}},
-			{"register", boolean(), "Type conda: makes one link outside of the project, ~/.conda/envs/NAME, so that `conda activate NAME` finds the environment.", false, true},
-			{"engine", choice("auto", "rattler", "micromamba", "mamba", "conda"), "Type conda: what installs packages of conda. `auto` takes the embedded py-rattler, and else a client that the machine has.", "auto", "rattler"},
-			{"conda_packages", listOf(formOf(condaPackageObject())), "Type conda: what conda brings beside Python. A package stands here or in `packages`, not in both.", nil, nil},
+			{"cuda", formOf(cudaObject()), "A requirement on the NVIDIA driver. The driver is checked and never installed.", nil, nil},
+			{"gpu", formOf(gpuObject()), "A requirement on the GPUs. It is checked before any change.", nil, nil},
+			{"path", innerPath(), "The link to the active generation. The default for type conda is .conda/NAME.", nil, ".venv"},
+			{"lock", lockName(), "The file with all packages, their hashes and sizes. `reconcile lock` writes it; commit it.", nil, "locks/pylock.local.toml"},
+			{"platforms", nonEmptySetOf(platform()), "The platforms of the lock.", nil, []string{"macos-arm64", "linux-x86_64"}},
+			{"installer", choice("auto", "uv", "pip"), "The installer of wheels. `auto` uses uv if it is found or can be downloaded, else pip.", "auto", "uv"},
+			{"note", line(), "A note for users of the environment. `plan -v` prints it.", nil, "only for old checkpoints"},
+			{"requirements_file", innerPath(), "Type venv: the file to which the pins are written for pip, with each `why` as a comment.", nil, "requirements-local.txt"},
+			{"name", slugName(), "Type conda: the name in prompts, conda clients and the environment file. The default is the name of the environment.", nil, "my-finetune"},
+			{"environment_file", innerPath(), "Type conda: the file to which the pins are written for conda clients.", nil, "environment-remote.yml"},
+			{"channels", channels(), "Type conda: the channels, in order of priority: a name, https://HOST/PATH or file:///PATH. `nodefaults` in the environment file excludes the channels of a user's .condarc.", nil, []string{"conda-forge", "nodefaults"}},
+			{"register", boolean(), "Type conda: creates the link ~/.conda/envs/NAME, outside the project, so that `conda activate NAME` finds the environment.", false, true},
+			{"engine", choice("auto", "rattler", "micromamba", "mamba", "conda"), "Type conda: the installer of conda packages. `auto` uses the embedded py-rattler, else a conda client of the machine.", "auto", "rattler"},
+			{"conda_packages", listOf(formOf(condaPackageObject())), "Type conda: pinned conda packages besides Python. A package must not be in `packages` too.", nil, nil},
 		},
-		rules: relations{all(
-			whereIs("type", "venv", having("path", "lock", "platforms"), without(condaOnly...)),
-			whereIs("type", "conda", having("lock", "platforms", "channels"), without(venvOnly...)),
+		rules: members{allOf(
+			ifEqual("type", "venv", requires("path", "lock", "platforms"), forbids(condaOnly()...)),
+			ifEqual("type", "conda", requires("lock", "platforms", "channels"), forbids(venvOnly()...)),
 		)},
 	}
 }
@@ -45,13 +39,13 @@ func environmentObject() *object {
 func packageObject() *object {
 	return &object{
 		shape: &packageShape, title: "environments.NAME.packages[]",
-		doc: "One package of the Python index at one exact version.",
+		doc: "A Python package at one exact version.",
 		keys: []key{
 			{"name", packageName(), "The name of the package, without extras.", nil, "pandas"},
 			{"version", packageVersion(), "One exact version by PEP 440: no range, no wildcard.", nil, "2.3.3"},
-			{"why", line(), "Why this version. It is written as a comment beside the pin.", nil, "last release line for Python 3.10"},
+			{"why", line(), "The reason for this version. It is written as a comment beside the pin.", nil, "last minor version for Python 3.10"},
 			{"extras", listOf(packageName()), "Extras of the package.", nil, []string{"socks"}},
-			{"platforms", nonEmptySetOf(platform()), "The platforms that get the package. Without the key all do.", nil, []string{"linux-x86_64"}},
+			{"platforms", nonEmptySetOf(platform()), "The platforms that install the package. The default is all.", nil, []string{"linux-x86_64"}},
 		},
 	}
 }
@@ -59,12 +53,12 @@ func packageObject() *object {
 func condaPackageObject() *object {
 	return &object{
 		shape: &condaPackageShape, title: "environments.NAME.conda_packages[]",
-		doc: "One package of conda at one exact version.",
+		doc: "A conda package at one exact version.",
 		keys: []key{
-			{"name", condaName(), "The name of the package, in small letters.", nil, "pip"},
-			{"version", condaWord(), "One exact version. That of `python` is a release of the environment's line.", nil, "24.2"},
-			{"build", condaWord(), "The build, as the channel names it. It holds one build for good.", nil, "he725a3c_1_cpython"},
-			{"why", line(), "Why this version. It is written as a comment beside the pin.", nil, "triton 2.1 imports it"},
+			{"name", condaName(), "The name of the package, in lower case.", nil, "pip"},
+			{"version", condaWord(), "One exact version. `python` must be a release of the environment's minor version.", nil, "24.2"},
+			{"build", condaWord(), "The build, as the channel lists it.", nil, "he725a3c_1_cpython"},
+			{"why", line(), "The reason for this version. It is written as a comment beside the pin.", nil, "triton 2.1 imports it"},
 		},
 	}
 }
@@ -72,24 +66,24 @@ func condaPackageObject() *object {
 func matchObject() *object {
 	return &object{
 		shape: &matchShape, title: "environments.NAME.match",
-		doc: "Which machines an environment is for. All that is given must hold; a list holds where one of its words does.",
+		doc: "Conditions on a machine. All of them must hold; a list holds if one of its words does.",
 		keys: []key{
-			{"gpu", oneOrMore(choice("none", "nvidia")), "`nvidia`: there is a GPU with a driver. `none`: there is not.", nil, "nvidia"},
-			{"os", oneOrMore(choice("linux", "macos")), "The operating system.", nil, "linux"},
-			{"arch", oneOrMore(choice("x86_64", "arm64", "aarch64")), "The processor. arm64 and aarch64 are the same.", nil, []string{"x86_64", "arm64"}},
-			{"host", oneOrMore(hostName()), "The name that `hostname` prints, without the domain. Case does not count.", nil, "gpu1"},
+			{"gpu", oneOrMoreOf(choice("none", "nvidia")), "`nvidia`: a GPU with a driver is present. `none`: no such GPU is present.", nil, "nvidia"},
+			{"os", oneOrMoreOf(choice("linux", "macos")), "The operating system.", nil, "linux"},
+			{"arch", oneOrMoreOf(choice("x86_64", "arm64", "aarch64")), "The processor. arm64 and aarch64 are equal.", nil, []string{"x86_64", "arm64"}},
+			{"host", oneOrMoreOf(hostName()), "The output of `hostname`, without the domain. Case is ignored.", nil, "gpu1"},
 		},
-		rules: relations{notEmpty()},
+		rules: members{{"minProperties", 1}},
 	}
 }
 
-func proveObject() *object {
+func smokeTestObject() *object {
 	return &object{
-		shape: &proveShape, title: "environments.NAME.prove",
-		doc: "What must work in a new generation before it becomes visible. A build whose proof fails leaves the current environment as it was. What needs a GPU is skipped where there is none.",
+		shape: &smokeTestShape, title: "environments.NAME.smoke_test",
+		doc: "Tests that must pass in a new generation before it becomes active. If one fails, the active generation is not changed. Tests that need a GPU are skipped if there is none.",
 		keys: []key{
-			{"imports", setOf(moduleName()), "Modules that must import, by the name that stands behind `import` in Python.", nil, []string{"torch", "google.protobuf"}},
-			{"cuda", boolean(), "Whether torch must find CUDA, and be built for one that the driver runs.", false, true},
+			{"imports", setOf(moduleName()), "Modules to import, by the name that follows `import` in Python.", nil, []string{"torch", "google.protobuf"}},
+			{"cuda", boolean(), "Whether torch must find CUDA, and be built for a version that the driver supports.", false, true},
 			{"qlora", formOf(qloraObject()), "A 4-bit layer of bitsandbytes that must compute on the GPU.", nil, nil},
 		},
 	}
@@ -97,42 +91,41 @@ func proveObject() *object {
 
 func qloraObject() *object {
 	return &object{
-		shape: &qloraShape, title: "environments.NAME.prove.qlora",
-		doc: "The quantisation as training uses it.",
+		shape: &qloraShape, title: "environments.NAME.smoke_test.qlora",
+		doc: "The quantisation used for training.",
 		keys: []key{
 			{"quant_type", choice("nf4", "fp4"), "The 4-bit type.", nil, "nf4"},
-			{"double_quant", boolean(), "Whether the constants of the quantisation are quantised too.", nil, true},
-			{"compute_dtype", choice("bfloat16", "float16", "float32"), "The type that is computed in. bfloat16 needs compute capability 8.0.", nil, "bfloat16"},
+			{"double_quant", boolean(), "Whether the quantisation constants are quantised too.", nil, true},
+			{"compute_dtype", choice("bfloat16", "float16", "float32"), "The type for computation. bfloat16 needs compute capability 8.0.", nil, "bfloat16"},
 		},
 	}
 }
+
+const severityDoc = "The severity if the requirement is not met: with `fail` apply refuses before any change, with `warn` it prints a warning and continues."
 
 func cudaObject() *object {
 	return &object{
 		shape: &cudaShape, title: "environments.NAME.cuda",
-		doc: "What the NVIDIA driver must offer.",
+		doc: "A requirement on the NVIDIA driver.",
 		keys: []key{
-			{"minimum", twoNumbers(), "The least version of CUDA that the driver must offer. It is that of `nvidia-smi`, not that of nvcc.", nil, "12.1"},
+			{"minimum", twoNumbers(), "The minimum CUDA version of the driver, as `nvidia-smi` prints it, not that of nvcc.", nil, "12.1"},
 			{"severity", severity(), severityDoc, "fail", "warn"},
 		},
 	}
 }
-
-const severityDoc = "How it counts where it is not met: with `fail` apply refuses before it changes anything, `warn` is said and then ignored."
 
 func gpuObject() *object {
 	return &object{
 		shape: &gpuShape, title: "environments.NAME.gpu",
-		doc: "Which GPUs a program must see.",
+		doc: "A requirement on the GPUs that a program can use.",
 		keys: []key{
-			{"count", integer(1, 1024), "How many at least.", 1, 2},
-			{"memory", size(), "What each must have. A size in GB is what GPUs are sold as, and 95 % of it will do; one in GiB is meant to the byte.", nil, "24GB"},
-			{"by_model", namesOf(line(), size()), "The memory by model: goes before `memory` for GPUs whose name holds the words.", nil, map[string]string{"H100": "80GB"}},
-			{"compute", twoNumbers(), "The least compute capability. bfloat16 needs 8.0.", nil, "8.0"},
+			{"count", integer(1, 1024), "The minimum number of GPUs.", 1, 2},
+			{"memory", size(), "The minimum memory of each GPU. A size in GB is the one advertised, of which 95 % is enough; a size in GiB is exact.", nil, "24GB"},
+			{"by_model", namesOf(line(), size()), "The memory by model. It overrides `memory` for GPUs whose name contains the words.", nil, map[string]string{"H100": "80GB"}},
+			{"compute", twoNumbers(), "The minimum compute capability. bfloat16 needs 8.0.", nil, "8.0"},
 			{"severity", severity(), severityDoc, "fail", "warn"},
 		},
 	}
 }
 
-// platform is one that a lock can be for.
 func platform() form { return choice(lock.KnownPlatforms()...) }

@@ -1,30 +1,29 @@
 package manifest
 
-const modeDoc = "Permission bits in octal, as chmod takes them: three digits, with a leading 0 or without. The owner must be able to read and write."
+const modeDoc = "Permission bits in octal: three digits, with or without a leading 0. The owner must be able to read and write."
 
-// protectDoc is honest: there is no plan yet that removes what a manifest still names.
-const protectDoc = "Marks what must never be deleted. This version deletes nothing that a manifest names, so it has no effect yet."
+const protectDoc = "Prevents deletion. This version never deletes a resource of the manifest, so it has no effect yet."
 
 func directoryObject() *object {
 	return &object{
 		shape: &directoryShape, title: "directories.NAME",
-		doc: "A folder. It is made with its parents where it is absent, and what lies in it is left alone.",
+		doc: "A folder. It is created with its parents if it is absent. Its content is not changed.",
 		keys: []key{
 			{"path", anyPath(), "The folder, relative to the manifest. An absolute path must be allowed by `allow_paths` of a host.", nil, "data/raw"},
-			{"purpose", line(), "What the folder is for. It is shown to people and compared with nothing.", nil, "original downloads"},
-			{"mode", mode(), modeDoc + " Without it a new folder gets 0755, and one that is there keeps its own.", nil, "0755"},
+			{"purpose", line(), "The purpose of the folder, for users.", nil, "original downloads"},
+			{"mode", mode(), modeDoc + " The default is 0755 for a new folder; an existing one is not changed.", nil, "0755"},
 			{"protect", boolean(), protectDoc, false, true},
 		},
 	}
 }
 
-// placeObject describes what environments and hosts have alike; in says which.
+// placeObject describes the places of environments and hosts.
 func placeObject(in string) *object {
 	return &object{
 		shape: &placeShape, title: in + ".directories.NAME",
-		doc: "Where a directory of the manifest lies instead. A link stands at its common path.",
+		doc: "Another path for a directory of the manifest. Its common path becomes a link to it.",
 		keys: []key{
-			{"path", anyPath(), "The folder itself. One outside of the project must be allowed by `allow_paths` of the host.", nil, "/workspace/models"},
+			{"path", anyPath(), "The folder. A path outside the project must be allowed by `allow_paths` of the host.", nil, "/workspace/models"},
 		},
 	}
 }
@@ -32,12 +31,12 @@ func placeObject(in string) *object {
 func storageObject() *object {
 	return &object{
 		shape: &storageShape, title: "storage",
-		doc: "Room on the file system that holds a path. GB is 10^9 bytes, GiB is 2^30. What is reserved for root does not count as free.",
+		doc: "Disk space on the file system of a path. GB is 10^9 bytes, GiB is 2^30. Space reserved for root is not counted.",
 		keys: []key{
-			{"path", here(), "Any path; its file system is measured. `.` is the project's own.", nil, "."},
-			{"warn_below", size(), "With less than this free there is a warning; nothing else follows. It is not less than `fail_below`.", nil, "30GB"},
-			{"fail_below", size(), "With less than this free apply refuses before it changes anything.", nil, "20GB"},
-			{"budget", listOf(formOf(budgetObject())), "What will be stored here. The sum is printed with every plan and compared with what will be free after it.", nil, nil},
+			{"path", projectOrAnyPath(), "Any path on the file system to check. `.` is the project.", nil, "."},
+			{"warn_below", size(), "With less free space than this a warning is printed. It must not be less than `fail_below`.", nil, "30GB"},
+			{"fail_below", size(), "With less free space than this apply refuses before any change.", nil, "20GB"},
+			{"budget", listOf(formOf(budgetObject())), "The data to be stored. Every plan prints the sum, and compares it with the space that remains after apply.", nil, nil},
 		},
 	}
 }
@@ -45,10 +44,10 @@ func storageObject() *object {
 func budgetObject() *object {
 	return &object{
 		shape: &budgetShape, title: "storage.budget[]",
-		doc: "One thing that will take room.",
+		doc: "One item of the data to be stored.",
 		keys: []key{
-			{"item", line(), "What it is.", nil, "checkpoints"},
-			{"size", sizes(), "What it takes: one size, or the least and the most.", nil, "500MB-2GB"},
+			{"item", line(), "The name of the item.", nil, "checkpoints"},
+			{"size", sizes(), "Its size, or the minimum and the maximum.", nil, "500MB-2GB"},
 		},
 	}
 }
@@ -58,27 +57,27 @@ func fileObject() *object {
 		shape: &fileShape, title: "files[]",
 		doc: "One file with its whole content: either `template` or `content`.",
 		keys: []key{
-			{"path", innerPath(), "The file, relative to the manifest. Its parents are made too.", nil, "scripts/paths.py"},
-			{"template", templateName(), "The name of a template in the folder templates/ beside the manifest. It ends in .tmpl. A template prints values only through the escape for the language of the file, such as `{{py .project}}`.", nil, "paths.py.tmpl"},
-			{"content", content(), "The content itself, to the byte.", nil, "answer = 42\n"},
-			{"values", namesOf(snakeName(), templateValue()), "What the template is given beside the project's own names: texts, numbers, true and false, and lists of them.", nil, map[string]any{"learning_rate": 0.0002}},
-			{"mode", mode(), modeDoc + " Without it a new file gets 0644, and one that is there keeps its own.", nil, "0644"},
+			{"path", innerPath(), "The file, relative to the manifest. Its parent folders are created too.", nil, "scripts/paths.py"},
+			{"template", templateName(), "The name of a template in the folder templates/ beside the manifest, ending in .tmpl. A template prints values only through the escape for the language of the file, such as `{{py .project}}`.", nil, "paths.py.tmpl"},
+			{"content", content(), "The exact content.", nil, "answer = 42\n"},
+			{"values", namesOf(snakeName(), templateValue()), "Further values for the template: texts, numbers, booleans, and lists of them.", nil, map[string]any{"learning_rate": 0.0002}},
+			{"mode", mode(), modeDoc + " The default is 0644 for a new file; an existing one is not changed.", nil, "0644"},
 			{"protect", boolean(), protectDoc, false, true},
 		},
-		rules: relations{exactlyOne("template", "content"), needs("values", "template")},
+		rules: members{exactlyOne("template", "content"), needs("values", "template")},
 	}
 }
 
 func hostObject() *object {
 	return &object{
 		shape: &hostShape, title: "hosts.NAME",
-		doc: "What is different on one machine. It goes before what an environment says.",
+		doc: "Settings of one machine. They override those of an environment.",
 		keys: []key{
-			{"env", slugName(), "The environment of this machine, whatever it matches. `--env` goes before it.", nil, "remote"},
-			{"allow_paths", listOf(absolutePath()), "Folders outside of the project in which this machine may have what the manifest names.", nil, []string{"/workspace"}},
-			{"directories", namesOf(snakeName(), formOf(placeObject("hosts.NAME"))), "Directories of the manifest that lie elsewhere on this machine, by their name.", nil, nil},
-			{"ssh", formOf(sshObject()), "Where this machine can be reached.", nil, nil},
-			{"severity", severity(), "How a requirement on driver and GPUs that is not met counts on this machine. With `warn` a login node without a GPU builds the environment on purpose.", nil, "warn"},
+			{"env", slugName(), "The environment of this machine, whatever its `match`. `--env` overrides it.", nil, "remote"},
+			{"allow_paths", listOf(absolutePath()), "Folders outside the project that the manifest may use on this machine.", nil, []string{"/workspace"}},
+			{"directories", namesOf(snakeName(), formOf(placeObject("hosts.NAME"))), "Directories of the manifest that have another path on this machine, by name.", nil, nil},
+			{"ssh", formOf(sshObject()), "The address of this machine.", nil, nil},
+			{"severity", severity(), "The severity of unmet requirements on the driver and GPUs of this machine. With `warn` a login node without a GPU can build the environment.", nil, "warn"},
 		},
 	}
 }
@@ -86,11 +85,11 @@ func hostObject() *object {
 func sshObject() *object {
 	return &object{
 		shape: &sshShape, title: "hosts.NAME.ssh",
-		doc: "Where a machine can be reached by ssh. Keys, users and jump hosts may also stand in ~/.ssh/config.",
+		doc: "The address of a machine for ssh. Keys, users and jump hosts can be set in ~/.ssh/config.",
 		keys: []key{
-			{"host", sshHost(), "A name or an address, with USER@ before it or not. It may be a name of ~/.ssh/config.", nil, "ubuntu@gpu1.example.org"},
-			{"path", sshPath(), "The folder of the project over there. Another shell reads it, so it holds letters, digits and / . - _ alone.", nil, "/workspace/my-finetune"},
-			{"port", integer(1, 65535), "The port that sshd listens on.", 22, 2222},
+			{"host", sshHost(), "A name or an address, optionally after USER@. It may be a name of ~/.ssh/config.", nil, "ubuntu@gpu1.example.org"},
+			{"path", sshPath(), "The folder of the project on that machine. The remote shell reads it, so it may contain only letters, digits and / . - _", nil, "/workspace/my-finetune"},
+			{"port", integer(1, 65535), "The port of sshd.", 22, 2222},
 		},
 	}
 }
@@ -98,15 +97,15 @@ func sshObject() *object {
 func modelObject() *object {
 	return &object{
 		shape: &modelShape, title: "models[]",
-		doc: "One model, at one commit. What is there is compared with it; what is absent is explained, with the command to type.",
+		doc: "One model at one commit. The downloaded files are compared with it. If it is absent, the download command is printed.",
 		keys: []key{
 			{"repo", modelRepo(), "The model on Hugging Face, OWNER/NAME.", nil, "mistralai/Mistral-7B-Instruct-v0.3"},
-			{"revision", hexadecimal(40), "The commit, 40 hexadecimal digits: branches and tags move. It stands on the model's page under Files and versions.", nil, "c170c708c41dac9275d15a8fff4eca08d52bab71"},
-			{"gated", boolean(), "Whether a licence must be accepted and a token shown before it can be downloaded.", false, true},
-			{"exclude", listOf(globPattern()), "Patterns of files that are not needed, as the hub's command takes them.", nil, []string{"original/*"}},
-			{"size", size(), "What is downloaded.", nil, "16.1GB"},
-			{"environments", nonEmptyListOf(slugName()), "The environments that need it. Without the key all do.", nil, []string{"remote"}},
-			{"severity", severity(), "How its absence counts: `warn`, or `fail`, which stops apply before it changes anything.", "warn", "fail"},
+			{"revision", hexadecimal(40), "The commit, 40 hexadecimal digits, because branches and tags move. It is on the model's page under Files and versions.", nil, "c170c708c41dac9275d15a8fff4eca08d52bab71"},
+			{"gated", boolean(), "Whether the download needs an accepted licence and a token.", false, true},
+			{"exclude", listOf(globPattern()), "Patterns of files to leave out of the download.", nil, []string{"original/*"}},
+			{"size", size(), "The size of the download.", nil, "16.1GB"},
+			{"environments", nonEmptyListOf(slugName()), "The environments that need the model. The default is all.", nil, []string{"remote"}},
+			{"severity", severity(), "The severity if the model is absent: `warn`, or `fail`, which makes apply refuse before any change.", "warn", "fail"},
 		},
 	}
 }
@@ -116,24 +115,24 @@ func syncObject() *object {
 		shape: &syncShape, title: "sync.NAME",
 		doc: "One folder and one direction: either `push` or `pull`.",
 		keys: []key{
-			{"push", innerPath(), "A folder that goes from here to the far machine.", nil, "data/processed"},
-			{"pull", innerPath(), "A folder that comes from the far machine to here.", nil, "adapters"},
+			{"push", innerPath(), "A folder to copy from this machine to the remote one.", nil, "data/processed"},
+			{"pull", innerPath(), "A folder to copy from the remote machine to this one.", nil, "adapters"},
 		},
-		rules: relations{exactlyOne("push", "pull")},
+		rules: members{exactlyOne("push", "pull")},
 	}
 }
 
 func interpreterObject() *object {
 	return &object{
 		shape: &interpreterShape, title: "interpreters[]",
-		doc: "One build of Python for one platform, held to its SHA-256.",
+		doc: "A build of Python for one platform, with its SHA-256.",
 		keys: []key{
 			{"version", pythonRelease(), "The release of Python.", nil, "3.10.21"},
-			{"platform", choice("linux-aarch64", "linux-x86_64", "macos-arm64", "macos-x86_64"), "The platform that it is built for.", nil, "linux-x86_64"},
-			{"url", fetchURL(), "Where it lies: https, http of this machine, or file:///. It holds no name and no password.", nil, "https://example.org/cpython-3.10.21-x86_64.tar.gz"},
+			{"platform", choice("linux-aarch64", "linux-x86_64", "macos-arm64", "macos-x86_64"), "The platform of the build.", nil, "linux-x86_64"},
+			{"url", fetchURL(), "The URL of the archive: https, http on this machine, or file:///, without user and password.", nil, "https://example.org/cpython-3.10.21-x86_64.tar.gz"},
 			{"sha256", hexadecimal(64), "The SHA-256 of the archive, in lower case.", nil, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
-			{"size", integer(1, 1<<40), "The size of the archive in bytes, so that a plan can say what is downloaded.", nil, 29000000},
-			{"unpacked", size(), "What it takes on disk when it is unpacked.", nil, "120MB"},
+			{"size", integer(1, 1<<40), "The size of the archive in bytes, for the download size of a plan.", nil, 29000000},
+			{"unpacked", size(), "The size of the unpacked archive.", nil, "120MB"},
 		},
 	}
 }
@@ -141,10 +140,10 @@ func interpreterObject() *object {
 func movedObject() *object {
 	return &object{
 		shape: &movedShape, title: "moved[]",
-		doc: "One change of an address. The kind stays.",
+		doc: "One changed address. The kind stays the same.",
 		keys: []key{
-			{"from", address(), "The address as it was.", nil, "directory.raw"},
-			{"to", address(), "The address as it is now, of the same kind.", nil, "directory.data_raw"},
+			{"from", address(), "The previous address.", nil, "directory.raw"},
+			{"to", address(), "The new address, of the same kind.", nil, "directory.data_raw"},
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -15,209 +16,168 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
-// An Environment is one Python environment, of type venv or conda.
+// An Environment is a Python environment of type venv or conda.
 type Environment struct {
 	Name      string
 	Pos       diag.Pos
-	Match     *Match // nil: chosen by --env or a host alone
+	Match     *Match // nil: chosen only by --env or a host
 	Type      string // "venv", "conda"
-	Python    string // line: "3.10"
+	Python    string // minor version: "3.10"
 	Packages  []lock.Pin
-	Imports   []string // proved before the environment becomes visible
-	Places    []Place  // directories that lie elsewhere with this environment
+	SmokeTest SmokeTest
+	Places    []Place
 	Protect   bool
-	Path      string   // the visible place
+	Path      string   // of the link to the active generation
 	Installer string   // "auto", "uv", "pip"
-	Lock      string   // path of the lock
-	Platforms []string // those of the lock
-	Note      string   // what people should know who choose it, "" for nothing
-	// RequirementsFile is where the pins are written with their reasons, "" for
-	// nowhere; EnvironmentFile is that of conda.
+	Lock      string   // path
+	Platforms []string // of the lock
+	Note      string   // shown to users of the environment, "" for none
+	// RequirementsFile and EnvironmentFile are written from the pins; "" for none.
 	RequirementsFile string
-	EnvironmentFile  string
+	EnvironmentFile  string // type conda only
 	Conda            *Conda // nil for type venv
 	CUDA             *CUDA
 	GPU              *GPU
-	QLoRA            *QLoRA
-	TestCUDA         bool
 
 	pathPos, lockPos, requirementsPos, environmentPos diag.Pos
 }
 
 var (
-	environmentShape = shape{"an environment", []string{
-		"type", "python", "packages", "match", "prove", "directories", "protect", "cuda", "gpu",
+	environmentShape = shape{what: "an environment", keys: []string{
+		"type", "python", "packages", "match", "smoke_test", "directories", "protect", "cuda", "gpu",
 		"path", "lock", "platforms", "installer", "note",
 		"requirements_file",
 		"name", "environment_file", "channels", "register", "engine", "conda_packages",
-	}, 3}
-	packageShape = shape{"a package", []string{"name", "version", "why", "extras", "platforms"}, 2}
+	}, required: 3, alias: alias{"prove", "smoke_test"}}
+	packageShape = shape{what: "a package", keys: []string{"name", "version", "why", "extras", "platforms"}, required: 2}
 )
 
-// The values of environmentShape from these on belong to one type alone.
-const firstVenv, firstConda = 14, 15
+// venvOnly and condaOnly are the keys of environmentShape that only one type has.
+func venvOnly() []string  { return environmentShape.keys[14:15] }
+func condaOnly() []string { return environmentShape.keys[15:] }
 
-func (l *loader) environments(n *yaml.Node) {
-	l.entries(n, "environments", func(key, value *yaml.Node) {
-		l.name(key, "an environment", isSlug, slugRule)
-		var v [21]*yaml.Node
-		if !l.object(value, &environmentShape, v[:]) {
-			return
+func (l *loader) environments(v value) {
+	for key, val := range v.entries() {
+		key.named("an environment").slug()
+		f, ok := val.object(&environmentShape)
+		if !ok {
+			continue
 		}
-		e := &Environment{Name: key.Value, Pos: l.at(key)}
-		l.common(e, &v)
-		switch e.Type {
-		case "venv":
-			l.foreign(v[firstConda:], environmentShape.keys[firstConda:], "conda")
-			l.locked(e, value, &v)
-			l.venv(e, &v)
-		case "conda":
-			l.foreign(v[firstVenv:firstConda], environmentShape.keys[firstVenv:firstConda], "venv")
-			l.locked(e, value, &v)
-			l.conda(e, value, &v)
+		e := &Environment{Name: key.node.Value, Pos: key.pos()}
+		e.Type = f.get("type").choice("venv", "conda")
+		e.Python = f.get("python").pythonMinor()
+		e.Packages = readPackages(f.get("packages"), l.lockedVersions(f.get("lock")))
+		e.Match = readMatch(f.get("match"))
+		e.SmokeTest = readSmokeTest(f.get("smoke_test"))
+		e.Places = readPlaces(f.get("directories"))
+		e.Protect = f.get("protect").boolean()
+		e.CUDA = readCUDA(f.get("cuda"))
+		e.GPU = readGPU(f.get("gpu"))
+		if e.Type != "" {
+			e.readInstallation(f)
+		}
+		if e.Type == "conda" {
+			e.readConda(f)
 		}
 		l.m.Environments = append(l.m.Environments, e)
-	})
-}
-
-// foreign reports keys that only the other type has.
-func (l *loader) foreign(values []*yaml.Node, keys []string, other string) {
-	for i, n := range values {
-		if n != nil && n.Kind != 0 {
-			l.problem(n, "unknown-key", fmt.Sprintf("%q belongs to environments of type %s", keys[i], other), "", "remove it, or change the type")
-		}
 	}
 }
 
-// common reads what both types have.
-func (l *loader) common(e *Environment, v *[21]*yaml.Node) {
-	if v[0] != nil {
-		e.Type = l.choice(v[0], "type", "venv", "conda")
-	}
-	if v[1] != nil {
-		e.Python = l.python(v[1])
-	}
-	e.Packages = l.packages(v[2], l.lockedVersions(v[10]))
-	e.Match = l.match(v[3])
-	l.prove(e, v[4])
-	e.Places = l.places(v[5])
-	e.Protect = v[6] != nil && l.boolean(v[6], "protect")
-	e.CUDA = l.cuda(v[7])
-	e.GPU = l.gpu(v[8])
-}
-
-// locked reads where an environment can be seen, its lock, and what installs it.
-func (l *loader) locked(e *Environment, value *yaml.Node, v *[21]*yaml.Node) {
-	place, platforms := ".venv", "[macos-arm64, linux-x86_64]"
+// readInstallation reads the paths of an environment, its lock and its installer.
+func (e *Environment) readInstallation(f fields) {
+	others, other := condaOnly(), "conda"
+	path, platforms := ".venv", "[macos-arm64, linux-x86_64]"
 	if e.Type == "conda" {
-		place, platforms = layout.DefaultConda(e.Name), "[linux-x86_64]"
+		others, other = venvOnly(), "venv"
+		path, platforms = layout.DefaultConda(e.Name), "[linux-x86_64]"
 	}
-	for i, example := range []string{"path: " + place, "lock: locks/pylock." + e.Name + ".toml", "platforms: " + platforms} {
-		key := environmentShape.keys[9+i]
-		if v[9+i] == nil && (key != "path" || e.Type != "conda") {
-			l.problem(value, "missing-key", fmt.Sprintf("an environment of type %s has no %q", e.Type, key), "", "add "+example)
+	for _, key := range others {
+		if v := f.get(key); v.given() && v.node.Kind != 0 {
+			v.problem("unknown-key", fmt.Sprintf("only environments of type %s have the key %q", other, key), "", "remove it, or change the type")
 		}
 	}
-	e.Path, e.pathPos = l.placed(v[9], "path")
-	if v[9] == nil && e.Type == "conda" {
-		e.Path, e.pathPos = place, e.Pos
+	for _, example := range []string{"path: " + path, "lock: locks/pylock." + e.Name + ".toml", "platforms: " + platforms} {
+		key, _, _ := strings.Cut(example, ":")
+		if !f.get(key).given() && (key != "path" || e.Type != "conda") {
+			f.problem("missing-key", fmt.Sprintf("an environment of type %s has no %q", e.Type, key), "", "add "+example)
+		}
 	}
-	e.Lock, e.lockPos = l.placed(v[10], "lock")
+	e.Path, e.pathPos = f.get("path").innerPath()
+	if e.Type == "conda" && !f.get("path").given() {
+		e.Path, e.pathPos = path, e.Pos
+	}
+	e.Lock, e.lockPos = f.get("lock").innerPath()
 	if e.Lock != "" && !strings.HasSuffix(e.Lock, ".toml") {
-		l.problem(v[10], "value", "a lock ends in .toml", quote(e.Lock), "write locks/pylock."+e.Name+".toml")
+		f.get("lock").problem("value", "the name of a lock must end in .toml", quote(e.Lock), "write locks/pylock."+e.Name+".toml")
 	}
-	e.Platforms = l.platforms(v[11])
+	e.Platforms = readPlatforms(f.get("platforms"))
 	e.Installer = "auto"
-	if v[12] != nil {
-		e.Installer = l.choice(v[12], "installer", "auto", "uv", "pip")
+	if v := f.get("installer"); v.given() {
+		e.Installer = v.choice("auto", "uv", "pip")
 	}
-	e.Note = l.optionalText(v[13], "note")
+	e.Note = f.get("note").text()
+	if e.Type == "venv" {
+		e.RequirementsFile, e.requirementsPos = f.get("requirements_file").innerPath()
+	}
 }
 
-// venv reads what only type venv has.
-func (l *loader) venv(e *Environment, v *[21]*yaml.Node) {
-	e.RequirementsFile, e.requirementsPos = l.placed(v[firstVenv], "requirements_file")
-}
-
-// platforms reads a list of platforms that a lock can be for.
-func (l *loader) platforms(n *yaml.Node) (platforms []string) {
-	for _, item := range l.items(n, "platforms") {
-		if p := l.choice(item, "a platform", lock.KnownPlatforms()...); p != "" && !slices.Contains(platforms, p) {
+func readPlatforms(v value) (platforms []string) {
+	for item := range v.items("a platform") {
+		if p := item.choice(lock.KnownPlatforms()...); p != "" && !slices.Contains(platforms, p) {
 			platforms = append(platforms, p)
 		} else if p != "" {
-			l.problem(item, "duplicate-item", quote(p)+" is listed twice", "", "remove one of them")
+			item.problem("duplicate-item", quote(p)+" is listed twice", "", "remove one of them")
 		}
 	}
-	if n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
-		l.problem(n, "value", "platforms is empty", "", "list some, such as macos-arm64, linux-x86_64")
+	if v.isEmptyList() {
+		v.problem("value", "platforms is empty", "", "list one or more, such as macos-arm64, linux-x86_64")
 	}
 	return platforms
 }
 
-// placed reads a path inside the project, with its place in the manifest.
-func (l *loader) placed(n *yaml.Node, what string) (string, diag.Pos) {
-	if n == nil {
-		return "", diag.Pos{}
-	}
-	p := l.path(n, what)
-	if strings.HasPrefix(p, "/") {
-		l.problem(n, "path", what+" must lie inside the project", quote(p), "write it relative to the manifest")
-		p = ""
-	}
-	return p, l.at(n)
-}
-
-// python reads a line of Python, such as 3.10.
-func (l *loader) python(n *yaml.Node) string {
-	v, ok := l.scalar(n, "python")
+// pythonMinor reads a Python minor version, such as 3.10.
+func (v value) pythonMinor() string {
+	s, ok := v.scalar()
 	if !ok {
 		return ""
 	}
-	parts := strings.Split(v, ".")
-	minor := ""
-	if len(parts) >= 2 {
-		minor = parts[1]
-	}
-	number := 0
-	_, err := fmt.Sscanf(minor, "%d", &number)
-	line := parts[0] + "." + minor
+	minor := pep.Line(s)
+	number, err := strconv.ParseUint(strings.TrimPrefix(minor, "3."), 10, 16)
 	switch {
-	case parts[0] != "3" || err != nil || fmt.Sprint(number) != minor:
-		l.problem(n, "version", "python must be a line of Python 3", quote(v), `write python: "3.10"`)
-	case len(parts) > 2:
-		l.problem(n, "version", "python names a line, not a release: which release it is, is a fact of the machine", quote(v), fmt.Sprintf("write python: %q", line))
+	case err != nil || minor != fmt.Sprintf("3.%d", number):
+		v.problem("version", "python must be a minor version of Python 3", quote(s), `write python: "3.10"`)
+	case s != minor:
+		v.problem("version", "python must be a minor version, not a release: each machine has its own release", quote(s), fmt.Sprintf("write python: %q", minor))
 	case number < 8 || number > 99:
-		l.problem(n, "version", "Python 3.8 is the oldest line that can be managed", quote(v), `write python: "3.10"`)
+		v.problem("version", "Python 3.8 is the oldest minor version that can be managed", quote(s), `write python: "3.10"`)
 	default:
-		return line
+		return minor
 	}
 	return ""
 }
 
-// packages reads pins. Names are compared as installers do. locked is for hints.
-func (l *loader) packages(n *yaml.Node, locked func(name string) string) []lock.Pin {
-	items := l.items(n, "packages")
-	pins := make([]lock.Pin, 0, len(items))
-	seen := make(map[string]diag.Pos, len(items))
-	for _, item := range items {
-		var v [5]*yaml.Node
-		if item.Kind == yaml.ScalarNode && item.Tag != "!!null" {
-			l.problem(item, "wrong-type", "a package must be a mapping", sort(item), "write "+pinOf(item.Value, locked))
+// readPackages reads pins. locked returns the locked version of a package for hints.
+func readPackages(v value, locked func(name string) string) []lock.Pin {
+	pins := []lock.Pin{}
+	seen := make(map[string]diag.Pos)
+	for item := range v.items("a package") {
+		if item.node.Kind == yaml.ScalarNode && item.node.Tag != "!!null" {
+			item.problem("wrong-type", "a package must be a mapping", item.found(), "write "+pinHint(item.node.Value, locked))
 			continue
 		}
-		if !l.object(item, &packageShape, v[:]) || v[0] == nil || v[1] == nil {
+		f, ok := item.object(&packageShape)
+		if !ok || !f.get("name").given() || !f.get("version").given() {
 			continue
 		}
-		p := lock.Pin{Pos: l.at(v[0])}
-		p.Name = l.packageName(v[0], locked)
-		p.Version = l.pin(v[1], p.Name, locked)
-		p.Why = l.optionalText(v[2], "why")
-		for _, extra := range l.items(v[3], "extras") {
-			if name := l.packageName(extra, locked); name != "" {
-				p.Extras = append(p.Extras, name)
+		name := f.get("name")
+		p := lock.Pin{Pos: name.pos(), Name: name.packageName(locked), Why: f.get("why").text()}
+		p.Version = f.get("version").packageVersion(p.Name, locked)
+		for extra := range f.get("extras").items("name") {
+			if s := extra.packageName(locked); s != "" {
+				p.Extras = append(p.Extras, s)
 			}
 		}
-		if only := l.platforms(v[4]); len(only) > 0 {
+		if only := readPlatforms(f.get("platforms")); len(only) > 0 {
 			p.Marker = lock.Marker(only)
 		}
 		if p.Name == "" || p.Version == "" {
@@ -225,7 +185,7 @@ func (l *loader) packages(n *yaml.Node, locked func(name string) string) []lock.
 		}
 		key := pep.Normalize(p.Name)
 		if first, ok := seen[key]; ok {
-			l.problem(v[0], "duplicate-item", quote(p.Name)+" is pinned twice", "the first one at "+first.String(), "remove one of them")
+			name.duplicate("duplicate-item", quote(p.Name)+" is pinned twice", first)
 			continue
 		}
 		seen[key] = p.Pos
@@ -234,39 +194,35 @@ func (l *loader) packages(n *yaml.Node, locked func(name string) string) []lock.
 	return pins
 }
 
-// lockedVersions returns a function that answers which version of a package the
-// lock at n has, or "". The lock is read when it is first asked.
-func (l *loader) lockedVersions(n *yaml.Node) func(name string) string {
+// lockedVersions returns a function that returns the version of a package in a lock, or
+// "". It reads the lock when it is first called.
+func (l *loader) lockedVersions(v value) func(name string) string {
 	read := sync.OnceValue(func() *lock.Lock {
-		if n == nil || n.Kind != yaml.ScalarNode || !fs.ValidPath(n.Value) {
+		if !v.given() || !fs.ValidPath(v.node.Value) {
 			return nil
 		}
-		if info, err := fs.Stat(l.fsys, n.Value); err != nil || !info.Mode().IsRegular() {
+		if info, err := fs.Stat(l.fsys, v.node.Value); err != nil || !info.Mode().IsRegular() {
 			return nil
 		}
-		locked, _ := lock.Read(l.fsys, n.Value) // a damaged one is reported elsewhere
+		locked, _ := lock.Read(l.fsys, v.node.Value) // Locked reports a damaged lock
 		return locked
 	})
 	return func(name string) string {
-		locked := read()
-		if locked == nil {
-			return ""
+		if locked := read(); locked != nil {
+			if i := slices.IndexFunc(locked.Packages, func(p lock.Package) bool { return p.Name == pep.Normalize(name) }); i >= 0 {
+				return locked.Packages[i].Version
+			}
 		}
-		i := slices.IndexFunc(locked.Packages, func(p lock.Package) bool { return p.Name == pep.Normalize(name) })
-		if i < 0 {
-			return ""
-		}
-		return locked.Packages[i].Version
+		return ""
 	}
 }
 
-// pinOf turns "pandas>=2.1" into the form of a pin, for hints: with the version
-// that the lock has, else that of the range.
-func pinOf(requirement string, locked func(name string) string) string {
-	end := strings.IndexFunc(requirement, func(r rune) bool { return strings.ContainsRune("=<>!~ ;[@", r) })
+// pinHint turns "pandas>=2.1" into a pin for hints, with the locked version, or the first
+// version of the range.
+func pinHint(requirement string, locked func(name string) string) string {
 	name, version := requirement, ""
-	if end >= 0 {
-		name, version = requirement[:end], exact(requirement[end:])
+	if end := strings.IndexAny(requirement, "=<>!~ ;[@"); end >= 0 {
+		name, version = requirement[:end], firstVersion(requirement[end:])
 	}
 	if !pep.ValidName(name) {
 		name = "NAME"
@@ -279,57 +235,55 @@ func pinOf(requirement string, locked func(name string) string) string {
 	return fmt.Sprintf("{name: %s, version: %s}", name, version)
 }
 
-func (l *loader) packageName(n *yaml.Node, locked func(name string) string) string {
-	v, ok := l.scalar(n, "name")
-	if !ok || pep.ValidName(v) && len(v) <= 200 {
-		return v
+func (v value) packageName(locked func(name string) string) string {
+	s, ok := v.scalar()
+	if !ok || pep.ValidName(s) && len(s) <= 200 {
+		return s
 	}
 	hint := "use letters, digits and - _ . between them"
-	if strings.Contains(v, "[") {
-		hint = "write extras in a list of their own: extras: [NAME]"
-	} else if strings.ContainsAny(v, "=<>~") {
-		hint = "write " + pinOf(v, locked)
+	if strings.Contains(s, "[") {
+		hint = "write extras in a separate list: extras: [NAME]"
+	} else if strings.ContainsAny(s, "=<>~") {
+		hint = "write " + pinHint(s, locked)
 	}
-	l.problem(n, "name", quote(v)+" is no name of a package", "", hint)
+	v.problem("name", quote(s)+" is not a valid package name", "", hint)
 	return ""
 }
 
-// pin reads the one exact version of a package.
-func (l *loader) pin(n *yaml.Node, name string, locked func(name string) string) string {
-	v, ok := l.scalar(n, "version")
-	if !ok {
-		return ""
-	}
-	if pep.ValidVersion(v) {
-		return v
+// packageVersion reads one exact version of a package.
+func (v value) packageVersion(name string, locked func(name string) string) string {
+	s, ok := v.scalar()
+	if !ok || pep.ValidVersion(s) {
+		return s
 	}
 	hint := "write one exact version, such as 2.1.0"
 	if version := locked(name); version != "" {
-		hint = "write the version that the lock has: version: " + version
-	} else if version := exact(v); version != "" {
-		hint = "write the pin, such as version: " + version
+		hint = "write the locked version: version: " + version
+	} else if version := firstVersion(s); version != "" {
+		hint = "write an exact version, such as version: " + version
 	}
 	summary := "not a version by PEP 440"
-	if strings.ContainsAny(v, "<>=~!*,^") || v == "latest" || v == "" {
+	if strings.ContainsAny(s, "<>=~!*,^") || s == "latest" || s == "" {
 		summary = "not one exact version"
 	}
-	l.problem(n, "version", summary, quote(v), hint)
+	v.problem("version", summary, quote(s), hint)
 	return ""
 }
 
-// exact finds the version that a range begins with, or "".
-func exact(v string) string {
-	if v = strings.TrimSpace(v); strings.HasPrefix(v, "<") || strings.HasPrefix(v, "!") || strings.HasPrefix(v, ">") && !strings.HasPrefix(v, ">=") {
-		return "" // the version that is named is not in the range
+// firstVersion returns the version that a range begins with, or "" if it is not in the
+// range.
+func firstVersion(s string) string {
+	if s = strings.TrimSpace(s); strings.HasPrefix(s, "<") || strings.HasPrefix(s, "!") || strings.HasPrefix(s, ">") && !strings.HasPrefix(s, ">=") {
+		return ""
 	}
-	v, _, _ = strings.Cut(v, ",")
-	v, _, _ = strings.Cut(v, ";")
-	v = strings.TrimLeft(strings.TrimSpace(v), "=<>~!^ ")
-	if prefix, ok := strings.CutSuffix(v, ".*"); ok {
-		v = prefix + ".0"
+	s, _, _ = strings.Cut(s, ",")
+	s, _, _ = strings.Cut(s, ";")
+	s = strings.TrimLeft(strings.TrimSpace(s), "=<>~!^ ")
+	if prefix, ok := strings.CutSuffix(s, ".*"); ok {
+		s = prefix + ".0"
 	}
-	if pep.ValidVersion(v) {
-		return v
+	if pep.ValidVersion(s) {
+		return s
 	}
 	return ""
 }

@@ -2,72 +2,71 @@ package manifest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"text/template"
 )
 
-// escapes are the functions of templates: each writes a value so that the
-// language it is named after reads back the same value, and nothing more.
-var escapes = template.FuncMap{
-	"py":      func(v any) (string, error) { return literal(v, pyText, "True", "False") },
-	"json":    func(v any) (string, error) { return literal(v, jsonText, "true", "false") },
-	"yaml":    func(v any) (string, error) { return literal(v, jsonText, "true", "false") },
-	"toml":    func(v any) (string, error) { return literal(v, jsonText, "true", "false") },
-	"sh":      shellWord,
-	"comment": comment,
-	"name":    name,
+// escapes returns the functions of templates. Each writes a value so that the language
+// that it is named after reads back the same value.
+func escapes() template.FuncMap {
+	// YAML and TOML read JSON strings alike.
+	jsonLiteral := func(v any) (string, error) { return literal(v, jsonText, "true", "false") }
+	return template.FuncMap{
+		"py":      func(v any) (string, error) { return literal(v, strconv.QuoteToASCII, "True", "False") },
+		"json":    jsonLiteral,
+		"yaml":    jsonLiteral,
+		"toml":    jsonLiteral,
+		"sh":      shellWord,
+		"comment": comment,
+		"name":    name,
+	}
 }
 
 // escapeNames lists the functions for messages.
 var escapeNames = []string{"py", "json", "yaml", "toml", "sh", "comment", "name"}
 
-// isJSONNumber reports whether v is a number as JSON writes it, which every
-// language here reads alike.
-func isJSONNumber(v string) bool {
-	return v != "" && len(v) <= 60 && (v[0] == '-' || '0' <= v[0] && v[0] <= '9') && json.Valid([]byte(v))
+// isJSONNumber reports whether s is a JSON number, which all these languages read alike.
+func isJSONNumber(s string) bool {
+	return s != "" && len(s) <= 60 && (s[0] == '-' || '0' <= s[0] && s[0] <= '9') && json.Valid([]byte(s))
 }
 
-// literal writes a value, or a list of them in brackets.
+// literal writes a value, or a list of values in brackets.
 func literal(v any, text func(string) string, yes, no string) (string, error) {
+	var list []any
 	switch v := v.(type) {
 	case string:
 		return text(v), nil
-	case number:
-		return string(v), nil
-	case int:
-		return strconv.Itoa(v), nil
+	case number, int:
+		return fmt.Sprint(v), nil
 	case bool:
 		if v {
 			return yes, nil
 		}
 		return no, nil
 	case []string:
-		parts := make([]string, len(v))
-		for i, item := range v {
-			parts[i] = text(item)
+		for _, item := range v {
+			list = append(list, item)
 		}
-		return "[" + strings.Join(parts, ", ") + "]", nil
 	case []any:
-		parts := make([]string, len(v))
-		for i, item := range v {
-			part, err := literal(item, text, yes, no)
-			if err != nil {
-				return "", err
-			}
-			parts[i] = part
-		}
-		return "[" + strings.Join(parts, ", ") + "]", nil
+		list = v
+	default:
+		return "", errors.New("a mapping cannot be written as one value")
 	}
-	return "", fmt.Errorf("a mapping cannot be written as one value")
+	parts := make([]string, len(list))
+	for i, item := range list {
+		part, err := literal(item, text, yes, no)
+		if err != nil {
+			return "", err
+		}
+		parts[i] = part
+	}
+	return "[" + strings.Join(parts, ", ") + "]", nil
 }
 
-// pyText writes a Python string. Its escapes are those of Go for what ASCII has.
-func pyText(s string) string { return strconv.QuoteToASCII(s) }
-
-// jsonText writes a JSON string, which YAML and TOML read alike between double
-// quotes: \u escapes alone, and no DEL as it is.
+// jsonText writes a JSON string without DEL, which TOML does not allow.
 func jsonText(s string) string {
 	b, err := json.Marshal(s)
 	if err != nil {
@@ -76,7 +75,6 @@ func jsonText(s string) string {
 	return strings.ReplaceAll(string(b), "\x7f", `\u007f`)
 }
 
-// scalarText returns the text of one value.
 func scalarText(v any) (string, error) {
 	switch v := v.(type) {
 	case string:
@@ -84,17 +82,16 @@ func scalarText(v any) (string, error) {
 	case number, int, bool:
 		return fmt.Sprint(v), nil
 	}
-	return "", fmt.Errorf("a list or mapping cannot be written as one word")
+	return "", errors.New("a list or mapping cannot be written as one word")
 }
 
-// shellWord writes one word of a shell.
+// shellWord writes a shell word.
 func shellWord(v any) (string, error) {
 	s, err := scalarText(v)
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'", err
 }
 
-// comment writes a text that stays on its line, behind the mark that the
-// template puts before it.
+// comment writes a text on one line, for use after the comment mark of the template.
 func comment(v any) (string, error) {
 	s, err := scalarText(v)
 	return strings.Map(func(r rune) rune {
@@ -105,14 +102,14 @@ func comment(v any) (string, error) {
 	}, s), err
 }
 
-// name writes what can be a name in Python and in a shell, as it is.
+// name writes a text that is an identifier in Python and in a shell.
 func name(v any) (string, error) {
 	s, err := scalarText(v)
 	if err != nil {
 		return "", err
 	}
-	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" || s == "" || '0' <= s[0] && s[0] <= '9' {
-		return "", fmt.Errorf("%s is no name", quote(s))
+	if strings.Trim(s, alphanumeric+"_") != "" || s == "" || '0' <= s[0] && s[0] <= '9' {
+		return "", fmt.Errorf("%s is not an identifier", quote(s))
 	}
 	return s, nil
 }

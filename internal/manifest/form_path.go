@@ -1,7 +1,7 @@
 package manifest
 
-// A path in its shortest form, as pathProblem takes it. A name in it neither begins
-// nor ends with a blank, and is neither . nor ..; it may begin with dots.
+// Patterns of paths in their shortest form, as for pathProblem. A name neither begins nor
+// ends with a space, and is neither . nor ..; it may begin with dots.
 const (
 	pathRest  = `([^/\\\n\t]*[^/\\\n\t ])?`
 	pathDots  = `\.+(\.\.|[^/\\\n\t. ]|[^/\\\n\t.][^/\\\n\t]*[^/\\\n\t ])`
@@ -11,45 +11,38 @@ const (
 	innerPattern    = pathFirst + `(/` + pathName + `)*`
 	absolutePattern = `(/` + pathName + `)+`
 
-	// What git and reconcile keep for themselves, in any case.
-	reserved = `(^|/)\.[gG][iI][tT](/|$)|^/?\.[rR][eE][cC][oO][nN][cC][iI][lL][eE](/|$)`
+	// Folders of git and reconcile, in any case, and names that are too long.
+	reserved = `(^|/)\.[gG][iI][tT](/|$)|^/?\.[rR][eE][cC][oO][nN][cC][iI][lL][eE](/|$)|[^/]{256}`
+
+	pathComplaint = "a path relative to the manifest, in its shortest form"
 )
 
 func pathOf(word, pattern, complaint string) form {
-	f := numeral(word, "^"+pattern+"$", complaint, member{"minimum", 0})
-	f.schema = append(f.schema, member{"maxLength", maxPath}, never(reserved+`|[^/]{256}`))
-	return f
+	return positive(word, "^"+pattern+"$", complaint, maxLength(maxPath), never(reserved))
 }
 
-// innerPath is a form of paths inside the project.
-func innerPath() form {
-	return pathOf("path", innerPattern, "a path relative to the manifest, in its shortest form, such as data/raw")
-}
+// innerPath is the form of paths inside the project.
+func innerPath() form { return pathOf("path", innerPattern, pathComplaint+", such as data/raw") }
 
-// absolutePath is a form of places outside of the project.
 func absolutePath() form {
 	f := pathOf("absolute path", absolutePattern, "an absolute path in its shortest form, such as /workspace")
 	f.schema[0].value = "string"
 	return f
 }
 
-// anyPath is a form of paths inside the project or, where a host allows it, outside.
+// anyPath is the form of paths inside the project or, if a host allows it, outside.
 func anyPath() form {
-	return pathOf("path", "("+innerPattern+"|"+absolutePattern+")", "a path relative to the manifest, in its shortest form, such as data/raw")
+	return pathOf("path", "("+innerPattern+"|"+absolutePattern+")", pathComplaint+", such as data/raw")
 }
 
-// here is a form of paths, and of the project itself.
-func here() form {
-	return pathOf("path", `(\.|`+innerPattern+"|"+absolutePattern+")", "a path relative to the manifest, in its shortest form, or .")
+func projectOrAnyPath() form {
+	return pathOf("path", `(\.|`+innerPattern+"|"+absolutePattern+")", pathComplaint+", or .")
 }
 
-// named is a form of paths inside the project that end in a suffix.
+// named is the form of paths inside the project with a suffix.
 func named(word, suffix, complaint string) form {
-	f := text(word, "^"+innerPattern+"$", complaint)
-	f.schema = append(f.schema,
-		member{"maxLength", maxPath}, never(reserved+`|[^/]{256}`),
+	return text(word, "^"+innerPattern+"$", complaint, maxLength(maxPath), never(reserved),
 		member{"allOf", []members{{{"pattern", suffix + "$"}, {"errorMessage", complaint}}}})
-	return f
 }
 
 func lockName() form {

@@ -2,128 +2,104 @@ package manifest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-
-	"gopkg.in/yaml.v3"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/nearest"
 )
 
-// A Host is what is different on one machine, and where to reach it.
+// A Host holds the settings of one machine.
 type Host struct {
-	Name       string // without domain; case does not count
-	Env        string // environment of this machine, "" to go by match
+	Name       string // without domain; case is ignored
+	Env        string // environment of this machine, "" to select by match
 	AllowPaths []string
-	Places     []Place // directories that lie elsewhere
+	Places     []Place
 	SSH        *SSH
-	// Severity is that of what environments ask of GPUs, on this machine; nil for what
-	// they say. With Warn a login node without a GPU builds the environment on purpose.
+	// Severity replaces that of CUDA and GPU requirements on this machine; nil for none.
+	// With Warn a login node without a GPU can build the environment.
 	Severity *diag.Severity
 	Pos      diag.Pos
 	envPos   diag.Pos
 }
 
-// SSH is where a machine can be reached. Every field is checked to be no option
-// and no word of a shell.
+// SSH is the address of a machine. Its fields are checked so that none is an option or
+// has a meaning to a shell.
 type SSH struct {
 	Host string // "gpu1.example.org", "ubuntu@192.0.2.7"
 	Port int64
-	Path string // of the project over there
+	Path string // of the project on that machine
 	Pos  diag.Pos
 }
 
 var (
-	hostShape = shape{"a host", []string{"env", "allow_paths", "directories", "ssh", "severity"}, 0}
-	sshShape  = shape{"ssh", []string{"host", "path", "port"}, 1}
+	hostShape = shape{what: "a host", keys: []string{"env", "allow_paths", "directories", "ssh", "severity"}}
+	sshShape  = shape{what: "ssh", keys: []string{"host", "path", "port"}, required: 1}
 )
 
-func (l *loader) hosts(n *yaml.Node) {
+func (l *loader) hosts(v value) {
 	seen := map[string]diag.Pos{}
-	l.entries(n, "hosts", func(key, value *yaml.Node) {
-		h := &Host{Name: l.hostName(key), Pos: l.at(key)}
-		if first, ok := seen[strings.ToLower(h.Name)]; ok && h.Name != "" {
-			l.problem(key, "duplicate-key", quote(h.Name)+" is given twice: case does not count", "the first one at "+first.String(), "remove one of them")
+	for key, val := range v.entries() {
+		h := &Host{Name: key.hostName(), Pos: key.pos()}
+		folded := strings.ToLower(h.Name)
+		if first, ok := seen[folded]; ok && folded != "" {
+			key.duplicate("duplicate-key", quote(h.Name)+" is given twice, ignoring case", first)
 		}
-		seen[strings.ToLower(h.Name)] = h.Pos
-		var v [5]*yaml.Node
-		if !l.object(value, &hostShape, v[:]) {
-			return
+		seen[folded] = h.Pos
+		f, ok := val.object(&hostShape)
+		if !ok {
+			continue
 		}
-		if v[0] != nil {
-			h.Env, _ = l.text(v[0], "env")
-			h.envPos = l.at(v[0])
-		}
-		for _, item := range l.items(v[1], "allow_paths") {
-			if p := l.path(item, "an allowed path"); strings.HasPrefix(p, "/") {
+		h.Env, h.envPos = f.get("env").text(), f.get("env").pos()
+		for item := range f.get("allow_paths").items("an allowed path") {
+			if p, _ := item.path(); strings.HasPrefix(p, "/") {
 				h.AllowPaths = append(h.AllowPaths, p)
 			} else if p != "" {
-				l.problem(item, "path", "an allowed path must be absolute", quote(p), "what lies inside the project needs no entry")
+				item.problem("path", "an allowed path must be absolute", quote(p), "remove it: paths inside the project are always allowed")
 			}
 		}
-		h.Places = l.places(v[2])
-		h.SSH = l.ssh(v[3])
-		if v[4] != nil {
-			severity := l.severity(v[4])
-			h.Severity = &severity
+		h.Places = readPlaces(f.get("directories"))
+		h.SSH = readSSH(f.get("ssh"))
+		if v := f.get("severity"); v.given() {
+			h.Severity = new(v.severity())
 		}
 		l.m.Hosts = append(l.m.Hosts, h)
-	})
+	}
 }
 
-func (l *loader) ssh(n *yaml.Node) *SSH {
-	var v [3]*yaml.Node
-	if n == nil || !l.object(n, &sshShape, v[:]) {
+func readSSH(v value) *SSH {
+	f, ok := v.object(&sshShape)
+	if !ok {
 		return nil
 	}
-	s := &SSH{Pos: l.at(n), Port: 22}
-	if host, ok := l.scalar(v[0], "host"); ok {
-		if !isSSHHost(host) {
-			l.problem(v[0], "value", "host must be a name or an address, with USER@ before it or not", quote(host), "use letters, digits and . - _ :")
-		}
-		s.Host = host
+	s := &SSH{Pos: v.pos(), Port: 22}
+	if s.Host, ok = f.get("host").scalar(); ok && !isSSHHost(s.Host) {
+		f.get("host").problem("value", "host must be a name or an address, optionally after USER@", quote(s.Host), "use letters, digits and . - _ :")
 	}
-	if p, ok := l.scalar(v[1], "path"); ok {
-		if !isSafe(p, "/._-") {
-			l.problem(v[1], "value", "path of a far machine may hold letters, digits and / . - _ alone", quote(p), "another shell will read it: rename the folder")
-		}
-		s.Path = p
+	if s.Path, ok = f.get("path").scalar(); ok && !isSafe(s.Path, "/._-") {
+		f.get("path").problem("value", "the path on a remote machine may contain only letters, digits and / . - _", quote(s.Path), "rename the folder: the remote shell reads the path")
 	}
-	if v[2] != nil {
-		s.Port = l.integer(v[2], "port", 1, 65535)
+	if port := f.get("port"); port.given() {
+		s.Port = port.integer(1, 65535)
 	}
 	return s
 }
 
-// isSSHHost reports whether v is [USER@]HOST and no option of ssh.
-func isSSHHost(v string) bool {
-	return isSafe(v, "@._-:") && strings.Count(v, "@") <= 1 && v[0] != '@' && v[len(v)-1] != '@'
+// isSSHHost reports whether s is [USER@]HOST and not an option of ssh.
+func isSSHHost(s string) bool {
+	return isSafe(s, "@._-:") && strings.Count(s, "@") <= 1 && s[0] != '@' && s[len(s)-1] != '@'
 }
 
-// isSafe reports whether a text is made of ASCII letters, digits and marks, and
-// does not look like an option.
-func isSafe(v, marks string) bool {
-	if v == "" || len(v) > maxText || v[0] == '-' || strings.Contains(v, "@-") {
-		return false
-	}
-	for i := range len(v) {
-		c := v[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte(marks, c) < 0 {
-			return false
-		}
-	}
-	return true
+// isSafe reports whether a text has only ASCII letters, digits and the given marks, and
+// cannot be an option.
+func isSafe(s, marks string) bool {
+	return s != "" && len(s) <= maxText && s[0] != '-' && !strings.Contains(s, "@-") && strings.Trim(s, alphanumeric+marks) == ""
 }
 
-// allows reports whether an absolute path lies in one of the allowed folders.
+// allows reports whether an absolute path is in one of the allowed folders.
 func (h *Host) allows(p string) bool {
-	for _, allowed := range h.AllowPaths {
-		if p == allowed || strings.HasPrefix(p, allowed+"/") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(h.AllowPaths, func(allowed string) bool { return p == allowed || strings.HasPrefix(p, allowed+"/") })
 }
 
 // Host returns the section of a machine, or nil.
@@ -136,39 +112,33 @@ func (m *Manifest) Host(h facts.Host) *Host {
 	return nil
 }
 
-// checkReferences reports names that another section should have.
+// checkReferences reports names of environments and directories that do not exist.
 func (l *loader) checkReferences() {
-	names := make([]string, len(l.m.Environments))
-	for i, e := range l.m.Environments {
-		names[i] = e.Name
-	}
 	for _, h := range l.m.Hosts {
 		if h.Env != "" {
-			l.checkEnvironment(h.Env, h.envPos, names)
+			l.checkEnvironment(h.Env, h.envPos)
 		}
-		l.checkNames(h.Places)
+		l.checkPlaceNames(h.Places)
 	}
 	for _, e := range l.m.Environments {
-		l.checkNames(e.Places)
+		l.checkPlaceNames(e.Places)
 	}
 	for i := range l.m.Models {
 		for k, name := range l.m.Models[i].Environments {
-			l.checkEnvironment(name, l.m.Models[i].environmentPos[k], names)
+			l.checkEnvironment(name, l.m.Models[i].environmentPos[k])
 		}
 	}
 }
 
-// checkEnvironment reports a name that no environment has.
-func (l *loader) checkEnvironment(name string, at diag.Pos, names []string) {
+func (l *loader) checkEnvironment(name string, at diag.Pos) {
 	if l.m.environment(name) == nil {
 		l.report(at.Line, at.Col, diag.Problem{
-			Code: "manifest.reference", Summary: "there is no environment " + quote(name), Hint: didYouMean(name, names),
+			Code: "manifest.reference", Summary: "there is no environment " + quote(name), Hint: didYouMean(name, l.m.environmentNames()),
 		})
 	}
 }
 
-// checkNames reports places of directories that there are not.
-func (l *loader) checkNames(places []Place) {
+func (l *loader) checkPlaceNames(places []Place) {
 	for _, p := range places {
 		if l.m.directory(p.Directory) != nil {
 			continue
@@ -183,9 +153,9 @@ func (l *loader) checkNames(places []Place) {
 	}
 }
 
-// didYouMean returns a hint that names the nearest word, or all.
-func didYouMean(v string, words []string) string {
-	if near := nearest.Word(v, words); near != "" {
+// didYouMean returns a hint with the nearest word, or with all words.
+func didYouMean(s string, words []string) string {
+	if near := nearest.Word(s, words); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	if len(words) == 0 {
@@ -197,7 +167,7 @@ func didYouMean(v string, words []string) string {
 	return "there are: " + strings.Join(words, ", ")
 }
 
-// environment returns the environment of a name, or nil.
+// environment returns the environment with a name, or nil.
 func (m *Manifest) environment(name string) *Environment {
 	for _, e := range m.Environments {
 		if e.Name == name {
@@ -205,4 +175,12 @@ func (m *Manifest) environment(name string) *Environment {
 		}
 	}
 	return nil
+}
+
+func (m *Manifest) environmentNames() []string {
+	names := make([]string, len(m.Environments))
+	for i, e := range m.Environments {
+		names[i] = e.Name
+	}
+	return names
 }

@@ -1,22 +1,19 @@
 // Package manifest reads manifest.yaml and compiles it into resources.
 //
-// Reading is strict: what the manifest may not hold is an error with its place,
-// its line, what was found and what to do, and all errors are found in one run.
-// Values are taken as they are written, so 3.10 stays 3.10, quoted or not.
+// Reading is strict: every error has a position, the line of text, the value found and a
+// hint, and one run reports all errors. Values are read as written, so 3.10 stays 3.10,
+// quoted or not.
 //
-//  1. The bytes are looked at before the YAML library sees them: size, UTF-8,
-//     control characters, markers of a second document, number of values.
-//  2. yaml.v3 makes nodes of them. One walk refuses anchors, aliases, merge
-//     keys, tags and deep nesting, everywhere.
-//  3. Each section is read from its nodes by hand: keys, types and values are
-//     checked there. Nodes are dropped when this is done; places stay.
-//  4. What no section can see alone is checked: paths that meet, names that
-//     another section must have, templates.
-//  5. Select finds the environment of a machine, Resources compiles.
+//  1. scan checks the bytes before the YAML library parses them.
+//  2. yaml.v3 makes nodes, and audit rejects anchors, aliases, merge keys and tags.
+//  3. Each section is read from its nodes: keys, types and values are checked.
+//  4. Whatever involves several sections is checked: conflicting paths, references,
+//     templates.
+//  5. Select chooses the environment of a machine, and Resources compiles.
 //
-// The manifest, the templates and the locks it names are all that is read, and
-// only through the fs.FS that the caller gives: os.Root's FS, so that a link in a
-// cloned repository cannot lead out of it.
+// The package reads the manifest, its templates and its locks, and only through the fs.FS
+// of the caller. That of an os.Root keeps links in a cloned repository from leading out of
+// the project.
 package manifest
 
 import (
@@ -28,16 +25,17 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// Version is the version of the manifest's format that this program reads.
+// Version is the version of the manifest format that this program reads.
 const Version = "1"
 
-// A Manifest is what manifest.yaml says, checked. It is not changed after Load.
+// A Manifest is a checked manifest. It is not changed after Load. Its lists are in the
+// order of the file.
 type Manifest struct {
 	File         string       // as given to Load
-	SHA256       facts.SHA256 // of its bytes
+	SHA256       facts.SHA256 // of the file
 	Project      string
-	Directories  []Directory // in the order of the file, as all that follows
-	Storage      *Storage    // nil if not asked for
+	Directories  []Directory
+	Storage      *Storage // nil if the section is absent
 	Environments []*Environment
 	Files        []File
 	Models       []Model
@@ -47,7 +45,7 @@ type Manifest struct {
 	Interpreters []Interpreter
 	Moved        []Moved
 
-	fsys fs.FS // locks are read when an environment is compiled
+	fsys fs.FS // for locks, which are read when an environment is compiled
 }
 
 // loader reads one manifest.
@@ -57,9 +55,8 @@ type loader struct {
 	m    *Manifest
 }
 
-// Load reads and checks the manifest name below fsys, and the templates that it
-// names. The error holds one *diag.Problem for everything that a user must
-// mend, in order of place.
+// Load reads and checks the manifest name in fsys and its templates. The error holds a
+// *diag.Problem for each problem, in the order of their positions.
 func Load(fsys fs.FS, name string) (*Manifest, error) {
 	text, p := readFile(fsys, name, maxSize)
 	if p != nil {
@@ -68,17 +65,16 @@ func Load(fsys fs.FS, name string) (*Manifest, error) {
 	return load(fsys, name, text)
 }
 
-// Check says what is wrong with the text of a manifest that names no template, as Load
-// does of a file; nil for one that is valid.
+// Check returns the problems of the text of a manifest, as Load does for a file. The
+// manifest must not use a template.
 func Check(text []byte) error {
-	_, err := load(noFiles{}, "manifest.yaml", text)
+	_, err := load(emptyFS{}, "manifest.yaml", text)
 	return err
 }
 
-// noFiles is a folder with nothing in it.
-type noFiles struct{}
+type emptyFS struct{}
 
-func (noFiles) Open(name string) (fs.File, error) {
+func (emptyFS) Open(name string) (fs.File, error) {
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
 
@@ -86,7 +82,10 @@ func load(fsys fs.FS, name string, text []byte) (*Manifest, error) {
 	l := loader{source: source{file: name, data: text}, fsys: fsys}
 	l.m = &Manifest{File: name, SHA256: sha256.Sum256(text), fsys: fsys}
 	if l.scan() {
-		l.read()
+		if n := l.parse(); n != nil {
+			l.audit(n, 1)
+			l.read(value{&l.source, n, "the manifest"})
+		}
 	}
 	if err := l.err(); err != nil {
 		return nil, err
@@ -94,76 +93,60 @@ func load(fsys fs.FS, name string, text []byte) (*Manifest, error) {
 	return l.m, nil
 }
 
-// read parses the text and reads all sections.
-func (l *loader) read() {
-	root := l.parse()
-	if root == nil {
+var manifestShape = shape{what: "the manifest", keys: []string{
+	"version", "project", "directories", "storage", "environments", "files", "models", "sync", "hosts", "indexes", "interpreters", "moved",
+}, required: 2}
+
+// read reads all sections into l.m.
+func (l *loader) read(root value) {
+	if !root.isKind(yaml.MappingNode, "begin with version: "+Version) || !l.version(root) {
 		return
 	}
-	l.audit(root, 1)
-	if !l.isKind(root, yaml.MappingNode, "the manifest", "begin with version: 1") || !l.version(root) {
-		return
-	}
-	l.sections(root)
+	f, _ := root.object(&manifestShape)
+	l.m.Project, _ = f.get("project").named("a project").slug()
+	l.directories(f.get("directories"))
+	l.storage(f.get("storage"))
+	l.environments(f.get("environments"))
+	l.files(f.get("files"))
+	l.models(f.get("models"))
+	l.syncs(f.get("sync"))
+	l.hosts(f.get("hosts"))
+	l.indexes(f.get("indexes"))
+	l.interpreters(f.get("interpreters"))
+	l.moved(f.get("moved"))
 	l.checkReferences()
 	l.checkPaths()
 	l.renderFiles()
 }
 
-// version checks the version of the format before anything else, so that a
-// manifest of a later one gets one clear answer.
-func (l *loader) version(root *yaml.Node) bool {
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		if root.Content[i].Value != "version" {
-			continue
-		}
-		n := root.Content[i+1]
-		if v, ok := l.scalar(n, "version"); ok && v != Version {
-			l.problem(n, "format-version", "this program reads manifests of version "+Version, quote(v),
-				"upgrade reconcile to a release that reads it, or write version: "+Version)
-		}
-		return n.Kind == yaml.ScalarNode && n.Value == Version
+// version checks the format version first, so that a manifest of a later version gets one
+// clear error.
+func (l *loader) version(root value) bool {
+	version := fields{root, &manifestShape}.get("version")
+	if !version.given() {
+		root.problem("missing-key", `the manifest has no "version"`, "", "begin with version: "+Version)
+		return false
 	}
-	l.problem(root, "missing-key", `the manifest has no "version"`, "", "begin with version: "+Version)
-	return false
+	v, ok := version.scalar()
+	if ok && v != Version {
+		version.problem("format-version", "this program reads manifests of version "+Version, quote(v),
+			"upgrade reconcile to a release that reads it, or write version: "+Version)
+	}
+	return ok && v == Version
 }
 
-var manifestShape = shape{"the manifest", []string{
-	"version", "project", "directories", "storage", "environments", "files", "models", "sync", "hosts", "indexes", "interpreters", "moved",
-}, 2}
-
-// sections reads every section into l.m.
-func (l *loader) sections(root *yaml.Node) {
-	var v [12]*yaml.Node
-	l.object(root, &manifestShape, v[:])
-	if n := v[1]; n != nil {
-		if name, ok := l.scalar(n, "project"); ok && l.name(n, "a project", isSlug, slugRule) {
-			l.m.Project = name
-		}
-	}
-	l.directories(v[2])
-	l.storage(v[3])
-	l.environments(v[4])
-	l.files(v[5])
-	l.models(v[6])
-	l.syncs(v[7])
-	l.hosts(v[8])
-	l.indexes(v[9])
-	l.interpreters(v[10])
-	l.moved(v[11])
-}
-
-// indexes reads where packages come from. A machine may substitute a mirror, but
-// not in a file that all machines share.
-func (l *loader) indexes(n *yaml.Node) {
+// indexes reads the package indexes. Mirrors are set per machine, not in the manifest.
+func (l *loader) indexes(v value) {
 	l.m.Indexes = []string{"public"}
-	for _, item := range l.items(n, "indexes") {
-		if v, ok := l.scalar(item, "an index"); ok && v != "public" {
-			l.problem(item, "value", "the only index that a manifest can name is public", quote(v),
+	n := 0
+	for item := range v.items("an index") {
+		n++
+		if s, ok := item.scalar(); ok && s != "public" {
+			item.problem("value", "the only index that a manifest can name is public", quote(s),
 				"set the mirror of a machine in .reconcile/local.yaml or RECONCILE_INDEX_URL")
 		}
 	}
-	if n != nil && n.Kind == yaml.SequenceNode && len(n.Content) != 1 {
-		l.problem(n, "value", "indexes must be [public]", "", "write indexes: [public], or remove the key")
+	if n > 1 || v.isEmptyList() {
+		v.problem("value", "indexes must be [public]", "", "write indexes: [public], or remove the key")
 	}
 }

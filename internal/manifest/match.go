@@ -10,72 +10,63 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// A Match says which machines an environment is for. An empty list is any; all
-// that are given must hold.
+// A Match selects the machines of an environment. All conditions must hold; an empty
+// list always holds.
 type Match struct {
 	GPU  []string // "none", "nvidia"
 	OS   []string // "linux", "macos"
-	Arch []string // "x86_64", "arm64" (also that of Linux, which calls it aarch64)
+	Arch []string // "x86_64", "arm64" (equal to aarch64)
 	Host []string // host names without domain
 }
 
-var matchShape = shape{"match", []string{"gpu", "os", "arch", "host"}, 0}
+var matchShape = shape{what: "match", keys: []string{"gpu", "os", "arch", "host"}}
 
-func (l *loader) match(n *yaml.Node) *Match {
-	var v [4]*yaml.Node
-	if n == nil || !l.object(n, &matchShape, v[:]) {
+func readMatch(v value) *Match {
+	f, ok := v.object(&matchShape)
+	if !ok {
 		return nil
 	}
-	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
-		l.problem(n, "value", "match is empty", "", "say which machines, such as {gpu: none}; without match an environment is chosen by --env alone")
+	if len(v.node.Content) == 0 {
+		v.problem("value", "match is empty", "", "name the machines, such as {gpu: none}; an environment without match is chosen by --env only")
 	}
-	m := &Match{
-		GPU:  l.oneOrMore(v[0], func(item *yaml.Node) string { return l.choice(item, "gpu", "none", "nvidia") }),
-		OS:   l.oneOrMore(v[1], func(item *yaml.Node) string { return l.choice(item, "os", "linux", "macos") }),
-		Arch: l.oneOrMore(v[2], func(item *yaml.Node) string { return l.choice(item, "arch", "x86_64", "arm64", "aarch64") }),
-		Host: l.oneOrMore(v[3], func(item *yaml.Node) string { return l.hostName(item) }),
+	choice := func(words ...string) func(value) string { return func(v value) string { return v.choice(words...) } }
+	return &Match{
+		GPU:  oneOrMore(f.get("gpu"), choice("none", "nvidia")),
+		OS:   oneOrMore(f.get("os"), choice("linux", "macos")),
+		Arch: oneOrMore(f.get("arch"), choice("x86_64", "arm64", "aarch64")),
+		Host: oneOrMore(f.get("host"), value.hostName),
 	}
-	return m
 }
 
-// oneOrMore reads a value or a list of them.
-func (l *loader) oneOrMore(n *yaml.Node, read func(*yaml.Node) string) (values []string) {
-	if n == nil {
+// oneOrMore reads a value or a list of values.
+func oneOrMore(v value, read func(value) string) (values []string) {
+	if !v.given() {
 		return nil
 	}
-	if n.Kind != yaml.SequenceNode {
-		return []string{read(n)}
+	if v.node.Kind != yaml.SequenceNode {
+		return []string{read(v)}
 	}
-	if len(n.Content) == 0 {
-		l.problem(n, "value", "an empty list matches no machine", "", "remove the key")
+	if v.isEmptyList() {
+		v.problem("value", "an empty list matches no machine", "", "remove the key")
 	}
-	for _, item := range n.Content {
+	for item := range v.items(v.what) {
 		values = append(values, read(item))
 	}
 	return values
 }
 
 // hostName reads the name of a machine, without domain.
-func (l *loader) hostName(n *yaml.Node) string {
-	v, ok := l.scalar(n, "a host")
-	if ok && !isHostName(v) {
-		l.problem(n, "name", quote(v)+" is no name of a host", "", "write what hostname prints, without the domain")
+func (v value) hostName() string {
+	s, ok := v.named("a host").scalar()
+	if ok && !isHostName(s) {
+		v.problem("name", quote(s)+" is not a valid host name", "", "write the output of `hostname`, without the domain")
 		return ""
 	}
-	return v
+	return s
 }
 
-func isHostName(v string) bool {
-	if v == "" || len(v) > 63 || v[0] == '-' || v[len(v)-1] == '-' {
-		return false
-	}
-	for i := range len(v) {
-		c := v[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return true
+func isHostName(s string) bool {
+	return s != "" && len(s) <= 63 && s[0] != '-' && s[len(s)-1] != '-' && strings.Trim(s, alphanumeric+"-_") == ""
 }
 
 // String returns the match as a manifest writes it.
@@ -96,34 +87,34 @@ func (m *Match) String() string {
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
-// misses returns why a machine is not one of the match, or "".
-func (m *Match) misses(s Selection) string {
-	vendor := s.GPU.Vendor
+// mismatch returns why the match does not hold for a machine, or "".
+func (m *Match) mismatch(s Selection) string {
+	vendor, system := s.GPU.Vendor, s.Host.OS
 	if vendor == "" {
 		vendor = "not known"
 	}
-	system := s.Host.OS
 	if system == "darwin" {
 		system = "macos"
 	}
-	arch := func(v string) string {
-		if v == "aarch64" {
-			return "arm64"
-		}
-		return v
+	sameArch := func(v string) bool {
+		return strings.Replace(v, "aarch64", "arm64", 1) == strings.Replace(s.Host.Arch, "aarch64", "arm64", 1)
 	}
-	switch {
-	case len(m.GPU) > 0 && !slices.Contains(m.GPU, vendor):
-		return fmt.Sprintf("gpu is %s, not %s", vendor, strings.Join(m.GPU, " or "))
-	case len(m.OS) > 0 && !slices.Contains(m.OS, system):
-		return fmt.Sprintf("os is %s, not %s", system, strings.Join(m.OS, " or "))
-	case len(m.Arch) > 0 && !slices.ContainsFunc(m.Arch, func(v string) bool { return arch(v) == arch(s.Host.Arch) }):
-		return fmt.Sprintf("arch is %s, not %s", s.Host.Arch, strings.Join(m.Arch, " or "))
-	case len(m.Host) > 0 && !slices.ContainsFunc(m.Host, func(v string) bool { return sameHost(v, s.Host) }):
-		return fmt.Sprintf("host is %s, not %s", printable(s.Host.Hostname), strings.Join(m.Host, " or "))
+	for _, c := range []struct {
+		name, actual string
+		want         []string
+		is           func(string) bool
+	}{
+		{"gpu", vendor, m.GPU, func(v string) bool { return v == vendor }},
+		{"os", system, m.OS, func(v string) bool { return v == system }},
+		{"arch", s.Host.Arch, m.Arch, sameArch},
+		{"host", printable(s.Host.Hostname), m.Host, func(v string) bool { return sameHost(v, s.Host) }},
+	} {
+		if len(c.want) > 0 && !slices.ContainsFunc(c.want, c.is) {
+			return fmt.Sprintf("%s is %s, not %s", c.name, c.actual, strings.Join(c.want, " or "))
+		}
 	}
 	return ""
 }
 
-// sameHost compares host names as the network does, without regard to case.
+// sameHost compares host names without regard to case.
 func sameHost(name string, h facts.Host) bool { return strings.EqualFold(name, h.Hostname) }

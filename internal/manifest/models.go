@@ -1,10 +1,9 @@
 package manifest
 
 import (
+	"net/url"
 	"slices"
 	"strings"
-
-	"gopkg.in/yaml.v3"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -14,15 +13,15 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/python"
 )
 
-// A Model is a model that users download by hand into the directory ModelsDirectory.
+// A Model is a model that users download into the directory ModelsDirectory.
 type Model struct {
 	Repo           string        // "mistralai/Mistral-7B-Instruct-v0.3"
 	Revision       string        // commit, 40 hexadecimal digits
-	Gated          bool          // a licence must be accepted, and a token shown
-	Exclude        []string      // patterns of files that are not needed
-	Size           int64         // of what is downloaded, bytes; 0 where the manifest does not say
-	Environments   []string      // that need it; none for all
-	Severity       diag.Severity // of its absence: Warn unless the manifest says fail, since apply never downloads it
+	Gated          bool          // downloads need an accepted licence and a token
+	Exclude        []string      // patterns of files to leave out
+	Size           int64         // of the download in bytes, 0 if not known
+	Environments   []string      // that need it; empty for all
+	Severity       diag.Severity // if it is absent
 	Pos            diag.Pos
 	environmentPos []diag.Pos
 }
@@ -38,16 +37,10 @@ func (m *Model) For(env *Environment) bool {
 
 // ModelsFor returns the models that an environment needs.
 func (m *Manifest) ModelsFor(env *Environment) []Model {
-	var needed []Model
-	for i := range m.Models {
-		if m.Models[i].For(env) {
-			needed = append(needed, m.Models[i])
-		}
-	}
-	return needed
+	return slices.DeleteFunc(slices.Clone(m.Models), func(model Model) bool { return !model.For(env) })
 }
 
-// Pins returns what is wanted of each model, by its repository.
+// Pins returns the pin of each model by its repository.
 func (m *Manifest) Pins() map[string]hub.Pin {
 	pins := make(map[string]hub.Pin, len(m.Models))
 	for i := range m.Models {
@@ -57,8 +50,8 @@ func (m *Manifest) Pins() map[string]hub.Pin {
 	return pins
 }
 
-// ModelsPath returns where models lie on a machine with an environment, "" without a
-// directory for them: the place itself, not a link that stands at the common path.
+// ModelsPath returns the directory of models on a machine, or "". It is the directory
+// itself, not a link to it.
 func (m *Manifest) ModelsPath(s Selection, env *Environment) string {
 	d := m.directory(ModelsDirectory)
 	if d == nil {
@@ -70,10 +63,9 @@ func (m *Manifest) ModelsPath(s Selection, env *Environment) string {
 	return d.Path
 }
 
-// Variables are what every way into an environment sets. One that needs models
-// looks for them in the project, at the path that is the same on every machine. It
-// is HF_HUB_CACHE and never HF_HOME: below that the token would lie, in a folder that
-// is copied and looked into by others.
+// Variables returns the variables that activating an environment sets. An environment
+// that needs models gets HF_HUB_CACHE, at the path that all machines share. HF_HOME would
+// also move the token into the project.
 func (m *Manifest) Variables(env *Environment) []resources.Variable {
 	d := m.directory(ModelsDirectory)
 	if d == nil || len(m.ModelsFor(env)) == 0 {
@@ -82,188 +74,209 @@ func (m *Manifest) Variables(env *Environment) []resources.Variable {
 	return []resources.Variable{{Name: "HF_HUB_CACHE", Path: d.Path}}
 }
 
-// A Sync is one folder that travels between machines.
+// A Sync is a folder that is transferred between machines.
 type Sync struct {
 	Name string
-	Push bool   // from here to the far machine; else from there to here
+	Push bool   // from this machine to the remote one; else the reverse
 	Path string // inside the project, the same on both
 	Pos  diag.Pos
 }
 
-// An Interpreter is a build of Python that may be fetched where a machine has
-// none; it goes before those that the program knows.
+// An Interpreter is a build of Python to download if a machine has no Python of that
+// minor version. It is preferred to the builds known to the program.
 type Interpreter struct {
 	python.Build
-	Line string // "3.10"
+	Line string // minor version: "3.10"
 	Pos  diag.Pos
 }
 
-// A Moved says that a resource has a new address and is to be kept.
+// A Moved is a change of the address of a resource.
 type Moved struct {
 	From, To resources.Addr
 	Pos      diag.Pos
 }
 
 var (
-	modelShape       = shape{"a model", []string{"repo", "revision", "gated", "exclude", "size", "environments", "severity"}, 2}
-	syncShape        = shape{"an entry of sync", []string{"push", "pull"}, 0}
-	interpreterShape = shape{"an interpreter", []string{"version", "platform", "url", "sha256", "size", "unpacked"}, 4}
-	movedShape       = shape{"an entry of moved", []string{"from", "to"}, 2}
+	modelShape       = shape{what: "a model", keys: []string{"repo", "revision", "gated", "exclude", "size", "environments", "severity"}, required: 2}
+	syncShape        = shape{what: "an entry of sync", keys: []string{"push", "pull"}}
+	interpreterShape = shape{what: "an interpreter", keys: []string{"version", "platform", "url", "sha256", "size", "unpacked"}, required: 4}
+	movedShape       = shape{what: "an entry of moved", keys: []string{"from", "to"}, required: 2}
 )
 
-func (l *loader) models(n *yaml.Node) {
+func (l *loader) models(v value) {
 	seen := map[string]diag.Pos{}
-	if d := l.m.directory(ModelsDirectory); n != nil && d != nil && strings.Contains(d.Path, "$") {
+	if d := l.m.directory(ModelsDirectory); v.given() && d != nil && strings.Contains(d.Path, "$") {
 		l.report(d.pathPos.Line, d.pathPos.Col, diag.Problem{
-			Code: "manifest.path", Summary: "the path of models holds a $, and Hugging Face's library takes what follows for a variable", Found: quote(d.Path),
+			Code: "manifest.path", Summary: "the path of models contains a $, which the library of Hugging Face expands as a variable", Found: quote(d.Path),
 			Hint: "choose another path",
 		})
+	} else if v.given() && d == nil && len(v.node.Content) > 0 {
+		v.problem("reference", "there is no directory "+quote(ModelsDirectory)+" for models", "", "add it to directories: models: {path: models}")
 	}
-	if n != nil && len(n.Content) > 0 && l.m.directory(ModelsDirectory) == nil {
-		l.problem(n, "reference", "there is no directory "+quote(ModelsDirectory)+" for models", "", "add it to directories: models: {path: models}")
-	}
-	for _, item := range l.items(n, "models") {
-		var v [7]*yaml.Node
-		if !l.object(item, &modelShape, v[:]) || v[0] == nil || v[1] == nil {
+	for item := range v.items("a model") {
+		f, ok := item.object(&modelShape)
+		if !ok || !f.get("repo").given() || !f.get("revision").given() {
 			continue
 		}
-		m := Model{Pos: l.at(item), Gated: v[2] != nil && l.boolean(v[2], "gated"), Severity: diag.Warn, Size: l.size(v[4], "size")}
-		if repo, ok := l.scalar(v[0], "repo"); ok {
-			if !isRepo(repo) {
-				l.problem(v[0], "name", quote(repo)+" is no name of a model", "", "write OWNER/NAME, such as mistralai/Mistral-7B-Instruct-v0.3")
-			} else if first, ok := seen[strings.ToLower(repo)]; ok {
-				l.problem(v[0], "duplicate-item", quote(repo)+" is listed twice", "the first one at "+first.String(), "remove one of them")
+		m := Model{Pos: item.pos(), Gated: f.get("gated").boolean(), Severity: diag.Warn, Size: f.get("size").size()}
+		repo, revision, environments := f.get("repo"), f.get("revision"), f.get("environments")
+		if m.Repo, ok = repo.scalar(); ok {
+			key := strings.ToLower(m.Repo)
+			if !isRepo(m.Repo) {
+				repo.problem("name", quote(m.Repo)+" is not a valid model name", "", "write OWNER/NAME, such as mistralai/Mistral-7B-Instruct-v0.3")
+			} else if first, ok := seen[key]; ok {
+				repo.duplicate("duplicate-item", quote(m.Repo)+" is listed twice", first)
 			}
-			m.Repo, seen[strings.ToLower(repo)] = repo, l.at(v[0])
+			seen[key] = repo.pos()
 		}
-		if revision, ok := l.scalar(v[1], "revision"); ok && !hub.IsCommit(revision) {
-			l.problem(v[1], "version", "revision must be a commit of 40 hexadecimal digits, since branches and tags move", quote(revision), "copy the commit from the model's page, under Files and versions")
-		} else if ok {
-			m.Revision = revision
+		if m.Revision, ok = revision.scalar(); ok && !hub.IsCommit(m.Revision) {
+			revision.problem("version", "revision must be a commit of 40 hexadecimal digits, because branches and tags move", quote(m.Revision), "copy the commit from the model's page, under Files and versions")
 		}
-		for _, pattern := range l.items(v[3], "exclude") {
-			p, ok := l.text(pattern, "a pattern")
-			if ok && !isSafe(p, "*?/._-") {
-				l.problem(pattern, "value", "a pattern may hold letters, digits and * ? / . - _ alone", quote(p), "")
+		for pattern := range f.get("exclude").items("a pattern") {
+			p := pattern.text()
+			if p != "" && !isSafe(p, "*?/._-") {
+				pattern.problem("value", "a pattern may contain only letters, digits and * ? / . - _", quote(p), "")
 			}
 			m.Exclude = append(m.Exclude, p)
 		}
-		for _, name := range l.items(v[5], "environments") {
-			if e, ok := l.scalar(name, "an environment"); ok {
-				m.Environments, m.environmentPos = append(m.Environments, e), append(m.environmentPos, l.at(name))
+		for name := range environments.items("an environment") {
+			if e, ok := name.scalar(); ok {
+				m.Environments, m.environmentPos = append(m.Environments, e), append(m.environmentPos, name.pos())
 			}
 		}
-		if v[5] != nil && v[5].Kind == yaml.SequenceNode && len(v[5].Content) == 0 {
-			l.problem(v[5], "value", "a model for no environment is for none", "", "name those that need it, or remove the key: then all do")
+		if environments.isEmptyList() {
+			environments.problem("value", "no environment needs the model", "", "name those that need it, or remove the key if all do")
 		}
-		if v[6] != nil {
-			m.Severity = l.severity(v[6])
+		if v := f.get("severity"); v.given() {
+			m.Severity = v.severity()
 		}
 		l.m.Models = append(l.m.Models, m)
 	}
 }
 
-// isRepo reports whether v is OWNER/NAME of a model.
-func isRepo(v string) bool {
-	owner, name, cut := strings.Cut(v, "/")
-	return cut && isSafe(owner, "._-") && isSafe(name, "._-") && !strings.Contains(v, "..")
+// isRepo reports whether s is OWNER/NAME of a model.
+func isRepo(s string) bool {
+	owner, name, _ := strings.Cut(s, "/")
+	return isSafe(owner, "._-") && isSafe(name, "._-") && !strings.Contains(s, "..")
 }
 
-// isRelease reports whether v is a release of Python 3, such as 3.10.21.
-func isRelease(v string) bool {
-	parts := strings.Split(v, ".")
+// isRelease reports whether s is a release of Python 3, such as 3.10.21.
+func isRelease(s string) bool {
+	parts := strings.Split(s, ".")
 	return len(parts) == 3 && parts[0] == "3" && isNumber(parts[1]) && isNumber(parts[2])
 }
 
-func isHex(v string, digits int) bool {
-	return len(v) == digits && strings.Trim(v, "0123456789abcdef") == ""
+// isNumber reports whether s is a decimal number without leading zeros.
+func isNumber(s string) bool {
+	return s != "" && len(s) <= 4 && strings.Trim(s, "0123456789") == "" && (s == "0" || s[0] != '0')
 }
 
-func (l *loader) syncs(n *yaml.Node) {
-	l.entries(n, "sync", func(key, value *yaml.Node) {
-		l.name(key, "an entry of sync", isSlug, slugRule)
-		var v [2]*yaml.Node
-		if !l.object(value, &syncShape, v[:]) {
-			return
-		}
-		s := Sync{Name: key.Value, Pos: l.at(key), Push: v[0] != nil}
-		switch {
-		case v[0] != nil && v[1] != nil:
-			l.problem(value, "value", "an entry of sync has both push and pull", "", "make two entries of it")
-		case v[0] != nil:
-			s.Path, _ = l.placed(v[0], "push")
-		case v[1] != nil:
-			s.Path, _ = l.placed(v[1], "pull")
-		default:
-			l.problem(value, "missing-key", "an entry of sync has neither push nor pull", "", "add push: PATH or pull: PATH")
-		}
-		l.m.Sync = append(l.m.Sync, s)
-	})
+func isHex(s string, digits int) bool {
+	return len(s) == digits && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-func (l *loader) interpreters(n *yaml.Node) {
-	for _, item := range l.items(n, "interpreters") {
-		var v [6]*yaml.Node
-		if !l.object(item, &interpreterShape, v[:]) {
+func (l *loader) syncs(v value) {
+	for key, val := range v.entries() {
+		key.named("an entry of sync").slug()
+		f, ok := val.object(&syncShape)
+		if !ok {
 			continue
 		}
-		i := Interpreter{Pos: l.at(item)}
-		if version, ok := l.scalar(v[0], "version"); ok {
-			if !isRelease(version) {
-				l.problem(v[0], "version", "version must be a release of Python", quote(version), `write version: "3.10.21"`)
-			} else {
-				i.Version, i.Line = version, pep.Line(version)
-			}
+		push, pull := f.get("push"), f.get("pull")
+		s := Sync{Name: key.node.Value, Pos: key.pos(), Push: push.given()}
+		switch {
+		case push.given() && pull.given():
+			val.problem("value", "an entry of sync has both push and pull", "", "split it into two entries")
+		case push.given():
+			s.Path, _ = push.innerPath()
+		case pull.given():
+			s.Path, _ = pull.innerPath()
+		default:
+			val.problem("missing-key", "an entry of sync has neither push nor pull", "", "add push: PATH or pull: PATH")
 		}
-		if v[1] != nil {
-			i.Platform = l.choice(v[1], "platform", "linux-aarch64", "linux-x86_64", "macos-arm64", "macos-x86_64")
+		l.m.Sync = append(l.m.Sync, s)
+	}
+}
+
+func (l *loader) interpreters(v value) {
+	for item := range v.items("an interpreter") {
+		f, ok := item.object(&interpreterShape)
+		if !ok {
+			continue
 		}
-		if u, ok := l.text(v[2], "url"); ok && l.isURL(v[2], u) {
+		i := Interpreter{Pos: item.pos()}
+		if version, ok := f.get("version").scalar(); ok && !isRelease(version) {
+			f.get("version").problem("version", "version must be a release of Python", quote(version), `write version: "3.10.21"`)
+		} else if ok {
+			i.Version, i.Line = version, pep.Line(version)
+		}
+		i.Platform = f.get("platform").choice("linux-aarch64", "linux-x86_64", "macos-arm64", "macos-x86_64")
+		if u := f.get("url").url(); u != "" {
 			i.URLs = []string{u}
 		}
-		if digest, ok := l.scalar(v[3], "sha256"); ok {
+		if digest, ok := f.get("sha256").scalar(); ok {
 			if !isHex(digest, 64) {
-				l.problem(v[3], "value", "sha256 must be 64 hexadecimal digits in lower case", quote(digest), "")
+				f.get("sha256").problem("value", "sha256 must be 64 lower-case hexadecimal digits", quote(digest), "")
 			} else if err := i.SHA256.UnmarshalText([]byte(digest)); err != nil || i.SHA256 == (facts.SHA256{}) {
-				l.problem(v[3], "value", "sha256 is that of nothing", quote(digest), "")
+				f.get("sha256").problem("value", "sha256 is zero, which is not the digest of a file", quote(digest), "")
 			}
 		}
-		if v[4] != nil {
-			i.Size = l.integer(v[4], "size", 1, 1<<40)
+		if size := f.get("size"); size.given() {
+			i.Size = size.integer(1, 1<<40)
 		}
-		i.Unpacked = l.size(v[5], "unpacked")
+		i.Unpacked = f.get("unpacked").size()
 		l.m.Interpreters = append(l.m.Interpreters, i)
 	}
 }
 
-// isNumber reports whether v is a decimal number without leading zeros.
-func isNumber(v string) bool {
-	return v != "" && len(v) <= 4 && strings.Trim(v, "0123456789") == "" && (v == "0" || v[0] != '0')
+// url reads a URL that can be downloaded from without trust in the network: https, http on
+// this machine, or a file.
+func (v value) url() string {
+	s := v.text()
+	if s == "" {
+		return ""
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil && strings.Contains(s, "@"):
+		v.problem("secret", "url is malformed", "", "") // it may contain a password
+	case err != nil || strings.ContainsAny(s, " \"'`$<>"):
+		v.problem("value", "url is malformed", quote(s), "")
+	case u.User != nil:
+		v.problem("secret", "url contains a user name or password", "", "remove it: credentials belong in the settings of a machine")
+	case u.Scheme == "https" && u.Host != "", u.Scheme == "file" && u.Host == "" && strings.HasPrefix(u.Path, "/"),
+		u.Scheme == "http" && (u.Hostname() == "127.0.0.1" || u.Hostname() == "::1" || u.Hostname() == "localhost"):
+		return s
+	default:
+		v.problem("value", "url must be https, http on this machine, or file:///", quote(s), "")
+	}
+	return ""
 }
 
-func (l *loader) moved(n *yaml.Node) {
-	for _, item := range l.items(n, "moved") {
-		var v [2]*yaml.Node
-		if !l.object(item, &movedShape, v[:]) || v[0] == nil || v[1] == nil {
+func (l *loader) moved(v value) {
+	for item := range v.items("an entry of moved") {
+		f, ok := item.object(&movedShape)
+		if !ok || !f.get("from").given() || !f.get("to").given() {
 			continue
 		}
-		m := Moved{Pos: l.at(item), From: l.address(v[0], "from"), To: l.address(v[1], "to")}
+		to := f.get("to")
+		m := Moved{Pos: item.pos(), From: f.get("from").address(), To: to.address()}
 		if m.From == m.To && m.From.Kind != "" {
-			l.problem(v[1], "value", "from and to are the same", "", "remove the entry")
+			to.problem("value", "from and to are the same", "", "remove the entry")
 		}
 		if m.From.Kind != m.To.Kind && m.From.Kind != "" && m.To.Kind != "" {
-			l.problem(v[1], "value", "from and to are of different kinds", "", "a move keeps the kind: "+m.From.Kind+".NAME")
+			to.problem("value", "from and to are of different kinds", "", "a move keeps the kind: "+m.From.Kind+".NAME")
 		}
 		l.m.Moved = append(l.m.Moved, m)
 	}
 }
 
 // address reads kind.name.
-func (l *loader) address(n *yaml.Node, what string) resources.Addr {
-	v, ok := l.text(n, what)
-	kind, name, cut := strings.Cut(v, ".")
-	if ok && (!cut || !isSnake(kind) || name == "") {
-		l.problem(n, "name", what+" must be an address", quote(v), "write KIND.NAME, such as directory.data_raw")
+func (v value) address() resources.Addr {
+	s := v.text()
+	kind, name, _ := strings.Cut(s, ".")
+	if s != "" && (!isSnake(kind) || name == "") {
+		v.problem("name", v.what+" must be an address", quote(s), "write KIND.NAME, such as directory.data_raw")
 		return resources.Addr{}
 	}
 	return resources.Addr{Kind: kind, Name: name}

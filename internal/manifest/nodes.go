@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,139 +15,204 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/nearest"
 )
 
-// A shape lists the keys of one sort of mapping, the required ones first.
+// A value is a node of the manifest, with its name in messages. Its methods report what
+// they refuse, and return the zero value for it and for an absent key.
+type value struct {
+	*source
+	node *yaml.Node // nil if the key is absent
+	what string     // "path", "a channel"
+}
+
+func (v value) given() bool { return v.node != nil }
+
+// pos returns the position of the node, the zero Pos if it is absent.
+func (v value) pos() diag.Pos {
+	if v.node == nil {
+		return diag.Pos{}
+	}
+	return diag.Pos{File: v.file, Line: v.node.Line, Col: v.node.Column}
+}
+
+// problem reports a problem at the node. The code is given without "manifest.".
+func (v value) problem(code, summary, found, hint string) {
+	v.report(v.node.Line, v.node.Column, diag.Problem{Code: "manifest." + code, Summary: summary, Found: found, Hint: hint})
+}
+
+// duplicate reports a second occurrence of something.
+func (v value) duplicate(code, summary string, first diag.Pos) {
+	v.problem(code, summary, "the first one at "+first.String(), "remove one of them")
+}
+
+// A shape lists the keys of one kind of mapping, the required ones first.
 type shape struct {
 	what     string // "a directory"
 	keys     []string
 	required int
+	alias    alias
 }
 
-// at returns the place of a node.
-func (s *source) at(n *yaml.Node) diag.Pos {
-	return diag.Pos{File: s.file, Line: n.Line, Col: n.Column}
-}
+// An alias is the previous name of a key.
+type alias struct{ old, key string }
 
-// problem reports something at a node.
-func (s *source) problem(n *yaml.Node, code, summary, found, hint string) {
-	s.report(n.Line, n.Column, diag.Problem{Code: "manifest." + code, Summary: summary, Found: found, Hint: hint})
-}
-
-// object reads a mapping of known keys: values[i] becomes the node of
-// shape.keys[i], or nil. It reports unknown, doubled and missing keys, and
-// returns false where there is nothing to look into.
-func (s *source) object(n *yaml.Node, is *shape, values []*yaml.Node) bool {
-	if n.Kind != yaml.MappingNode {
-		return s.isKind(n, yaml.MappingNode, is.what, "write it as a mapping with the keys "+strings.Join(is.keys, ", "))
+// index returns the index of a key or of its previous name, or -1.
+func (s *shape) index(key string) int {
+	if key == s.alias.old && key != "" {
+		key = s.alias.key
 	}
-	for i := 0; i+1 < len(n.Content) && s.more == 0; i += 2 {
-		key := n.Content[i]
-		if !s.isKey(key) {
+	return slices.Index(s.keys, key)
+}
+
+// fields are the keys of a mapping that object has checked.
+type fields struct {
+	value
+	shape *shape
+}
+
+// get returns the value of a key; its node is nil if the key is absent.
+func (f fields) get(key string) value {
+	if k := f.key(f.shape.index(key)); k != nil {
+		return value{f.source, f.node.Content[slices.Index(f.node.Content, k)+1], key}
+	}
+	return value{f.source, nil, key}
+}
+
+// key returns the first node for the k-th key of the shape, or nil.
+func (f fields) key(k int) *yaml.Node {
+	for i := 0; i+1 < len(f.node.Content); i += 2 {
+		if n := f.node.Content[i]; n.Kind == yaml.ScalarNode && f.shape.index(n.Value) == k {
+			return n
+		}
+	}
+	return nil
+}
+
+// object checks the keys of a mapping and reports unknown, duplicate and missing ones.
+// It returns false if the value is absent or not a mapping.
+func (v value) object(is *shape) (fields, bool) {
+	f := fields{value{v.source, v.node, is.what}, is}
+	if !f.isKind(yaml.MappingNode, "write it as a mapping with the keys "+strings.Join(is.keys, ", ")) {
+		return f, false
+	}
+	var seen uint64 // by index of the key
+	for i := 0; i+1 < len(v.node.Content) && v.more == 0; i += 2 {
+		key := value{v.source, v.node.Content[i], is.what}
+		if !key.isKey() {
 			continue
 		}
-		k := slices.Index(is.keys, key.Value)
+		k := is.index(key.node.Value)
 		switch {
 		case k < 0:
-			s.unknownKey(key, is)
-		case values[k] != nil:
-			s.doubled(key, keyOf(n, values[k]))
+			hint := "known keys: " + strings.Join(is.keys, ", ")
+			if near := nearest.Word(key.node.Value, is.keys); near != "" {
+				hint = fmt.Sprintf("did you mean %q?", near)
+			}
+			key.problem("unknown-key", fmt.Sprintf("%s has no key %s", is.what, quote(key.node.Value)), "", hint)
+		case seen&(1<<k) != 0:
+			first := value{v.source, f.key(k), ""}
+			summary := quote(key.node.Value) + " is given twice"
+			if first.node.Value != key.node.Value {
+				summary = fmt.Sprintf("%q is the previous name of %q, and both are given", is.alias.old, is.alias.key)
+			}
+			key.duplicate("duplicate-key", summary, first.pos())
 		default:
-			values[k] = n.Content[i+1]
+			seen |= 1 << k
 		}
 	}
-	for k := range is.required {
-		if values[k] == nil {
-			s.problem(n, "missing-key", fmt.Sprintf("%s has no %q", is.what, is.keys[k]), "", fmt.Sprintf("add %s: …", is.keys[k]))
+	for k, name := range is.keys[:is.required] {
+		if seen&(1<<k) == 0 {
+			f.problem("missing-key", fmt.Sprintf("%s has no %q", is.what, name), "", fmt.Sprintf("add %s: …", name))
 		}
 	}
-	return true
+	return f, true
 }
 
-// keyOf returns the key node of a value.
-func keyOf(n, value *yaml.Node) *yaml.Node {
-	return n.Content[slices.Index(n.Content, value)-1]
-}
-
-func (s *source) unknownKey(key *yaml.Node, is *shape) {
-	hint := "known keys: " + strings.Join(is.keys, ", ")
-	if near := nearest.Word(key.Value, is.keys); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	}
-	s.problem(key, "unknown-key", fmt.Sprintf("%s has no key %s", is.what, quote(key.Value)), "", hint)
-}
-
-func (s *source) doubled(key, first *yaml.Node) {
-	s.problem(key, "duplicate-key", fmt.Sprintf("%s is given twice", quote(key.Value)),
-		"the first one at "+s.at(first).String(), "remove one of them")
-}
-
-// isKey reports whether a key is text; the other sorts are reported.
-func (s *source) isKey(key *yaml.Node) bool {
-	if key.Kind == 0 {
+// isKey reports whether a key is text.
+func (v value) isKey() bool {
+	if v.node.Kind == 0 {
 		return false
 	}
-	if key.Kind != yaml.ScalarNode || key.Tag == "!!null" {
-		s.problem(key, "wrong-type", "a key must be text", sort(key), "")
+	if v.node.Kind != yaml.ScalarNode || v.node.Tag == "!!null" {
+		v.problem("wrong-type", "a key must be text", v.found(), "")
 		return false
 	}
 	return true
 }
 
-// entries calls each for every key of a mapping whose keys are names that the
-// user chose, in order. Doubled names are reported and left out.
-func (s *source) entries(n *yaml.Node, what string, each func(key, value *yaml.Node)) {
-	if n == nil || !s.isKind(n, yaml.MappingNode, what, "write it as a mapping of names") {
-		return
-	}
-	seen := make(map[string]*yaml.Node, len(n.Content)/2)
-	for i := 0; i+1 < len(n.Content) && s.more == 0; i += 2 {
-		key := n.Content[i]
-		if !s.isKey(key) {
-			continue
+// entries returns the keys and values of a mapping whose keys are names that the user
+// chose, in order. Duplicate names are reported and left out.
+func (v value) entries() iter.Seq2[value, value] {
+	return func(yield func(key, val value) bool) {
+		if !v.isKind(yaml.MappingNode, "write it as a mapping of names") {
+			return
 		}
-		if first := seen[key.Value]; first != nil {
-			s.doubled(key, first)
-			continue
+		seen := make(map[string]value, len(v.node.Content)/2)
+		for i := 0; i+1 < len(v.node.Content) && v.more == 0; i += 2 {
+			key := value{v.source, v.node.Content[i], v.what}
+			if !key.isKey() {
+				continue
+			}
+			if first, ok := seen[key.node.Value]; ok {
+				key.duplicate("duplicate-key", quote(key.node.Value)+" is given twice", first.pos())
+				continue
+			}
+			seen[key.node.Value] = key
+			if !yield(key, value{v.source, v.node.Content[i+1], key.node.Value}) {
+				return
+			}
 		}
-		seen[key.Value] = key
-		each(key, n.Content[i+1])
 	}
 }
 
-// items returns the nodes of a list; nil and what is no list give none.
-func (s *source) items(n *yaml.Node, what string) []*yaml.Node {
-	if n == nil || !s.isKind(n, yaml.SequenceNode, what, "write it as a list: [a, b]") {
-		return nil
+// items returns the items of a list; what names one in messages.
+func (v value) items(what string) iter.Seq[value] {
+	return func(yield func(value) bool) {
+		if !v.isKind(yaml.SequenceNode, "write it as a list: [a, b]") {
+			return
+		}
+		for _, n := range v.node.Content {
+			if !yield(value{v.source, n, what}) {
+				return
+			}
+		}
 	}
-	if s.more > 0 {
-		return nil
-	}
-	return n.Content
 }
 
-// isKind reports whether a node is of a kind; what is not is reported.
-func (s *source) isKind(n *yaml.Node, kind yaml.Kind, what, hint string) bool {
+// isEmptyList reports whether the value is a list without items.
+func (v value) isEmptyList() bool {
+	return v.given() && v.node.Kind == yaml.SequenceNode && len(v.node.Content) == 0
+}
+
+// isKind reports whether the node is of a kind. It is false for an absent key, and for
+// all nodes once there are too many problems.
+func (v value) isKind(kind yaml.Kind, hint string) bool {
 	switch {
-	case s.more > 0:
-	case n.Kind == kind && (kind != yaml.ScalarNode || n.Tag != "!!null"):
+	case v.node == nil || v.more > 0:
+	case v.node.Kind == kind && (kind != yaml.ScalarNode || v.node.Tag != "!!null"):
 		return true
-	case n.Kind == 0: // reported by audit
-	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
+	case v.node.Kind == 0: // reported by audit
+	case v.node.Kind == yaml.ScalarNode && v.node.Tag == "!!null":
 		empty := "give a value or remove the key"
 		if kind == yaml.MappingNode {
 			empty = "write {} for none, or remove the key"
 		} else if kind == yaml.SequenceNode {
 			empty = "write [] for none, or remove the key"
 		}
-		s.problem(n, "no-value", what+" has no value", "", empty)
+		v.problem("no-value", v.what+" has no value", "", empty)
 	default:
-		want := map[yaml.Kind]string{yaml.MappingNode: "a mapping", yaml.SequenceNode: "a list", yaml.ScalarNode: "one value"}[kind]
-		s.problem(n, "wrong-type", fmt.Sprintf("%s must be %s", what, want), sort(n), hint)
+		want := "one value"
+		if kind == yaml.MappingNode {
+			want = "a mapping"
+		} else if kind == yaml.SequenceNode {
+			want = "a list"
+		}
+		v.problem("wrong-type", fmt.Sprintf("%s must be %s", v.what, want), v.found(), hint)
 	}
 	return false
 }
 
-// sort names the sort of a node.
-func sort(n *yaml.Node) string {
+// found describes the node for messages.
+func (v value) found() string {
+	n := v.node
 	switch {
 	case n.Kind == yaml.MappingNode:
 		return "a mapping"
@@ -162,96 +228,91 @@ func sort(n *yaml.Node) string {
 	return "text: " + quote(n.Value)
 }
 
-// scalar returns the text of a value as it is written, so that 3.10 stays 3.10.
-// A nil node gives false, as all do once there are too many problems.
-func (s *source) scalar(n *yaml.Node, what string) (string, bool) {
-	if n == nil || s.more > 0 || !s.isKind(n, yaml.ScalarNode, what, "") {
+// scalar returns the text of a value as written: 3.10 stays 3.10.
+func (v value) scalar() (string, bool) {
+	if !v.isKind(yaml.ScalarNode, "") {
 		return "", false
 	}
-	return n.Value, true
+	return v.node.Value, true
 }
 
-// maxText is the longest text of one line, in bytes.
+// maxText is the maximum length of a text of one line, in bytes.
 const maxText = 1000
 
-// text returns a value of one line that is not empty.
-func (s *source) text(n *yaml.Node, what string) (string, bool) {
-	v, ok := s.scalar(n, what)
+// text returns a text of one line that is not empty, or "" after a problem.
+func (v value) text() string {
+	s, ok := v.scalar()
 	switch {
 	case !ok:
-		return "", false
-	case strings.TrimSpace(v) == "":
-		s.problem(n, "text", what+" is empty", "", "give a value or remove the key")
-	case strings.ContainsAny(v, "\n\t"):
-		s.problem(n, "text", what+" must be one line without tabs", quote(v), "")
-	case len(v) > maxText:
-		s.problem(n, "text", fmt.Sprintf("%s is longer than %d bytes", what, maxText), fmt.Sprintf("%d bytes", len(v)), "")
+	case strings.TrimSpace(s) == "":
+		v.problem("text", v.what+" is empty", "", "give a value or remove the key")
+	case strings.ContainsAny(s, "\n\t"):
+		v.problem("text", v.what+" must be one line without tabs", quote(s), "")
+	case len(s) > maxText:
+		v.problem("text", fmt.Sprintf("%s is longer than %d bytes", v.what, maxText), fmt.Sprintf("%d bytes", len(s)), "")
 	default:
-		return v, true
+		return s
 	}
-	return "", false
+	return ""
 }
 
-// boolean returns true or false, spelled so.
-func (s *source) boolean(n *yaml.Node, what string) bool {
-	v, ok := s.scalar(n, what)
-	if !ok || v == "false" && n.Style == 0 || v == "true" && n.Style == 0 {
-		return ok && v == "true"
+// boolean reads true or false in this spelling.
+func (v value) boolean() bool {
+	s, ok := v.scalar()
+	if !ok || v.node.Style == 0 && (s == "false" || s == "true") {
+		return ok && s == "true"
 	}
 	hint := "write true or false"
-	switch strings.ToLower(v) {
+	switch strings.ToLower(s) {
 	case "yes", "on", "y", "true", "1":
 		hint = "write true"
 	case "no", "off", "n", "false", "0":
 		hint = "write false"
 	}
-	s.problem(n, "wrong-type", what+" must be true or false", sort(n), hint)
+	v.problem("wrong-type", v.what+" must be true or false", v.found(), hint)
 	return false
 }
 
-// integer returns a whole number in decimal.
-func (s *source) integer(n *yaml.Node, what string, low, high int64) int64 {
-	v, ok := s.scalar(n, what)
+// integer reads a decimal integer between low and high.
+func (v value) integer(low, high int64) int64 {
+	s, ok := v.scalar()
 	if !ok {
 		return 0
 	}
-	number, err := strconv.ParseInt(v, 10, 64)
+	number, err := strconv.ParseInt(s, 10, 64)
 	switch {
-	case err != nil || strings.HasPrefix(v, "+") || strings.TrimLeft(v, "-") == "":
-		s.problem(n, "wrong-type", what+" must be a whole number", sort(n), "")
-	case len(v) > 1 && strings.HasPrefix(strings.TrimPrefix(v, "-"), "0"):
-		s.problem(n, "value", what+" begins with 0, which some read as octal", quote(v), "write it without leading zeros")
+	case err != nil || strings.HasPrefix(s, "+") || strings.TrimLeft(s, "-") == "":
+		v.problem("wrong-type", v.what+" must be a whole number", v.found(), "")
+	case len(s) > 1 && strings.HasPrefix(strings.TrimPrefix(s, "-"), "0"):
+		v.problem("value", v.what+" begins with 0, which some parsers read as octal", quote(s), "write it without leading zeros")
 	case number < low || number > high:
-		s.problem(n, "value", fmt.Sprintf("%s must be between %d and %d", what, low, high), quote(v), "")
+		v.problem("value", fmt.Sprintf("%s must be between %d and %d", v.what, low, high), quote(s), "")
 	default:
 		return number
 	}
 	return 0
 }
 
-// size returns a number of bytes.
-func (s *source) size(n *yaml.Node, what string) int64 {
-	v, ok := s.scalar(n, what)
+// size reads a number of bytes.
+func (v value) size() int64 {
+	s, ok := v.scalar()
 	if !ok {
 		return 0
 	}
-	bytes, err := bytesize.Parse(v)
+	bytes, err := bytesize.Parse(s)
 	if err != nil {
-		s.problem(n, "size", what+": "+printable(err.Error()), "", "write a number and a unit, such as 30GB (10^9 bytes) or 1.5GiB (2^30)")
+		v.problem("size", v.what+": "+printable(err.Error()), "", "write a number and a unit, such as 30GB (10^9 bytes) or 1.5GiB (2^30)")
 		return 0
 	}
 	return bytes
 }
 
-// sizes returns a range of bytes, "150MB-300MB", or one size twice.
-func (s *source) sizes(n *yaml.Node, what string) (low, high int64) {
-	v, ok := s.scalar(n, what)
-	if !ok {
-		return 0, 0
-	}
-	first, last, isRange := strings.Cut(v, "-")
-	if !isRange {
-		low = s.size(n, what)
+// sizes reads a range of bytes, "150MB-300MB", or one size, which is returned twice.
+func (v value) sizes() (low, high int64) {
+	s, ok := v.scalar()
+	first, last, isRange := strings.Cut(s, "-")
+	if !ok || !isRange {
+		low = v.size()
 		return low, low
 	}
 	low, err := bytesize.Parse(strings.TrimSpace(first))
@@ -259,91 +320,88 @@ func (s *source) sizes(n *yaml.Node, what string) (low, high int64) {
 		high, err = bytesize.Parse(strings.TrimSpace(last))
 	}
 	if err != nil {
-		s.problem(n, "size", what+": "+printable(err.Error()), quote(v), "write a range as 150MB-300MB")
+		v.problem("size", v.what+": "+printable(err.Error()), quote(s), "write a range as 150MB-300MB")
 		return 0, 0
 	}
 	if low > high {
-		s.problem(n, "size", what+" begins with its larger end", quote(v), "write the smaller size first")
+		v.problem("size", v.what+" begins with the larger size", quote(s), "write the smaller size first")
 		return 0, 0
 	}
 	return low, high
 }
 
-// mode returns permission bits in octal, "0644" or "644", quoted or not: the
-// text counts, not the number that YAML would make of it.
-func (s *source) mode(n *yaml.Node) facts.Mode {
-	v, ok := s.scalar(n, "mode")
+// mode reads permission bits in octal, "0644" or "644", quoted or not.
+func (v value) mode() facts.Mode {
+	s, ok := v.scalar()
 	if !ok {
 		return 0
 	}
-	digits := strings.TrimPrefix(v, "0")
+	digits := strings.TrimPrefix(s, "0")
 	bits, err := strconv.ParseUint(digits, 8, 32)
-	if err != nil || len(digits) != 3 || len(v) > 4 {
-		s.problem(n, "value", "mode must be three octal digits", quote(v), "write 0644, or 0755 for what can be run; bits for set-user-id and the like are not managed")
+	if err != nil || len(digits) != 3 || len(s) > 4 {
+		v.problem("value", "mode must be three octal digits", quote(s), "write 0644, or 0755 for an executable; set-user-ID, set-group-ID and sticky bits are not managed")
 		return 0
 	}
 	if bits&0o600 != 0o600 {
-		s.problem(n, "value", "mode takes reading or writing from the owner", quote(v), "without both, reconcile could not look after it: begin with 6 or 7")
+		v.problem("value", "mode does not let the owner read and write", quote(s), "reconcile needs both to manage it: begin with 6 or 7")
 		return 0
 	}
 	return facts.Mode(bits)
 }
 
-// choice returns one of the words that a field knows.
-func (s *source) choice(n *yaml.Node, what string, words ...string) string {
-	v, ok := s.scalar(n, what)
-	if !ok || slices.Contains(words, v) {
-		return v
+// choice reads one of some words.
+func (v value) choice(words ...string) string {
+	s, ok := v.scalar()
+	if !ok || slices.Contains(words, s) {
+		return s
 	}
 	hint := ""
-	if near := nearest.Word(v, words); near != "" {
+	if near := nearest.Word(s, words); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
-	s.problem(n, "value", what+" must be one of "+strings.Join(words, ", "), quote(v), hint)
+	v.problem("value", v.what+" must be one of "+strings.Join(words, ", "), quote(s), hint)
 	return ""
 }
 
-// severity returns how a requirement that is not met counts.
-func (s *source) severity(n *yaml.Node) diag.Severity {
-	if s.choice(n, "severity", "fail", "warn") == "warn" {
+// severity reads the severity of an unmet requirement, Fail by default.
+func (v value) severity() diag.Severity {
+	if v.choice("fail", "warn") == "warn" {
 		return diag.Warn
 	}
 	return diag.Fail
 }
 
-// name returns an identifier that can become part of an address, a file name and
-// a word of a command.
-func (s *source) name(n *yaml.Node, what string, ok func(string) bool, rule string) bool {
-	if n.Kind == 0 {
-		return false
-	}
-	if !ok(n.Value) {
-		s.problem(n, "name", fmt.Sprintf("%s is no name for %s", quote(n.Value), what), "", rule)
-		return false
-	}
-	return true
+// slug reads a name of lower-case words joined by -, _ or a dot; what it names is in v.what.
+func (v value) slug() (string, bool) {
+	return v.identifier(isSlug, "use lower-case letters, digits and - _ . between them, beginning with a letter, at most 64")
 }
 
-// isSnake reports whether a name is made of lower-case words joined by _.
-func isSnake(v string) bool { return isWords(v, "_") }
-
-// isSlug reports whether a name is made of lower-case words joined by -, _ or a dot.
-func isSlug(v string) bool { return isWords(v, "-_.") }
-
-const (
-	snakeRule = "use lower-case letters, digits and _, beginning with a letter, at most 64"
-	slugRule  = "use lower-case letters, digits and - _ . between them, beginning with a letter, at most 64"
-)
-
-func isWords(v, joints string) bool {
-	if v == "" || len(v) > 64 || v[0] < 'a' || v[0] > 'z' || strings.IndexByte(joints, v[len(v)-1]) >= 0 {
-		return false
-	}
-	for i := range len(v) {
-		c := v[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && strings.IndexByte(joints, c) < 0 {
-			return false
-		}
-	}
-	return true
+// snake reads a name of lower-case words joined by _.
+func (v value) snake() (string, bool) {
+	return v.identifier(isSnake, "use lower-case letters, digits and _, beginning with a letter, at most 64")
 }
+
+func (v value) identifier(valid func(string) bool, rule string) (string, bool) {
+	s, ok := v.scalar()
+	if ok && !valid(s) {
+		v.problem("name", fmt.Sprintf("%s is not a valid name for %s", quote(s), v.what), "", rule)
+		return "", false
+	}
+	return s, ok
+}
+
+func (v value) named(what string) value {
+	v.what = what
+	return v
+}
+
+func isSnake(s string) bool { return isWords(s, "_") }
+
+func isSlug(s string) bool { return isWords(s, "-_.") }
+
+func isWords(s, joints string) bool {
+	return s != "" && len(s) <= 64 && 'a' <= s[0] && s[0] <= 'z' && strings.IndexByte(joints, s[len(s)-1]) < 0 &&
+		strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789"+joints) == ""
+}
+
+const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

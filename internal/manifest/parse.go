@@ -3,41 +3,35 @@ package manifest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
-// maxBisect is the size up to which a syntax error is pinned to its line by
-// parsing parts of the file again.
+// maxBisect is the maximum size of a file, in bytes, in which firstLine searches for the
+// line of a syntax error.
 const maxBisect = 128 << 10
 
-// parse turns the text into nodes, or reports why it is not YAML. It returns the
-// value of the only document.
+// parse returns the value of the only document, or reports a problem and returns nil.
 func (s *source) parse() *yaml.Node {
 	root, err := decode(s.data)
 	if err != nil {
 		s.syntax(err)
-		return nil
-	}
-	if root == nil {
+	} else if root == nil {
 		s.report(1, 1, diag.Problem{
-			Code: "manifest.empty", Summary: "the manifest holds nothing but comments",
-			Hint: "reconcile init writes one to start from",
+			Code: "manifest.empty", Summary: "the manifest contains only comments", Hint: "`reconcile init` writes a manifest to start from",
 		})
-		return nil
 	}
 	return root
 }
 
-// decode reads the only document of text; nil if there is none. The library
-// stops at the end of a document, so what follows is asked for too.
+// decode returns the only document of a text, or nil if there is none.
 func decode(text []byte) (*yaml.Node, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, second yaml.Node
@@ -46,135 +40,83 @@ func decode(text []byte) (*yaml.Node, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
-		if err == nil {
-			err = errors.New("yaml: line " + strconv.Itoa(second.Line) + ": a second document begins here")
-		}
+	if err := d.Decode(&second); err == nil {
+		return nil, fmt.Errorf("yaml: line %d: a second document begins here", second.Line)
+	} else if !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	return doc.Content[0], nil
 }
 
-// A complaint is how we say what the YAML library says.
+// A complaint is an error message of the YAML library, and ours for it.
 type complaint struct {
-	says    string // the start of its message
-	parser  bool   // said by its parser, whose lines count from 0 and may be those of the context
-	opening bool   // the line is that of a bracket that is not closed
-	start   bool   // said of the first character of a value
-	summary string
-	hint    string
+	prefix        string // of its message
+	parser        bool   // it comes from the parser, whose lines count from 0
+	context       bool   // its line is that of the enclosing mapping or list
+	summary, hint string
 }
 
 var complaints = []complaint{
-	{says: "did not find expected ',' or", parser: true, opening: true, summary: "the list or mapping that begins here is not closed, or a comma is missing", hint: "check the brackets and commas of [ … ] and { … }"},
-	{says: "did not find expected key", parser: true, summary: "this line does not continue the mapping above it", hint: "check the indentation, and quote texts that hold quotes or brackets"},
-	{says: "did not find expected '-' indicator", parser: true, summary: "this line does not continue the list above it", hint: "begin every item with \"- \" at the same indentation"},
-	{says: "did not find expected <document start>", parser: true, summary: "something follows the end of the document", hint: "check the indentation and the brackets before this line"},
-	{says: "did not find expected node content", parser: true, summary: "a value is missing or malformed", hint: "check the brackets and commas"},
-	{says: "mapping values are not allowed", summary: "a colon where no value can begin", hint: "quote a text that holds \": \", and check the indentation"},
-	{says: "could not find expected ':'", summary: "a key without a colon", hint: "write \"key: value\", with a blank after the colon and after the dash of a list"},
-	{says: "found unexpected end of stream", summary: "the quote that begins here is not closed", hint: "close it, or double a quote inside of single quotes"},
-	{says: "found unexpected document indicator", summary: "the quote that begins here is not closed", hint: "close it"},
-	{says: "found unknown escape character", summary: "an unknown escape between double quotes", hint: "write \\\\ for a backslash, or use single quotes"},
-	{says: "found character that cannot start any token", start: true, summary: "a value cannot begin with this character", hint: "quote texts that begin with @, `, %, > or |, and indent with spaces"},
-	{says: "did not find expected comment or line break", start: true, summary: "a value cannot begin with this character", hint: "quote texts that begin with > or |"},
-	{says: "found a tab character", summary: "a tab in the indentation", hint: "indent with spaces"},
-	{says: "exceeded max depth", summary: "values are nested too deeply", hint: "no manifest needs more than 10 levels"},
-	{says: "a second document begins here", summary: "a second document begins here", hint: "a manifest is one document"},
-	{says: "did not find expected alphabetic or numeric", summary: "a value begins with & or *, which is an anchor or alias in YAML", hint: "quote the text"},
-	{says: "block sequence entries are not allowed", summary: "a list cannot begin here", hint: "put \"- \" on a line of its own below the key"},
-	{says: "found duplicate %", parser: true, summary: "a YAML directive", hint: "remove it"},
+	{"did not find expected ',' or", true, false, "the list or mapping that begins here is not closed, or a comma is missing", "check the brackets and commas of [ … ] and { … }"},
+	{"did not find expected key", true, true, "this line does not continue the mapping above it", "check the indentation, and that every quote in this line and above is closed; in single quotes a quote is doubled: 'it''s'"},
+	{"did not find expected '-' indicator", true, true, "this line does not continue the list above it", "begin every item with \"- \" at the same indentation"},
+	{"did not find expected <document start>", true, true, "unexpected text after the end of the document", "check the indentation and the brackets before this line"},
+	{"did not find expected node content", true, true, "a value is missing or malformed", "check the brackets and commas"},
+	{"mapping values are not allowed", false, false, "a colon where no value can begin", "quote a text that contains \": \", check the indentation, and check that the key above has a colon"},
+	{"could not find expected ':'", false, false, "a key without a colon", "write \"key: value\", with a space after the colon and after the dash of a list"},
+	{"found unexpected end of stream", false, false, "a quote in this line is not closed", "close the quote; in single quotes a quote is doubled: 'it''s'"},
+	{"found unexpected document indicator", false, false, "a quote in this line is not closed", "close the quote; in single quotes a quote is doubled: 'it''s'"},
+	{"found unknown escape character", false, false, "an unknown escape in double quotes", "write \\\\ for a backslash, or use single quotes"},
+	{"found character that cannot start any token", false, false, "a value begins with a character that YAML reserves", "quote texts that begin with @, `, %, > or |, and indent with spaces"},
+	{"did not find expected comment or line break", false, false, "a value begins with a character that YAML reserves", "quote texts that begin with > or |"},
+	{"exceeded max depth", false, false, "values are nested too deeply", "no manifest needs more than 10 levels"},
+	{"a second document begins here", false, false, "a second document begins here", "a manifest is one document"},
+	{"did not find expected alphabetic or numeric", false, false, "a value begins with & or *, which is an anchor or alias in YAML", "quote the text"},
+	{"block sequence entries are not allowed", false, false, "a list cannot begin here", "put \"- \" on a line of its own below the key"},
+	{"found duplicate %", true, true, "a YAML directive", "remove it"},
 }
 
-// syntax reports what the YAML library said, at the place that it meant.
+// syntax reports an error of the YAML library at the line that it gives.
 func (s *source) syntax(err error) {
-	// Expressions are compiled here, not at the start of every command.
-	m := regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`).FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
-	if m == nil {
-		m = []string{"", "", err.Error()}
+	message := strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", " "), "yaml: ")
+	line := 0
+	if rest, ok := strings.CutPrefix(message, "line "); ok {
+		number, after, _ := strings.Cut(rest, ": ")
+		if n, err := strconv.Atoi(number); err == nil {
+			line, message = n, after
+		}
 	}
-	line, _ := strconv.Atoi(m[1])
-	if alias := regexp.MustCompile(`^unknown anchor '(.*)' referenced$`).FindStringSubmatch(m[2]); alias != nil {
-		s.unknownAlias(alias[1])
+	if name, ok := strings.CutPrefix(message, "unknown anchor '"); ok {
+		s.unknownAlias(strings.TrimSuffix(name, "' referenced"))
 		return
 	}
 	if s.tabIndentation(max(line, 1)) {
 		return
 	}
-	if q := s.badQuote(); q != nil {
-		summary, hint := q.problem()
-		s.report(q.line, q.col, diag.Problem{Code: "manifest.syntax", Summary: summary, Hint: hint})
-		return
-	}
+	found := complaint{summary: printable(message)}
 	for _, c := range complaints {
-		if !strings.HasPrefix(m[2], c.says) {
-			continue
+		if strings.HasPrefix(message, c.prefix) {
+			found = c
+			break
 		}
-		if c.parser {
-			line++
-			if !c.opening {
-				line = s.firstLine(m[2], line)
-			}
-		}
-		if c.start && s.badStart(line, c) {
-			return
-		}
-		if above := s.withoutColon(line); above > 0 && strings.HasPrefix(c.says, "mapping values") {
-			s.syntaxAt(above, "a key without a colon", "write \"key: value\", with a blank after the colon")
-			return
-		}
-		s.syntaxAt(line, c.summary, c.hint)
-		return
 	}
-	s.syntaxAt(line, printable(m[2]), "")
-}
-
-// syntaxAt reports a syntax error at the first character of a line, or of the
-// last one before it that is not blank.
-func (s *source) syntaxAt(line int, summary, hint string) {
+	if found.parser {
+		line++
+	}
 	line = max(line, 1)
+	if found.context {
+		line = s.firstLine(message, line)
+	}
 	text := s.line(line)
 	for line > 1 && strings.TrimSpace(text) == "" {
 		line--
 		text = s.line(line)
 	}
-	col := len(text) - len(strings.TrimLeft(text, " ")) + 1
-	s.report(line, col, diag.Problem{Code: "manifest.syntax", Summary: summary, Hint: hint})
+	s.report(line, len(text)-len(strings.TrimLeft(text, " "))+1, diag.Problem{Code: "manifest.syntax", Summary: found.summary, Hint: found.hint})
 }
 
-// badStart reports the first value of a line that begins with a character that
-// none may begin with.
-func (s *source) badStart(line int, c complaint) bool {
-	text := s.line(line)
-	at := regexp.MustCompile("(?:^|[:-] |[\\[{,]) *([@`%>|])").FindStringSubmatchIndex(text)
-	if at == nil {
-		return false
-	}
-	s.report(line, utf8.RuneCountInString(text[:at[2]])+1, diag.Problem{Code: "manifest.syntax", Summary: c.summary, Hint: c.hint})
-	return true
-}
-
-// withoutColon returns the line above, blanks and comments aside, if it looks like
-// a key that lacks its colon: as far indented as the line, and without one. Else 0.
-func (s *source) withoutColon(line int) int {
-	here := s.line(line)
-	for n := line - 1; n > 0; n-- {
-		text := s.line(n)
-		word := strings.TrimSpace(text)
-		if word == "" || word[0] == '#' {
-			continue
-		}
-		if indentation([]byte(text)) != indentation([]byte(here)) || strings.ContainsAny(word, ":{[") || word[0] == '-' {
-			return 0
-		}
-		return n
-	}
-	return 0
-}
-
-// firstLine returns the first line, not before from, up to which the text has
-// the same error. The library names the start of the mapping instead, which may
-// be far above.
+// firstLine returns the first line up to which the text has the same error. The library
+// gives the line at which the enclosing mapping or list begins.
 func (s *source) firstLine(message string, from int) int {
 	s.line(1)
 	if len(s.data) > maxBisect {
@@ -187,8 +129,7 @@ func (s *source) firstLine(message string, from int) int {
 		if middle < len(s.starts) {
 			end = s.starts[middle]
 		}
-		_, err := decode(s.data[:end])
-		if err != nil && strings.HasSuffix(err.Error(), message) {
+		if _, err := decode(s.data[:end]); err != nil && strings.HasSuffix(err.Error(), message) {
 			high = middle
 		} else {
 			low = middle + 1
@@ -197,28 +138,23 @@ func (s *source) firstLine(message string, from int) int {
 	return low
 }
 
-// tabIndentation reports a tab in the indentation of the line, or of the one
-// after it, to which the library may have read on.
+// tabIndentation reports a tab in the indentation of a line, or of the line after it.
 func (s *source) tabIndentation(line int) bool {
 	for n := line; n <= line+1; n++ {
 		text := s.line(n)
 		indent := text[:len(text)-len(strings.TrimLeft(text, " \t"))]
 		if tab := strings.IndexByte(indent, '\t'); tab >= 0 && len(indent) < len(text) {
-			s.report(n, tab+1, diag.Problem{
-				Code: "manifest.syntax", Summary: "a tab in the indentation", Hint: "indent with spaces",
-			})
+			s.report(n, tab+1, diag.Problem{Code: "manifest.syntax", Summary: "a tab in the indentation", Hint: "indent with spaces"})
 			return true
 		}
 	}
 	return false
 }
 
-// unknownAlias reports an alias without its anchor, which the library names
-// without a line.
+// unknownAlias reports an alias without an anchor, for which the library gives no line.
 func (s *source) unknownAlias(name string) {
-	at := regexp.MustCompile(`(?:^|[\s\[{,])\*` + regexp.QuoteMeta(name)).FindIndex(s.data)
 	line, col := 1, 1
-	if at != nil {
+	if at := regexp.MustCompile(`(?:^|[\s\[{,])\*` + regexp.QuoteMeta(name)).FindIndex(s.data); at != nil {
 		line, col = s.place(at[1] - len(name) - 1)
 	}
 	s.report(line, col, aliasProblem)

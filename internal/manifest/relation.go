@@ -1,33 +1,26 @@
 package manifest
 
-// relations are what the keys of one object have to do with each other, as members
-// of its schema.
-type relations members
+// The functions of this file return members of a schema for relations between keys.
 
-// exactlyOne holds for objects with one of two keys.
+// exactlyOne requires one of two keys.
 func exactlyOne(a, b string) member {
-	return member{"oneOf", []members{{{"required", []string{a}}}, {{"required", []string{b}}}}}
+	return member{"oneOf", []members{{requires(a)}, {requires(b)}}}
 }
 
-// needs holds for objects that have the second key where they have the first.
+// needs requires key b if key a is present.
 func needs(a, b string) member { return member{"dependencies", members{{a, []string{b}}}} }
 
-// notEmpty holds for objects with a key.
-func notEmpty() member { return member{"minProperties", 1} }
-
-// whereIs holds for objects that have members where a key has a word.
-func whereIs(key, word string, then ...member) members {
+// ifEqual applies members if a key has a value.
+func ifEqual(key, word string, then ...member) members {
 	return members{
-		{"if", members{{"properties", members{{key, members{{"const", word}}}}}, {"required", []string{key}}}},
+		{"if", members{{"properties", members{{key, members{{"const", word}}}}}, requires(key)}},
 		{"then", members(then)},
 	}
 }
 
-// having demands keys.
-func having(keys ...string) member { return member{"required", keys} }
+func requires(keys ...string) member { return member{"required", keys} }
 
-// without forbids keys.
-func without(keys ...string) member {
+func forbids(keys ...string) member {
 	var none members
 	for _, key := range keys {
 		none = append(none, member{key, false})
@@ -35,14 +28,14 @@ func without(keys ...string) member {
 	return member{"properties", none}
 }
 
-// all joins relations that would have the same name.
-func all(of ...members) member { return member{"allOf", of} }
+// allOf joins members with equal names.
+func allOf(of ...members) member { return member{"allOf", of} }
 
-// modelsNeedTheirDirectory holds for manifests that say where their models lie.
+// modelsNeedTheirDirectory requires the models directory if there are models.
 func modelsNeedTheirDirectory() member {
-	some := members{{"properties", members{{"models", members{{"type", "array"}, {"minItems", 1}}}}}, {"required", []string{"models"}}}
-	return all(members{{"if", some}, {"then", members{
-		{"required", []string{"directories"}},
-		{"properties", members{{"directories", members{{"required", []string{ModelsDirectory}}}}}},
+	some := members{{"properties", members{{"models", members{{"type", "array"}, {"minItems", 1}}}}}, requires("models")}
+	return allOf(members{{"if", some}, {"then", members{
+		requires("directories"),
+		{"properties", members{{"directories", members{requires(ModelsDirectory)}}}},
 	}}})
 }

@@ -15,13 +15,13 @@ import (
 const (
 	maxTemplate = 256 << 10 // bytes of a template
 	maxOutput   = 4 << 20   // bytes that a template may render
-	maxTurns    = 1_000_000 // of all loops of a template together
+	maxTurns    = 1_000_000 // iterations of all loops of a template
 )
 
 // renderFiles renders the templates of all files.
 func (l *loader) renderFiles() {
 	if l.list.Len() > 0 {
-		return // what templates are given is not sound
+		return // the inputs of templates may be invalid
 	}
 	var inputs map[string]any
 	for i := range l.m.Files {
@@ -37,10 +37,9 @@ func (l *loader) renderFiles() {
 	}
 }
 
-// inputs are what every template can see: the project's name, its directories
-// with the names of their constants, and the environments; render adds the values of
-// the file and how many folders below the manifest it lies (depth). Nothing else: no
-// environment, no file, no clock.
+// inputs returns the inputs of all templates: the project's name, its directories with
+// their constants, and the names of the environments. renderFiles adds the values of a
+// file, and its depth below the manifest. A template has no other input.
 func (m *Manifest) inputs() map[string]any {
 	list := make([]map[string]string, len(m.Directories))
 	paths := make(map[string]string, len(m.Directories))
@@ -49,15 +48,11 @@ func (m *Manifest) inputs() map[string]any {
 		list[i] = map[string]string{"name": d.Name, "constant": d.Constant(), "path": d.Path, "purpose": d.Purpose}
 		paths[d.Name] = d.Path
 	}
-	environments := make([]string, len(m.Environments))
-	for i, e := range m.Environments {
-		environments[i] = e.Name
-	}
-	return map[string]any{"project": m.Project, "directories": list, "paths": paths, "environments": environments}
+	return map[string]any{"project": m.Project, "directories": list, "paths": paths, "environments": m.environmentNames()}
 }
 
-// render fills f.Content. Problems are placed in the template, or where there is
-// none, at the line of the manifest that names it.
+// render sets f.Content. Problems have positions in the template; a template that cannot
+// be read is a problem of the manifest.
 func (l *loader) render(f *File, inputs map[string]any) {
 	text, p := readFile(l.fsys, f.Template, maxTemplate)
 	if p != nil {
@@ -71,24 +66,24 @@ func (l *loader) render(f *File, inputs map[string]any) {
 	if !t.scan() {
 		return
 	}
-	tmpl, err := template.New(path.Base(f.Template)).Option("missingkey=error").Funcs(escapes).Parse(string(text))
+	tmpl, err := template.New(path.Base(f.Template)).Option("missingkey=error").Funcs(escapes()).Parse(string(text))
 	if err != nil {
 		t.templateError(err)
 		return
 	}
-	r := rules{source: &t, suffix: path.Ext(f.Path), longest: l.longestList(f)}
+	r := rules{source: &t, suffix: path.Ext(f.Path), longest: l.longestList(f), escapes: escapes()}
 	if !r.check(tmpl) {
 		return
 	}
-	out := &bounded{limit: maxOutput}
-	if err := tmpl.Execute(out, inputs); err != nil {
+	var out boundedBuilder
+	if err := tmpl.Execute(&out, inputs); err != nil {
 		t.templateError(err)
 		return
 	}
 	f.Content = out.String()
 }
 
-// longestList returns the most turns that one loop can take.
+// longestList returns the maximum number of iterations of one loop.
 func (l *loader) longestList(f *File) int {
 	longest := max(1, len(l.m.Directories), len(l.m.Environments), 4)
 	for _, v := range f.values {
@@ -99,11 +94,10 @@ func (l *loader) longestList(f *File) int {
 	return longest
 }
 
-// templateError reports an error of text/template at its place.
+// templateError reports an error of text/template at its position.
 func (s *source) templateError(err error) {
-	var tooLong tooLongError
-	if errors.As(err, &tooLong) {
-		s.report(1, 1, diag.Problem{Code: "manifest.template", Summary: tooLong.Error()})
+	if errors.Is(err, errTooLong) {
+		s.report(1, 1, diag.Problem{Code: "manifest.template", Summary: errTooLong.Error()})
 		return
 	}
 	line, col, message := 1, 1, err.Error()
@@ -118,7 +112,7 @@ func (s *source) templateError(err error) {
 	p := diag.Problem{Code: "manifest.template"}
 	if m := regexp.MustCompile(`<([^>]*)>: map has no entry for key "(.*)"$`).FindStringSubmatch(message); m != nil {
 		p.Summary = "a missing value: " + m[1]
-		p.Hint = "templates see project, directories, paths, environments, depth, and the values of their own entry"
+		p.Hint = "templates have project, directories, paths, environments, depth and values"
 	} else if m := regexp.MustCompile(`^function "(.*)" not defined$`).FindStringSubmatch(message); m != nil {
 		p.Summary = "there is no function " + quote(m[1])
 		p.Hint = "use " + strings.Join(escapeNames, ", ")
@@ -128,21 +122,14 @@ func (s *source) templateError(err error) {
 	s.report(line, max(col, 1), p)
 }
 
-// bounded is a writer that refuses to become too long.
-type bounded struct {
-	strings.Builder
-	limit int
-}
+// A boundedBuilder refuses more than maxOutput bytes.
+type boundedBuilder struct{ strings.Builder }
 
-type tooLongError int
+var errTooLong = errors.New("the template renders more than 4 MiB")
 
-func (e tooLongError) Error() string {
-	return fmt.Sprintf("the template renders more than %d MiB", int(e)>>20)
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > b.limit {
-		return 0, tooLongError(b.limit)
+func (b *boundedBuilder) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxOutput {
+		return 0, errTooLong
 	}
 	return b.Builder.Write(p)
 }

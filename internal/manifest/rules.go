@@ -10,51 +10,57 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
-// rules are what a template must keep to beyond the syntax of text/template, so
-// that it ends in time and cannot write a value into a place where it would be
-// read as something else:
+// rules are the rules for templates beyond the syntax of text/template. They bound the
+// time of rendering, and ensure that a value cannot be read as code:
 //
-//   - Every value that it prints goes through an escape for the language of the
-//     file, last in its pipeline: {{py .project}} or {{.project | py}}.
-//   - It calls escapes, comparisons, len and index alone.
-//   - It defines and calls no other templates.
-//   - Its loops, nested ones multiplied, take no more than maxTurns turns.
+//   - Every printed value goes through an escape for the language of the file, last in
+//     its pipeline: {{py .project}} or {{.project | py}}.
+//   - Only escapes, comparisons, len and index are called.
+//   - No other template is defined or called.
+//   - All loops together take at most maxTurns iterations.
 type rules struct {
 	*source
 	suffix  string // of the file, ".py"
-	longest int    // turns of one loop
+	longest int    // iterations of one loop
 	turns   int
+	escapes template.FuncMap
 }
 
 // pure are the functions of text/template that neither print nor build texts.
 var pure = []string{"and", "or", "not", "len", "index", "eq", "ne", "lt", "le", "gt", "ge"}
 
-// languages are the escapes that fit a file by its suffix. A file with another
-// suffix takes any.
-var languages = map[string][]string{
-	".py":   {"py", "name", "comment"},
-	".json": {"json"},
-	".yaml": {"yaml", "json", "comment"},
-	".yml":  {"yaml", "json", "comment"},
-	".toml": {"toml", "comment"},
-	".sh":   {"sh", "name", "comment"},
-	".bash": {"sh", "name", "comment"},
+// escapesFor returns the escapes for a file by its suffix. A file with another suffix
+// takes all.
+func escapesFor(suffix string) []string {
+	switch suffix {
+	case ".py":
+		return []string{"py", "name", "comment"}
+	case ".json":
+		return []string{"json"}
+	case ".yaml", ".yml":
+		return []string{"yaml", "json", "comment"}
+	case ".toml":
+		return []string{"toml", "comment"}
+	case ".sh", ".bash":
+		return []string{"sh", "name", "comment"}
+	}
+	return escapeNames
 }
 
-// check walks the template and reports whether it keeps to the rules.
+// check reports violations of the rules, and returns whether there are none.
 func (r *rules) check(t *template.Template) bool {
 	for _, other := range t.Templates() {
 		if other.Name() != t.Name() {
-			r.broken(t.Root, "a template cannot define another", "write it out where it is used")
+			r.broken(t.Root, "a template cannot define another", "write its text where it is used")
 			return false
 		}
 	}
 	if t.Tree == nil || t.Root == nil {
-		return true // only comments and blanks
+		return true // only comments and spaces
 	}
 	r.list(t.Root, 1)
 	if r.turns > maxTurns {
-		r.broken(t.Root, "loops take too many turns", "do not nest range")
+		r.broken(t.Root, "loops take too many iterations", "do not nest range")
 	}
 	return r.source.list.Len() == 0
 }
@@ -64,7 +70,7 @@ func (r *rules) broken(n parse.Node, summary, hint string) {
 	r.report(line, col, diag.Problem{Code: "manifest.template", Summary: summary, Hint: hint})
 }
 
-// list checks nodes that run turns times.
+// list checks nodes that are executed turns times.
 func (r *rules) list(l *parse.ListNode, turns int) {
 	if l == nil {
 		return
@@ -83,7 +89,7 @@ func (r *rules) list(l *parse.ListNode, turns int) {
 		case *parse.RangeNode:
 			r.loop(n, turns)
 		case *parse.TemplateNode:
-			r.broken(n, "a template cannot call another", "write it out where it is used")
+			r.broken(n, "a template cannot call another", "write its text where it is used")
 		}
 	}
 }
@@ -94,11 +100,11 @@ func (r *rules) branch(n *parse.BranchNode, turns, inside int) {
 	r.list(n.ElseList, turns)
 }
 
-// loop counts the turns of a range. What it ranges over must be a list that the
-// manifest gives: range over a number could take for ever.
+// loop counts the iterations of a range. It must range over a list of the manifest: range
+// over a number could run forever.
 func (r *rules) loop(n *parse.RangeNode, turns int) {
 	if len(n.Pipe.Cmds) != 1 || len(n.Pipe.Cmds[0].Args) != 1 || !isList(n.Pipe.Cmds[0].Args[0]) {
-		r.broken(n.Pipe, "range needs a list that the manifest gives", "write {{range .directories}}, {{range .environments}} or {{range .values.NAME}}")
+		r.broken(n.Pipe, "range needs a list of the manifest", "write {{range .directories}}, {{range .environments}} or {{range .values.NAME}}")
 		return
 	}
 	inside := min(turns, maxTurns+1) * r.longest
@@ -106,7 +112,7 @@ func (r *rules) loop(n *parse.RangeNode, turns int) {
 	r.branch(&n.BranchNode, turns, inside)
 }
 
-// isList reports whether a word of a template is a field of what it is given.
+// isList reports whether an argument is a list of the inputs.
 func isList(n parse.Node) bool {
 	var names []string
 	switch n := n.(type) {
@@ -126,7 +132,7 @@ func isList(n parse.Node) bool {
 	return len(names) == 1 && slices.Contains([]string{"directories", "environments", "paths"}, names[0])
 }
 
-// pipe checks that only known functions are called.
+// pipe checks that only allowed functions are called.
 func (r *rules) pipe(p *parse.PipeNode) {
 	if p == nil {
 		return
@@ -137,7 +143,7 @@ func (r *rules) pipe(p *parse.PipeNode) {
 			case *parse.PipeNode:
 				r.pipe(arg)
 			case *parse.IdentifierNode:
-				if !slices.Contains(pure, arg.Ident) && escapes[arg.Ident] == nil {
+				if !slices.Contains(pure, arg.Ident) && r.escapes[arg.Ident] == nil {
 					r.broken(arg, "there is no function "+quote(arg.Ident), "use "+strings.Join(escapeNames, ", "))
 				}
 			}
@@ -145,17 +151,13 @@ func (r *rules) pipe(p *parse.PipeNode) {
 	}
 }
 
-// printed checks that what an action prints goes through an escape that fits the
-// file.
+// printed checks that an action prints through an escape for the file.
 func (r *rules) printed(n *parse.ActionNode) {
-	fit, known := languages[r.suffix]
-	if !known {
-		fit = escapeNames
-	}
+	fit := escapesFor(r.suffix)
 	last, ok := n.Pipe.Cmds[len(n.Pipe.Cmds)-1].Args[0].(*parse.IdentifierNode)
 	switch {
 	case ok && slices.Contains(fit, last.Ident):
-	case ok && escapes[last.Ident] != nil:
+	case ok && r.escapes[last.Ident] != nil:
 		r.broken(n, fmt.Sprintf("%s does not escape for a %s file", last.Ident, r.suffix), "use "+strings.Join(fit, ", "))
 	default:
 		r.broken(n, "a value is printed without an escape", fmt.Sprintf("write {{%s VALUE}}, with one of %s", fit[0], strings.Join(fit, ", ")))

@@ -6,10 +6,8 @@ import (
 	"strings"
 )
 
-// Schema returns the JSON Schema of the manifest, draft 07, as editors read it. It has
-// no address of its own: docs/schema/manifest.v1.json is it, and `reconcile schema`
-// prints it. Everything stands where it is used, since draft 07 ignores a description
-// beside a $ref.
+// Schema returns the JSON Schema of the manifest, draft 07, for editors. It uses no $ref,
+// since draft 07 ignores a description beside one. docs/schema/manifest.v1.json is a copy.
 func Schema() []byte {
 	root := describe()
 	schema := append(members{{"$schema", "http://json-schema.org/draft-07/schema#"}}, root.schema()...)
@@ -18,27 +16,38 @@ func Schema() []byte {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	if err := e.Encode(schema); err != nil {
-		panic(err) // texts, numbers and lists of them: our own broken promise
+		panic(err) // it contains only texts, numbers, and lists of them
 	}
 	return b.Bytes()
 }
 
-// schema returns the schema of a mapping of known keys.
+// schema returns the schema of a mapping with known keys.
 func (o *object) schema() members {
-	var properties members
+	var properties, rules members
 	for _, k := range o.keys {
 		properties = append(properties, member{k.name, k.schema(o)})
 	}
+	if a := o.shape.alias; a.old != "" {
+		k := o.keys[o.shape.index(a.key)]
+		k.doc = "The previous name of `" + a.key + "`."
+		properties = append(properties, member{a.old, k.schema(o)})
+		rules = members{{"not", members{requires(a.old, a.key)}}}
+	}
 	s := append(explained(o.title, o.doc), members{{"type", "object"}, {"properties", properties}}...)
 	if o.shape.required > 0 {
-		s = append(s, member{"required", o.shape.keys[:o.shape.required]})
+		s = append(s, requires(o.shape.keys[:o.shape.required]...))
 	}
-	return append(append(s, member{"additionalProperties", false}), o.rules...)
+	return append(append(append(s, member{"additionalProperties", false}), o.rules...), rules...)
 }
 
-// schema returns the schema of one key of o: that of its form, with what the key is for.
+// schema returns the schema of one key of o: that of its form, with the documentation of
+// the key.
 func (k *key) schema(o *object) members {
-	s := explained(o.key(k), k.doc)
+	title := o.title + "." + k.name
+	if o.shape == &manifestShape {
+		title = k.name
+	}
+	s := explained(title, k.doc)
 	for _, m := range k.form.schema {
 		if m.name != "title" && m.name != "description" && m.name != "markdownDescription" {
 			s = append(s, m)
@@ -53,8 +62,8 @@ func (k *key) schema(o *object) members {
 	return s
 }
 
-// explained are the members that editors show where the pointer rests. description is
-// plain text, so one with code in it is given a second time, as Markdown.
+// explained returns the members that editors show as help: a text with code also as
+// Markdown.
 func explained(title, doc string) members {
 	s := members{{"title", title}, {"description", doc}}
 	if strings.Contains(doc, "`") {
@@ -63,15 +72,7 @@ func explained(title, doc string) members {
 	return s
 }
 
-// key returns where a key stands, "environments.NAME.python".
-func (o *object) key(k *key) string {
-	if o.shape == &manifestShape {
-		return k.name
-	}
-	return o.title + "." + k.name
-}
-
-// members are those of a JSON object, in order.
+// members are the members of a JSON object, in order.
 type members []member
 
 type member struct {
@@ -79,7 +80,7 @@ type member struct {
 	value any
 }
 
-// MarshalJSON writes the members in their order, which maps do not keep.
+// MarshalJSON writes the members in order.
 func (ms members) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

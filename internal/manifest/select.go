@@ -9,30 +9,24 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 )
 
-// A Selection is what decides which environment a machine gets, and where its
-// directories lie.
+// A Selection is the input for choosing the environment of a machine.
 type Selection struct {
 	Environment string // of --env, or ""
 	Host        facts.Host
 	GPU         facts.GPU
 }
 
-// Select returns the environment of a machine: that of --env, else that of the
-// host's section, else the only one whose match holds. A manifest without
-// environments has none (nil). None or several are a *diag.Problem that says of
-// each why it matches or does not.
+// Select returns the environment of a machine: that of --env, else that of the host's
+// section, else the only one whose match holds. It returns nil for a manifest without
+// environments. The *diag.Problem for none or several gives the reason of each.
 func (m *Manifest) Select(s Selection) (*Environment, error) {
 	if s.Environment != "" {
 		if e := m.environment(s.Environment); e != nil {
 			return e, nil
 		}
-		names := make([]string, len(m.Environments))
-		for i, e := range m.Environments {
-			names[i] = e.Name
-		}
 		return nil, &diag.Problem{
 			Code: "environment.unknown", Pos: diag.Pos{File: m.File},
-			Summary: "there is no environment " + quote(s.Environment), Hint: didYouMean(s.Environment, names),
+			Summary: "there is no environment " + quote(s.Environment), Hint: didYouMean(s.Environment, m.environmentNames()),
 		}
 	}
 	if len(m.Environments) == 0 {
@@ -41,16 +35,12 @@ func (m *Manifest) Select(s Selection) (*Environment, error) {
 	if h := m.Host(s.Host); h != nil && h.Env != "" {
 		return m.environment(h.Env), nil
 	}
-	return m.selectByMatch(s)
-}
-
-func (m *Manifest) selectByMatch(s Selection) (*Environment, error) {
 	var matching []*Environment
 	var reasons []string
 	for _, e := range m.Environments {
-		reason := "has no match, so --env alone chooses it"
+		reason := "has no match, so only --env chooses it"
 		if e.Match != nil {
-			if reason = e.Match.misses(s); reason == "" {
+			if reason = e.Match.mismatch(s); reason == "" {
 				matching = append(matching, e)
 				reason = "matches " + e.Match.String()
 			}
@@ -61,22 +51,45 @@ func (m *Manifest) selectByMatch(s Selection) (*Environment, error) {
 		return matching[0], nil
 	}
 	p := &diag.Problem{
-		Code: "environment.none", Pos: m.Environments[0].Pos, Summary: "no environment is for this machine",
+		Code: "environment.none", Pos: m.Environments[0].Pos, Summary: "no environment matches this machine",
 		Found: strings.Join(reasons, "\n"),
-		Hint:  fmt.Sprintf("choose one by --env NAME, or for good by hosts: {%s: {env: NAME}}", printable(s.Host.Hostname)),
+		Hint:  fmt.Sprintf("choose one with --env NAME, or permanently with hosts: {%s: {env: NAME}}", printable(s.Host.Hostname)),
 	}
 	if len(matching) > 1 {
-		p.Code, p.Pos, p.Summary = "environment.ambiguous", matching[1].Pos, "several environments are for this machine"
+		p.Code, p.Pos, p.Summary = "environment.ambiguous", matching[1].Pos, "several environments match this machine"
 	}
 	return nil, p
 }
 
-// Visible returns the visible place of each environment, by name: what probes must
-// look at.
-func (m *Manifest) Visible() map[string]layout.ActiveEnv {
-	places := make(map[string]layout.ActiveEnv, len(m.Environments))
+// Notes describes the environments of other machines, and returns the note of env.
+func (m *Manifest) Notes(env *Environment) []string {
+	var notes []string
 	for _, e := range m.Environments {
-		places[e.Name] = layout.ActiveEnv{Path: e.Path, Type: e.Type, Python: e.Python}
+		if e == env {
+			if e.Note != "" {
+				notes = append(notes, fmt.Sprintf("environment %s: %s", e.Name, e.Note))
+			}
+			continue
+		}
+		note := fmt.Sprintf("environment %s (%s) ", e.Name, e.Type)
+		if e.Match == nil {
+			note += "is chosen only by --env"
+		} else {
+			note += "is for machines with " + e.Match.String()
+		}
+		if e.Note != "" {
+			note += "; " + e.Note
+		}
+		notes = append(notes, note)
 	}
-	return places
+	return notes
+}
+
+// EnvironmentPaths returns the path and type of each environment by name, for probes.
+func (m *Manifest) EnvironmentPaths() map[string]layout.ActiveEnv {
+	paths := make(map[string]layout.ActiveEnv, len(m.Environments))
+	for _, e := range m.Environments {
+		paths[e.Name] = layout.ActiveEnv{Path: e.Path, Type: e.Type, Python: e.Python}
+	}
+	return paths
 }

@@ -16,18 +16,18 @@ import (
 
 const (
 	maxSize     = 64 << 20 // bytes of a manifest
-	maxProblems = 100      // shown in one run
+	maxProblems = 100      // reported in one run
 	maxQuoted   = 80       // characters of a value in a message
 	maxLine     = 160      // characters of a line in a message
 )
 
-// A source is the text of one file that problems point into.
+// A source is the text of a file, and the problems found in it.
 type source struct {
 	file   string
 	data   []byte
-	starts []int // offsets of lines, filled by the first problem
+	starts []int // offsets of lines, set by the first problem
 	list   diag.List
-	more   int // problems beyond maxProblems; reading stops when there are some
+	more   int // problems beyond maxProblems; reading stops if there are any
 }
 
 // report adds a problem with its line of text. Positions count from 1.
@@ -41,20 +41,19 @@ func (s *source) report(line, col int, p diag.Problem) {
 	s.list.Add(&p)
 }
 
-// err returns nil, or all problems in order of place.
+// err returns nil, or all problems in the order of their positions.
 func (s *source) err() error {
 	if s.more > 0 {
 		s.list.Add(&diag.Problem{
 			Code: "manifest.more-problems", Pos: diag.Pos{File: s.file, Line: len(s.starts) + 1, Col: 1},
-			Summary: "there are more problems than are shown",
-			Hint:    "mend those above first",
+			Summary: "there are more problems than are shown", Hint: "fix the ones above first",
 		})
 		s.more = 0
 	}
 	return s.list.Err()
 }
 
-// line returns one line without its end.
+// line returns one line without its newline.
 func (s *source) line(n int) string {
 	if s.starts == nil {
 		s.starts = append(s.starts, 0)
@@ -67,16 +66,11 @@ func (s *source) line(n int) string {
 	if n < 1 || n > len(s.starts) {
 		return ""
 	}
-	rest := s.data[s.starts[n-1]:]
-	if end := bytes.IndexByte(rest, '\n'); end >= 0 {
-		rest = rest[:end]
-	}
-	// A line may be the whole file: keep what excerpt can need. Columns count
-	// characters of at most four bytes.
-	return string(rest)
+	line, _, _ := bytes.Cut(s.data[s.starts[n-1]:], []byte{'\n'})
+	return string(line)
 }
 
-// place turns an offset into a line and a column, both from 1.
+// place returns the line and column of an offset, both from 1.
 func (s *source) place(offset int) (line, col int) {
 	before := s.data[:offset]
 	line = bytes.Count(before, []byte{'\n'}) + 1
@@ -102,53 +96,27 @@ func redact(s string) string {
 	}
 }
 
-// excerpt returns a line fit for a terminal: escaped, without indentation, and
-// of a long one the part around col.
+// excerpt returns a line for a message: without indentation, escaped, and if it is longer
+// than maxLine characters, the part around col.
 func excerpt(line string, col int) string {
 	line = redact(line)
 	if len(line) > maxLine {
-		line = around(line, col-1)
+		runes := []rune(line)
+		first := min(max(0, col-1-maxLine/2), len(runes))
+		last := min(first+maxLine, len(runes))
+		line = string(runes[first:last])
+		if first > 0 {
+			line = "…" + line
+		}
+		if last < len(runes) {
+			line += "…"
+		}
 	}
 	return printable(strings.TrimSpace(line))
 }
 
-// around returns maxLine characters of a line, with the one at position at
-// inside, and dots for what is cut.
-func around(line string, at int) string {
-	from := max(0, at-maxLine/2)
-	first, last, n := 0, len(line), 0
-	for i := range line {
-		if n == from {
-			first = i
-		}
-		if n == from+maxLine {
-			last = i
-			break
-		}
-		n++
-	}
-	cut := line[first:last]
-	if first > 0 {
-		cut = "…" + cut
-	}
-	if last < len(line) {
-		cut += "…"
-	}
-	return cut
-}
-
-// printable escapes what could do more on a terminal than show itself.
+// printable escapes everything that a terminal does not print as it is.
 func printable(s string) string {
-	clean := true
-	for _, r := range s {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			clean = false
-			break
-		}
-	}
-	if clean {
-		return s
-	}
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
@@ -168,7 +136,7 @@ func printable(s string) string {
 	return b.String()
 }
 
-// quote returns user text for a message, escaped and cut.
+// quote returns a text of the user for a message, escaped and shortened.
 func quote(s string) string {
 	s = redact(s)
 	if n := 0; len(s) > maxQuoted {
@@ -181,20 +149,17 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// readFile reads at most limit bytes of a regular file. What users can mend
-// comes back as a problem without a place in the file.
+// readFile reads at most limit bytes of a regular file. The problem has no position in
+// the file.
 func readFile(fsys fs.FS, name string, limit int64) ([]byte, *diag.Problem) {
 	unreadable := func(err error) *diag.Problem {
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) {
 			err = pathErr.Err
 		}
-		return &diag.Problem{
-			Code: "manifest.unreadable", Pos: diag.Pos{File: name},
-			Summary: "cannot be read: " + printable(err.Error()),
-		}
+		return &diag.Problem{Code: "manifest.unreadable", Pos: diag.Pos{File: name}, Summary: "cannot be read: " + printable(err.Error())}
 	}
-	// Opening a pipe would wait for a writer: look first.
+	// Opening a pipe would block until someone writes to it.
 	info, err := fs.Stat(fsys, name)
 	if err != nil {
 		return nil, unreadable(err)
@@ -202,34 +167,20 @@ func readFile(fsys fs.FS, name string, limit int64) ([]byte, *diag.Problem) {
 	if !info.Mode().IsRegular() {
 		return nil, unreadable(errors.New("not a regular file"))
 	}
-	tooLarge := &diag.Problem{
-		Code: "manifest.too-large", Pos: diag.Pos{File: name},
-		Summary: fmt.Sprintf("is larger than %d MiB", limit>>20),
-		Found:   fmt.Sprintf("%d bytes", info.Size()),
-	}
-	if info.Size() > limit {
-		return nil, tooLarge
-	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	defer f.Close() // read only: nothing is lost where closing fails
-	text := make([]byte, info.Size(), info.Size()+bytes.MinRead)
-	n, err := io.ReadFull(f, text)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, unreadable(err)
-	}
-	if text = text[:n]; int64(n) < info.Size() {
-		return text, nil
-	}
-	// It may have grown since it was looked at.
-	buf := bytes.NewBuffer(text)
-	if _, err := buf.ReadFrom(io.LimitReader(f, limit+1-int64(n))); err != nil {
+	defer f.Close()
+	buf := bytes.NewBuffer(make([]byte, 0, min(info.Size(), limit)+bytes.MinRead))
+	if _, err := buf.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, unreadable(err)
 	}
 	if int64(buf.Len()) > limit {
-		return nil, tooLarge
+		return nil, &diag.Problem{
+			Code: "manifest.too-large", Pos: diag.Pos{File: name},
+			Summary: fmt.Sprintf("is larger than %d MiB", limit>>20), Found: fmt.Sprintf("%d bytes", info.Size()),
+		}
 	}
 	return buf.Bytes(), nil
 }

@@ -8,14 +8,14 @@ import (
 //go:embed starter.yaml
 var starter string
 
-// Starter returns the commented manifest that `reconcile init --minimal` writes. A
-// project name that the manifest would refuse is turned into one that it takes.
+// Starter returns the commented manifest that `reconcile init --minimal` writes, with a
+// valid form of the project name.
 func Starter(project string) string {
 	return strings.Replace(starter, "PROJECT", Slug(project), 1)
 }
 
-// Slug makes a name that a manifest takes for a project or an environment of any
-// text, such as the name of a folder. It has at most 64 characters.
+// Slug returns a valid name of a project or an environment for any text, such as the name
+// of a folder. It has at most 64 characters.
 func Slug(text string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(text) {
@@ -29,7 +29,7 @@ func Slug(text string) string {
 			break
 		}
 	}
-	if name := strings.TrimRight(b.String(), "-"); name != "" && name != "null" { // which YAML takes for nothing
+	if name := strings.TrimRight(b.String(), "-"); name != "" && name != "null" { // YAML reads null as no value
 		return name
 	}
 	return "project"

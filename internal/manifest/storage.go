@@ -1,13 +1,11 @@
 package manifest
 
 import (
-	"gopkg.in/yaml.v3"
-
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/pkg/resources/disk"
 )
 
-// Storage is how much room the project needs. Sizes are bytes, 0 is no limit.
+// Storage is the disk space that the project needs. Sizes are in bytes, 0 for no limit.
 type Storage struct {
 	Path      string
 	WarnBelow int64
@@ -18,36 +16,32 @@ type Storage struct {
 }
 
 var (
-	storageShape = shape{"storage", []string{"path", "warn_below", "fail_below", "budget"}, 1}
-	budgetShape  = shape{"an item of the budget", []string{"item", "size"}, 2}
+	storageShape = shape{what: "storage", keys: []string{"path", "warn_below", "fail_below", "budget"}, required: 1}
+	budgetShape  = shape{what: "an item of the budget", keys: []string{"item", "size"}, required: 2}
 )
 
-func (l *loader) storage(n *yaml.Node) {
-	var v [4]*yaml.Node
-	if n == nil || !l.object(n, &storageShape, v[:]) {
+func (l *loader) storage(v value) {
+	f, ok := v.object(&storageShape)
+	if !ok {
 		return
 	}
-	s := &Storage{Pos: l.at(n)}
-	if v[0] != nil {
-		s.pathPos = l.at(v[0])
-		if v[0].Value == "." && v[0].Kind == yaml.ScalarNode {
-			s.Path = "."
-		} else {
-			s.Path = l.path(v[0], "path")
-		}
+	s := &Storage{Pos: v.pos()}
+	if p := f.get("path"); p.given() && p.node.Value == "." {
+		s.Path, _ = p.scalar()
+		s.pathPos = p.pos()
+	} else {
+		s.Path, s.pathPos = p.path()
 	}
-	s.WarnBelow, s.FailBelow = l.size(v[1], "warn_below"), l.size(v[2], "fail_below")
+	warn := f.get("warn_below")
+	s.WarnBelow, s.FailBelow = warn.size(), f.get("fail_below").size()
 	if s.WarnBelow > 0 && s.WarnBelow < s.FailBelow {
-		l.problem(v[1], "value", "warn_below is smaller than fail_below, so it could never warn", quote(v[1].Value), "swap the two sizes")
+		warn.problem("value", "warn_below is smaller than fail_below, so it could never warn", quote(warn.node.Value), "swap the two sizes")
 	}
-	for _, item := range l.items(v[3], "budget") {
-		var b [2]*yaml.Node
-		if !l.object(item, &budgetShape, b[:]) || b[0] == nil || b[1] == nil {
-			continue
+	for item := range f.get("budget").items("an item of the budget") {
+		if b, ok := item.object(&budgetShape); ok {
+			low, high := b.get("size").sizes()
+			s.Budget = append(s.Budget, disk.Budget{Item: b.get("item").text(), Low: low, High: high})
 		}
-		name, _ := l.text(b[0], "item")
-		low, high := l.sizes(b[1], "size")
-		s.Budget = append(s.Budget, disk.Budget{Item: name, Low: low, High: high})
 	}
 	l.m.Storage = s
 }
