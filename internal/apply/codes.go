@@ -85,7 +85,7 @@ func Codes() diag.Explanations {
 			Do:    "Ask whoever runs the index, or name another one. Run `reconcile lock` only if you know why the file changed.",
 		},
 		"apply.prove": {
-			Means: "A module that the manifest lists under `prove` cannot be imported in the new generation." + untouched,
+			Means: "A module that the manifest lists under `smoke_test` cannot be imported in the new generation." + untouched,
 			Do:    "The message has what Python said. Often a package is missing, or two do not fit: change the pins, run `reconcile lock`, and apply again.",
 		},
 		"apply.prove.cuda": {

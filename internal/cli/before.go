@@ -46,7 +46,7 @@ func (m *machine) relate() {
 
 // formerly lets the prober know an environment by the name that it had.
 func (m *machine) formerly(e state.Entry, to resources.Addr) {
-	places := m.manifest.Visible()
+	places := m.manifest.EnvironmentPaths()
 	if _, taken := places[e.Addr.Name]; taken {
 		return
 	}

@@ -155,7 +155,7 @@ environments:
       - {name: tiny, version: %q}
       - {name: sets, version: "1.0"}
     packages: []
-    prove: {imports: [tiny]}
+    smoke_test: {imports: [tiny]}
 `, platform(), channel, version))
 	l := lock.Lock{RequiresPython: ">=3.10,<3.11", Platforms: []string{platform()}, Conda: &lock.Conda{
 		Channels: []string{channel}, Requests: lock.CondaSpecs("3.10", []lock.CondaPin{{Name: "tiny", Version: version}, {Name: "sets", Version: "1.0"}}),

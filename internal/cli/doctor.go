@@ -109,7 +109,7 @@ func (a *app) admit(ctx context.Context, o doctorFlags) (*patient, error) {
 	}
 	p.prober.Helper = nvmlHelper()
 	if p.manifest != nil {
-		p.prober.Environments = p.manifest.Visible()
+		p.prober.Environments = p.manifest.EnvironmentPaths()
 	}
 	p.facts = p.prober.Probe(ctx, p.prober.AllKeys(p.keys()...))
 	p.choose()

@@ -23,7 +23,7 @@ func (p *patient) nvidia() (facts.Nvidia, bool) {
 
 // wantsGPU reports whether the environment asks for a GPU.
 func (p *patient) wantsGPU() bool {
-	return p.env != nil && p.env.WantsGPU()
+	return p.env != nil && p.env.RequiresGPU()
 }
 
 // needsGPU reports whether apply would refuse a machine without a GPU.
@@ -144,7 +144,7 @@ func (p *patient) device(d *facts.Device) []report.Finding {
 	switch {
 	case d.Memory > 0 && d.Used > d.Memory/10*9:
 		return doubtful("wait for what runs on it, or end it: nvidia-smi", "%s: little memory is free", text)
-	case p.env != nil && p.env.QLoRA != nil && p.env.QLoRA.ComputeDtype == "bfloat16" && before(d.Compute, "8.0"):
+	case p.env != nil && p.env.SmokeTest.QLoRA != nil && p.env.SmokeTest.QLoRA.ComputeDtype == "bfloat16" && before(d.Compute, "8.0"):
 		return doubtful("use compute_dtype: float16 on it", "%s: bfloat16 needs 8.0", text)
 	}
 	return well("%s", text)

@@ -92,7 +92,7 @@ func TestNoDriver(t *testing.T) {
 	}{
 		"no manifest": {nil, report.OK},
 		"asks none":   {&manifest.Environment{}, report.OK},
-		"proves":      {&manifest.Environment{TestCUDA: true}, report.Warn},
+		"proves":      {&manifest.Environment{SmokeTest: manifest.SmokeTest{CUDA: true}}, report.Warn},
 		"warns":       {&manifest.Environment{CUDA: &manifest.CUDA{Severity: diag.Warn}}, report.Warn},
 		"needs":       {&manifest.Environment{GPU: &manifest.GPU{}}, report.Fail},
 	} {

@@ -68,7 +68,7 @@ func (a *app) open(ctx context.Context) (*project, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.prober.Environments = p.manifest.Visible()
+	p.prober.Environments = p.manifest.EnvironmentPaths()
 	return p, nil
 }
 
@@ -247,7 +247,7 @@ func environmentKeys(env *manifest.Environment) []facts.Key {
 		return nil
 	}
 	keys := []facts.Key{facts.EnvironmentKey(env.Name), facts.PythonKey(env.Python), facts.ToolKey("uv")}
-	if env.WantsGPU() {
+	if env.RequiresGPU() {
 		keys = append(keys, facts.NvidiaKey)
 	}
 	return keys
@@ -342,7 +342,7 @@ func (m *machine) plan(ctx context.Context) (*planner.Plan, error) {
 	if m.env != nil {
 		p.Environment = m.env.Name
 	}
-	p.Notes = m.manifest.Notes(m.selection, m.env)
+	p.Notes = m.manifest.Notes(m.env)
 	if closed := m.closed(); closed != nil && !m.recorded {
 		p.Notices = append(p.Notices, closed.Summary+": "+closed.Hint)
 	} else if note := m.blindNote(); note != "" {

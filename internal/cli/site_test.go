@@ -267,7 +267,7 @@ environments:
     platforms: [%s]
     installer: %s
     packages:
-%s    prove:
+%s    smoke_test:
       imports: [%s]
 `, platform(), installer, strings.Join(packages, ""), strings.Join(names, ", "))
 }

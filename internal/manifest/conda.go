@@ -31,7 +31,7 @@ func (e *Environment) condaSpecs() []string { return lock.CondaSpecs(e.Python, e
 func (e *Environment) readConda(f fields) {
 	c := &Conda{Name: e.Name, Engine: "auto", pos: e.Pos}
 	e.Conda = c
-	if name, ok := f.get("name").named("a conda environment").slug(); ok {
+	if name, ok := f.get("name").slug("a conda environment"); ok {
 		c.Name = name
 	}
 	e.EnvironmentFile, e.environmentPos = f.get("environment_file").innerPath()
@@ -70,7 +70,7 @@ func (c *Conda) readChannel(v value) {
 	case path.IsAbs(name):
 		v.problem("value", quote(name)+" is a folder, not the URL of a channel", "", "write file://"+name)
 	default:
-		if _, ok := v.slug(); ok {
+		if _, ok := v.slug("a channel"); ok {
 			c.Channels = append(c.Channels, name)
 		}
 	}

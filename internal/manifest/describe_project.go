@@ -88,7 +88,7 @@ func sshObject() *object {
 		doc: "The address of a machine for ssh. Keys, users and jump hosts can be set in ~/.ssh/config.",
 		keys: []key{
 			{"host", sshHost(), "A name or an address, optionally after USER@. It may be a name of ~/.ssh/config.", nil, "ubuntu@gpu1.example.org"},
-			{"path", sshPath(), "The folder of the project on that machine. The remote shell reads it, so it may contain only letters, digits and / . - _", nil, "/workspace/my-finetune"},
+			{"path", sshPath(), "The folder of the project on that machine. The remote shell reads it, so only letters, digits and / . - _ are allowed.", nil, "/workspace/my-finetune"},
 			{"port", integer(1, 65535), "The port of sshd.", 22, 2222},
 		},
 	}

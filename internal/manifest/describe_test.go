@@ -112,7 +112,7 @@ func shapes(t *testing.T) (names []string) {
 				return true
 			}
 			if name, ok := literal.Type.(*ast.Ident); ok && name.Name == "shape" {
-				what, err := strconv.Unquote(literal.Elts[0].(*ast.BasicLit).Value)
+				what, err := strconv.Unquote(literal.Elts[0].(*ast.KeyValueExpr).Value.(*ast.BasicLit).Value)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -83,7 +83,7 @@ func (l *loader) directories(v value) {
 		l.m.Directories = make([]Directory, 0, len(v.node.Content)/2)
 	}
 	for key, val := range v.entries() {
-		name, ok := key.named("a directory").snake()
+		name, ok := key.snake("a directory")
 		d := Directory{Name: name, Pos: key.pos()}
 		f, isObject := val.object(&directoryShape)
 		if !isObject {

@@ -58,7 +58,7 @@ func condaOnly() []string { return environmentShape.keys[15:] }
 
 func (l *loader) environments(v value) {
 	for key, val := range v.entries() {
-		key.named("an environment").slug()
+		key.slug("an environment")
 		f, ok := val.object(&environmentShape)
 		if !ok {
 			continue

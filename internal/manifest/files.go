@@ -88,7 +88,7 @@ func (l *loader) template(v value) string {
 func readTemplateValues(v value) map[string]any {
 	values := map[string]any{}
 	for key, val := range v.entries() {
-		name, ok := key.named("a value").snake()
+		name, ok := key.snake("a value")
 		switch {
 		case !ok:
 		case val.node.Kind != yaml.SequenceNode:

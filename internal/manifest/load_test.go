@@ -100,11 +100,11 @@ func TestOwn(t *testing.T) {
 
 	env, _ := m.Select(mac)
 	for _, part := range []string{"environment remote (conda) is for machines with {gpu: nvidia}"} {
-		if notes := strings.Join(m.Notes(mac, env), "\n"); !strings.Contains(notes, part) {
+		if notes := strings.Join(m.Notes(env), "\n"); !strings.Contains(notes, part) {
 			t.Errorf("no note says %q: %s", part, notes)
 		}
 	}
-	if got := fmt.Sprint(m.Visible()); got != "map[local:{.venv venv 3.10 } remote:{.conda/remote conda 3.10 } remote-legacy:{.conda/remote-legacy conda 3.10 }]" {
+	if got := fmt.Sprint(m.EnvironmentPaths()); got != "map[local:{.venv venv 3.10 } remote:{.conda/remote conda 3.10 } remote-legacy:{.conda/remote-legacy conda 3.10 }]" {
 		t.Errorf("places of environments: %s", got)
 	}
 }
@@ -197,6 +197,16 @@ environments:
 	want := "on 0755 0755 |b 1.10 0700 2024-01-01|a==2.10|1==010|yes==2024.10.01|3.10"
 	if s := strings.Join(got, "|"); s != want {
 		t.Errorf("read %s\nwant %s", s, want)
+	}
+}
+
+// TestPreviousKeyName checks that prove is still read as smoke_test.
+func TestPreviousKeyName(t *testing.T) {
+	for _, key := range []string{"smoke_test", "prove"} {
+		m := load(t, head+"environments:\n  a: {type: venv, python: \"3.10\", path: .venv, lock: l.toml, platforms: [linux-x86_64], packages: [], "+key+": {imports: [json], cuda: true}}\n")
+		if s := m.Environments[0].SmokeTest; !slices.Equal(s.Imports, []string{"json"}) || !s.CUDA || s.QLoRA != nil {
+			t.Errorf("%s: got %+v", key, s)
+		}
 	}
 }
 

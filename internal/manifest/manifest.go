@@ -103,7 +103,7 @@ func (l *loader) read(root value) {
 		return
 	}
 	f, _ := root.object(&manifestShape)
-	l.m.Project, _ = f.get("project").named("a project").slug()
+	l.m.Project, _ = f.get("project").slug("a project")
 	l.directories(f.get("directories"))
 	l.storage(f.get("storage"))
 	l.environments(f.get("environments"))

@@ -177,7 +177,7 @@ func isHex(s string, digits int) bool {
 
 func (l *loader) syncs(v value) {
 	for key, val := range v.entries() {
-		key.named("an entry of sync").slug()
+		key.slug("an entry of sync")
 		f, ok := val.object(&syncShape)
 		if !ok {
 			continue

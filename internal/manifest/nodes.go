@@ -371,20 +371,20 @@ func (v value) severity() diag.Severity {
 	return diag.Fail
 }
 
-// slug reads a name of lower-case words joined by -, _ or a dot; what it names is in v.what.
-func (v value) slug() (string, bool) {
-	return v.identifier(isSlug, "use lower-case letters, digits and - _ . between them, beginning with a letter, at most 64")
+// slug reads a name of lower-case words joined by -, _ or a dot, for what.
+func (v value) slug(what string) (string, bool) {
+	return v.identifier(what, isSlug, "use lower-case letters, digits and - _ . between them, beginning with a letter, at most 64")
 }
 
-// snake reads a name of lower-case words joined by _.
-func (v value) snake() (string, bool) {
-	return v.identifier(isSnake, "use lower-case letters, digits and _, beginning with a letter, at most 64")
+// snake reads a name of lower-case words joined by _, for what.
+func (v value) snake(what string) (string, bool) {
+	return v.identifier(what, isSnake, "use lower-case letters, digits and _, beginning with a letter, at most 64")
 }
 
-func (v value) identifier(valid func(string) bool, rule string) (string, bool) {
+func (v value) identifier(what string, valid func(string) bool, rule string) (string, bool) {
 	s, ok := v.scalar()
 	if ok && !valid(s) {
-		v.problem("name", fmt.Sprintf("%s is not a valid name for %s", quote(s), v.what), "", rule)
+		v.problem("name", fmt.Sprintf("%s is not a valid name for %s", quote(s), what), "", rule)
 		return "", false
 	}
 	return s, ok

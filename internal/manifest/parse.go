@@ -57,7 +57,7 @@ type complaint struct {
 }
 
 var complaints = []complaint{
-	{"did not find expected ',' or", true, false, "the list or mapping that begins here is not closed, or a comma is missing", "check the brackets and commas of [ … ] and { … }"},
+	{"did not find expected ',' or", true, false, "the list or mapping that begins here is not closed, or a comma is missing", "check the brackets, commas and quotes of [ … ] and { … }"},
 	{"did not find expected key", true, true, "this line does not continue the mapping above it", "check the indentation, and that every quote in this line and above is closed; in single quotes a quote is doubled: 'it''s'"},
 	{"did not find expected '-' indicator", true, true, "this line does not continue the list above it", "begin every item with \"- \" at the same indentation"},
 	{"did not find expected <document start>", true, true, "unexpected text after the end of the document", "check the indentation and the brackets before this line"},

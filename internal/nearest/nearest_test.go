@@ -7,7 +7,7 @@ import (
 )
 
 func TestWord(t *testing.T) {
-	words := []string{"packages", "path", "prove", "disk.low", "apply.disk-full"}
+	words := []string{"packages", "path", "smoke_test", "disk.low", "apply.disk-full"}
 	for v, want := range map[string]string{
 		"packages": "packages", "pakcages": "packages", "Path": "path", "paht": "path", "": "", "disk.lwo": "disk.low",
 		"apply.disk_full": "apply.disk-full", "nothing of the kind": "", "xyz": "",

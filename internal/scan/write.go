@@ -176,7 +176,7 @@ func (s *scanner) writeEnvironment(w *writer, e *environment) {
 		e.conda.write(w, "conda_packages", "# conda_packages:")
 	}
 	e.pip.write(w, "packages", "packages: [] # none is sure; this [] goes with the first # below")
-	w.line("    # prove: # what must import before a new environment becomes the current one")
+	w.line("    # smoke_test: # modules that must import before a new environment becomes active")
 	w.line("    #   imports: [%s]", e.example())
 }
 
