@@ -131,8 +131,8 @@ func TestMachineWithoutGPU(t *testing.T) {
 		t.Errorf("a machine without an environment has a version of torch: %+v", r)
 	}
 	lost := mac()
-	lost.Environment, lost.Unselected = "", "no environment is for this machine"
-	if r := find(t, Machines([]Machine{gpu("a"), lost}), "environment"); r.Values[1] != "none: no environment is for this machine" {
+	lost.Environment, lost.Unselected = "", "no environment matches this machine"
+	if r := find(t, Machines([]Machine{gpu("a"), lost}), "environment"); r.Values[1] != "none: no environment matches this machine" {
 		t.Errorf("%+v", r)
 	}
 }

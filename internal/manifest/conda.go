@@ -86,9 +86,9 @@ func (e *Environment) readCondaPackages(v value) {
 		}
 		name, version := f.get("name"), f.get("version")
 		p := lock.CondaPin{
-			Name:    name.condaWord(lock.ValidCondaName, "use lower-case letters, digits and the marks - _ . between them"),
-			Version: version.condaWord(lock.ValidCondaWord, "write one exact version, such as 24.2"),
-			Build:   f.get("build").condaWord(lock.ValidCondaWord, "write the build as the channel lists it, such as h0_0_cpython"),
+			Name:    name.condaWord("name", lock.ValidCondaName, "use lower-case letters, digits and the marks - _ . between them"),
+			Version: version.condaWord("version", lock.ValidCondaWord, "write one exact version, such as 24.2"),
+			Build:   f.get("build").condaWord("build", lock.ValidCondaWord, "write the build as the channel lists it, such as h0_0_cpython"),
 			Why:     f.get("why").text(),
 		}
 		switch i := slices.IndexFunc(e.Packages, func(q lock.Pin) bool { return pep.Normalize(q.Name) == pep.Normalize(p.Name) }); {
@@ -105,12 +105,11 @@ func (e *Environment) readCondaPackages(v value) {
 	}
 }
 
-// condaWord reads a word for command lines and file names. Its key is the code of the
-// problem, too.
-func (v value) condaWord(valid func(string) bool, hint string) string {
+// condaWord reads a word for command lines and file names.
+func (v value) condaWord(code string, valid func(string) bool, hint string) string {
 	s, ok := v.scalar()
 	if ok && !valid(s) {
-		v.problem(v.what, quote(s)+" is not a valid "+v.what+" of a conda package", "", hint)
+		v.problem(code, quote(s)+" is not a valid "+v.what+" of a conda package", "", hint)
 		return ""
 	}
 	return s
