@@ -110,7 +110,7 @@ func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation,
 // moved here: its programs name the place it came from.
 func (d *Desired) reusable(current facts.Generation) []string {
 	moved := func(d facts.Damage) bool { return d.What == "moved" }
-	if pep.Line(current.Python) != pep.Line(d.Python) || slices.ContainsFunc(current.Damage, moved) {
+	if pep.MajorMinor(current.Python) != pep.MajorMinor(d.Python) || slices.ContainsFunc(current.Damage, moved) {
 		return nil
 	}
 	have := map[string]string{}

@@ -141,7 +141,7 @@ func (v value) pythonMinor() string {
 	if !ok {
 		return ""
 	}
-	minor := pep.Line(s)
+	minor := pep.MajorMinor(s)
 	number, err := strconv.ParseUint(strings.TrimPrefix(minor, "3."), 10, 16)
 	switch {
 	case err != nil || minor != fmt.Sprintf("3.%d", number):

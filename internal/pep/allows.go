@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// Allows reports whether clauses allow a release, which is numbers joined by dots, such
-// as that of a Python. ok is false where a clause names anything but numbers: pre-releases
-// of Python are not compared.
+// Allows reports whether clauses allow a release, such as "3.10.4". ok is false if the
+// release or a clause is not only numbers: pre-releases are not compared.
 func Allows(clauses []Clause, release string) (allowed, ok bool) {
-	at, ok := numbers(release)
+	have, ok := numbers(release)
 	if !ok {
 		return false, false
 	}
@@ -21,20 +20,24 @@ func Allows(clauses []Clause, release string) (allowed, ok bool) {
 		if !ok {
 			return false, false
 		}
-		allowed = allowed && c.allows(at, want, wildcard)
+		allowed = allowed && c.allows(have, want, wildcard)
 	}
 	return allowed, true
 }
 
-func (c Clause) allows(at, want []int, wildcard bool) bool {
-	order := compareNumbers(at, want)
+func (c Clause) allows(have, want []int, wildcard bool) bool {
+	equal := compareNumbers(have, want) == 0
+	if wildcard {
+		equal = hasPrefix(have, want)
+	}
+	order := compareNumbers(have, want)
 	switch c.Op {
 	case "==", "===":
-		return wildcard && within(at, want) || !wildcard && order == 0
+		return equal
 	case "!=":
-		return wildcard && !within(at, want) || !wildcard && order != 0
+		return !equal
 	case "~=":
-		return order >= 0 && len(want) > 1 && within(at, want[:len(want)-1])
+		return order >= 0 && len(want) > 1 && hasPrefix(have, want[:len(want)-1])
 	case "<=":
 		return order <= 0
 	case ">=":
@@ -45,17 +48,15 @@ func (c Clause) allows(at, want []int, wildcard bool) bool {
 	return order > 0
 }
 
-// within reports whether a release begins with a line: 3.10.4 is within 3.10.
-func within(at, line []int) bool {
-	for i, n := range line {
-		if i >= len(at) && n != 0 || i < len(at) && at[i] != n {
-			return false
-		}
+// hasPrefix reports whether a release begins with prefix: 3.10.4 begins with 3.10.
+func hasPrefix(release, prefix []int) bool {
+	for len(release) < len(prefix) {
+		release = append(slices.Clip(release), 0)
 	}
-	return true
+	return slices.Equal(release[:len(prefix)], prefix)
 }
 
-// compareNumbers compares releases; those that are not written are 0.
+// compareNumbers compares releases; missing numbers are 0.
 func compareNumbers(a, b []int) int {
 	for len(a) < len(b) {
 		a = append(slices.Clip(a), 0)
@@ -66,15 +67,15 @@ func compareNumbers(a, b []int) int {
 	return slices.Compare(a, b)
 }
 
-// numbers reads a release: at most four digits a number.
+// numbers reads a release; each number has at most four digits.
 func numbers(s string) ([]int, bool) {
 	var list []int
 	for part := range strings.SplitSeq(s, ".") {
-		n, err := strconv.Atoi(part)
-		if err != nil || len(part) > 4 || part[0] == '+' || part[0] == '-' {
+		n, err := strconv.ParseUint(part, 10, 16)
+		if err != nil || len(part) > 4 {
 			return nil, false
 		}
-		list = append(list, n)
+		list = append(list, int(n))
 	}
 	return list, true
 }

@@ -5,127 +5,122 @@ import (
 	"strings"
 )
 
-// A MarkerEnvironment gives the variables of a marker (PEP 508) their values, such as
-// "linux" to "sys_platform".
+// A MarkerEnvironment holds the values of the variables of markers (PEP 508), such as
+// "linux" for "sys_platform".
 type MarkerEnvironment map[string]string
 
-// versioned are the variables that are compared as versions.
-var versioned = []string{"python_version", "python_full_version", "implementation_version", "platform_release"}
-
-// Holds reports whether a marker holds. ok is false for one that cannot be read, or
-// that asks for a variable whose value is not known.
+// Holds reports whether a marker holds. ok is false if the marker is malformed or uses a
+// variable that is not in the environment.
 func (e MarkerEnvironment) Holds(marker string) (holds, ok bool) {
-	m := &markerReader{words: markerWords(marker), env: e}
-	if m.words == nil {
+	words := markerWords(marker)
+	if words == nil {
 		return false, false
 	}
-	holds = m.or(0)
-	return holds, !m.failed && len(m.words) == 0
+	p := &markerParser{words: words, env: e}
+	holds = p.or(0)
+	return holds, !p.failed && len(p.words) == 0
 }
 
-// markerReader reads words from the left.
-type markerReader struct {
-	words  []string // a text keeps its first quote
+// A markerParser parses and evaluates a marker by recursive descent.
+type markerParser struct {
+	words  []string // a string literal keeps its opening quote
 	env    MarkerEnvironment
 	failed bool
 }
 
-// deepestMarker is how many brackets may stand in each other.
-const deepestMarker = 50
+// maxMarkerDepth is the maximum depth of parentheses.
+const maxMarkerDepth = 50
 
-func (m *markerReader) next() string {
-	if len(m.words) == 0 {
-		m.failed = true
+func (p *markerParser) next() string {
+	if len(p.words) == 0 {
+		p.failed = true
 		return ""
 	}
-	word := m.words[0]
-	m.words = m.words[1:]
+	word := p.words[0]
+	p.words = p.words[1:]
 	return word
 }
 
-func (m *markerReader) take(word string) bool {
-	if len(m.words) == 0 || m.words[0] != word {
+func (p *markerParser) take(word string) bool {
+	if len(p.words) == 0 || p.words[0] != word {
 		return false
 	}
-	m.words = m.words[1:]
+	p.words = p.words[1:]
 	return true
 }
 
-func (m *markerReader) or(depth int) bool {
-	holds := m.and(depth)
-	for m.take("or") {
-		right := m.and(depth)
+func (p *markerParser) or(depth int) bool {
+	holds := p.and(depth)
+	for p.take("or") {
+		right := p.and(depth)
 		holds = holds || right
 	}
 	return holds
 }
 
-func (m *markerReader) and(depth int) bool {
-	holds := m.one(depth)
-	for m.take("and") {
-		right := m.one(depth)
+func (p *markerParser) and(depth int) bool {
+	holds := p.comparison(depth)
+	for p.take("and") {
+		right := p.comparison(depth)
 		holds = holds && right
 	}
 	return holds
 }
 
-func (m *markerReader) one(depth int) bool {
-	if m.failed || depth > deepestMarker {
-		m.failed = true
+func (p *markerParser) comparison(depth int) bool {
+	if p.failed || depth > maxMarkerDepth {
+		p.failed = true
 		return false
 	}
-	if m.take("(") {
-		holds := m.or(depth + 1)
-		m.failed = !m.take(")") || m.failed
+	if p.take("(") {
+		holds := p.or(depth + 1)
+		p.failed = !p.take(")") || p.failed
 		return holds
 	}
-	left, leftName := m.value()
-	op := m.next()
-	if op == "not" && m.take("in") {
+	left, leftIsVersion := p.operand()
+	op := p.next()
+	if op == "not" && p.take("in") {
 		op = "not in"
 	}
-	right, rightName := m.value()
-	if m.failed {
+	right, rightIsVersion := p.operand()
+	if p.failed {
 		return false
 	}
-	holds, ok := compareMarker(left, op, right, slices.Contains(versioned, leftName) || slices.Contains(versioned, rightName))
-	m.failed = m.failed || !ok
+	switch op {
+	case "in":
+		return strings.Contains(right, left)
+	case "not in":
+		return !strings.Contains(right, left)
+	}
+	if !leftIsVersion && !rightIsVersion {
+		p.failed = op != "==" && op != "!="
+		return (op == "==") == (left == right)
+	}
+	c, ok := parseClause(op + right)
+	holds := false
+	if ok {
+		holds, ok = Allows([]Clause{c}, left)
+	}
+	p.failed = !ok
 	return holds
 }
 
-// value returns a text, or the value of a variable and its name.
-func (m *markerReader) value() (value, name string) {
-	word := m.next()
-	if m.failed {
-		return "", ""
+// operand returns a string, or the value of a variable and whether it is a version.
+func (p *markerParser) operand() (value string, isVersion bool) {
+	word := p.next()
+	if p.failed {
+		return "", false
 	}
 	if word[0] == '"' || word[0] == '\'' {
-		return word[1:], ""
+		return word[1:], false
 	}
-	value, known := m.env[word]
-	m.failed = !known
-	return value, word
+	value, known := p.env[word]
+	p.failed = !known
+	return value, slices.Contains([]string{"python_version", "python_full_version", "implementation_version", "platform_release"}, word)
 }
 
-func compareMarker(left, op, right string, versions bool) (holds, ok bool) {
-	switch op {
-	case "in":
-		return strings.Contains(right, left), true
-	case "not in":
-		return !strings.Contains(right, left), true
-	}
-	if !versions {
-		return (op == "==") == (left == right), op == "==" || op == "!="
-	}
-	c, ok := parseClause(op + right)
-	if !ok {
-		return false, false
-	}
-	return Allows([]Clause{c}, left)
-}
-
-// markerWords splits a marker; nil for one with a text that does not end or a
-// character that no marker has.
+// markerWords splits a marker. It returns nil for an unterminated string or a character
+// that no marker contains.
 func markerWords(s string) []string {
 	var words []string
 	for s = strings.TrimSpace(s); s != ""; s = strings.TrimSpace(s) {

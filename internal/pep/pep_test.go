@@ -11,12 +11,12 @@ import (
 func TestValidName(t *testing.T) {
 	for _, name := range []string{"pandas", "lxml_html_clean", "nvidia-cuda-nvrtc-cu12", "A", "zope.interface", "2captcha"} {
 		if !ValidName(name) {
-			t.Errorf("%q is refused", name)
+			t.Errorf("ValidName(%q) is false", name)
 		}
 	}
 	for _, name := range []string{"", "-r", "a-", ".a", "a b", "a/b", "a;b", "a[x]", "a==1", "é", "a\n", "a\x00", "$a", "a@b"} {
 		if ValidName(name) {
-			t.Errorf("%q is taken", name)
+			t.Errorf("ValidName(%q) is true", name)
 		}
 	}
 }
@@ -34,12 +34,12 @@ func TestNormalize(t *testing.T) {
 func TestValidModule(t *testing.T) {
 	for _, name := range []string{"bs4", "google.protobuf", "_x", "a1.b2"} {
 		if !ValidModule(name) {
-			t.Errorf("%q is refused", name)
+			t.Errorf("ValidModule(%q) is false", name)
 		}
 	}
 	for _, name := range []string{"", ".", "a.", ".a", "1a", "a-b", "import", "a.class", "a;b", "a b", "é", "a\n"} {
 		if ValidModule(name) {
-			t.Errorf("%q is taken", name)
+			t.Errorf("ValidModule(%q) is true", name)
 		}
 	}
 }
@@ -66,11 +66,11 @@ func TestCanonicalVersion(t *testing.T) {
 	}
 }
 
-// loose finds separators that join nothing.
+// loose matches trailing separators.
 var loose = regexp.MustCompile(`[-_.]([-_.+]|$)`)
 
-// FuzzVersion compares with a second reading of the standard: both take the same
-// texts, and agree on the one spelling.
+// FuzzVersion compares CanonicalVersion with another implementation: both accept the same
+// texts, and the normal form is an equal version.
 func FuzzVersion(f *testing.F) {
 	for _, s := range []string{"2.1.0", "1!2.0.post3.dev4+a.b", "1.0-RC.1", "v1-1", "1.0a.-1", "1.0.post-.dev1", "1_a_1-post_2.dev3"} {
 		f.Add(s)
@@ -79,7 +79,7 @@ func FuzzVersion(f *testing.F) {
 		got, ok := CanonicalVersion(s)
 		if ok {
 			if again, ok := CanonicalVersion(got); !ok || again != got {
-				t.Errorf("%q became %q, which becomes %q", s, got, again)
+				t.Errorf("CanonicalVersion(%q) = %q, whose normal form is %q", s, got, again)
 			}
 		}
 		if s != strings.TrimSpace(s) || strings.ContainsFunc(s, func(r rune) bool { return r > 127 }) || len(s) > 18 {
@@ -90,14 +90,14 @@ func FuzzVersion(f *testing.F) {
 			return
 		}
 		if (err == nil) != ok {
-			t.Fatalf("%q: we say %v, the library %v", s, ok, err)
+			t.Fatalf("%q: valid is %v, the library returns %v", s, ok, err)
 		}
 		if !ok {
 			return
 		}
 		other, err := pep440.Parse(got)
-		if err != nil || !other.Equal(want) && !strings.Contains(s, "+") { // the library takes the 01 of a local label for text
-			t.Errorf("%q became %q, which is not equal to it", s, got)
+		if err != nil || !other.Equal(want) && !strings.Contains(s, "+") { // the library reads the 01 of a local version as text
+			t.Errorf("CanonicalVersion(%q) = %q, which is not equal", s, got)
 		}
 	})
 }

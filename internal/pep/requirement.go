@@ -5,25 +5,22 @@ import (
 	"strings"
 )
 
-// A Requirement is what PEP 508 says of one distribution. No part of it is an address:
-// an address may hold a password.
+// A Requirement is a requirement by PEP 508. It does not contain the URL of a direct
+// reference, which may contain a password.
 type Requirement struct {
 	Name    string
 	Extras  []string
 	Clauses []Clause
-	Direct  bool   // NAME @ ADDRESS: not from an index
-	Marker  string // "" for none, not checked
+	Direct  bool   // NAME @ URL
+	Marker  string // "" for none; not validated
 }
 
-// A Clause is one part of a specifier: "==2.1.2", "<3".
+// A Clause is one clause of a version specifier: "==2.1.2", "<3".
 type Clause struct{ Op, Version string }
 
-// operators of PEP 440, longest first.
-var operators = []string{"===", "==", "~=", "!=", "<=", ">=", "<", ">"}
+var errRequirement = errors.New("is not a requirement by PEP 508")
 
-var errRequirement = errors.New("is no requirement by PEP 508")
-
-// ParseRequirement reads a requirement. The error does not quote it.
+// ParseRequirement parses a requirement. The error does not quote it.
 func ParseRequirement(s string) (Requirement, error) {
 	var r Requirement
 	s, r.Marker = cutMarker(strings.TrimSpace(s))
@@ -58,16 +55,15 @@ func ParseRequirement(s string) (Requirement, error) {
 			return r, errRequirement
 		}
 	}
-	clauses, ok := ParseClauses(s)
-	if !ok {
+	var ok bool
+	if r.Clauses, ok = ParseClauses(s); !ok {
 		return r, errRequirement
 	}
-	r.Clauses = clauses
 	return r, nil
 }
 
-// cutMarker splits a requirement from its marker. The semicolon behind an address
-// has a blank before it, since an address may hold one.
+// cutMarker splits a requirement from its marker. A URL may contain a semicolon, so the
+// one after a URL must follow a space.
 func cutMarker(s string) (requirement, marker string) {
 	sep := ";"
 	if strings.Contains(s, "://") {
@@ -77,7 +73,7 @@ func cutMarker(s string) (requirement, marker string) {
 	return strings.TrimSpace(requirement), strings.TrimSpace(marker)
 }
 
-// ParseClauses reads clauses joined by commas, such as ">=3.10,<3.13"; none is fine.
+// ParseClauses parses a version specifier, such as ">=3.10,<3.13". It may be empty.
 func ParseClauses(s string) ([]Clause, bool) {
 	if s = strings.TrimSpace(s); s == "" {
 		return nil, true
@@ -94,7 +90,7 @@ func ParseClauses(s string) ([]Clause, bool) {
 }
 
 func parseClause(s string) (Clause, bool) {
-	for _, op := range operators {
+	for _, op := range []string{"===", "==", "~=", "!=", "<=", ">=", "<", ">"} { // longest first
 		version, ok := strings.CutPrefix(s, op)
 		if !ok {
 			continue
@@ -109,7 +105,7 @@ func parseClause(s string) (Clause, bool) {
 	return Clause{}, false
 }
 
-// Pin returns the one exact version that a requirement allows, in its one spelling.
+// Pin returns the one exact version that a requirement allows, in its normal form.
 func (r *Requirement) Pin() (string, bool) {
 	for _, c := range r.Clauses {
 		if c.Op != "==" && c.Op != "===" {
@@ -122,7 +118,7 @@ func (r *Requirement) Pin() (string, bool) {
 	return "", false
 }
 
-// String writes the requirement without its marker: "pandas[excel]>=2,<3".
+// String returns the requirement without its marker: "pandas[excel]>=2,<3".
 func (r *Requirement) String() string {
 	s := r.Name
 	if len(r.Extras) > 0 {
@@ -131,7 +127,7 @@ func (r *Requirement) String() string {
 	return s + Specifier(r.Clauses)
 }
 
-// Specifier writes clauses as ParseClauses reads them.
+// Specifier returns clauses in the form that ParseClauses parses.
 func Specifier(clauses []Clause) string {
 	parts := make([]string, len(clauses))
 	for i, c := range clauses {

@@ -20,15 +20,15 @@ func TestParseRequirement(t *testing.T) {
 		r, err := ParseRequirement(c.in)
 		pin, _ := r.Pin()
 		if err != nil || r.String() != c.want || pin != c.pin || r.Marker != c.marker {
-			t.Errorf("%q reads as %q, pin %q, marker %q, %v", c.in, r.String(), pin, r.Marker, err)
+			t.Errorf("ParseRequirement(%q) = %q, pin %q, marker %q, %v", c.in, r.String(), pin, r.Marker, err)
 		}
 	}
 	if r, err := ParseRequirement("mine @ https://user:secret@host/x;y.whl ; os_name == 'nt'"); err != nil || !r.Direct || r.Marker != "os_name == 'nt'" {
-		t.Errorf("a direct requirement reads as %+v, %v", r, err)
+		t.Errorf("a direct requirement: got %+v, %v", r, err)
 	}
 	for _, bad := range []string{"", "-e .", "numpy 1.26", "numpy==", "numpy=1.26", "x[", "x[a b]", "x (==1", "x==1 --hash=sha256:0", "../x", "ä==1"} {
 		if r, err := ParseRequirement(bad); err == nil {
-			t.Errorf("%q reads as %+v", bad, r)
+			t.Errorf("ParseRequirement(%q) = %+v, want an error", bad, r)
 		}
 	}
 }
@@ -56,7 +56,7 @@ func TestAllows(t *testing.T) {
 		}
 	}
 	if _, known := Allows([]Clause{{">=", "3.13.0rc1"}}, "3.12"); known {
-		t.Error("a pre-release is compared")
+		t.Error("Allows compares a pre-release")
 	}
 }
 
@@ -79,7 +79,7 @@ func TestMarker(t *testing.T) {
 	}
 	for _, bad := range []string{"", "(", "sys_platform", "sys_platform ==", "os_name == 'nt'", `sys_platform == "linux" and`, `sys_platform < "linux"`, `sys_platform == "linux`, `python_version > "x"`, strings.Repeat("(", 1000)} {
 		if got, ok := env.Holds(bad); ok {
-			t.Errorf("%q reads, and is %v", bad, got)
+			t.Errorf("Holds(%q) = %v, want an error", bad, got)
 		}
 	}
 }
@@ -96,7 +96,7 @@ func FuzzRequirement(f *testing.F) {
 		}
 		again, err := ParseRequirement(r.String())
 		if err != nil || again.String() != r.String() {
-			t.Errorf("%q is written as %q, which reads as %q, %v", s, r.String(), again.String(), err)
+			t.Errorf("%q is %q, which is parsed as %q, %v", s, r.String(), again.String(), err)
 		}
 		if v, ok := r.Pin(); ok && !ValidVersion(v) {
 			t.Errorf("%q pins %q", s, v)

@@ -85,7 +85,7 @@ func (e *environment) leastCUDA() said {
 	for i := range e.pip.list {
 		a := &e.pip.list[i]
 		if strings.HasPrefix(pep.Normalize(a.name), "nvidia-cuda-runtime") && a.version != "" {
-			if cuda := pep.Line(a.version); isCUDA(cuda) {
+			if cuda := pep.MajorMinor(a.version); isCUDA(cuda) {
 				return said{cuda, a.at.String() + " pins " + printable(a.name) + " " + a.version}
 			}
 		}
@@ -94,7 +94,7 @@ func (e *environment) leastCUDA() said {
 	if e.installed != nil && e.installed.CUDA != "" && (torch == "" || torch == e.installed.Packages["torch"]) {
 		return said{e.installed.CUDA, "the torch in " + printable(e.installed.Path) + " is built for it"}
 	}
-	if cuda := wheelCUDA[pep.Line(torch)]; cuda != "" {
+	if cuda := wheelCUDA[pep.MajorMinor(torch)]; cuda != "" {
 		return said{cuda, "the wheel of torch " + torch + " in the public index is built for it"}
 	}
 	return said{}

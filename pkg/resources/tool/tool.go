@@ -191,7 +191,7 @@ func (s *Spec) noPip(base facts.Interpreter) *diag.Problem {
 		Code:    "tool.pip",
 		Summary: fmt.Sprintf("%s has no pip, so %s cannot be installed", base.Path, s.Name),
 		Found:   fmt.Sprintf("Python %s (%s) without ensurepip and without pip", base.Version, base.Source),
-		Hint:    fmt.Sprintf("on Debian and Ubuntu run `sudo apt install python%s-venv`; or install %s", pep.Line(base.Version), s.instead()),
+		Hint:    fmt.Sprintf("on Debian and Ubuntu run `sudo apt install python%s-venv`; or install %s", pep.MajorMinor(base.Version), s.instead()),
 	}
 }
 
