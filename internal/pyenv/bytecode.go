@@ -5,25 +5,28 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// magics are the first two bytes of bytecode files by line of Python, little
-// endian, as importlib.util.MAGIC_NUMBER says them; "\r\n" follows.
-var magics = map[string]uint16{
-	"3.8": 3413, "3.9": 3425, "3.10": 3439, "3.11": 3495, "3.12": 3531, "3.13": 3571, "3.14": 3627,
-}
+// magics maps a Python minor version to the first two bytes of its bytecode files
+// (importlib.util.MAGIC_NUMBER), little endian; "\r\n" follows.
+var magics = sync.OnceValue(func() map[string]uint16 {
+	return map[string]uint16{"3.8": 3413, "3.9": 3425, "3.10": 3439, "3.11": 3495, "3.12": 3531, "3.13": 3571, "3.14": 3627}
+})
 
-// pycHeader is the length of what stands before the code, in bytes (PEP 552).
+// pycHeader is the length of the header of a bytecode file in bytes (PEP 552).
 const pycHeader = 16
 
-// Uncompiled lists the sources of all distributions of a generation for which
-// Python would write bytecode on import: .py files in site-packages whose .pyc
-// is absent or does not carry their time and size. Paths are relative to the
-// generation. A file that is not valid Python is listed for ever.
+// Uncompiled lists the sources of a generation for which Python would write bytecode on
+// import: .py files in site-packages, and in the standard library of a conda environment,
+// whose .pyc is absent or has another time or size. Paths are relative to the generation.
+// A file that is not valid Python is always listed.
 func Uncompiled(genDir string) ([]string, error) {
-	sitePackages, line, err := SitePackages(genDir)
+	sitePackages, minor, err := SitePackages(genDir)
 	if err != nil {
 		return nil, err
 	}
@@ -32,39 +35,39 @@ func Uncompiled(genDir string) ([]string, error) {
 		return nil, err
 	}
 	var sources []string
-	for _, r := range records.dists {
-		for _, e := range r.entries {
-			if strings.HasSuffix(e.Path, ".py") && strings.HasPrefix(e.Path, sitePackages+"/") {
-				sources = append(sources, e.Path)
-			}
+	add := func(name, dir string) {
+		if strings.HasSuffix(name, ".py") && strings.HasPrefix(name, dir) {
+			sources = append(sources, name)
 		}
 	}
-	for _, r := range records.conda { // the standard library too
+	for _, r := range records.dists {
+		for _, e := range r.entries {
+			add(e.Path, sitePackages+"/")
+		}
+	}
+	for _, r := range records.conda {
 		for _, p := range r.paths {
-			if strings.HasSuffix(p.Path, ".py") && strings.HasPrefix(p.Path, "lib/python"+line+"/") {
-				sources = append(sources, p.Path)
-			}
+			add(p.Path, "lib/python"+minor+"/")
 		}
 	}
 	slices.Sort(sources)
-	return stale(genDir, line, slices.Compact(sources))
+	return stale(genDir, minor, slices.Compact(sources))
 }
 
-// StillUncompiled is Uncompiled for files that it listed before.
+// StillUncompiled is Uncompiled for a list that Uncompiled returned.
 func StillUncompiled(genDir string, sources []string) ([]string, error) {
-	_, line, err := SitePackages(genDir)
+	_, minor, err := SitePackages(genDir)
 	if err != nil {
 		return nil, err
 	}
-	return stale(genDir, line, sources)
+	return stale(genDir, minor, sources)
 }
 
-// stale returns those of the sources that lack good bytecode.
-func stale(genDir, line string, sources []string) ([]string, error) {
+// stale returns the sources that have no current bytecode.
+func stale(genDir, minor string, sources []string) ([]string, error) {
 	stale := make([]bool, len(sources))
-	err := each(len(sources), func(_, i int) error {
-		var err error
-		stale[i], err = isStale(filepath.Join(genDir, sources[i]), line)
+	err := each(len(sources), func(_, i int) (err error) {
+		stale[i], err = isStale(filepath.Join(genDir, sources[i]), minor)
 		return err
 	})
 	var out []string
@@ -76,40 +79,34 @@ func stale(genDir, line string, sources []string) ([]string, error) {
 	return out, err
 }
 
-// BytecodePath returns where Python looks for the bytecode of a source.
-func BytecodePath(source, line string) string {
+// BytecodePath returns the path of the bytecode of a source for a Python minor version.
+func BytecodePath(source, minor string) string {
 	dir, base := filepath.Split(source)
-	tag := "cpython-" + strings.ReplaceAll(line, ".", "")
+	tag := "cpython-" + strings.ReplaceAll(minor, ".", "")
 	return filepath.Join(dir, "__pycache__", strings.TrimSuffix(base, ".py")+"."+tag+".pyc")
 }
 
-// isStale reports whether a source that is there lacks good bytecode.
-func isStale(source, line string) (bool, error) {
+// isStale reports whether a source exists and has no current bytecode.
+func isStale(source, minor string) (bool, error) {
 	var st unix.Stat_t
-	if err := lstat(source, &st); gone(err) {
-		return false, nil
-	} else if err != nil {
-		return false, err
+	if err := rawfile.Lstat(source, &st); err != nil {
+		return false, ignoreAbsent(err)
 	}
 	var head [pycHeader]byte
-	b, err := readHead(BytecodePath(source, line), head[:])
-	if gone(err) {
-		return true, nil
-	}
+	b, err := rawfile.Head(BytecodePath(source, minor), head[:])
 	if err != nil {
-		return false, err
+		return rawfile.IsAbsent(err), ignoreAbsent(err)
 	}
-	return !current(b, line, unix.TimespecToNsec(st.Mtim)/1e9, st.Size), nil
+	return !isCurrent(b, minor, unix.TimespecToNsec(st.Mtim)/1e9, st.Size), nil
 }
 
-// current reports whether the head of a bytecode file says that it was made from
-// a source of that time (s) and size. Bytecode that carries a hash in their
-// place was made on purpose and counts.
-func current(head []byte, line string, mtime, size int64) bool {
+// isCurrent reports whether the head of a bytecode file names a source of that time (s)
+// and size. Bytecode with a hash instead was compiled on purpose and is current.
+func isCurrent(head []byte, minor string, mtime, size int64) bool {
 	if len(head) < pycHeader || head[2] != '\r' || head[3] != '\n' {
 		return false
 	}
-	if magic, known := magics[line]; known && binary.LittleEndian.Uint16(head) != magic {
+	if magic, known := magics()[minor]; known && binary.LittleEndian.Uint16(head) != magic {
 		return false
 	}
 	if flags := binary.LittleEndian.Uint32(head[4:]); flags != 0 {

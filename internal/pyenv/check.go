@@ -11,24 +11,22 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// CheckFast says whether a sealed generation is still as it was sealed, at a
-// cost of one lstat a directory:
+// CheckFast returns the differences between a generation and its seal that can be found
+// with one lstat for each directory:
 //
-//  1. The interpreter is there, and the generation stands where it was built.
-//  2. The distributions by the names of their folders are those of the seal.
-//  3. Directories whose times differ from the stamps, or all where there are
-//     none, are compared with the RECORD files: missing and foreign files,
-//     other sizes.
+//  1. the interpreter and the path of the generation;
+//  2. the distributions, by the names of their metadata folders;
+//  3. missing and foreign files and changed sizes, by RECORD, in the directories whose
+//     times differ from the stamps, or in all if there are no valid stamps.
 //
-// What it cannot see is a file that was written in place; Verify can. An error
-// means that something could not be looked at.
+// It does not find files that were modified in place; Verify does. An error means that a
+// file could not be read.
 func CheckFast(genDir string, seal Seal) ([]facts.Damage, error) {
 	damage, err := checkFrame(genDir, seal)
 	if err != nil {
@@ -43,75 +41,64 @@ func CheckFast(genDir string, seal Seal) ([]facts.Damage, error) {
 		return nil, err
 	}
 	damage = append(damage, changes...)
+	var scope map[string]bool // nil for all directories
 	stamps, written, err := readStamps(genDir)
-	if err != nil && !gone(err) && err != errStampsDamaged {
+	stamped := err == nil
+	if !stamped && !rawfile.IsAbsent(err) && err != errStampsDamaged {
 		return nil, err
 	}
-	if err != nil {
-		found, err := checkAll(context.Background(), genDir, sitePackages, seal, nil)
-		return collapse(append(damage, found...)), err
-	}
-	changed, missing, err := changedDirs(genDir, stamps, written)
-	if err != nil {
-		return nil, err
-	}
-	if len(changed)+len(missing) == 0 {
-		return collapse(damage), nil
+	var dirs []string
+	if stamped {
+		changed, missing, err := changedDirs(genDir, stamps, written)
+		if err != nil {
+			return nil, err
+		}
+		if len(changed)+len(missing) == 0 {
+			return sorted(damage), nil
+		}
+		dirs, scope = changed, map[string]bool{}
+		for _, dir := range slices.Concat(changed, missing) {
+			scope[dir] = true
+		}
 	}
 	records, err := readRecords(genDir, sitePackages)
 	if err != nil {
 		return nil, err
-	}
-	scope := make(map[string]bool, len(changed)+len(missing))
-	for _, dir := range append(changed, missing...) {
-		scope[dir] = true
 	}
 	x := newIndex(records, sitePackages, seal, scope)
-	found, err := x.inspect(context.Background(), genDir, changed, nil)
-	return collapse(append(damage, found...)), err
+	if !stamped {
+		if dirs, err = x.knownDirs(genDir); err != nil {
+			return nil, err
+		}
+	}
+	found, err := x.inspect(context.Background(), genDir, dirs, nil)
+	return sorted(append(damage, found...)), err
 }
 
-// checkAll compares a whole generation with its RECORD files and its skeleton.
-func checkAll(ctx context.Context, genDir, sitePackages string, seal Seal, check func(int, *claim) (bool, error)) ([]facts.Damage, error) {
-	records, err := readRecords(genDir, sitePackages)
-	if err != nil {
-		return nil, err
-	}
-	x := newIndex(records, sitePackages, seal, nil)
-	dirs, err := x.knownDirs(genDir)
-	if err != nil {
-		return nil, err
-	}
-	return x.inspect(ctx, genDir, dirs, check)
-}
+// NoLibrary reports whether an error means that there is no environment, or that it has
+// no Python library or several.
+func NoLibrary(err error) bool { return rawfile.IsAbsent(err) || errors.Is(err, errLibrary) }
 
-// NoLibrary reports whether an error means that there is no environment at all, or
-// none with one library of Python.
-func NoLibrary(err error) bool { return gone(err) || errors.Is(err, errLibrary) }
-
-// noLibrary tells a generation without its library from one that could not be
-// looked at.
+// noLibrary adds a missing library to damage and returns any other error.
 func noLibrary(damage []facts.Damage, err error) ([]facts.Damage, error) {
 	if NoLibrary(err) {
-		return collapse(append(damage, facts.Damage{What: "missing", Path: "lib"})), nil
+		return sorted(append(damage, facts.Damage{What: "missing", Path: "lib"})), nil
 	}
 	return nil, err
 }
 
-// checkFrame looks at what makes an environment one: the interpreter, its home,
-// and the path that is written into its launchers.
+// checkFrame checks the interpreter, its home directory, and the path of the generation
+// in its launchers.
 func checkFrame(genDir string, seal Seal) ([]facts.Damage, error) {
 	var damage []facts.Damage
 	info, err := os.Stat(filepath.Join(genDir, "bin", "python"))
 	switch {
-	case gone(err):
-		damage = append(damage, facts.Damage{What: "interpreter", Path: "bin/python"})
-	case err != nil:
+	case err != nil && !rawfile.IsAbsent(err):
 		return nil, err
-	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
+	case err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
 		damage = append(damage, facts.Damage{What: "interpreter", Path: "bin/python"})
 	}
-	if len(seal.Conda) == 0 { // one of conda brings its interpreter
+	if len(seal.Conda) == 0 { // a conda environment contains its interpreter
 		home, err := homeExists(genDir)
 		if err != nil {
 			return nil, err
@@ -130,32 +117,24 @@ func checkFrame(genDir string, seal Seal) ([]facts.Damage, error) {
 	return damage, nil
 }
 
-// homeExists reports whether pyvenv.cfg is readable and leads to a directory.
+// homeExists reports whether pyvenv.cfg is valid and its home is a directory.
 func homeExists(genDir string) (bool, error) {
-	b, err := readFile(filepath.Join(genDir, "pyvenv.cfg"), nil, maxMetadata)
-	if gone(err) {
+	c, err := ReadConfig(genDir)
+	if errors.Is(err, errConfig) || rawfile.IsAbsent(err) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	c, err := parseConfig(b)
+	info, err := os.Stat(c.Home)
 	if err != nil {
-		return false, nil
+		return false, ignoreAbsent(err)
 	}
-	var st unix.Stat_t
-	err = unix.Stat(c.Home, &st)
-	if gone(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, &os.PathError{Op: "stat", Path: c.Home, Err: err}
-	}
-	return st.Mode&unix.S_IFMT == unix.S_IFDIR, nil
+	return info.IsDir(), nil
 }
 
-// movedFile returns the file that says that the generation was built at another
-// path, or "". A relative genDir is compared after it is made absolute.
+// movedFile returns the file which shows that the generation was built at another path,
+// or "".
 func movedFile(genDir string, seal Seal) (string, error) {
 	abs, err := filepath.Abs(genDir)
 	if err != nil {
@@ -166,32 +145,64 @@ func movedFile(genDir string, seal Seal) (string, error) {
 	}
 	launcher := path.Join(layout.Launchers(""), "python")
 	b, err := readFile(filepath.Join(genDir, launcher), nil, maxMetadata)
-	if gone(err) {
-		return "", nil // missing is found by the skeleton
-	}
 	if err != nil {
-		return "", err
+		return "", ignoreAbsent(err) // the skeleton reports a missing launcher
 	}
-	// In a shell's quotes only an apostrophe is written otherwise.
-	python := strings.ReplaceAll(abs+"/bin/python", "'", `'\''`)
+	python := strings.ReplaceAll(abs+"/bin/python", "'", `'\''`) // as quoted for a shell
 	if !bytes.Contains(b, []byte(python)) {
 		return launcher, nil
 	}
 	return "", nil
 }
 
+// strayScripts lists the programs in bin that start the interpreter of another
+// generation, as in a project that was moved or copied. They run while the other
+// generation exists, and import its packages.
+func strayScripts(genDir string) ([]facts.Damage, error) {
+	names, err := Scripts(genDir)
+	if err != nil {
+		return nil, ignoreAbsent(err) // a missing bin is reported elsewhere
+	}
+	var stray []facts.Damage
+	for _, name := range names {
+		head, err := scriptHead(filepath.Join(genDir, "bin", name))
+		if err != nil {
+			return nil, err
+		}
+		if bytes.Contains(head, []byte("/"+layout.Dir+"/")) && !bytes.Contains(head, []byte(genDir+"/bin/")) {
+			stray = append(stray, facts.Damage{What: "moved", Path: path.Join("bin", name)})
+		}
+	}
+	return stray, nil
+}
+
+// scriptHead returns the lines that name the interpreter of a script: the first, and the
+// two after #!/bin/sh that pip and uv write for long paths. It returns nil for other
+// programs.
+func scriptHead(file string) ([]byte, error) {
+	head, err := rawfile.Head(file, make([]byte, 4096))
+	if err != nil || !bytes.HasPrefix(head, []byte("#!")) {
+		return nil, ignoreAbsent(err)
+	}
+	lines := bytes.SplitN(head, []byte("\n"), 4)
+	if !bytes.HasPrefix(lines[0], []byte("#!/bin/sh")) {
+		return lines[0], nil
+	}
+	return bytes.Join(lines[:min(3, len(lines))], []byte("\n")), nil
+}
+
 // comparePackages compares the names of the metadata folders with the seal.
 func comparePackages(genDir, sitePackages string, seal Seal) ([]facts.Damage, error) {
 	dir := filepath.Join(genDir, sitePackages)
 	names, err := infoNames(dir)
-	if gone(err) {
+	if rawfile.IsAbsent(err) {
 		return []facts.Damage{{What: "missing", Path: sitePackages}}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	var damage []facts.Damage
-	expected := slices.Concat(seal.CondaDists, seal.Packages) // of one in both, what the lock has for pip counts
+	expected := slices.Concat(seal.CondaDists, seal.Packages) // the lock for pip takes precedence
 	want := make(map[string]string, len(expected))
 	for _, p := range expected {
 		want[p.Name] = p.Version
@@ -227,9 +238,8 @@ func comparePackages(genDir, sitePackages string, seal Seal) ([]facts.Damage, er
 	return damage, nil
 }
 
-// distByName takes name and version from the folder's name where that agrees
-// with the seal, and from METADATA where it does not: old wheels spell the
-// version there in another way.
+// distByName returns the name and version from a folder name if they match the seal, and
+// otherwise from METADATA: old wheels spell the version differently in the folder name.
 func distByName(sitePackages, entry string, want map[string]string) (Dist, error) {
 	name, version, ok := parseInfoName(entry)
 	name = pep.Normalize(name)
@@ -237,4 +247,12 @@ func distByName(sitePackages, entry string, want map[string]string) (Dist, error
 		return Dist{Name: name, Version: version, InfoDir: entry}, nil
 	}
 	return readDist(sitePackages, entry, make([]byte, 4096))
+}
+
+// ignoreAbsent returns nil for an error that means that a path does not exist.
+func ignoreAbsent(err error) error {
+	if rawfile.IsAbsent(err) {
+		return nil
+	}
+	return err
 }

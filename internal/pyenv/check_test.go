@@ -12,7 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-func TestSoundGeneration(t *testing.T) {
+func TestIntactGeneration(t *testing.T) {
 	dir, seal := newGeneration(t, twoDists())
 	for _, stamped := range []bool{true, false} {
 		damage, err := CheckFast(dir, seal)
@@ -25,37 +25,37 @@ func TestSoundGeneration(t *testing.T) {
 		t.Errorf("deep: %v", damage)
 	}
 	if damage := verify(t, dir, Seal{Packages: seal.Packages}, true); len(damage) != 0 {
-		t.Errorf("before it is sealed: %v", damage)
+		t.Errorf("before sealing: %v", damage)
 	}
 }
 
-// TestDamage breaks a sound generation in every way that is promised to show.
+// TestDamage damages an intact generation in every way that must be detected.
 func TestDamage(t *testing.T) {
 	const clean = "lxml-html-clean"
 	all := []string{"fast", "unstamped", "verify", "deep"}
 	tests := []struct {
-		name   string
-		do     func(t *testing.T, dir string)
-		want   facts.Damage
-		seenBy []string
+		name    string
+		do      func(t *testing.T, dir string)
+		want    facts.Damage
+		foundBy []string
 	}{
 		{
-			"a file is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, site, "six.py")) },
+			"a file is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, site, "six.py")) },
 			facts.Damage{What: "missing", Path: site + "/six.py", Dist: "six"},
 			all,
 		},
 		{
-			"a directory is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, site, "lxml_html_clean")) },
+			"a directory is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, site, "lxml_html_clean")) },
 			facts.Damage{What: "missing", Path: site + "/lxml_html_clean", Dist: clean},
 			all,
 		},
 		{
-			"a file deep down is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, site, "lxml_html_clean/deep/x.py")) },
+			"a nested file is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, site, "lxml_html_clean/deep/x.py")) },
 			facts.Damage{What: "missing", Path: site + "/lxml_html_clean/deep/x.py", Dist: clean},
 			all,
 		},
 		{
-			"a script is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "bin/clean")) },
+			"a script is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "bin/clean")) },
 			facts.Damage{What: "missing", Path: "bin/clean", Dist: clean},
 			all,
 		},
@@ -68,18 +68,18 @@ func TestDamage(t *testing.T) {
 			link(t, "/etc/hostname", filepath.Join(dir, site, "six.py"))
 		}, facts.Damage{What: "changed", Path: site + "/six.py", Dist: "six"}, all},
 		{
-			"a file was made longer in place", func(t *testing.T, dir string) {
+			"a file grew in place", func(t *testing.T, dir string) {
 				put(t, filepath.Join(dir, site, "six.py"), "longer than before\n", 0o644)
 			},
 			facts.Damage{What: "changed", Path: site + "/six.py", Dist: "six"},
 			[]string{"unstamped", "verify", "deep"},
 		},
 		{
-			"a file was changed in place, same size", func(t *testing.T, dir string) { put(t, filepath.Join(dir, site, "six.py"), "import os_\n", 0o644) },
+			"a file was modified in place, same size", func(t *testing.T, dir string) { put(t, filepath.Join(dir, site, "six.py"), "import os_\n", 0o644) },
 			facts.Damage{What: "changed", Path: site + "/six.py", Dist: "six"},
 			[]string{"deep"},
 		},
-		{"a file was changed in place, size and time as before", func(t *testing.T, dir string) {
+		{"a file was modified in place, same size and time", func(t *testing.T, dir string) {
 			name := filepath.Join(dir, site, "six.py")
 			info, err := os.Stat(name)
 			if err != nil {
@@ -90,28 +90,28 @@ func TestDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, facts.Damage{What: "changed", Path: site + "/six.py", Dist: "six"}, []string{"deep"}},
-		{"RECORD states another digest", func(t *testing.T, dir string) {
+		{"RECORD has another digest", func(t *testing.T, dir string) {
 			put(t, filepath.Join(dir, site, "Six-1.16.0.dist-info/RECORD"), "six.py,sha256="+strings.Repeat("A", 43)+",11\n", 0o644)
 		}, facts.Damage{What: "changed", Path: site + "/six.py", Dist: "six"}, []string{"deep"}},
 		{
-			"a stranger", func(t *testing.T, dir string) { put(t, filepath.Join(dir, site, "evil.pth"), "import x\n", 0o644) },
+			"a foreign file", func(t *testing.T, dir string) { put(t, filepath.Join(dir, site, "evil.pth"), "import x\n", 0o644) },
 			facts.Damage{What: "foreign", Path: site + "/evil.pth"},
 			all,
 		},
 		{
-			"a stranger in a package", func(t *testing.T, dir string) {
+			"a foreign file in a package", func(t *testing.T, dir string) {
 				put(t, filepath.Join(dir, site, "lxml_html_clean/deep/y.py"), "", 0o644)
 			},
 			facts.Damage{What: "foreign", Path: site + "/lxml_html_clean/deep/y.py"},
 			all,
 		},
 		{
-			"a directory of strangers", func(t *testing.T, dir string) { put(t, filepath.Join(dir, site, "yours/a/b.py"), "", 0o644) },
+			"a foreign directory", func(t *testing.T, dir string) { put(t, filepath.Join(dir, site, "yours/a/b.py"), "", 0o644) },
 			facts.Damage{What: "foreign", Path: site + "/yours"},
 			all,
 		},
 		{
-			"a stranger in an empty directory of a wheel", func(t *testing.T, dir string) { put(t, filepath.Join(dir, site, "empty./b.py"), "", 0o644) },
+			"a foreign file in an empty directory of a wheel", func(t *testing.T, dir string) { put(t, filepath.Join(dir, site, "empty./b.py"), "", 0o644) },
 			facts.Damage{What: "foreign", Path: site + "/empty./b.py"},
 			[]string{"fast"},
 		},
@@ -126,21 +126,21 @@ func TestDamage(t *testing.T) {
 			all,
 		},
 		{
-			"an activate of others", func(t *testing.T, dir string) { put(t, filepath.Join(dir, "bin/activate.fish"), "", 0o644) },
+			"a foreign activate script", func(t *testing.T, dir string) { put(t, filepath.Join(dir, "bin/activate.fish"), "", 0o644) },
 			facts.Damage{What: "foreign", Path: "bin/activate.fish"},
 			all,
 		},
 		{
-			"an activate changed in place", func(t *testing.T, dir string) { put(t, filepath.Join(dir, "bin/activate"), "rm", 0o644) },
+			"an activate script modified in place", func(t *testing.T, dir string) { put(t, filepath.Join(dir, "bin/activate"), "rm", 0o644) },
 			facts.Damage{What: "changed", Path: "bin/activate"},
 			[]string{"unstamped", "verify", "deep"},
 		},
 		{
-			"a launcher is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "reconcile/bin/python")) },
+			"a launcher is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "reconcile/bin/python")) },
 			facts.Damage{What: "missing", Path: "reconcile/bin/python"},
 			all,
 		},
-		{"python leads elsewhere", func(t *testing.T, dir string) {
+		{"python is another link", func(t *testing.T, dir string) {
 			remove(t, filepath.Join(dir, "bin/python"))
 			link(t, "/bin/sh", filepath.Join(dir, "bin/python"))
 		}, facts.Damage{What: "changed", Path: "bin/python"}, all},
@@ -155,21 +155,21 @@ func TestDamage(t *testing.T) {
 			all,
 		},
 		{
-			"pyvenv.cfg is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "pyvenv.cfg")) },
+			"pyvenv.cfg is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "pyvenv.cfg")) },
 			facts.Damage{What: "interpreter", Path: "pyvenv.cfg"},
 			all,
 		},
 		{
-			"metadata is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, site, "Six-1.16.0.dist-info")) },
+			"metadata is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, site, "Six-1.16.0.dist-info")) },
 			facts.Damage{What: "missing", Path: site + "/six-1.16.0.dist-info", Dist: "six"},
 			all,
 		},
 		{
-			"RECORD is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, site, "Six-1.16.0.dist-info/RECORD")) },
+			"RECORD is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, site, "Six-1.16.0.dist-info/RECORD")) },
 			facts.Damage{What: "missing", Path: site + "/Six-1.16.0.dist-info/RECORD", Dist: "six"},
 			all,
 		},
-		{"RECORD leads out", func(t *testing.T, dir string) {
+		{"RECORD leads out of the environment", func(t *testing.T, dir string) {
 			remove(t, filepath.Join(dir, site, "Six-1.16.0.dist-info/RECORD"))
 			put(t, filepath.Join(dir, site, "Six-1.16.0.dist-info/RECORD"), "../../../../../etc/passwd,,\n", 0o644)
 		}, facts.Damage{What: "changed", Path: site + "/Six-1.16.0.dist-info/RECORD", Dist: "six"}, all},
@@ -178,7 +178,7 @@ func TestDamage(t *testing.T) {
 			install(t, dir, fakeDist{"six", "1.17.0", nil})
 		}, facts.Damage{What: "package", Path: site + "/six-1.17.0.dist-info", Dist: "six", Version: "1.17.0", Sealed: "1.16.0"}, all},
 		{
-			"one more", func(t *testing.T, dir string) { install(t, dir, fakeDist{"nltk", "3.9.4", nil}) },
+			"another distribution", func(t *testing.T, dir string) { install(t, dir, fakeDist{"nltk", "3.9.4", nil}) },
 			facts.Damage{What: "foreign", Path: site + "/nltk-3.9.4.dist-info", Dist: "nltk"},
 			all,
 		},
@@ -188,13 +188,13 @@ func TestDamage(t *testing.T) {
 			all,
 		},
 		{
-			"what pip left", func(t *testing.T, dir string) {
+			"remains of an interrupted pip", func(t *testing.T, dir string) {
 				put(t, filepath.Join(dir, site, "~ix-1.15.0.dist-info/METADATA"), "", 0o644)
 			},
 			facts.Damage{What: "foreign", Path: site + "/~ix-1.15.0.dist-info"},
 			all,
 		},
-		{"two claim a file", func(t *testing.T, dir string) {
+		{"two distributions list a file", func(t *testing.T, dir string) {
 			old, _ := os.ReadFile(filepath.Join(dir, site, "Six-1.16.0.dist-info/RECORD"))
 			put(t, filepath.Join(dir, site, "Six-1.16.0.dist-info/RECORD"), string(old)+"lxml_html_clean/__init__.py,sha256="+strings.Repeat("A", 43)+",12\n", 0o644)
 		}, facts.Damage{What: "doubled", Path: site + "/lxml_html_clean/__init__.py", Dist: "lxml-html-clean"}, []string{"unstamped", "verify", "deep"}},
@@ -202,50 +202,50 @@ func TestDamage(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir, seal := newGeneration(t, twoDists())
-			sound := hashed(t, dir)
+			verified := hashAll(t, dir)
 			tt.do(t, dir)
-			again, err := Recheck(context.Background(), dir, seal, sound, nil)
-			if deep := lookAt(t, "deep", dir, seal); err != nil || !slices.Equal(again, deep) {
-				t.Errorf("read before it was done: %v, error %v; deep %v", again, err, deep)
+			again, err := Recheck(context.Background(), dir, seal, verified, nil)
+			if deep := check(t, "deep", dir, seal); err != nil || !slices.Equal(again, deep) {
+				t.Errorf("after an earlier hash: %v, error %v; deep %v", again, err, deep)
 			}
-			for _, look := range all {
-				damage := lookAt(t, look, dir, seal)
-				seen := slices.Contains(damage, tt.want)
-				if want := slices.Contains(tt.seenBy, look); seen != want && look != "unstamped" || want && !seen {
-					t.Errorf("%s: want seen %v, got %v", look, want, damage)
+			for _, mode := range all {
+				damage := check(t, mode, dir, seal)
+				found := slices.Contains(damage, tt.want)
+				if want := slices.Contains(tt.foundBy, mode); found != want && mode != "unstamped" || want && !found {
+					t.Errorf("%s: want found %v, got %v", mode, want, damage)
 				}
 			}
 		})
 	}
 }
 
-// hashed reads a generation, all of which is old enough to be known from then on.
-func hashed(t *testing.T, dir string) VerifiedFiles {
+// hashAll hashes a generation in which no file is too new.
+func hashAll(t *testing.T, dir string) VerifiedFiles {
 	t.Helper()
 	made := filepath.Join(dir, "../made")
 	mkdir(t, made)
-	sound, err := Hash(context.Background(), dir, made, 2)
-	if err != nil || len(sound) != 8 {
-		t.Fatalf("%d files are sound, error %v", len(sound), err)
+	verified, err := Hash(context.Background(), dir, made, 2)
+	if err != nil || len(verified) != 8 {
+		t.Fatalf("%d files are verified, error %v", len(verified), err)
 	}
-	return sound
+	return verified
 }
 
-func TestHashDoesNotKnowTheYoung(t *testing.T) {
+func TestHashOmitsNewFiles(t *testing.T) {
 	dir, _ := newGeneration(t, twoDists())
 	made := filepath.Join(dir, "../made")
 	mkdir(t, made)
 	put(t, filepath.Join(dir, site, "six.py"), "import sys\n", 0o644)
-	sound, err := Hash(context.Background(), dir, made, 1)
-	if _, known := sound[site+"/six.py"]; err != nil || known || len(sound) != 7 {
-		t.Errorf("six.py known %v of %d, error %v", known, len(sound), err)
+	verified, err := Hash(context.Background(), dir, made, 1)
+	if _, found := verified[site+"/six.py"]; err != nil || found || len(verified) != 7 {
+		t.Errorf("six.py verified %v of %d, error %v", found, len(verified), err)
 	}
 }
 
-// lookAt checks a generation in one of four ways; the stamps go with the second.
-func lookAt(t *testing.T, way, dir string, seal Seal) []facts.Damage {
+// check checks a generation in one of four modes; "unstamped" removes the stamps.
+func check(t *testing.T, mode, dir string, seal Seal) []facts.Damage {
 	t.Helper()
-	switch way {
+	switch mode {
 	case "verify":
 		return verify(t, dir, seal, false)
 	case "deep":
@@ -260,17 +260,17 @@ func lookAt(t *testing.T, way, dir string, seal Seal) []facts.Damage {
 	return damage
 }
 
-// TestHarmless changes what Python and systems change by themselves.
-func TestHarmless(t *testing.T) {
+// TestIgnoredChanges makes the changes that Python and operating systems make.
+func TestIgnoredChanges(t *testing.T) {
 	dir, seal := newGeneration(t, twoDists())
 	put(t, filepath.Join(dir, site, "__pycache__/six.cpython-310.opt-1.pyc"), "x", 0o644)
 	put(t, filepath.Join(dir, site, "lxml_html_clean/__pycache__/__init__.cpython-310.pyc"), "x", 0o644)
 	put(t, filepath.Join(dir, site, ".DS_Store"), "x", 0o644)
 	put(t, filepath.Join(dir, ".lock"), "", 0o644)
 	remove(t, filepath.Join(dir, site, "__pycache__"))
-	for _, way := range []string{"fast", "verify", "deep", "unstamped"} {
-		if damage := lookAt(t, way, dir, seal); len(damage) != 0 {
-			t.Errorf("%s: %v", way, damage)
+	for _, mode := range []string{"fast", "verify", "deep", "unstamped"} {
+		if damage := check(t, mode, dir, seal); len(damage) != 0 {
+			t.Errorf("%s: %v", mode, damage)
 		}
 	}
 }
@@ -302,9 +302,9 @@ func TestMoved(t *testing.T) {
 	}
 }
 
-func TestUnseenIsAnError(t *testing.T) {
+func TestUnreadableIsAnError(t *testing.T) {
 	if os.Getuid() == 0 {
-		t.Skip("root may look everywhere")
+		t.Skip("root may read every directory")
 	}
 	dir, seal := newGeneration(t, twoDists())
 	locked := filepath.Join(dir, site, "lxml_html_clean")
@@ -317,7 +317,7 @@ func TestUnseenIsAnError(t *testing.T) {
 	}
 }
 
-func TestVerifyStops(t *testing.T) {
+func TestVerifyCanceled(t *testing.T) {
 	dir, seal := newGeneration(t, twoDists())
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -326,7 +326,7 @@ func TestVerifyStops(t *testing.T) {
 	}
 }
 
-func TestVerifyTellsProgress(t *testing.T) {
+func TestVerifyReportsProgress(t *testing.T) {
 	dir, seal := newGeneration(t, twoDists())
 	var last, total int64
 	_, err := Verify(context.Background(), dir, seal, true, func(d, n int64) {

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestClients reads the records that two clients wrote of one noarch package: conda
-// notes its files as they lie in the archive and says nothing of the program that it
-// makes, rattler notes where they are.
+// TestClients reads the records that two clients wrote for one noarch package: conda
+// records paths of the archive and no digest of the program that it creates, rattler
+// records installed paths.
 func TestClients(t *testing.T) {
 	const site = "lib/python3.10/site-packages"
 	want := []string{
@@ -25,7 +25,7 @@ func TestClients(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", client, err)
 		}
-		r.place(site)
+		r.resolvePaths(site)
 		var paths []string
 		unknown := 0
 		for _, c := range r.claims() {

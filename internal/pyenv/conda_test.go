@@ -17,21 +17,19 @@ import (
 
 const library = "lib/python3.10"
 
-// A fakeConda is a package of conda to lay out: what stands at each path once it is
-// installed. The name of the path's sort stands before the content where it is not a
-// plain file: "link:python3.10", "placed:…" for a text that holds the path of the
-// environment, "unstated:…" for one of which the client did not note the digest
-// after it wrote that in, "entry:…" for the program of a noarch package,
-// "directory:". A package without paths lists files alone, as old clients did.
+// A fakeConda is a conda package: the installed content by path. A prefix marks content
+// that is not a plain file: "link:python3.10", "placed:…" for text with the path of the
+// environment, "unstated:…" for such text without a recorded digest, "entry:…" for the
+// program of a noarch package, "directory:".
 type fakeConda struct {
 	name, version, build string
 	files                map[string]string
-	old                  bool // without paths_data
+	old                  bool // records files without paths_data
 }
 
-// fourPackages is a small prefix: an interpreter with a link beside its library, a
-// noarch package with a program and a RECORD that lies, a package with an egg-info
-// that an old client installed, and one with scripts to source.
+// fourPackages returns a small prefix: an interpreter with a link beside its library, a
+// noarch package with a program and a wrong RECORD, a package with an egg-info that an
+// old client installed, and one with activate scripts.
 func fourPackages() []fakeConda {
 	return []fakeConda{
 		{"python", "3.10.13", "h1_0_cpython", map[string]string{
@@ -60,9 +58,8 @@ func fourPackages() []fakeConda {
 	}
 }
 
-// layCondaPackage lays out one package of conda and its record, and returns what a
-// lock says of it.
-func layCondaPackage(t testing.TB, dir string, p fakeConda) facts.CondaPackage {
+// installConda installs one conda package with its record and returns its lock entry.
+func installConda(t testing.TB, dir string, p fakeConda) facts.CondaPackage {
 	t.Helper()
 	var paths []map[string]any
 	var files []string
@@ -79,7 +76,7 @@ func layCondaPackage(t testing.TB, dir string, p fakeConda) facts.CondaPackage {
 		case "link":
 			mkdir(t, filepath.Dir(full))
 			link(t, rest, full)
-			entry = map[string]any{"_path": name, "path_type": "softlink", "sha256": digestOf("of what it leads to"), "size_in_bytes": 3}
+			entry = map[string]any{"_path": name, "path_type": "softlink", "sha256": digestOf("of the target"), "size_in_bytes": 3}
 		case "directory":
 			mkdir(t, full)
 			entry = map[string]any{"_path": name, "path_type": "directory"}
@@ -112,8 +109,8 @@ func layCondaPackage(t testing.TB, dir string, p fakeConda) facts.CondaPackage {
 
 func digestOf(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
 
-// newPrefix lays out a sound, sealed generation of type conda with one distribution
-// of pip, and what apply adds to it.
+// newPrefix creates an intact, sealed generation of type conda with one distribution
+// installed by pip and the files that apply adds.
 func newPrefix(t testing.TB, packages []fakeConda, dists ...fakeDist) (string, Seal) {
 	t.Helper()
 	root, err := filepath.EvalSymlinks(t.TempDir())
@@ -123,7 +120,7 @@ func newPrefix(t testing.TB, packages []fakeConda, dists ...fakeDist) (string, S
 	dir := filepath.Join(root, "gen")
 	seal := Seal{Digest: "d1", Python: "3.10.13", Prefix: dir}
 	for _, p := range packages {
-		seal.Conda = append(seal.Conda, layCondaPackage(t, dir, p))
+		seal.Conda = append(seal.Conda, installConda(t, dir, p))
 	}
 	if dists == nil {
 		dists = []fakeDist{{"six", "1.16.0", map[string]string{"six.py": "import sys\n", "../../../bin/six": "#!/bin/sh\n"}}}
@@ -156,12 +153,12 @@ func newPrefix(t testing.TB, packages []fakeConda, dists ...fakeDist) (string, S
 	return dir, reseal(t, dir, seal)
 }
 
-func TestTwice(t *testing.T) {
+func TestDuplicateDists(t *testing.T) {
 	dir, seal := newPrefix(t, fourPackages())
 	if found, err := DuplicateDists(dir, seal.Packages); err != nil || len(found) > 0 {
 		t.Errorf("%v, %v", found, err)
 	}
-	// The metadata of what was replaced is gone; the record of conda still names it.
+	// pip removed the metadata of the replaced distribution; conda-meta still lists it.
 	remove(t, filepath.Join(dir, library, "site-packages", "tiny-1.0.dist-info"))
 	found, err := DuplicateDists(dir, append(seal.Packages, facts.Package{Name: "tiny", Version: "2.0"}))
 	if want := []facts.Damage{{What: "twice", Dist: "tiny", Conda: "tiny"}}; err != nil || !slices.Equal(found, want) {
@@ -180,18 +177,18 @@ func TestIsConda(t *testing.T) {
 	}
 }
 
-func TestSoundPrefix(t *testing.T) {
+func TestIntactPrefix(t *testing.T) {
 	dir, seal := newPrefix(t, fourPackages())
 	if rel, line, err := SitePackages(dir); rel != site || line != "3.10" || err != nil {
 		t.Errorf("beside the link python3.1: %s, %s, %v", rel, line, err)
 	}
 	want := []facts.Package{{Name: "older", Version: "2.0"}, {Name: "tiny", Version: "1.0"}}
 	if !slices.Equal(seal.CondaDists, want) {
-		t.Errorf("conda brought %v, want %v", seal.CondaDists, want)
+		t.Errorf("conda packages contain %v, want %v", seal.CondaDists, want)
 	}
-	for _, way := range []string{"fast", "verify", "unstamped"} {
-		if damage := lookAt(t, way, dir, seal); len(damage) != 0 {
-			t.Errorf("%s: %v", way, damage)
+	for _, mode := range []string{"fast", "verify", "unstamped"} {
+		if damage := check(t, mode, dir, seal); len(damage) != 0 {
+			t.Errorf("%s: %v", mode, damage)
 		}
 	}
 	fresh := Seal{Packages: seal.Packages, Conda: seal.Conda}
@@ -200,26 +197,26 @@ func TestSoundPrefix(t *testing.T) {
 			t.Errorf("deep: %v", damage)
 		}
 	}
-	// What no client stated is held to what it was when it was sealed.
+	// Files without a recorded digest are compared with the sealed content.
 	for name, of := range map[string]string{"bin/2to3": "python", site + "/older.py": "older"} {
-		sound, err := os.ReadFile(filepath.Join(dir, name))
+		intact, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		put(t, filepath.Join(dir, name), strings.Repeat("x", len(sound)), 0o755)
+		put(t, filepath.Join(dir, name), strings.Repeat("x", len(intact)), 0o755)
 		want := []facts.Damage{{What: "changed", Path: name, Conda: of}}
 		if damage := verify(t, dir, seal, true); !slices.Equal(damage, want) {
 			t.Errorf("deep: %v, want %v", damage, want)
 		}
-		put(t, filepath.Join(dir, name), string(sound), 0o755)
+		put(t, filepath.Join(dir, name), string(intact), 0o755)
 	}
 	if _, packed := slices.BinarySearchFunc(seal.Skeleton, "bin/pydoc", func(f SkeletonFile, p string) int { return strings.Compare(f.Path, p) }); packed {
 		t.Error("a program of a package is in the skeleton")
 	}
 }
 
-// TestSkeletonOfConda lists what belongs to no package, and the files of packages of which nobody noted
-// what is in them: these are sealed by content.
+// TestSkeletonOfConda checks that the skeleton has the files that belong to no package and
+// the files of packages without a recorded digest.
 func TestSkeletonOfConda(t *testing.T) {
 	dir, seal := newPrefix(t, fourPackages())
 	var got []string
@@ -238,37 +235,37 @@ func TestSkeletonOfConda(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	for _, name := range []string{"conda-meta/state", "etc/conda/activate.d/of-nobody.sh", "etc/conda/env_vars.d/x", "ssl/cert.pem", "bin/left"} {
+	for _, name := range []string{"conda-meta/state", "etc/conda/activate.d/unknown.sh", "etc/conda/env_vars.d/x", "ssl/cert.pem", "bin/left"} {
 		put(t, filepath.Join(dir, name), "", 0o644)
 		if files, err := Skeleton(dir); err == nil && slices.ContainsFunc(files, func(f SkeletonFile) bool { return f.Path == name }) {
-			t.Errorf("%s was taken for a part of the environment", name)
+			t.Errorf("%s was accepted as part of the environment", name)
 		}
 		remove(t, filepath.Join(dir, name))
 	}
 }
 
-// TestCondaDamage breaks a sound prefix in every way that is promised to show.
+// TestCondaDamage damages an intact prefix in every way that must be detected.
 func TestCondaDamage(t *testing.T) {
 	all := []string{"fast", "unstamped", "verify", "deep"}
 	record := func(p fakeConda) string { return p.name + "-" + p.version + "-" + p.build + ".json" }
 	tiny, python := fourPackages()[1], fourPackages()[0]
-	rewrite := func(t *testing.T, dir, name, text string) { // as an installer does, not in place
+	rewrite := func(t *testing.T, dir, name, text string) { // replaces the file, as installers do
 		remove(t, filepath.Join(dir, name))
 		put(t, filepath.Join(dir, name), text, 0o755)
 	}
 	tests := []struct {
-		name   string
-		do     func(t *testing.T, dir string)
-		want   facts.Damage
-		seenBy []string
+		name    string
+		do      func(t *testing.T, dir string)
+		want    facts.Damage
+		foundBy []string
 	}{
-		{"a file is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, library, "os.py")) },
+		{"a file is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, library, "os.py")) },
 			facts.Damage{What: "missing", Path: library + "/os.py", Conda: "python"}, all},
-		{"a folder is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "compiler_compat")) },
+		{"a folder is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "compiler_compat")) },
 			facts.Damage{What: "missing", Path: "compiler_compat", Conda: "python"}, all},
 		{"a file is longer", func(t *testing.T, dir string) { rewrite(t, dir, library+"/os.py", "import sys, os\n") },
 			facts.Damage{What: "changed", Path: library + "/os.py", Conda: "python"}, all},
-		{"a file of another content", func(t *testing.T, dir string) { rewrite(t, dir, library+"/os.py", "import os_\n") },
+		{"a file has other content", func(t *testing.T, dir string) { rewrite(t, dir, library+"/os.py", "import os_\n") },
 			facts.Damage{What: "changed", Path: library + "/os.py", Conda: "python"}, []string{"deep"}},
 		{"a file became a link", func(t *testing.T, dir string) {
 			remove(t, filepath.Join(dir, library, "os.py"))
@@ -276,58 +273,58 @@ func TestCondaDamage(t *testing.T) {
 		}, facts.Damage{What: "changed", Path: library + "/os.py", Conda: "python"}, all},
 		{"a program that names the prefix", func(t *testing.T, dir string) { rewrite(t, dir, "bin/pydoc", "#!/bin/sh\n") },
 			facts.Damage{What: "changed", Path: "bin/pydoc", Conda: "python"}, []string{"deep"}},
-		{"a program that names the prefix is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "bin/2to3")) },
+		{"a program that names the prefix is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "bin/2to3")) },
 			facts.Damage{What: "missing", Path: "bin/2to3", Conda: "python"}, all},
 		{"the program of a noarch package", func(t *testing.T, dir string) { rewrite(t, dir, "bin/tiny", "#!/bin/sh\n") },
 			facts.Damage{What: "changed", Path: "bin/tiny", Conda: "tiny"}, []string{"deep"}},
-		{"a link is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "lib/python3.1")) },
+		{"a link is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "lib/python3.1")) },
 			facts.Damage{What: "missing", Path: "lib/python3.1", Conda: "python"}, all},
-		{"a file in the place of a link", func(t *testing.T, dir string) { rewrite(t, dir, "bin/python", "elf") },
+		{"a link became a file", func(t *testing.T, dir string) { rewrite(t, dir, "bin/python", "elf") },
 			facts.Damage{What: "changed", Path: "bin/python", Conda: "python"}, all},
-		{"a link leads elsewhere", func(t *testing.T, dir string) {
+		{"a link has another target", func(t *testing.T, dir string) {
 			remove(t, filepath.Join(dir, "bin/python"))
 			link(t, "/bin/sh", filepath.Join(dir, "bin/python"))
 		}, facts.Damage{What: "changed", Path: "bin/python", Conda: "python"}, all},
-		{"metadata changed in place", func(t *testing.T, dir string) {
+		{"metadata modified in place", func(t *testing.T, dir string) {
 			put(t, filepath.Join(dir, site, "tiny-1.0.dist-info/METADATA"), "Name: tinY\nVersion: 1.0\n", 0o644)
 		}, facts.Damage{What: "changed", Path: site + "/tiny-1.0.dist-info/METADATA", Conda: "tiny"}, []string{"deep"}},
-		{"RECORD of a package of conda", func(t *testing.T, dir string) { rewrite(t, dir, site+"/tiny-1.0.dist-info/RECORD", "") },
+		{"RECORD of a conda package", func(t *testing.T, dir string) { rewrite(t, dir, site+"/tiny-1.0.dist-info/RECORD", "") },
 			facts.Damage{What: "changed", Path: site + "/tiny-1.0.dist-info/RECORD", Conda: "tiny"}, all},
-		{"a file that was only listed is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, site, "older.py")) },
+		{"a file without a digest is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, site, "older.py")) },
 			facts.Damage{What: "missing", Path: site + "/older.py", Conda: "older"}, all},
-		{"a stranger", func(t *testing.T, dir string) { put(t, filepath.Join(dir, "compiler_compat/ld"), "", 0o755) },
+		{"a foreign file", func(t *testing.T, dir string) { put(t, filepath.Join(dir, "compiler_compat/ld"), "", 0o755) },
 			facts.Damage{What: "foreign", Path: "compiler_compat/ld"}, all},
-		{"a stranger at the top", func(t *testing.T, dir string) { put(t, filepath.Join(dir, "ssl/cert.pem"), "", 0o644) },
+		{"a foreign file at the top", func(t *testing.T, dir string) { put(t, filepath.Join(dir, "ssl/cert.pem"), "", 0o644) },
 			facts.Damage{What: "foreign", Path: "ssl"}, all},
-		{"a script to source", func(t *testing.T, dir string) {
+		{"a foreign activate script", func(t *testing.T, dir string) {
 			put(t, filepath.Join(dir, "etc/conda/activate.d/zz.sh"), "", 0o644)
 		}, facts.Damage{What: "foreign", Path: "etc/conda/activate.d/zz.sh"}, all},
-		{"our script to source", func(t *testing.T, dir string) {
+		{"a changed activate script", func(t *testing.T, dir string) {
 			rewrite(t, dir, "etc/conda/activate.d/00-reconcile.sh", "rm -rf\n")
 		}, facts.Damage{What: "changed", Path: "etc/conda/activate.d/00-reconcile.sh"}, all},
 		{"variables that conda would set", func(t *testing.T, dir string) { put(t, filepath.Join(dir, "conda-meta/state"), "{}", 0o644) },
 			facts.Damage{What: "foreign", Path: "conda-meta/state"}, all},
-		{"frozen is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "conda-meta/frozen")) },
+		{"frozen is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "conda-meta/frozen")) },
 			facts.Damage{What: "missing", Path: "conda-meta/frozen"}, all},
-		{"EXTERNALLY-MANAGED is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, library, "EXTERNALLY-MANAGED")) },
+		{"EXTERNALLY-MANAGED is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, library, "EXTERNALLY-MANAGED")) },
 			facts.Damage{What: "missing", Path: library + "/EXTERNALLY-MANAGED"}, all},
-		{"the interpreter is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "bin/python3.10")) },
+		{"the interpreter is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "bin/python3.10")) },
 			facts.Damage{What: "interpreter", Path: "bin/python"}, all},
-		{"a record is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, condaMeta, record(tiny))) },
+		{"a record is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, condaMeta, record(tiny))) },
 			facts.Damage{What: "missing", Path: condaMeta + "/" + record(tiny)}, all},
-		{"and its package with it", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, condaMeta, record(tiny))) },
+		{"a package without its record", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, condaMeta, record(tiny))) },
 			facts.Damage{What: "missing", Path: condaMeta + "/" + record(tiny), Conda: "tiny"}, []string{"verify", "deep"}},
-		{"a package that nobody asked for", func(t *testing.T, dir string) {
-			layCondaPackage(t, dir, fakeConda{"more", "1", "0", map[string]string{"share/more": "x"}, false})
+		{"a foreign package", func(t *testing.T, dir string) {
+			installConda(t, dir, fakeConda{"more", "1", "0", map[string]string{"share/more": "x"}, false})
 		}, facts.Damage{What: "foreign", Path: condaMeta + "/more-1-0.json", Conda: "more"}, []string{"verify", "deep"}},
 		{"another build", func(t *testing.T, dir string) {
 			remove(t, filepath.Join(dir, condaMeta, record(tiny)))
 			remove(t, filepath.Join(dir, "bin/tiny"))
 			other := tiny
 			other.build = "pyh0_1"
-			layCondaPackage(t, dir, other)
+			installConda(t, dir, other)
 		}, facts.Damage{What: "package", Path: condaMeta + "/tiny-1.0-pyh0_1.json", Conda: "tiny", Version: "1.0 pyh0_1", Sealed: "1.0 pyh0_0"}, []string{"verify", "deep"}},
-		{"a build of other bytes", func(t *testing.T, dir string) {
+		{"a build with another digest", func(t *testing.T, dir string) {
 			name := filepath.Join(dir, condaMeta, record(python))
 			b, err := os.ReadFile(name)
 			if err != nil {
@@ -340,32 +337,32 @@ func TestCondaDamage(t *testing.T) {
 			}
 			put(t, name, text, 0o644)
 		}, facts.Damage{What: "package", Path: condaMeta + "/" + record(python), Conda: "python", Version: "3.10.13 h1_0_cpython", Sealed: "3.10.13 h1_0_cpython"}, []string{"verify", "deep"}},
-		{"pip brought what conda has", func(t *testing.T, dir string) {
+		{"pip installed a distribution of conda", func(t *testing.T, dir string) {
 			install(t, dir, fakeDist{"tiny", "1.1", nil})
 		}, facts.Damage{What: "package", Path: site + "/tiny-1.1.dist-info", Dist: "tiny", Version: "1.1", Sealed: "1.0"}, all},
-		{"metadata that conda brought is gone", func(t *testing.T, dir string) {
+		{"metadata of a conda package is missing", func(t *testing.T, dir string) {
 			remove(t, filepath.Join(dir, site, "older-2.0-py3.10.egg-info"))
 		}, facts.Damage{What: "missing", Path: site + "/older-2.0.dist-info", Dist: "older"}, all},
-		{"a file of pip is gone", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, site, "six.py")) },
+		{"a file installed by pip is missing", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, site, "six.py")) },
 			facts.Damage{What: "missing", Path: site + "/six.py", Dist: "six"}, all},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir, seal := newPrefix(t, fourPackages())
 			tt.do(t, dir)
-			for _, look := range all {
-				damage := lookAt(t, look, dir, seal)
-				seen := slices.Contains(damage, tt.want)
-				if want := slices.Contains(tt.seenBy, look); seen != want {
-					t.Errorf("%s: want seen %v, got %v", look, want, damage)
+			for _, mode := range all {
+				damage := check(t, mode, dir, seal)
+				found := slices.Contains(damage, tt.want)
+				if want := slices.Contains(tt.foundBy, mode); found != want {
+					t.Errorf("%s: want found %v, got %v", mode, want, damage)
 				}
 			}
 		})
 	}
 }
 
-// TestTwoClaimOneFile lets pip and conda each bring a file at one path.
-func TestTwoClaimOneFile(t *testing.T) {
+// TestDoubledFile has pip and conda install a file at one path.
+func TestDoubledFile(t *testing.T) {
 	six := fakeDist{"six", "1.16.0", map[string]string{"six.py": "import sys\n", "tiny/__init__.py": "of pip\n"}}
 	dir, seal := newPrefix(t, fourPackages(), six)
 	damage := verify(t, dir, seal, false)
@@ -377,7 +374,7 @@ func TestTwoClaimOneFile(t *testing.T) {
 			t.Errorf("no %v in %v", want, damage)
 		}
 	}
-	// What is equal in both hurts nobody.
+	// Equal contents are accepted.
 	six.files["tiny/__init__.py"] = fourPackages()[1].files[site+"/tiny/__init__.py"]
 	dir, seal = newPrefix(t, fourPackages(), six)
 	if damage := verify(t, dir, seal, false); len(damage) != 0 {
@@ -385,9 +382,9 @@ func TestTwoClaimOneFile(t *testing.T) {
 	}
 }
 
-// TestOneOfBothParts asks for a distribution of pip that conda brought in another
-// version: what was asked for is not there.
-func TestOneOfBothParts(t *testing.T) {
+// TestLockTakesPrecedence expects the pip version of a distribution that conda installed in
+// another version.
+func TestLockTakesPrecedence(t *testing.T) {
 	dir, seal := newPrefix(t, fourPackages())
 	fresh := Seal{Conda: seal.Conda, Packages: append(slices.Clone(seal.Packages), facts.Package{Name: "tiny", Version: "3.0"})}
 	want := facts.Damage{What: "package", Path: site + "/tiny-1.0.dist-info", Dist: "tiny", Version: "1.0", Sealed: "3.0"}
@@ -396,26 +393,25 @@ func TestOneOfBothParts(t *testing.T) {
 	}
 }
 
-// TestHarmlessInConda changes what Python and systems change by themselves.
-func TestHarmlessInConda(t *testing.T) {
+// TestIgnoredChangesInConda makes the changes that Python and operating systems make.
+func TestIgnoredChangesInConda(t *testing.T) {
 	dir, seal := newPrefix(t, fourPackages())
 	put(t, filepath.Join(dir, condaMeta, "._tiny-1.0-pyh0_0.json"), "\x00\x05\x16\x07", 0o644)
 	if records, err := readCondaMeta(dir, site); err != nil || len(records) != 4 {
-		t.Errorf("with what a Mac left: %d records, %v", len(records), err)
+		t.Errorf("with a file of macOS: %d records, %v", len(records), err)
 	}
 	remove(t, filepath.Join(dir, condaMeta, "._tiny-1.0-pyh0_0.json"))
 	put(t, filepath.Join(dir, library, "__pycache__/os.cpython-310.pyc"), "x", 0o644)
 	put(t, filepath.Join(dir, site, "tiny/__pycache__/__init__.cpython-310.pyc"), "another", 0o644)
 	put(t, filepath.Join(dir, "bin/.DS_Store"), "x", 0o644)
 	put(t, filepath.Join(dir, "compiler_compat/.nfs0001"), "x", 0o644)
-	for _, way := range []string{"fast", "verify", "unstamped"} {
-		if damage := lookAt(t, way, dir, seal); len(damage) != 0 {
-			t.Errorf("%s: %v", way, damage)
+	for _, mode := range []string{"fast", "verify", "unstamped"} {
+		if damage := check(t, mode, dir, seal); len(damage) != 0 {
+			t.Errorf("%s: %v", mode, damage)
 		}
 	}
 }
 
-// TestMovedConda looks at an environment at another path than its own.
 func TestMovedConda(t *testing.T) {
 	dir, seal := newPrefix(t, fourPackages())
 	moved := filepath.Join(filepath.Dir(dir), "moved")
@@ -440,7 +436,7 @@ func TestUncompiledInConda(t *testing.T) {
 func TestParseCondaRecord(t *testing.T) {
 	const head = `"name": "a", "version": "1", "build": "0"`
 	for _, tt := range []struct{ name, record, err string }{
-		{"nothing in it", `{` + head + `}`, ""},
+		{"empty", `{` + head + `}`, ""},
 		{"paths", `{` + head + `, "paths_data": {"paths": [{"_path": "bin/./a"}]}}`, ""},
 		{"files alone", `{` + head + `, "files": ["bin/a"]}`, ""},
 		{"dots in names", `{` + head + `, "files": ["a/..b/...c"]}`, ""},
@@ -448,7 +444,7 @@ func TestParseCondaRecord(t *testing.T) {
 		{"a list", `[]`, "cannot unmarshal"},
 		{"no name", `{"version": "1"}`, "no name or version"},
 		{"no version", `{"name": "a"}`, "no name or version"},
-		{"digest of a wrong length", `{` + head + `, "sha256": "abc"}`, "is not a record of conda"},
+		{"digest of a wrong length", `{` + head + `, "sha256": "abc"}`, "is not a conda record"},
 		{"absolute", `{` + head + `, "files": ["/etc/passwd"]}`, "leads out"},
 		{"leads out", `{` + head + `, "paths_data": {"paths": [{"_path": "../x"}]}}`, "leads out"},
 		{"leads out in the middle", `{` + head + `, "paths_data": {"paths": [{"_path": "a/../../x"}]}}`, "leads out"},
@@ -471,19 +467,19 @@ func TestParseCondaRecord(t *testing.T) {
 	}
 }
 
-// TestDamagedCondaRecord cuts a record: that is damage like any other, and keeps
-// nobody from looking at the rest.
+// TestDamagedCondaRecord checks that a truncated record is reported as damage and that the
+// rest is checked.
 func TestDamagedCondaRecord(t *testing.T) {
 	want := facts.Damage{What: "changed", Path: "conda-meta/tiny-1.0-pyh0_0.json"}
-	for _, way := range []string{"unstamped", "verify", "deep"} {
+	for _, mode := range []string{"unstamped", "verify", "deep"} {
 		dir, seal := newPrefix(t, fourPackages())
 		put(t, filepath.Join(dir, want.Path), "{", 0o644)
-		damage := lookAt(t, way, dir, seal)
+		damage := check(t, mode, dir, seal)
 		if !slices.Contains(damage, want) || slices.ContainsFunc(damage, func(d facts.Damage) bool { return d.Conda == "tiny" && d.What == "missing" }) {
-			t.Errorf("%s: %v", way, damage)
+			t.Errorf("%s: %v", mode, damage)
 		}
 		if _, err := CondaDists(dir); !errors.Is(err, errCondaRecord) {
-			t.Errorf("the distributions that conda brought, though one record is not known: %v", err)
+			t.Errorf("CondaDists with an invalid record: %v", err)
 		}
 	}
 }
@@ -495,7 +491,7 @@ func FuzzParseCondaRecord(f *testing.F) {
 		r, err := parseCondaRecord(b)
 		if err != nil {
 			if !errors.Is(err, errCondaRecord) {
-				t.Errorf("%q gives an error of another sort: %v", b, err)
+				t.Errorf("%q gives another error: %v", b, err)
 			}
 			return
 		}

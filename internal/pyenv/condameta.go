@@ -16,59 +16,58 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
-// condaMeta is the folder in which clients of conda say what they installed.
+// condaMeta is the folder in which conda clients record the installed packages.
 const condaMeta = "conda-meta"
 
-// maxCondaMeta is the largest of its files, in bytes: that of Python lists some
-// 20,000 files.
+// maxCondaMeta is the largest size of a record in bytes. That of Python lists some 20,000
+// files.
 const maxCondaMeta = 64 << 20
 
-// IsConda reports whether an environment is one of conda.
+// IsConda reports whether an environment is a conda environment.
 func IsConda(envDir string) (bool, error) {
 	info, err := os.Lstat(filepath.Join(envDir, condaMeta))
-	if gone(err) {
-		return false, nil
-	}
-	return err == nil && info.IsDir(), err
+	return err == nil && info.IsDir(), ignoreAbsent(err)
 }
 
-// A condaRecord is one file of conda-meta: a package and what it brought.
+// A condaRecord is one file of conda-meta: a package and its files.
 type condaRecord struct {
 	facts.CondaPackage
 	file   string // name in conda-meta
 	noarch string // "python", "generic"; "" for others
 	paths  []condaPath
-	err    error // why it could not be read, if it is malformed
+	err    error // why it is invalid, if it is
 }
 
-// A condaPath is one file of a package of conda.
+// A condaPath is one file of a conda package.
 type condaPath struct {
 	Path   string       `json:"_path"`
 	Type   string       `json:"path_type"` // "hardlink", "softlink", "directory", "unix_python_entry_point", "pyc_file" …
 	SHA256 facts.SHA256 `json:"sha256"`
-	// InPrefix is the digest after the path of the environment was written into the
-	// file; its size is then that of the package no more.
+	// InPrefix is the digest after the path of the environment was written into the file;
+	// Size then no longer applies.
 	InPrefix    facts.SHA256 `json:"sha256_in_prefix"`
 	Size        *int64       `json:"size_in_bytes"`
 	Placeholder string       `json:"prefix_placeholder"`
 }
 
-// readCondaMeta reads conda-meta of an environment, by name of the package; none
-// where there is no such folder. What conda-meta names is what conda installed,
-// which pip may have replaced since: site-packages goes before it. A record that no
-// client wrote has its error and nothing else; the error returned is that of a file
-// that could not be looked at.
+// readCondaMeta reads conda-meta of an environment, sorted by package name. It returns
+// none if there is no such folder. An invalid record has only its error; the returned
+// error is that of a file that could not be read. pip may have replaced a recorded
+// package since, so site-packages takes precedence.
 //
-// conda itself notes the files of a noarch package of Python as they lie in the
-// archive, site-packages/… and python-scripts/…; they are returned where they are.
+// conda records the files of a noarch Python package by their paths in the archive,
+// site-packages/… and python-scripts/…; they are returned as installed.
 func readCondaMeta(envDir, sitePackages string) ([]condaRecord, error) {
-	names, err := condaFiles(envDir)
+	dir := filepath.Join(envDir, condaMeta)
+	names, err := readNames(dir)
 	if err != nil {
-		return nil, err
+		return nil, ignoreAbsent(err)
 	}
+	names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".json") || n[0] == '.' }) // ._NAME is written by macOS
+	slices.Sort(names)
 	records := make([]condaRecord, len(names))
 	err = each(len(names), func(_, i int) error {
-		file := filepath.Join(envDir, condaMeta, names[i])
+		file := filepath.Join(dir, names[i])
 		b, err := readFile(file, nil, maxCondaMeta)
 		if err != nil {
 			return err
@@ -77,45 +76,21 @@ func readCondaMeta(envDir, sitePackages string) ([]condaRecord, error) {
 			records[i].err = fmt.Errorf("%s: %w", file, err)
 		}
 		records[i].file = names[i]
-		records[i].place(sitePackages)
+		records[i].resolvePaths(sitePackages)
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
 	slices.SortFunc(records, func(a, b condaRecord) int { return strings.Compare(a.Name, b.Name) })
-	return records, nil
+	return records, err
 }
 
-// condaFiles lists the records in conda-meta. What macOS leaves beside files on a
-// foreign disk (._NAME) is none.
-func condaFiles(envDir string) ([]string, error) {
-	names, err := readNames(filepath.Join(envDir, condaMeta))
-	if gone(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".json") || n[0] == '.' })
-	slices.Sort(names)
-	return names, nil
-}
+var errCondaRecord = errors.New("is not a conda record")
 
-// errCondaRecord is what a file of conda-meta gives that no client wrote.
-var errCondaRecord = errors.New("is not a record of conda")
-
-// parseCondaRecord reads one file of conda-meta. A path that is absolute, leads
-// out of the environment or can be none of a file is an error.
+// parseCondaRecord reads one file of conda-meta. An invalid path, such as an absolute one
+// or one that leads out of the environment, is an error.
 func parseCondaRecord(b []byte) (condaRecord, error) {
 	var doc struct {
-		Name      string       `json:"name"`
-		Version   string       `json:"version"`
-		Build     string       `json:"build"`
-		Channel   string       `json:"channel"`
-		Subdir    string       `json:"subdir"`
-		Noarch    any          `json:"noarch"` // text, and in old packages true
-		SHA256    facts.SHA256 `json:"sha256"`
+		facts.CondaPackage
+		Noarch    any `json:"noarch"` // a string, or true in old packages
 		PathsData struct {
 			Paths []condaPath `json:"paths"`
 		} `json:"paths_data"`
@@ -127,12 +102,9 @@ func parseCondaRecord(b []byte) (condaRecord, error) {
 	if doc.Name == "" || doc.Version == "" {
 		return condaRecord{}, fmt.Errorf("%w: no name or version", errCondaRecord)
 	}
-	r := condaRecord{
-		CondaPackage: facts.CondaPackage{Name: doc.Name, Version: doc.Version, Build: doc.Build, Channel: doc.Channel, Subdir: doc.Subdir, SHA256: doc.SHA256},
-		paths:        doc.PathsData.Paths,
-	}
+	r := condaRecord{CondaPackage: doc.CondaPackage, paths: doc.PathsData.Paths}
 	r.noarch, _ = doc.Noarch.(string)
-	if len(r.paths) == 0 { // written before conda 4.3, or with nothing in it
+	if len(r.paths) == 0 { // written before conda 4.3, or an empty package
 		for _, f := range doc.Files {
 			r.paths = append(r.paths, condaPath{Path: f})
 		}
@@ -147,8 +119,9 @@ func parseCondaRecord(b []byte) (condaRecord, error) {
 	return r, nil
 }
 
-// place turns paths of an archive into those of the environment.
-func (r *condaRecord) place(sitePackages string) {
+// resolvePaths turns the archive paths of a noarch Python package into paths of the
+// environment.
+func (r *condaRecord) resolvePaths(sitePackages string) {
 	if r.noarch != "python" {
 		return
 	}
@@ -162,7 +135,7 @@ func (r *condaRecord) place(sitePackages string) {
 	}
 }
 
-// claims are the files of a package, directories left out.
+// claims returns the files of a package, without directories.
 func (r *condaRecord) claims() []claim {
 	list := make([]claim, 0, len(r.paths))
 	for i := range r.paths {
@@ -173,11 +146,11 @@ func (r *condaRecord) claims() []claim {
 		c := claim{RecordEntry: RecordEntry{Path: p.Path, Size: -1, SHA256: p.SHA256, HasHash: !p.SHA256.IsZero()}, conda: r.Name}
 		switch {
 		case p.Type == "softlink":
-			c.link, c.HasHash, c.SHA256 = true, false, facts.SHA256{} // the digest is that of what it leads to
+			c.link, c.HasHash, c.SHA256 = true, false, facts.SHA256{} // the digest is that of the target
 		case !p.InPrefix.IsZero():
 			c.SHA256, c.HasHash = p.InPrefix, true
 		case p.Placeholder != "":
-			c.HasHash = false // rewritten, and the client did not say into what
+			c.HasHash = false // rewritten, and the new digest was not recorded
 		case p.Size != nil && *p.Size >= 0:
 			c.Size = *p.Size
 		}
@@ -186,18 +159,15 @@ func (r *condaRecord) claims() []claim {
 	return list
 }
 
-// infoDirs are the metadata folders in site-packages that packages of conda
-// brought. What their RECORD says is of the machine that built them; conda-meta
-// says what is here.
+// infoDirs maps the metadata folders in site-packages that conda packages contain to the
+// packages. Their RECORD files describe the machine that built them; conda-meta describes
+// this environment.
 func infoDirs(records []condaRecord, sitePackages string) map[string]string {
 	dirs := map[string]string{}
 	for i := range records {
 		for j := range records[i].paths {
 			rest, ok := strings.CutPrefix(records[i].paths[j].Path, sitePackages+"/")
-			if !ok {
-				continue
-			}
-			if info, _, _ := strings.Cut(rest, "/"); isInfo(info) {
+			if info, _, _ := strings.Cut(rest, "/"); ok && isInfo(info) {
 				dirs[info] = records[i].Name
 			}
 		}
@@ -205,7 +175,6 @@ func infoDirs(records []condaRecord, sitePackages string) map[string]string {
 	return dirs
 }
 
-// condaRecords reads conda-meta of an environment, and says where its library is.
 func condaRecords(envDir string) (sitePackages string, records []condaRecord, err error) {
 	if sitePackages, _, err = SitePackages(envDir); err != nil {
 		return "", nil, err
@@ -214,8 +183,8 @@ func condaRecords(envDir string) (sitePackages string, records []condaRecord, er
 	return sitePackages, records, err
 }
 
-// CondaDists lists the distributions of Python that packages of conda brought into
-// an environment, by normalised name, as their metadata says it.
+// CondaDists lists the Python distributions that the conda packages of an environment
+// contain, by normalised name, with the versions of their metadata.
 func CondaDists(envDir string) ([]facts.Package, error) {
 	sitePackages, records, err := condaRecords(envDir)
 	if err != nil {
@@ -229,9 +198,8 @@ func CondaDists(envDir string) ([]facts.Package, error) {
 	return condaDists(envDir, sitePackages, records)
 }
 
-// DuplicateDists names the distributions that packages of conda brought into an environment and
-// that are in a list too, with the package that brought them: an installer of the list
-// replaces what conda installed.
+// DuplicateDists returns the distributions of list that conda packages of an environment
+// contain too, with the names of these packages: installing list replaces conda's files.
 func DuplicateDists(envDir string, list []facts.Package) ([]facts.Damage, error) {
 	sitePackages, records, err := condaRecords(envDir)
 	if err != nil {
@@ -240,11 +208,8 @@ func DuplicateDists(envDir string, list []facts.Package) ([]facts.Damage, error)
 	var found []facts.Damage
 	for info, conda := range infoDirs(records, sitePackages) {
 		name, _, ok := parseInfoName(info)
-		if !ok {
-			continue
-		}
 		name = pep.Normalize(name)
-		if slices.ContainsFunc(list, func(p facts.Package) bool { return p.Name == name }) {
+		if ok && slices.ContainsFunc(list, func(p facts.Package) bool { return p.Name == name }) {
 			found = append(found, facts.Damage{What: "twice", Dist: name, Conda: conda})
 		}
 	}
@@ -268,7 +233,7 @@ func condaDists(envDir, sitePackages string, records []condaRecord) ([]facts.Pac
 	return slices.Compact(list), nil
 }
 
-// compareConda compares what conda-meta names with what was sealed.
+// compareConda compares the records of conda-meta with the sealed packages.
 func compareConda(records []condaRecord, sealed []facts.CondaPackage) []facts.Damage {
 	want := map[string]facts.CondaPackage{}
 	for _, p := range sealed {
@@ -277,7 +242,7 @@ func compareConda(records []condaRecord, sealed []facts.CondaPackage) []facts.Da
 	var damage []facts.Damage
 	for i := range records {
 		r := &records[i]
-		if r.err != nil { // said of the file, which is that of a package by its name only
+		if r.err != nil { // the index reports the file
 			maps.DeleteFunc(want, func(_ string, p facts.CondaPackage) bool { return condaFile(p) == r.file })
 			continue
 		}
@@ -300,7 +265,7 @@ func compareConda(records []condaRecord, sealed []facts.CondaPackage) []facts.Da
 	return damage
 }
 
-// condaFile is the name of a package's record in conda-meta.
+// condaFile returns the name of a package's record in conda-meta.
 func condaFile(p facts.CondaPackage) string {
 	return p.Name + "-" + p.Version + "-" + p.Build + ".json"
 }

@@ -17,15 +17,13 @@ import (
 
 const site = "lib/python3.10/site-packages"
 
-// A fakeDist is a distribution to lay out: files by path relative to
-// site-packages.
+// A fakeDist is a distribution: files by path relative to site-packages.
 type fakeDist struct {
 	name, version string
 	files         map[string]string
 }
 
-// twoDists is a small environment with a script, a name with underscores and an
-// unlisted empty directory.
+// twoDists returns a small environment with a script and a name with underscores.
 func twoDists() []fakeDist {
 	return []fakeDist{
 		{"lxml_html_clean", "0.4.4", map[string]string{
@@ -37,8 +35,8 @@ func twoDists() []fakeDist {
 	}
 }
 
-// newGeneration lays out a sound, sealed generation, as old as a day so that its
-// stamps count.
+// newGeneration creates an intact, sealed generation with old times, so that its stamps
+// are reliable.
 func newGeneration(t testing.TB, dists []fakeDist) (string, Seal) {
 	t.Helper()
 	root, err := filepath.EvalSymlinks(t.TempDir())
@@ -64,7 +62,7 @@ func newGeneration(t testing.TB, dists []fakeDist) (string, Seal) {
 	return dir, reseal(t, dir, seal)
 }
 
-// reseal writes skeleton, stamps and seal of a generation as it stands.
+// reseal writes the skeleton, stamps and seal of a generation.
 func reseal(t testing.TB, dir string, seal Seal) Seal {
 	t.Helper()
 	var err error
@@ -72,12 +70,12 @@ func reseal(t testing.TB, dir string, seal Seal) Seal {
 	if seal.Skeleton, err = Skeleton(dir); err != nil {
 		t.Fatal(err)
 	}
-	age(t, dir)
+	makeOld(t, dir)
 	stamps, err := TakeStamps(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(30 * time.Millisecond) // ctime cannot be set, and young stamps do not count
+	time.Sleep(30 * time.Millisecond) // ctime cannot be set, and new stamps are unreliable
 	put(t, filepath.Join(dir, "reconcile/stamps"), string(stamps), 0o600)
 	b, err := EncodeSeal(seal)
 	if err != nil {
@@ -90,10 +88,10 @@ func reseal(t testing.TB, dir string, seal Seal) Seal {
 	return seal
 }
 
-func age(t testing.TB, dir string) {
+func makeOld(t testing.TB, dir string) {
 	t.Helper()
 	old := time.Unix(1_700_000_000, 123_456_789)
-	dirs, err := directories(dir)
+	dirs, err := stampedDirs(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +102,7 @@ func age(t testing.TB, dir string) {
 	}
 }
 
-// install lays out one distribution with a RECORD as installers write it.
+// install installs one distribution with a RECORD as installers write it.
 func install(t testing.TB, dir string, d fakeDist) {
 	t.Helper()
 	info := fmt.Sprintf("%s-%s.dist-info", d.name, d.version)

@@ -14,11 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// inspect looks at every claimed file of the index and at every entry of the
-// given directories, and returns what is wrong with them. check is called for
-// each file that has the right type and size, and returns whether it is sound.
+// inspect compares every claimed file of the index and every entry of dirs with the disk
+// and returns the differences. If check is not nil, it is called for each file of the
+// right type and size, and reports whether its content is intact.
 func (x *index) inspect(ctx context.Context, genDir string, dirs []string, check func(worker int, c *claim) (bool, error)) ([]facts.Damage, error) {
 	claims := slices.Collect(maps.Values(x.claims))
 	slices.SortFunc(claims, func(a, b claim) int { return strings.Compare(a.Path, b.Path) })
@@ -32,8 +33,8 @@ func (x *index) inspect(ctx context.Context, genDir string, dirs []string, check
 		if what[i], err = c.compare(genDir); err != nil || what[i] != "" || check == nil || c.target != "" || c.link {
 			return err
 		}
-		sound, err := check(w, c)
-		if !sound {
+		intact, err := check(w, c)
+		if !intact {
 			what[i] = "changed"
 		}
 		return err
@@ -49,45 +50,40 @@ func (x *index) inspect(ctx context.Context, genDir string, dirs []string, check
 		}
 		d := facts.Damage{What: w, Path: claims[i].Path, Dist: claims[i].dist, Conda: claims[i].conda}
 		if w == "missing" {
-			d.Path = highestGone(genDir, d.Path, absent)
+			d.Path = highestAbsent(genDir, d.Path, absent)
 		}
 		damage = append(damage, d)
 	}
 	foreign, err := x.foreign(ctx, genDir, dirs)
-	return collapse(append(damage, foreign...)), err
+	return sorted(append(damage, foreign...)), err
 }
 
-// compare looks at one file and returns "missing", "changed" or "".
+// compare compares the type, size and target of a file and returns "missing", "changed"
+// or "".
 func (c *claim) compare(genDir string) (string, error) {
+	name := genDir + "/" + c.Path
 	var st unix.Stat_t
-	err := lstat(genDir+"/"+c.Path, &st)
-	if gone(err) {
-		return "missing", nil
+	if err := rawfile.Lstat(name, &st); err != nil {
+		return "missing", ignoreAbsent(err)
 	}
-	if err != nil {
-		return "", err
+	mode, same := st.Mode&unix.S_IFMT, false
+	switch {
+	case c.target != "":
+		target, err := os.Readlink(name)
+		same = err == nil && target == c.target
+	case c.link:
+		same = mode == unix.S_IFLNK
+	default:
+		same = mode == unix.S_IFREG && (c.Size < 0 || st.Size == c.Size)
 	}
-	if c.target != "" {
-		target, err := os.Readlink(genDir + "/" + c.Path)
-		if err != nil || target != c.target {
-			return "changed", nil
-		}
-		return "", nil
-	}
-	if c.link {
-		if st.Mode&unix.S_IFMT != unix.S_IFLNK {
-			return "changed", nil
-		}
-		return "", nil
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG || c.Size >= 0 && st.Size != c.Size {
+	if !same {
 		return "changed", nil
 	}
 	return "", nil
 }
 
-// foreign lists the entries of directories that nothing accounts for. A whole
-// directory of strangers is one of them.
+// foreign lists the entries of directories that are not recorded. A foreign directory is
+// listed once.
 func (x *index) foreign(ctx context.Context, genDir string, dirs []string) ([]facts.Damage, error) {
 	found := make([][]facts.Damage, len(dirs))
 	err := each(len(dirs), func(_, i int) error {
@@ -95,24 +91,21 @@ func (x *index) foreign(ctx context.Context, genDir string, dirs []string) ([]fa
 			return err
 		}
 		entries, err := os.ReadDir(filepath.Join(genDir, dirs[i]))
-		if gone(err) {
-			return nil // its files are missing one by one
-		}
 		if err != nil {
-			return err
+			return ignoreAbsent(err) // its files are reported as missing
 		}
 		for _, e := range entries {
 			rel := path.Join(dirs[i], e.Name())
-			if x.accounts(rel, e.IsDir()) {
+			if x.isKnown(rel, e.IsDir()) {
 				continue
 			}
-			if e.IsDir() {
+			if e.IsDir() { // wheels may contain empty directories, which no RECORD lists
 				holds, err := holdsFiles(filepath.Join(genDir, rel))
 				if err != nil {
 					return err
 				}
 				if !holds {
-					continue // wheels may carry empty directories, which no RECORD can list
+					continue
 				}
 			}
 			found[i] = append(found[i], facts.Damage{What: "foreign", Path: rel})
@@ -122,11 +115,11 @@ func (x *index) foreign(ctx context.Context, genDir string, dirs []string) ([]fa
 	return slices.Concat(found...), err
 }
 
-// holdsFiles reports whether there is anything but directories and bytecode
-// below a directory.
+// holdsFiles reports whether a directory tree contains anything but directories and
+// bytecode.
 func holdsFiles(dir string) (bool, error) {
 	holds := false
-	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -141,10 +134,15 @@ func holdsFiles(dir string) (bool, error) {
 	return holds, err
 }
 
-// knownDirs lists the directories of a generation on disk that hold what the
-// index knows, or belong to every environment. Below a foreign directory nothing
-// is looked at.
+// knownDirs lists the existing directories of a generation that hold indexed files or
+// belong to every environment. Foreign directories are skipped.
 func (x *index) knownDirs(genDir string) ([]string, error) {
+	return walkDirs(genDir, func(rel string) bool { return rel == "." || x.isKnown(rel, true) })
+}
+
+// walkDirs lists the directories below genDir and itself, parents first, without
+// __pycache__ and those below a directory for which enter is false.
+func walkDirs(genDir string, enter func(rel string) bool) ([]string, error) {
 	var dirs []string
 	err := filepath.WalkDir(genDir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
@@ -155,7 +153,7 @@ func (x *index) knownDirs(genDir string) ([]string, error) {
 			return err
 		}
 		rel = filepath.ToSlash(rel)
-		if rel != "." && (d.Name() == "__pycache__" || !x.accounts(rel, true)) {
+		if d.Name() == "__pycache__" || !enter(rel) {
 			return fs.SkipDir
 		}
 		dirs = append(dirs, rel)
@@ -164,15 +162,14 @@ func (x *index) knownDirs(genDir string) ([]string, error) {
 	return dirs, err
 }
 
-// highestGone returns the highest directory above a missing file that is missing
-// as well, or the file itself, so that a lost directory is one line. known keeps
-// what was found of directories.
-func highestGone(genDir, rel string, known map[string]bool) string {
+// highestAbsent returns the highest directory above a missing file that is missing too, or
+// the file itself. known caches the results.
+func highestAbsent(genDir, rel string, known map[string]bool) string {
 	for dir := path.Dir(rel); dir != "."; dir = path.Dir(dir) {
-		absent, asked := known[dir]
-		if !asked {
+		absent, ok := known[dir]
+		if !ok {
 			var st unix.Stat_t
-			absent = gone(lstat(genDir+"/"+dir, &st))
+			absent = rawfile.IsAbsent(rawfile.Lstat(genDir+"/"+dir, &st))
 			known[dir] = absent
 		}
 		if !absent {
@@ -183,8 +180,8 @@ func highestGone(genDir, rel string, known map[string]bool) string {
 	return rel
 }
 
-// collapse sorts damage and drops what is said twice.
-func collapse(damage []facts.Damage) []facts.Damage {
+// sorted sorts damage and removes duplicates.
+func sorted(damage []facts.Damage) []facts.Damage {
 	slices.SortFunc(damage, func(a, b facts.Damage) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Dist, b.Dist), strings.Compare(a.Conda, b.Conda), strings.Compare(a.What, b.What))
 	})

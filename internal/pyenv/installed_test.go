@@ -10,7 +10,6 @@ import (
 func TestInstalled(t *testing.T) {
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "lxml_html_clean-0.4.4.dist-info/METADATA"), "Metadata-Version: 2.1\r\nName: lxml_html_clean\r\nVersion: 0.4.4\r\n\r\n", 0o644)
-	put(t, filepath.Join(dir, "lxml_html_clean-0.4.4.dist-info/INSTALLER"), "uv\n", 0o644)
 	put(t, filepath.Join(dir, "Foo.Bar-1.0.dist-info/METADATA"), "name: Foo.Bar\nSummary: a\n Version: folded\nVersion: 1.0.post1\n\nbody", 0o644)
 	put(t, filepath.Join(dir, "Foo.Bar-1.0.dist-info/direct_url.json"), `{"url": "file:///src/foo", "dir_info": {"editable": true}}`, 0o644)
 	put(t, filepath.Join(dir, "foo_bar-0.9.dist-info/METADATA"), "Name: foo-bar\nVersion: 0.9\n", 0o644)
@@ -22,7 +21,7 @@ func TestInstalled(t *testing.T) {
 	put(t, filepath.Join(dir, "~umpy-1.26.4.dist-info/METADATA"), "Name: numpy\nVersion: 1.26.4\n", 0o644)
 	put(t, filepath.Join(dir, "half-1.0.dist-info/RECORD"), "", 0o644)
 	put(t, filepath.Join(dir, "long-2.0.dist-info/METADATA"), "License: "+strings.Repeat("x", 9000)+"\nName: long\nVersion: 2.0\n", 0o644)
-	put(t, filepath.Join(dir, "nobody-2.0.dist-info/METADATA"), "Summary: x\n\nName: body\n", 0o644)
+	put(t, filepath.Join(dir, "noname-2.0.dist-info/METADATA"), "Summary: x\n\nName: body\n", 0o644)
 	put(t, filepath.Join(dir, "foo/__init__.py"), "", 0o644)
 	want := []Dist{
 		{Name: "dev", Version: "0.1", Origin: "editable", InfoDir: "dev.egg-info"},
@@ -30,8 +29,8 @@ func TestInstalled(t *testing.T) {
 		{Name: "foo-bar", Version: "0.9", Origin: "vcs", InfoDir: "foo_bar-0.9.dist-info"},
 		{Name: "half", Version: "1.0", InfoDir: "half-1.0.dist-info", Problem: "has no METADATA"},
 		{Name: "long", Version: "2.0", InfoDir: "long-2.0.dist-info"},
-		{Name: "lxml-html-clean", Version: "0.4.4", Installer: "uv", InfoDir: "lxml_html_clean-0.4.4.dist-info"},
-		{Name: "nobody", Version: "2.0", InfoDir: "nobody-2.0.dist-info", Problem: "METADATA has no name or no version"},
+		{Name: "lxml-html-clean", Version: "0.4.4", InfoDir: "lxml_html_clean-0.4.4.dist-info"},
+		{Name: "noname", Version: "2.0", InfoDir: "noname-2.0.dist-info", Problem: "METADATA has no name or no version"},
 		{Name: "single", Version: "3.0", InfoDir: "single-3.0-py3.10.egg-info"},
 		{Name: "torch", Version: "2.1.0", InfoDir: "torch-2.1.0-py3.10.egg-info"},
 		{Name: "umpy", Version: "1.26.4", InfoDir: "~umpy-1.26.4.dist-info", Problem: "left behind by an interrupted pip"},
@@ -109,11 +108,11 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-func TestOwnLeavesOutWhatHasANameElsewhere(t *testing.T) {
+func TestExclusiveSizeOmitsSharedFiles(t *testing.T) {
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "a/x"), strings.Repeat("x", 1<<20), 0o644)
 	if err := os.Link(filepath.Join(dir, "a/x"), filepath.Join(dir, "a/y")); err != nil {
-		t.Skip("no hard links here: ", err)
+		t.Skip("no hard links: ", err)
 	}
 	one, err := ExclusiveSize(filepath.Join(dir, "a"))
 	if err != nil || one < 1<<20 || one >= 2<<20 {
@@ -124,6 +123,6 @@ func TestOwnLeavesOutWhatHasANameElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	if shared, err := ExclusiveSize(filepath.Join(dir, "a")); err != nil || shared >= 1<<20 {
-		t.Errorf("size %d of a folder that shares its file, error %v", shared, err)
+		t.Errorf("size %d of a folder with a shared file, error %v", shared, err)
 	}
 }

@@ -17,17 +17,17 @@ import (
 func mkfifo(t *testing.T, name string) {
 	t.Helper()
 	if err := unix.Mkfifo(name, 0o600); err != nil {
-		t.Skip("no pipes here: ", err)
+		t.Skip("no named pipes: ", err)
 	}
 }
 
-// realPython returns an interpreter of this machine with its standard pip wheel,
-// or skips.
+// realPython returns an interpreter of this machine with its bundled pip wheel, or skips
+// the test.
 func realPython(t testing.TB) (python, pip string) {
 	t.Helper()
 	home, err := os.UserHomeDir()
 	if err != nil {
-		t.Skip("no home to look for a Python in: ", err)
+		t.Skip("no home directory: ", err)
 	}
 	for _, pattern := range []string{
 		filepath.Join(home, ".pyenv/versions/3.10.*/bin/python3.10"),
@@ -56,8 +56,8 @@ func run(t testing.TB, program string, args ...string) {
 	}
 }
 
-// realEnvironment makes an environment with the real venv module and installs
-// the bundled setuptools or pip wheel into it, without any index.
+// realEnvironment creates an environment with the venv module and installs the bundled pip
+// wheel into it.
 func realEnvironment(t testing.TB) (dir string, seal Seal) {
 	t.Helper()
 	python, pip := realPython(t)
@@ -69,13 +69,13 @@ func realEnvironment(t testing.TB) (dir string, seal Seal) {
 	run(t, python, "-m", "venv", "--without-pip", dir)
 	run(t, filepath.Join(dir, "bin/python"), filepath.Join(pip, "pip"), "install", "-q", "--no-index", "--no-deps", pip)
 	dists, err := Installed(filepath.Join(dir, site))
-	if err != nil || len(dists) != 1 || dists[0].Name != "pip" || dists[0].Installer != "pip" {
+	if err != nil || len(dists) != 1 || dists[0].Name != "pip" {
 		t.Fatalf("installed %+v, error %v", dists, err)
 	}
 	return dir, Seal{Packages: []facts.Package{{Name: "pip", Version: dists[0].Version}}}
 }
 
-// TestRealEnvironment reads what real venv and pip write.
+// TestRealEnvironment reads an environment that venv and pip created.
 func TestRealEnvironment(t *testing.T) {
 	dir, seal := realEnvironment(t)
 	if damage := verify(t, dir, seal, true); len(damage) != 0 {
@@ -83,7 +83,7 @@ func TestRealEnvironment(t *testing.T) {
 	}
 	stale, err := Uncompiled(dir)
 	if err != nil || len(stale) != 0 {
-		t.Errorf("pip compiles, yet %d are stale (%v), error %v", len(stale), stale, err)
+		t.Errorf("after pip %d are stale (%v), error %v", len(stale), stale, err)
 	}
 	scripts, err := Scripts(dir)
 	if err != nil || !slices.Contains(scripts, "pip") || !slices.Contains(scripts, "python3.10") {
@@ -99,7 +99,7 @@ func TestRealEnvironment(t *testing.T) {
 	}
 }
 
-// TestUncompiled follows real bytecode through its ways to become stale.
+// TestUncompiled makes real bytecode stale in different ways.
 func TestUncompiled(t *testing.T) {
 	dir, _ := realEnvironment(t)
 	source := filepath.Join(dir, site, "pip/__init__.py")
@@ -123,15 +123,15 @@ func TestUncompiled(t *testing.T) {
 	remove(t, BytecodePath(source, "3.10"))
 	want("no bytecode", 1)
 	put(t, BytecodePath(source, "3.10"), "short", 0o644)
-	want("cut bytecode", 1)
+	want("truncated bytecode", 1)
 }
 
-// TestMagics asks every Python of this machine for its magic number.
+// TestMagics compares the table with the magic numbers of the installed interpreters.
 func TestMagics(t *testing.T) {
 	home, _ := os.UserHomeDir()
 	asked := 0
-	for line, magic := range magics {
-		found, _ := filepath.Glob(filepath.Join(home, ".pyenv/versions", line+".*/bin/python"+line))
+	for minor, magic := range magics() {
+		found, _ := filepath.Glob(filepath.Join(home, ".pyenv/versions", minor+".*/bin/python"+minor))
 		for _, python := range found {
 			asked++
 			out, err := command.Run(context.Background(), command.Command{
@@ -141,11 +141,11 @@ func TestMagics(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := strings.TrimSpace(string(out.Stdout)); got != itoa(int(magic)) {
-				t.Errorf("Python %s says %s, the table %d", line, got, magic)
+				t.Errorf("Python %s has %s, the table %d", minor, got, magic)
 			}
 		}
 	}
 	if asked == 0 {
-		t.Skip("no Python of a known line on this machine")
+		t.Skip("no Python of a known minor version on this machine")
 	}
 }

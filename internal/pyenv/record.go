@@ -3,6 +3,7 @@ package pyenv
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"iter"
 	"path"
@@ -12,31 +13,30 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// A RecordEntry is one line of a RECORD: a file that a distribution carries.
+// A RecordEntry is one line of a RECORD: a file of a distribution.
 type RecordEntry struct {
-	Path    string       // relative to the environment, cleaned: "lib/python3.10/site-packages/bs4/dammit.py"
-	SHA256  facts.SHA256 // zero unless HasHash and Algorithm is ""
-	HasHash bool         // RECORD itself and bytecode have none
-	Size    int64        // bytes; -1 where none is stated
-	// Algorithm is "" for sha256, else "sha384" or "sha512", with the digest in
-	// Sum: the other two that the standard allows and that wheels carry.
+	Path    string       // relative to the environment, clean: "lib/python3.10/site-packages/bs4/dammit.py"
+	SHA256  facts.SHA256 // zero unless HasHash is set and Algorithm is ""
+	HasHash bool         // false for RECORD itself and bytecode
+	Size    int64        // bytes; -1 if not recorded
+	// Algorithm is "" for sha256, else "sha384" or "sha512" with the digest in Sum. The
+	// standard allows these three.
 	Algorithm string
 	Sum       string
 }
 
-// ParseRecord walks the lines of a RECORD file; base is the folder of packages
-// relative to the environment ("lib/python3.10/site-packages"). An entry that is
-// absolute or leads out of the environment, an unknown digest and a malformed
-// line are errors, after which the walk ends.
+// ParseRecord returns the entries of a RECORD file. base is the site-packages folder
+// relative to the environment. A malformed line, an unknown digest algorithm, and a path
+// that is absolute or leads out of the environment are errors that end the sequence.
 //
-// Both pip and uv write the digests of the scripts that they rewrote, so that
-// only RECORD, signatures and bytecode are without one.
+// pip and uv record the digests of the scripts that they rewrite, so that only RECORD,
+// signatures and bytecode have none.
 func ParseRecord(b []byte, base string) iter.Seq2[RecordEntry, error] {
 	return func(yield func(RecordEntry, error) bool) {
 		for line := 1; len(b) > 0; line++ {
 			row, rest, err := cutRow(b)
+			b = rest
 			if err == nil && row.empty() {
-				b = rest
 				continue
 			}
 			var e RecordEntry
@@ -47,23 +47,19 @@ func ParseRecord(b []byte, base string) iter.Seq2[RecordEntry, error] {
 				yield(RecordEntry{}, fmt.Errorf("line %d: %w", line, err))
 				return
 			}
-			if !bytes.HasSuffix(row.path, []byte("/")) && !yield(e, nil) { // a folder says nothing
+			if !bytes.HasSuffix(row.path, []byte("/")) && !yield(e, nil) { // directories have no content
 				return
 			}
-			b = rest
 		}
 	}
 }
 
-// A row is the three fields of a line; the name unquoted where it was quoted.
-type row struct {
-	path       []byte
-	hash, size []byte
-}
+// A row is the three fields of a line, with the path unquoted.
+type row struct{ path, hash, size []byte }
 
 func (r *row) empty() bool { return len(r.path) == 0 && len(r.hash) == 0 && len(r.size) == 0 }
 
-// cutRow takes the first line off a CSV text.
+// cutRow returns the first line of a CSV text and the rest.
 func cutRow(b []byte) (r row, rest []byte, err error) {
 	if b[0] == '"' {
 		r.path, b, err = cutQuoted(b)
@@ -89,13 +85,14 @@ func cutRow(b []byte) (r row, rest []byte, err error) {
 	line = bytes.TrimSuffix(line, []byte("\r"))
 	hash, size, ok := bytes.Cut(line, []byte(","))
 	if !ok || bytes.IndexByte(size, ',') >= 0 {
-		return r, nil, fmt.Errorf("%.80q has not three fields", r.path)
+		return r, nil, fmt.Errorf("%.80q does not have three fields", r.path)
 	}
 	r.hash, r.size = bytes.Trim(hash, `"`), bytes.Trim(size, `"`)
 	return r, rest, nil
 }
 
-// cutQuoted takes a quoted field off, in which a doubled quote stands for one.
+// cutQuoted returns the quoted field at the beginning of b, with doubled quotes
+// replaced, and the rest.
 func cutQuoted(b []byte) (field, rest []byte, err error) {
 	for i := 1; i < len(b); i++ {
 		if b[i] != '"' {
@@ -109,6 +106,8 @@ func cutQuoted(b []byte) (field, rest []byte, err error) {
 	}
 	return nil, nil, fmt.Errorf("a quoted name does not end")
 }
+
+var errDigestLength = errors.New("wrong length")
 
 func (r *row) entry(base string) (RecordEntry, error) {
 	e := RecordEntry{Size: -1}
@@ -129,10 +128,9 @@ func (r *row) entry(base string) (RecordEntry, error) {
 	e.HasHash = true
 	switch string(algorithm) {
 	case "sha256":
+		err = errDigestLength
 		if base64.RawURLEncoding.DecodedLen(len(digest)) == len(e.SHA256) {
 			_, err = base64.RawURLEncoding.Decode(e.SHA256[:], digest)
-		} else {
-			err = fmt.Errorf("wrong length")
 		}
 	case "sha384":
 		e.Algorithm = "sha384"
@@ -141,7 +139,7 @@ func (r *row) entry(base string) (RecordEntry, error) {
 		e.Algorithm = "sha512"
 		e.Sum, err = decodeSum(digest, 64)
 	default:
-		return e, fmt.Errorf("%.80q has a digest of the unknown sort %.20q", r.path, algorithm)
+		return e, fmt.Errorf("%.80q has a digest of the unknown algorithm %.20q", r.path, algorithm)
 	}
 	if err != nil {
 		return e, fmt.Errorf("%.80q has the digest %.80q: %w", r.path, r.hash, err)
@@ -152,7 +150,7 @@ func (r *row) entry(base string) (RecordEntry, error) {
 func decodeSum(digest []byte, size int) (string, error) {
 	sum, err := base64.RawURLEncoding.AppendDecode(nil, digest)
 	if err == nil && len(sum) != size {
-		err = fmt.Errorf("wrong length")
+		err = errDigestLength
 	}
 	return string(sum), err
 }
@@ -165,10 +163,10 @@ func recordPath(base string, name []byte) (string, error) {
 	case name[0] == '/':
 		return "", fmt.Errorf("%.80q is absolute", name)
 	case bytes.IndexByte(name, 0) >= 0:
-		return "", fmt.Errorf("%.80q holds a zero byte", name)
+		return "", fmt.Errorf("%.80q contains a zero byte", name)
 	}
 	joined := base + "/" + string(name)
-	if plain(name) {
+	if isClean(name) {
 		return joined, nil
 	}
 	cleaned := path.Clean(joined)
@@ -178,10 +176,7 @@ func recordPath(base string, name []byte) (string, error) {
 	return cleaned, nil
 }
 
-// plain reports whether a relative path is clean already.
-func plain(name []byte) bool {
-	if name[0] == '.' {
-		return false
-	}
-	return !bytes.Contains(name, []byte("//")) && !bytes.Contains(name, []byte("/.")) && name[len(name)-1] != '/'
+// isClean reports whether a relative path is clean. It may return false for one that is.
+func isClean(name []byte) bool {
+	return name[0] != '.' && !bytes.Contains(name, []byte("//")) && !bytes.Contains(name, []byte("/.")) && name[len(name)-1] != '/'
 }

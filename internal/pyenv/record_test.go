@@ -34,9 +34,9 @@ func TestParseRecord(t *testing.T) {
 		{"four fields", "six.py,,1,2\n", "", 0, false, "three fields"},
 		{"open quote", `"six.py,,1`, "", 0, false, "does not end"},
 		{"short digest", "six.py,sha256=abc,1\n", "", 0, false, "wrong length"},
-		{"weak digest", "six.py,md5=abc,1\n", "", 0, false, "unknown sort"},
+		{"weak digest", "six.py,md5=abc,1\n", "", 0, false, "unknown algorithm"},
 		{"negative size", "six.py,,-1\n", "", 0, false, "size"},
-		{"size in words", "six.py,,many\n", "", 0, false, "size"},
+		{"size not a number", "six.py,,many\n", "", 0, false, "size"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestParseRecord(t *testing.T) {
 				n++
 				if tt.err != "" {
 					if err == nil || !strings.Contains(err.Error(), tt.err) || !strings.HasPrefix(err.Error(), "line 2: ") {
-						t.Errorf("error %v, want one that holds %q", err, tt.err)
+						t.Errorf("error %v, want %q", err, tt.err)
 					}
 					continue
 				}

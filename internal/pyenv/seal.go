@@ -16,24 +16,23 @@ import (
 // SealVersion is the format version of the seals that EncodeSeal writes.
 const SealVersion = 1
 
-// A Seal is what was true of a generation when it was built and verified. It is
-// the last file that a build writes: a directory without one is no generation.
+// A Seal is the verified content of a generation when it was built. It is the last file
+// that a build writes: a directory without one is not a generation.
 type Seal struct {
 	Version   int             `json:"version"`
-	Digest    string          `json:"digest"` // of all that decides the content; see the kind venv
+	Digest    string          `json:"digest"` // of all inputs that determine the content; see the kind venv
 	Python    string          `json:"python"` // "3.10.13"
-	Base      string          `json:"base"`   // the interpreter it was made from
+	Base      string          `json:"base"`   // the interpreter it was created from
 	Created   string          `json:"created,omitempty"`
-	Installer string          `json:"installer,omitempty"` // "uv 0.13.9", for people; decides nothing
-	Prefix    string          `json:"prefix,omitempty"`    // absolute path at which it was built; elsewhere it does not work
+	Installer string          `json:"installer,omitempty"` // "uv 0.13.9"; informational
+	Prefix    string          `json:"prefix,omitempty"`    // absolute path at which it was built and works
 	Packages  []facts.Package `json:"packages"`            // by normalised name
-	// Conda are the packages of conda, by name, and CondaDists the distributions of
-	// Python that they brought. Both are empty in an environment of type venv.
+	// Conda are the conda packages, by name, and CondaDists the Python distributions that
+	// they contain. Both are empty in an environment of type venv.
 	Conda      []facts.CondaPackage `json:"conda,omitempty"`
 	CondaDists []facts.Package      `json:"conda_dists,omitempty"`
-	// Skeleton is every file that belongs to no distribution: what made the
-	// environment wrote it, or we did (launchers). Without it the names that
-	// venv and uv are known to write are taken for sound, whatever they hold.
+	// Skeleton is every file that belongs to no distribution, written by venv, uv or
+	// reconcile (launchers). Without it these files are checked by name only.
 	Skeleton []SkeletonFile `json:"skeleton,omitempty"`
 }
 
@@ -45,11 +44,11 @@ type SkeletonFile struct {
 	Target string       `json:"target,omitempty"` // links only, as written
 }
 
-// ErrNewerSeal is what a seal of a later format version gives. Such a generation
-// must be left as it is.
+// ErrNewerSeal means that a seal has a later format version. Such a generation must not
+// be changed.
 var ErrNewerSeal = errors.New("was sealed by a newer reconcile")
 
-// sealEnd stands between what the checksum covers and the checksum.
+// sealEnd separates the checksum from the text that it covers.
 const sealEnd = ",\n  \"checksum\": \""
 
 // EncodeSeal returns the text of a seal file, with the format version and a
@@ -67,9 +66,9 @@ func EncodeSeal(s Seal) ([]byte, error) {
 	return append(b, "\"\n}\n"...), nil
 }
 
-// ReadSeal reads the seal of a generation. An error that is fs.ErrNotExist means
-// that the generation was never finished, ErrNewerSeal that this program is too
-// old, ErrSeal that the seal is damaged, any other that it could not be looked at.
+// ReadSeal reads the seal of a generation. The error wraps fs.ErrNotExist if the build was
+// not completed, ErrNewerSeal if this program is too old, and ErrSeal if the seal is
+// damaged. Any other error means that it could not be read.
 func ReadSeal(genDir string) (Seal, error) {
 	name := filepath.Join(genDir, filepath.FromSlash(layout.Seal("")))
 	b, err := readFile(name, nil, maxSeal)
@@ -83,40 +82,22 @@ func ReadSeal(genDir string) (Seal, error) {
 	return s, nil
 }
 
-// ErrSeal is what a seal with any byte out of place gives.
+// ErrSeal means that a seal has a wrong checksum or format.
 var ErrSeal = errors.New("the seal is damaged")
 
-// parseSeal reads what EncodeSeal wrote and nothing else.
+// parseSeal reads a seal exactly as EncodeSeal writes it.
 func parseSeal(b []byte) (Seal, error) {
+	body, checksum, _ := bytes.Cut(b, []byte(sealEnd))
+	sum := sha256.Sum256(body)
 	var s Seal
-	i := bytes.LastIndex(b, []byte(sealEnd))
-	if i < 0 {
-		return s, versionOr(b, ErrSeal)
-	}
-	sum := sha256.Sum256(b[:i])
-	if string(b[i+len(sealEnd):]) != hex.EncodeToString(sum[:])+"\"\n}\n" {
-		return s, versionOr(b, ErrSeal)
-	}
-	if err := json.Unmarshal(b, &s); err != nil {
-		return Seal{}, fmt.Errorf("%w: %w", ErrSeal, err)
-	}
-	if s.Version > SealVersion {
+	err := json.Unmarshal(b, &s)
+	switch {
+	case s.Version > SealVersion: // its checksum may have another form
 		return Seal{}, ErrNewerSeal
-	}
-	if s.Version < 1 {
+	case err != nil:
+		return Seal{}, fmt.Errorf("%w: %w", ErrSeal, err)
+	case s.Version < 1 || string(checksum) != hex.EncodeToString(sum[:])+"\"\n}\n":
 		return Seal{}, ErrSeal
 	}
 	return s, nil
-}
-
-// versionOr returns ErrNewerSeal for a document that says so of itself, whatever
-// its checksum looks like; else err.
-func versionOr(b []byte, err error) error {
-	var head struct {
-		Version int `json:"version"`
-	}
-	if json.Unmarshal(b, &head) == nil && head.Version > SealVersion {
-		return ErrNewerSeal
-	}
-	return err
 }

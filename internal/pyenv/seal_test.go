@@ -19,7 +19,7 @@ func sampleSeal() Seal {
 	}
 }
 
-func TestSealComesBack(t *testing.T) {
+func TestSealRoundTrip(t *testing.T) {
 	b, err := EncodeSeal(sampleSeal())
 	if err != nil {
 		t.Fatal(err)
@@ -30,8 +30,8 @@ func TestSealComesBack(t *testing.T) {
 	}
 }
 
-// TestSealFindsEveryFlippedBit changes each bit, cuts at each length and adds.
-func TestSealFindsEveryFlippedBit(t *testing.T) {
+// TestSealDetectsChanges flips each bit, truncates at each length and appends.
+func TestSealDetectsChanges(t *testing.T) {
 	b, err := EncodeSeal(sampleSeal())
 	if err != nil {
 		t.Fatal(err)
@@ -41,15 +41,15 @@ func TestSealFindsEveryFlippedBit(t *testing.T) {
 			c := bytes.Clone(b)
 			c[i] ^= 1 << bit
 			if got, err := parseSeal(c); err == nil {
-				t.Fatalf("bit %d of byte %d flipped unseen: %+v", bit, i, got)
+				t.Fatalf("bit %d of byte %d flip not detected: %+v", bit, i, got)
 			}
 		}
 		if got, err := parseSeal(b[:i]); err == nil {
-			t.Fatalf("cut at %d unseen: %+v", i, got)
+			t.Fatalf("truncation at %d not detected: %+v", i, got)
 		}
 	}
 	if _, err := parseSeal(append(b, '\n')); err == nil {
-		t.Error("a byte more unseen")
+		t.Error("an added byte was not detected")
 	}
 }
 
@@ -82,12 +82,12 @@ func FuzzParseSeal(f *testing.F) {
 		}
 		again, err := EncodeSeal(s)
 		if err != nil || !bytes.Equal(again, b) {
-			t.Errorf("accepted what EncodeSeal does not write: %q", b)
+			t.Errorf("accepted a seal that EncodeSeal does not write: %q", b)
 		}
 	})
 }
 
-func TestStampsComeBack(t *testing.T) {
+func TestStampsRoundTrip(t *testing.T) {
 	dir := t.TempDir()
 	mkdir(t, filepath.Join(dir, "a \"b\"\nc/d"))
 	mkdir(t, filepath.Join(dir, "reconcile/bin"))
@@ -112,11 +112,11 @@ func TestStampsComeBack(t *testing.T) {
 			c := bytes.Clone(b)
 			c[i] ^= 1 << bit
 			if _, err := parseStamps(c); err == nil {
-				t.Fatalf("bit %d of byte %d flipped unseen", bit, i)
+				t.Fatalf("bit %d of byte %d flip not detected", bit, i)
 			}
 		}
 		if _, err := parseStamps(b[:i]); err == nil {
-			t.Fatalf("cut at %d unseen", i)
+			t.Fatalf("truncation at %d not detected", i)
 		}
 	}
 }

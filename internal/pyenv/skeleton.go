@@ -12,11 +12,10 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// Skeleton lists the files and links of a generation that belong to no
-// distribution, and those of packages of conda of which no client noted what is in
-// them or where they lead, with their content, so that the seal can hold them:
-// pyvenv.cfg, the activate scripts, the links to the interpreter, our launchers. It
-// refuses what neither an installer nor we are known to write.
+// Skeleton lists the files and links of a generation that belong to no distribution, such
+// as pyvenv.cfg, activate scripts, links to the interpreter and launchers, and those of
+// conda packages without a recorded digest or target, with their content for the seal. A
+// file that neither an installer nor reconcile is known to write is an error.
 func Skeleton(genDir string) ([]SkeletonFile, error) {
 	sitePackages, _, err := SitePackages(genDir)
 	if err != nil {
@@ -34,7 +33,6 @@ func Skeleton(genDir string) ([]SkeletonFile, error) {
 	var (
 		files []SkeletonFile
 		h     hasher
-		quiet meter
 	)
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(filepath.Join(genDir, dir))
@@ -44,13 +42,13 @@ func Skeleton(genDir string) ([]SkeletonFile, error) {
 		for _, e := range entries {
 			rel := filepath.ToSlash(filepath.Join(dir, e.Name()))
 			c, claimed := x.claims[rel]
-			if claimed && !c.unknown() || e.IsDir() || isNoise(e.Name()) || isFrame(rel, false, true) {
+			if claimed && !c.unknown() || e.IsDir() || isIgnored(e.Name()) || isFrame(rel, false, true) {
 				continue
 			}
 			if !claimed && !isFrame(rel, false, false) {
 				return nil, fmt.Errorf("%s belongs to no distribution", filepath.Join(genDir, rel))
 			}
-			f, err := skeletonFile(genDir, rel, e, &h, &quiet)
+			f, err := skeletonFile(genDir, rel, e, &h)
 			if err != nil {
 				return nil, err
 			}
@@ -60,7 +58,7 @@ func Skeleton(genDir string) ([]SkeletonFile, error) {
 	return files, nil
 }
 
-func skeletonFile(genDir, rel string, e fs.DirEntry, h *hasher, m *meter) (SkeletonFile, error) {
+func skeletonFile(genDir, rel string, e fs.DirEntry, h *hasher) (SkeletonFile, error) {
 	f := SkeletonFile{Path: rel}
 	name := filepath.Join(genDir, rel)
 	info, err := e.Info()
@@ -75,7 +73,7 @@ func skeletonFile(genDir, rel string, e fs.DirEntry, h *hasher, m *meter) (Skele
 		return f, fmt.Errorf("%s is neither a file nor a link", name)
 	}
 	var st unix.Stat_t
-	sum, err := h.file(context.Background(), name, "", &st, m)
+	sum, err := h.file(context.Background(), name, "", &st, nil)
 	if err != nil {
 		return f, err
 	}

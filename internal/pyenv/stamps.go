@@ -2,24 +2,26 @@ package pyenv
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
+	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// Stamps tell whether an entry of a directory came, went or was replaced since
-// they were taken: any of that moves the directory's own times. The text is a
-// header, a line for each directory (mtime in ns, how much later the ctime is,
-// path) and a checksum:
+// Stamps are the times of directories, which change when an entry is added, removed or
+// replaced. The text is a header, a line for each directory (mtime in ns, ctime minus
+// mtime, path) and a checksum:
 //
 //	reconcile stamps 1
 //	1764000000000000001 0 bin
@@ -33,72 +35,45 @@ type stamp struct {
 	path         string
 }
 
-// errStampsDamaged is what any byte out of place gives; the check by RECORD then
-// does the work.
+// errStampsDamaged means that the stamps have a wrong checksum or format. They are then
+// not used.
 var errStampsDamaged = errors.New("the stamps are damaged")
 
-// TakeStamps returns the stamps of every directory of a generation except two
-// sorts: its folder reconcile, into which the stamps and the seal are yet to be
-// written, and __pycache__, where a Python with other options may add bytecode
-// that harms nobody. Call it when nothing else is to change.
+// TakeStamps returns the stamps of the directories of a generation, except its folder
+// reconcile, into which the stamps and the seal are still written, and __pycache__, where
+// Python may add bytecode. Call it after all other changes.
 func TakeStamps(genDir string) ([]byte, error) {
-	dirs, err := directories(genDir)
+	dirs, err := stampedDirs(genDir)
 	if err != nil {
 		return nil, err
 	}
 	out := append(make([]byte, 0, len(dirs)*80), stampsHeader...)
 	for _, dir := range dirs {
 		var st unix.Stat_t
-		if err := lstat(filepath.Join(genDir, dir), &st); err != nil {
+		if err := rawfile.Lstat(filepath.Join(genDir, dir), &st); err != nil {
 			return nil, err
 		}
-		out = appendStamp(out, stampOf(dir, &st))
+		s := stampOf(dir, &st)
+		if strings.ContainsAny(dir, "\n\"") {
+			dir = strconv.Quote(dir)
+		}
+		out = fmt.Appendf(out, "%d %d %s\n", s.mtime, s.ctime-s.mtime, dir)
 	}
 	sum := sha256.Sum256(out)
 	return fmt.Appendf(out, "sha256 %x\n", sum), nil
 }
 
-// directories lists the directories that are stamped, parents first.
-func directories(genDir string) ([]string, error) {
-	own := filepath.Dir(layout.Seal(""))
-	var dirs []string
-	err := filepath.WalkDir(genDir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if !d.IsDir() {
-			return nil
-		}
-		if d.Name() == "__pycache__" {
-			return fs.SkipDir
-		}
-		rel, err := filepath.Rel(genDir, name)
-		if err == nil && rel != own {
-			dirs = append(dirs, filepath.ToSlash(rel))
-		}
-		return err
-	})
-	return dirs, err
+// stampedDirs lists the directories that are stamped, parents first.
+func stampedDirs(genDir string) ([]string, error) {
+	dirs, err := walkDirs(genDir, func(string) bool { return true })
+	return slices.DeleteFunc(dirs, func(dir string) bool { return dir == path.Dir(layout.Seal("")) }), err
 }
 
 func stampOf(path string, st *unix.Stat_t) stamp {
 	return stamp{mtime: unix.TimespecToNsec(st.Mtim), ctime: unix.TimespecToNsec(st.Ctim), path: path}
 }
 
-func appendStamp(b []byte, s stamp) []byte {
-	b = strconv.AppendInt(b, s.mtime, 10)
-	b = append(b, ' ')
-	b = strconv.AppendInt(b, s.ctime-s.mtime, 10)
-	b = append(b, ' ')
-	if strings.ContainsAny(s.path, "\n\"") {
-		b = strconv.AppendQuote(b, s.path)
-	} else {
-		b = append(b, s.path...)
-	}
-	return append(b, '\n')
-}
-
-// parseStamps reads what TakeStamps wrote and nothing else.
+// parseStamps reads stamps exactly as TakeStamps writes them.
 func parseStamps(b []byte) ([]stamp, error) {
 	const sumLine = len("sha256 ") + 2*sha256.Size + len("\n")
 	if len(b) < len(stampsHeader)+sumLine || !bytes.HasPrefix(b, []byte(stampsHeader)) {
@@ -126,18 +101,14 @@ func parseStamps(b []byte) ([]stamp, error) {
 func parseStamp(line string) (stamp, error) {
 	mtime, rest, _ := strings.Cut(line, " ")
 	later, path, _ := strings.Cut(rest, " ")
-	m, err := strconv.ParseInt(mtime, 10, 64)
-	if err != nil {
-		return stamp{}, err
-	}
-	l, err := strconv.ParseInt(later, 10, 64)
-	if err != nil {
-		return stamp{}, err
-	}
+	m, err1 := strconv.ParseInt(mtime, 10, 64)
+	l, err2 := strconv.ParseInt(later, 10, 64)
+	var err3 error
 	if strings.HasPrefix(path, `"`) {
-		if path, err = strconv.Unquote(path); err != nil {
-			return stamp{}, err
-		}
+		path, err3 = strconv.Unquote(path)
+	}
+	if err := cmp.Or(err1, err2, err3); err != nil {
+		return stamp{}, err
 	}
 	if !filepath.IsLocal(path) {
 		return stamp{}, errStampsDamaged
@@ -145,8 +116,8 @@ func parseStamp(line string) (stamp, error) {
 	return stamp{mtime: m, ctime: m + l, path: path}, nil
 }
 
-// readStamps reads the stamps of a generation and the time, in ns, at which they
-// were written by the clock of their file system.
+// readStamps reads the stamps of a generation and the time in ns, by the clock of the file
+// system, at which they were written.
 func readStamps(genDir string) ([]stamp, int64, error) {
 	name := filepath.Join(genDir, filepath.FromSlash(layout.Stamps("")))
 	b, err := readFile(name, nil, maxStamps)
@@ -158,30 +129,29 @@ func readStamps(genDir string) ([]stamp, int64, error) {
 		return nil, 0, err
 	}
 	var st unix.Stat_t
-	if err := lstat(name, &st); err != nil {
+	if err := rawfile.Lstat(name, &st); err != nil {
 		return nil, 0, err
 	}
 	return stamps, unix.TimespecToNsec(st.Mtim), nil
 }
 
-// tickOf returns how far apart two times of a file system are for sure, in ns, by
-// one of them.
+// tickOf returns the interval in ns after which a file system certainly gives another
+// time, judged by one of its times.
 func tickOf(time int64) int64 {
 	if time%1e9 == 0 {
-		return 2e9 // a file system with whole seconds
+		return 2e9 // the file system stores seconds
 	}
 	return 20e6
 }
 
-// changedDirs returns the directories that are not as stamped, or for which a
-// stamp proves nothing, and those that are gone.
+// changedDirs returns the directories that differ from their stamps or have an unreliable
+// one, and those that are missing.
 //
-// A stamp proves nothing if it is hardly older than the file of stamps: times
-// tick every few ms at best, and a later change could carry the same time (the
-// rule that git has for its index).
+// A stamp is unreliable if it is less than a tick older than the stamps file, since a
+// later change could have the same time. git treats its index in the same way.
 func changedDirs(genDir string, stamps []stamp, written int64) (changed, missing []string, err error) {
 	tick := tickOf(written)
-	root, err := open(genDir) // the long way to it is then walked once
+	root, err := rawfile.Open(genDir, unix.O_DIRECTORY) // lstat is faster with short paths
 	if err != nil {
 		return nil, nil, err
 	}
@@ -190,13 +160,11 @@ func changedDirs(genDir string, stamps []stamp, written int64) (changed, missing
 	state := make([]byte, len(stamps))
 	err = each(len(stamps), func(_, i int) error {
 		var st unix.Stat_t
-		err := lstatAt(root, stamps[i].path, &st)
+		err := rawfile.LstatAt(root, stamps[i].path, &st)
 		switch {
-		case gone(err):
-			state[i] = absent
-		case err != nil:
+		case err != nil && !rawfile.IsAbsent(err):
 			return err
-		case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		case err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR:
 			state[i] = absent
 		case stampOf(stamps[i].path, &st) != stamps[i], stamps[i].ctime > written-tick:
 			state[i] = differs

@@ -5,27 +5,24 @@ import (
 	"strings"
 )
 
-// Torch is what the files of an installed torch say of it.
+// Torch is the version information in the files of an installed torch.
 type Torch struct {
-	Version string // "2.1.2+cu121", as torch itself says it: its metadata may say "2.1.2"
-	CUDA    string // it was built for: "12.1"; "" for a build without CUDA
-	ROCm    string // "5.6"; "" for a build without it
+	Version string // "2.1.2+cu121", as in torch.__version__; its metadata may have "2.1.2"
+	CUDA    string // the CUDA it was built for: "12.1"; "" for none
+	ROCm    string // the ROCm it was built for: "5.6"; "" for none
 }
 
-// ReadTorch reads which CUDA the torch in a site-packages folder was built for. It is
-// false where there is no torch.
+// ReadTorch reads the version information of the torch in a site-packages folder, or
+// returns false if there is none.
 func ReadTorch(sitePackages string) (Torch, bool, error) {
 	b, err := readFile(sitePackages+"/torch/version.py", nil, maxMetadata)
-	if gone(err) {
-		return Torch{}, false, nil
-	}
 	if err != nil {
-		return Torch{}, false, err
+		return Torch{}, false, ignoreAbsent(err)
 	}
 	return parseTorch(b), true, nil
 }
 
-// parseTorch reads the assignments of torch/version.py, which its build writes:
+// parseTorch reads the assignments of torch/version.py:
 //
 //	__version__ = '2.1.2+cu121'
 //	cuda: Optional[str] = '12.1'
@@ -50,8 +47,8 @@ func parseTorch(b []byte) Torch {
 	return t
 }
 
-// versionText returns the version in a text of Python, "" for None and for what is
-// none.
+// versionText returns the version in a Python string literal, or "" for None or any other
+// text.
 func versionText(literal string) string {
 	literal = strings.TrimSpace(literal)
 	if len(literal) < 2 || literal[0] != literal[len(literal)-1] || literal[0] != '\'' && literal[0] != '"' {

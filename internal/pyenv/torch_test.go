@@ -42,7 +42,7 @@ func FuzzParseTorch(f *testing.F) {
 		got := parseTorch(b)
 		for _, v := range []string{got.Version, got.CUDA, got.ROCm} {
 			if len(v) > 64 || strings.ContainsFunc(v, func(r rune) bool { return r < '+' || r > 'z' }) {
-				t.Errorf("%q is no version", v)
+				t.Errorf("%q is not a version", v)
 			}
 		}
 	})

@@ -6,36 +6,37 @@ import (
 	"crypto/sha512"
 	"hash"
 	"io/fs"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// hashBuffer is how much is read at a time while hashing, in bytes.
+// hashBuffer is the number of bytes that are read and hashed at a time.
 const hashBuffer = 256 << 10
 
-// Verify looks at every file that the RECORD files of a generation and its
-// skeleton list: it is there, is a regular file, has the size stated and, with
-// deep, the digest. It finds files that nothing lists, files that two
-// distributions claim with different contents, and all that CheckFast finds. A
-// fresh generation is verified with a seal that has only Packages and Conda.
+// Verify compares every file of a generation with its RECORD files, conda-meta and its
+// skeleton: type, size and, if deep is set, digest. It finds files that are not recorded,
+// files that two distributions list with different contents, and all that CheckFast
+// finds. For a generation that is not sealed yet, seal has only Packages and Conda.
 //
-// With deep, a file without a digest is "changed" unless it is one that cannot
-// have any: RECORD and its signatures, and bytecode.
+// With deep, a file without a digest is "changed" unless it is a RECORD or its signature.
 //
-// progress may be nil. It gets bytes hashed of bytes in all (deep), or files
-// looked at of files in all, from one goroutine at a time.
+// progress may be nil. It is called with the bytes hashed of all bytes (deep), or the
+// files checked of all files, by one goroutine at a time.
 func Verify(ctx context.Context, genDir string, seal Seal, deep bool, progress func(done, total int64)) ([]facts.Damage, error) {
 	return (&verification{deep: deep}).run(ctx, genDir, seal, progress)
 }
 
-// Recheck is Verify with deep, but for the files that Hash found sound: of these
-// it is enough that nobody touched them since.
-func Recheck(ctx context.Context, genDir string, seal Seal, sound VerifiedFiles, progress func(done, total int64)) ([]facts.Damage, error) {
-	return (&verification{deep: true, sound: sound}).run(ctx, genDir, seal, progress)
+// Recheck is Verify with deep, except that it does not hash the files in verified again
+// unless they were modified.
+func Recheck(ctx context.Context, genDir string, seal Seal, verified VerifiedFiles, progress func(done, total int64)) ([]facts.Damage, error) {
+	return (&verification{deep: true, verified: verified}).run(ctx, genDir, seal, progress)
 }
 
 func (v *verification) run(ctx context.Context, genDir string, seal Seal, progress func(done, total int64)) ([]facts.Damage, error) {
@@ -56,7 +57,7 @@ func (v *verification) run(ctx context.Context, genDir string, seal Seal, progre
 	if err != nil {
 		return nil, err
 	}
-	if len(seal.Conda) > 0 && seal.CondaDists == nil { // a fresh generation
+	if len(seal.Conda) > 0 && seal.CondaDists == nil { // not sealed yet
 		if seal.CondaDists, err = condaDists(genDir, sitePackages, records.conda); err != nil {
 			return nil, err
 		}
@@ -65,7 +66,6 @@ func (v *verification) run(ctx context.Context, genDir string, seal Seal, progre
 	if err != nil {
 		return nil, err
 	}
-	changes = append(changes, compareConda(records.conda, seal.Conda)...)
 	x := newIndex(records, sitePackages, seal, nil)
 	dirs, err := x.knownDirs(genDir)
 	if err != nil {
@@ -76,17 +76,17 @@ func (v *verification) run(ctx context.Context, genDir string, seal Seal, progre
 	if err != nil {
 		return nil, err
 	}
-	return collapse(append(append(damage, changes...), found...)), nil
+	return sorted(slices.Concat(damage, changes, compareConda(records.conda, seal.Conda), found)), nil
 }
 
-// A verification is one run of Verify.
+// A verification is one call of Verify.
 type verification struct {
-	ctx     context.Context
-	genDir  string
-	deep    bool
-	sound   VerifiedFiles // known before; may be nil
-	meter   *meter
-	hashers []hasher // one for each worker
+	ctx      context.Context
+	genDir   string
+	deep     bool
+	verified VerifiedFiles // may be nil
+	meter    *meter
+	hashers  []hasher // one for each worker
 }
 
 // check reports whether a file that has the right size has the right content.
@@ -100,52 +100,121 @@ func (v *verification) check(worker int, c *claim) (bool, error) {
 		return true, nil
 	case !c.HasHash:
 		v.meter.add(max(0, c.Size))
-		return unhashed(c.Path), nil
-	case v.sound.holds(v.genDir, c):
+		return hasNoDigest(c.Path), nil
+	case v.verified.holds(v.genDir, c):
 		v.meter.add(c.Size)
 		return true, nil
 	}
 	var st unix.Stat_t
-	return v.hashers[worker].agrees(v.ctx, v.genDir, c, &st, v.meter)
+	return v.hashers[worker].matches(v.ctx, v.genDir, c, &st, v.meter)
 }
 
-// unhashed reports whether a file may stand in a RECORD without a digest.
-func unhashed(name string) bool {
-	for _, suffix := range []string{".dist-info/RECORD", ".dist-info/RECORD.jws", ".dist-info/RECORD.p7s"} {
-		if len(name) > len(suffix) && name[len(name)-len(suffix):] == suffix {
-			return true
+// hasNoDigest reports whether a RECORD may list a file without its digest.
+func hasNoDigest(name string) bool {
+	return slices.ContainsFunc([]string{".dist-info/RECORD", ".dist-info/RECORD.jws", ".dist-info/RECORD.p7s"}, func(suffix string) bool {
+		return len(name) > len(suffix) && strings.HasSuffix(name, suffix)
+	})
+}
+
+// VerifiedFiles are the files for which Hash found the recorded digest, by path.
+type VerifiedFiles map[string]verifiedFile
+
+// A verifiedFile is the digest of a file and the attributes that change when it is written
+// or replaced; times in ns.
+type verifiedFile struct {
+	sha256             facts.SHA256
+	sum                string // for other algorithms
+	dev, ino           uint64
+	size, mtime, ctime int64
+}
+
+func (c *claim) verifiedFile(st *unix.Stat_t) verifiedFile {
+	return verifiedFile{
+		sha256: c.SHA256, sum: c.Sum, dev: uint64(st.Dev), ino: uint64(st.Ino), size: st.Size,
+		mtime: unix.TimespecToNsec(st.Mtim), ctime: unix.TimespecToNsec(st.Ctim),
+	}
+}
+
+// Hash hashes the files of a generation, workers at a time, so that a later Recheck can
+// skip those that were not modified since. justMade is a file or directory on the same
+// file system that was just created.
+//
+// A file is omitted if its digest differs from the recorded one, or if it changed less
+// than a tick before justMade: a later change could have the same times.
+func Hash(ctx context.Context, genDir, justMade string, workers int) (VerifiedFiles, error) {
+	var now unix.Stat_t
+	if err := rawfile.Lstat(justMade, &now); err != nil {
+		return nil, err
+	}
+	sitePackages, _, err := SitePackages(genDir)
+	if err != nil {
+		return nil, err
+	}
+	records, err := readRecords(genDir, sitePackages)
+	if err != nil {
+		return nil, err
+	}
+	claims := slices.Collect(maps.Values(newIndex(records, sitePackages, Seal{}, nil).claims))
+	files := make([]verifiedFile, len(claims))
+	hashers := make([]hasher, workers)
+	made := unix.TimespecToNsec(now.Mtim)
+	err = eachOf(workers, len(claims), func(w, i int) error {
+		var st unix.Stat_t
+		c := &claims[i]
+		same, _ := hashers[w].matches(ctx, genDir, c, &st, nil) // Recheck reports errors
+		if f := c.verifiedFile(&st); same && f.ctime < made-tickOf(made) && st.Dev == now.Dev {
+			files[i] = f
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	verified := make(VerifiedFiles, len(claims))
+	for i, f := range files {
+		if f != (verifiedFile{}) {
+			verified[claims[i].Path] = f
 		}
 	}
-	return false
+	return verified, nil
 }
 
-// A hasher hashes one file after the other with one buffer.
+// holds reports whether Hash found the recorded digest for a file that was not modified
+// since.
+func (v VerifiedFiles) holds(genDir string, c *claim) bool {
+	known, ok := v[c.Path]
+	if !ok {
+		return false
+	}
+	var st unix.Stat_t
+	return rawfile.Lstat(genDir+"/"+c.Path, &st) == nil && c.verifiedFile(&st) == known
+}
+
+// A hasher hashes files with one buffer.
 type hasher struct {
 	buf    []byte
 	sha256 hash.Hash
 	sum    []byte
 }
 
-// agrees reports whether a file has the digest that a claim states, and how it
-// looked before it was read. One without a digest agrees with nothing.
-func (h *hasher) agrees(ctx context.Context, genDir string, c *claim, st *unix.Stat_t, m *meter) (bool, error) {
+// matches reports whether a file has the recorded digest, and sets st to its state before
+// it was read. A claim without a digest does not match.
+func (h *hasher) matches(ctx context.Context, genDir string, c *claim, st *unix.Stat_t, m *meter) (bool, error) {
 	if !c.HasHash {
 		return false, nil
 	}
 	sum, err := h.file(ctx, genDir+"/"+c.Path, c.Algorithm, st, m)
 	switch {
-	case gone(err):
-		return false, nil
 	case err != nil:
-		return false, err
+		return false, ignoreAbsent(err)
 	case c.Algorithm != "":
 		return string(sum) == c.Sum, nil
 	}
 	return facts.SHA256(sum) == c.SHA256, nil
 }
 
-// file returns the digest of a file, valid until the next call, and how the file
-// looked before it was read.
+// file returns the digest of a file, valid until the next call, and sets st to its state
+// before it was read. m may be nil.
 func (h *hasher) file(ctx context.Context, name, algorithm string, st *unix.Stat_t, m *meter) ([]byte, error) {
 	if h.buf == nil {
 		h.buf, h.sha256 = make([]byte, hashBuffer), sha256.New()
@@ -158,7 +227,7 @@ func (h *hasher) file(ctx context.Context, name, algorithm string, st *unix.Stat
 		state = sha512.New()
 	}
 	state.Reset()
-	fd, err := open(name)
+	fd, err := rawfile.Open(name, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -167,9 +236,9 @@ func (h *hasher) file(ctx context.Context, name, algorithm string, st *unix.Stat
 		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
 	}
 	for {
-		n, err := read(fd, h.buf)
+		n, err := rawfile.Read(fd, name, h.buf, len(h.buf))
 		if err != nil {
-			return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+			return nil, err
 		}
 		state.Write(h.buf[:n])
 		m.add(int64(n))
@@ -183,18 +252,15 @@ func (h *hasher) file(ctx context.Context, name, algorithm string, st *unix.Stat
 	}
 }
 
-// A meter adds up what is done and tells it now and then.
+// A meter reports progress for every half percent.
 type meter struct {
-	mu    sync.Mutex
-	tell  func(done, total int64)
-	done  atomic.Int64
-	told  int64
-	step  int64
-	total int64
+	report                      func(done, total int64)
+	mu                          sync.Mutex
+	done, reported, step, total int64
 }
 
-func newMeter(x *index, deep bool, tell func(done, total int64)) *meter {
-	m := &meter{tell: tell, total: int64(len(x.claims))}
+func newMeter(x *index, deep bool, report func(done, total int64)) *meter {
+	m := &meter{report: report, total: int64(len(x.claims))}
 	if deep {
 		m.total = 0
 		for _, c := range x.claims {
@@ -205,16 +271,15 @@ func newMeter(x *index, deep bool, tell func(done, total int64)) *meter {
 	return m
 }
 
-// add counts n more and tells every half percent.
+// add counts n more bytes or files. A nil meter ignores them.
 func (m *meter) add(n int64) {
-	if m == nil || m.tell == nil {
+	if m == nil || m.report == nil {
 		return
 	}
-	done := m.done.Add(n)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if done-m.told >= m.step || done == m.total {
-		m.told = done
-		m.tell(min(done, m.total), m.total)
+	if m.done += n; m.done-m.reported >= m.step || m.done == m.total {
+		m.reported = m.done
+		m.report(min(m.done, m.total), m.total)
 	}
 }

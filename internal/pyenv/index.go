@@ -10,14 +10,15 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// A distRecord is one distribution of an environment: its metadata folder and what its RECORD lists.
+// A distRecord is one distribution of an environment and the entries of its RECORD.
 type distRecord struct {
 	name    string // normalised, from the folder's name
 	infoDir string
 	entries []RecordEntry
-	err     error // why the RECORD could not be read, if it is absent or malformed
+	err     error // why the RECORD is invalid, if it is absent or malformed
 }
 
 // ReadRecord reads the RECORD of one distribution of an environment; infoDir is
@@ -31,17 +32,14 @@ func ReadRecord(envDir, sitePackages, infoDir string) ([]RecordEntry, error) {
 	return r.entries, r.err
 }
 
-// read fills in the entries. What is wrong with the file goes into r.err; the
-// error returned is that of a file that could not be looked at.
+// read sets r.entries, or r.err if the RECORD is invalid. The returned error is that of a
+// file that could not be read.
 func (r *distRecord) read(envDir, sitePackages string, buf *[]byte) error {
 	name := filepath.Join(envDir, sitePackages, r.infoDir, "RECORD")
 	b, err := readFile(name, *buf, maxRecord)
-	if gone(err) {
-		r.err = err
-		return nil
-	}
 	if err != nil {
-		return err
+		r.err = err
+		return ignoreAbsent(err)
 	}
 	*buf = b[:0]
 	r.entries = make([]RecordEntry, 0, 1+strings.Count(string(b), "\n"))
@@ -55,15 +53,15 @@ func (r *distRecord) read(envDir, sitePackages string, buf *[]byte) error {
 	return nil
 }
 
-// records are what an environment says of itself: the RECORD of every
-// distribution below site-packages, and conda-meta where there is one.
+// records are the installed files of an environment, from the RECORD of each distribution
+// in site-packages and from conda-meta.
 type records struct {
 	dists []distRecord
 	conda []condaRecord
 }
 
-// readRecords reads them. Of a distribution that came with a package of conda,
-// conda-meta is read and not the RECORD.
+// readRecords reads the records of an environment. For the distributions of conda packages
+// it reads conda-meta instead of RECORD.
 func readRecords(genDir, sitePackages string) (records, error) {
 	conda, err := readCondaMeta(genDir, sitePackages)
 	if err != nil {
@@ -88,30 +86,29 @@ func readRecords(genDir, sitePackages string) (records, error) {
 	return records{dists: dists, conda: conda}, err
 }
 
-// A claim is one file that a RECORD or the skeleton accounts for.
+// A claim is one file that a RECORD, conda-meta or the skeleton lists.
 type claim struct {
 	RecordEntry
 	dist   string // normalised name; "" for the skeleton
-	conda  string // name of the package of conda, "" for others
+	conda  string // name of the conda package, "" for others
 	target string // of a link of the skeleton
-	link   bool   // a link whose target nobody noted
+	link   bool   // a link whose target is not recorded
 }
 
-// unknown reports whether a client of conda noted a file without saying what is in it
-// or where it leads: so of every link, and conda of programs that it makes. The seal
-// knows of these.
+// unknown reports whether a conda client recorded a file without its digest or target, as
+// for every link, and conda for the programs that it creates. The skeleton has these.
 func (c *claim) unknown() bool { return c.conda != "" && !c.HasHash }
 
-// An index is what should be below some directories of a generation.
+// An index is the expected content of some directories of a generation.
 type index struct {
-	scope  map[string]bool  // the directories in question; nil for all
+	scope  map[string]bool  // the directories; nil for all
 	claims map[string]claim // by path, files in the scope only
 	dirs   map[string]bool  // every directory that holds a claimed file, at any depth
-	sealed bool             // the skeleton is known by content
+	sealed bool             // the seal has a skeleton
 	damage []facts.Damage   // found while indexing
 }
 
-// newIndex collects what records and seal say of the directories in scope.
+// newIndex indexes the records and the seal for the directories in scope.
 func newIndex(list records, sitePackages string, seal Seal, scope map[string]bool) *index {
 	x := &index{scope: scope, claims: map[string]claim{}, dirs: map[string]bool{}, sealed: len(seal.Skeleton) > 0}
 	for _, f := range seal.Skeleton {
@@ -132,7 +129,7 @@ func newIndex(list records, sitePackages string, seal Seal, scope map[string]boo
 		info := sitePackages + "/" + r.infoDir
 		if r.err != nil {
 			what := "changed"
-			if gone(r.err) {
+			if rawfile.IsAbsent(r.err) {
 				what = "missing"
 			}
 			x.damage = append(x.damage, facts.Damage{What: what, Path: info + "/RECORD", Dist: r.name})
@@ -144,8 +141,8 @@ func newIndex(list records, sitePackages string, seal Seal, scope map[string]boo
 	return x
 }
 
-// add takes one claim. Two distributions may carry the same file, as many do
-// with an empty tests/__init__.py; they may not disagree on what is in it.
+// add adds one claim. Two distributions may contain the same file, such as an empty
+// tests/__init__.py, but not with different contents.
 func (x *index) add(c claim) {
 	dir := path.Dir(c.Path)
 	for d := dir; !x.dirs[d]; d = path.Dir(d) {
@@ -159,7 +156,7 @@ func (x *index) add(c claim) {
 		x.claims[c.Path] = c
 		return
 	}
-	if c.unknown() && old.dist == "" && old.conda == "" { // sealed: it is known now
+	if c.unknown() && old.dist == "" && old.conda == "" { // the skeleton has its content
 		old.conda = c.conda
 		x.claims[c.Path] = old
 		return
@@ -171,33 +168,28 @@ func (x *index) add(c claim) {
 	}
 }
 
-// isBytecode reports whether a path is a file that Python writes by itself.
-// Bytecode without its source, outside __pycache__, is a module like any other.
+// isBytecode reports whether a path is a bytecode file that Python writes automatically.
+// Bytecode outside __pycache__ is a module.
 func isBytecode(name string) bool {
 	return strings.HasSuffix(name, ".pyc") && path.Base(path.Dir(name)) == "__pycache__"
 }
 
-// accounts reports whether an entry of a directory has an owner.
-func (x *index) accounts(rel string, isDir bool) bool {
+// isKnown reports whether a directory entry is recorded or belongs to every environment.
+func (x *index) isKnown(rel string, isDir bool) bool {
 	if isDir && (x.dirs[rel] || path.Base(rel) == "__pycache__") {
 		return true
 	}
-	if _, ok := x.claims[rel]; ok {
-		return true
-	}
-	if isNoise(path.Base(rel)) {
-		return true
-	}
-	return isFrame(rel, isDir, x.sealed)
+	_, claimed := x.claims[rel]
+	return claimed || isIgnored(path.Base(rel)) || isFrame(rel, isDir, x.sealed)
 }
 
-// isNoise reports whether systems strew such files about: NFS while a removed
-// file is open, Finder when somebody looks.
-func isNoise(base string) bool { return base == ".DS_Store" || strings.HasPrefix(base, ".nfs") }
+// isIgnored reports whether a file is created by NFS, for a removed file that is still
+// open, or by the macOS Finder.
+func isIgnored(base string) bool { return base == ".DS_Store" || strings.HasPrefix(base, ".nfs") }
 
-// isFrame reports whether a path belongs to any environment, by the names that
-// venv (3.8 to 3.14) and uv write. Where the skeleton is sealed only the
-// directories and the lock of uv, which comes and goes, are left to names.
+// isFrame reports whether a path belongs to every environment, by the names that venv (3.8
+// to 3.14), uv, conda and reconcile write. If the skeleton is sealed, only directories,
+// the seal, the stamps and the lock of uv are accepted by name.
 func isFrame(rel string, isDir, sealed bool) bool {
 	dir, base := path.Split(rel)
 	if isDir {
@@ -220,9 +212,9 @@ func isFrame(rel string, isDir, sealed bool) bool {
 	case "":
 		return base == "pyvenv.cfg" || base == "CACHEDIR.TAG" || base == ".gitignore" || base == "lib64"
 	case "bin/":
-		return activates(base) || isPythonName(base) || IsPipName(base)
+		return isActivate(base) || isPythonName(base) || IsPipName(base)
 	case "reconcile/":
-		return base == "requirements.txt" || strings.HasPrefix(base, "conda.") // what the installers were given
+		return base == "requirements.txt" || strings.HasPrefix(base, "conda.") // inputs of the installers
 	case condaMeta + "/":
 		return strings.HasSuffix(base, ".json") || base == "history" || base == "frozen" || base == "created_at"
 	case "etc/conda/activate.d/", "etc/conda/deactivate.d/":
@@ -234,12 +226,12 @@ func isFrame(rel string, isDir, sealed bool) bool {
 		base == "EXTERNALLY-MANAGED" && strings.HasPrefix(dir, "lib/python3.") && strings.Count(dir, "/") == 2
 }
 
-// ActivateName is the name, without suffix, of the scripts that we add to those
-// that clients of conda source; it sorts before all others.
+// ActivateName is the name, without suffix, of reconcile's scripts in activate.d and
+// deactivate.d, which conda clients source in order of name.
 const ActivateName = "00-reconcile"
 
-// IsPipName reports whether a program of bin is a name of pip. Where no package
-// brings one, apply writes programs of these names that say what to do instead.
+// IsPipName reports whether a program in bin is pip. If no package contains it, apply
+// writes programs of these names that print instructions.
 func IsPipName(base string) bool { return base == "pip" || base == "pip3" }
 
 func isPythonName(base string) bool {
