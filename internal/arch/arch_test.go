@@ -20,14 +20,16 @@ var floors = [][]string{
 	{".", "internal/*"},
 	{"internal/facts", "internal/diag"},
 	{"internal/pyenv", "internal/hub"}, // know installed environments and models as facts
-	{"pkg/resources", "internal/lock", "internal/nvidia"},
+	{"pkg/resources", "internal/lock", "internal/nvidia", "internal/exit"},
 	{"internal/generation", "internal/rsync"},
 	{"pkg/resources/*", "pkg/probes"},
 	{"pkg/resources/all", "pkg/resources/resourcetest", "internal/state"},
 	{"internal/manifest", "pkg/planner", "internal/compare"},
 	{"internal/apply", "internal/scan", "internal/planfile"},
+	{"internal/session"},   // the phases of a run, each a type
 	{"internal/runrecord"}, // a stored format: what apply writes, runs and undo read, and report prints
 	{"internal/report"},
+	{"internal/doctor", "internal/environments", "internal/explain", "internal/fleet", "internal/history", "internal/locking", "internal/models", "internal/ownership", "internal/savedplan", "internal/scaffold", "internal/transfer"}, // features: they do not import each other
 	{"internal/cli", "bench", "bench/*"},
 	{"cmd/*"},
 }
@@ -45,7 +47,7 @@ var rules = []struct {
 	{"github.com/NVIDIA/go-nvml/pkg/nvml", []string{"pkg/probes"}, nvmlWhy},
 	{"github.com/NVIDIA/go-nvml/pkg/dl", []string{"pkg/probes"}, nvmlWhy},
 	{"github.com/spf13/cobra", []string{"internal/cli", "bench/empty"}, "words of the command line stay in the command"},
-	{"net/http", []string{"internal/apply", "internal/lock", "pkg/probes", "internal/cli"}, "a plan uses no network; probes only make a client for others"},
+	{"net/http", []string{"internal/apply", "internal/lock", "pkg/probes", "internal/locking", "internal/cli"}, "a plan uses no network; probes only make a client for others"},
 }
 
 const nvmlWhy = "it does not compile without cgo, and calling it can end the process: gpu_nvml.go runs in one of its own"

@@ -4,28 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/history"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/runrecord"
+	"github.com/reconcile-ml/reconcile/internal/savedplan"
+	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
 func (a *app) applyCommand() *cobra.Command {
 	var o applyFlags
-	var chosen selectFlags
+	var selected selectFlags
 	cmd := &cobra.Command{
 		Use:     "apply [FILE]",
 		Example: "  reconcile apply\n  reconcile plan --out tonight.plan && reconcile apply tonight.plan\n  reconcile apply -y --lock-timeout 10m\n  reconcile apply -y --on-conflict skip\n  reconcile apply --replace venv.local",
 		Short:   "bring this machine to the manifest",
 		Long: long(`
-Shows the plan, asks for "yes", carries it out, proves new environments before
-they become visible, and shows a summary. Stops before the first change if a check of the
-disk, the NVIDIA driver or its GPUs fails. What a proof needs a GPU for is skipped where
-there is none, and said.
+Shows the plan, asks for "yes", applies it, runs a smoke test of each new environment before
+it is activated, and shows a summary. Stops before the first change if a check of the disk,
+the NVIDIA driver or its GPUs fails. The parts of a smoke test that need a GPU are skipped,
+and reported as skipped, on a machine without one.
 
 A file that was changed on this machine since reconcile wrote it is a conflict: apply asks
 for each whether to show the difference, overwrite it (its content is kept), adopt it, skip
@@ -38,170 +41,176 @@ What was done stays done: after a failure or an interruption, apply again.
 With a FILE of `+"`reconcile plan --out`"+` it does what that plan showed, or less, without a
 question. If anything that the plan depends on has changed, or it was applied before, it
 names that, and changes nothing.`,
-			changes, exitDone, exitError, exitBlocked, exitPartly, exitLocked, exitStale, exitInterrupted),
+			changes, exit.Done, exit.Error, exit.Blocked, exit.Partly, exit.Locked, exit.Stale, exit.Interrupted),
 		Args: words(0, 1, "one saved plan, if any"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			var p proposal
+			var err error
 			if len(args) == 1 {
-				if !chosen.selection().IsZero() || o.onConflict != "" {
-					return usage("a saved plan is applied as it was saved; choose a part, or what to do with conflicts, when it is made")
+				if !selected.selection().IsZero() || o.onConflict != "" {
+					return exit.Usage("a saved plan is applied as it was saved; select a part, or what to do with conflicts, when it is made")
 				}
-				return a.applySaved(cmd.Context(), args[0], o)
+				o.yes = true // who saved the plan has read it
+				p, err = a.readSavedPlan(cmd.Context(), args[0])
+			} else {
+				p, err = a.propose(cmd.Context(), selected.selection())
 			}
-			m, err := a.survey(cmd.Context())
 			if err != nil {
 				return err
 			}
-			m.before.Selection = chosen.selection()
-			return a.converge(cmd.Context(), m, o)
+			return a.confirmAndApply(cmd.Context(), p, o)
 		},
 	}
 	o.register(cmd)
-	chosen.register(a, cmd)
+	selected.register(a, cmd)
 	cmd.Flags().Var(&o.onConflict, "on-conflict", "what to do with files that were changed on this machine: `fail`, overwrite, adopt or skip (default: ask; with -y overwrite)")
-	_ = cmd.RegisterFlagCompletionFunc("on-conflict", cobra.FixedCompletions(conflictPolicies, cobra.ShellCompDirectiveNoFileComp))
-	cmd.Flags().BoolVar(&o.detail, "detail", false, "a block for every change, however many there are")
+	_ = cmd.RegisterFlagCompletionFunc("on-conflict", cobra.FixedCompletions(conflictPolicies(), cobra.ShellCompDirectiveNoFileComp))
+	o.registerDetail(cmd)
 	return cmd
 }
 
-// applyFlags are what apply and heal have in common.
-type applyFlags struct {
-	yes         bool
-	lockTimeout time.Duration
-	noLock      bool // go on where the file system does not keep locks
-	jobs        int
-	detail      bool
-	onConflict  policyFlag // "" to ask, or to overwrite with -y
-	word        string     // what the run is called where it is no apply: "Destroy"
-	// again makes the plan once more under the lock, of which the first was only shown;
-	// nil to carry out the first.
-	again func(context.Context, *work) (*machine, *planner.Plan, error)
+// A proposal is a plan that is shown, confirmed and applied.
+type proposal struct {
+	machine    *session.Machine
+	plan       *planner.Plan
+	selection  planner.Selection
+	saved      *savedplan.Plan // made again under the lock; nil for a plan that was made now
+	word       string          // the name of the run in its summary: "Destroy"; "" for Apply
+	against    string          // what the plan is compared with; "" for the manifest
+	unrecorded bool            // no record of the run is kept
 }
 
-func (o *applyFlags) register(cmd *cobra.Command) {
-	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do what the plan shows without asking")
-	cmd.Flags().DurationVar(&o.lockTimeout, "lock-timeout", 0, "wait `DURATION`, such as 10m, for another run to end")
-	cmd.Flags().BoolVar(&o.noLock, "no-lock", false, "go on where the file system cannot lock; nobody else may run reconcile here")
-	cmd.Flags().IntVar(&o.jobs, "jobs", 0, "make `N` changes at the same time (default: the number of cores)")
-}
-
-// converge plans, asks, applies and sums up.
-func (a *app) converge(ctx context.Context, m *machine, o applyFlags) error {
-	plan, err := m.plan(ctx)
+// propose plans for this machine.
+func (a *app) propose(ctx context.Context, selection planner.Selection) (proposal, error) {
+	m, err := a.observe(ctx, "")
 	if err != nil {
-		return err
+		return proposal{}, err
 	}
-	return a.confirm(ctx, m, plan, o)
+	plan, err := m.Plan(ctx, selection)
+	return proposal{machine: m, plan: plan, selection: selection}, err
 }
 
-// confirm shows a plan, asks, applies and sums up.
-func (a *app) confirm(ctx context.Context, m *machine, plan *planner.Plan, o applyFlags) error {
-	totals := plan.Totals()
+func (a *app) readSavedPlan(ctx context.Context, name string) (proposal, error) {
+	saved, err := savedplan.Read(a.config(), name)
+	if err != nil {
+		return proposal{}, err
+	}
+	m, plan, err := saved.Remake(ctx)
+	return proposal{machine: m, plan: plan, saved: saved}, err
+}
+
+// confirmAndApply shows a plan, asks, applies it and prints a summary.
+func (a *app) confirmAndApply(ctx context.Context, p proposal, o applyFlags) error {
+	a.against = p.against
+	totals := p.plan.Totals()
 	if totals.Blocked > 0 || totals.Changes() == 0 {
-		if err := a.showPlan(m, plan, o.detail); err != nil {
+		if err := a.printPlan(p.machine, p.plan, a.planFormat(), o.detail); err != nil {
 			return err
 		}
 		if totals.Blocked == 0 {
-			a.tidy(ctx, m, plan)
+			a.cleanup(ctx, p.machine, p.plan)
 		} else if !a.json {
-			fmt.Fprintln(a.err, "\nNothing was changed: what is blocked has to be put right first.")
+			fmt.Fprintln(a.err, "\nNothing was changed: resolve first what is blocked.")
 		}
-		return exit(planCode(plan, false))
+		return exit.Quietly(planCode(p.plan, false))
 	}
 	if a.json && !o.yes && !a.interactive() {
-		return a.consent(false) // one document: the refusal
+		return a.askYes(false) // one document: the refusal
 	}
-	if !o.yes || !a.json && !a.quiet { // who is asked has to see it
-		if err := a.showPlan(m, plan, o.detail); err != nil {
+	if !o.yes || !a.json && !a.quiet { // who is asked must see it
+		if err := a.printPlan(p.machine, p.plan, a.planFormat(), o.detail); err != nil {
 			return err
 		}
 	}
 	if !o.yes && !a.interactive() {
-		return a.consent(false) // a policy for conflicts is none
+		return a.askYes(false) // --on-conflict is no confirmation
 	}
-	plan, err := a.settleConflicts(ctx, m, plan, o)
+	p, err := a.resolveConflicts(ctx, p, o)
 	if err != nil {
 		return err
 	}
 	if !o.yes {
-		a.tellLeft(plan)
+		a.reportRemaining(p.plan)
 	}
-	if plan.Totals().Changes() > 0 {
-		if err := a.consent(o.yes); err != nil {
+	if p.plan.Totals().Changes() > 0 {
+		if err := a.askYes(o.yes); err != nil {
 			return err
 		}
 	}
-	return a.carryOut(ctx, m, plan, o)
+	return a.apply(ctx, p, o)
 }
 
-// consent asks for the word yes.
-func (a *app) consent(yes bool) error {
-	if yes {
-		return nil
+// planFormat returns the format in which a plan is printed before it is applied.
+func (a *app) planFormat() string {
+	if a.json {
+		return "json"
 	}
-	if !a.interactive() {
-		return usage("there is no terminal to ask on, so nothing was changed; `-y` does what the plan shows without asking")
-	}
-	answer, err := a.ask("\nDo this? Only \"yes\" is taken for yes: ")
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	if answer == "yes" {
-		return nil
-	}
-	fmt.Fprintln(a.err, "\nNothing was changed.")
-	return exit(exitError)
+	return "text"
 }
 
-// carryOut applies a plan under this machine's lock and sums up what came of it.
-func (a *app) carryOut(ctx context.Context, m *machine, plan *planner.Plan, o applyFlags) error {
-	w, err := a.work(ctx, m.project, o)
+// cleanup removes what a killed apply left, where there is nothing else to do.
+func (a *app) cleanup(ctx context.Context, m *session.Machine, plan *planner.Plan) {
+	if err := m.Cleanup(ctx, plan, a.lockOptions(lockFlags{}, nil)); err != nil {
+		_ = say(a.err, "The temporary files of an interrupted apply could not be removed yet: %v", err)
+	}
+}
+
+// apply applies a plan under the machine's lock and prints a summary.
+func (a *app) apply(ctx context.Context, p proposal, o applyFlags) error {
+	run, err := p.machine.Lock(ctx, a.lockOptions(o.lockFlags, a.events()))
 	if err != nil {
 		return err
 	}
-	if o.again != nil {
-		if m, plan, err = o.again(w.ctx, w); err != nil {
-			return errors.Join(err, w.close())
+	if p.saved != nil {
+		if err := a.remake(run, &p); err != nil {
+			return errors.Join(err, run.Close())
 		}
-		w.options.Probe = m.probe
 	}
-	run := runrecord.Run{Started: time.Now(), Command: a.command(), Word: o.word, Agreed: plan.Unchanged, Excluded: plan.Excluded, Times: &runrecord.Times{}}
-	w.options.Events = run.Times.Listen(w.options.Events)
-	run.Result = w.apply(plan)
-	err = w.close()
-	now, blind := a.look(ctx, m.project)
-	if blind != nil {
-		return errors.Join(err, blind)
+	done := runrecord.Run{Started: time.Now(), Command: a.command(), Word: p.word, Agreed: p.plan.Unchanged, Excluded: p.plan.Excluded, Times: &runrecord.Times{}}
+	done.Result = run.Apply(p.machine, p.plan, done.Times.Listen)
+	err = run.Close()
+	now, failed := p.machine.Refresh(ctx)
+	if failed != nil {
+		return errors.Join(err, failed)
 	}
-	after, blind := a.describe(ctx, now)
-	if blind != nil {
-		return errors.Join(err, blind)
+	after, failed := a.describe(ctx, now)
+	if failed != nil {
+		return errors.Join(err, failed)
 	}
-	run.After, run.Facts = after.Plan, after.Facts
-	record := runrecord.New(run)
+	done.After, done.Facts = after.Plan, after.Facts
+	record := runrecord.New(done)
 	if a.json {
 		err = errors.Join(err, report.SummaryJSON(a.out, record))
 	} else {
 		err = errors.Join(err, report.Summary(a.out, record, after.Options))
 	}
-	if note := now.shellNote(); note != "" {
+	if note := now.ShellNote(); note != "" {
 		_ = say(a.err, "Note: %s.", note)
 	}
-	if o.word != undoing { // the last apply stays the last: what it did is undone
-		if lost := w.addRecord(record); lost != nil {
-			_ = say(a.err, "The record of this run could not be kept: %v", lost)
+	if !p.unrecorded {
+		if failed := history.Keep(now.Project, record); failed != nil {
+			_ = say(a.err, "The record of this run could not be kept: %v", failed)
 		}
 	}
+	code := session.ResultCode(done.Result)
 	if err != nil {
-		return &exitCode{max(exitError, resultCode(run.Result)), err}
+		return exit.With(max(exit.Error, code), err)
 	}
-	return exit(partCode(resultCode(run.Result), plan))
+	if code == exit.Done && p.plan.Excluded != nil && p.plan.Excluded.Conflicts > 0 {
+		code = exit.Partly // conflicts were skipped
+	}
+	return exit.Quietly(code)
 }
 
-// partCode is that of a run which leaves out conflicts: what the manifest asks for was
-// done in part.
-func partCode(code int, plan *planner.Plan) int {
-	if code == exitDone && plan.Excluded != nil && plan.Excluded.Conflicts > 0 {
-		return exitPartly
+// remake makes a saved plan again under the lock, and records that it is being applied.
+func (a *app) remake(run *session.Run, p *proposal) error {
+	m, plan, err := p.saved.Remake(run.Context)
+	if run.Context.Err() != nil { // then a failed probe is no reason to refuse it
+		return exit.Quietly(exit.Interrupted)
 	}
-	return code
+	if err != nil {
+		return err
+	}
+	p.machine, p.plan = m, plan
+	return run.Journal.BeginPlan(p.saved.ID())
 }

@@ -3,6 +3,8 @@ package cli
 import (
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/spf13/cobra"
 )
 
@@ -17,11 +19,11 @@ func (a *app) completions(root *cobra.Command) {
 		cmd.Short = "print the script that completes words for a shell"
 		cmd.Long = long(`
 Prints the script with which a shell completes commands, flags, environments, generations
-and codes. The help of each shell says where to put it.`, readOnly, exitDone)
+and codes. The help of each shell says where to put it.`, readOnly, exit.Done)
 		cmd.Example = "  reconcile completion bash > ~/.local/share/bash-completion/completions/reconcile"
 		for _, shell := range cmd.Commands() {
 			shell.Short = "print the script for " + shell.Name()
-			shell.Long = long(shell.Long, readOnly, exitDone)
+			shell.Long = long(shell.Long, readOnly, exit.Done)
 		}
 		cmd.Args = cobra.ArbitraryArgs
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -30,9 +32,9 @@ and codes. The help of each shell says where to put it.`, readOnly, exitDone)
 				shells = append(shells, shell.Name())
 			}
 			if len(args) > 0 {
-				return usage("%q is no shell that can be completed for; these can: %s", args[0], strings.Join(shells, ", "))
+				return exit.Usage("%q is no shell that can be completed for; these can: %s", args[0], strings.Join(shells, ", "))
 			}
-			return usage("completion takes the name of a shell: %s", strings.Join(shells, ", "))
+			return exit.Usage("completion takes the name of a shell: %s", strings.Join(shells, ", "))
 		}
 	}
 	// It fails only if the flag did not exist.
@@ -42,36 +44,15 @@ and codes. The help of each shell says where to put it.`, readOnly, exitDone)
 // environmentNames offers the environments of the manifest, with what they are; none
 // where it cannot be read.
 func (a *app) environmentNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	p, err := a.read()
+	p, err := session.Load(a.config())
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var names []string
-	for _, env := range p.manifest.Environments {
+	for _, env := range p.Manifest.Environments {
 		names = append(names, cobra.CompletionWithDesc(env.Name, env.Type+", Python "+env.Python))
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-// generationNames offers the generations that rollback could go to, the newest
-// first; none where they cannot be looked at.
-func (a *app) generationNames(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	directive := cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-	p, err := a.open(cmd.Context())
-	if err != nil || len(args) > 0 {
-		return nil, directive
-	}
-	e, err := a.environment(cmd.Context(), p)
-	if err != nil {
-		return nil, directive
-	}
-	var names []string
-	for _, g := range newestFirst(e.Generations) {
-		if g.Name != e.Current {
-			names = append(names, cobra.CompletionWithDesc(g.Name, g.Created))
-		}
-	}
-	return names, directive
 }
 
 // unknownCommand says that a command has no such part, and which one may be meant.
@@ -80,5 +61,5 @@ func unknownCommand(parent *cobra.Command, word string) error {
 	if near := parent.SuggestionsFor(word); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, ", ") + "?"
 	}
-	return usage("unknown command %q; %s", word, hint)
+	return exit.Usage("unknown command %q; %s", word, hint)
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/reconcile-ml/reconcile/internal/exit"
 )
 
 // mounted runs a shell line before reconcile, in a mount namespace of its own:
@@ -166,7 +168,7 @@ func TestAnotherUsersProject(t *testing.T) {
 	for _, args := range [][]string{{"status"}, {"verify"}, {"generations"}, {"gc"}, {"rollback"}, {"run", "--", "true"}} {
 		words := append(append([]string(nil), as...), append([]string{"--env", "local"}, args...)...)
 		e := s.begin(s.command(words[0], words[1:]...)).wait()
-		if e.code != exitError || !e.says("project.other-user", "belongs to user root", "this is user 65534") {
+		if e.code != exit.Error || !e.says("project.other-user", "belongs to user root", "this is user 65534") {
 			t.Errorf("%v: %s", args, e)
 		}
 	}
@@ -179,17 +181,17 @@ func TestRootInAUsersProject(t *testing.T) {
 	s, as := nobody(t)
 	const note = "this is root, and the project belongs to user "
 	s.write("manifest.yaml", "version: 1\nproject: story\ndirectories:\n  data: {path: data}\n")
-	if e := s.want(exitDone, "plan"); !e.says(note) {
+	if e := s.want(exit.Done, "plan"); !e.says(note) {
 		t.Errorf("before there is a .reconcile: %s", e)
 	}
-	if e := s.begin(s.command(as[0], append(as[1:], "apply", "-y")...)).wait(); e.code != exitDone || e.says(note) {
+	if e := s.begin(s.command(as[0], append(as[1:], "apply", "-y")...)).wait(); e.code != exit.Done || e.says(note) {
 		t.Errorf("the owner: %s", e)
 	}
-	if e := s.want(exitDone, "plan"); e.says(note) {
+	if e := s.want(exit.Done, "plan"); e.says(note) {
 		t.Errorf("where there is nothing to do: %s", e)
 	}
 	s.write("manifest.yaml", "version: 1\nproject: story\ndirectories:\n  other: {path: other}\n")
-	if e := s.want(exitDone, "plan"); !e.says(note) {
+	if e := s.want(exit.Done, "plan"); !e.says(note) {
 		t.Errorf("in a .reconcile of somebody else: %s", e)
 	}
 }

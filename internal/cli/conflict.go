@@ -9,142 +9,116 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
-	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/report"
-	"github.com/reconcile-ml/reconcile/internal/state"
+	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// What can be done about a conflict: a file that was changed on this machine since
-// reconcile wrote it, and that an apply would overwrite.
+// A conflictPolicy is a flag that states what to do with a conflict: a file that was
+// changed on this machine since reconcile wrote it, and that an apply would overwrite.
+type conflictPolicy string
+
 const (
-	conflictFail      = "fail"      // change nothing at all
-	conflictOverwrite = "overwrite" // as the plan says; the old content is kept
-	conflictAdopt     = "adopt"     // leave it, and remember it as it stands
-	conflictSkip      = "skip"      // leave it
+	conflictFail      conflictPolicy = "fail"      // change nothing at all
+	conflictOverwrite conflictPolicy = "overwrite" // as the plan shows; the old content is kept
+	conflictAdopt     conflictPolicy = "adopt"     // keep the file, and record it as it is
+	conflictSkip      conflictPolicy = "skip"      // keep the file
 )
 
-var conflictPolicies = []string{conflictFail, conflictOverwrite, conflictAdopt, conflictSkip}
+func conflictPolicies() []string {
+	return []string{string(conflictFail), string(conflictOverwrite), string(conflictAdopt), string(conflictSkip)}
+}
 
-// A policyFlag is a flag that takes one of conflictPolicies.
-type policyFlag string
+// String, Set and Type implement pflag.Value.
+func (f *conflictPolicy) String() string { return string(*f) }
 
-// String, Set and Type are for pflag.
-func (f *policyFlag) String() string { return string(*f) }
-
-// Set takes one of conflictPolicies.
-func (f *policyFlag) Set(word string) error {
-	if !slices.Contains(conflictPolicies, word) {
-		return fmt.Errorf("take one of %s", strings.Join(conflictPolicies, ", "))
+// Set accepts one of conflictPolicies.
+func (f *conflictPolicy) Set(word string) error {
+	if !slices.Contains(conflictPolicies(), word) {
+		return fmt.Errorf("take one of %s", strings.Join(conflictPolicies(), ", "))
 	}
-	*f = policyFlag(word)
+	*f = conflictPolicy(word)
 	return nil
 }
 
-// Type names what the flag takes.
-func (f *policyFlag) Type() string { return "string" }
+// Type names the value of the flag.
+func (f *conflictPolicy) Type() string { return "string" }
 
-// settleConflicts decides what becomes of the conflicts of a plan that was shown, and
-// returns the plan that is left of it: a person is asked for each, a script says it once.
-func (a *app) settleConflicts(ctx context.Context, m *machine, plan *planner.Plan, o applyFlags) (*planner.Plan, error) {
+// resolveConflicts decides each conflict of a plan that was shown, by asking or by
+// --on-conflict, and returns the proposal that remains.
+func (a *app) resolveConflicts(ctx context.Context, p proposal, o applyFlags) (proposal, error) {
 	var conflicts []*planner.Item
-	for i := range plan.Items {
-		if plan.Items[i].Conflict {
-			conflicts = append(conflicts, &plan.Items[i])
+	for i := range p.plan.Items {
+		if p.plan.Items[i].Conflict {
+			conflicts = append(conflicts, &p.plan.Items[i])
 		}
 	}
-	policy := string(o.onConflict)
 	switch {
-	case len(conflicts) == 0, policy == conflictOverwrite, policy == "" && (o.yes || !a.interactive()):
-		return plan, nil // -y does what the plan shows; without both, consent refuses
-	case policy == conflictFail:
-		return nil, &exitCode{exitBlocked, inConflict(conflicts)}
+	case len(conflicts) == 0, o.onConflict == conflictOverwrite, o.onConflict == "" && (o.yes || !a.interactive()):
+		return p, nil // -y does what the plan shows; without both, askYes refuses
+	case o.onConflict == conflictFail:
+		return p, exit.With(exit.Blocked, conflictProblems(conflicts))
 	}
 	adopted := map[resources.Addr]bool{}
-	leave := map[resources.Addr]string{}
+	p.selection.Skip = map[resources.Addr]string{}
 	for i, it := range conflicts {
-		answer := policy
-		if policy == "" {
+		answer := o.onConflict
+		if answer == "" {
 			var err error
-			if answer, err = a.askConflict(m, it, i+1, len(conflicts)); err != nil {
-				return nil, err
+			if answer, err = a.askConflict(p.machine, it, i+1, len(conflicts)); err != nil {
+				return p, err
 			}
 		}
 		switch addr := it.Resource.Addr; answer {
 		case conflictAdopt:
-			adopted[addr], leave[addr] = true, "adopted as it stands; "+a.manifestName()+" still asks for something else"
+			adopted[addr], p.selection.Skip[addr] = true, "adopted as it is; "+a.config().ManifestName()+" still asks for something else"
 		case conflictSkip:
-			leave[addr] = "skipped, since it was changed on this machine"
+			p.selection.Skip[addr] = "skipped, since it was changed on this machine"
 		}
 	}
-	if len(leave) == 0 {
-		return plan, nil
+	if len(p.selection.Skip) == 0 {
+		return p, nil
 	}
-	return m.without(ctx, leave, adopted)
-}
-
-// manifestName is what the manifest is called in messages.
-func (a *app) manifestName() string {
-	if a.manifest != "" {
-		return a.manifest
+	var err error
+	if p.plan, err = p.machine.Plan(ctx, p.selection); err != nil {
+		return p, err
 	}
-	return defaultManifest
-}
-
-// without plans again, without the resources that are left as they stand. Those that are
-// adopted are remembered so.
-func (m *machine) without(ctx context.Context, leave map[resources.Addr]string, adopted map[resources.Addr]bool) (*planner.Plan, error) {
-	m.before.Selection.Skip = leave
-	plan, err := m.plan(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for i := range m.resources {
-		if r := &m.resources[i]; adopted[r.Addr] {
-			plan.StateChanges.Entries = append(plan.StateChanges.Entries, asItStands(r, m.facts))
+	for i := range p.machine.Resources {
+		if r := &p.machine.Resources[i]; adopted[r.Addr] {
+			p.plan.StateChanges.Entries = append(p.plan.StateChanges.Entries, p.machine.AdoptedEntry(r))
 		}
 	}
-	return plan, nil
+	return p, nil
 }
 
-// asItStands is what is remembered of a thing that is taken over although the manifest
-// asks for something else: it is not what was left by us any more, so prune never removes
-// it, and what is asked for was never done.
-func asItStands(r *resources.Resource, f *facts.Facts) state.Entry {
-	return state.Entry{
-		Addr: r.Addr, Key: r.Spec.Owns(), Ownership: state.Adopted, Left: resources.LeftAt(f, r.Spec.Owns()), Protect: r.Protect,
-	}
-}
-
-// inConflict says that an apply stops for conflicts.
-func inConflict(conflicts []*planner.Item) error {
+// conflictProblems returns the problems of an apply that stops for conflicts.
+func conflictProblems(conflicts []*planner.Item) error {
 	var problems diag.List
 	for _, it := range conflicts {
 		problems.Add(&diag.Problem{
 			Code: "conflict.changed", Addr: it.Resource.Addr.String(), Pos: it.Resource.Pos,
 			Summary: fmt.Sprintf("%q was changed on this machine, and an apply would overwrite it; nothing was changed", it.Resource.Spec.Owns().Name),
-			Hint:    "put your change into the manifest, or say what is to be done: --on-conflict=overwrite, adopt or skip",
+			Hint:    "put your change into the manifest, or choose what to do: --on-conflict=overwrite, adopt or skip",
 		})
 	}
 	return problems.Err()
 }
 
-// conflictWords are the answers to a conflict: the first letter is enough.
-var conflictWords = []string{"diff", conflictOverwrite, conflictAdopt, conflictSkip, "quit"}
-
 const conflictHelp = `  diff       show how the file on this machine differs from what will be written
   overwrite  write what the manifest asks for; the old content is kept below .reconcile
-  adopt      leave the file, and remember it as yours: prune never removes it, and until
-             the manifest asks for what stands there each plan shows it again
-  skip       leave the file this time
+  adopt      keep the file, and record it as yours: prune never removes it, and each plan
+             shows it again until the manifest asks for its content
+  skip       keep the file this time
   quit       change nothing at all
 `
 
-// askConflict asks what is to become of one conflict. It returns overwrite, adopt or
-// skip, or how the command ends.
-func (a *app) askConflict(m *machine, it *planner.Item, n, of int) (string, error) {
+// askConflict asks what to do with one conflict. It returns overwrite, adopt or skip, or
+// the error that ends the command.
+func (a *app) askConflict(m *session.Machine, it *planner.Item, n, of int) (conflictPolicy, error) {
+	answers := []string{"diff", string(conflictOverwrite), string(conflictAdopt), string(conflictSkip), "quit"} // the first letter is enough
 	fmt.Fprintln(a.err)
 	_ = say(a.err, "Conflict %d of %d: %s (%s) was changed on this machine; the manifest asks for something else.",
 		n, of, it.Resource.Addr, it.Resource.Spec.Owns().Name)
@@ -154,28 +128,28 @@ func (a *app) askConflict(m *machine, it *planner.Item, n, of int) (string, erro
 			return "", err
 		}
 		if err != nil {
-			word = "quit" // nobody answers any more
+			word = "quit" // the end of the input
 			fmt.Fprintln(a.err)
 		}
-		switch answer := fullWord(word, conflictWords); answer {
+		switch answer := fullWord(word, answers); answer {
 		case "diff":
 			o := a.report(a.err)
-			o.ReadText = func(path string) (string, error) { return m.prober.ReadText(path, 1<<20) }
+			o.ReadText = m.ReadText()
 			if err := report.WriteChange(a.err, it, o); err != nil {
 				return "", err
 			}
 		case "quit":
 			fmt.Fprintln(a.err, "Nothing was changed.")
-			return "", exit(exitError)
+			return "", exit.Quietly(exit.Error)
 		case "":
 			fmt.Fprint(a.err, conflictHelp)
 		default:
-			return answer, nil
+			return conflictPolicy(answer), nil
 		}
 	}
 }
 
-// fullWord returns the word that an answer is, or is the first letter of, whatever its
+// fullWord returns the word that equals an answer or begins with its only letter, ignoring
 // case; "" for none.
 func fullWord(answer string, words []string) string {
 	answer = strings.ToLower(answer)
@@ -187,8 +161,8 @@ func fullWord(answer string, words []string) string {
 	return ""
 }
 
-// tellLeft says what is left of a plan once conflicts were settled.
-func (a *app) tellLeft(plan *planner.Plan) {
+// reportRemaining prints what remains of a plan once conflicts were resolved.
+func (a *app) reportRemaining(plan *planner.Plan) {
 	if plan.Excluded == nil || plan.Excluded.Conflicts == 0 || a.json {
 		return
 	}

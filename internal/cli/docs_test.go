@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/reconcile-ml/reconcile/internal/explain"
 	"github.com/reconcile-ml/reconcile/internal/golden"
 )
 
@@ -30,11 +31,11 @@ func TestTroubleshooting(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(head(t, "troubleshooting.md"))
 	b.WriteString("## Codes\n\nBy what they are about. `reconcile explain CODE` prints the same.\n")
-	explained := codes()
-	of, sorted := byArea(explained)
+	explained := explain.Codes()
+	of, sorted := explain.ByArea(explained)
 	for _, area := range of {
-		fmt.Fprintf(&b, "\n### %s\n", area.title)
-		for _, code := range sorted[area.name] {
+		fmt.Fprintf(&b, "\n### %s\n", area.Title)
+		for _, code := range sorted[area.Name] {
 			fmt.Fprintf(&b, "\n#### %s\n\n%s\n\n%s\n", code, explained[code].Means, explained[code].Do)
 		}
 	}

@@ -12,10 +12,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 	"github.com/reconcile-ml/reconcile/pkg/resources/conda"
 )
@@ -33,10 +35,10 @@ environment, and proves what that one can do. Each thing is ok, warn, fail, unkn
 skipped, with a remedy. Works without a manifest too.
 
 The proof starts the environment's Python, in an empty folder and without a network;
-on a GPU it takes little memory for seconds, and none of one that is full.`, readOnly, exitDone, exitError, exitBlocked, exitInterrupted),
+on a GPU it takes little memory for seconds, and none of one that is full.`, readOnly, exit.Done, exit.Error, exit.Blocked, exit.Interrupted),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, _, stop := interruptible(cmd.Context(), func() {})
+			ctx, _, stop := session.Interruptible(cmd.Context(), func() {})
 			defer stop()
 			p, err := a.admit(ctx, o)
 			if err != nil {
@@ -44,7 +46,7 @@ on a GPU it takes little memory for seconds, and none of one that is full.`, rea
 			}
 			d := p.diagnose()
 			if ctx.Err() != nil {
-				return exit(exitInterrupted)
+				return exit.Quietly(exit.Interrupted)
 			}
 			if a.json {
 				err = report.DoctorJSON(a.out, d)
@@ -55,7 +57,7 @@ on a GPU it takes little memory for seconds, and none of one that is full.`, rea
 				return err
 			}
 			if d.Count(report.Fail) > 0 {
-				return exit(exitBlocked)
+				return exit.Quietly(exit.Blocked)
 			}
 			return nil
 		},
@@ -97,17 +99,17 @@ func (a *app) admit(ctx context.Context, o doctorFlags) (*patient, error) {
 		return nil, err
 	}
 	if o.facts != "" {
-		if err := a.readFacts(o.facts, p.facts); err != nil {
+		var err error
+		if p.facts, err = session.ReadFacts(a.config(), o.facts); err != nil {
 			return nil, err
 		}
 		p.choose()
 		return p, nil
 	}
 	var err error
-	if p.prober, err = probes.New(p.root, a.environ); err != nil {
+	if p.prober, err = session.NewProber(a.config(), p.root); err != nil {
 		return nil, err
 	}
-	p.prober.Helper = nvmlHelper()
 	if p.manifest != nil {
 		p.prober.Environments = p.manifest.EnvironmentPaths()
 	}
@@ -121,18 +123,18 @@ func (a *app) admit(ctx context.Context, o doctorFlags) (*patient, error) {
 // finding, unless the command line names it.
 func (p *patient) findManifest() error {
 	var err error
-	if p.root, p.name, err = p.locate(); err != nil {
+	if p.root, p.name, err = p.config().Locate(); err != nil {
 		problem, ok := errors.AsType[*diag.Problem](err)
 		if !ok || problem.Code != "manifest.absent" || p.app.manifest != "" {
 			return err
 		}
 		p.unread = err
-		p.root, err = p.folder()
+		p.root, err = p.config().Directory()
 		return err
 	}
-	confined := &project{root: p.root, name: p.name}
-	if p.unread = confined.load(); p.unread == nil {
-		p.manifest = confined.manifest
+	var checkout *session.Checkout
+	if checkout, p.unread = session.Load(p.config()); p.unread == nil {
+		p.manifest = checkout.Manifest
 	}
 	return nil
 }
@@ -154,9 +156,14 @@ func (p *patient) choose() {
 	if p.manifest == nil {
 		return
 	}
-	m := &machine{project: &project{manifest: p.manifest}, facts: p.facts}
-	p.unchosen = m.choose(p.app.env)
-	p.env, p.selected = m.env, m.selection
+	known := session.FromFacts(p.config(), p.manifest, p.facts)
+	t, err := known.Select()
+	if p.unchosen = err; err != nil {
+		t, err = known.SelectNone()
+	}
+	if err == nil {
+		p.env, p.selected = t.Env, t.Selection
+	}
 }
 
 // findGeneration finds what is visible of the environment.

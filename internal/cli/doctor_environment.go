@@ -10,6 +10,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -75,17 +76,7 @@ func (p *patient) userSite() []report.Finding {
 		return well("none for Python %s", p.env.Python)
 	}
 	return doubtful("every way in of reconcile sets PYTHONNOUSERSITE=1; set it where you start this Python by its own path",
-		"%s", leaks(e))
-}
-
-// leaks names what an environment of conda would import of its user's own.
-func leaks(e facts.Environment) string {
-	names := e.Leaks[:min(len(e.Leaks), most)]
-	text := strings.Join(names, ", ")
-	if more := len(e.Leaks) - len(names); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return fmt.Sprintf("%s in %s go before those of environment %s: %s", plural.Count(len(e.Leaks), "package"), e.LeakDir, e.Name, text)
+		"%s", session.LeakText(e))
 }
 
 // pythonVariables looks for variables that bring foreign modules into every Python,
@@ -124,7 +115,7 @@ func (p *patient) proof() []report.Finding {
 	if !p.quiet && !p.app.json {
 		_ = say(p.err, "Proving environment %s …", p.env.Name)
 	}
-	parts, err := apply.RunSmokeTest(p.ctx, p.generation, s, p.gpuEnv())
+	parts, err := apply.RunSmokeTest(p.ctx, p.generation, s, p.config().GPUEnv())
 	if err != nil {
 		return sick("`reconcile verify` looks at the files of the environment", "its Python could not be started: %v", err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/conda"
@@ -295,7 +296,7 @@ func (p *patient) indexSettings() []report.Finding {
 	if !ok {
 		return unknown("%s", p.why(facts.IndexKey))
 	}
-	if note := indexNote(p.facts); note != "" {
+	if note := session.IndexText(p.facts); note != "" {
 		return well("%s", note)
 	}
 	return well("packages come from the %s index", f.URL)

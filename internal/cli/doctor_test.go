@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/golden"
 )
 
@@ -16,7 +17,7 @@ func TestDoctorOfRecordedMachines(t *testing.T) {
 	if err != nil || len(machines) == 0 {
 		t.Fatalf("no recorded machines: %v", err)
 	}
-	want := map[string]int{"h100": exitDone, "driver-mismatch": exitBlocked, "no-gpu": exitBlocked, "shared": exitBlocked}
+	want := map[string]int{"h100": exit.Done, "driver-mismatch": exit.Blocked, "no-gpu": exit.Blocked, "shared": exit.Blocked}
 	diagnose := func(t *testing.T, recorded, shown string, words ...string) {
 		var out, messages bytes.Buffer
 		words = append([]string{"-C", "testdata/doctor", "--env", "remote", "doctor", "--facts", filepath.Base(recorded)}, words...)

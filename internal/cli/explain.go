@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -9,8 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/explain"
 	"github.com/reconcile-ml/reconcile/internal/nearest"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/all"
 )
 
 func (a *app) explainCommand() *cobra.Command {
@@ -25,7 +31,7 @@ about it. The code stands in parentheses behind the first line of a problem, and
 
 Of a resource, such as directory.data_raw, it says why it changes or does not: the line of
 the manifest that asks for it, what was found on this machine, what is remembered of it,
-what it waits for and what waits for it, the steps, and what stays.`, readOnly, exitDone, exitError),
+what it waits for and what waits for it, the steps, and what stays.`, readOnly, exit.Done, exit.Error),
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeExplain,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,14 +41,14 @@ what it waits for and what waits for it, the steps, and what stays.`, readOnly, 
 			if isAddress(args[0]) {
 				return a.explainAddress(cmd.Context(), args[0])
 			}
-			return a.explain(args[0])
+			return a.explainCode(args[0])
 		},
 	}
 }
 
-// explain prints what one code means.
-func (a *app) explain(code string) error {
-	explained := codes()
+// explainCode prints what one code means.
+func (a *app) explainCode(code string) error {
+	explained := explain.Codes()
 	e, ok := explained[code]
 	if name, isFinding := findingNamed(code); !ok && isFinding {
 		ok, e = true, diag.Explanation{
@@ -53,21 +59,59 @@ func (a *app) explain(code string) error {
 	if !ok {
 		return unknownCode(code, explained)
 	}
-	one := report.ExplainedCode{Code: code, Area: areaTitle(areaOf(code)), Explanation: e}
+	one := report.ExplainedCode{Code: code, Area: explain.AreaTitle(explain.AreaOf(code)), Explanation: e}
 	if !a.json {
 		return report.Explanation(a.out, one, a.report(a.out))
 	}
 	return report.JSON(a.out, map[string]any{"version": 1, "codes": []report.ExplainedCode{one}})
 }
 
+// isAddress reports whether a word can name a resource, and is no code of a problem.
+func isAddress(word string) bool {
+	kind, name, ok := strings.Cut(word, ".")
+	_, known := all.Find(kind)
+	_, code := explain.Codes()[word]
+	return ok && name != "" && known && !code
+}
+
+// explainAddress prints why a resource changes, or does not. A line of doctor can have the
+// form of an address: disk.storage is both, and the resource is explained if it exists.
+func (a *app) explainAddress(ctx context.Context, word string) error {
+	_, finding := findingNamed(word)
+	p, err := a.propose(ctx, planner.Selection{})
+	switch {
+	case err != nil && (finding || nearestCode(word) != ""): // outside of a project only codes can be meant
+		return a.explainCode(word)
+	case err != nil:
+		return err
+	}
+	var addr resources.Addr
+	var r report.Reason
+	ok := false
+	if addr.UnmarshalText([]byte(word)) == nil {
+		r, ok = explain.Reason(p.machine, p.plan, addr)
+	}
+	switch {
+	case !ok && finding:
+		return a.explainCode(word)
+	case !ok:
+		return unknownAddress(p, word)
+	case a.json:
+		return report.WhyJSON(a.out, r)
+	}
+	o := a.report(a.out)
+	o.ReadText = p.machine.ReadText()
+	return report.Why(a.out, r, o)
+}
+
 // explainAll lists all codes by area.
 func (a *app) explainAll() error {
-	explained := codes()
-	of, sorted := byArea(explained)
+	explained := explain.Codes()
+	of, sorted := explain.ByArea(explained)
 	var list []report.ExplainedCode
 	for _, area := range of {
-		for _, code := range sorted[area.name] {
-			list = append(list, report.ExplainedCode{Code: code, Area: area.title, Explanation: explained[code]})
+		for _, code := range sorted[area.Name] {
+			list = append(list, report.ExplainedCode{Code: code, Area: area.Title, Explanation: explained[code]})
 		}
 	}
 	if a.json {
@@ -79,14 +123,14 @@ func (a *app) explainAll() error {
 // unknownCode says that a word is no code, and what it may be instead: a code that looks
 // like it, or one of its area.
 func unknownCode(word string, explained diag.Explanations) error {
-	_, sorted := byArea(explained)
+	_, sorted := explain.ByArea(explained)
 	if near := nearest.Word(word, slices.Sorted(maps.Keys(explained))); near != "" {
-		return usage("there is no code %q; did you mean %s?", word, near)
+		return exit.Usage("there is no code %q; did you mean %s?", word, near)
 	}
-	if of := sorted[cmp.Or(areaOf(word), word)]; of != nil { // "lock.x", or "lock" alone
-		return usage("there is no code %q; there are %s", word, strings.Join(of, ", "))
+	if of := sorted[cmp.Or(explain.AreaOf(word), word)]; of != nil { // "lock.x", or "lock" alone
+		return exit.Usage("there is no code %q; there are %s", word, strings.Join(of, ", "))
 	}
-	return usage("there is no code %q; `reconcile explain` lists all", word)
+	return exit.Usage("there is no code %q; `reconcile explain` lists all", word)
 }
 
 // completeExplain offers addresses, where there is a project, and codes.
@@ -109,7 +153,7 @@ func completeCodes(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	explained := codes()
+	explained := explain.Codes()
 	var words []string
 	for _, code := range slices.Sorted(maps.Keys(explained)) {
 		words = append(words, cobra.CompletionWithDesc(code, explained[code].Means))
@@ -124,11 +168,55 @@ func more(err error, o report.Options) string {
 	if !o.Terminal {
 		return ""
 	}
-	explained := codes()
+	explained := explain.Codes()
 	for _, p := range diag.Problems(err) {
-		if _, ok := explained[p.Code]; ok && areaOf(p.Code) != "" {
+		if _, ok := explained[p.Code]; ok && explain.AreaOf(p.Code) != "" {
 			return "`reconcile explain " + p.Code + "` tells more"
 		}
 	}
 	return ""
+}
+
+// nearestCode returns the code that a word may be a misspelling of, "" for none.
+func nearestCode(word string) string {
+	var words []string
+	for code := range explain.Codes() {
+		words = append(words, code)
+	}
+	slices.Sort(words)
+	return nearest.Word(word, words)
+}
+
+// unknownAddress returns the error for a word that names no resource, with what may be
+// meant.
+func unknownAddress(p proposal, word string) error {
+	var words []string
+	for i := range p.machine.Resources {
+		words = append(words, p.machine.Resources[i].Addr.String())
+	}
+	for i := range p.plan.Items {
+		words = append(words, p.plan.Items[i].Resource.Addr.String())
+	}
+	for code := range explain.Codes() {
+		words = append(words, code)
+	}
+	slices.Sort(words)
+	if near := nearest.Word(word, words); near != "" {
+		return exit.Usage("%q is neither the address of a resource here nor the code of a problem; did you mean %s?", word, near)
+	}
+	return exit.Usage("%q is neither the address of a resource here nor the code of a problem; `reconcile status` lists the addresses, `reconcile explain` the codes", word)
+}
+
+// findingNamed returns the check of `reconcile doctor` with a code. It is no problem: the
+// line itself tells what was found and what to do.
+func findingNamed(code string) (name string, ok bool) {
+	for _, c := range checkups {
+		if c.code == code || strings.HasPrefix(code, c.code+".") {
+			return c.chapter + ", " + c.name, true
+		}
+	}
+	if code == "gpu.compat" { // beside gpu.asked
+		return "GPU, locked packages", true
+	}
+	return "", false
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
@@ -22,10 +23,10 @@ func TestMore(t *testing.T) {
 		"a problem":           {&diag.Problem{Code: "lock.stale"}, terminal, "`reconcile explain lock.stale` tells more"},
 		"the first explained": {two.Err(), terminal, "`reconcile explain disk.low` tells more"},
 		"a pipe":              {&diag.Problem{Code: "lock.stale"}, report.Options{}, ""},
-		"wrong usage":         {usage("x"), terminal, ""},
+		"wrong usage":         {exit.Usage("x"), terminal, ""},
 		"no problem":          {errors.New("x"), terminal, ""},
 	} {
-		_, err := codeOf(c.err)
+		_, err := exit.CodeOf(c.err)
 		if got := more(err, c.o); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/spf13/cobra"
 )
 
@@ -19,10 +20,10 @@ func formatFlag(cmd *cobra.Command, into *string, words ...string) {
 // --format json, and both make errors JSON too.
 func (a *app) format(cmd *cobra.Command, asked string, words ...string) (string, error) {
 	if !slices.Contains(words, asked) {
-		return "", usage("there is no format %q; these are: %s", asked, strings.Join(words, ", "))
+		return "", exit.Usage("there is no format %q; these are: %s", asked, strings.Join(words, ", "))
 	}
 	if a.json && cmd.Flags().Changed("format") && asked != "json" {
-		return "", usage("--json and --format %s contradict each other", asked)
+		return "", exit.Usage("--json and --format %s contradict each other", asked)
 	}
 	if a.json || asked == "json" {
 		a.json = true

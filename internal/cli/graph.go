@@ -1,16 +1,15 @@
 package cli
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
-var graphFormats = []string{"dot", "mermaid", "json"}
-
 func (a *app) graphCommand() *cobra.Command {
+	formats := []string{"dot", "mermaid", "json"}
 	var factsFile, format string
 	cmd := &cobra.Command{
 		Use:   "graph",
@@ -20,23 +19,23 @@ Prints the resources of this machine and their dependencies, for Graphviz (dot),
 Mermaid block in Markdown (mermaid), or as JSON. Colours and signs show what the plan does
 with each resource. An arrow leads from a resource to each one that depends on it.
 
-With --facts it prints the graph of a recorded machine.`, readOnly, exitDone, exitError),
+With --facts it prints the graph of a recorded machine.`, readOnly, exit.Done, exit.Error),
 		Example: "  reconcile graph | dot -Tsvg > graph.svg\n  reconcile graph --format mermaid",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			format, err := a.format(cmd, format, graphFormats...)
+			format, err := a.format(cmd, format, formats...)
 			if err != nil {
 				return err
 			}
-			m, err := a.sight(cmd.Context(), factsFile)
+			m, err := a.observe(cmd.Context(), factsFile)
 			if err != nil {
 				return err
 			}
-			plan, err := m.plan(cmd.Context())
+			plan, err := m.Plan(cmd.Context(), planner.Selection{})
 			if err != nil {
 				return err
 			}
-			g, err := report.GraphOf(report.Machine{Plan: plan, Resources: m.resources})
+			g, err := report.GraphOf(report.Machine{Plan: plan, Resources: m.Resources})
 			if err != nil {
 				return err
 			}
@@ -47,24 +46,7 @@ With --facts it prints the graph of a recorded machine.`, readOnly, exitDone, ex
 			}[format]()
 		},
 	}
-	formatFlag(cmd, &format, graphFormats...)
+	formatFlag(cmd, &format, formats...)
 	factsFlag(cmd, &factsFile)
 	return cmd
-}
-
-// factsFlag registers --facts.
-func factsFlag(cmd *cobra.Command, into *string) {
-	cmd.Flags().StringVar(into, "facts", "", "look at the machine recorded in `FILE` (see `reconcile facts`)")
-}
-
-// sight looks at this machine, or reads the one that was recorded in a file.
-func (a *app) sight(ctx context.Context, factsFile string) (*machine, error) {
-	p, err := a.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if factsFile != "" {
-		return a.recall(p, factsFile)
-	}
-	return a.look(ctx, p)
 }

@@ -9,9 +9,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
 // initFlags are what init can be told.
@@ -41,16 +43,16 @@ that says where it is from.
 
 Never overwrites: where there is a manifest nothing is written; any other file that is there
 stays and is named. All files are written, or none. A folder that the shell stands in by
-accident, the home folder or /, has to be named.`, changes, exitDone, exitError, exitInterrupted),
+accident, the home folder or /, has to be named.`, changes, exit.Done, exit.Error, exit.Interrupted),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usage("%s takes one folder, and got %s; `%s --help` tells more", cmd.CommandPath(), plural.Count(len(args), "word"), cmd.CommandPath())
+				return exit.Usage("%s takes one folder, and got %s; `%s --help` tells more", cmd.CommandPath(), plural.Count(len(args), "word"), cmd.CommandPath())
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.minimal && o.scan {
-				return usage("--minimal and --scan are two ways to write one manifest: give one of them")
+				return exit.Usage("--minimal and --scan are two ways to write one manifest: give one of them")
 			}
 			return a.init(cmd.Context(), args, o)
 		},
@@ -81,7 +83,7 @@ func (a *app) init(ctx context.Context, args []string, o initFlags) error {
 		return err
 	}
 	defer place.root.Close()
-	ctx, _, stop := interruptible(ctx, func() {})
+	ctx, _, stop := session.Interruptible(ctx, func() {})
 	defer stop()
 	doc := &initDocument{Version: 1, Root: place.dir, Manifest: place.manifest, Written: []string{}, Same: []string{}, Kept: []string{}, Notes: place.notes()}
 	var files []newFile
@@ -100,7 +102,7 @@ func (a *app) init(ctx context.Context, args []string, o initFlags) error {
 	switch {
 	case ctx.Err() != nil && err != nil:
 		_ = say(a.err, "Interrupted: nothing was written.")
-		return exit(exitInterrupted)
+		return exit.Quietly(exit.Interrupted)
 	case err != nil:
 		return err
 	case a.json:

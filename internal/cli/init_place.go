@@ -13,6 +13,8 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
 // An initPlace is where init writes: a folder that may have to be made.
@@ -33,23 +35,23 @@ type newFile struct {
 
 // initPlace finds where to write, and refuses a place where there is a manifest.
 func (a *app) initPlace(args []string) (*initPlace, error) {
-	here, err := a.folder()
+	here, err := a.config().Directory()
 	if err != nil {
 		return nil, err
 	}
-	p := &initPlace{dir: here, manifest: defaultManifest}
+	p := &initPlace{dir: here, manifest: session.DefaultManifest}
 	named := a.dir != "" || a.manifest != "" || len(args) > 0
 	switch {
 	case a.manifest != "" && len(args) > 0:
-		return nil, usage("-m names a manifest and its folder already: give -m or DIR")
+		return nil, exit.Usage("-m names a manifest and its folder already: give -m or DIR")
 	case a.manifest != "":
-		file, err := a.path(a.manifest)
+		file, err := a.config().Path(a.manifest)
 		if err != nil {
 			return nil, err
 		}
 		p.dir, p.manifest = filepath.Dir(file), filepath.Base(file)
 	case len(args) > 0:
-		if p.dir, err = a.path(args[0]); err != nil {
+		if p.dir, err = a.config().Path(args[0]); err != nil {
 			return nil, err
 		}
 	}
@@ -152,7 +154,7 @@ func (p *initPlace) notes() []string {
 // outerProject returns the nearest manifest in a folder or above it, "" for none.
 func outerProject(dir string) string {
 	for {
-		file := filepath.Join(dir, defaultManifest)
+		file := filepath.Join(dir, session.DefaultManifest)
 		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
 			return file
 		}

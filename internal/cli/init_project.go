@@ -8,6 +8,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
+	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
 // longestProject is how many characters the name of a new project has at most: the
@@ -17,14 +18,14 @@ const longestProject = 48
 // projectFiles are the files of a new project, the manifest last: those of this
 // repository, under another name. What apply writes from the manifest is not one.
 func projectFiles(place *initPlace, doc *initDocument) ([]newFile, error) {
-	m, err := manifest.Load(reconcile.Project, defaultManifest)
+	m, err := manifest.Load(reconcile.Project, session.DefaultManifest)
 	if err != nil {
 		return nil, fmt.Errorf("the manifest in this program: %w", err)
 	}
 	doc.Project = projectName(place.name())
 	var files []newFile
 	err = fs.WalkDir(reconcile.Project, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || rendered(m, name) || name == defaultManifest {
+		if err != nil || entry.IsDir() || rendered(m, name) || name == session.DefaultManifest {
 			return err
 		}
 		content, err := fs.ReadFile(reconcile.Project, name)
@@ -34,7 +35,7 @@ func projectFiles(place *initPlace, doc *initDocument) ([]newFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := fs.ReadFile(reconcile.Project, defaultManifest)
+	text, err := fs.ReadFile(reconcile.Project, session.DefaultManifest)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/scan"
+	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 )
 
@@ -75,7 +76,7 @@ func (a *app) scanInput(ctx context.Context, place *initPlace) (scan.Input, erro
 	known := prober.Probe(ctx, []facts.Key{facts.HostKey, facts.GPUKey})
 	host, ok := facts.Find[facts.Host](known, facts.HostKey)
 	if !ok {
-		return in, unseen(known, facts.HostKey)
+		return in, session.NotProbed(known, facts.HostKey)
 	}
 	gpu, _ := facts.Find[facts.GPU](known, facts.GPUKey) // not seen is none: a comment says how to change it
 	in.Platform, in.Nvidia = host.Platform, gpu.Vendor == "nvidia"

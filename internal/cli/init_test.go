@@ -12,7 +12,9 @@ import (
 
 	"github.com/reconcile-ml/reconcile"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
+	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
 // embedded files of a new project, in a folder of a name.
@@ -21,9 +23,9 @@ func newProject(t *testing.T, folder string) (map[string]newFile, *initDocument)
 	root := must(os.OpenRoot(t.TempDir()))
 	t.Cleanup(func() { root.Close() })
 	doc := &initDocument{}
-	files, err := projectFiles(&initPlace{dir: "/" + folder, manifest: defaultManifest, root: root, below: "."}, doc)
+	files, err := projectFiles(&initPlace{dir: "/" + folder, manifest: session.DefaultManifest, root: root, below: "."}, doc)
 	check(t, err)
-	if last := files[len(files)-1].name; last != defaultManifest {
+	if last := files[len(files)-1].name; last != session.DefaultManifest {
 		t.Errorf("the last file is %s: a project is begun when its manifest is there", last)
 	}
 	byName := map[string]newFile{}
@@ -42,7 +44,7 @@ func TestNewProject(t *testing.T) {
 		for name, f := range files {
 			fsys[name] = &fstest.MapFile{Data: f.content}
 		}
-		m, err := manifest.Load(fsys, defaultManifest)
+		m, err := manifest.Load(fsys, session.DefaultManifest)
 		if err != nil {
 			t.Errorf("in a folder %q: %v", folder, err)
 			continue
@@ -74,10 +76,10 @@ func TestNewProjectIsThisRepository(t *testing.T) {
 		if f.mode().Perm()&0o111 != info.Mode().Perm()&0o111 {
 			t.Errorf("%s would have mode %v, and has %v here", name, f.mode(), info.Mode())
 		}
-		if b := must(os.ReadFile(filepath.Join(top, name))); name != defaultManifest && string(b) != string(f.content) {
+		if b := must(os.ReadFile(filepath.Join(top, name))); name != session.DefaultManifest && string(b) != string(f.content) {
 			t.Errorf("%s is not what this program was built from: build it again", name)
 		}
-		if name != defaultManifest && strings.Contains(string(f.content), "lora-finetune") {
+		if name != session.DefaultManifest && strings.Contains(string(f.content), "lora-finetune") {
 			t.Errorf("%s names this repository's project, and would do so in a new one", name)
 		}
 	}
@@ -138,10 +140,10 @@ func TestInitOnAFullDisk(t *testing.T) {
 		cmd := exec.Command(must(exec.LookPath("reconcile")), words...)
 		cmd.Dir = dir
 		out, err := cmd.CombinedOutput()
-		if code := cmd.ProcessState.ExitCode(); err == nil || code != exitError || !strings.Contains(string(out), "init.write") || !strings.Contains(string(out), "no space left") {
+		if code := cmd.ProcessState.ExitCode(); err == nil || code != exit.Error || !strings.Contains(string(out), "init.write") || !strings.Contains(string(out), "no space left") {
 			t.Errorf("%v on a full disk ends with %d: %s", words, code, out)
 		}
-		if left := names(dir); len(left) > 0 {
+		if left := session.ListNames(dir); len(left) > 0 {
 			t.Errorf("%v on a full disk leaves %v", words, left)
 		}
 	}

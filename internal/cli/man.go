@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/exit"
 )
 
 func (a *app) manCommand() *cobra.Command {
@@ -27,7 +28,7 @@ Prints reconcile(1) for man or mandoc. With --dir it writes that page and one fo
 command into a folder that exists, in place of those that are there.
 
 The date in the pages is SOURCE_DATE_EPOCH where that is set, and else the date of the
-commit that the program was built from, so that equal programs write equal pages.`, writesFiles, exitDone, exitError),
+commit that the program was built from, so that equal programs write equal pages.`, writesFiles, exit.Done, exit.Error),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			date, err := a.manDate()
@@ -38,7 +39,7 @@ commit that the program was built from, so that equal programs write equal pages
 				_, err := io.WriteString(a.out, manPage(cmd.Root(), date))
 				return err
 			}
-			if dir, err = a.path(dir); err != nil {
+			if dir, err = a.config().Path(dir); err != nil {
 				return err
 			}
 			root, err := os.OpenRoot(dir)
@@ -71,7 +72,7 @@ func (a *app) manDate() (string, error) {
 	if epoch := a.getenv("SOURCE_DATE_EPOCH"); epoch != "" {
 		seconds, err := strconv.ParseInt(epoch, 10, 64)
 		if err != nil || seconds < 0 || seconds > 1<<40 {
-			return "", usage("SOURCE_DATE_EPOCH is %q, and must be seconds since 1970", epoch)
+			return "", exit.Usage("SOURCE_DATE_EPOCH is %q, and must be seconds since 1970", epoch)
 		}
 		return time.Unix(seconds, 0).UTC().Format(time.DateOnly), nil
 	}

@@ -7,10 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/hub"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/resources/model"
 )
 
@@ -24,7 +26,7 @@ Shows for each model that this machine's environment needs how much of it is the
 it lies, what is still to download, and in order what to do: licence and token where it is
 gated, and the download command for the huggingface-hub of that environment. Downloads
 nothing and asks nothing of the network. Tokens are never read: it says only whether one
-can be seen.`, readOnly, exitDone, exitError),
+can be seen.`, readOnly, exit.Done, exit.Error),
 		Example: "  reconcile models\n  reconcile models verify",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -48,15 +50,16 @@ can be seen.`, readOnly, exitDone, exitError),
 
 // empty says that there is nothing to show, and where there would be.
 func (s *shelf) empty() error {
-	if len(s.manifest.Models) == 0 || s.env == nil {
-		return say(s.app.out, "%s declares no model.", s.name)
+	if len(s.Manifest.Models) == 0 || s.Env == nil {
+		return say(s.app.out, "%s declares no model.", s.Name)
 	}
-	return say(s.app.out, "Environment %s needs no model. `reconcile models --all` shows those of other environments.", s.env.Name)
+	return say(s.app.out, "Environment %s needs no model. `reconcile models --all` shows those of other environments.", s.Env.Name)
 }
 
 // A shelf is the models that are asked about, and what is known of them here.
 type shelf struct {
-	*machine
+	*session.Target
+	facts  *facts.Facts
 	app    *app
 	models []manifest.Model
 }
@@ -64,18 +67,13 @@ type shelf struct {
 // shelf looks at the models that this machine's environment needs, or at all, and at
 // the environments that could fetch them.
 func (a *app) shelf(ctx context.Context, all bool) (*shelf, error) {
-	p, err := a.open(ctx)
+	t, err := a.target(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	m := &machine{project: p, facts: &facts.Facts{}}
-	m.facts.Merge(p.base)
-	if err := m.choose(a.env); err != nil {
-		return nil, err
-	}
-	s := &shelf{machine: m, app: a, models: p.manifest.ModelsFor(m.env)}
+	s := &shelf{Target: t, app: a, models: t.Manifest.ModelsFor(t.Env)}
 	if all {
-		s.models = p.manifest.Models
+		s.models = t.Manifest.Models
 	}
 	keys := []facts.Key{facts.DiskKey(s.place())}
 	for i := range s.models {
@@ -85,14 +83,14 @@ func (a *app) shelf(ctx context.Context, all bool) (*shelf, error) {
 		}
 	}
 	slices.SortFunc(keys, facts.Key.Compare)
-	m.facts.Merge(p.probe(ctx, slices.Compact(keys)))
+	s.facts = t.Facts(ctx, slices.Compact(keys))
 	return s, nil
 }
 
 // place is where models lie on this machine, as facts spell it. A manifest with models
 // has a directory for them.
 func (s *shelf) place() string {
-	if place := s.manifest.ModelsPath(s.selection, s.env); place != "" {
+	if place := s.Manifest.ModelsPath(s.Selection, s.Env); place != "" {
 		return place
 	}
 	return "."
@@ -101,10 +99,10 @@ func (s *shelf) place() string {
 // fetcher is the environment that a model is fetched with: that of this machine if it
 // needs the model, else the first that does. Another one would not know where it belongs.
 func (s *shelf) fetcher(m *manifest.Model) *manifest.Environment {
-	if s.env != nil && m.For(s.env) {
-		return s.env
+	if s.Env != nil && m.For(s.Env) {
+		return s.Env
 	}
-	for _, e := range s.manifest.Environments {
+	for _, e := range s.Manifest.Environments {
 		if m.For(e) {
 			return e
 		}
@@ -114,15 +112,15 @@ func (s *shelf) fetcher(m *manifest.Model) *manifest.Environment {
 
 // list puts together what there is to show.
 func (s *shelf) list() report.Models {
-	list := report.Models{Place: s.absolute(s.place()), Free: -1, Token: s.app.token(), Items: []report.ModelItem{}}
+	list := report.Models{Place: s.Path(s.place()), Free: -1, Token: s.app.token(), Items: []report.ModelItem{}}
 	list.Cache = list.Place
-	for i := range s.manifest.Directories {
-		if d := &s.manifest.Directories[i]; d.Name == manifest.ModelsDirectory {
-			list.Cache = s.absolute(d.Path)
+	for i := range s.Manifest.Directories {
+		if d := &s.Manifest.Directories[i]; d.Name == manifest.ModelsDirectory {
+			list.Cache = s.Path(d.Path)
 		}
 	}
-	if s.env != nil {
-		list.Environment = s.env.Name
+	if s.Env != nil {
+		list.Environment = s.Env.Name
 	}
 	if disk, ok := facts.Find[facts.Disk](s.facts, facts.DiskKey(s.place())); ok {
 		list.Free = disk.Free
@@ -143,7 +141,7 @@ func (s *shelf) item(m *manifest.Model) report.ModelItem {
 		State: "unknown", Download: -1, Page: "https://huggingface.co/" + m.Repo,
 		Path: filepath.ToSlash(filepath.Join(s.place(), hub.Folder(m.Repo))), Hub: s.tool(m),
 	}
-	for _, e := range s.manifest.Environments {
+	for _, e := range s.Manifest.Environments {
 		if m.For(e) {
 			item.Environments = append(item.Environments, e.Name)
 		}

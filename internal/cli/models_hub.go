@@ -41,7 +41,7 @@ func (s *shelf) hubVersion(env *manifest.Environment) (version, source string) {
 			return installedHub(g), "installed"
 		}
 	}
-	if locked, _, err := s.manifest.Locked(env); err == nil && locked != nil {
+	if locked, _, err := s.Manifest.Locked(env); err == nil && locked != nil {
 		for i := range locked.Packages {
 			if locked.Packages[i].Name == hubDistribution {
 				return locked.Packages[i].Version, "locked"
@@ -88,7 +88,7 @@ func (s *shelf) again(env *manifest.Environment, words ...string) []string {
 	if s.app.manifest != "" {
 		list = append(list, "-m", s.app.manifest)
 	}
-	if env != nil && (s.app.env != "" || s.env != env) {
+	if env != nil && (s.app.env != "" || s.Env != env) {
 		list = append(list, "--env", env.Name)
 	}
 	return append(list, words...)

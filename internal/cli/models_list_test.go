@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/hub"
 	"github.com/reconcile-ml/reconcile/internal/hubtest"
 	"github.com/reconcile-ml/reconcile/internal/report"
@@ -56,7 +57,7 @@ func modelsSite(t *testing.T) *site {
 func (s *site) modelsOf(words ...string) report.Models {
 	s.t.Helper()
 	var list report.Models
-	check(s.t, json.Unmarshal([]byte(s.want(exitDone, append([]string{"models", "--json"}, words...)...).out), &list))
+	check(s.t, json.Unmarshal([]byte(s.want(exit.Done, append([]string{"models", "--json"}, words...)...).out), &list))
 	return list
 }
 
@@ -64,10 +65,10 @@ func TestModelsListing(t *testing.T) {
 	t.Parallel()
 	s := modelsSite(t)
 	before := must(os.ReadDir(s.root))
-	if e := s.want(exitDone, "models"); e.out != "Environment local needs no model. `reconcile models --all` shows those of other environments.\n" {
+	if e := s.want(exit.Done, "models"); e.out != "Environment local needs no model. `reconcile models --all` shows those of other environments.\n" {
 		t.Error(e)
 	}
-	e := s.want(exitDone, "models", "--all")
+	e := s.want(exit.Done, "models", "--all")
 	for _, line := range []string{
 		"models lie in  " + s.path("models") + " (HF_HUB_CACHE inside the environment)",
 		"to download    16 GB",
@@ -94,7 +95,7 @@ func TestModelsListing(t *testing.T) {
 		t.Errorf("it wrote something: %v", after)
 	}
 	// Flags that it was started with are those to start it with again.
-	if e := s.want(exitDone, "-C", s.root, "-m", "manifest.yaml", "--env", "remote", "models"); !e.says("reconcile -C " + s.root + " -m manifest.yaml --env remote run -- huggingface-cli") {
+	if e := s.want(exit.Done, "-C", s.root, "-m", "manifest.yaml", "--env", "remote", "models"); !e.says("reconcile -C " + s.root + " -m manifest.yaml --env remote run -- huggingface-cli") {
 		t.Error(e)
 	}
 }
@@ -104,23 +105,23 @@ func TestModelsWithoutHub(t *testing.T) {
 	t.Parallel()
 	s := modelsSite(t)
 	s.write("manifest.yaml", strings.Replace(modelsManifest, "{name: huggingface-hub, version: 0.24.7}", "", 1))
-	if e := s.want(exitDone, "models", "--all"); !e.says("environment remote has no huggingface-hub", "reconcile lock") || strings.Contains(e.out, "--revision") {
+	if e := s.want(exit.Done, "models", "--all"); !e.says("environment remote has no huggingface-hub", "reconcile lock") || strings.Contains(e.out, "--revision") {
 		t.Error(e)
 	}
 	// What is damaged is named all the same: removing it needs no hub.
 	open := hubtest.New(t, s.path("models"), openRepo, openCommit)
 	open.Put("config.json", []byte("{}"), false)
 	check(t, os.Remove(open.Blob("config.json")))
-	if e := s.want(exitDone, "models", "--all"); !e.says("environment remote has no huggingface-hub", "2. config.json is a dangling link: ") {
+	if e := s.want(exit.Done, "models", "--all"); !e.says("environment remote has no huggingface-hub", "2. config.json is a dangling link: ") {
 		t.Error(e)
 	}
 	check(t, os.RemoveAll(open.Dir))
 	s.write("manifest.yaml", "version: 1\nproject: story\ndirectories: {models: {path: models}}\nmodels: [{repo: "+openRepo+", revision: "+openCommit+"}]\n")
-	if e := s.want(exitDone, "models"); !e.says("no environment to download with") {
+	if e := s.want(exit.Done, "models"); !e.says("no environment to download with") {
 		t.Error(e)
 	}
 	s.write("manifest.yaml", modelsManifest[:strings.Index(modelsManifest, "models:\n  -")])
-	if e := s.want(exitDone, "models", "--all"); e.out != "manifest.yaml declares no model.\n" {
+	if e := s.want(exit.Done, "models", "--all"); e.out != "manifest.yaml declares no model.\n" {
 		t.Error(e)
 	}
 }
@@ -140,7 +141,7 @@ func TestModelsOnDisk(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	check(t, os.Remove(gated.Blob("config.json")))
-	if e := s.want(exitDone, "models", "--all"); !e.says("damaged: config.json is a dangling link", "5. config.json is a dangling link: ") {
+	if e := s.want(exit.Done, "models", "--all"); !e.says("damaged: config.json is a dangling link", "5. config.json is a dangling link: ") {
 		t.Error(e)
 	}
 }
@@ -178,7 +179,7 @@ func TestModelsToken(t *testing.T) {
 		if got.Token.Source != tt.want || got.Token.Visible != (tt.want != "") {
 			t.Errorf("%s: %+v, want %q", name, got.Token, tt.want)
 		}
-		for _, e := range []end{with.want(exitDone, "models", "--all"), with.want(exitDone, "models", "--all", "--json", "-v")} {
+		for _, e := range []end{with.want(exit.Done, "models", "--all"), with.want(exit.Done, "models", "--all", "--json", "-v")} {
 			if strings.Contains(e.out+e.err, secret) {
 				t.Errorf("%s: the token is shown", name)
 			}
@@ -203,12 +204,12 @@ func TestModelsNotes(t *testing.T) {
 		"HF_HUB_OFFLINE=1":              "a download is refused",
 		"HF_ENDPOINT=http://u:p@h.test": "HF_ENDPOINT is set",
 	} {
-		e := s.with(environ).want(exitDone, "models", "--all")
+		e := s.with(environ).want(exit.Done, "models", "--all")
 		if !e.says(want) || strings.Contains(e.out, "u:p@") {
 			t.Errorf("%s: %s", environ, e)
 		}
 	}
-	if e := s.with("HF_HUB_CACHE="+s.path("models")).want(exitDone, "models", "--all"); e.says("no effect") {
+	if e := s.with("HF_HUB_CACHE="+s.path("models")).want(exit.Done, "models", "--all"); e.says("no effect") {
 		t.Error(e)
 	}
 }
@@ -369,17 +370,17 @@ environments:
 models:
   - {repo: `+gatedRepo+`, revision: `+gatedCommit+`, exclude: ["original/*", "*.bin"]}
 `)
-	s.want(exitDone, "lock")
+	s.want(exit.Done, "lock")
 	if got := s.modelsOf().Items[0].Hub; got.Version != "0.24.7" || got.Source != "locked" {
 		t.Errorf("%+v", got)
 	}
-	s.want(exitDone, "apply", "-y")
+	s.want(exit.Done, "apply", "-y")
 	item := s.modelsOf().Items[0]
 	if item.Hub.Source != "installed" || item.State != "absent" {
 		t.Errorf("%+v", item)
 	}
 	online := s.with("HF_ENDPOINT="+h.URL, "HF_HUB_CACHE=/nowhere", "no_proxy=127.0.0.1")
-	if e := online.run(item.Hub.Download[1:]...); e.code != exitDone {
+	if e := online.run(item.Hub.Download[1:]...); e.code != exit.Done {
 		t.Fatal(e)
 	}
 	want := []string{"config.json", "model.safetensors"}
@@ -387,8 +388,8 @@ models:
 	if !slices.Equal(h.fetched, want) {
 		t.Errorf("fetched %q, want %q", h.fetched, want)
 	}
-	s.want(exitDone, "models", "verify")
-	if e := s.want(exitDone, "models"); !e.says(gatedRepo+"  complete, 12 B, verified ", "place     base models/models--meta--Tiny-Instruct") || strings.Contains(e.out, "download ") {
+	s.want(exit.Done, "models", "verify")
+	if e := s.want(exit.Done, "models"); !e.says(gatedRepo+"  complete, 12 B, verified ", "place     base models/models--meta--Tiny-Instruct") || strings.Contains(e.out, "download ") {
 		t.Error(e)
 	}
 	// Every way in.

@@ -54,7 +54,7 @@ func (s *shelf) notes(list report.Models) []string {
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	if mine := s.app.getenv("HF_HUB_CACHE"); mine != "" && filepath.Clean(mine) != list.Cache && filepath.Clean(mine) != list.Place {
 		add("HF_HUB_CACHE of this shell is %s: inside the environment it has no effect. To keep models there for good: hosts: {%s: {allow_paths: [%s], directories: {%s: {path: %[1]s}}}}",
-			mine, s.selection.Host.Hostname, filepath.Dir(mine), manifest.ModelsDirectory)
+			mine, s.Selection.Host.Hostname, filepath.Dir(mine), manifest.ModelsDirectory)
 	}
 	for _, name := range []string{"TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE"} {
 		if s.app.getenv(name) != "" {
@@ -67,7 +67,7 @@ func (s *shelf) notes(list report.Models) []string {
 	if s.app.getenv("HF_ENDPOINT") != "" {
 		add("HF_ENDPOINT is set: models come from there, not from huggingface.co")
 	}
-	if file := list.Token.Source; list.Token.Visible && filepath.IsAbs(file) && strings.HasPrefix(file, s.root+string(filepath.Separator)) {
+	if file := list.Token.Source; list.Token.Visible && filepath.IsAbs(file) && strings.HasPrefix(file, s.Root+string(filepath.Separator)) {
 		add("the token lies inside the project, where it may be copied or committed: log in again with HF_HOME unset, and remove %s", file)
 	}
 	return notes

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/hubtest"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 )
@@ -102,7 +103,7 @@ func TestModelsInterrupted(t *testing.T) {
 		_ = cmd.Process.Signal(syscall.SIGKILL)
 		t.Fatal("it did not end")
 	}
-	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "models.interrupted") {
+	if code := cmd.ProcessState.ExitCode(); code != exit.Interrupted || !strings.Contains(out.String(), "models.interrupted") {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}
 	kept, err := os.ReadFile(filepath.Join(dir, layout.Digests()))

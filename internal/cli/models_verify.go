@@ -14,10 +14,12 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/hub"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
 // modelsToVerify says which models, and how.
@@ -38,7 +40,7 @@ not: a changed byte, a file that was written through its link. Also says what la
 for each fault what mends it. Uses no network and starts no program.
 
 What was hashed is remembered: an interrupted run goes on where it stopped, and a file
-that nobody touched is not hashed twice.`, remembers, exitDone, exitError, exitDiffers, exitInterrupted),
+that nobody touched is not hashed twice.`, remembers, exit.Done, exit.Error, exit.Differs, exit.Interrupted),
 		Example:           "  reconcile models verify\n  reconcile models verify mistralai/Mistral-7B-Instruct-v0.3\n  reconcile models verify --all --no-cache",
 		ValidArgsFunction: a.modelNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -53,20 +55,23 @@ that nobody touched is not hashed twice.`, remembers, exitDone, exitError, exitD
 
 func (a *app) verifyModels(ctx context.Context, o modelsToVerify, names []string) error {
 	if o.all && len(names) > 0 {
-		return usage("--all means every snapshot in the cache; name models, or give --all")
+		return exit.Usage("--all means every snapshot in the cache; name models, or give --all")
 	}
 	if o.jobs < 0 {
-		return usage("--jobs must not be negative")
+		return exit.Usage("--jobs must not be negative")
 	}
-	p, err := a.open(ctx)
+	p, err := session.Open(ctx, a.config(), "")
 	if err != nil {
 		return err
 	}
-	m := &machine{project: p, facts: p.base}
-	if err := m.choose(a.env); err != nil && !o.all && len(names) == 0 {
-		return err // else it does not matter which environment this machine is for
+	m, err := p.Select()
+	if err != nil && (o.all || len(names) > 0) {
+		m, err = p.SelectNone() // the environment does not matter
 	}
-	pins, err := m.pins(o, names)
+	if err != nil {
+		return err
+	}
+	pins, err := pinsToVerify(m, o, names)
 	if err != nil {
 		return err
 	}
@@ -83,16 +88,16 @@ func (a *app) verifyModels(ctx context.Context, o modelsToVerify, names []string
 		err = report.ModelsVerified(a.out, result, a.report(a.out))
 	}
 	if err == nil && result.Intact() < len(result.Models) {
-		return exit(exitDiffers)
+		return exit.Quietly(exit.Differs)
 	}
 	return err
 }
 
 // pins lists what to verify.
-func (m *machine) pins(o modelsToVerify, names []string) ([]hub.Pin, error) {
-	known := m.prober.Models.Pins
+func pinsToVerify(m *session.Target, o modelsToVerify, names []string) ([]hub.Pin, error) {
+	known := m.ModelCache().Pins
 	if o.all {
-		pins, err := hub.Snapshots(m.modelCache())
+		pins, err := hub.Snapshots(modelCache(m))
 		for i := range pins {
 			if pinned, ok := known[pins[i].Repo]; ok && pinned.Revision == pins[i].Revision {
 				pins[i] = pinned
@@ -102,7 +107,7 @@ func (m *machine) pins(o modelsToVerify, names []string) ([]hub.Pin, error) {
 	}
 	var pins []hub.Pin
 	if len(names) == 0 {
-		for _, model := range m.manifest.ModelsFor(m.env) {
+		for _, model := range m.Manifest.ModelsFor(m.Env) {
 			pins = append(pins, known[model.Repo])
 		}
 		return pins, nil
@@ -112,8 +117,8 @@ func (m *machine) pins(o modelsToVerify, names []string) ([]hub.Pin, error) {
 		pin, ok := known[name]
 		if !ok {
 			problems.Add(&diag.Problem{
-				Code: "model.unnamed", Pos: diag.Pos{File: m.name}, Summary: fmt.Sprintf("the manifest has no model %q", name),
-				Hint: "it has: " + strings.Join(m.repos(), ", ") + "; --all verifies every snapshot in the cache",
+				Code: "model.unnamed", Pos: diag.Pos{File: m.Name}, Summary: fmt.Sprintf("the manifest has no model %q", name),
+				Hint: "it has: " + strings.Join(modelRepos(m), ", ") + "; --all verifies every snapshot in the cache",
 			})
 		}
 		if !slices.ContainsFunc(pins, func(p hub.Pin) bool { return p.Repo == name }) {
@@ -124,10 +129,10 @@ func (m *machine) pins(o modelsToVerify, names []string) ([]hub.Pin, error) {
 }
 
 // repos lists the models of the manifest, in its order.
-func (m *machine) repos() []string {
+func modelRepos(m *session.Target) []string {
 	var list []string
-	for i := range m.manifest.Models {
-		list = append(list, m.manifest.Models[i].Repo)
+	for i := range m.Manifest.Models {
+		list = append(list, m.Manifest.Models[i].Repo)
 	}
 	if len(list) == 0 {
 		list = []string{"none"}
@@ -136,31 +141,31 @@ func (m *machine) repos() []string {
 }
 
 // modelCache is the folder of the models, as the machine names it.
-func (m *machine) modelCache() string {
-	place := m.prober.Models.Path
+func modelCache(m *session.Target) string {
+	place := m.ModelCache().Path
 	if path.IsAbs(place) {
 		return place
 	}
-	return m.file(place)
+	return m.Path(place)
 }
 
 // noModels says that there is nothing to verify, and why.
-func (a *app) noModels(m *machine, o modelsToVerify) error {
+func (a *app) noModels(m *session.Target, o modelsToVerify) error {
 	if a.json {
-		return report.ModelsVerifiedJSON(a.out, &report.Verified{Cache: m.prober.Models.Path})
+		return report.ModelsVerifiedJSON(a.out, &report.Verified{Cache: m.ModelCache().Path})
 	}
 	if o.all {
-		return say(a.out, "No model to verify: there is no snapshot in %s.", m.prober.Models.Path)
+		return say(a.out, "No model to verify: there is no snapshot in %s.", m.ModelCache().Path)
 	}
-	if m.env != nil && len(m.manifest.Models) > 0 {
-		return say(a.out, "No model to verify: environment %s needs none. Name one, or give --all.", m.env.Name)
+	if m.Env != nil && len(m.Manifest.Models) > 0 {
+		return say(a.out, "No model to verify: environment %s needs none. Name one, or give --all.", m.Env.Name)
 	}
 	return say(a.out, "No model to verify: the manifest names none.")
 }
 
 // proveModels hashes what has to be hashed, and shows how far it is.
-func (a *app) proveModels(ctx context.Context, m *machine, pins []hub.Pin, o modelsToVerify) (*report.Verified, error) {
-	soft, _, done := interruptible(ctx, func() {
+func (a *app) proveModels(ctx context.Context, m *session.Target, pins []hub.Pin, o modelsToVerify) (*report.Verified, error) {
+	soft, _, done := session.Interruptible(ctx, func() {
 		if !a.quiet {
 			fmt.Fprintln(a.err, "\nInterrupted: what was hashed is remembered.")
 		}
@@ -173,14 +178,14 @@ func (a *app) proveModels(ctx context.Context, m *machine, pins []hub.Pin, o mod
 	}
 	var forgets error
 	started := time.Now()
-	known := m.prober.Digests()
-	models, err := hub.Verify(soft, m.modelCache(), pins, known, hub.Options{
+	known := m.Digests()
+	models, err := hub.Verify(soft, modelCache(m), pins, known, hub.Options{
 		Workers: o.jobs, Rehash: o.fresh,
 		Progress: func(n, total int64) {
 			hashed = n
 			tell(n, total)
 		},
-		Save: func(d *hub.Digests) { forgets = m.remember(d) },
+		Save: func(d *hub.Digests) { forgets = rememberDigests(m, d) },
 	})
 	stop()
 	if forgets != nil && !a.quiet {
@@ -188,32 +193,32 @@ func (a *app) proveModels(ctx context.Context, m *machine, pins []hub.Pin, o mod
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
-		return nil, &exitCode{exitInterrupted, &diag.Problem{
+		return nil, exit.With(exit.Interrupted, &diag.Problem{
 			Code: "models.interrupted", Summary: "the models were not verified to the end",
 			Hint: "the same command goes on with the files that were not hashed yet",
-		}}
+		})
 	case err != nil:
 		return nil, &diag.Problem{
-			Code: "models.unreadable", Summary: fmt.Sprintf("the models in %s cannot be looked at", m.prober.Models.Path), Found: err.Error(),
+			Code: "models.unreadable", Summary: fmt.Sprintf("the models in %s cannot be looked at", m.ModelCache().Path), Found: err.Error(),
 			Hint: "make the folder readable for this user",
 		}
 	}
 	for i := range models {
-		models[i].Path = path.Join(m.prober.Models.Path, hub.Folder(models[i].Repo))
+		models[i].Path = path.Join(m.ModelCache().Path, hub.Folder(models[i].Repo))
 	}
-	return &report.Verified{Cache: m.prober.Models.Path, Models: models, Hashed: hashed, Took: time.Since(started)}, nil
+	return &report.Verified{Cache: m.ModelCache().Path, Models: models, Hashed: hashed, Took: time.Since(started)}, nil
 }
 
 // remember keeps what was hashed, with what other runs have kept meanwhile.
-func (m *machine) remember(d *hub.Digests) error {
-	here, err := m.here()
+func rememberDigests(m *session.Target, d *hub.Digests) error {
+	here, err := m.Local()
 	if err != nil {
 		return err
 	}
-	if err := m.own(here.State); err != nil {
+	if err := m.CheckDirectories(here.State); err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(m.root)
+	root, err := os.OpenRoot(m.Root)
 	if err != nil {
 		return err
 	}
@@ -222,18 +227,18 @@ func (m *machine) remember(d *hub.Digests) error {
 	if _, err := atomicfile.MakeAll(root, path.Dir(name), 0o755); err != nil {
 		return err
 	}
-	if err := m.ignoreKept(); err != nil {
+	if err := m.IgnoreState(); err != nil {
 		return err
 	}
-	return atomicfile.Write(root, name, 0o644, d.Encode(m.prober.Digests()))
+	return atomicfile.Write(root, name, 0o644, d.Encode(m.Digests()))
 }
 
 // modelNames offers the models of the manifest; none where it cannot be read.
 func (a *app) modelNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	if p, err := a.read(); err == nil {
-		for i := range p.manifest.Models {
-			names = append(names, p.manifest.Models[i].Repo)
+	if p, err := session.Load(a.config()); err == nil {
+		for i := range p.Manifest.Models {
+			names = append(names, p.Manifest.Models[i].Repo)
 		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp

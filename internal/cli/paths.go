@@ -11,9 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
-	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
 // pathFormats are the formats of paths, for help and completion.
@@ -33,7 +34,7 @@ table and JSON say where it leads. No variable of the shell changes them.
   table  for people
   sh     export DATA_RAW='…' for sh, bash, zsh and fish, quoted
   json   one document, also with --json
-  py     scripts/paths.py as the manifest has it written`, readOnly, exitDone, exitError),
+  py     scripts/paths.py as the manifest has it written`, readOnly, exit.Done, exit.Error),
 		Example: "  eval \"$(reconcile paths)\"\n  reconcile paths --format sh | source    # fish",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -43,11 +44,11 @@ table and JSON say where it leads. No variable of the shell changes them.
 				return err
 			}
 			if chosen == "py" {
-				p, err := a.read()
+				p, err := session.Load(a.config())
 				if err != nil {
 					return err
 				}
-				return p.printModule(a.out)
+				return printModule(a.out, p)
 			}
 			p, err := a.paths(cmd.Context())
 			if err != nil {
@@ -84,34 +85,29 @@ func (a *app) pathFormat(format string, terminal bool) (string, error) {
 		return "sh", nil
 	case "table", "sh", "json", "py":
 		if a.json && format != "json" {
-			return "", usage("--json and --format %s are two formats", format)
+			return "", exit.Usage("--json and --format %s are two formats", format)
 		}
 		return format, nil
 	}
-	return "", usage("%q is no format of paths; there are: %s", format, strings.Join(pathFormats, ", "))
+	return "", exit.Usage("%q is no format of paths; there are: %s", format, strings.Join(pathFormats, ", "))
 }
 
-// paths finds the project, this machine's environment, and where its directories lie.
+// paths returns where the directories of the project are on this machine.
 func (a *app) paths(ctx context.Context) (report.Paths, error) {
-	p, err := a.open(ctx)
+	t, err := a.target(ctx, "")
 	if err != nil {
 		return report.Paths{}, err
 	}
-	m := &machine{project: p, facts: &facts.Facts{}}
-	m.facts.Merge(p.base)
-	if err := m.choose(a.env); err != nil {
-		return report.Paths{}, err
+	list := report.Paths{Project: t.Manifest.Project, Root: t.Root, Directories: []report.DirectoryPath{}}
+	if t.Env != nil {
+		list.Environment = t.Env.Name
 	}
-	list := report.Paths{Project: p.manifest.Project, Root: p.root, Directories: []report.DirectoryPath{}}
-	if m.env != nil {
-		list.Environment = m.env.Name
-	}
-	host := p.manifest.Host(m.selection.Host)
-	for i := range p.manifest.Directories {
-		d := &p.manifest.Directories[i]
-		found := report.DirectoryPath{Name: d.Name, Constant: d.Constant(), Path: d.Path, Absolute: p.absolute(d.Path), Purpose: d.Purpose}
-		if place := p.manifest.PlaceOf(d.Name, host, m.env); place != nil {
-			found.Place = p.absolute(place.Path)
+	host := t.Manifest.Host(t.Selection.Host)
+	for i := range t.Manifest.Directories {
+		d := &t.Manifest.Directories[i]
+		found := report.DirectoryPath{Name: d.Name, Constant: d.Constant(), Path: d.Path, Absolute: t.Path(d.Path), Purpose: d.Purpose}
+		if place := t.Manifest.PlaceOf(d.Name, host, t.Env); place != nil {
+			found.Place = t.Path(place.Path)
 		}
 		list.Directories = append(list.Directories, found)
 	}
@@ -136,15 +132,15 @@ func (a *app) exportPaths(p report.Paths, o report.Options) error {
 const pathModule = "paths.py"
 
 // printModule prints the file of constants for Python as the manifest has it rendered.
-func (p *project) printModule(w io.Writer) error {
-	for i := range p.manifest.Files {
-		if f := &p.manifest.Files[i]; path.Base(f.Path) == pathModule {
+func printModule(w io.Writer, p *session.Checkout) error {
+	for i := range p.Manifest.Files {
+		if f := &p.Manifest.Files[i]; path.Base(f.Path) == pathModule {
 			_, err := io.WriteString(w, f.Content)
 			return err
 		}
 	}
 	return &diag.Problem{
-		Code: "paths.module", Summary: p.name + " has no file " + pathModule,
+		Code: "paths.module", Summary: p.Name + " has no file " + pathModule,
 		Hint: "add it to files: {path: scripts/paths.py, template: paths.py.tmpl}",
 	}
 }

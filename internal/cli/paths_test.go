@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/report"
@@ -75,7 +76,7 @@ func TestPathsInEveryShell(t *testing.T) {
 	for _, root := range hostileRoots {
 		s := hostileSite(t, root)
 		for _, format := range [][]string{{"paths"}, {"paths", "--format", "sh"}} {
-			s.write("out", s.want(exitDone, format...).out)
+			s.write("out", s.want(exit.Done, format...).out)
 		}
 		for shell, w := range words {
 			program, err := exec.LookPath(shell)
@@ -104,7 +105,7 @@ func TestPathsAsJSONAndPython(t *testing.T) {
 		s := hostileSite(t, root)
 		for _, words := range [][]string{{"paths", "--json"}, {"paths", "--format", "json"}} {
 			var list report.Paths
-			check(t, json.Unmarshal([]byte(s.want(exitDone, words...).out), &list))
+			check(t, json.Unmarshal([]byte(s.want(exit.Done, words...).out), &list))
 			got := list.Root + "\x00"
 			for _, d := range list.Directories {
 				got += d.Absolute + "\x00"
@@ -113,8 +114,8 @@ func TestPathsAsJSONAndPython(t *testing.T) {
 				t.Errorf("%q: %v\ngot  %q\nwant %q", root, words, got, s.wantPaths())
 			}
 		}
-		s.want(exitDone, "apply", "-y")
-		module := s.want(exitDone, "paths", "--format", "py").out
+		s.want(exit.Done, "apply", "-y")
+		module := s.want(exit.Done, "paths", "--format", "py").out
 		if written := string(must(os.ReadFile(s.path("scripts/paths.py")))); module != written {
 			t.Errorf("%q: paths --format py is not what is written", root)
 		}
@@ -145,10 +146,10 @@ func TestPathsOfBytesThatAreNoText(t *testing.T) {
 		t.Skip("this file system has no such names: ", err)
 	}
 	s.root = bytes
-	if e := s.want(exitDone, "paths"); !strings.HasPrefix(e.out, "export PROJECT_ROOT='"+bytes+"'\n") {
+	if e := s.want(exit.Done, "paths"); !strings.HasPrefix(e.out, "export PROJECT_ROOT='"+bytes+"'\n") {
 		t.Errorf("%q", e.out)
 	}
-	if e := s.want(exitError, "paths", "--json"); !e.says("paths.encoding") {
+	if e := s.want(exit.Error, "paths", "--json"); !e.says("paths.encoding") {
 		t.Error(e)
 	}
 }
@@ -161,7 +162,7 @@ func TestPathsModule(t *testing.T) {
 		t.Skip("no Python 3.10 on this machine")
 	}
 	s := hostileSite(t, "with blank")
-	s.want(exitDone, "apply", "-y")
+	s.want(exit.Done, "apply", "-y")
 	s.write("scripts/x.py", "import sys\nfrom paths import DIR_7\nsys.stdout.write(str(DIR_7))\n")
 	s.write("scripts/__init__.py", "")
 	elsewhere := t.TempDir()
@@ -284,15 +285,15 @@ func TestSameStructureAfterApply(t *testing.T) {
 		s := newSite(t, "")
 		s.write("manifest.yaml", text+more)
 		s.write("templates/paths.py.tmpl", string(must(os.ReadFile("../../templates/paths.py.tmpl"))))
-		s.want(exitDone, "apply", "-y")
+		s.want(exit.Done, "apply", "-y")
 		known := &facts.Facts{}
-		check(t, json.Unmarshal([]byte(s.want(exitDone, "facts").out), known))
+		check(t, json.Unmarshal([]byte(s.want(exit.Done, "facts").out), known))
 		m, err := manifest.Load(os.DirFS(s.root), "manifest.yaml")
 		check(t, err)
 		structures = append(structures, structure(t, m, known))
 
 		list := report.Paths{}
-		check(t, json.Unmarshal([]byte(s.want(exitDone, "paths", "--json").out), &list))
+		check(t, json.Unmarshal([]byte(s.want(exit.Done, "paths", "--json").out), &list))
 		place := list.Directories[1].Place
 		if want := []string{"", s.path("volume/big models")}[i]; place != want {
 			t.Errorf("models lie at %q, want %q", place, want)

@@ -1,115 +1,136 @@
 package cli
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/savedplan"
+	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-var planFormats = []string{"text", "json", "markdown", "html"}
+// planFlags are the flags of plan.
+type planFlags struct {
+	selectFlags
+	facts, format, out string
+	detailed, detail   bool
+}
 
 func (a *app) planCommand() *cobra.Command {
-	var factsFile, format, out string
-	var detailed, detail bool
-	var chosen selectFlags
+	formats := []string{"text", "json", "markdown", "html"}
+	var o planFlags
 	cmd := &cobra.Command{
 		Use:     "plan",
 		Example: "  reconcile plan\n  reconcile plan -v --env remote\n  reconcile plan --facts h100.json\n  reconcile plan --target 'file.scripts/*'\n  reconcile plan --out tonight.plan",
 		Short:   "show how this machine differs from the manifest",
 		Long: long(`
-Shows the checks, the changes that apply would make with the commands it would
-run, and the storage summary. Writes nothing but the file of --out, and uses no network.
-Starts no program, but for one question to the NVIDIA driver where the manifest asks for
-CUDA or a GPU.
+Shows the checks, the changes that apply would make with the commands it would run, and the
+storage summary. Writes nothing but the file of --out, and uses no network. Starts no
+program, but for one query to the NVIDIA driver where the manifest asks for CUDA or a GPU.
 
 With --facts it plans for the machine on which the file was recorded. --format markdown
-writes a comment for a pull request, --format html one page that needs nothing else.
+writes a comment for a pull request, --format html one self-contained page.
 
 --target, --exclude and --replace plan a part, by address (directory.data_raw) or pattern
-(directory.*): what a target needs comes along, what needs an excluded one stays out, checks
-always stay, and the plan names what it leaves out.
+(directory.*): what a target depends on is included, what depends on an excluded one is
+excluded, checks always run, and the plan names what it leaves out.
 
 With --out it also saves the plan, for `+"`reconcile apply FILE`"+` on this machine. A plan that
-is blocked is not saved.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
+is blocked is not saved.`, readOnly, exit.Done, exit.Error, exit.Differs, exit.Blocked),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			place, err := a.outPlace(out, factsFile)
-			if err != nil {
+			var err error
+			if o.format, err = a.format(cmd, o.format, formats...); err != nil {
 				return err
 			}
-			format, err := a.format(cmd, format, planFormats...)
-			if err != nil {
-				return err
-			}
-			m, err := a.sight(cmd.Context(), factsFile)
-			if err != nil {
-				return err
-			}
-			m.before.Selection = chosen.selection()
-			plan, err := m.plan(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if err := a.printPlan(m, plan, format, detail); err != nil {
-				return err
-			}
-			if detailed {
-				a.tellPart(plan)
-			}
-			if out != "" {
-				if err := a.savePlan(m, plan, out, place); err != nil {
+			var destination string
+			if o.out != "" {
+				if o.facts != "" {
+					return exit.Usage("a plan for the machine of --facts cannot be applied here, so --out does not save it")
+				}
+				if destination, err = savedplan.CheckDestination(a.config(), o.out); err != nil {
 					return err
 				}
 			}
-			return exit(planCode(plan, detailed))
+			m, err := a.observe(cmd.Context(), o.facts)
+			if err != nil {
+				return err
+			}
+			plan, err := m.Plan(cmd.Context(), o.selection())
+			if err != nil {
+				return err
+			}
+			if err := a.printPlan(m, plan, o.format, o.detail); err != nil {
+				return err
+			}
+			if o.detailed {
+				a.reportExcluded(plan)
+			}
+			if o.out != "" {
+				if err := a.savePlan(m, plan, destination, &o); err != nil {
+					return err
+				}
+			}
+			return exit.Quietly(planCode(plan, o.detailed))
 		},
 	}
-	formatFlag(cmd, &format, planFormats...)
-	factsFlag(cmd, &factsFile)
-	chosen.register(a, cmd)
-	cmd.Flags().StringVar(&out, "out", "", "save the plan in `FILE`, for `reconcile apply FILE`")
-	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit 2 if there is something to do")
-	cmd.Flags().BoolVar(&detail, "detail", false, "a block for every change, however many there are")
+	formatFlag(cmd, &o.format, formats...)
+	factsFlag(cmd, &o.facts)
+	o.selectFlags.register(a, cmd)
+	cmd.Flags().StringVar(&o.out, "out", "", "save the plan in `FILE`, for `reconcile apply FILE`")
+	cmd.Flags().BoolVar(&o.detailed, "detailed-exitcode", false, "exit 2 if there is something to do")
+	cmd.Flags().BoolVar(&o.detail, "detail", false, "a block for every change, however many there are")
 	return cmd
 }
 
-// planCode returns the exit code of a plan that was shown.
+// planCode returns the exit code of a plan that was printed.
 func planCode(p *planner.Plan, detailed bool) int {
 	t := p.Totals()
 	switch {
 	case t.Blocked > 0:
-		return exitBlocked
+		return exit.Blocked
 	case detailed && t.Changes() > 0:
-		return exitDiffers
+		return exit.Differs
 	}
-	return exitDone
-}
-
-// showPlan prints a plan to standard output before it is carried out: as text, or
-// JSON where the run is followed by a program.
-func (a *app) showPlan(m *machine, p *planner.Plan, detail bool) error {
-	format := "text"
-	if a.json {
-		format = "json"
-	}
-	return a.printPlan(m, p, format, detail)
+	return exit.Done
 }
 
 // printPlan prints a plan to standard output.
-func (a *app) printPlan(m *machine, p *planner.Plan, format string, detail bool) error {
+func (a *app) printPlan(m *session.Machine, p *planner.Plan, format string, detail bool) error {
 	o := a.report(a.out)
-	o.Detail = detail
-	if !m.recorded {
-		o.ReadText = func(path string) (string, error) { return m.prober.ReadText(path, 1<<20) }
-	}
+	o.Detail, o.ReadText = detail, m.ReadText()
 	switch format {
 	case "json":
 		return report.PlanJSON(a.out, p)
 	case "markdown":
 		return report.PlanMarkdown(a.out, p, o)
 	case "html":
-		return report.PlanHTML(a.out, report.Machine{Plan: p, Resources: m.resources, Facts: m.facts, Options: o})
+		return report.PlanHTML(a.out, report.Machine{Plan: p, Resources: m.Resources, Facts: m.Facts, Options: o})
 	}
 	return report.Plan(a.out, p, o)
+}
+
+// reportExcluded warns that the exit code is that of the selected part alone.
+func (a *app) reportExcluded(plan *planner.Plan) {
+	if plan.Excluded != nil && plan.Excluded.Differ > 0 && !a.quiet {
+		_ = say(a.err, "The exit code is that of the selected part alone; %s left out.", report.Differing(plan.Excluded))
+	}
+}
+
+// savePlan saves a plan that was printed, and prints how to apply it. A blocked plan
+// cannot be applied as it is, so it is not saved.
+func (a *app) savePlan(m *session.Machine, p *planner.Plan, destination string, o *planFlags) error {
+	if p.Totals().Blocked > 0 {
+		fmt.Fprintln(a.err)
+		return say(a.err, "The plan is not saved: resolve first what is blocked.")
+	}
+	if err := savedplan.Save(m, p, o.selection(), destination, o.out); err != nil || a.quiet {
+		return err
+	}
+	fmt.Fprintln(a.err)
+	return say(a.err, "Saved the plan in %s. To apply it: reconcile apply %s", o.out, resources.ShellQuote(o.out))
 }

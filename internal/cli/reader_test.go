@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"golang.org/x/sys/unix"
 )
 
@@ -109,7 +110,7 @@ func TestReadersChangeNothing(t *testing.T) {
 	here := s.with("PATH=.:"+s.root+":"+os.Getenv("PATH"), "PYTHONPATH="+s.root, "PYTHONSTARTUP="+s.path("setup.py"), "BASH_ENV="+s.path("uv"), "ENV="+s.path("uv"))
 	before := tree(t, filepath.Dir(s.root))
 	for _, words := range readers {
-		if e := here.run(words...); e.code == exitError || e.code < 0 {
+		if e := here.run(words...); e.code == exit.Error || e.code < 0 {
 			t.Errorf("reconcile %v: %s", words, e)
 		}
 	}
@@ -140,7 +141,7 @@ func TestPlanStartsNothing(t *testing.T) {
 		t.Helper()
 		trace := filepath.Join(t.TempDir(), "trace")
 		e := s.behind([]string{strace, "-f", "-o", trace, "-e", "trace=network,process"}, words...)
-		if e.code == exitError || e.code < 0 {
+		if e.code == exit.Error || e.code < 0 {
 			t.Errorf("reconcile %v: %s", words, e)
 		}
 		text, err := os.ReadFile(trace)

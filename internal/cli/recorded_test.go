@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/golden"
 )
 
@@ -23,13 +24,13 @@ func TestRecordedMachines(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]int{
-		"mac-m4-full":        exitBlocked,
-		"linux-driver-470":   exitBlocked, // too old for CUDA 12
-		"linux-driver-525":   exitBlocked, // CUDA 12.0, and 12.1 is asked for
-		"linux-h100-mig":     exitBlocked, // a slice is no H100
-		"linux-mismatch":     exitBlocked, // updated without a reboot
-		"linux-no-driver":    exitBlocked, // a card, and nothing that drives it
-		"linux-utility-only": exitBlocked, // a container without libcuda
+		"mac-m4-full":        exit.Blocked,
+		"linux-driver-470":   exit.Blocked, // too old for CUDA 12
+		"linux-driver-525":   exit.Blocked, // CUDA 12.0, and 12.1 is asked for
+		"linux-h100-mig":     exit.Blocked, // a slice is no H100
+		"linux-mismatch":     exit.Blocked, // updated without a reboot
+		"linux-no-driver":    exit.Blocked, // a card, and nothing that drives it
+		"linux-utility-only": exit.Blocked, // a container without libcuda
 	}
 	for _, file := range machines {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")

@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
 // streams are the three standard files. Results go to out; progress, prompts
@@ -52,12 +54,12 @@ func run(args []string, s streams, environ []string) int {
 	root.SetOut(s.out)
 	root.SetErr(a.err)
 	err := root.ExecuteContext(context.Background())
-	code, err := codeOf(err)
+	code, err := exit.CodeOf(err)
 	if err == nil {
 		return code
 	}
-	if code == exitError && !a.started {
-		code, err = codeOf(usage("%v", err))
+	if code == exit.Error && !a.started {
+		code, err = exit.CodeOf(exit.Usage("%v", err))
 	}
 	if a.json {
 		report.ProblemsJSON(s.out, err)
@@ -109,7 +111,7 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyComm
 	root.SetUsageFunc(printUsage)
 	root.SetHelpFunc(printHelp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
+		return exit.Usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.planCommand(), a.applyCommand(), a.statusCommand(),
@@ -126,7 +128,7 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyComm
 // report returns how to print to w: its width and whether it takes
 // colour.
 func (a *app) report(w io.Writer) report.Options {
-	o := report.Options{Verbose: a.verbose, Manifest: cmp.Or(a.against, a.manifest, defaultManifest)}
+	o := report.Options{Verbose: a.verbose, Manifest: cmp.Or(a.against, a.manifest, session.DefaultManifest)}
 	file, ok := w.(interface{ Fd() uintptr })
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return o

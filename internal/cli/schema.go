@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 )
 
@@ -18,7 +19,7 @@ with it and show what they mean. It needs no manifest and looks at no machine.
 Write it beside the manifest, again after an upgrade of reconcile, and name it in the
 first line of the manifest:
 
-  # yaml-language-server: $schema=manifest.schema.json`, readOnly, exitDone),
+  # yaml-language-server: $schema=manifest.schema.json`, readOnly, exit.Done),
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := a.out.Write(manifest.Schema())

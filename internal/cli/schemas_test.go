@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/outputschema"
 )
 
@@ -57,25 +58,25 @@ func TestOutputsMatchTheirSchemas(t *testing.T) {
 		}
 	}
 	write("manifest.yaml", "version: 1\nproject: schemas\ndirectories:\n  data: {path: data}\nstorage: {path: ., budget: [{item: raw, size: 1MB-2MB}]}\nfiles:\n  - {path: data/a.txt, content: \"hello\\n\"}\n")
-	check("plan", print(exitDone, "plan"))
-	check("status", print(exitDiffers, "status"))
-	check("runs", print(exitDone, "runs"))
-	apply(exitDone)
-	check("plan", print(exitDone, "plan"))
-	check("plan", print(exitDone, "apply", "-y"))
+	check("plan", print(exit.Done, "plan"))
+	check("status", print(exit.Differs, "status"))
+	check("runs", print(exit.Done, "runs"))
+	apply(exit.Done)
+	check("plan", print(exit.Done, "plan"))
+	check("plan", print(exit.Done, "apply", "-y"))
 	write("data/a.txt", "changed\n")
-	check("plan", print(exitDiffers, "plan", "--detailed-exitcode"))
-	check("status", print(exitDiffers, "status"))
-	apply(exitDone)
-	check("runs", print(exitDone, "runs"))
-	check("summary", print(exitDone, "runs", "show"))
-	here := print(exitDone, "facts", "--all")
+	check("plan", print(exit.Differs, "plan", "--detailed-exitcode"))
+	check("status", print(exit.Differs, "status"))
+	apply(exit.Done)
+	check("runs", print(exit.Done, "runs"))
+	check("summary", print(exit.Done, "runs", "show"))
+	here := print(exit.Done, "facts", "--all")
 	check("facts", here)
 	write("here.json", string(here))
-	check("compare", print(exitDone, "compare", ".", "here.json"))
-	check("graph", print(exitDone, "graph"))
+	check("compare", print(exit.Done, "compare", ".", "here.json"))
+	check("graph", print(exit.Done, "graph"))
 	check("doctor", print(anyCode, "doctor", "--offline"))
-	check("problems", print(exitUsage, "plan", "extra"))
+	check("problems", print(exit.WrongUsage, "plan", "extra"))
 	write("manifest.yaml", "version: 1\nproject: [schemas\n")
-	check("problems", print(exitError, "plan"))
+	check("problems", print(exit.Error, "plan"))
 }

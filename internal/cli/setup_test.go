@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/golden"
 )
 
@@ -166,7 +167,7 @@ func TestSetupShells(t *testing.T) {
 				t.Errorf("%v: a second run\n%s", words, e)
 			}
 		})
-		if e := run("setup_local.sh", "--frob"); e.code != exitUsage {
+		if e := run("setup_local.sh", "--frob"); e.code != exit.WrongUsage {
 			t.Errorf("%v: a wrong option\n%s", words, e)
 		}
 	}
@@ -199,12 +200,12 @@ func TestSetupRemote(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
 	s.built()
-	if e := s.run("plan", "--env", "remote"); e.code != exitBlocked {
+	if e := s.run("plan", "--env", "remote"); e.code != exit.Blocked {
 		t.Skip("this machine has a GPU, and the environment would be built: 3 GB to fetch")
 	}
 	for range 2 {
 		s.unchanged("setup_remote.sh without a GPU", func() {
-			s.wantScript(exitBlocked, []string{"setup_remote.sh"}, "there is no NVIDIA driver on this machine", "hint:", "Storage on .", "Nothing was changed", "environment remote is not set up", "bin/reconcile doctor --env remote")
+			s.wantScript(exit.Blocked, []string{"setup_remote.sh"}, "there is no NVIDIA driver on this machine", "hint:", "Storage on .", "Nothing was changed", "environment remote is not set up", "bin/reconcile doctor --env remote")
 		})
 	}
 }
@@ -231,9 +232,9 @@ func TestSetupArguments(t *testing.T) {
 		s.wantScript(0, []string{"setup_local.sh", "--help"}, "Usage: ./setup_local.sh [--dry-run]", "Exit status")
 		s.wantScript(0, []string{"setup_remote.sh", "-h"}, "environment remote")
 		for _, word := range []string{"--env", "-y", "extra", ""} {
-			s.wantScript(exitUsage, []string{"setup_local.sh", word}, "is not an option of setup_local.sh")
+			s.wantScript(exit.WrongUsage, []string{"setup_local.sh", word}, "is not an option of setup_local.sh")
 		}
-		s.wantScript(exitUsage, []string{"setup_local.sh", "--dry-run", "\x1b[2Jx"}, "[2Jx is not an option")
+		s.wantScript(exit.WrongUsage, []string{"setup_local.sh", "--dry-run", "\x1b[2Jx"}, "[2Jx is not an option")
 	})
 	check(t, os.Remove(s.path("manifest.yaml")))
 	s.wantScript(1, []string{"setup_local.sh"}, "there is no manifest.yaml in "+s.root)
@@ -270,7 +271,7 @@ func TestSetupBuilds(t *testing.T) {
 	}
 	build("building the program with", true)
 	build("using", false)
-	check(t, os.WriteFile(s.path("internal/cli/version.go"), must(os.ReadFile(s.path("cmd/reconcile/version.go"))), 0o644))
+	check(t, os.WriteFile(s.path("internal/cli/version.go"), must(os.ReadFile(s.path("internal/cli/version.go"))), 0o644))
 	build("building the program with", true)
 
 	// A program of another system, as a folder that was copied from one may have.
@@ -300,7 +301,7 @@ func TestSetupTakesWhatIsThere(t *testing.T) {
 	s := newCheckout(t, "")
 	program := must(exec.LookPath("reconcile"))
 	installed := s.with("PATH="+filepath.Dir(program)+":/usr/bin:/bin", "GO=none")
-	installed.wantScript(exitDone, []string{"setup_local.sh", "--dry-run"}, "using "+program)
+	installed.wantScript(exit.Done, []string{"setup_local.sh", "--dry-run"}, "using "+program)
 	s.write("manifest.yaml", "version: 1\nproject: p\nfrom_the_future: 1\n")
 	installed.wantScript(1, []string{"setup_local.sh", "--dry-run"}, program+" is not used", "the program reconcile is missing")
 
@@ -438,7 +439,7 @@ func TestSetupInterrupted(t *testing.T) {
 	p := s.begin(cmd)
 	<-began
 	check(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
-	if e := p.wait(); e.code != exitInterrupted {
+	if e := p.wait(); e.code != exit.Interrupted {
 		t.Errorf("want exit status 130\n%s", e)
 	}
 	if _, err := os.Lstat(s.path("bin")); err == nil {
@@ -461,7 +462,7 @@ func TestSetupInterruptedApply(t *testing.T) {
 	p := s.begin(cmd)
 	s.until(p, "it proves", func() bool { _, err := os.Stat(filepath.Join(folder, "began")); return err == nil })
 	check(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
-	if e := p.wait(); e.code != exitInterrupted || e.says("=== Checks and storage") {
+	if e := p.wait(); e.code != exit.Interrupted || e.says("=== Checks and storage") {
 		t.Errorf("want exit status 130 and no more\n%s", e)
 	}
 	check(t, os.Remove(filepath.Join(folder, "slow")))

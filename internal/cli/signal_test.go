@@ -51,7 +51,7 @@ func TestStoppedWithADeafChild(t *testing.T) {
 	b.stopped(b.first, time.Now(), 10*time.Second)
 	b.first = b.proving()
 	b.first.signal(syscall.SIGINT)
-	b.awaits(b.first, "Once more")
+	b.awaits(b.first, "Press again")
 	b.first.signal(syscall.SIGINT)
 	b.stopped(b.first, time.Now(), 2*time.Second)
 	b.goOn()

@@ -3,14 +3,14 @@ package cli
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 
-	"github.com/reconcile-ml/reconcile/internal/diag"
-	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/ownership"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -20,8 +20,8 @@ func (a *app) stateCommand() *cobra.Command {
 		Use:   "state",
 		Short: "what reconcile manages on this machine: list, show, forget",
 		Long: long(`
-The state is the memory of earlier applies: which things of this machine are managed, and
-whether reconcile created them. Losing it loses memory, never correctness.`, readOnly, exitDone, exitError),
+The state records which resources of this machine are managed, and whether reconcile created
+them. Losing it loses these records, never correctness.`, readOnly, exit.Done, exit.Error),
 		Example: "  reconcile state list\n  reconcile state show directory.data_raw\n  reconcile state forget file.notes.txt",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,21 +35,13 @@ whether reconcile created them. Losing it loses memory, never correctness.`, rea
 	return cmd
 }
 
-// memory is the state of this machine, read without a lock.
-func (a *app) memory(ctx context.Context) (*project, *state.State, error) {
-	p, err := a.open(ctx)
+// state reads what is managed on this machine.
+func (a *app) state(ctx context.Context) (*state.State, error) {
+	p, err := session.Open(ctx, a.config(), "")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	here, err := p.here()
-	if err != nil {
-		return nil, nil, err
-	}
-	if closed := p.closed(); closed != nil {
-		return nil, nil, closed
-	}
-	s, err := state.Read(p.file(layout.Journal(here.State)))
-	return p, s, err
+	return ownership.State(p)
 }
 
 func (a *app) stateListCommand() *cobra.Command {
@@ -57,12 +49,12 @@ func (a *app) stateListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "list what is managed",
 		Long: long(`
-Lists every managed resource: created (reconcile made it, and prune may remove it), adopted
-(it was there, and reconcile changed it or was told to take it over) or observed (it was
-there as it should be). A * says that it is protected.`, readOnly, exitDone, exitError),
+Lists every managed resource: created (by reconcile; prune may remove it), adopted (it
+existed, and reconcile changed it or was told to take it over) or observed (it existed as
+the manifest asks). A * marks a protected one.`, readOnly, exit.Done, exit.Error),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, s, err := a.memory(cmd.Context())
+			s, err := a.state(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -81,18 +73,22 @@ there as it should be). A * says that it is protected.`, readOnly, exitDone, exi
 func (a *app) stateShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ADDR",
-		Short: "show what is remembered of one resource",
+		Short: "show what the state records of one resource",
 		Long: long(`
-Shows how the resource came to be managed, what was done last, and what stood there then.`,
-			readOnly, exitDone, exitError),
+Shows how the resource came to be managed, what was done last, and what that left.`,
+			readOnly, exit.Done, exit.Error),
 		Args:              words(1, 1, "the address of a managed resource"),
 		ValidArgsFunction: a.managedNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, s, err := a.memory(cmd.Context())
+			s, err := a.state(cmd.Context())
 			if err != nil {
 				return err
 			}
-			entries, err := entriesOf(s, args)
+			addrs, err := addresses(args)
+			if err != nil {
+				return err
+			}
+			entries, err := ownership.Entries(s, addrs)
 			if err != nil {
 				return err
 			}
@@ -105,38 +101,27 @@ Shows how the resource came to be managed, what was done last, and what stood th
 }
 
 func (a *app) stateForgetCommand() *cobra.Command {
-	var o applyFlags
+	var lock lockFlags
 	cmd := &cobra.Command{
 		Use:   "forget ADDR...",
 		Short: "stop managing resources; nothing else changes",
 		Long: long(`
-Removes resources from the memory alone: what stands on the machine stays. One that the
-manifest still asks for is found again by the next apply, and counts as there before
-reconcile, so that prune never removes it.`, changes, exitDone, exitError, exitLocked),
+Removes resources from the state alone: nothing else on the machine changes. One that the
+manifest still asks for is found again by the next apply, and counts as older than
+reconcile, so that prune never removes it.`, changes, exit.Done, exit.Error, exit.Locked),
 		Args:              words(1, 0, "addresses of managed resources"),
 		ValidArgsFunction: a.managedNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, s, err := a.memory(cmd.Context())
+			addrs, err := addresses(args)
 			if err != nil {
 				return err
 			}
-			if _, err := entriesOf(s, args); err != nil {
-				return err
-			}
-			w, err := a.work(cmd.Context(), p, o)
+			p, err := session.Open(cmd.Context(), a.config(), "")
 			if err != nil {
 				return err
 			}
-			defer w.close()
-			entries, err := entriesOf(&w.journal.State, args) // as it is now that nobody else changes it
+			entries, err := ownership.Forget(cmd.Context(), p, addrs, a.lockOptions(lock, nil))
 			if err != nil {
-				return err
-			}
-			addrs := make([]resources.Addr, len(entries))
-			for i := range entries {
-				addrs[i] = entries[i].Addr
-			}
-			if err := w.journal.Forget(addrs...); err != nil {
 				return err
 			}
 			if a.json {
@@ -150,17 +135,17 @@ reconcile, so that prune never removes it.`, changes, exitDone, exitError, exitL
 			return nil
 		},
 	}
-	cmd.Flags().DurationVar(&o.lockTimeout, "lock-timeout", 0, "wait so long for another run to end")
+	lock.registerTimeout(cmd)
 	return cmd
 }
 
-// addresses reads the words of a command line, each once.
+// addresses parses the arguments of a command as addresses, without duplicates.
 func addresses(words []string) ([]resources.Addr, error) {
 	var list []resources.Addr
 	for _, word := range words {
 		var addr resources.Addr
 		if err := addr.UnmarshalText([]byte(word)); err != nil {
-			return nil, usage("%q is not an address; write KIND.NAME, such as directory.data_raw", word)
+			return nil, exit.Usage("%q is not an address; write KIND.NAME, such as directory.data_raw", word)
 		}
 		if !slices.Contains(list, addr) {
 			list = append(list, addr)
@@ -169,31 +154,9 @@ func addresses(words []string) ([]resources.Addr, error) {
 	return list, nil
 }
 
-// entriesOf returns what is remembered of the named resources; one that is not
-// remembered is an error.
-func entriesOf(s *state.State, words []string) ([]state.Entry, error) {
-	list, err := addresses(words)
-	if err != nil {
-		return nil, err
-	}
-	var problems diag.List
-	var entries []state.Entry
-	for _, addr := range list {
-		e, ok := s.Entry(addr)
-		if !ok {
-			problems.Add(&diag.Problem{
-				Code: "state.unknown", Addr: addr.String(), Summary: fmt.Sprintf("%s is not managed on this machine", addr),
-				Hint: "`reconcile state list` lists what is",
-			})
-		}
-		entries = append(entries, e)
-	}
-	return entries, problems.Err()
-}
-
-// managedNames offers the addresses of the state to a shell.
+// managedNames completes the addresses of the state.
 func (a *app) managedNames(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	_, s, err := a.memory(cmd.Context())
+	s, err := a.state(cmd.Context())
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -5,7 +5,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -16,15 +19,15 @@ func (a *app) statusCommand() *cobra.Command {
 		Long: long(`
 Shows every resource with two columns, as `+"`git status -s`"+` does: what changed on this
 machine since the last apply (drift), and what changed in the manifest since then
-(pending). Then the installed packages, the interpreter, the GPU and the disk.`, readOnly, exitDone, exitError, exitDiffers, exitBlocked),
+(pending). Then the installed packages, the interpreter, the GPU and the disk.`, readOnly, exit.Done, exit.Error, exit.Differs, exit.Blocked),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := a.survey(cmd.Context())
+			m, err := a.observe(cmd.Context(), "")
 			if err != nil {
 				return err
 			}
-			if m.blind != nil {
-				return m.blind
+			if m.StateErr != nil {
+				return m.StateErr
 			}
 			now, err := a.describe(cmd.Context(), m)
 			if err != nil {
@@ -38,16 +41,16 @@ machine since the last apply (drift), and what changed in the manifest since the
 			if err != nil {
 				return err
 			}
-			return exit(planCode(now.Plan, true))
+			return exit.Quietly(planCode(now.Plan, true))
 		},
 	}
 }
 
-// describe puts together what status and summary show of a machine.
-func (a *app) describe(ctx context.Context, m *machine) (report.Machine, error) {
-	plan, err := m.plan(ctx)
+// describe returns what status and the summary of an apply show of a machine.
+func (a *app) describe(ctx context.Context, m *session.Machine) (report.Machine, error) {
+	plan, err := m.Plan(ctx, planner.Selection{})
 	if err != nil {
 		return report.Machine{}, err
 	}
-	return report.Machine{Plan: plan, Resources: m.resources, Facts: m.facts, Options: a.report(a.out)}, nil
+	return report.Machine{Plan: plan, Resources: m.Resources, Facts: m.Facts, Options: a.report(a.out)}, nil
 }

@@ -9,9 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/rsync"
+	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
 func (a *app) syncCommand() *cobra.Command {
@@ -25,7 +27,7 @@ Lists what travels between machines, which way, and the machines that the manife
 Without a flag push and pull print the commands and run nothing; --dry-run looks at both
 machines and lists what would move; --run moves it.
 
-Works with GNU rsync from 2.6.9 and the openrsync of macOS. docs/sync.md has the whole workflow.`, readOnly, exitDone, exitError),
+Works with GNU rsync from 2.6.9 and the openrsync of macOS. docs/sync.md has the whole workflow.`, readOnly, exit.Done, exit.Error),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
@@ -37,7 +39,7 @@ Works with GNU rsync from 2.6.9 and the openrsync of macOS. docs/sync.md has the
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "what travels, which way, how large it is here, and to which machines",
-		Long:  long("Lists what travels between machines, which way, and the machines that the manifest knows.", readOnly, exitDone, exitError),
+		Long:  long("Lists what travels between machines, which way, and the machines that the manifest knows.", readOnly, exit.Done, exit.Error),
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return a.syncList(cmd.Context()) },
 	}
@@ -61,7 +63,7 @@ func (a *app) moveCommand(push bool) *cobra.Command {
 Brings the files of an entry of sync from another machine: those that are not here, and
 those that differ in size or time. What is here alone stays; what is replaced is kept
 below .reconcile. HOST is a name of hosts in the manifest, or USER@HOST:PATH.`+moveHelp,
-			movesHere, exitDone, exitError, exitPartly, exitInterrupted),
+			movesHere, exit.Done, exit.Error, exit.Partly, exit.Interrupted),
 	}
 	if push {
 		cmd.Use, cmd.Short = "push NAME HOST", "send a folder to another machine"
@@ -69,18 +71,18 @@ below .reconcile. HOST is a name of hosts in the manifest, or USER@HOST:PATH.`+m
 Sends the files of an entry of sync to another machine: those that are not there, and those
 that differ in size or time. What is there alone stays. HOST is a name of hosts in the
 manifest, or USER@HOST:PATH.`+moveHelp,
-			movesThere, exitDone, exitError, exitPartly, exitInterrupted)
+			movesThere, exit.Done, exit.Error, exit.Partly, exit.Interrupted)
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) != 2:
-			return usage("%s takes the name of an entry and a machine: reconcile sync %s", cmd.Name(), cmd.Use)
+			return exit.Usage("%s takes the name of an entry and a machine: reconcile sync %s", cmd.Name(), cmd.Use)
 		case o.run && o.preview:
-			return usage("--run and --dry-run are two things: choose one")
+			return exit.Usage("--run and --dry-run are two things: choose one")
 		case o.port < 0 || o.port > 65535 || o.port == 0 && cmd.Flags().Changed("port"):
-			return usage("--port takes a number from 1 to 65535")
+			return exit.Usage("--port takes a number from 1 to 65535")
 		case o.limit < 0:
-			return usage("--bwlimit takes kB a second")
+			return exit.Usage("--bwlimit takes kB a second")
 		}
 		return nil
 	}
@@ -118,13 +120,13 @@ ends: run it again, and it goes on.`
 
 // syncList prints what the manifest says of travel.
 func (a *app) syncList(ctx context.Context) error {
-	p, err := a.read()
+	p, err := session.Load(a.config())
 	if err != nil {
 		return err
 	}
 	list := report.SyncStatus{}
-	for _, entry := range p.manifest.Sync {
-		size, err := measure(ctx, filepath.Join(p.root, filepath.FromSlash(entry.Path)))
+	for _, entry := range p.Manifest.Sync {
+		size, err := measure(ctx, filepath.Join(p.Root, filepath.FromSlash(entry.Path)))
 		if err != nil && !isAbsent(err) {
 			return err
 		}
@@ -132,7 +134,7 @@ func (a *app) syncList(ctx context.Context) error {
 			Name: entry.Name, Push: entry.Push, Path: entry.Path, Absent: err != nil, Files: size.files, Bytes: size.bytes,
 		})
 	}
-	for _, h := range p.manifest.Hosts {
+	for _, h := range p.Manifest.Hosts {
 		if h.SSH == nil {
 			continue
 		}
@@ -152,20 +154,20 @@ func (a *app) syncList(ctx context.Context) error {
 // syncNames offers the entries of a direction, and then the machines.
 func (a *app) syncNames(push bool) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		p, err := a.read()
+		p, err := session.Load(a.config())
 		if err != nil || len(args) > 1 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var names []string
 		if len(args) == 0 {
-			for _, s := range p.manifest.Sync {
+			for _, s := range p.Manifest.Sync {
 				if s.Push == push {
 					names = append(names, cobra.CompletionWithDesc(s.Name, s.Path))
 				}
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp
 		}
-		for _, h := range p.manifest.Hosts {
+		for _, h := range p.Manifest.Hosts {
 			if h.SSH != nil {
 				names = append(names, cobra.CompletionWithDesc(h.Name, h.SSH.Host))
 			}

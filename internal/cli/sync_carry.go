@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/rsync"
+	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
 // carry does the transfer.
 func (s *shipment) carry(ctx context.Context) error {
-	ctx, kill, stop := interruptible(ctx, func() {
+	ctx, kill, stop := session.Interruptible(ctx, func() {
 		fmt.Fprintln(s.err, "\nInterrupted: ending the transfer. Once more ends it at once.")
 	})
 	defer stop()
@@ -35,38 +37,38 @@ func (s *shipment) carry(ctx context.Context) error {
 		err = s.carryFolder(ctx, kill, &result)
 	}
 	result.Seconds = time.Since(began).Seconds()
-	if code, _ := codeOf(err); err != nil && code != exitPartly {
+	if code, _ := exit.CodeOf(err); err != nil && code != exit.Partly {
 		return s.ended(err)
 	}
 	if _, gone := os.Stat(s.kept); s.kept != "" && gone == nil {
-		result.Replaced = s.project.hereAs(s.kept)
+		result.Replaced = hereAs(s.project, s.kept)
 	}
 	if !s.json {
 		return errors.Join(report.WriteTransfer(s.out, result, s.report(s.out)), err)
 	}
-	code, problem := codeOf(err)
+	code, problem := exit.CodeOf(err)
 	if problem != nil {
 		result.Problem = diag.Problems(problem)[0]
 	}
-	return errors.Join(report.TransferJSON(s.out, result), exit(code))
+	return errors.Join(report.TransferJSON(s.out, result), exit.Quietly(code))
 }
 
 // makeHere makes the folder that is pulled into, and where what it replaces is kept.
 func (s *shipment) makeHere() error {
-	if err := s.project.own(s.part); err != nil {
+	if err := s.project.CheckDirectories(s.part); err != nil {
 		return err
 	}
 	real, err := resolve(s.kept)
 	if err != nil {
 		return err
 	}
-	if !within(s.project.root, real) {
+	if !within(s.project.Root, real) {
 		return &diag.Problem{Code: "sync.leads-out", Summary: "a link leads what reconcile keeps out of the project", Found: real, Hint: "remove it, if it came with a copy of the project"}
 	}
-	if err := os.MkdirAll(s.project.file(s.part), 0o700); err != nil {
+	if err := os.MkdirAll(s.project.Path(s.part), 0o700); err != nil {
 		return err
 	}
-	if err := s.project.ignoreKept(); err != nil {
+	if err := s.project.IgnoreState(); err != nil {
 		return err
 	}
 	return os.MkdirAll(s.LocalDir, 0o755)
@@ -92,8 +94,8 @@ func (s *shipment) ended(err error) error {
 	if !isInterrupted(err) {
 		return err
 	}
-	return &exitCode{exitInterrupted, &diag.Problem{
+	return exit.With(exit.Interrupted, &diag.Problem{
 		Code: "sync.interrupted", Summary: s.what() + " was interrupted; no file was cut",
 		Hint: "run the same again: what came so far is used",
-	}}
+	})
 }

@@ -22,12 +22,12 @@ import (
 // else: it may have come with a clone, and what it leads to would be sent away, or
 // written to.
 func (s *shipment) folder() (string, error) {
-	at := s.project.file(s.entry.Path)
+	at := s.project.Path(s.entry.Path)
 	real, err := resolve(at)
 	if err != nil {
 		return "", &diag.Problem{Code: "sync.folder", Pos: s.entry.Pos, Summary: s.entry.Path + " cannot be looked at", Found: err.Error()}
 	}
-	if within(s.project.root, real) {
+	if within(s.project.Root, real) {
 		return real, nil
 	}
 	for _, place := range s.places() {
@@ -45,18 +45,18 @@ func (s *shipment) folder() (string, error) {
 // to lie.
 func (s *shipment) places() []string {
 	var lists [][]manifest.Place
-	if here, ok := facts.Find[facts.Host](s.project.base, facts.HostKey); ok {
-		if h := s.project.manifest.Host(here); h != nil {
+	if here, ok := facts.Find[facts.Host](s.project.Base, facts.HostKey); ok {
+		if h := s.project.Manifest.Host(here); h != nil {
 			lists = append(lists, h.Places)
 		}
 	}
-	for _, e := range s.project.manifest.Environments {
+	for _, e := range s.project.Manifest.Environments {
 		lists = append(lists, e.Places)
 	}
 	var places []string
 	for _, list := range lists {
 		for _, place := range list {
-			places = append(places, s.project.absolute(place.Path))
+			places = append(places, s.project.Path(place.Path))
 		}
 	}
 	return places

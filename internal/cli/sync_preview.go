@@ -7,13 +7,15 @@ import (
 	"path/filepath"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/rsync"
+	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
 // preview lists what a run would transfer. It changes nothing at either end.
 func (s *shipment) preview(ctx context.Context) error {
-	ctx, kill, stop := interruptible(ctx, func() {})
+	ctx, kill, stop := session.Interruptible(ctx, func() {})
 	defer stop()
 	seen, err := s.look(ctx, kill, false)
 	if err != nil {
@@ -119,7 +121,7 @@ func (s *shipment) previewFile(seen rsync.ProbeResult) ([]rsync.Change, error) {
 // interruptedOr ends a preview that was interrupted without a word: nothing was begun.
 func interruptedOr(err error) error {
 	if isInterrupted(err) {
-		return exit(exitInterrupted)
+		return exit.Quietly(exit.Interrupted)
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/rsync"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -40,7 +41,7 @@ func (s *shipment) program(name string) (string, error) {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
-		if program, err := named(filepath.Join(dir, name)); err == nil {
+		if program := filepath.Join(dir, name); command.CheckExecutable(program) == nil {
 			return program, nil
 		}
 	}
@@ -85,7 +86,7 @@ func (s *shipment) start(ctx, kill context.Context, call rsync.Call, limit time.
 	}
 	var said []string // the end of stderr
 	r, err := command.Run(ctx, command.Command{
-		Program: program, Args: call.Args, Env: s.environment(), Dir: s.project.root, Timeout: limit, Kill: kill, Terminal: !s.SSH.Batch,
+		Program: program, Args: call.Args, Env: s.environment(), Dir: s.project.Root, Timeout: limit, Kill: kill, Terminal: !s.SSH.Batch,
 		Line: func(stream, text string) {
 			if line != nil {
 				line(text) // an openrsync lists files on stderr
@@ -111,7 +112,7 @@ func (s *shipment) start(ctx, kill context.Context, call rsync.Call, limit time.
 		}
 		problem := s.Explain(call.Program, e.ExitCode, said)
 		if rsync.IsPartial(call.Program, e.ExitCode) {
-			return string(r.Stdout), &exitCode{exitPartly, problem}
+			return string(r.Stdout), exit.With(exit.Partly, problem)
 		}
 		return string(r.Stdout), problem
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/rsync"
-	"github.com/reconcile-ml/reconcile/pkg/probes"
+	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
 // A shipment is one transfer that the command line asks for, found to be possible as far
@@ -22,7 +22,7 @@ import (
 type shipment struct {
 	*app
 	rsync.Transfer
-	project *project
+	project *session.Project
 	flags   syncFlags
 	entry   manifest.Sync
 	host    string // its name in the manifest, "" where the command line gives the place
@@ -33,19 +33,15 @@ type shipment struct {
 
 // shipment reads what is to move, and from where to where. It starts nothing.
 func (a *app) shipment(ctx context.Context, push bool, name, host string, o syncFlags) (*shipment, error) {
-	p, err := a.read()
+	p, err := session.Open(ctx, a.config(), "")
 	if err != nil {
 		return nil, err
 	}
 	s := &shipment{app: a, project: p, flags: o}
-	if s.entry, err = findSync(p.manifest, name, push); err != nil {
+	if s.entry, err = findSync(p.Manifest, name, push); err != nil {
 		return nil, err
 	}
-	if p.prober, err = probes.New(p.root, a.environ); err != nil {
-		return nil, err
-	}
-	p.base = p.prober.Probe(ctx, []facts.Key{facts.HostKey, facts.ProjectKey})
-	here, err := p.here()
+	here, err := p.Local()
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +73,7 @@ func (a *app) optionalPath(file string) (string, error) {
 	if file == "" {
 		return "", nil
 	}
-	return a.path(file)
+	return a.config().Path(file)
 }
 
 // departs finds the folder of this machine, and how it is called where the command is
@@ -92,7 +88,7 @@ func (s *shipment) departs() error {
 			return err
 		}
 	} else {
-		s.kept = s.project.file(path.Join(layout.Replaced(s.part, s.entry.Name), time.Now().UTC().Format("20060102T150405Z")))
+		s.kept = s.project.Path(path.Join(layout.Replaced(s.part, s.entry.Name), time.Now().UTC().Format("20060102T150405Z")))
 		if s.BackupDir, err = filepath.Rel(folder, s.kept); err != nil {
 			return err
 		}
@@ -100,8 +96,8 @@ func (s *shipment) departs() error {
 			return problem
 		}
 	}
-	s.LocalDir = s.project.file(s.entry.Path)
-	if typed, err := s.app.folder(); err == nil && typed == s.project.root && s.dir == "" && !s.flags.run && !s.flags.preview {
+	s.LocalDir = s.project.Path(s.entry.Path)
+	if typed, err := s.app.config().Directory(); err == nil && typed == s.project.Root && s.dir == "" && !s.flags.run && !s.flags.preview {
 		s.LocalDir = s.entry.Path
 	}
 	return nil
@@ -116,22 +112,22 @@ func (s *shipment) hostName() string {
 }
 
 // far finds the machine that a word names: one of the manifest, else HOST:PATH.
-func (a *app) far(p *project, word string, port int) (rsync.Remote, string, error) {
-	for _, h := range p.manifest.Hosts {
+func (a *app) far(p *session.Project, word string, port int) (rsync.Remote, string, error) {
+	for _, h := range p.Manifest.Hosts {
 		if !strings.EqualFold(h.Name, word) {
 			continue
 		}
-		if here, ok := facts.Find[facts.Host](p.base, facts.HostKey); ok && strings.EqualFold(h.Name, here.Hostname) {
+		if here, ok := facts.Find[facts.Host](p.Base, facts.HostKey); ok && strings.EqualFold(h.Name, here.Hostname) {
 			return rsync.Remote{}, "", &diag.Problem{Code: "sync.host", Pos: h.Pos, Summary: fmt.Sprintf("%s is this machine", h.Name), Hint: "name the other one"}
 		}
-		far, problem := farOf(p, h, port)
+		far, problem := farOf(p.Checkout, h, port)
 		if problem != nil {
 			return far, "", problem
 		}
 		return far, h.Name, nil
 	}
 	if !strings.Contains(word, ":") {
-		return rsync.Remote{}, "", noHost(p.manifest, word)
+		return rsync.Remote{}, "", noHost(p.Manifest, word)
 	}
 	far, problem := rsync.ParseRemote(word, port)
 	if problem != nil {
@@ -142,7 +138,7 @@ func (a *app) far(p *project, word string, port int) (rsync.Remote, string, erro
 
 // farOf returns where a machine of the manifest is reached. A port of the command line
 // goes before that of the manifest.
-func farOf(p *project, h *manifest.Host, port int) (rsync.Remote, *diag.Problem) {
+func farOf(p *session.Checkout, h *manifest.Host, port int) (rsync.Remote, *diag.Problem) {
 	if h.SSH == nil {
 		return rsync.Remote{}, &diag.Problem{
 			Code: "sync.host", Pos: h.Pos, Summary: fmt.Sprintf("the manifest does not say how %s is reached", h.Name),
@@ -207,8 +203,8 @@ func otherWay(s manifest.Sync) error {
 }
 
 // hereAs returns a path of this machine as people know it: inside the project.
-func (p *project) hereAs(file string) string {
-	if rel, err := filepath.Rel(p.root, file); err == nil && filepath.IsLocal(rel) {
+func hereAs(p *session.Project, file string) string {
+	if rel, err := filepath.Rel(p.Root, file); err == nil && filepath.IsLocal(rel) {
 		return filepath.ToSlash(rel)
 	}
 	return file

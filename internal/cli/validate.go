@@ -4,7 +4,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
 func (a *app) validateCommand() *cobra.Command {
@@ -15,10 +17,10 @@ func (a *app) validateCommand() *cobra.Command {
 		Long: long(`
 Reads the manifest, the templates and the locks it names, and reports every
 problem with file, line and column. A lock that is damaged or made for other pins is
-an error; one that is not there yet is a warning.`, readOnly, exitDone, exitError),
+an error; one that is not there yet is a warning.`, readOnly, exit.Done, exit.Error),
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			p, err := a.read()
+			p, err := session.Load(a.config())
 			if err != nil {
 				return err
 			}
@@ -28,10 +30,10 @@ an error; one that is not there yet is a warning.`, readOnly, exitDone, exitErro
 }
 
 // validated says what is wrong with the locks of a manifest that is valid itself.
-func (a *app) validated(p *project) error {
+func (a *app) validated(p *session.Checkout) error {
 	var failures, warnings diag.List
-	for _, env := range p.manifest.Environments {
-		for _, problem := range diag.Problems(p.manifest.CheckLock(env)) {
+	for _, env := range p.Manifest.Environments {
+		for _, problem := range diag.Problems(p.Manifest.CheckLock(env)) {
 			if problem.Addr == "" {
 				problem.Addr = env.Type + "." + env.Name
 			}
@@ -53,30 +55,30 @@ func (a *app) validated(p *project) error {
 	if failures.Len() > 0 {
 		return failures.Err()
 	}
-	return say(a.out, "%s is valid", p.name)
+	return say(a.out, "%s is valid", p.Name)
 }
 
-func (a *app) validatedJSON(p *project, err error) error {
+func (a *app) validatedJSON(p *session.Checkout, err error) error {
 	problems := append([]*diag.Problem{}, diag.Problems(err)...)
-	code := exitDone
+	code := exit.Done
 	for _, problem := range problems {
 		if problem.Severity == diag.Fail {
-			code = exitError
+			code = exit.Error
 		}
 	}
 	err = report.JSON(a.out, map[string]any{
-		"version": 1, "manifest": p.name, "valid": code == exitDone, "problems": problems,
+		"version": 1, "manifest": p.Name, "valid": code == exit.Done, "problems": problems,
 	})
 	if err != nil {
 		return err
 	}
-	return exit(code)
+	return exit.Quietly(code)
 }
 
 // noArgs refuses words that a command does not take.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usage("%s takes no words, and got %q; `%s --help` tells more", cmd.CommandPath(), args[0], cmd.CommandPath())
+		return exit.Usage("%s takes no words, and got %q; `%s --help` tells more", cmd.CommandPath(), args[0], cmd.CommandPath())
 	}
 	return nil
 }
@@ -86,9 +88,9 @@ func words(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < least:
-			return usage("%s needs %s; `%s --help` tells more", cmd.CommandPath(), what, cmd.CommandPath())
+			return exit.Usage("%s needs %s; `%s --help` tells more", cmd.CommandPath(), what, cmd.CommandPath())
 		case most > 0 && len(args) > most:
-			return usage("%s takes %s, and got %q too; `%s --help` tells more", cmd.CommandPath(), what, args[most], cmd.CommandPath())
+			return exit.Usage("%s takes %s, and got %q too; `%s --help` tells more", cmd.CommandPath(), what, args[most], cmd.CommandPath())
 		}
 		return nil
 	}

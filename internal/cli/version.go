@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
@@ -19,7 +20,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Use:     "version",
 		Example: "  reconcile version\n  reconcile version --json",
 		Short:   "print the version of this program",
-		Long:    long("Prints the version of this program and what it was built with.", readOnly, exitDone),
+		Long:    long("Prints the version of this program and what it was built with.", readOnly, exit.Done),
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := buildVersion()

@@ -60,7 +60,7 @@ type Prober struct {
 	arch     string // of the hardware
 	machine  string // 8 hexadecimal digits
 
-	driverStuck atomic.Bool // a process that asks the driver cannot be ended
+	driverStuck *atomic.Bool // a process that asks the driver cannot be ended; shared with copies
 
 	// For tests.
 	prefix      string // put before the fixed places of the system; "" for the real ones
@@ -95,7 +95,7 @@ func newAt(prefix, root string, environ []string) (*Prober, error) {
 	if info, err := os.Stat(abs); err != nil || !info.IsDir() {
 		return nil, cmp.Or(err, fmt.Errorf("%s is not a directory", abs))
 	}
-	p := &Prober{root: abs, prefix: prefix, deadline: deadline, environ: make(map[string]string, len(environ))}
+	p := &Prober{root: abs, prefix: prefix, deadline: deadline, environ: make(map[string]string, len(environ)), driverStuck: new(atomic.Bool)}
 	for _, v := range environ {
 		if name, value, ok := strings.Cut(v, "="); ok {
 			p.environ[name] = value
@@ -109,6 +109,13 @@ func newAt(prefix, root string, environ []string) (*Prober, error) {
 	p.platform = platformName(p.system.os, p.arch)
 	p.machine = p.machineID()
 	return p, nil
+}
+
+// With returns a copy that finds environments and models at these places.
+func (p *Prober) With(environments map[string]layout.ActiveEnv, models ModelCache) *Prober {
+	with := *p
+	with.Environments, with.Models = environments, models
+	return &with
 }
 
 // findHome returns the user's home, "" where none is known.

@@ -1,4 +1,4 @@
-package cli
+package explain
 
 import (
 	"maps"
@@ -19,18 +19,17 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/all"
 )
 
-// codes explains every code that this program prints.
-func codes() diag.Explanations {
+// Codes explains every code that this program prints.
+func Codes() diag.Explanations {
 	explained := diag.Explanations{}
-	for _, of := range packageCodes() {
+	for _, of := range PackageCodes() {
 		maps.Copy(explained, of)
 	}
 	return explained
 }
 
-// packageCodes returns what each package explains of its own;
-// TestEveryCodeIsExplained finds a code that none does.
-func packageCodes() []diag.Explanations {
+// PackageCodes returns the explanations of each package.
+func PackageCodes() []diag.Explanations {
 	list := []diag.Explanations{
 		ownCodes(), manifest.Codes(), lock.Codes(), probes.Codes(), planner.Codes(), planfile.Codes(), apply.Codes(), state.Codes(), resources.Codes(), generation.Codes(), rsync.Codes(),
 	}
@@ -42,64 +41,53 @@ func packageCodes() []diag.Explanations {
 	return list
 }
 
-// findingNamed returns the line of `reconcile doctor` that has a code. Those are no
-// problems: a finding says itself what was found and what to do.
-func findingNamed(code string) (name string, ok bool) {
-	for _, c := range checkups {
-		if c.code == code || strings.HasPrefix(code, c.code+".") {
-			return c.chapter + ", " + c.name, true
-		}
+// An Area is the subject of the codes with a prefix.
+type Area struct{ Name, Title string }
+
+// areas lists the areas in the order in which codes are listed; others come last.
+func areas() []Area {
+	return []Area{
+		{"", "The command"},
+		{"init", "Init"},
+		{"folder", "The folder"},
+		{"project", "The project's own folder"},
+		{"manifest", "The manifest"},
+		{"lock", "Locks"},
+		{"index", "The package index"},
+		{"environment", "Environments"},
+		{"python", "Python"},
+		{"conda", "Conda"},
+		{"tool", "Helper programs"},
+		{"cuda", "CUDA"},
+		{"gpu", "GPUs"},
+		{"compat", "Packages and driver"},
+		{"disk", "Disk"},
+		{"model", "Models"},
+		{"models", "Verification of models"},
+		{"path", "Paths"},
+		{"paths", "Path constants"},
+		{"file", "Files"},
+		{"plan", "Plan"},
+		{"select", "Selection"},
+		{"conflict", "Conflicts"},
+		{"saved", "Saved plans"},
+		{"apply", "Apply"},
+		{"prune", "What left the manifest"},
+		{"moved", "Moves"},
+		{"adopt", "Adopt"},
+		{"undo", "Undo"},
+		{"state", "State"},
+		{"rollback", "Rollback"},
+		{"run", "Run"},
+		{"runs", "Earlier runs"},
+		{"facts", "Recorded facts"},
+		{"sync", "Sync"},
+		{"graph", "The graph"},
 	}
-	if code == "gpu.compat" { // beside gpu.asked
-		return "GPU, locked packages", true
-	}
-	return "", false
 }
 
-// An area is what the codes before one dot are about.
-type area struct{ name, title string }
-
-// areas is the order in which codes are listed. One that is not here comes last.
-var areas = []area{
-	{"", "The command"},
-	{"init", "Init"},
-	{"folder", "The folder"},
-	{"project", "The project's own folder"},
-	{"manifest", "The manifest"},
-	{"lock", "Locks"},
-	{"index", "The package index"},
-	{"environment", "Environments"},
-	{"python", "Python"},
-	{"conda", "Conda"},
-	{"tool", "Helper programs"},
-	{"cuda", "CUDA"},
-	{"gpu", "GPUs"},
-	{"compat", "Packages and driver"},
-	{"disk", "Disk"},
-	{"model", "Models"},
-	{"models", "Verification of models"},
-	{"path", "Paths"},
-	{"paths", "Path constants"},
-	{"file", "Files"},
-	{"plan", "Plan"},
-	{"select", "Selection"},
-	{"conflict", "Conflicts"},
-	{"saved", "Saved plans"},
-	{"apply", "Apply"},
-	{"prune", "What left the manifest"},
-	{"moved", "Moves"},
-	{"adopt", "Adopt"},
-	{"undo", "Undo"},
-	{"state", "State"},
-	{"rollback", "Rollback"},
-	{"run", "Run"},
-	{"runs", "Earlier runs"},
-	{"facts", "Recorded facts"},
-	{"sync", "Sync"},
-}
-
-// areaOf is the area of a code: what stands before the first dot, "" without one.
-func areaOf(code string) string {
+// AreaOf returns the part of a code before its first dot, "" for a code without one.
+func AreaOf(code string) string {
 	name, _, ok := strings.Cut(code, ".")
 	if !ok {
 		return ""
@@ -107,31 +95,29 @@ func areaOf(code string) string {
 	return name
 }
 
-// areaTitle is the title of an area: its name, where none is given.
-func areaTitle(name string) string {
-	if i := slices.IndexFunc(areas, func(a area) bool { return a.name == name }); i >= 0 {
-		return areas[i].title
+// AreaTitle returns the title of an area, which is its name if it has no other.
+func AreaTitle(name string) string {
+	for _, a := range areas() {
+		if a.Name == name {
+			return a.Title
+		}
 	}
 	return strings.ToUpper(name[:1]) + name[1:]
 }
 
-// byArea returns all areas that have codes, and the codes of each, sorted.
-func byArea(explained diag.Explanations) (of []area, sorted map[string][]string) {
+// ByArea returns all areas that have codes, and the codes of each, sorted.
+func ByArea(explained diag.Explanations) (list []Area, sorted map[string][]string) {
 	sorted = map[string][]string{}
 	for _, code := range slices.Sorted(maps.Keys(explained)) {
-		sorted[areaOf(code)] = append(sorted[areaOf(code)], code)
+		sorted[AreaOf(code)] = append(sorted[AreaOf(code)], code)
 	}
-	for _, a := range areas {
-		if sorted[a.name] != nil {
-			of = append(of, a)
-		}
-	}
+	known := areas()
 	for _, name := range slices.Sorted(maps.Keys(sorted)) {
-		if !slices.ContainsFunc(areas, func(a area) bool { return a.name == name }) {
-			of = append(of, area{name, areaTitle(name)})
+		if !slices.ContainsFunc(known, func(a Area) bool { return a.Name == name }) {
+			known = append(known, Area{name, AreaTitle(name)})
 		}
 	}
-	return of, sorted
+	return slices.DeleteFunc(known, func(a Area) bool { return sorted[a.Name] == nil }), sorted
 }
 
 // ownCodes explains what the command itself reports.

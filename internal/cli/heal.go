@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/session"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+)
+
+func (a *app) healCommand() *cobra.Command {
+	var o applyFlags
+	cmd := &cobra.Command{
+		Use:     "heal",
+		Example: "  reconcile heal",
+		Short:   "replace a damaged environment by an intact one",
+		Long: long(`
+Verifies the active generation against every hash, prints the damage, and builds a new
+generation from the intact parts and, for the rest, from the index. The damaged one is not
+changed, since a job may use it.`, changes, exit.Done, exit.Error, exit.Blocked, exit.Partly, exit.Locked, exit.Interrupted),
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			e, err := a.environment(cmd.Context())
+			if err != nil {
+				return err
+			}
+			damage, err := e.Verify(cmd.Context(), true)
+			if err != nil {
+				return err
+			}
+			if err := a.showDamage(e, damage, true); err != nil || len(damage) == 0 {
+				return err
+			}
+			m, err := e.Observe(cmd.Context(), session.Damage{Environment: e.Env.Name, Generation: e.Current, Found: damage, Deep: true})
+			if err != nil {
+				return err
+			}
+			m = m.OnlyEnvironment()
+			plan, err := m.Plan(cmd.Context(), planner.Selection{})
+			if err != nil {
+				return err
+			}
+			return a.confirmAndApply(cmd.Context(), proposal{machine: m, plan: plan}, o)
+		},
+	}
+	o.register(cmd)
+	return cmd
+}

@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/report"
+)
+
+func (a *app) rollbackCommand() *cobra.Command {
+	var lock lockFlags
+	cmd := &cobra.Command{
+		Use:     "rollback [GENERATION]",
+		Example: "  reconcile rollback\n  reconcile rollback 7c1f",
+		Short:   "activate an earlier generation of the environment",
+		Long: long(`
+Renames one link: the generation that was active before, or the one named, is active again.
+A name may be abbreviated if it stays unique. Needs no network and no disk space. Running
+processes keep the generation that they started with. The manifest is not changed: the next
+apply goes forward again.`,
+			changes, exit.Done, exit.Error, exit.Locked),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.generationNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := a.environment(cmd.Context())
+			if err != nil {
+				return err
+			}
+			to, err := e.Earlier(args)
+			if err != nil {
+				return err
+			}
+			changed, err := e.Rollback(cmd.Context(), to, a.lockOptions(lock, a.eventsText()))
+			switch {
+			case err != nil:
+				return err
+			case a.json:
+				return report.JSON(a.out, map[string]any{
+					"version": 1, "environment": e.Env.Name, "generation": to, "previous": e.Current, "changed": changed,
+				})
+			case !changed:
+				return say(a.out, "%s shows generation %s already: nothing was changed.", e.Environment.Path, to)
+			}
+			return say(a.out, "%s now shows generation %s (was %s).", e.Environment.Path, to, e.Current)
+		},
+	}
+	lock.registerTimeout(cmd)
+	return cmd
+}

@@ -1,0 +1,133 @@
+package environments
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/inuse"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/internal/session"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// A Collection is what gc did or, with DryRun, would do. Its JSON form is the output of
+// the command.
+type Collection struct {
+	Version     int             `json:"version"`
+	Environment string          `json:"environment"`
+	DryRun      bool            `json:"dry_run"`
+	Generations []Collected     `json:"generations"`
+	Freed       int64           `json:"freed"` // bytes
+	Problems    []*diag.Problem `json:"problems,omitempty"`
+}
+
+// Collected is one generation that is not needed.
+type Collected struct {
+	Name   string `json:"name"`
+	Action string `json:"action"`           // "remove" in a dry run, else "removed", "kept"
+	Disk   int64  `json:"disk"`             // bytes that it alone takes; 0 if unknown
+	Reason string `json:"reason,omitempty"` // why it is kept
+}
+
+// Kept reports whether a generation could not be removed.
+func (c *Collected) Kept() bool { return c.Action == "kept" }
+
+// Unneeded returns the generations that gc removes: all but the active one and the newest
+// keep others, and builds that did not end. A damaged generation does not count, since
+// rollback would not activate it.
+func (e *Environment) Unneeded(ctx context.Context, keep int) ([]string, error) {
+	names := slices.Clone(e.Unsealed)
+	for _, g := range e.Newest() {
+		if g.Name == e.Current {
+			continue
+		}
+		if keep > 0 {
+			damage, err := session.VerifyGeneration(ctx, e.directory(g.Name), false)
+			if err != nil {
+				return nil, err
+			}
+			if len(damage) == 0 {
+				keep--
+				continue
+			}
+		}
+		names = append(names, g.Name)
+	}
+	return names, nil
+}
+
+// CollectDry returns what Collect would remove.
+func (e *Environment) CollectDry(unneeded []string) *Collection {
+	doc := e.newCollection()
+	doc.DryRun = true
+	for _, name := range unneeded {
+		doc.Generations = append(doc.Generations, Collected{Name: name, Action: "remove", Disk: e.size(name)})
+	}
+	return doc
+}
+
+func (e *Environment) newCollection() *Collection {
+	return &Collection{Version: 1, Environment: e.Env.Name, Generations: []Collected{}}
+}
+
+// Collect removes, under the machine's lock, the generations that are not needed now, up
+// to the first that cannot be removed. Those that a process uses are kept.
+func (e *Environment) Collect(ctx context.Context, keep int, o session.LockOptions) (*Collection, error) {
+	doc := e.newCollection()
+	run, err := e.Lock(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer run.Close()
+	now, err := Open(ctx, e.Target)
+	if err != nil {
+		return nil, err
+	}
+	unneeded, err := now.Unneeded(ctx, keep)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range unneeded {
+		c, err := now.remove(run, name)
+		if err != nil {
+			return doc, err
+		}
+		doc.Generations = append(doc.Generations, c)
+		if !c.Kept() {
+			doc.Freed += c.Disk
+		}
+	}
+	return doc, nil
+}
+
+// remove removes one generation unless a process uses it.
+func (e *Environment) remove(run *session.Run, name string) (Collected, error) {
+	c := Collected{Name: name, Action: "kept", Disk: e.size(name)}
+	dir := e.directory(name)
+	if dir == e.Config.ShellPrefix() {
+		c.Reason = "this shell is on it; activate again, or deactivate"
+		return c, nil
+	}
+	users, _, err := inuse.Of(dir)
+	if err != nil {
+		return c, err
+	}
+	if len(users) > 0 {
+		c.Reason = fmt.Sprintf("process %d (%s) uses %s", users[0].PID, users[0].Name, users[0].How)
+		return c, nil
+	}
+	c.Action = "removed"
+	return c, run.Do(e.addr(), resources.Delete, resources.Remove{Path: layout.Generation(e.part, e.Env.Name, name)})
+}
+
+// size returns the bytes that a generation alone takes, 0 if unknown.
+func (e *Environment) size(generation string) int64 {
+	size, err := pyenv.ExclusiveSize(e.directory(generation))
+	if err != nil {
+		return 0
+	}
+	return size
+}

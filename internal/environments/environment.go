@@ -1,0 +1,88 @@
+// Package environments works on the built generations of an environment: it lists,
+// verifies, activates and removes them, and starts programs in the active one.
+package environments
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/session"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// An Environment is the environment of a target as it is on this machine.
+type Environment struct {
+	*session.Target
+	facts.Environment
+
+	part string // this machine's part of the project, relative to Root
+}
+
+// Open probes the environment that is selected for this machine.
+func Open(ctx context.Context, t *session.Target) (*Environment, error) {
+	if t.Env == nil {
+		return nil, &diag.Problem{Code: "environment.none", Summary: t.Name + " has no environment", Hint: "declare one under `environments`; docs/manifest.md has the keys"}
+	}
+	if p := t.CheckReadable(); p != nil {
+		return nil, p
+	}
+	local, err := t.Local()
+	if err != nil {
+		return nil, err
+	}
+	key := facts.EnvironmentKey(t.Env.Name)
+	known := t.Probe(ctx, []facts.Key{key})
+	e, ok := facts.Find[facts.Environment](known, key)
+	if !ok {
+		return nil, session.NotProbed(known, key)
+	}
+	return &Environment{Target: t, Environment: e, part: local.State}, nil
+}
+
+// addr returns the address of the environment's resource.
+func (e *Environment) addr() resources.Addr {
+	return resources.Addr{Kind: e.Env.Type, Name: e.Env.Name}
+}
+
+// directory returns the absolute path of a generation.
+func (e *Environment) directory(generation string) string {
+	return e.Target.Path(layout.Generation(e.part, e.Env.Name, generation))
+}
+
+// active returns the absolute path of the active generation, or why there is none.
+func (e *Environment) active() (string, error) {
+	if _, ok := e.CurrentGeneration(); ok {
+		return e.directory(e.Current), nil
+	}
+	p := &diag.Problem{
+		Code: "environment.absent", Summary: fmt.Sprintf("environment %s is not built on this machine", e.Env.Name),
+		Hint: "`reconcile apply` builds it",
+	}
+	if e.Foreign != "" {
+		p.Found = fmt.Sprintf("%s: %s", e.Environment.Path, e.Foreign)
+		p.Hint = "`reconcile plan` shows what is in the way"
+	}
+	return "", p
+}
+
+// Newest returns the generations, the newest first.
+func (e *Environment) Newest() []facts.Generation {
+	return slices.SortedFunc(slices.Values(e.Generations), func(a, b facts.Generation) int {
+		return cmp.Or(cmp.Compare(b.Created, a.Created), cmp.Compare(b.Name, a.Name))
+	})
+}
+
+// Verify compares the files of the active generation with what its packages recorded:
+// names and sizes, with deep every hash too.
+func (e *Environment) Verify(ctx context.Context, deep bool) ([]facts.Damage, error) {
+	dir, err := e.active()
+	if err != nil {
+		return nil, err
+	}
+	return session.VerifyGeneration(ctx, dir, deep)
+}

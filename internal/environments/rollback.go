@@ -1,0 +1,132 @@
+package environments
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
+	"github.com/reconcile-ml/reconcile/internal/state"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// List describes the generations, the newest first.
+func (e *Environment) List(ctx context.Context) ([]report.Generation, error) {
+	var list []report.Generation
+	for _, g := range e.Newest() {
+		dir := e.directory(g.Name)
+		damage, err := session.VerifyGeneration(ctx, dir, false)
+		if err != nil {
+			return nil, err
+		}
+		alone, err := pyenv.ExclusiveSize(dir)
+		if err != nil {
+			alone = -1
+		}
+		list = append(list, report.Generation{
+			Name: g.Name, Current: g.Name == e.Current, Created: g.Created, Python: g.Python,
+			Packages: len(g.Packages) + len(g.Conda), Disk: alone, Damage: len(damage), Path: dir,
+		})
+	}
+	return list, nil
+}
+
+// Earlier returns the generation to go back to: the one that the only element of named is
+// the name of, or begins; without it the one that was active before, else the newest that
+// is not active.
+func (e *Environment) Earlier(named []string) (string, error) {
+	if e.Foreign != "" {
+		_, err := e.active()
+		return "", err
+	}
+	if len(named) == 1 {
+		return e.named(named[0])
+	}
+	recorded, err := state.Read(e.Target.Path(layout.Journal(e.part)))
+	if err != nil {
+		return "", err
+	}
+	newest := slices.DeleteFunc(e.Newest(), func(g facts.Generation) bool { return g.Name == e.Current })
+	for _, s := range slices.Backward(recorded.Switches(e.Env.Name)) {
+		if s.To == e.Current && slices.ContainsFunc(newest, func(g facts.Generation) bool { return g.Name == s.From }) {
+			return s.From, nil
+		}
+	}
+	if len(newest) == 0 {
+		return "", &diag.Problem{Code: "rollback.none", Summary: fmt.Sprintf("environment %s has no earlier generation", e.Env.Name)}
+	}
+	return newest[0].Name, nil
+}
+
+// named returns the generation that has a name, or the only one whose name begins so.
+func (e *Environment) named(word string) (string, error) {
+	var like []string
+	for _, g := range e.Newest() {
+		if g.Name == word {
+			return word, nil
+		}
+		if word != "" && strings.HasPrefix(g.Name, word) {
+			like = append(like, g.Name)
+		}
+	}
+	switch len(like) {
+	case 1:
+		return like[0], nil
+	case 0:
+		return "", &diag.Problem{
+			Code: "rollback.unknown", Summary: fmt.Sprintf("%q is not a generation of %s that can be activated", word, e.Env.Name),
+			Hint: "`reconcile generations` lists them",
+		}
+	}
+	return "", &diag.Problem{
+		Code: "rollback.ambiguous", Summary: fmt.Sprintf("several generations of %s begin with %q", e.Env.Name, word),
+		Found: strings.Join(like, ", "), Hint: "write more of the name",
+	}
+}
+
+// Rollback activates an earlier generation, and reports whether it was not active.
+func (e *Environment) Rollback(ctx context.Context, generation string, o session.LockOptions) (changed bool, err error) {
+	if generation == e.Current && e.Entry == "" {
+		return false, nil
+	}
+	if err := e.checkIntact(ctx, generation); err != nil {
+		return false, err
+	}
+	run, err := e.Lock(ctx, o)
+	if err != nil {
+		return false, err
+	}
+	defer run.Close()
+	err = run.Do(e.addr(), resources.Update, resources.Switch{
+		Environment: e.Env.Name, Link: path.Join(e.Environment.Path, layout.GenerationLink),
+		Target: layout.Generation(e.part, e.Env.Name, generation),
+	})
+	return generation != e.Current, err
+}
+
+// checkIntact returns a problem if a generation is damaged, or if the environment has no
+// place in which it could be activated.
+func (e *Environment) checkIntact(ctx context.Context, generation string) error {
+	if e.Entry != "" {
+		return &diag.Problem{
+			Code: "rollback.entry", Summary: fmt.Sprintf("%s is incomplete: %s", e.Environment.Path, e.Entry),
+			Hint: "`reconcile apply` repairs it; then roll back",
+		}
+	}
+	damage, err := session.VerifyGeneration(ctx, e.directory(generation), false)
+	if err != nil || len(damage) == 0 {
+		return err
+	}
+	return &diag.Problem{
+		Code: "rollback.damaged", Summary: fmt.Sprintf("generation %s is damaged, so it is not activated", generation),
+		Found: damage[0].Subject() + ": " + damage[0].Description(),
+		Hint:  "name another one (`reconcile generations`), or set the manifest back and run `reconcile apply`",
+	}
+}

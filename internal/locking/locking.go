@@ -1,0 +1,215 @@
+// Package locking resolves the packages of environments and writes their locks.
+package locking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path"
+	"slices"
+
+	"github.com/reconcile-ml/reconcile/internal/apply"
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/manifest"
+	"github.com/reconcile-ml/reconcile/internal/session"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// Options state what is locked, and who is told about it.
+type Options struct {
+	Upgrade     bool                      // take the newest versions that the pins allow
+	Lock        session.LockOptions       // for the tools that are installed first
+	Line        func(stream, line string) // receives what started programs print; nil for none
+	Locked      func(*Result) error       // called for each environment that is locked
+	Skipped     func(lock, tool string)   // called for each environment whose tool failed before
+	Interrupted func()                    // called at the first signal to stop
+}
+
+// All locks every environment that names a lock, or the one that the command line names.
+// The document is complete up to the error; it is nil if nothing is to be locked.
+func All(ctx context.Context, p *session.Project, o Options) (*Document, error) {
+	var problems diag.List
+	doc := &Document{Version: 1, Locks: []*Result{}}
+	named, failed := 0, map[resources.Addr]bool{}
+	for _, env := range p.Manifest.Environments {
+		if only := p.Config.Environment; env.Lock == "" || only != "" && only != env.Name {
+			continue
+		}
+		named++
+		result, err := one(ctx, p, env, o, failed)
+		if without, ok := errors.AsType[*toolError](err); ok {
+			o.Skipped(env.Lock, without.addr.String())
+			continue
+		}
+		if result != nil {
+			doc.Locks = append(doc.Locks, result)
+		}
+		if _, ended := errors.AsType[*exit.Status](err); ended { // interrupted, or another run is changing this machine
+			return doc, err
+		}
+		problems.AddErr(err)
+	}
+	if named == 0 {
+		return nil, &diag.Problem{
+			Code: "lock.none", Summary: "no environment of " + p.Name + " names a lock",
+			Hint: "give it one: `lock: locks/pylock.NAME.toml`",
+		}
+	}
+	return doc, problems.Err()
+}
+
+// A toolError is an environment that is not locked since a tool that it needs could not be
+// installed for an earlier one.
+type toolError struct{ addr resources.Addr }
+
+func (e *toolError) Error() string { return fmt.Sprintf("%s failed", e.addr) }
+
+// one resolves one environment and writes its lock if it changed.
+func one(ctx context.Context, p *session.Project, env *manifest.Environment, o Options, failed map[resources.Addr]bool) (*Result, error) {
+	t, err := installTools(ctx, p, env, o.Lock, failed)
+	if err != nil {
+		return nil, err
+	}
+	local, err := p.Local()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.CheckDirectories(local.State); err != nil { // uv and py-rattler write their caches there
+		return nil, err
+	}
+	work, err := os.MkdirTemp("", "reconcile-lock-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(work)
+	ctx, _, stop := session.Interruptible(ctx, o.Interrupted)
+	defer stop()
+	previous, _ := lock.Read(os.DirFS(p.Root), env.Lock) // an absent or damaged lock has no versions to keep
+	l, err := lock.Resolve(ctx, lock.Request{
+		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Pins: env.Packages, Previous: previous, Upgrade: o.Upgrade,
+		Conda: t.conda(p.Path(layout.Conda(local.State)), env), UV: t.uv, Interpreter: t.python, Cache: p.Path(layout.Cache("uv")), Dir: work,
+		IndexEnv: t.indexEnv, Secrets: apply.Secrets(slices.Concat(t.indexEnv, t.channelEnv)), Client: t.client, Line: o.Line,
+	})
+	if ctx.Err() != nil {
+		return nil, exit.Quietly(exit.Interrupted)
+	}
+	if err != nil {
+		return nil, err
+	}
+	result, err := write(p, env, previous, l)
+	if err != nil {
+		return nil, err
+	}
+	return result, o.Locked(result)
+}
+
+// write writes a lock if its content changed.
+func write(p *session.Project, env *manifest.Environment, previous, l *lock.Lock) (*Result, error) {
+	content := l.Encode()
+	root, err := os.OpenRoot(p.Root)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	result, err := newResult(env, previous, l)
+	if err != nil {
+		return nil, err
+	}
+	if old, err := root.ReadFile(env.Lock); err == nil && string(old) == string(content) {
+		return result, nil
+	}
+	result.Changed = true
+	if _, err := atomicfile.MakeAll(root, path.Dir(env.Lock), 0o755); err != nil {
+		return nil, err
+	}
+	return result, atomicfile.Write(root, env.Lock, 0o644, content)
+}
+
+// tools are what resolving needs of this machine.
+type tools struct {
+	uv, python string
+	rattler    facts.Tool // for conda environments
+	indexEnv   []string
+	channelEnv []string
+	client     *http.Client
+}
+
+// installTools finds an interpreter and uv, and installs the pinned ones where this
+// machine has none: the same resources that apply would create for the environment. Tools
+// that fail are added to failed, and not tried again.
+func installTools(ctx context.Context, p *session.Project, env *manifest.Environment, o session.LockOptions, failed map[resources.Addr]bool) (*tools, error) {
+	m := p.ObserveTools(ctx, env)
+	plan, err := planner.Make(m.Resources, m.Facts)
+	if err != nil {
+		return nil, err
+	}
+	var blocked diag.List
+	var missing []resources.Addr
+	for i := range plan.Items {
+		switch addr := plan.Items[i].Resource.Addr; plan.Items[i].Change.Action {
+		case resources.None:
+		case resources.Blocked:
+			blocked.Add(plan.Items[i].Change.Problem)
+		default:
+			if failed[addr] {
+				return nil, &toolError{addr}
+			}
+			missing = append(missing, addr)
+		}
+	}
+	if err := blocked.Err(); err != nil {
+		return nil, err
+	}
+	if len(missing) > 0 {
+		if err := m.ApplyTools(ctx, plan, o); err != nil {
+			for _, addr := range missing {
+				failed[addr] = true
+			}
+			return nil, err
+		}
+		m = p.ObserveTools(ctx, env)
+	}
+	settings, err := p.Index()
+	if err != nil {
+		return nil, err
+	}
+	t := &tools{python: interpreter(m.Facts, env), indexEnv: settings.Environ(), channelEnv: settings.ChannelEnviron()}
+	uv, _ := facts.Find[facts.Tool](m.Facts, facts.ToolKey("uv"))
+	t.uv = uv.Path
+	t.rattler, _ = facts.Find[facts.Tool](m.Facts, facts.ToolKey("rattler"))
+	t.client, err = settings.Client()
+	return t, err
+}
+
+// interpreter returns the Python that runs the tools: of the minor version of the
+// environment or, for type conda, which installs its own, of any.
+func interpreter(f *facts.Facts, env *manifest.Environment) string {
+	minors := []string{env.Python}
+	if env.Type == "conda" {
+		minors = resources.HelperVersions()
+	}
+	for _, minor := range minors {
+		pythons, _ := facts.Find[facts.Pythons](f, facts.PythonKey(minor))
+		if i, ok := pythons.Usable(); ok {
+			return i.Path
+		}
+	}
+	return ""
+}
+
+// conda returns what solving the conda packages needs; nil for type venv.
+func (t *tools) conda(cache string, env *manifest.Environment) *lock.CondaRequest {
+	r := env.CondaRequest()
+	if r != nil {
+		r.Wheel, r.WheelSHA256, r.Cache, r.Env = t.rattler.Path, t.rattler.SHA256, cache, t.channelEnv
+	}
+	return r
+}

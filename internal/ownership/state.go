@@ -1,0 +1,63 @@
+package ownership
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/session"
+	"github.com/reconcile-ml/reconcile/internal/state"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// State reads what is managed on this machine, without a lock.
+func State(p *session.Project) (*state.State, error) {
+	local, err := p.Local()
+	if err != nil {
+		return nil, err
+	}
+	if p := p.CheckReadable(); p != nil {
+		return nil, p
+	}
+	return state.Read(p.Path(layout.Journal(local.State)))
+}
+
+// Entries returns what the state records of resources. One that it does not record is an
+// error.
+func Entries(s *state.State, addrs []resources.Addr) ([]state.Entry, error) {
+	var problems diag.List
+	var entries []state.Entry
+	for _, addr := range addrs {
+		e, ok := s.Entry(addr)
+		if !ok {
+			problems.Add(&diag.Problem{
+				Code: "state.unknown", Addr: addr.String(), Summary: fmt.Sprintf("%s is not managed on this machine", addr),
+				Hint: "`reconcile state list` lists what is",
+			})
+		}
+		entries = append(entries, e)
+	}
+	return entries, problems.Err()
+}
+
+// Forget removes resources from the state, and returns what it recorded of them.
+func Forget(ctx context.Context, p *session.Project, addrs []resources.Addr, o session.LockOptions) ([]state.Entry, error) {
+	s, err := State(p)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := Entries(s, addrs); err != nil {
+		return nil, err
+	}
+	run, err := p.Lock(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer run.Close()
+	entries, err := Entries(&run.Journal.State, addrs) // as it is now that no other run changes it
+	if err != nil {
+		return nil, err
+	}
+	return entries, run.Journal.Forget(addrs...)
+}

@@ -1,0 +1,176 @@
+// Package session runs the phases that every command shares. Each phase is a type, and
+// a value of it is complete when it is returned:
+//
+//	Load    reads the manifest                        *Checkout
+//	Open    also probes the facts that select         *Project
+//	Select  selects the environment for the machine   *Target
+//	Observe probes all that the manifest asks for     *Machine
+//	Plan    compares                                  *planner.Plan
+//	Lock    takes the machine's lock                  *Run
+//	Apply   applies a plan                            *apply.Result
+//
+// The facts come from this machine or from a file that another one recorded; every
+// phase up to Plan is the same for both.
+package session
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+)
+
+// DefaultManifest is the file name that is searched for, in the directory of the run
+// and in those above it.
+const DefaultManifest = "manifest.yaml"
+
+// A Config states how a run was started.
+type Config struct {
+	Dir         string    // -C; "" for the working directory
+	Manifest    string    // -m; "" to search for DefaultManifest
+	Environment string    // --env; "" for the one that matches the machine
+	Environ     []string  // of the process, as os.Environ returns it
+	Stdin       io.Reader // read for a file that is named -; nil for none
+	Program     string    // version of this program
+}
+
+// Getenv returns a variable of Environ, "" if it is not set.
+func (c *Config) Getenv(name string) string {
+	for _, kv := range c.Environ {
+		if value, ok := strings.CutPrefix(kv, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// ManifestName returns the manifest as messages name it.
+func (c *Config) ManifestName() string { return cmp.Or(c.Manifest, DefaultManifest) }
+
+// Path returns the absolute path of a file that the command line names, relative to Dir.
+func (c *Config) Path(file string) (string, error) {
+	if filepath.IsAbs(file) {
+		return file, nil
+	}
+	return filepath.Abs(filepath.Join(c.Dir, file))
+}
+
+// ReadFile reads a file that the command line names; - is standard input.
+func (c *Config) ReadFile(file string) ([]byte, error) {
+	if file == "-" && c.Stdin != nil {
+		return io.ReadAll(c.Stdin)
+	}
+	file, err := c.Path(file)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+}
+
+// Directory returns the absolute path of Dir, which must be a directory.
+func (c *Config) Directory() (string, error) {
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(dir)
+	p := &diag.Problem{Code: "folder.absent", Summary: fmt.Sprintf("there is no folder %s", dir), Hint: "-C takes a folder that exists"}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", p
+	case err != nil:
+		p.Code, p.Summary, p.Found, p.Hint = "folder.unreadable", fmt.Sprintf("folder %s cannot be read", dir), err.Error(), ""
+		return "", p
+	case !info.IsDir():
+		p.Summary = dir + " is not a folder"
+		return "", p
+	}
+	return dir, nil
+}
+
+// Locate returns the root of the project, absolute with links resolved, and the name of
+// the manifest in it.
+func (c *Config) Locate() (root, name string, err error) {
+	dir, err := c.Directory()
+	if err != nil {
+		return "", "", err
+	}
+	if c.Manifest != "" {
+		file, err := c.Path(c.Manifest)
+		if err != nil {
+			return "", "", err
+		}
+		if why := checkManifest(file); why != nil {
+			return "", "", noManifest(file, "", why)
+		}
+		root, err = filepath.EvalSymlinks(filepath.Dir(file))
+		return root, filepath.Base(file), err
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		file := filepath.Join(at, DefaultManifest)
+		// Anything of that name ends the search: a project further up is not the one that
+		// was meant.
+		if _, err := os.Lstat(file); err == nil {
+			if why := checkManifest(file); why != nil {
+				return "", "", noManifest(file, "", why)
+			}
+			root, err = filepath.EvalSymlinks(at)
+			return root, DefaultManifest, err
+		}
+		if at == filepath.Dir(at) {
+			return "", "", noManifest(filepath.Join(dir, DefaultManifest), ", nor in a folder above", fs.ErrNotExist)
+		}
+	}
+}
+
+// checkManifest returns why a file cannot be a manifest; nil if it can.
+func checkManifest(file string) error {
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, lerr := os.Lstat(file); lerr == nil {
+			return errors.New("it is a link to a file that does not exist")
+		}
+		return err
+	case err != nil:
+		return err
+	case info.IsDir():
+		return errors.New("it is a folder")
+	case !info.Mode().IsRegular():
+		return errors.New("it is not a regular file")
+	}
+	return nil
+}
+
+// noManifest returns the problem that file is missing or cannot be a manifest; elsewhere
+// completes the summary.
+func noManifest(file, elsewhere string, err error) error {
+	p := &diag.Problem{Code: "manifest.absent", Summary: fmt.Sprintf("there is no manifest at %s%s", file, elsewhere)}
+	p.Hint = "`reconcile init` writes a starter; -C DIR or -m FILE name another place"
+	if !errors.Is(err, fs.ErrNotExist) {
+		p.Code, p.Summary, p.Found = "manifest.unreadable", fmt.Sprintf("the manifest at %s cannot be read", file), err.Error()
+		p.Hint = "look at it with `ls -l`; -m FILE names another one"
+	}
+	return p
+}
+
+// ShellPrefix returns the environment that the calling shell has activated, absolute; ""
+// for none.
+func (c *Config) ShellPrefix() string {
+	return cmp.Or(c.Getenv("VIRTUAL_ENV"), c.Getenv("CONDA_PREFIX"))
+}
+
+// GPUEnv returns the variables by which the user limits the GPUs that programs see. A
+// smoke test obeys them: a GPU that is left to somebody else is not used.
+func (c *Config) GPUEnv() []string {
+	return slices.DeleteFunc(slices.Clone(c.Environ), func(kv string) bool {
+		return !strings.HasPrefix(kv, "CUDA_VISIBLE_DEVICES=") && !strings.HasPrefix(kv, "CUDA_DEVICE_ORDER=")
+	})
+}

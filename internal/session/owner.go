@@ -1,0 +1,119 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+)
+
+// CheckDirectories refuses a project in which a directory of .reconcile is a link, or
+// anything else but a directory: it may have come with a clone, and installers would
+// follow it. part is this machine's part.
+func (p *Checkout) CheckDirectories(part string) error {
+	places := []string{
+		layout.Dir, layout.Cache(""), layout.Cache("uv"), layout.Cache("pip"), layout.Tools(""),
+		part, layout.Environment(part, ""), layout.Trash(part), layout.Kept(part), layout.Runs(part), layout.Conda(part),
+	}
+	for _, name := range ListNames(p.Path(layout.Tools(""))) {
+		places = append(places, layout.Tools(name))
+	}
+	for _, name := range ListNames(p.Path(layout.Environment(part, ""))) {
+		places = append(places, layout.Environment(part, name))
+	}
+	for _, name := range ListNames(p.Path(layout.Conda(part))) {
+		places = append(places, path.Join(layout.Conda(part), name))
+	}
+	for _, place := range places {
+		info, err := os.Lstat(p.Path(place))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		case !info.IsDir():
+			return notDirectory(place, info)
+		}
+	}
+	return nil
+}
+
+func notDirectory(place string, info fs.FileInfo) error {
+	found := "not a directory"
+	if info.Mode()&fs.ModeSymlink != 0 {
+		found = "a link"
+	}
+	return &diag.Problem{
+		Code: "project.foreign", Summary: fmt.Sprintf("%s is not a directory that reconcile made, so nothing is written through it; nothing was changed", place),
+		Found: found, Hint: fmt.Sprintf("remove it, if it came with a copy of the project: rm %s", path.Clean(place)),
+	}
+}
+
+// ListNames returns the names in a directory, none where it cannot be read.
+func ListNames(dir string) []string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	list := make([]string, len(entries))
+	for i, e := range entries {
+		list[i] = e.Name()
+	}
+	return list
+}
+
+// CheckReadable returns the problem that .reconcile belongs to another user and cannot be
+// read by this one; nil if it can, or is absent.
+func (p *Checkout) CheckReadable() *diag.Problem {
+	dir := p.Path(layout.Dir)
+	if err := unix.Access(dir, unix.R_OK|unix.X_OK); !errors.Is(err, unix.EACCES) {
+		return nil
+	}
+	owner := "another user"
+	var st unix.Stat_t
+	if unix.Lstat(dir, &st) == nil {
+		owner = userName(st.Uid)
+	}
+	return &diag.Problem{
+		Code:    "project.other-user",
+		Summary: fmt.Sprintf("%s belongs to %s and cannot be read by this user", layout.Dir, owner),
+		Found:   fmt.Sprintf("this is user %d", os.Geteuid()),
+		Hint:    "run reconcile as that user; one checkout is for one user",
+	}
+}
+
+// rootNote warns root in the project of another user, who could not use what root builds,
+// nor start an interpreter in root's home. It is not an error: in a container, and on a
+// network file system that maps root, it may be intended.
+func (m *Machine) rootNote() string {
+	if os.Geteuid() != 0 || m.IsRecorded() {
+		return ""
+	}
+	for _, dir := range []string{layout.Dir, "."} {
+		var st unix.Stat_t
+		if unix.Lstat(m.Path(dir), &st) != nil {
+			continue // absent: it will be made in a directory that exists
+		}
+		if st.Uid == 0 {
+			return ""
+		}
+		return fmt.Sprintf("this is root, and the project belongs to %s, who may not be able to use what root builds in it: run reconcile as that user; one checkout is for one user", userName(st.Uid))
+	}
+	return ""
+}
+
+// userName returns the name of a user, the number where this machine has no name for it.
+func userName(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return "user " + u.Username
+	}
+	return "user " + id
+}

@@ -1,0 +1,154 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/plural"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+)
+
+// Plan compares what the manifest asks for with the facts. A plan that would make an
+// earlier generation active is made again if that one is damaged.
+func (m *Machine) Plan(ctx context.Context, selection planner.Selection) (*planner.Plan, error) {
+	prior := m.Prior
+	prior.Selection = selection
+	p, err := prior.Make(m.Resources, m.Facts)
+	for again := !m.IsRecorded(); again && err == nil; {
+		if again, err = m.verifyActivated(ctx, p); again && err == nil {
+			p, err = prior.Make(m.Resources, m.Facts)
+		}
+	}
+	if err != nil {
+		return nil, wrongSelection(err)
+	}
+	if m.Env != nil {
+		p.Environment = m.Env.Name
+	}
+	p.Notes = m.Manifest.Notes(m.Env)
+	m.addNotes(p)
+	return p, nil
+}
+
+// wrongSelection makes an error in the patterns of a selection wrong usage.
+func wrongSelection(err error) error {
+	if slices.ContainsFunc(diag.Problems(err), func(p *diag.Problem) bool { return !strings.HasPrefix(p.Code, "select.") }) {
+		return err
+	}
+	return exit.With(exit.WrongUsage, err)
+}
+
+// addNotes adds to a plan what its readers should know of the machine.
+func (m *Machine) addNotes(p *planner.Plan) {
+	changes := p.Totals().Changes() > 0
+	news := []string{m.stateNote()}
+	if changes {
+		news = append(news, m.rootNote())
+	}
+	news = append(news, m.leakNote(), m.ShellNote())
+	index := IndexText(m.Facts)
+	switch {
+	case !changes:
+	case downloads(p):
+		news = append(news, index)
+	case index != "":
+		p.Notes = append(p.Notes, index)
+	}
+	p.Notices = append(p.Notices, slices.DeleteFunc(news, func(note string) bool { return note == "" })...)
+}
+
+// stateNote returns why nothing is known of earlier applies, "" if it is.
+func (m *Machine) stateNote() string {
+	if m.StateErr == nil {
+		return ""
+	}
+	p, ok := errors.AsType[*diag.Problem](m.StateErr)
+	switch {
+	case ok && p.Code == "project.other-user":
+		return p.Summary + ": " + p.Hint
+	case ok:
+		return "nothing is pruned or moved: " + p.Summary
+	}
+	return "nothing is pruned or moved: " + m.StateErr.Error()
+}
+
+// leakNote names what a conda environment would import of the packages that its user
+// installed.
+func (m *Machine) leakNote() string {
+	e, ok := m.environment()
+	if !ok || len(e.Leaks) == 0 {
+		return ""
+	}
+	return LeakText(e) + "; `reconcile run`, activation and the launchers set PYTHONNOUSERSITE=1"
+}
+
+// maxLeaks is how many packages a message names.
+const maxLeaks = 10
+
+// LeakText names the user's own packages that a conda environment would import.
+func LeakText(e facts.Environment) string {
+	names := e.Leaks[:min(len(e.Leaks), maxLeaks)]
+	text := strings.Join(names, ", ")
+	if more := len(e.Leaks) - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("%s in %s go before those of environment %s: %s", plural.Count(len(e.Leaks), "package"), e.LeakDir, e.Name, text)
+}
+
+// ShellNote returns that the calling shell has activated a generation of this project that
+// is no longer the active one, "" if it has not. Programs that it starts run there.
+func (m *Machine) ShellNote() string {
+	e, ok := m.environment()
+	local, err := m.Local()
+	shell := m.Config.ShellPrefix()
+	if m.IsRecorded() || !ok || err != nil || e.Current == "" || filepath.Dir(shell) != m.Path(layout.Environment(local.State, e.Name)) {
+		return ""
+	}
+	mine := filepath.Base(shell)
+	if mine == e.Current {
+		return ""
+	}
+	return fmt.Sprintf("this shell is on generation %s of environment %s, and %s is active: activate again", mine, e.Name, e.Current)
+}
+
+// environment returns the fact of the selected environment.
+func (m *Machine) environment() (e facts.Environment, ok bool) {
+	if m.Env != nil {
+		e, ok = facts.Find[facts.Environment](m.Facts, facts.EnvironmentKey(m.Env.Name))
+	}
+	return e, ok
+}
+
+// downloads reports whether a plan fetches anything.
+func downloads(p *planner.Plan) bool {
+	return slices.ContainsFunc(p.Items, func(i planner.Item) bool { return i.Change.Need.Download > 0 })
+}
+
+// IndexText returns where packages come from, "" for the public index alone.
+func IndexText(f *facts.Facts) string {
+	index, ok := facts.Find[facts.Index](f, facts.IndexKey)
+	if !ok || len(index.Sources) == 0 {
+		return ""
+	}
+	note := "packages come from the " + index.URL + " index"
+	if index.URL != "public" {
+		note = "packages come from " + index.URL
+	}
+	for _, more := range []struct{ label, value string }{{"CA", index.Cert}, {"proxy", index.Proxy}} {
+		if more.value != "" {
+			note += fmt.Sprintf(", %s %s", more.label, more.value)
+		}
+	}
+	for _, dir := range index.FindLinks {
+		note += ", wheels in " + dir
+	}
+	return note + fmt.Sprintf(" (set by %s)", strings.Join(index.Sources, ", "))
+}

@@ -1,0 +1,217 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/signal"
+	"os/user"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/apply"
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/state"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// LockOptions state how a run waits for the machine's lock, and who is told about it.
+type LockOptions struct {
+	Timeout     time.Duration      // how long to wait for another run; 0 to fail at once
+	NoLock      bool               // go on where the file system does not keep locks
+	Jobs        int                // changes at the same time; 0 for one a core
+	Waiting     func(state.Holder) // called while another run holds the lock; nil for none
+	Interrupted func()             // called at the first signal to stop; nil for none
+	Events      func(apply.Event)  // receives what a run does; nil for none
+}
+
+// A Run may change the machine: it holds its lock, and its journal open for writing.
+type Run struct {
+	Context context.Context // ends at the first signal to stop
+	Journal *state.Journal
+
+	stop    func() // no more signals
+	lock    *state.Lock
+	options apply.Options
+}
+
+// Lock takes the lock of this machine and opens its journal.
+func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
+	local, err := p.Local()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.CheckDirectories(local.State); err != nil {
+		return nil, err
+	}
+	settings, err := p.Index()
+	if err != nil {
+		return nil, err
+	}
+	client, err := settings.Client()
+	if err != nil {
+		return nil, err
+	}
+	lock, err := p.acquire(ctx, local.State, o)
+	if err != nil {
+		return nil, err
+	}
+	journal, err := state.Open(p.Path(layout.Journal(local.State)), time.Now)
+	if err != nil {
+		return nil, errors.Join(apply.Explain(err, p.Root), lock.Release())
+	}
+	if err := p.IgnoreState(); err != nil {
+		return nil, errors.Join(err, journal.Close(), lock.Release())
+	}
+	r := &Run{lock: lock, Journal: journal}
+	var kill context.Context
+	r.Context, kill, r.stop = Interruptible(ctx, o.Interrupted)
+	r.options = apply.Options{
+		Root: p.Root, State: local.State, Probe: p.Probe, Journal: journal, Lock: lock.File(),
+		Jobs: o.Jobs, Events: o.Events, Now: time.Now, Kill: kill,
+		GPUEnv: p.Config.GPUEnv(), IndexEnv: settings.Environ(), ChannelEnv: settings.ChannelEnviron(), Client: client,
+	}
+	for _, e := range p.Manifest.EnvironmentPaths() {
+		r.options.EnvPaths = append(r.options.EnvPaths, e.Path)
+	}
+	slices.Sort(r.options.EnvPaths)
+	return r, nil
+}
+
+// IgnoreState makes git ignore .reconcile, whatever the project's own .gitignore names.
+func (p *Checkout) IgnoreState() error {
+	root, err := os.OpenRoot(p.Root)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	name := path.Join(layout.Dir, ".gitignore")
+	if _, err := root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return atomicfile.Write(root, name, 0o644, []byte("*\n"))
+}
+
+// acquire takes the lock of this machine's part, or returns who holds it.
+func (p *Project) acquire(ctx context.Context, part string, o LockOptions) (*state.Lock, error) {
+	host, _ := os.Hostname()
+	holder := state.Holder{Host: host, PID: os.Getpid(), Since: time.Now(), Command: strings.Join(os.Args, " "), User: strconv.Itoa(os.Getuid())}
+	if u, err := user.Current(); err == nil {
+		holder.User = u.Username
+	}
+	waiting := o.Waiting
+	if waiting == nil {
+		waiting = func(state.Holder) {}
+	}
+	lock, err := state.Acquire(ctx, p.Path(layout.Lock(part)), state.LockOptions{
+		Holder: holder, Timeout: o.Timeout, AllowUntrusted: o.NoLock, Waiting: waiting,
+	})
+	if held, ok := errors.AsType[*state.LockedError](err); ok {
+		return nil, exit.With(exit.Locked, &diag.Problem{
+			Code: "locked", Summary: "another run is changing this machine; nothing was changed",
+			Found: held.Holder.String(), Hint: "wait for it, or pass --lock-timeout=10m",
+		})
+	}
+	return lock, apply.Explain(err, p.Root)
+}
+
+// Apply applies a plan of m. listen, if not nil, receives the events before the run's own
+// receiver.
+func (r *Run) Apply(m *Machine, plan *planner.Plan, listen func(next func(apply.Event)) func(apply.Event)) *apply.Result {
+	o := r.options
+	o.Probe = m.Probe
+	o.EnvPaths = nil
+	for _, e := range m.places {
+		o.EnvPaths = append(o.EnvPaths, e.Path)
+	}
+	slices.Sort(o.EnvPaths)
+	if listen != nil {
+		o.Events = listen(o.Events)
+	}
+	return apply.Run(r.Context, plan, o)
+}
+
+// Do applies one step that belongs to no plan, such as a rollback.
+func (r *Run) Do(addr resources.Addr, action resources.Action, step resources.Step) error {
+	return apply.RunSteps(r.Context, addr, action, []resources.Step{step}, r.options)
+}
+
+// Close releases the journal and the lock.
+func (r *Run) Close() error {
+	r.stop()
+	return errors.Join(r.Journal.Close(), r.lock.Release())
+}
+
+// Interruptible returns a context that ends at the first signal to stop, and one that ends
+// at the second. first, if not nil, is called at the first.
+func Interruptible(ctx context.Context, first func()) (soft, hard context.Context, stop func()) {
+	soft, softly := context.WithCancel(ctx)
+	hard, hardly := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-done:
+				return
+			case <-signals:
+			}
+			if n > 0 {
+				hardly()
+				continue
+			}
+			softly()
+			if first != nil {
+				first()
+			}
+		}
+	}()
+	return soft, hard, func() {
+		signal.Stop(signals)
+		close(done)
+		softly()
+		hardly()
+	}
+}
+
+// ResultCode returns the exit code of an apply.
+func ResultCode(r *apply.Result) int {
+	switch {
+	case r.Interrupted:
+		return exit.Interrupted
+	case r.Failed() > 0:
+		return exit.Partly
+	}
+	return exit.Done
+}
+
+// ApplyTools applies a plan of tools that a command needs, without asking: they are
+// pinned, and are installed in .reconcile alone.
+func (m *Machine) ApplyTools(ctx context.Context, plan *planner.Plan, o LockOptions) error {
+	r, err := m.Lock(ctx, o)
+	if err != nil {
+		return err
+	}
+	result := r.Apply(m, plan, nil)
+	if err := r.Close(); err != nil {
+		return err
+	}
+	var problems diag.List
+	for _, item := range result.Items {
+		problems.Add(item.Cause)
+	}
+	if result.Interrupted {
+		return exit.With(exit.Interrupted, problems.Err())
+	}
+	return problems.Err()
+}

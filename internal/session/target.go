@@ -1,0 +1,100 @@
+package session
+
+import (
+	"context"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/hub"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/manifest"
+	"github.com/reconcile-ml/reconcile/pkg/probes"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// A Target is the environment that the manifest selects for a machine.
+type Target struct {
+	*Project
+	Env       *manifest.Environment // nil for none
+	Selection manifest.Selection
+
+	prober *probes.Prober // also finds the models of the target; nil where the facts come from a file
+}
+
+// Select selects the environment that the command line names, else the one that matches
+// the machine. A manifest without environments has a target without one.
+func (p *Project) Select() (*Target, error) {
+	t, err := p.SelectNone()
+	if err != nil {
+		return nil, err
+	}
+	if t.Env, err = p.Manifest.Select(t.Selection); err != nil {
+		return nil, err
+	}
+	t.locateModels()
+	return t, nil
+}
+
+// SelectNone returns the target without an environment, for commands that go on where
+// none matches the machine.
+func (p *Project) SelectNone() (*Target, error) {
+	host, err := find[facts.Host](p.Base, facts.HostKey)
+	var problems diag.List
+	problems.AddErr(err)
+	gpu, err := find[facts.GPU](p.Base, facts.GPUKey)
+	problems.AddErr(err)
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	t := &Target{Project: p, Selection: manifest.Selection{Environment: p.Config.Environment, Host: host, GPU: gpu}}
+	t.locateModels()
+	return t, nil
+}
+
+func (t *Target) locateModels() {
+	if t.Project.prober != nil {
+		t.prober = t.proberAt(t.Manifest.EnvironmentPaths())
+	}
+}
+
+// proberAt returns a prober that finds environments at these places, and the models of
+// the target.
+func (t *Target) proberAt(places map[string]layout.ActiveEnv) *probes.Prober {
+	return t.Project.prober.With(places, t.ModelCache())
+}
+
+// ModelCache returns the directory of the target's models, and the revisions that the
+// manifest pins.
+func (t *Target) ModelCache() probes.ModelCache {
+	return probes.ModelCache{Path: t.Manifest.ModelsPath(t.Selection, t.Env), Pins: t.Manifest.Pins()}
+}
+
+// Resources returns what the manifest asks of the machine.
+func (t *Target) Resources() ([]resources.Resource, error) {
+	return t.Manifest.Resources(t.Selection, t.Env)
+}
+
+// Probe is Project.Probe that also finds the models of the target.
+func (t *Target) Probe(ctx context.Context, keys []facts.Key) *facts.Facts {
+	return probe(ctx, t.prober, t.Base, keys)
+}
+
+// Facts returns the facts of the project, and those of keys.
+func (t *Target) Facts(ctx context.Context, keys []facts.Key) *facts.Facts {
+	f := &facts.Facts{}
+	f.Merge(t.Base)
+	f.Merge(t.Probe(ctx, keys))
+	return f
+}
+
+// Digests reads the digests of model files that were verified on this machine.
+func (t *Target) Digests() *hub.Digests { return t.prober.Digests() }
+
+// AllKeys returns every fact that can be probed without a manifest asking for it; none
+// of a recorded machine.
+func (t *Target) AllKeys() []facts.Key {
+	if t.IsRecorded() {
+		return nil
+	}
+	return t.prober.AllKeys()
+}
