@@ -95,7 +95,7 @@ func TestSyncHostileValues(t *testing.T) {
 	after := string(must(os.ReadFile(filepath.Join(bin, "log"))))[len(log):]
 	for line := range strings.Lines(after) {
 		for _, r := range line {
-			if strings.ContainsRune("`;&|", r) && !strings.Contains(line, "reconcile-look") {
+			if strings.ContainsRune("`;&|", r) && !strings.Contains(line, "reconcile-probe") {
 				t.Errorf("ssh was told %q", line)
 			}
 		}

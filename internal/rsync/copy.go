@@ -5,53 +5,50 @@ import (
 	"strconv"
 )
 
-// scp writes into the file as it is named, so that a broken copy leaves half of it. It
-// is given another name, in the same folder, and the file gets its own by one rename.
-// scp and not rsync: it is there where rsync is not, as on many images of rented
-// machines, and one file needs no comparing.
+// A single file is copied with scp, which many images of rented machines have without
+// rsync. scp writes in place, so that an interrupted copy leaves half a file. So the file
+// is copied under another name in the same folder, and renamed at the end.
 
-// FarFile returns the file over there.
+// RemoteFile returns the path of the file on the remote machine.
 func (t Transfer) RemoteFile() string { return path.Join(t.RemoteDir(), t.File) }
 
-// HereFile returns the file on this machine.
+// LocalFile returns the path of the file on this machine.
 func (t Transfer) LocalFile() string { return t.LocalDir + "/" + t.File }
 
-// Part returns the name under which a file is written until it is whole.
+// PartialFile returns the name of a file until it is complete.
 func PartialFile(file string) string {
 	dir, name := path.Split(file)
 	return dir + "." + name + partSuffix
 }
 
-// copies are the calls that move one file.
+// fileCommands returns the commands that transfer one file.
 func (t Transfer) fileCommands() []Call {
 	if t.Push {
-		first := t.remote("test -d " + t.Remote.Path + " && mkdir -p " + path.Dir(t.RemoteFile()))
-		return []Call{first, t.Copy(), t.Finish()}
+		return []Call{t.mkdir(path.Dir(t.RemoteFile())), t.Copy(), t.Finish()}
 	}
-	first := Call{"mkdir", []string{"-p", path.Dir(t.LocalFile())}}
-	return []Call{first, t.Copy(), {"mv", []string{"-f", PartialFile(t.LocalFile()), t.LocalFile()}}}
+	return []Call{{"mkdir", []string{"-p", path.Dir(t.LocalFile())}}, t.Copy(), {"mv", []string{"-f", PartialFile(t.LocalFile()), t.LocalFile()}}}
 }
 
-// Copy is the call of scp, to a name that is not the file's own. With -p the file keeps
-// its time, so that a later rsync sees that it is there.
+// Copy returns the scp command, which writes to PartialFile. -p keeps the time of the file,
+// so that a later rsync finds it unchanged.
 func (t Transfer) Copy() Call {
-	words := []string{"-p"}
+	args := []string{"-p"}
 	if t.Remote.Port != 0 {
-		words = append(words, "-P", strconv.Itoa(t.Remote.Port))
+		args = append(args, "-P", strconv.Itoa(t.Remote.Port))
 	}
 	if t.Limit > 0 {
-		words = append(words, "-l", strconv.Itoa(8*t.Limit)) // kbit a second
+		args = append(args, "-l", strconv.Itoa(8*t.Limit)) // kbit per second
 	}
-	words = append(words, t.SSH.options()...)
+	args = append(args, t.SSH.options()...)
 	if t.Push {
-		return Call{"scp", append(words, t.LocalFile(), t.Remote.target(PartialFile(t.RemoteFile())))}
+		return Call{"scp", append(args, t.LocalFile(), t.Remote.target(PartialFile(t.RemoteFile())))}
 	}
-	return Call{"scp", append(words, t.Remote.target(t.RemoteFile()), PartialFile(t.LocalFile()))}
+	return Call{"scp", append(args, t.Remote.target(t.RemoteFile()), PartialFile(t.LocalFile()))}
 }
 
-// Finish is the call that gives a pushed file its name. A folder of that name is left
-// alone: mv would move into it.
+// Finish returns the command that renames a pushed file. It fails if the name is a folder,
+// because mv would move the file into it.
 func (t Transfer) Finish() Call {
 	file := t.RemoteFile()
-	return t.remote("test ! -d " + file + " && mv -f " + PartialFile(file) + " " + file)
+	return t.ssh("test ! -d " + file + " && mv -f " + PartialFile(file) + " " + file)
 }

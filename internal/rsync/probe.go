@@ -8,84 +8,83 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
-// lookScript is what a look runs over there, always the same text: places come as words.
-// It stands in single quotes, so it holds none, and no ! and no backslash either, which
-// some login shells read even there.
+// probeScript runs on the remote machine. It is constant; paths are arguments. It is in
+// single quotes, so it must not contain any, and neither ! nor backslash, which some login
+// shells interpret even there.
 //
 //	$1 the project   $2 the folder   $3 the file, or a dot
-//	$4 the folder to make, or a dot for none
-//	$5 rsync, where nothing is made without one
-const probeScript = `echo reconcile-look 1; echo system $(uname -s); ` +
+//	$4 the folder to create, or a dot
+//	$5 rsync if nothing is to be created without rsync
+const probeScript = `echo reconcile-probe 1; echo system $(uname -s); ` +
 	`test -d "$1" && echo project yes; test -d "$2" && echo folder yes; ` +
 	`test -d "$3" || { test -f "$3" && echo size $(wc -c < "$3"); }; ` +
 	`if command -v rsync > /dev/null 2>&1; then echo rsync yes; rsync --version 2>&1 | head -n 2; elif test "$5" = rsync; then echo rsync no; exit 0; fi; ` +
 	`test "$4" = . || { test -d "$1" && mkdir -p "$4" && echo made yes; }; ` +
 	`d=$1; test -d "$2" && d=$2; test -d "$d" && echo disk $(df -Pk "$d" | tail -n 1); echo end`
 
-// Look is the call that finds out what is over there. With make it also makes the folder
-// that is pushed to, if the project is there.
-func (t Transfer) Probe(makes bool) Call {
+// Probe returns the command that probes the remote machine. With create, it also creates the
+// destination folder of a push if the project exists.
+func (t Transfer) Probe(create bool) Call {
 	file, folder, needs := ".", ".", "rsync"
 	if t.File != "" {
 		file, needs = t.RemoteFile(), "scp"
 	}
-	if makes && t.Push {
+	if create && t.Push {
 		folder = t.RemoteDir()
 		if t.File != "" {
 			folder = path.Dir(t.RemoteFile())
 		}
 	}
-	words := []string{"sh -c '" + probeScript + "' look", t.Remote.Path, t.RemoteDir(), file, folder, needs}
-	return t.remote(strings.Join(words, " "))
+	return t.ssh(strings.Join([]string{"sh -c '" + probeScript + "' probe", t.Remote.Path, t.RemoteDir(), file, folder, needs}, " "))
 }
 
-// A Seen is what a look found over there.
+// A ProbeResult is the state of the remote machine.
 type ProbeResult struct {
-	System  string // what uname says
-	Project bool   // the project's folder is there
-	Dir     bool   // the folder that travels is there
-	Made    bool   // the folder to push to was made, or was there
-	Size    int64  // of the file that travels; -1 where it is not there
+	System  string // from uname -s
+	Project bool   // the folder of the project exists
+	Dir     bool   // the folder of the transfer exists
+	Made    bool   // the destination folder was created or existed
+	Size    int64  // of the file to transfer; -1 if it does not exist
 	Rsync   Version
-	Free    int64 // bytes that a user can fill; -1 where it is not told
+	Free    int64 // bytes available to the user; -1 if unknown
 }
 
-// ParseLook reads the answer to a look. What the shell over there printed before it is a
-// problem: rsync would take it for its own protocol.
+// ParseProbe parses the output of Probe. Output of the remote shell before it is a problem:
+// rsync would read it as protocol data.
 func ParseProbe(text string) (ProbeResult, *diag.Problem) {
-	s := ProbeResult{Size: -1, Free: -1}
-	noise, answer, ok := strings.Cut(text, "reconcile-look 1\n")
+	r := ProbeResult{Size: -1, Free: -1}
+	noise, answer, ok := strings.Cut(text, "reconcile-probe 1\n")
 	if !ok {
-		return s, refuse("sync.shell", "the machine over there does not answer as a shell does", firstLine(text), "try it by hand: `ssh HOST echo hello`")
+		return r, refuse("sync.shell", "the remote machine does not answer like a shell", firstLine(text), "try it: `ssh HOST echo hello`")
 	}
 	if noise != "" {
-		return s, refuse("sync.shell", "the shell over there prints something when it starts, which rsync and scp cannot tell from data", firstLine(noise), "let its .bashrc or .profile print only in a terminal: [ -t 1 ] && echo …")
+		return r, refuse("sync.shell", "the remote shell prints something when it starts, which rsync and scp cannot separate from data", firstLine(noise), quietShellHint)
 	}
 	for line := range strings.Lines(answer) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch key {
 		case "system":
-			s.System = value
+			r.System = value
 		case "project":
-			s.Project = true
+			r.Project = true
 		case "folder":
-			s.Dir = true
+			r.Dir = true
 		case "made":
-			s.Made = true
+			r.Made = true
 		case "size":
-			s.Size = parseSize(value)
+			r.Size = parseSize(value)
 		case "disk":
-			s.Free = parseFree(value)
+			r.Free = parseFree(value)
 		}
 	}
 	if strings.Contains(answer, "\nrsync yes\n") {
-		s.Rsync = ParseVersion(answer)
+		r.Rsync = ParseVersion(answer)
 	}
-	return s, nil
+	return r, nil
 }
 
-// free reads a line of `df -Pk`: device, blocks, used, available, capacity, place. The
-// device may hold blanks, so it is read from the capacity, the one with a % sign.
+// parseFree parses a line of `df -Pk`: device, blocks, used, available, capacity, mount
+// point. The device may contain spaces, so the field before the capacity (with %) counts.
 func parseFree(line string) int64 {
 	fields := strings.Fields(line)
 	for i, f := range fields {
@@ -106,7 +105,7 @@ func parseSize(digits string) int64 {
 	return n
 }
 
-// first is the first line of a text that is not empty, cut to what a message can hold.
+// firstLine returns the first line of a text that is not empty, shortened for a message.
 func firstLine(text string) string {
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line != "" {

@@ -1,47 +1,41 @@
 package rsync
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
 
-// A Meter reads the lines of a transfer: what was moved, what was left, and how many
-// bytes have come so far.
+// Progress parses the output of a transfer.
 type Progress struct {
-	Total   bool // progress lines tell of the whole transfer, as Version.ShowsTotal says
+	Total   bool // progress lines count the complete transfer, see Version.HasTotalProgress
 	Changes []Change
 	Skipped []Skipped
 
-	done, last, current int64 // bytes: of earlier files, of the file before this one, of this one
+	done, last, current int64 // bytes of earlier files, of the file before this one, of this one
 }
 
-// Bytes returns how much has come, in bytes of the files.
-func (m *Progress) Bytes() int64 { return m.done + m.current }
+// Bytes returns the bytes of files that were transferred so far.
+func (p *Progress) Bytes() int64 { return p.done + p.current }
 
-// Line takes one line of output.
-func (m *Progress) Line(line string) {
+// Line parses one line of output.
+func (p *Progress) Line(line string) {
 	if n, ok := parseProgress(line); ok {
-		m.current = n
-		return
-	}
-	if c, ok := ParseChange(line); ok {
-		m.Changes = append(m.Changes, c)
-		if !m.Total && !c.Link { // the one before has come; openrsync shows no more than that
-			m.done, m.last, m.current = m.done+m.last, c.Size, 0
+		p.current = n
+	} else if c, ok := ParseChange(line); ok {
+		p.Changes = append(p.Changes, c)
+		if !p.Total && !c.Link { // the file before it is complete; openrsync reports no more than that
+			p.done, p.last, p.current = p.done+p.last, c.Size, 0
 		}
-		return
-	}
-	if l, ok := ParseSkipped(line); ok {
-		m.Skipped = append(m.Skipped, l)
+	} else if s, ok := ParseSkipped(line); ok {
+		p.Skipped = append(p.Skipped, s)
 	}
 }
 
-// progressLine is such as "  1,234,567  45%   10.50MB/s    0:00:12".
-var progressLine = regexp.MustCompile(`^ *([0-9][0-9,.' ]*?) +[0-9]{1,3}% +[0-9.,]+[kKMGT]?B/s`)
+// progressLine matches "  1,234,567  45%   10.50MB/s    0:00:12".
+var progressLine = lazy(`^ *([0-9][0-9,.' ]*?) +[0-9]{1,3}% +[0-9.,]+[kKMGT]?B/s`)
 
 func parseProgress(line string) (int64, bool) {
-	m := progressLine.FindStringSubmatch(line)
+	m := progressLine().FindStringSubmatch(line)
 	if m == nil {
 		return 0, false
 	}

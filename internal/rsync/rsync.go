@@ -1,18 +1,16 @@
-// Package rsync knows what rsync, ssh and scp are asked so that one folder travels
-// between two machines, and what their answers mean. It is pure: it makes words and
-// reads text, and starts nothing.
+// Package rsync builds the rsync, ssh and scp commands that transfer a folder between two
+// machines, and parses their output. It is pure and starts nothing.
 //
-// What holds for every transfer, with each rsync in use (GNU rsync from 2.6.9, the
-// openrsync of macOS):
+// Every transfer, with each supported rsync (GNU rsync since 2.6.9, the openrsync of macOS):
 //
-//   - nothing is deleted at either end: no --delete, and a file that is there alone stays
-//   - a file gets its name when it is whole: --partial-dir keeps what is not, and
-//     --delay-updates keeps the files of one transfer together until all have come
-//   - links are carried as links (-l), and those that lead out of the folder are left out
-//     at both ends (--safe-links): nothing is read or written through them
-//   - owners, modes and devices stay behind: another machine has other users
-//   - host, port and paths are made of letters that neither a program takes for an
-//     option nor a shell for anything but a word; -s is one lock more, not the lock
+//   - deletes nothing at either end: no --delete, and files without a counterpart stay
+//   - gives a file its name when it is complete: --partial-dir keeps incomplete ones, and
+//     --delay-updates renames the files of a transfer together at the end
+//   - copies links as links (-l), and skips at both ends those that lead out of the folder
+//     (--safe-links): nothing is read or written through them
+//   - leaves out owners, modes and devices: the other machine has other users
+//   - has host, port and paths that no program takes for an option and no shell interprets;
+//     -s is a second line of defence
 package rsync
 
 import (
@@ -21,147 +19,144 @@ import (
 	"strings"
 )
 
-// PartialDir is where an rsync keeps what has not come whole, in the folder of the file.
+// PartialDir is the folder, beside a file, in which rsync keeps it while it is incomplete.
 const PartialDir = ".rsync-partial"
 
-// LeftOut are the patterns of what never travels: what Finder leaves behind, and files
-// that are not whole by their own makers' conventions.
+// Excluded are the patterns of files that are never transferred: those of Finder, and
+// incomplete files by the conventions of the programs that write them.
 var Excluded = []string{
 	".DS_Store", "._*", // of macOS
-	PartialDir, "*" + partSuffix, // of a transfer that is not at its end; of browsers too
-	".reconcile-tmp-*", // of reconcile, in the middle of a write
-	"*.incomplete",     // of the hub of Hugging Face
+	PartialDir, "*" + partSuffix, // of an interrupted transfer; also of browsers
+	".reconcile-tmp-*", // of reconcile, during a write
+	"*.incomplete",     // of huggingface_hub
 	"tmp-checkpoint-*", // of trainers
 	"*.tmp",
 }
 
-// partSuffix ends the name under which scp writes a file.
+// partSuffix ends the name of a file that scp writes.
 const partSuffix = ".part"
 
-// A Call is one program and its words.
+// A Call is a program and its arguments.
 type Call struct {
 	Program string   `json:"program"` // "rsync", "ssh", "scp", "mkdir", "mv"
 	Args    []string `json:"args"`
 }
 
-// Words returns the program and its words.
+// Argv returns the program and its arguments.
 func (c Call) Argv() []string { return append([]string{c.Program}, c.Args...) }
 
-// A Transfer is one folder, or one file of it, on its way between this machine and
-// another. Check tells whether it can be one; the rest holds for those that can.
+// A Transfer is the transfer of a folder, or of one file in it, between this machine and
+// another. Its other methods may be used if Check returns nil.
 type Transfer struct {
-	Push     bool   // from here to the far machine; else from there to here
-	LocalDir string // the folder on this machine, absolute or as seen from where it is typed
-	Remote   Remote // the machine and its project
-	Path     string // of the folder inside the project, the same on both
-	File     string // the one file to move, below the folder; "" for the folder
+	Push     bool   // to the remote machine; otherwise from it
+	LocalDir string // absolute, or relative to the working directory of the commands
+	Remote   Remote
+	Path     string // of the folder inside the project, the same on both machines
+	File     string // the file to transfer, below the folder; "" for the folder
 	SSH      SSH
-	// Checksum compares the content of files that have the same size and time too.
-	Checksum bool
-	// Limit is the most that is sent, in kB a second; 0 for no limit.
-	Limit int
-	// Replaced is a folder of this machine for what a pull replaces, as seen from the
-	// folder, or absolute; "" where the old content is not kept. Old rsyncs name it in the
-	// shell over there too, though it means nothing there.
-	BackupDir string
-	// Secluded asks for -s, which both ends must have.
-	SecludedArgs bool
+	Checksum bool // also compare the content of files with the same size and time
+	Limit    int  // kB per second; 0 for no limit
+	// BackupDir is a local folder for the files that a pull replaces, absolute or relative
+	// to the folder; "" to keep none. Old versions also pass it to the remote shell.
+	BackupDir    string
+	SecludedArgs bool // use -s, which both ends must support
 }
 
-// SSH is how ssh and scp are told to connect, beyond what ssh's own configuration says.
+// SSH are options of ssh and scp beyond the ssh configuration.
 type SSH struct {
-	Identity string // absolute path of a private key, ssh -i; "" for ssh's own choice
-	Config   string // absolute path of a configuration, ssh -F; "" for ssh's own
-	Batch    bool   // ask nothing: nobody could answer
+	Identity string // absolute path of a private key, ssh -i; "" for the default
+	Config   string // absolute path of a configuration, ssh -F; "" for the default
+	Batch    bool   // never prompt
 }
 
-// options are the words that ssh and scp have in common. A connection that is dead is
-// noticed after a minute, one that cannot be made after a quarter of one.
+// options returns the options that ssh and scp share. A dead connection is detected after a
+// minute, a failing one after 15 seconds.
 func (s SSH) options() []string {
-	var words []string
+	var args []string
 	if s.Config != "" {
-		words = append(words, "-F", s.Config)
+		args = append(args, "-F", s.Config)
 	}
 	if s.Identity != "" {
-		words = append(words, "-i", s.Identity)
+		args = append(args, "-i", s.Identity)
 	}
 	if s.Batch {
-		words = append(words, "-o", "BatchMode=yes")
+		args = append(args, "-o", "BatchMode=yes")
 	}
-	return append(words, "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15")
+	return append(args, "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15")
 }
 
-// shell returns the words of ssh up to the machine. Without a port the configuration of
-// ssh decides, and 22 where it says nothing.
-func (t Transfer) shell() []string {
-	words := []string{"ssh"}
+// sshOptions returns the options of ssh. Without a port, the ssh configuration decides.
+func (t Transfer) sshOptions() []string {
 	if t.Remote.Port != 0 {
-		words = append(words, "-p", strconv.Itoa(t.Remote.Port))
+		return append([]string{"-p", strconv.Itoa(t.Remote.Port)}, t.SSH.options()...)
 	}
-	return append(words, t.SSH.options()...)
+	return t.SSH.options()
 }
 
-// remote is a call of ssh that runs a command over there.
-func (t Transfer) remote(command string) Call {
-	return Call{"ssh", append(t.shell()[1:], t.Remote.Login(), command)}
+// ssh returns the call that runs a command on the remote machine.
+func (t Transfer) ssh(command string) Call {
+	return Call{"ssh", append(t.sshOptions(), t.Remote.Login(), command)}
 }
 
-// FarFolder returns the folder over there.
+// mkdir returns the call that creates a remote folder if the project exists.
+func (t Transfer) mkdir(dir string) Call {
+	return t.ssh("test -d " + t.Remote.Path + " && mkdir -p " + dir)
+}
+
+// RemoteDir returns the path of the folder on the remote machine.
 func (t Transfer) RemoteDir() string { return path.Join(t.Remote.Path, t.Path) }
 
-// Printed are the calls that a person can type to do the transfer, in this order, each
-// only if the one before has succeeded.
+// Commands returns the commands of the transfer for a person to run in this order, each only
+// if the one before has succeeded.
 func (t Transfer) Commands() []Call {
 	if t.File != "" {
 		return t.fileCommands()
 	}
-	first := Call{"mkdir", []string{"-p", t.LocalDir}}
 	if t.Push {
-		first = t.remote("test -d " + t.Remote.Path + " && mkdir -p " + t.RemoteDir())
+		return []Call{t.mkdir(t.RemoteDir()), t.rsync()}
 	}
-	return []Call{first, t.rsync()}
+	return []Call{{"mkdir", []string{"-p", t.LocalDir}}, t.rsync()}
 }
 
-// rsync is the transfer of a folder. The slash at the end of both means: the contents of
-// one into the other.
+// rsync returns the transfer of a folder. Both paths end in a slash: the contents of one go
+// into the other.
 func (t Transfer) rsync(more ...string) Call {
 	flags := "-rlt"
 	if t.Push {
-		flags += "z" // text shrinks to a quarter; weights do not shrink
+		flags += "z" // text shrinks to a quarter; weights do not
 	}
 	if t.SecludedArgs {
 		flags += "s"
 	}
-	words := []string{flags, "--safe-links", "--partial-dir=" + PartialDir, "--delay-updates"}
+	args := []string{flags, "--safe-links", "--partial-dir=" + PartialDir, "--delay-updates"}
 	for _, pattern := range Excluded {
-		words = append(words, "--exclude", pattern)
+		args = append(args, "--exclude", pattern)
 	}
 	if t.Checksum {
-		words = append(words, "-c")
+		args = append(args, "-c")
 	}
 	if t.Limit > 0 {
-		words = append(words, "--bwlimit="+strconv.Itoa(t.Limit))
+		args = append(args, "--bwlimit="+strconv.Itoa(t.Limit))
 	}
 	if t.BackupDir != "" && !t.Push {
-		words = append(words, "-b", "--backup-dir="+t.BackupDir)
+		args = append(args, "-b", "--backup-dir="+t.BackupDir)
 	}
-	words = append(words, more...)
-	words = append(words, "-e", strings.Join(t.shell(), " "))
-	here, there := t.LocalDir+"/", t.Remote.target(t.RemoteDir()+"/")
+	args = append(append(args, more...), "-e", strings.Join(append([]string{"ssh"}, t.sshOptions()...), " "))
+	local, remote := t.LocalDir+"/", t.Remote.target(t.RemoteDir()+"/")
 	if t.Push {
-		return Call{"rsync", append(words, here, there)}
+		return Call{"rsync", append(args, local, remote)}
 	}
-	return Call{"rsync", append(words, there, here)}
+	return Call{"rsync", append(args, remote, local)}
 }
 
-// told makes rsync say what it does, in lines that ParseChange and ParseLeft read.
+// verbose makes rsync print the lines that ParseChange and ParseSkipped parse.
 var verbose = []string{"-v", "--out-format=%i %l %n"}
 
-// Preview is the transfer of a folder that only says what it would do.
+// DryRun returns the transfer of a folder that only prints its changes.
 func (t Transfer) DryRun() Call { return t.rsync(append([]string{"-n"}, verbose...)...) }
 
-// Run is the transfer of a folder that says what it does while it does it. local is the
-// rsync of this machine.
+// Run returns the transfer of a folder that prints its changes. local is the version of the
+// local rsync.
 func (t Transfer) Run(local Version) Call {
 	progress := "--progress"
 	if local.HasTotalProgress() {

@@ -14,7 +14,7 @@ func testRemote() Remote {
 	return Remote{User: "root", Host: "203.0.113.7", Port: 40022, Path: "/workspace/p"}
 }
 
-func TestPrintedFolder(t *testing.T) {
+func TestFolderCommands(t *testing.T) {
 	push := Transfer{Push: true, LocalDir: "data/processed", Remote: testRemote(), Path: "data/processed"}
 	calls := push.Commands()
 	if got, want := strings.Join(calls[0].Argv(), " "), "ssh -p 40022 -o ConnectTimeout=15 -o ServerAliveInterval=15 root@203.0.113.7 test -d /workspace/p && mkdir -p /workspace/p/data/processed"; got != want {
@@ -22,7 +22,7 @@ func TestPrintedFolder(t *testing.T) {
 	}
 	words := calls[1].Args
 	if n := len(words); words[n-2] != "data/processed/" || words[n-1] != "root@203.0.113.7:/workspace/p/data/processed/" {
-		t.Errorf("the folders are %q: each with a slash, which means its contents", words[n-2:])
+		t.Errorf("the folders are %q, want a slash after each", words[n-2:])
 	}
 	if words[0] != "-rltz" || slices.Contains(words, "-b") {
 		t.Errorf("a push is %q", words)
@@ -36,14 +36,14 @@ func TestPrintedFolder(t *testing.T) {
 		for _, c := range append(t2.Commands(), t2.DryRun(), t2.Run(Version{})) {
 			for _, w := range c.Args {
 				if strings.Contains(w, "delete") || w == "--inplace" || w == "--partial" || w == "-K" || w == "-L" || w == "-a" {
-					t.Errorf("%s has the word %s", c.Program, w)
+					t.Errorf("%s has the argument %s", c.Program, w)
 				}
 			}
 		}
 	}
 }
 
-func TestPreviewIsTheRun(t *testing.T) {
+func TestDryRunHasTheArgumentsOfRun(t *testing.T) {
 	x := Transfer{Push: true, LocalDir: "d", Remote: testRemote(), Path: "d", Checksum: true}
 	preview := slices.DeleteFunc(x.DryRun().Args, func(w string) bool { return w == "-n" })
 	run := slices.DeleteFunc(x.Run(Version{}).Args, func(w string) bool { return w == "--progress" })
@@ -51,11 +51,11 @@ func TestPreviewIsTheRun(t *testing.T) {
 		t.Errorf("the preview is\n%q\nthe run is\n%q", preview, run)
 	}
 	if !slices.Contains(x.Run(Version{Flavor: GNU, Major: 3, Minor: 2}).Args, "--info=progress2") {
-		t.Error("rsync 3.2 is not asked for the progress of the whole")
+		t.Error("rsync 3.2 does not get --info=progress2")
 	}
 }
 
-func TestParseFar(t *testing.T) {
+func TestParseRemote(t *testing.T) {
 	for text, want := range map[string]Remote{
 		"gpu1:p":                   {Host: "gpu1", Path: "p"},
 		"root@1.2.3.4:/a/b/":       {User: "root", Host: "1.2.3.4", Path: "/a/b"},
@@ -74,7 +74,7 @@ func TestParseFar(t *testing.T) {
 		"2001:db8::1:p": "sync.path", "[fe80::1%eth0]:p": "sync.host", "[1::2::3]:p": "sync.host", "root@ssh.runpod.io:/p": "sync.proxy", "SSH.runpod.io:p": "sync.proxy", "a@b@c:p": "sync.host",
 	} {
 		if f, problem := ParseRemote(text, 0); problem == nil || problem.Code != code {
-			t.Errorf("%s is taken as %+v, %v; want %s", text, f, problem, code)
+			t.Errorf("%s is parsed as %+v, %v; want %s", text, f, problem, code)
 		}
 	}
 }
@@ -85,31 +85,31 @@ func TestCheck(t *testing.T) {
 		t.Fatal(p)
 	}
 	for name, spoil := range map[string]func(*Transfer){
-		"a path of another alphabet": func(x *Transfer) { x.Path = "data/日本" },
-		"a file that leads out":      func(x *Transfer) { x.File = "../a" },
-		"an absolute file":           func(x *Transfer) { x.File = "/etc/passwd" },
-		"a file not in short form":   func(x *Transfer) { x.File = "a/../../b" },
-		"a file with a blank":        func(x *Transfer) { x.File = "a b" },
-		"the folder itself":          func(x *Transfer) { x.File = "." },
-		"a key with a blank":         func(x *Transfer) { x.SSH.Identity = "/home/John Doe/.ssh/id" },
-		"a key that is an option":    func(x *Transfer) { x.SSH.Identity = "-oProxyCommand=x" },
-		"a configuration in quotes":  func(x *Transfer) { x.SSH.Config = "/a'b" },
-		"a place for what was here":  func(x *Transfer) { x.BackupDir = "../$(x)" },
-		"a port":                     func(x *Transfer) { x.Remote.Port = 70000 },
+		"a path with non-ASCII letters": func(x *Transfer) { x.Path = "data/日本" },
+		"a file outside the folder":     func(x *Transfer) { x.File = "../a" },
+		"an absolute file":              func(x *Transfer) { x.File = "/etc/passwd" },
+		"a file that is not clean":      func(x *Transfer) { x.File = "a/../../b" },
+		"a file with a space":           func(x *Transfer) { x.File = "a b" },
+		"the folder itself":             func(x *Transfer) { x.File = "." },
+		"a key with a space":            func(x *Transfer) { x.SSH.Identity = "/home/John Doe/.ssh/id" },
+		"a key that is an option":       func(x *Transfer) { x.SSH.Identity = "-oProxyCommand=x" },
+		"a configuration in quotes":     func(x *Transfer) { x.SSH.Config = "/a'b" },
+		"a backup folder":               func(x *Transfer) { x.BackupDir = "../$(x)" },
+		"a port":                        func(x *Transfer) { x.Remote.Port = 70000 },
 	} {
 		x := good
 		spoil(&x)
 		if x.Check() == nil {
-			t.Errorf("%s is taken", name)
+			t.Errorf("%s is accepted", name)
 		}
 	}
 	six := Transfer{Remote: Remote{Host: "::1", Path: "p"}, Path: "d"}
 	if six.Check() != nil || six.CheckLocal(Version{Flavor: OpenRsync}) == nil || six.CheckLocal(Version{Flavor: GNU, Major: 3}) != nil {
-		t.Error("openrsync alone cannot reach an address with colons")
+		t.Error("only openrsync must refuse an IPv6 address")
 	}
 }
 
-// Recorded outputs of real programs; those of other machines are like them.
+// TestParseVersion uses recorded output of real programs.
 func TestParseVersion(t *testing.T) {
 	for file, want := range map[string]struct {
 		text                   string
@@ -137,9 +137,9 @@ func TestParseVersion(t *testing.T) {
 	}
 }
 
-// What real programs print while they transfer the same folder, read line by line as
-// command.Run cuts it.
-func TestMeterReadsEveryRsync(t *testing.T) {
+// TestProgressOfEveryRsync parses the recorded output of real programs for the same folder,
+// split into lines as command.Run does.
+func TestProgressOfEveryRsync(t *testing.T) {
 	for _, name := range []string{"gnu-3.5.0", "gnu-3.1.3", "gnu-2.6.9", "openrsync-29"} {
 		m := Progress{Total: strings.HasPrefix(name, "gnu-3")}
 		for _, line := range strings.FieldsFunc(read(t, "output/"+name+".txt"), func(r rune) bool { return r == '\r' || r == '\n' }) {
@@ -153,13 +153,13 @@ func TestMeterReadsEveryRsync(t *testing.T) {
 		if len(m.Skipped) != 2 || m.Skipped[0].Path != "out" || m.Skipped[1].Path != "pipe" {
 			t.Errorf("%s: left %+v", name, m.Skipped)
 		}
-		if got := m.Bytes(); got != 300_004 && (name != "openrsync-29" || got != 4) { // the last one is told when it has begun
+		if got := m.Bytes(); got != 300_004 && (name != "openrsync-29" || got != 4) { // it reports the last file when it starts
 			t.Errorf("%s: %d bytes", name, got)
 		}
 	}
 }
 
-func TestParseListed(t *testing.T) {
+func TestParseListEntry(t *testing.T) {
 	when := time.Date(2026, 11, 27, 6, 16, 27, 0, time.UTC)
 	for line, want := range map[string]ListEntry{
 		"-rw-r--r--       300000 2026/11/27 06:16:27 big.jsonl":     {"big.jsonl", 300000, when, ""},
@@ -178,33 +178,33 @@ func TestParseListed(t *testing.T) {
 		}
 	}
 	if words := (Transfer{Remote: testRemote(), Path: "d", LocalDir: "d"}).List().Args; words[0] != "--list-only" || slices.Contains(words, verbose[1]) {
-		t.Errorf("the list is asked for by %q", words)
+		t.Errorf("the arguments of List are %q", words)
 	}
 }
 
-func TestParseLook(t *testing.T) {
-	s, problem := ParseProbe("reconcile-look 1\nsystem Linux\nproject yes\nfolder yes\nsize 12\nrsync yes\nrsync  version 3.2.7  protocol version 31\nmade yes\ndisk /dev/with blank 1000 200 800 20% /\nend\n")
+func TestParseProbe(t *testing.T) {
+	s, problem := ParseProbe("reconcile-probe 1\nsystem Linux\nproject yes\nfolder yes\nsize 12\nrsync yes\nrsync  version 3.2.7  protocol version 31\nmade yes\ndisk /dev/with blank 1000 200 800 20% /\nend\n")
 	want := ProbeResult{System: "Linux", Project: true, Dir: true, Made: true, Size: 12, Rsync: Version{GNU, 3, 2, 7, 31}, Free: 800 << 10}
 	if problem != nil || s != want {
 		t.Errorf("%+v, %v", s, problem)
 	}
-	s, problem = ParseProbe("reconcile-look 1\nsystem Linux\nrsync no\n")
+	s, problem = ParseProbe("reconcile-probe 1\nsystem Linux\nrsync no\n")
 	if problem != nil || s.Rsync.Flavor != Absent || s.Project || s.Size != -1 || s.Free != -1 {
 		t.Errorf("%+v, %v", s, problem)
 	}
-	for _, text := range []string{"", "This account is currently not available.\n", "hello\nreconcile-look 1\nend\n"} {
+	for _, text := range []string{"", "This account is currently not available.\n", "hello\nreconcile-probe 1\nend\n"} {
 		if _, problem := ParseProbe(text); problem == nil || problem.Code != "sync.shell" {
 			t.Errorf("%q: %v", text, problem)
 		}
 	}
 	for _, forbidden := range []string{"'", "!", `\`, "\n"} {
 		if strings.Contains(probeScript, forbidden) {
-			t.Errorf("the script holds %q, which not every login shell leaves alone in single quotes", forbidden)
+			t.Errorf("the script has %q, which some login shells interpret in single quotes", forbidden)
 		}
 	}
 }
 
-// What ssh, rsync and scp print when it does not work, as recorded.
+// TestExplain uses recorded error output of ssh, rsync and scp.
 func TestExplain(t *testing.T) {
 	x := Transfer{Remote: testRemote()}
 	for text, want := range map[string]string{
@@ -239,10 +239,10 @@ func TestExplain(t *testing.T) {
 		t.Errorf("with a key and a configuration the hint is %s", p.Hint)
 	}
 	if p := x.Explain("rsync", 11, []string{"<f+++++++++ 300000 no space left on device.jsonl", "  2,900,000 100%    8.71MB/s    0:00:00 (xfr#4, to-chk=0/5)"}); p.Code != "sync.io" || p.Found != "" {
-		t.Errorf("a disk that is full without a word is %+v", p)
+		t.Errorf("a full disk without a message is %+v", p)
 	}
 	if p := x.Explain("scp", 1, []string{"x"}); p.Code != "sync.failed" || IsPartial("scp", 23) || !IsPartial("rsync", 24) {
-		t.Errorf("scp that fails is %+v", p)
+		t.Errorf("a failed scp is %+v", p)
 	}
 }
 
@@ -255,8 +255,7 @@ func read(t testing.TB, name string) string {
 	return string(b)
 }
 
-// FuzzParsers feeds foreign text to everything that reads some. Nothing panics, and what
-// is read is within its bounds.
+// FuzzParsers tests that no parser panics, and that their results are within bounds.
 func FuzzParsers(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*/*.txt")
 	for _, file := range files {
@@ -266,14 +265,14 @@ func FuzzParsers(f *testing.F) {
 		}
 		f.Add(string(b))
 	}
-	f.Add("reconcile-look 1\nsize 99999999999999999999\ndisk x 9223372036854775807 1%\n")
+	f.Add("reconcile-probe 1\nsize 99999999999999999999\ndisk x 9223372036854775807 1%\n")
 	f.Add(`>f+++++++++ 12 \#303\#274\#`)
 	f.Fuzz(func(t *testing.T, text string) {
 		if v := ParseVersion(text); v.Major < 0 || v.Protocol < 0 || v.String() == "" {
 			t.Errorf("version %+v", v)
 		}
 		if s, _ := ParseProbe(text); s.Size < -1 || s.Free < -1 {
-			t.Errorf("look %+v", s)
+			t.Errorf("probe result %+v", s)
 		}
 		m := Progress{}
 		for line := range strings.Lines(text) {
@@ -295,8 +294,8 @@ func FuzzParsers(f *testing.F) {
 	})
 }
 
-// FuzzParseFar: what is taken is safe for a shell and for programs.
-func FuzzParseFar(f *testing.F) {
+// FuzzParseRemote tests that an accepted Remote is safe for a shell and for programs.
+func FuzzParseRemote(f *testing.F) {
 	for _, text := range []string{"root@1.2.3.4:/p", "[::1]:p", "-o:p", "u@h:a b", "h:~", "a@b@c:d", "h::m"} {
 		f.Add(text)
 	}
@@ -306,13 +305,13 @@ func FuzzParseFar(f *testing.F) {
 			return
 		}
 		if !utf8.ValidString(text) {
-			t.Fatalf("%q is taken", text)
+			t.Fatalf("%q is accepted", text)
 		}
 		for _, word := range []string{far.Login(), far.target(far.Path), far.Path} {
 			if word == "" || word[0] == '-' || strings.ContainsFunc(word, func(r rune) bool {
 				return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@._-/:[]", r)
 			}) {
-				t.Fatalf("%q becomes the word %q", text, word)
+				t.Fatalf("%q becomes the argument %q", text, word)
 			}
 		}
 	})

@@ -2,8 +2,8 @@ package rsync
 
 import "testing"
 
-// TestConfines holds from which release on a far rsync is kept inside the folder.
-func TestConfines(t *testing.T) {
+// TestConfinesPaths tests the first release that keeps a remote rsync inside the folder.
+func TestConfinesPaths(t *testing.T) {
 	for text, want := range map[string]bool{
 		"rsync  version 2.6.9  protocol version 29": false,
 		"rsync  version 3.2.7  protocol version 31": false,
