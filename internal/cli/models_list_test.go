@@ -70,8 +70,8 @@ func TestModelsListing(t *testing.T) {
 	}
 	e := s.want(exit.Done, "models", "--all")
 	for _, line := range []string{
-		"models lie in  " + s.path("models") + " (HF_HUB_CACHE inside the environment)",
-		"to download    16 GB",
+		"cache        " + s.path("models") + " (HF_HUB_CACHE inside the environment)",
+		"to download  16 GB",
 		gatedRepo + "  absent",
 		"  1. build environment remote first; huggingface-hub 0.24.7 is pinned for it",
 		"      reconcile --env remote apply",

@@ -264,7 +264,7 @@ func TestSyncFullDisk(t *testing.T) {
 	b.change(0)
 	put(t, filepath.Join(b.to, "part-0.jsonl"), "old")
 	b.versions["part-0.jsonl"][treeOf(t, b.to)["part-0.jsonl"]] = true
-	if e := s.want(0, far.words("push", "processed", "--dry-run")...); !e.says("warning: ", "are free there") {
+	if e := s.want(0, far.words("push", "processed", "--dry-run")...); !e.says("warning: ", "the remote disk has") {
 		t.Errorf("the preview: %s", e)
 	}
 	for _, more := range [][]string{nil, {"--file", "part-0.jsonl"}} {

@@ -72,7 +72,7 @@ func TestSyncDocs(t *testing.T) {
 		t.Errorf("what was replaced is kept as %q", got)
 	}
 	check(t, os.Remove(s.path("data/processed/.DS_Store")))
-	if out := shell("## Verify"); strings.Count(out, "\n") != 1 || !strings.Contains(out, "Nothing to move") {
+	if out := shell("## Verify"); strings.Count(out, "\n") != 1 || !strings.Contains(out, "Nothing to transfer") {
 		t.Errorf("both ends are the same, and verifying says\n%s", out)
 	}
 	// It finds what has the same size and time, and other content.

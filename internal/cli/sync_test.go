@@ -53,7 +53,7 @@ func TestSyncThereAndBack(t *testing.T) {
 		t.Errorf("a preview left %d files there, want the 2 that were there", got)
 	}
 	text := s.want(0, far.words("push", "processed", "--dry-run")...)
-	if !text.says("+ train.jsonl  340 kB", "~ empty.jsonl  0 B", "stays: out, a link that leads out of the folder, to "+secret, "stays: up,", "6 files", "5 new, 1 that differ") {
+	if !text.says("+ train.jsonl  340 kB", "~ empty.jsonl  0 B", "skipped: out, a link that leads out of the folder, to "+secret, "skipped: up,", "6 files", "5 new, 1 that differ") {
 		t.Errorf("the preview: %s", text)
 	}
 	run := s.want(0, far.words("push", "processed", "--run", "--json")...)
@@ -68,10 +68,10 @@ func TestSyncThereAndBack(t *testing.T) {
 	if got := treeOf(t, there); !maps.Equal(got, want) || got["theirs.jsonl"] == "" {
 		t.Errorf("over there is %v\nwant %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 	}
-	if e := s.want(0, far.words("push", "processed", "--run")...); !e.says("Nothing to move: data/processed") {
+	if e := s.want(0, far.words("push", "processed", "--run")...); !e.says("Nothing to transfer: data/processed") {
 		t.Errorf("a second push: %s", e)
 	}
-	if e := s.want(0, far.words("push", "processed", "--dry-run", "--checksum")...); !e.says("Nothing to move") {
+	if e := s.want(0, far.words("push", "processed", "--dry-run", "--checksum")...); !e.says("Nothing to transfer") {
 		t.Errorf("a push compared by content: %s", e)
 	}
 
@@ -83,7 +83,7 @@ func TestSyncThereAndBack(t *testing.T) {
 	put(t, s.path("adapters/mine/adapter_model.safetensors"), "mine")
 	put(t, s.path("adapters/run-1/adapter_model.safetensors"), "older")
 	e := s.want(0, far.words("pull", "adapters", "--run")...)
-	if !e.says("Pulled 2 files", "stays: steal", "What was here before is in .reconcile/"+platform()) {
+	if !e.says("Pulled 2 files", "skipped: steal", "The replaced files are in .reconcile/"+platform()) {
 		t.Errorf("a pull: %s", e)
 	}
 	back := treeOf(t, s.path("adapters"))
@@ -94,7 +94,7 @@ func TestSyncThereAndBack(t *testing.T) {
 	if err != nil || len(kept) != 1 || string(must(os.ReadFile(kept[0]))) != "older" {
 		t.Errorf("what the pull replaced is kept as %v, %v", kept, err)
 	}
-	if e := s.want(0, far.words("pull", "adapters", "--run")...); !e.says("Nothing to move: adapters") {
+	if e := s.want(0, far.words("pull", "adapters", "--run")...); !e.says("Nothing to transfer: adapters") {
 		t.Errorf("a second pull: %s", e)
 	}
 	s.want(1, far.words("push", "adapters")...)
@@ -236,7 +236,7 @@ func TestSyncOneFile(t *testing.T) {
 	if got := treeOf(t, far.project); len(got) != 1 || got["data/processed/sub/a.jsonl"] == "" {
 		t.Errorf("over there is %v", got)
 	}
-	if e := s.want(0, far.words("push", "processed", "--run")...); !e.says("Nothing to move") {
+	if e := s.want(0, far.words("push", "processed", "--run")...); !e.says("Nothing to transfer") {
 		t.Errorf("a push of all after that of one: %s", e)
 	}
 	put(t, filepath.Join(far.project, "adapters/run/x.bin"), "weights")

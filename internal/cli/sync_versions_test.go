@@ -108,7 +108,7 @@ func (s *site) both(far *farMachine, verb, name string, want map[string]bool) {
 	if !maps.Equal(preview, want) || !maps.Equal(run, want) {
 		s.t.Errorf("%s %s: the preview shows %v, the run moves %v; want %v", verb, name, preview, run, want)
 	}
-	if e := s.want(0, far.words(verb, name, "--run")...); !e.says("Nothing to move") {
+	if e := s.want(0, far.words(verb, name, "--run")...); !e.says("Nothing to transfer") {
 		s.t.Errorf("a second %s: %s", verb, e)
 	}
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -9,25 +10,23 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/plural"
 )
 
-// A Comparison is machines beside each other.
+// A Comparison is the differences between machines.
 type Comparison struct {
 	Machines []ComparedMachine `json:"machines"`
 	Rows     []compare.Row     `json:"rows"`
 }
 
-// A ComparedMachine is the head of a column.
+// A ComparedMachine is the heading of a column.
 type ComparedMachine struct {
 	Name        string `json:"name"`
 	Source      string `json:"source"` // the file of its facts; "." for this machine
 	Environment string `json:"environment,omitempty"`
 }
 
-// notRecorded stands where a machine does not say.
 const notRecorded = "not recorded"
 
-// shown returns the rows that a reader is to see: those that differ or are not known,
-// or all.
-func (c *Comparison) shown(all bool) []compare.Row {
+// rows returns the rows that differ or are unknown, or all.
+func (c *Comparison) rows(all bool) []compare.Row {
 	var rows []compare.Row
 	for _, r := range c.Rows {
 		if all || r.Differs || r.Unknown {
@@ -43,7 +42,7 @@ func (c *Comparison) line() string {
 	same := len(c.Rows) - differ - unknown
 	text := fmt.Sprintf("%d differ, %d the same", differ, same)
 	if differ == 0 {
-		text = fmt.Sprintf("%s agree in %s", plural.Count(len(c.Machines), "machine"), plural.Count(same, "thing"))
+		text = fmt.Sprintf("%s agree in %s", plural.Count(len(c.Machines), "machine"), plural.Count(same, "aspect"))
 	}
 	if unknown > 0 {
 		text += fmt.Sprintf(", %d not recorded by all", unknown)
@@ -51,16 +50,25 @@ func (c *Comparison) line() string {
 	return text
 }
 
-// Compare prints machines beside each other: a column for each, and of the rows those
-// that differ. Detail shows all rows. Where the columns are wider than the terminal,
-// each machine has a line.
+// Compare prints a table with a column for each machine and the rows that differ, or all
+// with o.Detail. If the table is wider than the terminal, each machine has its own line.
 func Compare(w io.Writer, c *Comparison, o Options) error {
 	p := newPage(w, o)
-	rows := c.shown(o.Detail)
-	if len(rows) > 0 {
-		table := c.table(rows)
-		if o.Width == 0 || tableWidth(table) <= o.Width {
-			p.grid(table, bold)
+	if rows := c.rows(o.Detail); len(rows) > 0 {
+		head := []string{"", "TOPIC", "WHAT"}
+		for _, m := range c.Machines {
+			head = append(head, m.Name)
+		}
+		table := [][]string{head}
+		for _, r := range rows {
+			table = append(table, append([]string{mark(r), r.Topic, r.Name}, values(r)...))
+		}
+		width := -2
+		for _, n := range gridWidths(table) {
+			width += n + 2
+		}
+		if o.Width == 0 || width <= o.Width {
+			p.grid(table)
 		} else {
 			p.stack(c, rows)
 		}
@@ -74,20 +82,7 @@ func Compare(w io.Writer, c *Comparison, o Options) error {
 	return p.close()
 }
 
-// table is the rows with a mark before those that differ, and the machines above.
-func (c *Comparison) table(rows []compare.Row) [][]string {
-	head := []string{"", "TOPIC", "WHAT"}
-	for _, m := range c.Machines {
-		head = append(head, m.Name)
-	}
-	table := [][]string{head}
-	for _, r := range rows {
-		table = append(table, append([]string{mark(r), r.Topic, r.Name}, values(r)...))
-	}
-	return table
-}
-
-// mark says of a row how it stands: "!" for a difference, "?" where that is not known.
+// mark returns "!" for a difference and "?" if a machine has no value.
 func mark(r compare.Row) string {
 	switch {
 	case r.Differs:
@@ -101,55 +96,30 @@ func mark(r compare.Row) string {
 func values(r compare.Row) []string {
 	out := make([]string, len(r.Values))
 	for i, v := range r.Values {
-		if out[i] = v; v == "" {
-			out[i] = notRecorded
-		}
+		out[i] = cmp.Or(v, notRecorded)
 	}
 	return out
 }
 
-func tableWidth(table [][]string) int {
-	sum := 0
-	for i := range table[0] {
-		wide := 0
-		for _, row := range table {
-			wide = max(wide, columns(Escape(row[i])))
-		}
-		sum += wide + 2
-	}
-	return sum - 2
-}
-
 // stack prints each row as a heading with a line for each machine.
 func (p *page) stack(c *Comparison, rows []compare.Row) {
-	names := make([]string, len(c.Machines))
-	wide := 0
-	for i, m := range c.Machines {
-		names[i] = Escape(m.Name)
-		wide = max(wide, columns(names[i]))
-	}
 	for _, r := range rows {
-		text := r.Topic + ": " + r.Name
-		if m := mark(r); m != "" {
-			text = m + " " + text
-		}
-		p.hang(0, bold, text, "")
+		p.hang(0, bold, strings.TrimPrefix(mark(r)+" ", " ")+r.Topic+": "+r.Name, "")
+		var table [][2]string
 		for i, v := range values(r) {
-			p.hang(2, plain, names[i]+spaces(wide-columns(names[i])+2), v)
+			table = append(table, [2]string{c.Machines[i].Name, v})
 		}
+		p.table(2, table)
 	}
 }
 
-// CompareMarkdown prints machines beside each other as a table of Markdown, for a
-// comment on a pull request.
+// CompareMarkdown prints a table in Markdown for a comment on a pull request.
 func CompareMarkdown(w io.Writer, c *Comparison, o Options) error {
-	head := block{long: "### reconcile compare\n\n**" + md(c.line()) + ".**\n\n", rank: rankHead}
-	head.short = head.long
-	blocks := []block{head}
-	rows := c.shown(o.Detail)
+	head := "### reconcile compare\n\n**" + md(c.line()) + ".**\n\n"
+	blocks := []block{{head, head, rankHead}}
+	rows := c.rows(o.Detail)
 	if len(rows) > 0 {
-		line := "| | topic | what |"
-		rule := "|---|---|---|"
+		line, rule := "| | topic | what |", "|---|---|---|"
 		for _, m := range c.Machines {
 			line += " " + md(Escape(m.Name)) + " |"
 			rule += "---|"
@@ -158,30 +128,28 @@ func CompareMarkdown(w io.Writer, c *Comparison, o Options) error {
 		blocks = append(blocks, block{text, text, rankHead})
 	}
 	for _, r := range rows {
-		cells := []string{map[string]string{"!": "≠", "?": "?"}[mark(r)], r.Topic, md(Escape(r.Name))}
+		cells := []string{strings.Replace(mark(r), "!", "≠", 1), r.Topic, md(Escape(r.Name))}
 		for _, v := range values(r) {
 			cells = append(cells, md(Escape(v)))
 		}
-		text := "| " + strings.Join(cells, " | ") + " |\n"
 		rank := rankCheck
 		if !r.Differs {
 			rank = rankNote
 		}
-		blocks = append(blocks, block{text, "", rank})
+		blocks = append(blocks, block{"| " + strings.Join(cells, " | ") + " |\n", "", rank})
 	}
 	_, err := io.WriteString(w, fitBlocks(blocks, maxComment))
 	return err
 }
 
-// compareDocument is a comparison for programs, format version 1.
 type compareDocument struct {
 	Version int `json:"version"`
 	*Comparison
 	Differ  int `json:"differ"`  // rows
-	Unknown int `json:"unknown"` // rows that do not differ and of which a machine does not say
+	Unknown int `json:"unknown"` // rows that do not differ but lack a value
 }
 
-// CompareJSON writes a comparison as one document with format version 1, with all rows.
+// CompareJSON writes a comparison with all rows as one document.
 func CompareJSON(w io.Writer, c *Comparison) error {
 	differ, unknown := compare.CountDifferences(c.Rows)
 	return writeJSON(w, compareDocument{Version, c, differ, unknown}, "  ")

@@ -46,7 +46,7 @@ func TestCompareWithoutDifferences(t *testing.T) {
 	if err := report.Compare(&b, c, report.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if want := "Compare: 3 machines agree in 1 thing.\n"; b.String() != want {
+	if want := "Compare: 3 machines agree in 1 aspect.\n"; b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}
 }

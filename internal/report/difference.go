@@ -5,9 +5,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	// The diff engine of the Go language server, published with an interface to
-	// its hunks, which have to be escaped line by line. It is kept in step with
-	// its source; the port of Python's difflib is frozen.
+	// The diff engine of gopls. Its hunks are lists of lines, which can be escaped one
+	// by one; it is maintained, unlike the port of Python's difflib.
 	"github.com/aymanbagabas/go-udiff"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
@@ -16,113 +15,60 @@ import (
 )
 
 const (
-	// maxDiffLines is the longest difference that is printed.
-	maxDiffLines = 200
-	// maxNewLines is the longest new file that is printed without being asked for.
-	maxNewLines = 20
-	// maxDiffBytes is the longest text that is compared.
-	maxDiffBytes = 1 << 20
-	// maxLineBytes is the longest line that is printed whole.
-	maxLineBytes = 500
+	maxDiffLines = 200     // of a printed diff
+	maxNewLines  = 20      // of a new file that is printed without --detail
+	maxDiffBytes = 1 << 20 // of a compared text
+	maxLineBytes = 500     // of a printed line
 	contextLines = 3
 )
 
-// The marks of the lines of a difference.
-const (
-	markFrom  = "--- "
-	markTo    = "+++ "
-	markHunk  = "@@"
-	markSame  = " "
-	markAdded = "+"
-	markGone  = "-"
-	markNote  = `\ `
-)
-
-// A difference is how the file that is there differs from what will be written: its
-// lines as `diff -u` orders them, or why it is not shown. Both empty is no difference.
+// A difference is the diff between the existing file and its new content, or the reason
+// why there is none. It has neither if the contents are equal.
 type difference struct {
-	lines []diffLine
+	lines []lineView
 	added int
 	why   string
 }
 
-// diffLine is one line. The text is not escaped yet, and may be of any length.
-type diffLine struct{ mark, text string }
+// A lineView is one line of a diff as it is printed. Kind is "file", "hunk", "same",
+// "added", "gone" or "note".
+type lineView struct{ Kind, Text string }
 
-// shown returns a line as it is printed: nothing in it acts on a terminal, and it is
-// not longer than people read.
-func (l diffLine) shown() string {
-	text := escapeCode(l.text)
-	if len(text) > maxLineBytes {
-		cut := maxLineBytes
-		for !utf8.RuneStart(text[cut]) {
-			cut--
-		}
-		text = fmt.Sprintf("%s… (%d bytes more)", text[:cut], len(text)-cut)
-	}
-	if l.mark == markHunk {
-		return text
-	}
-	return l.mark + text
+// newLine returns a line of a diff, escaped and shortened to maxLineBytes.
+func newLine(kind, mark, text string) lineView {
+	return lineView{kind, mark + shorten(escapeCode(text), maxLineBytes)}
 }
 
-// difference compares what stands where a file will be written with its content.
-// wasMode is the mode of what stands there where it will have another.
-func (o Options) difference(s resources.WriteFile, wasMode string) difference {
-	old, why := o.before(s)
+// shorten cuts a text to at most limit bytes and adds how many are missing.
+func shorten(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return fmt.Sprintf("%s… (%d bytes more)", text[:limit], len(text)-limit)
+}
+
+// difference compares the existing file with its new content. oldMode is the mode of the
+// existing file if that changes.
+func (o Options) difference(s resources.WriteFile, oldMode string) difference {
+	old, why := o.existing(s)
 	if why == "" {
-		why = notText(s.Content, "what will be written")
+		why = notText(s.Content, "the new content")
 	}
 	if why == "" {
-		why = notText(old, "what is there")
+		why = notText(old, "the existing file")
 	}
 	if why != "" {
 		return difference{why: why}
 	}
-	// The engine adds line ends to the last lines; the note below tells of one
-	// that is missing.
+	// The engine adds missing line ends to the last lines; a note below reports them.
 	diff, err := udiff.ToUnifiedDiff("", "", old, udiff.Lines(old, s.Content), contextLines)
 	if err != nil {
 		return difference{why: err.Error()}
 	}
-	added, removed, lines := measure(diff)
-	if lines > maxDiffLines {
-		return difference{why: fmt.Sprintf("%s, %d added and %d removed, more than %d", plural.Count(lines, "line"), added, removed, maxDiffLines)}
-	}
-	if lines == 0 {
-		return difference{}
-	}
-	return difference{lines: o.lines(s, wasMode, diff), added: added}
-}
-
-// before returns what stands where a file will be written, or why that is not
-// known.
-func (o Options) before(s resources.WriteFile) (text, why string) {
-	if s.Replaces.IsZero() {
-		return "", ""
-	}
-	if o.ReadText == nil {
-		return "", "what is there was not recorded"
-	}
-	text, err := o.ReadText(s.Path)
-	if err != nil {
-		return "", err.Error()
-	}
-	return text, ""
-}
-
-// notText says why a content cannot be compared line by line, or nothing.
-func notText(content, what string) string {
-	switch {
-	case len(content) > maxDiffBytes:
-		return fmt.Sprintf("%s is large: %s, more than %s", what, bytesize.Format(int64(len(content))), bytesize.Format(maxDiffBytes))
-	case strings.IndexByte(content, 0) >= 0 || !utf8.ValidString(content):
-		return fmt.Sprintf("%s is not text: %s of binary data", what, bytesize.Format(int64(len(content))))
-	}
-	return ""
-}
-
-func measure(diff udiff.UnifiedDiff) (added, removed, lines int) {
+	added, removed, lines := 0, 0, 0
 	for _, h := range diff.Hunks {
 		lines += len(h.Lines)
 		for _, l := range h.Lines {
@@ -134,20 +80,52 @@ func measure(diff udiff.UnifiedDiff) (added, removed, lines int) {
 			}
 		}
 	}
-	return added, removed, lines
+	if lines > maxDiffLines {
+		return difference{why: fmt.Sprintf("%s, %d added and %d removed, more than %d", plural.Count(lines, "line"), added, removed, maxDiffLines)}
+	}
+	if lines == 0 {
+		return difference{}
+	}
+	return difference{lines: o.lines(s, oldMode, diff), added: added}
 }
 
-// lines returns the sides by their names, and the hunks.
-func (o Options) lines(s resources.WriteFile, wasMode string, diff udiff.UnifiedDiff) []diffLine {
+// existing returns the content of the existing file, or why it is unknown.
+func (o Options) existing(s resources.WriteFile) (text, why string) {
+	if s.Replaces.IsZero() {
+		return "", ""
+	}
+	if o.ReadText == nil {
+		return "", "the existing file was not recorded"
+	}
+	text, err := o.ReadText(s.Path)
+	if err != nil {
+		return "", err.Error()
+	}
+	return text, ""
+}
+
+// notText returns why a content cannot be compared line by line, "" if it can.
+func notText(content, what string) string {
+	switch {
+	case len(content) > maxDiffBytes:
+		return fmt.Sprintf("%s is large: %s, more than %s", what, bytesize.Format(int64(len(content))), bytesize.Format(maxDiffBytes))
+	case strings.IndexByte(content, 0) >= 0 || !utf8.ValidString(content):
+		return fmt.Sprintf("%s is not text: %s of binary data", what, bytesize.Format(int64(len(content))))
+	}
+	return ""
+}
+
+// lines returns the names of both sides and the hunks.
+func (o Options) lines(s resources.WriteFile, oldMode string, diff udiff.UnifiedDiff) []lineView {
 	from, to := s.Path+" (on this machine)", s.Path+" ("+o.manifest()+")"
 	switch {
 	case s.Replaces.IsZero():
 		from = "nothing (on this machine)"
-	case wasMode != "":
-		from = fmt.Sprintf("%s (on this machine, %s)", s.Path, wasMode)
+	case oldMode != "":
+		from = fmt.Sprintf("%s (on this machine, %s)", s.Path, oldMode)
 		to = fmt.Sprintf("%s (%s, %s)", s.Path, o.manifest(), s.Mode)
 	}
-	list := []diffLine{{markFrom, from}, {markTo, to}}
+	list := []lineView{newLine("file", "--- ", from), newLine("file", "+++ ", to)}
 	for _, h := range diff.Hunks {
 		var before, after int
 		for _, l := range h.Lines {
@@ -158,23 +136,29 @@ func (o Options) lines(s resources.WriteFile, wasMode string, diff udiff.Unified
 				after++
 			}
 		}
-		list = append(list, diffLine{markHunk, fmt.Sprintf("@@ -%s +%s @@", span(h.FromLine, before), span(h.ToLine, after))})
+		list = append(list, newLine("hunk", "", fmt.Sprintf("@@ -%s +%s @@", span(h.FromLine, before), span(h.ToLine, after))))
 		for _, l := range h.Lines {
-			mark := map[udiff.OpKind]string{udiff.Insert: markAdded, udiff.Delete: markGone, udiff.Equal: markSame}[l.Kind]
+			kind, mark := "same", " "
+			switch l.Kind {
+			case udiff.Insert:
+				kind, mark = "added", "+"
+			case udiff.Delete:
+				kind, mark = "gone", "-"
+			}
 			text, ended := strings.CutSuffix(l.Content, "\n")
-			list = append(list, diffLine{mark, text})
+			list = append(list, newLine(kind, mark, text))
 			if !ended {
-				list = append(list, diffLine{markNote, "no line end at the end of the file"})
+				list = append(list, newLine("note", `\ `, "no line end at the end of the file"))
 			}
 		}
 	}
 	return list
 }
 
-// span is the place of a hunk, as diff -u writes it.
+// span is the position of a hunk in the format of diff -u.
 func span(line, n int) string {
 	if n == 0 {
-		line-- // the line before which nothing is
+		line-- // the line before
 	}
 	if n == 1 {
 		return fmt.Sprint(line)

@@ -6,23 +6,35 @@ import (
 	"strings"
 )
 
-// CheckState is what a diagnosis says of one thing.
+// A CheckState is the result of one check.
 type CheckState string
 
 const (
 	OK      CheckState = "ok"
 	Warn    CheckState = "warn"
 	Fail    CheckState = "fail"
-	Unknown CheckState = "unknown" // it could not be looked at, or gave no answer
-	Skipped CheckState = "skipped" // nobody looked: there is no reason to, or it was asked so
+	Unknown CheckState = "unknown" // the check could not run or gave no answer
+	Skipped CheckState = "skipped" // the check did not run: it does not apply, or was switched off
 )
 
-// A Finding is one line of a diagnosis.
+func stateColor(s CheckState) color {
+	switch s {
+	case OK:
+		return green
+	case Warn, Unknown:
+		return yellow
+	case Fail:
+		return red
+	}
+	return plain
+}
+
+// A Finding is the result of one check of a diagnosis.
 type Finding struct {
-	Code   string     `json:"code"`  // stable: "driver.state"
-	Name   string     `json:"name"`  // what was looked at, for people
-	State  CheckState `json:"state"` // ok, warn, fail, unknown, skipped
-	Found  string     `json:"found"` // what was found
+	Code   string     `json:"code"` // stable: "driver.state"
+	Name   string     `json:"name"` // of the checked thing, for people
+	State  CheckState `json:"state"`
+	Found  string     `json:"found"`
 	Remedy string     `json:"remedy,omitempty"`
 }
 
@@ -32,15 +44,15 @@ type Chapter struct {
 	Findings []Finding `json:"findings"`
 }
 
-// A Diagnosis is what is known of a machine, for whoever looks for a trouble.
+// A Diagnosis is the findings of one machine, for troubleshooting.
 type Diagnosis struct {
 	Root        string    `json:"root"`
 	Environment string    `json:"environment,omitempty"`
-	Recorded    string    `json:"recorded,omitempty"` // the file that the machine was read from
+	Recorded    string    `json:"recorded,omitempty"` // file of a recorded machine
 	Chapters    []Chapter `json:"chapters"`
 }
 
-// Add puts a finding into the chapter of a name, which is the last one or a new one.
+// Add appends a finding to the last chapter if it has the name, else to a new one.
 func (d *Diagnosis) Add(chapter string, f Finding) {
 	if n := len(d.Chapters); n == 0 || d.Chapters[n-1].Name != chapter {
 		d.Chapters = append(d.Chapters, Chapter{Name: chapter})
@@ -49,7 +61,7 @@ func (d *Diagnosis) Add(chapter string, f Finding) {
 	last.Findings = append(last.Findings, f)
 }
 
-// Count returns how many findings are in a state.
+// Count returns the number of findings in a state.
 func (d *Diagnosis) Count(state CheckState) int {
 	n := 0
 	for _, c := range d.Chapters {
@@ -62,7 +74,7 @@ func (d *Diagnosis) Count(state CheckState) int {
 	return n
 }
 
-// Doctor prints a diagnosis: a line for each thing, what to do below it, and last the
+// Doctor prints a diagnosis: a line for each finding, its remedy below, and last the
 // counts.
 func Doctor(w io.Writer, d *Diagnosis, o Options) error {
 	p := newPage(w, o)
@@ -86,26 +98,23 @@ func Doctor(w io.Writer, d *Diagnosis, o Options) error {
 	return p.close()
 }
 
-// finding prints one line. On a narrow terminal, what was found stands under the
-// name.
+// finding prints one finding. On a narrow terminal the text is below the name.
 func (p *page) finding(f Finding, width int) {
-	c := map[CheckState]color{OK: green, Warn: yellow, Fail: red, Unknown: yellow}[f.State]
-	label := fmt.Sprintf("%-7s  ", f.State)
-	name := Escape(f.Name)
+	c, label := stateColor(f.State), fmt.Sprintf("%-7s  ", f.State)
 	under := 2 + len(label) + width + 2
 	if p.o.Width > 0 && p.o.Width-under < narrowest {
 		p.folded(2, 2+len(label), c, label, f.Name+": "+f.Found)
 		under = 2 + len(label)
 	} else {
-		p.beside(c, label, name+spaces(width-columns(name)+2), f.Found)
+		p.beside(c, label, pad(Escape(f.Name), width+2), f.Found)
 	}
 	if f.Remedy != "" {
 		p.hang(under, cyan, "do: ", f.Remedy)
 	}
 }
 
-// beside prints a label in a color, a name, and a text that is folded under its own
-// first word. The name is escaped already.
+// beside prints a label in a color, a name, which must be escaped, and a text that is
+// folded beside them.
 func (p *page) beside(c color, label, name, text string) {
 	under := 2 + columns(label) + columns(name)
 	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
@@ -120,45 +129,30 @@ func (p *page) beside(c color, label, name, text string) {
 }
 
 func (p *page) counts(d *Diagnosis) {
-	text, c := "", green
-	for _, s := range []struct {
-		state     CheckState
-		one, many string
-	}{
-		{OK, "ok", "ok"},
-		{Warn, "warning", "warnings"},
-		{Fail, "failure", "failures"},
-		{Unknown, "unknown", "unknown"},
-		{Skipped, "skipped", "skipped"},
-	} {
-		n := d.Count(s.state)
-		if n == 0 {
-			continue
-		}
-		word := s.many
-		if n == 1 {
-			word = s.one
-		}
-		if text != "" {
-			text += ", "
-		}
-		text += fmt.Sprintf("%d %s", n, word)
-		switch {
-		case s.state == Fail:
-			c = red
-		case s.state == Warn && c == green:
-			c = yellow
-		}
+	warnings, failures := d.Count(Warn), d.Count(Fail)
+	c, warningWord, failureWord := green, "warnings", "failures"
+	if warnings > 0 {
+		c = yellow
 	}
-	p.last(c, "Doctor: ", text+".")
+	if failures > 0 {
+		c = red
+	}
+	if warnings == 1 {
+		warningWord = "warning"
+	}
+	if failures == 1 {
+		failureWord = "failure"
+	}
+	p.last(c, "Doctor: ", countTexts(
+		count{d.Count(OK), "ok"}, count{warnings, warningWord}, count{failures, failureWord}, count{d.Count(Unknown), "unknown"}, count{d.Count(Skipped), "skipped"},
+	)+".")
 }
 
-// DoctorJSON writes a diagnosis as one document with format version 1.
+// DoctorJSON writes a diagnosis as one document.
 func DoctorJSON(w io.Writer, d *Diagnosis) error {
 	return writeJSON(w, doctorDocument{Version, d, d.Count(Fail), d.Count(Warn)}, "  ")
 }
 
-// doctorDocument is a diagnosis for programs, format version 1.
 type doctorDocument struct {
 	Version int `json:"version"`
 	*Diagnosis

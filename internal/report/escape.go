@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// Escape returns one line of text as a terminal can show it: what is not
-// graphic becomes visible as \n, \x1b or \u202e (\xff for a stray byte). That is every control
-// character, every mark that turns or hides text, line and paragraph separators,
-// and bytes that are not UTF-8. Lines of a longer text are escaped one by one.
+// Escape returns one line of text for a terminal. It writes characters that are not
+// graphic as \n, \x1b or \u202e, and bytes that are not UTF-8 as \xff. Not graphic are
+// control characters, marks that change the direction or hide text, and separators of
+// lines and paragraphs. A text of several lines must be escaped line by line.
 func Escape(s string) string {
 	i := harmless(s)
 	if i == len(s) {
@@ -34,7 +34,7 @@ func Escape(s string) string {
 	return b.String()
 }
 
-// harmless returns the length of the front part that needs no escaping.
+// harmless returns the length of the prefix that needs no escaping.
 func harmless(s string) int {
 	for i := 0; i < len(s); {
 		if c := s[i]; c < utf8.RuneSelf {
@@ -70,7 +70,7 @@ func writeEscape(b *strings.Builder, r rune) {
 	}
 }
 
-// escapeCode is Escape for a line of a file: its tabs stay tabs.
+// escapeCode is Escape for a line of a file. It keeps tabs.
 func escapeCode(s string) string {
 	cells := strings.Split(s, "\t")
 	for i, cell := range cells {

@@ -6,14 +6,14 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
-// An ExplainedCode is a code with what it means.
+// An ExplainedCode is the explanation of a problem code.
 type ExplainedCode struct {
 	Code string `json:"code"`
-	Area string `json:"area"` // what it is about, for people
+	Area string `json:"area"` // title of the area, for people
 	diag.Explanation
 }
 
-// Explanation prints what a code means and what to do about it.
+// Explanation prints the meaning and the remedy of a code.
 func Explanation(w io.Writer, e ExplainedCode, o Options) error {
 	p := newPage(w, o)
 	p.hang(0, bold, e.Code, "  ("+e.Area+")")
@@ -23,8 +23,7 @@ func Explanation(w io.Writer, e ExplainedCode, o Options) error {
 	return p.close()
 }
 
-// Codes prints codes by area, each with the first sentence of what it means. Codes of
-// one area follow each other.
+// Codes prints codes with the first sentence of their meaning. The list is sorted by area.
 func Codes(w io.Writer, list []ExplainedCode, o Options) error {
 	p := newPage(w, o)
 	width := 0
@@ -38,13 +37,13 @@ func Codes(w io.Writer, list []ExplainedCode, o Options) error {
 			}
 			p.heading(e.Area)
 		}
-		p.beside(plain, "", e.Code+spaces(width-columns(e.Code)+2), firstSentence(e.Means))
+		p.beside(plain, "", pad(e.Code, width+2), firstSentence(e.Means))
 	}
 	return p.close()
 }
 
-// firstSentence returns a text up to its first period, without it. A period inside of
-// a word, such as that of manifest.yaml, ends none.
+// firstSentence returns a text up to its first period. A period inside a word, such as
+// manifest.yaml, does not count.
 func firstSentence(text string) string {
 	for i := range len(text) {
 		if text[i] == '.' && (i+1 == len(text) || text[i+1] == ' ') {

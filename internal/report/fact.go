@@ -12,7 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// FactText says in one phrase what is known of a machine: "a file of 120 B, mode 0644".
+// FactText describes a fact in one phrase: "a file of 120 B, mode 0644".
 func FactText(fact facts.Fact) string {
 	switch is := fact.(type) {
 	case facts.Path:
@@ -22,7 +22,7 @@ func FactText(fact facts.Fact) string {
 	case facts.Tree:
 		return plural.Count(int(is.Entries), "file") + " and folders in it, " + bytesize.Format(is.Bytes) + listed(is.Users, 5)
 	case facts.Disk:
-		return fmt.Sprintf("%s free of %s (%s)", bytesize.Format(is.Free), bytesize.Format(is.Total), is.FileSystem) + said(is.ReadOnly, ", read-only")
+		return fmt.Sprintf("%s free of %s (%s)", bytesize.Format(is.Free), bytesize.Format(is.Total), is.FileSystem) + when(is.ReadOnly, ", read-only")
 	case facts.Project:
 		return is.Root + ", with " + is.State + " for this machine"
 	case facts.Host:
@@ -35,13 +35,13 @@ func FactText(fact facts.Fact) string {
 		return pythonsText(is)
 	case facts.Tool:
 		if is.Path == "" {
-			return "none" + said(is.Refused != "", " that can be used: "+is.Refused)
+			return "none" + when(is.Refused != "", " usable: "+is.Refused)
 		}
 		return strings.Join(strings.Fields(is.Path+" "+is.Version), ", ")
 	case facts.Environment:
 		return environmentText(is)
 	case facts.Model:
-		return fmt.Sprintf("%s: %s in %s", is.State, plural.Count(len(is.Files), "file"), is.Path) + said(is.Lacking > 0, ", "+bytesize.Format(is.Lacking)+" lacking")
+		return fmt.Sprintf("%s: %s in %s", is.State, plural.Count(len(is.Files), "file"), is.Path) + when(is.Lacking > 0, ", "+bytesize.Format(is.Lacking)+" missing")
 	case facts.Index:
 		return is.URL
 	}
@@ -52,26 +52,26 @@ func FactText(fact facts.Fact) string {
 	return string(text)
 }
 
-// said is a text where something holds, else nothing.
-func said(holds bool, text string) string {
-	if !holds {
+// when returns text if ok is true, else "".
+func when(ok bool, text string) string {
+	if !ok {
 		return ""
 	}
 	return text
 }
 
-// listed is ": a, b, c", and how many more there are than most.
+// listed returns ": a, b, c", with at most that many names.
 func listed(names []string, most int) string {
 	if len(names) == 0 {
 		return ""
 	}
 	text := ": " + strings.Join(names[:min(most, len(names))], ", ")
-	return text + said(len(names) > most, fmt.Sprintf(" and %d more", len(names)-most))
+	return text + when(len(names) > most, fmt.Sprintf(" and %d more", len(names)-most))
 }
 
 func pathText(p facts.Path) string {
 	if p.Parent != "" {
-		return "not reached: on the way stands " + p.Parent
+		return "not reached: " + p.Parent + " is on the path"
 	}
 	text := resources.DescribePath(p)
 	if p.Type == facts.Regular || p.Type == facts.Dir {
@@ -92,7 +92,7 @@ func nvidiaText(n facts.Nvidia) string {
 	}
 	text := fmt.Sprintf("driver %s, CUDA %s", n.Driver, cmp.Or(n.CUDA, "not known: "+n.CUDAReason))
 	for _, d := range n.Devices {
-		text += ", " + d.Name + said(d.Memory > 0, fmt.Sprintf(" (%d MiB)", d.Memory>>20))
+		text += ", " + d.Name + when(d.Memory > 0, fmt.Sprintf(" (%d MiB)", d.Memory>>20))
 	}
 	return text
 }
@@ -113,11 +113,11 @@ func environmentText(e facts.Environment) string {
 	case e.Foreign != "":
 		return e.Path + " is " + e.Foreign
 	case e.Current == "":
-		return e.Path + " shows no generation" + said(len(e.Generations) > 0, "; "+plural.Count(len(e.Generations), "generation")+" behind it")
+		return e.Path + " has no active generation" + when(len(e.Generations) > 0, "; "+plural.Count(len(e.Generations), "generation")+" built")
 	case !ok:
-		return e.Path + " shows generation " + e.Current + ", which is not sealed"
+		return e.Path + " is generation " + e.Current + ", which is not sealed"
 	}
-	text := fmt.Sprintf("%s shows generation %s: %s, Python %s", e.Path, e.Current, plural.Count(len(current.Packages)+len(current.Conda), "package"), current.Python)
-	text += said(len(current.Damage) > 0, ", damaged in "+plural.Count(len(current.Damage), "place"))
-	return text + said(e.Entry != "", "; "+e.Entry)
+	text := fmt.Sprintf("%s is generation %s: %s, Python %s", e.Path, e.Current, plural.Count(len(current.Packages)+len(current.Conda), "package"), current.Python)
+	text += when(len(current.Damage) > 0, ", damaged in "+plural.Count(len(current.Damage), "place"))
+	return text + when(e.Entry != "", "; "+e.Entry)
 }

@@ -7,22 +7,22 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// narrowest is the width below which folding would hurt more than it helps.
+// narrowest is the smallest width at which text is folded.
 const narrowest = 20
 
-// columns returns how wide text is, taking each character for one column.
+// columns returns the width of text. Every character counts as one column.
 func columns(s string) int { return utf8.RuneCountInString(s) }
 
-// fold breaks a line at spaces so that no piece is wider than width, where its
-// words allow that; a number stays with its unit. A width below narrowest leaves
-// the line whole.
+// fold breaks a line at spaces into pieces of at most width columns, if its words are
+// short enough. It does not break between a number and its unit, or if width is below
+// narrowest.
 func fold(line string, width int) []string {
 	text := strings.TrimLeft(line, " ")
 	return foldWords(line[:len(line)-len(text)], amounts(strings.Split(text, " ")), width)
 }
 
-// foldPhrases breaks a line behind commas and semicolons, and between words where
-// a phrase alone is too wide. What follows the first piece stands deeper.
+// foldPhrases breaks a line after commas and semicolons, and between words if a phrase is
+// too wide. All pieces but the first are indented by two.
 func foldPhrases(line string, width int) []string {
 	if width < narrowest || columns(line) <= width {
 		return []string{line}
@@ -51,16 +51,21 @@ func foldPhrases(line string, width int) []string {
 	return pieces
 }
 
-// units are the words that a number before them must not be parted from.
-var units = map[string]bool{"B": true, "kB": true, "MB": true, "GB": true, "TB": true, "PB": true, "ms": true, "s": true, "min": true, "h": true, "%": true}
+func isUnit(word string) bool {
+	switch word {
+	case "B", "kB", "MB", "GB", "TB", "PB", "ms", "s", "min", "h", "%":
+		return true
+	}
+	return false
+}
 
-// amounts joins each number with the unit behind it.
+// amounts joins each number with its unit.
 func amounts(words []string) []string {
 	var joined []string
 	for i, word := range words {
 		unit := strings.TrimRight(word, ".,;:)/")
 		unit, _, _ = strings.Cut(unit, "/") // "MB/s"
-		if i > 0 && units[unit] && endsInDigit(words[i-1]) {
+		if i > 0 && isUnit(unit) && endsInDigit(words[i-1]) {
 			joined[len(joined)-1] += " " + word
 			continue
 		}
@@ -73,33 +78,33 @@ func endsInDigit(word string) bool {
 	return word != "" && word[len(word)-1] >= '0' && word[len(word)-1] <= '9'
 }
 
-// foldWords puts as many words on each line as fit behind margin.
+// foldWords joins words to lines that begin with margin, as many to each as fit.
 func foldWords(margin string, words []string, width int) []string {
 	line := margin + strings.Join(words, " ")
 	if width < narrowest || columns(line) <= width {
 		return []string{line}
 	}
 	var pieces []string
-	piece, wide := margin, len(margin)
+	piece, used := margin, len(margin)
 	for i, word := range words {
 		n := columns(word)
 		switch {
 		case i == 0:
-		case wide+1+n > width:
+		case used+1+n > width:
 			pieces = append(pieces, piece)
-			piece, wide = margin, len(margin)
+			piece, used = margin, len(margin)
 		default:
 			piece += " "
-			wide++
+			used++
 		}
 		piece += word
-		wide += n
+		used += n
 	}
 	return append(pieces, piece)
 }
 
-// foldCommand breaks a command, of words that are quoted already, between words with
-// a backslash; an option stays with its value where they fit.
+// foldCommand breaks a command of quoted words with backslashes, and not between an
+// option and its value.
 func foldCommand(line []string, width int) []string {
 	if width < narrowest || columns(strings.Join(line, " ")) <= width {
 		return []string{strings.Join(line, " ")}
@@ -119,7 +124,7 @@ func foldCommand(line []string, width int) []string {
 	return append(pieces, piece)
 }
 
-// pairs joins each --option with the value behind it.
+// pairs joins each --option with its value.
 func pairs(words []string) []string {
 	var parts []string
 	for i := 0; i < len(words); i++ {
@@ -150,6 +155,5 @@ func quoteWords(words []string) []string {
 	return out
 }
 
-// Command returns words as one line that a shell reads back, and that shows
-// nothing a terminal must not see.
+// Command returns words as one line for a shell. It cannot control a terminal.
 func Command(words []string) string { return strings.Join(quoteWords(words), " ") }

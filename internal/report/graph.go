@@ -9,34 +9,32 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// maxReduced is how many resources a graph has at most from which what a longer way
-// says is left out: that takes as much time as resources times edges.
+// maxReduced is the number of resources up to which redundant edges are removed. The time
+// for that grows with resources times edges.
 const maxReduced = 5000
 
-// A Graph is the resources of one machine and who waits for whom. What a longer way
-// says already is left out, unless there are very many.
+// A Graph is the resources of one machine and their dependencies.
 type Graph struct {
 	Nodes []GraphNode `json:"nodes"`
-	Edges []GraphEdge `json:"edges"`
+	Edges []GraphEdge `json:"edges"` // without those that a longer path implies, unless there are very many
 }
 
-// A GraphNode is one resource, and what the plan does with it.
+// A GraphNode is one resource with its planned action.
 type GraphNode struct {
 	Addr   resources.Addr   `json:"addr"`
 	Owns   string           `json:"owns"`
 	Check  bool             `json:"check,omitempty"`  // a requirement
-	Action resources.Action `json:"action,omitempty"` // none where it agrees
+	Action resources.Action `json:"action,omitempty"` // none if it agrees
 }
 
-// A GraphEdge says that To waits for From; both are indices of nodes.
+// A GraphEdge leads from a node to one that depends on it. Both are indices of nodes.
 type GraphEdge struct {
 	From int `json:"from"`
 	To   int `json:"to"`
 }
 
-// GraphOf returns the graph of a machine's resources, in the order of the manifest,
-// and what its plan would delete behind them. It fails where resources contradict
-// each other, as planning does.
+// GraphOf returns the graph of a machine: its resources in the order of the manifest, and
+// then those that its plan deletes. It returns the errors of planner.Graph.
 func GraphOf(m Machine) (*Graph, error) {
 	order, err := planner.Graph(m.Resources)
 	if err != nil {
@@ -75,7 +73,7 @@ func (g *Graph) add(r *resources.Resource, item *planner.Item) {
 	g.Nodes = append(g.Nodes, node)
 }
 
-// label is what stands in a node: the sign of what is done, and the address.
+// label is the sign of the action and the address.
 func (n GraphNode) label() string {
 	mark, _ := sign(n.Action)
 	if mark == " " {
@@ -84,7 +82,7 @@ func (n GraphNode) label() string {
 	return mark + " " + Escape(n.Addr.String())
 }
 
-// class names what is done with a node, for colours.
+// class is the key of the colors of a node.
 func (n GraphNode) class() string {
 	switch {
 	case n.Action != resources.None:
@@ -95,8 +93,7 @@ func (n GraphNode) class() string {
 	return "agrees"
 }
 
-// classColors are fill and border of the classes in DOT and Mermaid, whose readers
-// bring a light ground.
+// classColors are the fill and border of the classes, for a light background.
 var classColors = []struct{ class, fill, stroke string }{
 	{"agrees", "#f6f8fa", "#57606a"},
 	{"check", "#ddf4ff", "#0550ae"},
@@ -108,7 +105,7 @@ var classColors = []struct{ class, fill, stroke string }{
 	{"deferred", "#ddf4ff", "#0550ae"},
 }
 
-// GraphJSON writes a graph as one document with format version 1.
+// GraphJSON writes a graph as one document.
 func GraphJSON(w io.Writer, g *Graph) error {
 	return writeJSON(w, graphDocument{Version, g}, "  ")
 }
@@ -118,7 +115,7 @@ type graphDocument struct {
 	*Graph
 }
 
-// GraphDOT writes a graph for the programs of Graphviz.
+// GraphDOT writes a graph in the DOT language of Graphviz.
 func GraphDOT(w io.Writer, g *Graph) error {
 	var b strings.Builder
 	b.WriteString("digraph reconcile {\n  rankdir=LR;\n  node [shape=box, style=\"filled,rounded\", fontname=\"monospace\"];\n")
@@ -138,13 +135,13 @@ func GraphDOT(w io.Writer, g *Graph) error {
 	return err
 }
 
-// dotText escapes text for a quoted string of DOT, in which a backslash has meanings
-// of its own and entities of HTML are read.
+// dotText escapes text for a quoted string of DOT, which interprets backslashes and HTML
+// entities.
 func dotText(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "&", "&amp;").Replace(s)
 }
 
-// GraphMermaid writes a graph for a block of Mermaid in Markdown.
+// GraphMermaid writes a graph for a Mermaid block in Markdown.
 func GraphMermaid(w io.Writer, g *Graph) error {
 	var b strings.Builder
 	b.WriteString("flowchart LR\n")
@@ -165,8 +162,8 @@ func GraphMermaid(w io.Writer, g *Graph) error {
 	return err
 }
 
-// mermaidText spells what Mermaid could read as more than text by its number, in
-// Mermaid's own way; a plain sign at the front would begin a list.
+// mermaidText writes all but letters, digits and " ./" as Mermaid entities. A plain "+" or
+// "-" at the start would begin a list.
 func mermaidText(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/plural"
@@ -25,36 +26,31 @@ var (
 	pageTemplate string
 )
 
-// maxPageChanges is how many changes a page shows. A browser takes many more, a
-// reader does not.
+// maxPageChanges is the number of changes on a page.
 const maxPageChanges = 1000
 
-// PlanHTML prints the plan of a machine as one page that needs nothing else: no
-// network, no script, no other file. It can be read by keyboard and with a screen
-// reader, in the dark, on a phone and on paper. The page itself forbids the browser to
-// load anything.
+// PlanHTML prints the plan of a machine as one accessible page without scripts or
+// external files. Its content security policy forbids the browser to load anything.
 func PlanHTML(w io.Writer, m Machine) error {
-	m.Detail = true
+	m.Detail, m.Verbose = true, true
 	out := bufio.NewWriter(w)
-	if err := planPage.Execute(out, newHTMLPage(m)); err != nil {
+	if err := planPage().Execute(out, newHTMLPage(m)); err != nil {
 		return err
 	}
 	return out.Flush()
 }
 
-// planPage is parsed once; it fails only where the template itself is wrong.
-var planPage = template.Must(template.New("plan").Funcs(template.FuncMap{
-	"class":        healthClass,
-	"actionClass":  actionClass,
-	"packageClass": func(sign string) string { return map[string]string{"+": "good", "-": "bad"}[sign] },
-}).Parse(pageTemplate))
+var planPage = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("plan").Funcs(template.FuncMap{
+		"class": stateClass, "actionClass": actionClass,
+		"packageClass": func(sign string) string { return map[string]string{"+": "good", "-": "bad"}[sign] },
+	}).Parse(pageTemplate))
+})
 
-// healthClass is the colour of a state.
-func healthClass(s CheckState) string {
+func stateClass(s CheckState) string {
 	return map[CheckState]string{OK: "good", Warn: "warn", Fail: "bad"}[s]
 }
 
-// actionClass is the colour of an action.
 func actionClass(a resources.Action) string {
 	switch a {
 	case resources.Create:
@@ -67,28 +63,25 @@ func actionClass(a resources.Action) string {
 	return "note"
 }
 
-// htmlPage is what the template shows. Plain strings in it are escaped by the
-// template; Style, StyleHash and drawings are ours.
+// htmlPage is the input of the template, which escapes its strings. Style, StyleHash and
+// the drawing of the bar contain no text of others.
 type htmlPage struct {
 	Title     string
 	Style     template.CSS
 	StyleHash template.HTMLAttr
 	View      planView
-	Tags      []htmlTag
 	Sections  []htmlSection
 	Changes   []htmlChange
-	Left      string // what is not shown
+	Left      string // reports the changes above maxPageChanges
 	Bar       *htmlBar
 
 	Machine      [][2]string
 	Environments []htmlEnvironment
 }
 
-type htmlTag struct{ Class, Text string }
-
 type htmlSection struct{ ID, Name string }
 
-// htmlChange is a change, and whether it is unfolded.
+// htmlChange is a change. Open unfolds it; Plain has no details.
 type htmlChange struct {
 	*changeView
 	Manifest    string
@@ -112,7 +105,6 @@ func newHTMLPage(m Machine) *htmlPage {
 		p.Title += " for " + p.View.Host
 	}
 	p.Title += ": " + p.View.Line
-	p.Tags = totalTags(&p.View)
 	p.changes()
 	p.Bar = newBar(p.View.Storage, m)
 	p.machine(m)
@@ -120,29 +112,7 @@ func newHTMLPage(m Machine) *htmlPage {
 	return p
 }
 
-// totalTags are the totals, those of nothing left out.
-func totalTags(v *planView) []htmlTag {
-	t := v.Totals
-	var tags []htmlTag
-	for _, c := range []struct {
-		n           int
-		class, text string
-	}{
-		{t.Create, "good", "to create"},
-		{t.Update, "warn", "to update"},
-		{t.Replace, "warn", "to replace"},
-		{t.Delete, "bad", "to delete"},
-		{t.Deferred, "note", "decided during apply"},
-		{t.Blocked, "bad", "blocked"},
-	} {
-		if c.n > 0 {
-			tags = append(tags, htmlTag{c.class, fmt.Sprintf("%d %s", c.n, c.text)})
-		}
-	}
-	return tags
-}
-
-// changes shows each change, unfolded where there are few or where it takes away.
+// changes adds the changes, unfolded if there are few or if they are destructive.
 func (p *htmlPage) changes() {
 	few := len(p.View.Changes) <= manyChanges
 	for i := range p.View.Changes {
@@ -171,12 +141,12 @@ func (p *htmlPage) machine(m Machine) {
 			p.Machine = append(p.Machine, [2]string{"C library", host.Libc.Name + " " + host.Libc.Version})
 		}
 	}
-	has := runrecord.InstalledOn(m.Facts)
-	p.Machine = append(p.Machine, installedRows(has)...)
+	installed := runrecord.InstalledOn(m.Facts)
+	p.Machine = append(p.Machine, installedRows(installed)...)
 	for i := range p.Machine {
 		p.Machine[i] = [2]string{Escape(p.Machine[i][0]), Escape(p.Machine[i][1])}
 	}
-	for _, e := range has.Environments {
+	for _, e := range installed.Environments {
 		p.Environments = append(p.Environments, newHTMLEnvironment(e))
 	}
 }
@@ -189,7 +159,7 @@ func newHTMLEnvironment(e runrecord.Environment) htmlEnvironment {
 	case e.Generation == "":
 		out.Text = Escape(e.Path + " is not built yet")
 	default:
-		out.Text = Escape(fmt.Sprintf("%s shows generation %s with Python %s", e.Path, e.Generation, e.Python))
+		out.Text = Escape(fmt.Sprintf("%s is generation %s with Python %s", e.Path, e.Generation, e.Python))
 	}
 	for _, pkg := range e.Conda {
 		out.Packages = append(out.Packages, Escape(pkg.Name+" "+pkg.Version+" (conda)"))
@@ -200,21 +170,21 @@ func newHTMLEnvironment(e runrecord.Environment) htmlEnvironment {
 	return out
 }
 
-// sections lists the parts that the page has, for the links at its head.
+// sections adds the links at the top of the page.
 func (p *htmlPage) sections() {
 	for _, s := range []struct {
-		there    bool
+		exists   bool
 		id, name string
 	}{
-		{len(p.View.Destructive) > 0, "destructive", "Taken away"},
+		{len(p.View.Destructive) > 0, "destructive", "Destructive changes"},
 		{len(p.View.Problems) > 0, "problems", "Problems"},
 		{len(p.View.Checks) > 0, "checks", "Checks"},
 		{len(p.View.Changes) > 0, "changes", "Changes"},
 		{p.Bar != nil, "storage", "Storage"},
 		{len(p.Machine)+len(p.Environments) > 0, "machine", "Machine"},
-		{len(p.View.Notes) > 0, "notes", "Notes"},
+		{len(p.View.AllNotes()) > 0, "notes", "Notes"},
 	} {
-		if s.there {
+		if s.exists {
 			p.Sections = append(p.Sections, htmlSection{s.id, s.name})
 		}
 	}

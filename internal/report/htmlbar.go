@@ -10,29 +10,28 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/runrecord"
 )
 
-// htmlBar is a disk as a bar: what is on it, what the plan takes, what the budget
-// will take, and what is left.
+// htmlBar is a disk as a bar: used space, the need of the plan, the budget, and the rest.
 type htmlBar struct {
 	Path, Verdict string
 	Drawing       template.HTML
 	Legend        []barPart
 }
 
-// barPart is one part of the bar, from the left.
+// barPart is one part of the bar.
 type barPart struct {
 	Class, Name, Size string
 	bytes             int64
 }
 
-// barWidth is the width of the drawing in its own units.
+// barWidth is the width of the drawing in SVG units.
 const barWidth = 1000
 
-// newBar draws the disk of a plan; nil where the plan has none.
+// newBar returns the bar for the disk of a plan, nil if the plan has none.
 func newBar(s *storageView, m Machine) *htmlBar {
 	if s == nil {
 		return nil
 	}
-	capacity := s.Free // of which nothing is used, where the size of the disk is not known
+	capacity := s.Free // if the size of the disk is unknown
 	for _, d := range runrecord.InstalledOn(m.Facts).Disks {
 		if d.Path == m.Plan.Storage.Path {
 			capacity = max(d.Total, s.Free)
@@ -50,9 +49,9 @@ func newBar(s *storageView, m Machine) *htmlBar {
 		left -= part.bytes
 	}
 	if left >= 0 {
-		b.add("left", "left when all of it is there", left)
+		b.add("left", "left with the whole budget used", left)
 	} else {
-		b.Legend = append(b.Legend, barPart{Class: "none", Name: "more than there is", Size: bytesize.Format(-left)})
+		b.Legend = append(b.Legend, barPart{Class: "none", Name: "missing", Size: bytesize.Format(-left)})
 	}
 	b.Drawing = b.draw(capacity)
 	return b
@@ -62,7 +61,7 @@ func (b *htmlBar) add(class, name string, n int64) {
 	b.Legend = append(b.Legend, barPart{class, name, bytesize.Format(n), n})
 }
 
-// draw draws the parts; a line marks the end of the disk where they need more.
+// draw draws the parts, and a line at the end of the disk if they need more.
 func (b *htmlBar) draw(capacity int64) template.HTML {
 	sum := int64(0)
 	words := make([]string, 0, len(b.Legend))

@@ -7,10 +7,30 @@ import (
 	"io"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/reconcile-ml/reconcile/internal/apply"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// JSON writes v as one line of JSON in which nothing acts on a terminal.
+// JSON writes v as one line of JSON that cannot control a terminal.
 func JSON(w io.Writer, v any) error { return writeJSON(w, v, "") }
+
+// Facts writes the facts of a machine as one document, which `plan --facts` reads.
+func Facts(w io.Writer, f *facts.Facts) error { return writeJSON(w, f, "  ") }
+
+// EventsJSON returns a function for apply.Options.Events that writes each event as one
+// line of JSON.
+func EventsJSON(w io.Writer) func(apply.Event) {
+	return func(e apply.Event) {
+		_ = writeJSON(w, eventLine{Version, e, e.Elapsed.Seconds()}, "") // a closed pipe does not stop an apply
+	}
+}
+
+type eventLine struct {
+	Version int `json:"version"`
+	apply.Event
+	Elapsed float64 `json:"elapsed,omitempty"` // seconds
+}
 
 // writeJSON writes v as one document, indented, or as one line of a stream.
 func writeJSON(w io.Writer, v any, indent string) error {
@@ -25,9 +45,8 @@ func writeJSON(w io.Writer, v any, indent string) error {
 	return err
 }
 
-// escapeJSON writes every character that a terminal must not see as \uXXXX.
-// They stand only inside strings; the encoder has escaped those below a space
-// there already.
+// escapeJSON escapes every character that could control a terminal as \uXXXX. They occur
+// in strings only; the encoder has escaped those below a space.
 func escapeJSON(doc []byte) []byte {
 	if !bytes.ContainsFunc(doc, hidden) {
 		return doc

@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -12,13 +11,13 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// machine prints what a machine has.
+// machine prints the environments with all packages, the GPU and the disks.
 func (p *page) machine(m Machine) {
-	has := runrecord.InstalledOn(m.Facts)
-	for _, e := range has.Environments {
+	installed := runrecord.InstalledOn(m.Facts)
+	for _, e := range installed.Environments {
 		p.environment(e, listing{all: true})
 	}
-	rows := installedRows(has)
+	rows := installedRows(installed)
 	if len(rows) == 0 {
 		return
 	}
@@ -27,26 +26,25 @@ func (p *page) machine(m Machine) {
 	p.blank()
 }
 
-// rows name what a machine has beside its environments.
-func installedRows(has runrecord.Installed) [][2]string {
+// installedRows returns a row for everything but the environments.
+func installedRows(m runrecord.Installed) [][2]string {
 	var rows [][2]string
-	if has.GPU != nil {
-		rows = append(rows, [2]string{"GPU", gpuText(*has.GPU)})
+	if m.GPU != nil {
+		rows = append(rows, [2]string{"GPU", gpuText(*m.GPU)})
 	}
-	if has.Nvidia != nil {
-		rows = append(rows, nvidiaRows(*has.Nvidia)...)
+	if m.Nvidia != nil {
+		rows = append(rows, nvidiaRows(*m.Nvidia)...)
 	}
-	for _, d := range has.Disks {
+	for _, d := range m.Disks {
 		rows = append(rows, [2]string{"disk " + d.Path, fmt.Sprintf("%s free of %s", bytesize.Format(d.Free), bytesize.Format(d.Total))})
 	}
-	for _, u := range has.Unknown {
+	for _, u := range m.Unknown {
 		rows = append(rows, [2]string{u.Key.String(), "not known: " + u.Reason})
 	}
 	return rows
 }
 
-// nvidiaRows tell what the driver says of itself and of each GPU, with memory as the
-// driver counts it.
+// nvidiaRows returns a row for CUDA and for each GPU and MIG device.
 func nvidiaRows(n facts.Nvidia) [][2]string {
 	switch n.State {
 	case facts.NoDriver:
@@ -54,11 +52,11 @@ func nvidiaRows(n facts.Nvidia) [][2]string {
 	case facts.DriverBroken:
 		return [][2]string{{"driver", "does not answer: " + n.Reason}}
 	}
-	lacks := "not known: "
+	missing := "not known: "
 	if n.NoLibcuda {
-		lacks = "not usable: "
+		missing = "not usable: "
 	}
-	rows := [][2]string{{"CUDA", cmp.Or(n.CUDA, lacks+n.CUDAReason) + " of driver " + n.Driver}}
+	rows := [][2]string{{"CUDA", cmp.Or(n.CUDA, missing+n.CUDAReason) + " of driver " + n.Driver}}
 	for _, d := range n.Devices {
 		text := d.Name
 		if d.Problem != "" {
@@ -84,14 +82,12 @@ func gpuText(g facts.GPU) string {
 	return g.Vendor + ", driver " + g.Driver
 }
 
-// listing says which packages of an environment are named.
+// A listing selects the packages of an environment to print.
 type listing struct {
 	all     bool
 	changed []resources.PackageChange
 }
 
-// environment prints one environment: where, which Python, how to enter, and of
-// what is installed as much as is asked for.
 func (p *page) environment(e runrecord.Environment, l listing) {
 	p.heading("Environment " + Escape(e.Name))
 	switch {
@@ -105,29 +101,26 @@ func (p *page) environment(e runrecord.Environment, l listing) {
 	p.blank()
 }
 
+// built prints an environment that has an active generation.
 func (p *page) built(e runrecord.Environment, l listing) {
-	rows := [][2]string{{"path", e.Path}, {"generation", e.Generation}}
 	python := e.Python
 	if e.Base != "" {
 		python += " (" + e.Base + ")"
 	}
-	rows = append(
-		rows,
-		[2]string{"python", python},
-		[2]string{"enter", e.Enter["sh"]},
-		[2]string{"or", e.Enter["run"]},
-	)
-	if words, ok := e.Enter["conda"]; ok {
-		rows = append(rows, [2]string{"or", words + " (where there is conda)"})
+	rows := [][2]string{
+		{"path", e.Path}, {"generation", e.Generation}, {"python", python}, {"activate", e.Enter["sh"]}, {"or", e.Enter["run"]},
+	}
+	if command, ok := e.Enter["conda"]; ok {
+		rows = append(rows, [2]string{"or", command + " (with conda)"})
 	}
 	rows = append(rows, [2]string{"packages", packagesText(e, l)})
 	if len(e.Damage) > 0 {
-		rows = append(rows, [2]string{"damaged", fmt.Sprintf("in %s; `reconcile heal` builds a sound one", plural.Count(len(e.Damage), "place"))})
+		rows = append(rows, [2]string{"damaged", fmt.Sprintf("in %s; `reconcile heal` builds an intact one", plural.Count(len(e.Damage), "place"))})
 	}
 	p.table(2, rows)
 	if !l.all {
 		for _, c := range l.changed {
-			p.packageChange(4, c)
+			p.packageChange(4, viewPackage(c))
 		}
 		return
 	}
@@ -138,53 +131,29 @@ func (p *page) built(e runrecord.Environment, l listing) {
 			names[i] += " (" + pkg.Origin + ")"
 		}
 	}
-	p.columns(4, names)
+	p.list(4, names)
 	if len(e.Conda) == 0 {
 		return
 	}
-	p.line(2, "of conda    %d", len(e.Conda)) // in the column of the rows above
+	p.line(2, "conda       %d", len(e.Conda)) // aligned with the rows above
 	names = names[:0]
 	for _, pkg := range e.Conda {
 		names = append(names, pkg.Name+" "+pkg.Version+" "+pkg.Build)
 	}
-	p.columns(4, names)
+	p.list(4, names)
 }
 
-// packagesText is how many packages there are, what changed among them, and where
-// the list is if it does not follow.
+// packagesText counts packages, and refers to `reconcile status` if they are not listed.
 func packagesText(e runrecord.Environment, l listing) string {
-	n := fmt.Sprint(len(e.Packages))
-	if len(e.Conda) > 0 && !l.all {
-		n += fmt.Sprintf(" and %d of conda", len(e.Conda))
+	text := fmt.Sprint(len(e.Packages))
+	if l.all {
+		return text
 	}
-	switch {
-	case l.all:
-		return n
-	case len(l.changed) > 0:
-		return fmt.Sprintf("%s, %d changed; `reconcile status` lists them", n, len(l.changed))
-	default:
-		return n + "; `reconcile status` lists them"
+	if len(e.Conda) > 0 {
+		text += " and " + plural.Count(len(e.Conda), "conda package")
 	}
-}
-
-// columns prints short texts beside each other where there is room, in the order
-// of a book's index: down, then right. Without a width each has its line.
-func (p *page) columns(indent int, texts []string) {
-	wide := 0
-	for i := range texts {
-		texts[i] = Escape(texts[i])
-		wide = max(wide, columns(texts[i])+2)
+	if len(l.changed) > 0 {
+		text += fmt.Sprintf(", %d changed", len(l.changed))
 	}
-	across := 1
-	if p.o.Width > indent && wide > 0 {
-		across = max(1, (p.o.Width-indent)/wide)
-	}
-	down := (len(texts) + across - 1) / across
-	for row := range down {
-		line := ""
-		for i := row; i < len(texts); i += down {
-			line += texts[i] + spaces(wide-columns(texts[i]))
-		}
-		p.raw(spaces(indent) + strings.TrimRight(line, " ") + "\n")
-	}
+	return text + "; `reconcile status` lists them"
 }

@@ -5,7 +5,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
-	"unicode/utf8"
+	"sync"
 
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
@@ -13,35 +13,33 @@ import (
 )
 
 const (
-	// maxComment is how many bytes a plan in Markdown has at most. A comment on a pull
-	// request holds 65,536 characters; the rest is for the mark by which a workflow
-	// finds its comment again.
+	// maxComment is the largest size of a plan in Markdown, in bytes. A comment on GitHub
+	// holds 65,536 characters; a workflow needs some for the mark of its comment.
 	maxComment = 65_000
-	// maxMarkdownText is the longest single text, in bytes of Markdown.
+	// maxMarkdownText is the largest size of one text, in bytes before escaping.
 	maxMarkdownText = 2_000
-	// maxPackageRows is how many packages a table names.
+	// maxPackageRows is the number of packages in a table.
 	maxPackageRows = 400
 )
 
-// PlanMarkdown prints a plan for a comment on a pull request: the totals, what is
-// taken away, what is wrong, the checks, each change folded away, and the storage
-// summary. It stays below the length of such a comment, and says what was left out.
-// Nothing in it is markup but what is meant so, and no name in it calls anybody.
+// PlanMarkdown prints a plan for a comment on a pull request: the totals, destructive
+// changes, problems, checks, each change folded, and the storage summary. It is shorter
+// than such a comment may be and reports omitted parts. Text from others is neither
+// markup nor a mention.
 func PlanMarkdown(w io.Writer, plan *planner.Plan, o Options) error {
-	o.Detail = true
+	o.Detail, o.Verbose = true, true
 	v := viewPlan(plan, o)
 	_, err := io.WriteString(w, fitBlocks(markdownBlocks(&v), maxComment))
 	return err
 }
 
-// A block is a part of a page that may have to be shortened.
+// A block is a part of a page that can be shortened.
 type block struct {
-	long  string // whole
-	short string // in one line; "" where there is none
-	rank  int    // the lowest are written in full first
+	long  string // in full
+	short string // in one line; "" to omit it
+	rank  int    // blocks of the lowest rank get space first
 }
 
-// Ranks of blocks: what must be read comes before what may be.
 const (
 	rankHead = iota
 	rankProblem
@@ -51,8 +49,8 @@ const (
 	rankNote
 )
 
-// fitBlocks puts blocks together so that they have at most limit bytes: all of them
-// shortened as far as there is room, then as many as possible in full.
+// fitBlocks joins blocks to at most limit bytes. It includes as many short forms as fit,
+// and then as many long ones.
 func fitBlocks(blocks []block, limit int) string {
 	var whole strings.Builder
 	for _, b := range blocks {
@@ -61,12 +59,12 @@ func fitBlocks(blocks []block, limit int) string {
 	if whole.Len() <= limit {
 		return whole.String()
 	}
-	chosen := make([]string, len(blocks))
-	left := limit - 400 // for the last sentence
+	texts := make([]string, len(blocks))
+	left := limit - 400 // for omitted
 	for rank := rankHead; rank <= rankNote; rank++ {
 		for i, b := range blocks {
 			if b.rank == rank && len(b.short) <= left {
-				chosen[i] = b.short
+				texts[i] = b.short
 				left -= len(b.short)
 			}
 		}
@@ -77,22 +75,22 @@ func fitBlocks(blocks []block, limit int) string {
 			if b.rank != rank {
 				continue
 			}
-			switch more := len(b.long) - len(chosen[i]); {
+			switch more := len(b.long) - len(texts[i]); {
 			case more <= left:
-				chosen[i] = b.long
+				texts[i] = b.long
 				left -= more
-			case chosen[i] == "":
+			case texts[i] == "":
 				missing++
 			default:
 				shortened++
 			}
 		}
 	}
-	return strings.Join(chosen, "") + cutSentence(shortened, missing)
+	return strings.Join(texts, "") + omitted(shortened, missing)
 }
 
-// cutSentence says what a page leaves out.
-func cutSentence(shortened, missing int) string {
+// omitted reports the blocks that were shortened or left out.
+func omitted(shortened, missing int) string {
 	var parts []string
 	if shortened > 0 {
 		parts = append(parts, plural.Count(shortened, "part")+" without details")
@@ -103,7 +101,6 @@ func cutSentence(shortened, missing int) string {
 	return "\n_This is longer than a comment may be: " + strings.Join(parts, ", ") + ". `reconcile plan` prints all of it._\n"
 }
 
-// markdownBlocks writes each part of a plan.
 func markdownBlocks(v *planView) []block {
 	blocks := []block{markdownHead(v)}
 	for _, d := range v.Destructive {
@@ -126,12 +123,12 @@ func markdownBlocks(v *planView) []block {
 	if v.Storage != nil && (!v.Nothing || v.Storage.State != OK) {
 		blocks = append(blocks, markdownStorage(v.Storage))
 	}
-	if len(v.Notes) > 0 {
-		text := ""
-		for _, note := range v.Notes {
-			text += "- " + md(note) + "\n"
-		}
-		blocks = append(blocks, block{folded("Notes", text), "", rankNote})
+	text := ""
+	for _, note := range v.AllNotes() {
+		text += "- " + md(note) + "\n"
+	}
+	if text != "" {
+		blocks = append(blocks, block{foldable("Notes", text), "", rankNote})
 	}
 	return blocks
 }
@@ -149,11 +146,11 @@ func markdownHead(v *planView) block {
 }
 
 func markdownProblem(p problemView) block {
-	word := "⛔ **error:** "
+	label := "⛔ **error:** "
 	if p.Warning {
-		word = "⚠️ **warning:** "
+		label = "⚠️ **warning:** "
 	}
-	short := "\n" + word + md(p.Headline) + "\n"
+	short := "\n" + label + md(p.Headline) + "\n"
 	long := short
 	if p.Source != "" {
 		long += fence("yaml", p.Source)
@@ -179,8 +176,8 @@ func markdownChecks(checks []checkView) block {
 	return block{b.String(), fmt.Sprintf("\n#### Checks\n\n%s\n", plural.Count(len(checks), "check")), rankCheck}
 }
 
-// markdownChange writes a change as one line that unfolds. Between changes stands
-// no blank line where none unfolds, so that they are one list.
+// markdownChange returns a change as one line that unfolds. Changes that do not unfold
+// have no blank line between them, so that they are one list.
 func markdownChange(c *changeView, manifest string) block {
 	line := fmt.Sprintf("%s %s: %s", mdCode(c.Sign), mdCode(c.Addr), md(c.Text))
 	rank := rankChange
@@ -204,13 +201,13 @@ func markdownChange(c *changeView, manifest string) block {
 	if c.Need != "" {
 		b.WriteString(md(c.Need) + "\n")
 	}
-	return block{folded(line, b.String()), short, rank}
+	return block{foldable(line, b.String()), short, rank}
 }
 
-// isPlain reports whether a change has nothing to unfold: its line says it all.
+// isPlain reports whether a change has no details to unfold.
 func (c *changeView) isPlain() bool {
 	return c.Need == "" && len(c.Fields)+len(c.Packages) == 0 &&
-		(len(c.Steps) == 0 || len(c.Steps) == 1 && len(c.Steps[0].Diff) == 0 && c.Steps[0].Command == "" && c.Steps[0].Hidden == "" && c.Action == resources.Create)
+		(len(c.Steps) == 0 || len(c.Steps) == 1 && len(c.Steps[0].Diff) == 0 && len(c.Steps[0].Words) == 0 && c.Steps[0].Aside == "" && c.Action == resources.Create)
 }
 
 func markdownPackages(c *changeView, manifest string) string {
@@ -229,7 +226,7 @@ func markdownPackages(c *changeView, manifest string) string {
 	return b.String() + "\n"
 }
 
-// markdownSteps writes steps as they are typed, each difference in a block of its own.
+// markdownSteps returns steps in blocks of code, each diff in its own block.
 func markdownSteps(steps []stepView) string {
 	var out, run strings.Builder
 	flush := func() {
@@ -239,8 +236,8 @@ func markdownSteps(steps []stepView) string {
 		}
 	}
 	for _, s := range steps {
-		if s.Command != "" {
-			run.WriteString("$ " + s.Command + "\n")
+		if len(s.Words) > 0 {
+			run.WriteString("$ " + s.Command() + "\n")
 		}
 		for _, text := range s.Texts {
 			run.WriteString(text + "\n")
@@ -248,8 +245,8 @@ func markdownSteps(steps []stepView) string {
 		for _, note := range s.Notes {
 			run.WriteString("  (" + note + ")\n")
 		}
-		if s.Hidden != "" {
-			run.WriteString("  (the difference is not shown: " + s.Hidden + ")\n")
+		if s.Aside != "" {
+			run.WriteString("  (" + s.Aside + ")\n")
 		}
 		if len(s.Diff) > 0 {
 			flush()
@@ -274,16 +271,16 @@ func markdownStorage(s *storageView) block {
 	if s.Verdict != "" {
 		line += ": " + md(s.Verdict)
 	}
-	return block{folded(line, b.String()), "\n" + line + "\n", rankCheck}
+	return block{foldable(line, b.String()), "\n" + line + "\n", rankCheck}
 }
 
-// folded puts text below a line that unfolds it. Both are Markdown already; the line
-// stands in HTML, where md and mdCode mean the same.
-func folded(line, text string) string {
+// foldable returns text below a line that unfolds it. Both are Markdown; line is inside
+// HTML, where md and mdCode have the same meaning.
+func foldable(line, text string) string {
 	return "\n<details><summary>" + line + "</summary>\n\n" + strings.Trim(text, "\n") + "\n\n</details>\n\n"
 }
 
-// fence writes a block of code. Its fence is longer than any that the code holds.
+// fence returns a block of code. Its fence is longer than any fence in the code.
 func fence(language, code string) string {
 	ticks := "```"
 	for strings.Contains(code, ticks) {
@@ -292,11 +289,11 @@ func fence(language, code string) string {
 	return ticks + language + "\n" + code + "\n" + ticks + "\n\n"
 }
 
-// md returns text that is no markup, neither of Markdown nor of HTML, in a paragraph,
-// a cell of a table and a summary alike. A word that would call a person, point to an
-// issue or become a link stands as code, where nothing is read into it.
+// md escapes text for a paragraph, a table cell and a summary. A word that would mention
+// a person, refer to an issue or become a link is returned as code, where hosts do not
+// interpret it.
 func md(text string) string {
-	words := strings.Split(clip(text), " ")
+	words := strings.Split(shorten(text, maxMarkdownText), " ")
 	for i, w := range words {
 		if isReference(w) {
 			words[i] = mdCode(w)
@@ -309,57 +306,48 @@ func md(text string) string {
 
 // mdLines joins lines of text.
 func mdLines(lines []string) string {
-	out := make([]string, len(lines))
+	text := ""
 	for i, l := range lines {
-		out[i] = md(l)
+		if i > 0 {
+			text += "<br>"
+		}
+		text += md(l)
 	}
-	return strings.Join(out, "<br>")
+	return text
 }
 
-// mdCode returns text as code. Where addresses are made links, that happens in code
-// too, so what would begin one is spelled out; an @ has its own piece of code, since
-// nothing before it is what keeps it from being one of mail.
+// mdCode returns text as code. Hosts turn addresses into links even in code, so "://" and
+// "www." are escaped. An @ gets its own code element: GitHub reads a mail address across
+// escapes.
 func mdCode(text string) string {
-	code := strings.NewReplacer("@", "</code><code>&#64;</code><code>", "://", "&#58;//").Replace(entities(clip(text)))
-	code = www.ReplaceAllString(code, "$1&#46;")
+	code := strings.NewReplacer("@", "</code><code>&#64;</code><code>", "://", "&#58;//").Replace(entities(shorten(text, maxMarkdownText)))
+	code = www().ReplaceAllString(code, "$1&#46;")
 	return strings.ReplaceAll("<code>"+code+"</code>", "<code></code>", "")
 }
 
-// www is how an address without a scheme begins.
-var www = regexp.MustCompile(`(?i)(www)\.`)
+var (
+	// www matches the start of an address without a scheme.
+	www = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)(www)\.`) })
+	// reference matches an issue and a commit.
+	reference = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)\bgh-[0-9]|\b[0-9a-f]{7,40}\b`) })
+)
 
-// isReference reports whether a host of repositories reads more into a word: @name,
-// #12, GH-12, an address, :emoji:, or the digest of a commit.
+// isReference reports whether a host would interpret a word: @name, #12, GH-12, an
+// address, :emoji:, or the digest of a commit.
 func isReference(word string) bool {
 	return strings.ContainsAny(word, "@#") || strings.Contains(word, "://") || strings.Count(word, ":") > 1 ||
-		www.MatchString(word) || pointer.MatchString(word)
+		www().MatchString(word) || reference().MatchString(word)
 }
 
-// pointer is how an issue or a commit is named in a sentence.
-var pointer = regexp.MustCompile(`(?i)\bgh-[0-9]|\b[0-9a-f]{7,40}\b`)
-
-// entities spells every character that Markdown or HTML could read as markup by its
-// number: what is spelled so is never markup.
+// entities escapes every character that can be markup in Markdown or HTML.
 func entities(text string) string {
 	var b strings.Builder
 	for _, r := range text {
-		if r < utf8.RuneSelf && strings.ContainsRune("\\`*_{}[]<>#!|~&$", r) {
+		if strings.ContainsRune("\\`*_{}[]<>#!|~&$", r) {
 			fmt.Fprintf(&b, "&#%d;", r)
-			continue
+		} else {
+			b.WriteRune(r)
 		}
-		b.WriteRune(r)
 	}
 	return b.String()
-}
-
-// clip cuts a text that no one reads to its end.
-func clip(text string) string {
-	if len(text) <= maxMarkdownText {
-		return text
-	}
-	cut := maxMarkdownText
-	for !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return fmt.Sprintf("%s… (%d bytes more)", text[:cut], len(text)-cut)
 }

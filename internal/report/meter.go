@@ -8,14 +8,11 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/plural"
 )
 
-// Meter shows how far one long piece of work is, as Progress does for an apply: a live
-// line with bytes, rate and time left on a terminal, a line every ten seconds
-// elsewhere. what names the work. tell may be called by several goroutines; stop ends it
-// and leaves no line behind.
+// Meter prints the progress of one long operation, which what names: a live line with
+// bytes, rate and time left on a terminal, a line every ten seconds elsewhere. tell may be
+// called concurrently; stop ends the output and removes the live line.
 func Meter(w io.Writer, o Options, what string) (tell func(done, total int64), stop func()) {
-	now := time.Now()
-	a := &activity{since: now, from: now}
-	v := &progress{w: w, o: o}
+	v, a := newMeter(w, o)
 	v.text = func() string {
 		if a.total == 0 {
 			return ""
@@ -32,14 +29,12 @@ func Meter(w io.Writer, o Options, what string) (tell func(done, total int64), s
 	return tell, v.stopClock
 }
 
-// TransferMeter is a Meter of a transfer, such as "push data/processed to gpu1", of which
-// nobody knows how much it will be. tell says how much has come so far: bytes of files, and
-// how many of them. Before the first byte nothing stands on a terminal: ssh may be asking
-// for a password there.
+// TransferMeter is a Meter for a transfer of unknown size, such as "push data/processed to
+// gpu1". tell takes the bytes and files so far. A terminal has no live line before the
+// first byte, because ssh may ask for a password.
 func TransferMeter(w io.Writer, o Options, what string) (tell func(bytes int64, files int), stop func()) {
-	began, files := time.Now(), 0
-	a := &activity{since: began, from: began}
-	v := &progress{w: w, o: o}
+	v, a := newMeter(w, o)
+	files := 0
 	v.text = func() string {
 		if v.isLive() && a.bytes == 0 {
 			return ""
@@ -48,7 +43,7 @@ func TransferMeter(w io.Writer, o Options, what string) (tell func(bytes int64, 
 		if files > 0 {
 			text += fmt.Sprintf(", %s so far", plural.Count(files, "file"))
 		}
-		return text + ", " + duration(time.Since(began))
+		return text + ", " + duration(time.Since(a.since))
 	}
 	v.startClock()
 	tell = func(bytes int64, n int) {
@@ -58,4 +53,9 @@ func TransferMeter(w io.Writer, o Options, what string) (tell func(bytes int64, 
 		v.draw()
 	}
 	return tell, v.stopClock
+}
+
+func newMeter(w io.Writer, o Options) (*progress, *activity) {
+	now := time.Now()
+	return &progress{w: w, o: o}, &activity{since: now, from: now}
 }

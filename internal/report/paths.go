@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Paths are where the directories of a manifest lie on one machine.
+// Paths are the directories of a manifest on one machine.
 type Paths struct {
 	Project     string          `json:"project"`
 	Root        string          `json:"root"`        // absolute, links resolved
-	Environment string          `json:"environment"` // of this machine; "" where the manifest has none
+	Environment string          `json:"environment"` // of this machine; "" if the manifest has none
 	Directories []DirectoryPath `json:"directories"`
 }
 
@@ -21,12 +21,12 @@ type DirectoryPath struct {
 	Constant string `json:"constant"` // "DATA_RAW"
 	Path     string `json:"path"`     // relative to the project, the same on every machine
 	Absolute string `json:"absolute"`
-	// Place is where this machine keeps it instead, absolute; a link stands at Absolute.
+	// Place is the absolute target of the link at Absolute, if this machine has one.
 	Place   string `json:"place,omitempty"`
 	Purpose string `json:"purpose,omitempty"`
 }
 
-// PathsJSON writes them as one document.
+// PathsJSON writes paths as one document.
 func PathsJSON(w io.Writer, p Paths) error {
 	return JSON(w, struct {
 		Version int `json:"version"`
@@ -34,7 +34,7 @@ func PathsJSON(w io.Writer, p Paths) error {
 	}{Version, p})
 }
 
-// PathsTable prints them for people.
+// PathsTable prints paths as a table.
 func PathsTable(w io.Writer, p Paths, o Options) error {
 	out := newPage(w, o)
 	out.line(0, "%s in %s", p.Project, p.Root)
@@ -46,12 +46,12 @@ func PathsTable(w io.Writer, p Paths, o Options) error {
 		}
 		rows = append(rows, []string{d.Constant, where, d.Purpose})
 	}
-	out.grid(rows, bold)
+	out.grid(rows)
 	return out.close()
 }
 
-// PathsShell writes assignments for `eval` in sh, bash and zsh, and for `source` in
-// fish. Their bytes are exact, so that a terminal is shown them escaped.
+// PathsShell writes assignments for `eval` in sh, bash and zsh, and for `source` in fish.
+// They are exact, and escaped only on a terminal.
 func PathsShell(w io.Writer, root string, p Paths, o Options) error {
 	var b bytes.Buffer
 	export(&b, root, p.Root)
@@ -69,8 +69,8 @@ func PathsShell(w io.Writer, root string, p Paths, o Options) error {
 	return out.close()
 }
 
-// export writes one assignment. A backslash in single quotes is itself in sh and not
-// always in fish, and between double quotes two are one in both.
+// export writes one assignment. A backslash in single quotes is literal in sh but not
+// always in fish; two in double quotes are one backslash in both.
 func export(w io.Writer, name, value string) {
 	quoted := strings.NewReplacer(`'`, `'\''`, `\`, `'"\\"'`).Replace(value)
 	fmt.Fprintf(w, "export %s='%s'\n", name, quoted)

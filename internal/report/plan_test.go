@@ -52,7 +52,7 @@ func TestPlanForAnotherMachine(t *testing.T) {
 	if err := report.Plan(&b, fullPlan(), report.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if want := "(the difference is not shown: what is there was not recorded)"; !strings.Contains(b.String(), want) {
+	if want := "(the difference is not shown: the existing file was not recorded)"; !strings.Contains(b.String(), want) {
 		t.Errorf("no %q in\n%s", want, &b)
 	}
 }
@@ -206,10 +206,10 @@ func TestDiffIsNotShown(t *testing.T) {
 	long := strings.Repeat("line\n", 201)
 	for _, c := range []struct{ name, content, before, want string }{
 		{"long", long, "", "201 lines, 201 added and 0 removed, more than 200)"},
-		{"binary", "a\x00b", "", "what will be written is not text"},
-		{"invalid", "a\xff\xfeb\n", "", "what will be written is not text"},
-		{"binary before", "a\n", "\x7fELF\x00", "what is there is not text"},
-		{"large", strings.Repeat("x", 1<<20+1), "", "what will be written is large"},
+		{"binary", "a\x00b", "", "the new content is not text"},
+		{"invalid", "a\xff\xfeb\n", "", "the new content is not text"},
+		{"binary before", "a\n", "\x7fELF\x00", "the existing file is not text"},
+		{"large", strings.Repeat("x", 1<<20+1), "", "the new content is large"},
 		{"sizes are said", "a\x00b", "", "3 B of binary data"},
 		{"unreadable", "a\n", "error", "permission denied"},
 	} {

@@ -10,7 +10,6 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// planDocument is a plan for programs, format version 1.
 type planDocument struct {
 	Version     int              `json:"version"`
 	Environment string           `json:"environment,omitempty"`
@@ -18,47 +17,39 @@ type planDocument struct {
 	Host        string           `json:"host"`
 	Platform    string           `json:"platform"`
 	Items       []planItem       `json:"items"`
-	Unchanged   int              `json:"unchanged"` // resources that agree and are left out
+	Unchanged   int              `json:"unchanged"` // resources without a difference, which are not in items
 	Totals      planner.Totals   `json:"totals"`
 	Need        resources.Need   `json:"need"`
 	Storage     *planner.Storage `json:"storage,omitempty"`
 	Notes       []string         `json:"notes,omitempty"`
-	// LeftOut is what --target, --exclude and answers to conflicts leave out. Totals
-	// and Unchanged do not count it.
-	LeftOut *planner.Excluded `json:"left_out,omitempty"`
+	// Excluded is the resources excluded by --target, --exclude and answers to conflicts.
+	// Totals and Unchanged do not count them.
+	Excluded *planner.Excluded `json:"left_out,omitempty"`
 }
 
-// planItem is one check or change. After holds the indices of the items that
-// come before it.
+// planItem is one check or change.
 type planItem struct {
-	Addr  resources.Addr `json:"addr"`
-	Owns  string         `json:"owns"`
-	Pos   diag.Pos       `json:"pos,omitzero"`
-	Check bool           `json:"check,omitempty"`
-	// Drift says that the machine is not as it was left, Pending that the manifest asks
-	// for something else than then, Orphan that it no longer asks for this at all; From
-	// is the address that it had before.
-	Drift   bool `json:"drift,omitempty"`
-	Pending bool `json:"pending,omitempty"`
-	Orphan  bool `json:"orphan,omitempty"`
-	// Conflict says that somebody changed what the change overwrites, Renew that it is
-	// made anew since --replace asks for that.
-	Conflict bool             `json:"conflict,omitempty"`
-	Renew    bool             `json:"renew,omitempty"`
-	From     resources.Addr   `json:"from,omitzero"`
+	Addr     resources.Addr   `json:"addr"`
+	Owns     string           `json:"owns"`
+	Pos      diag.Pos         `json:"pos,omitzero"`
+	Check    bool             `json:"check,omitempty"`
+	Drift    bool             `json:"drift,omitempty"`    // the machine changed since the last apply
+	Pending  bool             `json:"pending,omitempty"`  // the manifest changed since the last apply
+	Orphan   bool             `json:"orphan,omitempty"`   // it is not in the manifest any more
+	Conflict bool             `json:"conflict,omitempty"` // it would overwrite another change
+	Renew    bool             `json:"renew,omitempty"`    // recreated because of --replace
+	From     resources.Addr   `json:"from,omitzero"`      // previous address
 	Change   resources.Change `json:"change"`
 	Steps    json.RawMessage  `json:"steps,omitempty"`
-	After    []int            `json:"after,omitempty"`
+	After    []int            `json:"after,omitempty"` // indices of the items that it depends on
 }
 
-// PlanJSON writes a plan as one document with format version 1. Steps are
-// written as resources.MarshalSteps does.
+// PlanJSON writes a plan as one document. Steps are encoded by resources.MarshalSteps.
 func PlanJSON(w io.Writer, plan *planner.Plan) error {
 	doc := planDocument{
 		Version: Version, Environment: plan.Environment, Root: plan.Root, Host: plan.Host, Platform: plan.Platform,
 		Items: make([]planItem, len(plan.Items)), Unchanged: plan.Unchanged, Totals: plan.Totals(),
-		Need: planNeed(plan), Storage: plan.Storage, Notes: plan.AllNotes(),
-		LeftOut: plan.Excluded,
+		Need: planNeed(plan), Storage: plan.Storage, Notes: plan.AllNotes(), Excluded: plan.Excluded,
 	}
 	for i := range plan.Items {
 		item := &plan.Items[i]

@@ -2,24 +2,25 @@ package report
 
 import (
 	"io"
+	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
-// Problems prints what went wrong: each problem inside err with its place, the
-// line of the file, what was found and what to do. A nil error prints nothing.
+// Problems prints each problem in err with its position, the line of the file, its cause
+// and a hint. It prints nothing for a nil error.
 func Problems(w io.Writer, err error, o Options) error {
 	p := newPage(w, o)
 	for i, problem := range diag.Problems(err) {
 		if i > 0 {
 			p.blank()
 		}
-		p.problem(0, problem)
+		p.problem(viewProblem(problem))
 	}
 	return p.close()
 }
 
-// ProblemsJSON writes the problems inside err as one document.
+// ProblemsJSON writes the problems in err as one document.
 func ProblemsJSON(w io.Writer, err error) error {
 	problems := diag.Problems(err)
 	if problems == nil {
@@ -28,8 +29,7 @@ func ProblemsJSON(w io.Writer, err error) error {
 	return writeJSON(w, problemsDocument{Version, problems}, "  ")
 }
 
-// problemsDocument is what a command with --json prints in place of its result where
-// it fails, format version 1.
+// problemsDocument is printed instead of the result of a command with --json that fails.
 type problemsDocument struct {
 	Version  int             `json:"version"`
 	Problems []*diag.Problem `json:"problems"`
@@ -41,39 +41,19 @@ type problemsDocument struct {
 //	    python: "3.13"
 //	  found: 3.10.12, 3.12.4
 //	  hint: …
-func (p *page) problem(indent int, d *diag.Problem) {
+func (p *page) problem(v problemView) {
 	label, c := "error: ", red
-	if d.Severity == diag.Warn {
+	if v.Warning {
 		label, c = "warning: ", yellow
 	}
-	p.hang(indent, c, label, headline(d))
-	p.remedy(indent+2, d)
-}
-
-// headline is the first line of a problem: place, resource, what is wrong, code.
-func headline(d *diag.Problem) string {
-	text := d.Summary
-	if d.Addr != "" {
-		text = d.Addr + ": " + text
+	p.hang(0, c, label, v.Headline)
+	if v.Source != "" {
+		p.raw(spaces(4) + p.paint(faint, v.Source) + "\n")
 	}
-	if place := d.Pos.String(); place != "" {
-		text = place + ": " + text
+	if len(v.Found) > 0 {
+		p.hang(2, faint, "found: ", strings.Join(v.Found, "\n"))
 	}
-	if d.Code != "" && d.Code != "internal" {
-		text += " (" + d.Code + ")"
-	}
-	return text
-}
-
-// remedy prints what stands below the headline of a problem.
-func (p *page) remedy(indent int, d *diag.Problem) {
-	if d.Source != "" {
-		p.raw(spaces(indent+2) + p.paint(faint, escapeCode(d.Source)) + "\n")
-	}
-	if d.Found != "" {
-		p.hang(indent, faint, "found: ", d.Found)
-	}
-	if d.Hint != "" {
-		p.hang(indent, cyan, "hint: ", d.Hint)
+	if len(v.Hint) > 0 {
+		p.hang(2, cyan, "hint: ", strings.Join(v.Hint, "\n"))
 	}
 }

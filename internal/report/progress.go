@@ -15,55 +15,47 @@ import (
 )
 
 const (
-	// heartbeat is how often a reader without a terminal hears that work goes on.
-	heartbeat = 10 * time.Second
-	// redraw is how often the live line of a terminal changes by itself, flicker
-	// how long it stands at least.
-	redraw  = time.Second
-	flicker = 100 * time.Millisecond
-	// manyItems is how many items still get lines of their own, whatever they do.
-	manyItems = 100
-	// slow is what makes an item of many worth a line.
-	slow = time.Second
+	heartbeat = 10 * time.Second       // interval of lines without a terminal
+	redraw    = time.Second            // interval of the live line on a terminal
+	flicker   = 100 * time.Millisecond // shortest time between two live lines
+	manyItems = 100                    // number of changes above which quick ones are counted
+	slow      = time.Second            // duration of an item that is never only counted
 )
 
-// Progress returns a function for apply.Options.Events that tells a person what
-// happens: a line where a change and each of its longer steps begin, one where it
-// ends with the time it took. In between a terminal has one live line with bytes,
-// rate and time left; elsewhere a line says every ten seconds what goes on. Of
-// very many changes the quick ones are counted.
+// Progress returns a function for apply.Options.Events that prints a line when a change or
+// one of its long steps starts, and one with the duration when it ends. In between a
+// terminal has one live line with bytes, rate and time left; elsewhere there is a line
+// every ten seconds. If there are very many changes, the quick ones are counted.
 //
-// Its clock runs from the first event to the one that says that apply finished.
+// Its clock runs from the first event to the event Finished.
 func Progress(w io.Writer, o Options) func(apply.Event) {
 	v := &progress{w: w, o: o, running: map[resources.Addr]*activity{}}
 	return v.event
 }
 
-// progress is one apply as it is watched.
 type progress struct {
 	mu sync.Mutex
 	w  io.Writer
 	o  Options
 
-	text    func() string // says what goes on, in the place of what runs of an apply; nil for an apply
+	text    func() string // of the live line, if this is not an apply
 	total   int           // changes
 	ended   int
 	counted int // ended without a line
 	running map[resources.Addr]*activity
-	order   []resources.Addr // of running, the one that began first at the front
-	live    int              // columns of the live line that stands there now
-	drawn   time.Time        // when it was last drawn
+	order   []resources.Addr // of running, by their start
+	live    int              // columns of the current live line
+	drawn   time.Time        // time of the live line
 
 	stop chan struct{}
 	done chan struct{}
 }
 
-// activity is one item at work.
+// activity is one running item.
 type activity struct {
 	since time.Time
-	step  string // word of the step
-	text  string // what it works on
-	from  time.Time
+	step  string    // name of the step
+	from  time.Time // start of the step
 	bytes int64
 	total int64
 }
@@ -79,13 +71,15 @@ func (v *progress) event(e apply.Event) {
 	case apply.StepStarted:
 		v.step(e)
 	case apply.Progress:
-		v.moved(e)
+		if a := v.running[e.Addr]; a != nil {
+			a.bytes, a.total = e.Bytes, e.Total
+		}
 	case apply.Log:
 		if v.o.Verbose {
-			v.say(plain, e.Addr, "| ", e.Text)
+			v.printItem(plain, e.Addr, "| ", e.Text)
 		}
 	case apply.Note:
-		v.say(plain, e.Addr, "note: ", e.Text)
+		v.printItem(plain, e.Addr, "note: ", e.Text)
 	case apply.ItemDone, apply.ItemFailed, apply.ItemSkipped, apply.ItemStopped:
 		v.end(e)
 	}
@@ -96,7 +90,7 @@ func (v *progress) event(e apply.Event) {
 	}
 }
 
-// startClock starts what speaks between events. It ends with stopClock.
+// startClock starts the goroutine that prints between events; stopClock ends it.
 func (v *progress) startClock() {
 	if v.stop != nil {
 		return
@@ -136,7 +130,7 @@ func (v *progress) stopClock() {
 	}
 }
 
-// tick says that work goes on.
+// tick prints that work continues.
 func (v *progress) tick() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -148,8 +142,6 @@ func (v *progress) tick() {
 		v.print("still working: %s", text)
 	}
 }
-
-func (v *progress) isMany() bool { return v.total > manyItems }
 
 func (v *progress) begin(e apply.Event) {
 	now := time.Now()
@@ -163,13 +155,13 @@ func (v *progress) step(e apply.Event) {
 		v.begin(e)
 		a = v.running[e.Addr]
 	}
-	a.step, a.text, a.from, a.bytes, a.total = e.Step, e.Text, time.Now(), 0, 0
+	a.step, a.from, a.bytes, a.total = e.Step, time.Now(), 0, 0
 	if isLong(e.Step) {
-		v.say(plain, e.Addr, strings.ReplaceAll(e.Step, "_", " ")+" ", e.Text)
+		v.printItem(plain, e.Addr, strings.ReplaceAll(e.Step, "_", " ")+" ", e.Text)
 	}
 }
 
-// isLong reports whether a step may take long enough to be announced.
+// isLong reports whether a step is announced.
 func isLong(step string) bool {
 	switch step {
 	case "fetch", "run", "reuse", "compile", "prove", "seal", "switch":
@@ -178,30 +170,24 @@ func isLong(step string) bool {
 	return false
 }
 
-func (v *progress) moved(e apply.Event) {
-	if a := v.running[e.Addr]; a != nil {
-		a.bytes, a.total = e.Bytes, e.Total
-	}
-}
-
 func (v *progress) end(e apply.Event) {
 	a := v.running[e.Addr]
 	delete(v.running, e.Addr)
 	switch i := slices.Index(v.order, e.Addr); {
 	case i == 0:
-		v.order = v.order[1:] // as a rule: in groups of thousands, moving the rest would cost
+		v.order = v.order[1:] // the usual case, without moving the rest
 	case i > 0:
 		v.order = slices.Delete(v.order, i, i+1)
 	}
 	check := e.Action == resources.None || e.Action == resources.Blocked
 	if e.Outcome == apply.Unchanged && check {
-		return // it holds: the plan said so
+		return // it passed in the plan as well
 	}
 	if !check {
 		v.ended++
 	}
 	quick := e.Kind == apply.ItemDone && e.Elapsed < slow && (a == nil || !isLong(a.step))
-	if v.isMany() && quick {
+	if v.total > manyItems && quick {
 		v.counted++
 		return
 	}
@@ -209,10 +195,10 @@ func (v *progress) end(e apply.Event) {
 	if v.total > 0 && !check {
 		text += fmt.Sprintf(" (%d of %d)", v.ended, v.total)
 	}
-	v.say(c, e.Addr, "", text)
+	v.printItem(c, e.Addr, "", text)
 }
 
-// ending says how an item ended, after how long, and why if it was not done.
+// ending returns the outcome of an item, its duration, and the reason if it was not done.
 func ending(e apply.Event) (string, color) {
 	text, c, link := past(e.Action), green, " in "
 	switch e.Outcome {
@@ -223,7 +209,7 @@ func ending(e apply.Event) (string, color) {
 	case apply.Interrupted:
 		text, c, link = "interrupted", yellow, " after "
 	case apply.Unchanged:
-		text = "already as it should be"
+		text = "agrees already"
 	}
 	if e.Elapsed > 0 && e.Outcome != apply.Unchanged {
 		text += link + duration(e.Elapsed)
@@ -234,7 +220,7 @@ func ending(e apply.Event) (string, color) {
 	return text, c
 }
 
-// past is the action in the past tense.
+// past returns an action in the past tense.
 func past(a resources.Action) string {
 	switch a {
 	case resources.Create:
@@ -249,8 +235,8 @@ func past(a resources.Action) string {
 	return "done"
 }
 
-// now is one line about what is at work: an item that moves bytes, else the one
-// that began first.
+// now returns the live line. It is about an item that transfers bytes, or else the one
+// that started first.
 func (v *progress) now() string {
 	if v.text != nil {
 		return v.text()
@@ -281,7 +267,7 @@ func (v *progress) now() string {
 	return fmt.Sprintf("%s (%d of %d done)", text, v.ended, v.total)
 }
 
-// speed is such as "12 MB of 30 MB (40 %), 5.1 MB/s, 4 s left".
+// speed returns a text such as "12 MB of 30 MB (40 %), 5.1 MB/s, 4 s left".
 func (a *activity) speed(now time.Time) string {
 	text := bytesize.Format(a.bytes)
 	if a.total > 0 {
@@ -299,25 +285,23 @@ func (a *activity) speed(now time.Time) string {
 	return text
 }
 
-// say prints a line about one item.
-func (v *progress) say(c color, addr resources.Addr, label, text string) {
+// printItem prints each line of a text about one item.
+func (v *progress) printItem(c color, addr resources.Addr, label, text string) {
 	p := page{o: v.o}
 	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
 		v.print("%s: %s", Escape(addr.String()), p.paint(c, Escape(label+line)))
 	}
 }
 
-// print puts one line above the live one. The words must be escaped.
+// print prints one line above the live one. The arguments must be escaped.
 func (v *progress) print(format string, args ...any) {
 	v.erase()
-	// Nobody can be told that progress cannot be told; apply goes on.
-	_, _ = io.WriteString(v.w, fmt.Sprintf(format, args...)+"\n")
+	_, _ = fmt.Fprintf(v.w, format+"\n", args...) // an error does not stop the apply
 }
 
 func (v *progress) isLive() bool { return v.o.Terminal && v.o.Width >= narrowest }
 
-// draw writes the live line of a terminal. Only returns and spaces are used, so
-// that it works on any.
+// draw writes the live line of a terminal with carriage returns and spaces only.
 func (v *progress) draw() {
 	if !v.isLive() || v.stop == nil || (v.live > 0 && time.Since(v.drawn) < flicker) {
 		return
@@ -338,7 +322,7 @@ func (v *progress) draw() {
 	}
 }
 
-// erase removes the live line, so that a line can be printed in its place.
+// erase removes the live line.
 func (v *progress) erase() {
 	if v.live > 0 {
 		_, _ = fmt.Fprintf(v.w, "\r%s\r", spaces(v.live))
@@ -346,10 +330,10 @@ func (v *progress) erase() {
 	}
 }
 
-// seconds is a duration that was measured in seconds.
+// seconds converts seconds to a duration.
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// duration is for people: "20 ms", "1.3 s", "12 s", "2 min 5 s", "1 h 3 min".
+// duration formats a duration: "20 ms", "1.3 s", "12 s", "2 min 5 s", "1 h 3 min".
 func duration(d time.Duration) string {
 	switch {
 	case d < time.Second:

@@ -185,7 +185,7 @@ func TestSummaryListsPackages(t *testing.T) {
 		"updated":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done, Packages: changed}, has: "7, 1 changed; `reconcile status` lists them\n", lack: "numpy"},
 		"changes":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done, Packages: changed}, has: "    ~ pandas 2.3.2 -> 2.3.3\n", lack: "pandas 2.3.3\n    trafilatura"},
 		"switched": {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done}, has: "packages    7; `reconcile status` lists them\n", lack: "pandas"},
-		"unproved": {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Done, SmokeTest: proof()}, has: "not proved: venv.local: cuda (skipped: no GPU on this machine), qlora (unknown: the \\x1b GPU is full)\n", lack: "imports ("},
+		"unproved": {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Done, SmokeTest: proof()}, has: "not tested: venv.local: cuda (skipped: no GPU on this machine), qlora (unknown: the \\x1b GPU is full)\n", lack: "imports ("},
 		"failed":   {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Failed, Cause: failure()}, has: "packages    7; ", lack: "pandas"},
 		"verbose":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done}, verbose: true, has: "numpy 1.26.4", lack: "status` lists"},
 	} {
@@ -212,7 +212,7 @@ func TestSummaryOfManyReplaced(t *testing.T) {
 	if err := summarize(&b, r, report.Machine{Options: report.Options{Width: 40}}); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(b.String(), "; its old content comes back with: cp .reconcile/x/kept/00 './-a b'\n"); n != 20 {
+	if n := strings.Count(b.String(), "; to restore it: cp .reconcile/x/kept/00 './-a b'\n"); n != 20 {
 		t.Errorf("%d files are named in\n%s", n, &b)
 	}
 	if !strings.Contains(b.String(), "Replaced 5 files more;") || !strings.Contains(b.String(), ".reconcile/x/runs") {
@@ -249,7 +249,7 @@ func TestSummaryEndings(t *testing.T) {
 		{
 			stopped,
 			report.Machine{},
-			"interrupted: venv.local\n\nInterrupted: what was done stays done; `reconcile apply` goes on from there.\nRecap: 0 ok, 1 changed, 0 failed, 1 skipped, 0 blocked.\nApply: 1 created, 0 updated, 1 not done in 1 min 5 s.\n",
+			"interrupted: venv.local\n\nInterrupted: finished changes are kept; `reconcile apply` continues.\nRecap: 0 ok, 1 changed, 0 failed, 1 skipped, 0 blocked.\nApply: 1 created, 0 updated, 1 not done in 1 min 5 s.\n",
 		},
 	} {
 		var b bytes.Buffer

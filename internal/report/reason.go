@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 
@@ -11,17 +12,17 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// A Reason is why a resource changes, or does not, format version 1.
+// A Reason explains why a resource changes, or does not.
 type Reason struct {
 	Version int            `json:"version"`
 	Addr    resources.Addr `json:"addr"`
 	Manages facts.Key      `json:"manages"`
-	Verdict string         `json:"verdict"` // one sentence: what is to be done, and why
-	// Pos is what asks for it, and Line the text of that line; neither of what left the
-	// manifest.
+	Verdict string         `json:"verdict"` // one sentence: the change and its reason
+	// Pos and Line are the place in the manifest and the text of that line. A resource
+	// that is no longer in the manifest has neither.
 	Pos      diag.Pos     `json:"pos,omitzero"`
 	Line     string       `json:"line,omitempty"`
-	Facts    []ReasonFact `json:"facts"` // all that decides
+	Facts    []ReasonFact `json:"facts"` // all facts that the resource reads
 	Recorded *state.Entry `json:"remembered,omitempty"`
 	// Drift, Pending and Conflict are as in a plan.
 	Drift      bool               `json:"drift,omitempty"`
@@ -31,13 +32,13 @@ type Reason struct {
 	NeededBy   []planner.Relation `json:"needed_by,omitempty"`
 	Change     resources.Change   `json:"change"`
 	Steps      json.RawMessage    `json:"steps,omitempty"`
-	Unaffected []string           `json:"stays,omitempty"` // what the steps do not touch, or keep
+	Unaffected []string           `json:"stays,omitempty"` // kept or not touched by the steps
 }
 
 // A ReasonFact is one fact that a resource reads.
 type ReasonFact struct {
 	Key   facts.Key `json:"key"`
-	Text  string    `json:"says"` // in words; why it is not known, where it is not
+	Text  string    `json:"says"` // in words; why it is not known, if Known is false
 	Known bool      `json:"known"`
 }
 
@@ -46,7 +47,7 @@ func Why(w io.Writer, r Reason, o Options) error {
 	p := newPage(w, o)
 	p.hang(0, bold, r.Addr.String()+": ", r.Verdict)
 	if r.Pos.IsValid() {
-		p.section("Asked for at " + r.Pos.String())
+		p.section("Defined at " + r.Pos.String())
 		if r.Line != "" {
 			p.raw(spaces(2) + escapeCode(r.Line) + "\n")
 		}
@@ -54,35 +55,35 @@ func Why(w io.Writer, r Reason, o Options) error {
 	p.section("This machine")
 	var rows [][2]string
 	for _, f := range r.Facts {
-		says := f.Text
+		text := f.Text
 		if !f.Known {
-			says = "not known: " + says
+			text = "not known: " + text
 		}
-		rows = append(rows, [2]string{f.Key.String(), says})
+		rows = append(rows, [2]string{f.Key.String(), text})
 	}
 	p.table(2, rows)
-	p.section("Remembered")
-	p.remembered(r)
-	p.relations("Waits for", r.DependsOn)
+	p.section("State")
+	p.recorded(r)
+	p.relations("Depends on", r.DependsOn)
 	p.relations("Needed by", r.NeededBy)
 	if len(r.Change.Steps) > 0 {
-		p.section("What will be done")
-		p.changeBody(&r.Change)
+		p.section("Steps")
+		p.body(viewBody(&r.Change, o))
 	}
 	if len(r.Unaffected) > 0 {
-		p.section("What stays")
+		p.section("Unaffected")
 		for _, text := range r.Unaffected {
 			p.hang(2, plain, "- ", text)
 		}
 	}
 	if r.Change.Problem != nil {
 		p.blank()
-		p.problem(0, r.Change.Problem)
+		p.problem(viewProblem(r.Change.Problem))
 	}
 	return p.close()
 }
 
-// WhyJSON writes the same as one document with format version 1.
+// WhyJSON writes a Reason as one document.
 func WhyJSON(w io.Writer, r Reason) error {
 	if len(r.Change.Steps) > 0 {
 		steps, err := resources.MarshalSteps(r.Change.Steps)
@@ -101,15 +102,15 @@ func (p *page) section(title string) {
 	p.heading(Escape(title))
 }
 
-// remembered tells what the state knows, and what that makes of the difference.
-func (p *page) remembered(r Reason) {
+// recorded prints the state of the resource and its consequences.
+func (p *page) recorded(r Reason) {
 	if r.Recorded == nil {
 		p.line(2, "nothing: no apply has changed it on this machine")
 		return
 	}
 	rows := [][2]string{{"ownership", ownershipText(r.Recorded.Ownership)}}
 	if r.Recorded.Time != "" {
-		rows = append(rows, [2]string{"last action", actionWord(r.Recorded.Action) + " at " + r.Recorded.Time})
+		rows = append(rows, [2]string{"last action", cmp.Or(string(r.Recorded.Action), "adopted") + " at " + r.Recorded.Time})
 	}
 	if left := leftText(r.Recorded.Left); left != "" {
 		if !r.Recorded.Left.SHA256.IsZero() {
@@ -117,29 +118,20 @@ func (p *page) remembered(r Reason) {
 		}
 		rows = append(rows, [2]string{"left", left})
 	}
-	if r.Recorded.Protect {
-		rows = append(rows, [2]string{"protected", "yes"})
-	}
-	for _, is := range []struct {
-		holds      bool
+	for _, row := range []struct {
+		is         bool
 		name, text string
 	}{
-		{r.Drift, "drift", "this machine is not as the last apply left it"},
-		{r.Pending, "pending", "the manifest asks for something else than it did then"},
-		{r.Conflict, "conflict", "an apply would overwrite what somebody else wrote, so it asks first"},
+		{r.Recorded.Protect, "protected", "yes"},
+		{r.Drift, "drift", "this machine changed since the last apply"},
+		{r.Pending, "pending", "the manifest changed since the last apply"},
+		{r.Conflict, "conflict", "an apply would overwrite another change, so it asks first"},
 	} {
-		if is.holds {
-			rows = append(rows, [2]string{is.name, is.text})
+		if row.is {
+			rows = append(rows, [2]string{row.name, row.text})
 		}
 	}
 	p.table(2, rows)
-}
-
-func actionWord(a resources.Action) string {
-	if a == resources.None {
-		return "taken over"
-	}
-	return string(a)
 }
 
 func (p *page) relations(title string, list []planner.Relation) {

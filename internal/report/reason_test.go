@@ -72,24 +72,24 @@ func TestWhyJSON(t *testing.T) {
 
 func TestFactText(t *testing.T) {
 	for want, fact := range map[string]facts.Fact{
-		"nothing":                facts.Path{Path: "a", Type: facts.Absent},
-		"a link to /mnt":         facts.Path{Path: "a", Type: facts.Symlink, Target: "/mnt"},
-		"a directory, mode 0755": facts.Path{Path: "a", Type: facts.Dir, Mode: 0o755},
-		"not reached: on the way stands file data":          facts.Path{Path: "data/a", Type: facts.Absent, Parent: "file data"},
-		"6 names: a, b, c, d, e and 1 more":                 facts.Folder{Path: "a", Names: []string{"a", "b", "c", "d", "e", "f"}, Entries: 6},
-		"40 GB free of 100 GB (ext4), read-only":            facts.Disk{Path: ".", Free: 40e9, Total: 100e9, FileSystem: "ext4", ReadOnly: true},
-		"nvidia, driver 550.54.15":                          facts.GPU{Vendor: "nvidia", Driver: "550.54.15"},
-		"no NVIDIA driver":                                  facts.Nvidia{State: facts.NoDriver},
-		"/usr/bin/uv, 0.9.1":                                facts.Tool{Name: "uv", Path: "/usr/bin/uv", Version: "0.9.1"},
-		"none":                                              facts.Tool{Name: "uv"},
-		"none found":                                        facts.Pythons{Minor: "3.10"},
-		"/usr/bin/python3.10, 3.10.13 of system":            facts.Pythons{Minor: "3.10", Found: []facts.Interpreter{{Path: "/usr/bin/python3.10", Version: "3.10.13", Source: "system"}}},
-		".venv shows no generation; 1 generation behind it": facts.Environment{Name: "local", Path: ".venv", Generations: []facts.Generation{{Name: "1f2e"}}},
-		".venv shows generation 1f2e: 0 packages, Python 3.10.13, damaged in 1 place": facts.Environment{
+		"nothing":                                facts.Path{Path: "a", Type: facts.Absent},
+		"a link to /mnt":                         facts.Path{Path: "a", Type: facts.Symlink, Target: "/mnt"},
+		"a directory, mode 0755":                 facts.Path{Path: "a", Type: facts.Dir, Mode: 0o755},
+		"not reached: file data is on the path":  facts.Path{Path: "data/a", Type: facts.Absent, Parent: "file data"},
+		"6 names: a, b, c, d, e and 1 more":      facts.Folder{Path: "a", Names: []string{"a", "b", "c", "d", "e", "f"}, Entries: 6},
+		"40 GB free of 100 GB (ext4), read-only": facts.Disk{Path: ".", Free: 40e9, Total: 100e9, FileSystem: "ext4", ReadOnly: true},
+		"nvidia, driver 550.54.15":               facts.GPU{Vendor: "nvidia", Driver: "550.54.15"},
+		"no NVIDIA driver":                       facts.Nvidia{State: facts.NoDriver},
+		"/usr/bin/uv, 0.9.1":                     facts.Tool{Name: "uv", Path: "/usr/bin/uv", Version: "0.9.1"},
+		"none":                                   facts.Tool{Name: "uv"},
+		"none found":                             facts.Pythons{Minor: "3.10"},
+		"/usr/bin/python3.10, 3.10.13 of system": facts.Pythons{Minor: "3.10", Found: []facts.Interpreter{{Path: "/usr/bin/python3.10", Version: "3.10.13", Source: "system"}}},
+		".venv has no active generation; 1 generation built": facts.Environment{Name: "local", Path: ".venv", Generations: []facts.Generation{{Name: "1f2e"}}},
+		".venv is generation 1f2e: 0 packages, Python 3.10.13, damaged in 1 place": facts.Environment{
 			Name: "local", Path: ".venv", Current: "1f2e",
 			Generations: []facts.Generation{{Name: "1f2e", Python: "3.10.13", Damage: []facts.Damage{{}}}},
 		},
-		"partial: 0 files in models, 2 GB lacking": facts.Model{State: facts.ModelPartial, Path: "models", Lacking: 2e9},
+		"partial: 0 files in models, 2 GB missing": facts.Model{State: facts.ModelPartial, Path: "models", Lacking: 2e9},
 	} {
 		if got := report.FactText(fact); got != want {
 			t.Errorf("%#v: %q, want %q", fact, got, want)

@@ -1,11 +1,9 @@
-// Package report prints what the others decided: plans, progress, results,
-// problems, facts. It decides nothing and looks at nothing; equal inputs give
-// equal bytes.
+// Package report prints plans, progress, results, problems and facts. It makes no
+// decisions and reads nothing; equal inputs give equal bytes.
 //
-// Text is for people and changes freely; JSON has a format version and does not.
-// Whatever came from a manifest, a file, a tool or a package is escaped on the
-// way out, so that nothing of it can steer a terminal. Colour is an ornament:
-// every output says the same without it.
+// Text is for people and may change. JSON has a format version and is stable. Text from a
+// manifest, a file, a tool or a package is escaped, so that it cannot control a terminal.
+// Every output has the same meaning without color.
 package report
 
 import (
@@ -22,16 +20,16 @@ import (
 // Version is the format version of every JSON document and event.
 const Version = 1
 
-// Options say how to print. The zero value suits a file or a pipe.
+// Options control printing. The zero value is for a file or a pipe.
 type Options struct {
 	Width    int    // columns at which text is folded; 0 for never
-	Color    bool   // whether the reader shows colours
-	Terminal bool   // whether a person watches while it is written
-	Verbose  bool   // also what the started programs print, and notes where nothing is to be done
-	Detail   bool   // a block for every change, however many there are
-	Manifest string // its name; "" for manifest.yaml
-	// ReadText returns the content of a file of this machine, for the difference
-	// to what will be written. Nil where the plan is for another machine.
+	Color    bool   // use colors
+	Terminal bool   // the output is a terminal
+	Verbose  bool   // also print the output of programs, and all notes
+	Detail   bool   // print the details of every change, however many there are
+	Manifest string // name of the manifest; "" for manifest.yaml
+	// ReadText returns the content of a file of this machine, for diffs. It is nil if
+	// the plan is for another machine.
 	ReadText func(path string) (string, error)
 }
 
@@ -42,15 +40,15 @@ func (o Options) manifest() string {
 	return o.Manifest
 }
 
-// A Machine is one machine as data, for Status and Summary.
+// A Machine is the data of one machine for Status, PlanHTML and GraphOf.
 type Machine struct {
-	Plan      *planner.Plan        // of the machine as it is now
-	Resources []resources.Resource // all that the manifest asks of it
-	Facts     *facts.Facts         // what is known; environments, GPU and disks are shown
+	Plan      *planner.Plan        // for the machine as it is now
+	Resources []resources.Resource // all resources of the manifest
+	Facts     *facts.Facts         // its environments, GPU and disks are printed
 	Options
 }
 
-// color is a way to draw a piece of text, in the codes of ECMA-48.
+// A color is a display attribute, as the parameter of an ECMA-48 SGR sequence.
 type color string
 
 const (
@@ -63,8 +61,7 @@ const (
 	cyan   color = "36"
 )
 
-// A page is text on its way out. It keeps the first error, so that a page is
-// written line by line and asked once at the end.
+// A page is a text output. It keeps the first error, which close returns.
 type page struct {
 	w   *bufio.Writer
 	o   Options
@@ -73,7 +70,7 @@ type page struct {
 
 func newPage(w io.Writer, o Options) *page { return &page{w: bufio.NewWriter(w), o: o} }
 
-// close writes what is left and returns the first error.
+// close flushes the page and returns the first error.
 func (p *page) close() error {
 	if err := p.w.Flush(); p.err == nil {
 		p.err = err
@@ -81,7 +78,7 @@ func (p *page) close() error {
 	return p.err
 }
 
-// paint returns text in a color, or as it is where colours are not wanted.
+// paint returns text in a color if colors are used.
 func (p *page) paint(c color, text string) string {
 	if !p.o.Color || c == plain || text == "" {
 		return text
@@ -89,30 +86,31 @@ func (p *page) paint(c color, text string) string {
 	return "\x1b[" + string(c) + "m" + text + "\x1b[0m"
 }
 
-// raw writes text as it is. Every byte must be ours or escaped.
+// raw writes text, which must be escaped, unchanged.
 func (p *page) raw(text string) {
 	if p.err == nil {
 		_, p.err = p.w.WriteString(text)
 	}
 }
 
-// blank ends a section.
+// blank writes an empty line.
 func (p *page) blank() { p.raw("\n") }
 
-// line writes one line, escaped; what is folded stands two columns deeper.
+// heading writes the title of a section, which must be escaped.
+func (p *page) heading(text string) { p.raw(p.paint(bold, text) + "\n") }
+
+// line escapes and writes one line; if it is folded, the rest is indented by two more.
 func (p *page) line(indent int, format string, args ...any) {
 	p.folded(indent, indent+2, plain, "", fmt.Sprintf(format, args...))
 }
 
-// hang writes a label in a color, and text beside it that is folded under its
-// own first word.
+// hang writes a label in a color and a text that is folded beside it.
 func (p *page) hang(indent int, c color, label, text string) {
 	p.folded(indent, indent+columns(Escape(label)), c, label, text)
 }
 
-// last writes the line that tells the end, escaped. Scripts look for it, so it is
-// one line unless it goes to a terminal that is too narrow, where it is folded at
-// commas.
+// last writes the final line. Scripts search for it, so it is one line unless a terminal
+// is too narrow; then it is folded at commas.
 func (p *page) last(c color, label, text string) {
 	label = Escape(label)
 	for i, piece := range foldPhrases(label+Escape(text), p.o.Width) {
@@ -123,8 +121,8 @@ func (p *page) last(c color, label, text string) {
 	}
 }
 
-// folded writes a label and a text, whose further pieces begin at column under.
-// Both are escaped, and each line of the text stays a line.
+// folded escapes and writes a label and a text of one or more lines. Every line but the
+// first begins at column under.
 func (p *page) folded(indent, under int, c color, label, text string) {
 	label = Escape(label)
 	first := indent + columns(label)
@@ -141,3 +139,68 @@ func (p *page) folded(indent, under int, c color, label, text string) {
 		}
 	}
 }
+
+// table writes rows of a name and a text; the texts are aligned.
+func (p *page) table(indent int, rows [][2]string) {
+	width := 0
+	for _, row := range rows {
+		width = max(width, columns(Escape(row[0])))
+	}
+	for _, row := range rows {
+		p.hang(indent, plain, pad(Escape(row[0]), width)+"  ", row[1])
+	}
+}
+
+// grid writes rows of aligned cells; the first row is in bold.
+func (p *page) grid(rows [][]string) {
+	widths := gridWidths(rows)
+	for n, row := range rows {
+		line := ""
+		for i, cell := range row {
+			line += pad(Escape(cell), widths[i]) + "  "
+		}
+		c := plain
+		if n == 0 {
+			c = bold
+		}
+		p.raw(p.paint(c, strings.TrimRight(line, " ")) + "\n")
+	}
+}
+
+// gridWidths returns the width of each column.
+func gridWidths(rows [][]string) []int {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], columns(Escape(cell)))
+		}
+	}
+	return widths
+}
+
+// list writes short texts in as many columns as fit, down first, then right. Without a
+// width each text has its own line.
+func (p *page) list(indent int, texts []string) {
+	width := 0
+	for i := range texts {
+		texts[i] = Escape(texts[i])
+		width = max(width, columns(texts[i])+2)
+	}
+	across := 1
+	if p.o.Width > indent && width > 0 {
+		across = max(1, (p.o.Width-indent)/width)
+	}
+	down := (len(texts) + across - 1) / across
+	for row := range down {
+		line := ""
+		for i := row; i < len(texts); i += down {
+			line += pad(texts[i], width)
+		}
+		p.raw(spaces(indent) + strings.TrimRight(line, " ") + "\n")
+	}
+}
+
+func spaces(n int) string { return strings.Repeat(" ", max(0, n)) }
+
+// pad appends spaces to text up to a width in columns.
+func pad(text string, width int) string { return text + spaces(width-columns(text)) }

@@ -16,18 +16,18 @@ type RunList struct {
 	Damaged []DamagedRun `json:"damaged,omitempty"` // records that cannot be read
 }
 
-// A RunLine is one earlier run.
+// A RunLine is one earlier run in a list.
 type RunLine struct {
-	Name        string          `json:"name"` // its record
+	Name        string          `json:"name"` // of its record
 	Started     time.Time       `json:"started"`
-	Command     string          `json:"command,omitempty"` // as it was typed; "" in records of earlier versions
+	Command     string          `json:"command,omitempty"` // as typed; "" in records of earlier versions
 	Environment string          `json:"environment,omitempty"`
 	Result      string          `json:"result"` // "done", "in part", "interrupted"
 	Recap       runrecord.Recap `json:"recap"`
 	Elapsed     float64         `json:"elapsed"` // seconds
 }
 
-// A DamagedRun is a record that cannot be read, and why.
+// A DamagedRun is a record that cannot be read.
 type DamagedRun struct {
 	File   string `json:"file"`
 	Reason string `json:"reason"`
@@ -38,7 +38,7 @@ func NewRunLine(name string, r *runrecord.Record) RunLine {
 	return RunLine{name, r.Started, r.Command, r.Environment, r.Outcome(), r.Counts(), r.Elapsed}
 }
 
-// Runs prints a line for each earlier run, and names the records that are damaged.
+// Runs prints a line for each earlier run, and then the damaged records.
 func Runs(w io.Writer, list *RunList, o Options) error {
 	p := newPage(w, o)
 	if len(list.Runs) == 0 {
@@ -51,7 +51,7 @@ func Runs(w io.Writer, list *RunList, o Options) error {
 				fmt.Sprint(r.Recap.Skipped), duration(seconds(r.Elapsed)), cmp.Or(r.Command, notRecorded),
 			})
 		}
-		p.grid(rows, bold)
+		p.grid(rows)
 	}
 	if len(list.Damaged) > 0 {
 		p.blank()
@@ -63,13 +63,12 @@ func Runs(w io.Writer, list *RunList, o Options) error {
 	return p.close()
 }
 
-// runsDocument is a list of runs for programs, format version 1.
 type runsDocument struct {
 	Version int `json:"version"`
 	*RunList
 }
 
-// RunsJSON writes a list of runs as one document with format version 1.
+// RunsJSON writes a list of runs as one document.
 func RunsJSON(w io.Writer, list *RunList) error {
 	return writeJSON(w, runsDocument{Version, list}, "  ")
 }

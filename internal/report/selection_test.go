@@ -49,7 +49,7 @@ func TestMarkdownOfAPart(t *testing.T) {
 	if err := report.PlanMarkdown(&b, partPlan(), report.Options{ReadText: readText}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"**Overwrites**", "conflict", "Left out by --target and --exclude: 5 resources; 2 of them differ"} {
+	for _, want := range []string{"**Overwrites**", "conflict", "Excluded by --target and --exclude: 5 resources; 2 of them differ"} {
 		if !strings.Contains(strings.ReplaceAll(b.String(), `\`, ""), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
@@ -66,7 +66,7 @@ func TestPlanOfNothingInAPart(t *testing.T) {
 	if err := report.Plan(&b, p, report.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"and 13 more; --json names them", "Nothing to do of what is selected: 2 resources agree"} {
+	for _, want := range []string{"and 13 more; --json lists them", "Nothing to do in the selected part: 2 resources agree"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}

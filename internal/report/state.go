@@ -8,11 +8,11 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/state"
 )
 
-// State prints what is managed, one line a resource.
+// State prints the recorded resources, one line each.
 func State(w io.Writer, list []state.Entry, o Options) error {
 	p := newPage(w, o)
 	if len(list) == 0 {
-		p.line(0, "Nothing is managed on this machine yet; `reconcile apply` begins.")
+		p.line(0, "Nothing is managed on this machine yet; `reconcile apply` starts to.")
 		return p.close()
 	}
 	rows := [][]string{{"", "RESOURCE", "OWNERSHIP", "PLACE", "SINCE"}}
@@ -23,11 +23,11 @@ func State(w io.Writer, list []state.Entry, o Options) error {
 		}
 		rows = append(rows, []string{star, e.Addr.String(), string(e.Ownership), cmp.Or(e.Left.Path, e.Key.Name), e.Time})
 	}
-	p.grid(rows, bold)
+	p.grid(rows)
 	return p.close()
 }
 
-// StateEntry prints all that is remembered of one resource.
+// StateEntry prints what the state records of one resource.
 func StateEntry(w io.Writer, e state.Entry, o Options) error {
 	p := newPage(w, o)
 	rows := [][2]string{{"resource", e.Addr.String()}, {"manages", e.Key.String()}, {"ownership", ownershipText(e.Ownership)}}
@@ -37,7 +37,7 @@ func StateEntry(w io.Writer, e state.Entry, o Options) error {
 		}
 	}
 	if e.Protect {
-		add("protected", "yes: it is not pruned, even when it leaves the manifest")
+		add("protected", "yes: it is not pruned, even if it is removed from the manifest")
 	}
 	add("last action", string(e.Action))
 	add("at", e.Time)
@@ -51,16 +51,16 @@ func StateEntry(w io.Writer, e state.Entry, o Options) error {
 func ownershipText(o state.Ownership) string {
 	switch o {
 	case state.Created:
-		return "created: reconcile made it, and prune may remove it"
+		return "created: reconcile created it, and prune may remove it"
 	case state.Adopted:
-		return "adopted: it was there, and was changed or taken over; prune never removes it"
+		return "adopted: it existed, and was changed or adopted; prune never removes it"
 	case state.Observed:
-		return "observed: it was there as it should be; prune never removes it"
+		return "observed: it existed and agreed; prune never removes it"
 	}
 	return string(o)
 }
 
-// leftText says what stood there after the last action.
+// leftText describes what the last action left at the path.
 func leftText(l state.Left) string {
 	switch {
 	case l.Path == "":
@@ -68,7 +68,7 @@ func leftText(l state.Left) string {
 	case l.Type == facts.Symlink:
 		return l.Path + ", a link to " + l.Target
 	case l.Type == facts.Dir && l.Target != "":
-		return l.Path + ", which shows generation " + l.Target
+		return l.Path + ", with generation " + l.Target
 	}
 	return l.Path + ", a " + string(l.Type)
 }

@@ -1,26 +1,24 @@
 package report
 
 import (
-	"fmt"
 	"io"
 	"slices"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
-	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/runrecord"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Standing is how one resource stands to the manifest.
+// A Standing is the state of one resource relative to the manifest.
 type Standing string
 
 const (
 	Converged Standing = "converged" // it agrees
-	Drifted   Standing = "drifted"   // it was left as the manifest asks, and differs now
-	Pending   Standing = "pending"   // the manifest asks for what was never applied here
-	Warned    Standing = "warned"    // there is nothing to do, and something to look at
-	Failing   Standing = "failing"   // it cannot be done, or a check fails
+	Drifted   Standing = "drifted"   // the machine was changed since the last apply
+	Pending   Standing = "pending"   // the manifest has something that was not applied here
+	Warned    Standing = "warned"    // it agrees, with a warning
+	Failing   Standing = "failing"   // it is blocked, or a check fails
 )
 
 // A Line is one resource in a status.
@@ -28,41 +26,43 @@ type Line struct {
 	Addr     resources.Addr   `json:"addr"`
 	Owns     string           `json:"owns"`
 	Standing Standing         `json:"standing"`
-	Action   resources.Action `json:"action,omitempty"` // what apply would do
+	Action   resources.Action `json:"action,omitempty"` // of the next apply
 	Summary  string           `json:"summary,omitempty"`
 	Problem  *diag.Problem    `json:"problem,omitempty"`
-	Drift    bool             `json:"drift,omitempty"`   // the machine is not as it was left
-	Pending  bool             `json:"pending,omitempty"` // the manifest asks for something else than then
+	Drift    bool             `json:"drift,omitempty"`   // the machine changed since the last apply
+	Pending  bool             `json:"pending,omitempty"` // the manifest changed since the last apply
 
-	orphan bool // the manifest no longer has it
+	name   string // of the owned key
+	orphan bool   // it is not in the manifest any more
 }
 
-// lines returns one line for each resource, in the order of the manifest; what
-// is in the plan beyond it (things to delete) comes last.
+// lines returns a line for each resource in the order of the manifest, and then for what
+// else is in the plan, such as deletions.
 func (m Machine) lines() []Line {
 	items := make(map[resources.Addr]*planner.Item, len(m.Plan.Items))
 	for i := range m.Plan.Items {
-		if !m.Plan.Items[i].Orphan { // its address may have another thing by now
+		if !m.Plan.Items[i].Orphan { // another resource may have its address
 			items[m.Plan.Items[i].Resource.Addr] = &m.Plan.Items[i]
 		}
 	}
 	lines := make([]Line, 0, len(m.Resources))
 	for i := range m.Resources {
 		r := &m.Resources[i]
-		lines = append(lines, m.standing(r, items[r.Addr]))
+		lines = append(lines, newLineOf(r, items[r.Addr]))
 		delete(items, r.Addr)
 	}
 	for i := range m.Plan.Items {
 		item := &m.Plan.Items[i]
 		if item.Orphan || items[item.Resource.Addr] == item {
-			lines = append(lines, m.standing(item.Resource, item))
+			lines = append(lines, newLineOf(item.Resource, item))
 		}
 	}
 	return lines
 }
 
-func (m Machine) standing(r *resources.Resource, item *planner.Item) Line {
-	line := Line{Addr: r.Addr, Owns: r.Spec.Owns().String(), Standing: Converged}
+func newLineOf(r *resources.Resource, item *planner.Item) Line {
+	owns := r.Spec.Owns()
+	line := Line{Addr: r.Addr, Owns: owns.String(), Standing: Converged, name: owns.Name}
 	if item == nil {
 		return line
 	}
@@ -85,8 +85,8 @@ func (m Machine) standing(r *resources.Resource, item *planner.Item) Line {
 	return line
 }
 
-// Status prints one line a resource, then environments with their packages,
-// interpreters, GPU and disks, and last the counts.
+// Status prints a line for each resource, then environments with their packages, GPU and
+// disks, the problems, and last the counts.
 func Status(w io.Writer, m Machine) error {
 	p := newPage(w, m.Options)
 	lines := m.lines()
@@ -95,7 +95,7 @@ func Status(w io.Writer, m Machine) error {
 	}
 	if slices.ContainsFunc(lines, func(l Line) bool { return l.Standing != Converged }) {
 		p.line(2, "first column: this machine since the last apply; second: %s since then", m.manifest())
-		p.line(2, "M changed, A new, D gone or to go, w warned of, ! cannot be done")
+		p.line(2, "M modified, A added, D deleted, w warning, ! blocked or failing")
 	}
 	width := 0
 	for _, l := range lines {
@@ -108,13 +108,13 @@ func Status(w io.Writer, m Machine) error {
 		p.blank()
 	}
 	p.machine(m)
-	if !fits(m.Plan.Storage) {
-		p.storage(m.Plan.Storage)
+	if storage := viewStorage(m.Plan.Storage); storage != nil && storage.State == Fail {
+		p.storage(storage)
 	}
 	p.notes(m.Plan.AllNotes())
 	for _, l := range lines {
 		if l.Problem != nil {
-			p.problem(0, l.Problem)
+			p.problem(viewProblem(l.Problem))
 			p.blank()
 		}
 	}
@@ -122,32 +122,32 @@ func Status(w io.Writer, m Machine) error {
 	return p.close()
 }
 
-func (p *page) statusLine(l Line, width int) {
-	c := green
-	switch l.Standing {
+func standingColor(s Standing) color {
+	switch s {
+	case Converged:
+		return green
 	case Failing:
-		c = red
-	case Drifted, Pending, Warned:
-		c = yellow
+		return red
 	}
-	name := Escape(l.Addr.String())
-	text := name + spaces(width-columns(name)+2)
-	_, said, _ := cutKey(l.Owns)
+	return yellow
+}
+
+func (p *page) statusLine(l Line, width int) {
+	text := l.name
 	if l.Summary != "" {
-		said = l.Summary
+		text = l.Summary
 	}
 	if l.Action != resources.None && l.Action != resources.Blocked {
 		mark, _ := sign(l.Action)
-		said = mark + " " + string(l.Action) + ": " + said
+		text = mark + " " + string(l.Action) + ": " + text
 	}
-	text += said
-	p.hang(2, c, l.columns()+"  ", text)
+	p.hang(2, standingColor(l.Standing), l.columns()+"  ", pad(Escape(l.Addr.String()), width+2)+text)
 }
 
-// columns are two letters as those of `git status -s`: what happened on the machine,
-// and what happened in the manifest.
+// columns returns two letters like those of `git status -s`: what changed on the machine,
+// and what changed in the manifest.
 func (l Line) columns() string {
-	here, there := " ", " "
+	machine, manifest := " ", " "
 	switch {
 	case l.Standing == Failing:
 		return "!!"
@@ -156,80 +156,57 @@ func (l Line) columns() string {
 	case l.Standing == Converged:
 		return "  "
 	case l.Drift && l.Action == resources.Create:
-		here = "D"
+		machine = "D"
 	case l.Drift:
-		here = "M"
+		machine = "M"
 	}
 	switch {
 	case l.Drift && !l.Pending:
 	case l.orphan:
-		there = "D"
+		manifest = "D"
 	case l.Action == resources.Create && !l.Drift:
-		there = "A"
+		manifest = "A"
 	default:
-		there = "M"
+		manifest = "M"
 	}
-	return here + there
+	return machine + manifest
 }
 
-// standings prints the counts, those of nothing left out.
+// standings prints the number of resources in each state.
 func (p *page) standings(plan *planner.Plan, lines []Line) {
 	counts := map[Standing]int{}
 	for _, l := range lines {
 		counts[l.Standing]++
 	}
-	text, c := "", green
+	c := green
+	var list []count
 	for _, s := range []Standing{Converged, Drifted, Pending, Warned, Failing} {
-		if counts[s] == 0 {
-			continue
-		}
-		if text != "" {
-			text += ", "
-		}
-		text += fmt.Sprintf("%d %s", counts[s], s)
-		if s == Failing {
-			c = red
-		} else if s != Converged && c == green {
-			c = yellow
+		list = append(list, count{counts[s], string(s)})
+		if counts[s] > 0 {
+			c = standingColor(s)
 		}
 	}
+	text := countTexts(list...)
 	if text == "" {
-		text = "the manifest asks for nothing here"
+		text = "the manifest has no resources for this machine"
 	}
 	p.last(c, "Status: ", text+where(plan)+".")
 }
 
-// cutKey splits "path:data/raw".
-func cutKey(owns string) (kind facts.Kind, name string, ok bool) {
-	var k facts.Key
-	if err := k.UnmarshalText([]byte(owns)); err != nil {
-		return "", owns, false
-	}
-	return k.Kind, k.Name, true
-}
-
-// StatusJSON writes the status as one document with format version 1.
+// StatusJSON writes the status as one document.
 func StatusJSON(w io.Writer, m Machine) error {
-	return writeJSON(w, statusDocument{Version, whereOf(m.Plan), m.lines(), runrecord.InstalledOn(m.Facts), m.Plan.AllNotes()}, "  ")
+	return writeJSON(w, statusDocument{
+		Version, m.Plan.Environment, m.Plan.Root, m.Plan.Host, m.Plan.Platform, m.lines(), runrecord.InstalledOn(m.Facts), m.Plan.AllNotes(),
+	}, "  ")
 }
 
-// statusDocument is the status of a machine for programs, format version 1.
 type statusDocument struct {
-	Version int `json:"version"`
-	whereIs
-	Resources []Line `json:"resources"`
-	runrecord.Installed
-	Notes []string `json:"notes,omitempty"`
-}
-
-// whereIs says of which machine a document tells.
-type whereIs struct {
+	Version     int    `json:"version"`
 	Environment string `json:"environment,omitempty"`
 	Root        string `json:"root"`
 	Host        string `json:"host"`
 	Platform    string `json:"platform"`
-}
-
-func whereOf(plan *planner.Plan) whereIs {
-	return whereIs{plan.Environment, plan.Root, plan.Host, plan.Platform}
+	Resources   []Line `json:"resources"`
+	runrecord.Installed
+	Notes []string `json:"notes,omitempty"`
 }

@@ -81,7 +81,7 @@ func TestStatusOfNothing(t *testing.T) {
 	if err := report.Status(&b, m); err != nil {
 		t.Fatal(err)
 	}
-	if want := "Status: the manifest asks for nothing here (on gpu1).\n"; b.String() != want {
+	if want := "Status: the manifest has no resources for this machine (on gpu1).\n"; b.String() != want {
 		t.Errorf("got %q, want %q", &b, want)
 	}
 }

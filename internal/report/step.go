@@ -12,39 +12,37 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// stepIndent is how far steps stand from the edge.
-const stepIndent = 6
-
-// step prints one step of a change: a command as a shell reads it, a file as the
-// difference to what is there, anything else in words.
-func (p *page) step(c *resources.Change, s resources.Step) {
+// viewStep returns one step of a change: a command as a shell reads it, a file with its
+// diff, anything else in words.
+func viewStep(c *resources.Change, s resources.Step, o Options) stepView {
 	switch s := s.(type) {
 	case resources.Run:
-		p.command(s)
-	case resources.WriteFile:
-		p.line(stepIndent, "%s%s", stepText(s), keptText(s))
-		if !isOurs(s.Path) {
-			p.fileDiff(s, wasMode(c))
+		words := append([]string{s.Program}, s.Args...)
+		if len(s.Env) > 0 {
+			words = append(append([]string{"env"}, s.Env...), words...)
 		}
+		return stepView{Words: quoteWords(words), Notes: escapeAll(commandNotes(s))}
 	case resources.SmokeTest:
-		for _, text := range proofTexts(s) {
-			p.line(stepIndent, "%s", text)
+		return stepView{Texts: escapeAll(smokeTestTexts(s))}
+	case resources.WriteFile:
+		v := stepView{Texts: []string{Escape(writeText(s))}}
+		if strings.HasPrefix(s.Path, layout.Dir+"/") || strings.HasPrefix(s.Path, layout.GenerationLink+"/") {
+			return v // internal files have no diff
 		}
-	default:
-		p.line(stepIndent, "%s", stepText(s))
+		d := o.difference(s, actualMode(c))
+		v.Diff, v.Aside = d.lines, Escape(d.why)
+		if v.Aside != "" {
+			v.Aside = "the difference is not shown: " + v.Aside
+		} else if s.Replaces.IsZero() && d.added > maxNewLines && !o.Detail {
+			v.Diff, v.Aside = nil, fmt.Sprintf("new, %d lines; --detail shows them", d.added)
+		}
+		return v
 	}
+	return stepView{Texts: []string{Escape(stepText(s))}}
 }
 
-// keptText says that what a file replaces is not lost.
-func keptText(s resources.WriteFile) string {
-	if s.Replaces.IsZero() || s.Replaces == sha256.Sum256([]byte(s.Content)) {
-		return ""
-	}
-	return " (what is there is kept)"
-}
-
-// wasMode returns the mode that what a change writes has now, if it changes.
-func wasMode(c *resources.Change) string {
+// actualMode returns the mode of the existing file if the change sets another one.
+func actualMode(c *resources.Change) string {
 	for _, f := range c.Fields {
 		if f.Path == "mode" {
 			return f.Actual
@@ -53,35 +51,6 @@ func wasMode(c *resources.Change) string {
 	return ""
 }
 
-// isOurs reports whether a path is of reconcile's own folder, whose files say
-// nothing to people.
-func isOurs(path string) bool {
-	return strings.HasPrefix(path, layout.Dir+"/") || strings.HasPrefix(path, layout.GenerationLink+"/")
-}
-
-// command prints what will run, and below it how.
-func (p *page) command(s resources.Run) {
-	prompt := p.paint(faint, "$ ")
-	for _, line := range foldCommand(quoteWords(commandWords(s)), p.o.Width-stepIndent-2) {
-		p.raw(spaces(stepIndent) + prompt + line + "\n")
-		prompt = "  "
-	}
-	for _, text := range commandNotes(s) {
-		p.line(stepIndent+2, "(%s)", text)
-	}
-}
-
-// commandWords are the words to type in place of a step: variables that it gets
-// stand before the program.
-func commandWords(s resources.Run) []string {
-	words := append([]string{s.Program}, s.Args...)
-	if len(s.Env) > 0 {
-		words = append(append([]string{"env"}, s.Env...), words...)
-	}
-	return words
-}
-
-// commandNotes say how a program runs beside its words.
 func commandNotes(s resources.Run) []string {
 	var notes []string
 	if s.Dir != "" {
@@ -96,38 +65,32 @@ func commandNotes(s resources.Run) []string {
 	return notes
 }
 
-// stepText says in words what a step does.
+// stepText describes a step that is neither a command nor a file nor a smoke test.
 func stepText(s resources.Step) string {
 	switch s := s.(type) {
 	case resources.MakeDir:
 		return fmt.Sprintf("make directory %s (%s)", s.Path, s.Mode)
-	case resources.WriteFile:
-		return fmt.Sprintf("write %s (%s, %s)", s.Path, s.Mode, bytesize.Format(int64(len(s.Content))))
 	case resources.SetMode:
 		return fmt.Sprintf("set the mode of %s to %s", s.Path, s.Mode)
 	case resources.Link:
 		return fmt.Sprintf("link %s -> %s", s.Path, s.Target)
 	case resources.Remove:
 		if s.Type == facts.Regular {
-			return "remove " + s.Path + " (what is there is kept)"
+			return "remove " + s.Path + " (its content is kept)"
 		}
 		return "remove " + s.Path
 	case resources.Move:
 		return fmt.Sprintf("rename %s to %s", s.From, s.To)
 	case resources.Fetch:
 		return fetchText(s)
-	case resources.Run:
-		return "run " + Command(append([]string{s.Program}, s.Args...))
 	case resources.Reuse:
 		return fmt.Sprintf("reuse %s of %s", plural.Count(len(s.Dists), "distribution"), s.From)
 	case resources.Compile:
 		return "compile bytecode in " + s.Generation
-	case resources.SmokeTest:
-		return strings.Join(proofTexts(s), "; ")
 	case resources.Seal:
 		what := plural.Count(len(s.Packages), "distribution")
 		if len(s.Conda) > 0 {
-			what = plural.Count(len(s.Conda), "package") + " of conda and " + what
+			what = plural.Count(len(s.Conda), "conda package") + " and " + what
 		}
 		text := fmt.Sprintf("verify %s and seal %s", what, s.Generation)
 		for _, v := range s.Variables {
@@ -135,30 +98,38 @@ func stepText(s resources.Step) string {
 		}
 		return text
 	case resources.Switch:
-		return fmt.Sprintf("make it visible: %s -> %s", s.Link, s.Target)
+		return fmt.Sprintf("make it active: %s -> %s", s.Link, s.Target)
 	}
 	return resources.StepName(s)
 }
 
-// proofTexts says what a proof shows, a part each.
-func proofTexts(s resources.SmokeTest) []string {
+func writeText(s resources.WriteFile) string {
+	text := fmt.Sprintf("write %s (%s, %s)", s.Path, s.Mode, bytesize.Format(int64(len(s.Content))))
+	if !s.Replaces.IsZero() && s.Replaces != sha256.Sum256([]byte(s.Content)) {
+		text += " (the old content is kept)"
+	}
+	return text
+}
+
+// smokeTestTexts returns a text for each part of a smoke test.
+func smokeTestTexts(s resources.SmokeTest) []string {
 	var texts []string
 	if len(s.Imports) > 0 {
-		texts = append(texts, "prove that these import: "+strings.Join(s.Imports, ", "))
+		texts = append(texts, "test that these import: "+strings.Join(s.Imports, ", "))
 	}
 	skipped := ""
 	if !s.GPU {
 		skipped = " (skipped: no GPU)"
 	}
 	if s.CUDA {
-		text := "prove CUDA: torch sees the GPU, a matrix product"
+		text := "test CUDA: torch finds the GPU, a matrix product"
 		if s.Driver != "" {
-			text += ", torch's CUDA against " + s.Driver + " of the driver"
+			text += ", CUDA of torch against CUDA " + s.Driver + " of the driver"
 		}
 		texts = append(texts, text+skipped)
 	}
 	if q := s.QLoRA; q != nil {
-		text := "prove QLoRA: 4-bit " + q.QuantType
+		text := "test QLoRA: 4-bit " + q.QuantType
 		if q.DoubleQuant {
 			text += ", double quantisation"
 		}
@@ -173,7 +144,7 @@ func fetchText(s resources.Fetch) string {
 		text += s.URLs[0]
 	}
 	if len(s.URLs) > 1 {
-		text += fmt.Sprintf(" (or from %s)", plural.Count(len(s.URLs)-1, "other place"))
+		text += fmt.Sprintf(" (or from %s)", plural.Count(len(s.URLs)-1, "other URL"))
 	}
 	if s.Size > 0 {
 		text += " (" + bytesize.Format(s.Size) + ")"

@@ -7,60 +7,57 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
-// storage prints what a disk is meant for beside what is free on it, and whether
-// that is enough.
-func (p *page) storage(s *planner.Storage) {
+// A storageView is the budget of a disk and its free space. Sizes are in bytes.
+type storageView struct {
+	Path     string
+	Rows     [][2]string
+	Verdict  string // "" without a budget
+	State    CheckState
+	Free     int64 // now
+	Takes    int64 // by the plan
+	Low      int64 // lowest sum of the budget
+	High     int64 // highest sum of the budget
+	Budgeted bool
+}
+
+func viewStorage(s *planner.Storage) *storageView {
 	if s == nil {
-		return
+		return nil
 	}
-	p.heading("Storage on " + Escape(s.Path))
-	low, high := int64(0), int64(0)
-	rows := make([][2]string, 0, len(s.Budget)+3)
+	v := &storageView{Path: Escape(s.Path), Free: s.Free, Takes: s.Disk, Budgeted: len(s.Budget) > 0, State: OK}
 	for _, b := range s.Budget {
-		low, high = addSize(low, b.Low), addSize(high, b.High)
-		rows = append(rows, [2]string{b.Item, sizeRange(b.Low, b.High)})
-	}
-	if len(s.Budget) > 0 {
-		rows = append(rows, [2]string{"total", sizeRange(low, high)})
+		v.Low, v.High = addSize(v.Low, b.Low), addSize(v.High, b.High)
+		v.Rows = append(v.Rows, [2]string{Escape(b.Item), sizeRange(b.Low, b.High)})
 	}
 	after := s.Free - s.Disk
-	rows = append(
-		rows,
-		[2]string{"free now", bytesize.Format(s.Free)},
-		[2]string{"free after apply", bytesize.Format(after)},
-	)
-	p.table(2, rows)
-	if len(s.Budget) > 0 {
-		text, c := enough(after, low, high)
-		p.raw("  " + p.paint(c, text) + "\n")
+	if v.Budgeted {
+		v.Rows = append(v.Rows, [2]string{"total", sizeRange(v.Low, v.High)})
+		switch {
+		case after < v.Low:
+			v.State, v.Verdict = Fail, fmt.Sprintf("not enough: %s are missing for the lowest figures", bytesize.Format(v.Low-after))
+		case after < v.High:
+			v.State, v.Verdict = Warn, fmt.Sprintf("enough for the lowest figures, %s are missing for the highest", bytesize.Format(v.High-after))
+		default:
+			v.Verdict = fmt.Sprintf("enough: %s are left with the whole budget used", bytesize.Format(after-v.High))
+		}
+	}
+	v.Rows = append(v.Rows, [2]string{"free now", bytesize.Format(s.Free)}, [2]string{"free after apply", bytesize.Format(after)})
+	return v
+}
+
+func (p *page) storage(v *storageView) {
+	if v == nil {
+		return
+	}
+	p.heading("Storage on " + v.Path)
+	p.table(2, v.Rows)
+	if v.Verdict != "" {
+		p.raw("  " + p.paint(stateColor(v.State), v.Verdict) + "\n")
 	}
 	p.blank()
 }
 
-// fits reports whether the lowest figures of a budget fit into what will be free.
-func fits(s *planner.Storage) bool {
-	if s == nil {
-		return true
-	}
-	low := int64(0)
-	for _, b := range s.Budget {
-		low = addSize(low, b.Low)
-	}
-	return len(s.Budget) == 0 || s.Free-s.Disk >= low
-}
-
-// enough compares what is free after the apply with the budget.
-func enough(after, low, high int64) (string, color) {
-	switch {
-	case after < low:
-		return fmt.Sprintf("not enough: %s are missing for the lowest figures", bytesize.Format(low-after)), red
-	case after < high:
-		return fmt.Sprintf("enough for the lowest figures, %s are missing for the highest", bytesize.Format(high-after)), yellow
-	}
-	return fmt.Sprintf("enough: %s are left when all of it is there", bytesize.Format(after-high)), green
-}
-
-// addSize adds without wrapping round.
+// addSize adds sizes; an overflow gives the largest size.
 func addSize(a, b int64) int64 {
 	if sum := a + b; sum >= a {
 		return sum
@@ -73,16 +70,4 @@ func sizeRange(low, high int64) string {
 		return bytesize.Format(low)
 	}
 	return bytesize.Format(low) + " - " + bytesize.Format(high)
-}
-
-// table prints rows of a name and a text, the texts under each other.
-func (p *page) table(indent int, rows [][2]string) {
-	width := 0
-	for _, row := range rows {
-		width = max(width, columns(Escape(row[0])))
-	}
-	for _, row := range rows {
-		name := Escape(row[0])
-		p.hang(indent, plain, name+spaces(width-columns(name)+2), row[1])
-	}
 }

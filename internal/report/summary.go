@@ -15,13 +15,14 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// mostKept is how many replaced files are named one by one.
-const mostKept = 20
+const (
+	maxKept    = 20 // replaced files that are listed
+	maxSlowest = 5
+)
 
-// Summary prints how an apply ended: what stands in each environment now, how
-// replaced files come back, each failure with what to do, what was skipped, and
-// last the counts. A new environment has all its packages listed, one that was
-// updated those that changed. A record that was kept prints as it did then.
+// Summary prints the outcome of an apply: the environments, the commands that restore
+// replaced files, failures with hints, skipped resources, and last the counts. It lists
+// all packages of a new environment, and the changed ones of an updated one.
 func Summary(w io.Writer, r *runrecord.Record, o Options) error {
 	p := newPage(w, o)
 	for _, e := range r.Environments {
@@ -30,7 +31,7 @@ func Summary(w io.Writer, r *runrecord.Record, o Options) error {
 		}
 	}
 	p.kept(r)
-	p.unproved(r)
+	p.untested(r)
 	for _, outcome := range []apply.Outcome{apply.Failed, apply.Skipped, apply.Interrupted} {
 		p.unfinished(r, outcome)
 	}
@@ -39,47 +40,44 @@ func Summary(w io.Writer, r *runrecord.Record, o Options) error {
 	return p.close()
 }
 
-// listing says which packages of an environment a summary names.
 func (p *page) listing(r *runrecord.Record, environment string) listing {
 	for i := range r.Items {
 		item := &r.Items[i]
-		if !isEnvironment(item.Addr.Kind) || item.Addr.Name != environment || item.Outcome != apply.Done {
-			continue
+		if isEnvironment(item.Addr.Kind) && item.Addr.Name == environment && item.Outcome == apply.Done {
+			return listing{all: item.Action == resources.Create || p.o.Verbose, changed: item.Packages}
 		}
-		return listing{all: item.Action == resources.Create || p.o.Verbose, changed: item.Packages}
 	}
 	return listing{all: p.o.Verbose}
 }
 
-// kept names each file that was replaced, with the command that brings its
-// content back. Commands stay whole, so that they can be copied.
+// kept prints a command for each replaced file that restores it. Commands are not folded,
+// so that they can be copied.
 func (p *page) kept(r *runrecord.Record) {
 	n := 0
 	last := apply.Kept{}
 	for i := range r.Items {
 		for _, k := range r.Items[i].Kept {
-			if n++; n > mostKept {
+			if n++; n > maxKept {
 				last = k
 				continue
 			}
-			back := Command([]string{"cp", k.Copy, operand(k.Path)})
 			verb := "Replaced "
 			if r.Items[i].Action == resources.Delete {
 				verb = "Removed "
 			}
-			p.raw(verb + Escape(k.Path) + "; its old content comes back with: " + back + "\n")
+			p.raw(verb + Escape(k.Path) + "; to restore it: " + Command([]string{"cp", k.Copy, operand(k.Path)}) + "\n")
 		}
 	}
-	if n > mostKept {
+	if n > maxKept {
 		runs := layout.Runs(path.Dir(path.Dir(last.Copy)))
-		p.line(0, "Replaced %s more; the record of this run below %s names them and their copies.", plural.Count(n-mostKept, "file"), runs)
+		p.line(0, "Replaced %s more; the record of this run in %s lists them and their copies.", plural.Count(n-maxKept, "file"), runs)
 	}
 	if n > 0 {
 		p.blank()
 	}
 }
 
-// operand is a path that no program takes for an option.
+// operand returns a path that is not parsed as an option.
 func operand(path string) string {
 	if strings.HasPrefix(path, "-") {
 		return "./" + path
@@ -87,9 +85,9 @@ func operand(path string) string {
 	return path
 }
 
-// unproved names the parts of proofs that were skipped or gave no answer, a line for
-// each environment: it is in use all the same.
-func (p *page) unproved(r *runrecord.Record) {
+// untested prints the parts of smoke tests that were skipped or gave no answer, a line
+// for each environment. The environments are active nevertheless.
+func (p *page) untested(r *runrecord.Record) {
 	printed := false
 	for i := range r.Items {
 		var parts []string
@@ -100,7 +98,7 @@ func (p *page) unproved(r *runrecord.Record) {
 		}
 		if len(parts) > 0 && r.Items[i].Outcome != apply.Failed {
 			printed = true
-			p.hang(0, yellow, "not proved: ", r.Items[i].Addr.String()+": "+strings.Join(parts, ", "))
+			p.hang(0, yellow, "not tested: ", r.Items[i].Addr.String()+": "+strings.Join(parts, ", "))
 		}
 	}
 	if printed {
@@ -108,8 +106,8 @@ func (p *page) unproved(r *runrecord.Record) {
 	}
 }
 
-// unfinished prints the items that ended so. A failure has its whole problem; of
-// the others the first line says it all.
+// unfinished prints the items with an outcome: of a failure the problem, of others one
+// line.
 func (p *page) unfinished(r *runrecord.Record, outcome apply.Outcome) {
 	printed := false
 	for i := range r.Items {
@@ -117,30 +115,28 @@ func (p *page) unfinished(r *runrecord.Record, outcome apply.Outcome) {
 		if item.Outcome != outcome {
 			continue
 		}
-		printed = true
-		why := ""
-		if item.Cause != nil {
-			if outcome == apply.Failed {
-				d := *item.Cause
-				if d.Addr == "" {
-					d.Addr = item.Addr.String()
-				}
-				p.problem(0, &d)
-				p.blank()
-				continue
-			}
-			why = ": " + item.Cause.Summary
+		if outcome == apply.Failed && item.Cause != nil {
+			d := *item.Cause
+			d.Addr = cmp.Or(d.Addr, item.Addr.String())
+			p.problem(viewProblem(&d))
+			p.blank()
+			continue
 		}
-		p.hang(0, yellow, string(outcome)+": ", item.Addr.String()+why)
+		printed = outcome != apply.Failed
+		text := item.Addr.String()
+		if item.Cause != nil {
+			text += ": " + item.Cause.Summary
+		}
+		p.hang(0, yellow, string(outcome)+": ", text)
 	}
-	if printed && outcome != apply.Failed {
+	if printed {
 		p.blank()
 	}
 }
 
-// slowest names the items that took longest, and the steps that did so.
+// slowest prints the slowest items with their slow steps.
 func (p *page) slowest(r *runrecord.Record) {
-	list := slowest(r.Items)
+	list := slowestOf(r.Items)
 	if len(list) == 0 {
 		return
 	}
@@ -165,29 +161,20 @@ func (p *page) slowest(r *runrecord.Record) {
 
 func (p *page) recap(r *runrecord.Record) {
 	t := r.Totals
-	parts := []string{fmt.Sprintf("%d created", t.Created), fmt.Sprintf("%d updated", t.Updated)}
-	for _, more := range []struct {
-		n    int
-		word string
-	}{
-		{t.Replaced, "replaced"},
-		{t.Deleted, "deleted"},
-		{t.Decided, "decided and done"},
-		{t.Unchanged, "unchanged"},
-		{t.Failed, "failed"},
-		{t.Skipped, "skipped"},
-		{t.Interrupted, "not done"},
-	} {
-		if more.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", more.n, more.word))
-		}
+	done := fmt.Sprintf("%d created, %d updated", t.Created, t.Updated)
+	if more := countTexts(
+		count{t.Replaced, "replaced"}, count{t.Deleted, "deleted"}, count{t.Decided, "decided and done"}, count{t.Unchanged, "unchanged"},
+		count{t.Failed, "failed"}, count{t.Skipped, "skipped"}, count{t.Interrupted, "not done"},
+	); more != "" {
+		done += ", " + more
 	}
-	p.leftOut(r.Excluded)
+	command := strings.ToLower(cmp.Or(r.Word, "apply"))
+	p.excluded(viewExcluded(r.Excluded))
 	switch {
 	case r.Interrupted:
-		p.line(0, "Interrupted: what was done stays done; `reconcile %s` goes on from there.", strings.ToLower(cmp.Or(r.Word, "apply")))
+		p.line(0, "Interrupted: finished changes are kept; `reconcile %s` continues.", command)
 	case t.Failed > 0:
-		p.line(0, "What was done stays done; mend what failed and run `reconcile %s` again.", strings.ToLower(cmp.Or(r.Word, "apply")))
+		p.line(0, "Finished changes are kept; fix the failures and run `reconcile %s` again.", command)
 	case r.Word != "":
 	case r.Left > 0:
 		p.line(0, "The machine still differs in %s; `reconcile plan` shows them.", plural.Count(r.Left, "resource"))
@@ -197,35 +184,26 @@ func (p *page) recap(r *runrecord.Record) {
 		c = red
 	}
 	p.last(c, "Recap: ", recapText(r)+".")
-	p.last(c, cmp.Or(r.Word, "Apply")+": ", strings.Join(parts, ", ")+" in "+duration(seconds(r.Elapsed))+".")
+	p.last(c, cmp.Or(r.Word, "Apply")+": ", done+" in "+duration(seconds(r.Elapsed))+".")
 }
 
-// recapText is how the resources of the machine stand now.
+// recapText counts all resources of the machine by their state.
 func recapText(r *runrecord.Record) string {
 	text := fmt.Sprintf("%d ok, %d changed, %d failed, %d skipped, %d blocked", r.Recap.OK, r.Recap.Changed, r.Recap.Failed, r.Recap.Skipped, r.Recap.Blocked)
 	if r.Host != "" {
 		text += " on " + r.Host
 	}
 	if r.Excluded != nil {
-		text += fmt.Sprintf("; %d left out", r.Excluded.Total)
+		text += fmt.Sprintf("; %d excluded", r.Excluded.Total)
 	}
 	return text
 }
 
-// mostSlow is how many items a summary names as the slowest.
-const mostSlow = 5
-
-// slowest returns the items that took longest, of those that were worth a line while
-// they ran.
-func slowest(items []runrecord.Item) []runrecord.Item {
-	var list []runrecord.Item
-	for _, item := range items {
-		if item.Elapsed >= slow.Seconds() {
-			list = append(list, item)
-		}
-	}
+// slowestOf returns the slowest of the items that are slow, the slowest first.
+func slowestOf(items []runrecord.Item) []runrecord.Item {
+	list := slices.DeleteFunc(slices.Clone(items), func(i runrecord.Item) bool { return i.Elapsed < slow.Seconds() })
 	slices.SortStableFunc(list, func(a, b runrecord.Item) int { return cmp.Compare(b.Elapsed, a.Elapsed) })
-	return list[:min(len(list), mostSlow)]
+	return list[:min(len(list), maxSlowest)]
 }
 
 // SummaryJSON writes a record as one line, the last of the events of an apply.

@@ -12,35 +12,35 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// SyncStatus is what travels between machines, and which machines are known.
+// SyncStatus is the sync entries of a manifest and the hosts that ssh can reach.
 type SyncStatus struct {
 	Entries []SyncEntry `json:"entries"`
 	Hosts   []SyncHost  `json:"hosts"`
 }
 
-// A SyncEntry is one entry of sync as it is on this machine.
+// A SyncEntry is one entry of sync on this machine.
 type SyncEntry struct {
 	Name   string `json:"name"`
-	Push   bool   `json:"push"` // from here to the GPU machine; else from there to here
+	Push   bool   `json:"push"` // to the GPU machine; else from it
 	Path   string `json:"path"`
-	Absent bool   `json:"absent,omitempty"` // the folder is not here
-	Files  int    `json:"files"`            // that would travel
+	Absent bool   `json:"absent,omitempty"` // the folder is not on this machine
+	Files  int    `json:"files"`            // on this machine
 	Bytes  int64  `json:"bytes"`
 }
 
-// A SyncHost is a machine of the manifest that ssh can reach.
+// A SyncHost is a host of the manifest that has ssh.
 type SyncHost struct {
 	Name    string `json:"name"`
-	Remote  string `json:"far"` // USER@HOST:PATH; without a path where that is the problem
+	Remote  string `json:"far"` // USER@HOST:PATH; without a path if that is the problem
 	Port    int    `json:"port,omitempty"`
-	Problem string `json:"problem,omitempty"` // why nothing can travel there
+	Problem string `json:"problem,omitempty"` // why transfers are impossible
 }
 
-// WriteSync prints what travels.
+// WriteSync prints the entries and hosts.
 func WriteSync(w io.Writer, t SyncStatus, o Options) error {
 	p := newPage(w, o)
 	if len(t.Entries) == 0 {
-		p.line(0, "Nothing travels: the manifest has no sync. Add sync: {processed: {push: data/processed}, adapters: {pull: adapters}}.")
+		p.line(0, "Nothing to transfer: the manifest has no sync. Add sync: {processed: {push: data/processed}, adapters: {pull: adapters}}.")
 		return p.close()
 	}
 	width := 0
@@ -48,14 +48,14 @@ func WriteSync(w io.Writer, t SyncStatus, o Options) error {
 		width = max(width, columns(e.Name))
 	}
 	for _, e := range t.Entries {
-		way, size := "pull", fmt.Sprintf("%s, %s here", plural.Count(e.Files, "file"), bytesize.Format(e.Bytes))
+		direction, size := "pull", fmt.Sprintf("%s, %s here", plural.Count(e.Files, "file"), bytesize.Format(e.Bytes))
 		if e.Push {
-			way = "push"
+			direction = "push"
 		}
 		if e.Absent {
 			size = "not here"
 		}
-		p.line(0, "%s  %s  %s  (%s)", way, e.Name+spaces(width-columns(e.Name)), e.Path, size)
+		p.line(0, "%s  %s  %s  (%s)", direction, pad(e.Name, width), e.Path, size)
 	}
 	p.blank()
 	if len(t.Hosts) == 0 {
@@ -75,7 +75,7 @@ func WriteSync(w io.Writer, t SyncStatus, o Options) error {
 	return p.close()
 }
 
-// SyncJSON writes what travels as one document.
+// SyncJSON writes the entries and hosts as one document.
 func SyncJSON(w io.Writer, t SyncStatus) error {
 	if t.Entries == nil {
 		t.Entries = []SyncEntry{}
@@ -89,40 +89,40 @@ func SyncJSON(w io.Writer, t SyncStatus) error {
 	}{Version, t}, "  ")
 }
 
-// A Transfer is one folder or file that moves, or would move.
+// A Transfer is the transfer of one folder or file, or its preview.
 type Transfer struct {
 	Name   string          `json:"name"`
 	Push   bool            `json:"push"`
 	Path   string          `json:"path"`
-	File   string          `json:"file,omitempty"` // the one file, below the path
-	Host   string          `json:"-"`              // as messages call it
+	File   string          `json:"file,omitempty"` // single file, relative to Path
+	Host   string          `json:"-"`              // for messages
 	Remote string          `json:"far"`            // USER@HOST:PATH
 	Port   int             `json:"port,omitempty"`
 	Files  []rsync.Change  `json:"files"`
-	Left   []rsync.Skipped `json:"left"` // what stays where it is
-	// Free is how much fits on the far disk, in bytes; nil where it is not told.
+	Left   []rsync.Skipped `json:"left"` // not transferred
+	// Free is the free space of the remote disk in bytes; nil if unknown.
 	Free     *int64        `json:"far_free,omitempty"`
 	Seconds  float64       `json:"seconds,omitempty"`
-	Replaced string        `json:"replaced,omitempty"` // the folder with what a pull has replaced
-	Problem  *diag.Problem `json:"problem,omitempty"`  // why not everything moved
+	Replaced string        `json:"replaced,omitempty"` // folder with the files that a pull replaced
+	Problem  *diag.Problem `json:"problem,omitempty"`  // why the transfer is incomplete
 }
 
-// counts returns how many files are new and differ, and their bytes.
-func (t Transfer) counts() (fresh, differ int, bytes int64) {
+// counts returns the number of new and of differing files, and their bytes.
+func (t Transfer) counts() (added, differ int, bytes int64) {
 	for _, c := range t.Files {
 		if !c.Link {
 			bytes += c.Size
 		}
 		if c.New {
-			fresh++
+			added++
 		} else {
 			differ++
 		}
 	}
-	return fresh, differ, bytes
+	return added, differ, bytes
 }
 
-// TransferJSON writes a transfer, or its preview, as one document.
+// TransferJSON writes a transfer or its preview as one document.
 func TransferJSON(w io.Writer, t Transfer) error {
 	_, _, bytes := t.counts()
 	return writeJSON(w, struct {
@@ -132,7 +132,7 @@ func TransferJSON(w io.Writer, t Transfer) error {
 	}{Version, t, bytes}, "  ")
 }
 
-// WritePreview prints what a transfer would move, and last the totals.
+// WritePreview prints the files that a transfer would copy, and last the totals.
 func WritePreview(w io.Writer, t Transfer, o Options) error {
 	p := newPage(w, o)
 	for _, c := range t.Files {
@@ -147,38 +147,42 @@ func WritePreview(w io.Writer, t Transfer, o Options) error {
 		p.hang(0, color, sign, text)
 	}
 	p.left(t.Left)
-	fresh, differ, bytes := t.counts()
+	added, differ, bytes := t.counts()
 	if len(t.Files) == 0 {
-		p.last(green, "Nothing to move: ", fmt.Sprintf("%s is the same at both ends, as far as it %s.", t.Path, t.verb("is pushed", "is pulled")))
-		return p.close()
+		return p.nothingToTransfer(t)
 	}
-	text := fmt.Sprintf("%s, %s, would be %s %s: %d new, %d that differ.", plural.Count(len(t.Files), "file"), bytesize.Format(bytes), t.verb("pushed to", "pulled from"), t.Host, fresh, differ)
+	text := fmt.Sprintf("%s, %s, would be %s %s: %d new, %d that differ.", plural.Count(len(t.Files), "file"), bytesize.Format(bytes), t.verb("pushed to", "pulled from"), t.Host, added, differ)
 	p.last(plain, "", text)
 	if t.Push && t.Free != nil && *t.Free < bytes {
-		p.hang(0, yellow, "warning: ", fmt.Sprintf("%s are free there", bytesize.Format(*t.Free)))
+		p.hang(0, yellow, "warning: ", fmt.Sprintf("the remote disk has %s free", bytesize.Format(*t.Free)))
 	}
 	if !t.Push && differ > 0 {
-		p.line(0, "What those that differ hold here now is kept below .reconcile.")
+		p.line(0, "The old content of files that differ is kept in .reconcile.")
 	}
 	return p.close()
 }
 
-// WriteTransfer prints what a transfer has moved.
+// WriteTransfer prints the result of a transfer.
 func WriteTransfer(w io.Writer, t Transfer, o Options) error {
 	p := newPage(w, o)
 	p.left(t.Left)
 	_, _, bytes := t.counts()
 	if len(t.Files) == 0 {
-		p.last(green, "Nothing to move: ", fmt.Sprintf("%s is the same at both ends, as far as it %s.", t.Path, t.verb("is pushed", "is pulled")))
-		return p.close()
+		return p.nothingToTransfer(t)
 	}
 	p.last(green, t.verb("Pushed ", "Pulled "), fmt.Sprintf("%s, %s, %s %s in %s.", plural.Count(len(t.Files), "file"), bytesize.Format(bytes), t.verb("to", "from"), t.Host, duration(seconds(t.Seconds))))
 	if t.Replaced != "" {
-		p.line(0, "What was here before is in %s.", t.Replaced)
+		p.line(0, "The replaced files are in %s.", t.Replaced)
 	}
 	return p.close()
 }
 
+func (p *page) nothingToTransfer(t Transfer) error {
+	p.last(green, "Nothing to transfer: ", fmt.Sprintf("%s is the same on both machines, as far as it %s.", t.Path, t.verb("is pushed", "is pulled")))
+	return p.close()
+}
+
+// verb returns push for a push, else pull.
 func (t Transfer) verb(push, pull string) string {
 	if t.Push {
 		return push
@@ -186,16 +190,15 @@ func (t Transfer) verb(push, pull string) string {
 	return pull
 }
 
-// left prints what stays where it is.
-func (p *page) left(all []rsync.Skipped) {
-	for _, l := range all {
-		p.hang(0, yellow, "stays: ", l.Path+", "+l.Why)
+// left prints the files that are not transferred.
+func (p *page) left(list []rsync.Skipped) {
+	for _, l := range list {
+		p.hang(0, yellow, "skipped: ", l.Path+", "+l.Why)
 	}
 }
 
-// WriteCommands prints programs and their words as one command of a POSIX shell, in which each
-// program needs the one before to succeed. Their bytes are exact, so that a terminal is
-// shown them escaped: a folder of this machine can have any name.
+// WriteCommands prints commands for a POSIX shell, joined by &&. They are exact, and
+// escaped only on a terminal: a folder of this machine can have any name.
 func WriteCommands(w io.Writer, calls []rsync.Call, o Options) error {
 	lines := make([]string, len(calls))
 	for i, c := range calls {
@@ -208,7 +211,7 @@ func WriteCommands(w io.Writer, calls []rsync.Call, o Options) error {
 	return err
 }
 
-// CommandsJSON writes programs and their words as one document.
+// CommandsJSON writes the commands of a transfer as one document.
 func CommandsJSON(w io.Writer, t Transfer, calls []rsync.Call) error {
 	return writeJSON(w, struct {
 		Version  int          `json:"version"`

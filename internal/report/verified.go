@@ -11,15 +11,15 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/model"
 )
 
-// Verified is what a verification of models found.
+// Verified is the result of a verification of models.
 type Verified struct {
-	Cache  string        // where they lie, as facts spell paths
-	Models []facts.Model // with a fault for every content that could not be proved
-	Hashed int64         // bytes; the rest was remembered
+	Cache  string        // their folder, as in facts
+	Models []facts.Model // with a fault for every file that could not be verified
+	Hashed int64         // bytes; the digests of the others were in the cache
 	Took   time.Duration
 }
 
-// Intact counts the models that are whole and proved.
+// Intact returns the number of complete and verified models.
 func (v *Verified) Intact() int {
 	n := 0
 	for i := range v.Models {
@@ -30,8 +30,8 @@ func (v *Verified) Intact() int {
 	return n
 }
 
-// ModelsVerified prints the result for each model, with each fault and its remedy, and
-// last a line for all.
+// ModelsVerified prints the result for each model with its faults and remedies, and last
+// a line for all.
 func ModelsVerified(w io.Writer, v *Verified, o Options) error {
 	p := newPage(w, o)
 	for i := range v.Models {
@@ -58,21 +58,21 @@ func (p *page) verifiedModel(m *facts.Model) {
 		p.hang(2, green, "ok    ", name+text)
 		return
 	}
-	said := model.Summary(*m)
+	text := model.Summary(*m)
 	if m.State == facts.ModelDamaged {
-		said = fmt.Sprintf("damaged; %d of %s verified", m.Verified, plural.Count(len(m.Files), "file"))
+		text = fmt.Sprintf("damaged; %d of %s verified", m.Verified, plural.Count(len(m.Files), "file"))
 	}
-	p.hang(2, red, "fail  ", name+said)
+	p.hang(2, red, "fail  ", name+text)
 	for _, f := range m.Faults {
 		p.line(8, "%s", model.Line(f))
-		p.folded(10, 12, faint, "to mend: ", model.Remedy(*m, f))
+		p.folded(10, 12, faint, "to fix: ", model.Remedy(*m, f))
 	}
 	if len(m.Faults) == 0 {
-		p.folded(10, 12, faint, "to mend: ", "`reconcile models` tells how to get it")
+		p.folded(10, 12, faint, "to fix: ", "`reconcile models` prints how to get it")
 	}
 }
 
-// verdict is such as "2 models: 1 intact, 1 not".
+// verdict returns "All 2 models are intact" or "1 of 2 models not intact".
 func verdict(v *Verified) string {
 	intact, n := v.Intact(), len(v.Models)
 	switch {
@@ -88,7 +88,7 @@ func verdict(v *Verified) string {
 	return fmt.Sprintf("%d of %s not intact", n-intact, plural.Count(n, "model"))
 }
 
-// hashedText says what it took.
+// hashedText returns the hashed bytes and the duration.
 func hashedText(v *Verified) string {
 	switch {
 	case v.Hashed == 0 && v.Intact() > 0:
@@ -103,12 +103,11 @@ func hashedText(v *Verified) string {
 	return text + "."
 }
 
-// verifiedJSON is one model in the document of ModelsVerifiedJSON.
 type verifiedJSON struct {
 	Repo   string `json:"repo"`
 	Intact bool   `json:"intact"`
 	facts.Model
-	Faults []faultJSON `json:"faults"` // in front of that of Model
+	Faults []faultJSON `json:"faults"` // hides Model.Faults
 }
 
 type faultJSON struct {
@@ -117,7 +116,7 @@ type faultJSON struct {
 	Remedy string `json:"remedy"`
 }
 
-// ModelsVerifiedJSON writes the same as one document.
+// ModelsVerifiedJSON writes the result as one document.
 func ModelsVerifiedJSON(w io.Writer, v *Verified) error {
 	models := make([]verifiedJSON, len(v.Models))
 	for i := range v.Models {
