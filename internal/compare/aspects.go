@@ -11,68 +11,56 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/plural"
 )
 
-// aspects are what every machine is asked.
-var aspects = []struct {
-	topic, name string
-	ask         func(*Machine) cell
-}{
-	{"platform", "platform", ofHost(func(h facts.Host) string { return h.Platform })},
-	{"platform", "system", ofHost(func(h facts.Host) string { return strings.TrimSpace(h.OS + " " + h.OSVersion) })},
-	{"platform", "C library", ofHost(func(h facts.Host) string {
+// addAspects adds the rows that do not depend on the manifest.
+func addAspects(add func(topic, name string, get func(*Machine) cell)) {
+	host := func(name string, get func(facts.Host) string) {
+		add("platform", name, fromFact(facts.HostKey, get))
+	}
+	host("platform", func(h facts.Host) string { return h.Platform })
+	host("system", func(h facts.Host) string { return strings.TrimSpace(h.OS + " " + h.OSVersion) })
+	host("C library", func(h facts.Host) string {
 		return cmp.Or(strings.TrimSpace(h.Libc.Name+" "+h.Libc.Version), "that of the system")
-	})},
-	{"platform", "container", ofHost(func(h facts.Host) string { return cmp.Or(h.Container, "none") })},
-	{"platform", "package index", (*Machine).index},
-	{"gpu", "GPUs", (*Machine).gpus},
-	{"gpu", "driver", (*Machine).driver},
-	{"gpu", "CUDA of the driver", (*Machine).cuda},
-	{"gpu", "CUDA toolkit", (*Machine).toolkit},
-	{"python", "environment", (*Machine).environment},
-	{"python", "interpreter", (*Machine).interpreter},
-	{"python", "installed", (*Machine).installed},
-	{"python", "Python installed", (*Machine).python},
+	})
+	host("container", func(h facts.Host) string { return cmp.Or(h.Container, "none") })
+	add("platform", "package index", fromFact(facts.IndexKey, func(i facts.Index) string { return i.URL }))
+	add("gpu", "GPUs", (*Machine).gpus)
+	add("gpu", "driver", (*Machine).driver)
+	add("gpu", "CUDA of the driver", (*Machine).cuda)
+	add("gpu", "CUDA toolkit", fromFact(facts.ToolkitKey, func(t facts.Toolkit) string { return cmp.Or(t.Version, "none") }))
+	add("python", "environment", (*Machine).environment)
+	add("python", "interpreter", (*Machine).interpreter)
+	add("python", "installed", (*Machine).installed)
+	add("python", "Python installed", (*Machine).python)
 }
 
-// ofHost asks the fact of the machine itself.
-func ofHost(ask func(facts.Host) string) func(*Machine) cell {
+// fromFact returns a function that gets a value from one fact.
+func fromFact[F facts.Fact](key facts.Key, get func(F) string) func(*Machine) cell {
 	return func(m *Machine) cell {
-		h, ok := facts.Find[facts.Host](m.Facts, facts.HostKey)
+		f, ok := facts.Find[F](m.Facts, key)
 		if !ok {
-			return silent
+			return unknown
 		}
-		return says(ask(h))
+		return value(get(f))
 	}
 }
 
-func (m *Machine) index() cell {
-	index, ok := facts.Find[facts.Index](m.Facts, facts.IndexKey)
-	if !ok {
-		return silent
-	}
-	return says(index.URL)
-}
-
-// noGPU is the answer to all that only a machine with a GPU can say.
-var noGPU = says("none")
-
-// nvidia returns what the driver says. A machine without a GPU was not asked, and has
-// none.
-func (m *Machine) nvidia() (n facts.Nvidia, answer cell, ok bool) {
+// nvidia returns the fact of the driver, or the cell of a machine without it: "none" if
+// the machine has no GPU, else unknown.
+func (m *Machine) nvidia() (n facts.Nvidia, without cell, ok bool) {
 	if n, ok := facts.Find[facts.Nvidia](m.Facts, facts.NvidiaKey); ok {
-		return n, silent, true
+		return n, unknown, true
 	}
 	if gpu, ok := facts.Find[facts.GPU](m.Facts, facts.GPUKey); ok && gpu.Vendor == "none" {
-		return n, noGPU, false
+		return n, value("none"), false
 	}
-	return n, silent, false
+	return n, unknown, false
 }
 
-// gpus counts the GPUs by name and memory. What is used of them changes all the time,
-// and is no difference between machines.
+// gpus counts the GPUs by name and memory. Used memory is not compared.
 func (m *Machine) gpus() cell {
-	n, answer, ok := m.nvidia()
+	n, without, ok := m.nvidia()
 	if !ok {
-		return answer
+		return without
 	}
 	var names []string
 	count := map[string]int{}
@@ -92,67 +80,59 @@ func (m *Machine) gpus() cell {
 	for i, name := range names {
 		names[i] = fmt.Sprintf("%d x %s", count[name], name)
 	}
-	return says(cmp.Or(strings.Join(names, "; "), "none"))
+	return value(cmp.Or(strings.Join(names, "; "), "none"))
 }
 
 func (m *Machine) driver() cell {
-	n, answer, ok := m.nvidia()
+	n, without, ok := m.nvidia()
 	switch {
 	case !ok:
-		return answer
+		return without
 	case n.State == facts.NoDriver:
-		return says("none")
+		return value("none")
 	case n.State == facts.DriverBroken:
-		return says("does not answer: " + n.Reason)
+		return value("does not answer: " + n.Reason)
 	}
-	return says(n.Driver)
+	return value(n.Driver)
 }
 
 func (m *Machine) cuda() cell {
-	n, answer, ok := m.nvidia()
+	n, without, ok := m.nvidia()
 	switch {
 	case !ok:
-		return answer
+		return without
 	case n.State != facts.DriverOK:
-		return says("none")
+		return value("none")
 	case n.CUDA == "" && !n.NoLibcuda:
-		return silent
+		return unknown
 	}
-	return says(cmp.Or(n.CUDA, "none"))
-}
-
-func (m *Machine) toolkit() cell {
-	t, ok := facts.Find[facts.Toolkit](m.Facts, facts.ToolkitKey)
-	if !ok {
-		return silent
-	}
-	return says(cmp.Or(t.Version, "none"))
+	return value(cmp.Or(n.CUDA, "none"))
 }
 
 func (m *Machine) environment() cell {
 	if m.Environment == "" && m.Unselected != "" {
-		return says("none: " + m.Unselected)
+		return value("none: " + m.Unselected)
 	}
-	return says(cmp.Or(m.Environment, "none"))
+	return value(cmp.Or(m.Environment, "none"))
 }
 
-// interpreter is the Python of the machine that environments are made from.
+// interpreter returns the Python of the machine that creates environments.
 func (m *Machine) interpreter() cell {
 	if m.Python == "" {
-		return silent
+		return unknown
 	}
 	found, ok := facts.Find[facts.Pythons](m.Facts, facts.PythonKey(m.Python))
 	if !ok {
-		return silent
+		return unknown
 	}
 	best, ok := found.Usable()
 	if !ok {
-		return says("no Python " + m.Python)
+		return value("no Python " + m.Python)
 	}
 	return cell{fmt.Sprintf("%s (%s)", best.Version, best.Source), best.Version}
 }
 
-// generation returns what the machine's environment shows.
+// generation returns the active generation of the machine's environment.
 func (m *Machine) generation() (facts.Generation, bool) {
 	e, ok := facts.Find[facts.Environment](m.Facts, facts.EnvironmentKey(m.Environment))
 	if !ok || e.Foreign != "" {
@@ -161,78 +141,75 @@ func (m *Machine) generation() (facts.Generation, bool) {
 	return e.CurrentGeneration()
 }
 
-// installed says whether there is an environment, and how many packages it has. What
-// they are is compared one by one, so their number is no difference of its own.
+// installed describes the environment. The number of packages is not compared, because
+// each package has its own row.
 func (m *Machine) installed() cell {
 	e, ok := facts.Find[facts.Environment](m.Facts, facts.EnvironmentKey(m.Environment))
 	switch {
 	case m.Environment == "":
-		return says("nothing")
+		return value("nothing")
 	case !ok:
-		return silent
+		return unknown
 	case e.Foreign != "":
-		return says("not ours: " + e.Foreign)
+		return value("not ours: " + e.Foreign)
 	}
 	g, ok := e.CurrentGeneration()
 	if !ok {
-		return says("not built")
+		return value("not built")
 	}
 	text := plural.Count(len(g.Packages), "package")
 	if len(g.Conda) > 0 {
-		text += fmt.Sprintf(" and %d of conda", len(g.Conda))
+		text += " and " + plural.Count(len(g.Conda), "conda package")
 	}
-	key := "built"
 	if n := len(g.Damage); n > 0 {
-		text += ", damaged in " + plural.Count(n, "place")
-		key = "damaged"
+		return cell{text + ", damaged in " + plural.Count(n, "place"), "damaged"}
 	}
-	return cell{text, key}
+	return cell{text, "built"}
 }
 
 func (m *Machine) python() cell {
 	g, ok := m.generation()
 	if !ok {
-		return silent
+		return unknown
 	}
-	return says(g.Python)
+	return value(g.Python)
 }
 
-// pkg is the version of one package; a machine without an environment does not say.
+// pkg returns the version of a package, unknown for a machine without an environment.
 func (m *Machine) pkg(name string) cell {
 	g, ok := m.generation()
 	if !ok {
-		return silent
+		return unknown
 	}
-	if conda, ok := strings.CutSuffix(name, ofConda); ok {
+	if conda, ok := strings.CutSuffix(name, condaSuffix); ok {
 		for _, p := range g.Conda {
 			if p.Name == conda {
-				return says(p.Version)
+				return value(p.Version)
 			}
 		}
-		return says("absent")
+		return value("absent")
 	}
 	for _, p := range g.Packages {
 		if p.Name == name {
-			text := p.Version
 			if p.Origin != "" {
-				text += " (" + p.Origin + ")"
+				return value(p.Version + " (" + p.Origin + ")")
 			}
-			return says(text)
+			return value(p.Version)
 		}
 	}
-	return says("absent")
+	return value("absent")
 }
 
-// folder says what stands at the place of one folder, and where that is.
+// folder returns the path of a folder and the type of the existing file.
 func (m *Machine) folder(name string) cell {
 	i := slices.IndexFunc(m.Folders, func(f Folder) bool { return f.Name == name })
 	if i < 0 {
-		return says("not asked for")
+		return value("not in the manifest")
 	}
 	place := m.Folders[i].Path
 	p, ok := facts.Find[facts.Path](m.Facts, facts.PathKey(place))
 	if !ok {
-		return silent
+		return unknown
 	}
 	text := place + ": " + string(p.Type)
 	switch {
@@ -243,16 +220,16 @@ func (m *Machine) folder(name string) cell {
 	case p.Type == facts.Symlink:
 		text += " to " + p.Target
 	}
-	return says(text)
+	return value(text)
 }
 
-// headroom compares what is free with the limits of the manifest: the figures differ
-// at any time, what they mean does not.
-func (m *Machine) headroom() cell {
+// diskSpace compares the free space with the limits of the manifest. The bytes themselves
+// are not compared.
+func (m *Machine) diskSpace() cell {
 	path := cmp.Or(m.Disk.Path, ".")
 	d, ok := facts.Find[facts.Disk](m.Facts, facts.DiskKey(path))
 	if !ok {
-		return silent
+		return unknown
 	}
 	verdict := "enough"
 	switch {

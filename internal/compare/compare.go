@@ -1,8 +1,5 @@
-// Package compare says in what machines differ, from their facts. It is pure: it
-// looks at nothing, and equal inputs give equal tables.
-//
-// A cell holds what a machine says, or that it does not say: what was not recorded is
-// neither equal nor different.
+// Package compare compares machines by their facts. It is pure; equal inputs give equal
+// tables. A fact that was not recorded is unknown: neither equal nor different.
 package compare
 
 import (
@@ -12,48 +9,48 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// A Machine is one machine, and what the manifest asks of it that is compared.
+// A Machine is one machine with the parts of its manifest that are compared.
 type Machine struct {
 	Name        string // of its column
-	Source      string // where its facts come from
+	Source      string // of its facts
 	Facts       *facts.Facts
 	Environment string   // that the manifest selects for it; "" for none
-	Unselected  string   // why none is selected, where there are some
-	Python      string   // the line of that environment, "3.10"
+	Unselected  string   // why none is selected, if there are any
+	Python      string   // Python minor version of the environment, "3.10"
 	Folders     []Folder // of the manifest
 	Disk        Limits
 }
 
-// A Folder is a directory of the manifest, or the link that stands in its place.
+// A Folder is a directory of the manifest, or the link in its place.
 type Folder struct {
 	Name string // "data_raw"
 	Path string // as in fact keys
 }
 
-// Limits are what the manifest asks of a disk, in bytes; 0 for no limit.
+// Limits are the disk requirement of the manifest, in bytes; 0 for no limit.
 type Limits struct {
-	Path                 string // as in fact keys; "" where the manifest asks for none
+	Path                 string // as in fact keys; "" without a requirement
 	WarnBelow, FailBelow int64
 }
 
-// A Row is one thing that machines are compared in.
+// A Row is one compared aspect of all machines.
 type Row struct {
 	Topic   string   `json:"topic"`   // "platform", "gpu", "python", "folders", "packages", "disk"
 	Name    string   `json:"name"`    // "driver"
-	Values  []string `json:"values"`  // one a machine, in their order; "" where it does not say
-	Differs bool     `json:"differs"` // among those that say
-	Unknown bool     `json:"unknown"` // one of them does not say
+	Values  []string `json:"values"`  // one for each machine, in their order; "" if unknown
+	Differs bool     `json:"differs"` // the known values differ
+	Unknown bool     `json:"unknown"` // a value is unknown
 }
 
-// cell is what one machine says. Cells are the same where their keys are: a text may
-// tell more, such as how many bytes are free at this moment.
+// A cell is the value of one machine. Cells with the same key are equal; the text may have
+// details that are not compared, such as free bytes.
 type cell struct{ text, key string }
 
-// says is a cell that is compared by its text.
-func says(text string) cell { return cell{text, text} }
+// value returns a cell that is compared by its text.
+func value(text string) cell { return cell{text, text} }
 
-// silent is the cell of a machine that does not say.
-var silent = cell{}
+// unknown is the cell of a machine without the fact.
+var unknown = cell{}
 
 func row(topic, name string, cells []cell) Row {
 	r := Row{Topic: topic, Name: name, Values: make([]string, len(cells))}
@@ -61,7 +58,7 @@ func row(topic, name string, cells []cell) Row {
 	for i, c := range cells {
 		r.Values[i] = c.text
 		switch {
-		case c == silent:
+		case c == unknown:
 			r.Unknown = true
 		case first == "":
 			first = c.key
@@ -72,33 +69,30 @@ func row(topic, name string, cells []cell) Row {
 	return r
 }
 
-// Machines compares machines in all that matters to the manifest, topic by topic. A
-// row of which no machine says anything is left out.
+// Machines compares machines aspect by aspect. It omits rows with unknown values only.
 func Machines(list []Machine) []Row {
 	var rows []Row
-	add := func(topic, name string, ask func(*Machine) cell) {
+	add := func(topic, name string, get func(*Machine) cell) {
 		cells := make([]cell, len(list))
 		for i := range list {
-			cells[i] = ask(&list[i])
+			cells[i] = get(&list[i])
 		}
-		if slices.ContainsFunc(cells, func(c cell) bool { return c != silent }) {
+		if slices.ContainsFunc(cells, func(c cell) bool { return c != unknown }) {
 			rows = append(rows, row(topic, name, cells))
 		}
 	}
-	for _, a := range aspects {
-		add(a.topic, a.name, a.ask)
-	}
+	addAspects(add)
 	for _, name := range folderNames(list) {
 		add("folders", name, func(m *Machine) cell { return m.folder(name) })
 	}
 	for _, name := range packageNames(list) {
 		add("packages", name, func(m *Machine) cell { return m.pkg(name) })
 	}
-	add("disk", "free", (*Machine).headroom)
+	add("disk", "free", (*Machine).diskSpace)
 	return rows
 }
 
-// folderNames lists the folders in the order in which machines first name them.
+// folderNames returns the names of all folders in the order of the machines.
 func folderNames(list []Machine) []string {
 	var names []string
 	for i := range list {
@@ -111,7 +105,7 @@ func folderNames(list []Machine) []string {
 	return names
 }
 
-// packageNames lists what is installed anywhere, those of conda first.
+// packageNames returns the names of all installed packages, conda packages first.
 func packageNames(list []Machine) []string {
 	conda, dists := map[string]bool{}, map[string]bool{}
 	for i := range list {
@@ -120,7 +114,7 @@ func packageNames(list []Machine) []string {
 			continue
 		}
 		for _, p := range g.Conda {
-			conda[p.Name+ofConda] = true
+			conda[p.Name+condaSuffix] = true
 		}
 		for _, p := range g.Packages {
 			dists[p.Name] = true
@@ -129,10 +123,11 @@ func packageNames(list []Machine) []string {
 	return append(slices.Sorted(maps.Keys(conda)), slices.Sorted(maps.Keys(dists))...)
 }
 
-// ofConda marks the name of a package of conda.
-const ofConda = " (conda)"
+// condaSuffix marks the name of a conda package.
+const condaSuffix = " (conda)"
 
-// CountDifferences returns how many rows differ, and of how many somebody does not say.
+// CountDifferences returns the number of rows that differ, and of the others the number
+// with an unknown value.
 func CountDifferences(rows []Row) (differ, unknown int) {
 	for _, r := range rows {
 		if r.Differs {

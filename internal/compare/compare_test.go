@@ -93,7 +93,7 @@ func TestEachDifferenceIsARow(t *testing.T) {
 		{facts.Pythons{Minor: "3.10"}, "interpreter", "no Python 3.10"},
 		{generation("3.10.16", "2.1.1"), "torch", "2.1.1"},
 		{generation("3.10.15", "2.1.2"), "Python installed", "3.10.15"},
-		{generation("3.10.16", "2.1.2", facts.Damage{What: "missing"}), "installed", "2 packages and 1 of conda, damaged in 1 place"},
+		{generation("3.10.16", "2.1.2", facts.Damage{What: "missing"}), "installed", "2 packages and 1 conda package, damaged in 1 place"},
 		{facts.Environment{Name: "remote", Foreign: "a file"}, "installed", "not ours: a file"},
 	} {
 		rows := Machines([]Machine{gpu("a"), gpu("b", c.fact)})
@@ -122,7 +122,7 @@ func TestSilenceIsNoDifference(t *testing.T) {
 // TestMachineWithoutGPU holds that it says so, though nobody asked a driver.
 func TestMachineWithoutGPU(t *testing.T) {
 	rows := Machines([]Machine{gpu("a"), mac()})
-	for name, want := range map[string]string{"driver": "none", "GPUs": "none", "CUDA of the driver": "none", "environment": "local", "installed": "not built", "models": "not asked for", "free": "little: 25 GB of 500 GB"} {
+	for name, want := range map[string]string{"driver": "none", "GPUs": "none", "CUDA of the driver": "none", "environment": "local", "installed": "not built", "models": "not in the manifest", "free": "little: 25 GB of 500 GB"} {
 		if r := find(t, rows, name); !r.Differs || r.Values[1] != want {
 			t.Errorf("%+v, want %q", r, want)
 		}

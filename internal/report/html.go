@@ -63,8 +63,8 @@ func actionClass(a resources.Action) string {
 	return "note"
 }
 
-// htmlPage is the input of the template, which escapes its strings. Style, StyleHash and
-// the drawing of the bar contain no text of others.
+// htmlPage is the input of the template, which escapes its strings. Style and StyleHash
+// contain no text of others.
 type htmlPage struct {
 	Title     string
 	Style     template.CSS
@@ -73,7 +73,6 @@ type htmlPage struct {
 	Sections  []htmlSection
 	Changes   []htmlChange
 	Left      string // reports the changes above maxPageChanges
-	Bar       *htmlBar
 
 	Machine      [][2]string
 	Environments []htmlEnvironment
@@ -106,7 +105,6 @@ func newHTMLPage(m Machine) *htmlPage {
 	}
 	p.Title += ": " + p.View.Line
 	p.changes()
-	p.Bar = newBar(p.View.Storage, m)
 	p.machine(m)
 	p.sections()
 	return p
@@ -180,7 +178,7 @@ func (p *htmlPage) sections() {
 		{len(p.View.Problems) > 0, "problems", "Problems"},
 		{len(p.View.Checks) > 0, "checks", "Checks"},
 		{len(p.View.Changes) > 0, "changes", "Changes"},
-		{p.Bar != nil, "storage", "Storage"},
+		{p.View.Storage != nil, "storage", "Storage"},
 		{len(p.Machine)+len(p.Environments) > 0, "machine", "Machine"},
 		{len(p.View.AllNotes()) > 0, "notes", "Notes"},
 	} {

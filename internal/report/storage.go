@@ -7,38 +7,34 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
-// A storageView is the budget of a disk and its free space. Sizes are in bytes.
+// A storageView is the budget of a disk and its free space.
 type storageView struct {
-	Path     string
-	Rows     [][2]string
-	Verdict  string // "" without a budget
-	State    CheckState
-	Free     int64 // now
-	Takes    int64 // by the plan
-	Low      int64 // lowest sum of the budget
-	High     int64 // highest sum of the budget
-	Budgeted bool
+	Path    string
+	Rows    [][2]string
+	Verdict string // "" without a budget
+	State   CheckState
 }
 
 func viewStorage(s *planner.Storage) *storageView {
 	if s == nil {
 		return nil
 	}
-	v := &storageView{Path: Escape(s.Path), Free: s.Free, Takes: s.Disk, Budgeted: len(s.Budget) > 0, State: OK}
+	v := &storageView{Path: Escape(s.Path), State: OK}
+	var low, high int64
 	for _, b := range s.Budget {
-		v.Low, v.High = addSize(v.Low, b.Low), addSize(v.High, b.High)
+		low, high = addSize(low, b.Low), addSize(high, b.High)
 		v.Rows = append(v.Rows, [2]string{Escape(b.Item), sizeRange(b.Low, b.High)})
 	}
 	after := s.Free - s.Disk
-	if v.Budgeted {
-		v.Rows = append(v.Rows, [2]string{"total", sizeRange(v.Low, v.High)})
+	if len(s.Budget) > 0 {
+		v.Rows = append(v.Rows, [2]string{"total", sizeRange(low, high)})
 		switch {
-		case after < v.Low:
-			v.State, v.Verdict = Fail, fmt.Sprintf("not enough: %s are missing for the lowest figures", bytesize.Format(v.Low-after))
-		case after < v.High:
-			v.State, v.Verdict = Warn, fmt.Sprintf("enough for the lowest figures, %s are missing for the highest", bytesize.Format(v.High-after))
+		case after < low:
+			v.State, v.Verdict = Fail, fmt.Sprintf("not enough: %s are missing for the lowest figures", bytesize.Format(low-after))
+		case after < high:
+			v.State, v.Verdict = Warn, fmt.Sprintf("enough for the lowest figures, %s are missing for the highest", bytesize.Format(high-after))
 		default:
-			v.Verdict = fmt.Sprintf("enough: %s are left with the whole budget used", bytesize.Format(after-v.High))
+			v.Verdict = fmt.Sprintf("enough: %s are left with the whole budget used", bytesize.Format(after-high))
 		}
 	}
 	v.Rows = append(v.Rows, [2]string{"free now", bytesize.Format(s.Free)}, [2]string{"free after apply", bytesize.Format(after)})
