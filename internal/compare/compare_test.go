@@ -56,7 +56,7 @@ func find(t *testing.T, rows []Row, name string) Row {
 	return rows[i]
 }
 
-// TestEqualMachinesDoNotDiffer holds that what changes at any time is no difference.
+// TestEqualMachinesDoNotDiffer checks that values that change all the time do not differ.
 func TestEqualMachinesDoNotDiffer(t *testing.T) {
 	rows := Machines([]Machine{gpu("a"), gpu("b",
 		facts.Disk{Path: ".", Total: 900e9, Free: 90e9, Writable: true},
@@ -106,8 +106,8 @@ func TestEachDifferenceIsARow(t *testing.T) {
 	}
 }
 
-// TestSilenceIsNoDifference holds that what a machine does not say makes no row differ.
-func TestSilenceIsNoDifference(t *testing.T) {
+// TestUnknownIsNoDifference checks that unknown values make no row differ.
+func TestUnknownIsNoDifference(t *testing.T) {
 	quiet := gpu("b")
 	quiet.Facts = facts.Of(facts.Host{OS: "linux", OSVersion: "Ubuntu 22.04", Platform: "linux-x86_64", Libc: facts.Libc{Name: "glibc", Version: "2.35"}}, facts.GPU{Vendor: "nvidia"})
 	rows := Machines([]Machine{gpu("a"), quiet})
@@ -119,7 +119,7 @@ func TestSilenceIsNoDifference(t *testing.T) {
 	}
 }
 
-// TestMachineWithoutGPU holds that it says so, though nobody asked a driver.
+// TestMachineWithoutGPU checks that its GPU rows are "none" without the fact of a driver.
 func TestMachineWithoutGPU(t *testing.T) {
 	rows := Machines([]Machine{gpu("a"), mac()})
 	for name, want := range map[string]string{"driver": "none", "GPUs": "none", "CUDA of the driver": "none", "environment": "local", "installed": "not built", "models": "not in the manifest", "free": "little: 25 GB of 500 GB"} {
@@ -137,7 +137,8 @@ func TestMachineWithoutGPU(t *testing.T) {
 	}
 }
 
-// The order of machines changes the order of cells, and nothing else.
+// TestOrderOfMachinesDoesNotMatter checks that the order of machines changes only the order of
+// values.
 func TestOrderOfMachinesDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		free := rapid.Int64Range(0, 40e9)
@@ -157,7 +158,7 @@ func TestOrderOfMachinesDoesNotMatter(t *testing.T) {
 	})
 }
 
-// FuzzMachines compares whatever facts somebody recorded with those of a known machine.
+// FuzzMachines compares any facts with those of a known machine.
 func FuzzMachines(f *testing.F) {
 	for _, m := range []Machine{gpu("a"), mac()} {
 		text, err := json.Marshal(m.Facts)

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// browser is a headless Chromium that is spoken to over two pipes, in the protocol of
-// its developer tools: a message of JSON, then a zero byte.
+// browser is a headless Chromium, controlled by its developer tools protocol over two
+// pipes: messages of JSON that end with a zero byte.
 type browser struct {
 	t       *testing.T
 	out     *os.File
@@ -28,7 +28,7 @@ type browserEvent struct {
 	Params json.RawMessage
 }
 
-// newBrowser starts a browser with an empty page; the test skips where there is none.
+// newBrowser starts a browser with an empty page. It skips the test if there is none.
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	program := ""
@@ -145,7 +145,7 @@ func (b *browser) call(method string, params, into any) {
 	}
 }
 
-// open loads a page and waits until all of it is there.
+// open loads a page and waits until it is complete.
 func (b *browser) open(url string) {
 	b.t.Helper()
 	b.events = nil
@@ -162,7 +162,7 @@ func (b *browser) open(url string) {
 	}
 }
 
-// show chooses how wide the window is and what it is for.
+// show sets the width, media type and color scheme of the window.
 func (b *browser) show(width int, media, scheme string) {
 	b.t.Helper()
 	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}, nil)
@@ -171,7 +171,7 @@ func (b *browser) show(width int, media, scheme string) {
 	}, nil)
 }
 
-// eval runs a function of JavaScript in the page and reads what it returns.
+// eval runs a JavaScript function in the page and decodes its result.
 func (b *browser) eval(function string, into any) {
 	b.t.Helper()
 	var answer struct {
@@ -195,7 +195,7 @@ func (b *browser) photograph(file string) {
 	b.save(file, shot.Data)
 }
 
-// print saves the page as it goes to paper.
+// print saves the page as printed.
 func (b *browser) print(file string) {
 	b.t.Helper()
 	var paper struct{ Data string }

@@ -10,7 +10,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-// comparison is three machines with a row of each sort.
+// comparison is three machines with every type of row.
 func comparison() *report.Comparison {
 	return &report.Comparison{
 		Machines: []report.ComparedMachine{{Name: "mac1", Source: ".", Environment: "local"}, {Name: "gpu1", Source: "gpu1.json", Environment: "remote"}, {Name: "gpu2", Source: "gpu2.json", Environment: "remote"}},
@@ -51,8 +51,8 @@ func TestCompareWithoutDifferences(t *testing.T) {
 	}
 }
 
-// TestCompareIsNoMarkupOfOthers compares machines with hostile names and facts.
-func TestCompareIsNoMarkupOfOthers(t *testing.T) {
+// TestCompareEscapesMarkup compares machines with hostile names and facts.
+func TestCompareEscapesMarkup(t *testing.T) {
 	for _, name := range []string{markup, hostile} {
 		c := &report.Comparison{
 			Machines: []report.ComparedMachine{{Name: name}, {Name: "b"}},
@@ -85,6 +85,6 @@ func TestCompareMarkdownFitsAComment(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b.Len() > 65_000 || !strings.Contains(b.String(), "left out") {
-		t.Errorf("%d bytes, or nothing is said of what is left out", b.Len())
+		t.Errorf("%d bytes, or the omitted rows are not reported", b.Len())
 	}
 }

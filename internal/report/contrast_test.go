@@ -8,10 +8,9 @@ import (
 	"testing"
 )
 
-// TestColorsCanBeTold computes the contrast of every text on every ground that the
-// pages put it on (WCAG 2.2: 4.5 for text, 3 for lines that carry meaning), in the
-// light and in the dark.
-func TestColorsCanBeTold(t *testing.T) {
+// TestColorContrast computes the contrast of every text on every background of the pages
+// (WCAG 2.2: 4.5), in both color schemes.
+func TestColorContrast(t *testing.T) {
 	light, dark, ok := strings.Cut(colorsCSS, "@media")
 	if !ok {
 		t.Fatal("no colours for the dark")
@@ -42,8 +41,8 @@ func TestColorsCanBeTold(t *testing.T) {
 	}
 }
 
-// TestStylesUseTheColors holds that no other colour is in the styles, so that the test
-// above sees them all.
+// TestStylesUseTheColors checks that the styles have no other colors, which the test above
+// would not check.
 func TestStylesUseTheColors(t *testing.T) {
 	if found := regexp.MustCompile(`#[0-9a-f]{3,6}\b|rgb|hsl|: (white|black)`).FindAllString(pageCSS, -1); found != nil {
 		t.Errorf("colours of their own: %q", found)
@@ -55,7 +54,7 @@ func TestStylesUseTheColors(t *testing.T) {
 	}
 }
 
-// luminance is how light a colour of sRGB is, from 0 to 1.
+// luminance returns the relative luminance of an sRGB color, from 0 to 1.
 func luminance(t *testing.T, hex string) float64 {
 	t.Helper()
 	sum := 0.0

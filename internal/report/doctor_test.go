@@ -8,8 +8,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-// diagnosis has every state, a text of two lines, and text that would act on a
-// terminal.
+// diagnosis has every state, a text of two lines, and text that could control a terminal.
 func diagnosis() *report.Diagnosis {
 	return &report.Diagnosis{Root: "/srv/train", Environment: "remote", Chapters: []report.Chapter{
 		{Name: "System", Findings: []report.Finding{

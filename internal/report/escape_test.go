@@ -35,8 +35,7 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-// steers reports whether a terminal would see more than graphic characters, line
-// ends and tabs in text.
+// steers reports whether text has more than graphic characters, line ends and tabs.
 func steers(text string) bool {
 	return !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool {
 		return !unicode.IsGraphic(r) && r != '\n' && r != '\t'
@@ -87,7 +86,7 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 		"package of plan": func(b *bytes.Buffer) error {
 			return report.PackageChange(b, hostilePlan().Items[0].Change.Packages[0], o)
 		},
-		"a pos that lies": func(b *bytes.Buffer) error { return report.Problems(b, &diag.Problem{Pos: diag.Pos{File: hostile}}, o) },
+		"a hostile position": func(b *bytes.Buffer) error { return report.Problems(b, &diag.Problem{Pos: diag.Pos{File: hostile}}, o) },
 	}
 	for name, print := range pages {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/link"
 )
 
-// body is a resource body whose answer a test gives.
+// body is a resource whose change a test sets.
 type body struct{ key facts.Key }
 
 func (b body) Owns() facts.Key                  { return b.key }
@@ -30,7 +30,7 @@ func res(kind, name string, key facts.Key) *resources.Resource {
 
 const gigabyte = 1_000_000_000
 
-// storageSpec is the disk requirement of a usual manifest.
+// storageSpec is a typical disk requirement.
 func storageSpec() *disk.Spec {
 	return &disk.Spec{Path: ".", WarnBelow: 30 * gigabyte, FailBelow: 20 * gigabyte, Budget: []disk.Budget{
 		{Item: "raw data", Low: 150_000_000, High: 300_000_000},
@@ -41,7 +41,7 @@ func storageSpec() *disk.Spec {
 	}}
 }
 
-// machineFacts are those of a machine on which little is there yet.
+// machineFacts are the facts of a machine with few of the resources.
 func machineFacts(free int64) *facts.Facts {
 	return facts.Of(
 		facts.Project{Root: "/srv/train", State: ".reconcile/linux-x86_64-1f2e3d4c"},
@@ -56,7 +56,7 @@ func machineFacts(free int64) *facts.Facts {
 	)
 }
 
-// oldPaths is what paths.py holds before.
+// oldPaths is the existing content of paths.py.
 const oldPaths = "\"\"\"Paths.\"\"\"\n\nRAW = \"data/raw\"\nMODELS = \"model\"\nADAPTERS = \"adapters\"\n\n\ndef show():\n    print(RAW)\n"
 
 const newPaths = "\"\"\"Paths.\"\"\"\n\nRAW = \"data/raw\"\nMODELS = \"models\"\nADAPTERS = \"adapters\"\n\n\ndef show():\n    print(RAW)\n    print(MODELS)"
@@ -68,7 +68,7 @@ func readText(path string) (string, error) {
 	return "", &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 }
 
-// manifestResources are what a usual manifest asks for, without environments.
+// manifestResources are the resources of a typical manifest without environments.
 func manifestResources() []resources.Resource {
 	var list []resources.Resource
 	add := func(kind, name string, line int, spec resources.Spec) {
@@ -86,7 +86,7 @@ func manifestResources() []resources.Resource {
 	return list
 }
 
-// environmentItem is the build of an environment, with every sort of step.
+// environmentItem is the build of an environment with every type of step.
 func environmentItem() planner.Item {
 	const gen = ".reconcile/linux-x86_64-1f2e3d4c/envs/local/7c1f5a90b2d3"
 	python := "/srv/train/" + gen + "/bin/python"
@@ -161,7 +161,7 @@ func fullPlan() *planner.Plan {
 	return p
 }
 
-// manyPlan has more changes than get a block each.
+// manyPlan has n small changes and the build of an environment.
 func manyPlan(n int) *planner.Plan {
 	p := &planner.Plan{Environment: "local", Host: "gpu1", Platform: "linux-x86_64", Unchanged: 3}
 	for i := range n {
@@ -176,10 +176,10 @@ func manyPlan(n int) *planner.Plan {
 	return p
 }
 
-// hostile is text as an attacker would write it into a name.
+// hostile is a name that tries to control a terminal.
 const hostile = "a\x1b[2J\x1b]0;owned\x07\r\nsudo rm \u202e\u2066evil\u200b\x9b31m\xff\u2028b\t"
 
-// hostilePlan carries hostile text wherever text can come from outside.
+// hostilePlan has hostile text in every field that can come from outside.
 func hostilePlan() *planner.Plan {
 	r := res("file", hostile, facts.PathKey(hostile))
 	r.Pos.File = hostile

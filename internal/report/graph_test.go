@@ -15,12 +15,12 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// graphs are the ways in which a graph is written.
+// graphs are the output formats.
 var graphs = map[string]func(io.Writer, *report.Graph) error{
 	"dot": report.GraphDOT, "mmd": report.GraphMermaid, "json": report.GraphJSON,
 }
 
-// tangled is some thirty resources that wait for each other, as a large manifest has.
+// tangled is a graph of about thirty resources with many dependencies.
 func tangled(t *testing.T) *report.Graph {
 	t.Helper()
 	var list []resources.Resource
@@ -60,7 +60,7 @@ func TestGraph(t *testing.T) {
 	}
 }
 
-// TestGraphOfHostileNames holds that a name is a name in every language.
+// TestGraphOfHostileNames checks that no format interprets a name.
 func TestGraphOfHostileNames(t *testing.T) {
 	for _, name := range []string{hostile, markup, `"]; n0 -> n1; n9 ["`, `\N\"`, "]]></text>", "`**a**`", "&amp;"} {
 		g := &report.Graph{Nodes: []report.GraphNode{{Addr: resources.Addr{Kind: "file", Name: name}, Owns: name, Action: resources.Create}, {Addr: resources.Addr{Kind: "file", Name: "b"}}}, Edges: []report.GraphEdge{{From: 0, To: 1}}}
@@ -85,7 +85,7 @@ func TestGraphOfHostileNames(t *testing.T) {
 	}
 }
 
-// checkDOT counts what stands outside of quotes, and asks dot where it is installed.
+// checkDOT counts arrows outside quotes, and parses the graph with dot if it is installed.
 func checkDOT(t *testing.T, text string) {
 	t.Helper()
 	quoted, arrows := false, 0

@@ -14,7 +14,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
-// pageMachine is fullPlan on a machine that is known, with an environment.
+// pageMachine is a known machine with an environment and fullPlan.
 func pageMachine() report.Machine {
 	known := machineFacts(25_300_000_000)
 	known.Set(facts.Environment{Name: "local", Path: ".venv", Current: "1f2e3d4c5b6a", Generations: []facts.Generation{{
@@ -36,8 +36,8 @@ func TestPlanHTML(t *testing.T) {
 	golden.Check(t, "testdata/plan.html", []byte(planPage(t, pageMachine())))
 }
 
-// TestPlanHTMLIsNoMarkupOfOthers holds that foreign text adds no element to the page.
-func TestPlanHTMLIsNoMarkupOfOthers(t *testing.T) {
+// TestPlanHTMLEscapesMarkup checks that text from outside adds no element to the page.
+func TestPlanHTMLEscapesMarkup(t *testing.T) {
 	for name, plan := range map[string]*planner.Plan{"markup": markupPlan(), "terminal": hostilePlan()} {
 		page := planPage(t, report.Machine{Plan: plan, Facts: facts.Of(facts.Host{Hostname: markup, Platform: hostile}), Options: report.Options{Manifest: markup}})
 		if steers(page) {
@@ -57,26 +57,26 @@ func TestPlanHTMLIsNoMarkupOfOthers(t *testing.T) {
 func TestPlanHTMLOfManyChanges(t *testing.T) {
 	page := planPage(t, report.Machine{Plan: manyPlan(1500)})
 	if !strings.Contains(page, "501 changes more; `reconcile plan` prints them.") || strings.Contains(page, "f1200") {
-		t.Error("a page of 1501 changes does not say what it leaves out")
+		t.Error("a page of 1501 changes does not report the omitted ones")
 	}
 	if n := strings.Count(page, `class="change" open`); n != 0 {
 		t.Errorf("%d of very many changes are unfolded", n)
 	}
 }
 
-// TestPageInABrowser looks at the page as people do: in the light, in the dark, on a
-// phone and on paper. RECONCILE_PHOTOS names a folder that keeps the pictures.
+// TestPageInABrowser opens the page in both color schemes, on a phone and in print.
+// RECONCILE_PHOTOS is a folder that keeps the pictures.
 func TestPageInABrowser(t *testing.T) {
 	b := newBrowser(t)
 	photos := os.Getenv("RECONCILE_PHOTOS")
 	if photos == "" {
 		photos = t.TempDir()
 	}
-	checkFaultsAreSeen(t, b)
+	checkFaultsAreFound(t, b)
 	for _, p := range []struct {
 		name  string
 		m     report.Machine
-		looks string // the first letters of those that are looked at
+		views string // first letters of the views to check
 	}{
 		{"usual", pageMachine(), "ldpt"},
 		{"hostile", report.Machine{Plan: markupPlan(), Facts: machineFacts(1), Options: report.Options{Manifest: markup}}, "l"},
@@ -96,7 +96,7 @@ func TestPageInABrowser(t *testing.T) {
 			{"tablet", "screen", "light", 720},
 			{"paper", "print", "dark", 800},
 		} {
-			if !strings.Contains(p.looks, c.name[:1]) {
+			if !strings.Contains(p.views, c.name[:1]) {
 				continue
 			}
 			b.show(c.width, c.media, c.scheme)
@@ -112,9 +112,8 @@ func TestPageInABrowser(t *testing.T) {
 	checkKeyboard(t, b, planPage(t, pageMachine()))
 }
 
-// checkKeyboard walks through a page by the tabulator: first comes the
-// way to skip what stands before the plan, in sight, and all that follows can be seen
-// to have the focus.
+// checkKeyboard moves the focus with the tabulator key. The link that skips to the plan comes
+// first, and each focused element is visible.
 func checkKeyboard(t *testing.T, b *browser, page string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "keyboard.html")
@@ -140,8 +139,8 @@ func checkKeyboard(t *testing.T, b *browser, page string) {
 	}
 }
 
-// checkFaultsAreSeen opens a page with faults, and asks for each of them.
-func checkFaultsAreSeen(t *testing.T, b *browser) {
+// checkFaultsAreFound opens a page with faults, and checks that each is found.
+func checkFaultsAreFound(t *testing.T, b *browser) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "faulty.html")
 	const page = `<!doctype html><title>x</title><h1>a</h1><h3 id=i>b</h3><p id=i style="color:#999;background:#fff;width:3000px">faint</p>` +
@@ -154,14 +153,14 @@ func checkFaultsAreSeen(t *testing.T, b *browser) {
 	var faults []string
 	b.eval(pageFaults, &faults)
 	all := strings.Join(faults, "\n")
-	for _, want := range []string{"wider than the window", "no language", "0 of main", "heading 3 after 1", "an id stands twice", "a link to https", "a table without headings", "a drawing without words", "contrast 2.8"} {
+	for _, want := range []string{"wider than the window", "no language", "0 of main", "heading 3 after 1", "a duplicate id", "a link to https", "a table without headings", "a drawing without words", "contrast 2.8"} {
 		if !strings.Contains(all, want) {
-			t.Errorf("the fault %q is not seen among\n%s", want, all)
+			t.Errorf("the fault %q is not found in\n%s", want, all)
 		}
 	}
 }
 
-// checkQuiet fails where the page reported anything or asked for anything but itself.
+// checkQuiet fails if the page reported an error or requested another resource.
 func checkQuiet(t *testing.T, b *browser, name, url string) {
 	t.Helper()
 	for _, e := range b.events {
@@ -180,7 +179,7 @@ func checkQuiet(t *testing.T, b *browser, name, url string) {
 	}
 }
 
-// checkPage asks the browser what a reader with a keyboard or a screen reader meets.
+// checkPage checks the accessibility of the page.
 func checkPage(t *testing.T, b *browser, name string) {
 	t.Helper()
 	var faults []string
@@ -190,7 +189,7 @@ func checkPage(t *testing.T, b *browser, name string) {
 	}
 }
 
-// pageFaults lists what is wrong with a page as it is shown now.
+// pageFaults returns the faults of the current page.
 const pageFaults = `() => {
 	const faults = [], all = s => [...document.querySelectorAll(s)];
 	const root = document.documentElement;
@@ -204,7 +203,7 @@ const pageFaults = `() => {
 		level = next;
 	}
 	const ids = all("[id]").map(e => e.id);
-	if (new Set(ids).size !== ids.length) faults.push("an id stands twice");
+	if (new Set(ids).size !== ids.length) faults.push("a duplicate id");
 	for (const e of all("[aria-labelledby]")) for (const id of e.getAttribute("aria-labelledby").split(" ")) if (!document.getElementById(id)) faults.push("no " + id);
 	for (const a of all("a[href]")) if (!a.getAttribute("href").startsWith("#") || !document.getElementById(a.getAttribute("href").slice(1))) faults.push("a link to " + a.getAttribute("href"));
 	for (const table of all("table")) {

@@ -22,11 +22,11 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// markup is text as an attacker would write it for a page of Markdown.
+// markup is a name that tries to be markup.
 const markup = "a|b \\| `c` **d** _e_ ~~f~~ <img src=x onerror=alert(1)> </details> <!-- @octocat me@here.org #1 org/repo#2 GH-3 deadbeef12 " +
 	"https://evil.example www.evil.example [x](javascript:alert(1)) ![y](//evil.example/y.png) ``` ~~~ $x$ :tada: &lt;b&gt; {{.}} - [ ] 1. # h"
 
-// markupPlan is hostilePlan with markup in the place of what acts on terminals.
+// markupPlan is hostilePlan with markup.
 func markupPlan() *planner.Plan {
 	p := hostilePlan()
 	r := res("file", markup, facts.PathKey(markup))
@@ -72,14 +72,13 @@ func TestPlanMarkdownNothingToDo(t *testing.T) {
 var (
 	fences = regexp.MustCompile("(?ms)^(```+)[a-z]+\n.*?^(```+)\n")
 	codes  = regexp.MustCompile("<code>[^<]*</code>")
-	// pointers are what GitHub makes links of in a text that names no address.
+	// pointers match text that GitHub turns into links without an address.
 	pointers = regexp.MustCompile(`(?i)\bwww\.[a-z]|\bgh-[0-9]+\b|\b[0-9a-f]{7,40}\b|:[a-z_+-]+:`)
 	tags     = regexp.MustCompile("</?(details|summary|code|br)>")
 )
 
-// TestMarkdownIsNoMarkupOfOthers reads what hostile plans become as a host of
-// repositories does.
-func TestMarkdownIsNoMarkupOfOthers(t *testing.T) {
+// TestMarkdownEscapesMarkup parses hostile plans as GitHub does.
+func TestMarkdownEscapesMarkup(t *testing.T) {
 	for name, plan := range map[string]*planner.Plan{"markup": markupPlan(), "terminal": hostilePlan(), "usual": fullPlan()} {
 		t.Run(name, func(t *testing.T) {
 			source := markdown(t, plan)
@@ -99,7 +98,7 @@ func checkMarkdown(t *testing.T, source string) {
 	}
 	for _, bad := range []string{"&#64;", "&#35;", "://"} {
 		if strings.Contains(prose, bad) {
-			t.Errorf("%q stands outside of code in\n%s", bad, prose)
+			t.Errorf("%q is outside of code in\n%s", bad, prose)
 		}
 	}
 	if at := pointers.FindString(html.UnescapeString(prose)); at != "" {
@@ -135,7 +134,7 @@ func checkMarkdown(t *testing.T, source string) {
 	})
 }
 
-// TestMarkdownFitsAComment holds the length, and that what was left out is said.
+// TestMarkdownFitsAComment checks the length, and that omitted parts are reported.
 func TestMarkdownFitsAComment(t *testing.T) {
 	long := fullPlan()
 	long.Items[3].Change.Problem.Found = strings.Repeat("found ", 100_000)
@@ -170,7 +169,7 @@ func TestMarkdownFitsAComment(t *testing.T) {
 	}
 }
 
-// FuzzMarkdown holds for any name what TestMarkdownIsNoMarkupOfOthers does.
+// FuzzMarkdown checks any name as TestMarkdownEscapesMarkup does.
 func FuzzMarkdown(f *testing.F) {
 	for _, s := range []string{"plain", markup, hostile, "@a", "a@b.c", "x``y", "|", "\\|", "<", "&", "#1", "abcdef0", "~~~", "http://a", ":a:b:", "---", "1.", "\u00a0@a"} {
 		f.Add(s)

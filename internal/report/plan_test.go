@@ -16,7 +16,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// variants are the ways in which every page is printed for a golden.
+// variants are the options of the goldens of a page.
 func variants() map[string]report.Options {
 	all := map[string]report.Options{"pipe": {}}
 	for _, width := range []int{60, 80, 120} {
@@ -26,7 +26,7 @@ func variants() map[string]report.Options {
 	return all
 }
 
-// page compares what print writes with a golden, once for each variant.
+// page compares the output of print with a golden for each variant.
 func page(t *testing.T, name string, print func(*bytes.Buffer, report.Options) error) {
 	t.Helper()
 	for variant, o := range variants() {
@@ -108,7 +108,7 @@ func TestPlanNothingToDo(t *testing.T) {
 	}
 }
 
-// TestPlanNotes holds which notes are news.
+// TestPlanNotes checks which notes are printed.
 func TestPlanNotes(t *testing.T) {
 	const long, short = "Notes\n  - a note\n  - an index\n\n", "Notes\n  - an index\n\n-v shows 1 note.\n\n"
 	for name, c := range map[string]struct {
@@ -136,7 +136,7 @@ func TestPlanNotes(t *testing.T) {
 	}
 }
 
-// TestNothingToDoThatDoesNotFit holds that a budget without room is never silent.
+// TestNothingToDoThatDoesNotFit checks that a budget that does not fit is always printed.
 func TestNothingToDoThatDoesNotFit(t *testing.T) {
 	plan := &planner.Plan{Storage: &planner.Storage{Path: ".", Free: 10, Budget: []resources.Budget{{Item: "model", Low: 30, High: 40}}}}
 	var b, s bytes.Buffer
@@ -145,13 +145,13 @@ func TestNothingToDoThatDoesNotFit(t *testing.T) {
 	}
 	for name, text := range map[string]string{"plan": b.String(), "status": s.String()} {
 		if !strings.Contains(text, "Storage on .\n") || !strings.Contains(text, "  not enough: 20 B are missing for the lowest figures\n") {
-			t.Errorf("%s says\n%s", name, text)
+			t.Errorf("%s printed\n%s", name, text)
 		}
 	}
 	plan.Storage.Free = 30
 	b.Reset()
 	if err := report.Plan(&b, plan, report.Options{}); err != nil || strings.Contains(b.String(), "Storage") {
-		t.Errorf("one that fits says %v\n%s", err, &b)
+		t.Errorf("a budget that fits: %v\n%s", err, &b)
 	}
 }
 
@@ -186,7 +186,7 @@ func TestPlanJSON(t *testing.T) {
 	}
 }
 
-// brokenWriter is a pipe whose reader went away.
+// brokenWriter is a pipe without a reader.
 type brokenWriter struct{}
 
 var errBroken = errors.New("broken pipe")
@@ -210,7 +210,7 @@ func TestDiffIsNotShown(t *testing.T) {
 		{"invalid", "a\xff\xfeb\n", "", "the new content is not text"},
 		{"binary before", "a\n", "\x7fELF\x00", "the existing file is not text"},
 		{"large", strings.Repeat("x", 1<<20+1), "", "the new content is large"},
-		{"sizes are said", "a\x00b", "", "3 B of binary data"},
+		{"size", "a\x00b", "", "3 B of binary data"},
 		{"unreadable", "a\n", "error", "permission denied"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -235,9 +235,8 @@ func TestDiffIsNotShown(t *testing.T) {
 	}
 }
 
-// TestDiffNamesModes holds that a mode which changes together with a content stands
-// beside both sides of the difference.
-func TestDiffNamesModes(t *testing.T) {
+// TestDiffPrintsModes checks that a changed mode is printed beside both sides of a diff.
+func TestDiffPrintsModes(t *testing.T) {
 	plan := &planner.Plan{Items: []planner.Item{{Resource: res("file", "a", facts.PathKey("a")), Change: resources.Change{
 		Action: resources.Update, Fields: []resources.Field{{Path: "mode", Actual: "0644", Desired: "0600"}},
 		Steps: []resources.Step{resources.WriteFile{Path: "a", Mode: 0o600, Content: "new\n", Replaces: facts.SHA256{1}}},

@@ -25,7 +25,7 @@ var (
 	toolAddr = resources.Addr{Kind: "tool", Name: "uv"}
 )
 
-// failure is why an item of the recorded apply failed.
+// failure is the problem of the failed item.
 func failure() *diag.Problem {
 	return &diag.Problem{
 		Code: "apply.failed", Pos: diag.Pos{File: "manifest.yaml", Line: 14, Col: 3}, Summary: "uv ended with exit status 2",
@@ -33,14 +33,14 @@ func failure() *diag.Problem {
 	}
 }
 
-// watch plays a recorded apply: a check, a file, a download, a long build that
-// fails, and a file that waited for it.
-func watch(hear func(apply.Event)) {
+// watch sends the events of an apply: a check, a file, a download, a long build that fails,
+// and a file that depends on it.
+func watch(listen func(apply.Event)) {
 	start := time.Now()
 	say := func(after time.Duration, e apply.Event) {
 		time.Sleep(after)
 		e.Time = time.Now()
-		hear(e)
+		listen(e)
 	}
 	const mb = 1_000_000
 	say(0, apply.Event{Kind: apply.PlanStarted, Total: 4})
@@ -79,8 +79,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestProgressLiveLine holds that the live line never wraps and is gone at the
-// end.
+// TestProgressLiveLine checks that the live line never wraps and is removed at the end.
 func TestProgressLiveLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bytes.Buffer
@@ -103,13 +102,13 @@ func TestProgressLiveLine(t *testing.T) {
 func TestProgressOfMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bytes.Buffer
-		hear := report.Progress(&b, report.Options{})
-		hear(apply.Event{Kind: apply.PlanStarted, Total: 5000})
+		listen := report.Progress(&b, report.Options{})
+		listen(apply.Event{Kind: apply.PlanStarted, Total: 5000})
 		for range 5000 {
-			hear(apply.Event{Kind: apply.ItemDone, Addr: fileAddr, Action: resources.Create, Outcome: apply.Done, Elapsed: time.Millisecond})
+			listen(apply.Event{Kind: apply.ItemDone, Addr: fileAddr, Action: resources.Create, Outcome: apply.Done, Elapsed: time.Millisecond})
 		}
-		hear(apply.Event{Kind: apply.ItemDone, Addr: venvAddr, Action: resources.Create, Outcome: apply.Done, Elapsed: 90 * time.Minute})
-		hear(apply.Event{Kind: apply.Finished})
+		listen(apply.Event{Kind: apply.ItemDone, Addr: venvAddr, Action: resources.Create, Outcome: apply.Done, Elapsed: 90 * time.Minute})
+		listen(apply.Event{Kind: apply.Finished})
 		want := "venv.local: created in 1 h 30 min (5001 of 5000)\n5000 changes more, each in less than a second\n"
 		if b.String() != want {
 			t.Errorf("got\n%.2000s\nwant\n%s", &b, want)
@@ -117,12 +116,12 @@ func TestProgressOfMany(t *testing.T) {
 	})
 }
 
-// TestProgressWithoutPlan hears single steps, as rollback and gc run them.
+// TestProgressWithoutPlan sends single steps, as rollback and gc do.
 func TestProgressWithoutPlan(t *testing.T) {
 	var b bytes.Buffer
-	hear := report.Progress(&b, report.Options{Width: 80, Terminal: true})
-	hear(apply.Event{Kind: apply.StepStarted, Addr: venvAddr, Step: "switch", Text: ".venv/generation -> x"})
-	hear(apply.Event{Kind: apply.Finished})
+	listen := report.Progress(&b, report.Options{Width: 80, Terminal: true})
+	listen(apply.Event{Kind: apply.StepStarted, Addr: venvAddr, Step: "switch", Text: ".venv/generation -> x"})
+	listen(apply.Event{Kind: apply.Finished})
 	if want := "venv.local: switch .venv/generation -> x\n"; b.String() != want {
 		t.Errorf("got %q, want %q", &b, want)
 	}
@@ -145,7 +144,7 @@ func TestEventsJSON(t *testing.T) {
 	})
 }
 
-// result is how the recorded apply ended.
+// result is the result of the apply.
 func result() *apply.Result {
 	return &apply.Result{Elapsed: 35 * time.Second, Items: []apply.ItemResult{
 		{Addr: diskAddr, Outcome: apply.Unchanged},
@@ -159,8 +158,8 @@ func result() *apply.Result {
 	}}
 }
 
-// proof is one of which parts were left out, with text that would act on a terminal.
-func proof() []apply.SmokeTestPart {
+// smokeTest has skipped parts, with text that could control a terminal.
+func smokeTest() []apply.SmokeTestPart {
 	return []apply.SmokeTestPart{
 		{Name: "imports", Outcome: apply.SmokeTestPassed},
 		{Name: "cuda", Outcome: apply.SmokeTestSkipped, Detail: "no GPU on this machine"},
@@ -169,11 +168,10 @@ func proof() []apply.SmokeTestPart {
 }
 
 func TestSummary(t *testing.T) {
-	page(t, "summary", func(b *bytes.Buffer, o report.Options) error { return report.Summary(b, playedRecord(o), o) })
+	page(t, "summary", func(b *bytes.Buffer, o report.Options) error { return report.Summary(b, testRecord(o), o) })
 }
 
-// TestSummaryListsPackages holds that all packages are named only when they are
-// news.
+// TestSummaryListsPackages checks that all packages are listed for a new environment only.
 func TestSummaryListsPackages(t *testing.T) {
 	changed := []resources.PackageChange{{Name: "pandas", Actual: "2.3.2", Desired: "2.3.3"}}
 	for name, c := range map[string]struct {
@@ -185,7 +183,7 @@ func TestSummaryListsPackages(t *testing.T) {
 		"updated":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done, Packages: changed}, has: "7, 1 changed; `reconcile status` lists them\n", lack: "numpy"},
 		"changes":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done, Packages: changed}, has: "    ~ pandas 2.3.2 -> 2.3.3\n", lack: "pandas 2.3.3\n    trafilatura"},
 		"switched": {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done}, has: "packages    7; `reconcile status` lists them\n", lack: "pandas"},
-		"unproved": {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Done, SmokeTest: proof()}, has: "not tested: venv.local: cuda (skipped: no GPU on this machine), qlora (unknown: the \\x1b GPU is full)\n", lack: "imports ("},
+		"untested": {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Done, SmokeTest: smokeTest()}, has: "not tested: venv.local: cuda (skipped: no GPU on this machine), qlora (unknown: the \\x1b GPU is full)\n", lack: "imports ("},
 		"failed":   {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Failed, Cause: failure()}, has: "packages    7; ", lack: "pandas"},
 		"verbose":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done}, verbose: true, has: "numpy 1.26.4", lack: "status` lists"},
 	} {
@@ -202,7 +200,7 @@ func TestSummaryListsPackages(t *testing.T) {
 	}
 }
 
-// TestSummaryOfManyReplaced names as many replaced files as one reads.
+// TestSummaryOfManyReplaced checks the number of listed files.
 func TestSummaryOfManyReplaced(t *testing.T) {
 	r := &apply.Result{}
 	for range 25 {
@@ -264,7 +262,7 @@ func TestSummaryEndings(t *testing.T) {
 
 func TestSummaryJSON(t *testing.T) {
 	var b bytes.Buffer
-	if err := report.SummaryJSON(&b, playedRecord(report.Options{})); err != nil {
+	if err := report.SummaryJSON(&b, testRecord(report.Options{})); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Count(b.String(), "\n") != 1 {
@@ -273,8 +271,8 @@ func TestSummaryJSON(t *testing.T) {
 	golden.Check(t, "testdata/summary.json", b.Bytes())
 }
 
-// TestNothingOfAnApplySteers sends hostile text through events and results.
-func TestNothingOfAnApplySteers(t *testing.T) {
+// TestEventsAreEscaped sends hostile text through events and results.
+func TestEventsAreEscaped(t *testing.T) {
 	addr := resources.Addr{Kind: "file", Name: hostile}
 	problem := &diag.Problem{Summary: hostile, Found: hostile, Hint: hostile, Addr: hostile}
 	events := []apply.Event{
@@ -304,17 +302,16 @@ func TestNothingOfAnApplySteers(t *testing.T) {
 	}
 }
 
-// summarize prints how an apply ended.
+// summarize prints the summary of a result.
 func summarize(b *bytes.Buffer, r *apply.Result, after report.Machine) error {
 	return report.Summary(b, runrecord.New(runrecord.Run{Result: r, After: after.Plan, Facts: after.Facts}), after.Options)
 }
 
-// playedRecord is the record of the apply that watch plays, with the times that are
-// heard of it.
-func playedRecord(o report.Options) *runrecord.Record {
+// testRecord is the record of the apply that watch sends, with measured times.
+func testRecord(o report.Options) *runrecord.Record {
 	times := &runrecord.Times{}
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	hear := times.Listen(func(apply.Event) {})
+	listen := times.Listen(func(apply.Event) {})
 	for _, e := range []struct {
 		after time.Duration
 		event apply.Event
@@ -328,7 +325,7 @@ func playedRecord(o report.Options) *runrecord.Record {
 	} {
 		at = at.Add(e.after)
 		e.event.Time = at
-		hear(e.event)
+		listen(e.event)
 	}
 	after := machine(o)
 	return runrecord.New(runrecord.Run{

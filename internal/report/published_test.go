@@ -11,8 +11,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-// TestGoldensMatchTheirSchemas validates every golden of JSON, and documents that are
-// full of hostile text.
+// TestGoldensMatchTheirSchemas validates the JSON goldens and documents with hostile text.
 func TestGoldensMatchTheirSchemas(t *testing.T) {
 	for _, name := range []string{"plan", "status", "facts", "doctor", "compare", "graph", "runs", "problems", "summary", "reason"} {
 		text, err := os.ReadFile("testdata/" + name + ".json")
@@ -36,7 +35,7 @@ func TestGoldensMatchTheirSchemas(t *testing.T) {
 	outputschema.Load(t, "plan").Check(t, b.Bytes())
 }
 
-// TestRecordedFactsMatchTheirSchema validates the machines that tests plan for.
+// TestRecordedFactsMatchTheirSchema validates the recorded machines.
 func TestRecordedFactsMatchTheirSchema(t *testing.T) {
 	machines, err := filepath.Glob("../../testdata/facts/*.json")
 	if err != nil || len(machines) == 0 {

@@ -12,11 +12,10 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/runrecord"
 )
 
-// TestRecordPrintsAsItDid holds that a record which was kept gives the very summary
-// that apply printed.
-func TestRecordPrintsAsItDid(t *testing.T) {
+// TestDecodedRecordPrintsTheSame checks that a decoded record prints the summary of the apply.
+func TestDecodedRecordPrintsTheSame(t *testing.T) {
 	for _, o := range variants() {
-		rec := playedRecord(o)
+		rec := testRecord(o)
 		var kept, then, again bytes.Buffer
 		if err := report.SummaryJSON(&kept, rec); err != nil {
 			t.Fatal(err)
@@ -37,13 +36,13 @@ func TestRecordPrintsAsItDid(t *testing.T) {
 	}
 }
 
-// runList is earlier runs, one of a version that wrote no recap, and a damaged one.
+// runList has a run, a run of an earlier version without a recap, and a damaged record.
 func runList() *report.RunList {
 	old := &runrecord.Record{Interrupted: true, Elapsed: 0.4, Started: time.Date(2026, 2, 1, 8, 0, 0, 0, time.UTC)}
 	old.Totals.Created, old.Totals.Interrupted = 2, 1
 	return &report.RunList{
 		Runs: []report.RunLine{
-			report.NewRunLine("20260301T120035.250Z", playedRecord(report.Options{})),
+			report.NewRunLine("20260301T120035.250Z", testRecord(report.Options{})),
 			report.NewRunLine("20260201T080000.400Z", old),
 		},
 		Damaged: []report.DamagedRun{{File: ".reconcile/linux-x86_64-1f2e3d4c/runs/20260101T000000.000Z.json", Reason: "unexpected end of JSON input"}},
@@ -62,10 +61,10 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-// FuzzReadRecord reads any bytes: what is taken for a record prints and keeps itself.
-func FuzzReadRecord(f *testing.F) {
+// FuzzDecodeRecord checks that any decoded record can be printed and encoded again.
+func FuzzDecodeRecord(f *testing.F) {
 	var kept bytes.Buffer
-	if err := report.SummaryJSON(&kept, playedRecord(report.Options{})); err != nil {
+	if err := report.SummaryJSON(&kept, testRecord(report.Options{})); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(kept.Bytes())

@@ -19,7 +19,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// documents are the types that are printed as JSON, by the name of their schema.
+// documents are the types of JSON outputs, by the name of their schema.
 var documents = map[string]struct {
 	title string
 	of    any
@@ -34,14 +34,14 @@ var documents = map[string]struct {
 	"graph":    {"What `reconcile graph --json` prints", graphDocument{}},
 	"runs":     {"What `reconcile runs --json` prints", runsDocument{}},
 	"reason":   {"What `reconcile explain ADDR --json` prints", Reason{}},
-	"problems": {"What a command with --json prints where it fails", problemsDocument{}},
+	"problems": {"What a command with --json prints if it fails", problemsDocument{}},
 }
 
-// factsDocument stands for facts.Facts, which writes itself.
+// factsDocument is the type of facts.Facts, which has its own encoding.
 type factsDocument struct {
 	Version int                              `json:"version"`
 	Facts   map[string]map[string]any        `json:"facts"`            // by kind, then by name
-	Failed  map[facts.Kind]map[string]string `json:"failed,omitempty"` // why a fact could not be seen
+	Failed  map[facts.Kind]map[string]string `json:"failed,omitempty"` // why a fact could not be probed
 }
 
 // factTypes are the facts by their kind.
@@ -52,30 +52,29 @@ var factTypes = map[facts.Kind]facts.Fact{
 	facts.KindFolder: facts.Folder{}, facts.KindTree: facts.Tree{},
 }
 
-// stepTypes are the steps, which are written as an object with one member each.
+// stepTypes are the steps, each encoded as an object with one member.
 var stepTypes = []resources.Step{
 	resources.MakeDir{}, resources.WriteFile{}, resources.SetMode{}, resources.Link{}, resources.Move{}, resources.Remove{}, resources.Fetch{}, resources.Run{},
 	resources.Reuse{}, resources.Compile{}, resources.SmokeTest{}, resources.Seal{}, resources.Switch{},
 }
 
-// TestSchemas holds docs/schema to the types that are printed: -update rewrites it from
-// them and their comments.
+// TestSchemas compares docs/schema with the types and their comments; -update rewrites it.
 func TestSchemas(t *testing.T) {
-	said := readComments(t)
+	doc := readComments(t)
 	if len(stepTypes) != len(resources.StepNames()) {
 		t.Errorf("%d of %d steps have a schema", len(stepTypes), len(resources.StepNames()))
 	}
-	for kind := range said.consts {
+	for kind := range doc.consts {
 		if factTypes[facts.Kind(kind)] == nil && facts.Kind(kind) != facts.KindCheck { // which is no fact
 			t.Errorf("facts of kind %s have no schema", kind)
 		}
 	}
 	for name, d := range documents {
-		w := &schemaWriter{said: said, defs: map[string]any{}}
+		w := &schemaWriter{doc: doc, defs: map[string]any{}}
 		schema := w.object(reflect.TypeOf(d.of))
 		schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 		schema["title"] = d.title
-		delete(schema, "description") // of the type; the title says it
+		delete(schema, "description") // of the type, like the title
 		schema["properties"].(map[string]any)["version"] = map[string]any{"const": Version, "description": "of the format; members may be added within it"}
 		switch name {
 		case "facts":
@@ -94,22 +93,22 @@ func TestSchemas(t *testing.T) {
 	}
 }
 
-// schemaWriter turns types into schemas, named structs once each.
+// schemaWriter converts types to schemas, each named struct once.
 type schemaWriter struct {
-	said *comments
+	doc  *comments
 	defs map[string]any
 }
 
-// facts is the object of all facts, by kind.
+// facts returns the schema of all facts, by kind.
 func (w *schemaWriter) facts() map[string]any {
 	kinds := map[string]any{}
 	for kind, fact := range factTypes {
-		kinds[string(kind)] = map[string]any{"type": "object", "additionalProperties": w.of(reflect.TypeOf(fact)), "description": w.said.consts[string(kind)]}
+		kinds[string(kind)] = map[string]any{"type": "object", "additionalProperties": w.of(reflect.TypeOf(fact)), "description": w.doc.consts[string(kind)]}
 	}
 	return map[string]any{"type": "object", "description": "by kind, then by name", "properties": kinds}
 }
 
-// steps is a list of steps.
+// steps returns the schema of a list of steps.
 func (w *schemaWriter) steps() map[string]any {
 	var forms []any
 	for _, s := range stepTypes {
@@ -142,7 +141,7 @@ func (w *schemaWriter) of(t reflect.Type) map[string]any {
 		return w.of(t.Elem())
 	case reflect.String:
 		schema := map[string]any{"type": "string"}
-		if values := w.said.enums[t.String()]; values != nil {
+		if values := w.doc.enums[t.String()]; values != nil {
 			schema["enum"] = values
 		}
 		return schema
@@ -169,7 +168,7 @@ func (w *schemaWriter) of(t reflect.Type) map[string]any {
 	panic("no schema for " + t.String())
 }
 
-// object is the schema of a struct, with the members of the structs that it embeds.
+// object returns the schema of a struct with the members of embedded structs.
 func (w *schemaWriter) object(t reflect.Type) map[string]any {
 	properties, required := map[string]any{}, []string{}
 	w.members(t, properties, &required)
@@ -178,13 +177,13 @@ func (w *schemaWriter) object(t reflect.Type) map[string]any {
 	if len(required) > 0 {
 		schema["required"] = required
 	}
-	if text := w.said.types[t.String()]; text != "" {
+	if text := w.doc.types[t.String()]; text != "" {
 		schema["description"] = text
 	}
 	return schema
 }
 
-// members adds the members of a struct; those of embedded structs give way, as in
+// members adds the members of a struct. Members of embedded structs are hidden as in
 // encoding/json.
 func (w *schemaWriter) members(t reflect.Type, properties map[string]any, required *[]string) {
 	if t.Kind() == reflect.Pointer {
@@ -210,7 +209,7 @@ func (w *schemaWriter) members(t reflect.Type, properties map[string]any, requir
 			schema = w.of(field.Type)
 		}
 		optional := strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero")
-		if text := w.said.fields[t.String()+"."+field.Name]; text != "" {
+		if text := w.doc.fields[t.String()+"."+field.Name]; text != "" {
 			schema["description"] = text
 		}
 		if !optional {
@@ -226,7 +225,7 @@ func (w *schemaWriter) members(t reflect.Type, properties map[string]any, requir
 	}
 }
 
-// fields are the fields of a struct in order.
+// fields iterates over the fields of a struct.
 func fields(t reflect.Type) func(func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
 		for i := range t.NumField() {
@@ -237,14 +236,13 @@ func fields(t reflect.Type) func(func(reflect.StructField) bool) {
 	}
 }
 
-// comments are what the sources say: of types and fields, and which values a type of
-// strings has.
+// comments are the comments of types and fields, and the values of string types.
 type comments struct {
 	types, fields, consts map[string]string // consts: the kinds of facts
 	enums                 map[string][]string
 }
 
-// readComments reads the packages whose types are printed.
+// readComments reads the packages of the printed types.
 func readComments(t *testing.T) *comments {
 	c := &comments{map[string]string{}, map[string]string{}, map[string]string{}, map[string][]string{}}
 	for _, dir := range []string{".", "../facts", "../../pkg/resources", "../../pkg/planner", "../apply", "../runrecord", "../diag", "../compare"} {
@@ -306,7 +304,7 @@ func (c *comments) readFields(name string, s *ast.StructType) {
 	}
 }
 
-// readValue keeps a constant that says its type and value.
+// readValue keeps a constant with a type and a value.
 func (c *comments) readValue(pkg string, tok token.Token, spec *ast.ValueSpec) {
 	of, ok := spec.Type.(*ast.Ident)
 	if !ok || tok != token.CONST || len(spec.Values) != 1 {

@@ -12,7 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// partPlan overwrites a file that was changed on the machine, and leaves out the rest.
+// partPlan overwrites a file that was changed on the machine, and excludes the rest.
 func partPlan() *planner.Plan {
 	named := func(name string, a resources.Action, why string) planner.ExcludedResource {
 		return planner.ExcludedResource{Addr: resources.Addr{Kind: "file", Name: name}, Action: a, Why: why}
@@ -43,7 +43,7 @@ func TestPlanOfAPart(t *testing.T) {
 	})
 }
 
-// TestMarkdownOfAPart holds that a comment on a pull request does not pass for the whole.
+// TestMarkdownOfAPart checks that a comment on a pull request reports the excluded part.
 func TestMarkdownOfAPart(t *testing.T) {
 	var b bytes.Buffer
 	if err := report.PlanMarkdown(&b, partPlan(), report.Options{ReadText: readText}); err != nil {

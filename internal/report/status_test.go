@@ -12,8 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
-// machine is one on which every standing occurs: paths.py drifted, models is
-// pending, scripts is blocked.
+// machine has every standing: paths.py drifted, models is pending, scripts is blocked.
 func machine(o report.Options) report.Machine {
 	known := machineFacts(25_300_000_000)
 	known.Set(facts.Environment{
@@ -52,7 +51,7 @@ func machine(o report.Options) report.Machine {
 	return report.Machine{Plan: plan, Resources: list, Facts: known, Options: o}
 }
 
-// trainer is one with an environment of conda and with GPUs.
+// trainer is a machine with a conda environment and GPUs.
 func trainer(o report.Options) report.Machine {
 	m := machine(o)
 	m.Facts.Set(facts.Environment{Name: "remote", Path: ".conda/remote", Current: "27eccbc6611e", Generations: []facts.Generation{{

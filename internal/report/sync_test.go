@@ -13,7 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/rsync"
 )
 
-// transfer is a push that has everything, with names that would act on a terminal.
+// transfer is a push with every field, and names that could control a terminal.
 func transfer() report.Transfer {
 	free := int64(1_000_000)
 	return report.Transfer{
@@ -37,7 +37,7 @@ func TestTransfer(t *testing.T) {
 		}
 		return report.WriteSync(b, report.SyncStatus{
 			Entries: []report.SyncEntry{{Name: "processed", Push: true, Path: "data/processed", Files: 3, Bytes: 1_234_567_890}, {Name: "adapters", Path: "adapters", Absent: true}},
-			Hosts:   []report.SyncHost{{Name: "gpu1", Remote: "root@HOST:/workspace/p", Port: 40022}, {Name: "gpu2", Remote: "HOST", Problem: "the path of the project over there is missing"}},
+			Hosts:   []report.SyncHost{{Name: "gpu1", Remote: "root@HOST:/workspace/p", Port: 40022}, {Name: "gpu2", Remote: "HOST", Problem: "the path of the remote project is missing"}},
 		}, o)
 	})
 	var b bytes.Buffer
@@ -48,8 +48,8 @@ func TestTransfer(t *testing.T) {
 	golden.Check(t, "testdata/sync.json", b.Bytes())
 }
 
-// Commands are exact where a shell may read them, and harmless where a person does.
-func TestCalls(t *testing.T) {
+// TestWriteCommands checks that commands are exact in a pipe and escaped on a terminal.
+func TestWriteCommands(t *testing.T) {
 	calls := []rsync.Call{{Program: "mkdir", Args: []string{"-p", "a\x1b[2J"}}, {Program: "mv", Args: []string{"-f", "a", "b c"}}}
 	for terminal, want := range map[bool]string{false: "mkdir -p 'a\x1b[2J' &&\nmv -f a 'b c'\n", true: "mkdir -p 'a\\x1b[2J' &&\nmv -f a 'b c'\n"} {
 		var b bytes.Buffer
@@ -59,7 +59,7 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// A live line on a terminal, from the first byte on; elsewhere a line every ten seconds.
+// TestTransferMeter checks the live line, and the lines without a terminal.
 func TestTransferMeter(t *testing.T) {
 	for name, o := range map[string]report.Options{"pipe": {}, "80": {Terminal: true, Width: 80}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestTransferMeter(t *testing.T) {
 			tell, stop := report.TransferMeter(&b, o, "push data\x1b to gpu1")
 			time.Sleep(2500 * time.Millisecond) // ssh may be asking for a password
 			if b.Len() > 0 {
-				t.Errorf("%s: %q stands before the first byte", name, b.String())
+				t.Errorf("%s: %q is printed before the first byte", name, b.String())
 			}
 			for n := range int64(10) {
 				tell((n+1)*2_000_000, int(n)/4)

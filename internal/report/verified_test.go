@@ -11,8 +11,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/golden"
 )
 
-// verified is what a verification could have found, with names that try to steer a
-// terminal.
+// verified is a result with names that could control a terminal.
 func verified() *Verified {
 	const revision = "c170c708c41dac9275d15a8fff4eca08d52bab71"
 	sound := func(name string, size int64) facts.ModelFile {
@@ -58,7 +57,7 @@ func TestModelsVerified(t *testing.T) {
 	}
 }
 
-// TestVerdicts holds the last line, which scripts and people look for.
+// TestVerdicts checks the last line, which scripts search for.
 func TestVerdicts(t *testing.T) {
 	all := verified()
 	for _, c := range []struct {
@@ -83,8 +82,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestMeter holds that a terminal has one live line that is gone at the end, and that a
-// file hears nothing of what is done at once.
+// TestMeter checks that a terminal has one live line that is removed at the end, and that a
+// file has no line for quick work.
 func TestMeter(t *testing.T) {
 	var out bytes.Buffer
 	tell, stop := Meter(&out, Options{Terminal: true, Width: 80}, "hashing 2 models")
@@ -102,8 +101,8 @@ func TestMeter(t *testing.T) {
 	}
 }
 
-// TestMeterSpeaksElsewhere holds what a reader without a terminal hears now and then.
-func TestMeterSpeaksElsewhere(t *testing.T) {
+// TestMeterWithoutTerminal checks the lines without a terminal.
+func TestMeterWithoutTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		tell, stop := Meter(&out, Options{}, "hashing")
@@ -111,7 +110,7 @@ func TestMeterSpeaksElsewhere(t *testing.T) {
 		time.Sleep(heartbeat + time.Millisecond)
 		stop()
 		if want := "still working: hashing, 12 GB of 30 GB (40 %), 1.2 GB/s, 15 s left\n"; out.String() != want {
-			t.Errorf("said %q, want %q", out.String(), want)
+			t.Errorf("printed %q, want %q", out.String(), want)
 		}
 	})
 }
