@@ -2,19 +2,18 @@ package state
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
 )
 
-// A journal is rewritten when it is larger than compactAbove bytes and more than half
-// as long again as what it says. One apply of many things makes it twice as long, and
-// that is worth two more flushes: every plan reads it.
+// compactAbove is the size in bytes above which a journal is compacted, if it is also
+// more than 1.5 times as long as the result. An apply of many resources doubles it, and
+// every plan reads it: that is worth two more flushes.
 const compactAbove = 64 << 10
 
-// maxSwitches is how many switches of an environment are remembered.
+// maxSwitches is the number of switches that are kept of an environment.
 const maxSwitches = 50
 
 func (j *Journal) compact() error {
@@ -32,8 +31,8 @@ func (j *Journal) compact() error {
 	return j.rewrite(text)
 }
 
-// condense returns a journal that says what j says: a header, and one line with
-// everything. Numbers go on, so that a line of the old file fits nowhere in it.
+// condense returns a journal equal to j: a header, and one line with everything.
+// Serial numbers continue, so that no line of the old file is valid in it.
 func (j *Journal) condense() ([]byte, sum, uint64, error) {
 	head := &line{Seq: j.Serial + 1, Lineage: j.Lineage, Kind: kindHeader, Time: j.timestamp(), Version: Version}
 	text, s, err := head.encode(sum{})
@@ -41,9 +40,7 @@ func (j *Journal) condense() ([]byte, sum, uint64, error) {
 		return text, s, head.Seq, err
 	}
 	all := &line{Seq: head.Seq + 1, Lineage: j.Lineage, Kind: kindCompaction, Time: j.timestamp()}
-	all.Done = slices.SortedFunc(maps.Values(j.entries), func(a, b Entry) int { return a.Addr.Compare(b.Addr) })
-	all.Intents = j.Pending()
-	all.Switched = recentSwitches(j.switches)
+	all.Done, all.Intents, all.Switched = j.Sorted(), j.Pending(), recentSwitches(j.switches)
 	all.AppliedPlans = j.appliedPlans[max(0, len(j.appliedPlans)-MaxAppliedPlans):]
 	more, s, err := all.encode(s)
 	return append(text, more...), s, all.Seq, err
@@ -62,8 +59,8 @@ func recentSwitches(all []Switch) []Switch {
 	return slices.SortedStableFunc(slices.Values(list), func(a, b Switch) int { return cmp.Compare(a.Environment, b.Environment) })
 }
 
-// rewrite replaces the journal by a condensed one and opens that. old, unless it
-// is nil, is what stood there and is kept as .prev.
+// rewrite replaces the journal by a condensed one and opens that. old, unless nil, is
+// the existing content, which is kept as .prev.
 func (j *Journal) rewrite(old []byte) error {
 	text, s, serial, err := j.condense()
 	if err != nil {

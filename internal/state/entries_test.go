@@ -12,8 +12,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// drawEntry draws an entry, plain or with what needs escapes.
-func drawEntry(t *rapid.T) Entry {
+// genEntry generates an entry, with or without characters that need escapes.
+func genEntry(t *rapid.T) Entry {
 	plain := rapid.Bool().Draw(t, "plain")
 	text := func(label string) string {
 		if plain {
@@ -41,12 +41,12 @@ func drawEntry(t *rapid.T) Entry {
 	}
 }
 
-// TestEntriesAreReadAsByReflection compares the two ways to read a line, whatever is in
-// its entries, and shows that the fast one is taken for what we usually write.
-func TestEntriesAreReadAsByReflection(t *testing.T) {
+// TestEntriesAreReadAsByEncodingJSON compares both readers of a line, and checks that
+// the restricted one is used for ordinary entries.
+func TestEntriesAreReadAsByEncodingJSON(t *testing.T) {
 	plain := 0
 	rapid.Check(t, func(t *rapid.T) {
-		l := &line{Seq: 7, Lineage: "x", Kind: kindDone, Time: "now", Done: rapid.SliceOfN(rapid.Custom(drawEntry), 1, 4).Draw(t, "entries")}
+		l := &line{Seq: 7, Lineage: "x", Kind: kindDone, Time: "now", Done: rapid.SliceOfN(rapid.Custom(genEntry), 1, 4).Draw(t, "entries")}
 		if rapid.Bool().Draw(t, "forgets") {
 			l.Forgotten = []resources.Addr{{Kind: "file", Name: "b"}}
 		}
@@ -71,12 +71,12 @@ func TestEntriesAreReadAsByReflection(t *testing.T) {
 		}
 	})
 	if plain == 0 {
-		t.Error("the fast way was never taken")
+		t.Error("the restricted reader was never used")
 	}
 }
 
-// FuzzEntries feeds any text as a list of entries: whatever the fast way accepts, the
-// slow way reads as the same.
+// FuzzEntries parses any text as a list of entries: encoding/json reads whatever the
+// restricted reader accepts as the same.
 func FuzzEntries(f *testing.F) {
 	e := Entry{Addr: resources.Addr{Kind: "file", Name: "a.txt"}, Key: facts.PathKey("a.txt"), Ownership: Created, Action: resources.Create, Time: "now", Protect: true,
 		Spec: facts.SHA256{1}, Left: Left{Path: "a.txt", Type: facts.Regular, SHA256: facts.SHA256{2}}}
@@ -94,16 +94,16 @@ func FuzzEntries(f *testing.F) {
 			return
 		}
 		if bytes.Count(bytes.ToLower(body), []byte("done")) > 2 {
-			return // a second list, which decode leaves to the slow way
+			return // a second list, which decode leaves to encoding/json
 		}
 		var slow line
 		d := json.NewDecoder(bytes.NewReader(append(body, '}')))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&slow); err != nil {
-			return // what stands behind the list is for the caller to read
+			return // the text after the list is for the caller to read
 		}
 		if !reflect.DeepEqual(slow.Done, fast) {
-			t.Fatalf("fast %+v, slow %+v", fast, slow.Done)
+			t.Fatalf("restricted %+v, encoding/json %+v", fast, slow.Done)
 		}
 	})
 }

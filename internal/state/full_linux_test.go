@@ -10,10 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A disk that is full tears the last line of a journal. While it is still full the
-// journal can be opened all the same, says what it said before, and the lock can
-// be had.
-func TestFullDiskTearsTheJournalAndNothingElse(t *testing.T) {
+// A full disk leaves a partial last line. While the disk is still full the journal can
+// be opened with its state before that line, and the lock can be taken.
+func TestFullDiskLeavesAPartialLineOnly(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
 		t.Skipf("this user cannot mount a small file system: %v", err)
@@ -36,7 +35,7 @@ func TestFullDiskTearsTheJournalAndNothingElse(t *testing.T) {
 	text, err := os.ReadFile(path)
 	check(t, err)
 	if text[len(text)-1] == '\n' {
-		t.Fatal("the last line is whole: nothing is tested")
+		t.Fatal("the last line is complete: nothing is tested")
 	}
 	l, err := Acquire(t.Context(), filepath.Join(dir, "lock"), LockOptions{Holder: Holder{Command: "test"}})
 	check(t, err)

@@ -17,22 +17,22 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// A Journal is the state of a machine, open for writing. Whoever opens it holds
-// the Lock. It is not safe for use by several goroutines at once.
+// A Journal is the state of a machine, open for writing. The caller of Open must hold
+// the Lock. It is not safe for concurrent use.
 type Journal struct {
 	State
-	root   *os.Root // the machine's part
+	root   *os.Root // the state directory of the machine
 	base   string
 	path   string
 	file   *os.File
 	last   sum
 	size   int64
 	now    func() time.Time
-	failed error // a write failed: what is on disk is not known
+	failed error // of a write: the content on disk is unknown
 }
 
-// Open opens the journal at path for writing, and makes it and its directory
-// where they do not exist. now gives the times in it, which decide nothing.
+// Open opens the journal at path for writing, and creates it and its directory if
+// missing. now returns the times in it, which are informative only.
 func Open(path string, now func() time.Time) (*Journal, error) {
 	dir := filepath.Dir(path)
 	if err := makePrivate(dir); err != nil {
@@ -49,7 +49,7 @@ func Open(path string, now func() time.Time) (*Journal, error) {
 	return j, nil
 }
 
-// makePrivate makes dir and its missing parents, for this user alone.
+// makePrivate makes dir and its missing parents with mode 0700.
 func makePrivate(dir string) error {
 	above := dir
 	for {
@@ -87,23 +87,23 @@ func (j *Journal) load() error {
 	if j.Torn == "" {
 		return j.reopen()
 	}
-	// Rewritten, not cut: the unreadable end stays readable to people in .prev.
+	// Rewritten, not truncated: the partial line is kept in .prev.
 	err = j.rewrite(text)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return j.truncate() // the full disk that tore it is still full
+		return j.truncate() // the disk is still full
 	}
 	return err
 }
 
-// create writes a journal that holds a header alone.
+// create writes a journal with a header only.
 func (j *Journal) create() error {
 	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails, by its documentation
+	_, _ = rand.Read(id[:]) // never fails, see its documentation
 	j.Lineage = hex.EncodeToString(id[:])
 	return j.rewrite(nil)
 }
 
-// cut drops the unreadable end of the journal, which takes no room.
+// truncate drops the partial last line, which needs no disk space.
 func (j *Journal) truncate() error {
 	if err := j.reopen(); err != nil {
 		return err
@@ -123,12 +123,12 @@ func (j *Journal) reopen() error {
 	return nil
 }
 
-// Intend writes that the items are about to be changed.
+// Intend records items that are about to be changed.
 func (j *Journal) Intend(list ...Intent) error {
 	return j.append(&line{Kind: kindIntent, Intents: list})
 }
 
-// Done writes that the items are done. Times that are not set become now.
+// Done records items that are done. An empty Time becomes now.
 func (j *Journal) Done(list ...Entry) error {
 	for i := range list {
 		if list[i].Time == "" {
@@ -138,18 +138,18 @@ func (j *Journal) Done(list ...Entry) error {
 	return j.append(&line{Kind: kindDone, Done: list})
 }
 
-// Failed writes that items that were intended did not get to their end.
+// Failed records intended items that did not complete.
 func (j *Journal) Failed(list ...Failure) error {
 	return j.append(&line{Kind: kindFailed, Failed: list})
 }
 
-// Switched writes that a generation became the visible one.
+// Switched records that a generation became the active one.
 func (j *Journal) Switched(environment, from, to string) error {
 	return j.append(&line{Kind: kindSwitched, Switched: []Switch{{environment, from, to, j.timestamp()}}})
 }
 
-// Moved writes that an item is done which was known by another address before, so
-// that no crash can leave both or none. A time that is not set becomes now.
+// Moved records a done item that had another address before, in one line, so that no
+// crash leaves both or none. An empty Time becomes now.
 func (j *Journal) Moved(from resources.Addr, e Entry) error {
 	if e.Time == "" {
 		e.Time = j.timestamp()
@@ -157,8 +157,8 @@ func (j *Journal) Moved(from resources.Addr, e Entry) error {
 	return j.append(&line{Kind: kindDone, Done: []Entry{e}, Forgotten: []resources.Addr{from}})
 }
 
-// Update writes what is remembered from now on, and what no longer, in one line.
-// Nothing at all writes nothing.
+// Update records entries, and addresses that are no longer managed, in one line. It
+// writes nothing if both are empty.
 func (j *Journal) Update(list []Entry, forget []resources.Addr) error {
 	if len(list)+len(forget) == 0 {
 		return nil
@@ -166,13 +166,13 @@ func (j *Journal) Update(list []Entry, forget []resources.Addr) error {
 	return j.append(&line{Kind: kindDone, Done: list, Forgotten: forget})
 }
 
-// Forget writes that resources are no longer managed; nothing else changes.
+// Forget records that resources are no longer managed.
 func (j *Journal) Forget(list ...resources.Addr) error {
 	return j.append(&line{Kind: kindForgotten, Forgotten: list})
 }
 
-// append returns when the line is on disk. After a write that failed, nothing
-// more is written: what the file holds is no longer known.
+// append returns when the line is durable. After a failed write nothing more is
+// written: the content of the file is unknown.
 func (j *Journal) append(l *line) error {
 	if j.failed != nil {
 		return j.failed
@@ -201,7 +201,7 @@ func (j *Journal) append(l *line) error {
 
 func (j *Journal) timestamp() string { return j.now().UTC().Format(time.RFC3339) }
 
-// Close compacts the journal if that is worth it, and closes it.
+// Close compacts the journal if worthwhile, and closes it.
 func (j *Journal) Close() error {
 	var errs []error
 	if j.file != nil {

@@ -11,13 +11,13 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// line is one event of the journal. Exactly one of the lists is used by what
-// apply writes; a compaction uses several.
+// line is one event of the journal. Apply fills one or two of the lists; a compaction
+// several.
 type line struct {
 	Seq     uint64 `json:"seq"`
 	Lineage string `json:"lineage"`
 	Kind    kind   `json:"kind"`
-	Time    string `json:"time,omitempty"` // RFC 3339, for people; decides nothing
+	Time    string `json:"time,omitempty"` // RFC 3339, informative only
 
 	Version      int              `json:"version,omitempty"` // header only
 	Intents      []Intent         `json:"intents,omitempty"`
@@ -28,7 +28,7 @@ type line struct {
 	AppliedPlans []AppliedPlan    `json:"begun,omitempty"`
 }
 
-// kind is the sort of a line.
+// kind is the type of a line.
 type kind string
 
 const (
@@ -42,13 +42,13 @@ const (
 	kindCompaction kind = "compaction"
 )
 
-// A Failure is an item whose steps did not get to their end.
+// A Failure is an item whose steps did not complete.
 type Failure struct {
 	Addr resources.Addr `json:"addr"`
 	Code string         `json:"code,omitempty"` // of the problem
 }
 
-// sum chains a line to those before it.
+// sum is the checksum of a line and all lines before it.
 type sum [16]byte
 
 // sumField ends every line: ,"sum":"32 hex digits"}
@@ -61,7 +61,7 @@ const (
 func (l *line) encode(before sum) ([]byte, sum, error) {
 	b, err := json.Marshal(l)
 	if err != nil {
-		return nil, sum{}, fmt.Errorf("encode a line of the state: %w", err)
+		return nil, sum{}, fmt.Errorf("encode a line of the state file: %w", err)
 	}
 	b = b[:len(b)-1] // the closing brace comes after the checksum
 	s := chain(before, b)
@@ -77,10 +77,10 @@ func chain(before sum, body []byte) sum {
 	return sum(h.Sum(nil)[:len(sum{})])
 }
 
-// errLine is what every line that we did not write so gives.
-var errLine = errors.New("its checksum does not fit")
+// errLine is the error of a line with a wrong checksum.
+var errLine = errors.New("the checksum does not match")
 
-// decode reads a line without its newline.
+// decode parses a line without its newline.
 func decode(text []byte, before sum) (*line, sum, error) {
 	if len(text) < sumSize {
 		return nil, sum{}, errLine

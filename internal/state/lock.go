@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +17,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
-// A Holder says who holds a lock, for people.
+// A Holder describes the process that holds a lock. It is informative only.
 type Holder struct {
 	User    string    `json:"user"`
 	Host    string    `json:"host"`
@@ -24,46 +26,46 @@ type Holder struct {
 	Command string    `json:"command"`
 }
 
-// String names the holder in one phrase.
+// String describes the holder in one phrase.
 func (h Holder) String() string {
 	if h.PID == 0 {
-		return "another run, which has not said who it is"
+		return "another run, which is unknown"
 	}
 	return fmt.Sprintf("%s on %s, process %d, since %s: %s", h.User, h.Host, h.PID, h.Since.Format(time.DateTime), h.Command)
 }
 
-// A LockedError says that another run holds the lock.
+// A LockedError reports that another run holds the lock.
 type LockedError struct {
 	Path   string
 	Holder Holder
 }
 
-// Error names the holder.
+// Error describes the holder.
 func (e *LockedError) Error() string {
 	return "locked by " + e.Holder.String()
 }
 
-// A Lock is held by one run at a time. The system lets go of it when the last
-// process that inherited File has ended, so that a leftover file never blocks.
+// A Lock is held by one run at a time. The system releases it when the last process
+// that inherited File ends, so a leftover file never blocks.
 type Lock struct{ f *os.File }
 
-// LockOptions say how to get a lock.
+// LockOptions are the options of Acquire.
 type LockOptions struct {
-	Holder  Holder        // who we are
-	Timeout time.Duration // how long to wait for another; 0 not at all
-	// Waiting is called once when the lock is held by another and is waited for.
+	Holder  Holder        // this process
+	Timeout time.Duration // how long to wait for another holder; 0 does not wait
+	// Waiting is called once if Acquire has to wait.
 	Waiting func(Holder)
-	// AllowUntrusted goes on where the file system does not keep locks. Then two
-	// runs may waste each other's work, but no byte is wrong.
+	// AllowUntrusted accepts a file system without locks. Two concurrent runs may then
+	// undo each other's work, but corrupt nothing.
 	AllowUntrusted bool
 }
 
-// poll is how often a held lock is tried again.
+// poll is the interval between attempts to take a held lock.
 const poll = 100 * time.Millisecond
 
-// Acquire takes the lock in the file at path and makes the file and its directory
-// where they do not exist. Where another holds it, the error is a *LockedError;
-// where the file system cannot lock, it holds a *diag.Problem.
+// Acquire takes the lock in the file at path, and creates the file and its directory if
+// missing. The error is a *LockedError if another process holds the lock; it wraps a
+// *diag.Problem if the file system does not support locks.
 func Acquire(ctx context.Context, path string, o LockOptions) (*Lock, error) {
 	if err := makePrivate(filepath.Dir(path)); err != nil {
 		return nil, err
@@ -86,11 +88,10 @@ func Acquire(ctx context.Context, path string, o LockOptions) (*Lock, error) {
 	}
 }
 
-// File is the open lock, to be inherited by children.
+// File returns the open lock file, to be inherited by children.
 func (l *Lock) File() *os.File { return l.f }
 
-// Release gives the lock back. A child that still runs keeps it, and what the
-// file says of the holder stays true.
+// Release releases the lock, unless a child that inherited it still runs.
 func (l *Lock) Release() error { return l.f.Close() }
 
 func tryLock(path string, o LockOptions) (*Lock, error) {
@@ -112,11 +113,11 @@ func tryLock(path string, o LockOptions) (*Lock, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	if !same { // somebody removed or replaced the file between open and lock
+	if !same { // the file was removed or replaced between open and lock
 		return nil, errors.Join(&LockedError{Path: path}, f.Close())
 	}
 	if err := writeHolder(f, o.Holder); err != nil && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
-		return nil, errors.Join(err, f.Close()) // on a full disk it only stays unknown who holds it
+		return nil, errors.Join(err, f.Close()) // on a full disk the holder stays unknown
 	}
 	return &Lock{f}, nil
 }
@@ -134,7 +135,7 @@ func openLock(path string) (*os.File, error) {
 	if os.Geteuid() != 0 {
 		return f, nil
 	}
-	// A lock that root made must not shut out the owner of the project.
+	// A lock file that root creates must be usable by the owner of the project.
 	dir, err := root.Stat(".")
 	if err == nil {
 		err = chownTo(f, dir)
@@ -153,12 +154,12 @@ func flock(f *os.File) error {
 	}
 }
 
-// excludes asks for the lock a second time, through another opening of the file.
-// A file system that grants it does not keep locks, or keeps them by process.
+// locksExclude requests the lock again, through a second descriptor. A file system that
+// grants it has no locks, or locks per process.
 func locksExclude(path string) bool {
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return true // stillThere finds out what became of it
+		return true // isAtPath reports it
 	}
 	defer f.Close()
 	return errors.Is(flock(f), unix.EWOULDBLOCK)
@@ -179,20 +180,20 @@ func isAtPath(f *os.File, path string) (bool, error) {
 func untrustedProblem(path string, err error) error {
 	return &diag.Problem{
 		Code: "state.lock-untrusted", Pos: diag.Pos{File: path},
-		Summary: "the file system of this project does not keep locks, so two runs at once could not be told apart",
+		Summary: "the file system of this project does not support locks, so a second run would not be noticed",
 		Found:   err.Error(),
-		Hint:    "put the project on a local disk, or make sure that nobody else runs reconcile in it and say so with --no-lock",
+		Hint:    "put the project on a local disk, or make sure that no other reconcile runs in it and pass --no-lock",
 	}
 }
 
-// maxHolder is how much of a lock file is read, in bytes.
+// maxHolder is the number of bytes that are read of a lock file.
 const maxHolder = 4096
 
 func readHolder(f *os.File) Holder {
 	var h Holder
 	text, err := io.ReadAll(io.NewSectionReader(f, 0, maxHolder))
 	if err != nil || json.Unmarshal(text, &h) != nil {
-		return Holder{} // written in this moment, or by something else; nothing depends on it
+		return Holder{} // being written, or of another program
 	}
 	return h
 }
@@ -213,4 +214,13 @@ func writeHolder(f *os.File, h Holder) error {
 	}
 	_, err = f.WriteAt(append(text, '\n'), 0)
 	return err
+}
+
+// chownTo gives f to the owner of dir.
+func chownTo(f *os.File, dir fs.FileInfo) error {
+	st, ok := dir.Sys().(*syscall.Stat_t)
+	if !ok || int(st.Uid) == os.Geteuid() {
+		return nil
+	}
+	return f.Chown(int(st.Uid), int(st.Gid))
 }

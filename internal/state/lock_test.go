@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// TestMain lets the test binary be another run that holds the lock.
+// TestMain holds the lock as another process if STATE_LOCK is set.
 func TestMain(m *testing.M) {
 	path := os.Getenv("STATE_LOCK")
 	if path == "" {
 		os.Exit(m.Run())
 	}
-	if _, err := Acquire(context.Background(), path, LockOptions{Holder: me("other apply")}); err != nil {
+	if _, err := Acquire(context.Background(), path, LockOptions{Holder: holder("other apply")}); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
@@ -26,12 +26,12 @@ func TestMain(m *testing.M) {
 	time.Sleep(time.Minute)
 }
 
-func me(command string) Holder {
+func holder(command string) Holder {
 	return Holder{User: "ann", Host: "gpu1", PID: os.Getpid(), Since: time.Now(), Command: command}
 }
 
-// other starts another run that holds the lock.
-func other(t *testing.T, path string) *exec.Cmd {
+// startHolder starts a process that holds the lock.
+func startHolder(t *testing.T, path string) *exec.Cmd {
 	t.Helper()
 	c := exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), "STATE_LOCK="+path)
@@ -39,17 +39,17 @@ func other(t *testing.T, path string) *exec.Cmd {
 	check(t, err)
 	check(t, c.Start())
 	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
-	said := make([]byte, 4)
-	if _, err := out.Read(said); err != nil || string(said) != "held" {
-		t.Fatalf("the other run said %q, %v", said, err)
+	answer := make([]byte, 4)
+	if _, err := out.Read(answer); err != nil || string(answer) != "held" {
+		t.Fatalf("the other process printed %q, %v", answer, err)
 	}
 	return c
 }
 
 func TestLockNamesItsHolder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "part", "lock")
-	c := other(t, path)
-	_, err := Acquire(t.Context(), path, LockOptions{Holder: me("mine")})
+	c := startHolder(t, path)
+	_, err := Acquire(t.Context(), path, LockOptions{Holder: holder("mine")})
 	var held *LockedError
 	if !errors.As(err, &held) {
 		t.Fatalf("got %v", err)
@@ -59,13 +59,13 @@ func TestLockNamesItsHolder(t *testing.T) {
 	}
 }
 
-func TestADeadHoldersLockIsFree(t *testing.T) {
+func TestLockOfADeadHolderIsFree(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	for range 3 {
-		c := other(t, path)
+		c := startHolder(t, path)
 		check(t, c.Process.Kill())
 		_ = c.Wait()
-		l, err := Acquire(t.Context(), path, LockOptions{Holder: me("mine")})
+		l, err := Acquire(t.Context(), path, LockOptions{Holder: holder("mine")})
 		check(t, err)
 		check(t, l.Release())
 	}
@@ -73,17 +73,17 @@ func TestADeadHoldersLockIsFree(t *testing.T) {
 
 func TestLockWaits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	first, err := Acquire(t.Context(), path, LockOptions{Holder: me("first")})
+	first, err := Acquire(t.Context(), path, LockOptions{Holder: holder("first")})
 	check(t, err)
 	start := time.Now()
 	if _, err := Acquire(t.Context(), path, LockOptions{Timeout: 2 * poll}); err == nil || time.Since(start) < 2*poll {
 		t.Errorf("got %v after %s", err, time.Since(start))
 	}
 	second, err := Acquire(t.Context(), path, LockOptions{
-		Holder: me("second"), Timeout: time.Minute,
+		Holder: holder("second"), Timeout: time.Minute,
 		Waiting: func(h Holder) {
 			if h.Command != "first" {
-				t.Errorf("waits for %v", h)
+				t.Errorf("waits for holder %v", h)
 			}
 			check(t, first.Release())
 		},
@@ -101,20 +101,20 @@ func TestLockWaits(t *testing.T) {
 	}
 }
 
-func TestLockLastsAsLongAsAChild(t *testing.T) {
+func TestChildKeepsTheLock(t *testing.T) {
 	sleep, err := exec.LookPath("sleep")
 	if err != nil {
 		t.Skip("no sleep on this machine")
 	}
 	path := filepath.Join(t.TempDir(), "lock")
-	l, err := Acquire(t.Context(), path, LockOptions{Holder: me("mine")})
+	l, err := Acquire(t.Context(), path, LockOptions{Holder: holder("mine")})
 	check(t, err)
 	child := exec.Command(sleep, "60")
 	child.ExtraFiles = []*os.File{l.File()}
 	check(t, child.Start())
 	check(t, l.Release())
 	if _, err := Acquire(t.Context(), path, LockOptions{}); err == nil {
-		t.Error("the lock is free although a child lives")
+		t.Error("the lock is free although a child runs")
 	}
 	check(t, child.Process.Kill())
 	_ = child.Wait()
@@ -123,7 +123,7 @@ func TestLockLastsAsLongAsAChild(t *testing.T) {
 	check(t, again.Release())
 }
 
-func TestLockIsNotTakenThroughALink(t *testing.T) {
+func TestLockFollowsNoLink(t *testing.T) {
 	dir := t.TempDir()
 	victim := filepath.Join(t.TempDir(), "victim")
 	check(t, os.WriteFile(victim, []byte("safe"), 0o600))

@@ -1,38 +1,39 @@
 package state
 
-// A Begun is a saved plan that an apply began to carry out. It is written before the
-// first change, so that no plan is carried out twice, whatever ends the apply.
+import "slices"
+
+// An AppliedPlan is a saved plan that an apply started. It is written before the
+// first change, so that no plan is applied twice, however the apply ends.
 type AppliedPlan struct {
 	ID   string `json:"id"`             // of the plan
-	At   uint64 `json:"at"`             // serial of the line that tells it
-	Time string `json:"time,omitempty"` // RFC 3339, for people
+	At   uint64 `json:"at"`             // serial of its line
+	Time string `json:"time,omitempty"` // RFC 3339, informative only
 }
 
-// MaxBegun is how many saved plans a compaction keeps at least. Of a plan that is
-// older than all of those it is not known whether it was begun.
+// MaxAppliedPlans is the number of applied plans that a compaction keeps. Whether an
+// older plan was applied is unknown.
 const MaxAppliedPlans = 100
 
-// Begun returns the memory of a saved plan that was begun, if it was.
+// AppliedPlan returns the record of a saved plan that was started, if it was.
 func (s *State) AppliedPlan(id string) (AppliedPlan, bool) {
-	for _, b := range s.appliedPlans {
-		if b.ID == id {
-			return b, true
-		}
+	i := slices.IndexFunc(s.appliedPlans, func(p AppliedPlan) bool { return p.ID == id })
+	if i < 0 {
+		return AppliedPlan{}, false
 	}
-	return AppliedPlan{}, false
+	return s.appliedPlans[i], true
 }
 
-// Forgets reports whether a saved plan, made from the state with a serial, may have
-// been begun and forgotten since: whatever was forgotten was begun before all that is
-// remembered, and made before that.
+// MayHaveDroppedPlan reports whether a saved plan, made from the state with a serial,
+// may have been applied and its record dropped since: dropped records are older than
+// all that are kept.
 func (s *State) MayHaveDroppedPlan(serial uint64) bool {
 	return len(s.appliedPlans) >= MaxAppliedPlans && serial < s.appliedPlans[0].At
 }
 
-// IsBlank reports whether there is no journal, or one in which nothing was written yet.
+// IsBlank reports whether there is no journal, or one with nothing but a header.
 func (s *State) IsBlank() bool { return s.Serial <= 1 }
 
-// Begin writes that a saved plan is carried out from now on.
+// BeginPlan records that the apply of a saved plan starts.
 func (j *Journal) BeginPlan(id string) error {
 	return j.append(&line{Kind: kindPlan, AppliedPlans: []AppliedPlan{{id, j.Serial + 1, j.timestamp()}}})
 }

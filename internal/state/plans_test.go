@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestBegunPlansAreRemembered shows that the memory of plans outlives closing and
-// compaction, and that what may have been forgotten is said.
-func TestBegunPlansAreRemembered(t *testing.T) {
+// TestAppliedPlansAreKept checks that records of applied plans outlive closing and
+// compaction, and that dropped ones are reported.
+func TestAppliedPlansAreKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "part", "state.jsonl")
 	j, err := Open(path, clock)
 	check(t, err)
@@ -18,7 +18,7 @@ func TestBegunPlansAreRemembered(t *testing.T) {
 	}
 	for n := range MaxAppliedPlans + 50 {
 		check(t, j.BeginPlan(fmt.Sprint("plan ", n)))
-		check(t, j.Failed(Failure{Addr: entry("x", "").Addr, Code: strings.Repeat("x", 2000)})) // makes it worth compacting
+		check(t, j.Failed(Failure{Addr: entry("x", "").Addr, Code: strings.Repeat("x", 2000)})) // makes the journal long enough to compact
 	}
 	if j.IsBlank() {
 		t.Error("a journal with lines is blank")
@@ -27,7 +27,7 @@ func TestBegunPlansAreRemembered(t *testing.T) {
 	s, err := Read(path)
 	check(t, err)
 	if len(s.appliedPlans) != MaxAppliedPlans {
-		t.Fatalf("%d plans are remembered after a compaction", len(s.appliedPlans))
+		t.Fatalf("%d plans are recorded after a compaction", len(s.appliedPlans))
 	}
 	for n := range MaxAppliedPlans + 50 {
 		b, known := s.AppliedPlan(fmt.Sprint("plan ", n))
@@ -36,21 +36,20 @@ func TestBegunPlansAreRemembered(t *testing.T) {
 		}
 	}
 	if oldest := s.appliedPlans[0].At; !s.MayHaveDroppedPlan(oldest-1) || s.MayHaveDroppedPlan(oldest) {
-		t.Errorf("what was made before %d may be forgotten, and nothing later", oldest)
+		t.Errorf("plans before %d may have been dropped, and no later ones", oldest)
 	}
 }
 
-// TestFewBegunPlansForgetNothing shows that a journal that never dropped a plan
-// knows of each.
-func TestFewBegunPlansForgetNothing(t *testing.T) {
+// TestFewAppliedPlansAreAllKept checks a journal that never dropped a plan.
+func TestFewAppliedPlansAreAllKept(t *testing.T) {
 	j, err := Open(filepath.Join(t.TempDir(), "state.jsonl"), clock)
 	check(t, err)
 	check(t, j.BeginPlan("one"))
 	if j.MayHaveDroppedPlan(0) {
-		t.Error("it forgets")
+		t.Error("a plan may have been dropped")
 	}
 	if _, ok := j.State.AppliedPlan("two"); ok {
-		t.Error("it knows a plan that was never begun")
+		t.Error("a plan is recorded that was never started")
 	}
 	check(t, j.Close())
 }

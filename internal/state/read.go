@@ -12,9 +12,9 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Read returns what the journal at path says, without a lock and without writing.
-// A journal that does not exist says nothing; a damaged one and one of a newer
-// program are errors that hold a *diag.Problem.
+// Read returns the state in the journal at path, without a lock and without writing.
+// The state of a missing journal is empty. The error for a damaged journal, or one of a
+// newer version, is a *diag.Problem.
 func Read(path string) (*State, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -34,16 +34,16 @@ func empty() *State {
 	return &State{entries: map[resources.Addr]Entry{}, pending: map[resources.Addr]Intent{}}
 }
 
-// parsed is a journal that was read.
+// parsed is a parsed journal.
 type parsed struct {
 	state       *State
-	last        sum // of the last sound line
-	intactBytes int // bytes of sound lines
+	last        sum // of the last valid line
+	intactBytes int // bytes of valid lines
 	lines       int
 }
 
-// parse reads a whole journal. Its last line may be unreadable: a write that was
-// not synced may leave any bytes there. Nothing else may be.
+// parse parses a whole journal. Only its last line may be invalid: a write that was not
+// synced may leave any bytes there.
 func parse(path string, text []byte) (*parsed, error) {
 	p := &parsed{state: empty()}
 	if len(text) == 0 {
@@ -62,7 +62,7 @@ func parse(path string, text []byte) (*parsed, error) {
 		case p.lines == 0:
 			return nil, damagedProblem(path, 1, "the first line is not the header of a state file")
 		case len(after) == 0:
-			p.state.Torn = fmt.Sprintf("line %d of %s was cut short; what it told is unknown", p.lines+1, path)
+			p.state.Torn = fmt.Sprintf("line %d of %s is incomplete; its event is unknown", p.lines+1, path)
 			return p, nil
 		default:
 			return nil, damagedProblem(path, p.lines+1, err.Error())
@@ -76,7 +76,7 @@ func parse(path string, text []byte) (*parsed, error) {
 	return p, nil
 }
 
-// check tells whether a sound line continues those before it.
+// check returns an error unless l continues the lines before it.
 func (p *parsed) check(l *line) error {
 	if p.lines == 0 {
 		if l.Kind != kindHeader || l.Lineage == "" || l.Seq == 0 {
@@ -96,8 +96,8 @@ func (p *parsed) check(l *line) error {
 	return nil
 }
 
-// newer reports whether a first line says that a later version wrote it, whatever
-// its checksum looks like.
+// isNewer reports whether a first line has a newer format version. Its checksum does not
+// matter.
 func isNewer(row []byte) bool {
 	var head struct {
 		Version int `json:"version"`
@@ -108,7 +108,7 @@ func isNewer(row []byte) bool {
 func newerProblem(path string) error {
 	return &diag.Problem{
 		Code: "state.newer", Pos: diag.Pos{File: path},
-		Summary: "a newer reconcile wrote this state file; it was left as it is",
+		Summary: "a newer reconcile wrote this state file; it was not changed",
 		Hint:    "use that version here, or a newer one",
 	}
 }
@@ -118,14 +118,13 @@ func damagedProblem(path string, number int, found string) error {
 		Code: "state.damaged", Pos: diag.Pos{File: path, Line: number},
 		Summary: "the state file is damaged; nothing was read from it and nothing was changed",
 		Found:   found,
-		Hint: "go on without its memory: mv " + resources.ShellQuote(path) + " " + resources.ShellQuote(path+".damaged") + "\n" +
-			"what is installed stays, and the next plan looks at it again; only what the manifest no longer names will not be pruned.\n" +
+		Hint: "continue without it: mv " + resources.ShellQuote(path) + " " + resources.ShellQuote(path+".damaged") + "\n" +
+			"everything installed stays, and the next plan reads the machine; resources that are no longer in the manifest will not be pruned.\n" +
 			"An older state may be in " + path + ".prev",
 	}
 }
 
-// SetAside renames a journal that cannot be read to a name that is free, and
-// returns that name. It is for those whom the user told to go on without.
+// SetAside renames a damaged journal to an unused name, which it returns.
 func SetAside(path string) (string, error) {
 	for n := 0; ; n++ {
 		name := path + ".damaged"

@@ -42,7 +42,7 @@ func intent(name string) Intent {
 	return Intent{Addr: e.Addr, Key: e.Key, Action: e.Action, Makes: []Left{e.Left}, Known: true}
 }
 
-// write fills a new journal with one event of each sort and returns its path.
+// write fills a new journal with one event of each type and returns its path.
 func write(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "part", "state.jsonl")
@@ -105,8 +105,8 @@ func TestReadWithoutAJournalWritesNothing(t *testing.T) {
 	}
 }
 
-// TestDeleteEndsAnEntry also shows that a journal goes on where it ended.
-func TestDeleteEndsAnEntry(t *testing.T) {
+// TestDeleteRemovesTheEntry also checks that serial numbers continue after reopening.
+func TestDeleteRemovesTheEntry(t *testing.T) {
 	path := write(t)
 	j, err := Open(path, clock)
 	check(t, err)
@@ -122,7 +122,7 @@ func TestDeleteEndsAnEntry(t *testing.T) {
 	}
 }
 
-func TestTornLastLineIsToleratedAndSaid(t *testing.T) {
+func TestPartialLastLineIsToleratedAndReported(t *testing.T) {
 	path := write(t)
 	whole, err := os.ReadFile(path)
 	check(t, err)
@@ -136,7 +136,7 @@ func TestTornLastLineIsToleratedAndSaid(t *testing.T) {
 		if cut := end > start; cut != (s.Torn != "") {
 			t.Fatalf("cut at %d: torn is %q", end, s.Torn)
 		}
-		if len(s.Entries()) != 3 { // the forgotten one is back, since that line is lost
+		if len(s.Entries()) != 3 { // with the forgotten one, since that line is lost
 			t.Fatalf("cut at %d: %d entries", end, len(s.Entries()))
 		}
 	}
@@ -152,11 +152,11 @@ func TestTornLastLineIsToleratedAndSaid(t *testing.T) {
 	prev, err := os.ReadFile(path + ".prev")
 	check(t, err)
 	if !bytes.Equal(prev, whole[:len(whole)-1]) {
-		t.Error("the cut journal was not kept")
+		t.Error("the partial journal was not kept")
 	}
 }
 
-// TestEveryFlippedBitIsFound allows two answers: damaged, or torn and said.
+// TestEveryFlippedBitIsFound allows two answers: damaged, or a partial last line.
 func TestEveryFlippedBitIsFound(t *testing.T) {
 	path := write(t)
 	whole, err := os.ReadFile(path)
@@ -218,7 +218,7 @@ func TestLinesOutOfPlaceAreFound(t *testing.T) {
 	}
 }
 
-func TestNewerIsRefusedAndLeft(t *testing.T) {
+func TestNewerIsRefusedAndNotChanged(t *testing.T) {
 	path := write(t)
 	text := []byte(`{"seq":1,"lineage":"x","kind":"header","version":2,"checks":"other"}` + "\nwhatever\n")
 	check(t, os.WriteFile(path, text, 0o600))
@@ -233,7 +233,7 @@ func TestNewerIsRefusedAndLeft(t *testing.T) {
 	}
 }
 
-func TestCompactionSaysTheSame(t *testing.T) {
+func TestCompactionKeepsTheState(t *testing.T) {
 	path := write(t)
 	j, err := Open(path, clock)
 	check(t, err)
@@ -256,7 +256,7 @@ func TestCompactionSaysTheSame(t *testing.T) {
 		t.Errorf("lineage %s, serial %d; were %s, %d", s.Lineage, s.Serial, lineage, serial)
 	}
 	if !reflect.DeepEqual(s.Entries(), entries) || !reflect.DeepEqual(s.Pending(), pending) {
-		t.Error("it says something else")
+		t.Error("entries or pending items differ")
 	}
 	if sw := s.Switches("local"); len(sw) != maxSwitches || sw[maxSwitches-1].To != "400" {
 		t.Errorf("%d switches", len(sw))
@@ -268,9 +268,9 @@ func TestCompactionSaysTheSame(t *testing.T) {
 	}
 }
 
-// TestJournalsOfThePast reads what every released version wrote. The goldens are
-// never edited.
-func TestJournalsOfThePast(t *testing.T) {
+// TestReadsJournalsOfOlderVersions reads a journal of every released version. The
+// goldens are never edited.
+func TestReadsJournalsOfOlderVersions(t *testing.T) {
 	current := filepath.Join("testdata", fmt.Sprintf("v%d", Version), "state.jsonl")
 	if _, err := os.Stat(current); *update && errors.Is(err, os.ErrNotExist) {
 		text, err := os.ReadFile(write(t))
@@ -287,14 +287,14 @@ func TestJournalsOfThePast(t *testing.T) {
 		s, err := Read(name)
 		check(t, err)
 		if len(s.Entries()) != 2 || len(s.Pending()) != 1 || len(s.Switches("local")) != 2 || s.Serial != 8 {
-			t.Errorf("%s says %+v", name, s)
+			t.Errorf("%s: state is %+v", name, s)
 		}
 	}
 }
 
-// TestReadAgreesWithMemory writes random events, reopening now and then, and
-// compares what is read with what was said.
-func TestReadAgreesWithMemory(t *testing.T) {
+// TestReadReturnsWrittenEvents writes random events, with some reopening, and compares
+// the result of Read with them.
+func TestReadReturnsWrittenEvents(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		dir, err := os.MkdirTemp(t.TempDir(), "")
 		check(t, err)
@@ -340,11 +340,11 @@ func TestNothingIsWrittenAfterAFailure(t *testing.T) {
 	j.file, err = os.Open(os.DevNull) // writing to it fails
 	check(t, err)
 	if err := j.Done(entry("a", Created)); err == nil {
-		t.Fatal("a line that was not written counts as written")
+		t.Fatal("a failed write is no error")
 	}
 	j.file = good
 	if err := j.Done(entry("b", Created)); err == nil {
-		t.Error("a line was written after one that failed")
+		t.Error("a line was written after a failed write")
 	}
 	check(t, j.Close())
 }
@@ -367,7 +367,7 @@ func FuzzParse(f *testing.F) {
 		p, err := parse("state.jsonl", text)
 		if err != nil {
 			if c := code(err); c != "state.damaged" && c != "state.newer" {
-				t.Fatalf("an error without a way out: %v", err)
+				t.Fatalf("an error without a code: %v", err)
 			}
 			return
 		}
