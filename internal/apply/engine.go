@@ -1,11 +1,11 @@
 package apply
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,31 +15,30 @@ import (
 )
 
 // engine is one call of Run. The graph belongs to the goroutine of run; workers
-// get items and hand back results.
+// receive items and return their ends.
 type engine struct {
 	o           Options
-	stateUpdate planner.StateChanges
+	stateUpdate planner.StateUpdate
 	items       []planner.Item
 	results     []ItemResult
 
-	waiting    []int   // items that an item still waits for
-	dependents [][]int // items that wait for an item
-	ready      indices
-	taken      []bool // handed to a worker, or decided
+	waiting    []int   // number of unfinished dependencies of an item
+	dependents [][]int // items that depend on an item
+	ready      []int   // sorted
+	taken      []bool  // given to a worker, or ended
 
 	root    *os.Root
 	events  sync.Mutex
 	journal sync.Mutex
 	outside sync.Mutex
-	roots   map[string]*os.Root // opened directories outside of the project
+	roots   map[string]*os.Root // opened directories outside the project
 }
 
 func newEngine(plan *planner.Plan, o Options) *engine {
 	n := len(plan.Items)
 	e := &engine{
-		o: o, stateUpdate: plan.StateChanges, items: plan.Items, results: make([]ItemResult, n),
-		waiting: make([]int, n), dependents: make([][]int, n), taken: make([]bool, n),
-		roots: map[string]*os.Root{},
+		o: o.withDefaults(), stateUpdate: plan.StateUpdate, items: plan.Items, results: make([]ItemResult, n),
+		waiting: make([]int, n), dependents: make([][]int, n), taken: make([]bool, n), roots: map[string]*os.Root{},
 	}
 	for i := range plan.Items {
 		it := &plan.Items[i]
@@ -52,11 +51,10 @@ func newEngine(plan *planner.Plan, o Options) *engine {
 			e.ready = append(e.ready, i)
 		}
 	}
-	heap.Init(&e.ready)
 	return e
 }
 
-// finish is how a worker hands an item back.
+// itemEnd is how an item ended, as a worker returns it.
 type itemEnd struct {
 	index   int
 	outcome Outcome
@@ -92,8 +90,8 @@ func (e *engine) run(ctx context.Context) {
 		if running == 0 {
 			break
 		}
-		for _, f := range <-results {
-			e.finish(f)
+		for _, end := range <-results {
+			e.finish(end)
 		}
 		running--
 	}
@@ -101,7 +99,7 @@ func (e *engine) run(ctx context.Context) {
 	e.emptyTrash(ctx)
 }
 
-// open opens the project and clears what a killed apply left.
+// open opens the project and recovers from a killed apply.
 func (e *engine) open(ctx context.Context) error {
 	root, err := os.OpenRoot(e.o.Root)
 	if err != nil {
@@ -114,18 +112,19 @@ func (e *engine) open(ctx context.Context) error {
 	return nil
 }
 
+// close closes the open directories. Writes in them are synced already.
 func (e *engine) close() {
-	// Directories that were only read from or synced before: nothing can be lost.
 	_ = e.root.Close()
 	for _, r := range e.roots {
 		_ = r.Close()
 	}
 }
 
-// take returns the next items to work on together, or nil if none is ready.
+// take returns the next items to run together, or nil if none is ready.
 func (e *engine) take() []int {
-	for e.ready.Len() > 0 {
-		i := heap.Pop(&e.ready).(int)
+	for len(e.ready) > 0 {
+		i := e.ready[0]
+		e.ready = e.ready[1:]
 		if e.taken[i] {
 			continue
 		}
@@ -138,48 +137,53 @@ func (e *engine) take() []int {
 	return nil
 }
 
-// settle records how an item ended and what that means for those that wait.
-func (e *engine) finish(f itemEnd) {
-	r := &e.results[f.index]
-	r.Outcome, r.Cause, r.Elapsed, r.Kept, r.Packages, r.SmokeTest = f.outcome, f.cause, f.elapsed, f.kept, f.packages, f.smokeTests
+// finish records how an item ended, and starts or skips its dependents.
+func (e *engine) finish(end itemEnd) {
+	r := &e.results[end.index]
+	r.Outcome, r.Cause, r.Elapsed, r.Kept, r.Packages, r.SmokeTest = end.outcome, end.cause, end.elapsed, end.kept, end.packages, end.smokeTests
 	e.emitEnd(r)
-	for _, i := range e.dependents[f.index] {
+	for _, i := range e.dependents[end.index] {
 		switch {
-		case f.outcome == Done || f.outcome == Unchanged:
+		case end.outcome == Done || end.outcome == Unchanged:
 			e.waiting[i]--
 			if e.waiting[i] == 0 && !e.taken[i] {
-				heap.Push(&e.ready, i)
+				at, _ := slices.BinarySearch(e.ready, i)
+				e.ready = slices.Insert(e.ready, at, i)
 			}
-		case f.outcome == Failed:
-			e.skip(i, skippedProblem(r.Addr, f.cause))
-		case f.outcome == Skipped:
-			e.skip(i, f.cause)
+		case end.outcome == Failed:
+			e.skip(i, skippedProblem(r.Addr, end.cause))
+		case end.outcome == Skipped:
+			e.skip(i, end.cause)
 		}
 	}
 }
 
-// skip ends an item, and all that wait for it. why names the root cause.
+// skip ends an item and all its dependents. why names the root cause.
 func (e *engine) skip(i int, why *diag.Problem) {
 	if e.taken[i] {
 		return
 	}
 	e.taken[i] = true
-	r := &e.results[i]
-	r.Outcome, r.Cause = Skipped, e.ownProblem(i, why)
-	e.emitEnd(r)
+	e.end(i, Skipped, e.ownProblem(i, why))
 	for _, j := range e.dependents[i] {
 		e.skip(j, why)
 	}
 }
 
-// own returns a copy of a problem that belongs to item i.
+// end ends an item that was not given to a worker.
+func (e *engine) end(i int, o Outcome, cause *diag.Problem) {
+	e.results[i].Outcome, e.results[i].Cause = o, cause
+	e.emitEnd(&e.results[i])
+}
+
+// ownProblem returns a copy of a problem with the address and position of item i.
 func (e *engine) ownProblem(i int, p *diag.Problem) *diag.Problem {
 	mine := *p
 	mine.Addr, mine.Pos = e.items[i].Resource.Addr.String(), e.items[i].Resource.Pos
 	return &mine
 }
 
-// skipped says that something was not done since another failed.
+// skippedProblem is the problem of a dependent of a failed item.
 func skippedProblem(cause resources.Addr, why *diag.Problem) *diag.Problem {
 	p := &diag.Problem{Code: "apply.skipped", Summary: fmt.Sprintf("not done, since %s failed", cause)}
 	if why != nil {
@@ -188,62 +192,48 @@ func skippedProblem(cause resources.Addr, why *diag.Problem) *diag.Problem {
 	return p
 }
 
-// stopRest marks what was never begun because the run was stopped.
+// stopRest ends the items that were not started because the run was stopped.
 func (e *engine) stopRest(ctx context.Context) {
 	for i := range e.results {
-		if r := &e.results[i]; r.Outcome == "" {
-			r.Outcome, r.Cause = Interrupted, e.interrupted(i, ctx.Err())
-			e.emitEnd(r)
+		if e.results[i].Outcome == "" {
+			e.end(i, Interrupted, e.interrupted(i, ctx.Err()))
 		}
 	}
 }
 
 func (e *engine) interrupted(i int, err error) *diag.Problem {
-	p := &diag.Problem{
-		Code: "apply.interrupted", Addr: e.results[i].Addr.String(), Pos: e.items[i].Resource.Pos,
-		Summary: "stopped before it was done", Hint: "run `reconcile apply` again; it goes on from what is there",
-	}
+	p := e.ownProblem(i, &diag.Problem{
+		Code: "apply.interrupted", Summary: "stopped before it was done",
+		Hint: "run `reconcile apply` again; it continues from the current state of the machine",
+	})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		p.Found = err.Error()
 	}
 	return p
 }
 
-// failAll ends every item because apply could not begin.
+// failAll ends every item because apply could not start.
 func (e *engine) failAll(err error) {
 	for i := range e.results {
-		r := &e.results[i]
-		r.Outcome, r.Cause = Failed, e.problem(i, err)
-		e.emitEnd(r)
+		e.end(i, Failed, e.problem(i, err))
 	}
 }
 
-// incomplete reports whether anything was left undone because the run was stopped.
-func (e *engine) incomplete() bool {
-	for i := range e.results {
-		if e.results[i].Outcome == Interrupted {
-			return true
-		}
-	}
-	return false
-}
-
-// do works on a unit and says how each of its items ended.
+// do runs the items of a unit and returns how each ended.
 func (e *engine) do(ctx context.Context, unit []int) []itemEnd {
 	if groupable(&e.items[unit[0]]) {
 		return e.doGroup(ctx, unit)
 	}
 	start := time.Now()
-	i := unit[0]
-	f, err := e.doItem(ctx, i)
-	f.elapsed = time.Since(start)
+	end, err := e.doItem(ctx, unit[0])
+	end.elapsed = time.Since(start)
 	if err != nil {
-		f.outcome, f.cause = e.verdict(ctx, i, err)
+		end.outcome, end.cause = e.verdict(ctx, unit[0], err)
 	}
-	return []itemEnd{f}
+	return []itemEnd{end}
 }
 
-// verdict says whether an error is a failure or the wish to stop.
+// verdict returns whether an error is a failure or an interruption.
 func (e *engine) verdict(ctx context.Context, i int, err error) (Outcome, *diag.Problem) {
 	if (ctx.Err() != nil || e.o.Kill.Err() != nil) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return Interrupted, e.interrupted(i, err)
@@ -251,25 +241,7 @@ func (e *engine) verdict(ctx context.Context, i int, err error) (Outcome, *diag.
 	return Failed, e.problem(i, err)
 }
 
-// indices is a heap of item numbers, lowest first.
-type indices []int
-
-func (h indices) Len() int           { return len(h) }
-func (h indices) Less(i, j int) bool { return h[i] < h[j] }
-func (h indices) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-
-// Push is for container/heap.
-func (h *indices) Push(x any) { *h = append(*h, x.(int)) }
-
-// Pop is for container/heap.
-func (h *indices) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return x
-}
-
-// changes returns how many items change something.
+// changes returns the number of items that change something.
 func (e *engine) changes() int64 {
 	n := int64(0)
 	for i := range e.items {
@@ -280,7 +252,7 @@ func (e *engine) changes() int64 {
 	return n
 }
 
-// isCheck reports whether an item only says something.
+// isCheck reports whether an item has no steps to run.
 func isCheck(it *planner.Item) bool {
 	return it.Check || it.Change.Action == resources.None || it.Change.Action == resources.Blocked
 }
