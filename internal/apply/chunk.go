@@ -1,21 +1,18 @@
 package apply
 
 import (
-	"os"
-
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// chunkSize is how many files of one directory a worker takes at a time.
+// chunkSize is the maximum number of files in a chunk.
 const chunkSize = 128
 
-// chunk is a few files of one directory. The directory is opened once for each
-// phase, so that few descriptors are open at any time.
+// chunk is some files of one directory, which one worker writes. The directory is
+// opened once per phase, so that few descriptors are open at any time.
 type chunk struct {
-	root  *os.Root
-	dir   string
+	dir   place
 	files []file
 }
 
@@ -27,13 +24,9 @@ type file struct {
 	staged staged
 }
 
-// chunks sorts the files of the group by directory.
+// chunks splits the files of the group by directory.
 func (g *group) chunks() []*chunk {
-	type key struct {
-		root *os.Root
-		dir  string
-	}
-	open := map[key]*chunk{}
+	open := map[place]*chunk{}
 	var all []*chunk
 	for _, m := range g.members {
 		if !m.active() {
@@ -49,11 +42,11 @@ func (g *group) chunks() []*chunk {
 				m.fail(err)
 				break
 			}
-			k := key{p.root, p.dir()}
-			c := open[k]
+			dir := place{p.root, p.dir()}
+			c := open[dir]
 			if c == nil || len(c.files) == chunkSize {
-				c = &chunk{root: p.root, dir: p.dir()}
-				open[k] = c
+				c = &chunk{dir: dir}
+				open[dir] = c
 				all = append(all, c)
 			}
 			c.files = append(c.files, file{member: m, place: p, step: s})
@@ -62,24 +55,27 @@ func (g *group) chunks() []*chunk {
 	return all
 }
 
-// open opens the directory of the chunk. If that fails, so do all its files.
-func (c *chunk) open(g *group) *atomicfile.Dir {
-	d, err := atomicfile.OpenDir(c.root, c.dir)
-	if err == nil {
-		if err = g.flush.Attach(d); err != nil {
-			_ = d.Close()
-		}
+// fail fails the members of all files.
+func (c *chunk) fail(err error) {
+	for i := range c.files {
+		c.files[i].member.fail(err)
 	}
-	if err != nil {
-		for i := range c.files {
-			c.files[i].member.fail(err)
-		}
-		return nil
-	}
-	return d
 }
 
-// stage writes the temporaries.
+// open opens the directory of the chunk. An error fails all its files.
+func (c *chunk) open(g *group) *atomicfile.Dir {
+	d, err := atomicfile.OpenDir(c.dir.root, c.dir.rel)
+	if err == nil {
+		if err = g.flush.Attach(d); err == nil {
+			return d
+		}
+		_ = d.Close()
+	}
+	c.fail(err)
+	return nil
+}
+
+// stage writes the temporary files.
 func (c *chunk) stage(g *group) {
 	d := c.open(g)
 	if d == nil {
@@ -92,17 +88,14 @@ func (c *chunk) stage(g *group) {
 			continue
 		}
 		failpoint.Step("write_file", failpoint.Before)
-		st, err := g.stage(d, f.place, f.step)
-		if err != nil {
+		var err error
+		if f.staged, err = g.stage(d, f.place, f.step); err != nil {
 			f.member.fail(err)
-			continue
 		}
-		f.staged = st
 	}
 }
 
-// commit gives the files their names. Temporaries of items that have failed in
-// the meantime are removed.
+// commit renames the temporary files. Those of items that have failed are removed.
 func (c *chunk) commit(g *group) {
 	d := c.open(g)
 	if d == nil {
@@ -127,13 +120,11 @@ func (c *chunk) commit(g *group) {
 	}
 	c.discard(g, d)
 	if err := d.Sync(); err != nil {
-		for i := range c.files {
-			c.files[i].member.fail(err)
-		}
+		c.fail(err)
 	}
 }
 
-// discard removes the temporaries that did not get a name. d may be nil.
+// discard removes the temporary files that were not renamed. d may be nil.
 func (c *chunk) discard(g *group, d *atomicfile.Dir) {
 	for i := range c.files {
 		temp := c.files[i].staged.temp

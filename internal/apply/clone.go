@@ -9,13 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// methods are the ways to bring a file, the best first: a clone shares its bytes
-// until one of the two is written; a hard link shares them for good; a copy takes
-// room. All keep the time of the file, which bytecode is compared with.
+// copyMethods copy a file, the best first: a clone shares its blocks until one of the
+// two is written, a hard link shares them for ever, a copy needs disk space. All keep
+// the modification time, which bytecode is compared with.
 var copyMethods = [...]func(from, to string, info fs.FileInfo) error{clone, hardLink, copyFile}
 
-// refused reports whether a file system cannot do what was asked, so that the
-// next way is worth trying.
+// unsupported reports whether a file system does not support a copy method.
 func unsupported(err error) bool {
 	for _, e := range []error{unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOTTY, unix.EINVAL, unix.EXDEV, unix.EPERM, unix.EMLINK, unix.ENOSYS} {
 		if errors.Is(err, e) {
@@ -34,8 +33,8 @@ func copyFile(from, to string, info fs.FileInfo) error {
 	})
 }
 
-// fill makes a new file with the mode and time of another. If its content cannot
-// be brought, nothing remains.
+// createLike creates a file with the mode and time of another. It removes the file if
+// content fails.
 func createLike(from, to string, info fs.FileInfo, content func(out, in *os.File) error) error {
 	in, err := os.Open(from)
 	if err != nil {

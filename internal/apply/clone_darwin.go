@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clone shares the bytes of a file on APFS, and keeps its mode and time.
+// clone clones a file on APFS, with its mode and time.
 func clone(from, to string, _ fs.FileInfo) error {
 	return unix.Clonefile(from, to, unix.CLONE_NOFOLLOW)
 }

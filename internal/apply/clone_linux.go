@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clone shares the bytes of a file, on file systems that can (btrfs, xfs).
+// clone clones a file on btrfs and xfs.
 func clone(from, to string, info fs.FileInfo) error {
 	return createLike(from, to, info, func(out, in *os.File) error {
 		return unix.IoctlFileClone(int(out.Fd()), int(in.Fd()))

@@ -164,7 +164,7 @@ func TestCondaThatIsNotTheLock(t *testing.T) {
 		"foreign":     {"apply.seal", "foreign  conda-meta/sets-1.0-0.json", func(s *resources.Seal) { s.Conda = append(s.Conda[:1:1], s.Conda[2:]...) }},
 		"other bytes": {"apply.seal", "package  conda-meta/tiny-1.0-py_0.json", func(s *resources.Seal) { s.Conda[2].SHA256[0] ^= 1 }},
 		"other build": {"apply.seal", "package  conda-meta/tiny-1.0-py_0.json", func(s *resources.Seal) { s.Conda[2].Build = "py_1" }},
-		"pip has it":  {"apply.twice", "tiny: by the package tiny of conda", func(s *resources.Seal) { s.Packages = append(s.Packages, facts.Package{Name: "tiny", Version: "3.0"}) }},
+		"pip has it":  {"apply.twice", "tiny: from the conda package tiny", func(s *resources.Seal) { s.Packages = append(s.Packages, facts.Package{Name: "tiny", Version: "3.0"}) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

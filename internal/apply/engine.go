@@ -17,10 +17,10 @@ import (
 // engine is one call of Run. The graph belongs to the goroutine of run; workers
 // receive items and return their ends.
 type engine struct {
-	o           Options
-	stateUpdate planner.StateUpdate
-	items       []planner.Item
-	results     []ItemResult
+	o            Options
+	stateChanges planner.StateChanges
+	items        []planner.Item
+	results      []ItemResult
 
 	waiting    []int   // number of unfinished dependencies of an item
 	dependents [][]int // items that depend on an item
@@ -37,7 +37,7 @@ type engine struct {
 func newEngine(plan *planner.Plan, o Options) *engine {
 	n := len(plan.Items)
 	e := &engine{
-		o: o.withDefaults(), stateUpdate: plan.StateUpdate, items: plan.Items, results: make([]ItemResult, n),
+		o: o.withDefaults(), stateChanges: plan.StateChanges, items: plan.Items, results: make([]ItemResult, n),
 		waiting: make([]int, n), dependents: make([][]int, n), taken: make([]bool, n), roots: map[string]*os.Root{},
 	}
 	for i := range plan.Items {

@@ -242,7 +242,7 @@ func TestABuildThatFailsChangesNothingVisible(t *testing.T) {
 			}
 			return s
 		}},
-		"unsealed": {"apply.unsealed", "never sealed", func(s resources.Step) resources.Step {
+		"unsealed": {"apply.unsealed", "has no seal", func(s resources.Step) resources.Step {
 			if _, ok := s.(resources.Seal); ok {
 				return resources.Remove{Path: "nothing"}
 			}

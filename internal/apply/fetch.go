@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -24,26 +25,23 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// maxFetch is the largest download whose size the step does not say, in bytes.
+// maxFetch is the maximum size in bytes of a download without a size in its step.
 const maxFetch = 4 << 30
 
-// fetch downloads beside the target, checks, unpacks, syncs and renames.
+// fetch downloads to a temporary file, verifies, unpacks, syncs and renames it.
 func (t *task) fetch(ctx context.Context, s resources.Fetch) error {
-	p, err := t.place(s.Path)
+	p, err := t.placeWithParents(s.Path)
 	if err != nil {
 		return err
 	}
-	if err := t.makeParents(p); err != nil {
-		return err
-	}
-	download := place{p.root, p.sibling(atomicfile.TempName())}
+	download := p.temp()
 	defer discard(download)
 	if err := t.download(ctx, s, download); err != nil {
 		return err
 	}
 	ready := download
 	if s.Unpack != "" {
-		ready = place{p.root, p.sibling(atomicfile.TempName())}
+		ready = p.temp()
 		defer discard(ready)
 		if err := unpack(ctx, s, download, ready); err != nil {
 			return fmt.Errorf("unpack %s: %w", s.Path, err)
@@ -64,27 +62,29 @@ func (t *task) fetch(ctx context.Context, s resources.Fetch) error {
 	return dir.Sync()
 }
 
-// discard removes what is left of a temporary; after a rename there is nothing.
+// discard removes a temporary file or tree, if it was not renamed.
 func discard(p place) { _ = removeTree(context.Background(), p.root, p.rel) }
 
-// download tries the sources in order until one delivers what is wanted.
+// download tries the sources in order until one succeeds.
 func (t *task) download(ctx context.Context, s resources.Fetch, to place) error {
 	var tried []string
 	for _, source := range s.URLs {
 		err := t.downloadFrom(ctx, s, source, to)
-		if err == nil {
+		switch {
+		case err == nil:
 			return nil
-		}
-		if ctx.Err() != nil {
+		case ctx.Err() != nil:
 			return ctx.Err()
+		case isLocal(err):
+			return err
 		}
-		if localError(err) {
-			return err // another source cannot mend a full disk
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err // without the URL, which may contain a password
 		}
-		tried = append(tried, redactURL(source)+": "+command.Escape(withoutURL(err)))
+		tried = append(tried, redactURL(source)+": "+command.Escape(err.Error()))
 	}
 	p := &diag.Problem{
-		Code: "apply.fetch", Summary: "no source delivers " + s.Path, Found: strings.Join(tried, "\n"),
+		Code: "apply.fetch", Summary: "no source provides " + s.Path, Found: strings.Join(tried, "\n"),
 		Hint: "check the network and the proxy of this machine, then run `reconcile apply` again",
 	}
 	if s.Hint != "" {
@@ -93,7 +93,8 @@ func (t *task) download(ctx context.Context, s resources.Fetch, to place) error 
 	return p
 }
 
-func localError(err error) bool {
+// isLocal reports whether an error would occur with every source.
+func isLocal(err error) bool {
 	for _, e := range []error{unix.ENOSPC, unix.EDQUOT, unix.EROFS, unix.EIO, unix.EMFILE} {
 		if errors.Is(err, e) {
 			return true
@@ -102,31 +103,23 @@ func localError(err error) bool {
 	return false
 }
 
-// withoutURL drops the address that net/http puts before its errors: it may
-// hold a password.
-func withoutURL(err error) string {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err.Error()
-	}
-	return err.Error()
-}
-
-// downloadFrom gets one source, hashing while it arrives.
-func (t *task) downloadFrom(ctx context.Context, s resources.Fetch, source string, to place) error {
+// downloadFrom downloads and hashes one source.
+func (t *task) downloadFrom(ctx context.Context, s resources.Fetch, source string, to place) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer func() {
+		if why := context.Cause(ctx); err != nil && why != nil {
+			err = why
+		}
+	}()
 	body, length, err := t.openSource(ctx, cancel, source)
 	if err != nil {
-		return cause(ctx, err)
+		return err
 	}
 	defer body.Close()
-	limit := s.Size
-	if limit == 0 {
-		limit = maxFetch
-	}
+	limit := cmp.Or(s.Size, maxFetch)
 	if length > limit || s.Size > 0 && length >= 0 && length != s.Size {
-		return fmt.Errorf("it has %d bytes, not %d", length, limit)
+		return fmt.Errorf("the size is %d bytes, not %d", length, limit)
 	}
 	discard(to)
 	f, err := to.root.OpenFile(to.rel, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -134,8 +127,7 @@ func (t *task) downloadFrom(ctx context.Context, s resources.Fetch, source strin
 		return err
 	}
 	h := sha256.New()
-	meter := &progress{task: t, total: max(s.Size, length)}
-	n, err := io.Copy(io.MultiWriter(f, h, meter), io.LimitReader(body, limit+1))
+	n, err := io.Copy(io.MultiWriter(f, h, &progress{task: t, total: max(s.Size, length)}), io.LimitReader(body, limit+1))
 	if err == nil {
 		err = f.Chmod(0o644)
 	}
@@ -143,56 +135,46 @@ func (t *task) downloadFrom(ctx context.Context, s resources.Fetch, source strin
 		err = f.Sync()
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
-		return cause(ctx, err)
+		return err
 	}
 	switch digest := facts.SHA256(h.Sum(nil)); {
 	case n > limit:
-		return fmt.Errorf("it is larger than %s", bytesize.Format(limit))
+		return fmt.Errorf("the size is more than %s", bytesize.Format(limit))
 	case s.Size > 0 && n != s.Size:
-		return fmt.Errorf("it has %d bytes, not %d", n, s.Size)
+		return fmt.Errorf("the size is %d bytes, not %d", n, s.Size)
 	case digest != s.SHA256:
-		return fmt.Errorf("it has sha256 %s, not %s", digest, s.SHA256)
+		return fmt.Errorf("the sha256 is %s, not %s", digest, s.SHA256)
 	}
 	return nil
 }
 
-// cause prefers the reason that a request was cancelled for.
-func cause(ctx context.Context, err error) error {
-	if why := context.Cause(ctx); why != nil {
-		return why
-	}
-	return err
-}
-
-// openSource opens a URL. length is -1 where it is not known.
-func (t *task) openSource(ctx context.Context, cancel context.CancelCauseFunc, source string) (io.ReadCloser, int64, error) {
+// openSource opens a URL. length is -1 if unknown.
+func (t *task) openSource(ctx context.Context, cancel context.CancelCauseFunc, source string) (body io.ReadCloser, length int64, err error) {
 	u, err := url.Parse(source)
 	if err != nil {
-		return nil, 0, errors.New("it is no URL")
+		return nil, 0, errors.New("invalid URL")
 	}
-	if err := allowed(u); err != nil {
+	if err := checkURL(u); err != nil {
 		return nil, 0, err
 	}
 	if u.Scheme == "file" {
 		return openFile(u.Path)
 	}
-	watch := newWatch(t.o.StallTimeout, cancel)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, source, nil)
 	if err != nil {
-		watch.stop()
 		return nil, 0, err
 	}
-	req.Header.Set("Accept-Encoding", "identity") // the digest is of the bytes as they are stored
+	req.Header.Set("Accept-Encoding", "identity") // the digest is of the stored bytes
+	timer := time.AfterFunc(t.o.StallTimeout, func() { cancel(fmt.Errorf("no data for %s", t.o.StallTimeout)) })
 	resp, err := t.client().Do(req)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = errors.Join(fmt.Errorf("the server returned %s", resp.Status), resp.Body.Close())
+	}
 	if err != nil {
-		watch.stop()
+		timer.Stop()
 		return nil, 0, err
 	}
-	if resp.StatusCode != http.StatusOK {
-		watch.stop()
-		return nil, 0, errors.Join(fmt.Errorf("the server says %s", resp.Status), resp.Body.Close())
-	}
-	return &stallReader{resp.Body, watch}, resp.ContentLength, nil
+	return &stallReader{resp.Body, timer, t.o.StallTimeout}, resp.ContentLength, nil
 }
 
 func openFile(name string) (io.ReadCloser, int64, error) {
@@ -202,31 +184,31 @@ func openFile(name string) (io.ReadCloser, int64, error) {
 	}
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return nil, 0, errors.Join(err, fmt.Errorf("%s is not a file", name), f.Close())
+		return nil, 0, errors.Join(err, fmt.Errorf("%s is not a regular file", name), f.Close())
 	}
 	return f, info.Size(), nil
 }
 
-// allowed refuses sources that anybody on the way could change, beyond what the
-// digest would find: a request alone can tell too much.
-func allowed(u *url.URL) error {
+// checkURL returns an error for an unencrypted connection. The digest would reveal a
+// changed file, but the request alone can disclose too much.
+func checkURL(u *url.URL) error {
 	switch {
 	case u.Scheme == "https" && u.Host != "":
 		return nil
-	case u.Scheme == "http" && loopback(u.Hostname()):
+	case u.Scheme == "http" && isLoopback(u.Hostname()):
 		return nil
 	case u.Scheme == "file" && (u.Host == "" || u.Host == "localhost") && strings.HasPrefix(u.Path, "/"):
 		return nil
 	}
-	return errors.New("only https, file, and http of this machine itself are used")
+	return errors.New("only https, file, and http to this machine are allowed")
 }
 
-func loopback(host string) bool {
+func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// client is the one of the options with the rule of allowed for redirects too.
+// client returns the client of the options, which checks redirects with checkURL.
 func (t *task) client() *http.Client {
 	var c http.Client
 	if t.o.Client != nil {
@@ -240,79 +222,68 @@ func (t *task) client() *http.Client {
 	}
 	c.CheckRedirect = func(req *http.Request, via []*http.Request) error {
 		if len(via) >= 10 {
-			return errors.New("it redirects again and again")
+			return errors.New("too many redirects")
 		}
 		if req.URL.Scheme == "file" {
-			return errors.New("it redirects to a file")
+			return errors.New("redirect to a file")
 		}
-		return allowed(req.URL)
+		return checkURL(req.URL)
 	}
 	return &c
 }
 
-// redactURL shows an address without user, password and query.
+// redactURL returns a URL without user, password and query.
 func redactURL(source string) string {
 	u, err := url.Parse(source)
 	if err != nil {
-		return "an address that cannot be read"
+		return "invalid URL"
 	}
 	u.User, u.RawQuery = nil, ""
 	return u.String()
 }
 
-// watch cancels a request when nothing has arrived for a while.
-type stallTimer struct {
+// stallReader is a response body that resets the stall timer whenever data arrives.
+type stallReader struct {
+	io.ReadCloser
 	timer *time.Timer
 	after time.Duration
 }
 
-func newWatch(after time.Duration, cancel context.CancelCauseFunc) *stallTimer {
-	return &stallTimer{time.AfterFunc(after, func() { cancel(fmt.Errorf("nothing arrived for %s", after)) }), after}
-}
-
-func (w *stallTimer) stop() { w.timer.Stop() }
-
-// watched is a body that winds the watch with each read.
-type stallReader struct {
-	io.ReadCloser
-	*stallTimer
-}
-
-// Read winds the watch.
-func (w *stallReader) Read(b []byte) (int, error) {
-	n, err := w.ReadCloser.Read(b)
+// Read resets the timer.
+func (r *stallReader) Read(b []byte) (int, error) {
+	n, err := r.ReadCloser.Read(b)
 	if n > 0 {
-		w.timer.Reset(w.after)
+		r.timer.Reset(r.after)
 	}
 	return n, err
 }
 
-// Close ends the watch.
-func (w *stallReader) Close() error {
-	w.stop()
-	return w.ReadCloser.Close()
+// Close stops the timer.
+func (r *stallReader) Close() error {
+	r.timer.Stop()
+	return r.ReadCloser.Close()
 }
 
-// meterEvery is the time between two events of progress.
-const meterEvery = 100 * time.Millisecond
+// progressInterval is the minimum time between two Progress events.
+const progressInterval = 100 * time.Millisecond
 
-// meter tells now and then how much of a step is done.
+// progress reports how much of a step is done.
 type progress struct {
 	*task
 	done, total int64
-	told        time.Time
+	last        time.Time // of the last event
 }
 
 // Write counts bytes.
-func (m *progress) Write(b []byte) (int, error) {
-	m.tell(m.done+int64(len(b)), m.total)
+func (p *progress) Write(b []byte) (int, error) {
+	p.report(p.done+int64(len(b)), p.total)
 	return len(b), nil
 }
 
-func (m *progress) tell(done, total int64) {
-	m.done = done
-	if now := time.Now(); now.Sub(m.told) >= meterEvery || done == total {
-		m.told = now
-		m.emit(Event{Kind: Progress, Addr: m.item.Resource.Addr, Step: m.step, Bytes: done, Total: max(total, 0)})
+func (p *progress) report(done, total int64) {
+	p.done = done
+	if now := time.Now(); now.Sub(p.last) >= progressInterval || done == total {
+		p.last = now
+		p.emit(Event{Kind: Progress, Addr: p.item.Resource.Addr, Step: p.step, Bytes: done, Total: max(total, 0)})
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/state"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -112,8 +114,8 @@ func TestFetchOverHTTP(t *testing.T) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	for name, want := range map[string]string{
-		"long": "larger than", "short": "bytes, not", "other": "sha256", "endless": "larger than", "cut": "unexpected EOF", "stall": "nothing arrived",
-		"silent": "nothing arrived", "loop": "again and again", "away": "only https", "file": "redirects to a file", "none": "404",
+		"long": "more than", "short": "bytes, not", "other": "sha256", "endless": "more than", "cut": "unexpected EOF", "stall": "no data for",
+		"silent": "no data for", "loop": "too many redirects", "away": "only https", "file": "redirect to a file", "none": "404",
 	} {
 		w := newWorld(t)
 		secret := strings.Replace(server.URL, "http://", "http://me:hunter2@", 1) + "/" + name + "?token=hunter2"
@@ -235,11 +237,15 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
-func TestLeftSaysWhatAFetchMakes(t *testing.T) {
-	if l := fetched(resources.Fetch{Path: "a", Unpack: "tar.gz"}); l.Type != facts.Dir {
+func TestIntentHasTheResultOfAFetch(t *testing.T) {
+	made := func(s resources.Fetch) state.Left {
+		r := wantMade("a", s)
+		return intent(&planner.Item{Resource: &r}, resources.Change{Action: resources.Create, Steps: []resources.Step{s}}).Makes[0]
+	}
+	if l := made(resources.Fetch{Path: "a", Unpack: "tar.gz"}); l.Type != facts.Dir {
 		t.Errorf("got %+v", l)
 	}
-	if l := fetched(resources.Fetch{Path: "a", SHA256: facts.SHA256{1}}); l.Type != facts.Regular || l.SHA256 != (facts.SHA256{1}) {
+	if l := made(resources.Fetch{Path: "a", SHA256: facts.SHA256{1}}); l.Type != facts.Regular || l.SHA256 != (facts.SHA256{1}) {
 		t.Errorf("got %+v", l)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// maxKept is the largest file whose old content is kept, in bytes: the largest
-// whose digest a plan can name.
+// maxKept is the largest file whose old content is kept, in bytes: the largest one
+// with a digest in the facts.
 const maxKept = 64 << 20
 
 func (t *task) makeDir(s resources.MakeDir) error {
@@ -26,12 +26,28 @@ func (t *task) makeDir(s resources.MakeDir) error {
 	return makeDurably(p.root, p.rel, fs.FileMode(s.Mode))
 }
 
-func (t *task) writeFile(s resources.WriteFile) error {
+func (t *task) setMode(s resources.SetMode) error {
 	p, err := t.place(s.Path)
 	if err != nil {
 		return err
 	}
-	if err := t.makeParents(p); err != nil {
+	return atomicfile.SetMode(p.root, p.rel, fs.FileMode(s.Mode))
+}
+
+func (t *task) link(s resources.Link) error {
+	p, err := t.placeWithParents(s.Path)
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.Symlink(p.root, p.rel, s.Target); err != nil {
+		return err
+	}
+	return syncDir(p.root, p.dir())
+}
+
+func (t *task) writeFile(s resources.WriteFile) error {
+	p, err := t.placeWithParents(s.Path)
+	if err != nil {
 		return err
 	}
 	dir, err := atomicfile.OpenDir(p.root, p.dir())
@@ -40,11 +56,8 @@ func (t *task) writeFile(s resources.WriteFile) error {
 	}
 	defer dir.Close()
 	st, err := t.stage(dir, p, s)
-	if err != nil {
+	if err != nil || st.temp == "" {
 		return err
-	}
-	if st.temp == "" {
-		return nil
 	}
 	if err := dir.Commit(st.temp, p.base(), st.want); err != nil {
 		dir.Discard(st.temp)
@@ -54,87 +67,94 @@ func (t *task) writeFile(s resources.WriteFile) error {
 	return dir.Sync()
 }
 
-// remember adds the content that a file at name had to those that are kept; the
-// zero digest says that nothing was replaced.
-func (e *engine) appendKept(kept []Kept, name string, was facts.SHA256, mode facts.Mode) []Kept {
-	if was.IsZero() {
+// appendKept adds the replaced content of the file at name to kept; the zero digest
+// means that nothing was replaced.
+func (e *engine) appendKept(kept []Kept, name string, content facts.SHA256, mode facts.Mode) []Kept {
+	if content.IsZero() {
 		return kept
 	}
-	return append(kept, Kept{Path: name, SHA256: was, Mode: mode, Copy: path.Join(layout.Kept(e.o.State), was.String())})
+	return append(kept, Kept{Path: name, SHA256: content, Mode: mode, Copy: path.Join(layout.Kept(e.o.State), content.String())})
 }
 
-// staged is a file that is written beside its place.
+// staged is a temporary file that is ready to be renamed.
 type staged struct {
-	temp string             // "" if the file is there already
-	want *atomicfile.FileID // what must still stand there; nil for anything
+	temp string             // "" if the file already has its content
+	want *atomicfile.FileID // of the file to replace; nil for any
 	kept facts.SHA256
-	mode facts.Mode // of the file that is replaced
+	mode facts.Mode // of the file to replace
 }
 
-// stage compares what stands at a place with what the plan saw, keeps its
-// content, and writes the new content beside it.
+// stage compares the existing file with the plan, keeps its content, and writes the
+// new content to a temporary file.
 func (e *engine) stage(dir *atomicfile.Dir, p place, s resources.WriteFile) (staged, error) {
-	was, err := dir.Stat(p.base())
+	old, err := dir.Stat(p.base())
 	if err != nil {
 		return staged{}, err
 	}
-	st := staged{want: &was, mode: facts.Mode(was.Mode.Perm())}
+	st := staged{want: &old, mode: facts.Mode(old.Mode.Perm())}
 	if isOurs(p, e) {
 		st.want = nil
-	} else if st.kept, err = e.keep(dir, p, was, s); errors.Is(err, errSame) {
+	} else if st.kept, err = e.keep(dir, p, old, s); errors.Is(err, errSame) {
 		return staged{}, nil
 	} else if err != nil {
 		return staged{}, err
 	}
-	st.temp, err = dir.Stage(p.base(), fs.FileMode(s.Mode), []byte(s.Content), was)
+	st.temp, err = dir.Stage(p.base(), fs.FileMode(s.Mode), []byte(s.Content), old)
 	return st, err
 }
 
-// errSame says that a file is what it was to become: an apply that was killed
-// in the middle of an item has written it.
-var errSame = errors.New("it is there already")
+// errSame reports that a file already has its content: an apply that was killed in the
+// middle of the item has written it.
+var errSame = errors.New("the file already has its content")
 
-// keep makes sure that what stands at p is what the plan saw, and puts a copy of
-// it below kept/, named by its digest.
-func (e *engine) keep(dir *atomicfile.Dir, p place, was atomicfile.FileID, s resources.WriteFile) (facts.SHA256, error) {
-	switch {
-	case !was.Exists && s.Replaces.IsZero():
-		return facts.SHA256{}, nil
-	case !was.Exists:
-		return facts.SHA256{}, changedProblem(fmt.Sprintf("%s is no longer there", p.rel))
-	case !was.Mode.IsRegular():
-		return facts.SHA256{}, changedProblem(fmt.Sprintf("%s is not a file", p.rel))
-	case was.Size > maxKept:
-		return facts.SHA256{}, changedProblem(fmt.Sprintf("%s has %d bytes now", p.rel, was.Size))
+// keep checks that the existing file is the one in the plan, and copies it to kept/,
+// named by its digest.
+func (e *engine) keep(dir *atomicfile.Dir, p place, old atomicfile.FileID, s resources.WriteFile) (facts.SHA256, error) {
+	if !old.Exists {
+		if s.Replaces.IsZero() {
+			return facts.SHA256{}, nil
+		}
+		return facts.SHA256{}, changedProblem(fmt.Sprintf("%s no longer exists", p.rel))
 	}
-	content, err := readEntry(dir, p.base())
-	if err != nil {
+	content, digest, err := readContent(dir, p, old)
+	switch {
+	case err != nil:
 		return facts.SHA256{}, err
-	}
-	digest := facts.SHA256(sha256.Sum256(content))
-	switch {
-	case digest != s.Replaces && string(content) == s.Content && was.Mode.Perm() == fs.FileMode(s.Mode):
+	case digest != s.Replaces && string(content) == s.Content && old.Mode.Perm() == fs.FileMode(s.Mode):
 		return facts.SHA256{}, errSame
 	case s.Replaces.IsZero():
-		return facts.SHA256{}, changedProblem(fmt.Sprintf("a file stands at %s now", p.rel))
+		return facts.SHA256{}, changedProblem(fmt.Sprintf("%s exists now", p.rel))
 	case digest != s.Replaces:
-		return facts.SHA256{}, changedProblem(fmt.Sprintf("%s has other content now: sha256 %s", p.rel, digest))
-	case string(content) == s.Content: // it is written anew, and nothing is lost
+		return facts.SHA256{}, changedContent(p.rel, digest)
+	case string(content) == s.Content: // only the mode changes
 		return facts.SHA256{}, nil
 	}
 	return digest, e.keepContent(digest, content)
 }
 
-func readEntry(dir *atomicfile.Dir, base string) ([]byte, error) {
-	f, err := dir.Open(base)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxKept+1))
+func changedContent(name string, digest facts.SHA256) error {
+	return changedProblem(fmt.Sprintf("%s has other content now: sha256 %s", name, digest))
 }
 
-// putAway writes content below kept/ unless it is there already.
+// readContent reads the file that was seen as old, which must be regular and small
+// enough to keep.
+func readContent(dir *atomicfile.Dir, p place, old atomicfile.FileID) ([]byte, facts.SHA256, error) {
+	switch {
+	case !old.Mode.IsRegular():
+		return nil, facts.SHA256{}, changedProblem(fmt.Sprintf("%s is not a file", p.rel))
+	case old.Size > maxKept:
+		return nil, facts.SHA256{}, changedProblem(fmt.Sprintf("%s has %d bytes now", p.rel, old.Size))
+	}
+	f, err := dir.Open(p.base())
+	if err != nil {
+		return nil, facts.SHA256{}, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxKept+1))
+	return content, sha256.Sum256(content), err
+}
+
+// keepContent writes content to kept/ unless it is there already.
 func (e *engine) keepContent(digest facts.SHA256, content []byte) error {
 	folder := layout.Kept(e.o.State)
 	if err := makeDurably(e.root, folder, 0o700); err != nil {
@@ -149,26 +169,4 @@ func (e *engine) keepContent(digest facts.SHA256, content []byte) error {
 		return err
 	}
 	return atomicfile.Write(e.root, name, 0o600, content)
-}
-
-func (t *task) setMode(s resources.SetMode) error {
-	p, err := t.place(s.Path)
-	if err != nil {
-		return err
-	}
-	return atomicfile.SetMode(p.root, p.rel, fs.FileMode(s.Mode))
-}
-
-func (t *task) link(s resources.Link) error {
-	p, err := t.place(s.Path)
-	if err != nil {
-		return err
-	}
-	if err := t.makeParents(p); err != nil {
-		return err
-	}
-	if err := atomicfile.Symlink(p.root, p.rel, s.Target); err != nil {
-		return err
-	}
-	return syncDir(p.root, p.dir())
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// groupable reports whether an item can share its flushes with others: all of
-// its steps make directories, files and links.
+// groupable reports whether an item can share flushes with others: all of its steps
+// make directories, files and links.
 func groupable(it *planner.Item) bool {
 	if isCheck(it) || it.Change.Action == resources.Defer || len(it.Change.Steps) == 0 {
 		return false
@@ -34,40 +34,28 @@ func groupable(it *planner.Item) bool {
 	return true
 }
 
-// onlyDirs reports whether an item does nothing but make directories. Others may
-// follow it in its group, since directories are made first.
+// onlyMakesDirs reports whether an item only makes directories. Its dependents may be
+// in the same group, since directories are made first.
 func onlyMakesDirs(it *planner.Item) bool {
-	for _, s := range it.Change.Steps {
-		if _, ok := s.(resources.MakeDir); !ok {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(it.Change.Steps, func(s resources.Step) bool {
+		_, ok := s.(resources.MakeDir)
+		return !ok
+	})
 }
 
-// gather returns first and every other item that can be done in one group with
-// it: those that are ready, and those that wait only for directories of the group.
+// gather returns first and every other item that can be in one group with it: those
+// that are ready, and those that depend only on directories of the group.
 func (e *engine) gather(first int) []int {
 	group := []int{first}
-	for e.ready.Len() > 0 {
-		group = append(group, e.ready[len(e.ready)-1])
-		e.ready = e.ready[:len(e.ready)-1]
-	}
-	var others indices
-	group = slices.DeleteFunc(group, func(i int) bool {
-		if i == first {
-			return false
-		}
-		if e.taken[i] || !groupable(&e.items[i]) {
-			others = append(others, i)
+	e.ready = slices.DeleteFunc(e.ready, func(i int) bool {
+		if !e.taken[i] && groupable(&e.items[i]) {
+			e.taken[i] = true
+			group = append(group, i)
 			return true
 		}
-		e.taken[i] = true
-		return false
+		return e.taken[i]
 	})
-	slices.Sort(others) // a sorted slice is a heap
-	e.ready = slices.DeleteFunc(others, func(i int) bool { return e.taken[i] })
-	left := map[int]int{} // items that one still waits for, beside those of the group
+	left := map[int]int{} // number of dependencies of an item outside the group
 	for at := 0; at < len(group); at++ {
 		if !onlyMakesDirs(&e.items[group[at]]) {
 			continue
@@ -87,14 +75,14 @@ func (e *engine) gather(first int) []int {
 	return group
 }
 
-// group is a set of items that are done together.
+// group is a set of items that run together.
 type group struct {
 	*engine
-	members     []*member
-	byIndex     map[int]*member
-	flush       atomicfile.Flusher
-	parents     map[place]bool // directories that are known to be there
-	changedDirs map[place]bool // directories that got names outside of a chunk
+	members []*member
+	byIndex map[int]*member
+	flush   atomicfile.Flusher
+	exist   map[place]bool // directories that are known to exist
+	changed map[place]bool // directories with new names that no chunk syncs
 }
 
 // member is one item of a group.
@@ -102,13 +90,13 @@ type member struct {
 	index   int
 	item    *planner.Item
 	change  resources.Change
-	outcome Outcome // "" while it goes on
+	outcome Outcome // "" while it runs
 	mu      sync.Mutex
 	err     error
 	kept    []Kept
 }
 
-// fail ends a member; the first reason counts.
+// fail ends a member; the first error counts.
 func (m *member) fail(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -117,19 +105,18 @@ func (m *member) fail(err error) {
 	}
 }
 
-// alive reports whether a member is still to be done.
+// active reports whether a member has not ended.
 func (m *member) active() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.err == nil && m.outcome == ""
 }
 
-// doGroup does many items with few flushes. An error that belongs to one item
-// fails that item; one of all, such as a failed flush, fails every item that is
-// not yet ended.
+// doGroup runs many items with few flushes. An error of one item fails that item; a
+// common error, such as a failed flush, fails every item that has not ended.
 func (e *engine) doGroup(ctx context.Context, unit []int) []itemEnd {
 	start := time.Now()
-	g := &group{engine: e, byIndex: map[int]*member{}, parents: map[place]bool{}, changedDirs: map[place]bool{}}
+	g := &group{engine: e, byIndex: map[int]*member{}, exist: map[place]bool{}, changed: map[place]bool{}}
 	for _, i := range unit {
 		m := &member{index: i, item: &e.items[i]}
 		g.members = append(g.members, m)
@@ -143,69 +130,68 @@ func (e *engine) doGroup(ctx context.Context, unit []int) []itemEnd {
 	elapsed := time.Since(start)
 	var list []itemEnd
 	for _, m := range g.members {
-		if m.err == nil && m.outcome == "" && err != nil {
+		if m.active() && err != nil {
 			m.err = err
 		}
-		list = append(list, g.finish(ctx, m, elapsed))
+		end := itemEnd{index: m.index, outcome: m.outcome, elapsed: elapsed, kept: m.kept}
+		switch {
+		case m.outcome == Skipped:
+			end.cause, _ = errors.AsType[*diag.Problem](m.err)
+		case m.err != nil:
+			end.outcome, end.cause = g.verdict(ctx, m.index, m.err)
+		case m.outcome == "":
+			end.outcome = Done
+		}
+		list = append(list, end)
 	}
 	return list
 }
 
-func (g *group) finish(ctx context.Context, m *member, elapsed time.Duration) itemEnd {
-	f := itemEnd{index: m.index, outcome: m.outcome, elapsed: elapsed, kept: m.kept}
-	switch {
-	case m.outcome == Skipped:
-		var p *diag.Problem
-		errors.As(m.err, &p)
-		f.cause = p
-	case m.err != nil:
-		f.outcome, f.cause = g.verdict(ctx, m.index, m.err)
-	case m.outcome == "":
-		f.outcome = Done
-	}
-	return f
-}
-
-// run goes through the phases of the group.
+// run runs the phases of the group.
 func (g *group) run(ctx context.Context) error {
 	if err := g.recheck(ctx); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(g.members, (*member).active) {
+	var intents []state.Intent
+	for _, m := range g.members {
+		if m.active() {
+			intents = append(intents, intent(m.item, m.change))
+		}
+	}
+	if len(intents) == 0 {
 		return nil
 	}
-	if err := g.intend(); err != nil {
+	if err := g.record(func(j *state.Journal) error { return j.Intend(intents...) }); err != nil {
 		return err
 	}
-	// From here to the end the group is one step: a wish to stop waits for it.
+	// The rest of the group is one step, which a graceful stop does not interrupt.
 	ctx = g.o.Kill
 	g.makeDirs()
 	failpoint.Hit(failpoint.GroupMade)
 	chunks := g.chunks()
-	g.each(len(chunks), func(i int) { chunks[i].stage(g) })
+	parallel(g.o.Jobs, len(chunks), func(i int) { chunks[i].stage(g) })
 	failpoint.Hit(failpoint.GroupStaged)
 	err := errors.Join(ctx.Err(), g.flush.Flush())
 	if err != nil {
-		g.each(len(chunks), func(i int) { chunks[i].discard(g, nil) })
-		return g.giveUpAll(err)
+		parallel(g.o.Jobs, len(chunks), func(i int) { chunks[i].discard(g, nil) })
+		return g.failActive(err)
 	}
 	failpoint.Hit(failpoint.GroupSynced)
-	g.each(len(chunks), func(i int) { chunks[i].commit(g) })
-	g.links()
-	g.modes()
+	parallel(g.o.Jobs, len(chunks), func(i int) { chunks[i].commit(g) })
+	g.linksAndModes()
 	failpoint.Hit(failpoint.GroupRenamed)
-	if err := errors.Join(g.syncTouched(), g.flush.Flush()); err != nil {
-		return g.giveUpAll(err)
+	if err := errors.Join(g.syncChanged(), g.flush.Flush()); err != nil {
+		return g.failActive(err)
 	}
 	failpoint.Hit(failpoint.GroupAfter)
 	return g.conclude(ctx)
 }
 
-// each calls do for every number below n on the workers of the group.
-func (g *group) each(n int, do func(int)) {
+// parallel calls do for every number below n, in as many goroutines as there are jobs.
+func parallel(jobs, n int, do func(int)) {
 	var next atomic.Int64
 	var wait sync.WaitGroup
-	for range min(g.o.Jobs, n) {
+	for range min(jobs, n) {
 		wait.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				do(i)
@@ -215,15 +201,15 @@ func (g *group) each(n int, do func(int)) {
 	wait.Wait()
 }
 
-// recheck looks at everything that the group reads in one call, and asks each
-// resource in order: it sees what the ones before it will make true.
+// recheck probes everything that the group reads in one call, and diffs the resources
+// in order, each with the predictions of those before it.
 func (g *group) recheck(ctx context.Context) error {
 	f := g.probe(ctx)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	predicted := &facts.Facts{}
-	var same []*planner.Item
+	var unchanged []*planner.Item
 	for _, m := range g.members {
 		if g.skipIfDependencyFailed(m) {
 			continue
@@ -234,7 +220,7 @@ func (g *group) recheck(ctx context.Context) error {
 			m.fail(err)
 		case change.Action == resources.None:
 			m.outcome = Unchanged
-			same = append(same, m.item)
+			unchanged = append(unchanged, m.item)
 		default:
 			m.change = change
 			for _, fact := range change.Predicts {
@@ -242,10 +228,10 @@ func (g *group) recheck(ctx context.Context) error {
 			}
 		}
 	}
-	return g.observe(f, same...)
+	return g.recordUnchanged(f, unchanged...)
 }
 
-// waitsForFailed ends a member that waits for one of the group that failed.
+// skipIfDependencyFailed ends a member that depends on a failed one of the group.
 func (g *group) skipIfDependencyFailed(m *member) bool {
 	if !m.active() {
 		return false
@@ -257,7 +243,7 @@ func (g *group) skipIfDependencyFailed(m *member) bool {
 		}
 		why := skippedProblem(cause.item.Resource.Addr, g.problem(from, cause.err))
 		if cause.outcome == Skipped {
-			errors.As(cause.err, &why) // the root cause, not the way to it
+			errors.As(cause.err, &why) // the root cause
 		}
 		m.outcome, m.err = Skipped, g.ownProblem(m.index, why)
 		return true
@@ -265,7 +251,7 @@ func (g *group) skipIfDependencyFailed(m *member) bool {
 	return false
 }
 
-// look returns the facts that the members read.
+// probe returns the facts that the members read.
 func (g *group) probe(ctx context.Context) *facts.Facts {
 	seen := make(map[facts.Key]struct{}, len(g.members))
 	keys := make([]facts.Key, 0, len(g.members))
@@ -280,28 +266,26 @@ func (g *group) probe(ctx context.Context) *facts.Facts {
 	return g.o.Probe(ctx, keys)
 }
 
-func (g *group) intend() error {
-	if g.o.Journal == nil {
-		return nil
-	}
-	var list []state.Intent
-	for _, m := range g.members {
-		if m.active() {
-			list = append(list, intent(m.item, m.change))
-		}
-	}
-	return g.record(func(j *state.Journal) error { return j.Intend(list...) })
-}
-
-// makeDirs makes the directories in the order of the plan, and the parents of
-// files and links. What waits for one that cannot be made ends here.
+// makeDirs makes the directories in the order of the plan, and the parents of files
+// and links. Dependents of a directory that cannot be made are skipped.
 func (g *group) makeDirs() {
 	for _, m := range g.members {
 		if g.skipIfDependencyFailed(m) || !m.active() {
 			continue
 		}
 		for _, s := range m.change.Steps {
-			if err := g.makeDirOf(s); err != nil {
+			var err error
+			switch s := s.(type) {
+			case resources.MakeDir:
+				failpoint.Step("make_dir", failpoint.Before)
+				err = g.makeDirAt(s.Path, fs.FileMode(s.Mode), false)
+				failpoint.Step("make_dir", failpoint.After)
+			case resources.WriteFile:
+				err = g.makeDirAt(s.Path, 0, true)
+			case resources.Link:
+				err = g.makeDirAt(s.Path, 0, true)
+			}
+			if err != nil {
 				m.fail(err)
 				break
 			}
@@ -309,33 +293,19 @@ func (g *group) makeDirs() {
 	}
 }
 
-func (g *group) makeDirOf(s resources.Step) error {
-	name, mode, leaf := "", facts.Mode(0), false
-	switch s := s.(type) {
-	case resources.MakeDir:
-		name, mode, leaf = s.Path, s.Mode, true
-	case resources.WriteFile:
-		name = s.Path
-	case resources.Link:
-		name = s.Path
-	default:
-		return nil
-	}
+// makeDirAt makes the directory at a path, or its parents with their own mode.
+func (g *group) makeDirAt(name string, mode fs.FileMode, parents bool) error {
 	p, err := g.place(name)
 	if err != nil {
 		return err
 	}
-	dir := p.rel
-	if !leaf {
-		dir, mode = p.dir(), facts.Mode(g.parentMode(p))
+	if parents {
+		mode, p.rel = g.parentMode(p), p.dir()
 	}
-	if g.parents[place{p.root, dir}] {
+	if g.exist[p] {
 		return nil
 	}
-	if leaf {
-		failpoint.Step("make_dir", failpoint.Before)
-	}
-	made, err := atomicfile.MakeAll(p.root, dir, fs.FileMode(mode))
+	made, err := atomicfile.MakeAll(p.root, p.rel, mode)
 	if err != nil {
 		return err
 	}
@@ -344,17 +314,14 @@ func (g *group) makeDirOf(s resources.Step) error {
 			return err
 		}
 	}
-	g.parents[place{p.root, dir}] = true
-	if leaf {
-		failpoint.Step("make_dir", failpoint.After)
-	}
+	g.exist[p] = true
 	return nil
 }
 
-// touch notes that a directory got a new name in it.
+// markChanged notes that the directory above a path has a new name in it.
 func (g *group) markChanged(p place) error {
 	parent := place{p.root, p.dir()}
-	if g.changedDirs[parent] {
+	if g.changed[parent] {
 		return nil
 	}
 	d, err := atomicfile.OpenDir(parent.root, parent.rel)
@@ -362,17 +329,16 @@ func (g *group) markChanged(p place) error {
 		return err
 	}
 	defer d.Close()
-	g.changedDirs[parent] = true
+	g.changed[parent] = true
 	return g.flush.Attach(d)
 }
 
-// syncTouched syncs those directories, where the flush of the group does not do
-// that by itself.
-func (g *group) syncTouched() error {
+// syncChanged syncs those directories, unless the flush of the group does.
+func (g *group) syncChanged() error {
 	if g.flush.FlushSuffices() {
 		return nil
 	}
-	for p := range g.changedDirs {
+	for p := range g.changed {
 		d, err := atomicfile.OpenDir(p.root, p.rel)
 		if err != nil {
 			return err
@@ -388,72 +354,64 @@ func (g *group) syncTouched() error {
 	return nil
 }
 
-// links makes the links, in the order of the plan.
-func (g *group) links() {
-	for _, m := range g.members {
-		for _, s := range m.change.Steps {
-			if s, ok := s.(resources.Link); ok && m.active() {
-				failpoint.Step("link", failpoint.Before)
-				if err := g.makeLink(s); err != nil {
-					m.fail(err)
+// linksAndModes makes the links in the order of the plan, and then sets modes, of new
+// paths too.
+func (g *group) linksAndModes() {
+	for _, links := range []bool{true, false} {
+		for _, m := range g.members {
+			for _, s := range m.change.Steps {
+				if !m.active() {
+					break
 				}
-				failpoint.Step("link", failpoint.After)
+				switch s := s.(type) {
+				case resources.Link:
+					if links {
+						g.atPlace(m, s, s.Path, func(p place) error { return atomicfile.Symlink(p.root, p.rel, s.Target) })
+					}
+				case resources.SetMode:
+					if !links {
+						g.atPlace(m, s, s.Path, func(p place) error { return atomicfile.SetMode(p.root, p.rel, fs.FileMode(s.Mode)) })
+					}
+				}
 			}
 		}
 	}
 }
 
-func (g *group) makeLink(s resources.Link) error {
-	p, err := g.place(s.Path)
+// atPlace runs one step of a member at a path.
+func (g *group) atPlace(m *member, s resources.Step, name string, do func(place) error) {
+	failpoint.Step(resources.StepName(s), failpoint.Before)
+	p, err := g.place(name)
+	if err == nil {
+		err = do(p)
+	}
+	if err == nil {
+		err = g.markChanged(p)
+	}
 	if err != nil {
-		return err
+		m.fail(err)
 	}
-	if err := atomicfile.Symlink(p.root, p.rel, s.Target); err != nil {
-		return err
-	}
-	return g.markChanged(p)
+	failpoint.Step(resources.StepName(s), failpoint.After)
 }
 
-// modes changes the modes of what was there or has just been made.
-func (g *group) modes() {
-	for _, m := range g.members {
-		for _, s := range m.change.Steps {
-			if s, ok := s.(resources.SetMode); ok && m.active() {
-				failpoint.Step("set_mode", failpoint.Before)
-				p, err := g.place(s.Path)
-				if err == nil {
-					err = atomicfile.SetMode(p.root, p.rel, fs.FileMode(s.Mode))
-				}
-				if err == nil {
-					err = g.markChanged(p)
-				}
-				if err != nil {
-					m.fail(err)
-				}
-				failpoint.Step("set_mode", failpoint.After)
-			}
-		}
-	}
-}
-
-// conclude looks at everything once more: what has nothing left to do is done.
+// conclude probes everything once more and records which members are done.
 func (g *group) conclude(ctx context.Context) error {
 	f := g.probe(ctx)
 	if err := ctx.Err(); err != nil {
-		return g.giveUpAll(err)
+		return g.failActive(err)
 	}
 	var done []*member
 	var failed []state.Failure
 	for _, m := range g.members {
 		if m.active() {
-			if err := checkSettled(m.item, f, nil); err != nil {
+			if err := checkSettled(m.item, f); err != nil {
 				m.fail(err)
 			}
 		}
 		switch {
 		case m.outcome != "":
 		case m.err != nil:
-			failed = append(failed, failure(m))
+			failed = append(failed, failure(m.item, m.err))
 		default:
 			done = append(done, m)
 		}
@@ -462,11 +420,11 @@ func (g *group) conclude(ctx context.Context) error {
 		var errs []error
 		var entries []state.Entry
 		for _, m := range done {
-			e := entry(j, m.item, m.change.Action, f, replacedContent(m.kept))
+			e := newEntry(j, m.item, m.change.Action, f, replacedContent(m.kept))
 			if m.item.From.Kind == "" {
 				entries = append(entries, e)
 			} else {
-				errs = append(errs, g.done(j, m.item, e))
+				errs = append(errs, recordDone(j, m.item, e))
 			}
 		}
 		if len(entries) > 0 {
@@ -479,25 +437,14 @@ func (g *group) conclude(ctx context.Context) error {
 	})
 }
 
-func failure(m *member) state.Failure {
-	code := ""
-	var p *diag.Problem
-	if errors.As(m.err, &p) {
-		code = p.Code
-	}
-	return state.Failure{Addr: m.item.Resource.Addr, Code: code}
-}
-
-// giveUpAll fails every member that goes on, and remembers it.
-func (g *group) giveUpAll(err error) error {
+// failActive fails every active member, records that, and returns err.
+func (g *group) failActive(err error) error {
 	var failed []state.Failure
 	for _, m := range g.members {
-		if m.outcome != "" {
-			continue
+		if m.outcome == "" {
+			m.fail(err)
+			failed = append(failed, failure(m.item, m.err))
 		}
-		m.fail(err)
-		failed = append(failed, failure(m))
 	}
-	wrote := g.record(func(j *state.Journal) error { return j.Failed(failed...) })
-	return errors.Join(err, wrote)
+	return errors.Join(err, g.record(func(j *state.Journal) error { return j.Failed(failed...) }))
 }

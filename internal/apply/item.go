@@ -2,6 +2,7 @@ package apply
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -21,22 +22,22 @@ import (
 // task is one item while its steps run.
 type task struct {
 	*engine
-	index      int
 	item       *planner.Item
-	step       string              // word of the step that runs
+	step       string              // name of the running step
 	kept       []Kept              // contents that were replaced
-	need       int64               // bytes on disk that the change takes
-	smokeTests []SmokeTestPart     // what the proof of the generation showed
-	verified   pyenv.VerifiedFiles // files of the generation that were read during the proof
+	smokeTests []SmokeTestPart     // of the new generation
+	verified   pyenv.VerifiedFiles // files of the generation that were hashed during the smoke test
 }
 
-// doItem works on one item that is not part of a group.
+// doItem runs one item that is not part of a group.
 func (e *engine) doItem(ctx context.Context, i int) (itemEnd, error) {
 	it := &e.items[i]
 	end := itemEnd{index: i, outcome: Failed}
-	var err error
 	if isCheck(it) {
-		end.outcome, err = checkOutcome(it)
+		err := checkError(it)
+		if err == nil {
+			end.outcome = Unchanged
+		}
 		return end, err
 	}
 	e.emit(Event{Kind: ItemStarted, Addr: it.Resource.Addr, Action: it.Change.Action})
@@ -50,40 +51,32 @@ func (e *engine) doItem(ctx context.Context, i int) (itemEnd, error) {
 	}
 	if change.Action == resources.None {
 		end.outcome = Unchanged
-		return end, e.observe(f, it)
+		return end, e.recordUnchanged(f, it)
 	}
 	if err := e.record(func(j *state.Journal) error { return j.Intend(intent(it, change)) }); err != nil {
 		return end, err
 	}
-	t := &task{engine: e, index: i, item: it, need: change.Need.Disk}
+	t := &task{engine: e, item: it}
 	err = t.runSteps(ctx, change.Steps)
 	end.kept, end.smokeTests = t.kept, t.smokeTests
 	if err != nil {
-		return end, e.giveUp(it, err)
+		return end, e.recordFailure(it, err)
 	}
 	f = e.o.Probe(context.WithoutCancel(ctx), it.Resource.Spec.Reads())
-	if err := checkSettled(it, f, nil); err != nil {
-		return end, e.giveUp(it, err)
+	if err := checkSettled(it, f); err != nil {
+		return end, e.recordFailure(it, err)
 	}
-	end.outcome, end.packages = Done, packages(change)
+	end.outcome = Done
+	if slices.ContainsFunc(change.Steps, func(s resources.Step) bool { _, builds := s.(resources.Seal); return builds }) {
+		end.packages = change.Packages
+	}
 	return end, e.record(func(j *state.Journal) error {
-		return e.done(j, it, entry(j, it, change.Action, f, replacedContent(t.kept)))
+		return recordDone(j, it, newEntry(j, it, change.Action, f, replacedContent(t.kept)))
 	})
 }
 
-// packages is what a change does to the packages of an environment by building
-// a generation.
-func packages(c resources.Change) []resources.PackageChange {
-	for _, s := range c.Steps {
-		if _, builds := s.(resources.Seal); builds {
-			return c.Packages
-		}
-	}
-	return nil
-}
-
-// replaced is the content that the journal remembers of an item: it writes one
-// file that is not its own, if any.
+// replacedContent returns the digest that the journal records for an item: a change
+// replaces at most one file that is not in .reconcile.
 func replacedContent(kept []Kept) facts.SHA256 {
 	if len(kept) == 0 {
 		return facts.SHA256{}
@@ -91,19 +84,20 @@ func replacedContent(kept []Kept) facts.SHA256 {
 	return kept[0].SHA256
 }
 
-// checked is the outcome of an item without steps.
-func checkOutcome(it *planner.Item) (Outcome, error) {
+// checkError returns the problem of an item without steps if it is a failure.
+func checkError(it *planner.Item) error {
 	p := it.Change.Problem
-	if it.Change.Action == resources.Blocked || p != nil && p.Severity == diag.Fail {
-		if p == nil {
-			p = &diag.Problem{Code: "apply.blocked", Summary: "blocked"}
-		}
-		return Failed, p
+	switch {
+	case it.Change.Action == resources.Blocked && p == nil:
+		return &diag.Problem{Code: "apply.blocked", Summary: "blocked"}
+	case it.Change.Action == resources.Blocked, p != nil && p.Severity == diag.Fail:
+		return p
 	}
-	return Unchanged, nil
+	return nil
 }
 
-// runSteps runs the steps of one change in order. It stops between two of them.
+// runSteps runs the steps of one change in order. The end of ctx stops it between two
+// of them.
 func (t *task) runSteps(ctx context.Context, steps []resources.Step) error {
 	for _, s := range steps {
 		if err := ctx.Err(); err != nil {
@@ -153,7 +147,7 @@ func (t *task) run(ctx context.Context, s resources.Step) error {
 	panic(fmt.Sprintf("step %T cannot be run", s))
 }
 
-// stepText says in a few words what a step works on.
+// stepText describes the object of a step in a few words.
 func stepText(s resources.Step) string {
 	switch s := s.(type) {
 	case resources.MakeDir:
@@ -186,7 +180,7 @@ func stepText(s resources.Step) string {
 	return ""
 }
 
-// proofText names what is proved: "torch, bitsandbytes, CUDA, QLoRA".
+// smokeTestText lists the tested modules and features: "torch, bitsandbytes, CUDA, QLoRA".
 func smokeTestText(s resources.SmokeTest) string {
 	words := slices.Clone(s.Imports)
 	if s.CUDA && s.GPU {
@@ -198,8 +192,8 @@ func smokeTestText(s resources.SmokeTest) string {
 	return strings.Join(words, ", ")
 }
 
-// programText names a program and what it is asked to do: its words up to the
-// first option that takes a value or path. The plan has shown all of them.
+// programText is the name of a program with its arguments up to the first long option,
+// three at most. The plan shows all of them.
 func programText(s resources.Run) string {
 	words := []string{path.Base(s.Program)}
 	for _, arg := range s.Args {
@@ -211,9 +205,9 @@ func programText(s resources.Run) string {
 	return strings.Join(words, " ")
 }
 
-// recheck asks the resource again, with facts of now in front of which stand
-// those that earlier items of the same group will make true. It returns the
-// change to run; action none says that nothing is to be done.
+// recheck diffs the resource again with current facts, overlaid with predicted: the
+// results of earlier items of the same group. It returns the change to run, with
+// action None if there is nothing to do.
 func recheck(it *planner.Item, f, predicted *facts.Facts) (resources.Change, error) {
 	now, err := diff(it, f, predicted)
 	if err == nil && it.Recreate {
@@ -227,7 +221,7 @@ func recheck(it *planner.Item, f, predicted *facts.Facts) (resources.Change, err
 			return now, now.Problem
 		}
 		if now.Action == resources.Defer || now.Action == resources.Blocked {
-			return now, changedProblem("it still cannot be decided")
+			return now, changedProblem("the change still cannot be determined")
 		}
 		return now, nil
 	}
@@ -238,23 +232,22 @@ func recheck(it *planner.Item, f, predicted *facts.Facts) (resources.Change, err
 }
 
 func diff(it *planner.Item, f, predicted *facts.Facts) (resources.Change, error) {
-	reads := it.Resource.Spec.Reads()
-	for _, k := range reads {
+	for _, k := range it.Resource.Spec.Reads() {
 		_, reason, ok := f.Lookup(k)
 		if !ok && predicted != nil {
 			_, _, ok = predicted.Lookup(k)
 		}
 		if !ok {
 			return resources.Change{}, &diag.Problem{
-				Code: "apply.not-seen", Summary: fmt.Sprintf("%s could not be looked at", k), Found: reason,
-				Hint: "what cannot be seen is not changed; make it readable and run `reconcile apply` again",
+				Code: "apply.not-seen", Summary: fmt.Sprintf("%s cannot be read, so nothing was changed", k), Found: reason,
+				Hint: "make it readable and run `reconcile apply` again",
 			}
 		}
 	}
 	return it.Resource.Spec.Diff(view(it, f, predicted)), nil
 }
 
-// view is what the resource of an item may look at.
+// view returns the facts that the resource of an item declares.
 func view(it *planner.Item, f, predicted *facts.Facts) facts.View {
 	v := facts.NewView(f, it.Resource.Spec.Reads())
 	if predicted != nil {
@@ -263,22 +256,22 @@ func view(it *planner.Item, f, predicted *facts.Facts) facts.View {
 	return v
 }
 
-// sameSteps compares steps as they are written. Those of files and directories,
-// of which there can be very many, are compared as values.
+// sameSteps compares steps as encoded. Those of files and directories, which can be
+// very many, are compared as values.
 func sameSteps(a, b []resources.Step) bool {
 	if len(a) != len(b) {
 		return false
 	}
-	plain := true
+	equal := true
 	for i := range a {
 		switch a[i].(type) {
 		case resources.MakeDir, resources.WriteFile, resources.SetMode, resources.Link, resources.Remove, resources.Move:
-			plain = plain && a[i] == b[i]
+			equal = equal && a[i] == b[i]
 		default:
-			plain = false
+			equal = false
 		}
 	}
-	if plain {
+	if equal {
 		return true
 	}
 	x, errX := resources.MarshalSteps(a)
@@ -289,28 +282,27 @@ func sameSteps(a, b []resources.Step) bool {
 func changedProblem(found string) *diag.Problem {
 	return &diag.Problem{
 		Code: "apply.changed", Summary: "the machine changed since the plan", Found: found,
-		Hint: "look at a new plan: reconcile plan",
+		Hint: "make a new plan: reconcile plan",
 	}
 }
 
-// difference names the first fields whose actual value is no longer the one that
-// the plan showed.
+// difference lists the fields whose actual value differs from the plan.
 func difference(it *planner.Item, now resources.Change) string {
 	var list []string
-	was := map[string]string{}
+	owns := it.Resource.Spec.Owns()
+	planned, seen := map[string]string{}, map[string]bool{}
 	for _, f := range it.Change.Fields {
-		was[f.Path] = f.Actual
+		planned[f.Path] = f.Actual
 	}
-	is := map[string]bool{}
 	for _, f := range now.Fields {
-		is[f.Path] = true
-		if old, ok := was[f.Path]; !ok || old != f.Actual {
-			list = append(list, fmt.Sprintf("%s: %s is now %s", it.Resource.Spec.Owns(), f.Path, orAbsent(f.Actual)))
+		seen[f.Path] = true
+		if old, ok := planned[f.Path]; !ok || old != f.Actual {
+			list = append(list, fmt.Sprintf("%s: %s is now %s", owns, f.Path, orAbsent(f.Actual)))
 		}
 	}
 	for _, f := range it.Change.Fields {
-		if !is[f.Path] {
-			list = append(list, fmt.Sprintf("%s: %s no longer differs", it.Resource.Spec.Owns(), f.Path))
+		if !seen[f.Path] {
+			list = append(list, fmt.Sprintf("%s: %s no longer differs", owns, f.Path))
 		}
 	}
 	switch {
@@ -320,21 +312,16 @@ func difference(it *planner.Item, now resources.Change) string {
 			list = append(list, now.Problem.Found)
 		}
 	case len(list) == 0:
-		list = append(list, fmt.Sprintf("%s: planned was %q, now %q with other steps would be needed", it.Resource.Spec.Owns(), it.Change.Action, now.Action))
+		list = append(list, fmt.Sprintf("%s: the plan has %q, now %q is needed, with other steps", owns, it.Change.Action, now.Action))
 	}
 	return strings.Join(list, "\n")
 }
 
-func orAbsent(s string) string {
-	if s == "" {
-		return "absent"
-	}
-	return s
-}
+func orAbsent(s string) string { return cmp.Or(s, "absent") }
 
-// settled returns an error if the resource still has something to do.
-func checkSettled(it *planner.Item, f, predicted *facts.Facts) error {
-	left, err := diff(it, f, predicted)
+// checkSettled returns an error if the resource still has a change.
+func checkSettled(it *planner.Item, f *facts.Facts) error {
+	left, err := diff(it, f, nil)
 	if err != nil || left.Action == resources.None {
 		return err
 	}
@@ -346,7 +333,7 @@ func checkSettled(it *planner.Item, f, predicted *facts.Facts) error {
 		found = append(found, left.Problem.Summary)
 	}
 	return &diag.Problem{
-		Code: "apply.not-settled", Summary: fmt.Sprintf("its steps ran, and %s is still to be done", left.Action),
-		Found: strings.Join(found, "\n"), Hint: "something else may be changing it at the same time; run `reconcile plan`",
+		Code: "apply.not-settled", Summary: fmt.Sprintf("all steps ran, and the plan still has %q", left.Action),
+		Found: strings.Join(found, "\n"), Hint: "another program may be changing it at the same time; run `reconcile plan`",
 	}
 }

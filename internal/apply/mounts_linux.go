@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// mountBelow returns a place below dir where something is mounted, "" for none.
-// A bind mount has the same device number, so only the kernel's list tells.
+// mountBelow returns a mount point at or below dir, "" for none. It reads the mount
+// table, since a bind mount may have the device number of dir.
 func mountBelow(dir string) (string, error) {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -23,7 +23,7 @@ func mountBelow(dir string) (string, error) {
 	return "", nil
 }
 
-// unescapeMount undoes the octal escapes of blanks in mountinfo (proc(5)).
+// unescapeMount decodes the octal escapes of blanks in mountinfo (proc(5)).
 func unescapeMount(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -12,38 +12,38 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 )
 
-// place is a path of a step as an open directory and a path below it, so that no
-// link leads out of that directory.
+// place is the path of a step as an open directory and a path below it, so that no
+// symlink leads out of that directory.
 type place struct {
 	root *os.Root
-	rel  string // slash-separated, clean, never leading up
+	rel  string // slash-separated, clean, without leading ..
 }
 
 func (p place) dir() string  { return path.Dir(p.rel) }
 func (p place) base() string { return path.Base(p.rel) }
 
-// abs is the path as programs need it.
+// abs returns the absolute path.
 func (p place) abs() string { return filepath.Join(p.root.Name(), filepath.FromSlash(p.rel)) }
 
-// sibling is another name in the same directory.
-func (p place) sibling(name string) string { return path.Join(p.dir(), name) }
+// temp returns an unused name in the same directory.
+func (p place) temp() place { return place{p.root, path.Join(p.dir(), atomicfile.TempName())} }
 
-// place resolves the path of a step. What lies in the project is reached through
-// the project; an absolute path through the nearest directory above it that is
-// there. The last element itself is never followed.
+// place resolves the path of a step. A path in the project is opened through the
+// project, an absolute path through its nearest existing parent. The last element is
+// not followed.
 func (e *engine) place(name string) (place, error) {
 	clean := path.Clean(name)
 	if name == "" || strings.ContainsRune(name, 0) {
-		return place{}, fmt.Errorf("%q is no path", name)
+		return place{}, fmt.Errorf("invalid path %q", name)
 	}
-	if root := filepath.ToSlash(e.o.Root); path.IsAbs(clean) && strings.HasPrefix(clean, strings.TrimSuffix(root, "/")+"/") {
-		clean = strings.TrimPrefix(clean[len(strings.TrimSuffix(root, "/")):], "/")
+	if rel, ok := strings.CutPrefix(clean, strings.TrimSuffix(filepath.ToSlash(e.o.Root), "/")+"/"); ok && path.IsAbs(clean) {
+		clean = rel
 	}
 	if path.IsAbs(clean) {
 		return e.outsidePlace(clean)
 	}
 	if !filepath.IsLocal(filepath.FromSlash(clean)) {
-		return place{}, fmt.Errorf("%q leads out of the project", name)
+		return place{}, fmt.Errorf("%q is outside the project", name)
 	}
 	return place{e.root, clean}, nil
 }
@@ -51,44 +51,42 @@ func (e *engine) place(name string) (place, error) {
 func (e *engine) outsidePlace(name string) (place, error) {
 	e.outside.Lock()
 	defer e.outside.Unlock()
-	for dir := path.Dir(name); ; dir = path.Dir(dir) {
-		if root := e.roots[dir]; root != nil {
-			return place{root, below(dir, name)}, nil
-		}
-		if dir == "/" {
-			break
-		}
+	dir := path.Dir(name)
+	for e.roots[dir] == nil && dir != "/" {
+		dir = path.Dir(dir)
 	}
-	dir := existing(path.Dir(name))
-	root, err := os.OpenRoot(dir)
+	if e.roots[dir] == nil {
+		dir = existing(path.Dir(name))
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return place{}, err
+		}
+		e.roots[dir] = root
+	}
+	return place{e.roots[dir], strings.TrimPrefix(strings.TrimPrefix(name, dir), "/")}, nil
+}
+
+// placeWithParents resolves the path of a step and makes its missing parents.
+func (e *engine) placeWithParents(name string) (place, error) {
+	p, err := e.place(name)
 	if err != nil {
-		return place{}, err
+		return p, err
 	}
-	e.roots[dir] = root
-	return place{root, below(dir, name)}, nil
+	return p, makeDurably(p.root, p.dir(), e.parentMode(p))
 }
 
-func below(dir, name string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(name, dir), "/")
-}
-
-// ours reports whether a path lies in what reconcile keeps for itself. There
-// nothing is compared or kept before it is replaced.
+// isOurs reports whether a path is in .reconcile, where existing files are replaced
+// without comparing or keeping them.
 func isOurs(p place, e *engine) bool {
 	return p.root == e.root && (p.rel == layout.Dir || strings.HasPrefix(p.rel, layout.Dir+"/"))
 }
 
-// parentMode is the mode of directories that are made on the way to a path.
+// parentMode returns the mode of missing parents of a path.
 func (e *engine) parentMode(p place) fs.FileMode {
 	if isOurs(p, e) {
 		return 0o700
 	}
 	return 0o755
-}
-
-// makeParents makes the missing directories above a path, durably.
-func (e *engine) makeParents(p place) error {
-	return makeDurably(p.root, p.dir(), e.parentMode(p))
 }
 
 // makeDurably makes a directory and its missing parents and syncs their names.

@@ -16,17 +16,16 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
-	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// problem returns what a user can do about an error of item i.
+// problem returns an error of item i as a problem with its address and position.
 func (e *engine) problem(i int, err error) *diag.Problem {
-	var p *diag.Problem
-	if errors.As(err, &p) {
-		own := *p // the plan's problem stays as it is
+	p, ok := errors.AsType[*diag.Problem](err)
+	if ok {
+		own := *p // the problem may belong to the plan
 		p = &own
 	} else {
-		p = e.explain(err, e.items[i].Change.Need.Disk)
+		p = explain(err, e.o.Root, e.items[i].Change.Need.Disk)
 	}
 	if p.Addr == "" {
 		p.Addr = e.items[i].Resource.Addr.String()
@@ -37,55 +36,56 @@ func (e *engine) problem(i int, err error) *diag.Problem {
 	return p
 }
 
-// explain turns an error of the system into words. need is what the change takes
-// on disk, in bytes; 0 if that is not known.
-func (e *engine) explain(err error, need int64) *diag.Problem {
-	var ran *command.Error
-	switch {
-	case errors.As(err, &ran):
-		return e.explainProgram(ran, need)
-	case errors.Is(err, atomicfile.ErrChanged):
-		return changedProblem(err.Error())
+// Explain returns a system error in the project at root as a problem. A *diag.Problem
+// is returned unchanged.
+func Explain(err error, root string) error {
+	var p *diag.Problem
+	if err == nil || errors.As(err, &p) {
+		return err
 	}
-	where := e.pathOf(err)
-	switch {
-	case errors.Is(err, syscall.ENOSPC):
-		return e.fullProblem(err, where, need)
-	case errors.Is(err, syscall.EDQUOT):
-		return &diag.Problem{
-			Code: "apply.quota", Summary: "your quota on the file system of " + mountPoint(where) + " is used up", Found: err.Error(),
-			Hint: needHint(need) + "remove what you no longer need there, or ask for more: quota -s",
-		}
-	case errors.Is(err, syscall.EROFS):
-		return &diag.Problem{
-			Code: "apply.read-only", Summary: "the file system of " + mountPoint(where) + " is read-only", Found: err.Error(),
-			Hint: "mount it for writing, or put the project elsewhere; after a disk error linux remounts a file system so: dmesg",
-		}
-	case errors.Is(err, fs.ErrPermission):
-		return &diag.Problem{
-			Code: "apply.denied", Summary: "this user may not do that", Found: err.Error(),
-			Hint: "look at who owns it: ls -ld " + filepath.Dir(where),
-		}
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return &diag.Problem{Code: "apply.descriptors", Summary: "there are too many open files", Found: err.Error(), Hint: "allow more: ulimit -n 1024"}
-	case errors.Is(err, syscall.EIO):
-		return &diag.Problem{Code: "apply.device", Summary: "the device reports an error", Found: err.Error(), Hint: "look at dmesg before anything else; the disk may be failing"}
-	}
-	return &diag.Problem{Code: "apply.error", Summary: err.Error()}
+	return explain(err, root, 0)
 }
 
-func (e *engine) fullProblem(err error, where string, need int64) *diag.Problem {
-	p := &diag.Problem{Code: "apply.disk-full", Summary: "the file system of " + mountPoint(where) + " is full", Found: err.Error()}
-	var st unix.Statfs_t
-	if unix.Statfs(existing(where), &st) == nil {
-		free := int64(st.Bavail) * int64(st.Bsize)
-		p.Found += fmt.Sprintf("\n%s free", bytesize.Format(free))
-		// A program that failed has removed some of what it made when we look.
-		if st.Files > 0 && (st.Ffree == 0 || st.Ffree < 100 && free > 1<<20) {
-			p.Summary = "the file system of " + mountPoint(where) + " has no inodes left"
-		}
+// explain returns a system error as a problem. need is the disk space that the change
+// needs, in bytes; 0 if unknown.
+func explain(err error, root string, need int64) *diag.Problem {
+	if ran, ok := errors.AsType[*command.Error](err); ok {
+		return explainProgram(ran, root, need)
 	}
-	p.Hint = needHint(need) + "make room there and run `reconcile apply` again; what stood there before is untouched"
+	if errors.Is(err, atomicfile.ErrChanged) {
+		return changedProblem(err.Error())
+	}
+	where := pathOf(err, root)
+	p := &diag.Problem{Found: err.Error()}
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		p.Code, p.Summary = "apply.disk-full", "the file system of "+mountPoint(where)+" is full"
+		p.Hint = needHint(need) + "free some space there and run `reconcile apply` again; existing files were not changed"
+		var st unix.Statfs_t
+		if unix.Statfs(existing(where), &st) == nil {
+			free := int64(st.Bavail) * int64(st.Bsize)
+			p.Found += fmt.Sprintf("\n%s free", bytesize.Format(free))
+			// A failed program may have removed some of its files by now.
+			if st.Files > 0 && (st.Ffree == 0 || st.Ffree < 100 && free > 1<<20) {
+				p.Summary = "the file system of " + mountPoint(where) + " has no inodes left"
+			}
+		}
+	case errors.Is(err, syscall.EDQUOT):
+		p.Code, p.Summary = "apply.quota", "your quota on the file system of "+mountPoint(where)+" is used up"
+		p.Hint = needHint(need) + "remove files that you no longer need there, or ask for a larger quota: quota -s"
+	case errors.Is(err, syscall.EROFS):
+		p.Code, p.Summary = "apply.read-only", "the file system of "+mountPoint(where)+" is read-only"
+		p.Hint = "mount it for writing, or move the project; Linux remounts a file system read-only after a disk error: dmesg"
+	case errors.Is(err, fs.ErrPermission):
+		p.Code, p.Summary = "apply.denied", "permission denied"
+		p.Hint = "check the owner: ls -ld " + filepath.Dir(where)
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		p.Code, p.Summary, p.Hint = "apply.descriptors", "too many open files", "raise the limit: ulimit -n 1024"
+	case errors.Is(err, syscall.EIO):
+		p.Code, p.Summary, p.Hint = "apply.device", "the device reports an error", "check dmesg first; the disk may be failing"
+	default:
+		return &diag.Problem{Code: "apply.error", Summary: err.Error()}
+	}
 	return p
 }
 
@@ -96,58 +96,50 @@ func needHint(need int64) string {
 	return "this change needs " + bytesize.Format(need) + "; "
 }
 
-// refusals are what a program may be told by the system and repeat in its words.
-var systemErrors = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS}
+// systemError returns the system error that a program printed, 0 for none. Programs
+// run in an English locale.
+func systemError(output string) syscall.Errno {
+	output = strings.ToLower(output)
+	for _, e := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
+		if strings.Contains(output, e.Error()) {
+			return e
+		}
+	}
+	return 0
+}
 
-// explainProgram explains how a program ended. What it was refused by the system
-// can only be told by its last words: they are the system's own, in English, since
-// a program is told so by its environment.
-func (e *engine) explainProgram(ran *command.Error, need int64) *diag.Problem {
+// explainProgram returns the error of a program as a problem: that of the system error
+// at the end of its output, if any.
+func explainProgram(ran *command.Error, root string, need int64) *diag.Problem {
 	p := &diag.Problem{Code: "apply.program", Summary: ran.Error(), Found: strings.Join(ran.Tail, "\n")}
 	if errors.Is(ran.Cause, context.Canceled) {
 		p.Code = "apply.interrupted"
 		return p
 	}
-	for _, refused := range systemErrors {
-		if strings.Contains(strings.ToLower(p.Found), refused.Error()) {
-			why := e.explain(&fs.PathError{Op: "write", Path: e.o.Root, Err: refused}, need)
-			_, free, _ := strings.Cut(why.Found, "\n")
-			why.Found = strings.TrimSpace(p.Summary + "\n" + p.Found + "\n" + free)
-			return why
-		}
+	if errno := systemError(p.Found); errno != 0 {
+		why := explain(&fs.PathError{Op: "write", Path: root, Err: errno}, root, need)
+		_, free, _ := strings.Cut(why.Found, "\n")
+		why.Found = strings.TrimSpace(p.Summary + "\n" + p.Found + "\n" + free)
+		return why
 	}
 	return p
 }
 
-// Explain says what a user can do about an error of the system that was met in
-// the project at root before a plan was begun. A Problem stays as it is.
-func Explain(err error, root string) error {
-	var p *diag.Problem
-	if err == nil || errors.As(err, &p) {
-		return err
-	}
-	e := &engine{o: Options{Root: root}}
-	return e.explain(err, 0)
-}
-
-// pathOf returns the path that an error names, or the project.
-func (e *engine) pathOf(err error) string {
-	var path *fs.PathError
-	var link *os.LinkError
+// pathOf returns the path in an error, or root.
+func pathOf(err error, root string) string {
 	name := ""
-	switch {
-	case errors.As(err, &path):
-		name = path.Path
-	case errors.As(err, &link):
-		name = link.New
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		name = e.Path
+	} else if e, ok := errors.AsType[*os.LinkError](err); ok {
+		name = e.New
 	}
 	if !filepath.IsAbs(name) {
-		name = filepath.Join(e.o.Root, name)
+		name = filepath.Join(root, name)
 	}
 	return name
 }
 
-// existing returns path or the nearest of its parents that exists.
+// existing returns path or its nearest existing parent.
 func existing(path string) string {
 	for {
 		if _, err := os.Lstat(path); err == nil || path == "/" || path == "." {
@@ -157,27 +149,19 @@ func existing(path string) string {
 	}
 }
 
-// mountPoint returns the highest directory above path on the same file system.
+// mountPoint returns the topmost parent of path on the same file system.
 func mountPoint(path string) string {
 	path = existing(path)
-	var here, above unix.Stat_t
-	if unix.Stat(path, &here) != nil {
+	var own, parent unix.Stat_t
+	if unix.Stat(path, &own) != nil {
 		return path
 	}
 	for path != "/" {
 		dir := filepath.Dir(path)
-		if unix.Stat(dir, &above) != nil || above.Dev != here.Dev {
+		if unix.Stat(dir, &parent) != nil || parent.Dev != own.Dev {
 			return path
 		}
 		path = dir
 	}
 	return path
-}
-
-// otherFileSystem says that a thing cannot be renamed to where it is to be.
-func otherFileSystemProblem(s resources.Move) *diag.Problem {
-	return &diag.Problem{
-		Code: "apply.other-file-system", Summary: fmt.Sprintf("%s cannot become %s: that is another file system", s.From, s.To),
-		Hint: "move it yourself, which copies it: mv " + resources.ShellJoin(s.From, s.To),
-	}
 }

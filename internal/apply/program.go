@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -19,7 +20,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// defaultTimeout is how long a program may take that names no time.
+// defaultTimeout is the time limit of a program without its own.
 const defaultTimeout = time.Hour
 
 func (t *task) runProgram(ctx context.Context, s resources.Run) error {
@@ -29,7 +30,7 @@ func (t *task) runProgram(ctx context.Context, s resources.Run) error {
 		}
 	}
 	c := t.command(s.Program, s.Args)
-	c.Env, c.Timeout = s.Env, s.Timeout
+	c.Env, c.Timeout = s.Env, cmp.Or(s.Timeout, defaultTimeout)
 	if s.Dir != "" {
 		p, err := t.place(s.Dir)
 		if err != nil {
@@ -44,52 +45,48 @@ func (t *task) runProgram(ctx context.Context, s resources.Run) error {
 		}
 		c.Env, c.Secrets = slices.Concat(s.Env, env), Secrets(env)
 	}
-	if c.Timeout == 0 {
-		c.Timeout = defaultTimeout
-	}
 	if len(s.Offline) > 0 {
 		offline := c
-		offline.Args = s.Offline
-		offline.Line = nil // what it lacks is no news
+		offline.Args, offline.Line = s.Offline, nil
 		if _, err := command.Run(ctx, offline); err == nil || ctx.Err() != nil {
-			return t.stoppedBy(ctx, err)
+			return withContext(ctx, err)
 		}
 	}
 	_, err := command.Run(ctx, c)
 	if ran, ok := errors.AsType[*command.Error](err); ok && s.Index && ran.Cause == nil && ctx.Err() == nil {
-		return noPackages(ran)
+		return explainInstaller(ran)
 	}
-	return t.stoppedBy(ctx, err)
+	return withContext(ctx, err)
 }
 
-// noPackages says why a program that gets packages did not get them. What the
-// system refused it is left to those who explain that.
-func noPackages(ran *command.Error) error {
+// explainInstaller returns the error of a program that downloads packages as a problem
+// of the index, if it is one. System errors are left to explainProgram.
+func explainInstaller(ran *command.Error) error {
 	output := strings.Join(ran.Tail, "\n")
-	for _, refused := range systemErrors {
-		if strings.Contains(strings.ToLower(output), refused.Error()) {
-			return ran
-		}
+	if systemError(output) != 0 {
+		return ran
 	}
 	if m, ok := indexerror.FindHashMismatch(output); ok {
 		p := &diag.Problem{
-			Code: "apply.hash", Summary: fmt.Sprintf("what the index has as %s differs from the lock, and was not installed", m.Package),
-			Hint: "the file was changed at its source, or on the way: ask whoever runs the index, or name another one (`reconcile facts` shows it, under \"index\")",
+			Code: "apply.hash", Summary: fmt.Sprintf("%s in the index differs from the lock, and was not installed", m.Package),
+			Hint: "the file was changed at its source or in transit: ask the operator of the index, or use another one (`reconcile facts` prints it, under \"index\")",
 		}
 		if m.Got != "" {
 			p.Found = "sha256 " + m.Got + ", not " + m.Want
 		}
 		return p
 	}
-	if line, ok := indexerror.Unreachable(output); ok && indexerror.FromConda(output) {
+	line, unreachable := indexerror.Unreachable(output)
+	switch {
+	case unreachable && indexerror.FromConda(output):
 		return &diag.Problem{
-			Code: "apply.channel", Summary: "a channel of conda could not be reached", Found: line,
-			Hint: "check the network; a mirror of all channels goes into .reconcile/local.yaml as `conda_alias`, or RECONCILE_CONDA_ALIAS",
+			Code: "apply.channel", Summary: "a conda channel could not be reached", Found: line,
+			Hint: "check the network; a mirror of all channels is set in .reconcile/local.yaml as `conda_alias`, or in RECONCILE_CONDA_ALIAS",
 		}
-	} else if ok {
+	case unreachable:
 		return &diag.Problem{
 			Code: "apply.index", Summary: "the package index could not be reached", Found: line,
-			Hint: "check the network and the settings of the index; `reconcile facts` shows them, under \"index\"",
+			Hint: "check the network and the settings of the index; `reconcile facts` prints them, under \"index\"",
 		}
 	}
 	short := *ran
@@ -97,15 +94,15 @@ func noPackages(ran *command.Error) error {
 	return &short
 }
 
-// stoppedBy puts the wish to stop before what it made of a program.
-func (t *task) stoppedBy(ctx context.Context, err error) error {
+// withContext adds the error of ctx to the error of a program that it stopped.
+func withContext(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return errors.Join(ctx.Err(), err)
 	}
 	return err
 }
 
-// command is what all programs of this run have in common.
+// command returns a command with the settings of all programs of this run.
 func (t *task) command(program string, args []string) command.Command {
 	return command.Command{
 		Program: program, Args: args, Dir: t.o.Root, Lock: t.o.Lock, Kill: t.o.Kill,
@@ -115,7 +112,7 @@ func (t *task) command(program string, args []string) command.Command {
 	}
 }
 
-// checkProgram makes sure that a pinned program still is what it was.
+// checkProgram returns an error if a pinned program has another digest.
 func checkProgram(s resources.Run) error {
 	f, err := os.Open(s.Program)
 	if err != nil {
@@ -128,16 +125,16 @@ func checkProgram(s resources.Run) error {
 	}
 	if got := facts.SHA256(h.Sum(nil)); got != s.SHA256 {
 		return &diag.Problem{
-			Code: "apply.program-changed", Summary: s.Program + " is not the program that is pinned, and was not started",
+			Code: "apply.program-changed", Summary: s.Program + " is not the pinned program, and was not started",
 			Found: fmt.Sprintf("sha256 %s, not %s", got, s.SHA256),
-			Hint:  "move it away; the next apply installs it anew: " + resources.ShellJoin("mv", s.Program, s.Program+".old"),
+			Hint:  "move it away; the next apply installs it again: " + resources.ShellJoin("mv", s.Program, s.Program+".old"),
 		}
 	}
 	return nil
 }
 
-// Secrets returns what must not be shown of an environment: users and passwords
-// in its URLs, as written and decoded.
+// Secrets returns the parts of an environment to redact: users and passwords in its
+// URLs, as written and decoded.
 func Secrets(env []string) []string {
 	var list []string
 	for _, kv := range env {
@@ -147,8 +144,7 @@ func Secrets(env []string) []string {
 			if err != nil || u.User == nil {
 				continue
 			}
-			// The user alone may be a token, and may be no secret at all: hidden too.
-			list = append(list, u.User.String())
+			list = append(list, u.User.String()) // a user without a password may be a token
 			if p, ok := u.User.Password(); ok && p != "" {
 				list = append(list, p, url.QueryEscape(p), url.PathEscape(p))
 			} else if name := u.User.Username(); len(name) > 8 {

@@ -76,7 +76,7 @@ func TestRunSaysWhyThereAreNoPackages(t *testing.T) {
 		},
 		"bytes": {
 			"error: Failed to download `six==1.17.0`\n  cause: Hash mismatch for `six==1.17.0`\nExpected:\n sha256:" + zeros + "\nComputed:\n sha256:" + ones + "\n",
-			"apply.hash", "what the index has as six==1.17.0 differs from the lock, and was not installed", "sha256 " + ones + ", not " + zeros,
+			"apply.hash", "six==1.17.0 in the index differs from the lock, and was not installed", "sha256 " + ones + ", not " + zeros,
 		},
 		"full":  {"error: Failed to fetch: x\n  cause: No space left on device\n", "apply.disk-full", "", ""},
 		"other": {"Resolved 3 packages\nerror: it is Tuesday\n", "apply.program", os.Args[0] + ": exit status 2", "error: it is Tuesday"},

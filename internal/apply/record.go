@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -13,8 +14,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// record writes to the journal, one goroutine at a time. Without a journal
-// nothing is remembered.
+// record calls write with the journal, one goroutine at a time. Without a journal it
+// does nothing.
 func (e *engine) record(write func(*state.Journal) error) error {
 	if e.o.Journal == nil {
 		return nil
@@ -24,71 +25,59 @@ func (e *engine) record(write func(*state.Journal) error) error {
 	return write(e.o.Journal)
 }
 
-// intent says what an item is about to do.
+// intent returns the journal entry for an item whose steps are about to run.
 func intent(it *planner.Item, c resources.Change) state.Intent {
 	in := state.Intent{Addr: it.Resource.Addr, Key: it.Resource.Spec.Owns(), Action: c.Action, From: it.From, Protect: it.Resource.Protect}
 	if c.Action != resources.Delete {
 		in.Spec = resources.Digest(it.Resource.Spec)
 	}
+	// A path counts as its last step leaves it: a Remove may precede a Fetch.
+	makes := func(l state.Left) {
+		in.Makes = append(slices.DeleteFunc(in.Makes, func(old state.Left) bool { return old.Path == l.Path }), l)
+		in.Known = true
+	}
 	for _, s := range c.Steps {
 		switch s := s.(type) {
 		case resources.MakeDir:
-			in.Makes, in.Known = append(in.Makes, state.Left{Path: s.Path, Type: facts.Dir}), true
+			makes(state.Left{Path: s.Path, Type: facts.Dir})
 		case resources.WriteFile:
-			in.Makes, in.Known = append(in.Makes, state.Left{Path: s.Path, Type: facts.Regular, SHA256: sha256.Sum256([]byte(s.Content))}), true
+			makes(state.Left{Path: s.Path, Type: facts.Regular, SHA256: sha256.Sum256([]byte(s.Content))})
 		case resources.Link:
-			in.Makes, in.Known = append(in.Makes, state.Left{Path: s.Path, Type: facts.Symlink, Target: s.Target}), true
+			makes(state.Left{Path: s.Path, Type: facts.Symlink, Target: s.Target})
 		case resources.Fetch:
-			in.Makes, in.Known = append(in.Makes, fetched(s)), true
+			if s.Unpack != "" {
+				makes(state.Left{Path: s.Path, Type: facts.Dir})
+			} else {
+				makes(state.Left{Path: s.Path, Type: facts.Regular, SHA256: s.SHA256})
+			}
 		case resources.Remove:
-			in.Makes, in.Known = append(in.Makes, state.Left{Path: s.Path, Type: facts.Absent}), c.Action == resources.Delete
-		case resources.Move: // of a file only the type is known
-			in.Makes, in.Known = append(in.Makes, state.Left{Path: s.From, Type: facts.Absent}, state.Left{Path: s.To, Type: s.Type}), s.Type == facts.Dir
+			makes(state.Left{Path: s.Path, Type: facts.Absent})
+			in.Known = c.Action == resources.Delete
+		case resources.Move: // the content of a file is unknown
+			makes(state.Left{Path: s.From, Type: facts.Absent})
+			makes(state.Left{Path: s.To, Type: s.Type})
+			in.Known = s.Type == facts.Dir
 		case resources.Switch:
-			in.Makes, in.Known = append(in.Makes, state.Left{Path: s.Link, Type: facts.Symlink, Target: switchTarget(s)}), true
-		default: // what such a step leaves cannot be told by looking
+			makes(state.Left{Path: s.Link, Type: facts.Symlink, Target: switchTarget(s)})
+		default: // the result of such a step cannot be seen at a path
 			in.Known = false
 		}
 	}
-	in.Makes = lastOfEach(in.Makes)
 	return in
 }
 
-// lastOfEach keeps what is said last of each path: a Remove before a Fetch of the
-// same path does not say that nothing will stand there.
-func lastOfEach(list []state.Left) []state.Left {
-	last := map[string]int{}
-	for i, l := range list {
-		last[l.Path] = i
-	}
-	var out []state.Left
-	for i, l := range list {
-		if last[l.Path] == i {
-			out = append(out, l)
-		}
-	}
-	return out
-}
-
-func fetched(s resources.Fetch) state.Left {
-	if s.Unpack != "" {
-		return state.Left{Path: s.Path, Type: facts.Dir}
-	}
-	return state.Left{Path: s.Path, Type: facts.Regular, SHA256: s.SHA256}
-}
-
-// switchTarget is what the link of a Switch says: relative, so that a project can
-// be reached by more than one path.
+// switchTarget returns the target of the link of a Switch. It is relative, so that a
+// project can be reached by more than one path.
 func switchTarget(s resources.Switch) string {
 	rel, err := filepath.Rel(filepath.FromSlash(path.Dir(s.Link)), filepath.FromSlash(s.Target))
 	if err != nil {
-		return s.Target // both are absolute, or one is outside: written as it is
+		return s.Target // one is absolute, the other is not
 	}
 	return filepath.ToSlash(rel)
 }
 
-// entry says what an item left behind. It is called while j is held by record.
-func entry(j *state.Journal, it *planner.Item, action resources.Action, f *facts.Facts, kept facts.SHA256) state.Entry {
+// newEntry returns the state entry of a finished item. It is called within record.
+func newEntry(j *state.Journal, it *planner.Item, action resources.Action, f *facts.Facts, kept facts.SHA256) state.Entry {
 	r := it.Resource
 	return state.Entry{
 		Addr: r.Addr, Key: r.Spec.Owns(), Ownership: ownership(j, r.Addr, it.From, action), Action: action, Kept: kept,
@@ -96,55 +85,53 @@ func entry(j *state.Journal, it *planner.Item, action resources.Action, f *facts
 	}
 }
 
-// update writes what the plan says of the memory alone. An entry that has changed
-// since the plan is left as it is.
+// update writes the state changes of the plan, without entries to forget that changed
+// since the plan.
 func (e *engine) update() error {
-	if e.stateUpdate.IsEmpty() {
+	if e.stateChanges.IsEmpty() {
 		return nil
 	}
 	return e.record(func(j *state.Journal) error {
 		var gone []resources.Addr
-		for _, was := range e.stateUpdate.Forget {
-			if now, ok := j.Entry(was.Addr); ok && now == was {
-				gone = append(gone, was.Addr)
+		for _, planned := range e.stateChanges.Forget {
+			if now, ok := j.Entry(planned.Addr); ok && now == planned {
+				gone = append(gone, planned.Addr)
 			}
 		}
-		return j.Update(e.stateUpdate.Entries, gone)
+		return j.Update(e.stateChanges.Entries, gone)
 	})
 }
 
-// done writes that an item is done. What it was at another address is forgotten in
-// the same line; of an environment only when it is gone, since its generations are
-// pruned by themselves.
-func (e *engine) done(j *state.Journal, it *planner.Item, done state.Entry) error {
+// recordDone records that an item is done, and forgets the entry of its previous
+// address in the same line. That of an environment is kept until its generations are
+// pruned.
+func recordDone(j *state.Journal, it *planner.Item, done state.Entry) error {
 	if it.From.Kind == "" || done.Key.Kind != facts.KindPath {
 		return j.Done(done)
 	}
 	return j.Moved(it.From, done)
 }
 
-// ownership never forgets that something was made by us, and never claims what
-// was there before. from is the address that the resource had before, if any.
+// ownership returns Created for what apply created, now or earlier, and never for what
+// existed before. from is the previous address of the resource, if any.
 func ownership(j *state.Journal, a, from resources.Addr, action resources.Action) state.Ownership {
-	before, known := j.Entry(a)
+	prior, known := j.Entry(a)
 	if !known && from.Kind != "" {
-		before, known = j.Entry(from)
+		prior, known = j.Entry(from)
 	}
 	switch {
 	case action == resources.Create:
 		return state.Created
 	case action == resources.None && !known:
 		return state.Observed
-	case known && before.Ownership != state.Observed:
-		return before.Ownership
-	case action == resources.None:
-		return before.Ownership
+	case known && (prior.Ownership != state.Observed || action == resources.None):
+		return prior.Ownership
 	}
 	return state.Adopted
 }
 
-// observe remembers items that were as they should be when their turn came.
-func (e *engine) observe(f *facts.Facts, items ...*planner.Item) error {
+// recordUnchanged records items that needed no change when they were rechecked.
+func (e *engine) recordUnchanged(f *facts.Facts, items ...*planner.Item) error {
 	if len(items) == 0 {
 		return nil
 	}
@@ -153,24 +140,27 @@ func (e *engine) observe(f *facts.Facts, items ...*planner.Item) error {
 		for _, it := range items {
 			action := resources.None
 			if it.Change.Action == resources.Delete {
-				action = resources.Delete // gone already, and no longer managed
+				action = resources.Delete // already gone, and no longer managed
 			}
-			list = append(list, entry(j, it, action, f, facts.SHA256{}))
+			list = append(list, newEntry(j, it, action, f, facts.SHA256{}))
 		}
 		return j.Done(list...)
 	})
 }
 
-// giveUp remembers that an item that was begun did not get to its end.
-func (e *engine) giveUp(it *planner.Item, err error) error {
-	code := ""
-	var p *diag.Problem
-	if errors.As(err, &p) {
-		code = p.Code
-	}
-	wrote := e.record(func(j *state.Journal) error { return j.Failed(state.Failure{Addr: it.Resource.Addr, Code: code}) })
+// recordFailure records that a started item failed, and returns err.
+func (e *engine) recordFailure(it *planner.Item, err error) error {
+	wrote := e.record(func(j *state.Journal) error { return j.Failed(failure(it, err)) })
 	if wrote != nil {
 		return errors.Join(err, wrote)
 	}
 	return err
+}
+
+func failure(it *planner.Item, err error) state.Failure {
+	f := state.Failure{Addr: it.Resource.Addr}
+	if p, ok := errors.AsType[*diag.Problem](err); ok {
+		f.Code = p.Code
+	}
+	return f
 }

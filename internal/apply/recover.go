@@ -18,16 +18,15 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// recover clears what a killed apply left beside the places it was about to
-// change, and remembers what it had made: a thing that we created is not to
-// become a stranger because the journal could not say so any more.
+// recover removes the temporary files of a killed apply and records its results, so
+// that a path it created counts as created.
 func (e *engine) recover(ctx context.Context) error {
 	for _, dir := range []string{layout.Dir, e.o.State, layout.Kept(e.o.State), layout.Runs(e.o.State)} {
-		e.removeTemps(ctx, place{e.root, dir})
+		removeTemps(ctx, place{e.root, dir})
 	}
 	for _, dir := range e.o.EnvPaths {
 		if p, err := e.place(dir); err == nil {
-			e.removeTemps(ctx, p)
+			removeTemps(ctx, p)
 		}
 	}
 	if e.o.Journal == nil {
@@ -35,8 +34,8 @@ func (e *engine) recover(ctx context.Context) error {
 	}
 	pending := e.o.Journal.Pending()
 	if len(pending) > 0 {
-		// What the killed apply wrote may not be on disk yet, and what is found to
-		// be there is about to be called done.
+		// The writes of the killed apply may not be durable, and are about to be
+		// recorded as done.
 		if err := atomicfile.SyncFileSystem(e.root); err != nil {
 			return err
 		}
@@ -44,7 +43,7 @@ func (e *engine) recover(ctx context.Context) error {
 	for _, in := range pending {
 		for _, l := range in.Makes {
 			if p, err := e.place(l.Path); err == nil {
-				e.removeTemps(ctx, place{p.root, p.dir()})
+				removeTemps(ctx, place{p.root, p.dir()})
 			}
 		}
 		if err := e.conclude(in); err != nil {
@@ -54,9 +53,9 @@ func (e *engine) recover(ctx context.Context) error {
 	return nil
 }
 
-// sweep removes the temporaries in a directory. It is called while the machine
-// is locked, so nobody is using them; what it cannot remove harms nobody.
-func (e *engine) removeTemps(ctx context.Context, dir place) {
+// removeTemps removes the temporary files in a directory, as far as possible. The
+// machine is locked, so none is in use.
+func removeTemps(ctx context.Context, dir place) {
 	entries, err := readDir(dir.root, dir.rel)
 	if err != nil {
 		return
@@ -68,16 +67,23 @@ func (e *engine) removeTemps(ctx context.Context, dir place) {
 	}
 }
 
-// conclude ends an intent that was neither done nor failed.
+// conclude records a pending intent as done or failed.
 func (e *engine) conclude(in state.Intent) error {
 	j := e.o.Journal
 	if !in.Known || !e.allMatch(in.Makes) {
 		return j.Failed(state.Failure{Addr: in.Addr, Code: "apply.interrupted"})
 	}
 	last := in.Makes[len(in.Makes)-1]
-	if in.Key.Kind == facts.KindEnvironment && last.Type == facts.Symlink {
-		if err := concludeSwitch(j, in.Key.Name, path.Base(last.Target)); err != nil {
-			return err
+	switched := in.Key.Kind == facts.KindEnvironment && last.Type == facts.Symlink
+	if switched {
+		from, to := "", path.Base(last.Target)
+		if list := j.Switches(in.Key.Name); len(list) > 0 {
+			from = list[len(list)-1].To
+		}
+		if from != to { // the line of the switch was lost
+			if err := j.Switched(in.Key.Name, from, to); err != nil {
+				return err
+			}
 		}
 	}
 	done := state.Entry{
@@ -88,7 +94,7 @@ func (e *engine) conclude(in state.Intent) error {
 	case in.Action == resources.Delete:
 	case in.Key.Kind == facts.KindPath:
 		done.Left = last
-	case in.Key.Kind == facts.KindEnvironment && last.Type == facts.Symlink:
+	case switched:
 		done.Left = state.Left{Path: path.Dir(last.Path), Type: facts.Dir, Target: path.Base(last.Target)}
 	}
 	if in.From.Kind != "" && in.Key.Kind == facts.KindPath {
@@ -97,19 +103,7 @@ func (e *engine) conclude(in state.Intent) error {
 	return j.Done(done)
 }
 
-// concludeSwitch remembers a switch whose line was lost.
-func concludeSwitch(j *state.Journal, env, to string) error {
-	from := ""
-	if list := j.Switches(env); len(list) > 0 {
-		from = list[len(list)-1].To
-	}
-	if from == to {
-		return nil
-	}
-	return j.Switched(env, from, to)
-}
-
-// allMade reports whether everything stands as an intent said it would.
+// allMatch reports whether every path is as expected.
 func (e *engine) allMatch(list []state.Left) bool {
 	for _, l := range list {
 		p, err := e.place(l.Path)
@@ -120,25 +114,24 @@ func (e *engine) allMatch(list []state.Left) bool {
 	return len(list) > 0
 }
 
+// matches reports whether the file, directory or link at p is l.
 func matches(p place, l state.Left) bool {
 	info, err := p.root.Lstat(p.rel)
 	if err != nil {
 		return l.Type == facts.Absent && errors.Is(err, fs.ErrNotExist)
 	}
+	if typeOf(info) != l.Type {
+		return false
+	}
 	switch l.Type {
-	case facts.Dir:
-		return info.IsDir()
 	case facts.Symlink:
 		target, err := p.root.Readlink(p.rel)
 		return err == nil && target == l.Target
 	case facts.Regular:
-		if !info.Mode().IsRegular() {
-			return false
-		}
 		digest, err := digestOf(p)
 		return err == nil && digest == l.SHA256
 	}
-	return false
+	return l.Type == facts.Dir
 }
 
 // digestOf hashes a file.
@@ -153,4 +146,17 @@ func digestOf(p place) (facts.SHA256, error) {
 		return facts.SHA256{}, err
 	}
 	return facts.SHA256(h.Sum(nil)), nil
+}
+
+// typeOf returns the type of a path.
+func typeOf(info fs.FileInfo) facts.PathType {
+	switch {
+	case info.Mode().IsRegular():
+		return facts.Regular
+	case info.IsDir():
+		return facts.Dir
+	case info.Mode()&fs.ModeSymlink != 0:
+		return facts.Symlink
+	}
+	return facts.Other
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// remove moves a file or tree out of sight in one rename. It is deleted at the
-// end of the run; what is in use stays in the trash until a later one.
+// remove moves a file or tree into the trash in one rename. The trash is deleted at the
+// end of the run, or by a later one.
 func (t *task) remove(s resources.Remove) error {
 	p, err := t.place(s.Path)
 	if err != nil {
@@ -46,12 +46,12 @@ func (t *task) remove(s resources.Remove) error {
 	return syncDir(p.root, p.dir())
 }
 
-// mayRemove refuses places whose removal can only be a mistake.
+// checkRemovable returns an error for paths whose removal can only be a mistake.
 func (t *task) checkRemovable(p place, info fs.FileInfo) error {
 	refuse := func(why string) error {
 		return &diag.Problem{
-			Code: "apply.remove-refused", Summary: fmt.Sprintf("%s is not removed: %s", p.abs(), why),
-			Hint: "if it is really to go, remove it yourself",
+			Code: "apply.remove-refused", Summary: fmt.Sprintf("%s was not removed: %s", p.abs(), why),
+			Hint: "if you want to remove it, do so yourself",
 		}
 	}
 	target := filepath.Clean(p.abs())
@@ -59,11 +59,11 @@ func (t *task) checkRemovable(p place, info fs.FileInfo) error {
 	cwd, _ := os.Getwd()
 	for what, path := range map[string]string{"your home": home, "the current directory": cwd, "the project": t.o.Root} {
 		if path != "" && (target == "/" || path == target || strings.HasPrefix(path, target+"/")) {
-			return refuse("it is or holds " + what)
+			return refuse("it is or contains " + what)
 		}
 	}
 	if p.rel == "." || p.root == t.root && (p.rel == layout.Dir || p.rel == t.o.State) {
-		return refuse("it is where reconcile keeps its memory")
+		return refuse("it contains the state of reconcile")
 	}
 	if !info.IsDir() {
 		return nil
@@ -74,13 +74,13 @@ func (t *task) checkRemovable(p place, info fs.FileInfo) error {
 	if at, err := mountBelow(target); err != nil {
 		return err
 	} else if at != "" {
-		return refuse("a file system is mounted in it, at " + at)
+		return refuse("a file system is mounted at " + at)
 	}
 	return nil
 }
 
-// moveToTrash renames into the trash of this machine; a path on another file
-// system gets a hidden name beside it and is deleted at once.
+// moveToTrash renames a path into the trash of this machine. On another file system it
+// renames it within its directory and deletes it at once.
 func (t *task) moveToTrash(p place) error {
 	if p.root == t.root {
 		trash := layout.Trash(t.o.State)
@@ -92,18 +92,18 @@ func (t *task) moveToTrash(p place) error {
 			return err
 		}
 	}
-	temp := p.sibling(atomicfile.TempName())
+	temp := p.temp().rel
 	if err := p.root.Rename(p.rel, temp); err != nil {
 		return err
 	}
 	if err := removeTree(context.Background(), p.root, temp); err != nil {
-		t.emit(Event{Kind: Note, Addr: t.item.Resource.Addr, Text: fmt.Sprintf("%s is out of the way, and could not be deleted yet: %v", temp, err)})
+		t.emit(Event{Kind: Note, Addr: t.item.Resource.Addr, Text: fmt.Sprintf("%s could not be deleted yet: %v", temp, err)})
 	}
 	return nil
 }
 
-// emptyTrash deletes what was removed, in this run and before. What cannot be
-// deleted now is tried again next time.
+// emptyTrash deletes what this and earlier runs removed. A failure is left to the next
+// run.
 func (e *engine) emptyTrash(ctx context.Context) {
 	trash := layout.Trash(e.o.State)
 	entries, err := readDir(e.root, trash)
@@ -129,8 +129,8 @@ func readDir(root *os.Root, name string) ([]fs.DirEntry, error) {
 	return f.ReadDir(-1)
 }
 
-// removeTree deletes a file or tree, descriptor by descriptor: it follows no link
-// and enters no other file system, whoever moves directories meanwhile.
+// removeTree deletes a file or tree by open directories, so that it follows no link and
+// crosses into no other file system, even if directories are moved meanwhile.
 func removeTree(ctx context.Context, root *os.Root, name string) error {
 	parent, err := root.OpenFile(path.Dir(name), os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
@@ -159,7 +159,7 @@ func (r remover) entry(dir int, base, name string) error {
 	if err == nil || errors.Is(err, unix.ENOENT) {
 		return nil
 	}
-	if !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.EPERM) { // macOS says EPERM of directories
+	if !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.EPERM) { // macOS returns EPERM for directories
 		return &fs.PathError{Op: "remove", Path: name, Err: err}
 	}
 	if err := r.content(dir, base, name); err != nil {
@@ -171,8 +171,8 @@ func (r remover) entry(dir int, base, name string) error {
 	return nil
 }
 
-// content deletes what a directory holds. One that its owner may not enter or
-// change is opened up first.
+// content deletes the entries of a directory. It first adds missing permissions of the
+// owner.
 func (r remover) content(dir int, base, name string) error {
 	flags := unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := unix.Openat(dir, base, flags, 0)
@@ -192,7 +192,7 @@ func (r remover) content(dir int, base, name string) error {
 		return &fs.PathError{Op: "remove", Path: name, Err: errors.New("another file system is mounted here")}
 	}
 	if st.Mode&0o300 != 0o300 {
-		_ = unix.Fchmod(fd, 0o700) // if that fails, so does the removal below, and says why
+		_ = unix.Fchmod(fd, 0o700) // if that fails, so does the removal below
 	}
 	names, err := f.Readdirnames(-1)
 	if err != nil {

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
@@ -19,8 +19,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// reuse brings distributions from one generation into another. Both are ours and
-// the new one is not visible yet.
+// reuse copies distributions from one generation into a new one.
 func (t *task) reuse(ctx context.Context, s resources.Reuse) error {
 	from, err := t.generation(s.From)
 	if err != nil {
@@ -37,7 +36,7 @@ func (t *task) reuse(ctx context.Context, s resources.Reuse) error {
 	if err := r.makeDirs(); err != nil {
 		return err
 	}
-	if err := r.bring(ctx); err != nil {
+	if err := r.copyFiles(ctx); err != nil {
 		return err
 	}
 	failpoint.Hit(failpoint.ReuseLinked)
@@ -52,26 +51,26 @@ func (t *task) reuse(ctx context.Context, s resources.Reuse) error {
 // reusing is one Reuse step.
 type reuseStep struct {
 	*task
-	from, to     string // generations, absolute
+	from, to     string // directories of the generations, absolute
 	sitePackages string // relative to both
 	dists        []reusedDist
 	files        []reusedFile
-	method       atomic.Int32 // the first of the methods that has not been refused
+	method       atomic.Int32 // index of the first copy method that is supported
 }
 
-// reused is one distribution that is brought over.
+// reusedDist is one reused distribution.
 type reusedDist struct {
 	infoDir string
-	scripts []string // in bin, that name their interpreter by the old path
+	scripts []string // in bin, with the path of the old generation in their first lines
 }
 
-// brought is one file that is the same in both generations.
+// reusedFile is one file that is the same in both generations.
 type reusedFile struct {
 	path string // relative to the generation
-	size int64  // as RECORD states it; -1 for bytecode, which has none
+	size int64  // of RECORD; -1 for bytecode, which has none
 }
 
-// list reads what is to be brought.
+// list lists the distributions and files to copy.
 func (r *reuseStep) list(names []string) error {
 	sitePackages, line, err := pyenv.SitePackages(r.from)
 	if err != nil {
@@ -79,7 +78,7 @@ func (r *reuseStep) list(names []string) error {
 	}
 	r.sitePackages = sitePackages
 	if target, _, err := pyenv.SitePackages(r.to); err != nil || target != sitePackages {
-		return errors.Join(err, fmt.Errorf("%s and %s are of different lines of Python", r.from, r.to))
+		return errors.Join(err, fmt.Errorf("%s and %s have different Python minor versions", r.from, r.to))
 	}
 	installed, err := pyenv.Installed(filepath.Join(r.from, filepath.FromSlash(sitePackages)))
 	if err != nil {
@@ -89,7 +88,7 @@ func (r *reuseStep) list(names []string) error {
 	for _, name := range names {
 		i := slices.IndexFunc(installed, func(d pyenv.Dist) bool { return d.Name == name && d.Problem == "" })
 		if i < 0 {
-			return r.damaged(name + " is not installed there")
+			return r.damaged(name + " is not installed")
 		}
 		if err := r.listDist(installed[i].InfoDir, line, seen); err != nil {
 			return err
@@ -100,13 +99,13 @@ func (r *reuseStep) list(names []string) error {
 
 func (r *reuseStep) damaged(found string) error {
 	return &diag.Problem{
-		Code: "apply.reuse", Summary: "a package of the environment in use cannot be taken over", Found: found,
-		Hint: "run `reconcile verify --deep`, then `reconcile apply`: what is damaged is installed anew",
+		Code: "apply.reuse", Summary: "a package of the active generation is damaged and cannot be reused", Found: found,
+		Hint: "run `reconcile verify --deep`, then `reconcile apply`, which installs damaged packages again",
 	}
 }
 
-// listDist lists the files of one distribution. RECORD itself is written last,
-// where scripts change it.
+// listDist lists the files of one distribution. If it has scripts, its RECORD changes
+// and is written last.
 func (r *reuseStep) listDist(infoDir, line string, seen map[string]bool) error {
 	entries, err := pyenv.ReadRecord(r.from, r.sitePackages, infoDir)
 	if err != nil {
@@ -132,7 +131,7 @@ func (r *reuseStep) listDist(infoDir, line string, seen map[string]bool) error {
 		}
 		size := e.Size
 		if strings.HasSuffix(e.Path, ".pyc") && path.Base(path.Dir(e.Path)) == "__pycache__" {
-			size = -1 // a few wheels carry bytecode; Compile has replaced what was older than its source
+			size = -1 // bytecode of a wheel; Compile replaced it if it was outdated
 		}
 		files = append(files, reusedFile{e.Path, size})
 		if strings.HasSuffix(e.Path, ".py") && strings.HasPrefix(e.Path, r.sitePackages+"/") {
@@ -167,50 +166,34 @@ func (r *reuseStep) makeDirs() error {
 	return nil
 }
 
-// bring brings every file, on all workers.
-func (r *reuseStep) bring(ctx context.Context) error {
-	var next atomic.Int64
-	errs := make(chan error, r.o.Jobs)
-	meter := &progress{task: r.task, total: int64(len(r.files)), told: time.Now()}
-	for range r.o.Jobs {
-		go func() {
-			for {
-				from := int(next.Add(64)) - 64
-				if from >= len(r.files) || ctx.Err() != nil {
-					errs <- ctx.Err()
-					return
-				}
-				for _, f := range r.files[from:min(from+64, len(r.files))] {
-					if err := r.file(f); err != nil {
-						next.Store(int64(len(r.files)))
-						errs <- err
-						return
-					}
-				}
+// copyFiles copies every file, with all workers.
+func (r *reuseStep) copyFiles(ctx context.Context) error {
+	group, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	parallel(r.o.Jobs, len(r.files), func(i int) {
+		if group.Err() == nil {
+			if err := r.file(r.files[i]); err != nil {
+				cancel(err)
 			}
-		}()
-	}
-	var all []error
-	for range r.o.Jobs {
-		all = append(all, <-errs)
-	}
-	meter.tell(int64(len(r.files)), int64(len(r.files)))
-	return errors.Join(all...)
+		}
+	})
+	(&progress{task: r.task}).report(int64(len(r.files)), int64(len(r.files)))
+	return cmp.Or(ctx.Err(), context.Cause(group))
 }
 
-// file brings one file and leaves one that another distribution has brought.
+// file copies one file unless it exists, from another distribution.
 func (r *reuseStep) file(f reusedFile) error {
 	name := filepath.FromSlash(f.path)
 	from, to := filepath.Join(r.from, name), filepath.Join(r.to, name)
 	info, err := os.Lstat(from)
 	if errors.Is(err, fs.ErrNotExist) && f.size < 0 {
-		return nil // bytecode that was never written
+		return nil // no bytecode was written
 	}
 	if err != nil {
 		return r.damaged(err.Error())
 	}
 	if !info.Mode().IsRegular() || f.size >= 0 && info.Size() != f.size {
-		return r.damaged(fmt.Sprintf("%s has %d bytes, its RECORD says %d", from, info.Size(), f.size))
+		return r.damaged(fmt.Sprintf("%s has %d bytes, not %d as in its RECORD", from, info.Size(), f.size))
 	}
 	for {
 		m := r.method.Load()
@@ -225,8 +208,8 @@ func (r *reuseStep) file(f reusedFile) error {
 	}
 }
 
-// scripts writes the programs of a distribution with the new path in them, and a
-// RECORD that states their new digests.
+// scripts writes the scripts of a distribution with the new path, and a RECORD with
+// their new digests.
 func (r *reuseStep) scripts(d *reusedDist) error {
 	if len(d.scripts) == 0 {
 		return nil

@@ -12,11 +12,11 @@ import (
 	"strconv"
 )
 
-// shebangSize is how much of a program may tell its interpreter: the first line,
-// or the shell line below it that stands for a path too long for the system.
+// shebangSize is the maximum length of the first lines of a script that name its
+// interpreter, in bytes.
 const shebangSize = 8 << 10
 
-// namesPath reports whether a program names its interpreter below dir.
+// shebangContains reports whether the interpreter of a script is in dir.
 func shebangContains(name, dir string) (bool, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -30,9 +30,8 @@ func shebangContains(name, dir string) (bool, error) {
 	return bytes.Contains(shebang(head), []byte(dir+"/")), nil
 }
 
-// shebang returns the lines of a program that say what runs it: the first, and
-// after #!/bin/sh the next two, which pip and uv write where the path has blanks
-// or is too long.
+// shebang returns the lines of a script that name its interpreter: the first, and after
+// #!/bin/sh the next two, which pip and uv write if the path has blanks or is too long.
 func shebang(text []byte) []byte {
 	if !bytes.HasPrefix(text, []byte("#!")) {
 		return nil
@@ -52,16 +51,16 @@ func shebang(text []byte) []byte {
 	return text[:end]
 }
 
-// repath replaces the path of one generation by that of another where a program
-// says what runs it.
+// replaceShebangPath replaces the path of one generation by that of another in the
+// shebang.
 func replaceShebangPath(text []byte, from, to string) []byte {
 	head := shebang(text)
 	moved := bytes.ReplaceAll(head, []byte(from+"/"), []byte(to+"/"))
 	return append(moved, text[len(head):]...)
 }
 
-// restate returns a RECORD in which the files of written have their new digest
-// and size. Keys are paths relative to the environment.
+// updateRecord returns a RECORD with the new digests and sizes of the files in written,
+// whose keys are paths relative to the environment.
 func updateRecord(record []byte, sitePackages string, written map[string][]byte) ([]byte, error) {
 	r := csv.NewReader(bytes.NewReader(record))
 	r.FieldsPerRecord = -1
@@ -81,7 +80,7 @@ func updateRecord(record []byte, sitePackages string, written map[string][]byte)
 		found++
 	}
 	if found != len(written) {
-		return nil, fmt.Errorf("RECORD names %d of %d programs", found, len(written))
+		return nil, fmt.Errorf("RECORD lists %d of %d scripts", found, len(written))
 	}
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)

@@ -21,8 +21,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// seal makes a generation selectable once everything in it is checked and on
-// disk. The seal itself is the last file.
+// seal verifies a generation, completes it, makes it durable and writes its seal, which
+// makes it usable.
 func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	gen, err := t.generation(s.Generation)
 	if err != nil {
@@ -33,8 +33,7 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	if err := checkDuplicates(gen, s); err != nil {
 		return err
 	}
-	meter := &progress{task: t}
-	damage, err := pyenv.Recheck(ctx, gen.abs(), pyenv.Seal{Packages: packages, Conda: s.Conda}, t.verified, meter.tell)
+	damage, err := pyenv.Recheck(ctx, gen.abs(), pyenv.Seal{Packages: packages, Conda: s.Conda}, t.verified, (&progress{task: t}).report)
 	if err != nil {
 		return err
 	}
@@ -77,42 +76,42 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	return atomicfile.Write(t.root, layout.Seal(gen.rel), 0o600, text)
 }
 
-// notTwice refuses distributions that both parts of a lock brought. lock leaves out
-// what conda brings by the names of its packages, which may have others.
+// checkDuplicates returns an error for distributions that are in both parts of a lock.
+// The command lock excludes those whose conda package has the same name only.
 func checkDuplicates(gen place, s resources.Seal) error {
 	if len(s.Conda) == 0 {
 		return nil
 	}
 	found, err := pyenv.DuplicateDists(gen.abs(), s.Packages)
 	if err != nil || len(found) == 0 {
-		return nil // what cannot be read is damage, which is looked for next
+		return nil // an error is damage, which is checked next
 	}
 	var list []string
 	for _, f := range found {
-		list = append(list, fmt.Sprintf("%s: by the package %s of conda, and by the index", f.Dist, f.Conda))
+		list = append(list, fmt.Sprintf("%s: from the conda package %s and from the index", f.Dist, f.Conda))
 	}
 	return &diag.Problem{
-		Code: "apply.twice", Summary: "the lock brings distributions twice, and one replaced the other", Found: strings.Join(list, "\n"),
-		Hint: "take it from one side: leave it out of `packages` or of `conda_packages`, then run `reconcile lock`; the environment that is in use was not touched",
+		Code: "apply.twice", Summary: "the lock contains distributions twice, and one overwrote the other", Found: strings.Join(list, "\n"),
+		Hint: "remove it from `packages` or from `conda_packages`, then run `reconcile lock`; the active generation was not changed",
 	}
 }
 
-// entries writes everything through which a generation is entered, and returns the
-// distributions that conda brought into it.
+// writeEntryPoints writes the launchers and activation scripts of a generation, and
+// returns the distributions that conda packages contain.
 func (t *task) writeEntryPoints(gen place, s resources.Seal) ([]facts.Package, error) {
-	enter := entryPoints{bin: filepath.Join(gen.abs(), "bin"), settings: t.settings(s.Variables)}
+	entry := entryPoints{bin: filepath.Join(gen.abs(), "bin"), settings: t.settings(s.Variables)}
 	if len(s.Conda) == 0 {
-		return nil, errors.Join(t.writePipStubs(gen), t.writeLaunchers(gen, enter))
+		return nil, errors.Join(t.writePipStubs(gen), t.writeLaunchers(gen, entry))
 	}
-	enter.prefix = gen.abs()
+	entry.prefix = gen.abs()
 	byConda, err := pyenv.CondaDists(gen.abs())
 	if err != nil {
 		return nil, err
 	}
-	return byConda, errors.Join(t.writePipStubs(gen), t.writeCondaFiles(gen, enter), t.writeLaunchers(gen, enter))
+	return byConda, errors.Join(t.writePipStubs(gen), t.writeCondaFiles(gen, entry), t.writeLaunchers(gen, entry))
 }
 
-// creator names what made an environment, for people.
+// createdBy returns the program that created an environment, for display.
 func createdBy(gen place) string {
 	c, err := pyenv.ReadConfig(gen.abs())
 	if err != nil {
@@ -121,7 +120,7 @@ func createdBy(gen place) string {
 	return c.Creator
 }
 
-// maxDamage is how many damages a message lists.
+// maxDamage is the number of damaged files that a message lists.
 const maxDamage = 10
 
 func damageProblem(damage []facts.Damage) error {
@@ -134,20 +133,20 @@ func damageProblem(damage []facts.Damage) error {
 		found = append(found, strings.TrimSpace(strings.Join([]string{d.What, d.Dist, d.Path}, " ")))
 	}
 	return &diag.Problem{
-		Code: "apply.seal", Summary: "what was installed is not what the lock names", Found: strings.Join(found, "\n"),
-		Hint: "the environment that is in use was not touched; run `reconcile apply` again; if it stays so, the cache is damaged: remove .reconcile/cache, and what is in the folder conda of this machine's part of .reconcile, and apply once more",
+		Code: "apply.seal", Summary: "the installed files differ from the lock", Found: strings.Join(found, "\n"),
+		Hint: "the active generation was not changed; run `reconcile apply` again; if that fails, the cache is damaged: remove .reconcile/cache and the folder conda in the state directory of this machine, and apply once more",
 	}
 }
 
-// pipSign stands for pip in an environment that has none. Without it the shell
-// would go on to the pip of another Python, and change that one.
+// pipStub replaces pip in an environment without it. Otherwise the shell would find the
+// pip of another Python, and change that one.
 const pipStub = `#!/bin/sh
 echo "reconcile: this environment is built from manifest.yaml and is never changed in place." >&2
 echo "Add the package there, then run: reconcile lock && reconcile apply" >&2
 exit 1
 `
 
-// pipSigns writes pipSign under the names of pip that no package brought.
+// writePipStubs writes pipStub under the names of pip that no package contains.
 func (t *task) writePipStubs(gen place) error {
 	for _, name := range []string{"pip", "pip3"} {
 		if err := t.writeIfAbsent(path.Join(gen.rel, "bin", name), pipStub, 0o755); err != nil {
@@ -157,7 +156,7 @@ func (t *task) writePipStubs(gen place) error {
 	return nil
 }
 
-// sign writes a file that no package brought.
+// writeIfAbsent writes a file unless it exists.
 func (t *task) writeIfAbsent(name, text string, mode fs.FileMode) error {
 	if _, err := t.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -165,14 +164,14 @@ func (t *task) writeIfAbsent(name, text string, mode fs.FileMode) error {
 	return t.createFile(name, text, mode)
 }
 
-// launchers writes the programs through which a generation is entered by its real
-// path, whatever link led to them.
-func (t *task) writeLaunchers(gen place, enter entryPoints) error {
+// writeLaunchers writes launchers and activation scripts, which use the real path of
+// the generation whatever link leads to them.
+func (t *task) writeLaunchers(gen place, entry entryPoints) error {
 	folder := layout.Launchers(gen.rel)
 	if err := t.root.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	// Modes are set apart from the umask: another user of the group may enter.
+	// Modes do not depend on the umask, for other users of the group.
 	for _, dir := range []string{path.Dir(folder), folder} {
 		if err := t.root.Chmod(dir, 0o755); err != nil {
 			return err
@@ -183,11 +182,11 @@ func (t *task) writeLaunchers(gen place, enter entryPoints) error {
 		return err
 	}
 	for _, name := range names {
-		if err := t.createFile(path.Join(folder, name), enter.program(name), 0o755); err != nil {
+		if err := t.createFile(path.Join(folder, name), entry.program(name), 0o755); err != nil {
 			return err
 		}
 	}
-	for name, text := range enter.activators() {
+	for name, text := range entry.activators() {
 		if err := t.createFile(path.Join(folder, name), text, 0o644); err != nil {
 			return err
 		}
@@ -195,14 +194,14 @@ func (t *task) writeLaunchers(gen place, enter entryPoints) error {
 	return nil
 }
 
-// launcher writes a file that is new. Whatever a package put there is not written
-// into: it may be one with the file in the cache, and in other generations.
+// createFile writes a new file. An existing one is from a package and may be a hard link
+// to the cache and to other generations.
 func (t *task) createFile(name, text string, mode fs.FileMode) error {
 	f, err := t.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, fs.ErrExist) {
 		return &diag.Problem{
-			Code: "apply.occupied", Summary: "a package brings a file where reconcile writes its own", Found: name,
-			Hint: "leave that package out; the environment that is in use was not touched",
+			Code: "apply.occupied", Summary: "a package contains a file that reconcile writes", Found: name,
+			Hint: "remove that package from the manifest; the active generation was not changed",
 		}
 	}
 	if err != nil {

@@ -2,8 +2,9 @@ package apply
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	_ "embed" // the script of prove
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,42 +20,42 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// A SmokeTestOutcome is how one part of a proof ended.
+// A SmokeTestOutcome is how one part of a smoke test ended.
 type SmokeTestOutcome string
 
 const (
 	SmokeTestPassed  SmokeTestOutcome = "ok"
-	SmokeTestSkipped SmokeTestOutcome = "skipped" // there is nothing to prove it on
-	SmokeTestUnknown SmokeTestOutcome = "unknown" // a GPU that is full or busy says nothing about an environment
+	SmokeTestSkipped SmokeTestOutcome = "skipped" // no hardware to test on
+	SmokeTestUnknown SmokeTestOutcome = "unknown" // the GPU is full or busy
 	SmokeTestFailed  SmokeTestOutcome = "failed"
 )
 
-// A SmokeTestPart is what one part of a proof showed.
+// A SmokeTestPart is the result of one part of a smoke test.
 type SmokeTestPart struct {
 	Name    string           `json:"name"` // "imports", "cuda", "qlora"
 	Outcome SmokeTestOutcome `json:"outcome"`
-	Detail  string           `json:"detail,omitempty"` // in one line: what was shown, or why it was not
-	Note    string           `json:"note,omitempty"`   // what to know of one that is ok
-	Found   string           `json:"found,omitempty"`  // what Python and its modules said of one that failed
+	Detail  string           `json:"detail,omitempty"` // one line: the result, or the reason for the outcome
+	Note    string           `json:"note,omitempty"`   // remark on a passed part
+	Found   string           `json:"found,omitempty"`  // error output of a failed part
 	Hint    string           `json:"hint,omitempty"`
 }
 
 const (
-	// proveTimeout is how long a whole proof may take. Importing from a cold disk
-	// takes the most of it.
+	// smokeTestTimeout is the time limit of a smoke test. Imports from a cold disk take
+	// most of it.
 	smokeTestTimeout = 10 * time.Minute
-	// gpuTimeout is how long one stage on a GPU may take. A machine with eight GPUs
-	// that nobody keeps awake needs half a minute to begin.
+	// gpuTimeout is the time limit of a stage on a GPU. The driver of a machine with
+	// eight GPUs and without persistence mode needs half a minute to start.
 	gpuTimeout = 2 * time.Minute
-	// initialisation is the stage of the script that opens the driver.
+	// cudaInit is the stage in which the script initialises the driver.
 	cudaInit = "initialisation of CUDA"
 )
 
 //go:embed smoketest.py
 var smokeTestScript string
 
-// prove proves a generation, and fails with the first part that does. Imports take
-// one core; meanwhile another reads the files for the Seal that follows.
+// smokeTest tests a generation, and fails with the first failed part. Imports use one
+// core; meanwhile other cores hash the files for the following Seal.
 func (t *task) smokeTest(ctx context.Context, s resources.SmokeTest) error {
 	gen, err := t.generation(s.Generation)
 	if err != nil {
@@ -66,70 +67,43 @@ func (t *task) smokeTest(ctx context.Context, s resources.SmokeTest) error {
 	}
 	defer discard(folder)
 	c := t.command(interpreter(gen), nil)
-	c.Line = nil // what packages say while they are imported is shown only if one fails
-	if err := smokeTestCommand(&c, s, folder.abs(), t.o.GPUEnv); err != nil {
-		return err
+	c.Line = nil // the output of imports is reported only if one fails
+	verified := t.verifyInBackground(ctx, gen, folder)
+	t.smokeTests, err = runSmokeTest(ctx, c, s, folder.abs(), t.o.GPUEnv)
+	t.verified = verified(err == nil)
+	if err != nil {
+		return withContext(ctx, err)
 	}
-	sound := t.verifyInBackground(ctx, gen, folder)
-	result, err := command.Run(ctx, c)
-	t.verified = sound(err == nil)
-	if err != nil && (ctx.Err() != nil || !programRan(err)) {
-		return t.stoppedBy(ctx, err)
-	}
-	t.smokeTests = smokeTestParts(s, result, err)
-	return t.checkSmokeTest()
-}
-
-// judge tells what of the proof a reader may want to know, and returns the problem
-// of the part that failed.
-func (t *task) checkSmokeTest() error {
 	for i := range t.smokeTests {
 		part := &t.smokeTests[i]
 		if part.Outcome == SmokeTestFailed {
 			return part.problem()
 		}
-		if text := part.note(); text != "" {
+		if text := part.remark(); text != "" {
 			t.emit(Event{Kind: Note, Addr: t.item.Resource.Addr, Action: t.item.Change.Action, Step: t.step, Text: text})
 		}
 	}
 	return nil
 }
 
-// RunSmokeTest proves what stands in a generation, named by its absolute path, outside
-// of any plan. It writes nothing but a temporary folder that it removes. gpuEnv is
-// as in Options. An error says that the interpreter could not be started.
+// RunSmokeTest tests the generation at an absolute path, outside of any plan. It writes
+// only a temporary folder, which it removes. gpuEnv is as in Options. An error means
+// that the interpreter could not be started.
 func RunSmokeTest(ctx context.Context, generation string, s resources.SmokeTest, gpuEnv []string) ([]SmokeTestPart, error) {
-	dir, err := os.MkdirTemp("", "reconcile-prove-")
+	dir, err := os.MkdirTemp("", "reconcile-smoketest-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	c := command.Command{Program: filepath.Join(generation, "bin", "python")}
-	if err := smokeTestCommand(&c, s, dir, gpuEnv); err != nil {
-		return nil, err
-	}
-	result, err := command.Run(ctx, c)
-	if err != nil && (ctx.Err() != nil || !programRan(err)) {
-		return nil, err
-	}
-	return smokeTestParts(s, result, err), nil
+	return runSmokeTest(ctx, command.Command{Program: filepath.Join(generation, "bin", "python")}, s, dir, gpuEnv)
 }
 
-func programRan(err error) bool {
-	_, ran := errors.AsType[*command.Error](err)
-	return ran
-}
-
-// proofCommand makes a command the one that proves: isolated, without writing
-// bytecode, in an empty folder that is home and temporary folder too, and with every
-// way into the network closed that variables can close. On a GPU it keeps no memory
-// that it does not use.
-func smokeTestCommand(c *command.Command, s resources.SmokeTest, dir string, gpuEnv []string) error {
-	c.Timeout = s.Timeout
-	if c.Timeout == 0 {
-		c.Timeout = smokeTestTimeout
-	}
-	asked, err := json.Marshal(struct {
+// runSmokeTest runs the script with the interpreter of c: isolated, without writing
+// bytecode, in the empty folder dir, which is also HOME and TMPDIR, without network as
+// far as variables can disable it. On a GPU the script caches no memory.
+func runSmokeTest(ctx context.Context, c command.Command, s resources.SmokeTest, dir string, gpuEnv []string) ([]SmokeTestPart, error) {
+	c.Timeout = cmp.Or(s.Timeout, smokeTestTimeout)
+	request, err := json.Marshal(struct {
 		Imports  []string
 		GPU      bool
 		CUDA     bool
@@ -138,9 +112,9 @@ func smokeTestCommand(c *command.Command, s resources.SmokeTest, dir string, gpu
 		Deadline float64 // of a stage on the GPU, in seconds
 	}{append([]string{}, s.Imports...), s.GPU, s.CUDA, s.Driver, s.QLoRA, min(gpuTimeout, c.Timeout/2).Seconds()})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.Args = []string{"-I", "-B", "-c", smokeTestScript, string(asked)}
+	c.Args = []string{"-I", "-B", "-c", smokeTestScript, string(request)}
 	c.Dir = dir
 	c.Env = []string{
 		"HOME=" + dir, "TMPDIR=" + dir, "HF_HUB_OFFLINE=1",
@@ -150,53 +124,28 @@ func smokeTestCommand(c *command.Command, s resources.SmokeTest, dir string, gpu
 		c.Env = append(c.Env, "PYTORCH_NO_CUDA_MEMORY_CACHING=1", "CUDA_CACHE_DISABLE=1")
 		c.Env = append(c.Env, gpuEnv...)
 	}
-	return nil
+	result, err := command.Run(ctx, c)
+	ran, ok := errors.AsType[*command.Error](err)
+	if err != nil && (ctx.Err() != nil || !ok) {
+		return nil, err
+	}
+	return smokeTestParts(s, result, ran), nil
 }
 
-// proofMark begins each line of the script, so that nothing a package prints is
-// taken for one.
-const smokeTestMark = "\x1ereconcile-prove "
+// smokeTestMark is the prefix of each line of the script, so that the output of a
+// package is not taken for one.
+const smokeTestMark = "\x1ereconcile-smoketest "
 
-// proofLine is one line of the script: the outcome of a part, or what it begins.
+// smokeTestLine is one line of the script: the outcome of a part, or its next stage.
 type smokeTestLine struct {
 	SmokeTestPart
-	Doing    string
+	Stage    string
 	Failures []struct{ Module, Error string }
 }
 
-// proofParts returns every part that was asked for, in order. The first that the
-// script did not get to the end of is explained by how it ended.
-func smokeTestParts(s resources.SmokeTest, result command.Result, err error) []SmokeTestPart {
-	lines := smokeTestLines(result.Stdout)
-	var parts []SmokeTestPart
-	broken := "" // the part that failed
-	for _, name := range smokeTestNames(s) {
-		gpu := name != "imports"
-		line, ended := lines[name]
-		part := line.SmokeTestPart
-		part.Name = name
-		switch {
-		case broken != "" && !ended:
-			part = SmokeTestPart{Name: name, Outcome: SmokeTestSkipped, Detail: broken + " failed"}
-		case gpu && !s.GPU:
-			part = SmokeTestPart{Name: name, Outcome: SmokeTestSkipped, Detail: "no GPU on this machine"}
-		case !ended || part.Outcome == "":
-			part = unfinished(name, line.Doing, result, err)
-		case len(line.Failures) > 0:
-			part = importFailure(line)
-		case !gpu:
-			part.Detail = strings.Join(s.Imports, ", ")
-		}
-		if part.Outcome == SmokeTestFailed && broken == "" {
-			broken = name
-		}
-		parts = append(parts, part.escaped())
-	}
-	return parts
-}
-
-// proofNames are the parts that a step asks for.
-func smokeTestNames(s resources.SmokeTest) []string {
+// smokeTestParts returns every requested part, in order. ran is the error of the
+// script, or nil; it explains the first part without an outcome.
+func smokeTestParts(s resources.SmokeTest, result command.Result, ran *command.Error) []SmokeTestPart {
 	var names []string
 	if len(s.Imports) > 0 {
 		names = append(names, "imports")
@@ -207,10 +156,36 @@ func smokeTestNames(s resources.SmokeTest) []string {
 	if s.QLoRA != nil {
 		names = append(names, "qlora")
 	}
-	return names
+	lines := smokeTestLines(result.Stdout)
+	var parts []SmokeTestPart
+	failed := "" // the first failed part
+	for _, name := range names {
+		gpu := name != "imports"
+		line, started := lines[name]
+		part := line.SmokeTestPart
+		part.Name = name
+		switch {
+		case failed != "" && !started:
+			part = SmokeTestPart{Name: name, Outcome: SmokeTestSkipped, Detail: failed + " failed"}
+		case gpu && !s.GPU:
+			part = SmokeTestPart{Name: name, Outcome: SmokeTestSkipped, Detail: "no GPU on this machine"}
+		case !started || part.Outcome == "":
+			part = unfinished(name, line.Stage, result, ran)
+		case len(line.Failures) > 0:
+			part = importFailure(line)
+		case !gpu:
+			part.Detail = strings.Join(s.Imports, ", ")
+		}
+		if part.Outcome == SmokeTestFailed && failed == "" {
+			failed = name
+		}
+		part.Detail, part.Note, part.Hint = escape(part.Detail), escape(part.Note), escape(part.Hint)
+		parts = append(parts, part)
+	}
+	return parts
 }
 
-// proofLines returns the last line of each part.
+// smokeTestLines returns the last line of each part.
 func smokeTestLines(stdout []byte) map[string]smokeTestLine {
 	lines := map[string]smokeTestLine{}
 	for text := range bytes.Lines(stdout) {
@@ -239,52 +214,39 @@ func importFailure(line smokeTestLine) SmokeTestPart {
 	}
 }
 
-// unfinished explains a part that has no outcome.
+// unfinished returns the result of a part that has no outcome.
 //
-// A driver that does not open in minutes is broken, whoever else uses the GPU: to
-// open it waits for nobody's work. That is a failure. Work on a GPU does wait for
-// that of others, so that there the same silence is no answer.
-func unfinished(name, doing string, result command.Result, err error) SmokeTestPart {
+// A driver that does not initialise within minutes is broken, even if others use the
+// GPU: that is a failure. A computation may wait for those of others: then the result
+// is unknown.
+func unfinished(name, stage string, result command.Result, ran *command.Error) SmokeTestPart {
 	part := SmokeTestPart{Name: name, Outcome: SmokeTestFailed}
-	ran, ok := errors.AsType[*command.Error](err)
-	if !ok {
-		part.Detail = "the interpreter ended without an answer"
-		part.Hint = "a module ends the process"
+	if ran == nil {
+		part.Detail, part.Hint = "the interpreter ended without an answer", "a module exits the process"
 		return part
 	}
 	part.Detail = ran.Error()
-	if len(bytes.TrimSpace(result.Stderr)) > 0 { // else the tail is what the script wrote
+	if len(bytes.TrimSpace(result.Stderr)) > 0 { // else the tail is that of stdout
 		part.Found = strings.Join(ran.Tail, "\n")
 	}
-	silent := ran.TimedOut() || bytes.Contains(result.Stderr, []byte("Timeout ("))
+	timedOut := ran.TimedOut() || bytes.Contains(result.Stderr, []byte("Timeout ("))
 	switch {
-	case doing == "":
-	case silent && doing == cudaInit:
-		part.Detail = doing + " does not end"
-		part.Hint = "the driver hangs: look at dmesg and `nvidia-smi`, then reload the driver or restart the machine"
-	case silent:
-		part.Outcome, part.Detail = SmokeTestUnknown, "the "+doing+" on the GPU did not end in time"
-		part.Hint = "prove it when the GPU is free: `reconcile doctor`"
+	case stage == "":
+	case timedOut && stage == cudaInit:
+		part.Detail = stage + " does not end"
+		part.Hint = "the driver hangs: check dmesg and `nvidia-smi`, then reload the driver or restart the machine"
+	case timedOut:
+		part.Outcome, part.Detail = SmokeTestUnknown, "the "+stage+" on the GPU did not end in time"
+		part.Hint = "test it when the GPU is free: `reconcile doctor`"
 	default:
-		part.Detail = doing + ": " + part.Detail
+		part.Detail = stage + ": " + part.Detail
 	}
 	return part
 }
 
-// shown returns a part as it may be shown: its texts come from packages.
-func (p SmokeTestPart) escaped() SmokeTestPart {
-	for _, text := range []*string{&p.Detail, &p.Note, &p.Hint} {
-		*text = command.Escape(*text)
-		if len(*text) > maxEventText {
-			*text = strings.ToValidUTF8((*text)[:maxEventText], "")
-		}
-	}
-	return p
-}
-
-// remark is what a reader may want to know of a part that did not fail: "cuda:
-// skipped, no GPU on this machine"; "" if there is nothing.
-func (p *SmokeTestPart) note() string {
+// remark returns a note on a part that did not fail: "cuda: skipped, no GPU on this
+// machine"; "" for none.
+func (p *SmokeTestPart) remark() string {
 	switch {
 	case p.Outcome != SmokeTestPassed:
 		return fmt.Sprintf("%s: %s, %s", p.Name, p.Outcome, p.Detail)
@@ -294,17 +256,17 @@ func (p *SmokeTestPart) note() string {
 	return ""
 }
 
-// problem is why an environment with this part does not become visible.
+// problem returns a failed part as the problem of a new generation.
 func (p *SmokeTestPart) problem() *diag.Problem {
-	d := &diag.Problem{Code: "apply.prove", Found: p.Found, Hint: "the environment that is in use was not touched"}
+	d := &diag.Problem{Code: "apply.prove", Found: p.Found, Hint: "the active generation was not changed"}
 	switch {
 	case p.Name != "imports":
 		d.Code += "." + p.Name
-		d.Summary = map[string]string{"cuda": "CUDA", "qlora": "QLoRA"}[p.Name] + " does not work in the new environment: " + p.Detail
+		d.Summary = map[string]string{"cuda": "CUDA", "qlora": "QLoRA"}[p.Name] + " does not work in the new generation: " + p.Detail
 	case strings.HasPrefix(p.Detail, "cannot import "):
-		d.Summary = p.Detail + " in the new environment"
+		d.Summary = p.Detail + " in the new generation"
 	default:
-		d.Summary = "the new environment does not work: " + p.Detail
+		d.Summary = "the new generation does not work: " + p.Detail
 	}
 	if p.Hint != "" {
 		d.Hint += "; " + p.Hint

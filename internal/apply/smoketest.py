@@ -1,11 +1,9 @@
-# Shows that an environment works. argv[1] says in JSON what is to be shown; each
-# part that has ended is a line of its own, written at once, so that a part that
-# hangs or dies takes no earlier answer with it:
+# Tests that an environment works. argv[1] is the request, in JSON. Each finished part is
+# one line, written at once, so that no result is lost if a later part hangs or crashes:
 #
 #   {"Name": "cuda", "Outcome": "ok", "Detail": "NVIDIA H100, CUDA 12.1 of torch"}
 #
-# A line without an outcome says what a part is about to do, for whoever has to tell
-# what it was that did not end.
+# A line without an outcome names the stage that starts.
 import faulthandler
 import gc
 import importlib
@@ -15,21 +13,21 @@ import sys
 import traceback
 import warnings
 
-asked = json.loads(sys.argv[1])
+request = json.loads(sys.argv[1])
 answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
-os.dup2(2, 1)  # what a module prints is not taken for the answer
-gc.disable()  # importing frees nothing; looking for that takes an eighth of the time
+os.dup2(2, 1)  # output of modules goes to stderr
+gc.disable()  # imports create no garbage; collecting takes an eighth of the time
 
-LEAST = 1 << 30  # bytes that must be free; a CUDA context takes half of that by itself
-SIDE = 64  # of the matrices: bitsandbytes takes blocks of 64 numbers
+MIN_FREE = 1 << 30  # bytes; a CUDA context alone takes half of it
+SIDE = 64  # of the matrices: the block size of bitsandbytes
 
-# What CUDA says of a GPU that others use: out of memory, exclusive mode with somebody
-# on it, prohibited. None of it says anything about this environment.
+# Errors of CUDA if others use the GPU: out of memory, exclusive or prohibited mode. They
+# do not depend on the environment.
 BUSY = ("out of memory", "busy or unavailable", "CUBLAS_STATUS_ALLOC_FAILED", "cudaErrorDevicesUnavailable")
 
 
 class Ended(Exception):
-    """The outcome of a part before its end."""
+    """Ends a part with an outcome."""
 
     def __init__(self, outcome, detail, hint=""):
         super().__init__(detail)
@@ -37,37 +35,37 @@ class Ended(Exception):
 
 
 def write(**line):
-    answer.write("\x1ereconcile-prove " + json.dumps(line) + "\n")
+    answer.write("\x1ereconcile-smoketest " + json.dumps(line) + "\n")
     answer.flush()
 
 
-def doing(part, what):
-    """Says what begins, which has the deadline for itself. The watchdog is a thread of
-    C: it ends the process even where a library holds Python's lock for ever."""
-    write(Name=part, Doing=what)
-    faulthandler.dump_traceback_later(asked["Deadline"], exit=True, file=2)  # a module may have replaced sys.stderr
+def stage(part, name):
+    """Starts a stage with its own deadline. The watchdog is a C thread, which ends the
+    process even if a library never releases the GIL."""
+    write(Name=part, Stage=name)
+    faulthandler.dump_traceback_later(request["Deadline"], exit=True, file=2)  # a module may have replaced sys.stderr
 
 
-def said(error):
-    """An error as one line, as a traceback ends."""
+def last_line(error):
+    """The last line of a traceback."""
     text = "".join(traceback.format_exception_only(type(error), error)).strip()
     return text.splitlines()[-1] if text else type(error).__name__
 
 
-def first(error):
-    """The first line of what CUDA says; advice for those who debug kernels follows it."""
+def first_line(error):
+    """The first line of a CUDA error; advice on debugging kernels follows it."""
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__
 
 
 def imports():
-    """Imports the modules and writes which failed."""
+    """Imports the modules and writes the failures."""
     failures = []
-    for module in asked["Imports"]:
+    for module in request["Imports"]:
         try:
             importlib.import_module(module)
         except BaseException as error:
-            failures.append({"Module": module, "Error": said(error)})
+            failures.append({"Module": module, "Error": last_line(error)})
     write(Name="imports", Outcome="failed" if failures else "ok", Failures=failures)
     return not failures
 
@@ -78,25 +76,25 @@ def versions(text):
 
 
 def built_for(torch):
-    """The CUDA that torch was built for, and a remark on that of the driver."""
+    """The CUDA version of torch, and a note on that of the driver."""
     built = getattr(torch.version, "cuda", None)
     if not built:
-        other = "ROCm" if getattr(torch.version, "hip", None) else "the CPU alone"
+        other = "ROCm" if getattr(torch.version, "hip", None) else "CPU only"
         raise Ended("failed", "torch %s is built for %s: torch.version.cuda is None" % (torch.__version__, other),
                     "pin a torch that is built for CUDA")
-    if not asked["Driver"]:
+    if not request["Driver"]:
         return built, ""
-    mine, theirs = versions(built), versions(asked["Driver"])
-    if mine[0] > theirs[0]:
-        raise Ended("failed", "torch is built for CUDA %s, the driver offers %s" % (built, asked["Driver"]),
-                    "update the NVIDIA driver, or pin a torch that is built for CUDA %d" % theirs[0])
-    if mine > theirs:
-        return built, "torch is built for CUDA %s, the driver offers %s: that works by minor-version compatibility, with limits" % (built, asked["Driver"])
+    torch_cuda, driver_cuda = versions(built), versions(request["Driver"])
+    if torch_cuda[0] > driver_cuda[0]:
+        raise Ended("failed", "torch is built for CUDA %s, the driver offers %s" % (built, request["Driver"]),
+                    "update the NVIDIA driver, or pin a torch that is built for CUDA %d" % driver_cuda[0])
+    if torch_cuda > driver_cuda:
+        return built, "torch is built for CUDA %s, the driver offers %s: that works by minor-version compatibility, with limits" % (built, request["Driver"])
     return built, ""
 
 
 def unavailable(torch, caught):
-    """Why torch sees no GPU though there is one."""
+    """Raises the reason why torch finds no GPU."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in ("", "-1", "NoDevFiles"):
         raise Ended("skipped", "CUDA_VISIBLE_DEVICES=%s hides every GPU" % visible)
@@ -104,17 +102,17 @@ def unavailable(torch, caught):
     try:
         torch.cuda.init()
     except Exception as error:
-        why.append(first(error))
-    text = why[-1] if why else "it gives no reason"
-    hint = "`reconcile doctor` looks at the driver, its libraries and its device files"
+        why.append(first_line(error))
+    text = why[-1] if why else "no reason is given"
+    hint = "`reconcile doctor` checks the driver, its libraries and its device files"
     if visible is not None:
-        hint = "CUDA_VISIBLE_DEVICES is %r: is there such a GPU? %s" % (visible, hint)
+        hint = "CUDA_VISIBLE_DEVICES is %r: does that GPU exist? %s" % (visible, hint)
     raise Ended("failed", "torch.cuda.is_available() is False: " + text.splitlines()[0], hint)
 
 
 def emptiest(torch):
-    """The visible GPU with the most free memory. Asking opens a context, which takes
-    memory of each, so one that nobody uses ends the search."""
+    """The index of the visible GPU with the most free memory. The query creates a context,
+    which takes memory of each GPU, so an unused one ends the search."""
     best, most, refused = None, -1, []
     for i in range(torch.cuda.device_count()):
         try:
@@ -127,17 +125,17 @@ def emptiest(torch):
         if free >= 0.9 * total:
             break
     if best is None:
-        raise refused[0] if refused else RuntimeError("torch counts no GPU")
-    if most < LEAST:
-        raise Ended("unknown", "the GPU is full: %d MiB are free, the proof takes up to %d" % (most >> 20, LEAST >> 20),
-                    "prove it when the GPU has room: `reconcile doctor`")
+        raise refused[0] if refused else RuntimeError("torch finds no GPU")
+    if most < MIN_FREE:
+        raise Ended("unknown", "the GPU is full: %d MiB are free, the smoke test takes up to %d" % (most >> 20, MIN_FREE >> 20),
+                    "test it when the GPU has free memory: `reconcile doctor`")
     return best
 
 
 def open_gpu(part, torch):
-    """Returns a GPU to work on, and what there is to say of it."""
+    """Returns the index of a GPU, its description and a note."""
     built, note = built_for(torch)
-    doing(part, "initialisation of CUDA")
+    stage(part, "initialisation of CUDA")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         available = torch.cuda.is_available()
@@ -150,15 +148,14 @@ def open_gpu(part, torch):
 def cuda(torch, gpu):
     """A matrix product, compared with that of the CPU."""
     i, detail, note = gpu
-    doing("cuda", "matrix product")
+    stage("cuda", "matrix product")
     torch.manual_seed(0)
     a, b = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
     device = torch.device("cuda", i)
-    there, here = (a.to(device) @ b.to(device)).cpu(), a @ b
-    off = (there - here).abs().max().item()
-    if not off < 1e-2:  # not a number is not smaller either
+    off = ((a.to(device) @ b.to(device)).cpu() - a @ b).abs().max().item()
+    if not off < 1e-2:  # also true for NaN
         raise Ended("failed", "a matrix product on %s differs by %g from that of the CPU" % (torch.cuda.get_device_name(i), off),
-                    "the GPU computes wrongly: look at `nvidia-smi -q -d ECC` and dmesg")
+                    "the GPU computes wrong results: check `nvidia-smi -q -d ECC` and dmesg")
     return detail, note
 
 
@@ -167,8 +164,8 @@ def qlora(torch, gpu):
     import bitsandbytes as bnb
 
     i, detail, note = gpu
-    want = asked["QLoRA"]
-    doing("qlora", "4-bit layer")
+    want = request["QLoRA"]
+    stage("qlora", "4-bit layer")
     kind = getattr(torch, want["compute_dtype"])
     device = torch.device("cuda", i)
     torch.manual_seed(0)
@@ -183,49 +180,49 @@ def qlora(torch, gpu):
     except Exception as error:
         if native or any(mark in str(error) for mark in BUSY):
             raise
-        raise Ended("failed", "%s (%s)" % (slow, first(error)), "compute_dtype: float16 works on it")
+        raise Ended("failed", "%s (%s)" % (slow, first_line(error)), "compute_dtype: float16 works on it")
     want_y = x @ weight.t()
     off = ((y - want_y).norm() / want_y.norm()).item()
-    if not off < 0.3:  # 4 bits lose about a tenth; not a number is not smaller
-        raise Ended("failed", "a 4-bit layer gives a result that is off by %.0f %%" % (100 * off),
+    if not off < 0.3:  # 4 bits lose about a tenth; also true for NaN
+        raise Ended("failed", "the result of a 4-bit layer is off by %.0f %%" % (100 * off),
                     "bitsandbytes %s does not work on %s" % (bnb.__version__, torch.cuda.get_device_name(i)))
     if not native:
         note = slow + ": it is emulated, and slow"
-    return "%s, off by %.0f %% as 4 bits are" % (detail, 100 * off), note
+    return "%s, off by %.0f %%, as expected of 4 bits" % (detail, 100 * off), note
 
 
 def run(part, work):
-    """Runs one part and writes its outcome, which it returns."""
+    """Runs one part, writes its outcome and returns it."""
     outcome, note, hint = "ok", "", ""
     try:
         detail, note = work()
     except Ended as end:
         outcome, detail, hint = end.outcome, end.detail, end.hint
     except BaseException as error:
-        text = first(error)
+        text = first_line(error)
         busy = any(mark in str(error) for mark in BUSY)
         outcome, detail = ("unknown", "the GPU is busy or full: " + text) if busy else ("failed", type(error).__name__ + ": " + text)
-        hint = "prove it when the GPU is free: `reconcile doctor`" if busy else ""
+        hint = "test it when the GPU is free: `reconcile doctor`" if busy else ""
     faulthandler.cancel_dump_traceback_later()
     write(Name=part, Outcome=outcome, Detail=detail, Note=note, Hint=hint)
     return outcome
 
 
 def on_gpu():
-    parts = [("cuda", cuda)] if asked["CUDA"] else []
-    parts += [("qlora", qlora)] if asked["QLoRA"] else []
+    parts = [("cuda", cuda)] if request["CUDA"] else []
+    parts += [("qlora", qlora)] if request["QLoRA"] else []
     gpu = None
     for n, (part, work) in enumerate(parts):
-        def whole(part=part, work=work):
+        def test(part=part, work=work):
             nonlocal gpu
             import torch
 
             gpu = gpu or open_gpu(part, torch)
-            shown = work(torch, gpu)
-            gpu = gpu[:2] + ("",)  # the remark is made once
-            return shown
+            result = work(torch, gpu)
+            gpu = gpu[:2] + ("",)  # the note is given once
+            return result
 
-        outcome = run(part, whole)
+        outcome = run(part, test)
         if outcome == "ok":
             continue
         for rest, _ in parts[n + 1:]:
@@ -233,6 +230,6 @@ def on_gpu():
         return
 
 
-if (imports() or not asked["Imports"]) and asked["GPU"]:
+if (imports() or not request["Imports"]) and request["GPU"]:
     on_gpu()
-os._exit(0)  # threads and exit handlers of modules are not part of the proof
+os._exit(0)  # without threads and exit handlers of modules

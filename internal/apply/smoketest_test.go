@@ -18,7 +18,7 @@ import (
 var nf4 = &resources.QLoRA{QuantType: "nf4", DoubleQuant: true, ComputeDtype: "bfloat16"}
 
 // TestSmokeTest runs the smoke test against a fake torch, with a real Python. Each case is
-// one machine; want is each part with its outcome and words of its text.
+// one machine; want is each part with its outcome and a part of its text.
 func TestSmokeTest(t *testing.T) {
 	t.Parallel()
 	python := real(t)
@@ -46,7 +46,7 @@ func TestSmokeTest(t *testing.T) {
 			"imports failed cannot import omega", "cuda skipped imports failed", "qlora skipped imports failed",
 		}},
 		"CPU build": {map[string]any{"cuda": nil}, on, nil, []string{
-			"imports ok", "cuda failed built for the CPU alone: torch.version.cuda is None", "qlora skipped cuda failed",
+			"imports ok", "cuda failed built for CPU only: torch.version.cuda is None", "qlora skipped cuda failed",
 		}},
 		"newer major": {nil, step(func(s *resources.SmokeTest) { s.Driver = "11.4" }), nil, []string{
 			"imports ok", "cuda failed torch is built for CUDA 12.1, the driver offers 11.4", "qlora skipped",
@@ -59,7 +59,7 @@ func TestSmokeTest(t *testing.T) {
 		"hidden": {map[string]any{"devices": 0}, on, []string{"CUDA_VISIBLE_DEVICES=-1"}, []string{
 			"imports ok", "cuda skipped CUDA_VISIBLE_DEVICES=-1 hides every GPU", "qlora skipped",
 		}},
-		"no such GPU":    {map[string]any{"devices": 0}, on, []string{"CUDA_VISIBLE_DEVICES=7"}, []string{"imports ok", "cuda failed is there such a GPU?", "qlora skipped"}},
+		"no such GPU":    {map[string]any{"devices": 0}, on, []string{"CUDA_VISIBLE_DEVICES=7"}, []string{"imports ok", "cuda failed does that GPU exist?", "qlora skipped"}},
 		"exclusive":      {map[string]any{"context": busy}, on, nil, []string{"imports ok", "cuda unknown the GPU is busy or full: CUDA error: all CUDA-capable devices are busy", "qlora unknown"}},
 		"full":           {map[string]any{"free": []int{300 << 20}}, on, nil, []string{"imports ok", "cuda unknown the GPU is full: 300 MiB are free", "qlora unknown"}},
 		"no context":     {map[string]any{"free": []int{-1}}, on, nil, []string{"imports ok", "cuda unknown out of memory", "qlora unknown"}},
@@ -98,7 +98,7 @@ func TestSmokeTest(t *testing.T) {
 					t.Errorf("%s, want %s: %+v", head, words, p)
 				}
 				if len(fields) == 3 && !strings.Contains(p.Detail+" "+p.Note+" "+p.Hint, fields[2]) {
-					t.Errorf("%s says %+v, want %q", head, p, fields[2])
+					t.Errorf("%s is %+v, want %q", head, p, fields[2])
 				}
 				if p.Outcome == SmokeTestFailed && p.problem().Summary == "" {
 					t.Errorf("%+v has no problem", p)
@@ -108,19 +108,19 @@ func TestSmokeTest(t *testing.T) {
 	}
 }
 
-// fakeGPU makes a generation whose torch plays a machine.
+// fakeGPU makes a generation with a fake torch, whose behaviour is in machine.
 func fakeGPU(t *testing.T, python string, machine map[string]any) string {
 	t.Helper()
 	gen := filepath.Join(t.TempDir(), "gen")
 	if out, err := exec.Command(python, "-I", "-m", "venv", "--without-pip", gen).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	playGPU(t, gen, machine)
+	installFakes(t, gen, machine)
 	return gen
 }
 
-// playGPU puts the modules that play a GPU into an environment.
-func playGPU(t *testing.T, gen string, machine map[string]any) {
+// installFakes writes the fake torch and bitsandbytes into an environment.
+func installFakes(t *testing.T, gen string, machine map[string]any) {
 	t.Helper()
 	libs, err := filepath.Glob(filepath.Join(gen, "lib", "python3*", "site-packages"))
 	check(t, err)
@@ -140,9 +140,9 @@ func playGPU(t *testing.T, gen string, machine map[string]any) {
 	check(t, os.WriteFile(filepath.Join(libs[0], "case.json"), b, 0o644))
 }
 
-// What was not proved is told while it happens and kept with the result; what was
-// disproved stops the change before the environment becomes visible.
-func TestProofInAPlan(t *testing.T) {
+// TestSmokeTestInAPlan checks that skipped parts are reported as notes and in the result,
+// and that a failed part stops the change before the generation becomes active.
+func TestSmokeTestInAPlan(t *testing.T) {
 	python := real(t)
 	for name, tt := range map[string]struct {
 		machine map[string]any
@@ -152,9 +152,9 @@ func TestProofInAPlan(t *testing.T) {
 		notes   []string
 	}{
 		"works":      {nil, nil, Done, "", nil},
-		"full":       {map[string]any{"free": []int{1 << 20}}, nil, Done, "", []string{"cuda: unknown, the GPU is full: 1 MiB are free, the proof takes up to 1024", "qlora: unknown, as cuda"}},
+		"full":       {map[string]any{"free": []int{1 << 20}}, nil, Done, "", []string{"cuda: unknown, the GPU is full: 1 MiB are free, the smoke test takes up to 1024", "qlora: unknown, as cuda"}},
 		"user hides": {map[string]any{"devices": 0}, []string{"CUDA_VISIBLE_DEVICES="}, Done, "", []string{"cuda: skipped, CUDA_VISIBLE_DEVICES= hides every GPU", "qlora: skipped, as cuda"}},
-		"remark":     {map[string]any{"cuda": "12.9"}, nil, Done, "", []string{"cuda: torch is built for CUDA 12.9, the driver offers 12.4: that works by minor-version compatibility, with limits"}},
+		"note":       {map[string]any{"cuda": "12.9"}, nil, Done, "", []string{"cuda: torch is built for CUDA 12.9, the driver offers 12.4: that works by minor-version compatibility, with limits"}},
 		"CPU build":  {map[string]any{"cuda": nil}, nil, Failed, "apply.prove.cuda", nil},
 		"no 4 bits":  {map[string]any{"layer": "no kernel image"}, nil, Failed, "apply.prove.qlora", nil},
 	} {
@@ -163,7 +163,7 @@ func TestProofInAPlan(t *testing.T) {
 			gen := layout.Generation(part, "local", "one")
 			full := w.path(gen)
 			check(t, exec.Command(python, "-I", "-m", "venv", "--without-pip", full).Run())
-			playGPU(t, full, tt.machine)
+			installFakes(t, full, tt.machine)
 			plan := w.plan(wantMade(
 				"done",
 				resources.SmokeTest{Generation: gen, Imports: []string{"torch"}, GPU: true, CUDA: true, Driver: "12.4", QLoRA: nf4},
@@ -171,11 +171,11 @@ func TestProofInAPlan(t *testing.T) {
 			))
 			r := w.apply(t.Context(), plan, func(o *Options) { o.GPUEnv = tt.env })
 			p := r.want(t, "made.done", tt.outcome, tt.code)
-			if tt.code != "" && !strings.Contains(p.Hint, "the environment that is in use was not touched") {
+			if tt.code != "" && !strings.Contains(p.Hint, "the active generation was not changed") {
 				t.Errorf("hint %q", p.Hint)
 			}
-			if proof := r.outcome(t, "made.done").SmokeTest; len(proof) != 3 {
-				t.Errorf("the proof is %+v", proof)
+			if parts := r.outcome(t, "made.done").SmokeTest; len(parts) != 3 {
+				t.Errorf("the smoke test is %+v", parts)
 			}
 			var notes []string
 			for _, ev := range w.events {

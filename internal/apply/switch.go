@@ -16,7 +16,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// switchTo makes a sealed generation the visible one.
+// switchTo makes a sealed generation the active one.
 func (t *task) switchTo(s resources.Switch) error {
 	gen, err := t.generation(s.Target)
 	if err != nil {
@@ -29,7 +29,7 @@ func (t *task) switchTo(s resources.Switch) error {
 	if err != nil {
 		return err
 	}
-	before, err := p.root.Readlink(p.rel)
+	old, err := p.root.Readlink(p.rel)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -42,30 +42,29 @@ func (t *task) switchTo(s resources.Switch) error {
 	if err := syncDir(p.root, p.dir()); err != nil {
 		return err
 	}
-	from := ""
-	if before != "" {
-		from = path.Base(before)
-	}
-	if before == target {
+	if old == target {
 		return nil
+	}
+	from := ""
+	if old != "" {
+		from = path.Base(old)
 	}
 	err = t.record(func(j *state.Journal) error { return j.Switched(s.Environment, from, path.Base(target)) })
 	failpoint.Hit(failpoint.SwitchAfter)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		// Going back to what works must not wait for room: only the way that it
-		// went is forgotten.
-		t.emit(Event{Kind: Note, Addr: t.item.Resource.Addr, Text: fmt.Sprintf("the disk is full: it is done, and could not be remembered (%v)", err)})
+		// A rollback must work on a full disk. Only the record of the switch is lost.
+		t.emit(Event{Kind: Note, Addr: t.item.Resource.Addr, Text: fmt.Sprintf("the disk is full: the switch is done, but not recorded (%v)", err)})
 		return nil
 	}
 	return err
 }
 
-// checkSeal refuses a generation that was never finished, or was moved here.
+// checkSeal returns an error for a generation that is incomplete or was moved here.
 func checkSeal(gen place) error {
 	seal, err := pyenv.ReadSeal(gen.abs())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		err = errors.New("it was never sealed")
+		err = errors.New("it has no seal")
 	case err == nil && seal.Prefix != gen.abs():
 		err = fmt.Errorf("it was built for %s", seal.Prefix)
 	}
@@ -73,7 +72,7 @@ func checkSeal(gen place) error {
 		return nil
 	}
 	return &diag.Problem{
-		Code: "apply.unsealed", Summary: fmt.Sprintf("the generation %s is not one that can be used", gen.rel), Found: err.Error(),
+		Code: "apply.unsealed", Summary: fmt.Sprintf("generation %s cannot be used", gen.rel), Found: err.Error(),
 		Hint: "run `reconcile apply` again; it builds a new one",
 	}
 }

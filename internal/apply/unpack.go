@@ -16,13 +16,13 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Limits of an archive: a Python has some 10,000 entries and 200 MB.
+// Limits of an archive. A Python has about 10,000 entries and 200 MB.
 const (
 	maxEntries  = 200_000
 	maxUnpacked = 8 << 30
 )
 
-// unpacking is one archive on its way into a new directory.
+// unpacking is the extraction of one archive into a new directory.
 type unpacking struct {
 	ctx     context.Context
 	root    *os.Root // the new directory
@@ -30,14 +30,14 @@ type unpacking struct {
 	entries int
 	bytes   int64
 	links   []string
-	times   []*tar.Header // of directories, set when they are full
+	times   []*tar.Header // of directories, set last
 }
 
-// unpack extracts an archive into a new directory. An entry that is absolute,
-// leads out, is a device, or is there twice is an error.
+// unpack extracts an archive into a new directory. An absolute path, a path outside the
+// archive, a device and a duplicate entry are errors.
 func unpack(ctx context.Context, s resources.Fetch, from, to place) error {
 	if s.Unpack != "tar.gz" {
-		return fmt.Errorf("archives of type %q are not known", s.Unpack)
+		return fmt.Errorf("unknown archive type %q", s.Unpack)
 	}
 	f, err := from.root.Open(from.rel)
 	if err != nil {
@@ -76,30 +76,30 @@ func (u *unpacking) all(from io.Reader) error {
 			return err
 		}
 		if u.entries++; u.entries > maxEntries {
-			return fmt.Errorf("it has more than %d entries", maxEntries)
+			return fmt.Errorf("the archive has more than %d entries", maxEntries)
 		}
 		if err := u.entry(h, r); err != nil {
 			return fmt.Errorf("entry %q: %w", h.Name, err)
 		}
 	}
 	if u.entries == 0 {
-		return errors.New("it is empty")
+		return errors.New("the archive is empty")
 	}
 	return u.end()
 }
 
-// errLeadsOut is what every way out of the new directory gives.
-var errLeadsOut = errors.New("it leads out of the archive")
+// errOutside is the error of every path outside the new directory.
+var errOutside = errors.New("the path is outside the archive")
 
-// local returns a name of the archive without the leading directories that are
-// dropped; "" if nothing remains.
+// local returns a name of the archive without its stripped directories; "" if nothing
+// is left.
 func (u *unpacking) local(name string) (string, error) {
 	if strings.ContainsRune(name, 0) || path.IsAbs(name) {
-		return "", errLeadsOut
+		return "", errOutside
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if part == ".." {
-			return "", errLeadsOut
+			return "", errOutside
 		}
 	}
 	parts := strings.Split(path.Clean(name), "/")
@@ -136,7 +136,7 @@ func (u *unpacking) entry(h *tar.Header, r io.Reader) error {
 		}
 		return u.root.Link(old, name)
 	}
-	return errors.New("it is neither a file, a directory nor a link")
+	return errors.New("the entry is neither a file, a directory nor a link")
 }
 
 func (u *unpacking) dir(name string) error {
@@ -144,7 +144,7 @@ func (u *unpacking) dir(name string) error {
 	if errors.Is(err, fs.ErrExist) {
 		info, err := u.root.Lstat(name)
 		if err == nil && !info.IsDir() {
-			return errors.New("it is there twice")
+			return errors.New("duplicate entry")
 		}
 		return err
 	}
@@ -170,20 +170,19 @@ func (u *unpacking) file(name string, h *tar.Header, r io.Reader) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return u.root.Chtimes(name, h.ModTime, h.ModTime) // bytecode in the archive names the time of its source
+	return u.root.Chtimes(name, h.ModTime, h.ModTime) // bytecode in the archive contains the time of its source
 }
 
 func (u *unpacking) symlink(name, target string) error {
 	if path.IsAbs(target) || !filepath.IsLocal(path.Join(path.Dir(name), target)) {
-		return errLeadsOut
+		return errOutside
 	}
 	u.links = append(u.links, name)
 	return u.root.Symlink(target, name)
 }
 
-// end checks the links once everything they pass through is there: a link whose
-// words stay inside can still lead out by way of another. Last the directories
-// get their times.
+// end checks the links after everything is extracted: a link may lead outside through
+// another link. Then it sets the times of directories.
 func (u *unpacking) end() error {
 	for _, name := range u.links {
 		if _, err := u.root.Stat(name); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -1,15 +1,14 @@
-// Package atomicfile puts files in place in one rename, durably.
+// Package atomicfile writes files atomically and durably.
 //
-//  1. A temporary is made beside the target, new (O_EXCL), never through a link,
-//     readable by its owner alone.
+//  1. A temporary file is created in the directory of the target, with O_EXCL and mode
+//     0600.
 //  2. It is written, gets its mode, owner and extended attributes, is synced and
-//     closed; an error of any of these is a failed write.
-//  3. One rename gives it its name. A reader sees the old file or the new one.
-//  4. The directory is synced, so that the name survives a power cut.
+//     closed. An error of any of these is a failed write.
+//  3. It is renamed to the target. A reader sees the old file or the new one.
+//  4. The directory is synced, so that the name survives a power failure.
 //
-// Every operation works on an open directory that was reached through an
-// os.Root, so that no link leads out of the place that the caller opened. Many
-// files share their flushes by a Flusher.
+// Every operation uses an open directory below an os.Root, so that no symlink leads
+// outside the root. Many files share flushes through a Flusher.
 package atomicfile
 
 import (
@@ -21,18 +20,18 @@ import (
 	"strings"
 )
 
-// prefix begins the name of every temporary, so that the next run can tell what
-// a killed one left behind.
+// prefix is the prefix of every temporary file, by which the next run finds those of a
+// killed one.
 const prefix = ".reconcile-tmp-"
 
-// TempName returns a new name for something that is on its way to its place.
+// TempName returns a random name for a temporary file.
 func TempName() string {
 	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails, by its documentation
+	_, _ = rand.Read(b[:]) // never fails, see its documentation
 	return prefix + hex.EncodeToString(b[:])
 }
 
-// IsTemp reports whether name is one that TempName could have given.
+// IsTemp reports whether name has the form of TempName.
 func IsTemp(name string) bool {
 	digits, ok := strings.CutPrefix(name, prefix)
 	if !ok || len(digits) != 16 {
@@ -42,9 +41,9 @@ func IsTemp(name string) bool {
 	return err == nil
 }
 
-// Write puts content in place at name, a slash-separated path below root whose
-// directory exists, and returns when content and name are durable. What stood
-// there is replaced and its owner and extended attributes are kept.
+// Write writes the file at name, a slash-separated path below root whose directory
+// exists, and returns when content and name are durable. It keeps the owner and the
+// extended attributes of an existing file.
 func Write(root *os.Root, name string, mode fs.FileMode, content []byte) error {
 	dir, err := OpenDir(root, path.Dir(name))
 	if err != nil {
@@ -52,11 +51,11 @@ func Write(root *os.Root, name string, mode fs.FileMode, content []byte) error {
 	}
 	defer dir.Close()
 	base := path.Base(name)
-	was, err := dir.Stat(base)
+	old, err := dir.Stat(base)
 	if err != nil {
 		return err
 	}
-	temp, err := dir.Stage(base, mode, content, was)
+	temp, err := dir.Stage(base, mode, content, old)
 	if err != nil {
 		return err
 	}

@@ -74,14 +74,14 @@ func TestWriteReplacesALinkNotItsTarget(t *testing.T) {
 	}
 }
 
-func TestNoLinkLeadsOut(t *testing.T) {
+func TestNoSymlinkLeadsOutside(t *testing.T) {
 	root, dir := open(t)
 	check(t, os.Symlink(t.TempDir(), filepath.Join(dir, "d")))
 	if err := Write(root, "d/f", 0o644, nil); err == nil {
-		t.Error("a file was written through a link that leads out")
+		t.Error("a file was written through a symlink to the outside")
 	}
 	if _, err := MakeAll(root, "d/e", 0o755); err == nil {
-		t.Error("a directory was made through a link that leads out")
+		t.Error("a directory was made through a symlink to the outside")
 	}
 	if err := Write(root, "../f", 0o644, nil); err == nil {
 		t.Error("a file was written above the root")
@@ -113,9 +113,9 @@ func TestKeepsOwnerAndAttributes(t *testing.T) {
 	}
 }
 
-func TestRootGivesNewThingsToTheOwnerOfTheDirectory(t *testing.T) {
+func TestRootGivesNewFilesToTheOwnerOfTheDirectory(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can give files away")
+		t.Skip("only root can change owners")
 	}
 	root, dir := open(t)
 	check(t, os.Chown(dir, 1234, 5678))
@@ -132,23 +132,23 @@ func TestRootGivesNewThingsToTheOwnerOfTheDirectory(t *testing.T) {
 	}
 }
 
-func TestCommitRefusesWhatChanged(t *testing.T) {
+func TestCommitRefusesAChangedFile(t *testing.T) {
 	root, dir := open(t)
 	d, err := OpenDir(root, ".")
 	check(t, err)
 	defer d.Close()
 
 	check(t, os.WriteFile(filepath.Join(dir, "f"), []byte("seen"), 0o644))
-	was, err := d.Stat("f")
+	old, err := d.Stat("f")
 	check(t, err)
 	check(t, os.WriteFile(filepath.Join(dir, "f"), []byte("edit"), 0o644))
-	temp, err := d.Stage("f", 0o644, []byte("ours"), was)
+	temp, err := d.Stage("f", 0o644, []byte("ours"), old)
 	check(t, err)
-	if err := d.Commit(temp, "f", &was); !errors.Is(err, ErrChanged) {
+	if err := d.Commit(temp, "f", &old); !errors.Is(err, ErrChanged) {
 		t.Errorf("an edited file: %v, want ErrChanged", err)
 	}
 	if err := d.Commit(temp, "f", &FileID{}); !errors.Is(err, ErrChanged) {
-		t.Errorf("a file where none was: %v, want ErrChanged", err)
+		t.Errorf("an unexpected file: %v, want ErrChanged", err)
 	}
 	if got, _ := os.ReadFile(filepath.Join(dir, "f")); string(got) != "edit" {
 		t.Errorf("the edit was lost: %q", got)
@@ -156,7 +156,7 @@ func TestCommitRefusesWhatChanged(t *testing.T) {
 	check(t, d.Commit(temp, "g", &FileID{}))
 }
 
-func TestStageIsPrivateUntilItHasItsMode(t *testing.T) {
+func TestStagedFileIsPrivate(t *testing.T) {
 	root, dir := open(t)
 	d, err := OpenDir(root, ".")
 	check(t, err)
@@ -169,7 +169,7 @@ func TestStageIsPrivateUntilItHasItsMode(t *testing.T) {
 		t.Errorf("mode is %v, want 0600", info.Mode())
 	}
 	if !IsTemp(temp) || IsTemp(".reconcile-tmp-notes") || IsTemp(prefix+strings.Repeat("z", 16)) {
-		t.Error("IsTemp does not tell our names from others")
+		t.Error("IsTemp accepts other names")
 	}
 }
 
@@ -193,14 +193,14 @@ func TestMakeAll(t *testing.T) {
 	}
 	check(t, os.WriteFile(filepath.Join(dir, "f"), nil, 0o644))
 	if _, err := MakeAll(root, "f", 0o755); !errors.Is(err, syscall.ENOTDIR) {
-		t.Errorf("a file in the way: %v", err)
+		t.Errorf("an existing file: %v", err)
 	}
 	if _, err := MakeAll(root, "f/g", 0o755); err == nil {
 		t.Error("a directory was made below a file")
 	}
 }
 
-func TestModesKeepTheInheritedBits(t *testing.T) {
+func TestModesKeepInheritedBits(t *testing.T) {
 	root, dir := open(t)
 	check(t, os.Chmod(dir, 0o755|fs.ModeSetgid))
 	_, err := MakeAll(root, "d", 0o777)
@@ -231,19 +231,19 @@ func TestSymlink(t *testing.T) {
 	for _, target := range []string{"one", "two"} {
 		check(t, Symlink(root, "l", target))
 		if got, _ := os.Readlink(filepath.Join(dir, "l")); got != target {
-			t.Errorf("link leads to %q, want %q", got, target)
+			t.Errorf("target is %q, want %q", got, target)
 		}
 	}
 	check(t, os.WriteFile(filepath.Join(dir, "f"), []byte("kept"), 0o644))
 	if err := Symlink(root, "f", "one"); err == nil {
-		t.Error("a file made way for a link")
+		t.Error("a symlink replaced a file")
 	}
 	if got := names(t, dir); len(got) != 2 {
 		t.Errorf("left behind: %v", got)
 	}
 }
 
-func TestFlusherServesManyDirectories(t *testing.T) {
+func TestFlusherWithManyDirectories(t *testing.T) {
 	root, dir := open(t)
 	var fl Flusher
 	defer fl.Close()

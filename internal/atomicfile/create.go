@@ -11,27 +11,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A New is a file that is not there yet.
+// A NewFile is a file to create.
 type NewFile struct {
 	Name    string // slash-separated, below the root
 	Mode    fs.FileMode
 	Content []byte
 }
 
-// Create makes files that are not there, with the folders that they need: all of
-// them, or none.
+// Create creates files and their missing parents: all of them, or none.
 //
-//  1. Folders are made, and every file is written to a temporary beside its name. A
-//     full disk shows here.
-//  2. One flush makes the temporaries durable.
-//  3. Each gets its name, in the order given, and never that of something else. The
-//     last file is there only if all are.
+//  1. Directories are made, and every file is written to a temporary file. A full disk
+//     is noticed here.
+//  2. One flush makes the temporary files durable.
+//  3. Each is renamed, in the order given, and never over an existing file. The last
+//     file exists only if all do.
 //
-// An error, or the end of ctx before the third step, takes back what was made. Only a
-// file that somebody else made meanwhile (ErrChanged) stops without taking back: who
-// made it may count on the files before it. Two at once in one root do not mix: the
-// second stops with ErrChanged before it makes anything. What one left that was killed
-// is cleared, in the folders that this one writes to.
+// After an error, or the end of ctx before step 3, Create removes what it made. Only if
+// another process creates one of the files meanwhile (ErrChanged), the files before it
+// stay, since that process may rely on them. A concurrent Create in the same root fails
+// with ErrChanged before it makes anything. Create also removes the temporary files of
+// a killed one from the directories that it writes to.
 func Create(ctx context.Context, root *os.Root, files []NewFile) (err error) {
 	c := creation{root: root, dirs: map[string]*Dir{}}
 	defer func() { err = errors.Join(err, c.close()) }()
@@ -39,7 +38,7 @@ func Create(ctx context.Context, root *os.Root, files []NewFile) (err error) {
 		c.undo()
 		return err
 	}
-	if err := c.name(files); err != nil {
+	if err := c.commit(files); err != nil {
 		if !errors.Is(err, ErrChanged) {
 			c.undo()
 		}
@@ -48,16 +47,16 @@ func Create(ctx context.Context, root *os.Root, files []NewFile) (err error) {
 	return c.sync()
 }
 
-// creation is one run of Create.
+// creation is one call of Create.
 type creation struct {
 	root   *os.Root
 	flush  Flusher
 	dirs   map[string]*Dir
 	opened []string // keys of dirs, outermost first
-	locked bool     // nobody else creates below the root: temporaries are nobody's
-	made   []string // folders, outermost first
-	temps  []string // of the files, in their order; "" once one has its name
-	named  []string
+	locked bool     // no other Create runs in the root: temporary files are not in use
+	made   []string // directories, outermost first
+	temps  []string // of the files, in their order; "" once renamed
+	files  []string // that were renamed
 }
 
 func (c *creation) stage(ctx context.Context, files []NewFile) error {
@@ -84,7 +83,8 @@ func (c *creation) stage(ctx context.Context, files []NewFile) error {
 	return ctx.Err()
 }
 
-// enter keeps others out of the root until it is closed, where the file system can.
+// lockRoot excludes a concurrent Create until the root is closed, if the file system
+// supports locks.
 func (c *creation) lockRoot() error {
 	d, err := c.dir(".")
 	if err != nil {
@@ -100,14 +100,14 @@ func (c *creation) lockRoot() error {
 	return nil
 }
 
-// sweep clears temporaries that nobody is writing any more.
+// removeTemps removes temporary files that are not in use.
 func (d *Dir) removeTemps() {
 	list, err := d.Open(".")
 	if err != nil {
 		return
 	}
 	defer list.Close()
-	names, _ := list.Readdirnames(-1) // what cannot be listed stays, and harms nobody
+	names, _ := list.Readdirnames(-1) // unlisted files stay
 	for _, name := range names {
 		if IsTemp(name) {
 			d.Discard(name)
@@ -115,7 +115,7 @@ func (d *Dir) removeTemps() {
 	}
 }
 
-// dir opens a folder and those above it, and makes them where they are missing.
+// dir opens a directory and its parents, and makes them if missing.
 func (c *creation) dir(name string) (*Dir, error) {
 	if d := c.dirs[name]; d != nil {
 		return d, nil
@@ -143,19 +143,19 @@ func (c *creation) dir(name string) (*Dir, error) {
 	return d, c.flush.Attach(d)
 }
 
-func (c *creation) name(files []NewFile) error {
+func (c *creation) commit(files []NewFile) error {
 	for i, f := range files {
 		dir := c.dirs[path.Dir(f.Name)]
 		if err := dir.Commit(path.Base(c.temps[i]), path.Base(f.Name), &FileID{}); err != nil {
 			c.discard()
 			return err
 		}
-		c.temps[i], c.named = "", append(c.named, f.Name)
+		c.temps[i], c.files = "", append(c.files, f.Name)
 	}
 	return nil
 }
 
-// settle makes the names durable.
+// sync makes the names durable.
 func (c *creation) sync() error {
 	for _, name := range slices.Backward(c.opened) {
 		if err := c.dirs[name].Sync(); err != nil {
@@ -174,10 +174,10 @@ func (c *creation) discard() {
 	c.temps = nil
 }
 
-// undo takes back what was made. A folder that holds something else by now stays.
+// undo removes what was made, except directories that contain other files by now.
 func (c *creation) undo() {
 	c.discard()
-	for _, name := range c.named {
+	for _, name := range c.files {
 		c.dirs[path.Dir(name)].Discard(path.Base(name))
 	}
 	for _, name := range slices.Backward(c.made) {

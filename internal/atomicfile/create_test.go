@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tree lists everything below a folder.
+// tree lists everything below a directory.
 func tree(t *testing.T, dir string) []string {
 	t.Helper()
 	var list []string
@@ -40,13 +40,13 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-func TestCreateTakesBackWhatItMade(t *testing.T) {
+func TestCreateRemovesItsFilesAfterAnError(t *testing.T) {
 	root, dir := open(t)
 	check(t, os.WriteFile(filepath.Join(dir, "theirs"), []byte("theirs"), 0o644))
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	for name, try := range map[string]func() error{
-		"a file where a folder should be": func() error {
+		"a file instead of a directory": func() error {
 			return Create(t.Context(), root, []NewFile{{"a/f", 0o644, nil}, {"theirs/f", 0o644, nil}})
 		},
 		"a name that is too long": func() error {
@@ -78,7 +78,7 @@ func TestCreateReplacesNothing(t *testing.T) {
 	}
 }
 
-func TestCreateClearsWhatAKilledOneLeft(t *testing.T) {
+func TestCreateRemovesTempsOfAKilledOne(t *testing.T) {
 	root, dir := open(t)
 	check(t, os.Mkdir(filepath.Join(dir, "a"), 0o755))
 	for _, name := range []string{TempName(), "a/" + TempName(), "a/theirs"} {
@@ -90,7 +90,7 @@ func TestCreateClearsWhatAKilledOneLeft(t *testing.T) {
 	}
 }
 
-func TestCreateIsAlone(t *testing.T) {
+func TestConcurrentCreateFails(t *testing.T) {
 	root, dir := open(t)
 	other, err := os.Open(dir)
 	check(t, err)
@@ -101,7 +101,7 @@ func TestCreateIsAlone(t *testing.T) {
 	mark := TempName()
 	check(t, os.WriteFile(filepath.Join(dir, mark), nil, 0o600))
 	if err := Create(t.Context(), root, []NewFile{{"f", 0o644, nil}}); !errors.Is(err, ErrChanged) {
-		t.Errorf("beside another one: %v, want ErrChanged", err)
+		t.Errorf("with another one running: %v, want ErrChanged", err)
 	}
 	if got := tree(t, dir); !slices.Equal(got, []string{mark}) {
 		t.Errorf("left %v", got)

@@ -12,17 +12,17 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
 )
 
-// ErrChanged says that what stands at the target is not what the caller saw.
+// ErrChanged reports that the existing file is not the one that the caller saw.
 var ErrChanged = errors.New("it changed in the meantime")
 
-// A Dir is an open directory. Its methods take the name of one entry, never a
-// path, and follow no link.
+// A Dir is an open directory. Its methods take the name of one entry, not a path, and
+// do not follow symlinks.
 type Dir struct {
 	f      *os.File
 	path   string // for messages
 	owner  owner
 	flush  *Flusher // nil: every operation is durable when it returns
-	syncfs bool     // flush syncs the whole file system later
+	syncfs bool     // flush will sync the whole file system
 }
 
 // OpenDir opens the directory at name, a slash-separated path below root.
@@ -43,69 +43,89 @@ func OpenDir(root *os.Root, name string) (*Dir, error) {
 // Close closes the directory.
 func (d *Dir) Close() error { return d.f.Close() }
 
-// File returns the open directory itself; it stays d's.
-func (d *Dir) File() *os.File { return d.f }
-
 func (d *Dir) fd() int { return int(d.f.Fd()) }
 
 func (d *Dir) fail(op, base string, err error) error {
 	return &fs.PathError{Op: op, Path: path.Join(d.path, base), Err: err}
 }
 
-// Commit renames temp to base. With want, what stands at base must still be that,
-// else nothing is renamed and the error is ErrChanged. The name is durable after
-// Sync.
+// Commit renames temp to base. With want, the existing file must still be that, or
+// nothing is renamed and the error is ErrChanged. The name is durable after Sync.
 func (d *Dir) Commit(temp, base string, want *FileID) error {
-	if err := d.commit(temp, base, want); err != nil {
-		return err
+	if want != nil && !want.Exists {
+		if err := d.Move(temp, d, base); err != nil {
+			return err
+		}
+	} else {
+		if want != nil {
+			now, err := d.Stat(base)
+			if err != nil {
+				return err
+			}
+			if now != *want {
+				return d.fail("replace", base, ErrChanged)
+			}
+		}
+		if err := unix.Renameat(d.fd(), temp, d.fd(), base); err != nil {
+			return d.fail("rename to", base, err)
+		}
 	}
 	failpoint.Hit(failpoint.AtomicfileMoved)
 	return nil
 }
 
-func (d *Dir) commit(temp, base string, want *FileID) error {
-	if want == nil {
-		return d.rename(temp, base)
+// Move renames the entry base of d to the entry name of another directory on the same
+// file system. If that name is taken, nothing is renamed and the error is ErrChanged.
+// Both names are durable after Sync of both directories.
+func (d *Dir) Move(base string, to *Dir, name string) error {
+	err := renameExclusive(d.fd(), base, to.fd(), name)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EEXIST):
+		return to.fail("create", name, ErrChanged)
+	case !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.ENOTSUP):
+		return to.fail("rename to", name, err)
 	}
-	if !want.Exists {
-		return d.renameNew(temp, base)
-	}
-	now, err := d.Stat(base)
+	now, err := to.Stat(name) // the file system has no exclusive rename
 	if err != nil {
 		return err
 	}
-	if now != *want {
-		return d.fail("replace", base, ErrChanged)
+	if now.Exists {
+		return to.fail("create", name, ErrChanged)
 	}
-	return d.rename(temp, base)
-}
-
-func (d *Dir) rename(temp, base string) error {
-	if err := unix.Renameat(d.fd(), temp, d.fd(), base); err != nil {
-		return d.fail("rename to", base, err)
+	if err := unix.Renameat(d.fd(), base, to.fd(), name); err != nil {
+		return to.fail("rename to", name, err)
 	}
 	return nil
 }
 
-// renameNew renames only if nothing stands at base.
-func (d *Dir) renameNew(temp, base string) error {
-	return d.Move(temp, d, base)
+// RemoveEmpty removes the entry base, which must be an empty directory: rmdir fails for
+// anything else.
+func (d *Dir) RemoveEmpty(base string) error {
+	if err := unix.Unlinkat(d.fd(), base, unix.AT_REMOVEDIR); err != nil {
+		return d.fail("remove", base, err)
+	}
+	return nil
 }
 
-// Discard removes a temporary that will not be committed. It is called when
-// something else has failed already; what it cannot remove, the next run can.
+// Discard removes a temporary file after another failure. An error is ignored: the next
+// run removes the file.
 func (d *Dir) Discard(temp string) { _ = unix.Unlinkat(d.fd(), temp, 0) }
 
-// Sync makes the names in the directory durable, or leaves it to the Flusher.
+// Sync makes the names in the directory durable, or leaves that to the Flusher.
 func (d *Dir) Sync() error {
-	if d.flush != nil {
-		return d.flush.syncDir(d)
+	switch {
+	case d.flush == nil:
+		return syncDir(d.f)
+	case d.syncfs:
+		return nil
 	}
-	return SyncDir(d.f)
+	return ignoreUnsupported(syncFile(d.f))
 }
 
-// Open opens an entry for reading; it neither follows a link nor waits for the
-// other end of a pipe.
+// Open opens an entry for reading. It neither follows a symlink nor blocks on a named
+// pipe.
 func (d *Dir) Open(base string) (*os.File, error) {
 	fd, err := d.openat(base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -123,16 +143,19 @@ func (d *Dir) openat(base string, flags int, mode uint32) (int, error) {
 	}
 }
 
-// SyncDir makes the names in an open directory durable. Some network file
-// systems cannot sync a directory and say EINVAL or ENOTSUP: their server keeps
-// names itself, so that is no error.
-func SyncDir(f *os.File) error {
-	err := f.Sync()
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
-		return nil
-	}
-	if err != nil {
+// syncDir makes the names in an open directory durable.
+func syncDir(f *os.File) error {
+	if err := ignoreUnsupported(f.Sync()); err != nil {
 		return fmt.Errorf("sync directory: %w", err)
 	}
 	return nil
+}
+
+// ignoreUnsupported drops the errors of network file systems that cannot sync a
+// directory: their server makes names durable by itself.
+func ignoreUnsupported(err error) error {
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
+		return nil
+	}
+	return err
 }

@@ -8,23 +8,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Flusher makes what many directories get durable with as few flushes as the
-// system allows: one a file system on linux. The zero value is ready to use, by
-// many goroutines at once.
+// A Flusher makes the writes to many directories durable with as few flushes as the
+// system supports: one per file system on Linux. The zero value is ready to use, and
+// safe for concurrent use.
 type Flusher struct {
 	mu   sync.Mutex
 	open map[uint64]device
 }
 
-// device is one file system that has been written to.
+// device is a file system that was written to.
 type device struct {
 	f      *os.File
 	syncfs bool
 }
 
-// Join leaves the durability of what d gets to fl. It is called before the first
-// write: linux reports a failed write-back only to descriptors that were open
-// when it happened.
+// Attach leaves it to fl to make the writes to d durable. It must be called before the
+// first write: Linux reports a write-back error only to descriptors that were open when
+// it occurred.
 func (fl *Flusher) Attach(d *Dir) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(d.fd(), &st); err != nil {
@@ -48,8 +48,8 @@ func (fl *Flusher) Attach(d *Dir) error {
 	return nil
 }
 
-// Whole reports whether Flush alone makes everything durable: no file or directory
-// has to be synced by itself.
+// FlushSuffices reports whether Flush makes everything durable, without syncing single
+// files or directories.
 func (fl *Flusher) FlushSuffices() bool {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
@@ -61,7 +61,7 @@ func (fl *Flusher) FlushSuffices() bool {
 	return true
 }
 
-// Flush returns when all that was written since the last Flush is durable.
+// Flush returns when all writes since the last Flush are durable.
 func (fl *Flusher) Flush() error {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
@@ -72,7 +72,7 @@ func (fl *Flusher) Flush() error {
 	return errors.Join(errs...)
 }
 
-// Close lets go of the file systems.
+// Close closes the file systems.
 func (fl *Flusher) Close() error {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
@@ -84,39 +84,34 @@ func (fl *Flusher) Close() error {
 	return errors.Join(errs...)
 }
 
-func (fl *Flusher) syncFile(d *Dir, f *os.File) error {
-	if d.syncfs {
-		return nil
-	}
-	return syncFile(f)
-}
-
-func (fl *Flusher) syncDir(d *Dir) error {
-	if d.syncfs {
-		return nil
-	}
-	err := syncFile(d.f)
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
-		return nil
-	}
-	return err
-}
-
-// SyncTree makes everything on the file system of dir durable, or everything in
-// the tree where the system cannot do the whole at once.
+// SyncTree makes the tree at name durable, by one sync of its file system if the system
+// supports that.
 func SyncTree(root *os.Root, name string) error {
 	dir, err := OpenDir(root, name)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	if hasSyncfs(dir.f) {
-		return flushDevice(device{dir.f, true})
+	dev := device{dir.f, hasSyncfs(dir.f)}
+	if !dev.syncfs {
+		if err := syncEach(root, name); err != nil {
+			return err
+		}
 	}
-	if err := syncEach(root, name); err != nil {
+	return flushDevice(dev)
+}
+
+// SyncFileSystem makes all writes to the file system of root durable, by any process.
+func SyncFileSystem(root *os.Root) error {
+	f, err := root.Open(".")
+	if err != nil {
 		return err
 	}
-	return flushDevice(device{dir.f, false})
+	defer f.Close()
+	if err := startWriteback(); err != nil {
+		return err
+	}
+	return flushDevice(device{f, true})
 }
 
 // syncEach syncs every file and directory below name, leaves first.
@@ -130,22 +125,19 @@ func syncEach(root *os.Root, name string) error {
 	if err != nil {
 		return err
 	}
-	if info.IsDir() {
-		entries, err := f.ReadDir(-1)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if e.IsDir() || e.Type().IsRegular() {
-				if err := syncEach(root, name+"/"+e.Name()); err != nil {
-					return err
-				}
+	if !info.IsDir() {
+		return syncFile(f)
+	}
+	entries, err := f.ReadDir(-1)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() || e.Type().IsRegular() {
+			if err := syncEach(root, name+"/"+e.Name()); err != nil {
+				return err
 			}
 		}
 	}
-	err = syncFile(f)
-	if info.IsDir() && (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP)) {
-		return nil
-	}
-	return err
+	return ignoreUnsupported(syncFile(f))
 }

@@ -10,12 +10,12 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
 )
 
-// special are the bits that a directory inherits and that a mode of a manifest
-// does not name.
+// inheritedBits are the mode bits that a directory inherits and a manifest cannot set.
 const inheritedBits = fs.ModeSetgid | fs.ModeSticky
 
-// MakeDir makes one directory below root, whatever the umask. One that is there
-// stays as it is; anything else there is an error. It reports whether it made it.
+// MakeDir makes one directory below root with a mode that does not depend on the umask,
+// and reports whether it made it. An existing directory is not changed; any other
+// existing file is an error.
 func MakeDir(root *os.Root, name string, mode fs.FileMode) (bool, error) {
 	err := root.Mkdir(name, mode.Perm())
 	if errors.Is(err, fs.ErrExist) {
@@ -39,8 +39,8 @@ func MakeDir(root *os.Root, name string, mode fs.FileMode) (bool, error) {
 	return true, root.Chmod(name, mode.Perm()|info.Mode()&inheritedBits)
 }
 
-// mustBeDir accepts a link to a directory too: whether one may stand there is
-// for the caller, who has seen it.
+// requireDir returns an error unless name is a directory or a symlink to one, which the
+// caller has to check.
 func requireDir(root *os.Root, name string) error {
 	info, err := root.Stat(name)
 	if err != nil {
@@ -64,36 +64,27 @@ func chownToParent(root *os.Root, name string) error {
 	return root.Lchown(name, int(st.Uid), int(st.Gid))
 }
 
-// MakeAll makes a directory and its missing parents below root and returns those
-// that it made, outermost first. Parents get the same mode, and their owner may
-// always enter and write them.
+// MakeAll makes a directory and its missing parents below root and returns those that it
+// made, outermost first. Parents get the same mode with rwx for the owner.
 func MakeAll(root *os.Root, name string, mode fs.FileMode) ([]string, error) {
 	if name == "." {
 		return nil, nil
 	}
 	made, err := MakeDir(root, name, mode)
-	if err == nil {
-		if !made {
-			return nil, nil
+	var list []string
+	if errors.Is(err, fs.ErrNotExist) {
+		if list, err = MakeAll(root, path.Dir(name), mode|0o700); err != nil {
+			return list, err
 		}
-		return []string{name}, nil
+		made, err = MakeDir(root, name, mode)
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	above, err := MakeAll(root, path.Dir(name), mode|0o700)
-	if err != nil {
-		return above, err
-	}
-	made, err = MakeDir(root, name, mode)
 	if made {
-		above = append(above, name)
+		list = append(list, name)
 	}
-	return above, err
+	return list, err
 }
 
-// SetMode changes the permission bits of a file or directory below root, and
-// leaves the bits that a mode of a manifest does not name.
+// SetMode changes the permission bits of a file or directory below root, and no others.
 func SetMode(root *os.Root, name string, mode fs.FileMode) error {
 	info, err := root.Lstat(name)
 	if err != nil {
@@ -105,9 +96,8 @@ func SetMode(root *os.Root, name string, mode fs.FileMode) error {
 	return root.Chmod(name, mode.Perm()|info.Mode()&(inheritedBits|fs.ModeSetuid))
 }
 
-// Symlink makes a link below root, or points an existing one elsewhere, in one
-// rename. Anything but a link at name is an error. The name is durable after the
-// directory is synced.
+// Symlink creates or replaces a symlink below root, in one rename. Any other existing
+// file at name is an error. The name is durable after the directory is synced.
 func Symlink(root *os.Root, name, target string) error {
 	info, err := root.Lstat(name)
 	switch {
@@ -115,7 +105,7 @@ func Symlink(root *os.Root, name, target string) error {
 	case err != nil:
 		return err
 	case info.Mode()&fs.ModeSymlink == 0:
-		return &fs.PathError{Op: "link", Path: path.Join(root.Name(), name), Err: errors.New("something that is not a link stands there")}
+		return &fs.PathError{Op: "link", Path: path.Join(root.Name(), name), Err: errors.New("it exists and is not a symlink")}
 	}
 	temp := path.Join(path.Dir(name), TempName())
 	if err := root.Symlink(target, temp); err != nil {

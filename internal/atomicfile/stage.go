@@ -11,8 +11,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
 )
 
-// A FileID is what stood at a name when it was looked at, as far as it can be told
-// from its inode: two equal ones are the same unchanged file.
+// A FileID identifies a file and its version by its inode: two equal ones are the same
+// unchanged file. The zero value is a missing file.
 type FileID struct {
 	Exists       bool
 	Mode         fs.FileMode // type and permission bits
@@ -25,7 +25,7 @@ type FileID struct {
 // owner is a user and a group.
 type owner struct{ uid, gid int }
 
-// Look says what stands at base; a link is not followed.
+// Stat returns the FileID of base, without following a symlink.
 func (d *Dir) Stat(base string) (FileID, error) {
 	var st unix.Stat_t
 	err := unix.Fstatat(d.fd(), base, &st, unix.AT_SYMLINK_NOFOLLOW)
@@ -57,17 +57,17 @@ func fileMode(m uint32) fs.FileMode {
 	return mode
 }
 
-// Stage writes content to a new temporary in d and returns its name. It is
-// durable when Stage returns, or after the next Flush where d has a Flusher. was
-// is what will be replaced: its owner and extended attributes are kept.
-func (d *Dir) Stage(base string, mode fs.FileMode, content []byte, was FileID) (string, error) {
+// Stage writes content to a temporary file in d and returns its name. It is durable when
+// Stage returns, or after the next Flush if d has a Flusher. old is the file to replace,
+// whose owner and extended attributes are kept.
+func (d *Dir) Stage(base string, mode fs.FileMode, content []byte, old FileID) (string, error) {
 	temp := TempName()
 	fd, err := d.openat(temp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return "", d.fail("create a file beside", base, err)
 	}
 	f := os.NewFile(uintptr(fd), path.Join(d.path, base))
-	if err := errors.Join(d.write(f, base, mode, content, was), f.Close()); err != nil {
+	if err := errors.Join(d.write(f, base, mode, content, old), f.Close()); err != nil {
 		d.Discard(temp)
 		return "", err
 	}
@@ -75,14 +75,14 @@ func (d *Dir) Stage(base string, mode fs.FileMode, content []byte, was FileID) (
 	return temp, nil
 }
 
-func (d *Dir) write(f *os.File, base string, mode fs.FileMode, content []byte, was FileID) error {
+func (d *Dir) write(f *os.File, base string, mode fs.FileMode, content []byte, old FileID) error {
 	if _, err := f.Write(content); err != nil {
 		return err
 	}
-	if err := d.keepOwner(f, was); err != nil {
+	if err := d.keepOwner(f, old); err != nil {
 		return err
 	}
-	if was.Exists && was.Mode.IsRegular() {
+	if old.Exists && old.Mode.IsRegular() {
 		if err := d.keepAttributes(f, base); err != nil {
 			return err
 		}
@@ -92,21 +92,23 @@ func (d *Dir) write(f *os.File, base string, mode fs.FileMode, content []byte, w
 			return err
 		}
 	}
-	if d.flush != nil {
-		return d.flush.syncFile(d, f)
+	switch {
+	case d.flush == nil:
+		return f.Sync()
+	case d.syncfs:
+		return nil
 	}
-	return f.Sync()
+	return syncFile(f)
 }
 
-// keepOwner gives f the owner of the file that it replaces. A new file of root in
-// a directory of somebody else becomes theirs, so that sudo leaves nothing behind
-// that its user cannot change.
-func (d *Dir) keepOwner(f *os.File, was FileID) error {
-	want, me := was.owner, owner{os.Geteuid(), os.Getegid()}
+// keepOwner gives f the owner of the file that it replaces. A new file that root creates
+// gets the owner of the directory, so that the user can change it after a sudo.
+func (d *Dir) keepOwner(f *os.File, old FileID) error {
+	want, me := old.owner, owner{os.Geteuid(), os.Getegid()}
 	switch {
-	case !was.Exists && me.uid != 0:
-		return nil // the system decides: our user, our group or that of a setgid directory
-	case !was.Exists:
+	case !old.Exists && me.uid != 0:
+		return nil // the group may be that of a setgid directory
+	case !old.Exists:
 		want = d.owner
 	}
 	if want == me {
@@ -115,12 +117,12 @@ func (d *Dir) keepOwner(f *os.File, was FileID) error {
 	return f.Chown(want.uid, want.gid)
 }
 
-// keepAttributes copies the extended attributes, which on linux are access
-// control lists too. Those that only the system may set are left.
+// keepAttributes copies the extended attributes, which include access control lists on
+// Linux, except those that only the system may set.
 func (d *Dir) keepAttributes(f *os.File, base string) error {
 	old, err := d.Open(base)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil // what cannot be read cannot be copied; its mode and owner are kept
+		return nil // its mode and owner are kept
 	}
 	if err != nil {
 		return err

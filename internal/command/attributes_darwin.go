@@ -2,6 +2,6 @@ package command
 
 import "syscall"
 
-// attributes puts a child in its own process group. macOS has no signal for the
-// death of a parent; the inherited lock keeps a later run from meeting the child.
+// attributes puts a child into its own process group. macOS has no parent-death signal;
+// the inherited lock excludes a later run while the child runs.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

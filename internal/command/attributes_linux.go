@@ -2,7 +2,7 @@ package command
 
 import "syscall"
 
-// attributes puts a child in its own process group and ends it with us.
+// attributes puts a child into its own process group, and kills it when we end.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

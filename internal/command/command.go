@@ -1,16 +1,17 @@
-// Package command runs programs. It is the only place that starts processes, so
-// what holds for one holds for all:
+// Package command runs programs. No other package starts processes, so all have these
+// properties:
 //
-//   - the environment is built here, never inherited; standard input is empty
-//   - a program is named by its absolute path and gets words, never a shell line
-//   - it leads its own process group, which is ended as a whole: SIGTERM, and
-//     after a grace SIGKILL; on linux it also ends when reconcile does. One that may
-//     ask on the terminal stays in ours, and is ended alone
-//   - it holds the machine lock as long as it lives
-//   - its output is capped, and escaped before anybody sees it
+//   - The environment is built here, never inherited; standard input is empty.
+//   - A program is an absolute path with arguments, never a shell command.
+//   - It leads its own process group, which is ended as a whole: by SIGTERM, and after a
+//     grace period by SIGKILL. On Linux it also ends when reconcile does. A program that
+//     may use the terminal stays in our group, and is ended alone.
+//   - It holds the machine lock as long as it runs.
+//   - Its output is limited, and escaped before it is shown.
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -26,51 +27,50 @@ import (
 type Command struct {
 	Program string        // absolute
 	Args    []string      // after the program's name
-	Env     []string      // KEY=value, beside and before those that every child gets
+	Env     []string      // KEY=value, overriding the variables that every child gets
 	Dir     string        // absolute; "" for that of this process
 	Timeout time.Duration // 0 for none
 	Grace   time.Duration // between SIGTERM and SIGKILL; 0 for 5 seconds
-	// Terminal leaves the program in our process group, the one that a terminal listens
-	// to, so that it can open /dev/tty and ask; ^C then reaches it and us. Its standard
-	// input is empty all the same.
+	// Terminal keeps the program in our process group, the foreground group of the
+	// terminal, so that it can prompt on /dev/tty. ^C then reaches both.
 	Terminal bool
-	// Lock is inherited, so that a lock on it lasts until the last child has ended.
+	// Lock is inherited, so that a lock on it lasts until the last child ends.
 	Lock *os.File
-	// Kill ends the program at once when it is done; nil for never.
+	// Kill kills the program at once when it is done; nil for never.
 	Kill context.Context
-	// Line is called for every line of output, escaped and cut to 4 KiB, from one
+	// Line is called for every line of output, escaped and truncated to 4 KiB, by one
 	// goroutine at a time. A carriage return ends a line too.
 	Line func(stream, line string)
 	// Secrets are replaced by *** in lines and errors.
 	Secrets []string
-	// Keep is how many bytes of the end of each stream are kept; 0 for 256 KiB.
+	// Keep is the number of bytes that are kept of the end of each stream; 0 for 256 KiB.
 	Keep int
 }
 
-// A Result is what a program left when it ended well.
+// A Result is the output of a program.
 type Result struct {
-	Stdout  []byte // as written, the end of it
+	Stdout  []byte // the end, as written
 	Stderr  []byte
 	Elapsed time.Duration
 }
 
-// Times that hold where a Command says nothing.
+// Defaults and limits.
 const (
 	defaultGrace = 5 * time.Second
-	// pipeDelay is how long output is awaited of a process that outlives its
-	// parent and holds the pipe.
+	// pipeDelay is how long to wait for the output of a process that outlives its parent
+	// and holds the pipe.
 	pipeDelay = 2 * time.Second
-	// reapDelay is how long a killed process may take to end. One that waits for
-	// a device cannot be killed; it is reported and left.
+	// reapDelay is how long to wait for the end of a killed process. One that waits for a
+	// device cannot be killed; it is reported and left running.
 	reapDelay   = 5 * time.Second
 	defaultKeep = 256 << 10
 )
 
-// Run starts the program and waits for it. The error is an *Error when the
-// program ran, and matches context.Canceled when ctx or c.Kill ended it.
+// Run runs the program. The error is an *Error if the program was started, and wraps
+// context.Canceled if ctx or c.Kill ended it.
 func Run(ctx context.Context, c Command) (Result, error) {
 	if !filepath.IsAbs(c.Program) {
-		return Result{}, fmt.Errorf("run %q: the path of a program must be absolute", c.Program)
+		return Result{}, fmt.Errorf("run %q: the path is not absolute", c.Program)
 	}
 	if err := ctx.Err(); err != nil {
 		return Result{}, fmt.Errorf("run %s: %w", c.Program, err)
@@ -103,18 +103,13 @@ type process struct {
 
 func newProcess(c Command) *process {
 	p := &process{Command: c, started: make(chan error, 1), ended: make(chan struct{})}
-	if p.Grace == 0 {
-		p.Grace = defaultGrace
-	}
-	if p.Keep == 0 {
-		p.Keep = defaultKeep
-	}
+	p.Grace, p.Keep = cmp.Or(p.Grace, defaultGrace), cmp.Or(p.Keep, defaultKeep)
 	if p.Kill == nil {
 		p.Kill = context.Background()
 	}
 	lines := &sync.Mutex{}
-	p.stdout = newOutput("stdout", &p.Command, lines)
-	p.stderr = newOutput("stderr", &p.Command, lines)
+	p.stdout = &output{stream: "stdout", command: &p.Command, lines: lines}
+	p.stderr = &output{stream: "stderr", command: &p.Command, lines: lines}
 	p.cmd = exec.Command(c.Program, c.Args...)
 	p.cmd.Env = environment(c.Env)
 	p.cmd.Dir = c.Dir
@@ -128,13 +123,12 @@ func newProcess(c Command) *process {
 	return p
 }
 
-// umask orders the starts of programs: the umask belongs to the whole process,
-// so it is ours only for the moment in which a child inherits it. Files that
-// reconcile itself makes get their mode by chmod and do not depend on it.
+// umask serialises the starts of programs, since the umask that a child inherits belongs
+// to the whole process. Files that reconcile creates get their mode by chmod.
 var umask sync.Mutex
 
-// run starts the program and reaps it. It keeps its thread: linux ends a child
-// with a parent-death signal when the thread that started it ends.
+// run starts the program and reaps it. It keeps its thread: Linux sends the parent-death
+// signal when the thread that started the child ends.
 func (p *process) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -149,21 +143,21 @@ func (p *process) run() {
 	}
 	p.err = p.cmd.Wait()
 	if !p.Terminal {
-		p.signal(syscall.SIGKILL) // what the program left running in its group ends with it
+		p.signal(syscall.SIGKILL) // background processes of the program
 	}
 	close(p.ended)
 }
 
-// signal reaches the program and all of its group, unless that is ours.
+// signal sends a signal to the program, and to its group unless that is ours.
 func (p *process) signal(s syscall.Signal) {
 	if p.Terminal {
-		_ = p.cmd.Process.Signal(s) // none once it was reaped: its number may be another's
+		_ = p.cmd.Process.Signal(s) // no effect once it is reaped
 		return
 	}
 	_ = syscall.Kill(-p.cmd.Process.Pid, s)
 }
 
-// wait returns nil when the program has ended by itself, else why it was ended.
+// wait returns nil if the program ended by itself, or the reason why it was ended.
 func (p *process) wait(ctx context.Context) error {
 	var timeout <-chan time.Time
 	if p.Timeout > 0 {
@@ -205,6 +199,6 @@ func (p *process) end(cause error, grace time.Duration) error {
 	case <-p.ended:
 		return cause
 	case <-timer.C:
-		return fmt.Errorf("%w; process %d does not end, the system is waiting for a device or file server", cause, p.cmd.Process.Pid)
+		return fmt.Errorf("%w; process %d does not end; it waits for a device or file server", cause, p.cmd.Process.Pid)
 	}
 }

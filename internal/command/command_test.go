@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// TestMain lets the test binary play the program that is run.
+// TestMain runs one of the programs of the tests if COMMAND_CHILD is set.
 func TestMain(m *testing.M) {
 	switch os.Getenv("COMMAND_CHILD") {
 	case "":
@@ -76,7 +76,7 @@ func TestEnvironmentIsBuilt(t *testing.T) {
 		t.Errorf("the child got %s", got)
 	}
 	if !strings.Contains(string(r.Stdout), "LANG=C\n") {
-		t.Errorf("what the caller sets does not win: %s", r.Stdout)
+		t.Errorf("a variable of the caller is overridden: %s", r.Stdout)
 	}
 }
 
@@ -119,7 +119,7 @@ func TestLinesAreEscapedAndRedacted(t *testing.T) {
 	}
 }
 
-func TestErrorSaysHowItEnded(t *testing.T) {
+func TestErrorDescribesTheEnd(t *testing.T) {
 	_, err := Run(t.Context(), child("fail", Command{}))
 	var e *Error
 	if !errors.As(err, &e) {
@@ -163,7 +163,7 @@ func TestCancelThenGraceThenKill(t *testing.T) {
 	}
 }
 
-func TestKillDoesNotWait(t *testing.T) {
+func TestKillHasNoGracePeriod(t *testing.T) {
 	kill, now := context.WithCancel(t.Context())
 	start := time.Now()
 	_, err := Run(t.Context(), child("stubborn", Command{Grace: time.Minute, Kill: kill, Line: func(string, string) { now() }}))
@@ -176,7 +176,7 @@ func TestKillDoesNotWait(t *testing.T) {
 	}
 }
 
-func TestTheWholeGroupEnds(t *testing.T) {
+func TestAllProcessesOfTheGroupEnd(t *testing.T) {
 	dir := t.TempDir()
 	lock, err := os.Create(filepath.Join(dir, "lock"))
 	if err != nil {
@@ -201,11 +201,11 @@ func TestTheWholeGroupEnds(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	t.Errorf("the grandchild %d is still there", pid)
+	t.Errorf("the grandchild %d still runs", pid)
 }
 
-// A program that may ask on the terminal stays in the group that the terminal listens
-// to; any other leads its own. Ending it leaves us alone.
+// TestTerminalStaysInOurGroup checks the process groups, and that ending the program does
+// not end us.
 func TestTerminalStaysInOurGroup(t *testing.T) {
 	for terminal, want := range map[bool]bool{false: false, true: true} {
 		r, err := Run(t.Context(), child("group", Command{Terminal: terminal}))
@@ -221,7 +221,7 @@ func TestTerminalStaysInOurGroup(t *testing.T) {
 	}
 }
 
-func TestReplaceGivesExactlyTheEnvironment(t *testing.T) {
+func TestExecPassesExactlyTheEnvironment(t *testing.T) {
 	r, err := Run(t.Context(), child("exec", Command{}))
 	if err != nil || string(r.Stdout) != "COMMAND_CHILD=environment\nMARK=1\n" {
 		t.Errorf("got %q, %v", r.Stdout, err)
@@ -238,7 +238,7 @@ func FuzzEscape(f *testing.F) {
 		got := Escape(text)
 		for _, r := range got {
 			if isUnsafe(r) {
-				t.Fatalf("%q still holds %q", got, r)
+				t.Fatalf("%q still contains %q", got, r)
 			}
 		}
 		if Escape(got) != got {

@@ -1,15 +1,16 @@
 package command
 
 import (
+	"cmp"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 )
 
-// environment returns what a child gets: extra, and the few variables that every
-// child gets unless extra sets them.
+// environment returns extra and those default variables that extra does not set.
 func environment(extra []string) []string {
-	env := append([]string(nil), extra...)
+	env := slices.Clone(extra)
 	set := map[string]bool{}
 	for _, kv := range extra {
 		name, _, _ := strings.Cut(kv, "=")
@@ -23,12 +24,12 @@ func environment(extra []string) []string {
 	return env
 }
 
-// basic lists the variables that every child gets.
+// defaultVariables returns the variables that every child gets.
 func defaultVariables() []string {
 	home, name := os.Getenv("HOME"), os.Getenv("USER")
 	if home == "" || name == "" {
 		if u, err := user.Current(); err == nil {
-			home, name = cmpOr(home, u.HomeDir), cmpOr(name, u.Username)
+			home, name = cmp.Or(home, u.HomeDir), cmp.Or(name, u.Username)
 		}
 	}
 	env := []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TMPDIR=" + strings.TrimRight(os.TempDir(), "/")}
@@ -39,11 +40,4 @@ func defaultVariables() []string {
 		env = append(env, "USER="+name)
 	}
 	return env
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

@@ -8,22 +8,22 @@ import (
 	"syscall"
 )
 
-// errTimeout is the reason of a program that was ended for taking too long.
+// errTimeout is the cause of a program that exceeded its time limit.
 var errTimeout = errors.New("ended")
 
-// An Error says how a program ended that did not end well.
+// An Error describes how a program failed.
 type Error struct {
 	Program  string
 	ExitCode int            // -1 if a signal ended it
-	Signal   syscall.Signal // 0 if it exited by itself
-	Tail     []string       // its last lines, escaped; of stderr, or of stdout where stderr is empty
+	Signal   syscall.Signal // 0 if it exited
+	Tail     []string       // last lines, escaped, of stderr, or of stdout if stderr is empty
 	Cause    error          // why we ended it, or nil
 }
 
-// tailLines is how many lines of output an Error carries.
+// tailLines is the maximum number of lines in Error.Tail.
 const tailLines = 20
 
-// Error says in one line how the program ended; the output is in Tail.
+// Error returns how the program ended, in one line without its output.
 func (e *Error) Error() string {
 	switch {
 	case e.Cause != nil && errors.Is(e.Cause, errTimeout):
@@ -36,10 +36,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: exit status %d", e.Program, e.ExitCode)
 }
 
-// Unwrap returns why the program was ended.
+// Unwrap returns Cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// TimedOut reports whether the program was ended for taking too long.
+// TimedOut reports whether the program exceeded its time limit.
 func (e *Error) TimedOut() bool { return errors.Is(e.Cause, errTimeout) }
 
 func (p *process) failure(cause error) error {
@@ -47,10 +47,10 @@ func (p *process) failure(cause error) error {
 	select {
 	case <-p.ended:
 	default:
-		return e // it never ended; nothing more can be known
+		return e // it still runs
 	}
 	if errors.Is(p.err, exec.ErrWaitDelay) && cause == nil {
-		e.Cause = errors.New("it ended, but something that it started kept its output open")
+		e.Cause = errors.New("it ended, but a process that it started kept its output open")
 	}
 	if state := p.cmd.ProcessState; state != nil {
 		e.ExitCode = state.ExitCode()

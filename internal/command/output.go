@@ -9,14 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// maxLine is where a line is cut before it is shown, in bytes.
+// maxLine is the length at which a line is truncated, in bytes.
 const maxLine = 4 << 10
 
-// output takes one stream of a program: it keeps the end and hands on lines.
+// output is the writer for one stream of a program. It keeps the end and reports lines.
 type output struct {
 	stream  string
 	command *Command
-	lines   *sync.Mutex // of both streams, so that Line is called once at a time
+	lines   *sync.Mutex // of both streams, for calls of Line
 
 	mu     sync.Mutex
 	kept   []byte
@@ -24,11 +24,7 @@ type output struct {
 	closed bool
 }
 
-func newOutput(stream string, c *Command, lines *sync.Mutex) *output {
-	return &output{stream: stream, command: c, lines: lines}
-}
-
-// Write never fails: a program must not end because nobody reads it.
+// Write never fails, so that a program does not end by SIGPIPE.
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -49,7 +45,7 @@ func (o *output) keep(b []byte) {
 		return
 	}
 	o.kept = append(o.kept, b...)
-	if len(o.kept) > 2*limit { // moved seldom, not at each write
+	if len(o.kept) > 2*limit { // not moved at each write
 		o.kept = append(o.kept[:0], o.kept[len(o.kept)-limit:]...)
 	}
 }
@@ -67,8 +63,7 @@ func (o *output) split(b []byte) {
 	}
 }
 
-// take adds to the line, as far as it will be shown. Twice the limit leaves room
-// for a secret that is cut out.
+// append adds to the line, up to twice the limit: redacting secrets may shorten it.
 func (o *output) append(b []byte) {
 	o.line = append(o.line, b[:min(len(b), max(0, 2*maxLine-len(o.line)))]...)
 }
@@ -85,8 +80,7 @@ func (o *output) emit() {
 	o.command.Line(o.stream, text)
 }
 
-// close ends the stream: what a process that could not be ended still writes is
-// dropped.
+// close reports the last line and drops all later output.
 func (o *output) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -102,7 +96,7 @@ func (o *output) bytes() []byte {
 	return bytes.Clone(o.kept[max(0, len(o.kept)-o.command.Keep):])
 }
 
-// cut shortens a line for showing.
+// truncate shortens a line to maxLine.
 func truncate(line string) string {
 	if len(line) <= maxLine {
 		return line
@@ -123,9 +117,8 @@ func redact(text string, secrets []string) string {
 	return text
 }
 
-// Escape makes text of others safe to show on a terminal: control bytes, what is
-// not UTF-8, and characters that turn the direction of writing are spelled out.
-// A tab stays.
+// Escape makes text safe to print on a terminal: it escapes control characters except
+// tabs, invalid UTF-8, and characters that change the direction of writing.
 func Escape(text string) string {
 	if !strings.ContainsFunc(text, isUnsafe) && utf8.ValidString(text) {
 		return text
@@ -148,7 +141,7 @@ func Escape(text string) string {
 	return b.String()
 }
 
-// unsafe reports whether r acts on a terminal instead of showing.
+// isUnsafe reports whether r is a control or format character.
 func isUnsafe(r rune) bool {
 	return r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029')
 }

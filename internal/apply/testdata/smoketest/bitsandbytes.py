@@ -1,4 +1,4 @@
-"""Plays bitsandbytes: one 4-bit layer."""
+"""A fake bitsandbytes with one 4-bit layer."""
 import torch
 
 __version__ = "0.43.3+fake"
@@ -17,5 +17,5 @@ class nn:
 
         def __call__(self, x):
             torch.at("layer")
-            less = 1 - torch.case.get("loss", 0.1)  # what 4 bits lose
+            less = 1 - torch.case.get("loss", 0.1)  # the loss of 4 bits
             return x @ torch.Tensor([[w * less for w in row] for row in self.weight.rows]).t()

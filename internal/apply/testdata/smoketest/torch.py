@@ -1,5 +1,5 @@
-"""Plays torch: as much of it as a proof uses, on lists. case.json beside it says
-what the machine is like."""
+"""A fake torch with the functions of the smoke test, on lists. case.json in the same
+folder describes the machine."""
 import contextlib
 import json
 import os
@@ -15,7 +15,7 @@ bfloat16, float16, float32 = "bfloat16", "float16", "float32"
 
 
 def at(stage):
-    """What happens at a stage: nothing, or what the case says."""
+    """Behaves at a stage as in case.json; by default it returns."""
     what = case.get(stage, "")
     if what == "hang":
         time.sleep(3600)

@@ -10,8 +10,9 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// venvActivators lead to the files of what made the environment, where it knows that
-// shell. Where something is to be set beside, deactivate puts that back first.
+// venvActivators returns scripts that source those of the tool that created the
+// environment, for the shells that it supports. With variables to set, deactivate
+// restores them first.
 func (e entryPoints) venvActivators() map[string]string {
 	texts := map[string]string{}
 	for _, shell := range []struct {
@@ -24,14 +25,14 @@ func (e entryPoints) venvActivators() map[string]string {
 		}
 	}
 	if _, ok := texts["activate.csh"]; ok && len(e.settings) > 0 {
-		texts[cshLeaving] = e.leaveCsh()
+		texts[cshDeactivate] = e.deactivateCsh()
 	}
 	return texts
 }
 
-// venvSh is for sh, bash and zsh. sh cannot give a function another name, so what
-// deactivate was before is had by sourcing its file again, which first leaves what
-// was entered. A generation that is gone by then has no such file.
+// venvSh is for sh, bash and zsh. sh cannot rename a function, so the original
+// deactivate is restored by sourcing its file again, which deactivates first. The file
+// is missing if the generation was deleted meanwhile.
 func (e entryPoints) venvSh(file string) string {
 	activate := ". " + resources.ShellQuote(file) + "\n"
 	if len(e.settings) == 0 {
@@ -70,20 +71,20 @@ end
 `
 }
 
-// cshLeaving is the file that deactivate sources in csh, where it is an alias of one
+// cshDeactivate is the file that deactivate sources in csh, where it is an alias of one
 // line.
-const cshLeaving = "deactivate.csh"
+const cshDeactivate = "deactivate.csh"
 
 func (e entryPoints) venvCsh(file string) string {
 	activate := "source " + cshQuote(file) + "\n"
 	if len(e.settings) == 0 {
 		return activate
 	}
-	leaving := filepath.Join(filepath.Dir(e.bin), filepath.FromSlash(layout.Launchers("")), cshLeaving)
-	return activate + each(e.settings, envVar.enterCsh) + "alias deactivate " + cshQuote("source "+cshQuote(leaving)) + "\n"
+	file = filepath.Join(filepath.Dir(e.bin), filepath.FromSlash(layout.Launchers("")), cshDeactivate)
+	return activate + each(e.settings, envVar.enterCsh) + "alias deactivate " + cshQuote("source "+cshQuote(file)) + "\n"
 }
 
-// leaveCsh sources the file of the environment again, to have its deactivate.
-func (e entryPoints) leaveCsh() string {
+// deactivateCsh sources the file of the environment again, to restore its deactivate.
+func (e entryPoints) deactivateCsh() string {
 	return each(e.settings, envVar.leaveCsh) + "source " + cshQuote(filepath.Join(e.bin, "activate.csh")) + "\ndeactivate\n"
 }

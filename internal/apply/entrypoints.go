@@ -10,30 +10,29 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// entering is how a generation is entered by its real path, whatever link led to
-// it.
+// entryPoints writes the launchers and activation scripts of a generation, which use
+// its real path.
 type entryPoints struct {
 	bin    string // of the generation, absolute
-	prefix string // of an environment of conda, absolute; "" for type venv
-	// settings are what the manifest has set for those who enter.
+	prefix string // of a conda environment, absolute; "" for type venv
+	// settings are the variables of the manifest.
 	settings []envVar
 }
 
-// program is the launcher of a program. Those of conda expect their environment's
-// programs to be found, and see what a user installed for himself in the same line
-// of Python unless they are told not to.
+// program returns the launcher of a program. Conda programs expect the environment in
+// PATH, and import packages of the user site unless PYTHONNOUSERSITE is set.
 func (e entryPoints) program(name string) string {
 	start := each(e.settings, envVar.assign) + "exec " + resources.ShellQuote(filepath.Join(e.bin, name)) + " \"$@\"\n"
 	if e.prefix == "" {
 		return "#!/bin/sh\n" + start
 	}
-	// Without a search path none is added: an empty entry is the folder one is in.
+	// An empty PATH stays without an empty entry, which is the current directory.
 	return "#!/bin/sh\nPATH=" + resources.ShellQuote(e.bin) + "${PATH:+:$PATH} CONDA_PREFIX=" + resources.ShellQuote(e.prefix) +
 		" PYTHONNOUSERSITE=1\nexport PATH CONDA_PREFIX PYTHONNOUSERSITE\n" + start
 }
 
-// activators are the files to source, each in the words of its shell. Those of type
-// venv lead to the files of what made it, where it knows that shell.
+// activators returns the activation scripts by name. Those of type venv source the
+// scripts of the tool that created the environment, for the shells that it supports.
 func (e entryPoints) activators() map[string]string {
 	if e.prefix != "" {
 		return map[string]string{"activate": condaActivate(e.prefix)}
@@ -41,10 +40,11 @@ func (e entryPoints) activators() map[string]string {
 	return e.venvActivators()
 }
 
-// condaSigns writes what keeps an environment of conda as it is, and bound to its
-// real path. conda (25.5 and later) does not change one with the file frozen (CEP
-// 22), pip and uv do not install into one that is EXTERNALLY-MANAGED (PEP 668).
-func (t *task) writeCondaFiles(gen place, enter entryPoints) error {
+// writeCondaFiles writes the files that protect a conda environment from changes and
+// bind it to its real path. conda (25.5 and later) does not change an environment with
+// the file frozen (CEP 22); pip and uv do not install into one with the file
+// EXTERNALLY-MANAGED (PEP 668).
+func (t *task) writeCondaFiles(gen place, entry entryPoints) error {
 	sitePackages, _, err := pyenv.SitePackages(gen.abs())
 	if err != nil {
 		return err
@@ -59,10 +59,10 @@ func (t *task) writeCondaFiles(gen place, enter entryPoints) error {
 		return err
 	}
 	for _, f := range []struct{ name, text string }{
-		{path.Join(activate, pyenv.ActivateName+".sh"), condaBind(enter)},
-		{path.Join(activate, pyenv.ActivateName+".fish"), condaBindFish(enter)},
-		{path.Join(deactivate, pyenv.ActivateName+".sh"), each(enter.hygiene(), envVar.leave)},
-		{path.Join(deactivate, pyenv.ActivateName+".fish"), each(enter.hygiene(), envVar.leaveFish)},
+		{path.Join(activate, pyenv.ActivateName+".sh"), condaBind(entry)},
+		{path.Join(activate, pyenv.ActivateName+".fish"), condaBindFish(entry)},
+		{path.Join(deactivate, pyenv.ActivateName+".sh"), each(entry.condaVars(), envVar.leave)},
+		{path.Join(deactivate, pyenv.ActivateName+".fish"), each(entry.condaVars(), envVar.leaveFish)},
 	} {
 		if err := t.root.MkdirAll(path.Dir(f.name), 0o755); err != nil {
 			return err
@@ -74,13 +74,13 @@ func (t *task) writeCondaFiles(gen place, enter entryPoints) error {
 	return nil
 }
 
-// condaBind is sourced by clients of conda once they have put the visible place
-// before PATH and into CONDA_PREFIX. It puts the generation in its place, so that
-// the shell stays in it, leaves it as if it had been activated by that path, and
-// sources the scripts of packages of this generation.
+// condaBind returns the script that conda clients source after they have put the
+// environment path into PATH and CONDA_PREFIX. It replaces that by the path of the
+// generation, so that the shell keeps using it, deactivates it by that path, and sources
+// the scripts of its packages.
 func condaBind(e entryPoints) string {
 	g := resources.ShellQuote(e.prefix)
-	return `# Written by reconcile: the shell stays in this generation, whatever the visible place shows later.
+	return `# Written by reconcile: the shell keeps this generation, even if another becomes active.
 if [ -n "${CONDA_PREFIX-}" ] && [ "$CONDA_PREFIX" != ` + g + ` ]; then
   case ":$PATH:" in
   *":$CONDA_PREFIX/bin:"*)
@@ -93,33 +93,31 @@ if [ -n "${CONDA_PREFIX-}" ] && [ "$CONDA_PREFIX" != ` + g + ` ]; then
   CONDA_PREFIX=` + g + `
   export PATH CONDA_PREFIX
 fi
-` + each(e.hygiene(), envVar.enter)
+` + each(e.condaVars(), envVar.enter)
 }
 
-// hygiene is what an environment of conda sets beside conda's own variables: what the
-// manifest asks for, and that Python imports nothing that the user installed for
-// himself in the same line.
-func (e entryPoints) hygiene() []envVar {
+// condaVars returns the variables that a conda environment sets: those of the manifest,
+// and the one that disables the user site of Python.
+func (e entryPoints) condaVars() []envVar {
 	return append([]envVar{{"PYTHONNOUSERSITE", "1"}}, e.settings...)
 }
 
 func condaBindFish(e entryPoints) string {
 	g, bin := fishQuote(e.prefix), fishQuote(e.prefix+"/bin")
-	return `# Written by reconcile: the shell stays in this generation, whatever the visible place shows later.
+	return `# Written by reconcile: the shell keeps this generation, even if another becomes active.
 if set -q CONDA_PREFIX; and test "$CONDA_PREFIX" != ` + g + `
   set -l i (contains -i -- "$CONDA_PREFIX/bin" $PATH); and set PATH[$i] ` + bin + `
   set -gx CONDA_PREFIX ` + g + `
 end
-` + each(e.hygiene(), envVar.enterFish)
+` + each(e.condaVars(), envVar.enterFish)
 }
 
-// condaActivate is the file to source in sh, bash and zsh where no client of conda is
-// at hand. It sources the scripts of packages and defines deactivate, which puts back
-// what was there: a value after "=", nothing for a variable that was not set. What was
-// activated before, by this or by an environment of type venv, is left first, since a
-// shell knows one deactivate.
+// condaActivate returns the activation script for sh, bash and zsh without a conda
+// client. It sources the scripts of packages and defines deactivate, which restores the
+// old values. They are kept after a "="; an unset variable is kept empty. An active
+// environment, of either type, is deactivated first: a shell has one deactivate.
 func condaActivate(prefix string) string {
-	return `# Written by reconcile. Enters this generation by its real path; leave it with: deactivate
+	return `# Written by reconcile. Activates this generation by its real path; leave it with: deactivate
 if [ -n "${_RECONCILE_PATH-}${VIRTUAL_ENV-}" ] && [ "$(command -v deactivate 2>/dev/null)" = deactivate ]; then deactivate; fi
 _RECONCILE_PATH="=$PATH"
 _RECONCILE_PREFIX="${CONDA_PREFIX+=$CONDA_PREFIX}"
@@ -143,12 +141,12 @@ hash -r 2>/dev/null || true
 `
 }
 
-// fishQuote quotes one word for fish: within quotes only \ and ' are special.
+// fishQuote quotes a word for fish, where only \ and ' are special within quotes.
 func fishQuote(word string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(word) + "'"
 }
 
-// cshQuote quotes one word for csh, where ! acts within quotes too.
+// cshQuote quotes a word for csh, where ! is special within quotes too.
 func cshQuote(word string) string {
 	return "'" + strings.NewReplacer(`'`, `'\''`, `!`, `\!`, "\n", "\\\n").Replace(word) + "'"
 }

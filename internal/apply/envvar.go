@@ -7,14 +7,12 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// A setting is an environment variable that a way into a generation sets, in the
-// words of each shell. What was there before is kept beside it in a variable of the
-// shell that no program sees: a value after "=", nothing for a variable that was not
-// set. One that is kept already stays: who enters a second time has ours.
+// envVar is an environment variable that activation sets, in several shells. Its old
+// value is kept in an unexported variable of the shell, after a "="; that of an unset
+// variable is kept empty. A kept value is not overwritten by a second activation.
 type envVar struct{ name, value string }
 
-// settings are the variables of a generation, with the absolute paths that they
-// have in this project.
+// settings returns the variables of a generation with absolute paths.
 func (e *engine) settings(list []resources.Variable) []envVar {
 	settings := make([]envVar, len(list))
 	for i, v := range list {
@@ -26,13 +24,13 @@ func (e *engine) settings(list []resources.Variable) []envVar {
 	return settings
 }
 
-// assign sets a variable in a program that ends with it, in sh.
+// assign sets the variable in sh, without keeping its old value.
 func (s envVar) assign() string {
 	return s.name + "=" + resources.ShellSingleQuote(s.value) + "\nexport " + s.name + "\n"
 }
 
-// enter and leave are for sh, bash and zsh, whatever options are set. What is kept is
-// lost to a shell that was started inside: it forgets the variable if it is ours.
+// enter and leave are for sh, bash and zsh with any options. A subshell has no kept
+// value: there leave unsets the variable if it still has the value of enter.
 func (s envVar) enter() string {
 	return s.words(`if [ -z "${KEPT+x}" ]; then KEPT="${NAME+=$NAME}"; fi
 `) + s.assign()
@@ -48,7 +46,7 @@ unset KEPT
 `, "VALUE", resources.ShellSingleQuote(s.value))
 }
 
-// enterFish and leaveFish keep a list: one value, or none.
+// enterFish and leaveFish keep the value in a list, which is empty for an unset variable.
 func (s envVar) enterFish() string {
 	return s.words(`if not set -q KEPT
   if set -qg NAME; set -g KEPT "$NAME"; else; set -g KEPT; end
@@ -65,7 +63,7 @@ set -eg KEPT
 `, "VALUE", fishQuote(s.value))
 }
 
-// enterCsh and leaveCsh read variables with :q, which keeps what is in them one word.
+// enterCsh and leaveCsh use :q, which keeps a value one word.
 func (s envVar) enterCsh() string {
 	return s.words(`if (! $?KEPT) then
   set KEPT = ""
@@ -89,16 +87,16 @@ endif
 `)
 }
 
-// words puts names into a text of a shell.
+// words replaces NAME, KEPT and others in a script.
 func (s envVar) words(text string, more ...string) string {
 	return strings.NewReplacer(append([]string{"KEPT", "_RECONCILE_" + s.name, "NAME", s.name}, more...)...).Replace(text)
 }
 
-// each joins what one method says of every setting.
-func each(settings []envVar, say func(envVar) string) string {
+// each returns the joined results of a method for every variable.
+func each(settings []envVar, script func(envVar) string) string {
 	var b strings.Builder
 	for _, s := range settings {
-		b.WriteString(say(s))
+		b.WriteString(script(s))
 	}
 	return b.String()
 }
