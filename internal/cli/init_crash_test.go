@@ -12,6 +12,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
+	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
 // TestCrashInit kills init at every place. Nothing is cut, there is a manifest only
@@ -33,7 +34,7 @@ func TestCrashInit(t *testing.T) {
 					t.Errorf("killed at %s:%d, %s has %d bytes of %d", place, n, name, len(content), len(want[name].content))
 				}
 			}
-			if _, begun := has[defaultManifest]; begun {
+			if _, begun := has[session.DefaultManifest]; begun {
 				if len(has) != len(want) {
 					t.Errorf("killed at %s:%d there is a manifest, and %d files of %d", place, n, len(has), len(want))
 				}
