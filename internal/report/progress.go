@@ -157,8 +157,16 @@ func (v *progress) step(e apply.Event) {
 	}
 	a.step, a.from, a.bytes, a.total = e.Step, time.Now(), 0, 0
 	if isLong(e.Step) {
-		v.printItem(plain, e.Addr, strings.ReplaceAll(e.Step, "_", " ")+" ", e.Text)
+		v.printItem(plain, e.Addr, stepWord(e.Step)+" ", e.Text)
 	}
+}
+
+// stepWord returns the name of a step for people.
+func stepWord(name string) string {
+	if name == "prove" {
+		return "smoke test"
+	}
+	return strings.ReplaceAll(name, "_", " ")
 }
 
 // isLong reports whether a step is announced.
@@ -254,7 +262,7 @@ func (v *progress) now() string {
 	a := v.running[addr]
 	text := Escape(addr.String())
 	if a.step != "" {
-		text += ", " + strings.ReplaceAll(a.step, "_", " ")
+		text += ", " + stepWord(a.step)
 	}
 	if a.bytes > 0 {
 		text += ", " + a.speed(time.Now())

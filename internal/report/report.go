@@ -61,22 +61,15 @@ const (
 	cyan   color = "36"
 )
 
-// A page is a text output. It keeps the first error, which close returns.
+// A page is a text output. close returns its first error.
 type page struct {
-	w   *bufio.Writer
-	o   Options
-	err error
+	w *bufio.Writer
+	o Options
 }
 
 func newPage(w io.Writer, o Options) *page { return &page{w: bufio.NewWriter(w), o: o} }
 
-// close flushes the page and returns the first error.
-func (p *page) close() error {
-	if err := p.w.Flush(); p.err == nil {
-		p.err = err
-	}
-	return p.err
-}
+func (p *page) close() error { return p.w.Flush() }
 
 // paint returns text in a color if colors are used.
 func (p *page) paint(c color, text string) string {
@@ -87,11 +80,7 @@ func (p *page) paint(c color, text string) string {
 }
 
 // raw writes text, which must be escaped, unchanged.
-func (p *page) raw(text string) {
-	if p.err == nil {
-		_, p.err = p.w.WriteString(text)
-	}
-}
+func (p *page) raw(text string) { _, _ = p.w.WriteString(text) }
 
 // blank writes an empty line.
 func (p *page) blank() { p.raw("\n") }

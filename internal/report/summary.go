@@ -147,7 +147,7 @@ func (p *page) slowest(r *runrecord.Record) {
 		var steps []string
 		for _, s := range item.Steps {
 			if s.Elapsed >= slow.Seconds() {
-				steps = append(steps, strings.ReplaceAll(s.Step, "_", " ")+" "+duration(seconds(s.Elapsed)))
+				steps = append(steps, stepWord(s.Step)+" "+duration(seconds(s.Elapsed)))
 			}
 		}
 		if len(steps) > 0 {
