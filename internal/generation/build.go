@@ -13,7 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// build makes a new generation beside the others and then the visible one.
+// build creates a new generation and activates it.
 func (d *Desired) build(v facts.View, env facts.Environment, m Builder) resources.Change {
 	name := Name(d.Digest, env)
 	current, exists := env.CurrentGeneration()
@@ -47,22 +47,22 @@ func (d *Desired) build(v facts.View, env facts.Environment, m Builder) resource
 	}
 	if from != d.Environment {
 		change.Fields = append(change.Fields, resources.Field{Path: "environment", Actual: from, Desired: d.Environment})
-		change.Summary += "; a generation holds the name of its environment in its paths, so it is built again"
+		change.Summary += "; the paths of a generation contain the name of its environment, so it is built again"
 	}
 	change.Fields = append(change.Fields, resources.Field{Path: "generation", Actual: env.Current, Desired: name})
 	change.Predicts = []facts.Fact{predicted(env, g)}
 	return change
 }
 
-// count is "53 packages", "12 packages of conda and 71 of Python".
+// count returns "53 packages" or "12 conda packages and 71 Python packages".
 func (d *Desired) count() string {
 	if len(d.Conda) == 0 {
 		return plural.Count(len(d.Closure), "package")
 	}
-	return fmt.Sprintf("%s of conda and %d of Python", plural.Count(len(d.Conda), "package"), len(d.Closure))
+	return plural.Count(len(d.Conda), "conda package") + " and " + plural.Count(len(d.Closure), "Python package")
 }
 
-// generation is what will have been built.
+// result returns the generation as it will be after the build.
 func (d *Desired) result(name string) facts.Generation {
 	g := facts.Generation{Name: name, Digest: d.Digest, Python: d.Python, Base: d.Base, Conda: d.Conda}
 	for _, dist := range d.Closure {
@@ -72,7 +72,7 @@ func (d *Desired) result(name string) facts.Generation {
 	return g
 }
 
-// after is the environment once the generation is visible.
+// predicted returns the environment with the generation active.
 func predicted(env facts.Environment, g facts.Generation) facts.Environment {
 	env.Generations = append(slices.Clone(env.Generations), g)
 	slices.SortFunc(env.Generations, func(a, b facts.Generation) int { return strings.Compare(a.Name, b.Name) })
@@ -81,8 +81,8 @@ func predicted(env facts.Environment, g facts.Generation) facts.Environment {
 	return env
 }
 
-// steps are those of a build, in order, and the switch. from is the generation that
-// what is reused comes from.
+// steps returns the steps of a build and of the switch, in order. from is the generation
+// of the reused distributions.
 func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation, from string, reused []string, fetched []lock.Dist, m Builder) []resources.Step {
 	dir := layout.Generation(d.Project.State, d.Environment, g.Name)
 	var steps []resources.Step
@@ -97,17 +97,17 @@ func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation,
 		steps = append(steps, m.Install(dir, fetched, rewritten(env, fetched))...)
 	}
 	steps = append(steps, resources.Compile{Generation: dir})
-	if proof, needed := d.SmokeTest.step(v, dir); needed {
-		steps = append(steps, proof)
+	if test, needed := d.SmokeTest.step(v, dir); needed {
+		steps = append(steps, test)
 	}
 	steps = append(steps, resources.Seal{Generation: dir, Digest: g.Digest, Python: g.Python, Base: g.Base, Packages: g.Packages, Conda: g.Conda, Variables: d.Variables})
 	return append(steps, d.activateSteps(v, env, g.Name)...)
 }
 
-// reusable returns the names of the dists that the visible generation holds
-// undamaged and from the same lock entry. One of another line of Python holds
-// none: its compiled code and its paths are different. Nor does one that was
-// moved here: its programs name the place it came from.
+// reusable returns the names of the dists that the active generation contains undamaged
+// and from the same lock entry. There are none in one of another Python minor version,
+// whose bytecode and paths differ, or in one that was moved here, whose scripts contain
+// the old path.
 func (d *Desired) reusable(current facts.Generation) []string {
 	moved := func(d facts.Damage) bool { return d.What == "moved" }
 	if pep.MajorMinor(current.Python) != pep.MajorMinor(d.Python) || slices.ContainsFunc(current.Damage, moved) {
@@ -132,8 +132,8 @@ func (d *Desired) reusable(current facts.Generation) []string {
 	return names
 }
 
-// rewritten returns the names of the dists, of those to install, whose files were
-// changed in place in the visible generation.
+// rewritten returns the names of the dists to install whose files were changed in place
+// in the active generation.
 func rewritten(env facts.Environment, dists []lock.Dist) []string {
 	current, _ := env.CurrentGeneration()
 	var names []string
@@ -147,7 +147,7 @@ func rewritten(env facts.Environment, dists []lock.Dist) []string {
 	return slices.Compact(names)
 }
 
-// without returns the closure without the named dists.
+// closureWithout returns the closure without the named dists, which are sorted.
 func (d *Desired) closureWithout(names []string) []lock.Dist {
 	var dists []lock.Dist
 	for _, dist := range d.Closure {
@@ -158,8 +158,8 @@ func (d *Desired) closureWithout(names []string) []lock.Dist {
 	return dists
 }
 
-// need adds up what installing takes. A dist of the generation before takes
-// next to nothing: it is cloned or linked where the file system can.
+// need returns the sum of the downloads and sizes of dists. Reused ones need next to
+// nothing: they are cloned or linked if the file system supports that.
 func need(dists []lock.Dist) resources.Need {
 	var n resources.Need
 	for _, d := range dists {

@@ -10,11 +10,11 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// mostDamage is how many damaged things are listed one by one.
+// maxDamage is the maximum number of damaged files that are listed.
 const maxDamage = 20
 
-// differences says how the visible generation differs from what is asked for;
-// everything is new where there is none.
+// differences returns how the active generation differs from the desired one. Without
+// an active one everything is new.
 func (d *Desired) differences(current facts.Generation) ([]resources.Field, []resources.PackageChange) {
 	fields := damage(current.Damage)
 	if current.Python != d.Python {
@@ -28,13 +28,13 @@ func (d *Desired) differences(current facts.Generation) ([]resources.Field, []re
 	conda, rebuilt := d.condaPackages(current)
 	packages, fields = append(conda, packages...), append(fields, rebuilt...)
 	if current.Name != "" && current.Digest != d.Digest && len(fields) == 0 && len(packages) == 0 {
-		fields = append(fields, resources.Field{Path: "prompt, proof or variables", Actual: "as generation " + current.Name + " was made", Desired: "as the manifest says"})
+		fields = append(fields, resources.Field{Path: "prompt, smoke test or variables", Actual: "as in generation " + current.Name, Desired: "as in the manifest"})
 	}
 	return fields, packages
 }
 
-// damage lists what is no longer as it was installed. A generation that was moved
-// says so once, however many of its files show it.
+// damage lists the files that differ from their installed state. A moved generation is
+// listed once.
 func damage(list []facts.Damage) []resources.Field {
 	fields := make([]resources.Field, 0, min(len(list), maxDamage)+1)
 	more, moved := 0, false
@@ -54,8 +54,8 @@ func damage(list []facts.Damage) []resources.Field {
 	return fields
 }
 
-// packages compares by name: what comes, goes or changes version, and, as
-// fields, what is locked with other hashes or came from elsewhere.
+// packages compares Python packages by name. It returns those that are added, removed or
+// change version, and, as fields, those with other hashes or another origin.
 func (d *Desired) packages(current facts.Generation) ([]resources.PackageChange, []resources.Field) {
 	desired := map[string]lock.Dist{}
 	for _, dist := range d.Closure {
@@ -86,8 +86,8 @@ func (d *Desired) packages(current facts.Generation) ([]resources.PackageChange,
 	return changes, fields
 }
 
-// condaPackages is the same for the packages of conda: of equal versions another
-// build, and of equal builds other bytes, are told as fields.
+// condaPackages is like packages for conda packages. Another build of the same version,
+// and another digest of the same build, are fields.
 func (d *Desired) condaPackages(current facts.Generation) ([]resources.PackageChange, []resources.Field) {
 	actual := map[string]facts.CondaPackage{}
 	for _, p := range current.Conda {

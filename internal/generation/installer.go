@@ -10,18 +10,18 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// An Installer knows the words with which uv or pip puts distributions into a
+// An Installer returns the commands of uv or pip that install distributions into a
 // generation.
 type Installer struct {
 	Root string     // of the project
-	UV   facts.Tool // no path: pip
-	// Base is the interpreter whose pip is used where there is no uv; without a path
-	// the environment has a pip of its own.
+	UV   facts.Tool // without a path: use pip
+	// Base is the interpreter whose pip is used without uv; if its path is empty, the
+	// environment contains pip.
 	Base facts.Interpreter
 }
 
-// UV returns the uv to use, or one without a path where pip is to be used. choice
-// is "auto", "uv" or "pip".
+// SelectUV returns the uv to use, without a path if pip is to be used. choice is "auto",
+// "uv" or "pip".
 func SelectUV(v facts.View, choice string) facts.Tool {
 	if choice == "pip" {
 		return facts.Tool{}
@@ -33,19 +33,19 @@ func SelectUV(v facts.View, choice string) facts.Tool {
 	return uv
 }
 
-// UVFlags keep uv from everything that is not named here: configuration files,
-// other Pythons, downloads of Python. Variables of uv are not inherited.
+// UVFlags returns the flags that keep uv from reading configuration files and from
+// downloading Python. Its environment variables are not inherited.
 func (i Installer) UVFlags() []string {
 	return []string{"--no-config", "--no-python-downloads", "--color", "never", "--no-progress", "--cache-dir", path.Join(i.Root, layout.Cache("uv"))}
 }
 
-// Install writes the requirements file and puts what it names into a generation.
+// Install returns the steps that write the requirements file and install from it.
 func (i Installer) Install(generation string, dists []lock.Dist, spoilt []string) []resources.Step {
 	var steps []resources.Step
 	if len(spoilt) > 0 {
 		steps = i.forget(spoilt)
 	}
-	requirements := path.Join(path.Dir(layout.Seal(generation)), "requirements.txt") // the generation is new: nothing stands there
+	requirements := path.Join(path.Dir(layout.Seal(generation)), "requirements.txt") // the generation is new
 	return append(
 		steps,
 		resources.WriteFile{Path: requirements, Mode: 0o644, Content: lock.HashedRequirements(dists)},
@@ -53,9 +53,8 @@ func (i Installer) Install(generation string, dists []lock.Dist, spoilt []string
 	)
 }
 
-// forget drops dists from uv's cache. Where files are hard links, a file that was
-// changed in place in a generation is changed in the cache as well, and would be
-// installed again. The cache of pip holds wheels, which no environment links to.
+// forget removes dists from the cache of uv. A hard-linked file that was changed in a
+// generation is changed in the cache too. The cache of pip contains wheels only.
 func (i Installer) forget(names []string) []resources.Step {
 	if i.UV.Path == "" {
 		return nil
@@ -64,10 +63,10 @@ func (i Installer) forget(names []string) []resources.Step {
 	return []resources.Step{resources.Run{Program: i.UV.Path, SHA256: i.UV.SHA256, Args: append(append(args, "--"), names...)}}
 }
 
-// run puts the dists of the requirements file into the environment. Link mode
-// clone is copy-on-write where the file system has it, else hard links, else
-// copies. uv asks the index even for what its cache holds, so it is first told to
-// do without; the hashes decide what is installed, not where it lay.
+// run returns the step that installs the requirements file. Link mode clone uses
+// copy-on-write if the file system supports it, else hard links, else copies. uv queries
+// the index even for cached packages, so it runs offline first; the hashes determine
+// what is installed.
 func (i Installer) run(generation, requirements string) resources.Step {
 	prefix := path.Join(i.Root, generation)
 	if i.UV.Path == "" {

@@ -10,12 +10,12 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/lock"
 )
 
-// ForeignLibc is the Problem of a machine whose C library the locked wheels do
-// not run on, nil for others. A version that is not known is left to the installer.
+// LibcProblem returns the problem of a machine whose C library does not support the
+// locked wheels, nil for none. An unknown version is left to the installer.
 func LibcProblem(closure []lock.Dist, host facts.Host) *diag.Problem {
 	if host.Libc.Name == "musl" {
 		return &diag.Problem{
-			Code: "environment.libc", Summary: "the lock holds wheels for glibc, and this machine has musl",
+			Code: "environment.libc", Summary: "the lock contains wheels for glibc, and this machine has musl",
 			Hint: "use a system with glibc: Debian, Ubuntu, Fedora",
 		}
 	}

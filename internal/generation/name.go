@@ -8,8 +8,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// Name returns the name for the next generation of a digest: its first 12
-// digits, and a number from 2 where sealed ones have taken the names before.
+// Name returns the name of the next generation of a digest: its first 12 digits, and a
+// number from 2 if sealed generations have the names before.
 func Name(digest string, env facts.Environment) string {
 	first := digest[:12]
 	name := first
@@ -19,9 +19,8 @@ func Name(digest string, env facts.Environment) string {
 	return name
 }
 
-// newest returns the sealed generation of a digest that was built last, if it is
-// sound as far as is known. The earlier ones were found damaged, else it would not
-// have been built.
+// newest returns the last built sealed generation of a digest, if it is not known to be
+// damaged. Earlier ones are damaged: that is why it was built.
 func newest(env facts.Environment, digest string) (facts.Generation, bool) {
 	var found facts.Generation
 	most := 0
@@ -33,7 +32,7 @@ func newest(env facts.Environment, digest string) (facts.Generation, bool) {
 	return found, most > 0 && len(found.Damage) == 0
 }
 
-// number returns the N of "1f2e3d4c5b6a-N", 1 where there is none.
+// number returns the N of "1f2e3d4c5b6a-N", 1 for a name without it.
 func number(name string) int {
 	_, suffix, ok := strings.Cut(name, "-")
 	if !ok {

@@ -15,19 +15,18 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// A Removal wants an environment gone: what can be seen of it, and its generations.
+// A Removal removes an environment: its path and its generations.
 //
-//  1. While a process uses one of the generations, all of it stays.
-//  2. So it does if the visible place is no longer what we made of it, or holds
-//     anything else.
-//  3. The visible place goes link by link, the generations in one rename.
+//  1. Nothing is removed while a process uses one of the generations.
+//  2. Nothing is removed if the environment path was changed or contains other files.
+//  3. The environment path is removed link by link, the generations in one rename.
 type Removal struct{ resources.Recorded }
 
-// Owns is what the entry of the state was about.
+// Owns returns the key of the state entry.
 func (r *Removal) Owns() facts.Key { return r.Key }
 
-// Reads is the visible place with all that we put there, and the generations. What
-// the environment is made of does not matter any more.
+// Reads returns the environment path with the files that apply made there, and the
+// generations.
 func (r *Removal) Reads() []facts.Key {
 	var keys []facts.Key
 	if !r.GenerationsOnly && r.Left.Path != "" {
@@ -42,11 +41,11 @@ func (r *Removal) Reads() []facts.Key {
 	return keys
 }
 
-// envs is where the generations lie.
+// generationsDir returns the directory of the generations.
 func (r *Removal) generationsDir() string { return layout.Environment(r.StateDir, r.Addr.Name) }
 
-// own names all that we put into a visible place, the link that switches first:
-// nothing is to lead to a generation that is gone.
+// ownedNames returns the names that apply makes in an environment path. The generation
+// link is first, so that it never links to a removed generation.
 func (r *Removal) ownedNames() []string {
 	names := []string{layout.GenerationLink}
 	for _, link := range layout.EntryLinks(r.Addr.Kind) {
@@ -55,17 +54,17 @@ func (r *Removal) ownedNames() []string {
 	return append(names, path.Base(ignoreFile("")))
 }
 
-// Diff removes the environment if nobody uses it and its place is as we left it.
+// Diff removes the environment if it is unused and its path is as apply left it.
 func (r *Removal) Diff(v facts.View) resources.Change {
 	if r.Left.Path == "" {
-		return r.stay("prune.unknown", "it is not known where it can be seen")
+		return r.Keep("prune.unknown", "its path is not in the state")
 	}
 	change := resources.Change{Action: resources.Delete}
 	var parts []string
 	if !r.GenerationsOnly {
-		steps, why := r.place(v)
+		steps, why := r.pathSteps(v)
 		if why != "" {
-			return r.stay("prune.changed", why)
+			return r.Keep("prune.changed", why)
 		}
 		if change.Steps = steps; len(steps) > 0 {
 			parts = append(parts, r.Left.Path)
@@ -75,7 +74,7 @@ func (r *Removal) Diff(v facts.View) resources.Change {
 	if !r.PlaceOnly && facts.Get[facts.Path](v, facts.PathKey(r.generationsDir())).Type == facts.Dir {
 		tree := facts.Get[facts.Tree](v, facts.TreeKey(r.generationsDir()))
 		if len(tree.Users) > 0 {
-			return r.stay("prune.used", "it is used by "+strings.Join(tree.Users[:min(len(tree.Users), 3)], ", "))
+			return r.Keep("prune.used", "it is used by "+strings.Join(tree.Users[:min(len(tree.Users), 3)], ", "))
 		}
 		change.Steps = append(change.Steps, resources.Remove{Path: r.generationsDir()})
 		change.Predicts = append(change.Predicts, facts.Path{Path: r.generationsDir(), Type: facts.Absent})
@@ -89,19 +88,16 @@ func (r *Removal) Diff(v facts.View) resources.Change {
 	return change
 }
 
-// stay leaves the environment where it is, and says why.
-func (r *Removal) stay(code, why string) resources.Change { return r.Recorded.Keep(code, why) }
-
-// place returns the steps that take away the visible place, none if it is gone, or
-// why it is not ours alone.
-func (r *Removal) place(v facts.View) (steps []resources.Step, why string) {
+// pathSteps returns the steps that remove the environment path, none if it is missing,
+// or the reason why it contains other files.
+func (r *Removal) pathSteps(v facts.View) (steps []resources.Step, why string) {
 	at := r.Left.Path
 	there := facts.Get[facts.Path](v, facts.PathKey(at))
 	switch {
 	case there.Type == facts.Absent && there.Parent == "":
 		return nil, ""
 	case there.Type != facts.Dir || there.Parent != "":
-		return nil, "it is not as it was left (" + resources.DescribePath(there) + ")"
+		return nil, "it has changed (" + resources.DescribePath(there) + ")"
 	}
 	targets := map[string]string{}
 	for _, link := range layout.EntryLinks(r.Addr.Kind) {
@@ -123,13 +119,13 @@ func (r *Removal) place(v facts.View) (steps []resources.Step, why string) {
 			ours = p.Type == facts.Regular && p.SHA256 == sha256.Sum256([]byte(layout.IgnoreAll))
 		}
 		if !ours {
-			return nil, fmt.Sprintf("%s in it is not as it was left (%s)", name, resources.DescribePath(p))
+			return nil, fmt.Sprintf("%s in it has changed (%s)", name, resources.DescribePath(p))
 		}
 		steps = append(steps, resources.Remove{Path: p.Path, Type: p.Type, SHA256: p.SHA256, Target: target})
 	}
 	for _, name := range facts.Get[facts.Folder](v, facts.FolderKey(at)).Names {
-		if !slices.Contains(r.ownedNames(), name) && !atomicfile.IsTemp(name) { // temporaries are cleared before
-			return nil, "it holds " + name
+		if !slices.Contains(r.ownedNames(), name) && !atomicfile.IsTemp(name) { // temporary files are removed before
+			return nil, "it contains " + name
 		}
 	}
 	return append(steps, resources.Remove{Path: at, Type: facts.Dir}), ""

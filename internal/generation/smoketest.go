@@ -9,18 +9,18 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// SmokeTest is what a generation must show before it becomes visible. A kind embeds it
-// in its Spec.
+// SmokeTest is the test of a generation before it becomes active. A kind embeds it in its
+// Spec.
 type SmokeTest struct {
 	Imports []string `json:"imports"` // modules that must import
-	// What is proved on a GPU as well, where the machine has one.
+	// TestCUDA and QLoRA are tested if the machine has a GPU.
 	TestCUDA bool             `json:"prove_cuda,omitempty"`
 	QLoRA    *resources.QLoRA `json:"qlora,omitempty"`
 }
 
 func (p SmokeTest) onGPU() bool { return p.TestCUDA || p.QLoRA != nil }
 
-// SmokeTestReads are the facts that decide how it is proved.
+// SmokeTestReads returns the facts that determine the test.
 func (p SmokeTest) SmokeTestReads() []facts.Key {
 	if p.onGPU() {
 		return []facts.Key{facts.NvidiaKey}
@@ -28,8 +28,8 @@ func (p SmokeTest) SmokeTestReads() []facts.Key {
 	return nil
 }
 
-// step is the proof of a generation, on the GPU that the driver shows; false where
-// nothing is to be proved.
+// step returns the smoke test of a generation, on the GPU that the driver reports; false
+// if there is nothing to test.
 func (p SmokeTest) step(v facts.View, generation string) (resources.SmokeTest, bool) {
 	s := resources.SmokeTest{Generation: generation, Imports: p.Imports, CUDA: p.TestCUDA, QLoRA: p.QLoRA}
 	if p.onGPU() {
@@ -39,7 +39,7 @@ func (p SmokeTest) step(v facts.View, generation string) (resources.SmokeTest, b
 	return s, len(p.Imports) > 0 || p.onGPU()
 }
 
-// WriteDigest writes what decides whether a generation was proved so.
+// WriteDigest writes the smoke test for the digest of a generation.
 func (p SmokeTest) WriteDigest(w io.Writer) {
 	for _, module := range slices.Sorted(slices.Values(p.Imports)) {
 		fmt.Fprintf(w, "import %q\n", module)
@@ -49,5 +49,14 @@ func (p SmokeTest) WriteDigest(w io.Writer) {
 	}
 	if q := p.QLoRA; q != nil {
 		fmt.Fprintf(w, "prove qlora %q %t %q\n", q.QuantType, q.DoubleQuant, q.ComputeDtype)
+	}
+}
+
+// WriteVariables writes the variables that a generation sets when activated, for its
+// digest, with paths relative to the project. Without any it writes nothing, as releases
+// without variables did.
+func WriteVariables(w io.Writer, list []resources.Variable) {
+	for _, v := range list {
+		fmt.Fprintf(w, "variable %q %q\n", v.Name, v.Path)
 	}
 }
