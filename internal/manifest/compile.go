@@ -166,8 +166,8 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 		return nil
 	}
 	c.add("venv", e.Name, e.Pos, e.Protect, &venv.Spec{
-		Name: e.Name, Path: e.Path, Python: e.Python, Prompt: c.m.Project + "-" + e.Name,
-		Installer: e.Installer, Closure: closure, Problem: problem, SmokeTest: e.smokeTest(), Variables: c.m.Variables(e),
+		Env: generation.Env{Name: e.Name, Path: e.Path, Python: e.Python}, Prompt: c.m.Project + "-" + e.Name, Installer: e.Installer,
+		Content: generation.Content{Closure: closure, Problem: problem, SmokeTest: e.smokeTest(), Variables: c.m.Variables(e)},
 	})
 	return nil
 }
@@ -200,8 +200,9 @@ func (c *compiler) pinFiles(e *Environment, locked *lock.Lock) {
 // by which conda finds it by name.
 func (c *compiler) conda(s Selection, e *Environment, locked *lock.Lock, closure []lock.Dist, problem *diag.Problem) {
 	spec := &conda.Spec{
-		Name: e.Name, Path: e.Path, Python: e.Python, Engine: e.Conda.Engine, Installer: e.Installer,
-		Channels: e.Conda.Channels, Requested: e.condaSpecs(), Closure: closure, Problem: problem, SmokeTest: e.smokeTest(), Variables: c.m.Variables(e),
+		Env: generation.Env{Name: e.Name, Path: e.Path, Python: e.Python}, Engine: e.Conda.Engine, Installer: e.Installer,
+		Channels: e.Conda.Channels, Requested: e.condaSpecs(),
+		Content: generation.Content{Closure: closure, Problem: problem, SmokeTest: e.smokeTest(), Variables: c.m.Variables(e)},
 	}
 	if problem == nil {
 		spec.Packages = locked.Conda.For(s.Host.Platform)
@@ -254,7 +255,7 @@ func (m *Manifest) tools(e *Environment, line string, or, unless []string, rattl
 	}
 	list := []resources.Resource{{
 		Addr: resources.Addr{Kind: "python", Name: line}, Pos: e.Pos,
-		Spec: &python.Spec{Line: line, Or: or, Unless: unless, Builds: builds},
+		Spec: &python.Spec{Minor: line, Or: or, Unless: unless, Builds: builds},
 	}}
 	add := func(s tool.Spec) {
 		s.Python, s.Or, s.Unless = line, or, unless

@@ -36,6 +36,18 @@ func PathProblem(p facts.Path, want facts.PathType) *diag.Problem {
 	}
 }
 
+// SetPathMode returns the change of a file or directory that differs in its mode alone.
+func SetPathMode(actual facts.Path, mode facts.Mode) Change {
+	predicted := actual
+	predicted.Mode = mode
+	return Change{
+		Action:   Update,
+		Fields:   []Field{{Path: "mode", Actual: actual.Mode.String(), Desired: mode.String()}},
+		Steps:    []Step{SetMode{Path: actual.Path, Mode: mode}},
+		Predicts: []facts.Fact{predicted},
+	}
+}
+
 // DescribePath describes the object at a path in one phrase: "a link to ../data".
 func DescribePath(p facts.Path) string {
 	switch p.Type {

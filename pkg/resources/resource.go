@@ -93,10 +93,9 @@ func Recreate(s Spec, c Change, v facts.View) Change {
 	return r.Recreate(v)
 }
 
-// A Kind is one kind of resource.
+// A Kind is one kind of resource. docs/kinds describes it.
 type Kind struct {
 	Name string
-	Doc  string // Markdown; docs/kinds is generated from it
 	New  func() Spec
 	// Codes explains the problem codes that only this kind reports; nil for none.
 	Codes func() diag.Explanations

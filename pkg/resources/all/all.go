@@ -1,4 +1,4 @@
-// Package all lists the kinds of resources that there are.
+// Package all lists the kinds of resources.
 package all
 
 import (
@@ -20,22 +20,12 @@ import (
 // Kinds returns every kind, by name.
 func Kinds() []resources.Kind {
 	return []resources.Kind{
-		compat.Kind,
-		conda.Kind,
-		cuda.Kind,
-		directory.Kind,
-		disk.Kind,
-		file.Kind,
-		gpu.Kind,
-		link.Kind,
-		model.Kind,
-		python.Kind,
-		tool.Kind,
-		venv.Kind,
+		compat.Kind, conda.Kind, cuda.Kind, directory.Kind, disk.Kind, file.Kind,
+		gpu.Kind, link.Kind, model.Kind, python.Kind, tool.Kind, venv.Kind,
 	}
 }
 
-// Find returns the kind of a name, or false if there is none.
+// Find returns the kind with a name, or false if there is none.
 func Find(name string) (resources.Kind, bool) {
 	for _, k := range Kinds() {
 		if k.Name == name {

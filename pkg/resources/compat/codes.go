@@ -2,44 +2,44 @@ package compat
 
 import "github.com/reconcile-ml/reconcile/internal/diag"
 
-// codes explains the codes of problems that this kind reports.
+// codes explains the codes of the problems that this kind reports.
 func codes() diag.Explanations {
 	return diag.Explanations{
 		"compat.no-cuda": {
-			Means: "The driver does not answer, or CUDA cannot be used, so that torch would find no GPU and compute on the CPU. It says nothing about that.",
-			Do:    "Mend the driver first: `reconcile doctor` says what it answers.",
+			Means: "The driver does not work, or CUDA is not usable, so torch would find no GPU and silently compute on the CPU.",
+			Do:    "Fix the driver first: run `reconcile doctor`.",
 		},
 		"compat.on-cpu": {
-			Means: "torch is built for a newer major version of CUDA than the driver offers. It would find no GPU and compute on the CPU, without a word.",
+			Means: "torch is built for a newer major version of CUDA than the driver supports. It would find no GPU and silently compute on the CPU.",
 			Do:    "Install a newer driver, or pin a torch that is built for an older CUDA.",
 		},
 		"compat.limits": {
-			Means: "torch is built for a newer CUDA than the driver offers, of the same major version. It runs (NVIDIA calls that minor-version compatibility); what is compiled while it runs may fail.",
-			Do:    "Install a newer driver when you can. Until then nothing needs to be done.",
+			Means: "torch is built for a newer CUDA than the driver supports, of the same major version. It runs (NVIDIA calls that minor-version compatibility), but code that is compiled at run time may fail.",
+			Do:    "Install a newer driver when you can. Nothing is required until then.",
 		},
 		"compat.cpu-build": {
-			Means: "torch is locked in a build without CUDA, while the manifest asks for GPUs.",
-			Do:    "Pin a version whose wheel for linux-x86_64 brings CUDA, without `+cpu`, and run `reconcile lock`.",
+			Means: "The locked torch is a CPU build, and the manifest requires GPUs.",
+			Do:    "Pin a version whose wheel for linux-x86_64 is built for CUDA, without `+cpu`, and run `reconcile lock`.",
 		},
 		"compat.no-kernels": {
-			Means: "torch is compiled for certain compute capabilities. A GPU of another major version has no kernels to run, unless the build holds PTX.",
+			Means: "torch is compiled for certain compute capabilities. It has no kernels for a GPU of another major version, unless the build contains PTX.",
 			Do:    "Pin a torch that is compiled for this GPU, or use another GPU.",
 		},
 		"compat.bitsandbytes": {
-			Means: "bitsandbytes loads a library with the number of torch's CUDA in its name. Its wheel does not have that one, so that quantised layers cannot be made.",
-			Do:    "Pin a bitsandbytes that was made for that CUDA; the hint names one where it is known.",
+			Means: "bitsandbytes loads a library with the CUDA version of torch in its name. Its wheel does not contain that one, so quantized layers fail.",
+			Do:    "Pin a bitsandbytes for that CUDA; the hint names one if it is known.",
 		},
 		"compat.model": {
-			Means: "A model of the manifest needs a newer package than is locked.",
-			Do:    "Pin that version or a newer one, or leave the model to another environment: `environments` of the model.",
+			Means: "A model of the manifest needs a newer package than the locked one.",
+			Do:    "Pin that version or a newer one, or assign the model to another environment: `environments` of the model.",
 		},
 		"compat.bfloat16": {
-			Means: "The GPU has no bfloat16. It came with compute capability 8.0.",
-			Do:    "Write `compute_dtype: float16`, or use a GPU of Ampere or later.",
+			Means: "The GPU has no bfloat16, which needs compute capability 8.0.",
+			Do:    "Set `compute_dtype: float16`, or use a GPU of Ampere or later.",
 		},
 		"compat.unknown": {
-			Means: "The driver does not tell what would have to be compared. That is no failure.",
-			Do:    "Compare by hand: `nvidia-smi`, and the version of torch in the lock.",
+			Means: "The driver does not report a value that is compared. This is only a warning.",
+			Do:    "Compare it yourself: `nvidia-smi`, and the version of torch in the lock.",
 		},
 	}
 }

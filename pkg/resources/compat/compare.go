@@ -21,16 +21,16 @@ func (c *comparison) cuda() []*diag.Problem {
 	if trouble != nil {
 		return []*diag.Problem{{
 			Code: "compat.no-cuda", Severity: diag.Warn,
-			Summary: fmt.Sprintf("torch %s is built for CUDA %s and would run on the CPU, without a word: %s", c.torch, c.built, trouble.Summary),
+			Summary: fmt.Sprintf("torch %s is built for CUDA %s and would silently run on the CPU: %s", c.torch, c.built, trouble.Summary),
 			Hint:    trouble.Hint,
 		}}
 	}
 	if c.n.CUDA == "" {
 		return []*diag.Problem{{
 			Code: "compat.unknown", Severity: diag.Warn,
-			Summary: fmt.Sprintf("whether torch %s runs on %s is not known: the driver does not tell its CUDA", c.torch, c.driver()),
+			Summary: fmt.Sprintf("it is unknown whether torch %s runs on %s: the driver does not report its CUDA", c.torch, c.driver()),
 			Found:   c.n.CUDAReason,
-			Hint:    fmt.Sprintf("look at the first lines of `nvidia-smi`: torch is built for CUDA %s", c.built),
+			Hint:    fmt.Sprintf("compare the first lines of `nvidia-smi`: torch is built for CUDA %s", c.built),
 		}}
 	}
 	switch runs, full := nvidia.Runs(c.n.CUDA, c.built); {
@@ -39,33 +39,33 @@ func (c *comparison) cuda() []*diag.Problem {
 	case !full:
 		return []*diag.Problem{{
 			Code: "compat.limits", Severity: diag.Warn,
-			Summary: fmt.Sprintf("torch %s is built for CUDA %s and runs with limits: %s offers CUDA %s", c.torch, c.built, c.driver(), c.n.CUDA),
-			Found:   "code that is compiled while it runs, for the newer CUDA, may fail to load",
+			Summary: fmt.Sprintf("torch %s is built for CUDA %s and runs with limits: %s supports CUDA %s", c.torch, c.built, c.driver(), c.n.CUDA),
+			Found:   "code that is compiled at run time for the newer CUDA may fail to load",
 			Hint:    c.update(nvidia.Driver(c.built)) + ", which has no such limits",
 		}}
 	}
 	return nil
 }
 
-// onCPU says that torch would find no GPU, and names the nearest set that works.
+// onCPU reports that torch would find no GPU, with the nearest set of versions that works.
 func (c *comparison) onCPU() *diag.Problem {
 	hint := c.update(nvidia.MajorDriver(c.built))
 	if cuda := nearest(c.torch, c.n.CUDA); cuda != "" {
 		set := fmt.Sprintf("torch %s+cu%s", public(c.torch), strings.ReplaceAll(cuda, ".", ""))
-		if brings, ok := libraries(c.spec.version("bitsandbytes")); ok && !slices.Contains(brings, cuda) && withLibrary(cuda) != "" {
+		if cudas, ok := libraries(c.spec.version("bitsandbytes")); ok && !slices.Contains(cudas, cuda) && withLibrary(cuda) != "" {
 			set += " with bitsandbytes " + withLibrary(cuda)
 		}
 		hint += fmt.Sprintf("; or pin %s, which runs on driver %s or newer: that build of torch is in PyTorch's own package index", set, nvidia.MajorDriver(cuda))
 	}
 	return &diag.Problem{
 		Code: "compat.on-cpu", Severity: c.spec.Severity,
-		Summary: fmt.Sprintf("torch %s is built for CUDA %s and would run on the CPU, without a word: %s offers CUDA %s", c.torch, c.built, c.driver(), c.n.CUDA),
+		Summary: fmt.Sprintf("torch %s is built for CUDA %s and would silently run on the CPU: %s supports CUDA %s", c.torch, c.built, c.driver(), c.n.CUDA),
 		Found:   "torch.cuda.is_available() would be False",
 		Hint:    hint,
 	}
 }
 
-// update is the remedy of a newer driver; "" as least names none.
+// update returns the hint for a newer driver; least is its oldest version, "" if unknown.
 func (c *comparison) update(least string) string {
 	hint := "update the driver"
 	if c.host.Container != "" && c.host.Container != "wsl" {
@@ -74,34 +74,34 @@ func (c *comparison) update(least string) string {
 	if least != "" {
 		return hint + fmt.Sprintf(" to %s or newer", least)
 	}
-	return hint + " to one that offers CUDA " + c.built
+	return hint + " to one that supports CUDA " + c.built
 }
 
 func (c *comparison) cpuBuild() *diag.Problem {
-	hint := fmt.Sprintf("pin a build for CUDA: the public index has one of torch %s for Linux on x86_64", public(c.torch))
+	hint := fmt.Sprintf("pin a CUDA build: the public index has one of torch %s for Linux on x86_64", public(c.torch))
 	if _, local, ok := strings.Cut(c.torch, "+"); ok {
 		hint = fmt.Sprintf("pin torch %s, without +%s", public(c.torch), local)
 	} else if c.host.Platform != "" && c.host.Platform != "linux-x86_64" {
-		hint = fmt.Sprintf("use a machine with Linux on x86_64: the public index has no torch for CUDA on %s", c.host.Platform)
+		hint = fmt.Sprintf("use a machine with Linux on x86_64: the public index has no CUDA build of torch for %s", c.host.Platform)
 	}
 	return &diag.Problem{
 		Code: "compat.cpu-build", Severity: diag.Warn,
-		Summary: fmt.Sprintf("torch %s is locked in a build for the CPU, and GPUs are asked for", c.torch),
-		Found:   "its version names no CUDA, and no CUDA runtime is locked with it",
+		Summary: fmt.Sprintf("torch %s is a CPU build, and the manifest requires GPUs", c.torch),
+		Found:   "its version names no CUDA, and no CUDA runtime is locked",
 		Hint:    hint,
 	}
 }
 
-// kernels compares the GPUs with what torch is compiled for. It fails where torch runs
-// on none of them.
+// kernels compares the GPUs with the kernels of torch. It fails if torch runs on none of
+// them.
 func (c *comparison) kernels() []*diag.Problem {
 	compiled, ok := kernelsOf(c.torch, c.built)
 	if !ok {
-		return nil // the summary says so
+		return nil // the summary contains that
 	}
 	var without, unknown []string
 	newest, usable := "", 0
-	for _, u := range c.seen {
+	for _, u := range c.units {
 		if u.Problem != "" {
 			continue
 		}
@@ -121,26 +121,26 @@ func (c *comparison) kernels() []*diag.Problem {
 		p := &diag.Problem{
 			Code: "compat.no-kernels", Severity: c.spec.Severity,
 			Summary: fmt.Sprintf("torch %s is not compiled for %s", c.torch, strings.Join(slices.Compact(without), ", ")),
-			Found:   fmt.Sprintf("kernels for %s only: programs stop with \"no kernel image is available for execution on the device\"", strings.Join(compiled.Compute, ", ")),
+			Found:   fmt.Sprintf("kernels for %s only: programs fail with \"no kernel image is available for execution on the device\"", strings.Join(compiled.Compute, ", ")),
 			Hint:    "use another GPU, or " + compiledFor(newest),
 		}
 		if len(without) < usable {
-			p.Severity = diag.Warn // the others will do
-			p.Hint = "name the GPUs that will do in CUDA_VISIBLE_DEVICES, or " + compiledFor(newest)
+			p.Severity = diag.Warn // the others work
+			p.Hint = "name the supported GPUs in CUDA_VISIBLE_DEVICES, or " + compiledFor(newest)
 		}
 		problems = append(problems, p)
 	}
 	if len(unknown) > 0 {
 		problems = append(problems, &diag.Problem{
 			Code: "compat.unknown", Severity: diag.Warn,
-			Summary: fmt.Sprintf("whether torch %s has kernels for %s is not known: the driver does not tell the compute capability", c.torch, strings.Join(slices.Compact(unknown), ", ")),
-			Hint:    "an old driver does not tell it. Compare it by hand with NVIDIA's list of GPUs: torch has kernels for " + strings.Join(compiled.Compute, ", "),
+			Summary: fmt.Sprintf("it is unknown whether torch %s has kernels for %s: the driver does not report the compute capability", c.torch, strings.Join(slices.Compact(unknown), ", ")),
+			Hint:    "an old driver does not report it. Find it in NVIDIA's list of GPUs: torch has kernels for " + strings.Join(compiled.Compute, ", "),
 		})
 	}
 	return problems
 }
 
-// compiledFor is the remedy of another torch.
+// compiledFor returns the hint for a torch with kernels for a compute capability.
 func compiledFor(compute string) string {
 	for _, f := range known().First {
 		if order, ok := nvidia.Compare(compute, f.Compute); ok && order >= 0 {
@@ -150,12 +150,12 @@ func compiledFor(compute string) string {
 	return "pin a torch that is compiled for it"
 }
 
-// bitsandbytes compares its libraries with the CUDA of torch: it loads the one whose
-// name has that number.
+// bitsandbytes compares its libraries with the CUDA of torch: it loads the one with that
+// version in its name.
 func (c *comparison) bitsandbytes() []*diag.Problem {
 	version := c.spec.version("bitsandbytes")
-	brings, ok := libraries(version)
-	if !ok || c.built == "" || slices.Contains(brings, c.built) {
+	cudas, ok := libraries(version)
+	if !ok || c.built == "" || slices.Contains(cudas, c.built) {
 		return nil
 	}
 	hint := "pin a bitsandbytes that has it"
@@ -165,7 +165,7 @@ func (c *comparison) bitsandbytes() []*diag.Problem {
 	return []*diag.Problem{{
 		Code: "compat.bitsandbytes", Severity: c.spec.Severity,
 		Summary: fmt.Sprintf("bitsandbytes %s has no library for CUDA %s, which torch %s is built for", version, c.built, c.torch),
-		Found:   fmt.Sprintf("libraries for CUDA %s; libbitsandbytes_cuda%s.so is missing", strings.Join(brings, ", "), strings.ReplaceAll(c.built, ".", "")),
+		Found:   fmt.Sprintf("libraries for CUDA %s; libbitsandbytes_cuda%s.so is missing", strings.Join(cudas, ", "), strings.ReplaceAll(c.built, ".", "")),
 		Hint:    hint,
 	}}
 }
@@ -180,22 +180,22 @@ func (c *comparison) models() (problems []*diag.Problem) {
 			}
 			problems = append(problems, &diag.Problem{
 				Code: "compat.model", Severity: diag.Warn,
-				Summary: fmt.Sprintf("%s %s cannot be used with %s: it needs %s or later", need.Package, have, repo, need.Minimum),
+				Summary: fmt.Sprintf("%s %s does not support %s, which needs %s or later", need.Package, have, repo, need.Minimum),
 				Found:   need.Otherwise,
-				Hint:    fmt.Sprintf("pin %s %s or later and lock again, or take the model out of the manifest", need.Package, need.Minimum),
+				Hint:    fmt.Sprintf("pin %s %s or later and lock again, or remove the model from the manifest", need.Package, need.Minimum),
 			})
 		}
 	}
 	return problems
 }
 
-// bfloat16 names the GPUs that do not have it.
+// bfloat16 reports the GPUs without it.
 func (c *comparison) bfloat16() []*diag.Problem {
 	if !c.spec.Bfloat16 {
 		return nil
 	}
 	var without []string
-	for _, u := range c.seen {
+	for _, u := range c.units {
 		if order, ok := nvidia.Compare(u.Compute, "8.0"); ok && order < 0 && u.Problem == "" {
 			without = append(without, fmt.Sprintf("%s (compute capability %s)", u.Name, u.Compute))
 		}
@@ -205,8 +205,8 @@ func (c *comparison) bfloat16() []*diag.Problem {
 	}
 	return []*diag.Problem{{
 		Code: "compat.bfloat16", Severity: diag.Warn,
-		Summary: fmt.Sprintf("%s cannot compute in bfloat16, which the proof of QLoRA asks for", strings.Join(slices.Compact(without), ", ")),
-		Found:   "bfloat16 needs compute capability 8.0 (Ampere) or later; older GPUs only imitate it, slowly",
+		Summary: fmt.Sprintf("%s has no bfloat16, which the QLoRA smoke test needs", strings.Join(slices.Compact(without), ", ")),
+		Found:   "bfloat16 needs compute capability 8.0 (Ampere) or later; older GPUs emulate it slowly",
 		Hint:    "use a newer GPU, or write `compute_dtype: float16`",
 	}}
 }

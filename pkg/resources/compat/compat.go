@@ -1,13 +1,13 @@
-// Package compat compares the locked packages with the machine: whether torch will
-// run on its GPUs or, without a word, on the CPU. It changes nothing.
+// Package compat compares the locked packages with the machine, for example whether torch
+// runs on its GPUs or silently on the CPU. It changes nothing.
 //
-//  1. Which CUDA torch was built for is read from the lock: its own version, or the
-//     CUDA runtime that is locked with it.
-//  2. That is compared with the driver, the compute capabilities of the GPUs, and the
-//     libraries of bitsandbytes.
-//  3. The models of the manifest are compared with transformers and tokenizers.
+//  1. Read from the lock which CUDA torch was built for: from its version, or from the
+//     locked CUDA runtime.
+//  2. Compare that with the driver, the compute capabilities of the GPUs, and the libraries
+//     of bitsandbytes.
+//  3. Compare the models of the manifest with transformers and tokenizers.
 //
-// What the metadata of wheels does not say is in compat.json, with its sources.
+// Properties of wheels that are not in their metadata are in compat.json, with sources.
 package compat
 
 import (
@@ -24,28 +24,9 @@ import (
 )
 
 // Kind is the kind "compat".
-var Kind = resources.Kind{Name: "compat", Doc: doc, New: func() resources.Spec { return &Spec{} }, Codes: codes}
+var Kind = resources.Kind{Name: "compat", New: func() resources.Spec { return &Spec{} }, Codes: codes}
 
-const doc = `A requirement: the locked packages fit this machine and each other. Nothing is changed.
-
-| field | meaning |
-|---|---|
-| ` + "`environment`" + ` | the environment that is locked |
-| ` + "`packages`" + ` | what of its closure is compared: torch, the CUDA runtime, bitsandbytes, transformers, tokenizers |
-| ` + "`models`" + ` | the models of the manifest, by repository |
-| ` + "`bfloat16`" + ` | the environment computes in bfloat16 |
-| ` + "`severity`" + ` | ` + "`warn`" + ` for a warning; else apply refuses before it changes anything |
-
-A torch that is built for a newer major version of CUDA than the driver offers finds no GPU and runs on
-the CPU, without a word; within a major version it runs with limits. A GPU that torch has no kernels for
-stops with "no kernel image is available". bitsandbytes needs its own library for the CUDA of torch.
-
-What compat.json does not know is not judged. Where the driver does not answer, the kinds ` + "`cuda`" + `
-and ` + "`gpu`" + ` decide, and this one only warns. So it does of what the machine cannot mend: a build for the
-CPU, and packages that are too old for a model.
-`
-
-// Spec is what is locked, as far as it matters here.
+// Spec is the part of a lock that is compared.
 type Spec struct {
 	Environment string        `json:"environment"`
 	Packages    []Package     `json:"packages"` // by name; see Relevant
@@ -54,17 +35,16 @@ type Spec struct {
 	Severity    diag.Severity `json:"severity,omitempty"`
 }
 
-// A Package is one that is locked.
+// A Package is one locked package.
 type Package struct {
 	Name    string `json:"name"` // normalised
 	Version string `json:"version"`
 }
 
-// runtimes are the packages that hold the CUDA runtime.
+// runtimes are the packages of the CUDA runtime.
 var runtimes = []string{"nvidia-cuda-runtime", "nvidia-cuda-runtime-cu11", "nvidia-cuda-runtime-cu12"}
 
-// Relevant returns what of a closure is compared, by name; nil if it has no torch. A
-// change of anything else does not change the Spec.
+// Relevant returns the compared packages of a closure, by name; nil if it has no torch.
 func Relevant(closure []lock.Dist) []Package {
 	var list []Package
 	torch := false
@@ -81,13 +61,13 @@ func Relevant(closure []lock.Dist) []Package {
 	return list
 }
 
-// Requirement marks the kind as a check: it has no steps.
+// Requirement marks the kind as a check.
 func (s *Spec) Requirement() {}
 
-// Owns is this check.
+// Owns returns the key of this check.
 func (s *Spec) Owns() facts.Key { return facts.CheckKey("compat." + s.Environment) }
 
-// Reads is what the driver says, and where.
+// Reads returns the facts of the driver and the host.
 func (s *Spec) Reads() []facts.Key { return []facts.Key{facts.NvidiaKey, facts.HostKey} }
 
 // version returns the locked version of a package, "" if it is not locked.
@@ -100,7 +80,7 @@ func (s *Spec) version(name string) string {
 	return ""
 }
 
-// built returns the CUDA that torch was built for, "" for a build for the CPU.
+// built returns the CUDA that torch was built for, "" for a CPU build.
 func (s *Spec) built() string {
 	_, local, _ := strings.Cut(s.version("torch"), "+")
 	if digits, ok := strings.CutPrefix(local, "cu"); ok && len(digits) >= 3 {
@@ -112,14 +92,13 @@ func (s *Spec) built() string {
 	}
 	for _, name := range runtimes {
 		if v := s.version(name); v != "" {
-			return line(v)
+			return minor(v)
 		}
 	}
 	return ""
 }
 
-// Diff compares what is locked with the machine. Its summary says both, whatever the
-// result.
+// Diff compares the locked packages with the machine. The summary always contains both.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	c := comparison{
 		spec: s, torch: s.version("torch"), built: s.built(),
@@ -127,7 +106,7 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	}
 	problems := slices.Concat(c.cuda(), c.bitsandbytes(), c.models())
 	if c.n.State == facts.DriverOK && c.built != "" {
-		c.seen = nvidia.VisibleUnits(c.n).Units
+		c.units = nvidia.VisibleUnits(c.n).Units
 		problems = slices.Concat(problems, c.kernels(), c.bfloat16())
 	}
 	return resources.CheckResult(c.summary(), problems...)
@@ -139,10 +118,10 @@ type comparison struct {
 	torch, built string // versions of torch and of the CUDA it was built for
 	n            facts.Nvidia
 	host         facts.Host
-	seen         []nvidia.Unit
+	units        []nvidia.Unit
 }
 
-// summary is such as "torch 2.1.2 for CUDA 12.1, driver 550.54.15 with CUDA 12.4,
+// summary returns, for example, "torch 2.1.2 for CUDA 12.1, driver 550.54.15 with CUDA 12.4,
 // compute capability 9.0, bitsandbytes 0.43.3".
 func (c *comparison) summary() string {
 	if c.built == "" {
@@ -150,12 +129,12 @@ func (c *comparison) summary() string {
 	}
 	parts := []string{fmt.Sprintf("torch %s for CUDA %s", c.torch, c.built)}
 	if c.n.State == facts.DriverOK {
-		parts = append(parts, c.driver()+" with CUDA "+cmp.Or(c.n.CUDA, "not known"))
+		parts = append(parts, c.driver()+" with CUDA "+cmp.Or(c.n.CUDA, "unknown"))
 	} else {
-		parts = append(parts, "no driver that answers")
+		parts = append(parts, "no working driver")
 	}
 	var capabilities []string
-	for _, u := range c.seen {
+	for _, u := range c.units {
 		if u.Compute != "" && !slices.Contains(capabilities, u.Compute) {
 			capabilities = append(capabilities, u.Compute)
 		}
@@ -163,14 +142,14 @@ func (c *comparison) summary() string {
 	if len(capabilities) > 0 {
 		text := "compute capability " + strings.Join(capabilities, " and ")
 		if _, ok := kernelsOf(c.torch, c.built); !ok {
-			text += " (whether torch has kernels for it is not known)"
+			text += " (unknown whether torch has kernels for it)"
 		}
 		parts = append(parts, text)
 	}
 	if b := c.spec.version("bitsandbytes"); b != "" {
 		text := "bitsandbytes " + b
 		if _, ok := libraries(b); !ok {
-			text += " (its libraries are not known)"
+			text += " (its libraries are unknown)"
 		}
 		parts = append(parts, text)
 	}

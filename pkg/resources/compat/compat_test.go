@@ -11,7 +11,6 @@ import (
 
 func TestCases(t *testing.T) { resourcetest.Run(t, compat.Kind) }
 
-// TestRelevant holds that nothing else of a closure has influence.
 func TestRelevant(t *testing.T) {
 	closure := []lock.Dist{
 		{Name: "nvidia-cuda-runtime-cu12", Version: "12.1.105"}, {Name: "numpy", Version: "1.26.4"},
@@ -19,7 +18,7 @@ func TestRelevant(t *testing.T) {
 	}
 	want := []compat.Package{{"bitsandbytes", "0.43.3"}, {"nvidia-cuda-runtime-cu12", "12.1.105"}, {"torch", "2.1.2"}, {"transformers", "4.43.4"}}
 	if got := compat.Relevant(closure); !slices.Equal(got, want) {
-		t.Errorf("relevant are %v, want %v", got, want)
+		t.Errorf("Relevant returned %v, want %v", got, want)
 	}
 	for _, closure := range [][]lock.Dist{nil, {{Name: "transformers", Version: "4.43.4"}}} {
 		if got := compat.Relevant(closure); got != nil {

@@ -11,41 +11,40 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/nvidia"
 )
 
-// data is what is known of wheels beyond what their metadata says. Each entry of
-// compat.json names where it is from. What is not there is not known, and nothing is
-// said of it.
+// data is the content of compat.json: properties of wheels that are not in their metadata,
+// each with its source. Versions that are not listed are not checked.
 type data struct {
 	Builds []struct {
-		Torch string   `json:"torch"` // line: "2.1"
-		CUDA  []string `json:"cuda"`  // that there are builds for, oldest first
+		Torch string   `json:"torch"` // major and minor version: "2.1"
+		CUDA  []string `json:"cuda"`  // of its builds, oldest first
 	} `json:"builds"`
 	Kernels []kernels `json:"kernels"`
 	First   []struct {
-		Compute string `json:"compute"` // from this compute capability on
-		Torch   string `json:"torch"`   // the first line with kernels for it
-		CUDA    string `json:"cuda"`    // and the CUDA of that build
+		Compute string `json:"compute"` // minimum
+		Torch   string `json:"torch"`   // the first version with kernels for it
+		CUDA    string `json:"cuda"`    // of that build
 	} `json:"first"`
 	Bitsandbytes []struct {
 		Version string   `json:"version"`
-		CUDA    []string `json:"cuda"` // that its wheel has libraries for
+		CUDA    []string `json:"cuda"` // of its libraries
 	} `json:"bitsandbytes"`
 	Models []modelNeed `json:"models"`
 }
 
 // kernels are the compute capabilities that a build of torch is compiled for.
 type kernels struct {
-	Torch   string   `json:"torch"` // line: "2.1"
+	Torch   string   `json:"torch"` // major and minor version: "2.1"
 	CUDA    string   `json:"cuda"`
 	Compute []string `json:"compute"`
-	PTX     bool     `json:"ptx,omitempty"` // the last one can be compiled further, for any newer GPU
+	PTX     bool     `json:"ptx,omitempty"` // the last one can be compiled for any newer GPU
 }
 
-// modelNeed is what loading a model needs.
+// modelNeed is the package version that a model needs.
 type modelNeed struct {
-	Repos     []string `json:"repos"` // how their names begin
+	Repos     []string `json:"repos"` // prefixes of their names
 	Package   string   `json:"package"`
 	Minimum   string   `json:"minimum"`
-	Otherwise string   `json:"otherwise"` // what happens with an older one
+	Otherwise string   `json:"otherwise"` // effect of an older version
 }
 
 //go:embed compat.json
@@ -57,25 +56,25 @@ var known = sync.OnceValue(func() data {
 		data
 	}
 	if err := json.Unmarshal(compatJSON, &doc); err != nil || doc.Format != 1 {
-		panic(fmt.Sprintf("compat.json, which is part of this program: format %d: %v", doc.Format, err))
+		panic(fmt.Sprintf("compat.json, embedded in this program: format %d: %v", doc.Format, err))
 	}
 	return doc.data
 })
 
-// line is the first two numbers of a version: "2.1" of "2.1.2+cu121".
-func line(version string) string {
+// minor returns the major and minor version: "2.1" for "2.1.2+cu121".
+func minor(version string) string {
 	parts := strings.SplitN(public(version), ".", 3)
 	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
-// public is a version without what stands behind the plus.
+// public returns a version without its local part.
 func public(version string) string {
 	version, _, _ = strings.Cut(version, "+")
 	return version
 }
 
-// release is the numbers that a version begins with: "4.43.0" of "4.43.0rc1". A
-// release candidate has what its release has.
+// release returns up to three leading numbers of a version: "4.43.0" for "4.43.0rc1". A
+// release candidate supports what its release supports.
 func release(version string) string {
 	if end := strings.IndexFunc(version, func(r rune) bool { return r != '.' && (r < '0' || r > '9') }); end >= 0 {
 		version = version[:end]
@@ -84,15 +83,15 @@ func release(version string) string {
 	return strings.Join(parts[:min(3, len(parts))], ".")
 }
 
-// nearest returns the newest CUDA that there is a build of this torch for and that
-// runs on a driver which offers one, "" if there is none or it is not known.
-func nearest(torch, offered string) string {
+// nearest returns the newest CUDA with a build of this torch that runs on a driver, "" if
+// there is none or it is unknown.
+func nearest(torch, driverCUDA string) string {
 	for _, b := range known().Builds {
-		if b.Torch != line(torch) {
+		if b.Torch != minor(torch) {
 			continue
 		}
 		for _, cuda := range slices.Backward(b.CUDA) {
-			if runs, _ := nvidia.Runs(offered, cuda); runs {
+			if runs, _ := nvidia.Runs(driverCUDA, cuda); runs {
 				return cuda
 			}
 		}
@@ -100,18 +99,18 @@ func nearest(torch, offered string) string {
 	return ""
 }
 
-// kernelsOf returns what a torch is compiled for, false if that is not known.
+// kernelsOf returns the kernels of a torch build, false if they are unknown.
 func kernelsOf(torch, cuda string) (kernels, bool) {
 	for _, k := range known().Kernels {
-		if k.Torch == line(torch) && k.CUDA == cuda {
+		if k.Torch == minor(torch) && k.CUDA == cuda {
 			return k, true
 		}
 	}
 	return kernels{}, false
 }
 
-// runOn reports whether a GPU runs some of the kernels. A kernel runs on what has the
-// same major version and no smaller minor one; PTX runs on all that is newer.
+// runOn reports whether a GPU runs one of the kernels. A kernel runs on the same major
+// version with the same or a newer minor one; PTX runs on everything newer.
 func (k kernels) runOn(compute string) bool {
 	major, _, _ := strings.Cut(compute, ".")
 	for i, c := range k.Compute {
@@ -124,8 +123,8 @@ func (k kernels) runOn(compute string) bool {
 	return false
 }
 
-// libraries returns the CUDA versions that a wheel of bitsandbytes has libraries for,
-// false if that is not known.
+// libraries returns the CUDA versions of the libraries in a wheel of bitsandbytes, false if
+// they are unknown.
 func libraries(version string) ([]string, bool) {
 	for _, b := range known().Bitsandbytes {
 		if b.Version == version {
@@ -135,8 +134,7 @@ func libraries(version string) ([]string, bool) {
 	return nil, false
 }
 
-// withLibrary returns a bitsandbytes that has a library for a CUDA, the newest that is
-// known; "" if none is.
+// withLibrary returns the newest bitsandbytes with a library for a CUDA, "" if unknown.
 func withLibrary(cuda string) string {
 	for _, b := range slices.Backward(known().Bitsandbytes) {
 		if slices.Contains(b.CUDA, cuda) {
@@ -146,7 +144,7 @@ func withLibrary(cuda string) string {
 	return ""
 }
 
-// needs returns what loading a model needs.
+// needs returns the package versions that a model needs.
 func needs(repo string) (list []modelNeed) {
 	for _, n := range known().Models {
 		if slices.ContainsFunc(n.Repos, func(prefix string) bool { return strings.HasPrefix(repo, prefix) }) {

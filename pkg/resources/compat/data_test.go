@@ -7,7 +7,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/nvidia"
 )
 
-// TestSources holds that every entry says where it is from.
 func TestSources(t *testing.T) {
 	var doc map[string]json.RawMessage
 	if err := json.Unmarshal(compatJSON, &doc); err != nil {
@@ -23,18 +22,18 @@ func TestSources(t *testing.T) {
 		}
 		for i, e := range entries {
 			if e.Source == "" {
-				t.Errorf("%s[%d] names no source", section, i)
+				t.Errorf("%s[%d] has no source", section, i)
 			}
 		}
 	}
 	for _, b := range known().Builds {
 		for i, cuda := range b.CUDA {
 			if nvidia.Driver(cuda) == "" || nvidia.MajorDriver(cuda) == "" {
-				t.Errorf("torch %s is built for CUDA %s, and no driver is known for that", b.Torch, cuda)
+				t.Errorf("torch %s is built for CUDA %s, whose driver is unknown", b.Torch, cuda)
 			}
 			if i > 0 {
 				if order, _ := nvidia.Compare(b.CUDA[i-1], cuda); order >= 0 {
-					t.Errorf("builds of torch %s are not listed with the oldest first", b.Torch)
+					t.Errorf("builds of torch %s are not sorted", b.Torch)
 				}
 			}
 		}
@@ -62,17 +61,17 @@ func TestRunOn(t *testing.T) {
 func TestRelease(t *testing.T) {
 	for version, want := range map[string]string{"4.43.4": "4.43.4", "4.43.0rc1": "4.43.0", "4.43.0.dev0": "4.43.0", "0.41.3.post2": "0.41.3", "2.1.2+cu121": "2.1.2", "1.2.3.4": "1.2.3", "": "", "x": ""} {
 		if got := release(version); got != want {
-			t.Errorf("the release of %q is %q, want %q", version, got, want)
+			t.Errorf("release(%q) = %q, want %q", version, got, want)
 		}
 	}
 }
 
 func TestNearest(t *testing.T) {
-	for _, c := range []struct{ torch, offered, want string }{
+	for _, c := range []struct{ torch, driverCUDA, want string }{
 		{"2.1.2", "11.4", "11.8"}, {"2.1.2+cu121", "12.0", "12.1"}, {"2.6.0", "13.0", "12.6"}, {"2.9.1", "11.4", ""}, {"2.9.1", "12.9", "12.8"}, {"2.1.2", "10.2", ""}, {"1.0", "12.0", ""},
 	} {
-		if got := nearest(c.torch, c.offered); got != c.want {
-			t.Errorf("nearest to torch %s for a driver with CUDA %s is %q, want %q", c.torch, c.offered, got, c.want)
+		if got := nearest(c.torch, c.driverCUDA); got != c.want {
+			t.Errorf("nearest(%q, %q) = %q, want %q", c.torch, c.driverCUDA, got, c.want)
 		}
 	}
 }

@@ -1,11 +1,11 @@
-// Package conda manages Python environments of type conda: generations that are
-// built aside, proved, sealed, and then made visible by one rename (package
-// generation). conda brings the interpreter and what the manifest asks of it, from
-// locked archives; uv or pip bring the rest, from hashed wheels. It leaves alone
-// every environment and every installation of conda that it did not make.
+// Package conda manages Python environments of type conda as generations (package
+// generation). conda installs the interpreter and its packages from locked archives; uv or
+// pip install the rest from hashed wheels. It never changes an environment or a conda
+// installation that reconcile did not create.
 package conda
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -20,91 +20,116 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Spec is the desired state of one environment.
-type Spec struct {
-	Name      string            `json:"name"`              // of the environment: "remote"
-	Path      string            `json:"path"`              // visible place: ".conda/remote"
-	Python    string            `json:"python"`            // line: "3.10"
-	Engine    string            `json:"engine"`            // "auto", "rattler", "micromamba", "mamba", "conda"
-	Installer string            `json:"installer"`         // "auto", "uv", "pip": for the distributions of Python
-	Channels  []string          `json:"channels"`          // in order of priority
-	Requested []string          `json:"requested"`         // what was solved: lock.CondaSpecs
-	Packages  []rattler.Package `json:"packages"`          // locked for this platform, by name
-	Closure   []lock.Dist       `json:"closure"`           // locked distributions of Python, by name
-	Problem   *diag.Problem     `json:"problem,omitempty"` // why there is no closure: the lock is absent or stale
-	generation.SmokeTest
-	Variables []resources.Variable `json:"variables,omitempty"` // set for those who enter
+// Kind is the kind "conda".
+var Kind = resources.Kind{Name: "conda", New: func() resources.Spec { return &Spec{} }, Codes: codes}
 
-	former string // the environment that this one was before; not part of what is asked for
+// codes explains the codes of the problems that this kind reports.
+func codes() diag.Explanations {
+	return diag.Explanations{
+		"conda.no-python": {
+			Means: "The lock of the environment has no conda packages, or no Python among them.",
+			Do:    "Run `reconcile lock` and commit the file.",
+		},
+		"conda.long-path": {
+			Means: "Conda packages contain the path of their environment in programs, where it has at most 255 bytes.",
+			Do:    "Move the project to a directory with a shorter path.",
+		},
+		"conda.engine": {
+			Means: "The machine has neither a conda client nor a Python that can run the pinned py-rattler, or not the engine that `engine` names.",
+			Do:    "Set `engine: auto`, or install micromamba, or Python 3.10 or later.",
+		},
+	}
 }
 
-// Owns is the environment.
-func (s *Spec) Owns() facts.Key { return facts.EnvironmentKey(s.Name) }
+// Spec is the desired state of one environment.
+type Spec struct {
+	generation.Env
+	Engine    string            `json:"engine"`    // "auto", "rattler", "micromamba", "mamba", "conda"
+	Installer string            `json:"installer"` // "auto", "uv", "pip": for Python packages
+	Channels  []string          `json:"channels"`  // in order of priority
+	Requested []string          `json:"requested"` // the solved specs: lock.CondaSpecs
+	Packages  []rattler.Package `json:"packages"`  // locked for this platform, by name
+	generation.Content
+}
 
-// Reads is the environment, its .gitignore, and what a build needs.
+// Reads returns the environment, its .gitignore, and the facts that a build needs.
 func (s *Spec) Reads() []facts.Key {
-	keys := generation.Reads(s.Name, s.Path)
-	if s.Installer != "pip" {
-		keys = append(keys, facts.ToolKey("uv"))
-	}
-	for _, name := range s.engines() {
-		keys = append(keys, facts.ToolKey(name))
-	}
+	keys := append(s.Content.Reads(&s.Env, s.Installer), resources.ToolKeys(s.engines())...)
 	if s.usesRattler() {
 		keys = append(keys, resources.PythonKeys(resources.HelperVersions())...)
 	}
-	if s.former != "" {
-		keys = append(keys, facts.EnvironmentKey(s.former))
-	}
-	return append(keys, s.SmokeTestReads()...)
+	return keys
 }
 
-// Diff compares the visible generation with the one that is asked for.
+// Diff compares the active generation with the desired one.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	if p := s.blocked(v); p != nil {
 		return resources.Block(p)
 	}
-	d, m := s.desired(v)
-	return d.Diff(v, m)
+	d, b := s.desired(v)
+	return d.Diff(v, b)
 }
 
-// desired is the generation that is asked for, and how it is made. It is asked when
-// nothing blocks, so every fact is there.
+// Recreate builds another generation, from the intact parts of the active one.
+func (s *Spec) Recreate(v facts.View) resources.Change {
+	d, b := s.desired(v)
+	return d.Rebuild(v, b)
+}
+
+// MovedFrom reuses what is unchanged in the environment of the previous name.
+func (s *Spec) MovedFrom(r resources.Recorded) resources.Spec {
+	moved := *s
+	moved.PreviousName = r.Addr.Name
+	return &moved
+}
+
+// desired returns the desired generation and its builder. Nothing may block it.
 func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Builder) {
 	project := facts.Get[facts.Project](v, facts.ProjectKey)
 	host := facts.Get[facts.Host](v, facts.HostKey)
 	d := &generation.Desired{
-		Environment: s.Name, Type: "conda", Path: s.Path, PreviousName: s.former, Project: project,
-		Digest: s.Digest(host.Platform), Python: s.python(),
+		Environment: s.Name, Type: "conda", Path: s.Path, PreviousName: s.PreviousName, Project: project,
+		Digest: s.Digest(host.Platform), Python: s.version("python"),
 		Closure: s.Closure, Conda: lock.CondaFacts(s.Packages), CondaNeed: s.need,
 		SmokeTest: s.SmokeTest, Variables: s.Variables,
 	}
-	return d, maker{
+	return d, builder{
 		Installer: generation.Installer{Root: project.Root, UV: generation.SelectUV(v, s.Installer)},
 		spec:      s, cache: path.Join(project.Root, layout.Conda(project.State)), platform: host.Platform, engine: s.engine(v),
 	}
 }
 
-// python is the version of the interpreter that conda brings, "" without one.
-func (s *Spec) python() string { return s.version("python") }
+// digestFormat changes if generations are built in another way, so that earlier ones are
+// built again.
+const digestFormat = 1
 
-// version is that of a package that conda brings, "" if it does not.
-func (s *Spec) version(name string) string {
+// Digest returns the SHA-256, in hexadecimal, of everything that determines the content of
+// a generation: platform, conda packages and closure with their hashes, variables and smoke
+// test. The engine and the channels are not part of it.
+func (s *Spec) Digest(platform string) string {
+	var entries []string
 	for i := range s.Packages {
-		if s.Packages[i].Name == name {
-			return s.Packages[i].Version
-		}
+		p := &s.Packages[i]
+		entries = append(entries, fmt.Sprintf("conda %q %q %q %s\n", p.Name, p.Version, p.Build, p.SHA256))
+	}
+	return s.Content.Digest(fmt.Sprintf("reconcile conda environment %d\nplatform %q\n", digestFormat, platform), entries...)
+}
+
+// version returns the locked version of a conda package, "" if it is not locked.
+func (s *Spec) version(name string) string {
+	if i := slices.IndexFunc(s.Packages, func(p rattler.Package) bool { return p.Name == name }); i >= 0 {
+		return s.Packages[i].Version
 	}
 	return ""
 }
 
-// unpackedRattler is what py-rattler takes while it runs, in bytes: 83.4 million are in
-// the wheel of 0.28.0 for Linux.
+// unpackedRattler is the unpacked size of py-rattler, in bytes: 83.4 million for the wheel
+// of 0.28.0 for Linux.
 const unpackedRattler = 84_000_000
 
-// need is what packages of conda take. Unpacked they are about four times their
-// archives, and lie once in the cache, to which the environment links. One that is
-// made anew has py-rattler beside it for that time.
+// need returns what conda packages need. Unpacked they have about four times the size of
+// their archives, once, in the cache that the environment links to. py-rattler is unpacked
+// during the build.
 func (s *Spec) need(packages []facts.CondaPackage) resources.Need {
 	var n resources.Need
 	for i := range s.Packages {
@@ -119,51 +144,53 @@ func (s *Spec) need(packages []facts.CondaPackage) resources.Need {
 	return n
 }
 
-// mostPrefix is how long the path of an environment may be, in bytes: packages of
-// conda leave room for 255 where they write it into programs.
-const mostPrefix = 254
-
-// blocked says why the environment cannot be made, nil if it can.
+// blocked returns why the environment cannot be built, nil if it can.
 func (s *Spec) blocked(v facts.View) *diag.Problem {
-	if p := generation.ForeignProblem(facts.Get[facts.Environment](v, s.Owns())); p != nil {
-		return p
+	project, host := facts.Get[facts.Project](v, facts.ProjectKey), facts.Get[facts.Host](v, facts.HostKey)
+	return cmp.Or(
+		generation.ForeignProblem(facts.Get[facts.Environment](v, s.Owns())),
+		s.LockProblem(),
+		s.pythonProblem(),
+		generation.RootProblem(project),
+		s.pathProblem(project),
+		generation.LibcProblem(s.Closure, host),
+		s.systemProblem(host),
+		s.engineProblem(v),
+		s.installerProblem(v),
+	)
+}
+
+func (s *Spec) pythonProblem() *diag.Problem {
+	if strings.HasPrefix(s.version("python"), s.Python+".") {
+		return nil
 	}
-	if s.Problem != nil {
-		p := *s.Problem
-		return &p
+	return &diag.Problem{
+		Code: "conda.no-python", Summary: fmt.Sprintf("the lock has no Python %s for conda to install", s.Python),
+		Hint: "run `reconcile lock`, and commit the result",
 	}
-	if !strings.HasPrefix(s.python(), s.Python+".") {
-		return &diag.Problem{
-			Code: "conda.no-python", Summary: fmt.Sprintf("the lock has no Python %s for conda to install", s.Python),
-			Hint: "run `reconcile lock`, and commit the result",
-		}
-	}
-	project := facts.Get[facts.Project](v, facts.ProjectKey)
-	if p := generation.RootProblem(project); p != nil {
-		return p
-	}
+}
+
+// maxPrefix is the maximum length of the path of an environment, in bytes: conda packages
+// reserve 255 for it in programs.
+const maxPrefix = 254
+
+func (s *Spec) pathProblem(project facts.Project) *diag.Problem {
 	prefix := path.Join(project.Root, layout.Generation(project.State, s.Name, "0123456789ab-99"))
-	if len(prefix) > mostPrefix {
-		return &diag.Problem{
-			Code: "conda.long-path", Summary: fmt.Sprintf("the environment would lie at a path of %d bytes, and packages of conda leave room for %d", len(prefix), mostPrefix),
-			Found: prefix, Hint: "move the project to a shorter path",
-		}
+	if len(prefix) <= maxPrefix {
+		return nil
 	}
-	host := facts.Get[facts.Host](v, facts.HostKey)
-	if p := generation.LibcProblem(s.Closure, host); p != nil {
-		return p
+	return &diag.Problem{
+		Code: "conda.long-path", Summary: fmt.Sprintf("the path of the environment would have %d bytes, and conda packages support %d", len(prefix), maxPrefix),
+		Found: prefix, Hint: "move the project to a shorter path",
 	}
-	if p := s.olderSystem(host); p != nil {
-		return p
+}
+
+func (s *Spec) installerProblem(v facts.View) *diag.Problem {
+	if len(s.Closure) == 0 || generation.SelectUV(v, s.Installer).Path != "" || s.Installer != "uv" && s.version("pip") != "" {
+		return nil
 	}
-	if p := s.noEngine(v); p != nil {
-		return p
+	return &diag.Problem{
+		Code: "environment.installer", Summary: "this machine has no uv, and conda installs no pip",
+		Hint: "install uv and put it on PATH, or add pip to `conda_packages`",
 	}
-	if generation.SelectUV(v, s.Installer).Path == "" && len(s.Closure) > 0 && (s.Installer == "uv" || s.version("pip") == "") {
-		return &diag.Problem{
-			Code: "environment.installer", Summary: "there is no uv on this machine, and conda brings no pip",
-			Hint: "install uv and put it on PATH, or add pip to `conda_packages`",
-		}
-	}
-	return nil
 }

@@ -15,16 +15,16 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// clients are the clients of conda that a machine may have, the quickest first. They
-// are second choice: conda and mamba run the link scripts of packages and have no
-// switch against that, conda takes a local archive without looking at its digest,
-// and what a machine has decides how a build goes.
+// clients are the conda clients that a machine may have, the fastest first. They are the
+// second choice: conda and mamba run the link scripts of packages, which no option
+// prevents, conda does not verify a local archive, and their configuration on the machine
+// affects the build.
 var clients = []string{"micromamba", "mamba", "conda"}
 
-// Clients returns their names.
+// Clients returns the names of the conda clients.
 func Clients() []string { return slices.Clone(clients) }
 
-// engines are the helpers that may install, in the order in which they are tried.
+// engines returns the helpers that may install, in the order in which they are tried.
 func (s *Spec) engines() []string {
 	if s.Engine == "auto" {
 		return append([]string{"rattler"}, clients...)
@@ -34,14 +34,14 @@ func (s *Spec) engines() []string {
 
 func (s *Spec) usesRattler() bool { return slices.Contains(s.engines(), "rattler") }
 
-// An engine is what installs the packages of conda.
+// An engine installs the conda packages.
 type engine struct {
 	name string // "rattler", "micromamba", "mamba", "conda"
 	tool facts.Tool
-	base facts.Interpreter // runs py-rattler; of others nothing
+	base facts.Interpreter // runs py-rattler; unused for others
 }
 
-// engine returns the first that can be used; noEngine has made sure that one can.
+// engine returns the first usable engine, or the zero value.
 func (s *Spec) engine(v facts.View) engine {
 	for _, name := range s.engines() {
 		e := engine{name: name, tool: facts.Get[facts.Tool](v, facts.ToolKey(name))}
@@ -62,29 +62,28 @@ func (e engine) usable() bool {
 	return e.name != "rattler" || e.base.Path != "" && e.tool.Source == "reconcile"
 }
 
-// noEngine is the Problem of a machine on which nothing can install packages of
-// conda, nil for others.
-func (s *Spec) noEngine(v facts.View) *diag.Problem {
+// engineProblem reports that the machine has no usable engine.
+func (s *Spec) engineProblem(v facts.View) *diag.Problem {
 	if s.engine(v).name != "" {
 		return nil
 	}
 	p := &diag.Problem{
-		Code: "conda.engine", Summary: "nothing on this machine can install packages of conda",
-		Hint: "install micromamba, mamba or conda, or Python 3.10 or later, with which reconcile brings its own",
+		Code: "conda.engine", Summary: "nothing on this machine can install conda packages",
+		Hint: "install micromamba, mamba or conda, or Python 3.10 or later, with which reconcile runs its own",
 	}
 	if s.Engine != "auto" {
 		tool := facts.Get[facts.Tool](v, facts.ToolKey(s.Engine))
 		p.Summary, p.Found = s.Engine+" is not available on this machine", tool.Refused
-		p.Hint = "install it and put it on PATH, or choose `engine: auto`"
+		p.Hint = "install it and put it on PATH, or set `engine: auto`"
 		if s.Engine == "rattler" {
-			p.Hint = "install Python 3.10 or later with pip, with which reconcile brings it, or choose `engine: auto`"
+			p.Hint = "install Python 3.10 or later with pip, with which reconcile installs it, or set `engine: auto`"
 		}
 	}
 	return p
 }
 
-// A maker makes the part of conda with an engine.
-type maker struct {
+// A builder installs the conda packages with an engine.
+type builder struct {
 	generation.Installer
 	spec     *Spec
 	cache    string // of conda, absolute
@@ -92,63 +91,62 @@ type maker struct {
 	engine   engine
 }
 
-// Create installs the locked packages of conda at the final place.
-func (m maker) Create(dir string) []resources.Step {
-	if m.engine.name == "rattler" {
-		return m.rattler(dir)
+// Create installs the locked conda packages at the final path.
+func (b builder) Create(dir string) []resources.Step {
+	if b.engine.name == "rattler" {
+		return b.rattler(dir)
 	}
-	return []resources.Step{m.client(dir)}
+	return []resources.Step{b.client(dir)}
 }
 
-// rattler writes the script and its request into the generation, which is new, and
-// runs it.
-func (m maker) rattler(dir string) []resources.Step {
-	absolute := path.Join(m.Root, dir)
+// rattler writes the script and its request into the new generation, and runs it.
+func (b builder) rattler(dir string) []resources.Step {
+	absolute := path.Join(b.Root, dir)
 	request, err := json.MarshalIndent(rattler.Request{
-		Wheel: m.engine.tool.Path, WheelSHA256: m.engine.tool.SHA256.String(),
-		Cache: m.cache, Channels: m.spec.Channels, Subdir: rattler.Subdir(m.platform),
-		Prefix: absolute, Packages: m.spec.Packages, Requested: m.spec.Requested,
+		Wheel: b.engine.tool.Path, WheelSHA256: b.engine.tool.SHA256.String(),
+		Cache: b.cache, Channels: b.spec.Channels, Subdir: rattler.Subdir(b.platform),
+		Prefix: absolute, Packages: b.spec.Packages, Requested: b.spec.Requested,
 	}, "", " ")
 	if err != nil { // plain structs
 		panic("encode a request: " + err.Error())
 	}
 	own := path.Dir(layout.Seal(dir))
-	script, question := path.Join(own, "conda.py"), path.Join(own, "conda.json")
+	script, input := path.Join(own, "conda.py"), path.Join(own, "conda.json")
 	return []resources.Step{
 		resources.WriteFile{Path: script, Mode: 0o644, Content: rattler.Script},
-		resources.WriteFile{Path: question, Mode: 0o644, Content: string(request) + "\n"},
+		resources.WriteFile{Path: input, Mode: 0o644, Content: string(request) + "\n"},
 		resources.Run{
-			Program: m.engine.base.Path, Args: []string{"-I", "-B", path.Join(m.Root, script), path.Join(m.Root, question)},
+			Program: b.engine.base.Path, Args: []string{"-I", "-B", path.Join(b.Root, script), path.Join(b.Root, input)},
 			Index: true, Channels: true, Writes: dir,
 		},
 	}
 }
 
-// client asks a client of conda for exactly the locked builds, without what else
-// they would need. A home of its own keeps ~/.condarc out, and the environment out of
-// ~/.conda/environments.txt. Whether the archives had the locked digests is seen when
-// the generation is sealed, from what the client noted of them.
-func (m maker) client(dir string) resources.Step {
-	cache := path.Join(m.cache, m.engine.name)
+// client installs exactly the locked builds with a conda client, without dependencies. Its
+// own HOME excludes ~/.condarc, and keeps the environment out of
+// ~/.conda/environments.txt. Sealing the generation compares the digests that the client
+// recorded with the lock.
+func (b builder) client(dir string) resources.Step {
+	cache := path.Join(b.cache, b.engine.name)
 	r := resources.Run{
-		Program: m.engine.tool.Path, SHA256: m.engine.tool.SHA256, Index: true, Channels: true, Writes: dir,
+		Program: b.engine.tool.Path, SHA256: b.engine.tool.SHA256, Index: true, Channels: true, Writes: dir,
 		Env: []string{
 			"HOME=" + path.Join(cache, "home"), "CONDA_PKGS_DIRS=" + path.Join(cache, "pkgs"), "MAMBA_ROOT_PREFIX=" + cache,
 			"CONDA_SAFETY_CHECKS=enabled", "CONDA_EXTRA_SAFETY_CHECKS=true",
-			"CONDA_ADD_PIP_AS_PYTHON_DEPENDENCY=false", // else a channel without pip has no Python to install
+			"CONDA_ADD_PIP_AS_PYTHON_DEPENDENCY=false", // else Python cannot be installed from a channel without pip
 		},
 		Args: []string{"create", "--yes", "--quiet"},
 	}
-	if m.engine.name == "micromamba" || m.engine.name == "mamba" && !strings.HasPrefix(m.engine.tool.Version, "1.") {
-		r.Args = append(r.Args, "--no-rc") // conda, and mamba 1 which is one, has no such word
+	if b.engine.name == "micromamba" || b.engine.name == "mamba" && !strings.HasPrefix(b.engine.tool.Version, "1.") {
+		r.Args = append(r.Args, "--no-rc") // conda and mamba 1 do not have this option
 	}
 	r.Args = append(r.Args, "--no-deps", "--override-channels")
-	for _, c := range m.spec.Channels {
+	for _, c := range b.spec.Channels {
 		r.Args = append(r.Args, "--channel", c)
 	}
-	r.Args = append(r.Args, "--prefix", path.Join(m.Root, dir), "--")
-	for i := range m.spec.Packages {
-		p := &m.spec.Packages[i]
+	r.Args = append(r.Args, "--prefix", path.Join(b.Root, dir), "--")
+	for i := range b.spec.Packages {
+		p := &b.spec.Packages[i]
 		r.Args = append(r.Args, fmt.Sprintf("%s=%s=%s", p.Name, p.Version, p.Build))
 	}
 	return r

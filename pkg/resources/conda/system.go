@@ -10,25 +10,24 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// olderSystem is the Problem of a machine that is older than a locked package needs,
-// nil for others. Packages say so as a dependency on what conda calls virtual
-// packages, "__glibc >=2.28"; nothing else looks at these, since what is locked is
-// installed without solving.
-func (s *Spec) olderSystem(host facts.Host) *diag.Problem {
+// systemProblem reports a machine that is older than a locked package needs. Packages
+// express that as a dependency on a virtual package, "__glibc >=2.28", which nothing else
+// checks, because locked packages are installed without solving.
+func (s *Spec) systemProblem(host facts.Host) *diag.Problem {
 	virtual, system, version := "__glibc", "glibc", host.Libc.Version
 	if host.OS == "darwin" {
 		virtual, system, version = "__osx", "macOS", host.OSVersion
 	}
 	have, err := semver.NewVersion(version)
 	if err != nil {
-		return nil // not known
+		return nil // unknown version
 	}
 	var newer []string
 	most := have
 	for i := range s.Packages {
 		p := &s.Packages[i]
 		for _, d := range p.Depends {
-			need := least(d, virtual)
+			need := lowerBound(d, virtual)
 			if need == nil || !need.GreaterThan(have) {
 				continue
 			}
@@ -43,15 +42,15 @@ func (s *Spec) olderSystem(host facts.Host) *diag.Problem {
 	}
 	return &diag.Problem{
 		Code:    "environment.libc",
-		Summary: fmt.Sprintf("this machine has %s %s, and locked packages of conda need a newer one", system, version),
+		Summary: fmt.Sprintf("this machine has %s %s, and locked conda packages need a newer one", system, version),
 		Found:   strings.Join(newer[:min(len(newer), 10)], "\n"),
 		Hint:    fmt.Sprintf("use a system with %s %s or newer, or pin versions that need less", system, most.Original()),
 	}
 }
 
-// least returns the lower bound that a dependency sets for a package, nil for none:
-// 2.28 of "__glibc >=2.28,<3.0.a0".
-func least(dependency, name string) *semver.Version {
+// lowerBound returns the lower bound of a dependency on a package, nil for none: 2.28 for
+// "__glibc >=2.28,<3.0.a0".
+func lowerBound(dependency, name string) *semver.Version {
 	spec, ok := strings.CutPrefix(dependency, name+" ")
 	if !ok {
 		return nil

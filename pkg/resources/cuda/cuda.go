@@ -1,5 +1,5 @@
-// Package cuda checks that the NVIDIA driver offers a CUDA that is new enough. It
-// installs nothing: a driver belongs to the machine, and wheels bring the rest.
+// Package cuda checks that the NVIDIA driver supports a CUDA that is new enough. It installs
+// nothing.
 package cuda
 
 import (
@@ -13,51 +13,64 @@ import (
 )
 
 // Kind is the kind "cuda".
-var Kind = resources.Kind{Name: "cuda", Doc: doc, New: func() resources.Spec { return &Spec{} }, Codes: codes}
+var Kind = resources.Kind{Name: "cuda", New: func() resources.Spec { return &Spec{} }, Codes: codes}
 
-const doc = `A requirement: the NVIDIA driver offers a CUDA that is new enough. Nothing is changed, and no
-driver is ever installed.
+// codes explains the codes of the problems that this kind reports.
+func codes() diag.Explanations {
+	return diag.Explanations{
+		"cuda.no-driver": {
+			Means: "This machine has no NVIDIA driver. reconcile never installs one; the wheels contain everything else that CUDA needs.",
+			Do:    "Install the driver that the hint names, or start the container with its GPUs (`--gpus all`). If the machine needs no GPU, select another environment, or set `severity: warn`.",
+		},
+		"cuda.broken": {
+			Means: "The NVIDIA driver does not work: its module is not loaded, its libraries have another version than its module, or this user has no permission.",
+			Do:    "After a driver update, restart the machine. Else run `reconcile doctor` and read `dmesg`.",
+		},
+		"cuda.unusable": {
+			Means: "The driver lists its GPUs, but programs cannot use them because libcuda is missing.",
+			Do:    "In a container, set NVIDIA_DRIVER_CAPABILITIES=compute,utility. Else install the libraries of the driver.",
+		},
+		"cuda.too-old": {
+			Means: "The driver supports an older CUDA than the manifest requires. torch would find no GPU, or run with limits.",
+			Do:    "Install a newer driver. The hint names the oldest version that works.",
+		},
+		"cuda.unknown": {
+			Means: "The driver works, but does not report which CUDA it supports. This is only a warning.",
+			Do:    "Read the first lines of `nvidia-smi`.",
+		},
+	}
+}
 
-| field | meaning |
-|---|---|
-| ` + "`environment`" + ` | the environment that asks for it |
-| ` + "`minimum`" + ` | the oldest CUDA that will do, such as 12.1 |
-| ` + "`severity`" + ` | ` + "`warn`" + ` for a warning; else apply refuses before it changes anything |
-
-There are three versions of CUDA: that of the driver, which decides and is checked here; that of the
-toolkit (nvcc), which wheels do not need; and the one that torch was built for, which the kind
-` + "`compat`" + ` compares.
-
-No driver, a driver that does not answer, and a container that shows its GPUs without libcuda are
-told apart, each with what to do. A version that is not known is a warning, whatever the severity.
-`
-
-// Spec is what a driver must offer.
+// Spec is the CUDA that the driver must support.
 type Spec struct {
 	Environment string        `json:"environment"`
 	Minimum     string        `json:"minimum"` // "12.1"
 	Severity    diag.Severity `json:"severity,omitempty"`
 }
 
-// Requirement marks the kind as a check: it has no steps.
+// Requirement marks the kind as a check.
 func (s *Spec) Requirement() {}
 
-// Owns is this check.
+// Owns returns the key of this check.
 func (s *Spec) Owns() facts.Key { return facts.CheckKey("cuda." + s.Environment) }
 
-// Reads is what the driver says.
+// Reads returns the facts of the driver.
 func (s *Spec) Reads() []facts.Key { return []facts.Key{facts.NvidiaKey} }
 
-// Diff compares what the driver offers with the minimum. Its summary says both,
-// whatever the result.
+// Diff compares the CUDA of the driver with the minimum. The summary always contains both.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	n := facts.Get[facts.Nvidia](v, facts.NvidiaKey)
 	if t := cmp.Or(nvidia.DriverTrouble(n, nvidia.Driver(s.Minimum)), nvidia.CUDATrouble(n)); t != nil {
-		return s.trouble(t)
+		summary := map[string]string{
+			"no-driver": "no NVIDIA driver",
+			"broken":    "the driver does not work",
+			"unusable":  "CUDA is not usable",
+		}[t.Code]
+		return resources.CheckResult(fmt.Sprintf("%s (at least CUDA %s)", summary, s.Minimum),
+			&diag.Problem{Code: "cuda." + t.Code, Severity: s.Severity, Summary: t.Summary, Found: t.Found, Hint: t.Hint})
 	}
-	order, ok := nvidia.Compare(n.CUDA, s.Minimum)
-	summary := s.summary(n)
-	switch {
+	summary := fmt.Sprintf("CUDA %s by %s (at least %s)", cmp.Or(n.CUDA, "unknown"), driver(n), s.Minimum)
+	switch order, ok := nvidia.Compare(n.CUDA, s.Minimum); {
 	case !ok:
 		return resources.CheckResult(summary, s.unknown(n))
 	case order < 0:
@@ -66,69 +79,47 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	return resources.Change{Summary: summary}
 }
 
-// summary is such as "CUDA 12.4 by driver 550.54.15 (at least 12.1)".
-func (s *Spec) summary(n facts.Nvidia) string {
-	offered := "CUDA " + n.CUDA
-	if n.CUDA == "" {
-		offered = "CUDA not known"
-	}
-	return fmt.Sprintf("%s by %s (at least %s)", offered, driver(n), s.Minimum)
-}
-
 func driver(n facts.Nvidia) string {
 	return "driver " + cmp.Or(n.Driver, n.Kernel, "of unknown version")
-}
-
-// trouble is the Problem of a driver, or of CUDA, that cannot be used at all.
-func (s *Spec) trouble(t *nvidia.Trouble) resources.Change {
-	summary := map[string]string{
-		"no-driver": "no NVIDIA driver",
-		"broken":    "the driver does not answer",
-		"unusable":  "CUDA cannot be used here",
-	}[t.Code]
-	return resources.CheckResult(fmt.Sprintf("%s (at least CUDA %s)", summary, s.Minimum),
-		&diag.Problem{Code: "cuda." + t.Code, Severity: s.Severity, Summary: t.Summary, Found: t.Found, Hint: t.Hint})
 }
 
 func (s *Spec) unknown(n facts.Nvidia) *diag.Problem {
 	found := n.CUDAReason
 	if least := nvidia.Driver(s.Minimum); least != "" {
-		if order, ok := nvidia.Compare(cmp.Or(n.Driver, n.Kernel), least); ok && order >= 0 {
-			found = join(found, fmt.Sprintf("%s is not older than %s, which brings CUDA %s", driver(n), least, s.Minimum))
-		} else if ok {
-			found = join(found, fmt.Sprintf("%s is older than %s, which brings CUDA %s", driver(n), least, s.Minimum))
+		if order, ok := nvidia.Compare(cmp.Or(n.Driver, n.Kernel), least); ok {
+			if found != "" {
+				found += "\n"
+			}
+			age := "not older"
+			if order < 0 {
+				age = "older"
+			}
+			found += fmt.Sprintf("%s is %s than %s, the first with CUDA %s", driver(n), age, least, s.Minimum)
 		}
 	}
 	return &diag.Problem{
 		Code: "cuda.unknown", Severity: diag.Warn,
-		Summary: fmt.Sprintf("the CUDA of %s is not known, at least %s is asked for", driver(n), s.Minimum),
+		Summary: fmt.Sprintf("the CUDA of %s is unknown, at least %s is required", driver(n), s.Minimum),
 		Found:   found,
-		Hint:    "look at the first lines of `nvidia-smi`, which show the version of CUDA",
+		Hint:    "read the first lines of `nvidia-smi`, which contain the version of CUDA",
 	}
-}
-
-func join(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a + "\n" + b
 }
 
 func (s *Spec) tooOld(n facts.Nvidia) *diag.Problem {
-	hint := fmt.Sprintf("update the driver to one that offers CUDA %s", s.Minimum)
+	hint := fmt.Sprintf("update the driver to one that supports CUDA %s", s.Minimum)
 	if least := nvidia.Driver(s.Minimum); least != "" {
-		hint = fmt.Sprintf("update the driver to %s or newer, which offers CUDA %s", least, s.Minimum)
+		hint = fmt.Sprintf("update the driver to %s or newer, which supports CUDA %s", least, s.Minimum)
 	}
-	hint += "; reconcile never installs drivers. On a rented machine choose an image with a newer one"
-	happens := fmt.Sprintf("what is built for CUDA %s finds no GPU with it", s.Minimum)
+	hint += "; reconcile never installs drivers. On a rented machine select an image with a newer one"
+	effect := fmt.Sprintf("programs built for CUDA %s find no GPU", s.Minimum)
 	if runs, _ := nvidia.Runs(n.CUDA, s.Minimum); runs {
-		happens = fmt.Sprintf("what is built for CUDA %s runs with limits", s.Minimum)
+		effect = fmt.Sprintf("programs built for CUDA %s run with limits", s.Minimum)
 		hint += fmt.Sprintf(". With `minimum: %q` this driver is accepted", n.CUDA)
 	}
 	return &diag.Problem{
 		Code: "cuda.too-old", Severity: s.Severity,
-		Summary: fmt.Sprintf("%s is too old: it offers CUDA %s, and at least %s is asked for", driver(n), n.CUDA, s.Minimum),
-		Found:   fmt.Sprintf("%s: %s", driver(n), happens),
+		Summary: fmt.Sprintf("%s is too old: it supports CUDA %s, and at least %s is required", driver(n), n.CUDA, s.Minimum),
+		Found:   fmt.Sprintf("%s: %s", driver(n), effect),
 		Hint:    hint,
 	}
 }

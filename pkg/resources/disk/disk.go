@@ -1,4 +1,4 @@
-// Package disk checks how much room there is for this user. It changes nothing.
+// Package disk checks the free space of a file system. It changes nothing.
 package disk
 
 import (
@@ -12,21 +12,27 @@ import (
 )
 
 // Kind is the kind "disk".
-var Kind = resources.Kind{Name: "disk", Doc: doc, New: func() resources.Spec { return &Spec{} }, Codes: codes}
+var Kind = resources.Kind{Name: "disk", New: func() resources.Spec { return &Spec{} }, Codes: codes}
 
-const doc = `A requirement: enough room on the file system that holds a path. Nothing is changed.
+// codes explains the codes of the problems that this kind reports.
+func codes() diag.Explanations {
+	return diag.Explanations{
+		"disk.too-small": {
+			Means: "Less space is free than `fail_below` of the manifest requires. Nothing was changed.",
+			Do:    "Free space: `reconcile gc` removes unused generations, and the hint has a command that lists large directories. Or change the limit in the manifest.",
+		},
+		"disk.low": {
+			Means: "Less space is free than `warn_below` of the manifest. This is a warning; apply continues.",
+			Do:    "Free space before a large download: `reconcile gc` removes unused generations.",
+		},
+		"disk.read-only": {
+			Means: "The file system is mounted read-only, so nothing can be written to it.",
+			Do:    "Mount it for writing. Linux remounts a file system read-only after an error of the disk: read `dmesg` first.",
+		},
+	}
+}
 
-| field | meaning |
-|---|---|
-| ` + "`path`" + ` | any path; the file system is that of the nearest parent that exists |
-| ` + "`warn_below`" + ` | bytes; less is a warning. 0 for no limit |
-| ` + "`fail_below`" + ` | bytes; with less, apply refuses before it changes anything. 0 for no limit |
-| ` + "`budget`" + ` | what will be stored there: item, low and high in bytes; printed with the plan |
-
-Measured is what this user can have: without the part that is reserved for root.
-`
-
-// Spec is what a file system must offer. All sizes are bytes; a limit of 0 is no
+// Spec is the required free space of a file system. Sizes are bytes; a limit of 0 is no
 // limit.
 type Spec struct {
 	Path      string   `json:"path"`
@@ -38,44 +44,43 @@ type Spec struct {
 // Budget is one expected use of the disk.
 type Budget = resources.Budget
 
-// Requirement marks the kind as a check: it has no steps.
-func (s *Spec) Requirement() {}
-
-// StorageBudget makes the plan's storage summary from this disk.
-func (s *Spec) StorageBudget() (facts.Key, []Budget) { return s.Owns(), s.Budget }
-
 var _ resources.Budgeter = (*Spec)(nil)
 
-// Owns is the file system below the path.
+// Requirement marks the kind as a check.
+func (s *Spec) Requirement() {}
+
+// StorageBudget returns the disk and the budget of the plan's storage summary.
+func (s *Spec) StorageBudget() (facts.Key, []Budget) { return s.Owns(), s.Budget }
+
+// Owns returns the key of the file system of the path.
 func (s *Spec) Owns() facts.Key { return facts.DiskKey(s.Path) }
 
-// Reads is the file system alone.
+// Reads returns the file system.
 func (s *Spec) Reads() []facts.Key { return []facts.Key{s.Owns()} }
 
-// Diff compares what is free with the limits. Its summary says both, whatever
-// the result.
+// Diff compares the free space with the limits. The summary always contains both.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	actual := facts.Get[facts.Disk](v, s.Owns())
-	c := resources.Change{Summary: s.summary(actual)}
+	summary := s.summary(actual)
 	switch {
 	case actual.Free < s.FailBelow:
-		c.Action = resources.Blocked
-		c.Problem = s.problem(actual, "disk.too-small", s.FailBelow)
+		return resources.CheckResult(summary, s.problem(actual, "disk.too-small", s.FailBelow))
 	case actual.ReadOnly:
-		c.Problem = &diag.Problem{
+		return resources.CheckResult(summary, &diag.Problem{
 			Code: "disk.read-only", Severity: diag.Warn,
 			Summary: fmt.Sprintf("the file system of %q is mounted read-only", s.Path),
 			Found:   fmt.Sprintf("%s on %s", actual.FileSystem, actual.Device),
-			Hint:    "nothing can be applied there before it is mounted for writing",
-		}
+			Hint:    "mount it for writing; nothing can be applied to it before",
+		})
 	case actual.Free < s.WarnBelow:
-		c.Problem = s.problem(actual, "disk.low", s.WarnBelow)
-		c.Problem.Severity = diag.Warn
+		p := s.problem(actual, "disk.low", s.WarnBelow)
+		p.Severity = diag.Warn
+		return resources.CheckResult(summary, p)
 	}
-	return c
+	return resources.CheckResult(summary)
 }
 
-// summary is such as "212.3 GB free on . (warns below 30 GB, fails below 20 GB)".
+// summary returns, for example, "212.3 GB free on . (warns below 30 GB, fails below 20 GB)".
 func (s *Spec) summary(actual facts.Disk) string {
 	var limits []string
 	if s.WarnBelow > 0 {
@@ -94,9 +99,9 @@ func (s *Spec) summary(actual facts.Disk) string {
 func (s *Spec) problem(actual facts.Disk, code string, limit int64) *diag.Problem {
 	return &diag.Problem{
 		Code:    code,
-		Summary: fmt.Sprintf("%s free on the file system of %q, %s asked for", bytesize.Format(actual.Free), s.Path, bytesize.Format(limit)),
+		Summary: fmt.Sprintf("%s free on the file system of %q, %s required", bytesize.Format(actual.Free), s.Path, bytesize.Format(limit)),
 		Found:   fmt.Sprintf("%s free of %s", bytesize.Format(actual.Free), bytesize.Format(actual.Total)),
-		Hint: fmt.Sprintf("free %s there (`reconcile gc` removes unused generations; `du -xh -d 2 %s | sort -h` shows what is large), or change the limit in the manifest",
+		Hint: fmt.Sprintf("free %s there (`reconcile gc` removes unused generations; `du -xh -d 2 %s | sort -h` lists large directories), or change the limit in the manifest",
 			bytesize.Format(limit-actual.Free), resources.ShellQuote(s.Path)),
 	}
 }

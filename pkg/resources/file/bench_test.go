@@ -8,8 +8,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// BenchmarkDiff is what one of 100,000 files costs in a plan: agreeing, which is
-// the rule, and a digest computed for the first time.
+// BenchmarkDiff measures the cost of one file in a plan: one that agrees, and one whose
+// digest is computed for the first time.
 func BenchmarkDiff(b *testing.B) {
 	content := strings.Repeat("x", 300)
 	agreeing := &Spec{Path: "data/raw/books.txt", Content: content}
@@ -34,8 +34,7 @@ func BenchmarkDiff(b *testing.B) {
 	})
 }
 
-// TestDiffAllocates holds what BenchmarkDiff shows: a file that agrees costs no
-// allocation.
+// TestDiffAllocates checks that a file that agrees costs no allocation.
 func TestDiffAllocates(t *testing.T) {
 	s := &Spec{Path: "a", Content: "a\n"}
 	view := facts.NewView(facts.Of(facts.Path{Path: "a", Type: facts.Regular, Size: 2, SHA256: s.Digest()}), s.Reads())

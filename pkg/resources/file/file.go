@@ -1,11 +1,12 @@
-// Package file manages one regular file: its whole content, and its mode where
-// the manifest asks for one. Owner, links and everything beside it are left
-// alone.
+// Package file manages one regular file: its whole content and, if the manifest sets one,
+// its mode.
 package file
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
@@ -14,122 +15,119 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// defaultMode is that of a file that is made without being asked for one.
+// Kind is the kind "file".
+var Kind = resources.Kind{Name: "file", New: func() resources.Spec { return &Spec{} }, Codes: codes}
+
+// codes explains the codes of the problems that this kind reports.
+func codes() diag.Explanations {
+	return diag.Explanations{
+		"file.too-large": {
+			Means: "A file that differs has more than 64 MiB, and is not replaced.",
+			Do:    "Move it away, with the command of the hint.",
+		},
+		"undo.edited": {
+			Means: "A file was changed since the last apply, so undo changes neither it nor any other.",
+			Do:    "Compare the file with its earlier content, which is kept below `.reconcile` under the name in the hint.",
+		},
+	}
+}
+
+// defaultMode is the mode of a new file if the manifest sets none.
 const defaultMode facts.Mode = 0o644
 
-// Kind is the kind "file".
-var Kind = resources.Kind{Name: "file", Doc: doc, New: func() resources.Spec { return &Spec{} }, Codes: codes}
-
-const doc = `One regular file: its whole content, and its mode where the manifest asks for one.
-
-| field | meaning |
-|---|---|
-| ` + "`path`" + ` | the file; its missing parents are made too |
-| ` + "`mode`" + ` | permission bits, such as ` + "`0755`" + `. Without it a new file gets 0644 and one that is there keeps its mode |
-| ` + "`content`" + ` | every byte of the file, as rendered from the manifest |
-
-The content is compared by SHA-256. A file that differs is replaced in one rename,
-after the plan has shown what changes; its old content is kept below
-` + "`.reconcile`" + `. If it changes again between plan and apply, apply stops. A
-directory, link or device in its place blocks the resource, and so does a file of
-more than 64 MiB: the user moves it away.
-`
-
-// Spec is the desired state of one file. Do not change Content once Diff or
-// Digest was called.
+// Spec is the desired state of one file. Content must not change after the first call of
+// Diff or Digest.
 type Spec struct {
 	Path    string     `json:"path"`
-	Mode    facts.Mode `json:"mode,omitempty"` // 0: 0644 for a new one, any for one that is there
+	Mode    facts.Mode `json:"mode,omitempty"` // 0: 0644 for a new file, any for an existing one
 	Content string     `json:"content"`
 
 	once   sync.Once
 	digest facts.SHA256
 }
 
-// Digest returns the SHA-256 of Content, computed once. Any goroutine may call it.
+// Digest returns the SHA-256 of Content, computed once. It is safe for concurrent use.
 func (s *Spec) Digest() facts.SHA256 {
-	s.once.Do(func() {
-		s.digest = sha256.Sum256([]byte(s.Content))
-	})
+	s.once.Do(func() { s.digest = sha256.Sum256([]byte(s.Content)) })
 	return s.digest
 }
 
-// Owns is the path.
+// Owns returns the key of the path.
 func (s *Spec) Owns() facts.Key { return facts.PathKey(s.Path) }
 
-// Reads is the path alone.
+// Reads returns the path.
 func (s *Spec) Reads() []facts.Key { return []facts.Key{s.Owns()} }
 
-// Diff compares content by digest, then mode.
+// Diff compares the content by digest, then the mode.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	actual := facts.Get[facts.Path](v, s.Owns())
 	if actual.Type == facts.Regular && actual.Parent == "" && actual.SHA256 == s.Digest() {
-		return s.diffMode(actual)
+		if s.Mode == 0 || s.Mode == actual.Mode {
+			return resources.Change{}
+		}
+		return resources.SetPathMode(actual, s.Mode)
 	}
 	if p := resources.PathProblem(actual, facts.Regular); p != nil {
 		return resources.Block(p)
 	}
 	if actual.Type == facts.Regular && actual.SHA256.IsZero() {
-		return resources.Block(s.tooLarge(actual))
+		return resources.Block(&diag.Problem{
+			Code:    "file.too-large",
+			Summary: fmt.Sprintf("%q differs, and is too large to be replaced", s.Path),
+			Found:   resources.DescribePath(actual),
+			Hint:    fmt.Sprintf("move it away: `mv %s`", resources.ShellJoin(s.Path, s.Path+".old")),
+		})
 	}
 	return s.write(actual)
 }
 
-// diffMode sets the mode of a file whose content agrees.
-func (s *Spec) diffMode(actual facts.Path) resources.Change {
-	if s.Mode == 0 || s.Mode == actual.Mode {
-		return resources.Change{}
+// Recreate writes the file again, whatever its content. Without a mode in the manifest it
+// keeps the existing mode.
+func (s *Spec) Recreate(v facts.View) resources.Change {
+	actual := facts.Get[facts.Path](v, s.Owns())
+	c := s.write(actual)
+	if actual.SHA256 == s.Digest() {
+		c.Fields = slices.DeleteFunc(c.Fields, func(f resources.Field) bool { return f.Path == "content" })
 	}
-	predicted := actual
-	predicted.Mode = s.Mode
-	return resources.Change{
-		Action:   resources.Update,
-		Fields:   []resources.Field{{Path: "mode", Actual: actual.Mode.String(), Desired: s.Mode.String()}},
-		Steps:    []resources.Step{resources.SetMode{Path: s.Path, Mode: s.Mode}},
-		Predicts: []facts.Fact{predicted},
-	}
+	c.Action, c.Summary = resources.Replace, "written again, because of --replace"
+	return c
 }
 
-// write puts the content in place of nothing, or of the file that is there.
+// Removal removes the file if it is unchanged.
+func (s *Spec) Removal(r resources.Recorded) resources.Spec {
+	return &resources.RemovePath{Recorded: r}
+}
+
+// MovedFrom renames the file from its previous path.
+func (s *Spec) MovedFrom(r resources.Recorded) resources.Spec {
+	return &resources.MovePath{Spec: s, From: r}
+}
+
+// write creates the file or replaces its content.
 func (s *Spec) write(actual facts.Path) resources.Change {
-	mode, action := s.Mode, resources.Create
-	var was, wasMode string
+	action, existingMode := resources.Create, facts.Mode(0)
+	var content, mode string
 	if actual.Type == facts.Regular {
-		action = resources.Update
-		was, wasMode = describe(actual.Size, actual.SHA256), actual.Mode.String()
-		if mode == 0 {
-			mode = actual.Mode
-		}
+		action, existingMode = resources.Update, actual.Mode
+		content, mode = describe(actual.Size, actual.SHA256), actual.Mode.String()
 	}
-	if mode == 0 {
-		mode = defaultMode
-	}
-	size := int64(len(s.Content))
-	fields := []resources.Field{{Path: "content", Actual: was, Desired: describe(size, s.Digest())}}
-	if wasMode != mode.String() {
-		fields = append(fields, resources.Field{Path: "mode", Actual: wasMode, Desired: mode.String()})
+	desiredMode, size := cmp.Or(s.Mode, existingMode, defaultMode), int64(len(s.Content))
+	fields := []resources.Field{{Path: "content", Actual: content, Desired: describe(size, s.Digest())}}
+	if mode != desiredMode.String() {
+		fields = append(fields, resources.Field{Path: "mode", Actual: mode, Desired: desiredMode.String()})
 	}
 	return resources.Change{
 		Action: action,
 		Fields: fields,
-		Steps:  []resources.Step{resources.WriteFile{Path: s.Path, Mode: mode, Content: s.Content, Replaces: actual.SHA256}},
+		Steps:  []resources.Step{resources.WriteFile{Path: s.Path, Mode: desiredMode, Content: s.Content, Replaces: actual.SHA256}},
 		Predicts: []facts.Fact{facts.Path{
-			Path: s.Path, Type: facts.Regular, Mode: mode, Size: size, SHA256: s.Digest(),
+			Path: s.Path, Type: facts.Regular, Mode: desiredMode, Size: size, SHA256: s.Digest(),
 		}},
 		Need: resources.Need{Disk: size},
 	}
 }
 
-func (s *Spec) tooLarge(actual facts.Path) *diag.Problem {
-	return &diag.Problem{
-		Code:    "file.too-large",
-		Summary: fmt.Sprintf("%q differs, and is too large to be replaced without looking at it", s.Path),
-		Found:   resources.DescribePath(actual),
-		Hint:    "look at it and move it away: mv " + resources.ShellJoin(s.Path, s.Path+".old"),
-	}
-}
-
-// describe names a content: "120 B, sha256 1f2e3d4c5b6a".
+// describe describes a content: "120 B, sha256 1f2e3d4c5b6a".
 func describe(size int64, digest facts.SHA256) string {
 	return bytesize.Format(size) + ", sha256 " + digest.String()[:12]
 }

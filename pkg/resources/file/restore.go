@@ -9,25 +9,25 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Restore wants a file to have the content that it had before an apply, if nobody
-// has changed it since that apply.
+// Restore gives a file the content that it had before an apply, unless it was changed
+// since that apply.
 type Restore struct {
 	*Spec
-	Left resources.Left // what the apply left; of a file that it took away only the path
+	Left resources.Left // what the apply left; only the path if it removed the file
 }
 
-// MarshalJSON writes the wish alone.
+// MarshalJSON encodes the Spec alone.
 func (s *Restore) MarshalJSON() ([]byte, error) { return json.Marshal(s.Spec) }
 
-// Diff writes the earlier content in place of what the apply left.
+// Diff replaces what the apply left with the earlier content.
 func (s *Restore) Diff(v facts.View) resources.Change {
 	actual := facts.Get[facts.Path](v, s.Owns())
-	back := actual.Type == facts.Regular && actual.SHA256 == s.Digest()
-	asLeft := s.Left.Is(actual)
+	restored := actual.Type == facts.Regular && actual.SHA256 == s.Digest()
+	unchanged := s.Left.Is(actual)
 	if s.Left.Type == "" || s.Left.Type == facts.Absent {
-		asLeft = actual.Type == facts.Absent && actual.Parent == ""
+		unchanged = actual.Type == facts.Absent && actual.Parent == ""
 	}
-	if !back && !asLeft {
+	if !restored && !unchanged {
 		return resources.Block(&diag.Problem{
 			Code:    "undo.edited",
 			Summary: fmt.Sprintf("%q was changed since the last apply, so its earlier content does not replace it", s.Path),

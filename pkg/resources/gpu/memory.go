@@ -11,31 +11,29 @@ import (
 
 const mebibyte = 1 << 20
 
-// Memory is what a GPU must have. The zero value asks for nothing.
+// Memory is the required memory of a GPU. The zero value requires nothing.
 type Memory struct {
 	Bytes int64 `json:"bytes"`
-	// Exact says that Bytes is meant as it stands: the manifest says GiB. What is
-	// sold as 80 GB has 81920, 81559 or 81251 MiB, after what the driver keeps for
-	// itself.
+	// Exact makes Bytes an exact minimum, for a size in GiB. A GPU that is sold with 80 GB
+	// has 81920, 81559 or 81251 MiB, less what the driver reserves.
 	Exact bool `json:"exact,omitempty"`
 }
 
-// A Model is the memory that GPUs of one model must have.
+// A Model is the required memory of the GPUs of one model.
 type Model struct {
 	Model  string `json:"model"` // words of its name
 	Memory Memory `json:"memory"`
 }
 
-// least is the fewest bytes that will do.
+// least returns the minimum in bytes.
 func (m Memory) least() int64 {
 	if m.Exact {
 		return m.Bytes
 	}
-	// 95 % rounded up, without passing the largest int64.
-	return m.Bytes - m.Bytes/20
+	return m.Bytes - m.Bytes/20 // 95 % rounded up, without overflow
 }
 
-// String is such as "80 GB (72480 MiB or more)".
+// String returns, for example, "80 GB (72480 MiB or more)".
 func (m Memory) String() string {
 	switch {
 	case !m.Exact:
@@ -46,6 +44,7 @@ func (m Memory) String() string {
 	return fmt.Sprintf("%d MiB or more", ceil(m.Bytes, mebibyte))
 }
 
+// ceil returns n/unit rounded up, without overflow.
 func ceil(n, unit int64) int64 {
 	whole := n / unit
 	if n%unit > 0 {
@@ -54,28 +53,29 @@ func ceil(n, unit int64) int64 {
 	return whole
 }
 
-// mib is an amount as the driver shows it.
+// mib formats a size as the driver does.
 func mib(n int64) string { return fmt.Sprintf("%d MiB", n/mebibyte) }
 
-// asked returns what a GPU must have: what is said of its model, else of any.
-func (s *Spec) asked(u nvidia.Unit) Memory {
-	asked, longest := s.Memory, 0
+// memoryFor returns the required memory of a device: that of the longest matching model,
+// else that of any GPU.
+func (s *Spec) memoryFor(u nvidia.Unit) Memory {
+	required, longest := s.Memory, 0
 	for _, m := range s.ByModel {
-		if len(m.Model) > longest && named(u.Name, m.Model) {
-			asked, longest = m.Memory, len(m.Model)
+		if len(m.Model) > longest && hasWords(u.Name, m.Model) {
+			required, longest = m.Memory, len(m.Model)
 		}
 	}
-	return asked
+	return required
 }
 
-// named reports whether a name holds the words of a model: "H100" stands in
-// "NVIDIA H100 80GB HBM3", and not in "H1000".
-func named(name, model string) bool {
+// hasWords reports whether a name contains the words of a model: "NVIDIA H100 80GB HBM3"
+// contains "H100", and "H1000" does not.
+func hasWords(name, model string) bool {
 	name, model = words(name), words(model)
 	return model != "" && strings.Contains(" "+name+" ", " "+model+" ")
 }
 
-// words is a text in lower case, with one space between what is letters and digits.
+// words returns the words of a text in lower case, separated by one space.
 func words(s string) string {
 	return strings.Join(strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r)

@@ -1,4 +1,4 @@
-// Package link manages one symbolic link. Where it leads is not looked at.
+// Package link manages one symbolic link, whose target it does not check.
 package link
 
 import (
@@ -9,34 +9,21 @@ import (
 )
 
 // Kind is the kind "link".
-var Kind = resources.Kind{Name: "link", Doc: doc, New: func() resources.Spec { return &Spec{} }}
-
-const doc = `One symbolic link, such as the one at a common path whose data lie on another disk.
-
-| field | meaning |
-|---|---|
-| ` + "`path`" + ` | the link; its missing parents are made too |
-| ` + "`target`" + ` | what is written into the link, to the letter |
-
-A link that leads elsewhere is pointed to the target in one rename. Where the
-target leads, and whether anything is there, is not looked at. A file or a
-directory in the place of the link, be it empty, blocks the resource: the user
-moves it away.
-`
+var Kind = resources.Kind{Name: "link", New: func() resources.Spec { return &Spec{} }}
 
 // Spec is the desired state of one symbolic link.
 type Spec struct {
 	Path   string `json:"path"`
-	Target string `json:"target"` // as it is written; compared to the letter
-	// InProject says that Target is a path of the project, and is written absolute:
-	// for a link that lies elsewhere.
+	Target string `json:"target"` // as it is written
+	// InProject makes Target a path of the project, which is written absolute. It is for a
+	// link outside of the project.
 	InProject bool `json:"in_project,omitempty"`
 }
 
-// Owns is the path.
+// Owns returns the key of the path.
 func (s *Spec) Owns() facts.Key { return facts.PathKey(s.Path) }
 
-// Reads is the path, and where the project lies if that is to be written.
+// Reads returns the path, and the project root if the target depends on it.
 func (s *Spec) Reads() []facts.Key {
 	if s.InProject {
 		return []facts.Key{s.Owns(), facts.ProjectKey}
@@ -44,7 +31,7 @@ func (s *Spec) Reads() []facts.Key {
 	return []facts.Key{s.Owns()}
 }
 
-// Diff makes the link where nothing stands, and turns one that leads elsewhere.
+// Diff creates the link, or changes its target.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	actual := facts.Get[facts.Path](v, s.Owns())
 	if p := resources.PathProblem(actual, facts.Symlink); p != nil {
@@ -54,11 +41,11 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	if s.InProject {
 		target = path.Join(facts.Get[facts.Project](v, facts.ProjectKey).Root, s.Target)
 	}
-	if actual.Type == facts.Symlink && actual.Target == target {
-		return resources.Change{}
-	}
 	action := resources.Create
 	if actual.Type == facts.Symlink {
+		if actual.Target == target {
+			return resources.Change{}
+		}
 		action = resources.Update
 	}
 	return resources.Change{
@@ -67,4 +54,14 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 		Steps:    []resources.Step{resources.Link{Path: s.Path, Target: target}},
 		Predicts: []facts.Fact{facts.Path{Path: s.Path, Type: facts.Symlink, Target: target}},
 	}
+}
+
+// Removal removes the link if its target is unchanged.
+func (s *Spec) Removal(r resources.Recorded) resources.Spec {
+	return &resources.RemovePath{Recorded: r}
+}
+
+// MovedFrom renames the link from its previous path.
+func (s *Spec) MovedFrom(r resources.Recorded) resources.Spec {
+	return &resources.MovePath{Spec: s, From: r}
 }

@@ -1,5 +1,5 @@
-// Package model checks that a model lies in the project's Hugging Face cache, at the
-// revision that the manifest pins. It downloads nothing and deletes nothing.
+// Package model checks that the project's Hugging Face cache has a model at the pinned
+// revision. It downloads nothing and deletes nothing.
 package model
 
 import (
@@ -15,25 +15,31 @@ import (
 )
 
 // Kind is the kind "model".
-var Kind = resources.Kind{Name: "model", Doc: doc, New: func() resources.Spec { return &Spec{} }, Codes: codes}
+var Kind = resources.Kind{Name: "model", New: func() resources.Spec { return &Spec{} }, Codes: codes}
 
-const doc = `A requirement: a model lies in the project's Hugging Face cache, at one revision. Nothing is
-changed, and no model is ever downloaded: ` + "`reconcile models`" + ` tells how to get it.
+// codes explains the codes of the problems that this kind reports.
+func codes() diag.Explanations {
+	return diag.Explanations{
+		"model.absent": {
+			Means: "The Hugging Face cache of the project has no snapshot of the pinned revision. reconcile never downloads models.",
+			Do:    "`reconcile models` prints the command and its prerequisites.",
+		},
+		"model.partial": {
+			Means: "Files of the model are missing, for example after an interrupted download.",
+			Do:    "Run the download command again: existing files are kept.",
+		},
+		"model.damaged": {
+			Means: "The cache contains a wrong file: its size differs from its header, its digest differs, or it is a link to nothing or out of the cache.",
+			Do:    "Delete the files that the hint names and download the model again. huggingface_hub does not check existing files, so a wrong file must be deleted first. `reconcile models verify` finds all of them.",
+		},
+		"model.unknown": {
+			Means: "It is unknown whether the model exists: its directory cannot be read, or the facts were recorded without it.",
+			Do:    "Make the directory readable, or record the facts of that machine again with `reconcile facts`.",
+		},
+	}
+}
 
-| field | meaning |
-|---|---|
-| ` + "`repo`" + ` | the repository, OWNER/NAME |
-| ` + "`revision`" + ` | the commit, 40 hexadecimal digits |
-| ` + "`size`" + ` | bytes to download, as the manifest states them; 0 if it does not |
-| ` + "`severity`" + ` | ` + "`warn`" + ` for a warning, which is the default of a manifest; else apply refuses before it changes anything |
-
-A model is absent, partial (files lack that a download brings), damaged (something there is not what
-it must be) or complete. A plan tells them apart by names, sizes and headers, and reads no
-weights. Whether each content is what its digest says is found out by ` + "`reconcile models verify`" + `,
-and remembered until a file is touched.
-`
-
-// Spec is what a cache must have.
+// Spec is the required model.
 type Spec struct {
 	Repo     string        `json:"repo"`
 	Revision string        `json:"revision"`
@@ -41,31 +47,31 @@ type Spec struct {
 	Severity diag.Severity `json:"severity,omitempty"`
 }
 
-// Requirement marks the kind as a check: it has no steps.
+// Requirement marks the kind as a check.
 func (s *Spec) Requirement() {}
 
-// Owns is the model in the cache.
+// Owns returns the key of the model.
 func (s *Spec) Owns() facts.Key { return facts.ModelKey(s.Repo) }
 
-// Reads is the model alone.
+// Reads returns the model.
 func (s *Spec) Reads() []facts.Key { return []facts.Key{s.Owns()} }
 
 var _ resources.UnknownDiffer = (*Spec)(nil)
 
-// Unseen is the answer where nobody could look: a warning, unless the manifest asks for
-// more. Facts that were recorded for another manifest have no models.
+// DiffUnknown returns a warning, unless the manifest sets another severity. Facts that were
+// recorded for another manifest have no models.
 func (s *Spec) DiffUnknown(reason string) resources.Change {
-	return resources.CheckResult("not known: "+reason, &diag.Problem{
-		Code: "model.unknown", Severity: s.Severity, Summary: "it is not known whether the model is there",
-		Found: reason, Hint: "make the folder of the models readable, or record the facts of that machine anew with `reconcile facts`",
+	return resources.CheckResult("unknown: "+reason, &diag.Problem{
+		Code: "model.unknown", Severity: s.Severity, Summary: "it is unknown whether the model exists",
+		Found: reason, Hint: "make the directory of the models readable, or record the facts of that machine again with `reconcile facts`",
 	})
 }
 
-// Diff says how much of the model is there.
+// Diff compares the cache with the pinned revision.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	m := facts.Get[facts.Model](v, s.Owns())
 	if m.Revision != s.Revision {
-		return s.DiffUnknown("another revision was looked for, " + m.Revision)
+		return s.DiffUnknown("the facts are of revision " + m.Revision)
 	}
 	summary := Summary(m)
 	if m.State == facts.ModelAbsent && s.Size > 0 {
@@ -83,19 +89,19 @@ func (s *Spec) problem(m facts.Model) *diag.Problem {
 	switch m.State {
 	case facts.ModelPartial:
 		return &diag.Problem{
-			Code: "model.partial", Summary: "the model is there in part: " + share(m), Found: found(m),
-			Hint: "download it again, which keeps the files that are there: `reconcile models` prints the command",
+			Code: "model.partial", Summary: "the model is incomplete: " + progress(m), Found: found(m),
+			Hint: "download it again, which keeps existing files: `reconcile models` prints the command",
 		}
 	case facts.ModelDamaged:
 		fault, _ := m.Damage()
 		return &diag.Problem{
 			Code: "model.damaged", Summary: "the model is damaged", Found: found(m),
-			Hint: Remedy(m, fault) + "; `reconcile models verify " + s.Repo + "` finds all that is damaged",
+			Hint: Remedy(m, fault) + "; `reconcile models verify " + s.Repo + "` finds all damage",
 		}
 	}
 	p := &diag.Problem{
-		Code: "model.absent", Summary: "the model is not there at the pinned revision",
-		Hint: "`reconcile models` tells how to get it; apply never downloads models",
+		Code: "model.absent", Summary: "the pinned revision of the model is not in the cache",
+		Hint: "`reconcile models` prints the download command; apply never downloads models",
 	}
 	if s.Size > 0 {
 		p.Summary += fmt.Sprintf("; %s to download", bytesize.Format(s.Size))
@@ -106,14 +112,14 @@ func (s *Spec) problem(m facts.Model) *diag.Problem {
 	return p
 }
 
-// manyFaults is how many are listed in a plan.
-const manyFaults = 5
+// maxFaults is the number of faults that a plan lists.
+const maxFaults = 5
 
-// found lists the first faults, one a line.
+// found lists the first faults, one per line.
 func found(m facts.Model) string {
 	var lines []string
 	for i, f := range m.Faults {
-		if i == manyFaults {
+		if i == maxFaults {
 			lines = append(lines, fmt.Sprintf("and %d more", len(m.Faults)-i))
 			break
 		}
@@ -122,37 +128,37 @@ func found(m facts.Model) string {
 	return strings.Join(lines, "\n")
 }
 
-// Line says what is wrong, with the name of the file.
+// Line describes a fault, with the name of the file.
 func Line(f facts.ModelFault) string {
 	name := cmp.Or(f.File, f.Blob)
 	return strings.TrimPrefix(name+" "+f.Description(), " ")
 }
 
-// Summary is one phrase: "complete, 16.1 GB, verified 2026-11-27", "partial: 2 of 4
+// Summary returns one phrase: "complete, 16.1 GB, verified 2026-11-27", "partial: 2 of 4
 // shards, 8.1 GB", "damaged: FILE …", "absent".
 func Summary(m facts.Model) string {
 	switch m.State {
 	case facts.ModelComplete:
-		return fmt.Sprintf("complete, %s, %s", bytesize.Format(m.Size()), proof(m))
+		return fmt.Sprintf("complete, %s, %s", bytesize.Format(m.Size()), verification(m))
 	case facts.ModelPartial:
-		return "partial: " + share(m)
+		return "partial: " + progress(m)
 	case facts.ModelDamaged:
 		fault, _ := m.Damage()
-		fault.Detail = "" // stands with the problem
+		fault.Detail = "" // the problem contains it
 		return "damaged: " + Line(fault)
 	}
 	switch n := len(m.Others); n {
 	case 0:
 		return "absent"
 	case 1:
-		return "absent; another revision is there"
+		return "absent; the cache has another revision"
 	default:
-		return fmt.Sprintf("absent; %d other revisions are there", n)
+		return fmt.Sprintf("absent; the cache has %d other revisions", n)
 	}
 }
 
-// proof is what is known of the contents of a complete model.
-func proof(m facts.Model) string {
+// verification describes how much of a complete model is verified.
+func verification(m facts.Model) string {
 	switch {
 	case m.IsVerified():
 		day, _, _ := strings.Cut(m.VerifiedAt, "T")
@@ -163,8 +169,8 @@ func proof(m facts.Model) string {
 	return "not verified yet"
 }
 
-// share is how much of a partial model is there.
-func share(m facts.Model) string {
+// progress describes how much of a partial model exists.
+func progress(m facts.Model) string {
 	size := m.Size()
 	for _, u := range m.Unfinished {
 		if !u.Leftover {
@@ -178,10 +184,10 @@ func share(m facts.Model) string {
 	case m.ShardsNeeded > 1:
 		text = fmt.Sprintf("%d of %s, %s", m.Shards, plural.Count(m.ShardsNeeded, "shard"), text)
 	case len(m.Files) == 0:
-		text += " of a download that did not end"
+		text += " of an unfinished download"
 	}
 	if m.Lacking > 0 {
-		text += fmt.Sprintf(", %s lacking", bytesize.Format(m.Lacking))
+		text += fmt.Sprintf(", %s missing", bytesize.Format(m.Lacking))
 	}
 	return text
 }

@@ -8,9 +8,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Remedy says what mends a fault. Nothing is deleted by reconcile: huggingface_hub takes
-// whatever stands in its cache for good, so that a wrong file has to go before a download
-// brings it again.
+// Remedy returns how to fix a fault. reconcile deletes nothing, and huggingface_hub does not
+// check files in its cache, so a wrong file must be deleted before a download.
 func Remedy(m facts.Model, f facts.ModelFault) string {
 	link := path.Join(m.Path, "snapshots", m.Revision, f.File)
 	blob := path.Join(m.Path, "blobs", f.Blob)
@@ -18,9 +17,9 @@ func Remedy(m facts.Model, f facts.ModelFault) string {
 	case "missing", "weights", "dangling":
 		return again
 	case "unfinished":
-		return again + "; if that ends and this file stays, nothing needs it: " + rm(blob)
+		return again + "; if the file still exists after that, it is not needed: " + rm(blob)
 	case "unreadable":
-		return "make it readable for this user: chmod u+r " + resources.ShellQuote(place(f, link, blob))
+		return "make it readable for this user: chmod u+r " + resources.ShellQuote(content(f, link, blob))
 	case "changed":
 		return "wait until nothing writes to it, and verify again"
 	case "outside", "odd", "unknown", "blob":
@@ -29,23 +28,22 @@ func Remedy(m facts.Model, f facts.ModelFault) string {
 		}
 		if f.What == "outside" && slices.Contains([]string{"blobs", "snapshots", "snapshots/" + m.Revision}, f.File) {
 			link = path.Join(m.Path, f.File) // a folder of the model, not a file of the snapshot
-			return "move it away and download the model again: mv " + resources.ShellQuote(link) + " " + resources.ShellQuote(link+".old")
+			return "move it away and download the model again: mv " + resources.ShellJoin(link, link+".old")
 		}
 		return rm(link) + ", then " + again
 	}
 	if isVerified(m, f.File) {
-		return "the revision itself is so, since its digest holds: pin another one"
+		return "the digest is correct, so the revision itself has this fault: pin another one"
 	}
-	return rm(place(f, link, blob)) + ", then " + again
+	return rm(content(f, link, blob)) + ", then " + again
 }
 
-// again is what brings files that are not there, and no others.
-const again = "download the model again, which fetches only what is not there"
+const again = "download the model again, which fetches only missing files"
 
 func rm(name string) string { return "rm " + resources.ShellQuote(name) }
 
-// place is where the content of a file lies.
-func place(f facts.ModelFault, link, blob string) string {
+// content returns the path of the content of a file.
+func content(f facts.ModelFault, link, blob string) string {
 	if f.Blob == "" {
 		return link
 	}

@@ -1,12 +1,13 @@
-// Package python makes sure that there is an interpreter of a line of Python: it
-// takes what the machine has, and otherwise puts a pinned build below
-// .reconcile/tools. Interpreters that are there are left alone, whoever
-// installed them.
+// Package python provides an interpreter of one Python minor version: one of the machine,
+// or else a pinned build below .reconcile/tools. It never changes an existing interpreter.
 package python
 
 import (
+	_ "embed"
+	"encoding/json"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
@@ -16,136 +17,155 @@ import (
 )
 
 // Kind is the kind "python".
-var Kind = resources.Kind{Name: "python", Doc: doc, New: func() resources.Spec { return &Spec{} }, Codes: codes}
+var Kind = resources.Kind{Name: "python", New: func() resources.Spec { return &Spec{} }, Codes: codes}
 
-const doc = `An interpreter of one line of Python, such as 3.10, for the environments of this machine.
+// codes explains the codes of the problems that this kind reports.
+func codes() diag.Explanations {
+	return diag.Explanations{
+		"python.none": {
+			Means: "This machine has no usable interpreter of the Python minor version, and no build is pinned for its platform. The problem lists the searched places, and why each interpreter that was found is refused.",
+			Do:    "Install that Python version and put it on PATH, or pin a build in `interpreters`, or change `python` in the manifest and run `reconcile lock`.",
+		},
+	}
+}
 
-| field | meaning |
-|---|---|
-| ` + "`line`" + ` | the line: ` + "`3.10`" + ` |
-| ` + "`or`" + ` | other lines that serve as well, for what only runs a helper |
-| ` + "`unless`" + ` | programs that serve as well as an interpreter that only runs a helper |
-| ` + "`builds`" + ` | the pinned builds that may be fetched, of all platforms, most wanted first |
-
-An interpreter that the machine has is used as it is: pyenv, uv, Homebrew,
-python.org, the system, mise, asdf, conda. One of another architecture (an x86_64
-Python under Rosetta), without its standard library or with a dangling link is
-refused, and the plan says so.
-
-If there is none, the plan fetches a pinned build for this platform into
-` + "`.reconcile/tools/<platform>/cpython-<version>`" + `: the archive must have the SHA-256
-that this program carries. Its size is shown where it is known. On a platform
-without a build the resource is blocked, and the hint says what to install.
-
-Nothing is ever removed or upgraded; environments that were made from an
-interpreter keep using it.
-`
-
-// Spec asks for a usable interpreter of one line.
+// Spec requires a usable interpreter.
 type Spec struct {
-	Line string `json:"line"` // "3.10"
-	// Or are other lines that serve as well: that of a helper matters to nobody.
+	Minor string `json:"line"` // "3.10"
+	// Or are other minor versions that are accepted, for an interpreter that only runs a
+	// helper.
 	Or []string `json:"or,omitempty"`
-	// Unless are programs that serve as well as an interpreter that only runs a helper.
+	// Unless are programs that make the interpreter of a helper unnecessary.
 	Unless []string `json:"unless,omitempty"`
-	Builds []Build  `json:"builds"` // what may be fetched, most wanted first, of all platforms
+	Builds []Build  `json:"builds"` // may be fetched; in order of preference, of all platforms
 }
 
-// Owns is the interpreters of the line.
-func (s *Spec) Owns() facts.Key { return facts.PythonKey(s.Line) }
+// A Build is a relocatable interpreter that can be fetched: an archive (tar.gz) with one top
+// directory that contains bin/python3.10.
+type Build struct {
+	Version  string       `json:"version"`  // "3.10.21"
+	Platform string       `json:"platform"` // "linux-x86_64"; on Linux it needs glibc
+	URLs     []string     `json:"urls"`
+	SHA256   facts.SHA256 `json:"sha256"`
+	Size     int64        `json:"size,omitempty"`     // bytes of the archive; 0 if unknown
+	Unpacked int64        `json:"unpacked,omitempty"` // bytes on disk; 0 if unknown
+}
 
-// Reads is what Owns names, and what decides which build fits.
+//go:embed builds.json
+var buildsJSON []byte
+
+// DefaultBuilds returns the pinned builds, in order of preference. builds.json names their
+// source.
+func DefaultBuilds() []Build {
+	var doc struct {
+		Format int     `json:"format"`
+		Source string  `json:"source"`
+		Builds []Build `json:"builds"`
+	}
+	if err := json.Unmarshal(buildsJSON, &doc); err != nil || doc.Format != 1 {
+		panic(fmt.Sprintf("builds.json, embedded in this program: format %d: %v", doc.Format, err))
+	}
+	return doc.Builds
+}
+
+// Owns returns the key of the minor version.
+func (s *Spec) Owns() facts.Key { return facts.PythonKey(s.Minor) }
+
+// Reads returns the interpreters, the alternatives, and the facts that select a build.
 func (s *Spec) Reads() []facts.Key {
-	keys := append([]facts.Key{s.Owns(), facts.HostKey, facts.ProjectKey}, resources.PythonKeys(s.Or)...)
-	return append(keys, resources.ToolKeys(s.Unless)...)
+	return slices.Concat([]facts.Key{s.Owns(), facts.HostKey, facts.ProjectKey}, resources.PythonKeys(s.Or), resources.ToolKeys(s.Unless))
 }
 
-// Diff takes the interpreter that is there, or fetches a build.
+// Diff accepts an existing interpreter or alternative, or fetches a build.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	pythons := facts.Get[facts.Pythons](v, s.Owns())
-	if i, ok := resources.FirstPython(v, append([]string{s.Line}, s.Or...)); ok {
+	if i, ok := resources.FirstPython(v, append([]string{s.Minor}, s.Or...)); ok {
 		return resources.Change{Summary: fmt.Sprintf("Python %s (%s) at %s", i.Version, i.Source, i.Path)}
 	}
 	if other, ok := resources.FirstTool(v, s.Unless); ok {
-		return resources.Change{Summary: fmt.Sprintf("done without: %s is at %s", other.Name, other.Path)}
+		return resources.Change{Summary: fmt.Sprintf("not needed: %s is at %s", other.Name, other.Path)}
 	}
 	host, project := facts.Get[facts.Host](v, facts.HostKey), facts.Get[facts.Project](v, facts.ProjectKey)
-	build, ok := s.build(host)
-	if !ok {
-		return resources.Block(s.absent(pythons, host))
+	i := slices.IndexFunc(s.Builds, func(b Build) bool {
+		return b.Platform == host.Platform && strings.HasPrefix(b.Version, s.Minor+".")
+	})
+	if i < 0 || host.Libc.Name == "musl" {
+		return resources.Block(s.problem(pythons, host))
 	}
-	return s.fetch(build, pythons, host, project)
+	return s.fetch(s.Builds[i], pythons, host, project)
 }
 
-// build returns the first build that this machine can run.
-func (s *Spec) build(host facts.Host) (Build, bool) {
-	if host.Libc.Name == "musl" {
-		return Build{}, false
-	}
-	for _, b := range s.Builds {
-		if b.Platform == host.Platform && strings.HasPrefix(b.Version, s.Line+".") {
-			return b, true
-		}
-	}
-	return Build{}, false
-}
-
-// fetch puts a build in its place, in that of a refused one where need be.
+// fetch fetches a build, and first removes a refused one from its directory.
 func (s *Spec) fetch(b Build, pythons facts.Pythons, host facts.Host, project facts.Project) resources.Change {
 	dir := layout.Tool(host.Platform, "cpython", b.Version)
 	prefix := path.Join(project.Root, dir)
 	change := resources.Change{
 		Action:  resources.Create,
-		Summary: fmt.Sprintf("no usable Python %s on this machine; a pinned build is fetched", s.Line),
+		Summary: fmt.Sprintf("no usable Python %s on this machine; fetching a pinned build", s.Minor),
 		Fields:  []resources.Field{{Path: "python", Desired: b.Version + " in " + dir}},
 		Need:    resources.Need{Download: b.Size, Disk: b.Unpacked},
 	}
+	after := facts.Pythons{Minor: s.Minor, Searched: pythons.Searched, Found: []facts.Interpreter{{
+		Path: path.Join(prefix, "bin", "python"+s.Minor), Prefix: prefix, Version: b.Version,
+		Arch: host.Arch, Source: "reconcile", Pip: "module",
+	}}}
 	for _, i := range pythons.Found {
 		change.Fields = append(change.Fields, resources.Field{Path: i.Path, Actual: "refused: " + i.Refused, Desired: "not used"})
 		if i.Prefix == prefix {
 			change.Steps = append(change.Steps, resources.Remove{Path: dir})
-		}
-	}
-	change.Steps = append(change.Steps, resources.Fetch{
-		URLs: b.URLs, SHA256: b.SHA256, Size: b.Size, Path: dir, Unpack: "tar.gz", Strip: 1, Hint: s.remedy(host),
-	})
-	made := facts.Interpreter{
-		Path: path.Join(prefix, "bin", "python"+s.Line), Prefix: prefix, Version: b.Version,
-		Arch: host.Arch, Source: "reconcile", Pip: "module",
-	}
-	after := facts.Pythons{Minor: s.Line, Found: []facts.Interpreter{made}, Searched: pythons.Searched}
-	for _, i := range pythons.Found {
-		if i.Prefix != prefix {
+		} else {
 			after.Found = append(after.Found, i)
 		}
 	}
+	change.Steps = append(change.Steps, resources.Fetch{
+		URLs: b.URLs, SHA256: b.SHA256, Size: b.Size, Path: dir, Unpack: "tar.gz", Strip: 1, Hint: s.hint(host),
+	})
 	change.Predicts = []facts.Fact{after}
 	return change
 }
 
-// absent is the Problem of a machine that has no interpreter and no build.
-func (s *Spec) absent(pythons facts.Pythons, host facts.Host) *diag.Problem {
+// problem reports that there is neither an interpreter nor a build.
+func (s *Spec) problem(pythons facts.Pythons, host facts.Host) *diag.Problem {
 	var found []string
 	for _, i := range pythons.Found {
 		found = append(found, fmt.Sprintf("%s (%s %s): refused: %s", i.Path, i.Version, i.Source, i.Refused))
 	}
 	if len(pythons.Searched) > 0 {
-		found = append(found, "looked in "+strings.Join(pythons.Searched, ", "))
+		found = append(found, "searched "+strings.Join(pythons.Searched, ", "))
 	}
 	if len(found) == 0 {
 		found = append(found, "nothing")
 	}
+	platform := host.Platform
+	if host.Libc.Name == "musl" {
+		platform += " with musl"
+	}
 	return &diag.Problem{
 		Code:    "python.none",
-		Summary: fmt.Sprintf("Python %s is not available on this machine, and no build of it is pinned for %s", s.Line, describe(host)),
+		Summary: fmt.Sprintf("Python %s is not available on this machine, and no build of it is pinned for %s", s.Minor, platform),
 		Found:   strings.Join(found, "\n"),
-		Hint:    s.remedy(host),
+		Hint:    s.hint(host),
 	}
 }
 
-func describe(host facts.Host) string {
-	if host.Libc.Name == "musl" {
-		return host.Platform + " with musl"
+// hint returns the command that installs the interpreter on this system.
+func (s *Spec) hint(host facts.Host) string {
+	anywhere := fmt.Sprintf("`uv python install %s` or `pyenv install %s`", s.Minor, s.Minor)
+	system := strings.ToLower(host.OSVersion)
+	is := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return strings.Contains(system, name) })
 	}
-	return host.Platform
+	switch {
+	case host.OS == "darwin":
+		return fmt.Sprintf("run `brew install python@%s`, %s", s.Minor, anywhere)
+	case host.Libc.Name == "musl":
+		return fmt.Sprintf("run %s, or use a system with glibc: the locked wheels need it", anywhere)
+	case is("fedora", "rhel", "red hat", "rocky", "alma", "centos"):
+		return fmt.Sprintf("run `sudo dnf install python%s` if the release has it, or %s", s.Minor, anywhere)
+	case is("ubuntu", "debian", "mint"):
+		return fmt.Sprintf("run `sudo apt install python%s python%s-venv` if the release has it, or %s", s.Minor, s.Minor, anywhere)
+	case is("arch"):
+		return fmt.Sprintf("run %s", anywhere)
+	}
+	return fmt.Sprintf("install Python %s with the system's packages, or run %s", s.Minor, anywhere)
 }

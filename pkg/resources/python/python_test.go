@@ -10,14 +10,14 @@ import (
 
 func TestCases(t *testing.T) { resourcetest.Run(t, python.Kind) }
 
-// TestDefaultBuilds holds the pins together: every platform has a build, each
-// with a digest and an address that names its version.
+// TestDefaultBuilds checks that every platform has a build with a digest and a URL of its
+// version.
 func TestDefaultBuilds(t *testing.T) {
 	platforms := map[string]bool{}
 	for _, b := range python.DefaultBuilds() {
 		platforms[b.Platform] = true
 		if b.SHA256.IsZero() || len(b.URLs) == 0 || !strings.Contains(b.URLs[0], "cpython-"+b.Version+"%2B") {
-			t.Errorf("build %+v lacks a digest or an address of its version", b)
+			t.Errorf("build %+v has no digest, or no URL of its version", b)
 		}
 	}
 	for _, p := range []string{"linux-aarch64", "linux-x86_64", "macos-arm64", "macos-x86_64"} {

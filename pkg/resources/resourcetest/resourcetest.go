@@ -1,17 +1,17 @@
-// Package resourcetest is what every kind must show of itself. A kind's test is
-// one line, and a folder of cases:
+// Package resourcetest tests the contract of a kind. The test of a kind is one line and a
+// directory of cases:
 //
 //	func TestCases(t *testing.T) { resourcetest.Run(t, directory.Kind) }
 //
 // A case is testdata/NAME.txtar with the sections
 //
-//	spec.json    the body, decoded into Kind.New() without unknown fields
-//	facts.json   what is known of the machine, as `reconcile facts` prints it; "version" may be left out
+//	spec.json    the Spec, decoded into Kind.New() without unknown fields
+//	facts.json   the facts, as `reconcile facts` prints them; "version" is optional
 //	plan         the change as text; `go test -update` rewrites it
 //
-// Beside the golden each case shows that the same input gives the same answer,
-// that nothing outside of Reads has influence, that the kind settles from its own
-// predictions, and that steps and body survive JSON. Only tests import it.
+// Besides the golden, each case checks that Diff is deterministic, that facts outside of
+// Reads do not matter, that no change is left once the predictions hold, and that steps and
+// Spec survive JSON. Only tests import this package.
 package resourcetest
 
 import (
@@ -33,101 +33,112 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Run runs every case below testdata of the calling package as a subtest. No
-// case at all is a failure.
+// Run runs every case in testdata of the calling package as a subtest. It fails if there is
+// none.
 func Run(t *testing.T, kind resources.Kind) {
 	t.Helper()
-	checkKind(t, kind)
-	files, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases in testdata: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			runCase(t, kind, file)
-		})
-	}
-}
-
-// checkKind holds what is true of a kind whatever the case.
-func checkKind(t testing.TB, kind resources.Kind) {
-	t.Helper()
-	if kind.Name == "" || kind.Doc == "" || kind.New == nil {
-		t.Fatalf("kind %q lacks a name, a doc or New", kind.Name)
+	if kind.Name == "" || kind.New == nil {
+		t.Fatalf("kind %q has no name or no New", kind.Name)
 	}
 	if kind.New() == kind.New() {
 		t.Errorf("kind %s: New returns the same Spec twice", kind.Name)
 	}
+	runFiles(t, "testdata", func(t testing.TB, file string) { runCase(t, kind, file) })
 }
 
-// A testCase is one parsed file.
+func runFiles(t *testing.T, dir string, run func(testing.TB, string)) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases in %s: %v", dir, err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { run(t, file) })
+	}
+}
+
+// A testCase is one Spec with the facts of its file.
 type testCase struct {
-	kind  resources.Kind
-	body  []byte // spec.json
 	spec  resources.Spec
 	known *facts.Facts
 }
 
 func runCase(t testing.TB, kind resources.Kind, file string) {
+	archive, body, known := readCase(t, file, "spec.json")
+	c := testCase{decodeSpec(t, kind, body), known}
+	got := c.check(t, file, archive)
+	if own := c.spec.Owns(); own.Kind != facts.KindCheck && !slices.Contains(c.spec.Reads(), own) {
+		t.Errorf("Reads %v does not contain Owns %s", c.spec.Reads(), own)
+	}
+	if !slices.Equal(c.spec.Reads(), c.spec.Reads()) {
+		t.Error("Reads is not deterministic")
+	}
+	if again := Text(diff(t, c.spec, c.known)); again != got {
+		t.Errorf("a second Diff differs\n--- first\n%s--- second\n%s", got, again)
+	}
+	if again := Text(diff(t, decodeSpec(t, kind, body), c.known)); again != got {
+		t.Errorf("the Diff of an equal Spec differs\n--- first\n%s--- second\n%s", got, again)
+	}
+	c.checkSpecSurvives(t, kind, got)
+}
+
+// readCase returns a file, one section, and the facts.
+func readCase(t testing.TB, file, name string) (*txtar.Archive, []byte, *facts.Facts) {
+	t.Helper()
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, recorded, plan := section(archive, "spec.json"), section(archive, "facts.json"), section(archive, "plan")
+	body, recorded := section(archive, name), section(archive, "facts.json")
 	if body == nil || recorded == nil {
-		t.Fatalf("%s needs the sections spec.json and facts.json", file)
+		t.Fatalf("%s needs the sections %s and facts.json", file, name)
 	}
-	c := testCase{kind: kind, body: body.Data, spec: decodeSpec(t, kind, body.Data), known: decodeFacts(t, recorded.Data)}
-	change := c.diff(t, c.spec, c.known)
-
-	got := Text(change)
-	if golden.Updating() {
-		update(t, file, archive, got)
-	} else if plan == nil || string(plan.Data) != got {
-		var want []byte
-		if plan != nil {
-			want = plan.Data
-		}
-		t.Errorf("the plan differs (go test -update rewrites it)\n--- want\n%s--- got\n%s", want, got)
-	}
-	c.checkKeys(t)
-	c.checkChange(t, change)
-	c.checkSameAnswer(t, got)
-	c.checkHonestReads(t, got)
-	c.checkSettles(t, change)
-	c.checkStepsSurvive(t, change)
-	c.checkBodySurvives(t, got)
+	return archive, body.Data, decodeFacts(t, recorded.Data)
 }
 
-// diff asks the kind, with all of the declared facts known and no others shown.
-func (c testCase) diff(t testing.TB, spec resources.Spec, known *facts.Facts) resources.Change {
+// check compares the change with the golden and checks it. It returns the change as text.
+func (c testCase) check(t testing.TB, file string, archive *txtar.Archive) string {
+	t.Helper()
+	change := diff(t, c.spec, c.known)
+	got, plan := Text(change), section(archive, "plan")
+	if plan == nil {
+		archive.Files = append(archive.Files, txtar.File{Name: "plan"})
+		plan = section(archive, "plan")
+	}
+	if golden.Updating() {
+		plan.Data = []byte(got)
+		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if string(plan.Data) != got {
+		t.Errorf("the plan differs (go test -update rewrites it)\n--- want\n%s--- got\n%s", plan.Data, got)
+	}
+	c.checkChange(t, change)
+	c.checkReads(t, got)
+	c.checkSettles(t, change)
+	checkStepsSurvive(t, change)
+	return got
+}
+
+// diff returns the change, with a view of the declared facts.
+func diff(t testing.TB, spec resources.Spec, known *facts.Facts) resources.Change {
 	t.Helper()
 	for _, k := range spec.Reads() {
 		if _, reason, ok := known.Lookup(k); !ok {
-			t.Fatalf("facts.json says nothing of %s (%s), which Reads declares", k, reason)
+			t.Fatalf("facts.json has no %s (%s), which Reads declares", k, reason)
 		}
 	}
 	return spec.Diff(facts.NewView(known, spec.Reads()))
 }
 
-func (c testCase) checkKeys(t testing.TB) {
-	t.Helper()
-	if own := c.spec.Owns(); own.Kind != facts.KindCheck && !slices.Contains(c.spec.Reads(), own) {
-		t.Errorf("Reads %v does not hold Owns %s", c.spec.Reads(), c.spec.Owns())
-	}
-	if !slices.Equal(c.spec.Reads(), c.spec.Reads()) {
-		t.Error("Reads differs from one call to the next")
-	}
-}
-
-// checkChange holds what the engine relies on.
+// checkChange checks the properties that the engine relies on.
 func (c testCase) checkChange(t testing.TB, change resources.Change) {
 	t.Helper()
 	if change.Action == resources.Blocked && (change.Problem == nil || change.Problem.Severity == diag.Warn) {
-		t.Error("blocked without a problem that says why")
+		t.Error("blocked without a problem, or with a warning")
 	}
 	if change.Action != resources.Blocked && change.Problem != nil && change.Problem.Severity != diag.Warn {
-		t.Errorf("a problem that stops the run, and the action %q", change.Action)
+		t.Errorf("a problem that is no warning with the action %q", change.Action)
 	}
 	if p := change.Problem; p != nil && (p.Code == "" || p.Summary == "" || p.Hint == "") {
 		t.Errorf("problem without code, summary or hint: %+v", p)
@@ -140,47 +151,36 @@ func (c testCase) checkChange(t testing.TB, change resources.Change) {
 		t.Errorf("action %q without steps", change.Action)
 	}
 	if _, ok := c.spec.(resources.Requirement); ok && !idle {
-		t.Errorf("a requirement answers %q", change.Action)
+		t.Errorf("a requirement with the action %q", change.Action)
 	}
 }
 
-func (c testCase) checkSameAnswer(t testing.TB, want string) {
-	t.Helper()
-	if got := Text(c.diff(t, c.spec, c.known)); got != want {
-		t.Errorf("the second answer differs\n--- first\n%s--- second\n%s", want, got)
-	}
-	if got := Text(c.diff(t, decodeSpec(t, c.kind, c.body), c.known)); got != want {
-		t.Errorf("the answer of an equal body differs\n--- first\n%s--- second\n%s", want, got)
-	}
-}
-
-// checkHonestReads changes every fact that Reads does not declare.
-func (c testCase) checkHonestReads(t testing.TB, want string) {
+// checkReads adds facts that Reads does not declare, and then removes all of those.
+func (c testCase) checkReads(t testing.TB, want string) {
 	t.Helper()
 	reads := c.spec.Reads()
-	other := &facts.Facts{}
-	other.Merge(c.known)
-	for _, fact := range strangers() {
+	more, only := &facts.Facts{}, &facts.Facts{}
+	more.Merge(c.known)
+	for _, fact := range otherFacts() {
 		if !slices.Contains(reads, fact.Key()) {
-			other.Set(fact)
+			more.Set(fact)
 		}
 	}
-	if got := Text(c.diff(t, c.spec, other)); got != want {
-		t.Errorf("facts outside of Reads change the answer\n--- without\n%s--- with\n%s", want, got)
+	if got := Text(diff(t, c.spec, more)); got != want {
+		t.Errorf("facts outside of Reads change the plan\n--- without\n%s--- with\n%s", want, got)
 	}
-	only := &facts.Facts{}
 	for _, k := range reads {
 		if fact, _, ok := c.known.Lookup(k); ok {
 			only.Set(fact)
 		}
 	}
-	if got := Text(c.diff(t, c.spec, only)); got != want {
-		t.Errorf("the answer needs facts outside of Reads\n--- all\n%s--- declared\n%s", want, got)
+	if got := Text(diff(t, c.spec, only)); got != want {
+		t.Errorf("the plan needs facts outside of Reads\n--- all\n%s--- declared\n%s", want, got)
 	}
 }
 
-// strangers are facts of every kind, unlike any that a case would record.
-func strangers() []facts.Fact {
+// otherFacts returns a fact of every kind that differs from those of any case.
+func otherFacts() []facts.Fact {
 	return []facts.Fact{
 		facts.Project{Root: "/elsewhere", State: ".reconcile/elsewhere"},
 		facts.Host{OS: "plan9", Arch: "mips", Hostname: "elsewhere"},
@@ -197,7 +197,7 @@ func strangers() []facts.Fact {
 	}
 }
 
-// checkSettles folds the predictions into the facts and asks again.
+// checkSettles checks that no change is left once the predictions hold.
 func (c testCase) checkSettles(t testing.TB, change resources.Change) {
 	t.Helper()
 	if change.Action == resources.Blocked || change.Action == resources.Defer {
@@ -208,12 +208,12 @@ func (c testCase) checkSettles(t testing.TB, change resources.Change) {
 	for _, fact := range change.Predicts {
 		after.Set(fact)
 	}
-	if again := c.diff(t, c.spec, after); again.Action != resources.None {
-		t.Errorf("does not settle from its own predictions:\n%s", Text(again))
+	if again := diff(t, c.spec, after); again.Action != resources.None {
+		t.Errorf("does not settle once the predictions hold:\n%s", Text(again))
 	}
 }
 
-func (c testCase) checkStepsSurvive(t testing.TB, change resources.Change) {
+func checkStepsSurvive(t testing.TB, change resources.Change) {
 	t.Helper()
 	encoded, err := resources.MarshalSteps(change.Steps)
 	if err != nil {
@@ -233,34 +233,39 @@ func (c testCase) checkStepsSurvive(t testing.TB, change resources.Change) {
 	}
 }
 
-func (c testCase) checkBodySurvives(t testing.TB, want string) {
+func (c testCase) checkSpecSurvives(t testing.TB, kind resources.Kind, want string) {
 	t.Helper()
 	encoded, err := json.Marshal(c.spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	decoded := decodeSpec(t, c.kind, encoded)
+	decoded := decodeSpec(t, kind, encoded)
 	again, err := json.Marshal(decoded)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(encoded, again) {
-		t.Errorf("the body does not survive JSON\n--- before\n%s\n--- after\n%s", encoded, again)
+		t.Errorf("the Spec does not survive JSON\n--- before\n%s\n--- after\n%s", encoded, again)
 	}
-	if got := Text(c.diff(t, decoded, c.known)); got != want {
-		t.Errorf("the body that went through JSON answers differently\n--- before\n%s--- after\n%s", want, got)
+	if got := Text(diff(t, decoded, c.known)); got != want {
+		t.Errorf("the Diff of the decoded Spec differs\n--- before\n%s--- after\n%s", want, got)
 	}
 }
 
 func decodeSpec(t testing.TB, kind resources.Kind, body []byte) resources.Spec {
 	t.Helper()
 	spec := kind.New()
+	decodeStrict(t, "spec.json", body, spec)
+	return spec
+}
+
+func decodeStrict(t testing.TB, name string, body []byte, v any) {
+	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
-	if err := d.Decode(spec); err != nil {
-		t.Fatalf("spec.json: %v", err)
+	if err := d.Decode(v); err != nil {
+		t.Fatalf("%s: %v", name, err)
 	}
-	return spec
 }
 
 func decodeFacts(t testing.TB, body []byte) *facts.Facts {
@@ -290,16 +295,4 @@ func section(a *txtar.Archive, name string) *txtar.File {
 		}
 	}
 	return nil
-}
-
-func update(t testing.TB, file string, a *txtar.Archive, plan string) {
-	t.Helper()
-	if f := section(a, "plan"); f != nil {
-		f.Data = []byte(plan)
-	} else {
-		a.Files = append(a.Files, txtar.File{Name: "plan", Data: []byte(plan)})
-	}
-	if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -13,37 +13,37 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// body is a kind whose one rule a test breaks.
-type body struct {
+// brokenSpec breaks one rule of the contract.
+type brokenSpec struct {
 	Path  string `json:"path"`
 	Other string `json:"other,omitempty"`
 
 	reads []facts.Key
-	diff  func(s *body, v facts.View) resources.Change
+	diff  func(s *brokenSpec, v facts.View) resources.Change
 }
 
-func (s *body) Owns() facts.Key { return facts.PathKey(s.Path) }
+func (s *brokenSpec) Owns() facts.Key { return facts.PathKey(s.Path) }
 
-func (s *body) Reads() []facts.Key {
+func (s *brokenSpec) Reads() []facts.Key {
 	if s.reads != nil {
 		return s.reads
 	}
 	return []facts.Key{s.Owns()}
 }
 
-func (s *body) Diff(v facts.View) resources.Change { return s.diff(s, v) }
+func (s *brokenSpec) Diff(v facts.View) resources.Change { return s.diff(s, v) }
 
-// recorder is a testing.TB that keeps what is said and lets the test go on.
+// A recorder is a testing.TB that records failures.
 type recorder struct {
 	testing.TB
-	said strings.Builder
+	failures strings.Builder
 }
 
 func (r *recorder) Helper() {}
 
-func (r *recorder) Error(args ...any) { fmt.Fprintln(&r.said, args...) }
+func (r *recorder) Error(args ...any) { fmt.Fprintln(&r.failures, args...) }
 
-func (r *recorder) Errorf(format string, args ...any) { fmt.Fprintf(&r.said, format+"\n", args...) }
+func (r *recorder) Errorf(format string, args ...any) { fmt.Fprintf(&r.failures, format+"\n", args...) }
 
 func (r *recorder) Fatal(args ...any) {
 	r.Error(args...)
@@ -57,9 +57,9 @@ func (r *recorder) Fatalf(format string, args ...any) {
 
 const recorded = `{"facts": {"path": {"a": {"type": "absent"}}}}`
 
-// TestRunCatches shows that each promise is really checked.
-func TestRunCatches(t *testing.T) {
-	create := func(s *body, _ facts.View) resources.Change {
+// TestRunDetectsBrokenRules breaks each rule of the contract.
+func TestRunDetectsBrokenRules(t *testing.T) {
+	create := func(s *brokenSpec, _ facts.View) resources.Change {
 		return resources.Change{
 			Action:   resources.Create,
 			Steps:    []resources.Step{resources.MakeDir{Path: s.Path}},
@@ -69,36 +69,36 @@ func TestRunCatches(t *testing.T) {
 	calls := 0
 	for _, c := range []struct {
 		name, want string
-		spec       body
+		spec       brokenSpec
 	}{
-		{"never settles", "does not settle", body{diff: create}},
-		{"own key not read", "does not hold Owns", body{reads: []facts.Key{}, diff: create}},
-		{"unknown fact", "says nothing of host:", body{reads: []facts.Key{facts.HostKey}, diff: create}},
-		{"another answer each time", "the second answer differs", body{diff: func(*body, facts.View) resources.Change {
+		{"never settles", "does not settle", brokenSpec{diff: create}},
+		{"own key not read", "does not contain Owns", brokenSpec{reads: []facts.Key{}, diff: create}},
+		{"unknown fact", "has no host:", brokenSpec{reads: []facts.Key{facts.HostKey}, diff: create}},
+		{"not deterministic", "a second Diff differs", brokenSpec{diff: func(*brokenSpec, facts.View) resources.Change {
 			calls++
 			return resources.Change{Summary: fmt.Sprint(calls)}
 		}}},
-		{"blocked without a reason", "blocked without a problem", body{diff: func(*body, facts.View) resources.Change {
+		{"blocked without a reason", "blocked without a problem", brokenSpec{diff: func(*brokenSpec, facts.View) resources.Change {
 			return resources.Change{Action: resources.Blocked}
 		}}},
-		{"a failure that does not block", "a problem that stops the run", body{diff: func(*body, facts.View) resources.Change {
+		{"an error that does not block", "a problem that is no warning", brokenSpec{diff: func(*brokenSpec, facts.View) resources.Change {
 			return resources.Change{Problem: &diag.Problem{Code: "a", Summary: "b", Hint: "c"}}
 		}}},
-		{"a problem without a hint", "without code, summary or hint", body{diff: func(*body, facts.View) resources.Change {
+		{"a problem without a hint", "without code, summary or hint", brokenSpec{diff: func(*brokenSpec, facts.View) resources.Change {
 			return resources.Block(&diag.Problem{Code: "a", Summary: "b"})
 		}}},
-		{"a change without steps", "without steps", body{diff: func(*body, facts.View) resources.Change {
+		{"a change without steps", "without steps", brokenSpec{diff: func(*brokenSpec, facts.View) resources.Change {
 			return resources.Change{Action: resources.Update}
 		}}},
-		{"steps that do not survive", "does not survive JSON", body{diff: func(*body, facts.View) resources.Change {
+		{"steps that do not survive", "does not survive JSON", brokenSpec{diff: func(*brokenSpec, facts.View) resources.Change {
 			return resources.Change{Action: resources.Create, Steps: []resources.Step{resources.Run{Program: "/a", Args: []string{}}}}
 		}}},
-		{"another plan than the golden", "the plan differs", body{diff: func(*body, facts.View) resources.Change {
+		{"another plan than the golden", "the plan differs", brokenSpec{diff: func(*brokenSpec, facts.View) resources.Change {
 			return resources.Change{Summary: "other"}
 		}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			kind := resources.Kind{Name: "body", Doc: "a body", New: func() resources.Spec {
+			kind := resources.Kind{Name: "broken", New: func() resources.Spec {
 				spec := c.spec
 				return &spec
 			}}
@@ -114,8 +114,8 @@ func TestRunCatches(t *testing.T) {
 				runCase(r, kind, file)
 			}()
 			<-done
-			if !strings.Contains(r.said.String(), c.want) {
-				t.Errorf("said %q, want %q", r.said.String(), c.want)
+			if !strings.Contains(r.failures.String(), c.want) {
+				t.Errorf("failures %q, want %q", r.failures.String(), c.want)
 			}
 		})
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Text writes every part of a change, one thing a line, for goldens.
+// Text returns a change as text for goldens, one part per line.
 func Text(c resources.Change) string {
 	var b strings.Builder
 	action := string(c.Action)
@@ -49,11 +49,11 @@ func Text(c resources.Change) string {
 	return b.String()
 }
 
-// longText is from how many bytes on a content says nothing to a reader of goldens:
-// that of programs of ours, which have tests of their own.
+// longText is the size in bytes above which a golden omits a content: that of an embedded
+// program, which has its own tests.
 const longText = 4096
 
-// oneLine is JSON without the escapes that are meant for web pages.
+// oneLine returns JSON without HTML escapes.
 func oneLine(v any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

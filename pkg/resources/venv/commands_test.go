@@ -14,16 +14,17 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/generation"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/venv"
 )
 
-// TestWords runs the programs that a plan names, with a real Python and, where
-// there is one, a real uv: they must know every option, install what the
-// requirements name, and refuse another digest. Wheels come from a folder.
-func TestWords(t *testing.T) {
-	base, line := findPython(t)
+// TestCommands runs the commands of a plan with a real Python and, if there is one, a real
+// uv: they must accept every option, install the requirements, and refuse another digest.
+// Wheels come from a folder.
+func TestCommands(t *testing.T) {
+	base, minor := findPython(t)
 	uv := lookPath("uv")
 	module := base
 	module.Pip = "module"
@@ -36,7 +37,7 @@ func TestWords(t *testing.T) {
 	}{
 		{"uv", base, facts.Tool{Name: "uv", Path: uv, Source: "path"}, uv != "", "no uv on PATH"},
 		{"pip wheel", base, facts.Tool{Name: "uv"}, base.Pip != "", "no bundled pip beside " + base.Path},
-		{"pip module", module, facts.Tool{Name: "uv"}, isDir(filepath.Join(base.Prefix, "lib", "python"+line, "site-packages", "pip")), "no pip module in " + base.Prefix},
+		{"pip module", module, facts.Tool{Name: "uv"}, isDir(filepath.Join(base.Prefix, "lib", "python"+minor, "site-packages", "pip")), "no pip module in " + base.Prefix},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if !c.need {
@@ -44,22 +45,22 @@ func TestWords(t *testing.T) {
 			}
 			root, wheels := t.TempDir(), t.TempDir()
 			good := makeWheel(t, wheels, "tinygood", "1.0")
-			spec := &venv.Spec{Name: "local", Path: ".venv", Python: line, Prompt: "my env (x)", Installer: "auto", Closure: []lock.Dist{good}}
+			spec := newSpec("local", minor, "my env (x)", good)
 			if out, err := execute(t, root, wheels, spec, c.base, c.uv); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			site, _ := filepath.Glob(filepath.Join(root, ".reconcile/m/envs/local/*/lib/python"+line+"/site-packages/tinygood/__init__.py"))
+			site, _ := filepath.Glob(filepath.Join(root, ".reconcile/m/envs/local/*/lib/python"+minor+"/site-packages/tinygood/__init__.py"))
 			if len(site) != 1 {
 				t.Errorf("tinygood was not installed once: %v", site)
 			}
 			program, _ := filepath.Glob(filepath.Join(root, ".reconcile/m/envs/local/*/bin/tinygood"))
 			if len(program) != 1 {
-				t.Errorf("its console script is not there once: %v", program)
+				t.Errorf("its console script was not installed once: %v", program)
 			}
 
 			bad := good
 			bad.Wheels = []lock.Wheel{{File: good.Wheels[0].File, SHA256: facts.SHA256{1}}}
-			spec = &venv.Spec{Name: "bad", Path: ".venv", Python: line, Prompt: "-p", Installer: "auto", Closure: []lock.Dist{bad}}
+			spec = newSpec("bad", minor, "-p", bad)
 			if out, err := execute(t, root, wheels, spec, c.base, c.uv); err == nil {
 				t.Errorf("a wheel of another digest was installed\n%s", out)
 			}
@@ -67,7 +68,14 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// execute carries out the files and programs of the plan for an empty machine.
+func newSpec(name, minor, prompt string, dist lock.Dist) *venv.Spec {
+	return &venv.Spec{
+		Env: generation.Env{Name: name, Path: ".venv", Python: minor}, Prompt: prompt, Installer: "auto",
+		Content: generation.Content{Closure: []lock.Dist{dist}},
+	}
+}
+
+// execute writes the files and runs the programs of the plan for an empty machine.
 func execute(t *testing.T, root, wheels string, spec *venv.Spec, base facts.Interpreter, uv facts.Tool) (string, error) {
 	t.Helper()
 	known := facts.Of(
@@ -95,7 +103,7 @@ func execute(t *testing.T, root, wheels string, spec *venv.Spec, base facts.Inte
 		case resources.Run:
 			env := append([]string{"UV_OFFLINE=1", "UV_FIND_LINKS=" + wheels, "PIP_NO_INDEX=1", "PIP_FIND_LINKS=" + wheels}, s.Env...)
 			if len(s.Offline) > 0 {
-				// Nothing is cached yet, and the folder of wheels is no network.
+				// The cache is empty, so this may fail.
 				r, err := command.Run(t.Context(), command.Command{Program: s.Program, Args: s.Offline, Env: env[1:], Dir: root})
 				fmt.Fprintf(&out, "%s %s\n%s%s", s.Program, resources.ShellJoin(s.Offline...), r.Stdout, r.Stderr)
 				if err == nil {
@@ -150,22 +158,23 @@ func makeWheel(t *testing.T, dir, name, version string) lock.Dist {
 	return lock.Dist{Name: name, Version: version, Wheels: []lock.Wheel{{File: file, Size: int64(b.Len()), SHA256: sha256.Sum256(b.Bytes())}}}
 }
 
-// findPython returns a Python of this machine that can make environments.
+// findPython returns a Python of this machine that can create environments, and its minor
+// version.
 func findPython(t *testing.T) (facts.Interpreter, string) {
 	t.Helper()
 	home, _ := os.UserHomeDir()
-	for _, line := range []string{"3.10", "3.11", "3.12", "3.13"} {
-		found, _ := filepath.Glob(filepath.Join(home, ".pyenv/versions", line+".*", "bin", "python"+line))
-		for _, path := range append(found, "/usr/local/bin/python"+line, "/usr/bin/python"+line) {
+	for _, minor := range []string{"3.10", "3.11", "3.12", "3.13"} {
+		found, _ := filepath.Glob(filepath.Join(home, ".pyenv/versions", minor+".*", "bin", "python"+minor))
+		for _, path := range append(found, "/usr/local/bin/python"+minor, "/usr/bin/python"+minor) {
 			prefix := filepath.Dir(filepath.Dir(path))
-			if _, err := os.Stat(path); err != nil || !isDir(filepath.Join(prefix, "lib", "python"+line, "venv")) {
+			if _, err := os.Stat(path); err != nil || !isDir(filepath.Join(prefix, "lib", "python"+minor, "venv")) {
 				continue
 			}
-			i := facts.Interpreter{Path: path, Prefix: prefix, Version: line + ".0", Arch: "x86_64", Source: "path"}
-			if pip, _ := filepath.Glob(filepath.Join(prefix, "lib", "python"+line, "ensurepip/_bundled/pip-*.whl")); len(pip) > 0 {
+			i := facts.Interpreter{Path: path, Prefix: prefix, Version: minor + ".0", Arch: "x86_64", Source: "path"}
+			if pip, _ := filepath.Glob(filepath.Join(prefix, "lib", "python"+minor, "ensurepip/_bundled/pip-*.whl")); len(pip) > 0 {
 				i.Pip = pip[0]
 			}
-			return i, line
+			return i, minor
 		}
 	}
 	t.Skip("no Python 3.10 to 3.13 with the module venv")

@@ -16,8 +16,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
 )
 
-// TestUV holds the pins together: one wheel a platform and libc, each of the
-// pinned version, hashed, with a program.
+// TestUV checks that there is one wheel per platform and libc, each of the pinned version,
+// with digests and a size.
 func TestUV(t *testing.T) {
 	uv := tool.UV()
 	seen := map[string]bool{}
@@ -27,7 +27,7 @@ func TestUV(t *testing.T) {
 			t.Errorf("%s is not a wheel of %s %s: %v", w.File, uv.Name, uv.Version, err)
 		}
 		if w.SHA256.IsZero() || w.Program.IsZero() || w.Size == 0 || len(w.Platforms) != 1 {
-			t.Errorf("%s lacks a digest, a size or its platform", w.File)
+			t.Errorf("%s has no digest, size or platform", w.File)
 		}
 		if key := w.Platforms[0] + w.Libc; seen[key] {
 			t.Errorf("two wheels for %s", key)
@@ -46,7 +46,7 @@ func TestUV(t *testing.T) {
 // compares the program with its pinned digest.
 func TestInstall(t *testing.T) {
 	if testing.Short() {
-		t.Skip("downloads 18 MB; left out by -short")
+		t.Skip("downloads 18 MB; skipped by -short")
 	}
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skip("written for linux on x86_64")
@@ -93,17 +93,17 @@ func TestInstall(t *testing.T) {
 			}
 		}
 	}
-	made := change.Predicts[0].(facts.Tool)
-	program, err := os.ReadFile(made.Path)
+	installed := change.Predicts[0].(facts.Tool)
+	program, err := os.ReadFile(installed.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(program)
-	if got := hex.EncodeToString(sum[:]); got != made.SHA256.String() {
-		t.Errorf("the program has digest %s, pinned is %s", got, made.SHA256)
+	if got := hex.EncodeToString(sum[:]); got != installed.SHA256.String() {
+		t.Errorf("the program has digest %s, want %s", got, installed.SHA256)
 	}
-	complete, err := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(made.Path)), "complete"))
-	if err != nil || strings.TrimSpace(string(complete)) != made.SHA256.String() {
-		t.Errorf("complete says %q: %v", complete, err)
+	complete, err := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(installed.Path)), "complete"))
+	if err != nil || strings.TrimSpace(string(complete)) != installed.SHA256.String() {
+		t.Errorf("complete is %q: %v", complete, err)
 	}
 }

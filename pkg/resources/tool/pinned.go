@@ -9,11 +9,11 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/lock"
 )
 
-// A Wheel is a wheel with one program in it.
+// A Wheel is a wheel that contains one program.
 type Wheel struct {
 	lock.Wheel
-	Libc    string       `json:"libc,omitempty"` // "glibc" or "musl" where it needs one
-	Program facts.SHA256 `json:"program"`        // of the program that it installs
+	Libc    string       `json:"libc,omitempty"` // "glibc" or "musl" if it needs one
+	Program facts.SHA256 `json:"program"`        // of the installed program
 }
 
 //go:embed uv.json
@@ -22,13 +22,12 @@ var uvJSON []byte
 //go:embed rattler.json
 var rattlerJSON []byte
 
-// UV returns the uv that this version of reconcile pins, without the line of
-// Python. Older ones than Minimum put files into an environment that no lock
-// names; it has every option that reconcile uses.
+// UV returns the pinned uv, without Python. Versions older than Minimum lack options that
+// reconcile uses, or add files to an environment that are not in the lock.
 func UV() Spec { return pinned("uv", uvJSON) }
 
-// Rattler returns the py-rattler that this version of reconcile pins: the solver and
-// installer of conda packages. It is without the line of Python, too.
+// Rattler returns the pinned py-rattler, which solves and installs conda packages, without
+// Python.
 func Rattler() Spec {
 	s := pinned("rattler", rattlerJSON)
 	s.Distribution, s.Packed = "py-rattler", true
@@ -38,7 +37,6 @@ func Rattler() Spec {
 	return s
 }
 
-// pinned reads the wheels of a helper, which are part of this program.
 func pinned(name string, text []byte) Spec {
 	var doc struct {
 		Format  int     `json:"format"`
@@ -48,7 +46,7 @@ func pinned(name string, text []byte) Spec {
 		Wheels  []Wheel `json:"wheels"`
 	}
 	if err := json.Unmarshal(text, &doc); err != nil || doc.Format != 1 {
-		panic(fmt.Sprintf("%s.json, which is part of this program: format %d: %v", name, doc.Format, err))
+		panic(fmt.Sprintf("%s.json, embedded in this program: format %d: %v", name, doc.Format, err))
 	}
 	return Spec{Name: name, Version: doc.Version, Minimum: doc.Minimum, Wheels: doc.Wheels}
 }

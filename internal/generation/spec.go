@@ -1,0 +1,80 @@
+package generation
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
+)
+
+// Env holds the fields that the Spec of every kind of environment begins with, and
+// Content those that it ends with. They are two structs because the order of the fields is
+// part of resources.Digest, which the state records.
+type Env struct {
+	Name   string `json:"name"`   // in the manifest: "local"
+	Path   string `json:"path"`   // the directory that exposes the active generation: ".venv"
+	Python string `json:"python"` // minor version: "3.10"
+}
+
+// Owns returns the key of the environment.
+func (e *Env) Owns() facts.Key { return facts.EnvironmentKey(e.Name) }
+
+// Place returns the directory that exposes the active generation.
+func (e *Env) Place() string { return e.Path }
+
+// Removal removes that directory and the generations, unless a process uses them.
+func (e *Env) Removal(r resources.Recorded) resources.Spec { return &Removal{Recorded: r} }
+
+// Content is what an environment contains, and how that is tested.
+type Content struct {
+	Closure []lock.Dist   `json:"closure"`           // locked Python packages for this platform, by name
+	Problem *diag.Problem `json:"problem,omitempty"` // why there is no closure: the lock is missing or out of date
+	SmokeTest
+	Variables []resources.Variable `json:"variables,omitempty"` // set by activation
+
+	// PreviousName is the name that a moved environment had, not part of the desired state.
+	PreviousName string `json:"-"`
+}
+
+// Reads returns the keys that every kind of environment reads, and that of uv unless the
+// installer is pip.
+func (c *Content) Reads(e *Env, installer string) []facts.Key {
+	keys := append(Reads(e.Name, e.Path), c.SmokeTestReads()...)
+	if installer != "pip" {
+		keys = append(keys, facts.ToolKey("uv"))
+	}
+	if c.PreviousName != "" {
+		keys = append(keys, facts.EnvironmentKey(c.PreviousName))
+	}
+	return keys
+}
+
+// LockProblem returns a copy of Problem.
+func (c *Content) LockProblem() *diag.Problem {
+	if c.Problem == nil {
+		return nil
+	}
+	p := *c.Problem
+	return &p
+}
+
+// Digest returns the SHA-256, in hexadecimal, of a header, the smoke test, the variables
+// and the sorted entries of all packages: those of the closure and more.
+func (c *Content) Digest(header string, more ...string) string {
+	var b strings.Builder
+	b.WriteString(header)
+	c.WriteDigest(&b)
+	WriteVariables(&b, c.Variables)
+	for _, d := range c.Closure {
+		more = append(more, fmt.Sprintf("dist %q %q %s\n", d.Name, d.Version, strings.Join(d.Hashes(), " ")))
+	}
+	slices.Sort(more)
+	sum := sha256.Sum256([]byte(b.String() + strings.Join(more, "")))
+	return hex.EncodeToString(sum[:])
+}
