@@ -69,7 +69,7 @@ func TestCompareEscapesMarkup(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkMarkdown(t, md.String())
-		if text := md.String() + narrow.String() + wide.String(); steers(text) {
+		if text := md.String() + narrow.String() + wide.String(); controls(text) {
 			t.Errorf("%q acts on a terminal", text)
 		}
 	}

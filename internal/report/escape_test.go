@@ -35,8 +35,8 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-// steers reports whether text has more than graphic characters, line ends and tabs.
-func steers(text string) bool {
+// controls reports whether text has more than graphic characters, line ends and tabs.
+func controls(text string) bool {
 	return !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool {
 		return !unicode.IsGraphic(r) && r != '\n' && r != '\t'
 	})
@@ -48,7 +48,7 @@ func FuzzEscape(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got := report.Escape(s)
-		if steers(got) || strings.ContainsAny(got, "\n\t") {
+		if controls(got) || strings.ContainsAny(got, "\n\t") {
 			t.Fatalf("Escape(%q) = %q", s, got)
 		}
 		if report.Escape(got) != got {
@@ -57,8 +57,8 @@ func FuzzEscape(f *testing.F) {
 	})
 }
 
-// TestNothingSteersTheTerminal prints hostile text through every page.
-func TestNothingSteersTheTerminal(t *testing.T) {
+// TestTextIsEscaped prints hostile text through every page.
+func TestTextIsEscaped(t *testing.T) {
 	o := report.Options{Width: 80, Detail: true, Verbose: true, Manifest: hostile, ReadText: func(string) (string, error) { return "old\x1b[2J\n", nil }}
 	known := facts.Of(
 		facts.Environment{Name: hostile, Path: hostile, Current: hostile, Generations: []facts.Generation{{
@@ -94,7 +94,7 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 			if err := print(&b); err != nil {
 				t.Fatal(err)
 			}
-			if b.Len() == 0 || steers(b.String()) {
+			if b.Len() == 0 || controls(b.String()) {
 				t.Errorf("printed %q", &b)
 			}
 		})

@@ -70,7 +70,7 @@ func TestGraphOfHostileNames(t *testing.T) {
 				t.Fatal(err)
 			}
 			text := b.String()
-			if steers(text) {
+			if controls(text) {
 				t.Errorf("%s of %q acts on a terminal: %q", format, name, text)
 			}
 			switch format {

@@ -40,7 +40,7 @@ func TestPlanHTML(t *testing.T) {
 func TestPlanHTMLEscapesMarkup(t *testing.T) {
 	for name, plan := range map[string]*planner.Plan{"markup": markupPlan(), "terminal": hostilePlan()} {
 		page := planPage(t, report.Machine{Plan: plan, Facts: facts.Of(facts.Host{Hostname: markup, Platform: hostile}), Options: report.Options{Manifest: markup}})
-		if steers(page) {
+		if controls(page) {
 			t.Errorf("%s: the page acts on a terminal", name)
 		}
 		for _, bad := range []string{"<img", "</details> &lt;!--", "<b>", "onerror=\"", "href=\"http", "href=\"javascript", "<script"} {

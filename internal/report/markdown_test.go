@@ -82,7 +82,7 @@ func TestMarkdownEscapesMarkup(t *testing.T) {
 	for name, plan := range map[string]*planner.Plan{"markup": markupPlan(), "terminal": hostilePlan(), "usual": fullPlan()} {
 		t.Run(name, func(t *testing.T) {
 			source := markdown(t, plan)
-			if steers(source) {
+			if controls(source) {
 				t.Errorf("%q acts on a terminal", source)
 			}
 			checkMarkdown(t, source)

@@ -296,7 +296,7 @@ func TestEventsAreEscaped(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, b := range map[string]*bytes.Buffer{"progress": &text, "events": &lines, "summary": &sum} {
-		if b.Len() == 0 || steers(b.String()) {
+		if b.Len() == 0 || controls(b.String()) {
 			t.Errorf("%s printed %q", name, b)
 		}
 	}

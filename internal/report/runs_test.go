@@ -75,7 +75,7 @@ func FuzzDecodeRecord(f *testing.F) {
 			return
 		}
 		var out, again bytes.Buffer
-		if err := report.Summary(&out, rec, report.Options{Width: 60}); err != nil || steers(out.String()) {
+		if err := report.Summary(&out, rec, report.Options{Width: 60}); err != nil || controls(out.String()) {
 			t.Fatalf("%v, printed %q", err, &out)
 		}
 		if err := report.SummaryJSON(&again, rec); err != nil {
