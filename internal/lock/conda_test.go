@@ -12,10 +12,10 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/rattler"
 )
 
-// condaPart is what conda installs, to stand behind the sample; tests replace parts
-// of it. The packages stand in lines 36, 52 and 65 of the file.
+// condaPart is the conda part of a lock, after sample; tests replace parts
+// of it. The packages are in lines 36, 52 and 65 of the file.
 const condaPart = `
-# What conda installs, solved for each platform; archives by name and digest.
+# Conda packages, solved for each platform.
 [tool.reconcile.conda]
 channels = ["conda-forge", "https://channel.example/one"]
 requests = ["pip ==24.2", "python 3.10.*"]
@@ -69,7 +69,7 @@ func TestDecodeConda(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text := string(l.Encode()); !strings.HasSuffix(text, condaPart) {
-		t.Errorf("the part of conda comes back as\n%s", text[strings.LastIndex(text, "# What conda"):])
+		t.Errorf("the conda part is encoded as\n%s", text[strings.LastIndex(text, "# Conda packages"):])
 	}
 	linux, mac := l.Conda.For("linux-x86_64"), l.Conda.For("macos-arm64")
 	if len(linux) != 2 || len(mac) != 1 || len(l.Conda.For("linux-aarch64")) != 0 {
@@ -81,8 +81,8 @@ func TestDecodeConda(t *testing.T) {
 		Depends: []string{"python >=3.8,<3.13.0a0", "setuptools", "wheel"}, License: "MIT",
 	}
 	got, _ := json.Marshal(linux[0])
-	if wanted, _ := json.Marshal(want); !bytes.Equal(got, wanted) {
-		t.Errorf("got  %s\nwant %s", got, wanted)
+	if expected, _ := json.Marshal(want); !bytes.Equal(got, expected) {
+		t.Errorf("got  %s\nwant %s", got, expected)
 	}
 	if v := l.Conda.Version("python"); v != "3.10.13" || l.Conda.Version("pandas") != "" {
 		t.Errorf("version of Python is %q", v)
@@ -91,42 +91,42 @@ func TestDecodeConda(t *testing.T) {
 	if len(facts) != 2 || facts[0].Name != "pip" || facts[0].SHA256.String() != linux[0].SHA256 || facts[1].Build != "hd12c33a_1_cpython" {
 		t.Errorf("facts are %+v", facts)
 	}
-	// Order is the writer's: packages of any order give the same bytes.
+	// Packages in any order give the same bytes.
 	slices.Reverse(l.Conda.Packages)
 	slices.Reverse(l.Conda.Requests)
 	if text := string(l.Encode()); !strings.HasSuffix(text, condaPart) {
-		t.Error("the order of packages shows in the file")
+		t.Error("the order of packages changes the file")
 	}
 }
 
-func TestDecodeRefusesConda(t *testing.T) {
+func TestDecodeRejectsConda(t *testing.T) {
 	const digest = "d820e5358bcb117fa6286e55d4550c60b0332443df62121df839eab2d11c890b"
 	for _, c := range []struct{ name, old, new, pos, found string }{
-		{"name is an option", `name = "pip"`, `name = "--prefix"`, "pylock.toml:36:1", "no proper name"},
-		{"name with a path", `name = "pip"`, `name = "../pip"`, "pylock.toml:36:1", "no proper name"},
-		{"no name", `name = "pip"`, `name = ""`, "pylock.toml:36:1", "no proper name"},
-		{"large letters", `name = "pip"`, `name = "Pip"`, "pylock.toml:36:1", "no proper name"},
-		{"version with a blank", `version = "24.2"`, `version = "24.2 *"`, "pylock.toml:36:1", "no proper version"},
-		{"build that is a pattern", `build = "pyh8b19718_1"`, `build = "*"`, "pylock.toml:36:1", "no proper version or build"},
-		{"no build", "build = \"pyh8b19718_1\"\n", "", "pylock.toml:36:1", "no proper version or build"},
-		{"file of another package", `file = "pip-24.2`, `file = "six-24.2`, "pylock.toml:36:1", "is not that of pip"},
-		{"file with a path", `file = "pip-24.2`, `file = "../pip-24.2`, "pylock.toml:36:1", "is not that of pip"},
-		{"file of another sort", `b19718_1.conda`, `b19718_1.zip`, "pylock.toml:36:1", "is not that of pip"},
+		{"name is an option", `name = "pip"`, `name = "--prefix"`, "pylock.toml:36:1", "an invalid name"},
+		{"name with a path", `name = "pip"`, `name = "../pip"`, "pylock.toml:36:1", "an invalid name"},
+		{"no name", `name = "pip"`, `name = ""`, "pylock.toml:36:1", "an invalid name"},
+		{"upper case", `name = "pip"`, `name = "Pip"`, "pylock.toml:36:1", "an invalid name"},
+		{"version with a space", `version = "24.2"`, `version = "24.2 *"`, "pylock.toml:36:1", "an invalid version"},
+		{"build that is a pattern", `build = "pyh8b19718_1"`, `build = "*"`, "pylock.toml:36:1", "an invalid version or build"},
+		{"no build", "build = \"pyh8b19718_1\"\n", "", "pylock.toml:36:1", "an invalid version or build"},
+		{"file of another package", `file = "pip-24.2`, `file = "six-24.2`, "pylock.toml:36:1", "does not belong to pip"},
+		{"file with a path", `file = "pip-24.2`, `file = "../pip-24.2`, "pylock.toml:36:1", "does not belong to pip"},
+		{"file of another type", `b19718_1.conda`, `b19718_1.zip`, "pylock.toml:36:1", "does not belong to pip"},
 		{"folder of another platform", `subdir = "osx-arm64"`, `subdir = "linux-64"`, "pylock.toml:65:1", "does not install"},
 		{"folder with a path", `subdir = "noarch"`, `subdir = "../noarch"`, "pylock.toml:36:1", "does not install"},
-		{"short digest", digest, digest[:60], "pylock.toml:36:1", "no proper sha256"},
-		{"digest of other letters", digest, "zz" + digest[2:], "pylock.toml:36:1", "no proper sha256"},
-		{"zero digest", digest, strings.Repeat("0", 64), "pylock.toml:36:1", "no proper sha256"},
-		{"no digest", "sha256 = \"" + digest + "\"\n", "", "pylock.toml:36:1", "no proper sha256"},
-		{"short md5", `md5 = "6c78`, `md5 = "`, "pylock.toml:36:1", "no proper md5"},
-		{"negative size", `size = 1237976`, `size = -1`, "pylock.toml:36:1", "cannot be"},
-		{"a size that no archive has", `size = 1237976`, `size = 9223372036854775807`, "pylock.toml:36:1", "cannot be"},
-		{"negative build number", `build-number = 1`, `build-number = -1`, "pylock.toml:36:1", "cannot be"},
-		{"another sort of noarch", `noarch = "python"`, `noarch = "perl"`, "pylock.toml:36:1", "noarch"},
-		{"distributions that lie elsewhere", `site-packages = "lib/`, `site-packages = "../../lib/`, "pylock.toml:52:1", "site-packages"},
-		{"distributions at the root", `site-packages = "lib/`, `site-packages = "/lib/`, "pylock.toml:52:1", "site-packages"},
-		{"platform that is not locked", "platform = \"linux-x86_64\"\nname = \"pip\"", "platform = \"linux-aarch64\"\nname = \"pip\"", "pylock.toml:36:1", "no platform of the lock"},
-		{"channel that is not named", `channels = ["conda-forge", `, `channels = [`, "pylock.toml:52:1", "which the lock does not name"},
+		{"short digest", digest, digest[:60], "pylock.toml:36:1", "no valid sha256"},
+		{"digest of other letters", digest, "zz" + digest[2:], "pylock.toml:36:1", "no valid sha256"},
+		{"zero digest", digest, strings.Repeat("0", 64), "pylock.toml:36:1", "no valid sha256"},
+		{"no digest", "sha256 = \"" + digest + "\"\n", "", "pylock.toml:36:1", "no valid sha256"},
+		{"short md5", `md5 = "6c78`, `md5 = "`, "pylock.toml:36:1", "no valid md5"},
+		{"negative size", `size = 1237976`, `size = -1`, "pylock.toml:36:1", "invalid size or build number"},
+		{"size above the limit", `size = 1237976`, `size = 9223372036854775807`, "pylock.toml:36:1", "invalid size or build number"},
+		{"negative build number", `build-number = 1`, `build-number = -1`, "pylock.toml:36:1", "invalid size or build number"},
+		{"unknown noarch type", `noarch = "python"`, `noarch = "perl"`, "pylock.toml:36:1", "noarch"},
+		{"site-packages outside the prefix", `site-packages = "lib/`, `site-packages = "../../lib/`, "pylock.toml:52:1", "site-packages"},
+		{"absolute site-packages", `site-packages = "lib/`, `site-packages = "/lib/`, "pylock.toml:52:1", "site-packages"},
+		{"platform that is not locked", "platform = \"linux-x86_64\"\nname = \"pip\"", "platform = \"linux-aarch64\"\nname = \"pip\"", "pylock.toml:36:1", "not a platform of the lock"},
+		{"channel that is not in the lock", `channels = ["conda-forge", `, `channels = [`, "pylock.toml:52:1", "not a channel of the lock"},
 		{"twice", condaPart[strings.Index(condaPart, "[[tool"):strings.Index(condaPart, "\n[[tool.reconcile.conda.packages]]\nplatform = \"linux-x86_64\"\nname = \"python\"")], "", "pylock.toml:52:1", "locked twice"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -135,14 +135,14 @@ func TestDecodeRefusesConda(t *testing.T) {
 				text = strings.Replace(withConda, c.old, c.old+"\n"+c.old, 1)
 			}
 			if text == withConda {
-				t.Fatal("the case changes nothing")
+				t.Fatal("the case does not change the text")
 			}
 			_, err := lock.Decode([]byte(text), "pylock.toml")
 			found := slices.ContainsFunc(diag.Problems(err), func(p *diag.Problem) bool {
 				return p.Code == "lock.conda" && strings.HasPrefix(p.Pos.String(), c.pos) && strings.Contains(p.Summary, c.found) && p.Hint != ""
 			})
 			if !found {
-				t.Errorf("wanted %q at %s, got:\n%v", c.found, c.pos, err)
+				t.Errorf("want %q at %s, got:\n%v", c.found, c.pos, err)
 			}
 		})
 	}
@@ -157,35 +157,35 @@ func TestStaleConda(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked := func(change func(*lock.Asked)) *diag.Problem {
-		a := lock.Asked{
+	stale := func(change func(*lock.Inputs)) *diag.Problem {
+		a := lock.Inputs{
 			Requests: []string{"attrs==26.1.0", "triton==2.1.0"}, Platforms: []string{"linux-x86_64", "macos-arm64"}, Python: "3.10",
 			Channels: []string{"conda-forge", "https://channel.example/one"}, CondaRequests: []string{"python 3.10.*", "pip ==24.2"},
 		}
 		change(&a)
 		return l.Stale(a)
 	}
-	if p := asked(func(*lock.Asked) {}); p != nil {
-		t.Errorf("stale though nothing changed: %v", p)
+	if p := stale(func(*lock.Inputs) {}); p != nil {
+		t.Errorf("stale without a change: %v", p)
 	}
-	for found, change := range map[string]func(*lock.Asked){
-		"the manifest names https://channel.example/one, conda-forge": func(a *lock.Asked) { slices.Reverse(a.Channels) },
-		"the manifest names conda-forge":                              func(a *lock.Asked) { a.Channels = a.Channels[:1] },
-		"the manifest names (none)":                                   func(a *lock.Asked) { a.Channels, a.CondaRequests = nil, nil },
-		"not in the lock, for conda: pip ==24.3":                      func(a *lock.Asked) { a.CondaRequests = []string{"python 3.10.*", "pip ==24.3"} },
-		"not in the manifest, for conda: pip ==24.2":                  func(a *lock.Asked) { a.CondaRequests = a.CondaRequests[:1] },
-		"no packages of conda are locked for linux-aarch64":           func(a *lock.Asked) { a.Platforms = append(a.Platforms, "linux-aarch64") },
+	for found, change := range map[string]func(*lock.Inputs){
+		"the manifest has https://channel.example/one, conda-forge": func(a *lock.Inputs) { slices.Reverse(a.Channels) },
+		"the manifest has conda-forge":                              func(a *lock.Inputs) { a.Channels = a.Channels[:1] },
+		"the manifest has (none)":                                   func(a *lock.Inputs) { a.Channels, a.CondaRequests = nil, nil },
+		"not in the lock, for conda: pip ==24.3":                    func(a *lock.Inputs) { a.CondaRequests = []string{"python 3.10.*", "pip ==24.3"} },
+		"not in the manifest, for conda: pip ==24.2":                func(a *lock.Inputs) { a.CondaRequests = a.CondaRequests[:1] },
+		"no conda packages are locked for linux-aarch64":            func(a *lock.Inputs) { a.Platforms = append(a.Platforms, "linux-aarch64") },
 	} {
-		if p := asked(change); p == nil || p.Code != "lock.stale" || !strings.Contains(p.Found, found) {
-			t.Errorf("wanted %q, got %v", found, p)
+		if p := stale(change); p == nil || p.Code != "lock.stale" || !strings.Contains(p.Found, found) {
+			t.Errorf("want %q, got %v", found, p)
 		}
 	}
-	// One of type venv has no part of conda, and the other way round.
+	// The type of the environment has changed.
 	l.Conda = nil
-	if p := asked(func(*lock.Asked) {}); p == nil || !strings.Contains(p.Found, "locked with the channels (none)") {
+	if p := stale(func(*lock.Inputs) {}); p == nil || !strings.Contains(p.Found, "locked with the channels (none)") {
 		t.Errorf("a lock without conda: %v", p)
 	}
-	if p := asked(func(a *lock.Asked) { a.Channels, a.CondaRequests = nil, nil }); p != nil {
+	if p := stale(func(a *lock.Inputs) { a.Channels, a.CondaRequests = nil, nil }); p != nil {
 		t.Errorf("a lock without conda for an environment without: %v", p)
 	}
 }

@@ -15,12 +15,10 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/pep"
-	"github.com/reconcile-ml/reconcile/internal/rattler"
 )
 
-// Read reads the lock at a path of a project. A file that is not there is the
-// Problem lock.missing, one that cannot be used is one or more Problems with
-// their places.
+// Read reads a lock of a project. A missing file is the Problem lock.missing, an invalid
+// one is one or more Problems with positions.
 func Read(fsys fs.FS, path string) (*Lock, error) {
 	f, err := fsys.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -37,7 +35,7 @@ func Read(fsys fs.FS, path string) (*Lock, error) {
 	return Decode(data, path)
 }
 
-// Missing is the Problem of an environment whose lock does not exist.
+// Missing returns the Problem of a missing lock.
 func Missing(path string) *diag.Problem {
 	return &diag.Problem{
 		Code: "lock.missing", Pos: diag.Pos{File: path},
@@ -46,8 +44,7 @@ func Missing(path string) *diag.Problem {
 	}
 }
 
-// Decode reads a lock strictly: every problem is found in one go, each with its
-// place in the file.
+// Decode reads a lock strictly. It returns all problems with their positions.
 func Decode(data []byte, path string) (*Lock, error) {
 	if len(data) > maxLock {
 		return nil, &diag.Problem{Code: "lock.syntax", Pos: diag.Pos{File: path}, Summary: fmt.Sprintf("the lock is larger than %d MiB", maxLock>>20)}
@@ -57,17 +54,17 @@ func Decode(data []byte, path string) (*Lock, error) {
 	if err := d.Decode(&doc); err != nil {
 		return nil, syntax(err, path)
 	}
-	r := reader{path: path, places: map[string]diag.Pos{}}
+	r := reader{path: path, byVersion: map[string]diag.Pos{}}
 	if l := r.lock(&doc); r.problems.Len() == 0 {
 		return l, nil
 	}
-	// Places cost more than reading, and only problems need them.
-	r = reader{path: path, at: locate(data, path), places: map[string]diag.Pos{}}
+	// Positions cost more than reading, and only problems need them.
+	r = reader{path: path, at: locate(data, path), byVersion: map[string]diag.Pos{}}
 	r.lock(&doc)
 	return nil, r.problems.Err()
 }
 
-// syntax turns what the TOML decoder says into problems with places.
+// syntax turns an error of the TOML decoder into problems with positions.
 func syntax(err error, path string) error {
 	var strict *toml.StrictMissingError
 	if errors.As(err, &strict) {
@@ -77,7 +74,7 @@ func syntax(err error, path string) error {
 			row, col := e.Position()
 			list.Add(&diag.Problem{
 				Code: "lock.unknown-key", Pos: diag.Pos{File: path, Line: row, Col: col},
-				Summary: fmt.Sprintf("key %q is not known", strings.Join(e.Key(), ".")), Hint: relock,
+				Summary: fmt.Sprintf("key %q is unknown", strings.Join(e.Key(), ".")), Hint: relock,
 			})
 		}
 		return list.Err()
@@ -90,14 +87,14 @@ func syntax(err error, path string) error {
 	return p
 }
 
-const relock = "run `reconcile lock` to write it anew"
+const relock = "run `reconcile lock` to write it again"
 
-// A reader turns a document into a lock and collects what is wrong with it.
+// A reader turns a document into a lock and collects problems.
 type reader struct {
-	path     string
-	at       positions
-	places   map[string]diag.Pos // of packages, by "name==version"
-	problems diag.List
+	path      string
+	at        positions
+	byVersion map[string]diag.Pos // positions of packages, by "name==version"
+	problems  diag.List
 }
 
 func (r *reader) problem(code string, pos diag.Pos, found, format string, args ...any) {
@@ -109,21 +106,21 @@ func (r *reader) problem(code string, pos diag.Pos, found, format string, args .
 
 func (r *reader) lock(doc *document) *Lock {
 	if doc.LockVersion != Version {
-		r.problem("lock.version", r.at.keys["lock-version"], fmt.Sprintf("%q", doc.LockVersion), "lock-version is not %q", Version)
+		r.problem("lock.version", r.at["lock-version"], fmt.Sprintf("%q", doc.LockVersion), "lock-version is not %q", Version)
 		return nil
 	}
 	tool := doc.Tool.Reconcile
 	if tool.Format != format {
-		r.problem("lock.version", r.at.keys["tool.reconcile.format"], fmt.Sprint(tool.Format), "the lock was not written by this version of reconcile")
+		r.problem("lock.version", r.at["tool.reconcile.format"], fmt.Sprint(tool.Format), "the lock was not written by this version of reconcile")
 		return nil
 	}
-	line, ok := lineOf(doc.RequiresPython)
+	minor, ok := minorOf(doc.RequiresPython)
 	if !ok {
-		r.problem("lock.python", r.at.keys["requires-python"], fmt.Sprintf("%q", doc.RequiresPython), "requires-python does not name one line of Python, such as \">=3.10,<3.11\"")
+		r.problem("lock.python", r.at["requires-python"], fmt.Sprintf("%q", doc.RequiresPython), "requires-python does not name one Python minor version, such as \">=3.10,<3.11\"")
 	}
 	for _, p := range tool.Platforms {
-		if !Known(p) {
-			r.problem("lock.platform", r.at.keys["tool.reconcile.platforms"], fmt.Sprintf("%q", p), "platform is not known")
+		if !slices.Contains(KnownPlatforms(), p) {
+			r.problem("lock.platform", r.at["tool.reconcile.platforms"], fmt.Sprintf("%q", p), "platform is unknown")
 		}
 	}
 	l := &Lock{Path: r.path, RequiresPython: doc.RequiresPython, Platforms: tool.Platforms, Requests: tool.Requests}
@@ -135,65 +132,57 @@ func (r *reader) lock(doc *document) *Lock {
 	}
 	if r.problems.Len() == 0 {
 		r.duplicates(l)
-		r.assign(l, line)
+		r.assign(l, minor)
 	}
 	slices.SortStableFunc(l.Packages, comparePackages)
 	return l
 }
 
-// conda reads the part that conda installs.
-func (r *reader) conda(doc *docConda, platforms []string) *Conda {
-	if doc == nil {
+// conda checks the part that conda installs.
+func (r *reader) conda(c *Conda, platforms []string) *Conda {
+	if c == nil {
 		return nil
 	}
-	c := &Conda{Channels: doc.Channels, Requests: doc.Requests}
 	seen := map[string]bool{}
-	for i := range doc.Packages {
-		d := &doc.Packages[i]
-		p := CondaPackage{Platform: d.Platform, Package: rattler.Package{
-			Name: d.Name, Version: d.Version, Build: d.Build, BuildNumber: d.BuildNumber, Channel: d.Channel, Subdir: d.Subdir,
-			Noarch: d.Noarch, File: d.File, Size: d.Size, SHA256: d.SHA256, MD5: d.MD5, Depends: d.Depends, Constrains: d.Constrains,
-			License: d.License, SitePackages: d.SitePackages,
-		}}
+	for i := range c.Packages {
+		p := &c.Packages[i]
 		key := p.Platform + " " + p.Name
-		wrong := checkConda(&p)
+		problem := checkConda(p)
 		switch {
-		case wrong != "":
+		case problem != "":
 		case !slices.Contains(platforms, p.Platform):
-			wrong = fmt.Sprintf("package %s is for %q, which is no platform of the lock", p.Name, p.Platform)
+			problem = fmt.Sprintf("package %s is for %q, which is not a platform of the lock", p.Name, p.Platform)
 		case !slices.Contains(c.Channels, p.Channel):
-			wrong = fmt.Sprintf("package %s is of channel %q, which the lock does not name", p.Name, p.Channel)
+			problem = fmt.Sprintf("package %s is from %q, which is not a channel of the lock", p.Name, p.Channel)
 		case seen[key]:
-			wrong = fmt.Sprintf("package %s is locked twice for %s", p.Name, p.Platform)
+			problem = fmt.Sprintf("package %s is locked twice for %s", p.Name, p.Platform)
 		}
-		if wrong != "" {
-			r.problem("lock.conda", r.at.condaPkg(i), "", "conda: %s", wrong)
-			continue
+		if problem != "" {
+			r.problem("lock.conda", r.at.condaPkg(i), "", "conda: %s", problem)
 		}
 		seen[key] = true
-		c.Packages = append(c.Packages, p)
 	}
 	slices.SortFunc(c.Packages, compareConda)
 	return c
 }
 
-// comparePackages orders by name, then version.
+// comparePackages orders by name, then by version.
 func comparePackages(a, b Package) int {
 	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version))
 }
 
-// pkg reads one package; false where it cannot be used.
+// pkg reads one package; it returns false if the package is invalid.
 func (r *reader) pkg(i int, d *docPackage, tool *docReconcile) (Package, bool) {
 	at := r.at.pkg(i)
 	p := Package{Name: pep.Normalize(d.Name), Version: d.Version}
 	before := r.problems.Len()
-	r.places[p.Name+"=="+p.Version] = at
+	r.byVersion[p.Name+"=="+p.Version] = at
 	switch {
 	case !pep.ValidName(d.Name):
-		r.problem("lock.package", at, fmt.Sprintf("%q", d.Name), "package has no proper name")
+		r.problem("lock.package", at, fmt.Sprintf("%q", d.Name), "package has an invalid name")
 		return p, false
 	case !pep.ValidVersion(d.Version):
-		r.problem("lock.package", at, fmt.Sprintf("%q", d.Version), "package %s has no proper version", d.Name)
+		r.problem("lock.package", at, fmt.Sprintf("%q", d.Version), "package %s has an invalid version", d.Name)
 		return p, false
 	case d.VCS != nil || d.Directory != nil || d.Archive != nil:
 		r.problem("lock.source", at, "", "package %s does not come from an index", d.Name)
@@ -203,22 +192,20 @@ func (r *reader) pkg(i int, d *docPackage, tool *docReconcile) (Package, bool) {
 		return p, false
 	}
 	if d.Marker != "" {
-		platforms, ok := parseMarker(d.Marker, tool.Platforms)
-		if !ok {
+		var ok bool
+		if p.Platforms, ok = parseMarker(d.Marker, tool.Platforms); !ok {
 			r.problem("lock.marker", at, d.Marker, "marker of %s does not name platforms of the lock", d.Name)
 		}
-		p.Platforms = platforms
 	}
 	for n := range d.Wheels {
 		w := r.wheel(r.at.wheel(i, n), p, &d.Wheels[n])
 		w.Unpacked = max(0, tool.Unpacked[w.File])
 		p.Wheels = append(p.Wheels, w)
 	}
-	slices.SortFunc(p.Wheels, func(a, b Wheel) int { return strings.Compare(a.File, b.File) })
+	slices.SortFunc(p.Wheels, compareWheels)
 	return p, r.problems.Len() == before
 }
 
-// wheel reads one wheel.
 func (r *reader) wheel(at diag.Pos, p Package, d *docWheel) Wheel {
 	w := Wheel{File: d.file(), Size: d.Size}
 	name, err := ParseWheel(w.File)
@@ -235,14 +222,14 @@ func (r *reader) wheel(at diag.Pos, p Package, d *docWheel) Wheel {
 	}
 	digest := d.Hashes["sha256"]
 	if len(digest) != 64 || w.SHA256.UnmarshalText([]byte(strings.ToLower(digest))) != nil || w.SHA256.IsZero() {
-		r.problem("lock.hash", at, fmt.Sprintf("%q", digest), "wheel %s has no proper sha256", w.File)
+		r.problem("lock.hash", at, fmt.Sprintf("%q", digest), "wheel %s has no valid sha256", w.File)
 		w.SHA256 = facts.SHA256{}
 	}
 	return w
 }
 
-// sameVersion compares the version in a file name, where _ stands for -, with
-// the one of the package.
+// sameVersion compares the version in a file name, in which _ replaces -, with that of the
+// package.
 func sameVersion(file, version string) bool {
 	if file == version {
 		return true
@@ -252,41 +239,30 @@ func sameVersion(file, version string) bool {
 	return okA && okB && a == b
 }
 
-// duplicates finds packages that one platform would install twice, and files
-// with two digests.
+// duplicates reports packages that are locked twice for a platform.
 func (r *reader) duplicates(l *Lock) {
-	type key struct{ name, platform string }
-	seen := map[key]bool{}
+	seen := map[[2]string]bool{} // by name and platform
 	for _, p := range l.Packages {
 		for _, platform := range l.Platforms {
-			if !p.needs(platform) {
-				continue
+			key := [2]string{p.Name, platform}
+			if seen[key] && p.needs(platform) {
+				r.problem("lock.duplicate", r.byVersion[p.Name+"=="+p.Version], "", "package %s is locked twice for %s", p.Name, platform)
 			}
-			if k := (key{p.Name, platform}); seen[k] {
-				r.problem("lock.duplicate", r.placeOf(p), "", "package %s is locked twice for %s", p.Name, platform)
-			} else {
-				seen[k] = true
-			}
+			seen[key] = seen[key] || p.needs(platform)
 		}
 	}
 }
 
-// assign gives every wheel its platforms; a platform without a wheel is a
-// problem.
-func (r *reader) assign(l *Lock, line string) {
+// assign sets the platforms of every wheel, and reports platforms without a wheel.
+func (r *reader) assign(l *Lock, minor string) {
 	rankings := make([]ranking, len(l.Platforms))
 	for i, platform := range l.Platforms {
-		rankings[i] = rank(line, platform)
+		rankings[i] = rank(minor, platform)
 	}
 	for i := range l.Packages {
 		p := &l.Packages[i]
 		for _, platform := range p.assign(l.Platforms, rankings) {
-			r.problem("lock.source", r.placeOf(*p), "", "package %s has no wheel for %s, so it would have to be built from source", p.Name, platform)
+			r.problem("lock.source", r.byVersion[p.Name+"=="+p.Version], "", "package %s has no wheel for %s, so it would have to be built from source", p.Name, platform)
 		}
 	}
-}
-
-// placeOf returns the place of the last package of that name and version.
-func (r *reader) placeOf(p Package) diag.Pos {
-	return r.places[p.Name+"=="+p.Version]
 }

@@ -11,11 +11,11 @@ const Version = "1.0"
 // format is the version of the [tool.reconcile] table.
 const format = 1
 
-// maxLock is the largest lock that is read, in bytes.
+// maxLock is the maximum size of a lock in bytes.
 const maxLock = 64 << 20
 
-// document is the TOML form. Keys of the standard that say where to get a file
-// are read and not used: a machine knows its own index.
+// document is the TOML form. The URLs of PEP 751 are read and ignored: each machine has
+// its own index.
 type document struct {
 	LockVersion    string       `toml:"lock-version"`
 	Environments   []string     `toml:"environments"`
@@ -63,67 +63,35 @@ type docReconcile struct {
 	Platforms []string         `toml:"platforms"`
 	Requests  []string         `toml:"requests"`
 	Unpacked  map[string]int64 `toml:"unpacked"`
-	Conda     *docConda        `toml:"conda"`
+	Conda     *Conda           `toml:"conda"`
 }
 
-type docConda struct {
-	Channels []string          `toml:"channels"`
-	Requests []string          `toml:"requests"`
-	Packages []docCondaPackage `toml:"packages"`
-}
-
-type docCondaPackage struct {
-	Platform     string   `toml:"platform"`
-	Name         string   `toml:"name"`
-	Version      string   `toml:"version"`
-	Build        string   `toml:"build"`
-	BuildNumber  int64    `toml:"build-number"`
-	Channel      string   `toml:"channel"`
-	Subdir       string   `toml:"subdir"`
-	Noarch       string   `toml:"noarch"`
-	File         string   `toml:"file"`
-	Size         int64    `toml:"size"`
-	SHA256       string   `toml:"sha256"`
-	MD5          string   `toml:"md5"`
-	Depends      []string `toml:"depends"`
-	Constrains   []string `toml:"constrains"`
-	License      string   `toml:"license"`
-	SitePackages string   `toml:"site-packages"`
-}
-
-// file returns the file name of a wheel: its name, or the end of its path or
-// address.
+// file returns the file name of a wheel: its name, or the end of its path or URL.
 func (w docWheel) file() string {
-	switch {
-	case w.Name != "":
+	if w.Name != "" {
 		return w.Name
-	case w.Path != "":
+	}
+	if w.Path != "" {
 		return w.Path[strings.LastIndexByte(w.Path, '/')+1:]
 	}
-	address, _, _ := strings.Cut(w.URL, "#")
-	return strings.ReplaceAll(address[strings.LastIndexByte(address, '/')+1:], "%2B", "+")
+	url, _, _ := strings.Cut(w.URL, "#")
+	return strings.ReplaceAll(url[strings.LastIndexByte(url, '/')+1:], "%2B", "+")
 }
 
-// requiresPython returns the versions of Python that belong to a line:
-// ">=3.10,<3.11" for "3.10".
-func requiresPython(line string) (string, bool) {
-	major, minor, ok := parseLine(line)
+// requiresPython returns the releases of a Python minor version: ">=3.10,<3.11" for
+// "3.10".
+func requiresPython(version string) (string, bool) {
+	major, minor, ok := parseMinor(version)
 	return fmt.Sprintf(">=%d.%d,<%d.%d", major, minor, major, minor+1), ok
 }
 
-// lineOf is the reverse of requiresPython.
-func lineOf(requires string) (line string, ok bool) {
+// minorOf is the inverse of requiresPython.
+func minorOf(requires string) (minor string, ok bool) {
 	requires = strings.ReplaceAll(requires, " ", "")
-	line, _, _ = strings.Cut(strings.TrimPrefix(requires, ">="), ",")
-	back, ok := requiresPython(line)
+	minor, _, _ = strings.Cut(strings.TrimPrefix(requires, ">="), ",")
+	back, ok := requiresPython(minor)
 	if !ok || back != requires {
 		return "", false
 	}
-	return line, true
-}
-
-// Line returns the line of Python that the lock is for: "3.10".
-func (l *Lock) Line() string {
-	line, _ := lineOf(l.RequiresPython)
-	return line
+	return minor, true
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/lock"
 )
 
-// hostile are texts that would end a comment, or mean something, where they are
-// written unquoted.
+// hostile are texts that would end a comment, or have a meaning in YAML, if they were
+// not quoted.
 var hostile = []string{
 	"plain", "line\nend", "line\r\nend", "next\u0085line", "line\u2028end", "paragraph\u2029end", "\v\f\x1c\x1d\x1e", "zero\x00byte", "\x1b[2J", "\u202eright to left",
 	"# more", "- item", ": value", "{a: b}", "[a]", "'", `"`, `\`, "%", "@", "`", "&a", "*a", "!!python/object:os.system", "? key", "|", ">", "\ttab",
@@ -48,8 +48,8 @@ func TestCondaFile(t *testing.T) {
 	golden.Check(t, "testdata/environment-pinned.yml", []byte(pinned.Encode()))
 }
 
-// TestCondaFileIsReadBack lets a real reader of YAML read what was written: each
-// value is the one that went in, and no text of a manifest adds an item.
+// TestCondaFileIsReadBack reads environment files with PyYAML: each value is unchanged,
+// and no text of a manifest adds an item.
 func TestCondaFileIsReadBack(t *testing.T) {
 	python := withYAML(t)
 	type document struct {
@@ -100,7 +100,7 @@ json.dump(out, sys.stdout)
 			continue
 		}
 		if got.Name != text || len(got.Channels) != 2 || got.Channels[0] != text || got.Channels[1] != "conda-forge" {
-			t.Errorf("%q comes back as %q and %q", text, got.Name, got.Channels)
+			t.Errorf("%q is read as %q and %q", text, got.Name, got.Channels)
 		}
 		have, _ := json.Marshal(got.Dependencies)
 		if want, _ := json.Marshal(dependencies); !bytes.Equal(have, want) {
@@ -109,7 +109,7 @@ json.dump(out, sys.stdout)
 	}
 }
 
-// withYAML returns a Python of this machine that can read YAML.
+// withYAML returns a Python of this machine with PyYAML.
 func withYAML(t *testing.T) string {
 	t.Helper()
 	found, _ := filepath.Glob(filepath.Join(os.Getenv("HOME"), ".pyenv/versions/*/bin/python3"))
@@ -138,12 +138,12 @@ func FuzzCondaFile(f *testing.F) {
 			}
 		}
 		if len(rest) != 9 || rest[4] != "- python=3.10" || rest[5] != "- a==1" || rest[6] != "- pip" || rest[8] != "- b==2" {
-			t.Errorf("a text ended its line: %q", rest)
+			t.Errorf("a text contains a line end: %q", rest)
 		}
 	})
 }
 
-// TestCondaFileWithoutWheels has no list of pip's: an empty one is null to conda.
+// TestCondaFileWithoutWheels checks that there is no empty pip list, which conda reads as null.
 func TestCondaFileWithoutWheels(t *testing.T) {
 	text := lock.CondaFile{Environment: "remote", Project: "story", Name: "story", Channels: []string{"conda-forge"}, Python: "3.10", Closure: &lock.Lock{}}.Encode()
 	if strings.Contains(text, "- pip:") || !strings.Contains(text, "  - python=3.10\n") {

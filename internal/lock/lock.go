@@ -1,20 +1,20 @@
-// Package lock reads and writes the full, hashed closure of an environment
-// (pylock.toml, PEP 751), for every platform that its manifest lists.
+// Package lock resolves, writes and reads the lock of an environment (pylock.toml,
+// PEP 751): all packages with hashes, for every platform of the manifest.
 //
-// A lock holds names, versions, wheel file names, sizes and SHA-256 digests. It
-// holds no address of an index: where wheels come from is a fact of a machine,
-// and mirrors differ.
+// A lock contains names, versions, wheel file names, sizes and SHA-256 digests. It
+// contains no URLs, since each machine has its own index or mirror.
 //
-//  1. Of environments of type conda, py-rattler solves what conda installs, once a
-//     platform. Resolve asks uv for the closure of the pins, held to what conda
-//     brings already.
-//  2. Of each distribution it keeps the one wheel that the platform would take
-//     (PEP 425); one that would have to be built is an error.
-//  3. The platforms are merged, and Encode writes them, sorted.
-//  4. Decode reads that back, strictly; For answers what a platform installs.
+//  1. For environments of type conda, py-rattler solves the conda packages of each
+//     platform. Resolve then resolves the pins with uv, constrained to the Python
+//     packages that conda installs.
+//  2. Of each package it keeps the wheel that the platform prefers (PEP 425). A package
+//     without a wheel is an error.
+//  3. Encode writes the merged platforms, sorted.
+//  4. Decode reads a lock strictly, and For returns the packages of a platform.
 package lock
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -24,53 +24,53 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// A Lock is the closure of one environment.
+// A Lock holds the resolved packages of an environment.
 type Lock struct {
 	Path           string   // relative to the project root
 	RequiresPython string   // ">=3.10,<3.11"
 	Platforms      []string // "macos-arm64", "linux-x86_64"
-	// Requests are the pins that were locked, "name==version", sorted and
-	// normalised; a manifest with others makes the lock stale.
-	Requests []string
-	Conda    *Conda // what conda installs before them; nil for environments of type venv
-	// Packages are sorted by normalised name. A name comes twice only where two
-	// platforms need different versions.
+	Requests       []string // the pins, "name==version", normalised and sorted
+	Conda          *Conda   // nil for environments of type venv
+	// Packages are sorted by name. A name occurs twice only if platforms need different
+	// versions.
 	Packages []Package
 }
 
-// A Package is one distribution of the closure.
+// A Package is a locked Python package.
 type Package struct {
 	Name      string // normalised
 	Version   string
-	Platforms []string // those of the lock that need it; nil for all
+	Platforms []string // that need it; nil for all platforms of the lock
 	Wheels    []Wheel  // by file name
 }
 
-// A Wheel is one file that may be installed.
+// A Wheel is a file to install.
 type Wheel struct {
 	File      string       `json:"file"`               // file name
-	Size      int64        `json:"size,omitempty"`     // bytes to download; 0 if not known
-	Unpacked  int64        `json:"unpacked,omitempty"` // bytes on disk; 0 if not known
+	Size      int64        `json:"size,omitempty"`     // bytes to download; 0 if unknown
+	Unpacked  int64        `json:"unpacked,omitempty"` // bytes on disk; 0 if unknown
 	SHA256    facts.SHA256 `json:"sha256"`
-	Platforms []string     `json:"platforms,omitempty"` // those of the lock that install it
+	Platforms []string     `json:"platforms,omitempty"` // that install it
 }
 
-// A Dist is what one platform installs of a Package.
+func compareWheels(a, b Wheel) int { return strings.Compare(a.File, b.File) }
+
+// A Dist is a Package for one platform.
 type Dist struct {
 	Name    string  `json:"name"`
 	Version string  `json:"version"`
-	Wheels  []Wheel `json:"wheels"` // the installer takes the best; usually one
+	Wheels  []Wheel `json:"wheels"` // usually one
 }
 
-// Entry identifies the dist by name, version and the hashes that may be
-// installed: 16 hexadecimal digits. Dists with equal entries are equal bytes.
+// Entry returns an identifier of the name, the version and the hashes, in 16 hexadecimal
+// digits. Dists with equal entries install equal files.
 func (d Dist) Entry() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n%s\n", d.Name, d.Version, strings.Join(d.Hashes(), "\n"))
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// Hashes returns the SHA-256 digests that may be installed, sorted.
+// Hashes returns the SHA-256 digests of the wheels, sorted.
 func (d Dist) Hashes() []string {
 	hashes := make([]string, len(d.Wheels))
 	for i, w := range d.Wheels {
@@ -80,8 +80,7 @@ func (d Dist) Hashes() []string {
 	return slices.Compact(hashes)
 }
 
-// Download returns the most that installing the dist fetches, in bytes; 0 where
-// no size is known.
+// Download returns the maximum download size in bytes, 0 if unknown.
 func (d Dist) Download() int64 {
 	var most int64
 	for _, w := range d.Wheels {
@@ -90,23 +89,18 @@ func (d Dist) Download() int64 {
 	return most
 }
 
-// Disk returns the bytes that the installed dist takes. Where the lock does not
-// know, four times the download is assumed, which is what wheels of compiled
-// code come to at most.
+// Disk returns the installed size in bytes. If it is unknown, it is estimated as four
+// times the download, the maximum for wheels of compiled code.
 func (d Dist) Disk() int64 {
 	var most int64
 	for _, w := range d.Wheels {
-		if w.Unpacked > 0 {
-			most = max(most, w.Unpacked)
-			continue
-		}
-		most = max(most, 4*w.Size)
+		most = max(most, cmp.Or(w.Unpacked, 4*w.Size))
 	}
 	return most
 }
 
-// For returns what one platform installs, by name. A platform that was not
-// locked is an error.
+// For returns the packages of a platform, by name. It is an error if the lock is not for
+// that platform.
 func (l *Lock) For(platform string) ([]Dist, error) {
 	if !slices.Contains(l.Platforms, platform) {
 		return nil, fmt.Errorf("%s is locked for %s, not for %s", l.Path, strings.Join(l.Platforms, ", "), platform)
@@ -127,13 +121,12 @@ func (l *Lock) For(platform string) ([]Dist, error) {
 	return dists, nil
 }
 
-// needs reports whether a platform installs the package.
 func (p Package) needs(platform string) bool {
 	return p.Platforms == nil || slices.Contains(p.Platforms, platform)
 }
 
-// assign gives each platform the best of the package's wheels, and returns the
-// platforms, of all those that need it, that none is for.
+// assign sets the platforms of each wheel: a platform gets its best one. It returns the
+// platforms that need the package and have no wheel.
 func (p *Package) assign(all []string, rankings []ranking) (without []string) {
 	for i := range p.Wheels {
 		p.Wheels[i].Platforms = nil

@@ -13,7 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/lock"
 )
 
-// committed is the lock of this project's own manifest.
+// committed is a lock of this repository.
 const committed = "../../locks/pylock.local.toml"
 
 func TestCommittedLock(t *testing.T) {
@@ -28,11 +28,11 @@ func TestCommittedLock(t *testing.T) {
 	if got := l.Encode(); !bytes.Equal(got, data) {
 		t.Error("reading and writing the lock changes it: it was edited by hand, or Encode changed; run `reconcile lock`")
 	}
-	if l.Line() != "3.10" {
-		t.Errorf("line %q", l.Line())
+	if l.RequiresPython != ">=3.10,<3.11" {
+		t.Errorf("requires-python is %q", l.RequiresPython)
 	}
 	if bytes.Contains(data, []byte("://")) {
-		t.Error("the lock holds an address")
+		t.Error("the lock contains a URL")
 	}
 	for _, platform := range []string{"linux-x86_64", "macos-arm64"} {
 		dists, err := l.For(platform)
@@ -41,18 +41,18 @@ func TestCommittedLock(t *testing.T) {
 		}
 		for _, d := range dists {
 			if len(d.Wheels) != 1 || d.Wheels[0].SHA256.IsZero() || d.Download() == 0 || d.Disk() < d.Wheels[0].Unpacked {
-				t.Errorf("%s: %s has not one wheel with digest and size: %+v", platform, d.Name, d.Wheels)
+				t.Errorf("%s: %s does not have one wheel with digest and size: %+v", platform, d.Name, d.Wheels)
 			}
 		}
 		for _, request := range l.Requests {
 			name, version, _ := strings.Cut(request, "==")
 			if !slices.ContainsFunc(dists, func(d lock.Dist) bool { return d.Name == name && d.Version == version }) {
-				t.Errorf("%s: %s was requested and is not installed", platform, request)
+				t.Errorf("%s: %s is requested but not installed", platform, request)
 			}
 		}
 	}
 	if _, err := l.For("linux-aarch64"); err == nil {
-		t.Error("answers for a platform that was not locked")
+		t.Error("For accepts a platform that is not locked")
 	}
 }
 
@@ -101,11 +101,11 @@ func TestDecode(t *testing.T) {
 	}
 	again, err := lock.Decode(l.Encode(), "pylock.toml")
 	if err != nil || !bytes.Equal(again.Encode(), l.Encode()) {
-		t.Errorf("does not survive being written and read: %v", err)
+		t.Errorf("Decode(Encode()) is different: %v", err)
 	}
 }
 
-func TestDecodeRefuses(t *testing.T) {
+func TestDecodeRejects(t *testing.T) {
 	hash := "99b87a485a5820b23b879f04c2305b44b951b502fd64be915879d77a7e8fc6f1"
 	for _, c := range []struct{ name, old, new, code, pos string }{
 		{"not TOML", `version = "26.1.0"`, `version = 26.1.0`, "lock.syntax", "pylock.toml:8"},
@@ -131,7 +131,7 @@ func TestDecodeRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			text := strings.Replace(sample, c.old, c.new, 1)
 			if text == sample {
-				t.Fatal("the case changes nothing")
+				t.Fatal("the case does not change the text")
 			}
 			if c.name == "twice" { // the second attrs, whole
 				text = strings.Replace(text, `version = "2.1.0"`, `version = "26.1.0"`, 1)
@@ -143,13 +143,13 @@ func TestDecodeRefuses(t *testing.T) {
 				return p.Code == c.code && strings.HasPrefix(p.Pos.String(), c.pos)
 			})
 			if !found {
-				t.Errorf("wanted %s at %s, got:\n%v", c.code, c.pos, err)
+				t.Errorf("want %s at %s, got:\n%v", c.code, c.pos, err)
 			}
 		})
 	}
 }
 
-func TestDecodeRefusesSources(t *testing.T) {
+func TestDecodeRejectsSources(t *testing.T) {
 	for _, source := range []string{
 		`sdist = {name = "x-1.0.tar.gz", path = "x-1.0.tar.gz", hashes = {sha256 = "00"}}`,
 		`vcs = {type = "git", url = "x", commit-id = "y"}`,
@@ -175,7 +175,7 @@ func TestRead(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if _, err := lock.Read(fsys, "locks"); err == nil {
-		t.Error("a directory is read as a lock")
+		t.Error("Read accepts a directory")
 	}
 }
 
@@ -185,19 +185,19 @@ func TestStale(t *testing.T) {
 		t.Fatal(err)
 	}
 	requests, platforms := []string{"triton==2.1.0", "attrs==26.1.0"}, []string{"macos-arm64", "linux-x86_64"}
-	if p := l.Stale(lock.Asked{Requests: requests, Platforms: platforms, Python: "3.10"}); p != nil {
-		t.Errorf("the order of pins and platforms makes it stale: %v", p)
+	if p := l.Stale(lock.Inputs{Requests: requests, Platforms: platforms, Python: "3.10"}); p != nil {
+		t.Errorf("Stale depends on the order of pins and platforms: %v", p)
 	}
 	for found, p := range map[string]*diag.Problem{
-		"not in the lock: attrs==26.2.0":           l.Stale(lock.Asked{Requests: []string{"attrs==26.2.0", "triton==2.1.0"}, Platforms: platforms, Python: "3.10"}),
-		"not in the manifest: triton==2.1.0":       l.Stale(lock.Asked{Requests: []string{"attrs==26.1.0"}, Platforms: platforms, Python: "3.10"}),
-		"not locked for linux-aarch64":             l.Stale(lock.Asked{Requests: requests, Platforms: append(platforms, "linux-aarch64"), Python: "3.10"}),
-		"locked for macos-arm64, which":            l.Stale(lock.Asked{Requests: requests, Platforms: platforms[1:], Python: "3.10"}),
-		"the manifest asks for 3.11":               l.Stale(lock.Asked{Requests: requests, Platforms: platforms, Python: "3.11"}),
-		"not in the manifest: attrs==26.1.0\nnot ": l.Stale(lock.Asked{Requests: nil, Platforms: platforms, Python: "3.10"}),
+		"not in the lock: attrs==26.2.0":           l.Stale(lock.Inputs{Requests: []string{"attrs==26.2.0", "triton==2.1.0"}, Platforms: platforms, Python: "3.10"}),
+		"not in the manifest: triton==2.1.0":       l.Stale(lock.Inputs{Requests: []string{"attrs==26.1.0"}, Platforms: platforms, Python: "3.10"}),
+		"not locked for linux-aarch64":             l.Stale(lock.Inputs{Requests: requests, Platforms: append(platforms, "linux-aarch64"), Python: "3.10"}),
+		"locked for macos-arm64, which":            l.Stale(lock.Inputs{Requests: requests, Platforms: platforms[1:], Python: "3.10"}),
+		"the manifest has 3.11":                    l.Stale(lock.Inputs{Requests: requests, Platforms: platforms, Python: "3.11"}),
+		"not in the manifest: attrs==26.1.0\nnot ": l.Stale(lock.Inputs{Requests: nil, Platforms: platforms, Python: "3.10"}),
 	} {
 		if p == nil || p.Code != "lock.stale" || !strings.Contains(p.Found, found) {
-			t.Errorf("wanted %q, got %v", found, p)
+			t.Errorf("want %q, got %v", found, p)
 		}
 	}
 }
@@ -206,11 +206,11 @@ func TestEntry(t *testing.T) {
 	a := lock.Dist{Name: "a", Version: "1", Wheels: []lock.Wheel{{SHA256: facts.SHA256{1}}, {SHA256: facts.SHA256{2}}}}
 	b := lock.Dist{Name: "a", Version: "1", Wheels: []lock.Wheel{{SHA256: facts.SHA256{2}, File: "x"}, {SHA256: facts.SHA256{1}}}}
 	if a.Entry() != b.Entry() || len(a.Entry()) != 16 {
-		t.Errorf("equal hashes give %s and %s", a.Entry(), b.Entry())
+		t.Errorf("equal hashes give the entries %s and %s", a.Entry(), b.Entry())
 	}
 	b.Version = "2"
 	if a.Entry() == b.Entry() {
-		t.Error("another version gives the same entry")
+		t.Error("versions 1 and 2 have the same entry")
 	}
 }
 
@@ -224,7 +224,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			for _, p := range diag.Problems(err) {
 				if p.Code == "internal" || p.Pos.File != "pylock.toml" {
-					t.Errorf("a problem without a place: %+v", p)
+					t.Errorf("a problem without a position: %+v", p)
 				}
 			}
 			return
@@ -232,10 +232,10 @@ func FuzzDecode(f *testing.F) {
 		once := l.Encode()
 		again, err := lock.Decode(once, "pylock.toml")
 		if err != nil {
-			t.Fatalf("what was written cannot be read: %v\n%s", err, once)
+			t.Fatalf("Decode(Encode()): %v\n%s", err, once)
 		}
 		if !bytes.Equal(again.Encode(), once) {
-			t.Errorf("writing twice differs\n%s\n%s", once, again.Encode())
+			t.Errorf("encoding twice differs\n%s\n%s", once, again.Encode())
 		}
 		for _, platform := range l.Platforms {
 			dists, err := l.For(platform)
@@ -244,7 +244,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			for line := range strings.Lines(lock.HashedRequirements(dists)) {
 				if strings.HasPrefix(strings.TrimSpace(line), "-") && !strings.HasPrefix(line, "    --hash=sha256:") {
-					t.Errorf("an option got into the requirements: %q", line)
+					t.Errorf("an option in the requirements: %q", line)
 				}
 			}
 		}

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// marker returns the environment marker (PEP 508) that is true on one platform
-// alone.
+// marker returns the environment marker (PEP 508) of a platform.
 func marker(platform string) string {
 	system, machine, _ := strings.Cut(platform, "-")
 	if system == "macos" {
@@ -15,8 +14,7 @@ func marker(platform string) string {
 	return "sys_platform == '" + system + "' and platform_machine == '" + machine + "'"
 }
 
-// Marker returns the marker that is true on the given platforms, "" for none.
-// Their order has no influence.
+// Marker returns the marker of platforms in any order, "" for none.
 func Marker(platforms []string) string {
 	platforms = slices.Sorted(slices.Values(platforms))
 	if len(platforms) == 1 {
@@ -29,8 +27,7 @@ func Marker(platforms []string) string {
 	return strings.Join(each, " or ")
 }
 
-// parseMarker returns the platforms of a marker that Marker wrote, or false for
-// any other.
+// parseMarker returns the platforms of a marker that Marker wrote, or false.
 func parseMarker(text string, all []string) ([]string, bool) {
 	var platforms []string
 	for _, p := range all {
@@ -41,12 +38,7 @@ func parseMarker(text string, all []string) ([]string, bool) {
 	return platforms, len(platforms) > 0 && Marker(platforms) == text
 }
 
-// Known reports whether locks can be made for a platform.
-func Known(platform string) bool {
-	return slices.Contains(KnownPlatforms(), platform)
-}
-
-// KnownPlatforms lists the platforms that locks can be made for.
+// KnownPlatforms returns the platforms that can be locked.
 func KnownPlatforms() []string {
 	return []string{"linux-aarch64", "linux-x86_64", "macos-arm64", "macos-x86_64"}
 }

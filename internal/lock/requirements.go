@@ -6,45 +6,74 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
-// Requirements returns the text of a requirements file that installs the same
-// environment with pip alone: each pin with its reason above it, then the rest
-// of the closure, exact too. Without a lock (nil) it holds the pins alone.
+// A Pin is a package of a manifest.
+type Pin struct {
+	Name    string // as written
+	Version string
+	Why     string // "" for none
+	Extras  []string
+	Marker  string   // PEP 508, "" for always
+	Pos     diag.Pos // in the manifest
+}
+
+// Request returns the pin in the form of locks: "pandas==2.3.3", with normalised names and
+// sorted extras.
+func (p Pin) Request() string {
+	extras := make([]string, len(p.Extras))
+	for i, e := range p.Extras {
+		extras[i] = pep.Normalize(e)
+	}
+	slices.Sort(extras)
+	return requirement(pep.Normalize(p.Name), slices.Compact(extras), p.Version, p.Marker)
+}
+
+// Requirements returns a requirements file for pip: the pins with their reasons, then
+// their locked dependencies. Without a lock (nil) it contains only the pins.
 func Requirements(project, environment string, pins []Pin, closure *Lock) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Python packages of environment %s of project %s.\n", comment(environment), comment(project))
 	b.WriteString("# Written by `reconcile apply` from manifest.yaml: change `packages` there, run `reconcile lock`, then apply.\n")
-	b.WriteString("# Works alone too: pip install -r, in an empty environment of the same Python.\n")
-	declared := map[string]bool{}
+	b.WriteString("# For pip alone: pip install -r, in an empty environment with the same Python.\n")
 	for _, p := range pins {
-		declared[pep.Normalize(p.Name)] = true
 		b.WriteByte('\n')
 		if why := comment(p.Why); why != "" {
 			b.WriteString("# " + why + "\n")
 		}
-		b.WriteString(requirement(p.Name, p.Extras, p.Version, p.Marker))
+		b.WriteString(requirement(p.Name, p.Extras, p.Version, p.Marker) + "\n")
 	}
-	if closure == nil {
-		return b.String()
-	}
-	header := "\n# What the packages above need, as locked in " + comment(closure.Path) + ".\n"
-	for _, p := range closure.Packages {
-		if declared[p.Name] {
-			continue
-		}
-		marker := ""
-		if p.Platforms != nil && len(p.Platforms) < len(closure.Platforms) {
-			marker = Marker(p.Platforms)
-		}
-		b.WriteString(header + requirement(p.Name, nil, p.Version, marker))
-		header = ""
+	if list := closure.dependencies(pins); len(list) > 0 {
+		fmt.Fprintf(&b, "\n# Dependencies, locked in %s.\n%s\n", comment(closure.Path), strings.Join(list, "\n"))
 	}
 	return b.String()
 }
 
-// requirement returns one line of a requirements file.
+// dependencies returns the requirements of a lock that no pin declares. l may be nil.
+func (l *Lock) dependencies(pins []Pin) (list []string) {
+	if l == nil {
+		return nil
+	}
+	declared := map[string]bool{}
+	for _, p := range pins {
+		declared[pep.Normalize(p.Name)] = true
+	}
+	for _, p := range l.Packages {
+		if declared[p.Name] {
+			continue
+		}
+		marker := ""
+		if p.Platforms != nil && len(p.Platforms) < len(l.Platforms) {
+			marker = Marker(p.Platforms)
+		}
+		list = append(list, requirement(p.Name, nil, p.Version, marker))
+	}
+	return list
+}
+
+// requirement returns a line of a requirements file.
 func requirement(name string, extras []string, version, marker string) string {
 	line := name
 	if len(extras) > 0 {
@@ -54,12 +83,12 @@ func requirement(name string, extras []string, version, marker string) string {
 	if marker != "" {
 		line += " ; " + marker
 	}
-	return line + "\n"
+	return line
 }
 
-// comment makes a text fit behind a # on one line: whatever ends a line for pip
-// or an editor, control characters and direction marks become spaces, runs of
-// spaces one. A backslash at the end would join the next line to some readers.
+// comment returns a text as a comment of one line: line ends, control characters and
+// direction marks become spaces, and runs of spaces one space. A final backslash, which
+// would continue the line, is removed.
 func comment(text string) string {
 	flat := strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) || unicode.IsSpace(c) || unicode.Is(unicode.Cf, c) || c >= unicode.ReplacementChar && c <= '\uffff' {
@@ -70,8 +99,7 @@ func comment(text string) string {
 	return strings.TrimRight(strings.Join(strings.Fields(flat), " "), `\ `)
 }
 
-// HashedRequirements returns the requirements file that an installer gets: exact
-// versions with the digests that it may install, and nothing else.
+// HashedRequirements returns a requirements file with exact versions and hashes.
 func HashedRequirements(dists []Dist) string {
 	var b strings.Builder
 	for _, d := range dists {

@@ -48,7 +48,7 @@ func FuzzRequirements(f *testing.F) {
 	f.Fuzz(func(t *testing.T, why, project string) {
 		text := lock.Requirements(project, project, []lock.Pin{{Name: "a", Version: "1", Why: why}}, nil)
 		if strings.Contains(text, "\\\n") {
-			t.Errorf("a line joins the next: %q", text)
+			t.Errorf("a line continues on the next: %q", text)
 		}
 		rest := []string{}
 		for line := range strings.Lines(strings.Map(anyLineEnd, text)) {
@@ -57,13 +57,13 @@ func FuzzRequirements(f *testing.F) {
 			}
 		}
 		if len(rest) != 1 || rest[0] != "a==1" {
-			t.Errorf("a comment ended early: %q", rest)
+			t.Errorf("a comment contains a line end: %q", rest)
 		}
 	})
 }
 
-// anyLineEnd turns everything that some reader takes for the end of a line into
-// one.
+// anyLineEnd turns every character that some parser treats as a line end into
+// a newline.
 func anyLineEnd(c rune) rune {
 	if strings.ContainsRune("\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029\x00", c) {
 		return '\n'

@@ -19,37 +19,33 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
-// A Request is what Resolve needs.
+// A Request is the input of Resolve. Paths are absolute, except for Path.
 type Request struct {
-	Path      string   // where the lock will lie, relative to the project root
-	Python    string   // line: "3.10"
+	Path      string   // of the lock, relative to the project root
+	Python    string   // minor version: "3.10"
 	Platforms []string // "macos-arm64", "linux-x86_64"
 	Pins      []Pin
-	Previous  *Lock // its versions are kept where the pins allow; nil for none
+	Previous  *Lock // its versions are kept if the pins allow it; nil for none
 	Upgrade   bool  // do not keep them
 
-	Conda       *CondaRequest             // nil for environments of type venv
-	UV          string                    // absolute path of uv
-	Interpreter string                    // absolute path of a Python for uv to ask, "" to let it look
-	Cache       string                    // absolute path of uv's cache
-	Dir         string                    // absolute path of an empty folder to work in
+	Conda       *CondaRequest // nil for environments of type venv
+	UV          string
+	Interpreter string                    // a Python for uv, "" to let uv search for one
+	Cache       string                    // of uv
+	Dir         string                    // an empty folder for temporary files
 	IndexEnv    []string                  // KEY=value: index, CA, wheel folders, proxy of this machine
-	Secrets     []string                  // never to be shown
-	Line        func(stream, line string) // gets uv's output, line by line; nil for nobody
-	// Client gets the directories of wheels, to know what they unpack to; nil
-	// leaves the sizes unknown.
-	Client *http.Client
+	Secrets     []string                  // to be hidden in output
+	Line        func(stream, line string) // called for each line of uv's output; may be nil
+	Client      *http.Client              // for the installed sizes of wheels; nil leaves them unknown
 }
 
-// Resolve finds the closure of the pins for every platform. It starts uv and
-// uses the network; it writes nothing outside Dir and Cache. What a user can
-// mend is one or more Problems: a pin that does not exist (lock.pin), pins that
-// exclude each other (lock.conflict), an index that does not answer
-// (lock.index).
+// Resolve resolves the pins for every platform. It runs uv, uses the network, and writes
+// only to Dir and Cache. A pin that does not exist (lock.pin), pins that exclude each other
+// (lock.conflict) and an index that does not answer (lock.index) are Problems.
 func Resolve(ctx context.Context, req Request) (*Lock, error) {
 	requires, ok := requiresPython(req.Python)
 	if !ok {
-		return nil, fmt.Errorf("lock %s: %q is not a line of Python", req.Path, req.Python)
+		return nil, fmt.Errorf("lock %s: %q is not a Python minor version", req.Path, req.Python)
 	}
 	if err := req.check(); err != nil {
 		return nil, err
@@ -90,27 +86,30 @@ func Resolve(ctx context.Context, req Request) (*Lock, error) {
 	return l, nil
 }
 
-// check refuses what must not reach a command line or a requirements file.
+// check rejects values that are unsafe in a command line or a requirements file.
 func (r Request) check() error {
 	var list diag.List
 	seen := map[string]bool{}
 	for _, p := range r.Pins {
-		name := pep.Normalize(p.Name)
+		name, summary := pep.Normalize(p.Name), ""
 		switch {
 		case !pep.ValidName(p.Name):
-			list.Add(&diag.Problem{Code: "lock.pin", Pos: p.Pos, Summary: fmt.Sprintf("%q is not the name of a package", p.Name)})
+			summary = fmt.Sprintf("%q is not a valid package name", p.Name)
 		case !pep.ValidVersion(p.Version):
-			list.Add(&diag.Problem{Code: "lock.pin", Pos: p.Pos, Summary: fmt.Sprintf("%q is not an exact version of %s", p.Version, p.Name)})
+			summary = fmt.Sprintf("%q is not an exact version of %s", p.Version, p.Name)
 		case seen[name]:
-			list.Add(&diag.Problem{Code: "lock.pin", Pos: p.Pos, Summary: fmt.Sprintf("package %s is pinned twice", p.Name)})
+			summary = fmt.Sprintf("package %s is pinned twice", p.Name)
 		case strings.ContainsAny(p.Marker, "\n\r\\#"):
-			list.Add(&diag.Problem{Code: "lock.pin", Pos: p.Pos, Summary: fmt.Sprintf("marker %q of %s is not one", p.Marker, p.Name)})
+			summary = fmt.Sprintf("marker %q of %s is invalid", p.Marker, p.Name)
+		}
+		if summary != "" {
+			list.Add(&diag.Problem{Code: "lock.pin", Pos: p.Pos, Summary: summary})
 		}
 		seen[name] = true
 	}
 	for _, p := range r.Platforms {
-		if !Known(p) {
-			list.Add(&diag.Problem{Code: "lock.platform", Summary: fmt.Sprintf("platform %q is not known", p), Hint: "use " + strings.Join(KnownPlatforms(), ", ")})
+		if !slices.Contains(KnownPlatforms(), p) {
+			list.Add(&diag.Problem{Code: "lock.platform", Summary: fmt.Sprintf("platform %q is unknown", p), Hint: "use " + strings.Join(KnownPlatforms(), ", ")})
 		}
 	}
 	return list.Err()
@@ -120,18 +119,17 @@ func (r Request) check() error {
 type resolver struct {
 	Request
 	resolved []resolved
-	provided map[string]string // distributions that conda brings on the platform in hand, by name: version
-	sources  map[string]source // where the wheels lie, by file name; never stored
+	provided map[string]string // versions of the Python packages that conda installs on the current platform, by name
+	sources  map[string]source // locations of wheels by file name; not stored
 }
 
-// resolved is the closure of one platform.
+// resolved are the packages of one platform.
 type resolved struct {
 	platform string
 	packages []Package
 }
 
-// uvPlatform is the platform in uv's words. The system that it implies is the
-// newest that Tags knows.
+// uvPlatform returns the name of a platform for uv, with the newest supported system.
 func uvPlatform(platform string) string {
 	switch platform {
 	case "linux-x86_64":
@@ -144,12 +142,11 @@ func uvPlatform(platform string) string {
 	return "x86_64-apple-darwin"
 }
 
-// platform returns the closure for one platform, each package with the one wheel
-// that it takes.
+// platform resolves the packages of a platform, each with one wheel.
 func (r *resolver) platform(ctx context.Context, platform string) ([]Package, error) {
 	var pins strings.Builder
 	for _, p := range r.Pins {
-		pins.WriteString(requirement(p.Name, p.Extras, p.Version, p.Marker))
+		pins.WriteString(requirement(p.Name, p.Extras, p.Version, p.Marker) + "\n")
 	}
 	out := filepath.Join(r.Dir, "pylock."+platform+".toml")
 	if keep := r.preferences(platform); len(keep.Packages) > 0 {
@@ -163,7 +160,7 @@ func (r *resolver) platform(ctx context.Context, platform string) ([]Package, er
 	}
 	data, err := os.ReadFile(out)
 	if err != nil {
-		return nil, fmt.Errorf("read what uv resolved for %s: %w", platform, err)
+		return nil, fmt.Errorf("read the output of uv for %s: %w", platform, err)
 	}
 	packages, err := r.parse(data, platform)
 	return withoutProvided(packages, r.provided), err
@@ -197,9 +194,8 @@ func (r *resolver) compile(ctx context.Context, platform, pins, out string) (str
 	return string(result.Stderr), err
 }
 
-// preferences returns a lock of the versions to keep where the pins allow it:
-// those of the previous lock, and those that another platform got, so that
-// platforms differ only where they must.
+// preferences returns the versions that uv should keep if the pins allow it: those of the
+// previous lock, and those of other platforms, so that platforms do not differ needlessly.
 func (r *resolver) preferences(platform string) *Lock {
 	l := &Lock{Path: r.Path, Platforms: []string{platform}, RequiresPython: "==" + r.Python + ".*"}
 	have := map[string]bool{}
@@ -224,7 +220,7 @@ func (r *resolver) preferences(platform string) *Lock {
 	return l
 }
 
-// merge brings the platforms together: one package for each name and version.
+// merge returns the packages of all platforms, one for each name and version.
 func (r *resolver) merge() []Package {
 	byKey := map[string]*Package{}
 	for _, one := range r.resolved {
@@ -251,7 +247,7 @@ func (r *resolver) merge() []Package {
 		if len(p.Platforms) == len(r.resolved) {
 			p.Platforms = nil
 		}
-		slices.SortFunc(p.Wheels, func(a, b Wheel) int { return strings.Compare(a.File, b.File) })
+		slices.SortFunc(p.Wheels, compareWheels)
 		packages = append(packages, *p)
 	}
 	slices.SortFunc(packages, comparePackages)
@@ -259,24 +255,22 @@ func (r *resolver) merge() []Package {
 }
 
 var (
-	noVersion = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`there is no version of ([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([0-9A-Za-z.!+_-]*[0-9A-Za-z])`)
-	})
-	notFound = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`([A-Za-z0-9._-]+) was not found in (?:the package registry|the provided package locations|the cache)`)
-	})
-	noWheel = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([0-9A-Za-z.!+_-]*[0-9A-Za-z]) has no (?:usable )?wheels`)
-	})
-	secret = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`://[^/@\s]+@`) })
+	noVersion = regexpOnce(`there is no version of ([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([0-9A-Za-z.!+_-]*[0-9A-Za-z])`)
+	notFound  = regexpOnce(`([A-Za-z0-9._-]+) was not found in (?:the package registry|the provided package locations|the cache)`)
+	noWheel   = regexpOnce(`([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([0-9A-Za-z.!+_-]*[0-9A-Za-z]) has no (?:usable )?wheels`)
+	secret    = regexpOnce(`://[^/@\s]+@`)
 )
 
-// explain says what uv's failure means for the one who wrote the pins.
+func regexpOnce(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
+
+// explain returns the Problem of a failure of uv.
 func (r *resolver) explain(ctx context.Context, platform, output string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("resolve %s for %s: %w", r.Path, platform, context.Cause(ctx))
 	}
-	text := complaint(output)
+	text := errorText(output)
 	flat := strings.Join(strings.Fields(text), " ")
 	for _, reason := range []struct {
 		expr *regexp.Regexp
@@ -297,14 +291,14 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 		return &diag.Problem{
 			Code: "lock.index", Pos: diag.Pos{File: r.Path},
 			Summary: "the package index could not be reached", Found: text,
-			Hint: "check the network, or name a mirror in .reconcile/local.yaml or RECONCILE_INDEX_URL; `reconcile facts` shows what is used, under \"index\"",
+			Hint: "check the network, or name a mirror in .reconcile/local.yaml or RECONCILE_INDEX_URL; `reconcile facts` shows the settings, under \"index\"",
 		}
 	}
 	return fmt.Errorf("resolve %s for %s with %s: %w\n%s", r.Path, platform, r.UV, err, text)
 }
 
-// complaint is what uv wrote, without its warnings and without secrets.
-func complaint(output string) string {
+// errorText returns the output of uv without warnings and secrets.
+func errorText(output string) string {
 	var lines []string
 	for line := range strings.Lines(secret().ReplaceAllString(output, "://***@")) {
 		if line = strings.TrimRight(line, "\r\n"); line != "" && !strings.HasPrefix(line, "warning:") {
@@ -314,7 +308,7 @@ func complaint(output string) string {
 	return strings.Join(lines, "\n")
 }
 
-// pin returns the declared pin of a name.
+// pin returns the pin of a package.
 func (r *resolver) pin(name string) (Pin, bool) {
 	i := slices.IndexFunc(r.Pins, func(p Pin) bool { return pep.Normalize(p.Name) == pep.Normalize(name) })
 	if i < 0 {
@@ -323,8 +317,8 @@ func (r *resolver) pin(name string) (Pin, bool) {
 	return r.Pins[i], true
 }
 
-// wrongPin is the Problem of a pin that cannot be had. It asks for the newest
-// version that could be, as the hint.
+// wrongPin returns the Problem of a pin that cannot be resolved. Its hint is the newest
+// available version.
 func (r *resolver) wrongPin(ctx context.Context, platform string, pin Pin, what string) error {
 	p := &diag.Problem{
 		Code: "lock.pin", Pos: pin.Pos,
@@ -337,13 +331,12 @@ func (r *resolver) wrongPin(ctx context.Context, platform string, pin Pin, what 
 		p.Hint = "check the spelling of the name, and whether the index of this machine has it"
 		return p
 	}
-	p.Found = fmt.Sprintf("%s %s is the newest for %s and Python %s", pin.Name, newest, platform, r.Python)
-	p.Hint = fmt.Sprintf("pin %s==%s, or another version that exists", pin.Name, newest)
+	p.Found = fmt.Sprintf("%s %s is the newest version for %s and Python %s", pin.Name, newest, platform, r.Python)
+	p.Hint = fmt.Sprintf("pin %s==%s, or another available version", pin.Name, newest)
 	return p
 }
 
-// newest returns the newest version of a package that a platform could install
-// on its own.
+// newest returns the newest version of a package for a platform, without the other pins.
 func (r *resolver) newest(ctx context.Context, platform, name string) (string, error) {
 	out := filepath.Join(r.Dir, "pylock.newest.toml")
 	if err := os.Remove(out); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -354,7 +347,7 @@ func (r *resolver) newest(ctx context.Context, platform, name string) (string, e
 	}
 	data, err := os.ReadFile(out)
 	if err != nil {
-		return "", fmt.Errorf("read what uv resolved: %w", err)
+		return "", fmt.Errorf("read the output of uv: %w", err)
 	}
 	packages, err := r.parse(data, platform)
 	if err != nil {
@@ -368,8 +361,8 @@ func (r *resolver) newest(ctx context.Context, platform, name string) (string, e
 	return "", nil
 }
 
-// conflict is the Problem of pins that exclude each other; its place is the
-// first pin that uv's explanation names.
+// conflict returns the Problem of pins that exclude each other, at the first pin in the
+// message of uv.
 func (r *resolver) conflict(platform, text string) error {
 	p := &diag.Problem{
 		Code: "lock.conflict", Summary: "the pins cannot be installed together on " + platform,

@@ -19,8 +19,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/lock"
 )
 
-// index is a package index on this machine: the JSON form of PEP 691, with
-// metadata from the wheels themselves, read by ranges.
+// index is a package index for tests: the JSON form of PEP 691, with
+// metadata that uv reads from the wheels by range requests.
 type index struct {
 	*httptest.Server
 	files map[string][]byte
@@ -54,7 +54,7 @@ func (x *index) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"meta": {"api-version": "1.1"}, "name": %q, "files": [%s]}`, name, strings.Join(entries, ","))
 }
 
-// add puts a wheel into the index.
+// add adds a wheel to the index.
 func (x *index) add(t *testing.T, file string, requires ...string) {
 	t.Helper()
 	w, err := lock.ParseWheel(file)
@@ -120,10 +120,10 @@ func TestResolve(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again, err := lock.Decode(l.Encode(), l.Path); err != nil || !bytes.Equal(again.Encode(), l.Encode()) {
-		t.Fatalf("does not survive being written and read: %v", err)
+		t.Fatalf("Decode(Encode()) is different: %v", err)
 	}
 	if bytes.Contains(l.Encode(), []byte("127.0.0.1")) {
-		t.Error("the address of the index is in the lock")
+		t.Error("the URL of the index is in the lock")
 	}
 	linux, mac := text(t, l, "linux-x86_64"), text(t, l, "macos-arm64")
 	if want := "app-1.0-py3-none-any.whl native-1.1-cp310-cp310-manylinux_2_28_x86_64.whl only_linux-2.0-py3-none-any.whl"; linux != want {
@@ -140,21 +140,21 @@ func TestResolve(t *testing.T) {
 		}
 	}
 
-	// A newer version that would do is not taken while the lock has one.
+	// The locked version is kept although there is a newer one.
 	x.add(t, "native-1.2-cp310-cp310-manylinux_2_28_x86_64.whl")
 	req.Previous, req.Dir, req.Cache = l, t.TempDir(), t.TempDir()
 	kept, err := lock.Resolve(t.Context(), req)
 	if err != nil || !bytes.Equal(kept.Encode(), l.Encode()) {
-		t.Errorf("resolving again changes the lock: %v\n%s", err, kept.Encode())
+		t.Errorf("the second lock is different: %v\n%s", err, kept.Encode())
 	}
 	req.Upgrade, req.Dir = true, t.TempDir()
 	upgraded, err := lock.Resolve(t.Context(), req)
 	if err != nil || !strings.Contains(text(t, upgraded, "linux-x86_64"), "native-1.2") {
-		t.Errorf("upgrade does not take the newer version: %v", err)
+		t.Errorf("Upgrade does not lock the newer version: %v", err)
 	}
 }
 
-// text lists the files that a platform installs.
+// text returns the wheels of a platform.
 func text(t *testing.T, l *lock.Lock, platform string) string {
 	t.Helper()
 	dists, err := l.For(platform)
@@ -170,29 +170,29 @@ func text(t *testing.T, l *lock.Lock, platform string) string {
 	return strings.Join(files, " ")
 }
 
-func TestResolveRefuses(t *testing.T) {
+func TestResolveProblems(t *testing.T) {
 	x := newIndex(t)
 	x.add(t, "app-1.0-py3-none-any.whl", "dep<2")
 	x.add(t, "dep-1.0-py3-none-any.whl")
 	x.add(t, "dep-2.0-py3-none-any.whl")
 	x.add(t, "mac-1.0-cp310-cp310-macosx_11_0_arm64.whl")
 	for _, c := range []struct {
-		name           string
-		pins           []string
-		code, pos, say string
+		name            string
+		pins            []string
+		code, pos, want string
 	}{
-		{"no such version", []string{"app==1.0", "dep==1.5"}, "lock.pin", "manifest.yaml:11:3", "dep 2.0 is the newest"},
+		{"no such version", []string{"app==1.0", "dep==1.5"}, "lock.pin", "manifest.yaml:11:3", "dep 2.0 is the newest version"},
 		{"no such package", []string{"nowhere==1.0"}, "lock.pin", "manifest.yaml:10:3", "no version of nowhere"},
 		{"no wheel", []string{"mac==1.0"}, "lock.pin", "manifest.yaml:10:3", "has no wheel for linux-x86_64"},
 		{"conflict", []string{"app==1.0", "dep==2.0"}, "lock.conflict", "manifest.yaml:1", "depend on dep<2"},
 		{"range", []string{"app==1.*"}, "lock.pin", "manifest.yaml:10:3", "not an exact version"},
-		{"option", []string{"--index-url==1"}, "lock.pin", "manifest.yaml:10:3", "not the name of a package"},
+		{"option", []string{"--index-url==1"}, "lock.pin", "manifest.yaml:10:3", "not a valid package name"},
 		{"twice", []string{"app==1.0", "App==1.0"}, "lock.pin", "manifest.yaml:11:3", "pinned twice"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := lock.Resolve(t.Context(), x.request(t, c.pins...))
 			p := diag.Problems(err)
-			if len(p) != 1 || p[0].Code != c.code || !strings.HasPrefix(p[0].Pos.String(), c.pos) || !strings.Contains(p[0].Error(), c.say) {
+			if len(p) != 1 || p[0].Code != c.code || !strings.HasPrefix(p[0].Pos.String(), c.pos) || !strings.Contains(p[0].Error(), c.want) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -206,7 +206,7 @@ func TestResolveWithoutIndex(t *testing.T) {
 		t.Skip(err)
 	}
 	address := listener.Addr().String()
-	listener.Close() // nobody answers there now
+	listener.Close() // so that the port refuses connections
 	req.IndexEnv = []string{"UV_DEFAULT_INDEX=http://ada:hunter2@" + address + "/simple", "UV_HTTP_RETRIES=0"}
 	_, err = lock.Resolve(t.Context(), req)
 	p := diag.Problems(err)
@@ -214,11 +214,11 @@ func TestResolveWithoutIndex(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("the password is shown: %v", err)
+		t.Errorf("the error contains the password: %v", err)
 	}
 }
 
-// TestResolveWheelFolder takes wheels from a folder, without any index.
+// TestResolveWheelFolder resolves with a folder of wheels and without an index.
 func TestResolveWheelFolder(t *testing.T) {
 	x := newIndex(t)
 	x.add(t, "app-1.0-py3-none-any.whl")
@@ -235,14 +235,14 @@ func TestResolveWheelFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if w := l.Packages[0].Wheels[0]; w.Unpacked < 2000 || strings.Contains(string(l.Encode()), dir) {
-		t.Errorf("unpacked %d, or the folder is in the lock", w.Unpacked)
+		t.Errorf("unpacked is %d, or the folder is in the lock", w.Unpacked)
 	}
 }
 
 // TestResolvePublic resolves one small pin with the index of this machine.
 func TestResolvePublic(t *testing.T) {
 	if testing.Short() {
-		t.Skip("uses the network; left out by -short")
+		t.Skip("uses the network")
 	}
 	req := newIndex(t).request(t, "jsonlines==4.0.0")
 	req.IndexEnv = []string{"UV_HTTP_RETRIES=0"}

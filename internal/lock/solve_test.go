@@ -16,9 +16,9 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/rattler"
 )
 
-// played is a resolver whose interpreter is a script of sh that plays py-rattler. It
-// is called as python is: -I -B SCRIPT REQUEST.
-func played(t *testing.T, script string) *resolver {
+// fakeRattler returns a resolver with a shell script in place of Python and py-rattler. The script
+// gets the arguments of Python: -I -B SCRIPT REQUEST.
+func fakeRattler(t *testing.T, script string) *resolver {
 	t.Helper()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "python3.10")
@@ -39,7 +39,7 @@ func played(t *testing.T, script string) *resolver {
 	}}
 }
 
-// answer is what a script prints that solved: one package, changed.
+// answer returns a script that prints a solution: one package, after change.
 func answer(change func(*rattler.Package)) string {
 	p := rattler.Package{
 		Name: "python", Version: "3.10.13", Build: "h0_0_cpython", Channel: "conda-forge", Subdir: "linux-64", File: "python-3.10.13-h0_0_cpython.conda",
@@ -56,13 +56,13 @@ func answer(change func(*rattler.Package)) string {
 }
 
 func TestSolve(t *testing.T) {
-	asked := filepath.Join(t.TempDir(), "request")
-	r := played(t, `[ "$1 $2" = "-I -B" ] || exit 9; cp "$4" `+asked+"\n"+answer(nil))
+	saved := filepath.Join(t.TempDir(), "request")
+	r := fakeRattler(t, `[ "$1 $2" = "-I -B" ] || exit 9; cp "$4" `+saved+"\n"+answer(nil))
 	list, err := r.solve(t.Context(), "linux-x86_64")
 	if err != nil || len(list) != 1 || list[0].Name != "python" || list[0].Build != "h0_0_cpython" {
 		t.Errorf("%+v, %v", list, err)
 	}
-	text, err := os.ReadFile(asked)
+	text, err := os.ReadFile(saved)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,15 +71,15 @@ func TestSolve(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.Equal(request.Specs, r.Conda.Specs) || request.Subdir != "linux-64" || !slices.Equal(request.Channels, r.Conda.Channels) || len(request.Virtual) != 3 || request.Prefix != "" {
-		t.Errorf("asked for %+v", request)
+		t.Errorf("the request is %+v", request)
 	}
 	if strings.Contains(string(text), "hunter2") {
 		t.Error("a secret is in the request")
 	}
 }
 
-// TestSolveRefuses lets py-rattler end in every way that it has.
-func TestSolveRefuses(t *testing.T) {
+// TestSolveProblems checks the problem for each failure of py-rattler.
+func TestSolveProblems(t *testing.T) {
 	for _, tt := range []struct {
 		name, script, code, summary, found string
 	}{
@@ -87,63 +87,63 @@ func TestSolveRefuses(t *testing.T) {
 SolverError: Cannot solve the request because of: The following packages are incompatible
 └─ pip ==24.2 cannot be installed because there are no viable options
 END
-exit 1`, "lock.conda", "pip ==24.2, python 3.10.* cannot be had together for linux-x86_64 from conda-forge, file:///srv/channel", "Cannot solve the request because of"},
-		{"a version that is none", `echo "InvalidMatchSpecError: missing range specifier for '3.10.1'" >&2; exit 1`, "lock.conda", "does not take what is asked of conda: pip ==24.2, python 3.10.*", "missing range specifier"},
-		{"a channel that is not there", `echo 'FetchRepoDataError: the repodata could not be found' >&2; exit 1`, "lock.channel", "a channel could not be read: conda-forge, file:///srv/channel", "could not be found"},
+exit 1`, "lock.conda", "pip ==24.2, python 3.10.* cannot be installed together for linux-x86_64 from conda-forge, file:///srv/channel", "Cannot solve the request because of"},
+		{"an invalid version", `echo "InvalidMatchSpecError: missing range specifier for '3.10.1'" >&2; exit 1`, "lock.conda", "cannot parse the conda packages: pip ==24.2, python 3.10.*", "missing range specifier"},
+		{"a missing channel", `echo 'FetchRepoDataError: the repodata could not be found' >&2; exit 1`, "lock.channel", "a channel could not be read: conda-forge, file:///srv/channel", "could not be found"},
 		{"no network", `echo 'GatewayError: error sending request for url (https://ann:hunter2@mirror.example/conda-forge/linux-64/repodata.json)' >&2; exit 1`, "lock.channel", "a channel could not be read", "***"},
 		{"no such host", `printf 'X: error sending request\n  Caused by: dns error\n' >&2; exit 1`, "lock.channel", "a channel could not be read", "dns error"},
-		{"a file of another package", answer(func(p *rattler.Package) { p.File = "../evil-1-0.conda" }), "lock.conda", "a channel offers what cannot be locked for linux-x86_64", "is not that of python"},
-		{"a name that is an option", answer(func(p *rattler.Package) { p.Name = "--prefix" }), "lock.conda", "a channel offers what cannot be locked", "no proper name"},
-		{"a build with a blank", answer(func(p *rattler.Package) { p.Build = "0 x" }), "lock.conda", "a channel offers what cannot be locked", "no proper version or build"},
-		{"no digest", answer(func(p *rattler.Package) { p.SHA256 = "" }), "lock.conda", "a channel offers what cannot be locked", "no proper sha256"},
-		{"of another platform", answer(func(p *rattler.Package) { p.Subdir = "osx-arm64" }), "lock.conda", "a channel offers what cannot be locked", "does not install"},
-		{"distributions elsewhere", answer(func(p *rattler.Package) { p.SitePackages = "../../x" }), "lock.conda", "a channel offers what cannot be locked", "site-packages"},
+		{"a file of another package", answer(func(p *rattler.Package) { p.File = "../evil-1-0.conda" }), "lock.conda", "a channel has a package that cannot be locked for linux-x86_64", "does not belong to python"},
+		{"a name that is an option", answer(func(p *rattler.Package) { p.Name = "--prefix" }), "lock.conda", "a channel has a package that cannot be locked", "an invalid name"},
+		{"a build with a space", answer(func(p *rattler.Package) { p.Build = "0 x" }), "lock.conda", "a channel has a package that cannot be locked", "an invalid version or build"},
+		{"no digest", answer(func(p *rattler.Package) { p.SHA256 = "" }), "lock.conda", "a channel has a package that cannot be locked", "no valid sha256"},
+		{"another platform", answer(func(p *rattler.Package) { p.Subdir = "osx-arm64" }), "lock.conda", "a channel has a package that cannot be locked", "does not install"},
+		{"site-packages outside the prefix", answer(func(p *rattler.Package) { p.SitePackages = "../../x" }), "lock.conda", "a channel has a package that cannot be locked", "site-packages"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := played(t, tt.script).solve(t.Context(), "linux-x86_64")
+			_, err := fakeRattler(t, tt.script).solve(t.Context(), "linux-x86_64")
 			p, ok := errors.AsType[*diag.Problem](err)
 			if !ok || p.Code != tt.code || p.Pos.String() != "manifest.yaml:7:3" || !strings.Contains(p.Summary, tt.summary) || !strings.Contains(p.Found, tt.found) || p.Hint == "" {
 				t.Errorf("got %v", err)
 			}
 			if strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("a secret is shown: %v", err)
+				t.Errorf("the error contains a secret: %v", err)
 			}
 		})
 	}
 }
 
-// TestSolveBreaks is what no manifest can mend: an error, with what was being done.
-func TestSolveBreaks(t *testing.T) {
-	for _, tt := range []struct{ name, script, says string }{
+// TestSolveErrors checks failures that a change of the manifest cannot fix.
+func TestSolveErrors(t *testing.T) {
+	for _, tt := range []struct{ name, script, want string }{
 		{"no answer", "true", "without an answer"},
 		{"half an answer", `printf '\036reconcile-rattler [{"name": "python"'`, "read the answer of py-rattler"},
-		{"an answer of another sort", `printf '\036reconcile-rattler {"installed": 3}\n'`, "read the answer of py-rattler"},
-		{"the wheel is another", `echo '/tools/py_rattler.whl is not the wheel that is pinned: sha256 00, not 11' >&2; exit 1`, "is not the wheel that is pinned"},
-		{"it dies", "kill -9 $$", "killed"},
-		{"a flood", "yes flood | head -c 40000000; true", "without an answer"},
-		{"a flood of errors", "yes flood | head -c 40000000 >&2; exit 1", "flood"},
+		{"an answer of another type", `printf '\036reconcile-rattler {"installed": 3}\n'`, "read the answer of py-rattler"},
+		{"another wheel", `echo '/tools/py_rattler.whl is not the wheel that is pinned: sha256 00, not 11' >&2; exit 1`, "is not the wheel that is pinned"},
+		{"killed", "kill -9 $$", "killed"},
+		{"much output", "yes flood | head -c 40000000; true", "without an answer"},
+		{"many errors", "yes flood | head -c 40000000 >&2; exit 1", "flood"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := played(t, tt.script).solve(t.Context(), "linux-x86_64")
-			if _, is := errors.AsType[*diag.Problem](err); err == nil || is || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "solve locks/test.toml for linux-x86_64") {
-				t.Fatalf("got %v, want one that holds %q", err, tt.says)
+			_, err := fakeRattler(t, tt.script).solve(t.Context(), "linux-x86_64")
+			if _, is := errors.AsType[*diag.Problem](err); err == nil || is || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "solve locks/test.toml for linux-x86_64") {
+				t.Fatalf("got %v, want one that contains %q", err, tt.want)
 			}
 			if len(err.Error()) > 64<<10 {
 				t.Errorf("a message of %d bytes", len(err.Error()))
 			}
 		})
 	}
-	// After a flood the answer is still found.
-	if list, err := played(t, "yes flood | head -c 40000000\n"+answer(nil)).solve(t.Context(), "linux-x86_64"); err != nil || len(list) != 1 {
-		t.Errorf("behind a flood: %v, %v", list, err)
+	// The answer is found after much output.
+	if list, err := fakeRattler(t, "yes flood | head -c 40000000\n"+answer(nil)).solve(t.Context(), "linux-x86_64"); err != nil || len(list) != 1 {
+		t.Errorf("after much output: %v, %v", list, err)
 	}
 }
 
-func TestSolveStops(t *testing.T) {
+func TestSolveCancel(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	_, err := played(t, "sleep 60 & sleep 60").solve(ctx, "linux-x86_64")
+	_, err := fakeRattler(t, "sleep 60 & sleep 60").solve(ctx, "linux-x86_64")
 	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 20*time.Second {
 		t.Errorf("%v after %s", err, time.Since(start))
 	}
@@ -171,6 +171,6 @@ func TestProvided(t *testing.T) {
 	}
 	left := withoutProvided([]Package{{Name: "torch"}, {Name: "Ruamel.YAML"}, {Name: "six"}}, want)
 	if len(left) != 1 || left[0].Name != "six" {
-		t.Errorf("left are %v", left)
+		t.Errorf("got %v", left)
 	}
 }

@@ -8,38 +8,44 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
-// Asked is what a manifest asks of a lock.
-type Asked struct {
-	Requests  []string // as Pin.Request writes them
+// Inputs are the parts of a manifest that determine a lock.
+type Inputs struct {
+	Requests  []string // in the form of Pin.Request
 	Platforms []string
-	Python    string // line
-	// Channels and CondaRequests (CondaSpecs) are of environments of type conda;
-	// without channels there is no part for conda.
+	Python    string // minor version
+	// Channels and CondaRequests (CondaSpecs) are those of environments of type conda.
 	Channels, CondaRequests []string
 }
 
-// Stale returns the Problem lock.stale when the lock was made for other pins,
-// platforms, channels or another line of Python than the manifest asks for, and nil
-// when it still holds.
-func (l *Lock) Stale(a Asked) *diag.Problem {
+// Stale returns the Problem lock.stale if the lock was made for other inputs, else nil.
+func (l *Lock) Stale(in Inputs) *diag.Problem {
+	var have Conda
+	if l.Conda != nil {
+		have = *l.Conda
+	}
 	var found []string
-	if want, _ := requiresPython(a.Python); want != l.RequiresPython {
-		found = append(found, fmt.Sprintf("locked for Python %s, the manifest asks for %s", l.RequiresPython, a.Python))
+	add := func(prefix string, list []string, suffix string) {
+		for _, s := range list {
+			found = append(found, prefix+s+suffix)
+		}
 	}
-	platforms, requests := a.Platforms, a.Requests
-	found = append(found, l.staleConda(a)...)
-	for _, p := range missing(platforms, l.Platforms) {
-		found = append(found, "not locked for "+p)
+	if want, _ := requiresPython(in.Python); want != l.RequiresPython {
+		found = append(found, fmt.Sprintf("locked for Python %s, the manifest has %s", l.RequiresPython, in.Python))
 	}
-	for _, p := range missing(l.Platforms, platforms) {
-		found = append(found, "locked for "+p+", which the manifest no longer lists")
+	if !slices.Equal(in.Channels, have.Channels) {
+		found = append(found, fmt.Sprintf("locked with the channels %s, the manifest has %s", orNone(have.Channels), orNone(in.Channels)))
 	}
-	for _, r := range missing(requests, l.Requests) {
-		found = append(found, "not in the lock: "+r)
+	add("not in the lock, for conda: ", missing(in.CondaRequests, have.Requests), "")
+	add("not in the manifest, for conda: ", missing(have.Requests, in.CondaRequests), "")
+	for _, platform := range in.Platforms {
+		if len(in.Channels) > 0 && len(have.For(platform)) == 0 {
+			found = append(found, "no conda packages are locked for "+platform)
+		}
 	}
-	for _, r := range missing(l.Requests, requests) {
-		found = append(found, "not in the manifest: "+r)
-	}
+	add("not locked for ", missing(in.Platforms, l.Platforms), "")
+	add("locked for ", missing(l.Platforms, in.Platforms), ", which is not in the manifest")
+	add("not in the lock: ", missing(in.Requests, l.Requests), "")
+	add("not in the manifest: ", missing(l.Requests, in.Requests), "")
 	if len(found) == 0 {
 		return nil
 	}
@@ -55,30 +61,6 @@ func (l *Lock) Stale(a Asked) *diag.Problem {
 	}
 }
 
-// staleConda is the same for the part of conda.
-func (l *Lock) staleConda(a Asked) []string {
-	var have Conda
-	if l.Conda != nil {
-		have = *l.Conda
-	}
-	var found []string
-	if !slices.Equal(a.Channels, have.Channels) {
-		found = append(found, fmt.Sprintf("locked with the channels %s, the manifest names %s", orNone(have.Channels), orNone(a.Channels)))
-	}
-	for _, r := range missing(a.CondaRequests, have.Requests) {
-		found = append(found, "not in the lock, for conda: "+r)
-	}
-	for _, r := range missing(have.Requests, a.CondaRequests) {
-		found = append(found, "not in the manifest, for conda: "+r)
-	}
-	for _, platform := range a.Platforms {
-		if len(a.Channels) > 0 && len(have.For(platform)) == 0 {
-			found = append(found, "no packages of conda are locked for "+platform)
-		}
-	}
-	return found
-}
-
 func orNone(list []string) string {
 	if len(list) == 0 {
 		return "(none)"
@@ -86,14 +68,8 @@ func orNone(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-// missing returns what of a is not in b, sorted.
+// missing returns the elements of a that are not in b, sorted.
 func missing(a, b []string) []string {
-	var out []string
-	for _, s := range a {
-		if !slices.Contains(b, s) {
-			out = append(out, s)
-		}
-	}
-	slices.Sort(out)
+	out := slices.DeleteFunc(slices.Sorted(slices.Values(a)), func(s string) bool { return slices.Contains(b, s) })
 	return slices.Compact(out)
 }

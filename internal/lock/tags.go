@@ -8,23 +8,23 @@ import (
 	"strings"
 )
 
-// The newest system that a lock is made for. A wheel that needs a newer one is
-// not taken, and uv is told the same (see uvPlatform).
+// The newest systems that a lock supports. Wheels for a newer one are not selected, and uv
+// gets the same limits (see uvPlatform).
 const (
 	newestGlibc = 28 // glibc 2.28: RHEL 8, Debian 10, Ubuntu 20.04
 	newestMacOS = 13
 )
 
-// parseLine reads "3.10".
-func parseLine(line string) (major, minor int, ok bool) {
-	a, b, found := strings.Cut(line, ".")
+// parseMinor parses "3.10".
+func parseMinor(version string) (major, minor int, ok bool) {
+	a, b, found := strings.Cut(version, ".")
 	major, errMajor := strconv.Atoi(a)
 	minor, errMinor := strconv.Atoi(b)
 	ok = found && errMajor == nil && errMinor == nil && major == 3 && 0 <= minor && minor < 100
 	return major, minor, ok
 }
 
-// pureTags returns the tags of wheels without compiled code: py310, py3, py39 …
+// pureTags returns the Python tags of pure wheels: py310, py3, py39 …
 func pureTags(major, minor int) []string {
 	tags := []string{fmt.Sprintf("py%d%d", major, minor), fmt.Sprintf("py%d", major)}
 	for older := minor - 1; older >= 0; older-- {
@@ -33,7 +33,7 @@ func pureTags(major, minor int) []string {
 	return tags
 }
 
-// platformTags returns the last parts of the tags of a platform, best first.
+// platformTags returns the platform tags of a platform, best first.
 func platformTags(platform string) []string {
 	switch platform {
 	case "linux-x86_64":
@@ -48,10 +48,14 @@ func platformTags(platform string) []string {
 	return nil
 }
 
-// linuxTags returns the tags for glibc, newest first, down to 2.oldest. The
-// three old names are the same as the 2.17, 2.12 and 2.5 of PEP 600.
+// legacyTags are the tags of PEP 600 with a name of their own, by glibc 2 minor version.
+func legacyTags() map[int]string {
+	return map[int]string{17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+}
+
+// linuxTags returns the tags for glibc, newest first, down to 2.oldest.
 func linuxTags(arch string, oldest int) []string {
-	legacy := map[int]string{17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+	legacy := legacyTags()
 	var tags []string
 	for minor := newestGlibc; minor >= oldest; minor-- {
 		tags = append(tags, fmt.Sprintf("manylinux_2_%d_%s", minor, arch))
@@ -62,8 +66,8 @@ func linuxTags(arch string, oldest int) []string {
 	return append(tags, "linux_"+arch)
 }
 
-// macTags returns the tags for macOS, newest first. Below 11 a wheel names the
-// minor version; arm64 takes from there only what holds both architectures.
+// macTags returns the tags for macOS, newest first. Below 11 a tag has a minor version,
+// and arm64 takes only universal wheels.
 func macTags(arch string, oldest int) []string {
 	var tags []string
 	for major := newestMacOS; major >= 11; major-- {
@@ -78,25 +82,24 @@ func macTags(arch string, oldest int) []string {
 	return tags
 }
 
-// Best returns the index of the wheel that a platform takes for a line of
-// CPython, such as "3.10", or -1 if none of them will do: an unknown platform or
-// line takes none. Of wheels with equal tags the higher build number wins.
-func Best(wheels []Wheel, line, platform string) int {
-	return rank(line, platform).best(wheels, wheelNames(wheels))
+// Best returns the index of the wheel that a platform prefers for a CPython minor version,
+// such as "3.10", or -1 if it can install none. Of wheels with equal tags it returns the one
+// with the higher build number.
+func Best(wheels []Wheel, minor, platform string) int {
+	return rank(minor, platform).best(wheels, wheelNames(wheels))
 }
 
-// A ranking says how much a platform likes a tag (PEP 425, 600): first by what
-// it says of the interpreter, then by its platform, and tags for any platform
-// last. A table of all tags would have some 700 entries, which takes longer to
-// make than to read a lock.
+// A ranking orders the tags of a platform (PEP 425, 600): by interpreter, then by platform,
+// with tags for any platform last. A table of all 700 tags would take longer to make than
+// reading a lock.
 type ranking struct {
 	interpreters map[[2]string]int // by Python and ABI, best first
 	platforms    map[string]int
 }
 
-func rank(line, platform string) ranking {
+func rank(version, platform string) ranking {
 	var r ranking
-	major, minor, ok := parseLine(line)
+	major, minor, ok := parseMinor(version)
 	platforms := platformTags(platform)
 	if !ok || platforms == nil {
 		return r
@@ -121,8 +124,8 @@ func rank(line, platform string) ranking {
 	return r
 }
 
-// of returns the place of a tag, 0 for the best; false for one that is not taken.
-func (r ranking) of(python, abi, platform string) (int, bool) {
+// tag returns the rank of a tag, 0 for the best; false if the platform does not take it.
+func (r ranking) tag(python, abi, platform string) (int, bool) {
 	i, ok := r.interpreters[[2]string{python, abi}]
 	if !ok {
 		return 0, false
@@ -134,29 +137,29 @@ func (r ranking) of(python, abi, platform string) (int, bool) {
 	return i*len(r.platforms) + p, ok
 }
 
-// best is Best for wheels whose names are read.
+// best is Best for wheels with parsed names.
 func (r ranking) best(wheels []Wheel, names []WheelName) int {
-	type candidate struct{ index, place, build int }
+	type candidate struct{ index, rank, build int }
 	var found []candidate
 	for i, name := range names {
-		if place, ok := r.place(name); ok {
-			found = append(found, candidate{i, place, buildNumber(name.Build)})
+		if rank, ok := r.wheel(name); ok {
+			found = append(found, candidate{i, rank, buildNumber(name.Build)})
 		}
 	}
 	if len(found) == 0 {
 		return -1
 	}
 	return slices.MinFunc(found, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(b.build, a.build), strings.Compare(wheels[a.index].File, wheels[b.index].File))
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.build, a.build), strings.Compare(wheels[a.index].File, wheels[b.index].File))
 	}).index
 }
 
-// place returns the place of the best tag of a wheel; false if none is taken.
-func (r ranking) place(name WheelName) (best int, ok bool) {
+// wheel returns the rank of the best tag of a wheel; false if the platform takes none.
+func (r ranking) wheel(name WheelName) (best int, ok bool) {
 	for _, python := range name.Python {
 		for _, abi := range name.ABI {
 			for _, platform := range name.Platform {
-				if at, taken := r.of(python, abi, platform); taken && (!ok || at < best) {
+				if at, taken := r.tag(python, abi, platform); taken && (!ok || at < best) {
 					best, ok = at, true
 				}
 			}
@@ -165,7 +168,7 @@ func (r ranking) place(name WheelName) (best int, ok bool) {
 	return best, ok
 }
 
-// buildNumber returns the digits that a build tag begins with.
+// buildNumber returns the number at the beginning of a build tag.
 func buildNumber(tag string) int {
 	end := strings.IndexFunc(tag, func(c rune) bool { return c < '0' || c > '9' })
 	if end < 0 {
@@ -175,8 +178,8 @@ func buildNumber(tag string) int {
 	return n
 }
 
-// Glibc returns the minor version of glibc 2 that a wheel needs on Linux: the
-// least that one of its tags asks for. It is 0 for a wheel without such a need.
+// Glibc returns the minimum minor version of glibc 2 that a wheel needs on Linux, or 0 if
+// it needs none.
 func Glibc(file string) int {
 	name, err := ParseWheel(file)
 	if err != nil {
@@ -184,18 +187,15 @@ func Glibc(file string) int {
 	}
 	least := 0
 	for _, p := range name.Platform {
-		var minor int
-		switch {
-		case strings.HasPrefix(p, "manylinux2014_"):
-			minor = 17
-		case strings.HasPrefix(p, "manylinux2010_"):
-			minor = 12
-		case strings.HasPrefix(p, "manylinux1_"):
-			minor = 5
-		case strings.HasPrefix(p, "manylinux_2_"):
-			digits, _, _ := strings.Cut(strings.TrimPrefix(p, "manylinux_2_"), "_")
-			minor, _ = strconv.Atoi(digits)
-		default:
+		tag, ok := strings.CutPrefix(p, "manylinux_2_")
+		digits, _, _ := strings.Cut(tag, "_")
+		minor, _ := strconv.Atoi(digits)
+		for n, legacy := range legacyTags() {
+			if strings.HasPrefix(p, legacy+"_") {
+				minor, ok = n, true
+			}
+		}
+		if !ok {
 			continue
 		}
 		if least == 0 || minor < least {

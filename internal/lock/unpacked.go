@@ -15,14 +15,13 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// tail is how much of the end of a wheel is read at once, in bytes: enough for
-// the directory of nearly every wheel.
+// tail is the size of the first request for the end of a wheel, in bytes. It contains the
+// central directory of nearly every wheel.
 const tail = 128 << 10
 
-// unpacked fills in what the wheels take on disk, from the previous lock or by
-// reading the directory of each archive: the files, and as much bytecode as
-// there is Python source. It is a help for the disk check and no more, so a
-// wheel that cannot be read stays unknown.
+// unpacked sets the installed size of the wheels, from the previous lock or from the
+// central directory of each archive: the files, and as much bytecode as Python source. The
+// size of a wheel that cannot be read remains unknown.
 func (r *resolver) unpacked(ctx context.Context, l *Lock) {
 	known := map[facts.SHA256]int64{}
 	if r.Previous != nil {
@@ -49,7 +48,7 @@ func (r *resolver) unpacked(ctx context.Context, l *Lock) {
 	_ = g.Wait() // the tasks return no error
 }
 
-// measure returns what one wheel takes on disk.
+// measure returns the installed size of a wheel.
 func (r *resolver) measure(ctx context.Context, from source, size int64) (int64, error) {
 	if from.path != "" {
 		z, err := zip.OpenReader(from.path)
@@ -64,14 +63,14 @@ func (r *resolver) measure(ctx context.Context, from source, size int64) (int64,
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	z, err := zip.NewReader(&remote{ctx: ctx, client: r.Client, url: from.url, size: size}, size)
+	z, err := zip.NewReader(&remoteFile{ctx: ctx, client: r.Client, url: from.url, size: size}, size)
 	if err != nil {
 		return 0, fmt.Errorf("read the directory of %s: %w", from.url, err)
 	}
 	return installed(z), nil
 }
 
-// installed adds up the files of an archive.
+// installed returns the installed size of the files of an archive.
 func installed(z *zip.Reader) int64 {
 	var total uint64
 	for _, f := range z.File {
@@ -83,38 +82,37 @@ func installed(z *zip.Reader) int64 {
 	return int64(min(total, 1<<50))
 }
 
-// A remote reads ranges of a file behind an address. It is used by one
-// goroutine.
-type remote struct {
+// A remoteFile reads ranges of a file by HTTP. It keeps the end of the file, from start on.
+type remoteFile struct {
 	ctx    context.Context
 	client *http.Client
 	url    string
 	size   int64
-	start  int64 // of what is held
-	held   []byte
+	start  int64
+	data   []byte
 }
 
-// ReadAt reads from the end of the file that it holds, or fetches more.
-func (r *remote) ReadAt(b []byte, off int64) (int, error) {
+// ReadAt implements io.ReaderAt. It is not safe for concurrent use.
+func (r *remoteFile) ReadAt(b []byte, off int64) (int, error) {
 	if off < 0 || off >= r.size {
 		return 0, io.EOF
 	}
 	end := min(off+int64(len(b)), r.size)
-	if r.held == nil || off < r.start {
+	if r.data == nil || off < r.start {
 		if err := r.fetch(min(off, max(0, r.size-tail))); err != nil {
 			return 0, err
 		}
 	}
-	n := copy(b, r.held[off-r.start:end-r.start])
+	n := copy(b, r.data[off-r.start:end-r.start])
 	if n < len(b) {
 		return n, io.EOF
 	}
 	return n, nil
 }
 
-// fetch gets everything from start to the end of the file. The directory of an
-// archive is read from front to back, so what lies behind it was needed too.
-func (r *remote) fetch(start int64) error {
+// fetch gets everything from start to the end of the file. The central directory of an
+// archive is read from front to back, so all of it is needed.
+func (r *remoteFile) fetch(start int64) error {
 	const most = 16 << 20
 	if r.size-start > most {
 		return fmt.Errorf("the directory of %s is larger than %d bytes", r.url, most)
@@ -139,6 +137,6 @@ func (r *remote) fetch(start int64) error {
 	if int64(len(data)) != r.size-start {
 		return fmt.Errorf("get a range of %s: %d bytes, not %d", r.url, len(data), r.size-start)
 	}
-	r.start, r.held = start, data
+	r.start, r.data = start, data
 	return nil
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
-// A source says where a wheel can be read while the lock is made: an address,
-// or a path of this machine.
+// A source is the location of a wheel while the lock is made: a URL, or a path of this
+// machine.
 type source struct{ url, path string }
 
-// parse reads the pylock that uv wrote for one platform and keeps of each
-// package the wheel that the platform takes.
+// parse reads the pylock that uv wrote for a platform, and keeps the best wheel of each
+// package.
 func (r *resolver) parse(data []byte, platform string) ([]Package, error) {
 	var doc document
 	if err := toml.Unmarshal(data, &doc); err != nil {
-		return nil, fmt.Errorf("read what uv resolved for %s: %w", platform, err)
+		return nil, fmt.Errorf("read the output of uv for %s: %w", platform, err)
 	}
 	packages := make([]Package, 0, len(doc.Packages))
 	var problems diag.List
@@ -30,7 +30,7 @@ func (r *resolver) parse(data []byte, platform string) ([]Package, error) {
 		for _, w := range d.Wheels {
 			wheel := Wheel{File: w.file(), Size: w.Size, Platforms: []string{platform}}
 			if err := wheel.SHA256.UnmarshalText([]byte(w.Hashes["sha256"])); err != nil || wheel.SHA256 == (facts.SHA256{}) {
-				continue // an index without digests: nothing to hold the file to
+				continue // an index without digests: the wheel could not be verified
 			}
 			p.Wheels = append(p.Wheels, wheel)
 			r.sources[wheel.File] = r.source(w)
@@ -46,7 +46,7 @@ func (r *resolver) parse(data []byte, platform string) ([]Package, error) {
 	return packages, problems.Err()
 }
 
-// source returns where a wheel is; a path of uv is relative to its output.
+// source returns the location of a wheel. A relative path is relative to the output of uv.
 func (r *resolver) source(w docWheel) source {
 	switch {
 	case w.URL != "":
@@ -60,13 +60,12 @@ func (r *resolver) source(w docWheel) source {
 	return source{path: filepath.Join(r.Dir, filepath.FromSlash(w.Path))}
 }
 
-// noWheel is the Problem of a package that would have to be built, or that the
-// index gives no digest for.
+// noWheel returns the Problem of a package without a wheel or without a digest.
 func (r *resolver) noWheel(p Package, platform string) *diag.Problem {
 	problem := &diag.Problem{
 		Code: "lock.source", Pos: diag.Pos{File: r.Path},
 		Summary: fmt.Sprintf("%s==%s has no wheel with a sha256 for %s and Python %s", p.Name, p.Version, platform, r.Python),
-		Hint:    "nothing is built from source: pin a version of it that has wheels",
+		Hint:    "pin a version that has wheels: building from source is not supported",
 	}
 	if pin, ok := r.pin(p.Name); ok {
 		problem.Pos = pin.Pos

@@ -2,12 +2,13 @@ package lock
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
-// A WheelName is what the file name of a wheel says (PEP 427).
+// A WheelName is a parsed file name of a wheel (PEP 427).
 type WheelName struct {
 	Name     string   // normalised
 	Version  string   // as written
@@ -17,26 +18,24 @@ type WheelName struct {
 	Platform []string // "manylinux_2_17_x86_64", "any"
 }
 
-// ParseWheel reads the file name of a wheel. A name that is not one is an
-// error that says what is wrong with it.
+// ParseWheel parses the file name of a wheel. A valid name cannot be a path, an option or
+// more than one line.
 func ParseWheel(file string) (WheelName, error) {
 	stem, ok := strings.CutSuffix(file, ".whl")
 	if !ok {
 		return WheelName{}, fmt.Errorf("file name %q does not end in .whl", file)
 	}
-	if c := strings.IndexFunc(stem, foreignToWheel); c >= 0 {
-		return WheelName{}, fmt.Errorf("wheel file name %q has a character that no wheel has", file)
+	if strings.Trim(stem, alphanumeric+"._-+!") != "" {
+		return WheelName{}, fmt.Errorf("wheel file name %q contains an invalid character", file)
 	}
 	parts := strings.Split(stem, "-")
-	if len(parts) != 5 && len(parts) != 6 {
-		return WheelName{}, fmt.Errorf("wheel file name %q has %d parts, not five or six", file, len(parts))
-	}
-	for _, part := range parts {
-		if part == "" {
-			return WheelName{}, fmt.Errorf("wheel file name %q has an empty part", file)
-		}
-	}
 	n := len(parts)
+	if n != 5 && n != 6 {
+		return WheelName{}, fmt.Errorf("wheel file name %q has %d parts, not five or six", file, n)
+	}
+	if slices.Contains(parts, "") {
+		return WheelName{}, fmt.Errorf("wheel file name %q has an empty part", file)
+	}
 	w := WheelName{
 		Name:     pep.Normalize(parts[0]),
 		Version:  parts[1],
@@ -53,17 +52,7 @@ func ParseWheel(file string) (WheelName, error) {
 	return w, nil
 }
 
-// foreignToWheel reports a character that cannot be in a wheel's file name, so
-// that none can be a path, an option or a second line.
-func foreignToWheel(c rune) bool {
-	switch {
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		return false
-	}
-	return !strings.ContainsRune("._-+!", c)
-}
-
-// wheelNames reads the file names of wheels. What is none has no tags.
+// wheelNames parses the file names of wheels. An invalid one has no tags.
 func wheelNames(wheels []Wheel) []WheelName {
 	names := make([]WheelName, len(wheels))
 	for i, w := range wheels {

@@ -27,7 +27,7 @@ func TestParseWheel(t *testing.T) {
 		"a-1-1-1-py3-none-any.whl", "a--py3-none-any.whl", "../a-1-py3-none-any.whl", "a-1-py3-none-any\n.whl", "a-1-py3-none-änd.whl",
 	} {
 		if w, err := lock.ParseWheel(bad); err == nil {
-			t.Errorf("%q is read as %+v", bad, w)
+			t.Errorf("ParseWheel(%q) = %+v", bad, w)
 		}
 	}
 }
@@ -65,7 +65,7 @@ func TestBest(t *testing.T) {
 }
 
 func TestBestOrder(t *testing.T) {
-	order := []string{ // each is liked more than the next
+	order := []string{ // best first
 		"cp310-cp310-manylinux_2_28_x86_64", "cp310-cp310-linux_x86_64", "cp310-abi3-manylinux_2_28_x86_64", "cp310-none-manylinux1_x86_64",
 		"cp39-abi3-linux_x86_64", "cp32-abi3-manylinux1_x86_64", "py310-none-manylinux1_x86_64", "cp310-none-any", "py310-none-any", "py3-none-any", "py39-none-any", "py30-none-any",
 	}
@@ -75,17 +75,17 @@ func TestBestOrder(t *testing.T) {
 			wheels = append(wheels, lock.Wheel{File: "a-1-" + tag + ".whl"})
 		}
 		if best := lock.Best(wheels, "3.10", "linux-x86_64"); best != len(wheels)-1 {
-			t.Errorf("of %v: number %d is taken", wheels, best)
+			t.Errorf("Best(%v) = %d", wheels, best)
 		}
 	}
 	for _, tag := range []string{"cp310-cp310-any", "cp310-abi3-any", "cp31-abi3-linux_x86_64", "py311-none-any", "cp311-none-any", "py2-none-any", "py3-none-macosx_11_0_arm64"} {
 		if lock.Best([]lock.Wheel{{File: "a-1-" + tag + ".whl"}}, "3.10", "linux-x86_64") >= 0 {
-			t.Errorf("%s is taken", tag)
+			t.Errorf("Best accepts %s", tag)
 		}
 	}
-	for _, line := range []string{"", "3", "2.7", "3.x", "3.-1", "3.10.4"} {
-		if lock.Best([]lock.Wheel{{File: "a-1-py3-none-any.whl"}}, line, "linux-x86_64") >= 0 {
-			t.Errorf("line %q takes a wheel", line)
+	for _, minor := range []string{"", "3", "2.7", "3.x", "3.-1", "3.10.4"} {
+		if lock.Best([]lock.Wheel{{File: "a-1-py3-none-any.whl"}}, minor, "linux-x86_64") >= 0 {
+			t.Errorf("Best accepts a wheel for Python %q", minor)
 		}
 	}
 }
@@ -98,7 +98,7 @@ func TestGlibc(t *testing.T) {
 		"a-1-cp310-cp310-macosx_11_0_arm64.whl":                           0,
 	} {
 		if got := lock.Glibc(file); got != want {
-			t.Errorf("%s needs 2.%d, got 2.%d", file, want, got)
+			t.Errorf("Glibc(%q) = %d, want %d", file, got, want)
 		}
 	}
 }
@@ -113,12 +113,12 @@ func FuzzParseWheel(f *testing.F) {
 			return
 		}
 		if strings.ContainsAny(file, "/\\\x00\n\r \t'\"$`") {
-			t.Errorf("%q is taken as a file name", file)
+			t.Errorf("ParseWheel accepts %q", file)
 		}
 		parts := []string{w.Version, w.Build, strings.Join(w.Python, "."), strings.Join(w.ABI, "."), strings.Join(w.Platform, ".")}
 		rest := strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "-") + ".whl"
 		if !strings.HasSuffix(file, "-"+rest) {
-			t.Errorf("%q is read as %+v", file, w)
+			t.Errorf("ParseWheel(%q) = %+v", file, w)
 		}
 		lock.Best([]lock.Wheel{{File: file}}, "3.10", "linux-x86_64")
 		lock.Glibc(file)

@@ -282,7 +282,7 @@ func (m *Manifest) Locked(e *Environment) (*lock.Lock, *diag.Problem, error) {
 		}
 		return nil, problems[0], nil
 	}
-	return locked, locked.Stale(e.lockRequest()), nil
+	return locked, locked.Stale(e.lockInputs()), nil
 }
 
 // CheckLock returns all problems of the lock of an environment: it is missing, damaged or
@@ -295,7 +295,7 @@ func (m *Manifest) CheckLock(e *Environment) error {
 	if err != nil {
 		return err
 	}
-	if p := locked.Stale(e.lockRequest()); p != nil {
+	if p := locked.Stale(e.lockInputs()); p != nil {
 		return p
 	}
 	return nil
@@ -311,9 +311,9 @@ func (e *Environment) Requests() []string {
 	return requests
 }
 
-// lockRequest returns the input of a lock that is up to date.
-func (e *Environment) lockRequest() lock.Asked {
-	a := lock.Asked{Requests: e.Requests(), Platforms: e.Platforms, Python: e.Python}
+// lockInputs returns the inputs of a lock that is up to date.
+func (e *Environment) lockInputs() lock.Inputs {
+	a := lock.Inputs{Requests: e.Requests(), Platforms: e.Platforms, Python: e.Python}
 	if e.Conda != nil {
 		a.Channels, a.CondaRequests = e.Conda.Channels, e.condaSpecs()
 	}

@@ -43,7 +43,7 @@ type Package struct {
 	Name         string   `json:"name"`
 	Version      string   `json:"version"`
 	Build        string   `json:"build"`
-	BuildNumber  int64    `json:"build_number"`
+	BuildNumber  int64    `json:"build_number" toml:"build-number"`
 	Channel      string   `json:"channel"` // as the request named it
 	Subdir       string   `json:"subdir"`  // "linux-64", "noarch"
 	Noarch       string   `json:"noarch,omitempty"`
@@ -54,7 +54,7 @@ type Package struct {
 	Depends      []string `json:"depends"`
 	Constrains   []string `json:"constrains"`
 	License      string   `json:"license,omitempty"`
-	SitePackages string   `json:"site_packages,omitempty"` // of a package python: where its distributions lie
+	SitePackages string   `json:"site_packages,omitempty" toml:"site-packages"` // of a package python: where its distributions lie
 }
 
 // mark begins the line of the answer.
