@@ -21,7 +21,7 @@ pruned. An environment that reconcile did not build, and a thing of another type
 adopted.`,
 			changes, exit.Done, exit.Error, exit.Locked),
 		Example: "  reconcile adopt directory.data_raw file.notes.txt",
-		Args:    words(1, 0, "addresses of resources of the manifest"),
+		Args:    argCount(1, 0, "addresses of resources of the manifest"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			addrs, err := addresses(args)
 			if err != nil {
@@ -46,7 +46,7 @@ adopted.`,
 				case !one.Agrees:
 					text = "%s is adopted as it is; `reconcile plan` shows what the next apply changes."
 				}
-				if err := say(a.out, text, one.Addr); err != nil {
+				if err := writeLine(a.out, text, one.Addr); err != nil {
 					return err
 				}
 			}

@@ -42,7 +42,7 @@ With a FILE of `+"`reconcile plan --out`"+` it does what that plan showed, or le
 question. If anything that the plan depends on has changed, or it was applied before, it
 names that, and changes nothing.`,
 			changes, exit.Done, exit.Error, exit.Blocked, exit.Partly, exit.Locked, exit.Stale, exit.Interrupted),
-		Args: words(0, 1, "one saved plan, if any"),
+		Args: argCount(0, 1, "one saved plan, if any"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var p proposal
 			var err error
@@ -140,18 +140,10 @@ func (a *app) confirmAndApply(ctx context.Context, p proposal, o applyFlags) err
 	return a.apply(ctx, p, o)
 }
 
-// planFormat returns the format in which a plan is printed before it is applied.
-func (a *app) planFormat() string {
-	if a.json {
-		return "json"
-	}
-	return "text"
-}
-
 // cleanup removes what a killed apply left, where there is nothing else to do.
 func (a *app) cleanup(ctx context.Context, m *session.Machine, plan *planner.Plan) {
 	if err := m.Cleanup(ctx, plan, a.lockOptions(lockFlags{}, nil)); err != nil {
-		_ = say(a.err, "The temporary files of an interrupted apply could not be removed yet: %v", err)
+		_ = writeLine(a.err, "The temporary files of an interrupted apply could not be removed yet: %v", err)
 	}
 }
 
@@ -185,11 +177,11 @@ func (a *app) apply(ctx context.Context, p proposal, o applyFlags) error {
 		err = errors.Join(err, report.Summary(a.out, record, after.Options))
 	}
 	if note := now.ShellNote(); note != "" {
-		_ = say(a.err, "Note: %s.", note)
+		_ = writeLine(a.err, "Note: %s.", note)
 	}
 	if !p.unrecorded {
 		if failed := history.Keep(now.Project, record); failed != nil {
-			_ = say(a.err, "The record of this run could not be kept: %v", failed)
+			_ = writeLine(a.err, "The record of this run could not be kept: %v", failed)
 		}
 	}
 	code := session.ResultCode(done.Result)

@@ -8,9 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/apply"
 	"github.com/reconcile-ml/reconcile/internal/exit"
@@ -19,41 +16,11 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/state"
 )
 
-// lockFlags are the flags of every command that takes the machine's lock.
-type lockFlags struct {
-	timeout time.Duration
-	noLock  bool // go on where the file system does not keep locks
-	jobs    int
-}
-
-func (o *lockFlags) registerTimeout(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&o.timeout, "lock-timeout", 0, "wait `DURATION`, such as 10m, for another run to end")
-}
-
-// applyFlags are the flags of the commands that apply a plan.
-type applyFlags struct {
-	lockFlags
-	yes        bool
-	detail     bool
-	onConflict conflictPolicy // "" to ask, or to overwrite with -y
-}
-
-func (o *applyFlags) register(cmd *cobra.Command) {
-	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do what the plan shows without asking")
-	o.registerTimeout(cmd)
-	cmd.Flags().BoolVar(&o.noLock, "no-lock", false, "go on where the file system cannot lock; no one else may run reconcile here")
-	cmd.Flags().IntVar(&o.jobs, "jobs", 0, "make `N` changes at the same time (default: the number of cores)")
-}
-
-func (o *applyFlags) registerDetail(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&o.detail, "detail", false, "a block for every change, however many there are")
-}
-
 // lockOptions returns how a run takes the lock; events receives what it does.
 func (a *app) lockOptions(o lockFlags, events func(apply.Event)) session.LockOptions {
 	return session.LockOptions{
 		Timeout: o.timeout, NoLock: o.noLock, Jobs: o.jobs, Events: events,
-		Waiting: func(h state.Holder) { _ = say(a.err, "Waiting for %s", h) },
+		Waiting: func(h state.Holder) { _ = writeLine(a.err, "Waiting for %s", h) },
 		Interrupted: func() {
 			fmt.Fprintln(a.err, "\nInterrupted: stopping after the current step. Press again to stop at once.")
 		},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
@@ -16,36 +15,6 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
-
-// A conflictPolicy is a flag that states what to do with a conflict: a file that was
-// changed on this machine since reconcile wrote it, and that an apply would overwrite.
-type conflictPolicy string
-
-const (
-	conflictFail      conflictPolicy = "fail"      // change nothing at all
-	conflictOverwrite conflictPolicy = "overwrite" // as the plan shows; the old content is kept
-	conflictAdopt     conflictPolicy = "adopt"     // keep the file, and record it as it is
-	conflictSkip      conflictPolicy = "skip"      // keep the file
-)
-
-func conflictPolicies() []string {
-	return []string{string(conflictFail), string(conflictOverwrite), string(conflictAdopt), string(conflictSkip)}
-}
-
-// String, Set and Type implement pflag.Value.
-func (f *conflictPolicy) String() string { return string(*f) }
-
-// Set accepts one of conflictPolicies.
-func (f *conflictPolicy) Set(word string) error {
-	if !slices.Contains(conflictPolicies(), word) {
-		return fmt.Errorf("take one of %s", strings.Join(conflictPolicies(), ", "))
-	}
-	*f = conflictPolicy(word)
-	return nil
-}
-
-// Type names the value of the flag.
-func (f *conflictPolicy) Type() string { return "string" }
 
 // resolveConflicts decides each conflict of a plan that was shown, by asking or by
 // --on-conflict, and returns the proposal that remains.
@@ -120,7 +89,7 @@ const conflictHelp = `  diff       show how the file on this machine differs fro
 func (a *app) askConflict(m *session.Machine, it *planner.Item, n, of int) (conflictPolicy, error) {
 	answers := []string{"diff", string(conflictOverwrite), string(conflictAdopt), string(conflictSkip), "quit"} // the first letter is enough
 	fmt.Fprintln(a.err)
-	_ = say(a.err, "Conflict %d of %d: %s (%s) was changed on this machine; the manifest asks for something else.",
+	_ = writeLine(a.err, "Conflict %d of %d: %s (%s) was changed on this machine; the manifest asks for something else.",
 		n, of, it.Resource.Addr, it.Resource.Spec.Owns().Name)
 	for {
 		word, err := a.ask("[d]iff, [o]verwrite, [a]dopt, [s]kip, [q]uit? ")
@@ -167,13 +136,13 @@ func (a *app) reportRemaining(plan *planner.Plan) {
 		return
 	}
 	for _, out := range plan.Excluded.Resources {
-		_ = say(a.err, "Left out: %s: %s.", out.Addr, out.Why)
+		_ = writeLine(a.err, "Left out: %s: %s.", out.Addr, out.Why)
 	}
 	if n := plan.Totals().Changes(); n > 0 {
 		verb := "remain"
 		if n == 1 {
 			verb = "remains"
 		}
-		_ = say(a.err, "%s of the plan above %s.", plural.Count(n, "change"), verb)
+		_ = writeLine(a.err, "%s of the plan above %s.", plural.Count(n, "change"), verb)
 	}
 }

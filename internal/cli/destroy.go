@@ -51,10 +51,10 @@ func (a *app) reportNotDestroyed(plan *planner.Plan) error {
 	}
 	for i := range plan.Items {
 		if p := plan.Items[i].Change.Problem; p != nil {
-			if err := say(a.out, "%s: %s", p.Addr, p.Summary); err != nil {
+			if err := writeLine(a.out, "%s: %s", p.Addr, p.Summary); err != nil {
 				return err
 			}
 		}
 	}
-	return say(a.out, "Nothing to destroy: nothing that reconcile created on this machine can be removed.")
+	return writeLine(a.out, "Nothing to destroy: nothing that reconcile created on this machine can be removed.")
 }

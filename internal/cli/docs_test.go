@@ -127,7 +127,7 @@ func TestHelp(t *testing.T) {
 	check = func(cmd *cobra.Command) {
 		h := helpOf(cmd)
 		last := h.paragraphs[len(h.paragraphs)-1]
-		if !slices.Contains([]effect{readOnly, remembers, changes, destructive, writesFiles, ofCommands, movesThere, movesHere}, effect(last)) {
+		if !slices.Contains([]effect{readOnly, digests, changes, destructive, writesFiles, ofCommands, pushes, pulls}, effect(last)) {
 			t.Errorf("%s: the help does not say what the command changes, but %q", cmd.CommandPath(), last)
 		}
 		if len(h.codes) < 2 {

@@ -113,7 +113,7 @@ func (p *patient) proof() []report.Finding {
 		return omitted("the manifest asks for no proof")
 	}
 	if !p.quiet && !p.app.json {
-		_ = say(p.err, "Proving environment %s …", p.env.Name)
+		_ = writeLine(p.err, "Proving environment %s …", p.env.Name)
 	}
 	parts, err := apply.RunSmokeTest(p.ctx, p.generation, s, p.config().GPUEnv())
 	if err != nil {

@@ -34,8 +34,3 @@ secrets; `+"`reconcile plan --facts FILE`"+` plans for this machine on another o
 	cmd.Flags().BoolVar(&all, "all", false, "also what the manifest does not read")
 	return cmd
 }
-
-// factsFlag registers --facts.
-func factsFlag(cmd *cobra.Command, into *string) {
-	cmd.Flags().StringVar(into, "facts", "", "use the machine recorded in `FILE` (see `reconcile facts`)")
-}

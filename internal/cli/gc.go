@@ -72,10 +72,10 @@ func (a *app) showUnneeded(e *environments.Environment, names []string) error {
 		return nil
 	}
 	if len(names) == 0 {
-		return say(a.out, "Nothing to free: environment %s keeps %s.", e.Env.Name, plural.Count(len(e.Generations), "generation"))
+		return writeLine(a.out, "Nothing to free: environment %s keeps %s.", e.Env.Name, plural.Count(len(e.Generations), "generation"))
 	}
 	for _, name := range names {
-		if err := say(a.out, "- %s %s", e.Env.Name, name); err != nil {
+		if err := writeLine(a.out, "- %s %s", e.Env.Name, name); err != nil {
 			return err
 		}
 	}
@@ -89,7 +89,7 @@ func (a *app) showCollected(doc *environments.Collection, failed error) error {
 		if c := &doc.Generations[i]; c.Kept() {
 			code = max(code, exit.Partly)
 			if !a.json {
-				if err := say(a.out, "kept %s: %s", c.Name, c.Reason); err != nil {
+				if err := writeLine(a.out, "kept %s: %s", c.Name, c.Reason); err != nil {
 					return err
 				}
 			}
@@ -105,5 +105,5 @@ func (a *app) showCollected(doc *environments.Collection, failed error) error {
 	if failed != nil {
 		return failed
 	}
-	return errors.Join(say(a.out, "Freed %s.", bytesize.Format(doc.Freed)), exit.Quietly(code))
+	return errors.Join(writeLine(a.out, "Freed %s.", bytesize.Format(doc.Freed)), exit.Quietly(code))
 }

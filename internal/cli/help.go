@@ -3,25 +3,69 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/internal/exit"
 )
 
-// helpWidth is what help is folded to, in columns: a terminal has as many at least.
+// allCodes returns the codes that this program itself ends with, without those of run, and
+// without wrong usage, which long adds.
+func allCodes() (codes []int) {
+	for code := range exit.Meanings() {
+		if code != exit.WrongUsage && code != exit.NotExecutable && code != exit.NotFound {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}
+
+// An effect is what a command changes; every help text names one.
+type effect string
+
+const (
+	readOnly    effect = "Read-only: changes nothing on this machine."
+	digests     effect = "Changes nothing on this machine but the digests in .reconcile/cache."
+	writesFiles effect = "Writes the files that it is asked for, and changes nothing else."
+	ofCommands  effect = "The help of each command tells whether it changes this machine."
+	pushes      effect = "Read-only; with --run it changes the other machine, and deletes nothing there."
+	pulls       effect = "Read-only; with --run it changes this machine, and deletes nothing on either."
+	changes     effect = "Changes this machine."
+	destructive effect = "Destructive: removed things cannot be restored."
+)
+
+// exitHeading is the heading of the table of exit codes.
+const exitHeading = "\n\nExit codes:\n"
+
+// long returns the help text of a command: what it does, what it changes, its exit codes.
+func long(text string, e effect, codes ...int) string {
+	var b strings.Builder
+	b.WriteString(strings.TrimSpace(text) + "\n\n" + string(e) + exitHeading)
+	codes = append(codes, exit.WrongUsage)
+	meanings := exit.Meanings()
+	slices.Sort(codes)
+	for _, code := range codes {
+		fmt.Fprintf(&b, "  %3d  %s\n", code, meanings[code])
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// helpWidth is the width of help texts in columns, which every terminal has.
 const helpWidth = 80
 
-// printHelp prints all of a command's help. It is folded here, and not where commands
-// are put together: that happens at every start, and would take a tenth of it.
+// printHelp prints the help of a command. It is folded here and not where commands are
+// created, since that happens at every start.
 func printHelp(cmd *cobra.Command, _ []string) {
 	if _, err := io.WriteString(cmd.OutOrStdout(), fill(cmd.Long)+"\n\n"); err == nil {
-		_ = cmd.Usage() // what cannot be written cannot be reported either
+		_ = cmd.Usage() // an error of writing cannot be reported
 	}
 }
 
-// printUsage prints what stands below the description of a command. cobra's own does
-// not fold the flags.
+// printUsage prints usage, examples, commands and flags. cobra's own does not fold the
+// flags.
 func printUsage(cmd *cobra.Command) error {
 	var b strings.Builder
 	b.WriteString("Usage:\n")
@@ -55,7 +99,7 @@ func printUsage(cmd *cobra.Command) error {
 	return err
 }
 
-// subcommands are those that people are shown, by name.
+// subcommands returns the commands that are shown, by name.
 func subcommands(cmd *cobra.Command) (shown []*cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		if sub.IsAvailableCommand() {
@@ -65,8 +109,8 @@ func subcommands(cmd *cobra.Command) (shown []*cobra.Command) {
 	return shown
 }
 
-// fill folds the paragraphs of a text anew. Lines that begin with a blank or a tab are
-// examples and stay as they are.
+// fill folds the paragraphs of a text. Lines that begin with a blank or a tab are examples
+// and are not folded.
 func fill(text string) string {
 	var lines, paragraph []string
 	flush := func() {
@@ -86,7 +130,7 @@ func fill(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// wrap folds a text into lines of at most width columns, a longer word by itself.
+// wrap folds a text into lines of at most width columns; a longer word gets its own line.
 func wrap(text string, width int) (lines []string) {
 	line := ""
 	for word := range strings.FieldsSeq(text) {
@@ -102,16 +146,16 @@ func wrap(text string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// A help is the description of a command, as long composed it.
+// A help is a help text that long composed.
 type help struct {
-	paragraphs []string // each of several lines; the last says what the command changes
+	paragraphs []string // each of several lines; the last is the effect
 	codes      []exitStatus
 }
 
 // An exitStatus is one line of the table.
 type exitStatus struct{ code, meaning string }
 
-// helpOf takes the description of a command apart, for pages that set it otherwise.
+// helpOf parses the help text of a command, for pages with another layout.
 func helpOf(cmd *cobra.Command) help {
 	text, table, _ := strings.Cut(fill(cmd.Long), exitHeading)
 	h := help{paragraphs: strings.Split(strings.TrimSpace(text), "\n\n")}

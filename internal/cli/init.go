@@ -101,7 +101,7 @@ func (a *app) init(ctx context.Context, args []string, o initFlags) error {
 	}
 	switch {
 	case ctx.Err() != nil && err != nil:
-		_ = say(a.err, "Interrupted: nothing was written.")
+		_ = writeLine(a.err, "Interrupted: nothing was written.")
 		return exit.Quietly(exit.Interrupted)
 	case err != nil:
 		return err
@@ -144,7 +144,7 @@ func (a *app) initDone(place *initPlace, doc *initDocument, o initFlags) error {
 	}
 	lines = append(lines, "What apply keeps here lies in .reconcile, which makes itself invisible to git.")
 	for _, line := range lines {
-		if err := say(a.out, "%s", line); err != nil {
+		if err := writeLine(a.out, "%s", line); err != nil {
 			return err
 		}
 	}

@@ -63,13 +63,13 @@ func (a *app) showLocked(r *locking.Result) error {
 		return nil
 	}
 	if !r.Changed {
-		return say(a.out, "%s is up to date: %s", r.Path, r.Count())
+		return writeLine(a.out, "%s is up to date: %s", r.Path, r.Count())
 	}
 	var platforms []string
 	for _, size := range r.Platforms {
 		platforms = append(platforms, size.Platform)
 	}
-	if err := say(a.out, "Wrote %s: %s for %s", r.Path, r.Count(), strings.Join(platforms, ", ")); err != nil {
+	if err := writeLine(a.out, "Wrote %s: %s for %s", r.Path, r.Count(), strings.Join(platforms, ", ")); err != nil {
 		return err
 	}
 	for _, c := range r.Changes {

@@ -51,9 +51,9 @@ can be seen.`, readOnly, exit.Done, exit.Error),
 // empty says that there is nothing to show, and where there would be.
 func (s *shelf) empty() error {
 	if len(s.Manifest.Models) == 0 || s.Env == nil {
-		return say(s.app.out, "%s declares no model.", s.Name)
+		return writeLine(s.app.out, "%s declares no model.", s.Name)
 	}
-	return say(s.app.out, "Environment %s needs no model. `reconcile models --all` shows those of other environments.", s.Env.Name)
+	return writeLine(s.app.out, "Environment %s needs no model. `reconcile models --all` shows those of other environments.", s.Env.Name)
 }
 
 // A shelf is the models that are asked about, and what is known of them here.

@@ -40,7 +40,7 @@ not: a changed byte, a file that was written through its link. Also says what la
 for each fault what mends it. Uses no network and starts no program.
 
 What was hashed is remembered: an interrupted run goes on where it stopped, and a file
-that nobody touched is not hashed twice.`, remembers, exit.Done, exit.Error, exit.Differs, exit.Interrupted),
+that nobody touched is not hashed twice.`, digests, exit.Done, exit.Error, exit.Differs, exit.Interrupted),
 		Example:           "  reconcile models verify\n  reconcile models verify mistralai/Mistral-7B-Instruct-v0.3\n  reconcile models verify --all --no-cache",
 		ValidArgsFunction: a.modelNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -155,12 +155,12 @@ func (a *app) noModels(m *session.Target, o modelsToVerify) error {
 		return report.ModelsVerifiedJSON(a.out, &report.Verified{Cache: m.ModelCache().Path})
 	}
 	if o.all {
-		return say(a.out, "No model to verify: there is no snapshot in %s.", m.ModelCache().Path)
+		return writeLine(a.out, "No model to verify: there is no snapshot in %s.", m.ModelCache().Path)
 	}
 	if m.Env != nil && len(m.Manifest.Models) > 0 {
-		return say(a.out, "No model to verify: environment %s needs none. Name one, or give --all.", m.Env.Name)
+		return writeLine(a.out, "No model to verify: environment %s needs none. Name one, or give --all.", m.Env.Name)
 	}
-	return say(a.out, "No model to verify: the manifest names none.")
+	return writeLine(a.out, "No model to verify: the manifest names none.")
 }
 
 // proveModels hashes what has to be hashed, and shows how far it is.
@@ -189,7 +189,7 @@ func (a *app) proveModels(ctx context.Context, m *session.Target, pins []hub.Pin
 	})
 	stop()
 	if forgets != nil && !a.quiet {
-		_ = say(a.err, "What was hashed is not remembered: %v", forgets)
+		_ = writeLine(a.err, "What was hashed is not remembered: %v", forgets)
 	}
 	switch {
 	case errors.Is(err, context.Canceled):

@@ -87,37 +87,10 @@ is blocked is not saved.`, readOnly, exit.Done, exit.Error, exit.Differs, exit.B
 	return cmd
 }
 
-// planCode returns the exit code of a plan that was printed.
-func planCode(p *planner.Plan, detailed bool) int {
-	t := p.Totals()
-	switch {
-	case t.Blocked > 0:
-		return exit.Blocked
-	case detailed && t.Changes() > 0:
-		return exit.Differs
-	}
-	return exit.Done
-}
-
-// printPlan prints a plan to standard output.
-func (a *app) printPlan(m *session.Machine, p *planner.Plan, format string, detail bool) error {
-	o := a.report(a.out)
-	o.Detail, o.ReadText = detail, m.ReadText()
-	switch format {
-	case "json":
-		return report.PlanJSON(a.out, p)
-	case "markdown":
-		return report.PlanMarkdown(a.out, p, o)
-	case "html":
-		return report.PlanHTML(a.out, report.Machine{Plan: p, Resources: m.Resources, Facts: m.Facts, Options: o})
-	}
-	return report.Plan(a.out, p, o)
-}
-
 // reportExcluded warns that the exit code is that of the selected part alone.
 func (a *app) reportExcluded(plan *planner.Plan) {
 	if plan.Excluded != nil && plan.Excluded.Differ > 0 && !a.quiet {
-		_ = say(a.err, "The exit code is that of the selected part alone; %s left out.", report.Differing(plan.Excluded))
+		_ = writeLine(a.err, "The exit code is that of the selected part alone; %s left out.", report.Differing(plan.Excluded))
 	}
 }
 
@@ -126,11 +99,11 @@ func (a *app) reportExcluded(plan *planner.Plan) {
 func (a *app) savePlan(m *session.Machine, p *planner.Plan, destination string, o *planFlags) error {
 	if p.Totals().Blocked > 0 {
 		fmt.Fprintln(a.err)
-		return say(a.err, "The plan is not saved: resolve first what is blocked.")
+		return writeLine(a.err, "The plan is not saved: resolve first what is blocked.")
 	}
 	if err := savedplan.Save(m, p, o.selection(), destination, o.out); err != nil || a.quiet {
 		return err
 	}
 	fmt.Fprintln(a.err)
-	return say(a.err, "Saved the plan in %s. To apply it: reconcile apply %s", o.out, resources.ShellQuote(o.out))
+	return writeLine(a.err, "Saved the plan in %s. To apply it: reconcile apply %s", o.out, resources.ShellQuote(o.out))
 }

@@ -39,9 +39,9 @@ apply goes forward again.`,
 					"version": 1, "environment": e.Env.Name, "generation": to, "previous": e.Current, "changed": changed,
 				})
 			case !changed:
-				return say(a.out, "%s shows generation %s already: nothing was changed.", e.Environment.Path, to)
+				return writeLine(a.out, "%s shows generation %s already: nothing was changed.", e.Environment.Path, to)
 			}
-			return say(a.out, "%s now shows generation %s (was %s).", e.Environment.Path, to, e.Current)
+			return writeLine(a.out, "%s now shows generation %s (was %s).", e.Environment.Path, to, e.Current)
 		},
 	}
 	lock.registerTimeout(cmd)

@@ -1,51 +1,29 @@
 package cli
 
 import (
-	"bufio"
-	"cmp"
 	"context"
-	"io"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
+	"github.com/reconcile-ml/reconcile/pkg/probes"
 )
 
-// streams are the three standard files. Results go to out; progress, prompts
-// and errors go to err.
-type streams struct {
-	in  *os.File
-	out io.Writer
-	err io.Writer
+// Main runs the program with the arguments, streams and environment of this process, and
+// returns its exit code.
+func Main() int {
+	// Probes start this program again to query NVML: see session.NewProber.
+	if code, ok := probes.RunHelper(os.Args[1:]); ok {
+		return code
+	}
+	return run(os.Args[1:], streams{os.Stdin, newStream(os.Stdout), newStream(os.Stderr)}, os.Environ())
 }
 
-// app is one run of the program: the flags that every command has, and the
-// world it was started in.
-type app struct {
-	streams
-	environ []string
-	args    []string // as typed, without the program
-
-	dir      string // -C
-	manifest string // -m
-	env      string // --env
-	json     bool
-	noColor  bool
-	quiet    bool
-	verbose  bool
-
-	answers *bufio.Reader // of in, once something was asked
-	against string        // what a plan is compared with, where that is not the manifest
-	started bool          // a command began: errors from here on are not wrong usage
-}
-
-// run is the program: it parses words, runs one command and returns the exit
-// code.
+// run parses the arguments, runs one command and returns the exit code.
 func run(args []string, s streams, environ []string) int {
 	a := &app{streams: s, environ: environ, args: args}
 	root := a.root()
@@ -67,7 +45,7 @@ func run(args []string, s streams, environ []string) int {
 		o := a.report(a.err)
 		report.Problems(a.err, err, o)
 		if line := more(err, o); line != "" && !a.quiet {
-			say(a.err, "%s", line)
+			writeLine(a.err, "%s", line)
 		}
 	}
 	return code
@@ -82,10 +60,10 @@ reconcile reads manifest.yaml and brings this machine to it: directories, files,
 Python environments (venv, conda). It checks the disk, the NVIDIA driver and its GPUs.
 
   reconcile plan     show how this machine differs; changes nothing
-  reconcile apply    make it so, or say exactly why it cannot
+  reconcile apply    make the changes, or report exactly why it cannot
   reconcile run -- python train.py
 
-Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyCommand()...),
+Commit an edit of manifest.yaml to change every machine.`, ofCommands, allCodes()...),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRun: func(*cobra.Command, []string) {
@@ -125,41 +103,48 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, ofAnyComm
 	return root
 }
 
-// report returns how to print to w: its width and whether it takes
-// colour.
-func (a *app) report(w io.Writer) report.Options {
-	o := report.Options{Verbose: a.verbose, Manifest: cmp.Or(a.against, a.manifest, session.DefaultManifest)}
-	file, ok := w.(interface{ Fd() uintptr })
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return o
-	}
-	if width, _, err := term.GetSize(int(file.Fd())); err == nil {
-		o.Width = width
-	}
-	if a.getenv("TERM") == "dumb" {
-		return o // an editor or a log: no colour, and no line that is drawn again and again
-	}
-	o.Terminal = true
-	o.Color = !a.noColor && a.getenv("NO_COLOR") == ""
-	return o
-}
-
-// command is the line that started this run, as a shell reads it.
-func (a *app) command() string {
-	return report.Command(append([]string{"reconcile"}, a.args...))
-}
-
-// getenv reads the environment that the program was started with.
-func (a *app) getenv(name string) string {
-	for _, kv := range a.environ {
-		if value, ok := strings.CutPrefix(kv, name+"="); ok {
-			return value
+// completions adds the command that prints the completion scripts of shells, and the
+// completion of --env.
+func (a *app) completions(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "completion" {
+			continue
+		}
+		cmd.Short = "print the completion script of a shell"
+		cmd.Long = long(`
+Prints the script with which a shell completes commands, flags, environments, generations
+and codes. The help of each shell tells where to put it.`, readOnly, exit.Done)
+		cmd.Example = "  reconcile completion bash > ~/.local/share/bash-completion/completions/reconcile"
+		for _, shell := range cmd.Commands() {
+			shell.Short = "print the script for " + shell.Name()
+			shell.Long = long(shell.Long, readOnly, exit.Done)
+		}
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			var shells []string
+			for _, shell := range cmd.Commands() {
+				shells = append(shells, shell.Name())
+			}
+			if len(args) > 0 {
+				return exit.Usage("there is no completion for shell %q; the shells are: %s", args[0], strings.Join(shells, ", "))
+			}
+			return exit.Usage("completion needs the name of a shell: %s", strings.Join(shells, ", "))
 		}
 	}
-	return ""
+	// It fails only if the flag did not exist.
+	_ = root.RegisterFlagCompletionFunc("env", a.environmentNames)
 }
 
-// interactive reports whether a person can answer a question.
-func (a *app) interactive() bool {
-	return a.in != nil && term.IsTerminal(int(a.in.Fd()))
+// environmentNames completes the environments of the manifest.
+func (a *app) environmentNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	p, err := session.Load(a.config())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, env := range p.Manifest.Environments {
+		names = append(names, cobra.CompletionWithDesc(env.Name, env.Type+", Python "+env.Python))
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/internal/state"
-	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 func (a *app) stateCommand() *cobra.Command {
@@ -77,7 +75,7 @@ func (a *app) stateShowCommand() *cobra.Command {
 		Long: long(`
 Shows how the resource came to be managed, what was done last, and what that left.`,
 			readOnly, exit.Done, exit.Error),
-		Args:              words(1, 1, "the address of a managed resource"),
+		Args:              argCount(1, 1, "the address of a managed resource"),
 		ValidArgsFunction: a.managedNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.state(cmd.Context())
@@ -109,7 +107,7 @@ func (a *app) stateForgetCommand() *cobra.Command {
 Removes resources from the state alone: nothing else on the machine changes. One that the
 manifest still asks for is found again by the next apply, and counts as older than
 reconcile, so that prune never removes it.`, changes, exit.Done, exit.Error, exit.Locked),
-		Args:              words(1, 0, "addresses of managed resources"),
+		Args:              argCount(1, 0, "addresses of managed resources"),
 		ValidArgsFunction: a.managedNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			addrs, err := addresses(args)
@@ -128,7 +126,7 @@ reconcile, so that prune never removes it.`, changes, exit.Done, exit.Error, exi
 				return report.JSON(a.out, map[string]any{"version": 1, "forgotten": addrs})
 			}
 			for _, e := range entries {
-				if err := say(a.out, "%s is no longer managed; %s stays as it is.", e.Addr, cmp.Or(e.Left.Path, e.Key.Name)); err != nil {
+				if err := writeLine(a.out, "%s is no longer managed; %s stays as it is.", e.Addr, cmp.Or(e.Left.Path, e.Key.Name)); err != nil {
 					return err
 				}
 			}
@@ -137,21 +135,6 @@ reconcile, so that prune never removes it.`, changes, exit.Done, exit.Error, exi
 	}
 	lock.registerTimeout(cmd)
 	return cmd
-}
-
-// addresses parses the arguments of a command as addresses, without duplicates.
-func addresses(words []string) ([]resources.Addr, error) {
-	var list []resources.Addr
-	for _, word := range words {
-		var addr resources.Addr
-		if err := addr.UnmarshalText([]byte(word)); err != nil {
-			return nil, exit.Usage("%q is not an address; write KIND.NAME, such as directory.data_raw", word)
-		}
-		if !slices.Contains(list, addr) {
-			list = append(list, addr)
-		}
-	}
-	return list, nil
 }
 
 // managedNames completes the addresses of the state.

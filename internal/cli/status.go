@@ -1,14 +1,10 @@
 package cli
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/report"
-	"github.com/reconcile-ml/reconcile/internal/session"
-	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -44,13 +40,4 @@ machine since the last apply (drift), and what changed in the manifest since the
 			return exit.Quietly(planCode(now.Plan, true))
 		},
 	}
-}
-
-// describe returns what status and the summary of an apply show of a machine.
-func (a *app) describe(ctx context.Context, m *session.Machine) (report.Machine, error) {
-	plan, err := m.Plan(ctx, planner.Selection{})
-	if err != nil {
-		return report.Machine{}, err
-	}
-	return report.Machine{Plan: plan, Resources: m.Resources, Facts: m.Facts, Options: a.report(a.out)}, nil
 }

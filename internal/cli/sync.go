@@ -63,7 +63,7 @@ func (a *app) moveCommand(push bool) *cobra.Command {
 Brings the files of an entry of sync from another machine: those that are not here, and
 those that differ in size or time. What is here alone stays; what is replaced is kept
 below .reconcile. HOST is a name of hosts in the manifest, or USER@HOST:PATH.`+moveHelp,
-			movesHere, exit.Done, exit.Error, exit.Partly, exit.Interrupted),
+			pulls, exit.Done, exit.Error, exit.Partly, exit.Interrupted),
 	}
 	if push {
 		cmd.Use, cmd.Short = "push NAME HOST", "send a folder to another machine"
@@ -71,7 +71,7 @@ below .reconcile. HOST is a name of hosts in the manifest, or USER@HOST:PATH.`+m
 Sends the files of an entry of sync to another machine: those that are not there, and those
 that differ in size or time. What is there alone stays. HOST is a name of hosts in the
 manifest, or USER@HOST:PATH.`+moveHelp,
-			movesThere, exit.Done, exit.Error, exit.Partly, exit.Interrupted)
+			pushes, exit.Done, exit.Error, exit.Partly, exit.Interrupted)
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		switch {
@@ -185,7 +185,7 @@ func (s *shipment) print(ctx context.Context) error {
 	}
 	if !s.quiet {
 		for _, line := range s.why(ctx) {
-			if err := say(s.err, "%s", line); err != nil {
+			if err := writeLine(s.err, "%s", line); err != nil {
 				return err
 			}
 		}

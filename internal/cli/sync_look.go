@@ -34,10 +34,10 @@ func (s *shipment) look(ctx, kill context.Context, makes bool) (rsync.ProbeResul
 	}
 	s.SecludedArgs = s.local.HasSecludedArgs() && seen.Rsync.HasSecludedArgs()
 	if !s.Push && s.File == "" && !s.local.ConfinesPaths() && !s.quiet {
-		_ = say(s.err, "Note: in releases of rsync before 3.4 a far machine can write outside of the folder; unless this system has mended its %s, pull only from machines that you trust.", s.local)
+		_ = writeLine(s.err, "Note: in releases of rsync before 3.4 a far machine can write outside of the folder; unless this system has mended its %s, pull only from machines that you trust.", s.local)
 	}
 	if s.verbose {
-		_ = say(s.err, "| %s here, %s over there (%s)", s.local, seen.Rsync, seen.System)
+		_ = writeLine(s.err, "| %s here, %s over there (%s)", s.local, seen.Rsync, seen.System)
 	}
 	return seen, nil
 }

@@ -80,7 +80,7 @@ func (s *shipment) start(ctx, kill context.Context, call rsync.Call, limit time.
 		return "", err
 	}
 	if s.verbose {
-		if err := say(s.err, "| %s", resources.ShellJoin(call.Argv()...)); err != nil {
+		if err := writeLine(s.err, "| %s", resources.ShellJoin(call.Argv()...)); err != nil {
 			return "", err
 		}
 	}
@@ -92,7 +92,7 @@ func (s *shipment) start(ctx, kill context.Context, call rsync.Call, limit time.
 				line(text) // an openrsync lists files on stderr
 			}
 			if s.verbose && (stream == "stderr" || line != nil) {
-				_ = say(s.err, "| %s", text)
+				_ = writeLine(s.err, "| %s", text)
 			}
 			if stream == "stderr" {
 				said = append(said[max(0, len(said)-19):], text)

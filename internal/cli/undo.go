@@ -38,7 +38,7 @@ forward again.`,
 			case a.json:
 				return report.PlanJSON(a.out, plan)
 			}
-			return say(a.out, "Nothing to undo: the files of the last apply are as they were before it.")
+			return writeLine(a.out, "Nothing to undo: the files of the last apply are as they were before it.")
 		},
 	}
 	o.register(cmd)

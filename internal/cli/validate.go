@@ -55,7 +55,7 @@ func (a *app) validated(p *session.Checkout) error {
 	if failures.Len() > 0 {
 		return failures.Err()
 	}
-	return say(a.out, "%s is valid", p.Name)
+	return writeLine(a.out, "%s is valid", p.Name)
 }
 
 func (a *app) validatedJSON(p *session.Checkout, err error) error {
@@ -73,25 +73,4 @@ func (a *app) validatedJSON(p *session.Checkout, err error) error {
 		return err
 	}
 	return exit.Quietly(code)
-}
-
-// noArgs refuses words that a command does not take.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return exit.Usage("%s takes no words, and got %q; `%s --help` tells more", cmd.CommandPath(), args[0], cmd.CommandPath())
-	}
-	return nil
-}
-
-// words takes at least least and at most most words; 0 for any number.
-func words(least, most int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) < least:
-			return exit.Usage("%s needs %s; `%s --help` tells more", cmd.CommandPath(), what, cmd.CommandPath())
-		case most > 0 && len(args) > most:
-			return exit.Usage("%s takes %s, and got %q too; `%s --help` tells more", cmd.CommandPath(), what, args[most], cmd.CommandPath())
-		}
-		return nil
-	}
 }

@@ -57,11 +57,11 @@ func (a *app) showDamage(e *environments.Environment, damage []facts.Damage, dee
 		if deep {
 			what = "names, sizes and hashes"
 		}
-		return say(a.out, "Environment %s is intact: %s agree (generation %s).", e.Env.Name, what, e.Current)
+		return writeLine(a.out, "Environment %s is intact: %s agree (generation %s).", e.Env.Name, what, e.Current)
 	}
 	if err := report.Damage(a.out, damage, a.report(a.out)); err != nil {
 		return err
 	}
-	return say(a.out, "Environment %s is damaged in %s (generation %s); `reconcile heal` builds an intact one.",
+	return writeLine(a.out, "Environment %s is damaged in %s (generation %s); `reconcile heal` builds an intact one.",
 		e.Env.Name, plural.Count(len(report.DistinctDamage(damage)), "place"), e.Current)
 }

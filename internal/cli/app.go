@@ -1,0 +1,137 @@
+// Package cli is the command line of reconcile: one file a command, with its flags, one
+// call into a feature or the session, what it prints and its exit code.
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
+)
+
+// An app is one run of the program: the flags of every command, and the process's streams,
+// arguments and environment.
+type app struct {
+	streams
+	environ []string
+	args    []string // as typed, without the program
+
+	dir      string // -C
+	manifest string // -m
+	env      string // --env
+	json     bool
+	noColor  bool
+	quiet    bool
+	verbose  bool
+
+	answers *bufio.Reader // of in, once a question was asked
+	against string        // what a plan is compared with; "" for the manifest
+	started bool          // a command began: later errors are not wrong usage
+}
+
+// streams are the standard files. Results go to out; progress, questions and errors go to
+// err.
+type streams struct {
+	in  *os.File
+	out io.Writer
+	err io.Writer
+}
+
+// config returns how this run was started.
+func (a *app) config() *session.Config {
+	return &session.Config{Dir: a.dir, Manifest: a.manifest, Environment: a.env, Environ: a.environ, Stdin: a.in, Program: buildVersion()}
+}
+
+// target opens the project on this machine, or on the one whose facts are in factsFile,
+// and selects the environment.
+func (a *app) target(ctx context.Context, factsFile string) (*session.Target, error) {
+	p, err := session.Open(ctx, a.config(), factsFile)
+	if err != nil {
+		return nil, err
+	}
+	return p.Select()
+}
+
+// observe observes this machine, or the one whose facts are in factsFile.
+func (a *app) observe(ctx context.Context, factsFile string) (*session.Machine, error) {
+	t, err := a.target(ctx, factsFile)
+	if err != nil {
+		return nil, err
+	}
+	return t.Observe(ctx)
+}
+
+// report returns how to print to w: its width and whether it takes colour.
+func (a *app) report(w io.Writer) report.Options {
+	o := report.Options{Verbose: a.verbose, Manifest: cmp.Or(a.against, a.manifest, session.DefaultManifest)}
+	file, ok := w.(interface{ Fd() uintptr })
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return o
+	}
+	if width, _, err := term.GetSize(int(file.Fd())); err == nil {
+		o.Width = width
+	}
+	if a.getenv("TERM") == "dumb" {
+		return o // an editor or a log: no colour, and no line that is rewritten
+	}
+	o.Terminal = true
+	o.Color = !a.noColor && a.getenv("NO_COLOR") == ""
+	return o
+}
+
+// command returns the command line of this run, quoted for a shell.
+func (a *app) command() string {
+	return report.Command(append([]string{"reconcile"}, a.args...))
+}
+
+// getenv returns a variable of the environment that the program was started with.
+func (a *app) getenv(name string) string {
+	return (&session.Config{Environ: a.environ}).Getenv(name)
+}
+
+// interactive reports whether a person can answer a question.
+func (a *app) interactive() bool {
+	return a.in != nil && term.IsTerminal(int(a.in.Fd()))
+}
+
+// writeLine writes one line. Control characters in it, of a file name for example, are
+// escaped.
+func writeLine(w io.Writer, format string, args ...any) error {
+	_, err := fmt.Fprintln(w, report.Escape(fmt.Sprintf(format, args...)))
+	return err
+}
+
+// A stream is a standard file that may lose its reader: later writes are dropped. So
+// `reconcile apply | head -1` applies everything, and an apply whose terminal is closed
+// stops as the signal asks, not at the next line.
+type stream struct{ *os.File }
+
+// newStream returns a standard file as a stream on a descriptor of its own: Go ends a
+// program that writes to 1 or 2 without a reader, and returns an error for others.
+// Handling SIGPIPE instead would cost two more threads at every start.
+func newStream(f *os.File) stream {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return stream{f} // closed before the program started
+	}
+	return stream{os.NewFile(uintptr(fd), f.Name())}
+}
+
+// Write writes b, or drops it if there is no reader.
+func (s stream) Write(b []byte) (int, error) {
+	n, err := s.File.Write(b)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.EIO) {
+		return len(b), nil
+	}
+	return n, err
+}

@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+)
+
+// planCode returns the exit code of a plan that was printed.
+func planCode(p *planner.Plan, detailed bool) int {
+	t := p.Totals()
+	switch {
+	case t.Blocked > 0:
+		return exit.Blocked
+	case detailed && t.Changes() > 0:
+		return exit.Differs
+	}
+	return exit.Done
+}
+
+// printPlan prints a plan to standard output.
+func (a *app) printPlan(m *session.Machine, p *planner.Plan, format string, detail bool) error {
+	o := a.report(a.out)
+	o.Detail, o.ReadText = detail, m.ReadText()
+	switch format {
+	case "json":
+		return report.PlanJSON(a.out, p)
+	case "markdown":
+		return report.PlanMarkdown(a.out, p, o)
+	case "html":
+		return report.PlanHTML(a.out, report.Machine{Plan: p, Resources: m.Resources, Facts: m.Facts, Options: o})
+	}
+	return report.Plan(a.out, p, o)
+}
+
+// planFormat returns the format in which a plan is printed before it is applied.
+func (a *app) planFormat() string {
+	if a.json {
+		return "json"
+	}
+	return "text"
+}
+
+// describe returns what status and the summary of an apply show of a machine.
+func (a *app) describe(ctx context.Context, m *session.Machine) (report.Machine, error) {
+	plan, err := m.Plan(ctx, planner.Selection{})
+	if err != nil {
+		return report.Machine{}, err
+	}
+	return report.Machine{Plan: plan, Resources: m.Resources, Facts: m.Facts, Options: a.report(a.out)}, nil
+}
