@@ -16,20 +16,20 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 )
 
-// walkTime is how long a scan looks through folders at most.
+// walkTime limits the search for models.
 const walkTime = 5 * time.Second
 
-// scanDocument is what a scan took over, for programs.
+// scanDocument is the result of a scan as JSON.
 type scanDocument struct {
 	Environments []string      `json:"environments"`
 	Read         []string      `json:"read"`
 	Unread       []scan.Unread `json:"unread"`
-	Pinned       int           `json:"pinned"`   // packages with one exact version
+	Pinned       int           `json:"pinned"`   // packages with an exact version
 	Doubtful     int           `json:"doubtful"` // packages that became comments
-	Unknown      int           `json:"unknown"`  // those of them for which no version is known
+	Unknown      int           `json:"unknown"`  // of these, packages without a version
 }
 
-// scanned writes the manifest of what is in the folder and on this machine.
+// scanned returns the manifest of the folder and this machine.
 func (a *app) scanned(ctx context.Context, place *initPlace, doc *initDocument) ([]newFile, error) {
 	folder, err := place.root.OpenRoot(place.below)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -58,39 +58,38 @@ func (a *app) scanned(ctx context.Context, place *initPlace, doc *initDocument) 
 	doc.Project = found.Project
 	doc.scanDocument = &scanDocument{
 		Environments: listed(found.Environments), Read: listed(found.Read), Unread: listed(found.Unread),
-		Pinned: found.Pinned, Doubtful: found.Doubtful, Unknown: found.Unknown,
+		Pinned: found.Pinned, Doubtful: found.Commented, Unknown: found.Unknown,
 	}
 	if found.Unknown > 0 {
-		doc.Notes = append(doc.Notes, fmt.Sprintf("no version is known for %s: where an environment with them stands in the folder, such as .venv, a scan names what it has", plural.Count(found.Unknown, "package")))
+		doc.Notes = append(doc.Notes, fmt.Sprintf("%s without a version: complete the comments in the manifest, or run `pip freeze > requirements.txt` in an environment that works and scan again", plural.Count(found.Unknown, "package")))
 	}
 	return []newFile{{place.manifest, found.Manifest}}, nil
 }
 
-// scanInput looks at this machine, as far as a manifest speaks of it.
+// scanInput returns the input of a scan.
 func (a *app) scanInput(ctx context.Context, place *initPlace) (scan.Input, error) {
 	in := scan.Input{Name: place.name(), Installed: scan.Environments(place.dir)}
 	prober, err := probes.New(place.dir, a.environ)
 	if err != nil {
 		return in, err
 	}
-	known := prober.Probe(ctx, []facts.Key{facts.HostKey, facts.GPUKey})
+	known := prober.Probe(ctx, []facts.Key{facts.HostKey})
 	host, ok := facts.Find[facts.Host](known, facts.HostKey)
 	if !ok {
 		return in, session.NotProbed(known, facts.HostKey)
 	}
-	gpu, _ := facts.Find[facts.GPU](known, facts.GPUKey) // not seen is none: a comment says how to change it
-	in.Platform, in.Nvidia = host.Platform, gpu.Vendor == "nvidia"
+	in.Platform = host.Platform
 	return in, nil
 }
 
-// listed is a list that JSON writes as one, be it empty.
+// listed returns a list that is not nil, so that JSON has [] for an empty one.
 func listed[T any](list []T) []T { return append([]T{}, list...) }
 
-// lines is what a scan took over, for people.
+// lines returns the result of a scan as text.
 func (d *scanDocument) lines() []string {
 	lines := []string{"Read: " + strings.Join(d.Read, ", ")}
 	if len(d.Read) == 0 {
-		lines[0] = "Nothing here says which packages the project needs."
+		lines[0] = "No file has the packages of the project."
 	}
 	for _, u := range d.Unread {
 		lines = append(lines, "Not read: "+u.File+" ("+u.Why+")")

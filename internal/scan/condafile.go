@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,52 +14,46 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 )
 
-// A condaFile is an environment.yml, read but for what it asks of pip.
+// A condaFile is an environment.yml.
 type condaFile struct {
 	file     string
 	name     string
-	python   said
+	python   sourced
 	channels []string
-	defaults bool // that of Anaconda is one of them
-	list     []asked
+	list     []pkg
 	pip      []*yaml.Node
 	remarks  []remark
-	cuda     said // that it asks for by name
 }
 
-// condaFiles lists the files of the folder that conda makes environments of.
+// condaFiles returns the environment.yml files of the folder.
 func (s *scanner) condaFiles() []string {
+	name := regexp.MustCompile(`^(?i:environment.*|conda|env|conda[-_]env.*)\.ya?ml$`)
 	var files []string
-	for _, name := range s.names(".") {
-		suffix := path.Ext(name)
-		stem := strings.ToLower(strings.TrimSuffix(name, suffix))
-		if suffix != ".yml" && suffix != ".yaml" {
-			continue
-		}
-		if strings.HasPrefix(stem, "environment") || stem == "conda" || stem == "env" || strings.HasPrefix(stem, "conda-env") || strings.HasPrefix(stem, "conda_env") {
-			files = append(files, name)
+	for _, e := range s.readDir(".") {
+		if name.MatchString(e.Name()) {
+			files = append(files, e.Name())
 		}
 	}
-	slices.SortStableFunc(files, func(a, b string) int { return strings.Compare(stemOf(a), stemOf(b)) })
+	stem := func(file string) string { return strings.TrimSuffix(file, path.Ext(file)) }
+	slices.SortStableFunc(files, func(a, b string) int { return strings.Compare(stem(a), stem(b)) }) // environment.yml first
 	return files
 }
 
-func stemOf(file string) string { return strings.TrimSuffix(file, path.Ext(file)) }
-
-// readConda reads one of them; nil for one that is none.
+// readConda reads an environment.yml. It returns nil for a file that is not one.
 func (s *scanner) readConda(file string) *condaFile {
-	text, why, ok := s.text(file)
+	text, why, ok := s.readText(file)
 	if !ok {
 		s.unread(file, why)
 		return nil
 	}
 	root := yamlMapping(text)
 	if root == nil {
-		s.unread(file, "it is no mapping of YAML that can be read")
+		s.unread(file, "it is not one YAML mapping")
 		return nil
 	}
-	if deps := field(root, "dependencies"); deps == nil || deps.Kind != yaml.SequenceNode {
-		s.unread(file, "it has no dependencies of conda")
+	deps := field(root, "dependencies")
+	if deps == nil || deps.Kind != yaml.SequenceNode {
+		s.unread(file, "it has no conda dependencies")
 		return nil
 	}
 	s.read(file)
@@ -66,27 +61,24 @@ func (s *scanner) readConda(file string) *condaFile {
 	if n := field(root, "name"); n != nil && n.Kind == yaml.ScalarNode {
 		c.name = n.Value
 	}
-	for _, n := range sequence(field(root, "channels")) {
+	for _, n := range items(field(root, "channels")) {
 		c.channel(n)
 	}
-	if c.defaults && !slices.Contains(c.channels, "conda-forge") {
-		c.channels = append(c.channels, "conda-forge")
-	}
-	for _, n := range sequence(field(root, "dependencies")) {
+	for _, n := range items(deps) {
 		if n.Kind == yaml.MappingNode {
-			c.pip = append(c.pip, sequence(field(n, "pip"))...)
+			c.pip = append(c.pip, items(field(n, "pip"))...)
 		} else {
 			c.dependency(n)
 		}
 	}
 	if n := field(root, "variables"); n != nil {
-		c.remark(n, "variables of the environment have no place in a manifest")
+		c.remark(n, "a manifest has no environment variables")
 	}
 	return c
 }
 
-// yamlMapping reads the mapping of the only document of a text; nil for anything else.
-// Nodes are not expanded, so an alias cannot grow.
+// yamlMapping returns the mapping of a text with one document, or nil. Nodes are not
+// expanded, so that an alias cannot grow.
 func yamlMapping(text string) *yaml.Node {
 	var doc yaml.Node
 	decoder := yaml.NewDecoder(strings.NewReader(text))
@@ -99,7 +91,7 @@ func yamlMapping(text string) *yaml.Node {
 	return doc.Content[0]
 }
 
-// field returns the value of a key, nil where there is none.
+// field returns the value of a key, or nil.
 func field(n *yaml.Node, key string) *yaml.Node {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == key {
@@ -109,8 +101,8 @@ func field(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// sequence returns the items of a list, as many as are read.
-func sequence(n *yaml.Node) []*yaml.Node {
+// items returns at most maxPackages items of a list.
+func items(n *yaml.Node) []*yaml.Node {
 	if n == nil || n.Kind != yaml.SequenceNode {
 		return nil
 	}
@@ -123,119 +115,82 @@ func (c *condaFile) remark(n *yaml.Node, text string) {
 	c.remarks = append(c.remarks, remark{c.at(n), text})
 }
 
-// publicChannels are addresses of channels that have a name.
-var publicChannels = []string{"https://conda.anaconda.org/", "http://conda.anaconda.org/"}
-
-// channel takes a channel by its name. An address may hold a token, and is not copied.
+// channel adds a channel by its name. Addresses may contain a token and are not copied.
 func (c *condaFile) channel(n *yaml.Node) {
 	name := n.Value
-	for _, prefix := range publicChannels {
+	for _, prefix := range []string{"https://conda.anaconda.org/", "http://conda.anaconda.org/"} {
 		name = strings.TrimSuffix(strings.TrimPrefix(name, prefix), "/")
 	}
 	switch {
 	case n.Kind != yaml.ScalarNode || len(name) > 64:
-		c.remark(n, "no channel that can be read")
+		c.remark(n, "malformed channel")
 	case name == "defaults":
-		c.defaults = true
-		c.remark(n, "the channel defaults is Anaconda's own, with terms of its own: conda-forge takes its place, last")
+		c.remark(n, "the channel defaults has license terms of Anaconda and is not copied: conda-forge has most of its packages")
 	case slices.Contains(c.channels, name):
 	case name == manifest.Slug(name) && name != "project" && len(c.channels) < 20:
 		c.channels = append(c.channels, name)
 	default:
-		c.remark(n, "a channel with an address of its own or a label is not copied")
+		c.remark(n, "a channel with an address or a label is not copied")
 	}
 }
 
-// dependency reads what is asked of conda: NAME, NAME=VERSION=BUILD, a range.
+// dependency adds a conda dependency: NAME, NAME=VERSION=BUILD or a range.
 func (c *condaFile) dependency(n *yaml.Node) {
-	if n.Kind != yaml.ScalarNode {
-		c.remark(n, "no package that can be read")
-		return
-	}
 	spec := strings.TrimSpace(n.Value)
 	if channel, rest, ok := strings.Cut(spec, "::"); ok && channel != "" {
 		spec = rest
 	}
-	end := strings.IndexAny(spec, " =<>!~[|,*")
 	name, rest := spec, ""
-	if end >= 0 {
+	if end := strings.IndexAny(spec, " =<>!~[|,*"); end >= 0 {
 		name, rest = spec[:end], strings.TrimSpace(spec[end:])
 	}
 	name = strings.ToLower(name)
-	if !lock.ValidCondaName(name) {
-		c.remark(n, "no package that can be read")
+	if n.Kind != yaml.ScalarNode || !lock.ValidCondaName(name) {
+		c.remark(n, "malformed conda package")
 		return
 	}
-	a := asked{name: name, at: c.at(n)}
-	a.version, a.build, a.doubt = condaVersion(rest)
-	if name == "python" {
-		c.interpreter(a, rest)
-		return
+	p := pkg{name: name, at: c.at(n)}
+	if name != "python" {
+		p.version, p.build, p.why = condaVersion(rest)
+		c.list = append(c.list, p)
+	} else if v, ok := minorOf(strings.Trim(rest, "=* .")); ok {
+		c.python = sourced{v, p.at.String()}
+	} else if v, ok := oldestAllowed(rest); ok {
+		c.python = sourced{v, "the oldest that " + p.at.String() + " allows"}
 	}
-	c.toolkit(a, rest)
-	c.list = append(c.list, a)
 }
 
-// condaVersion reads what stands behind the name of a package of conda. To conda, =1.26
-// is every 1.26.x; three numbers are taken for one version.
-func condaVersion(rest string) (version, build, doubt string) {
-	exact := strings.HasPrefix(rest, "==")
+// condaVersion parses the version of a conda dependency. To conda, =1.26 means every
+// 1.26.x; a version with three numbers is read as exact.
+func condaVersion(rest string) (version, build, why string) {
 	parts := strings.FieldsFunc(rest, func(r rune) bool { return r == '=' || r == ' ' })
 	switch {
 	case rest == "":
-		return "", "", "names no version"
-	case strings.ContainsAny(rest, "<>!~[]|,*") || len(parts) == 0 || len(parts) > 2 || !lock.ValidCondaWord(parts[0]):
-		return "", "", "names no single version"
-	case !exact && len(parts) == 1 && strings.Count(parts[0], ".") < 2:
-		return parts[0], "", "says =" + parts[0] + ", which is every " + parts[0] + " to conda"
-	case len(parts) == 2 && !lock.ValidCondaWord(parts[1]):
-		return "", "", "names no single version"
+		return "", "", "has no version"
+	case strings.ContainsAny(rest, "<>!~[]|,*") || len(parts) == 0 || len(parts) > 2 || !lock.ValidCondaWord(parts[0]) || len(parts) == 2 && !lock.ValidCondaWord(parts[1]):
+		return "", "", "has no exact version"
 	case len(parts) == 2:
 		return parts[0], parts[1], ""
+	case !strings.HasPrefix(rest, "==") && strings.Count(parts[0], ".") < 2:
+		return parts[0], "", "has =" + parts[0] + ", which conda reads as every " + parts[0]
 	}
 	return parts[0], "", ""
 }
 
-// interpreter takes the line of Python.
-func (c *condaFile) interpreter(a asked, rest string) {
-	if v, ok := lineIn(strings.Trim(rest, "=* .")); ok {
-		c.python = said{v, a.at.String()}
-		return
-	}
-	if v, ok := lineFor(rest); ok {
-		c.python = said{v, "the oldest that " + a.at.String() + " allows"}
-	}
-}
-
-// toolkit takes the CUDA that packages of conda have in their version.
-func (c *condaFile) toolkit(a asked, rest string) {
-	if !slices.Contains([]string{"pytorch-cuda", "cudatoolkit", "cuda-version", "cuda", "cuda-toolkit"}, a.name) {
-		return
-	}
-	numbers := strings.Split(strings.Trim(rest, "= *"), ".")
-	if len(numbers) < 2 {
-		return
-	}
-	if v := numbers[0] + "." + strings.TrimSpace(numbers[1]); isCUDA(v) {
-		c.cuda = said{v, a.at.String() + ", " + a.name}
-	}
-}
-
-// into adds what the file asks of conda and of pip.
-func (c *condaFile) into(r *requirements) {
+// addTo adds the conda and pip packages to an environment.
+func (c *condaFile) addTo(r *requirements) {
 	for _, m := range c.remarks {
 		r.into.remark(m.at, m.text)
 	}
-	for _, a := range c.list {
-		r.into.conda.add(a)
+	for _, p := range c.list {
+		r.into.conda.add(p)
 	}
 	for _, n := range c.pip {
 		if n.Kind != yaml.ScalarNode || strings.ContainsAny(n.Value, "\n\r") || strings.TrimSpace(n.Value) == "" {
-			r.into.remark(c.at(n), "no requirement that can be read")
+			r.into.remark(c.at(n), "malformed requirement")
 			continue
 		}
-		line := strings.TrimSpace(withoutComment(n.Value))
-		if line != "" {
+		if line := strings.TrimSpace(withoutComment(n.Value)); line != "" {
 			r.line(line, c.at(n), false)
 		}
 	}

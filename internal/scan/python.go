@@ -8,36 +8,36 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
-// The lines of Python that a scan chooses from, and the one it takes where nothing
-// says any.
+// oldestMinor and newestMinor bound the minor version for a range; defaultPython is used if
+// no source has one.
 const (
-	oldestLine  = 8
-	newestLine  = 14
-	defaultLine = "3.10"
+	oldestMinor   = 8
+	newestMinor   = 14
+	defaultPython = "3.10"
 )
 
-// projectPython is the line that the project as a whole names.
-func (s *scanner) projectPython() said {
+// readPythonVersion reads .python-version.
+func (s *scanner) readPythonVersion() sourced {
 	const file = ".python-version"
-	text, why, ok := s.text(file)
+	text, why, ok := s.readText(file)
 	if why != "" {
 		s.unread(file, why)
 	}
 	if ok {
 		for line, at := range logicalLines(file, text) {
-			if v, ok := lineIn(strings.TrimPrefix(line, "cpython-")); ok {
+			if v, ok := minorOf(strings.TrimPrefix(line, "cpython-")); ok {
 				s.read(file)
-				return said{v, at.String()}
+				return sourced{v, at.String()}
 			}
-			s.unread(file, "it names no version of Python 3")
+			s.unread(file, "it has no version of Python 3")
 			break
 		}
 	}
-	return said{}
+	return sourced{}
 }
 
-// lineIn returns the line of a version of Python 3 that a manifest takes.
-func lineIn(version string) (string, bool) {
+// minorOf returns the minor version of a version of Python 3, such as "3.10" of "3.10.13".
+func minorOf(version string) (string, bool) {
 	parts := strings.Split(version, ".")
 	if len(parts) < 2 || parts[0] != "3" {
 		return "", false
@@ -47,20 +47,20 @@ func lineIn(version string) (string, bool) {
 		digits = strings.TrimRight(digits, "abcdefghijklmnopqrstuvwxyz")
 	}
 	minor, err := strconv.Atoi(digits)
-	if err != nil || strconv.Itoa(minor) != digits || minor < oldestLine || minor > 99 {
+	if err != nil || strconv.Itoa(minor) != digits || minor < oldestMinor || minor > 99 {
 		return "", false
 	}
 	return "3." + digits, true
 }
 
-// lineFor returns the oldest line that a specifier allows.
-func lineFor(specifier string) (string, bool) {
+// oldestAllowed returns the oldest minor version that a specifier allows.
+func oldestAllowed(specifier string) (string, bool) {
 	clauses, ok := pep.ParseClauses(specifier)
 	if !ok || len(clauses) == 0 {
 		return "", false
 	}
-	for minor := oldestLine; minor <= newestLine; minor++ {
-		for _, release := range []string{"0", "99"} { // the first and the last of a line
+	for minor := oldestMinor; minor <= newestMinor; minor++ {
+		for _, release := range []string{"0", "99"} { // the first and the last release
 			if allowed, ok := pep.Allows(clauses, fmt.Sprintf("3.%d.%s", minor, release)); ok && allowed {
 				return "3." + strconv.Itoa(minor), true
 			}
@@ -69,9 +69,9 @@ func lineFor(specifier string) (string, bool) {
 	return "", false
 }
 
-// line decides the line of an environment: its own word goes before the project's, an
-// installed environment before a range.
-func (s *scanner) line(own said, installed *Installed) said {
+// pythonFor returns the Python minor version of an environment: from its own file, from
+// .python-version, from the installed environment, or from requires-python.
+func (s *scanner) pythonFor(own sourced, installed *Installed) sourced {
 	if own.value != "" {
 		return own
 	}
@@ -79,14 +79,14 @@ func (s *scanner) line(own said, installed *Installed) said {
 		return s.python
 	}
 	if installed != nil {
-		if v, ok := lineIn(installed.Python); ok {
-			return said{v, printable(installed.Path) + " has Python " + printable(installed.Python)}
+		if v, ok := minorOf(installed.Python); ok {
+			return sourced{v, printable(installed.Path) + " has Python " + printable(installed.Python)}
 		}
 	}
 	if p := s.pyproject.python; p.value != "" {
-		if v, ok := lineFor(p.value); ok {
-			return said{v, "the oldest that " + p.by + " allows"}
+		if v, ok := oldestAllowed(p.value); ok {
+			return sourced{v, "the oldest that " + p.by + " allows"}
 		}
 	}
-	return said{defaultLine, "nothing here says which: choose"}
+	return sourced{defaultPython, "choose: no file has a version"}
 }

@@ -8,16 +8,16 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
-// requirements reads requirements files as pip does, with those that they include.
+// requirements reads requirements files like pip, with the files that they include.
 type requirements struct {
 	s       *scanner
 	markers pep.MarkerEnvironment
 	files   []string // read so far
-	limits  map[string]asked
+	limits  map[string]pkg
 	into    *environment
 }
 
-// file reads one file; constraint says that it only narrows what others ask for.
+// file reads one file. A constraints file only limits the versions of other packages.
 func (r *requirements) file(name string, constraint bool) {
 	key := name
 	if constraint {
@@ -31,10 +31,10 @@ func (r *requirements) file(name string, constraint bool) {
 		return
 	}
 	r.files = append(r.files, key)
-	text, why, ok := r.s.text(name)
+	text, why, ok := r.s.readText(name)
 	if !ok {
 		if why == "" {
-			why = "it is named and not there"
+			why = "it does not exist"
 		}
 		r.s.unread(name, why)
 		return
@@ -47,11 +47,16 @@ func (r *requirements) file(name string, constraint bool) {
 	}
 }
 
-// logicalLines joins continued lines and takes comments away.
+// logicalLines joins continued lines and removes comments.
 func logicalLines(name, text string) func(yield func(string, place) bool) {
 	return func(yield func(string, place) bool) {
 		var joined strings.Builder
 		start, number := 0, 0
+		end := func() bool {
+			line := strings.TrimSpace(withoutComment(joined.String()))
+			joined.Reset()
+			return line == "" || yield(line, place{name, start})
+		}
 		for line := range strings.Lines(text) {
 			number++
 			line = strings.TrimRight(line, "\r\n")
@@ -63,19 +68,15 @@ func logicalLines(name, text string) func(yield func(string, place) bool) {
 				continue
 			}
 			joined.WriteString(line)
-			whole := strings.TrimSpace(withoutComment(joined.String()))
-			joined.Reset()
-			if whole != "" && !yield(whole, place{name, start}) {
+			if !end() {
 				return
 			}
 		}
-		if whole := strings.TrimSpace(withoutComment(joined.String())); whole != "" {
-			yield(whole, place{name, start})
-		}
+		end()
 	}
 }
 
-// withoutComment cuts a comment: # at the start or behind a blank.
+// withoutComment removes a comment: # at the start or after a space.
 func withoutComment(line string) string {
 	for i := range len(line) {
 		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
@@ -96,30 +97,19 @@ func (r *requirements) line(line string, at place, constraint bool) {
 	req, err := pep.ParseRequirement(line)
 	switch {
 	case err == nil && constraint:
-		if r.limits == nil {
-			r.limits = map[string]asked{}
-		}
-		if a := want(&req, at, r.markers); a.doubt == "" && len(r.limits) < maxPackages {
-			r.limits[pep.Normalize(req.Name)] = a
+		if p := newPackage(&req, at, r.markers); p.why == "" && len(r.limits) < maxPackages {
+			r.limits[pep.Normalize(req.Name)] = p
 		}
 	case err == nil:
-		r.into.pip.add(want(&req, at, r.markers))
+		r.into.pip.add(newPackage(&req, at, r.markers))
 	case strings.Contains(line, "://") || strings.ContainsAny(line, `/\`) || line == "." || strings.HasSuffix(line, ".whl"):
-		r.into.remark(at, "a file or address; a lock holds files of the index alone")
-	case strings.Contains(line, "${"):
-		r.into.remark(at, "a variable of the environment, which is not read")
+		r.into.remark(at, "a file or address; a lock has files of an index only")
 	default:
-		r.into.remark(at, "no requirement that can be read")
+		r.into.remark(at, "malformed requirement")
 	}
 }
 
-// includes are the options that name another file, and whether it is a constraint.
-var includes = []struct {
-	option     string
-	constraint bool
-}{{"-r", false}, {"--requirement", false}, {"-c", true}, {"--constraint", true}}
-
-// option reads an option of the whole file. What it says of an index is never copied.
+// option reads an option of the file. Values of index options are never copied.
 func (r *requirements) option(line string, at place, constraint bool) {
 	word, value := line, ""
 	if i := strings.IndexAny(line, " \t="); i >= 0 {
@@ -128,67 +118,41 @@ func (r *requirements) option(line string, at place, constraint bool) {
 	if !strings.HasPrefix(word, "--") && len(word) > 2 { // -rother.txt
 		word, value = word[:2], word[2:]+value
 	}
-	for _, o := range includes {
-		if word != o.option {
-			continue
-		}
-		if name, ok := beside(at.file, value); ok {
-			r.file(name, o.constraint || constraint)
-		} else {
-			r.into.remark(at, "it includes what lies outside of this folder, which is not read")
-		}
-		return
-	}
 	switch word {
+	case "-r", "--requirement", "-c", "--constraint":
+		if name, ok := beside(at.file, value); ok {
+			r.file(name, constraint || word == "-c" || word == "--constraint")
+		} else {
+			r.into.remark(at, "it includes a file outside of this folder, which is not read")
+		}
 	case "-e", "--editable":
-		r.into.remark(at, "an editable install; a lock holds files of the index alone")
+		r.into.remark(at, "an editable install; a lock has files of an index only")
 	case "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host", "--no-index":
-		r.into.remark(at, word+" is not copied: a machine's own index belongs in .reconcile/local.yaml")
+		r.into.remark(at, word+" is not copied: the package index of a machine belongs in .reconcile/local.yaml")
 	case "--hash", "--require-hashes":
-	case "--pre", "--no-binary", "--only-binary", "--prefer-binary", "--no-deps", "--use-feature", "--config-settings", "--global-option":
-		r.into.remark(at, word+" has no place in a manifest")
 	default:
-		r.into.remark(at, "an option that is not read")
+		r.into.remark(at, "an unsupported option")
 	}
 }
 
-// constrain gives open packages the version that a constraint has.
-func (r *requirements) constrain() {
-	for i := range r.into.pip.list {
-		a := &r.into.pip.list[i]
-		limit, ok := r.limits[pep.Normalize(a.name)]
-		if !ok || a.version != "" || !strings.HasPrefix(a.doubt, "names no version") && !strings.HasPrefix(a.doubt, "says ") {
-			continue
-		}
-		if _, pinned := r.into.pip.index[pep.Normalize(a.name)]; pinned {
-			continue
-		}
-		a.version, a.doubt, a.at = limit.version, "", limit.at
-		if r.into.pip.index == nil {
-			r.into.pip.index = map[string]int{}
-		}
-		r.into.pip.index[pep.Normalize(a.name)] = i
-	}
-}
-
-// requirementFiles lists the files of the folder that are read as environments.
+// requirementFiles returns the requirements files of the folder, the main one first.
 func (s *scanner) requirementFiles() []string {
 	var files []string
 	for _, dir := range []string{".", "requirements"} {
-		for _, name := range s.names(dir) {
-			if strings.HasSuffix(name, ".txt") && (dir != "." || strings.HasPrefix(strings.ToLower(name), "requirements")) {
-				files = append(files, path.Join(dir, name))
+		for _, e := range s.readDir(dir) {
+			if strings.HasSuffix(e.Name(), ".txt") && (dir != "." || strings.HasPrefix(strings.ToLower(e.Name()), "requirements")) {
+				files = append(files, path.Join(dir, e.Name()))
 			}
 		}
 	}
-	first := func(file string) int {
+	rank := func(file string) int {
 		return slices.Index([]string{"requirements/base.txt", "requirements/main.txt", "requirements.txt"}, file)
 	}
-	slices.SortStableFunc(files, func(a, b string) int { return first(b) - first(a) })
+	slices.SortStableFunc(files, func(a, b string) int { return rank(b) - rank(a) })
 	return files
 }
 
-// environmentName is the name of the environment that a requirements file makes.
+// environmentName returns the name of the environment of a requirements file.
 func environmentName(file string) string {
 	stem := strings.TrimSuffix(path.Base(file), ".txt")
 	if path.Dir(file) == "." {

@@ -17,8 +17,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/golden"
 )
 
-// TestFolders scans the folders in testdata. The comment of each is the Input in JSON,
-// its file manifest.yaml what a scan must write.
+// TestFolders scans the folders in testdata. The comment of each is the Input in JSON, its
+// file manifest.yaml the expected manifest.
 func TestFolders(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -53,7 +53,7 @@ func TestFolders(t *testing.T) {
 	}
 }
 
-// secret stands wherever a password or a token can.
+// secret is used for every password and token.
 const secret = "geheim"
 
 func TestSecretsAreNotCopied(t *testing.T) {
@@ -101,13 +101,13 @@ url = "https://user:geheim@host"
 	if strings.Contains(strings.ToLower(string(found.Manifest)+strings.Join(found.Read, " ")+fmt.Sprint(found.Unread)), secret) {
 		t.Errorf("the secret is copied:\n%s", text)
 	}
-	if found.Pinned != 1 || found.Doubtful == 0 {
-		t.Errorf("%d pinned, %d doubtful: the files were not read\n%s", found.Pinned, found.Doubtful, text)
+	if found.Pinned != 1 || found.Commented == 0 {
+		t.Errorf("%d pinned, %d comments: the files were not read\n%s", found.Pinned, found.Commented, text)
 	}
 }
 
-// TestWhateverIsThereTheManifestIsValid is the promise of Folder, which checks the text itself.
-func TestWhateverIsThereTheManifestIsValid(t *testing.T) {
+// TestManifestIsAlwaysValid tests random folders: Folder validates the manifest itself.
+func TestManifestIsAlwaysValid(t *testing.T) {
 	words := []string{
 		"numpy", "NumPy", "null", "yes", "a.b_c-d", "==1.2.3", ">=2", "==1!2.0+cu121", "==*", "[x,y]", "[", "; sys_platform == 'linux'", "; (", " # no", "\\", "\n", "\r\n", "-r ", "-c ", "-e .", "--hash=sha256:00", "requirements.txt", "../..", "requirements/base.txt",
 		"name: ", "channels:\n", "dependencies:\n", "  - ", "pip:\n", "    - ", "python=3.11", "conda-forge", "&a ", "*a", "!!binary ", "{", "}", "\t", ": ", "'", "\"",
@@ -129,13 +129,11 @@ func TestWhateverIsThereTheManifestIsValid(t *testing.T) {
 		in := Input{
 			Name:     rapid.SampledFrom([]string{"", "x", "..", "Ünï cödé", strings.Repeat("x", 300), "null", "\n# x: [", "-x", "2024"}).Draw(t, "name"),
 			Platform: rapid.SampledFrom([]string{"linux-x86_64", "linux-aarch64", "macos-arm64", "macos-x86_64"}).Draw(t, "platform"),
-			Nvidia:   rapid.Bool().Draw(t, "nvidia"),
 		}
 		for _, path := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{".venv", "env", ".conda/x", "a\nb: {", "\u202e"}), rapid.ID).Draw(t, "installed") {
 			in.Installed = append(in.Installed, Installed{
 				Path: path, Conda: rapid.Bool().Draw(t, "conda"), Python: rapid.SampledFrom([]string{"", "3.10.13", "3.9", "2.7", "3.x"}).Draw(t, "python"),
-				Packages: map[string]string{"numpy": "1.26.4", "torch": "2.1.2+cu121", "null": "1.0"}, Elsewhere: map[string]string{"mine": "editable"},
-				Brought: map[string]string{"libstdcxx-ng": "13.2.0", "numpy": "1.26.4", "-x": "\n"}, CUDA: "12.1",
+				Packages: map[string]string{"numpy": "1.26.4", "torch": "2.1.2+cu121", "null": "1.0"}, Ours: rapid.Bool().Draw(t, "ours"),
 			})
 		}
 		found, err := Folder(context.Background(), fsys, in)
@@ -167,11 +165,11 @@ func FuzzPyproject(f *testing.F) {
 	fuzzFile(f, "pyproject.toml")
 }
 
-// fuzzFile scans a folder with one file: whatever it holds, a valid manifest follows.
+// fuzzFile tests that the scan of a folder with one file returns a valid manifest.
 func fuzzFile(f *testing.F, name string) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, platform := range []string{"linux-x86_64", "macos-arm64"} {
-			_, err := Folder(t.Context(), fstest.MapFS{name: {Data: b}}, Input{Name: "x", Platform: platform, Nvidia: true})
+			_, err := Folder(t.Context(), fstest.MapFS{name: {Data: b}}, Input{Name: "x", Platform: platform})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -201,23 +199,23 @@ func TestLinksAndPipesAreNotFollowed(t *testing.T) {
 	check(err)
 	text := string(found.Manifest)
 	if strings.Contains(text, "From requirements-huge.txt") {
-		t.Errorf("a file that was not read makes an environment:\n%s", text)
+		t.Errorf("a file that was not read has an environment:\n%s", text)
 	}
 	if strings.Contains(text, "secret-package") || !strings.Contains(text, "{name: six, version: 1.16.0}") {
 		t.Errorf("the manifest is\n%s", text)
 	}
 	for _, want := range []string{
-		"requirements.txt: it cannot be opened, or is a link that leads out of the folder", "requirements-huge.txt: it has more than", "# data: {path: data} # data is a link",
+		"requirements.txt: it cannot be opened, or is a link out of the folder", "requirements-huge.txt: it has more than", "# data: {path: data} # data is a link",
 	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the manifest does not say %q:\n%s", want, text)
+			t.Errorf("the manifest does not contain %q:\n%s", want, text)
 		}
 	}
 }
 
-// The environment of a machine is one that holds something, and a model without an owner
-// has the name that its folder has.
-func TestNothingToTakeOver(t *testing.T) {
+// TestEmptySources tests that an environment with packages matches the machine, and that a
+// model without an owner becomes a comment.
+func TestEmptySources(t *testing.T) {
 	fsys := fstest.MapFS{
 		"requirements-bad.txt":                   {Data: []byte("!\n")},
 		"requirements-dev.txt":                   {Data: []byte("six==1.16.0\n")},
@@ -238,18 +236,16 @@ func TestNothingToTakeOver(t *testing.T) {
 	}
 }
 
-func TestWalkEnds(t *testing.T) {
-	fsys := fstest.MapFS{"data/x": {Data: make([]byte, 1000)}}
+func TestSearchForModelsStops(t *testing.T) {
+	fsys := fstest.MapFS{"data/models--a--b/snapshots/0123456789012345678901234567890123456789/x": {}}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if tree := walk(ctx, fsys, nil); tree.cut == "" || len(tree.found) != 1 {
-		t.Errorf("a walk without time is %+v", tree)
-	}
 	found, err := Folder(ctx, fsys, Input{Name: "x", Platform: "linux-x86_64"})
-	if err != nil || !strings.Contains(string(found.Manifest), "ended early: the time was up") || !strings.Contains(string(found.Manifest), "# at least ") {
-		t.Errorf("its manifest does not say so: %v\n%s", err, found.Manifest)
+	if text := string(found.Manifest); err != nil || !strings.Contains(text, "stopped early: the time limit was reached") || strings.Contains(text, "a/b") {
+		t.Errorf("without time: %v\n%s", err, text)
 	}
-	if tree := walk(t.Context(), fsys, nil); tree.cut != "" || tree.sizes["data"] != 1000 {
-		t.Errorf("a walk with time is %+v", tree)
+	found, err = Folder(t.Context(), fsys, Input{Name: "x", Platform: "linux-x86_64"})
+	if text := string(found.Manifest); err != nil || strings.Contains(text, "stopped early") || !strings.Contains(text, "a/b") {
+		t.Errorf("with time: %v\n%s", err, text)
 	}
 }

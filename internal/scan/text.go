@@ -1,31 +1,32 @@
 package scan
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	utf16 "golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
-// Limits of what is read.
 const (
 	maxFile     = 1 << 20 // bytes of one file
-	maxFiles    = 64      // that one environment includes
+	maxFiles    = 64      // included by one environment
 	maxPackages = 2000    // of one environment
+	maxEntries  = 10_000  // of one folder
 	maxShown    = 120     // characters of a name in a comment
 )
 
-// A place is where something was said.
+// A place is a line in a file.
 type place struct {
 	file string
-	line int // 0 where there is none
+	line int // 0 if unknown
 }
 
 func (p place) String() string {
@@ -35,20 +36,21 @@ func (p place) String() string {
 	return fmt.Sprintf("%s:%d", printable(p.file), p.line)
 }
 
-// said is a value and what said so; the zero value is not known.
-type said struct{ value, by string }
+// sourced is a value and its source; the zero value is unknown.
+type sourced struct{ value, by string }
 
-// text reads a file of the folder. It says why it could not; "" for one that is not
-// there.
-func (s *scanner) text(name string) (text, why string, ok bool) {
+// readText returns the text of a file, or why it cannot be read. Both are empty for a file
+// that does not exist.
+func (s *scanner) readText(name string) (text, why string, ok bool) {
+	if isAbsent(s.fsys, name) {
+		return "", "", false
+	}
 	info, err := fs.Stat(s.fsys, name)
 	switch {
-	case isAbsent(s.fsys, name):
-		return "", "", false
 	case err != nil:
-		return "", "it cannot be opened, or is a link that leads out of the folder", false
+		return "", "it cannot be opened, or is a link out of the folder", false
 	case !info.Mode().IsRegular():
-		return "", "it is no file", false
+		return "", "it is not a file", false
 	case info.Size() > maxFile:
 		return "", fmt.Sprintf("it has more than %d bytes", maxFile), false
 	}
@@ -57,14 +59,15 @@ func (s *scanner) text(name string) (text, why string, ok bool) {
 		return "", "it cannot be opened", false
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil || len(b) > maxFile {
+	// A byte order mark selects the encoding: PowerShell writes UTF-16.
+	b, err := io.ReadAll(io.LimitReader(transform.NewReader(io.LimitReader(f, maxFile), utf16.BOMOverride(transform.Nop)), 2*maxFile))
+	if err != nil {
 		return "", "it cannot be read", false
 	}
-	return decode(b), "", true
+	return strings.ToValidUTF8(string(b), "\ufffd"), "", true
 }
 
-// isAbsent reports whether nothing stands at a name, not even a link.
+// isAbsent reports whether a name does not exist, not even as a link.
 func isAbsent(fsys fs.FS, name string) bool {
 	if !fs.ValidPath(name) {
 		return true
@@ -73,27 +76,24 @@ func isAbsent(fsys fs.FS, name string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// decode makes text of bytes: a byte order mark is left out, UTF-16, which PowerShell
-// writes, is read, and what is no text becomes U+FFFD.
-func decode(b []byte) string {
-	var order binary.ByteOrder
-	switch {
-	case bytes.HasPrefix(b, []byte{0xff, 0xfe}):
-		order = binary.LittleEndian
-	case bytes.HasPrefix(b, []byte{0xfe, 0xff}):
-		order = binary.BigEndian
-	default:
-		return strings.ToValidUTF8(strings.TrimPrefix(string(b), "\ufeff"), "\ufffd")
+// readDir returns at most maxEntries entries of a folder, sorted by name.
+func (s *scanner) readDir(dir string) []fs.DirEntry {
+	f, err := s.fsys.Open(dir)
+	if err != nil {
+		return nil
 	}
-	units := make([]uint16, 0, len(b)/2)
-	for i := 2; i+1 < len(b); i += 2 {
-		units = append(units, order.Uint16(b[i:]))
+	defer f.Close()
+	d, ok := f.(fs.ReadDirFile)
+	if !ok {
+		return nil
 	}
-	return string(utf16.Decode(units))
+	entries, _ := d.ReadDir(maxEntries) // uses the entries before an error
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries
 }
 
-// printable makes a text fit for a comment of the manifest: one line of letters that
-// do nothing to a terminal, not too long.
+// printable makes a text safe for a comment in the manifest: one line of limited length
+// without control characters.
 func printable(s string) string {
 	var b strings.Builder
 	for i, r := range s {
@@ -109,8 +109,8 @@ func printable(s string) string {
 	return b.String()
 }
 
-// lineOf returns the line of the first place in a text where a value stands between
-// quotes, 0 if it does not: parsers of TOML do not tell.
+// lineOf returns the line of the first quoted occurrence of a value in a text, or 0: TOML
+// parsers do not return positions.
 func lineOf(text, value string) int {
 	for _, quote := range []string{`"`, `'`} {
 		if i := strings.Index(text, quote+value+quote); i >= 0 {
@@ -120,8 +120,8 @@ func lineOf(text, value string) int {
 	return 0
 }
 
-// beside returns the path that a file names relative to itself; false for one that
-// leads out of the folder.
+// beside returns the path that a file names relative to itself, or false for one outside of
+// the folder.
 func beside(file, named string) (string, bool) {
 	if named == "" || path.IsAbs(named) || strings.ContainsAny(named, "\\\x00") || strings.Contains(named, "://") {
 		return "", false
