@@ -1,8 +1,8 @@
 #!/bin/sh
-# Brings this machine to environment `local` of manifest.yaml: data processing on a
-# Mac, or on any machine without a GPU. ./setup_local.sh --help says more.
+# Applies environment `local` of manifest.yaml: data processing on a
+# Mac, or on any machine without a GPU. See ./setup_local.sh --help.
 
-unset CDPATH # cd would print where it went, and go elsewhere
+unset CDPATH # cd would search it and print the folder
 case $0 in */*) root=${0%/*} ;; *) root=. ;; esac
 root=$(cd -P -- "${root:-/}" && pwd -P) || exit 1
 environment=local

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Brings this machine to environment `remote` of manifest.yaml: training on a machine with
-# an NVIDIA GPU. ./setup_remote.sh --help says more.
+# Applies environment `remote` of manifest.yaml: training on a machine with
+# an NVIDIA GPU. See ./setup_remote.sh --help.
 
-unset CDPATH # cd would print where it went, and go elsewhere
+unset CDPATH # cd would search it and print the folder
 case $0 in */*) root=${0%/*} ;; *) root=. ;; esac
 root=$(cd -P -- "${root:-/}" && pwd -P) || exit 1
 environment=remote

@@ -1,24 +1,24 @@
 #!/usr/bin/env python3
-"""The values of configs/, as they hold in this environment.
+"""The parameters of configs/ for an environment.
 
     from config import load
     training = load("training")        # configs/training.yaml
     training["lora"]["r"]
     data = load("data")                # configs/data.json
 
-    python scripts/config.py training              # what a script would get, as JSON
+    python scripts/config.py training              # print the parameters as JSON
     python scripts/config.py data --env remote
 
-Over the file lies what configs/<environment>.yaml says under its name: mappings are
-merged, everything else is replaced. A name that the file does not have is an error, and
-so is a value of another sort.
+configs/<environment>.yaml overrides parameters, below the name of the file: mappings are
+merged, other values are replaced. An unknown parameter or a value of another type is an
+error.
 
-The environment is the one whose Python runs this: reconcile builds each below
-.reconcile/<machine>/envs/<environment>. Else it is what the caller says, or what
-CONFIG_ENVIRONMENT says. A script that has none is told so.
+The environment is that of the running Python, which reconcile builds below
+.reconcile/<machine>/envs/<environment>; otherwise the argument, otherwise
+CONFIG_ENVIRONMENT. Without any of these, load fails.
 
-${NAME} in a text is a constant of paths.py: ${DATA_RAW}/gutenberg. Of the keys
-_comment nothing is left. Needs PyYAML, which both environments have.
+${NAME} in a text is replaced by a constant of paths.py: ${DATA_RAW}/gutenberg. Keys named
+_comment are removed. Needs PyYAML, which both environments have.
 """
 
 import argparse
@@ -36,14 +36,14 @@ HERE = Path(__file__).resolve().parent
 
 
 class ConfigError(Exception):
-    """A file of configs/ that cannot be used; the text says where and what to do."""
+    """A file of configs/ is not valid; the message has the place and a hint."""
 
 
 def load(name, environment=None, folder=None):
-    """Return configs/<name> with what the environment lays over it, as a dict.
+    """Return configs/<name> with the overrides of the environment, as a dict.
 
-    `environment` goes before what is found out; `folder` is where the files lie, by
-    itself CONFIGS_DIR. Raises ConfigError.
+    `environment` overrides that of the running Python; `folder` is CONFIGS_DIR by default.
+    Raises ConfigError.
     """
     constants = path_constants()
     folder = Path(folder or constants["CONFIGS_DIR"])
@@ -56,33 +56,33 @@ def load(name, environment=None, folder=None):
         layers = read(overrides)
         for key in layers:
             if key not in files:
-                raise ConfigError("%s: %s: there is no file of that name to be changed%s" % (overrides, key, nearest(key, files)))
+                raise ConfigError("%s: %s: there is no file of that name to override%s" % (overrides, key, nearest(key, files)))
         layer = layers.get(name)
         values = merge(values, {} if layer is None else layer, overrides, name)
     return resolve(values, constants, name)
 
 
 def files_of(folder):
-    """Return the files of a folder by name without the ending."""
+    """Return the files of a folder by name without suffix."""
     files = {}
     if folder.is_dir():
         for path in sorted(folder.iterdir()):
             if path.suffix not in (".yaml", ".json") or path.name.startswith("."):
                 continue
             if path.stem in files:
-                raise ConfigError("%s and %s have one name: remove one" % (files[path.stem], path))
+                raise ConfigError("%s and %s have the same name: remove one" % (files[path.stem], path))
             files[path.stem] = path
     return files
 
 
 def overrides_of(folder, environment):
-    """Return the file of the environment, None where that has none of its own."""
+    """Return the overrides file of the environment, or None."""
     named = environment or os.environ.get("CONFIG_ENVIRONMENT")
     found = environment or environment_of(sys.prefix) or named
     if not found:
         raise ConfigError(
-            "which environment? This Python (%s) is of none that reconcile made:"
-            " start it with `reconcile run -- python ...`, or say it with --env or CONFIG_ENVIRONMENT (local, remote)" % sys.prefix
+            "the environment is unknown: this Python (%s) is in no environment of reconcile;"
+            " run it with `reconcile run -- python ...`, or set --env or CONFIG_ENVIRONMENT (local, remote)" % sys.prefix
         )
     path = folder / (found + ".yaml")
     if path.is_file():
@@ -94,7 +94,7 @@ def overrides_of(folder, environment):
 
 
 def environment_of(prefix):
-    """Return the environment that a Python prefix belongs to, or None."""
+    """Return the environment of a Python prefix, or None."""
     parts = Path(prefix).resolve().parts
     for i in range(len(parts) - 4):
         if parts[i] == ".reconcile" and parts[i + 2] == "envs":
@@ -106,13 +106,13 @@ def environment_of(prefix):
 
 
 class StrictLoader(yaml.SafeLoader):
-    """YAML in which a key may stand once; the library keeps the last one in silence."""
+    """YAML that refuses duplicate keys; PyYAML silently keeps the last one."""
 
     def construct_mapping(self, node, deep=False):
         seen = set()
         for key, _ in node.value:
             if str(key.value) in seen:
-                raise yaml.constructor.ConstructorError(None, None, "%r stands here twice" % key.value, key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, "duplicate key %r" % key.value, key.start_mark)
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
 
@@ -122,7 +122,7 @@ def read(path):
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":
-            value = json.loads(text, object_pairs_hook=once)
+            value = json.loads(text, object_pairs_hook=unique)
         else:
             value = yaml.load(text, StrictLoader)
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -130,32 +130,32 @@ def read(path):
     if value is None:
         value = {}
     if not isinstance(value, dict):
-        raise ConfigError("%s: names and values are expected, and there is %s" % (path, sort_of(value)))
+        raise ConfigError("%s: expected a mapping, found %s" % (path, type_of(value)))
     return checked(value, path, "")
 
 
-def once(pairs):
-    """Build an object of JSON in which a key may stand once."""
+def unique(pairs):
+    """Build a JSON object; refuse duplicate keys."""
     seen = {}
     for key, value in pairs:
         if key in seen:
-            raise ValueError("%r stands here twice" % key)
+            raise ValueError("duplicate key %r" % key)
         seen[key] = value
     return seen
 
 
-# A number to people and text to YAML 1.1, which wants a point and a sign.
+# A number that YAML 1.1 reads as text, because it has no point or no sign.
 LOOKS_LIKE_A_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
 
 
 def checked(value, path, where):
-    """Return the value without comments; refuse numbers that were read as text."""
+    """Return the value without comments; refuse numbers that YAML read as text."""
     if isinstance(value, dict):
         return {key: checked(item, path, join(where, key)) for key, item in value.items() if key != "_comment"}
     if isinstance(value, list):
         return [checked(item, path, where) for item in value]
     if isinstance(value, str) and LOOKS_LIKE_A_NUMBER.fullmatch(value):
-        raise ConfigError("%s: %s: %s is text to YAML; write it with a point and a sign, like 2.0e-4" % (path, where, value))
+        raise ConfigError("%s: %s: YAML reads %s as text; write it with a point and a sign, like 2.0e-4" % (path, where, value))
     return value
 
 
@@ -163,38 +163,37 @@ def checked(value, path, where):
 
 
 def merge(base, layer, path, where):
-    """Return base with layer over it."""
+    """Return base overridden by layer."""
     if not isinstance(layer, dict):
-        raise ConfigError("%s: %s: names and values are expected, and there is %s" % (path, where, sort_of(layer)))
+        raise ConfigError("%s: %s: expected a mapping, found %s" % (path, where, type_of(layer)))
     merged = dict(base)
     for key, value in layer.items():
         here = join(where, key)
         if key not in base:
-            raise ConfigError("%s: %s: there is no such parameter%s" % (path, here, nearest(key, base)))
+            raise ConfigError("%s: %s: unknown parameter%s" % (path, here, nearest(key, base)))
         if isinstance(base[key], dict):
             merged[key] = merge(base[key], value, path, here)
             continue
         if not fits(base[key], value):
-            raise ConfigError("%s: %s: %s is expected, and there is %s" % (path, here, sort_of(base[key]), sort_of(value)))
+            raise ConfigError("%s: %s: expected %s, found %s" % (path, here, type_of(base[key]), type_of(value)))
         merged[key] = value
     return merged
 
 
 def fits(old, new):
-    """Report whether a value may take the place of another: null always may, and a list
-    and a text stand for each other, since libraries take "all-linear" for a list."""
-    loose = {"a list": "a text"}
-    sorts = [loose.get(sort_of(value), sort_of(value)) for value in (old, new)]
-    return "null" in sorts and "names and values" not in sorts or sorts[0] == sorts[1]
+    """Report whether a value may replace another: they have the same type, one is null, or
+    one is a list and the other a text, because libraries accept "all-linear" for a list."""
+    types = [{"a list": "a text"}.get(type_of(value), type_of(value)) for value in (old, new)]
+    return "null" in types and "a mapping" not in types or types[0] == types[1]
 
 
-def sort_of(value):
-    """Return what sort of value this is, in words."""
+def type_of(value):
+    """Return the type of a value for messages."""
     if value is None:
         return "null"
-    for kind, word in ((bool, "true or false"), ((int, float), "a number"), (str, "a text"), (list, "a list"), (dict, "names and values")):
+    for kind, name in ((bool, "true or false"), ((int, float), "a number"), (str, "a text"), (list, "a list"), (dict, "a mapping")):
         if isinstance(value, kind):
-            return word
+            return name
     return type(value).__name__
 
 
@@ -202,7 +201,7 @@ def sort_of(value):
 
 
 def path_constants():
-    """Return the constants of paths.py beside this file, wherever this runs from."""
+    """Return the constants of paths.py beside this file."""
     spec = importlib.util.spec_from_file_location("paths", HERE / "paths.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -210,7 +209,7 @@ def path_constants():
 
 
 def resolve(value, constants, where):
-    """Return the value with paths in the place of ${NAME}."""
+    """Return the value with ${NAME} replaced by paths."""
     if isinstance(value, dict):
         return {key: resolve(item, constants, join(where, key)) for key, item in value.items()}
     if isinstance(value, list):
@@ -226,7 +225,7 @@ def resolve(value, constants, where):
     return re.sub(r"\$\{(\w*)\}", constant, value)
 
 
-# --- words
+# --- messages
 
 
 def join(where, key):
@@ -234,17 +233,17 @@ def join(where, key):
 
 
 def nearest(name, names):
-    """Return what may have been meant, to be put behind a sentence."""
+    """Return a suggestion to append to a message."""
     close = difflib.get_close_matches(str(name), [str(n) for n in names], 1)
     if close:
         return "; did you mean %s?" % close[0]
-    return "; there are: %s" % ", ".join(sorted(str(n) for n in names)) if names else ""
+    return "; known: %s" % ", ".join(sorted(str(n) for n in names)) if names else ""
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="training or data")
-    parser.add_argument("--env", metavar="NAME", help="environment, whatever Python runs this")
+    parser.add_argument("--env", metavar="NAME", help="the environment, instead of that of the running Python")
     options = parser.parse_args()
     try:
         print(json.dumps(load(options.name, options.env), indent=2, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""Where things lie in this project, the same on every machine.
+"""The folders of this project, the same on every machine.
 
 Written by `reconcile apply` from manifest.yaml: change `directories` there.
 
@@ -6,13 +6,13 @@ Written by `reconcile apply` from manifest.yaml: change `directories` there.
     with open(DATA_PROCESSED / "train.jsonl") as lines: ...
 
 A machine that keeps a folder elsewhere (`directories` of a host or an environment in
-manifest.yaml) has a link to it at the path below. No variable of the shell is read:
-what one project exports cannot lead another one astray.
+manifest.yaml) has a link to it at the path below. Environment variables are not read, so
+that one project does not affect another.
 """
 
 from pathlib import Path
 
-# Found from this file, whatever folder a program is started in and whatever link led here.
+# Independent of the working directory and of links to this file.
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 # original downloads (Gutenberg texts, Reddit CSVs)

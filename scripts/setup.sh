@@ -1,30 +1,28 @@
 # shellcheck shell=sh
-# What setup_local.sh and setup_remote.sh have in common; they say where the checkout
-# is (root), which environment they are for and what that is for (purpose), and call
-# setup.
+# The common part of setup_local.sh and setup_remote.sh. They set root (the checkout),
+# environment and purpose (its description), and call setup, which
 #
-#  1. find the program: bin/reconcile, one on PATH, built with Go, or a release whose
-#     sha256 is known
-#  2. reconcile apply, which shows its plan first
-#  3. the checks and the storage summary, again and always
-#  4. is what is installed intact; Python, disk, CUDA and GPU
-#  5. the installed packages and the state of everything
+#  1. finds the program: bin/reconcile, one on PATH, built with Go, or a release with a
+#     known sha256
+#  2. runs reconcile apply, which shows its plan first
+#  3. shows the checks and the storage summary
+#  4. verifies the installed files, and checks Python, disk, CUDA and GPU
+#  5. shows the status and the installed packages
 #
-# It decides nothing about the machine: that is the work of reconcile. It is for every
-# sh of POSIX (dash, bash 3.2 of macOS, busybox, zsh), so there is no `local` here and
-# no option that GNU or BSD alone has. Names with _ in front belong to one function.
+# It works in every POSIX sh (dash, bash 3.2 of macOS, busybox, zsh): there is no `local`
+# and no option of GNU or BSD. Names that begin with _ are local to a function.
 
-: "${root:?} ${environment:?} ${purpose:?}" # set by whoever sources this
+: "${root:?} ${environment:?} ${purpose:?}" # set by the script that sources this file
 bin=$root/bin/reconcile
 releases=$root/scripts/releases.txt
-me=setup_$environment.sh
-scratch='' # what is removed at the end, whatever the end
+script=setup_$environment.sh
+scratch='' # temporary folder, removed at exit
 
-# A session that no one types into may have no PATH worth the name.
+# A non-interactive session may have no useful PATH.
 command -v sed >/dev/null || PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
 export PATH
 
-trap 'tidy' EXIT
+trap 'cleanup' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -39,120 +37,119 @@ setup() {
             ;;
         --dry-run) dry_run=yes ;;
         *)
-            say "$_word is not an option of $me; --help lists them"
+            log "$_word is not an option of $script; --help lists them"
             return 64
             ;;
         esac
     done
-    [ -f "$root/manifest.yaml" ] || stop "there is no manifest.yaml in $root: this script belongs at the top of the checkout"
-    say "environment $environment of $root/manifest.yaml: $purpose"
+    [ -f "$root/manifest.yaml" ] || die "there is no manifest.yaml in $root: run this script at the top of the checkout"
+    log "environment $environment of $root/manifest.yaml: $purpose"
     if [ "$(id -u)" = 0 ] && [ -n "${SUDO_USER-}" ]; then
-        say "note: started by sudo, so all that is made belongs to root; nothing here needs root"
+        log "note: started by sudo, so all files will belong to root; root is not needed"
     fi
     find_reconcile
     if [ -n "$dry_run" ]; then
-        ours plan -v
+        run_reconcile plan -v
         return
     fi
-    converge && verify
+    apply && verify
 }
 
 usage() {
     cat <<EOF
-Usage: ./$me [--dry-run]
+Usage: ./$script [--dry-run]
 
-Brings this machine to environment $environment of manifest.yaml ($purpose):
-folders, files, a pinned Python environment. Then it shows the storage summary, checks
-Python, the disk and what is installed (and CUDA and the GPU where the environment asks
-for them), and lists the installed packages. Safe to run again: what is there already is
-left alone. It never installs drivers or programs of the system.
+Applies environment $environment of manifest.yaml ($purpose): folders, files and a Python
+environment with exact versions. Then shows the storage summary, checks Python, the disk and
+the installed files (and CUDA and the GPU if the environment needs them), and lists the
+installed packages. A second run changes nothing. Drivers and system packages are never
+installed.
 
-  --dry-run   show what would be done, and do nothing
-  --help      this text
+  --dry-run   show the plan and change nothing
+  --help      show this text
 
-The program reconcile is taken from bin/, from PATH, built with Go, or fetched as a
-release whose sha256 is known (scripts/releases.txt).
+The program reconcile is bin/reconcile, one on PATH, built with Go, or a release with a known
+sha256 (scripts/releases.txt).
 
   GO=PATH                     build with this Go
-  RECONCILE_RELEASE_URL       fetch the program from here, whatever else there is,
-  RECONCILE_RELEASE_SHA256    and take it only if it has this sha256
+  RECONCILE_RELEASE_URL       download the program from this address
+  RECONCILE_RELEASE_SHA256    and verify it with this sha256
 
 Exit status: that of \`reconcile apply\` (0 done or nothing to do, 1 an error, 3 a check
 failed and nothing was changed, 4 applied in part, 5 another run holds the lock), or of
-\`reconcile plan\` with --dry-run. Where that is 0, the first of what the verification
-finds (2 what is installed is damaged, 3 a finding of \`reconcile doctor\`). 64 for a wrong
+\`reconcile plan\` with --dry-run. After a successful apply, that of the first check that
+fails (2 installed files are damaged, 3 \`reconcile doctor\` found a failure). 64 for a wrong
 option, 130 if interrupted.
 EOF
 }
 
-# converge applies, and says how to go on where that does not end well.
-converge() {
+# apply runs reconcile apply, and explains a failure.
+apply() {
     heading "Plan and apply"
-    ours apply -y
+    run_reconcile apply -y
     _code=$?
     case $_code in
     0) return 0 ;;
-    3) say "environment $environment is not set up: what stands above after \"error:\" has to be put right first, and \"hint:\" says how. Then run ./$me again; \`$shown doctor --env $environment\` looks closer" ;;
-    4) say "done in part; mend what is named above and run ./$me again" ;;
-    130) say "interrupted; what was done stays done, and ./$me goes on from there" ;;
-    *) say "environment $environment is not set up: the reason is above" ;;
+    3) log "environment $environment is not set up: fix the errors above as their hints tell, then run ./$script again; \`$shown doctor --env $environment\` shows more" ;;
+    4) log "done in part; fix the errors above and run ./$script again" ;;
+    130) log "interrupted; ./$script continues where it stopped" ;;
+    *) log "environment $environment is not set up: the reason is above" ;;
     esac
     return "$_code"
 }
 
-# verify shows what there is now. The first thing that is not in order decides the
-# exit status; the others are shown all the same.
+# verify runs all checks. The first one that fails determines the exit status.
 verify() {
     worst=0
     heading "Checks and storage"
-    also ours plan -v
+    check run_reconcile plan -v
     heading "Verification: the files of the environment"
-    also ours verify
+    check run_reconcile verify
     heading "Verification: this machine"
-    also ours doctor --offline # what is installed needs no network
+    check run_reconcile doctor --offline # installed packages need no network
     heading "Status and installed packages"
-    also ours status
+    check run_reconcile status
     echo
     if [ "$worst" = 0 ]; then
-        say "environment $environment is ready: \`$shown run -- COMMAND\` runs something in it"
+        log "environment $environment is ready: \`$shown run -- COMMAND\` runs a command in it"
     else
-        say "environment $environment is there, but not all is in order: see above"
+        log "environment $environment is installed, but a check failed: see above"
     fi
     return "$worst"
 }
 
-also() {
+check() {
     "$@"
     _code=$?
     [ "$_code" != 130 ] || exit 130
     [ "$worst" != 0 ] || worst=$_code
 }
 
-# ours runs the program for this checkout and its environment.
-ours() {
+# run_reconcile runs the program for the environment.
+run_reconcile() {
     "$program" -C "$root" --env "$environment" "$@"
 }
 
 # --- the program ---------------------------------------------------------------------
 
-# find_reconcile sets program, or says what is missing and ends.
+# find_reconcile sets program and shown, or exits.
 find_reconcile() {
     program=''
     stale=''
     if [ -n "${RECONCILE_RELEASE_URL-}${RECONCILE_RELEASE_SHA256-}" ]; then
         fetch "${RECONCILE_RELEASE_URL-}" "${RECONCILE_RELEASE_SHA256-}"
     else
-        take_built || take_installed || build || fetch_pinned || take_stale || lacking
+        use_built || use_installed || build || fetch_pinned || use_stale || report_missing
     fi
     shown=$program
     case $program in "$root"/*) shown=${program#"$root"/} ;; esac
-    say "using $shown: $("$program" version)"
+    log "using $shown: $("$program" version)"
 }
 
-take_built() {
+use_built() {
     [ -x "$bin" ] || return 1
-    if ! runs "$bin"; then
-        say "bin/reconcile does not run here: it may be for another system"
+    if ! is_reconcile "$bin"; then
+        log "bin/reconcile does not run here: it may be built for another system"
         return 1
     fi
     stale=$(newer_source)
@@ -160,33 +157,32 @@ take_built() {
     program=$bin
 }
 
-# newer_source prints a source that bin/reconcile does not know yet.
+# newer_source prints the name of a source that is newer than bin/reconcile.
 newer_source() {
-    for _place in cmd internal pkg embed.go go.mod go.sum; do
-        [ ! -e "$root/$_place" ] || find "$root/$_place" -type f ! -name '*_test.go' -newer "$bin" 2>/dev/null
+    for _path in cmd internal pkg embed.go go.mod go.sum; do
+        [ ! -e "$root/$_path" ] || find "$root/$_path" -type f ! -name '*_test.go' -newer "$bin" 2>/dev/null
     done | sed -e "1!d" -e "s|.*/||"
 }
 
-# take_installed takes one of PATH if it is ours and reads this manifest.
-take_installed() {
+# use_installed uses the program on PATH if it accepts this manifest.
+use_installed() {
     _found=$(command -v reconcile 2>/dev/null)
     case $_found in /*) ;; *) return 1 ;; esac
-    runs "$_found" || return 1
+    is_reconcile "$_found" || return 1
     if ! "$_found" -C "$root" validate >/dev/null 2>&1; then
-        say "$_found is not used: \`$_found validate\` does not accept this manifest.yaml"
+        log "$_found is not used: \`$_found validate\` does not accept this manifest.yaml"
         return 1
     fi
     program=$_found
 }
 
-runs() {
+is_reconcile() {
     case $("$1" version 2>/dev/null </dev/null) in "reconcile "*) return 0 ;; esac
     return 1
 }
 
-# build builds bin/reconcile where there are sources and a Go that can. Go's own rule
-# holds: from 1.21 on it fetches the toolchain of go.mod itself, unless GOTOOLCHAIN says
-# that it must not.
+# build builds bin/reconcile. Go 1.21 and later downloads the toolchain of go.mod, unless
+# GOTOOLCHAIN forbids it.
 build() {
     [ -f "$root/go.mod" ] || return 1
     go=$(find_go) || return 1
@@ -195,32 +191,32 @@ build() {
     _version=${_version%% *}
     case $_version in
     1.[0-9] | 1.[0-9].* | 1.1[0-9] | 1.1[0-9].* | 1.20 | 1.20.*)
-        say "Go $_version at $go is too old: Go $(wanted_go) is needed, which Go fetches itself from 1.21 on"
+        log "Go $_version at $go is too old: Go $(required_go) is required; Go 1.21 and later downloads it"
         return 1
         ;;
     esac
-    room
-    say "building the program with $go (Go $_version)"
+    make_scratch
+    log "building the program with $go (Go $_version)"
     if (
         cd -P -- "$root" || exit 1
         unset GOOS GOARCH
         [ "$(platform)" != macos-arm64 ] || export GOARCH=arm64 # even from a shell under Rosetta
-        if [ -z "${HOME-}${GOCACHE-}${XDG_CACHE_HOME-}" ]; then # Go has nowhere to keep anything
+        if [ -z "${HOME-}${GOCACHE-}${XDG_CACHE_HOME-}" ]; then # Go has no cache folder
             export GOCACHE="$scratch/go/build" GOMODCACHE="$scratch/go/mod" GOPATH="$scratch/go" GOFLAGS="-modcacherw ${GOFLAGS-}"
         fi
-        # A git that does not trust the owner of the checkout would stop the build.
+        # The build would fail if git does not trust the owner of the checkout.
         git rev-parse --git-dir >/dev/null 2>&1 || set -- -buildvcs=false
         CGO_ENABLED=0 "$go" build -trimpath "$@" -o "$new" ./cmd/reconcile >&2
-    ) && runs "$new"; then
-        place
+    ) && is_reconcile "$new"; then
+        install_new
         return
     fi
-    say "the build with $go failed; the reason is above"
+    log "the build with $go failed: see above"
     return 1
 }
 
-# find_go prints a Go: $GO alone if that is set, else one of PATH or of the places where
-# installers put it, which a session of ssh may not have on its PATH.
+# find_go prints the path of Go: $GO if it is set, or one on PATH, or one in a folder of an
+# installer, which an ssh session may not have on its PATH.
 find_go() {
     if [ -n "${GO-}" ]; then
         _go=$(command -v "$GO") || return 1
@@ -234,58 +230,57 @@ find_go() {
     return 1
 }
 
-# wanted_go prints the version that go.mod names.
-wanted_go() {
+# required_go prints the Go version of go.mod.
+required_go() {
     sed -n 's/^go \([0-9][0-9.]*\).*/\1/p' "$root/go.mod" 2>/dev/null
 }
 
-# fetch_pinned fetches the release that scripts/releases.txt names for this platform.
+# fetch_pinned downloads the release of scripts/releases.txt for this platform.
 fetch_pinned() {
     _line=$(awk -v platform="$(platform)" '$1 == platform && NF == 3 {print $2, $3; exit}' "$releases" 2>/dev/null)
     [ -n "$_line" ] || return 1
     fetch "${_line% *}" "${_line#* }"
 }
 
-# fetch gets the program from an address, and takes it only with the right sha256:
-# beside its place, compared, renamed. What is not right leaves nothing behind.
+# fetch ADDRESS SHA256 downloads the program, verifies it and installs it. A failure leaves
+# nothing behind.
 fetch() {
-    _address=$(without_secrets "$1")
+    _address=$(redact "$1")
     case $1 in
     http://* | https://*) ;;
-    *) stop "RECONCILE_RELEASE_URL has to be an address of http or https, and is \"$_address\"" ;;
+    *) die "RECONCILE_RELEASE_URL must be an http or https address, found \"$_address\"" ;;
     esac
     _sum=$(printf %s "$2" | tr ABCDEF abcdef)
     case $_sum in *[!0-9a-f]*) _sum='' ;; esac
-    [ ${#_sum} = 64 ] || stop "a release is fetched only with its sha256, 64 hexadecimal digits, in RECONCILE_RELEASE_SHA256; it is \"$2\""
+    [ ${#_sum} = 64 ] || die "RECONCILE_RELEASE_SHA256 must be the sha256 of the release, 64 hexadecimal digits, found \"$2\""
     if [ -x "$bin" ] && [ "$(sha256 "$bin")" = "$_sum" ]; then
         program=$bin
         return
     fi
-    room
-    say "fetching $_address"
+    make_scratch
+    log "downloading $_address"
     if command -v curl >/dev/null; then
         curl -fsSL --proto '=http,https' --connect-timeout 20 --speed-limit 1 --speed-time 60 -o "$new" "$1" >&2
     elif command -v wget >/dev/null; then
-        case $(wget --version 2>/dev/null) in GNU*) _patience='-T 60 -t 2' ;; *) _patience='' ;; esac
-        # shellcheck disable=SC2086 # words, or none: that of busybox has other options
-        wget -q $_patience -O "$new" "$1" >&2
+        case $(wget --version 2>/dev/null) in GNU*) _options='-T 60 -t 2' ;; *) _options='' ;; esac
+        # shellcheck disable=SC2086 # several options, or none for busybox
+        wget -q $_options -O "$new" "$1" >&2
     else
-        stop "there is neither curl nor wget to fetch the program with: $(install_hint curl)"
-    fi || stop "$_address could not be fetched; nothing was changed. Is there a network, and is the address right?"
+        die "neither curl nor wget is installed to download the program: $(install_hint curl)"
+    fi || die "$_address could not be downloaded; nothing was changed. Check the network and the address"
     _got=$(sha256 "$new")
-    [ "$_got" = "$_sum" ] || stop "what $_address gave has another sha256, and was thrown away: expected $_sum, found ${_got:-none that could be computed}"
+    [ "$_got" = "$_sum" ] || die "the file of $_address has the wrong sha256 and was deleted: expected $_sum, found ${_got:-no program to compute it}"
     chmod 755 "$new"
-    runs "$new" || stop "what $_address gave does not run here: this machine is $(platform)"
-    place
+    is_reconcile "$new" || die "the program of $_address does not run here: this machine is $(platform)"
+    install_new
 }
 
-# without_secrets prints an address as others may see it: a name and password can stand in
-# it, and the key of a store in its query.
-without_secrets() {
+# redact prints an address without user, password and query, which may contain secrets.
+redact() {
     printf '%s\n' "$1" | sed -e 's|[?#].*||' -e 's|//[^/]*@|//|'
 }
 
-# sha256 prints the digest of a file, by whatever this system has.
+# sha256 prints the digest of a file.
 sha256() {
     if command -v sha256sum >/dev/null; then
         sha256sum <"$1"
@@ -296,72 +291,72 @@ sha256() {
     fi 2>/dev/null | cut -d ' ' -f 1
 }
 
-# room makes the place for a new program, and sets new: beside bin/reconcile, or for a
-# dry run in a folder that goes away with this script.
-room() {
+# make_scratch creates a temporary folder in bin/, or elsewhere for a dry run, and sets new to
+# the path of the new program.
+make_scratch() {
     [ -z "$scratch" ] || return 0
     if [ -n "$dry_run" ]; then
-        scratch=$(mktemp -d "${TMPDIR:-/tmp}/reconcile.XXXXXX") || stop "there is no folder for temporary files: set TMPDIR"
+        scratch=$(mktemp -d "${TMPDIR:-/tmp}/reconcile.XXXXXX") || die "there is no temporary folder: set TMPDIR"
     else
         scratch=$root/bin/.new-$$
-        mkdir -p "$scratch" 2>/dev/null || stop "$root/bin cannot be written by $(id -un), and reconcile keeps all that it makes in the checkout: clone it where you may write"
+        mkdir -p "$scratch" 2>/dev/null || die "$root/bin cannot be written by $(id -un), and reconcile writes into the checkout: clone it to a folder of your own"
     fi
     new=$scratch/reconcile
 }
 
-# tidy removes what was only for this run.
-tidy() {
+# cleanup removes the temporary folder.
+cleanup() {
     [ -n "$scratch" ] || return 0
     rm -rf -- "$scratch"
-    rmdir -- "$root/bin" 2>/dev/null # where nothing came of it
+    rmdir -- "$root/bin" 2>/dev/null # if it is empty
 }
 
-# place makes the new program bin/reconcile by one rename.
-place() {
+# install_new renames the new program to bin/reconcile, except for a dry run.
+install_new() {
     chmod 755 "$new"
     program=$new
     [ -z "$dry_run" ] || return 0
-    mv -f "$new" "$bin" || stop "$bin could not be written"
+    mv -f "$new" "$bin" || die "$bin could not be written"
     program=$bin
 }
 
-# take_stale is better than nothing.
-take_stale() {
+# use_stale uses an outdated bin/reconcile, the last choice.
+use_stale() {
     [ -n "$stale" ] || return 1
-    say "warning: bin/reconcile is older than $stale, and there is no Go to build it anew"
+    log "warning: bin/reconcile is older than $stale, and there is no Go to rebuild it"
     program=$bin
 }
 
-# lacking says what is missing, and how to get it on this system.
-lacking() {
-    _wanted=$(wanted_go)
+# report_missing explains how to get the program on this system, and exits.
+report_missing() {
+    _go=$(required_go)
     _here=$(platform)
     case $_here in
     macos-arm64) _target='darwin arm64' ;;
     macos-x86_64) _target='darwin amd64' ;;
     linux-aarch64) _target='linux arm64' ;;
     linux-x86_64) _target='linux amd64' ;;
-    *) stop "reconcile is for macOS and Linux on arm64 and x86_64, and this is $(uname -s) on $(uname -m)" ;;
+    *) die "reconcile supports macOS and Linux on arm64 and x86_64; this is $(uname -s) on $(uname -m)" ;;
     esac
-    say "error: the program reconcile is missing: there is none in bin/ or on PATH, no Go to build it with${_wanted:+ (Go $_wanted, or 1.21 and later, which fetches it)}, and no release for $_here in scripts/releases.txt"
+    log "error: the program reconcile is missing: it is not in bin/ or on PATH, there is no Go to build it${_go:+ (Go $_go, or 1.21 and later, which downloads it)}, and no release for $_here in scripts/releases.txt"
     case $_here in
-    macos-*) say "get Go, then run ./$me again:
+    macos-*) log "install Go, then run ./$script again:
   brew install go
 or the package for $_here from https://go.dev/dl/" ;;
     *)
-        _archive=go${_wanted:-VERSION}.${_target% *}-${_target#* }.tar.gz
-        say "get Go, then run ./$me again; it looks in ~/.local/go and /usr/local/go too (the sha256 of the archive is on https://go.dev/dl/):"
-        command -v curl >/dev/null || say "  $(install_hint curl ca-certificates)"
-        say "  curl -fLO https://go.dev/dl/$_archive
+        _archive=go${_go:-VERSION}.${_target% *}-${_target#* }.tar.gz
+        log "install Go, then run ./$script again; ~/.local/go and /usr/local/go need not be on PATH (the sha256 of the archive is on https://go.dev/dl/):"
+        command -v curl >/dev/null || log "  $(install_hint curl ca-certificates)"
+        log "  curl -fLO https://go.dev/dl/$_archive
   mkdir -p ~/.local && tar -C ~/.local -xzf $_archive"
         ;;
     esac
-    say "or build it where there is Go, and copy bin/reconcile here: GOOS=${_target% *} GOARCH=${_target#* } make build"
+    log "or build it on a machine with Go, and copy bin/reconcile here: GOOS=${_target% *} GOARCH=${_target#* } make build"
     exit 1
 }
 
-# platform prints the name of this system as manifest.yaml has it. A shell under
-# Rosetta says x86_64 on a Mac with Apple silicon.
+# platform prints the platform in the form of manifest.yaml. Under Rosetta, uname prints
+# x86_64 on a Mac with Apple silicon.
 platform() (
     system=$(uname -s)
     machine=$(uname -m)
@@ -380,7 +375,7 @@ platform() (
     printf '%s-%s\n' "$system" "$machine"
 )
 
-# install_hint prints how this system installs packages of those names.
+# install_hint prints the command that installs packages on this system.
 install_hint() (
     as=''
     [ "$(id -u)" = 0 ] || as='sudo '
@@ -398,16 +393,15 @@ install_hint() (
     echo "install $* with the package manager of this system"
 )
 
-# --- words ---------------------------------------------------------------------------
+# --- output ---------------------------------------------------------------------------
 
-# say prints to standard error, and does nothing else to the terminal: names of folders
-# come from outside.
-say() {
+# log prints to standard error without control characters, which file names may contain.
+log() {
     printf '%s\n' "$*" | LC_ALL=C tr -d '\000-\010\013-\037\177' >&2
 }
 
-stop() {
-    say "error: $*"
+die() {
+    log "error: $*"
     exit 1
 }
 

@@ -18,7 +18,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/golden"
 )
 
-// A parameter is one value of a file of configs/, and what is said of it.
+// A parameter is a value of a file of configs/ and its comment.
 type parameter struct {
 	name    string // with dots between its parts
 	value   string // as the file has it
@@ -65,7 +65,7 @@ func explained(t *testing.T, n *yaml.Node, prefix string) []parameter {
 	}
 	for name := range comments {
 		if values[name] == nil && (prefix != "" || name != "_") {
-			t.Errorf("configs/data.json: %s_comment.%s explains what is not there", prefix, name)
+			t.Errorf("configs/data.json: %s_comment.%s explains an unknown parameter", prefix, name)
 		}
 	}
 	var list []parameter
@@ -291,8 +291,8 @@ func TestConfigEnvironments(t *testing.T) {
 		return s.Processing.Batch_size
 	}
 
-	// A Python of nobody has to be told.
-	if e := c.run("data"); e.code != 1 || !e.says("which environment?", "reconcile run -- python", "CONFIG_ENVIRONMENT") {
+	// A Python outside of an environment needs the name of one.
+	if e := c.run("data"); e.code != 1 || !e.says("the environment is unknown", "reconcile run -- python", "CONFIG_ENVIRONMENT") {
 		t.Errorf("no environment\n%s", e)
 	}
 	if e := c.run("data", "--env", "remot"); e.code != 1 || !e.says("remot.yaml; did you mean remote?") {
@@ -303,7 +303,7 @@ func TestConfigEnvironments(t *testing.T) {
 		t.Errorf("an environment by its variable\n%s", e)
 	}
 	if e := told.run("data", "--env", "local"); batch(e) != 1000.0 {
-		t.Errorf("an argument goes before the variable\n%s", e)
+		t.Errorf("an argument overrides the variable\n%s", e)
 	}
 
 	// That of a generation is known, and goes before the variable; one without a file
@@ -327,25 +327,25 @@ func TestConfigEnvironments(t *testing.T) {
 	}
 }
 
-// TestConfigMistakes holds what people are told who write what cannot be meant.
+// TestConfigMistakes tests the messages for mistakes in overrides.
 func TestConfigMistakes(t *testing.T) {
 	t.Parallel()
 	c := newConfigs(t)
 	for i, tt := range []struct{ file, text, says string }{
-		{"remote", "training: {trainer: {learning_rat: 0.1}}", "remote.yaml: training.trainer.learning_rat: there is no such parameter; did you mean learning_rate?"},
-		{"remote", "training: {trainer: {learning_rate: 1e-4}}", "training.trainer.learning_rate: 1e-4 is text to YAML; write it with a point and a sign, like 2.0e-4"},
-		{"remote", "training: {trainer: {learning_rate: much}}", "training.trainer.learning_rate: a number is expected, and there is a text"},
-		{"remote", "training: {trainer: {bf16: 1}}", "training.trainer.bf16: true or false is expected, and there is a number"},
-		{"remote", "training: {trainer: 3}", "training.trainer: names and values are expected, and there is a number"},
-		{"remote", "training: {lora: {r: {a: 1}}}", "training.lora.r: a number is expected, and there is names and values"},
-		{"remote", "training: 0", "training: names and values are expected, and there is a number"},
-		{"remote", "trainer: {bf16: true}", "trainer: there is no file of that name to be changed; did you mean training?"},
-		{"remote", "- training", "names and values are expected, and there is a list"},
-		{"remote", "training: {lora: {r: 16, r: 32}}", "'r' stands here twice"},
+		{"remote", "training: {trainer: {learning_rat: 0.1}}", "remote.yaml: training.trainer.learning_rat: unknown parameter; did you mean learning_rate?"},
+		{"remote", "training: {trainer: {learning_rate: 1e-4}}", "training.trainer.learning_rate: YAML reads 1e-4 as text; write it with a point and a sign, like 2.0e-4"},
+		{"remote", "training: {trainer: {learning_rate: much}}", "training.trainer.learning_rate: expected a number, found a text"},
+		{"remote", "training: {trainer: {bf16: 1}}", "training.trainer.bf16: expected true or false, found a number"},
+		{"remote", "training: {trainer: 3}", "training.trainer: expected a mapping, found a number"},
+		{"remote", "training: {lora: {r: {a: 1}}}", "training.lora.r: expected a number, found a mapping"},
+		{"remote", "training: 0", "training: expected a mapping, found a number"},
+		{"remote", "trainer: {bf16: true}", "trainer: there is no file of that name to override; did you mean training?"},
+		{"remote", "- training", "expected a mapping, found a list"},
+		{"remote", "training: {lora: {r: 16, r: 32}}", "duplicate key 'r'"},
 		{"remote", "training: {lora: {r: 16", "remote.yaml: "},
 		{"remote", "training: {? [a, b] : 1}", "remote.yaml: "},
 		{"remote", "training: {dataset: {train_file: '${DATA_PROCESED}/x'}}", "training.dataset.train_file: paths.py has no DATA_PROCESED; did you mean DATA_PROCESSED?"},
-		{"training", "a: 1\na: 2", "'a' stands here twice"},
+		{"training", "a: 1\na: 2", "duplicate key 'a'"},
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			folder := t.TempDir()
@@ -369,7 +369,7 @@ func TestConfigMistakes(t *testing.T) {
 	t.Run("twice in JSON", func(t *testing.T) {
 		folder := t.TempDir()
 		check(t, os.WriteFile(filepath.Join(folder, "data.json"), []byte(`{"a": 1, "a": 2}`), 0o644))
-		if e := c.loads(folder, "data"); e.code != 1 || !e.says("data.json: 'a' stands here twice") {
+		if e := c.loads(folder, "data"); e.code != 1 || !e.says("data.json: duplicate key 'a'") {
 			t.Error(e)
 		}
 	})
@@ -377,18 +377,18 @@ func TestConfigMistakes(t *testing.T) {
 		folder := t.TempDir()
 		check(t, os.WriteFile(filepath.Join(folder, "data.json"), []byte(`{}`), 0o644))
 		check(t, os.WriteFile(filepath.Join(folder, "data.yaml"), nil, 0o644))
-		if e := c.loads(folder, "data"); e.code != 1 || !e.says("have one name: remove one") {
+		if e := c.loads(folder, "data"); e.code != 1 || !e.says("have the same name: remove one") {
 			t.Error(e)
 		}
 	})
-	for name, says := range map[string]string{"trainig": "did you mean training?", "../manifest": "there are: data, local, remote, training"} {
+	for name, says := range map[string]string{"trainig": "did you mean training?", "../manifest": "known: data, local, remote, training"} {
 		if e := c.run(name, "--env", "remote"); e.code != 1 || !e.says(says) {
 			t.Errorf("want %q\n%s", says, e)
 		}
 	}
 }
 
-// loads loads from a folder of its own, as a script may.
+// loads loads the parameters of another folder.
 func (c *configs) loads(folder, name string) end {
 	c.t.Helper()
 	code := "import sys; sys.path.insert(0, sys.argv[1]); import config\ntry: print(config.load(sys.argv[3], 'remote', sys.argv[2]))\nexcept config.ConfigError as e: sys.exit(str(e))"

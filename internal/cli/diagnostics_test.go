@@ -52,12 +52,12 @@ func TestGPUDiagnostics(t *testing.T) {
 		code  int
 		want  []string
 	}{
-		"no torch": {"", "", "", 1, []string{"torch fail it is not installed", "driver unknown there is no nvidia-smi", "visible ok all", "bitsandbytes skipped"}},
+		"no torch": {"", "", "", 1, []string{"torch fail it is not installed", "driver unknown nvidia-smi is not on PATH", "visible ok all", "bitsandbytes skipped"}},
 		"works": {torch(`"12.1"`, "9, 0", "2", free), "echo 0, fake, 550.54.15, 81559 MiB, 4 MiB", "CUDA_VISIBLE_DEVICES=0,1", 0, []string{
 			"torch ok 2.1.2+fake", "torch.cuda ok 12.1", "available ok True, 2 GPUs", "device.0 ok compute capability 9.0, 80.0 GiB, 70.0 GiB free, bfloat16", "device.1 ok",
 			"cudnn ok 8902", "driver ok 550.54.15", "visible ok CUDA_VISIBLE_DEVICES=0,1", "libraries ok",
 		}},
-		"CPU build":     {torch("None", "9, 0", "0", free), "", "", 1, []string{"torch.cuda fail the CPU alone"}},
+		"CPU build":     {torch("None", "9, 0", "0", free), "", "", 1, []string{"torch.cuda fail the CPU only"}},
 		"not available": {torch(`"12.1"`, "9, 0", "0", free), "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18", "", 1, []string{"available fail False: The NVIDIA driver on your system is too old", "driver fail version mismatch"}},
 		"hidden":        {torch(`"12.1"`, "9, 0", "0", free), "", "CUDA_VISIBLE_DEVICES=", 1, []string{"visible warn hides every GPU"}},
 		"busy":          {torch(`"12.1"`, "9, 0", "1", `raise RuntimeError("CUDA error: out of memory")`), "", "", 0, []string{"device.0 unknown out of memory"}},
@@ -107,7 +107,7 @@ func TestGPUDiagnostics(t *testing.T) {
 					}
 				}
 				if !found {
-					t.Errorf("no line says %q in\n%s", want, text)
+					t.Errorf("no line contains %q in\n%s", want, text)
 				}
 			}
 		})

@@ -156,14 +156,14 @@ func TestSetupShells(t *testing.T) {
 		run := func(args ...string) end {
 			return s.begin(s.command(words[0], slices.Concat(words[1:], args)...)).wait() // found from where it lies, not through CDPATH
 		}
-		if e := run("setup_remote.sh", "--dry-run"); e.code != 0 || !e.says("fetching", "ran plan") || e.says("ran apply") {
+		if e := run("setup_remote.sh", "--dry-run"); e.code != 0 || !e.says("downloading", "ran plan") || e.says("ran apply") {
 			t.Errorf("%v: a dry run\n%s", words, e)
 		}
-		if e := run("./setup_local.sh"); e.code != 0 || !e.says("fetching", "using bin/reconcile: reconcile played", "ran apply", "ran plan", "ran verify", "ran doctor", "ran status", "environment local is ready") {
+		if e := run("./setup_local.sh"); e.code != 0 || !e.says("downloading", "using bin/reconcile: reconcile played", "ran apply", "ran plan", "ran verify", "ran doctor", "ran status", "environment local is ready") {
 			t.Errorf("%v: a first run\n%s", words, e)
 		}
 		s.unchanged("another run", func() {
-			if e := run(s.path("setup_local.sh")); e.code != 0 || e.says("fetching") {
+			if e := run(s.path("setup_local.sh")); e.code != 0 || e.says("downloading") {
 				t.Errorf("%v: a second run\n%s", words, e)
 			}
 		})
@@ -179,9 +179,9 @@ func TestSetupFindsDamage(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
 	for code, tt := range map[int]struct{ ends, says, not string }{
-		0:   {"", "environment local is ready", "not all is in order"},
-		2:   {"verify", "not all is in order", "is ready"},
-		3:   {"doctor", "not all is in order", "is ready"},
+		0:   {"", "environment local is ready", "a check failed"},
+		2:   {"verify", "a check failed", "is ready"},
+		3:   {"doctor", "a check failed", "is ready"},
 		4:   {"apply", "done in part", "ran plan"},
 		5:   {"apply", "is not set up: the reason is above", "ran plan"},
 		130: {"apply", "interrupted", "ran plan"},
@@ -349,13 +349,13 @@ func TestSetupFetches(t *testing.T) {
 		}{
 			"right":          {"/reconcile", sum, "using bin/reconcile", true},
 			"moved":          {"/moved", strings.ToUpper(sum), "using bin/reconcile", true},
-			"wrong":          {"/text", sum, "has another sha256, and was thrown away: expected " + sum + ", found " + text, false},
+			"wrong":          {"/text", sum, "has the wrong sha256 and was deleted: expected " + sum + ", found " + text, false},
 			"no program":     {"/text", text, "does not run here: this machine is " + platform(), false},
-			"absent":         {"/absent", sum, "/absent could not be fetched; nothing was changed", false},
+			"absent":         {"/absent", sum, "/absent could not be downloaded; nothing was changed", false},
 			"cut":            {"/cut", sum, "error: ", false},
-			"without digest": {"/reconcile", "", "only with its sha256", false},
-			"short digest":   {"/reconcile", sum[1:], "only with its sha256", false},
-			"other digest":   {"/reconcile", strings.Repeat("g", 64), "only with its sha256", false},
+			"without digest": {"/reconcile", "", "must be the sha256 of the release", false},
+			"short digest":   {"/reconcile", sum[1:], "must be the sha256 of the release", false},
+			"other digest":   {"/reconcile", strings.Repeat("g", 64), "must be the sha256 of the release", false},
 		} {
 			t.Run(fetcher+" "+name, func(t *testing.T) {
 				t.Parallel()
@@ -370,11 +370,11 @@ func TestSetupFetches(t *testing.T) {
 		says  string
 		taken bool
 	}{
-		"pinned":     {[]string{"GO=none"}, "# platform address sha256\nplan9-mips " + release.URL + "/text " + text + "\n" + platform() + " " + release.URL + "/reconcile " + sum + "\n", "fetching " + release.URL + "/reconcile", true},
+		"pinned":     {[]string{"GO=none"}, "# platform address sha256\nplan9-mips " + release.URL + "/text " + text + "\n" + platform() + " " + release.URL + "/reconcile " + sum + "\n", "downloading " + release.URL + "/reconcile", true},
 		"no fetcher": {[]string{"PATH=" + tools(t), "RECONCILE_RELEASE_URL=" + release.URL + "/reconcile", "RECONCILE_RELEASE_SHA256=" + sum}, "", "neither curl nor wget", false},
-		"not http":   {[]string{"RECONCILE_RELEASE_URL=--config=/etc/passwd", "RECONCILE_RELEASE_SHA256=" + sum}, "", "an address of http or https", false},
-		"secrets":    {[]string{"RECONCILE_RELEASE_URL=http://me:pass@word@127.0.0.1:9/x?key=word#word", "RECONCILE_RELEASE_SHA256=" + sum}, "", "error: http://127.0.0.1:9/x could not be fetched", false},
-		"no network": {[]string{"RECONCILE_RELEASE_URL=http://127.0.0.1:9/x", "RECONCILE_RELEASE_SHA256=" + sum}, "", "Is there a network", false},
+		"not http":   {[]string{"RECONCILE_RELEASE_URL=--config=/etc/passwd", "RECONCILE_RELEASE_SHA256=" + sum}, "", "must be an http or https address", false},
+		"secrets":    {[]string{"RECONCILE_RELEASE_URL=http://me:pass@word@127.0.0.1:9/x?key=word#word", "RECONCILE_RELEASE_SHA256=" + sum}, "", "error: http://127.0.0.1:9/x could not be downloaded", false},
+		"no network": {[]string{"RECONCILE_RELEASE_URL=http://127.0.0.1:9/x", "RECONCILE_RELEASE_SHA256=" + sum}, "", "Check the network", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
