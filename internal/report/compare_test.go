@@ -70,7 +70,7 @@ func TestCompareEscapesMarkup(t *testing.T) {
 		}
 		checkMarkdown(t, md.String())
 		if text := md.String() + narrow.String() + wide.String(); controls(text) {
-			t.Errorf("%q acts on a terminal", text)
+			t.Errorf("%q can control a terminal", text)
 		}
 	}
 }

@@ -14,94 +14,44 @@ const narrowest = 20
 func columns(s string) int { return utf8.RuneCountInString(s) }
 
 // fold breaks a line at spaces into pieces of at most width columns, if its words are
-// short enough. It does not break between a number and its unit, or if width is below
-// narrowest.
+// short enough, and not after a number. Each piece has the indentation of the line. It does
+// not break if width is below narrowest.
 func fold(line string, width int) []string {
-	text := strings.TrimLeft(line, " ")
-	return foldWords(line[:len(line)-len(text)], amounts(strings.Split(text, " ")), width)
-}
-
-// foldPhrases breaks a line after commas and semicolons, and between words if a phrase is
-// too wide. All pieces but the first are indented by two.
-func foldPhrases(line string, width int) []string {
 	if width < narrowest || columns(line) <= width {
 		return []string{line}
 	}
-	var phrases []string
-	phrase := ""
-	for _, word := range strings.Split(line, " ") {
-		if phrase != "" {
-			phrase += " "
-		}
-		phrase += word
-		if strings.HasSuffix(word, ",") || strings.HasSuffix(word, ";") {
-			phrases = append(phrases, phrase)
-			phrase = ""
-		}
-	}
+	text := strings.TrimLeft(line, " ")
+	margin := line[:len(line)-len(text)]
 	var pieces []string
-	for i, piece := range foldWords("", append(phrases, phrase), width-2) {
-		for j, part := range fold(piece, width-2) {
-			if i+j > 0 {
-				part = "  " + part
-			}
-			pieces = append(pieces, part)
+	piece := ""
+	for i, word := range joinNumbers(strings.Split(text, " ")) {
+		switch {
+		case i == 0:
+			piece = margin + word
+		case columns(piece)+1+columns(word) > width:
+			pieces = append(pieces, piece)
+			piece = margin + word
+		default:
+			piece += " " + word
 		}
 	}
-	return pieces
+	return append(pieces, piece)
 }
 
-func isUnit(word string) bool {
-	switch word {
-	case "B", "kB", "MB", "GB", "TB", "PB", "ms", "s", "min", "h", "%":
-		return true
-	}
-	return false
-}
-
-// amounts joins each number with its unit.
-func amounts(words []string) []string {
+// joinNumbers joins each number with the next word, such as its unit.
+func joinNumbers(words []string) []string {
 	var joined []string
-	for i, word := range words {
-		unit := strings.TrimRight(word, ".,;:)/")
-		unit, _, _ = strings.Cut(unit, "/") // "MB/s"
-		if i > 0 && isUnit(unit) && endsInDigit(words[i-1]) {
-			joined[len(joined)-1] += " " + word
-			continue
+	for _, word := range words {
+		if n := len(joined); n > 0 && isNumber(joined[n-1]) {
+			joined[n-1] += " " + word
+		} else {
+			joined = append(joined, word)
 		}
-		joined = append(joined, word)
 	}
 	return joined
 }
 
-func endsInDigit(word string) bool {
-	return word != "" && word[len(word)-1] >= '0' && word[len(word)-1] <= '9'
-}
-
-// foldWords joins words to lines that begin with margin, as many to each as fit.
-func foldWords(margin string, words []string, width int) []string {
-	line := margin + strings.Join(words, " ")
-	if width < narrowest || columns(line) <= width {
-		return []string{line}
-	}
-	var pieces []string
-	piece, used := margin, len(margin)
-	for i, word := range words {
-		n := columns(word)
-		switch {
-		case i == 0:
-		case used+1+n > width:
-			pieces = append(pieces, piece)
-			piece, used = margin, len(margin)
-		default:
-			piece += " "
-			used++
-		}
-		piece += word
-		used += n
-	}
-	return append(pieces, piece)
-}
+func isNumber(word string) bool { return word != "" && strings.Trim(word, "(~0123456789.") == "" }
 
 // foldCommand breaks a command of quoted words with backslashes, and not between an
 // option and its value.

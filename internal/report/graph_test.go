@@ -71,7 +71,7 @@ func TestGraphOfHostileNames(t *testing.T) {
 			}
 			text := b.String()
 			if controls(text) {
-				t.Errorf("%s of %q acts on a terminal: %q", format, name, text)
+				t.Errorf("%s of %q can control a terminal: %q", format, name, text)
 			}
 			switch format {
 			case "dot":

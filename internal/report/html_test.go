@@ -41,7 +41,7 @@ func TestPlanHTMLEscapesMarkup(t *testing.T) {
 	for name, plan := range map[string]*planner.Plan{"markup": markupPlan(), "terminal": hostilePlan()} {
 		page := planPage(t, report.Machine{Plan: plan, Facts: facts.Of(facts.Host{Hostname: markup, Platform: hostile}), Options: report.Options{Manifest: markup}})
 		if controls(page) {
-			t.Errorf("%s: the page acts on a terminal", name)
+			t.Errorf("%s: the page can control a terminal", name)
 		}
 		for _, bad := range []string{"<img", "</details> &lt;!--", "<b>", "onerror=\"", "href=\"http", "href=\"javascript", "<script"} {
 			if strings.Contains(page, bad) {

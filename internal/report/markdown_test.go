@@ -83,7 +83,7 @@ func TestMarkdownEscapesMarkup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			source := markdown(t, plan)
 			if controls(source) {
-				t.Errorf("%q acts on a terminal", source)
+				t.Errorf("%q can control a terminal", source)
 			}
 			checkMarkdown(t, source)
 		})

@@ -98,17 +98,8 @@ func (p *page) hang(indent int, c color, label, text string) {
 	p.folded(indent, indent+columns(Escape(label)), c, label, text)
 }
 
-// last writes the final line. Scripts search for it, so it is one line unless a terminal
-// is too narrow; then it is folded at commas.
-func (p *page) last(c color, label, text string) {
-	label = Escape(label)
-	for i, piece := range foldPhrases(label+Escape(text), p.o.Width) {
-		if rest, ok := strings.CutPrefix(piece, label); ok && i == 0 {
-			piece = p.paint(c, label) + rest
-		}
-		p.raw(piece + "\n")
-	}
-}
+// last writes the final line, which scripts search for: without a width it is one line.
+func (p *page) last(c color, label, text string) { p.folded(0, 2, c, label, text) }
 
 // folded escapes and writes a label and a text of one or more lines. Every line but the
 // first begins at column under.
