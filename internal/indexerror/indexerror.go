@@ -19,7 +19,7 @@ var (
 	// uv: Hash mismatch for `six==1.17.0`; pip: six==1.17.0 from https://… below a line in capitals.
 	wheelMismatch = regexpOnce("(?i)hash mismatch for `([^`\\n]+)`|do not match the hashes[^\\n]*\\n\\s*([^\\s]+==[^\\s]+) from ")
 	// py-rattler for a download, and the embedded script for a local archive.
-	archiveMismatch = regexpOnce(`(?i)hash mismatch(?: when extracting)?:? (?:\S*/)?([^/\s]+?)(?:\.conda|\.tar\.bz2)(?: to [^\n]*?: expected ([0-9a-f]{64}), got ([0-9a-f]{64})| has sha256 ([0-9a-f]{64}), the lock says ([0-9a-f]{64}))`)
+	archiveMismatch = regexpOnce(`(?i)hash mismatch(?: when extracting)?:? (?:\S*/)?([^/\s]+?)(?:\.conda|\.tar\.bz2)(?: to [^\n]*?: expected ([0-9a-f]{64}), got ([0-9a-f]{64})| has sha256 ([0-9a-f]{64}), the lock has ([0-9a-f]{64}))`)
 	// pip prints the repr of the exception around the reason.
 	pipRetry = regexpOnce(`^Retrying \(.*\) after connection broken by '(.*)': (\S+)$`)
 	digest   = regexpOnce(`\b[0-9a-f]{64}\b`)

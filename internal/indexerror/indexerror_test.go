@@ -65,7 +65,7 @@ func TestFindHashMismatchArchive(t *testing.T) {
 	for _, output := range []string{
 		"InstallerError: failed to fetch tiny-1.0-pyh0_0.tar.bz2\nCaused by: failed to interact with the package cache layer.\n" +
 			"Caused by: hash mismatch when extracting http://127.0.0.1:8765/noarch/tiny-1.0-pyh0_0.tar.bz2 to /c/pkgs/.tiny-1.0-pyh0_0IK: expected " + zeros + ", got " + other + ", total size 428 bytes\n",
-		"hash mismatch: /channel/noarch/tiny-1.0-pyh0_0.conda has sha256 " + other + ", the lock says " + zeros + "\n",
+		"hash mismatch: /channel/noarch/tiny-1.0-pyh0_0.conda has sha256 " + other + ", the lock has " + zeros + "\n",
 	} {
 		if got, ok := FindHashMismatch(output); !ok || got != want {
 			t.Errorf("got %v from\n%s", got, output)

@@ -118,7 +118,7 @@ func TestSolveErrors(t *testing.T) {
 		{"no answer", "true", "without an answer"},
 		{"half an answer", `printf '\036reconcile-rattler [{"name": "python"'`, "read the answer of py-rattler"},
 		{"an answer of another type", `printf '\036reconcile-rattler {"installed": 3}\n'`, "read the answer of py-rattler"},
-		{"another wheel", `echo '/tools/py_rattler.whl is not the wheel that is pinned: sha256 00, not 11' >&2; exit 1`, "is not the wheel that is pinned"},
+		{"another wheel", `echo '/tools/py_rattler.whl is not the pinned wheel: sha256 00, not 11' >&2; exit 1`, "is not the pinned wheel"},
 		{"killed", "kill -9 $$", "killed"},
 		{"much output", "yes flood | head -c 40000000; true", "without an answer"},
 		{"many errors", "yes flood | head -c 40000000 >&2; exit 1", "flood"},

@@ -1,73 +1,68 @@
-// Package rattler holds what reconcile asks of py-rattler, the solver and installer
-// of conda packages that is embedded: a small script, its requests and its answers.
-// The caller runs the script with a Python of this machine, 3.10 or later; nothing
-// is started here.
+// Package rattler is the interface to py-rattler, a solver and installer of conda
+// packages: an embedded script, its request and its answer. The caller runs the script
+// with a Python of this machine, 3.10 or later.
 package rattler
 
 import (
-	_ "embed" // the script
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 )
 
-// Script is the text of the script: python -I -B SCRIPT REQUEST.json.
+// Script is the script, to be run as python -I -B SCRIPT REQUEST.json.
 //
 //go:embed rattler.py
 var Script string
 
-// A Request is what the script is asked: to solve Specs, or to install Packages.
-// Paths are absolute. The script unpacks the wheel beside the file of the request
-// and removes that again. Channels without an address lie below
-// RECONCILE_CONDA_ALIAS, if that variable is set.
+// A Request is the input of the script, which solves Specs or installs Packages. Paths
+// are absolute. The script unpacks the wheel in the folder of the request and removes it
+// at the end. Channels without a URL are below RECONCILE_CONDA_ALIAS, if it is set.
 type Request struct {
 	Wheel       string   `json:"wheel"`        // of py-rattler
-	WheelSHA256 string   `json:"wheel_sha256"` // compared before anything of it is imported
+	WheelSHA256 string   `json:"wheel_sha256"` // checked before the import
 	Cache       string   `json:"cache"`
-	Channels    []string `json:"channels"` // in order of priority, as a manifest names them
+	Channels    []string `json:"channels"` // in order of priority, as in a manifest
 	Subdir      string   `json:"subdir"`   // "linux-64"
 
 	Specs   []string    `json:"specs,omitempty"`   // solve: "python 3.10.*"
-	Virtual [][3]string `json:"virtual,omitempty"` // solve: name, version and build of what the machine has
-	Locked  []Package   `json:"locked,omitempty"`  // solve: what is kept where the specs allow it
+	Virtual [][3]string `json:"virtual,omitempty"` // solve: name, version and build of the virtual packages
+	Locked  []Package   `json:"locked,omitempty"`  // solve: preferred packages
 
 	Prefix    string    `json:"prefix,omitempty"`   // install
 	Packages  []Package `json:"packages,omitempty"` // install
 	Requested []string  `json:"requested,omitempty"`
 }
 
-// A Package is one package of conda as a channel describes it, with everything that
-// its record in conda-meta will say.
+// A Package is a conda package as in the repodata of a channel, with everything for its
+// record in conda-meta.
 type Package struct {
 	Name         string   `json:"name"`
 	Version      string   `json:"version"`
 	Build        string   `json:"build"`
 	BuildNumber  int64    `json:"build_number" toml:"build-number"`
-	Channel      string   `json:"channel"` // as the request named it
+	Channel      string   `json:"channel"` // as in the request
 	Subdir       string   `json:"subdir"`  // "linux-64", "noarch"
 	Noarch       string   `json:"noarch,omitempty"`
 	File         string   `json:"file"`
-	Size         int64    `json:"size"` // bytes of the archive; 0 if not known
+	Size         int64    `json:"size"` // bytes of the archive; 0 if unknown
 	SHA256       string   `json:"sha256"`
 	MD5          string   `json:"md5,omitempty"`
 	Depends      []string `json:"depends"`
 	Constrains   []string `json:"constrains"`
 	License      string   `json:"license,omitempty"`
-	SitePackages string   `json:"site_packages,omitempty" toml:"site-packages"` // of a package python: where its distributions lie
+	SitePackages string   `json:"site_packages,omitempty" toml:"site-packages"` // of a python package: the folder of distributions
 }
 
-// mark begins the line of the answer.
+// mark is the prefix of the answer.
 const mark = "\x1ereconcile-rattler "
 
-// errNoAnswer is what a script gives that ended before its answer.
-var errNoAnswer = errors.New("py-rattler ended without an answer")
-
-// Solved reads the answer to a request with Specs.
+// Solved parses the answer to a request with Specs.
 func Solved(stdout []byte) ([]Package, error) {
 	_, text, ok := strings.Cut(string(stdout), mark)
 	if !ok {
-		return nil, errNoAnswer
+		return nil, errors.New("py-rattler ended without an answer")
 	}
 	var list []Package
 	if err := json.Unmarshal([]byte(text), &list); err != nil {
@@ -76,7 +71,8 @@ func Solved(stdout []byte) ([]Package, error) {
 	return list, nil
 }
 
-// Subdir is the folder of a channel that holds the packages of a platform.
+// Subdir returns the folder of a channel with the packages of a platform, "" for an
+// unknown one.
 func Subdir(platform string) string {
 	switch platform {
 	case "linux-x86_64":
@@ -91,9 +87,9 @@ func Subdir(platform string) string {
 	return ""
 }
 
-// Virtual is what a machine of a platform has at least: the same that wheels are
-// chosen for, so that both parts of a lock run on the same machines, and the CUDA that
-// the environment asks of a driver, "" for none. Without it no build for GPUs is chosen.
+// Virtual returns the virtual packages of a platform: the oldest system that wheels are
+// selected for, so that both parts of a lock run on the same machines, and the minimum
+// CUDA version of the driver, "" for none. Without it no GPU builds are selected.
 func Virtual(platform, cuda string) [][3]string {
 	if strings.HasPrefix(platform, "macos") {
 		return [][3]string{{"__unix", "0", "0"}, {"__osx", "13.0", "0"}}

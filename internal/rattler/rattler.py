@@ -1,10 +1,10 @@
-# Solves and installs packages of conda with py-rattler, for reconcile.
+# Solves and installs conda packages with py-rattler, for reconcile.
 #
 #     python -I -B rattler.py REQUEST.json
 #
-# The request, one JSON object, is described in rattler.go. py-rattler comes as its
-# pinned wheel, which is compared with its digest and unpacked for this one run into
-# a folder beside the request: nothing that lay there before is imported.
+# The request, a JSON object, is documented in rattler.go. py-rattler is imported from its
+# pinned wheel, whose digest is checked, and which is unpacked for this run only into a
+# new folder next to the request.
 import asyncio
 import base64
 import hashlib
@@ -35,7 +35,7 @@ def main():
             print("installed %d packages" % len(request["packages"]), flush=True)
     except Refused as error:
         sys.exit(str(error))
-    except Exception as error:  # of rattler: what it says is all that there is to know
+    except Exception as error:  # of rattler
         sys.exit("%s: %s" % (type(error).__name__, error))
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
@@ -50,7 +50,7 @@ def unpack(request, folder):
         data = f.read()
     digest = hashlib.sha256(data).hexdigest()
     if digest != request["wheel_sha256"]:
-        raise Refused("%s is not the wheel that is pinned: sha256 %s, not %s" % (request["wheel"], digest, request["wheel_sha256"]))
+        raise Refused("%s is not the pinned wheel: sha256 %s, not %s" % (request["wheel"], digest, request["wheel_sha256"]))
     shutil.rmtree(folder, ignore_errors=True)
     os.mkdir(folder, 0o700)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -58,30 +58,30 @@ def unpack(request, folder):
 
 
 def alias():
-    """The address below which channels of this machine lie, without user and password,
-    its host, and the header that stands for those two. Addresses end up in conda-meta."""
-    address = urllib.parse.urlsplit(os.environ.get("RECONCILE_CONDA_ALIAS", ""))
-    user, _, host = address.netloc.rpartition("@")
+    """The base URL of channels on this machine without user and password, its host, and
+    the header for user and password. URLs are written to conda-meta."""
+    url = urllib.parse.urlsplit(os.environ.get("RECONCILE_CONDA_ALIAS", ""))
+    user, _, host = url.netloc.rpartition("@")
     secret = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
-    return urllib.parse.urlunsplit(address._replace(netloc=host, path=address.path.rstrip("/") + "/")), host, user and "Basic " + secret
+    return urllib.parse.urlunsplit(url._replace(netloc=host, path=url.path.rstrip("/") + "/")), host, user and "Basic " + secret
 
 
 def client():
-    """Tries three times, and knows no password but that of the alias: neither keyring
-    nor netrc is asked."""
+    """A client with three attempts and the password of the alias, without keyring and
+    netrc."""
     from rattler.networking import Client
     from rattler.networking.middleware import AddHeadersMiddleware, RetryMiddleware
 
-    _, mine, secret = alias()
+    _, alias_host, secret = alias()
 
     def headers(host, path):
-        return {"Authorization": secret} if secret and host == urllib.parse.urlsplit("//" + mine).hostname else None
+        return {"Authorization": secret} if secret and host == urllib.parse.urlsplit("//" + alias_host).hostname else None
 
     return Client([RetryMiddleware(3), AddHeadersMiddleware(headers)], user_agent="reconcile", timeout=60)
 
 
 def channels(request):
-    """The channels by the name that the manifest has for each."""
+    """The channels by their names in the manifest."""
     from rattler import Channel, ChannelConfig
 
     config = ChannelConfig(alias()[0]) if os.environ.get("RECONCILE_CONDA_ALIAS") else ChannelConfig()
@@ -127,10 +127,9 @@ async def install(request):
     records = [record(rattler, p, known[p["channel"]].base_url.rstrip("/")) for p in request["packages"]]
     for r in records:
         compare(r)
-    # install of 0.28.0 hands these on as they are: it wants what a MatchSpec wraps.
+    # install of 0.28.0 does not unwrap a MatchSpec.
     specs = [rattler.MatchSpec(spec)._match_spec for spec in request.get("requested", [])]
-    # Fully validated: what a hard link let somebody change in an environment was
-    # changed in the cache too.
+    # Fully validated: a change of a hard-linked file in an environment changes the cache.
     layer = rattler.PackageCacheLayer(os.path.join(request["cache"], "pkgs")).with_validation_mode(rattler.ValidationMode.full())
     await rattler.install(
         records, target_prefix=request["prefix"], package_cache=rattler.PackageCache.from_layers([layer]),
@@ -151,33 +150,33 @@ def record(rattler, p, base):
 
 
 def compare(r):
-    """rattler compares the digest of what it downloads, and not that of a local file."""
+    """rattler checks the digest of a download, but not of a local file."""
     if not r.url.startswith("file:"):
         return
     name = urllib.request.url2pathname(urllib.parse.urlsplit(r.url).path)
     with open(name, "rb") as f:
         digest = hashlib.sha256(f.read()).digest()
     if digest != r.sha256:
-        raise Refused("hash mismatch: %s has sha256 %s, the lock says %s" % (name, digest.hex(), r.sha256.hex()))
+        raise Refused("hash mismatch: %s has sha256 %s, the lock has %s" % (name, digest.hex(), r.sha256.hex()))
 
 
 class Reporter:
-    """Says what is fetched, and how far it is, at most twice a second."""
+    """Prints the progress of downloads, at most twice a second."""
 
     def __init__(self, records):
         self.total = sum(r.size or 0 for r in records)
-        self.done, self.told, self.now = {}, 0.0, {}
+        self.done, self.printed = {}, 0.0
 
     def on_download_start(self, entry):
         return entry
 
     def on_download_progress(self, index, progress, total):
         self.done[index] = progress
-        if time.monotonic() - self.told >= 0.5:
-            self.told = time.monotonic()
+        if time.monotonic() - self.printed >= 0.5:
+            self.printed = time.monotonic()
             print("fetched %d of %d bytes" % (sum(self.done.values()), self.total), flush=True)
 
-    def __getattr__(self, name):  # the rest of what rattler tells
+    def __getattr__(self, name):  # other callbacks
         if name.startswith("on_"):
             return lambda *arguments: 0
         raise AttributeError(name)

@@ -26,7 +26,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
 )
 
-// shared is a folder for what takes long to make: the wheel and a channel.
+// shared is a folder for the wheel and a channel, which take long to create.
 var shared string
 
 func TestMain(m *testing.M) {
@@ -60,8 +60,8 @@ func python(t *testing.T) string {
 
 var platform = map[string]string{"linux/amd64": "linux-x86_64", "linux/arm64": "linux-aarch64", "darwin/arm64": "macos-arm64", "darwin/amd64": "macos-x86_64"}[runtime.GOOS+"/"+runtime.GOARCH]
 
-// fetch gets the pinned wheel for this platform from the package index of this
-// machine, once, and returns its path, or why there is none.
+// fetch downloads the pinned wheel for this platform from the package index of this
+// machine, once, and returns its path, or the reason why there is none.
 var fetch = sync.OnceValues(func() (file, why string) {
 	found, _ := filepath.Glob(os.Getenv("HOME") + "/.pyenv/versions/3.10.*/bin/python3.10")
 	if len(found) == 0 {
@@ -71,13 +71,13 @@ var fetch = sync.OnceValues(func() (file, why string) {
 	defer cancel()
 	c := exec.CommandContext(ctx, found[0], "-m", "pip", "download", "-q", "--no-deps", "-d", filepath.Join(shared, "wheel"), "py-rattler=="+tool.Rattler().Version)
 	if out, err := c.CombinedOutput(); err != nil {
-		return "", fmt.Sprintf("py-rattler cannot be had from a package index: %v %s", err, out)
+		return "", fmt.Sprintf("py-rattler cannot be downloaded from a package index: %v %s", err, out)
 	}
 	wheels, _ := filepath.Glob(filepath.Join(shared, "wheel", "*.whl"))
 	return wheels[0], ""
 })
 
-// wheel returns the real py-rattler, and its digest as it is pinned.
+// wheel returns the real py-rattler and its pinned digest.
 func wheel(t *testing.T) (file, digest string) {
 	t.Helper()
 	file, why := fetch()
@@ -93,7 +93,7 @@ func wheel(t *testing.T) (file, digest string) {
 	return "", ""
 }
 
-// made makes a channel of this machine's Python 3.10, once.
+// made makes a channel with the Python 3.10 of this machine, once.
 var made = sync.OnceValues(func() (string, error) {
 	found, _ := filepath.Glob(os.Getenv("HOME") + "/.pyenv/versions/3.10.*/bin/python3.10")
 	dir := filepath.Join(shared, "channel")
@@ -104,14 +104,14 @@ var made = sync.OnceValues(func() (string, error) {
 	return dir, err
 })
 
-// A bench is one run of the script: the folder of a generation, and around it what
-// the run may not touch.
+// A bench is one run of the script: the folder of a generation, and others that the run
+// must not change.
 type bench struct {
 	t       *testing.T
 	root    string
 	request rattler.Request
 	environ []string
-	cuda    string // that solving may count on
+	cuda    string // CUDA version for solving
 }
 
 func newBench(t *testing.T) *bench {
@@ -131,7 +131,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// real gives the bench the pinned wheel and the packages of a channel.
+// real sets the pinned wheel and a channel.
 func (b *bench) real(channel string) *bench {
 	b.t.Helper()
 	b.request.Wheel, b.request.WheelSHA256 = wheel(b.t)
@@ -141,7 +141,7 @@ func (b *bench) real(channel string) *bench {
 
 func (b *bench) path(p string) string { return filepath.Join(b.root, p) }
 
-// command is the script with its request, as apply starts it.
+// command returns the script with its request, as apply starts it.
 func (b *bench) command(ctx context.Context) *exec.Cmd {
 	b.t.Helper()
 	request, err := json.Marshal(b.request)
@@ -158,7 +158,7 @@ func (b *bench) command(ctx context.Context) *exec.Cmd {
 	return c
 }
 
-// run runs it to its end, which is in time.
+// run runs it, with a time limit.
 func (b *bench) run() (stdout, stderr string, ok bool) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), 2*time.Minute)
@@ -173,13 +173,13 @@ func (b *bench) run() (stdout, stderr string, ok bool) {
 	if _, err := os.Lstat(b.path("gen/reconcile/conda.rattler")); err == nil {
 		b.t.Error("the unpacked wheel was left behind")
 	}
-	b.tidy()
+	b.checkUntouched()
 	return out.String(), errs.String(), err == nil
 }
 
-// tidy expects that home, the folder for temporaries and the working folder hold
-// nothing: what a run writes is in the generation and in the cache.
-func (b *bench) tidy() {
+// checkUntouched checks that home, temporary and working folder are empty: a run writes
+// only to the generation and the cache.
+func (b *bench) checkUntouched() {
 	b.t.Helper()
 	for _, dir := range []string{"home", "tmp", "cwd"} {
 		err := filepath.WalkDir(b.path(dir), func(name string, d fs.DirEntry, err error) error {
@@ -194,12 +194,12 @@ func (b *bench) tidy() {
 	}
 }
 
-// solve asks for packages of the channel.
+// solve solves specs with the channel.
 func (b *bench) solve(specs ...string) []rattler.Package {
 	b.t.Helper()
-	ask := *b
-	ask.request.Specs, ask.request.Virtual = specs, rattler.Virtual(platform, b.cuda)
-	out, errs, ok := ask.run()
+	solver := *b
+	solver.request.Specs, solver.request.Virtual = specs, rattler.Virtual(platform, b.cuda)
+	out, errs, ok := solver.run()
 	list, err := rattler.Solved([]byte(out))
 	if !ok || err != nil {
 		b.t.Fatalf("%v\n%s%s", err, out, errs)
@@ -207,7 +207,7 @@ func (b *bench) solve(specs ...string) []rattler.Package {
 	return list
 }
 
-// fake is a wheel of our own, whose import leaves a mark.
+// fake sets a fake wheel, whose import creates the file imported.
 func (b *bench) fake() {
 	b.t.Helper()
 	var buf bytes.Buffer
@@ -234,25 +234,25 @@ func (b *bench) exists(p string) bool {
 	return err == nil
 }
 
-// TestWheelIsCompared imports nothing of a wheel that is not the pinned one.
-func TestWheelIsCompared(t *testing.T) {
+// TestOtherWheelIsNotImported replaces the pinned wheel.
+func TestOtherWheelIsNotImported(t *testing.T) {
 	b := newBench(t)
 	b.fake()
 	b.run()
 	if !b.exists("imported") {
-		t.Fatal("the pinned wheel was not imported, so that nothing is shown here")
+		t.Fatal("the pinned wheel was not imported: nothing is tested")
 	}
 	b = newBench(t)
 	b.fake()
 	b.request.WheelSHA256 = strings.Repeat("ab", 32)
-	if _, errs, ok := b.run(); ok || !strings.Contains(errs, "is not the wheel that is pinned") || strings.Contains(errs, "Traceback") || b.exists("imported") {
+	if _, errs, ok := b.run(); ok || !strings.Contains(errs, "is not the pinned wheel") || strings.Contains(errs, "Traceback") || b.exists("imported") {
 		t.Errorf("imported %v: %s", b.exists("imported"), errs)
 	}
 }
 
-// TestWhatLayThereIsNotImported puts a package where the wheel is unpacked, where
-// the script lies and where it is run.
-func TestWhatLayThereIsNotImported(t *testing.T) {
+// TestExistingModulesAreNotImported puts modules into the folders in which the wheel is
+// unpacked and the script is stored and run.
+func TestExistingModulesAreNotImported(t *testing.T) {
 	b := newBench(t)
 	b.fake()
 	for _, dir := range []string{"gen/reconcile/conda.rattler", "gen/reconcile", "cwd"} {
@@ -275,7 +275,7 @@ func TestWhatLayThereIsNotImported(t *testing.T) {
 	}
 }
 
-// server serves the channel, and lets fault take over the requests that it wants.
+// server serves the channel, with fault as a handler that may take a request.
 func server(t *testing.T, fault func(http.ResponseWriter, *http.Request) bool) (*httptest.Server, *[]string) {
 	t.Helper()
 	wheel(t) // or skip
@@ -325,11 +325,11 @@ func TestSolveAndInstall(t *testing.T) {
 	if len(records) != 4 {
 		t.Errorf("conda-meta holds %v", records)
 	}
-	said, err := exec.Command(b.path("gen/bin/tiny")).CombinedOutput()
-	if err != nil || string(said) != "tiny 1.0\n" {
-		t.Errorf("tiny says %q, %v", said, err)
+	text, err := exec.Command(b.path("gen/bin/tiny")).CombinedOutput()
+	if err != nil || string(text) != "tiny 1.0\n" {
+		t.Errorf("tiny prints %q, %v", text, err)
 	}
-	// The same again, from the cache alone.
+	// Once more, from the cache only.
 	s.Close()
 	again := newBench(t).real(s.URL)
 	again.request.Cache, again.request.Prefix, again.request.Packages = b.request.Cache, again.path("gen"), list
@@ -338,8 +338,7 @@ func TestSolveAndInstall(t *testing.T) {
 	}
 }
 
-// TestSolveForCUDA chooses a build for GPUs where the environment asks for them, and
-// finds none where it does not.
+// TestSolveForCUDA selects a GPU build only if the environment requires CUDA.
 func TestSolveForCUDA(t *testing.T) {
 	s, _ := server(t, nil)
 	b := newBench(t).real(s.URL)
@@ -353,39 +352,38 @@ func TestSolveForCUDA(t *testing.T) {
 	}
 }
 
-// TestFaults breaks what a channel sends in every way that must end the run, in
-// words that tell the causes apart.
-func TestFaults(t *testing.T) {
+// TestChannelErrors checks the messages for broken responses of a channel.
+func TestChannelErrors(t *testing.T) {
 	python(t)
 	isTiny := func(r *http.Request) bool { return strings.Contains(r.URL.Path, "tiny-1.0") }
 	for _, tt := range []struct {
 		name  string
 		fault func(w http.ResponseWriter, r *http.Request) bool
 		do    func(b *bench, s *httptest.Server, p *rattler.Package)
-		says  func(said string) bool
+		match func(stderr string) bool
 	}{
-		{"other bytes than the lock names", nil, func(_ *bench, _ *httptest.Server, p *rattler.Package) { p.SHA256, p.MD5 = strings.Repeat("ab", 32), "" }, mismatched},
+		{"other digest than in the lock", nil, func(_ *bench, _ *httptest.Server, p *rattler.Package) { p.SHA256, p.MD5 = strings.Repeat("ab", 32), "" }, mismatched},
 		{"not found", func(w http.ResponseWriter, r *http.Request) bool {
 			if isTiny(r) {
 				http.NotFound(w, r)
 			}
 			return isTiny(r)
 		}, nil, unreached},
-		{"a page in place of the archive", func(w http.ResponseWriter, r *http.Request) bool {
+		{"a page instead of the archive", func(w http.ResponseWriter, r *http.Request) bool {
 			if isTiny(r) {
 				fmt.Fprint(w, "<html>please log in</html>")
 			}
 			return isTiny(r)
-		}, nil, func(said string) bool { return said != "" }},
-		{"cut", func(w http.ResponseWriter, r *http.Request) bool {
+		}, nil, func(stderr string) bool { return stderr != "" }},
+		{"partial", func(w http.ResponseWriter, r *http.Request) bool {
 			if isTiny(r) {
 				w.Header().Set("Content-Length", "900")
 				fmt.Fprint(w, "BZh9")
 				panic(http.ErrAbortHandler)
 			}
 			return false
-		}, nil, func(said string) bool { return said != "" }},
-		{"nobody there", nil, func(_ *bench, s *httptest.Server, _ *rattler.Package) { s.Close() }, unreached},
+		}, nil, func(stderr string) bool { return stderr != "" }},
+		{"no server", nil, func(_ *bench, s *httptest.Server, _ *rattler.Package) { s.Close() }, unreached},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -400,7 +398,7 @@ func TestFaults(t *testing.T) {
 			}
 			b.request.Prefix, b.request.Packages = b.path("gen"), list
 			out, errs, ok := b.run()
-			if ok || !tt.says(errs) || strings.Contains(errs, "Traceback") {
+			if ok || !tt.match(errs) || strings.Contains(errs, "Traceback") {
 				t.Errorf("ok %v: %s%s", ok, out, errs)
 			}
 			if found, _ := filepath.Glob(b.path("gen/lib/python*/site-packages/tiny")); len(found) > 0 {
@@ -410,13 +408,13 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func unreached(said string) bool { _, is := indexerror.Unreachable(said); return is }
+func unreached(stderr string) bool { _, ok := indexerror.Unreachable(stderr); return ok }
 
-func mismatched(said string) bool { _, is := indexerror.FindHashMismatch(said); return is }
+func mismatched(stderr string) bool { _, ok := indexerror.FindHashMismatch(stderr); return ok }
 
-// TestLocalArchiveIsCompared changes an archive of a channel that is a folder, which
-// py-rattler itself would take.
-func TestLocalArchiveIsCompared(t *testing.T) {
+// TestDigestOfALocalArchiveIsChecked changes an archive in a channel that is a folder,
+// which py-rattler itself does not notice.
+func TestDigestOfALocalArchiveIsChecked(t *testing.T) {
 	python(t)
 	wheel(t)
 	dir, err := made()
@@ -432,8 +430,8 @@ func TestLocalArchiveIsCompared(t *testing.T) {
 	}
 }
 
-// TestAlias finds a channel without an address below that of this machine, and
-// names it in the answer as it was asked for.
+// TestAlias solves with a channel below the alias of this machine, which has its original
+// name in the answer.
 func TestAlias(t *testing.T) {
 	python(t)
 	s, asked := server(t, nil)
@@ -451,14 +449,13 @@ func TestAlias(t *testing.T) {
 		}
 	}
 	if !slices.ContainsFunc(*asked, func(p string) bool { return strings.HasPrefix(p, "/team/noarch/repodata") }) {
-		t.Errorf("asked for %v", *asked)
+		t.Errorf("requested %v", *asked)
 	}
 }
 
-// TestKilled kills an install while an archive is on its way: what was unpacked lies
-// in the generation, which the next apply removes, and nowhere else. The next run
-// does not mind it.
-func TestKilled(t *testing.T) {
+// TestKilledInstall kills an install during a download. Its files are only in the
+// generation, which the next apply removes, and do not disturb the next run.
+func TestKilledInstall(t *testing.T) {
 	python(t)
 	arrived, hang := make(chan struct{}, 16), true
 	var mu sync.Mutex
@@ -483,14 +480,14 @@ func TestKilled(t *testing.T) {
 	select {
 	case <-arrived:
 	case <-time.After(time.Minute):
-		t.Error("the archive was not asked for")
+		t.Error("the archive was not requested")
 	}
 	cancel() // kills it
 	_ = c.Wait()
 	if !b.exists("gen/reconcile/conda.rattler/rattler") {
-		t.Error("nothing was unpacked, so that nothing is shown here")
+		t.Error("nothing was unpacked: nothing is tested")
 	}
-	b.tidy()
+	b.checkUntouched()
 	mu.Lock()
 	hang = false
 	mu.Unlock()
@@ -499,7 +496,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-func TestSolvedRefuses(t *testing.T) {
+func TestSolvedRejects(t *testing.T) {
 	for _, text := range []string{"", "[]", "\x1ereconcile-rattler ", "\x1ereconcile-rattler {}", "\x1ereconcile-rattler [", "\x1ereconcile-rattler [] more"} {
 		if list, err := rattler.Solved([]byte(text)); err == nil {
 			t.Errorf("%q gives %v", text, list)
@@ -510,8 +507,7 @@ func TestSolvedRefuses(t *testing.T) {
 	}
 }
 
-// TestPlatforms knows the folder and the least system of every platform that a lock
-// can have.
+// TestPlatforms checks folder and virtual packages of every platform of a lock.
 func TestPlatforms(t *testing.T) {
 	for platform, want := range map[string]string{
 		"linux-x86_64": "linux-64", "linux-aarch64": "linux-aarch64", "macos-arm64": "osx-arm64", "macos-x86_64": "osx-64", "windows-x86_64": "", "": "",
