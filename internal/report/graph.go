@@ -162,8 +162,8 @@ func GraphMermaid(w io.Writer, g *Graph) error {
 	return err
 }
 
-// mermaidText writes all but letters, digits and " ./" as Mermaid entities. A plain "+" or
-// "-" at the start would begin a list.
+// mermaidText writes ASCII characters other than letters, digits and " ./" as Mermaid
+// entities. A plain "+" or "-" at the start would begin a list.
 func mermaidText(s string) string {
 	var b strings.Builder
 	for _, r := range s {

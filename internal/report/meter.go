@@ -9,9 +9,9 @@ import (
 )
 
 // Meter prints the progress of one long operation, which what names: a live line with
-// bytes, rate and time left on a terminal, a line every ten seconds elsewhere. tell may be
+// bytes, rate and time left on a terminal, a line every ten seconds elsewhere. update may be
 // called concurrently; stop ends the output and removes the live line.
-func Meter(w io.Writer, o Options, what string) (tell func(done, total int64), stop func()) {
+func Meter(w io.Writer, o Options, what string) (update func(done, total int64), stop func()) {
 	v, a := newMeter(w, o)
 	v.text = func() string {
 		if a.total == 0 {
@@ -20,19 +20,19 @@ func Meter(w io.Writer, o Options, what string) (tell func(done, total int64), s
 		return Escape(what) + ", " + a.speed(time.Now())
 	}
 	v.startClock()
-	tell = func(done, total int64) {
+	update = func(done, total int64) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		a.bytes, a.total = done, total
 		v.draw()
 	}
-	return tell, v.stopClock
+	return update, v.stopClock
 }
 
 // TransferMeter is a Meter for a transfer of unknown size, such as "push data/processed to
-// gpu1". tell takes the bytes and files so far. A terminal has no live line before the
+// gpu1". update takes the bytes and files so far. A terminal has no live line before the
 // first byte, because ssh may ask for a password.
-func TransferMeter(w io.Writer, o Options, what string) (tell func(bytes int64, files int), stop func()) {
+func TransferMeter(w io.Writer, o Options, what string) (update func(bytes int64, files int), stop func()) {
 	v, a := newMeter(w, o)
 	files := 0
 	v.text = func() string {
@@ -46,13 +46,13 @@ func TransferMeter(w io.Writer, o Options, what string) (tell func(bytes int64, 
 		return text + ", " + duration(time.Since(a.since))
 	}
 	v.startClock()
-	tell = func(bytes int64, n int) {
+	update = func(bytes int64, n int) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		a.bytes, files = bytes, n
 		v.draw()
 	}
-	return tell, v.stopClock
+	return update, v.stopClock
 }
 
 func newMeter(w io.Writer, o Options) (*progress, *activity) {
