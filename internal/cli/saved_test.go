@@ -240,14 +240,14 @@ func TestAForgedPlan(t *testing.T) {
 			d.Items = append(d.Items, more)
 		}, ""},
 		"an item less":     {func(d *planfile.Document) { d.Items = d.Items[:len(d.Items)-1] }, "file.b.txt: nothing was to be done"},
-		"another digest":   {func(d *planfile.Document) { d.Items[0].Digest = facts.SHA256{1} }, "directory.data: is still to create, in another way"},
+		"another digest":   {func(d *planfile.Document) { d.Items[0].Digest = facts.SHA256{1} }, "directory.data: planned and now: create, but with other"},
 		"another machine":  {func(d *planfile.Document) { d.Machine.Part += "0" }, "it was made on"},
 		"another user":     {func(d *planfile.Document) { d.Machine.UID++ }, "it was made by user"},
 		"another project":  {func(d *planfile.Document) { d.Root = "/elsewhere" }, "it was made for the project at /elsewhere"},
 		"another manifest": {func(d *planfile.Document) { d.Inputs["manifest.yaml"] = facts.SHA256{} }, "manifest.yaml has changed since"},
 		"another version":  {func(d *planfile.Document) { d.Program = "9.9" }, "it was made by reconcile 9.9"},
 		"a way out":        {func(d *planfile.Document) { d.Inputs["../../etc/passwd"] = facts.SHA256{} }, "../../etc/passwd can no longer be read"},
-		"another memory":   {func(d *planfile.Document) { d.State.Lineage = "0" }, "the memory of earlier applies is gone"},
+		"another memory":   {func(d *planfile.Document) { d.State.Lineage = "0" }, "the state of earlier applies is gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -308,7 +308,7 @@ func TestTheFirstPlan(t *testing.T) {
 	check(t, os.RemoveAll(s.path("data")))
 	check(t, os.Remove(s.path("a.txt")))
 	check(t, os.Remove(s.path("b.txt")))
-	s.refuses("assumed that nothing was applied here yet")
+	s.refuses("assumed that nothing was applied here")
 	s.want(0, "plan", "--out", "saved")
 	if s.saved().ID() == doc.ID() {
 		t.Error("a plan with a memory has the id of one without")
@@ -343,7 +343,7 @@ func TestASavedPlanIsComparedUnderTheLock(t *testing.T) {
 	s.awaits(p, "Waiting for")
 	s.write("b.txt", "mine")
 	check(t, lock.Release())
-	if e := p.wait(); e.code != 6 || !e.says("file.b.txt: was to create, and now it is to update", "saved.stale") {
+	if e := p.wait(); e.code != 6 || !e.says("file.b.txt: planned: create, now: update", "saved.stale") {
 		t.Errorf("a change while it waited: %s", e)
 	}
 	if text, err := os.ReadFile(s.path("b.txt")); err != nil || string(text) != "mine" || fileExists(s.path("data")) {
@@ -443,7 +443,7 @@ func TestAProgramThatWasReplaced(t *testing.T) {
 		t.Errorf("all of it is done: %s", e)
 	}
 	s.want(0, "rollback", "--env", "local")
-	s.refuses("venv.local: is still to update, in another way", "assumed that environment local is generation ", " of 1, now generation ", " of 2")
+	s.refuses("venv.local: planned and now: update, but with other", "assumed that environment local is generation ", " of 1, now generation ", " of 2")
 	s.wantImports("1.0", "alpha")
 	s.keepsQuiet()
 }

@@ -1,6 +1,5 @@
-// Package golden compares what a test printed with a file that people have read.
-// `go test -update` rewrites the files; their diff is reviewed like code. Only
-// tests import it.
+// Package golden compares the output of a test with a reviewed file. `go test -update`
+// rewrites the files. Only tests import it.
 package golden
 
 import (
@@ -13,10 +12,11 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
-// Updating reports whether the files are to be rewritten.
+// Updating reports whether -update is set.
 func Updating() bool { return *update }
 
-// Check fails the test where the file does not hold got, byte for byte.
+// Check fails the test unless the file contains exactly got. With -update it writes the
+// file.
 func Check(t testing.TB, file string, got []byte) {
 	t.Helper()
 	if Updating() {
@@ -33,8 +33,8 @@ func Check(t testing.TB, file string, got []byte) {
 	}
 }
 
-// Write puts content into a golden file, making its directory; a file that holds
-// it already is left alone.
+// Write writes a golden file, creating its directory. It does not touch a file that has the
+// content already.
 func Write(t testing.TB, file string, content []byte) {
 	t.Helper()
 	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, content) {

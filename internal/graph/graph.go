@@ -1,6 +1,5 @@
-// Package graph orders numbered nodes so that each comes after those it waits
-// for. Nodes are small integers and edges lie in one slice, so that a hundred
-// thousand of them cost a few allocations.
+// Package graph sorts numbered nodes by their dependencies. Nodes are integers and all
+// edges are in one slice, so that 100,000 of them need only a few allocations.
 package graph
 
 import (
@@ -8,16 +7,16 @@ import (
 	"slices"
 )
 
-// An Edge says that To waits for From.
+// An Edge means that To depends on From.
 type Edge struct{ From, To int32 }
 
 // A Graph is nodes 0 to Len()-1 and the edges between them.
 type Graph struct {
-	after []int32 // the nodes that each node waits for, node by node
-	start []int32 // where each node's part of after begins; one longer than the nodes
+	after []int32 // the dependencies of each node, node by node
+	start []int32 // where the dependencies of each node begin; one longer than the nodes
 }
 
-// New makes a graph of n nodes. Doubled edges count once.
+// New returns a graph of n nodes, and sorts edges. Duplicate edges count once.
 func New(n int, edges []Edge) *Graph {
 	slices.SortFunc(edges, func(a, b Edge) int {
 		if a.To != b.To {
@@ -40,16 +39,20 @@ func New(n int, edges []Edge) *Graph {
 // Len returns the number of nodes.
 func (g *Graph) Len() int { return len(g.start) - 1 }
 
-// After returns the nodes that i waits for, ascending. The caller must not
-// change the slice.
+// After returns the direct dependencies of i, ascending. The caller must not change the
+// slice.
 func (g *Graph) After(i int32) []int32 { return g.after[g.start[i]:g.start[i+1]] }
 
-// Order returns every node after those it waits for, the lowest number first
-// wherever there is a choice. If that cannot be done it returns nil and one
-// cycle: each node waits for the one before it, the first for the last.
+// Order returns the nodes in dependency order, the lowest number first among those that are
+// ready. If there is a cycle it returns nil and the cycle: each node depends on the one
+// before it, the first on the last.
 func (g *Graph) Order() (order, cycle []int32) {
 	if g.forward() {
-		return numbered(g.Len()), nil
+		order = make([]int32, g.Len())
+		for i := range order {
+			order[i] = int32(i)
+		}
+		return order, nil
 	}
 	waiting, readers := g.reverse()
 	var ready minHeap
@@ -73,8 +76,7 @@ func (g *Graph) Order() (order, cycle []int32) {
 	return order, nil
 }
 
-// forward reports whether counting up is an order already, as it is for most
-// manifests.
+// forward reports whether the nodes are sorted already, as in most manifests.
 func (g *Graph) forward() bool {
 	for i := range int32(g.Len()) {
 		for _, from := range g.After(i) {
@@ -86,8 +88,7 @@ func (g *Graph) forward() bool {
 	return true
 }
 
-// reverse returns how many nodes each waits for, and the graph of who waits for
-// whom the other way round.
+// reverse returns the number of dependencies of each node, and the reversed graph.
 func (g *Graph) reverse() ([]int32, *Graph) {
 	waiting := make([]int32, g.Len())
 	edges := make([]Edge, 0, len(g.after))
@@ -100,8 +101,8 @@ func (g *Graph) reverse() ([]int32, *Graph) {
 	return waiting, New(g.Len(), edges)
 }
 
-// cycle finds a cycle among the nodes that still wait: each of them waits for
-// another such node, so walking that way must come back to where it was.
+// cycle returns a cycle among the nodes that are still waiting. Each of them depends on
+// another one, so following dependencies must reach a node twice.
 func (g *Graph) cycle(waiting []int32) []int32 {
 	at := int32(slices.IndexFunc(waiting, func(n int32) bool { return n > 0 }))
 	seen := make(map[int32]int)
@@ -121,14 +122,6 @@ func (g *Graph) cycle(waiting []int32) []int32 {
 			}
 		}
 	}
-}
-
-func numbered(n int) []int32 {
-	order := make([]int32, n)
-	for i := range order {
-		order[i] = int32(i)
-	}
-	return order
 }
 
 type minHeap []int32

@@ -24,7 +24,7 @@ func TestCycleIsAPath(t *testing.T) {
 	for i, n := range cycle {
 		before := cycle[(i+len(cycle)-1)%len(cycle)]
 		if !slices.Contains(g.After(n), before) {
-			t.Errorf("in cycle %v, %d does not wait for %d", cycle, n, before)
+			t.Errorf("in cycle %v, %d does not depend on %d", cycle, n, before)
 		}
 	}
 	if len(cycle) != 3 {
@@ -32,8 +32,8 @@ func TestCycleIsAPath(t *testing.T) {
 	}
 }
 
-// Every edge is respected and every node appears once, whatever the graph; or
-// there is a cycle, and it is one.
+// TestOrderRespectsEveryEdge checks that the order has every node once and respects every
+// edge, or that the cycle is one.
 func TestOrderRespectsEveryEdge(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 40).Draw(t, "n")
@@ -46,7 +46,7 @@ func TestOrderRespectsEveryEdge(t *testing.T) {
 		if cycle != nil {
 			for i, at := range cycle {
 				if !slices.Contains(g.After(at), cycle[(i+len(cycle)-1)%len(cycle)]) {
-					t.Fatalf("%v is no cycle", cycle)
+					t.Fatalf("%v is not a cycle", cycle)
 				}
 			}
 			return
@@ -60,7 +60,7 @@ func TestOrderRespectsEveryEdge(t *testing.T) {
 		}
 		for _, e := range edges {
 			if place[e.From] >= place[e.To] {
-				t.Fatalf("%v is not respected by %v", e, order)
+				t.Fatalf("order %[2]v does not respect %[1]v", e, order)
 			}
 		}
 	})

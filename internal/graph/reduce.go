@@ -1,6 +1,6 @@
 package graph
 
-// Edges returns all edges, in the order of the nodes they lead to.
+// Edges returns all edges, ordered by To.
 func (g *Graph) Edges() []Edge {
 	edges := make([]Edge, 0, len(g.after))
 	for to := range int32(g.Len()) {
@@ -11,16 +11,15 @@ func (g *Graph) Edges() []Edge {
 	return edges
 }
 
-// Reduced returns the edges without those that a longer way says already, in the
-// order of the nodes they lead to. The graph must have no cycle. It takes as much
-// time as nodes times edges, and is meant for what people look at.
+// Reduced returns the transitive reduction, ordered by To. The graph must have no cycle. It
+// takes time proportional to nodes times edges, so it is for graphs that people read.
 func (g *Graph) Reduced() []Edge {
 	var kept []Edge
 	for to := range int32(g.Len()) {
 		after := g.After(to)
-		seen := make(map[int32]bool) // behind a longer way
+		seen := make(map[int32]bool) // indirect dependencies
 		for _, from := range after {
-			g.above(from, seen)
+			g.addDependencies(from, seen)
 		}
 		for _, from := range after {
 			if !seen[from] {
@@ -31,12 +30,12 @@ func (g *Graph) Reduced() []Edge {
 	return kept
 }
 
-// above adds all that i waits for, without i itself.
-func (g *Graph) above(i int32, seen map[int32]bool) {
+// addDependencies adds all dependencies of i, direct and indirect.
+func (g *Graph) addDependencies(i int32, seen map[int32]bool) {
 	for _, from := range g.After(i) {
 		if !seen[from] {
 			seen[from] = true
-			g.above(from, seen)
+			g.addDependencies(from, seen)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestReducedDropsWhatALongerWaySays(t *testing.T) {
+func TestReducedDropsIndirectEdges(t *testing.T) {
 	g := New(4, []Edge{{From: 0, To: 1}, {From: 1, To: 2}, {From: 0, To: 2}, {From: 0, To: 3}, {From: 2, To: 3}})
 	want := []Edge{{From: 0, To: 1}, {From: 1, To: 2}, {From: 2, To: 3}}
 	if got := g.Reduced(); !slices.Equal(got, want) {
@@ -15,8 +15,9 @@ func TestReducedDropsWhatALongerWaySays(t *testing.T) {
 	}
 }
 
-// What is left leads to the same nodes, and no edge of it can go.
-func TestReducedReachesTheSame(t *testing.T) {
+// TestReducedIsMinimal checks that the reduction reaches the same nodes, and that every edge
+// of it is needed.
+func TestReducedIsMinimal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 12).Draw(t, "n")
 		var edges []Edge
@@ -31,13 +32,13 @@ func TestReducedReachesTheSame(t *testing.T) {
 		small := g.Reduced()
 		for i := range int32(n) {
 			if !sameReach(g, New(n, slices.Clone(small)), i) {
-				t.Fatalf("%d waits for others after %v became %v", i, edges, small)
+				t.Fatalf("%d reaches other nodes after %v became %v", i, edges, small)
 			}
 		}
 		for at := range small {
 			fewer := slices.Delete(slices.Clone(small), at, at+1)
 			if sameReach(g, New(n, fewer), small[at].To) {
-				t.Fatalf("%v could go from %v", small[at], small)
+				t.Fatalf("%v is not needed in %v", small[at], small)
 			}
 		}
 	})
@@ -45,8 +46,8 @@ func TestReducedReachesTheSame(t *testing.T) {
 
 func sameReach(a, b *Graph, i int32) bool {
 	in, out := map[int32]bool{}, map[int32]bool{}
-	a.above(i, in)
-	b.above(i, out)
+	a.addDependencies(i, in)
+	b.addDependencies(i, out)
 	if len(in) != len(out) {
 		return false
 	}
@@ -58,7 +59,7 @@ func sameReach(a, b *Graph, i int32) bool {
 	return true
 }
 
-func TestEdgesAreThoseThatWereGiven(t *testing.T) {
+func TestEdges(t *testing.T) {
 	given := []Edge{{From: 0, To: 1}, {From: 0, To: 2}, {From: 1, To: 2}}
 	if got := New(3, slices.Clone(given)).Edges(); !slices.Equal(got, given) {
 		t.Errorf("got %v, want %v", got, given)

@@ -1,131 +1,133 @@
-// Package layout knows where things lie in a project: the visible places that a
-// manifest names, and what reconcile keeps below .reconcile.
+// Package layout defines the paths of a project: those that expose environments, and those
+// below .reconcile.
 //
 //	.reconcile/
 //	  local.yaml                      this machine's mirror, CA, wheel folder, proxy
-//	  cache/uv                        wheels, shared by every machine that sees the folder
-//	  cache/digests                   which files of models were hashed, and how they looked then
+//	  cache/uv                        wheels, shared by all machines that mount the project
+//	  cache/digests                   digests of model files, with their file metadata
 //	  tools/<platform>/               pinned helpers: uv-0.13.9, cpython-3.10.21
-//	  <platform>-<machine>/           what belongs to one machine:
-//	    lock                          held during apply
+//	  <platform>-<machine>/           the state directory of one machine:
+//	    lock                          locked during apply
 //	    state.jsonl                   journal of what was applied
-//	    runs/                         one record an apply
-//	    trash/                        on its way out
+//	    runs/                         one record per apply
+//	    trash/                        files that are being deleted
 //	    kept/                         contents of files that were replaced
-//	    conda/                        packages of conda, unpacked
+//	    conda/                        unpacked conda packages
 //	    envs/<environment>/<generation>/
 //	      pyvenv.cfg, bin, lib        the environment itself
-//	      reconcile/seal.json         written last: without it nothing here counts
-//	      reconcile/stamps            directories as they were when it was sealed
-//	      reconcile/bin/              launchers that enter by real path
-//	.venv/                            a real directory, the visible place
-//	  generation -> ../.reconcile/…/envs/local/<generation>   the one link that switches
+//	      reconcile/seal.json         written last; without it the generation is ignored
+//	      reconcile/stamps            metadata of its directories when it was sealed
+//	      reconcile/bin/              launchers, which use the real path
+//	.venv/                            a real directory, which exposes the active generation
+//	  generation -> ../.reconcile/…/envs/local/<generation>   the one link that is switched
 //	  bin -> generation/reconcile/bin
 //	  lib -> generation/lib
 //	  pyvenv.cfg -> generation/pyvenv.cfg
-//	.conda/<environment>/             the same for one of conda, with conda-meta and etc in the place of pyvenv.cfg
+//	.conda/<environment>/             the same for conda, with conda-meta and etc instead of pyvenv.cfg
 //
 // All paths are slash-separated and relative to the project root.
 package layout
 
 import "path"
 
-// Dir is the folder that reconcile keeps in a project.
+// Dir is the directory of reconcile in a project.
 const Dir = ".reconcile"
 
-// GenerationLink is the one link inside a visible environment that decides which
-// generation it shows.
+// GenerationLink is the link in the directory of an environment that selects the active
+// generation.
 const GenerationLink = "generation"
 
-// IgnoreAll is what the .gitignore in a visible environment says.
+// IgnoreAll is the content of the .gitignore in the directory of an environment.
 const IgnoreAll = "*\n"
 
-// Visible is where an environment of a manifest can be seen, its type ("venv" or
-// "conda") and the line of its Python. Former is the name that it had before, whose
-// generations its place may still show; "" for none.
+// An ActiveEnv is the directory that exposes the active generation of an environment, its
+// type ("venv" or "conda") and its Python minor version. PreviousName is the previous name
+// of a moved environment, whose generations the directory may still expose; "" for none.
 type ActiveEnv struct{ Path, Type, Python, PreviousName string }
 
-// An EntryLink is a link in a visible environment, as it must be written.
+// An EntryLink is a link in the directory of an environment. Target is the text of the link.
 type EntryLink struct{ Name, Target string }
 
-// EntryLinks returns the links of a visible environment of a type, beside
-// GenerationLink: programs through launchers, the rest for editors and for clients
-// that look whether this is an environment. conda asks for conda-meta, and sources
-// what lies in etc/conda/activate.d.
+// EntryLinks returns the links for a type of environment besides GenerationLink: programs
+// through launchers, and the files by which editors and conda recognize an environment.
+// conda also reads etc/conda/activate.d.
 func EntryLinks(kind string) []EntryLink {
-	links := []EntryLink{{"bin", Launchers(GenerationLink)}, {"lib", path.Join(GenerationLink, "lib")}}
+	names := []string{"lib", "pyvenv.cfg"}
 	if kind == "conda" {
-		return append(links, EntryLink{"conda-meta", path.Join(GenerationLink, "conda-meta")}, EntryLink{"etc", path.Join(GenerationLink, "etc")})
+		names = []string{"lib", "conda-meta", "etc"}
 	}
-	return append(links, EntryLink{"pyvenv.cfg", path.Join(GenerationLink, "pyvenv.cfg")})
+	links := []EntryLink{{"bin", Launchers(GenerationLink)}}
+	for _, name := range names {
+		links = append(links, EntryLink{name, path.Join(GenerationLink, name)})
+	}
+	return links
 }
 
-// State returns the part of Dir that belongs to one machine.
+// State returns the state directory of one machine.
 func State(platform, machine string) string { return path.Join(Dir, platform+"-"+machine) }
 
-// LocalConfig is the git-ignored file with this machine's index settings.
+// LocalConfig returns the git-ignored file with this machine's index settings.
 func LocalConfig() string { return path.Join(Dir, "local.yaml") }
 
-// Cache returns a cache folder, such as "uv".
+// Cache returns a cache directory, such as "uv".
 func Cache(name string) string { return path.Join(Dir, "cache", name) }
 
-// Digests is the file that remembers which files of models were hashed.
+// Digests returns the file with the digests of model files.
 func Digests() string { return Cache("digests") }
 
-// DefaultConda returns the visible place of an environment of conda for which the
-// manifest names none.
+// DefaultConda returns the directory of a conda environment if the manifest sets none.
 func DefaultConda(env string) string { return path.Join(".conda", env) }
 
-// Conda returns where a machine keeps what it fetched of conda. It is no shared cache,
-// which may have come with a clone: a package that lies there unpacked is compared with
-// itself and no more.
+// Conda returns the conda cache of a machine. It is not shared, because a shared cache may
+// have been cloned, and an unpacked package is compared only with its own metadata.
 func Conda(state string) string { return path.Join(state, "conda") }
 
-// Tools returns the folder of pinned helpers for a platform.
+// Tools returns the directory of the pinned helpers for a platform.
 func Tools(platform string) string { return path.Join(Dir, "tools", platform) }
 
-// Tool returns the folder of one pinned helper, such as "uv", "0.13.9".
+// Tool returns the directory of one pinned helper, such as "uv", "0.13.9".
 func Tool(platform, name, version string) string { return path.Join(Tools(platform), name+"-"+version) }
 
-// ToolComplete is the file in the folder of a helper that is written last: the
-// SHA-256 of its program, in hexadecimal. A helper without it does not count.
+// ToolComplete returns the file that is written last into the directory of a helper. It
+// contains the SHA-256 of its program, in hexadecimal. A helper without it is ignored.
 func ToolComplete(tool string) string { return path.Join(tool, "complete") }
 
-// Environment returns the folder of an environment's generations.
+// Environment returns the directory of the generations of an environment.
 func Environment(state, env string) string { return path.Join(state, "envs", env) }
 
-// Generation returns the folder of one generation.
+// Generation returns the directory of one generation.
 func Generation(state, env, name string) string { return path.Join(Environment(state, env), name) }
 
 // Seal returns the file that is written last into a generation.
 func Seal(generation string) string { return path.Join(generation, "reconcile", "seal.json") }
 
-// Stamps returns the list of a generation's directories as they were sealed.
+// Stamps returns the file with the metadata of the directories of a sealed generation.
 func Stamps(generation string) string { return path.Join(generation, "reconcile", "stamps") }
 
-// Launchers returns the folder of scripts that enter a generation by its real path.
+// Launchers returns the directory of the launchers of a generation.
 func Launchers(generation string) string { return path.Join(generation, "reconcile", "bin") }
 
-// SitePackages returns where a generation's packages lie; line is "3.10".
-func SitePackages(generation, line string) string {
-	return path.Join(generation, "lib", "python"+line, "site-packages")
+// SitePackages returns the site-packages directory of a generation for a Python minor
+// version such as "3.10".
+func SitePackages(generation, minor string) string {
+	return path.Join(generation, "lib", "python"+minor, "site-packages")
 }
 
-// Trash returns where a machine's things lie that are on their way out.
+// Trash returns the directory of files that are being deleted.
 func Trash(state string) string { return path.Join(state, "trash") }
 
-// Kept returns where the contents of replaced files are kept, by their sha256.
+// Kept returns the directory of the contents of replaced files, by their SHA-256.
 func Kept(state string) string { return path.Join(state, "kept") }
 
-// Replaced returns where the files lie that pulls of an entry of sync have replaced, each
-// pull in a folder of its own.
+// Replaced returns the directory of the files that pulls of a sync entry replaced, with one
+// directory per pull.
 func Replaced(state, entry string) string { return path.Join(state, "replaced", entry) }
 
-// Runs returns the folder with one record an apply.
+// Runs returns the directory of the run records.
 func Runs(state string) string { return path.Join(state, "runs") }
 
-// Journal returns the file that remembers what was applied.
+// Journal returns the file of the state.
 func Journal(state string) string { return path.Join(state, "state.jsonl") }
 
-// Lock returns the file that an apply holds locked.
+// Lock returns the file that apply locks.
 func Lock(state string) string { return path.Join(state, "lock") }

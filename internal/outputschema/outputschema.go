@@ -1,9 +1,8 @@
-// Package outputschema checks what the program prints as JSON against the schemas in
-// docs/schema, with a validator that is not ours. Only tests import it.
+// Package outputschema validates the JSON output of the program with the schemas in
+// docs/schema, using an independent validator. Only tests import it.
 //
-// Published schemas let members be added: programs that read version 1 go on. Here a
-// member that a schema does not name is an error, so that none is added without being
-// published.
+// Published schemas allow additional members, so that version 1 can be extended. Here a
+// member that the schema does not define is an error, so that every one is published.
 package outputschema
 
 import (
@@ -16,13 +15,13 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// A Checker is one schema.
+// A Checker validates documents with one schema.
 type Checker struct {
 	name   string
 	schema *jsonschema.Schema
 }
 
-// Load reads docs/schema/NAME.v1.json of the repository that the test runs in.
+// Load loads docs/schema/NAME.v1.json of the repository.
 func Load(t testing.TB, name string) *Checker {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root(t), "docs", "schema", name+".v1.json"))
@@ -46,7 +45,7 @@ func Load(t testing.TB, name string) *Checker {
 	return &Checker{name, schema}
 }
 
-// Check fails the test where a document is not as the schema says.
+// Check fails the test if a document is not valid.
 func (c *Checker) Check(t testing.TB, doc []byte) {
 	t.Helper()
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(doc))
@@ -59,8 +58,7 @@ func (c *Checker) Check(t testing.TB, doc []byte) {
 	}
 }
 
-// Kind returns the member kind of a document, by which events and the summary at
-// their end are told apart.
+// Kind returns the member kind of a document, which distinguishes events from the summary.
 func Kind(t testing.TB, doc []byte) string {
 	t.Helper()
 	var head struct{ Kind string }
@@ -70,12 +68,12 @@ func Kind(t testing.TB, doc []byte) string {
 	return head.Kind
 }
 
-// closeObjects lets no object have members that its schema does not name.
+// closeObjects forbids members that a schema does not define.
 func closeObjects(node any) {
 	switch node := node.(type) {
 	case map[string]any:
 		_, named := node["properties"].(map[string]any)
-		if _, said := node["additionalProperties"]; named && !said {
+		if _, set := node["additionalProperties"]; named && !set {
 			node["additionalProperties"] = false
 		}
 		for _, child := range node {
@@ -88,7 +86,7 @@ func closeObjects(node any) {
 	}
 }
 
-// root finds the folder of go.mod above the test.
+// root returns the directory of go.mod above the test.
 func root(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -101,6 +99,6 @@ func root(t testing.TB) string {
 		}
 		dir = filepath.Dir(dir)
 	}
-	t.Fatalf("there is no go.mod above the test: %v", err)
+	t.Fatalf("no go.mod above the test: %v", err)
 	return ""
 }

@@ -12,34 +12,35 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Elsewhere returns why a plan does not belong here at all, a line each: it is one of
-// another machine, user, project or manifest. Nil says that it belongs here.
+// Mismatch returns why a plan cannot be applied here at all, one reason per line: it was
+// made on another machine, by another user, or for another project or manifest. Nil means
+// that it can.
 func (d *Document) Mismatch(m Machine, root, manifest string) []string {
 	var why []string
 	if d.Machine.Part != m.Part {
-		why = append(why, fmt.Sprintf("it was made on %s (%s), and this is %s (%s)", d.Machine.Host, path.Base(d.Machine.Part), m.Host, path.Base(m.Part)))
+		why = append(why, fmt.Sprintf("it was made on %s (%s), but this is %s (%s)", d.Machine.Host, path.Base(d.Machine.Part), m.Host, path.Base(m.Part)))
 	}
 	if d.Machine.UID != m.UID {
-		why = append(why, fmt.Sprintf("it was made by user %s, and this is user %s", d.Machine.who(), m.who()))
+		why = append(why, fmt.Sprintf("it was made by user %s, but this is user %s", d.Machine.userName(), m.userName()))
 	}
 	if root = strings.ToValidUTF8(root, "\uFFFD"); d.Root != root {
-		why = append(why, fmt.Sprintf("it was made for the project at %s, and this is %s", d.Root, root))
+		why = append(why, fmt.Sprintf("it was made for the project at %s, but this is %s", d.Root, root))
 	}
 	if d.Manifest != manifest {
-		why = append(why, fmt.Sprintf("it was made from %s, and this is %s", d.Manifest, manifest))
+		why = append(why, fmt.Sprintf("it was made from %s, but this is %s", d.Manifest, manifest))
 	}
 	return why
 }
 
-func (m Machine) who() string {
+func (m Machine) userName() string {
 	if m.User == "" {
 		return fmt.Sprint(m.UID)
 	}
 	return fmt.Sprintf("%s (%d)", m.User, m.UID)
 }
 
-// Changed returns what of the inputs is not what it was, a line each. digest returns
-// that of a file of today, or false if it cannot be read.
+// ChangedInputs returns which inputs changed, one per line. digest returns the current
+// digest of a file, or false if it cannot be read.
 func (d *Document) ChangedInputs(digest func(name string) (facts.SHA256, bool)) []string {
 	var why []string
 	for _, name := range slices.Sorted(maps.Keys(d.Inputs)) {
@@ -53,67 +54,55 @@ func (d *Document) ChangedInputs(digest func(name string) (facts.SHA256, bool)) 
 	return why
 }
 
-// Stale returns why a plan that was saved must not be carried out any more, a line
-// each, given the same plan as it is made today. Nil says that all that today's plan
-// does is part of the saved one. What of the saved one is no longer needed is no reason.
+// Stale returns why a saved plan must not be applied, one reason per line, compared with the
+// same plan made now. Nil means that everything that the plan does now is in the saved one.
+// A change that is no longer needed is no reason.
 func (d *Document) Stale(now *Document) []string {
 	var why []string
 	if d.Program != now.Program {
-		why = append(why, fmt.Sprintf("it was made by reconcile %s, and this is %s", d.Program, now.Program))
+		why = append(why, fmt.Sprintf("it was made by reconcile %s, but this is %s", d.Program, now.Program))
 	}
 	if d.Environment != now.Environment {
-		why = append(why, fmt.Sprintf("it was made for environment %s, and this machine has %s now", orNone(d.Environment), orNone(now.Environment)))
+		why = append(why, fmt.Sprintf("it was made for environment %s, but this machine has %s now", cmp.Or(d.Environment, "none"), cmp.Or(now.Environment, "none")))
 	}
-	why = append(why, d.inputs(now)...)
-	why = append(why, d.memory(now)...)
+	why = append(why, d.ChangedInputs(func(name string) (facts.SHA256, bool) {
+		sum, ok := now.Inputs[name]
+		return sum, ok
+	})...)
+	for _, name := range slices.Sorted(maps.Keys(now.Inputs)) {
+		if _, known := d.Inputs[name]; !known {
+			why = append(why, name+" is an input now, and was not")
+		}
+	}
+	why = append(why, d.compareState(now)...)
 	if len(why) > 0 {
 		return why
 	}
-	why = append(why, d.items(now)...)
-	return append(why, d.tools(now)...)
+	return append(d.compareItems(now), d.compareTools(now)...)
 }
 
-func orNone(s string) string { return cmp.Or(s, "none") }
-
-// inputs compares what was read with what is read today.
-func (d *Document) inputs(now *Document) []string {
-	why := d.ChangedInputs(func(name string) (facts.SHA256, bool) {
-		sum, ok := now.Inputs[name]
-		return sum, ok
-	})
-	for _, name := range slices.Sorted(maps.Keys(now.Inputs)) {
-		if _, was := d.Inputs[name]; !was {
-			why = append(why, name+" is read, which it was not")
-		}
-	}
-	return why
-}
-
-// memory compares the states. One that went on may be of another environment: then the
-// items tell whether that matters.
-func (d *Document) memory(now *Document) []string {
+// compareState compares the states. A newer serial may be of another environment; the items
+// decide whether it matters.
+func (d *Document) compareState(now *Document) []string {
 	switch {
 	case d.State.Lineage != now.State.Lineage && d.State.Lineage == "":
-		return []string{"assumed that nothing was applied here yet, and now there is a memory of an apply"}
+		return []string{"assumed that nothing was applied here, but there is a state now"}
 	case d.State.Lineage != now.State.Lineage && now.State.Lineage == "":
-		return []string{"the memory of earlier applies is gone"}
+		return []string{"the state of earlier applies is gone"}
 	case d.State.Lineage != now.State.Lineage:
-		return []string{"the memory of earlier applies is another one"}
+		return []string{"the state of earlier applies has another lineage"}
 	case now.State.Serial < d.State.Serial:
-		return []string{"the memory of earlier applies is an older one"}
+		return []string{"the state of earlier applies is an older one"}
 	}
 	return nil
 }
 
-// name tells items of a plan apart: an address can have a thing that leaves and
-// another that comes.
-type name struct {
-	addr   resources.Addr
-	orphan bool
-}
-
-// items compares what today's plan does with what the saved one did.
-func (d *Document) items(now *Document) []string {
+// compareItems compares the items. An address can have two: an orphan and a resource.
+func (d *Document) compareItems(now *Document) []string {
+	type name struct {
+		addr   resources.Addr
+		orphan bool
+	}
 	saved := make(map[name]*Item, len(d.Items))
 	for i := range d.Items {
 		saved[name{d.Items[i].Addr, d.Items[i].Orphan}] = &d.Items[i]
@@ -121,88 +110,78 @@ func (d *Document) items(now *Document) []string {
 	var why []string
 	for i := range now.Items {
 		it := &now.Items[i]
-		was := saved[name{it.Addr, it.Orphan}]
-		if headline := differs(was, it); headline != "" {
+		if headline := compareItem(saved[name{it.Addr, it.Orphan}], it); headline != "" {
 			why = append(why, it.Addr.String()+": "+headline)
-			why = append(why, d.because(now, it)...)
+			why = append(why, d.changedFacts(now, it)...)
 		}
 	}
 	return why
 }
 
-// differs says how an item of today is more than, or other than, the one that was
-// saved; "" if it is not. was is nil where there was none.
-func differs(was, now *Item) string {
-	quiet := now.Action == resources.None && now.Problem == ""
+// compareItem returns how an item is not covered by the saved one, "" if it is. saved is nil
+// if there was none.
+func compareItem(saved, now *Item) string {
+	idle := now.Action == resources.None && now.Problem == ""
 	switch {
-	case quiet, was != nil && was.Digest == now.Digest:
+	case idle, saved != nil && saved.Digest == now.Digest:
 		return ""
 	case now.Action == resources.Blocked:
 		return "blocked now: " + now.Summary
-	case now.Action == resources.None && was != nil && was.Problem == now.Problem:
-		return "" // warns as it did, or less
+	case now.Action == resources.None && saved != nil && saved.Problem == now.Problem:
+		return "" // the same warning, or a lesser one
 	case now.Action == resources.None:
 		return "warns now: " + now.Summary
-	case was == nil || was.Action == resources.None:
-		return fmt.Sprintf("nothing was to be done, and now it is to %s", verb(now.Action))
-	case was.Action != now.Action:
-		return fmt.Sprintf("was to %s, and now it is to %s", verb(was.Action), verb(now.Action))
+	case saved == nil || saved.Action == resources.None:
+		return fmt.Sprintf("no change was planned, now: %s", now.Action)
+	case saved.Action != now.Action:
+		return fmt.Sprintf("planned: %s, now: %s", saved.Action, now.Action)
 	}
-	return fmt.Sprintf("is still to %s, in another way than was shown", verb(now.Action))
+	return fmt.Sprintf("planned and now: %s, but with other steps or differences", now.Action)
 }
 
-func verb(a resources.Action) string {
-	if a == resources.Defer {
-		return "be decided during apply"
-	}
-	return string(a)
-}
+// maxFacts is the number of facts that are listed for one item.
+const maxFacts = 4
 
-// mostFacts is how many facts are named for one item.
-const mostFacts = 4
-
-// because names the facts that an item reads and that are not what they were: its own
-// first, then those that people can tell apart.
-func (d *Document) because(now *Document, it *Item) []string {
-	var plain, fine []string
+// changedFacts lists the changed facts that an item reads: its own first, then those whose
+// descriptions differ.
+func (d *Document) changedFacts(now *Document, it *Item) []string {
+	var described, subtle []string
 	for i, k := range it.Reads {
-		was, known := d.Facts[k]
+		saved, known := d.Facts[k]
 		is := now.Facts[k]
 		switch {
 		case !known && i == 0:
-			plain = append(plain, fmt.Sprintf("  %s is now %s", label(k), is.Text))
-		case !known || was.SHA256 == is.SHA256:
-		case was.Text == is.Text:
-			fine = append(fine, "  "+assumed(k, was.Text, is.Text))
-		case i > 0 && k.Kind == facts.KindDisk: // free space never stands still
-			fine = append(fine, "  "+assumed(k, was.Text, is.Text))
+			described = append(described, fmt.Sprintf("  %s is now %s", label(k), is.Text))
+		case !known || saved.SHA256 == is.SHA256:
+		case saved.Text == is.Text, i > 0 && k.Kind == facts.KindDisk: // free space always changes
+			subtle = append(subtle, "  "+assumed(k, saved.Text, is.Text))
 		default:
-			plain = append(plain, "  "+assumed(k, was.Text, is.Text))
+			described = append(described, "  "+assumed(k, saved.Text, is.Text))
 		}
 	}
-	if len(plain) == 0 {
-		plain = fine
+	if len(described) == 0 {
+		described = subtle
 	}
-	if len(plain) == 0 {
-		return []string{"  what is remembered of earlier applies has changed since"}
+	if len(described) == 0 {
+		return []string{"  the state of earlier applies has changed since"}
 	}
-	return plain[:min(len(plain), mostFacts)]
+	return described[:min(len(described), maxFacts)]
 }
 
-// tools compares the programs that today's plan runs. One that was not there is made by
-// the plan: it may have come meanwhile, below .reconcile, where it is pinned.
-func (d *Document) tools(now *Document) []string {
+// compareTools compares the programs that the plan runs. A program below .reconcile that was
+// absent may have been installed since, because it is pinned.
+func (d *Document) compareTools(now *Document) []string {
 	var why []string
 	for _, at := range slices.Sorted(maps.Keys(now.Tools)) {
-		was, known := d.Tools[at]
+		saved, known := d.Tools[at]
 		is := now.Tools[at]
 		switch {
-		case known && was == is:
-		case known && was.Absent && strings.HasPrefix(at, d.Root+"/.reconcile/"):
+		case known && saved == is:
+		case known && saved.Absent && strings.HasPrefix(at, d.Root+"/.reconcile/"):
 		case !known:
-			why = append(why, fmt.Sprintf("%s would be run, which the saved plan does not", at))
+			why = append(why, fmt.Sprintf("it would run %s, which the saved plan does not", at))
 		default:
-			why = append(why, fmt.Sprintf("assumed that the program %s is %s, now %s", at, was.describe(), is.describe()))
+			why = append(why, fmt.Sprintf("assumed that the program %s is %s, now %s", at, saved.describe(), is.describe()))
 		}
 	}
 	return why

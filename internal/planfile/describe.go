@@ -1,6 +1,7 @@
 package planfile
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -10,10 +11,10 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// digits is how much of a digest tells two contents apart for people.
+// digits is the number of digits of a digest that a description contains.
 const digits = 12
 
-// Describe says in a few words what a fact tells, so that a person sees what changed.
+// Describe describes a fact in a few words, so that people can recognize a change.
 func Describe(f facts.Fact) string {
 	switch f := f.(type) {
 	case facts.Path:
@@ -36,20 +37,19 @@ func Describe(f facts.Fact) string {
 		if i, ok := f.Usable(); ok {
 			return i.Version + " at " + i.Path
 		}
-		return "none that can be used"
+		return "none usable"
 	case facts.Tool:
-		return describeTool(f)
+		switch {
+		case f.Path == "":
+			return "not found"
+		case f.Refused != "":
+			return fmt.Sprintf("refused: %s (%s)", f.Path, f.Refused)
+		}
+		return strings.TrimSpace(f.Version + " at " + f.Path)
 	case facts.Environment:
 		return describeEnvironment(f)
 	case facts.Model:
 		return fmt.Sprintf("revision %s, %s, %s", f.Revision, f.State, plural.Count(len(f.Files), "file"))
-	}
-	return describeMachine(f)
-}
-
-// describeMachine describes the facts that exist once.
-func describeMachine(f facts.Fact) string {
-	switch f := f.(type) {
 	case facts.Project:
 		return f.State
 	case facts.Host:
@@ -63,10 +63,7 @@ func describeMachine(f facts.Fact) string {
 		}
 		return text + ", " + plural.Count(len(f.Devices), "GPU")
 	case facts.Toolkit:
-		if f.Version == "" {
-			return "none"
-		}
-		return f.Version
+		return cmp.Or(f.Version, "none")
 	case facts.Index:
 		return f.URL
 	}
@@ -79,24 +76,15 @@ func describePath(p facts.Path) string {
 		return "behind the " + p.Parent
 	case p.Type == facts.Absent:
 		return "absent"
-	case p.Type == facts.Regular && p.SHA256.IsZero():
-		return fmt.Sprintf("%s, mode %s", resources.DescribePath(p), p.Mode)
-	case p.Type == facts.Regular:
-		return fmt.Sprintf("%s, mode %s, sha256 %s", resources.DescribePath(p), p.Mode, p.SHA256.String()[:digits])
-	case p.Type == facts.Dir:
-		return fmt.Sprintf("%s, mode %s", resources.DescribePath(p), p.Mode)
 	}
-	return resources.DescribePath(p)
-}
-
-func describeTool(t facts.Tool) string {
-	switch {
-	case t.Path == "":
-		return "not there"
-	case t.Refused != "":
-		return fmt.Sprintf("refused: %s (%s)", t.Path, t.Refused)
+	text := resources.DescribePath(p)
+	if p.Type == facts.Regular || p.Type == facts.Dir {
+		text += ", mode " + p.Mode.String()
 	}
-	return strings.TrimSpace(t.Version + " at " + t.Path)
+	if p.Type == facts.Regular && !p.SHA256.IsZero() {
+		text += ", sha256 " + p.SHA256.String()[:digits]
+	}
+	return text
 }
 
 func describeEnvironment(e facts.Environment) string {
@@ -108,7 +96,7 @@ func describeEnvironment(e facts.Environment) string {
 	}
 	text := "generation " + e.Current
 	if e.Current == "" {
-		text = "no generation visible"
+		text = "no active generation"
 	}
 	text += fmt.Sprintf(" of %d", len(e.Generations))
 	if g, ok := e.CurrentGeneration(); ok && len(g.Damage) > 0 {
@@ -120,7 +108,7 @@ func describeEnvironment(e facts.Environment) string {
 	return text
 }
 
-// label names the thing that a key is about.
+// label names the object of a key.
 func label(k facts.Key) string {
 	switch k.Kind {
 	case facts.KindPath:
@@ -150,13 +138,13 @@ func label(k facts.Key) string {
 	return "this " + string(k.Kind)
 }
 
-// assumed says what a plan took for a fact and what it is now.
+// assumed describes a fact that changed.
 func assumed(k facts.Key, was, now string) string {
 	if k.Kind == facts.KindDisk {
 		return fmt.Sprintf("assumed %s on %s, now %s", was, label(k), strings.TrimSuffix(now, " free"))
 	}
 	if was == now {
-		return fmt.Sprintf("assumed that %s is as it was (%s), which it is not in every detail", label(k), was)
+		return fmt.Sprintf("assumed that %s is unchanged (%s), but it differs in details", label(k), was)
 	}
 	return fmt.Sprintf("assumed that %s is %s, now %s", label(k), was, now)
 }

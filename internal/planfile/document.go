@@ -1,17 +1,16 @@
-// Package planfile keeps a plan in a file, to be looked at now and carried out later.
+// Package planfile stores a plan in a file, to review it now and apply it later.
 //
-//  1. New takes down what a plan does, item by item as a digest, and all that it was
-//     made from: the bytes of the manifest and what that reads, the machine, user and
-//     project, the memory of earlier applies, the facts that its resources read, and
-//     the programs that it runs.
-//  2. Encode and Decode are exact inverses: a text that Encode would not have written,
-//     were it by one byte, is refused.
-//  3. Whoever wants to carry the plan out makes it anew, takes that down in the same
-//     way, and compares the two. Nothing in a file is ever carried out itself, so that a
-//     file can do nothing that its manifest would not.
+//  1. New records what a plan does, with a digest of each item, and everything that it was
+//     made from: the manifest and its inputs, the machine, user and project, the state, the
+//     facts that its resources read, and the programs that it runs.
+//  2. Encode and Decode are exact inverses: Decode refuses a text that differs from the
+//     output of Encode in any byte.
+//  3. To apply the plan, the caller plans again, records that plan in the same way, and
+//     compares the two. Nothing in a file is executed, so a file cannot do more than its
+//     manifest.
 //
-// The package is pure. A document holds no content of files and no steps, only digests
-// of them and what the plan shows to people, so there is no secret in it.
+// The package is pure. A document contains no content of files and no steps, only their
+// digests and what the plan shows to people, so it contains no secrets.
 package planfile
 
 import (
@@ -20,11 +19,11 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// A Document is a plan as it was saved. Equal plans, made from the same, give equal
-// documents, byte for byte. Its fields stand in the order of their names, as written.
+// A Document is a saved plan. Equal plans with equal inputs give equal documents, byte for
+// byte. Fields are in the order of their JSON names.
 type Document struct {
 	Environment string                  `json:"environment,omitempty"` // the selected one
-	Facts       map[facts.Key]Fact      `json:"facts"`                 // what its items read
+	Facts       map[facts.Key]Fact      `json:"facts"`                 // that its items read
 	Inputs      map[string]facts.SHA256 `json:"inputs"`                // manifest, lock and templates by their path in the project
 	Items       []Item                  `json:"items"`                 // in the order of the plan
 	Machine     Machine                 `json:"machine"`
@@ -37,7 +36,7 @@ type Document struct {
 	Tools       map[string]Tool         `json:"tools,omitempty"` // programs that the steps run, by absolute path
 }
 
-// A Fact is what was known of a key: enough to see that it changed, and to say how.
+// A Fact is enough of a fact to detect and describe a change.
 type Fact struct {
 	SHA256 facts.SHA256 `json:"sha256"` // of the fact as JSON
 	Text   string       `json:"text"`   // for people
@@ -49,38 +48,38 @@ type Item struct {
 	Addr     resources.Addr   `json:"addr"`
 	Check    bool             `json:"check,omitempty"`
 	Digest   facts.SHA256     `json:"digest"`            // of its change; see digest
-	Orphan   bool             `json:"orphan,omitempty"`  // the manifest no longer asks for it
-	Problem  string           `json:"problem,omitempty"` // code of what it warns of
+	Orphan   bool             `json:"orphan,omitempty"`  // no longer in the manifest
+	Problem  string           `json:"problem,omitempty"` // code of its warning
 	Reads    []facts.Key      `json:"reads,omitempty"`   // its own key first
 	Severity diag.Severity    `json:"severity,omitempty"`
 	Summary  string           `json:"summary,omitempty"` // for people
 }
 
-// A Machine is where, and for whom, a plan was made.
+// A Machine is the machine and the user that a plan was made on.
 type Machine struct {
 	Host string `json:"host"` // its name, for people
-	Part string `json:"part"` // the part of .reconcile that belongs to it, which identifies it
+	Part string `json:"part"` // the directory below .reconcile that belongs to it, which identifies it
 	UID  int    `json:"uid"`
 	User string `json:"user,omitempty"` // name of UID, for people
 }
 
 // Selection is the part of the manifest that a plan is for, by the patterns of the
-// command line, and what it makes anew though it agrees.
+// command line, and what it recreates.
 type Selection struct {
 	Exclude []string `json:"exclude,omitempty"`
 	Replace []string `json:"replace,omitempty"`
 	Target  []string `json:"target,omitempty"`
 }
 
-// State says which memory of earlier applies a plan was made from.
+// State identifies the state that a plan was made from.
 type State struct {
-	Lineage string `json:"lineage,omitempty"` // "" where there was none
-	Serial  uint64 `json:"serial"`            // 0 where there was none
+	Lineage string `json:"lineage,omitempty"` // "" for none
+	Serial  uint64 `json:"serial"`            // 0 for none
 }
 
-// A Tool is the identity of a program that a plan runs.
+// A Tool identifies a program that a plan runs.
 type Tool struct {
-	Absent  bool         `json:"absent,omitempty"` // the plan makes it first
+	Absent  bool         `json:"absent,omitempty"` // the plan installs it first
 	SHA256  facts.SHA256 `json:"sha256,omitzero"`
-	Version string       `json:"version,omitempty"` // "" where no fact tells it
+	Version string       `json:"version,omitempty"` // "" if no fact has it
 }

@@ -10,16 +10,29 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
-// Format names the files that this package writes, and Version their form.
+// Format identifies the files of this package, and Version their format version.
 const (
 	Format  = "reconcile-plan"
 	Version = 1
 )
 
-// MaxSize is the size of the largest file that is read, in bytes.
+// MaxSize is the maximum size of a file, in bytes.
 const MaxSize = 256 << 20
 
-// envelope is a document as it is written.
+// Codes explains the codes of the problems of saved plans.
+func Codes() diag.Explanations {
+	return diag.Explanations{
+		"saved.damaged": {
+			Means: "The file is not a saved plan, or was modified after it was saved. Nothing was changed.",
+			Do:    "Save a new plan with `reconcile plan --out FILE`. To change a plan, edit the manifest, not the file.",
+		},
+		"saved.newer": {
+			Means: "A newer version of reconcile saved the plan. Nothing was changed.",
+			Do:    "Use that version, or save a new plan with this one: `reconcile plan --out FILE`.",
+		},
+	}
+}
+
 type envelope struct {
 	Format  string    `json:"format"`
 	ID      string    `json:"id"`
@@ -30,19 +43,19 @@ type envelope struct {
 // ID identifies the plan: the SHA-256 of its canonical JSON, in hexadecimal.
 func (d *Document) ID() string { return fmt.Sprintf("%x", sha256.Sum256(encoded(d))) }
 
-// Encode returns the text of a plan file: JSON, for people on many lines.
+// Encode returns the text of a plan file: indented JSON.
 func (d *Document) Encode() []byte {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
 	e.SetIndent("", "  ")
 	if err := e.Encode(envelope{Format: Format, ID: d.ID(), Plan: d, Version: Version}); err != nil {
-		panic("encode a plan: " + err.Error()) // it is made of plain structs
+		panic("encode a plan: " + err.Error()) // it consists of plain structs
 	}
 	return text.Bytes()
 }
 
-// Decode reads what Encode wrote, and nothing else: a text that differs from that by a
-// single byte is refused. The error is a *diag.Problem without a place.
+// Decode decodes the output of Encode. It refuses a text that differs from that in any byte.
+// The error is a *diag.Problem without a position.
 func Decode(text []byte) (*Document, error) {
 	var head struct {
 		Format  string `json:"format"`
@@ -57,7 +70,7 @@ func Decode(text []byte) (*Document, error) {
 	case head.Version > Version:
 		return nil, &diag.Problem{
 			Code: "saved.newer", Summary: "a newer reconcile saved this plan; nothing was changed",
-			Found: fmt.Sprintf("format version %d; this program reads %d", head.Version, Version), Hint: again,
+			Found: fmt.Sprintf("format version %d; this program reads %d", head.Version, Version), Hint: saveAgain,
 		}
 	}
 	var f envelope
@@ -65,12 +78,12 @@ func Decode(text []byte) (*Document, error) {
 		return nil, damaged(err)
 	}
 	if f.Plan == nil || !bytes.Equal(f.Plan.Encode(), text) {
-		return nil, damaged(errors.New("its content is not that of its id"))
+		return nil, damaged(errors.New("its content does not match its id"))
 	}
 	return f.Plan, nil
 }
 
-// IsPlan reports whether a text is a plan file by its head, whatever the rest is.
+// IsPlan reports whether a text has the format of a plan file. The rest may be damaged.
 func IsPlan(text []byte) bool {
 	var head struct {
 		Format string `json:"format"`
@@ -78,12 +91,11 @@ func IsPlan(text []byte) bool {
 	return json.Unmarshal(text, &head) == nil && head.Format == Format
 }
 
-// again is how one gets a plan that can be applied.
-const again = "make a new one here: reconcile plan --out FILE"
+const saveAgain = "save a new plan here: reconcile plan --out FILE"
 
 func damaged(err error) error {
 	return &diag.Problem{
-		Code: "saved.damaged", Summary: "this is no saved plan, or not as it was saved; nothing was changed",
-		Found: err.Error(), Hint: again,
+		Code: "saved.damaged", Summary: "the file is not a saved plan, or was modified; nothing was changed",
+		Found: err.Error(), Hint: saveAgain,
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Circumstances are what a plan was made from, beside its resources and facts.
+// PlanInputs are the inputs of a plan besides its resources and facts.
 type PlanInputs struct {
 	Inputs    map[string]facts.SHA256
 	Machine   Machine
@@ -22,16 +22,16 @@ type PlanInputs struct {
 	Selected  string
 	Selection Selection
 	State     State
-	// Identify returns the digest of a program, or false if it is not there. It is asked
-	// for programs that no step pins.
+	// Identify returns the digest of a program that no step pins, or false if it does not
+	// exist.
 	Identify func(path string) (facts.SHA256, bool)
 }
 
-// New takes down a plan that was made from facts f.
-func New(p *planner.Plan, f *facts.Facts, c PlanInputs) *Document {
+// New records a plan that was made from facts f.
+func New(p *planner.Plan, f *facts.Facts, in PlanInputs) *Document {
 	d := &Document{
-		Environment: p.Environment, Facts: map[facts.Key]Fact{}, Inputs: c.Inputs, Items: []Item{}, Machine: c.Machine,
-		Manifest: c.Manifest, Program: c.Program, Root: strings.ToValidUTF8(p.Root, "\uFFFD"), Selected: c.Selected, Selection: c.Selection, State: c.State,
+		Environment: p.Environment, Facts: map[facts.Key]Fact{}, Inputs: in.Inputs, Items: []Item{}, Machine: in.Machine,
+		Manifest: in.Manifest, Program: in.Program, Root: strings.ToValidUTF8(p.Root, "\uFFFD"), Selected: in.Selected, Selection: in.Selection, State: in.State,
 		Tools: map[string]Tool{},
 	}
 	if d.Inputs == nil {
@@ -49,17 +49,20 @@ func New(p *planner.Plan, f *facts.Facts, c PlanInputs) *Document {
 		}
 		d.Items = append(d.Items, item)
 		for _, k := range item.Reads {
-			if _, known := d.Facts[k]; !known {
-				d.Facts[k] = take(f, k)
+			fact, reason, ok := f.Lookup(k)
+			if ok {
+				d.Facts[k] = Fact{SHA256: sha256.Sum256(encoded(fact)), Text: Describe(fact)}
+			} else {
+				d.Facts[k] = Fact{SHA256: sha256.Sum256([]byte(reason)), Text: "unknown: " + reason}
 			}
 		}
-		d.programs(it, f, c.Identify)
+		d.addTools(it, f, in.Identify)
 	}
 	return d
 }
 
-// reads are the keys that a resource looks at, its own first. A check that manages
-// nothing has no key that could be looked at.
+// reads returns the keys that a resource reads, its own first. The key of a check is no
+// fact.
 func reads(s resources.Spec) []facts.Key {
 	own := s.Owns()
 	list := []facts.Key{own}
@@ -71,19 +74,9 @@ func reads(s resources.Spec) []facts.Key {
 	return slices.DeleteFunc(list, func(k facts.Key) bool { return k.Kind == facts.KindCheck })
 }
 
-// take takes down what is known of a key.
-func take(f *facts.Facts, k facts.Key) Fact {
-	fact, reason, ok := f.Lookup(k)
-	if !ok {
-		return Fact{SHA256: sha256.Sum256([]byte(reason)), Text: "not known: " + reason}
-	}
-	return Fact{SHA256: sha256.Sum256(encoded(fact)), Text: Describe(fact)}
-}
-
-// digest identifies what an item does and shows: its action, the fields and packages
-// that differ, its steps, and what it warns of. What changes from one look to the next,
-// such as the bytes that are free, is not part of it. Of a check it is nothing else than
-// whether it warns.
+// digest identifies what an item does and shows: its action, fields, packages, steps and
+// warning. Values that always change, such as free space, are not part of it. Of a check
+// only its warning is.
 func digest(it *planner.Item) facts.SHA256 {
 	c := &it.Change
 	steps, err := resources.MarshalSteps(c.Steps)
@@ -97,7 +90,7 @@ func digest(it *planner.Item) facts.SHA256 {
 		Steps    json.RawMessage
 		Problem  string
 		Severity diag.Severity
-		Summary  string // of what goes as a whole, which says how much that is
+		Summary  string // of the removal of a tree, which contains its size
 	}{Action: c.Action, Fields: c.Fields, Packages: c.Packages, Steps: steps}
 	if c.Problem != nil {
 		shown.Problem, shown.Severity = c.Problem.Code, c.Problem.Severity
@@ -110,11 +103,64 @@ func digest(it *planner.Item) facts.SHA256 {
 	return sha256.Sum256(encoded(shown))
 }
 
-// encoded is the JSON of a plain struct.
+// encoded returns the JSON of a plain struct.
 func encoded(v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {
 		panic("encode a part of a plan: " + err.Error())
 	}
 	return text
+}
+
+// addTools records the programs that the steps of an item run, and those among the facts
+// that the steps pass to them, such as the interpreter that uv creates an environment with.
+func (d *Document) addTools(it *planner.Item, f *facts.Facts, identify func(string) (facts.SHA256, bool)) {
+	versions := versions(it.Resource.Spec.Reads(), f)
+	// A program that a step pins is compared just before it starts.
+	add := func(path string, pinned facts.SHA256) {
+		t := Tool{SHA256: pinned, Version: versions[path]}
+		if saved, known := d.Tools[path]; known && (t.SHA256.IsZero() || !saved.SHA256.IsZero()) {
+			return
+		}
+		if pinned.IsZero() && identify != nil {
+			if sum, ok := identify(path); ok {
+				t.SHA256 = sum
+			} else {
+				t.Absent = true
+			}
+		}
+		d.Tools[path] = t
+	}
+	for _, s := range it.Change.Steps {
+		run, ok := s.(resources.Run)
+		if !ok {
+			continue
+		}
+		add(run.Program, run.SHA256)
+		for _, arg := range run.Args {
+			path := arg[strings.IndexByte(arg, '=')+1:]
+			if _, known := versions[path]; known {
+				add(path, facts.SHA256{})
+			}
+		}
+	}
+}
+
+// versions returns the versions of the programs among the facts, by path.
+func versions(keys []facts.Key, f *facts.Facts) map[string]string {
+	list := map[string]string{}
+	for _, k := range keys {
+		fact, _, _ := f.Lookup(k)
+		switch fact := fact.(type) {
+		case facts.Tool:
+			if fact.Path != "" {
+				list[fact.Path] = fact.Version
+			}
+		case facts.Pythons:
+			for _, i := range fact.Found {
+				list[i.Path] = i.Version
+			}
+		}
+	}
+	return list
 }
