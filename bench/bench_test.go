@@ -1,6 +1,6 @@
-// Package bench measures whole processes in pairs: ours and a bare program that
-// does the least for the same result, in turn, on the same machine. The ratio is
-// the measure; milliseconds swing with the machine.
+// Package bench measures processes in pairs: reconcile and a bare program that does the
+// minimum for the same result, alternating on the same machine. The result is the ratio,
+// because milliseconds depend on the machine.
 //
 //	go test -run '^$' -bench . -benchtime 20x ./bench
 package bench
@@ -20,14 +20,14 @@ import (
 	"time"
 )
 
-// A program is something to run again and again.
+// A program is run repeatedly.
 type program struct {
 	words []string
 	dir   string
-	reset func() // prepares the place before every single run; may be nil
+	reset func() // prepares each run; may be nil
 }
 
-// once runs the program and returns how long it took and its peak memory in MiB.
+// once runs the program and returns its duration and its peak memory in MiB.
 func (p program) once(b *testing.B) (wall time.Duration, peak float64) {
 	b.Helper()
 	if p.reset != nil {
@@ -54,7 +54,7 @@ func (p program) once(b *testing.B) (wall time.Duration, peak float64) {
 	return wall, float64(usage.Maxrss) / unit
 }
 
-// pair runs ours and bare in turn b.N times and reports medians and their ratio.
+// pair runs ours and bare alternately b.N times and reports medians and their ratio.
 // It returns the median of ours.
 func pair(b *testing.B, ours, bare program) time.Duration {
 	b.Helper()
@@ -96,8 +96,8 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// build compiles a command of this module into a folder of the benchmark, as
-// `make build` does: without cgo, so without the time of the dynamic loader.
+// build compiles a command of this module like `make build`: without cgo, so without the
+// time of the dynamic loader.
 func build(b testing.TB, pkg string) string {
 	b.Helper()
 	file := filepath.Join(b.TempDir(), filepath.Base(pkg))
@@ -173,8 +173,7 @@ func BenchmarkPlanProject(b *testing.B) {
 	pair(b, program{words: []string{ours, "plan"}, dir: root}, program{words: []string{floor, directories(b, root)}, dir: root})
 }
 
-// directories lists the directories of the visible environment, which a plan has
-// to look at as well.
+// directories lists the directories of the active environment, which a plan also reads.
 func directories(b *testing.B, root string) string {
 	b.Helper()
 	generation, err := filepath.EvalSymlinks(filepath.Join(root, ".venv", "generation"))

@@ -10,10 +10,9 @@ import (
 	"testing"
 )
 
-// TestSystemCallsOfAPlan counts what a plan with nothing to do asks of the system:
-// no child, no socket, one call a directory and four a file (look, open, read,
-// close) beyond what it does once. It runs on one core: two that come by the same
-// directory at one time both look at it.
+// TestSystemCallsOfAPlan counts the system calls of a plan with nothing to do: no child, no
+// socket, one call per directory and four per file (stat, open, read, close), plus a
+// constant. It runs on one core: on two, both may stat the same directory.
 func TestSystemCallsOfAPlan(t *testing.T) {
 	strace, err := exec.LookPath("strace")
 	if err != nil {
@@ -24,7 +23,7 @@ func TestSystemCallsOfAPlan(t *testing.T) {
 	}
 	ours := build(t, module+"/cmd/reconcile")
 	few, many := filesystemCalls(t, strace, ours, 10), filesystemCalls(t, strace, ours, 210)
-	const more, once = 200, 20 // a longer manifest takes a few reads more
+	const more, once = 200, 20 // a longer manifest needs a few more reads
 	if got := many - few; got > more*1+more*4+once {
 		t.Errorf("%d directories and files more are %d calls more (%d, then %d)", more, got, few, many)
 	}
@@ -32,7 +31,7 @@ func TestSystemCallsOfAPlan(t *testing.T) {
 }
 
 // filesystemCalls runs a plan of n directories with a file in each under strace,
-// and returns how many calls had to do with files.
+// and returns the number of file system calls.
 func filesystemCalls(t *testing.T, strace, ours string, n int) int {
 	t.Helper()
 	dir := t.TempDir()

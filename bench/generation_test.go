@@ -9,21 +9,21 @@ import (
 	"testing"
 )
 
-// The pin that the benchmarks of generations change, there and back.
+// The pin that the benchmarks of generations change and restore.
 const pinned, changed = "{name: jsonlines, version: 4.0.0}", "{name: jsonlines, version: 3.1.0}"
 
-// A site is a copy of the project, with its caches, in which the environment was
-// built twice: as it is pinned, and with one pin changed.
+// A site is a copy of the project with its caches, in which the environment was built twice:
+// with its pins, and with one pin changed.
 type site struct {
 	b     *testing.B
 	ours  string
 	dir   string
 	texts [2][2]string // manifest and lock of both
-	now   int          // which of the two the files say
+	now   int          // the version in the files
 	aside int
 }
 
-// versioned are the files that differ between the two.
+// versioned are the files that differ between the two versions.
 var versioned = [2]string{"manifest.yaml", "locks/pylock.local.toml"}
 
 func newSite(b *testing.B) *site {
@@ -54,7 +54,7 @@ func newSite(b *testing.B) *site {
 	return s
 }
 
-// settled returns the root of the project, whose environment has to be installed.
+// settled returns the root of the project, whose environment must be installed.
 func settled(b *testing.B, ours string) string {
 	b.Helper()
 	root, err := filepath.Abs("..")
@@ -99,14 +99,14 @@ func (s *site) write(texts [2]string) {
 	}
 }
 
-// other makes the files ask for the other of the two.
+// other switches the files to the other version.
 func (s *site) other() {
 	s.now = 1 - s.now
 	s.write(s.texts[s.now])
 }
 
-// forget sets aside what stands at a pattern below the site, but for what keep
-// names. Deleting it would make ext4 slow for a while.
+// forget moves the files of a pattern below the site away, except for keep. Deleting them
+// would make ext4 slow for a while.
 func (s *site) forget(pattern, keep string) {
 	found, err := filepath.Glob(filepath.Join(s.dir, pattern))
 	if err != nil {
@@ -123,7 +123,7 @@ func (s *site) forget(pattern, keep string) {
 	}
 }
 
-// uv returns the uv that the project uses.
+// uv returns the uv of the project.
 func (s *site) uv() string {
 	if own, _ := filepath.Glob(filepath.Join(s.dir, ".reconcile/tools/*/uv-*/bin/uv")); len(own) > 0 {
 		return own[0]
@@ -135,12 +135,10 @@ func (s *site) uv() string {
 	return uv
 }
 
-// BenchmarkNextGeneration measures an apply after one pin has changed, of which both
-// versions are cached, against uv alone, which installs the same closure into an
-// empty environment from the same cache: as people type it, which asks the index;
-// without the network; and with what an apply does besides, bytecode and the same
-// imports. What has no counterpart there is that every hash is checked and all of it
-// synced before it becomes visible.
+// BenchmarkNextGeneration measures an apply after one pin has changed, with both versions
+// cached, against uv, which installs the same closure into an empty environment from the
+// same cache: with the index; offline; and with bytecode and the same imports, as apply does.
+// In addition, apply verifies every hash and syncs all files before it activates them.
 func BenchmarkNextGeneration(b *testing.B) {
 	s := newSite(b)
 	uv := s.uv()

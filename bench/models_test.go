@@ -24,8 +24,8 @@ const (
 	modelRevision = "0e9e39f249a16976918f6564b8830bc894c89659"
 )
 
-// models writes a project with a model of some shards in its cache, and returns it and
-// the contents of the shards.
+// models writes a project with a sharded model in its cache, and returns its folder and the
+// blobs of the shards.
 func models(b *testing.B, shards, size int) (dir string, blobs []string) {
 	b.Helper()
 	dir = b.TempDir()
@@ -50,12 +50,12 @@ func models(b *testing.B, shards, size int) (dir string, blobs []string) {
 		}
 		blobs = append(blobs, blob)
 	}
-	time.Sleep(100 * time.Millisecond) // what is younger than a tick is not remembered
+	time.Sleep(100 * time.Millisecond) // files younger than a tick are hashed again
 	return dir, blobs
 }
 
-// writeBlob writes a content under its sha256. It is never in memory as a whole: the
-// peak of this process would count as that of the programs that it starts.
+// writeBlob writes content under its sha256. It streams the content, because the peak memory
+// of this process would count as that of the programs that it starts.
 func writeBlob(dir string, content io.Reader) (string, error) {
 	f, err := os.CreateTemp(dir, "")
 	if err != nil {
@@ -70,8 +70,8 @@ func writeBlob(dir string, content io.Reader) (string, error) {
 	return blob, os.Rename(f.Name(), blob)
 }
 
-// cpu is how many seconds of all cores a program takes: on a machine that does other
-// work too, the steadier measure.
+// cpu returns the CPU seconds of a program, which vary less than its duration on a busy
+// machine.
 func cpu(b *testing.B, p program) float64 {
 	b.Helper()
 	cmd := exec.Command(p.words[0], p.words[1:]...)
@@ -82,7 +82,7 @@ func cpu(b *testing.B, p program) float64 {
 	return (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 }
 
-// threads hashes files in Python, on as many threads as there are cores.
+// threads hashes files in Python, with one thread per core.
 const threads = `import concurrent.futures, hashlib, os, sys
 def sha256(name):
     state, buffer = hashlib.sha256(), memoryview(bytearray(1 << 20))
@@ -93,8 +93,8 @@ def sha256(name):
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     print(*pool.map(sha256, sys.argv[1:]), sep="\n")`
 
-// BenchmarkHashModels verifies weights against what hashes the same files on as many
-// cores. The goal is nine tenths of the speed of the fastest: a ratio of 1.11.
+// BenchmarkHashModels measures the verification of weights against programs that hash the
+// same files on all cores. The goal is 90 % of the fastest: a ratio of 1.11.
 func BenchmarkHashModels(b *testing.B) {
 	const shards, size = 4, 256 << 20
 	ours := build(b, module+"/cmd/reconcile")
@@ -137,8 +137,8 @@ func BenchmarkHashModels(b *testing.B) {
 	})
 }
 
-// BenchmarkVerifyUnchanged verifies a hundred files that nobody touched: the whole
-// process is to take less than 50 ms, and a file 10 µs.
+// BenchmarkVerifyUnchanged verifies a hundred unchanged files. The goal is 50 ms for the
+// process and 10 µs per file.
 func BenchmarkVerifyUnchanged(b *testing.B) {
 	ours := build(b, module+"/cmd/reconcile")
 	for _, shards := range []int{1, 100} {

@@ -1,5 +1,5 @@
-// Command bare makes what a manifest names as durably as apply does and as
-// plainly as can be: directories, temporary files, one sync, renames, one sync.
+// Command bare creates the files of a manifest as durably as apply and as simply as possible:
+// directories, temporary files, one sync, renames, one sync.
 // Benchmarks measure the first `reconcile apply` against it.
 package main
 
@@ -10,8 +10,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// manifest is what bare reads of one. The directories stay a node, since the library
-// is quadratic in the size of a map.
+// manifest is the part of a manifest that bare reads. The directories stay a node, because
+// the library is quadratic in the size of a map.
 type manifest struct {
 	Directories yaml.Node
 	Files       []struct{ Path, Content string }

@@ -4,5 +4,5 @@ package main
 
 import "golang.org/x/sys/unix"
 
-// sync flushes every file system: there is no call for one alone here.
+// sync flushes every file system: there is no call for a single one here.
 func sync() { check(unix.Sync()) }

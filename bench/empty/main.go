@@ -1,5 +1,5 @@
-// Command empty is a program that does nothing, made with the same command-line
-// library. Benchmarks measure `reconcile version` against it.
+// Command empty does nothing, with the same command-line library. Benchmarks measure
+// `reconcile version` against it.
 package main
 
 import (

@@ -1,10 +1,10 @@
-// Command floor is the least that a plan could be: it reads the manifest with the
-// same YAML library, looks at the same paths, compares the same contents, and
-// prints a line. Benchmarks measure `reconcile plan` against it.
+// Command floor is the minimum of a plan: it reads the manifest with the same YAML library,
+// stats the same paths, compares the same contents and prints a line. Benchmarks measure
+// `reconcile plan` against it.
 //
-// It walks the nodes of the YAML library, which is quicker than letting it fill Go
-// structs (and does not become quadratic in large maps). Its argument, if any, is a
-// file with one more path to look at on each line: the directories of an environment.
+// It walks the nodes of the YAML library, which is faster than decoding into Go structs (and
+// not quadratic in large maps). Its optional argument is a file with one more path on each
+// line: the directories of an environment.
 package main
 
 import (
@@ -54,7 +54,7 @@ func main() {
 	fmt.Printf("%d of %d differ\n", differ, all)
 }
 
-// same reports whether a regular file holds content.
+// same reports whether a regular file has the given content.
 func same(path, content string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() {
@@ -64,7 +64,7 @@ func same(path, content string) bool {
 	return err == nil && bytes.Equal(got, []byte(content))
 }
 
-// field returns the value of a key of a mapping, "" where there is none.
+// field returns the value of a key of a mapping, or "".
 func field(n *yaml.Node, key string) string {
 	for i := 0; i < len(n.Content); i += 2 {
 		if n.Content[i].Value == key {
