@@ -59,7 +59,8 @@ func (s *snapshot) model(known *Digests, failed map[string]facts.ModelFault) fac
 	for _, name := range s.needed() {
 		m.FilesNeeded++
 		if s.find(name) == nil {
-			m.Lacking += s.tree[name].bytes()
+			_, size := s.tree[name].content()
+			m.Lacking += size
 		}
 	}
 	slices.SortStableFunc(m.Faults, func(a, b facts.ModelFault) int { return cmp.Compare(a.File, b.File) })

@@ -29,27 +29,19 @@ func parseTree(b []byte) map[string]treeFile {
 		return nil
 	}
 	for name, f := range doc.Files {
-		if !isSafe(name) || f.Size < 0 || f.LFSSize < 0 || f.digest() == (Digest{}) {
+		if digest, size := f.content(); !isSafe(name) || size < 0 || digest == (Digest{}) {
 			return nil
 		}
 	}
 	return doc.Files
 }
 
-// digest returns the digest of the content, the zero value if there is none.
-func (f treeFile) digest() Digest {
+// content returns the digest and the size of the content, a zero digest if there is none.
+func (f treeFile) content() (Digest, int64) {
 	if f.SHA256 != "" {
-		return blobDigest(f.SHA256)
+		return blobDigest(f.SHA256), f.LFSSize
 	}
-	return blobDigest(f.BlobID)
-}
-
-// bytes returns the size of the content.
-func (f treeFile) bytes() int64 {
-	if f.SHA256 != "" {
-		return f.LFSSize
-	}
-	return f.Size
+	return blobDigest(f.BlobID), f.Size
 }
 
 // compareTree compares the snapshot with the list of the revision's files.
@@ -61,18 +53,19 @@ func (s *snapshot) compareTree() {
 			continue
 		}
 		f.broken = true
-		switch want := listed.digest(); {
+		switch want, size := listed.content(); {
 		case f.blob != "" && f.blob != want.Hex:
 			s.fault("blob", f.name, f.blob, want.Hex+" by the list of the revision")
-		case f.id.size != listed.bytes():
-			s.fault("size", f.name, f.blob, fmt.Sprintf("%d bytes, %d by the list of the revision", f.id.size, listed.bytes()))
+		case f.id.size != size:
+			s.fault("size", f.name, f.blob, fmt.Sprintf("%d bytes, %d by the list of the revision", f.id.size, size))
 		default:
 			f.want, f.broken = want, false
 		}
 	}
 	for _, name := range s.needed() {
 		if s.find(name) == nil {
-			s.fault("missing", name, s.tree[name].digest().Hex, "")
+			digest, _ := s.tree[name].content()
+			s.fault("missing", name, digest.Hex, "")
 		}
 	}
 }

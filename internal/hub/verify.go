@@ -83,10 +83,28 @@ type verification struct {
 	mu     sync.Mutex
 	failed map[string]facts.ModelFault // files that could not be hashed, by path
 
-	reportMu   sync.Mutex
-	reportedAt time.Time
-	saveMu     sync.Mutex
-	savedAt    time.Time
+	reporting, saving throttle
+}
+
+// A throttle calls a function at most once per interval, and never twice at once.
+type throttle struct {
+	mu   sync.Mutex
+	last time.Time
+}
+
+// call calls f, unless another call is in progress or the interval has not passed. With
+// always, it waits and calls f.
+func (t *throttle) call(interval time.Duration, always bool, f func()) {
+	if always {
+		t.mu.Lock()
+	} else if !t.mu.TryLock() {
+		return
+	}
+	defer t.mu.Unlock()
+	if always || time.Since(t.last) >= interval {
+		f()
+		t.last = time.Now()
+	}
 }
 
 // collect adds the files of a snapshot that have to be hashed.
@@ -107,7 +125,7 @@ func (v *verification) collect(s *snapshot, trusted *Digests) {
 // run hashes all files.
 func (v *verification) run(ctx context.Context) error {
 	slices.SortStableFunc(v.jobs, func(a, b job) int { return cmp.Compare(b.size, a.size) })
-	v.reportedAt, v.savedAt = time.Now(), time.Now()
+	v.saving.last = time.Now()
 	v.report(true)
 	workers := v.o.Workers
 	if workers <= 0 {
@@ -132,8 +150,8 @@ func (v *verification) run(ctx context.Context) error {
 	}
 	group.Wait()
 	err := ctx.Err() // before Save, which may take longer
-	if v.o.Save != nil && len(v.jobs) > 0 {
-		v.o.Save(v.known)
+	if len(v.jobs) > 0 {
+		v.save(true)
 	}
 	v.report(true)
 	return err
@@ -154,38 +172,20 @@ func (v *verification) hash(ctx context.Context, h *hasher, j *job) {
 			return
 		case before == after:
 			v.known.record(before, digest, at)
-			v.save()
+			v.save(false)
 			return
 		}
 	}
 }
 
-// save calls Save if saveEvery has passed and no other goroutine does.
-func (v *verification) save() {
-	if v.o.Save == nil || !v.saveMu.TryLock() {
-		return
-	}
-	defer v.saveMu.Unlock()
-	if time.Since(v.savedAt) >= saveEvery {
-		v.o.Save(v.known)
-		v.savedAt = time.Now()
+func (v *verification) save(always bool) {
+	if v.o.Save != nil {
+		v.saving.call(saveEvery, always, func() { v.o.Save(v.known) })
 	}
 }
 
-// report calls Progress, unless not always and another goroutine does or progressEvery has
-// not passed.
 func (v *verification) report(always bool) {
-	if v.o.Progress == nil {
-		return
-	}
-	if always {
-		v.reportMu.Lock()
-	} else if !v.reportMu.TryLock() {
-		return
-	}
-	defer v.reportMu.Unlock()
-	if always || time.Since(v.reportedAt) >= progressEvery {
-		v.o.Progress(min(v.done.Load(), v.total), v.total)
-		v.reportedAt = time.Now()
+	if v.o.Progress != nil {
+		v.reporting.call(progressEvery, always, func() { v.o.Progress(min(v.done.Load(), v.total), v.total) })
 	}
 }
