@@ -18,7 +18,7 @@ func TestFormsAreThoseOfTheReader(t *testing.T) {
 	isPath := func(v string) bool { summary, _ := pathProblem(v); return summary == "" }
 	isSize := func(v string) bool {
 		_, err := bytesize.Parse(v)
-		return err == nil || strings.Contains(err.Error(), "whole number") || strings.Contains(err.Error(), "larger than")
+		return err == nil || strings.Contains(err.Error(), "whole number") || strings.Contains(err.Error(), "too large")
 	}
 	for name, c := range map[string]struct {
 		form   form

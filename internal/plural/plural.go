@@ -1,9 +1,9 @@
-// Package plural writes numbers of things as people read them.
+// Package plural formats counts with a noun.
 package plural
 
 import "fmt"
 
-// Count is "1 package", "2 packages". noun is a word whose plural ends in s.
+// Count returns "1 package", "2 packages". The plural of noun must end in s.
 func Count(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
