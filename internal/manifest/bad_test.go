@@ -15,7 +15,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 )
 
-// head begins the manifests that a case gives in part.
+// head is the beginning of partial manifests.
 const head = "version: 1\nproject: p\n"
 
 // TestBad reads testdata/bad/*.txtar. A case NAME is one section:
@@ -25,7 +25,7 @@ const head = "version: 1\nproject: p\n"
 //	NAME.quoted  a manifest as a Go string, for bytes that editors do not keep
 //	NAME.tmpl    templates/t.tmpl, with a manifest that renders it to t.py
 //
-// and a section NAME, the messages that it gets. -update writes those.
+// and a section NAME with the messages. -update writes the messages.
 func TestBad(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -53,11 +53,11 @@ func TestBad(t *testing.T) {
 		golden.Check(t, file, txtar.Format(out))
 	}
 	if cases < 150 {
-		t.Errorf("%d cases, there were more", cases)
+		t.Errorf("only %d cases", cases)
 	}
 }
 
-// messages loads one case, which must fail, and returns what a user reads.
+// messages loads one case, which must fail, and returns the messages.
 func messages(t *testing.T, section txtar.File, sort string) string {
 	files := fstest.MapFS{}
 	text := string(section.Data)
@@ -77,7 +77,7 @@ func messages(t *testing.T, section txtar.File, sort string) string {
 	files["manifest.yaml"] = &fstest.MapFile{Data: []byte(text)}
 	_, err := manifest.Load(files, "manifest.yaml")
 	if err == nil {
-		t.Fatal("the manifest is taken")
+		t.Fatal("Load accepts the manifest")
 	}
 	for _, p := range diag.Problems(err) {
 		checkProblem(t, p)
@@ -85,11 +85,11 @@ func messages(t *testing.T, section txtar.File, sort string) string {
 	return err.Error() + "\n"
 }
 
-// checkProblem checks what holds for every problem of a manifest.
+// checkProblem checks properties of every problem of a manifest.
 func checkProblem(t testing.TB, p *diag.Problem) {
 	t.Helper()
 	if !p.Pos.IsValid() || p.Pos.Col < 1 {
-		t.Errorf("%s has no place: %v", p.Code, p)
+		t.Errorf("%s has no position: %v", p.Code, p)
 	}
 	if manifest.Codes()[p.Code].Means == "" {
 		t.Errorf("%s is not explained", p.Code)
@@ -109,7 +109,7 @@ func checkProblem(t testing.TB, p *diag.Problem) {
 	}
 }
 
-// TestUnreadable reads what is no manifest at all.
+// TestUnreadable checks a missing file and a directory.
 func TestUnreadable(t *testing.T) {
 	files := fstest.MapFS{"dir/x": {}, "manifest.yaml": {Data: []byte(head)}}
 	for name, want := range map[string]string{

@@ -11,7 +11,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 )
 
-// large returns a manifest of n resources: directories, and one file in ten.
+// large returns a manifest of n resources: nine directories for each file.
 func large(n int) []byte {
 	var b strings.Builder
 	b.WriteString(head + "directories:\n")
@@ -25,7 +25,7 @@ func large(n int) []byte {
 	return []byte(b.String())
 }
 
-// plainManifest is what a program without any check would decode into.
+// plainManifest is the target of a program without checks.
 type plainManifest struct {
 	Version     int    `yaml:"version"`
 	Project     string `yaml:"project"`
@@ -40,8 +40,8 @@ type plainManifest struct {
 	} `yaml:"files"`
 }
 
-// BenchmarkLoad compares Load and Resources with the plainest program: the same
-// text through yaml.Unmarshal into structs, and into nodes alone.
+// BenchmarkLoad compares Load and Resources with a minimal program: the same
+// text through yaml.Unmarshal into structs, and into nodes only.
 func BenchmarkLoad(b *testing.B) {
 	for _, n := range []int{1_000, 10_000, 100_000} {
 		text := large(n)

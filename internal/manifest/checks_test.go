@@ -11,8 +11,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// trained is the lock of an environment with torch.
-func trained() []byte {
+// lockWithTorch returns the lock of an environment with torch.
+func lockWithTorch() []byte {
 	locked := lock.Lock{
 		RequiresPython: ">=3.10,<3.11", Platforms: []string{"linux-x86_64"},
 		Requests: []string{"torch==2.1.2"},
@@ -27,33 +27,33 @@ func trained() []byte {
 	return locked.Encode()
 }
 
-// TestRequirements holds which checks an environment brings, with what in them, and
-// that they stand before all that is changed.
+// TestRequirements checks the requirements of an environment, and that they precede all
+// other resources.
 func TestRequirements(t *testing.T) {
 	const env = `directories: {models: {path: models}}
 models: [{repo: meta-llama/Llama-3.1-8B-Instruct, revision: 0e9e39f249a16976918f6564b8830bc894c89659}]
 environments:
   train:
-    {type: venv, python: "3.10", path: .venv, lock: l.toml, platforms: [linux-x86_64], installer: pip, match: {gpu: nvidia}, packages: [{name: torch, version: 2.1.2}], ASKED}
+    {type: venv, python: "3.10", path: .venv, lock: l.toml, platforms: [linux-x86_64], installer: pip, match: {gpu: nvidia}, packages: [{name: torch, version: 2.1.2}], REQUIREMENTS}
 `
 	const packages = `"packages":[{"name":"nvidia-cuda-runtime-cu12","version":"12.1.105"},{"name":"torch","version":"2.1.2"}],"models":["meta-llama/Llama-3.1-8B-Instruct"]`
-	for _, c := range []struct{ name, asked, want string }{
+	for _, c := range []struct{ name, requirements, want string }{
 		{"nothing", `protect: false`, ``},
-		{"imports alone", `prove: {imports: [torch]}`, ``},
+		{"only imports", `smoke_test: {imports: [torch]}`, ``},
 		{"a driver", `cuda: {minimum: 12.1}`, `cuda.train {"environment":"train","minimum":"12.1"}
 compat.train {"environment":"train",` + packages + `}`},
-		{"a driver, warned of", `cuda: {minimum: 12.1, severity: warn}, gpu: {}`, `cuda.train {"environment":"train","minimum":"12.1","severity":"warn"}
+		{"a driver with a warning", `cuda: {minimum: 12.1, severity: warn}, gpu: {}`, `cuda.train {"environment":"train","minimum":"12.1","severity":"warn"}
 gpu.train {"environment":"train","count":1}
 compat.train {"environment":"train",` + packages + `,"severity":"warn"}`},
 		{"GPUs", `gpu: {count: 2, memory: 24GB, by_model: {H100: 80GiB}, compute: 8.0}`, `gpu.train {"environment":"train","count":2,"memory":{"bytes":24000000000},"by_model":[{"model":"H100","memory":{"bytes":85899345920,"exact":true}}],"compute":"8.0"}
 compat.train {"environment":"train",` + packages + `}`},
-		{"proofs", `prove: {cuda: true, qlora: {quant_type: nf4, double_quant: true, compute_dtype: bfloat16}}`,
+		{"smoke tests", `smoke_test: {cuda: true, qlora: {quant_type: nf4, double_quant: true, compute_dtype: bfloat16}}`,
 			`compat.train {"environment":"train",` + packages + `,"bfloat16":true,"severity":"warn"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, err := manifest.Load(fstest.MapFS{
-				"manifest.yaml": {Data: []byte(head + strings.Replace(env, "ASKED", c.asked, 1))},
-				"l.toml":        {Data: trained()},
+				"manifest.yaml": {Data: []byte(head + strings.Replace(env, "REQUIREMENTS", c.requirements, 1))},
+				"l.toml":        {Data: lockWithTorch()},
 			}, "manifest.yaml")
 			if err != nil {
 				t.Fatal(err)
@@ -79,8 +79,8 @@ compat.train {"environment":"train",` + packages + `}`},
 	}
 }
 
-// TestRequirementsOfHost holds that a machine can ask for less on purpose: a login
-// node builds the environment of the GPU machines.
+// TestRequirementsOfHost checks that the severity of a host replaces that of an
+// environment.
 func TestRequirementsOfHost(t *testing.T) {
 	m := load(t, head+`hosts: {gpu1: {severity: warn}}
 environments:
@@ -94,8 +94,8 @@ environments:
 	}
 }
 
-// TestRequirementsWithoutLock holds that what is not locked is not compared, and the
-// rest is checked.
+// TestRequirementsWithoutLock checks that without a lock packages are not compared, and
+// the driver is checked.
 func TestRequirementsWithoutLock(t *testing.T) {
 	m := load(t, head+`environments:
   a: {type: venv, python: "3.10", path: .venv, lock: l.toml, platforms: [linux-x86_64], installer: pip, packages: [], match: {gpu: nvidia}, cuda: {minimum: 12.1}}

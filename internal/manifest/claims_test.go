@@ -8,7 +8,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// TestClaims holds that what another environment or host asks for has not lost its line.
+// TestClaims checks that resources of other environments and hosts are claimed.
 func TestClaims(t *testing.T) {
 	m, err := manifest.Load(fstest.MapFS{"manifest.yaml": {Data: []byte(`version: 1
 project: claims
@@ -45,10 +45,10 @@ environments:
 	}
 	for _, path := range []string{".venv", ".conda/remote", "/workspace/models", "models", "store", "data"} {
 		if !c.Paths[path] {
-			t.Errorf("the place %s is not claimed", path)
+			t.Errorf("the path %s is not claimed", path)
 		}
 	}
 	if c.Paths["scripts"] || c.Addrs[resources.Addr{Kind: "file", Name: "c.txt"}] {
-		t.Error("what nothing asks for is claimed")
+		t.Error("an unused path or address is claimed")
 	}
 }

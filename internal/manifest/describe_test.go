@@ -12,8 +12,7 @@ import (
 	"testing"
 )
 
-// objects returns every object of the description, in the order of the file. One that
-// stands in two places is there once.
+// objects returns the objects of the description, in the order of the file, each once.
 func objects() []*object {
 	var all []*object
 	var walk func(o *object)
@@ -32,7 +31,7 @@ func objects() []*object {
 	return all
 }
 
-// TestEveryKeyIsDescribed holds that what is described is what the reader knows: the
+// TestEveryKeyIsDescribed checks that the descriptions match the shapes of the reader: the
 // same keys in the same order, and no shape left out.
 func TestEveryKeyIsDescribed(t *testing.T) {
 	var described []string
@@ -42,18 +41,18 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 		for _, k := range o.keys {
 			names = append(names, k.name)
 			if !strings.HasSuffix(k.doc, ".") || len(k.doc) < 10 {
-				t.Errorf("%s: %s is not described by a sentence: %q", o.title, k.name, k.doc)
+				t.Errorf("%s: the description of %s is not a sentence: %q", o.title, k.name, k.doc)
 			}
 			if k.form.word == "" {
-				t.Errorf("%s: %s has no word for its form", o.title, k.name)
+				t.Errorf("%s: the form of %s has no word", o.title, k.name)
 			}
 			checkExample(t, o, &k)
 		}
 		if !slices.Equal(names, o.shape.keys) {
-			t.Errorf("%s: described are %q, and the reader knows %q", o.title, names, o.shape.keys)
+			t.Errorf("%s: the described keys are %q, those of the reader %q", o.title, names, o.shape.keys)
 		}
 		if !strings.HasSuffix(o.doc, ".") {
-			t.Errorf("%s is not described by a sentence: %q", o.title, o.doc)
+			t.Errorf("the description of %s is not a sentence: %q", o.title, o.doc)
 		}
 	}
 	for _, what := range shapes(t) {
@@ -63,8 +62,8 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 	}
 }
 
-// checkExample holds that a key that no object explains has an example, and that
-// example and default are values that the schema takes.
+// checkExample checks that a key without an object has an example, and that
+// the schema accepts its example and default.
 func checkExample(t *testing.T, o *object, k *key) {
 	if k.form.object == nil && k.example == nil {
 		t.Errorf("%s: %s has no example", o.title, k.name)
@@ -84,15 +83,15 @@ func checkExample(t *testing.T, o *object, k *key) {
 		}
 		example, ok := parsed(text)
 		if !ok {
-			t.Fatalf("%s: %s: %s is no YAML", o.title, k.name, text)
+			t.Fatalf("%s: %s: %s is not YAML", o.title, k.name, text)
 		}
 		if err := schema.Validate(example); err != nil {
-			t.Errorf("%s: %s: %s is refused: %v", o.title, k.name, text, err)
+			t.Errorf("%s: %s: the schema rejects %s: %v", o.title, k.name, text, err)
 		}
 	}
 }
 
-// shapes returns what the shapes of this package are called, from its source.
+// shapes returns the names of the shapes in the source of this package.
 func shapes(t *testing.T) (names []string) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -122,7 +121,7 @@ func shapes(t *testing.T) (names []string) {
 		})
 	}
 	if len(names) < 15 {
-		t.Fatalf("only %d shapes are found", len(names))
+		t.Fatalf("found only %d shapes", len(names))
 	}
 	return names
 }

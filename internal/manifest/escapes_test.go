@@ -15,13 +15,13 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 )
 
-// hostile are values that mean something to some language.
+// hostile are values with a special meaning in some language.
 var hostile = []string{
 	"plain", "it's", `say "hi"`, `back\slash`, `\`, `\n`, "$HOME", "$(touch x)", "`touch x`", "${x}", "%s%n", "{{.project}}", "#{x}", "a # b", "- a", "a: b", "&a", "*a", "!x", "@x",
 	"yes", "null", "~", "1e3", "0x10", "010", "'''", `"""`, `\"`, `\u0041`, `\x41`, "</script>", "grün", "日本語", "😀", "a;b", "a|b", "a&&b", "a>b", "!!", "=1+1", " blank ", "-rf", "--help", "//", "\u00a0", "'; import os", "\\N{DIGIT ONE}",
 }
 
-// render renders one template into a file with each hostile value.
+// render renders a template with each hostile value.
 func render(t *testing.T, suffix, template string) []string {
 	t.Helper()
 	var b strings.Builder
@@ -42,8 +42,8 @@ func render(t *testing.T, suffix, template string) []string {
 	return out
 }
 
-// TestEscapes checks that what a template writes into a file is read back as the
-// same value by the language of the file.
+// TestEscapes checks that a rendered value is read back as the
+// same value in the language of the file.
 func TestEscapes(t *testing.T) {
 	type document struct {
 		V    string `json:"v" yaml:"v" toml:"v"`
@@ -66,7 +66,7 @@ func TestEscapes(t *testing.T) {
 	}
 }
 
-// TestShellAndPython reads the rendered values with the real programs.
+// TestShellAndPython reads the rendered values with sh and python3.
 func TestShellAndPython(t *testing.T) {
 	want := slices.Clone(hostile)
 	for _, c := range []struct{ program, suffix, template string }{

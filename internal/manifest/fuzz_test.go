@@ -13,9 +13,9 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 )
 
-// FuzzLoad feeds Load any text: it does not panic and ends in time, every
-// problem has its place, and what is taken can be compiled, says the same when
-// YAML writes it anew, and holds no path that leads out.
+// FuzzLoad checks that Load does not panic and ends in time, that every
+// problem has a position, and that a valid manifest can be compiled, is the same after
+// yaml.Marshal, and has no path that leads out.
 func FuzzLoad(f *testing.F) {
 	own, err := os.ReadFile("../../manifest.yaml")
 	if err != nil {
@@ -52,14 +52,14 @@ func FuzzLoad(f *testing.F) {
 		}
 		for _, d := range m.Directories {
 			if d.Path == "" || strings.HasPrefix(d.Path+"/", "../") || strings.Contains(d.Path, "/../") {
-				t.Errorf("%s lies at %q", d.Name, d.Path)
+				t.Errorf("%s has the path %q", d.Name, d.Path)
 			}
 		}
 		sameAgain(t, text, read, addresses(list))
 	})
 }
 
-// sameAgain has YAML write the manifest anew, and compares what is read.
+// sameAgain compares the resources of a manifest after yaml.Marshal.
 func sameAgain(t *testing.T, text string, read func(string) (*manifest.Manifest, error), want string) {
 	var node yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &node); err != nil {
@@ -71,20 +71,20 @@ func sameAgain(t *testing.T, text string, read func(string) (*manifest.Manifest,
 	}
 	var check yaml.Node
 	if yaml.Unmarshal(again, &check) != nil {
-		return // the library cannot read what it wrote, as with some comments
+		return // the library cannot read its own output, as with some comments
 	}
 	m, err := read(string(again))
 	if err != nil {
-		t.Fatalf("written anew it is refused: %v\n%s", err, again)
+		t.Fatalf("after Marshal: %v\n%s", err, again)
 	}
 	list, err := m.Resources(linux, nil)
 	if err != nil || addresses(list) != want {
-		t.Errorf("written anew it asks for\n%s\nnot\n%s (%v)", addresses(list), want, err)
+		t.Errorf("resources after Marshal:\n%s\nwant\n%s (%v)", addresses(list), want, err)
 	}
 }
 
-// FuzzTemplate renders any template: it does not panic, ends in time, and its
-// problems have places.
+// FuzzTemplate checks that rendering does not panic and ends in time, and that
+// problems have positions.
 func FuzzTemplate(f *testing.F) {
 	for _, s := range []string{
 		"{{range .directories}}{{name .constant}} = {{py .path}}\n{{end}}", "{{if .values.b}}{{py .values.a}}{{else}}x{{end}}", "{{with .paths}}{{py .models}}{{end}}",

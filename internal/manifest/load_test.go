@@ -27,7 +27,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/venv"
 )
 
-// root is the project of this repository.
+// root is this repository.
 var root = os.DirFS("../..")
 
 var (
@@ -36,7 +36,7 @@ var (
 	gpu1  = manifest.Selection{Host: facts.Host{OS: "linux", Arch: "x86_64", Platform: "linux-x86_64", Hostname: "gpu1"}, GPU: facts.GPU{Vendor: "nvidia"}}
 )
 
-// load reads a manifest that must be sound.
+// load reads a valid manifest.
 func load(t testing.TB, text string) *manifest.Manifest {
 	t.Helper()
 	m, err := manifest.Load(fstest.MapFS{"manifest.yaml": {Data: []byte(text)}}, "manifest.yaml")
@@ -46,7 +46,7 @@ func load(t testing.TB, text string) *manifest.Manifest {
 	return m
 }
 
-// compile selects and compiles for one machine.
+// compile returns the resources of one machine.
 func compile(t testing.TB, m *manifest.Manifest, s manifest.Selection) []resources.Resource {
 	t.Helper()
 	env, err := m.Select(s)
@@ -68,7 +68,7 @@ func addresses(list []resources.Resource) string {
 	return strings.Join(names, " ")
 }
 
-// TestOwn compiles the manifest of this repository for both its machines.
+// TestOwn compiles the manifest of this repository for both of its machines.
 func TestOwn(t *testing.T) {
 	m, err := manifest.Load(root, "manifest.yaml")
 	if err != nil {
@@ -81,7 +81,7 @@ func TestOwn(t *testing.T) {
 	}
 	for _, r := range list {
 		if !r.Pos.IsValid() {
-			t.Errorf("%s has no place", r.Addr)
+			t.Errorf("%s has no position", r.Addr)
 		}
 		if s, ok := r.Spec.(*venv.Spec); ok && (s.Problem != nil || len(s.Closure) < 20) {
 			t.Errorf("venv.local has %d packages: %v", len(s.Closure), s.Problem)
@@ -95,17 +95,17 @@ func TestOwn(t *testing.T) {
 	}
 	spec := list[slices.IndexFunc(list, func(r resources.Resource) bool { return r.Addr.Kind == "conda" })].Spec.(*conda.Spec)
 	if spec.Problem != nil || len(spec.Packages) < 20 || len(spec.Closure) < 60 || spec.QLoRA == nil || !spec.TestCUDA {
-		t.Errorf("conda.remote has %d packages of conda and %d of Python: %v", len(spec.Packages), len(spec.Closure), spec.Problem)
+		t.Errorf("conda.remote has %d conda packages and %d Python packages: %v", len(spec.Packages), len(spec.Closure), spec.Problem)
 	}
 
 	env, _ := m.Select(mac)
 	for _, part := range []string{"environment remote (conda) is for machines with {gpu: nvidia}"} {
 		if notes := strings.Join(m.Notes(env), "\n"); !strings.Contains(notes, part) {
-			t.Errorf("no note says %q: %s", part, notes)
+			t.Errorf("no note contains %q: %s", part, notes)
 		}
 	}
 	if got := fmt.Sprint(m.EnvironmentPaths()); got != "map[local:{.venv venv 3.10 } remote:{.conda/remote conda 3.10 } remote-legacy:{.conda/remote-legacy conda 3.10 }]" {
-		t.Errorf("places of environments: %s", got)
+		t.Errorf("environment paths: %s", got)
 	}
 }
 
@@ -138,7 +138,7 @@ func TestStarter(t *testing.T) {
 	for name, want := range map[string]string{"My Project": "my-project", "../..": "project", "": "project", "1a": "a", "x--y": "x-y", "null": "project", strings.Repeat("ab", 99): strings.Repeat("ab", 32)} {
 		m := load(t, manifest.Starter(name))
 		if m.Project != want {
-			t.Errorf("Starter(%q) names the project %q, want %q", name, m.Project, want)
+			t.Errorf("Starter(%q) has the project %q, want %q", name, m.Project, want)
 		}
 		list := compile(t, m, mac)
 		if got := addresses(list); got != "directory.data directory.scripts disk.storage python.3.10 tool.uv file.requirements-local.txt venv.local" {
@@ -162,7 +162,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestStarterConda takes the comment off the starter's environment of conda.
+// TestStarterConda uncomments the conda environment of the starter.
 func TestStarterConda(t *testing.T) {
 	m := load(t, strings.ReplaceAll(manifest.Starter("p"), "\n  # ", "\n  "))
 	const want = "directory.data directory.scripts disk.storage cuda.remote gpu.remote python.3.10 tool.uv tool.rattler file.environment-remote.yml conda.remote"
@@ -171,8 +171,8 @@ func TestStarterConda(t *testing.T) {
 	}
 }
 
-// TestAsWritten checks that values are what the manifest shows, whatever YAML
-// would make of them.
+// TestAsWritten checks that values are read as written, whatever type YAML
+// gives them.
 func TestAsWritten(t *testing.T) {
 	m := load(t, head+`directories:
   "on": {path: 0755, mode: 0755}
@@ -224,8 +224,8 @@ hosts:
   shared: {env: cpu}
 `
 
-// TestPlaces checks directories that lie elsewhere on one host or with one
-// environment: there is a link at the common path.
+// TestPlaces checks directories with another path on one host or in one
+// environment: the common path is a link.
 func TestPlaces(t *testing.T) {
 	m := load(t, places)
 	var got []string
@@ -251,7 +251,7 @@ venv.train`
 	}
 }
 
-// TestOtherHost checks that what one host allows, another does not.
+// TestOtherHost checks that allow_paths is valid for its host only.
 func TestOtherHost(t *testing.T) {
 	m := load(t, head+"directories: {scratch: {path: /scratch/p}}\nhosts: {gpu1: {allow_paths: [/scratch]}, gpu2: {}}\n")
 	if got := addresses(compile(t, m, gpu1)); got != "directory.scratch" {
@@ -284,7 +284,7 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-// TestSelectProblems checks the explanation where no environment can be chosen.
+// TestSelectProblems checks the problem if no environment can be chosen.
 func TestSelectProblems(t *testing.T) {
 	env := func(name, match string) string {
 		return fmt.Sprintf("  %[1]s: {type: conda, python: \"3.10\", packages: [], lock: %[1]s.toml, platforms: [linux-x86_64], channels: [c]%[2]s}\n", name, match)
@@ -299,7 +299,7 @@ func TestSelectProblems(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		s    manifest.Selection
-	}{{"several", linux}, {"none", mac}, {"GPU not known", unknown}, {"a name that is not there", named}} {
+	}{{"several", linux}, {"none", mac}, {"unknown GPU", unknown}, {"unknown name", named}} {
 		_, err := load(t, all).Select(c.s)
 		fmt.Fprintf(&out, "# %s\n%v\n", c.name, err)
 		for _, p := range diag.Problems(err) {
@@ -311,7 +311,7 @@ func TestSelectProblems(t *testing.T) {
 	golden.Check(t, "testdata/select.txt", []byte(out.String()))
 }
 
-// TestOrder checks that the order of keys does not change what is asked for.
+// TestOrder checks that the order of keys does not change the resources.
 func TestOrder(t *testing.T) {
 	sections := []string{
 		"project: p\n", "directories:\n  a: {path: a, mode: 0700}\n  b: {purpose: x, path: b}\n", "storage: {path: ., warn_below: 1GB}\n",
@@ -339,8 +339,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestHostile checks that no megabyte takes longer than a second or more than
-// 256 MiB, whatever is in it.
+// TestHostile checks that Load takes bounded time and memory for hostile
+// texts of one megabyte.
 func TestHostile(t *testing.T) {
 	const size = 1 << 20
 	fill := func(s string) string { return strings.Repeat(s, size/len(s)) }
@@ -364,16 +364,16 @@ func TestHostile(t *testing.T) {
 		"directories": head + "directories:\n" + fill("  a: {path: ../a}\n"), "100,000 resources": honest,
 	}
 	for name, text := range cases {
-		// Each takes well under a second; the limit leaves room for the race detector
-		// and a slow machine, and is still far from what a blow-up takes.
+		// Each takes less than a second; the limit leaves room for the race detector
+		// and a slow machine, and is far below an exponential case.
 		limit, memory := 10*time.Second, uint64(256<<20)
 		if len(text) > 2*size {
-			memory = 512 << 20 // honest, and linear beyond a megabyte
+			memory = 512 << 20 // a valid manifest of several megabytes
 		}
 		runtime.GC()
 		debug.FreeOSMemory()
 		peak := watchHeap(t, func() {
-			start := cpuTime(t) // the machine may have other work, and wall time would count that
+			start := cpuTime(t) // wall time includes other work of the machine
 			_, err := manifest.Load(fstest.MapFS{"manifest.yaml": {Data: []byte(text)}}, "manifest.yaml")
 			if took := cpuTime(t) - start; took > limit {
 				t.Errorf("%s: took %v", name, took)
@@ -394,7 +394,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// cpuTime returns what this process has computed so far.
+// cpuTime returns the CPU time of this process.
 func cpuTime(t *testing.T) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
@@ -404,7 +404,7 @@ func cpuTime(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// watchHeap returns the largest heap while f runs.
+// watchHeap returns the maximum heap size while f runs.
 func watchHeap(t *testing.T, f func()) (peak uint64) {
 	t.Helper()
 	done, stopped := make(chan bool), make(chan bool)
@@ -427,7 +427,7 @@ func watchHeap(t *testing.T, f func()) (peak uint64) {
 	return peak
 }
 
-// TestTooLarge checks that a file beyond the limit is not even read.
+// TestTooLarge checks that a file above the limit is a problem.
 func TestTooLarge(t *testing.T) {
 	dir := t.TempDir()
 	f, err := os.Create(filepath.Join(dir, "manifest.yaml"))
@@ -446,8 +446,8 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// TestOwnPins holds the files in which this repository shows its pins to its manifest
-// and its locks: people read them, and conda and pip, without reconcile.
+// TestOwnPins checks that the requirements and environment files of this repository
+// match its manifest and its locks.
 func TestOwnPins(t *testing.T) {
 	m, err := manifest.Load(root, "manifest.yaml")
 	if err != nil {

@@ -2,6 +2,6 @@
 
 package manifest
 
-// racing tells that the race detector runs: what does nothing at the same time is left
-// to the run without it, which takes a tenth of the time.
+// racing is true with the race detector. Slow tests without concurrency are skipped
+// with it.
 const racing = true

@@ -14,42 +14,42 @@ import (
 
 const referenceHead = `# The manifest
 
-Every key of ` + "`manifest.yaml`" + `, in the order of the file. This page is made from the same
-description as [the schema for editors](schema/manifest.v1.json), so both say what this version
-reads. The manifest of this repository, [manifest.yaml](../manifest.yaml), is a larger example;
-what the words mean is in [the glossary](glossary.md).
+Every key of ` + "`manifest.yaml`" + `, in the order of the file. This page is generated from the same
+descriptions as [the schema for editors](schema/manifest.v1.json). The manifest of this
+repository, [manifest.yaml](../manifest.yaml), is a larger example. Words are explained in
+[the glossary](glossary.md).
 
-A value is taken as it is written: ` + "`python: 3.10`" + ` is line 3.10, quoted or not. Unknown and doubled
-keys, anchors, aliases, tags and merge keys are errors, and so is a value in the wrong form; all
-errors are reported in one run, each with its place. Nothing in a manifest is ever given to a
-shell. What a code in brackets means, such as ` + "`manifest.path`" + `, tells
+Values are read as written: ` + "`python: 3.10`" + ` is 3.10, quoted or not. Unknown and duplicate
+keys, anchors, aliases, tags and merge keys are errors, and so is a value in the wrong form. All
+errors are reported in one run, each with its position. No value of a manifest is passed to a
+shell. An error code in brackets, such as ` + "`manifest.path`" + `, is explained by
 ` + "`reconcile explain CODE`" + ` and [the page of codes](troubleshooting.md).
 
-| form | what it looks like |
+| form | meaning |
 |---|---|
-| name | small letters, digits and ` + "`- _ .`" + ` between them, beginning with a letter, at most 64. Names of directories and values have ` + "`_`" + ` alone |
+| name | lower-case letters, digits and ` + "`- _ .`" + ` between them, beginning with a letter, at most 64. Names of directories and template values have only ` + "`_`" + ` |
 | text | one line of at most 1000 bytes, without tabs |
 | size | a number and a unit: 30GB is 30·10^9 bytes, 1.5GiB is 1.5·2^30. B, kB, MB, GB, TB, PB and KiB, MiB, GiB, TiB, PiB |
-| path | relative to the manifest and below it, in its shortest form: ` + "`data/raw`" + `, not ` + "`./data/raw/`" + `. No ` + "`..`, `~`" + ` or backslash; nothing in .git and .reconcile |
+| path | relative to the manifest and below it, in its shortest form: ` + "`data/raw`" + `, not ` + "`./data/raw/`" + `. No ` + "`..`, `~`" + ` or backslash, and no path in .git or .reconcile |
 | mode | three octal digits, quoted or not: ` + "`0644`" + ` |
 | version | one exact version: no range, no wildcard |
 
 ## Editors
 
-The first line of a manifest tells an editor where the schema is:
+The first line of a manifest names the schema for editors:
 
 ` + "```yaml" + `
 # yaml-language-server: $schema=docs/schema/manifest.v1.json
 ` + "```" + `
 
-In a project of your own, ` + "`reconcile schema > manifest.schema.json`" + ` writes it; name that file in
-the line. VS Code needs the extension YAML of Red Hat, Neovim and others yaml-language-server.
-PyCharm takes the file under Settings, Languages & Frameworks, Schemas and DTDs. What takes
-two values, another section or another file to see, ` + "`reconcile validate`" + ` sees alone.
+In your own project, ` + "`reconcile schema > manifest.schema.json`" + ` writes it. Name that file in
+the line. VS Code needs the extension YAML of Red Hat, other editors yaml-language-server.
+In PyCharm, set the file under Settings, Languages & Frameworks, Schemas and DTDs. Problems
+that involve two values, another section or another file are found only by ` + "`reconcile validate`" + `.
 `
 
-// TestReference holds docs/manifest.md to what is described, and its examples to
-// testdata/reference.yaml, which reader and schema take.
+// TestReference checks docs/manifest.md against the descriptions. Its examples are those of
+// testdata/reference.yaml.
 func TestReference(t *testing.T) {
 	text, _ := reference(t)
 	var b strings.Builder
@@ -66,7 +66,7 @@ func TestReference(t *testing.T) {
 	golden.Check(t, "../../docs/manifest.md", []byte(b.String()))
 }
 
-// below writes the table of an object, and then those of the objects in it.
+// below writes the table of an object, and those of the objects in it.
 func below(b *strings.Builder, o *object, done *[]string) {
 	if slices.Contains(*done, o.title) {
 		return
@@ -83,7 +83,7 @@ func below(b *strings.Builder, o *object, done *[]string) {
 	}
 }
 
-// table is that of the keys of an object.
+// table returns the table of the keys of an object.
 func table(o *object) string {
 	var b strings.Builder
 	b.WriteString("| key | form | required | default | meaning |\n|---|---|---|---|---|\n")
@@ -107,8 +107,8 @@ func table(o *object) string {
 	return b.String()
 }
 
-// requiredWhere says where an object must have a key that not all must have: "yes" for
-// everywhere, "for `venv`" where the type is that.
+// requiredWhere returns where a key is required: "yes" for
+// all types, "for `venv`" for one, or "".
 func requiredWhere(o *object, name string) string {
 	var words []string
 	alternatives := 0
@@ -139,7 +139,7 @@ func requiredWhere(o *object, name string) string {
 	return "for " + strings.Join(words, ", ")
 }
 
-// anchor is what GitHub makes of a heading.
+// anchor returns the anchor of a heading on GitHub.
 func anchor(title string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -152,19 +152,19 @@ func anchor(title string) string {
 	}, strings.ToLower(title))
 }
 
-// inline is a value in one line of YAML.
+// inline returns a value as one line of YAML.
 func inline(v any) string {
 	text, err := json.Marshal(v)
 	if s, ok := v.(string); ok && err == nil {
 		if value, _ := parsed([]byte(s)); value == any(s) {
-			return s // needs no quotes
+			return s // without quotes
 		}
 		return string(text)
 	}
 	return strings.NewReplacer(`",`, `, `, `"`, ``, `:`, `: `).Replace(string(text))
 }
 
-// section returns a section of a manifest, from its key to the next.
+// section returns a section of a manifest.
 func section(t *testing.T, text, key string) string {
 	_, after, ok := strings.Cut("\n"+text, "\n"+key+":")
 	if !ok {
@@ -180,7 +180,7 @@ func section(t *testing.T, text, key string) string {
 	return key + ":" + strings.TrimRight(after[:end], "\n") + "\n"
 }
 
-// TestReferenceUsesEveryKey holds that the examples leave out no key.
+// TestReferenceUsesEveryKey checks that the reference uses every key.
 func TestReferenceUsesEveryKey(t *testing.T) {
 	_, doc := reference(t)
 	used := map[string]bool{}

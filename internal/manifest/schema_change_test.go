@@ -8,8 +8,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// sorts are put in the place of every value of the reference, one at a time, probes
-// in that of every text, number, true or false.
+// sorts replace every value of the reference, one at a time; probes also replace every
+// scalar.
 var (
 	sorts  = []string{"{}", "[]", "{a: b}", "[a, a]", "null", "''", "true", "1", "word"}
 	probes = []string{
@@ -20,17 +20,17 @@ var (
 	}
 )
 
-// TestSchemaJudgesAsTheReader changes the reference in thousands of ways, one at a
-// time: other values, keys taken away, keys that are not known. Reader and schema
-// must agree, but for what stands in disagreement.
-func TestSchemaJudgesAsTheReader(t *testing.T) {
+// TestSchemaAgreesWithReader changes the reference in thousands of ways, one at a
+// time: other values, missing keys, unknown keys. Reader and schema
+// must agree, except for the cases in disagreement.
+func TestSchemaAgreesWithReader(t *testing.T) {
 	if racing {
-		t.Skip("thousands of judgements one after the other: nothing for the race detector")
+		t.Skip("not concurrent, and ten times slower with the race detector")
 	}
 	_, doc := reference(t)
 	schema := validator(t)
 	cases, seenRefusals := 0, 0
-	judge := func(where, change string) {
+	check := func(where, change string) {
 		changed, err := yaml.Marshal(&doc)
 		if err != nil {
 			t.Fatal(err)
@@ -46,19 +46,19 @@ func TestSchemaJudgesAsTheReader(t *testing.T) {
 			seenRefusals++
 		}
 		if taken != (len(codes) == 0) && !disagreement(where, change, codes) {
-			t.Errorf("%s: %s: the schema takes it: %v; the reader says %v", where, change, taken, codes)
+			t.Errorf("%s: %s: valid for the schema: %v; problems of the reader: %v", where, change, taken, codes)
 		}
 	}
-	judge("", "nothing")
-	change(doc.Content[0], "", map[string]bool{}, judge)
+	check("", "nothing")
+	change(doc.Content[0], "", map[string]bool{}, check)
 	if cases < 4000 || seenRefusals < cases/2 {
-		t.Errorf("%d changes, of which the schema refused %d: there were more", cases, seenRefusals)
+		t.Errorf("only %d changes, of which the schema rejects %d", cases, seenRefusals)
 	}
 }
 
-// change calls judge for each change of a node and of all below it, and undoes it. Of
-// places with the same keys on the way to them, the first is changed.
-func change(n *yaml.Node, where string, done map[string]bool, judge func(where, change string)) {
+// change calls check for each change of a node and of all nodes below it, and undoes it.
+// Of nodes with the same path of keys, only the first is changed.
+func change(n *yaml.Node, where string, done map[string]bool, check func(where, change string)) {
 	if done[where] {
 		return
 	}
@@ -74,30 +74,30 @@ func change(n *yaml.Node, where string, done map[string]bool, judge func(where, 
 			panic(err)
 		}
 		*n = *doc.Content[0]
-		judge(where, other)
+		check(where, other)
 	}
 	*n = own
 	switch n.Kind {
 	case yaml.MappingNode:
 		n.Content = append(slices.Clone(own.Content), &yaml.Node{Kind: yaml.ScalarNode, Value: "no-such-key"}, &yaml.Node{Kind: yaml.ScalarNode, Value: "x"})
-		judge(where, "an unknown key")
+		check(where, "an unknown key")
 		for i := 0; i < len(own.Content); i += 2 {
 			n.Content = slices.Delete(slices.Clone(own.Content), i, i+2)
-			judge(where, "without "+own.Content[i].Value)
+			check(where, "without "+own.Content[i].Value)
 		}
 		n.Content = own.Content
 		for i := 0; i < len(n.Content); i += 2 {
-			change(n.Content[i+1], where+"/"+n.Content[i].Value, done, judge)
+			change(n.Content[i+1], where+"/"+n.Content[i].Value, done, check)
 		}
 	case yaml.SequenceNode:
 		for _, item := range n.Content {
-			change(item, where+"/-", done, judge)
+			change(item, where+"/-", done, check)
 		}
 	}
 }
 
-// disagreement reports whether reader and schema may differ about a change, and is
-// the list of why.
+// disagreement reports whether reader and schema may disagree about a change, and
+// lists the reasons.
 func disagreement(where, change string, codes []string) bool {
 	if len(codes) == 0 {
 		return stricter(change)
@@ -105,31 +105,31 @@ func disagreement(where, change string, codes []string) bool {
 	return laxer(where, change) || !slices.ContainsFunc(codes, func(code string) bool { return !elsewhere[code] })
 }
 
-// stricter lists what the reader takes and the schema does not, on purpose.
+// stricter lists changes that only the schema rejects.
 func stricter(change string) bool {
 	switch change {
-	case "true", "True": // a name or a text to the reader, no text to an editor: it needs quotes
+	case "true", "True": // a text to the reader, a boolean to an editor
 		return true
-	case "'12'", "'22'": // a number, which needs none
+	case "'12'", "'22'": // a number in quotes
 		return true
 	}
 	return false
 }
 
-// elsewhere are the codes for what another value, section or file decides.
+// elsewhere are the codes of problems that involve another value, section or file.
 var elsewhere = map[string]bool{
 	"manifest.two-owners": true, "manifest.reference": true, "manifest.duplicate-item": true, "manifest.path": true,
 }
 
-// laxer lists what the reader refuses and the schema cannot see.
+// laxer lists changes that only the reader rejects.
 func laxer(where, change string) bool {
 	switch change {
-	case "True", "1e3", "0644", "420": // the parser makes the same value of a spelling that is taken
+	case "True", "1e3", "0644", "420": // a valid spelling has the same value in an editor
 		return true
-	case "0", "1", "22": // 12.0 is 12 to it
+	case "0", "1", "22": // 12.0 is 12 in an editor
 		return strings.HasSuffix(where, "/minimum") || strings.HasSuffix(where, "/compute")
 	}
-	switch where { // it takes two values
+	switch where { // involves two values
 	case "/storage/warn_below":
 		return change == "1 GiB"
 	case "/storage/budget/-/size":

@@ -12,9 +12,9 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
-// TestFormsAreThoseOfTheReader holds that a pattern and the function that reads agree
-// on every text. The texts are made of pieces that matter to one of them.
-func TestFormsAreThoseOfTheReader(t *testing.T) {
+// TestFormsAgreeWithReader checks that the pattern of a form and the function of the
+// reader agree on random texts made of significant pieces.
+func TestFormsAgreeWithReader(t *testing.T) {
 	isPath := func(v string) bool { summary, _ := pathProblem(v); return summary == "" }
 	isSize := func(v string) bool {
 		_, err := bytesize.Parse(v)
@@ -23,7 +23,7 @@ func TestFormsAreThoseOfTheReader(t *testing.T) {
 	for name, c := range map[string]struct {
 		form   form
 		reads  func(string) bool
-		sound  string // a text that both take
+		valid  string
 		pieces []string
 	}{
 		"slug":    {slugName(), isSlug, "a-b", []string{"a", "z9", "A", "-", "_", ".", "0", " ", "é", strings.Repeat("x", 62)}},
@@ -51,14 +51,14 @@ func TestFormsAreThoseOfTheReader(t *testing.T) {
 				t.Fatal(err)
 			}
 			schema := compile(t, text)
-			if schema.Validate(c.sound) != nil || !c.reads(c.sound) {
-				t.Errorf("%q is not taken", c.sound)
+			if schema.Validate(c.valid) != nil || !c.reads(c.valid) {
+				t.Errorf("%q is rejected", c.valid)
 			}
 			rapid.Check(t, func(t *rapid.T) {
 				v := strings.Join(rapid.SliceOfN(rapid.SampledFrom(c.pieces), 0, 8).Draw(t, "pieces"), "")
 				err, reads := schema.Validate(v), c.reads(v)
 				if (err == nil) != reads {
-					t.Fatalf("%q: the reader takes it: %v; the schema: %v", v, reads, err)
+					t.Fatalf("%q: valid for the reader: %v; error of the schema: %v", v, reads, err)
 				}
 			})
 		})

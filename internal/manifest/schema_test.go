@@ -14,12 +14,12 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/golden"
 )
 
-// TestSchemaIsPublished holds the file for editors to what the program prints.
+// TestSchemaIsPublished checks that the published schema is the output of Schema.
 func TestSchemaIsPublished(t *testing.T) {
 	golden.Check(t, "../../docs/schema/manifest.v1.json", Schema())
 }
 
-// reference returns the manifest that has every key, as text and as nodes.
+// reference returns the manifest with every key, as text and as nodes.
 func reference(t testing.TB) (text []byte, doc yaml.Node) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/reference.yaml")
@@ -27,7 +27,7 @@ func reference(t testing.TB) (text []byte, doc yaml.Node) {
 		t.Fatal(err)
 	}
 	if codes := refusals(text); codes != nil {
-		t.Fatalf("the reference is refused: %v", codes)
+		t.Fatalf("Load rejects the reference: %v", codes)
 	}
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func reference(t testing.TB) (text []byte, doc yaml.Node) {
 	return text, doc
 }
 
-// compile makes a validator of a schema.
+// compile returns the validator of a schema.
 func compile(t testing.TB, schema []byte) *jsonschema.Schema {
 	t.Helper()
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
@@ -54,10 +54,10 @@ func compile(t testing.TB, schema []byte) *jsonschema.Schema {
 	return compiled
 }
 
-// validator is that of the manifest.
+// validator returns the validator of the manifest's schema.
 func validator(t testing.TB) *jsonschema.Schema { return compile(t, Schema()) }
 
-// parsed returns a document as editors see it; ok is false where none could parse it.
+// parsed returns a document as editors parse it; ok is false if it is not YAML.
 func parsed(text []byte) (value any, ok bool) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil || len(doc.Content) == 0 {
@@ -67,14 +67,14 @@ func parsed(text []byte) (value any, ok bool) {
 	return seen(&doc, &left)
 }
 
-// Scalars by the core schema of YAML 1.2, chapter 10.3.
+// Scalars of the core schema of YAML 1.2, chapter 10.3.
 var (
 	yamlInteger = regexp.MustCompile(`^[-+]?[0-9]+$`)
 	yamlFloat   = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
 )
 
-// seen returns what an editor makes of a node, which is less than what is written:
-// 3.10 is 3.1, 0644 is 644. A doubled key is an error to it, and so is a bomb of
+// seen returns the value of a node in an editor: 3.10 is 3.1, 0644 is 644. A duplicate
+// key is an error, and so is an alias bomb, which left bounds.
 // aliases, of which left stops the count.
 func seen(n *yaml.Node, left *int) (any, bool) {
 	if *left--; *left < 0 {

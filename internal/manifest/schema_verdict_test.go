@@ -15,9 +15,9 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
-// TestSchemaTakesWhatTheReaderTakes reads every manifest of this repository that is
-// sound: the project's, the starter, the reference, and those of the stories.
-func TestSchemaTakesWhatTheReaderTakes(t *testing.T) {
+// TestSchemaAcceptsValidManifests checks every valid manifest of this repository:
+// manifest.yaml, the starter, the reference, and those of the stories.
+func TestSchemaAcceptsValidManifests(t *testing.T) {
 	schema := validator(t)
 	texts := map[string][]byte{"starter": []byte(Starter("x"))}
 	for _, file := range []string{"../../manifest.yaml", "testdata/reference.yaml"} {
@@ -37,7 +37,7 @@ func TestSchemaTakesWhatTheReaderTakes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range archive.Files {
-			// What stands in $WORK or a variable is filled in by the story.
+			// The story replaces variables.
 			if strings.HasSuffix(f.Name, ".yaml") && strings.HasPrefix(string(f.Data), "version:") && !strings.Contains(string(f.Data), "$") {
 				texts[filepath.Base(story)+" "+f.Name] = f.Data
 			}
@@ -46,27 +46,27 @@ func TestSchemaTakesWhatTheReaderTakes(t *testing.T) {
 	both := 0
 	for name, text := range texts {
 		if !reads(text) {
-			continue // a story of what is refused
+			continue // an invalid manifest
 		}
 		both++
 		value, ok := parsed(text)
 		if !ok {
-			t.Errorf("%s is read and not parsed", name)
+			t.Errorf("%s is not YAML", name)
 			continue
 		}
 		if err := schema.Validate(value); err != nil {
-			t.Errorf("%s is refused by the schema: %v", name, err)
+			t.Errorf("the schema rejects %s: %v", name, err)
 		}
 	}
 	if both < 15 {
-		t.Errorf("only %d manifests were compared", both)
+		t.Errorf("only %d valid manifests", both)
 	}
 }
 
-// reads reports whether the reader takes a text; templates are there.
+// reads reports whether a manifest is valid; all templates exist.
 func reads(text []byte) bool { return len(refusals(text)) == 0 }
 
-// refusals returns the codes of what the reader says of a text, sorted.
+// refusals returns the codes of the problems of a manifest, sorted.
 func refusals(text []byte) []string {
 	_, err := Load(anyTemplate{fstest.MapFS{"manifest.yaml": {Data: text}}}, "manifest.yaml")
 	var codes []string
@@ -77,7 +77,7 @@ func refusals(text []byte) []string {
 	return slices.Compact(codes)
 }
 
-// anyTemplate is a folder with a manifest and, whatever its name, each template.
+// anyTemplate is a file system with a manifest, and a template for every name.
 type anyTemplate struct{ files fstest.MapFS }
 
 func (a anyTemplate) Open(name string) (fs.File, error) {
@@ -87,29 +87,29 @@ func (a anyTemplate) Open(name string) (fs.File, error) {
 	return a.files.Open(name)
 }
 
-// TestSchemaRefusesWhatTheReaderRefuses reads the cases of testdata/bad. Each is
-// refused by the schema too, or stands in testdata/unseen.txt, by the reason why a
-// schema cannot see it.
-func TestSchemaRefusesWhatTheReaderRefuses(t *testing.T) {
+// TestSchemaRejectsBadCases checks the cases of testdata/bad. The schema rejects each,
+// or testdata/unseen.txt gives the reason why a
+// schema cannot.
+func TestSchemaRejectsBadCases(t *testing.T) {
 	schema := validator(t)
 	expected := unseenCases(t)
 	for name, text := range badCases(t) {
 		value, ok := parsed([]byte(text))
 		taken := ok && schema.Validate(value) == nil
 		if taken && !expected[name] {
-			t.Errorf("%s is taken by the schema: %v", name, refusals([]byte(text)))
+			t.Errorf("the schema accepts %s: %v", name, refusals([]byte(text)))
 		} else if !taken && expected[name] {
-			t.Errorf("%s is refused by the schema, or by every parser, and can leave testdata/unseen.txt", name)
+			t.Errorf("the schema or every parser rejects %s: remove it from testdata/unseen.txt", name)
 		}
 		delete(expected, name)
 	}
 	for name := range expected {
-		t.Errorf("%s of testdata/unseen.txt is no case", name)
+		t.Errorf("%s in testdata/unseen.txt is not a case", name)
 	}
 }
 
-// unseenCases returns the cases that are listed in testdata/unseen.txt: a reason on a
-// line of its own, the cases below it, indented.
+// unseenCases returns the cases in testdata/unseen.txt: a reason on a
+// line of its own, with indented cases below it.
 func unseenCases(t *testing.T) map[string]bool {
 	text, err := os.ReadFile("testdata/unseen.txt")
 	if err != nil {
@@ -127,7 +127,7 @@ func unseenCases(t *testing.T) map[string]bool {
 }
 
 // badCases returns the manifests of testdata/bad, by name; see TestBad for their form.
-// Templates are not looked into: a schema does not know them.
+// Cases of templates are left out.
 func badCases(t *testing.T) map[string]string {
 	files, err := filepath.Glob("testdata/bad/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -155,7 +155,7 @@ func badCases(t *testing.T) map[string]string {
 		}
 	}
 	if len(cases) < 150 {
-		t.Fatalf("%d cases, there were more", len(cases))
+		t.Fatalf("only %d cases", len(cases))
 	}
 	return cases
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
-// own is the manifest of this repository.
+// own returns the manifest of this repository.
 func own(t *testing.T) *manifest.Manifest {
 	t.Helper()
 	m, err := manifest.Load(root, "manifest.yaml")
@@ -29,13 +29,13 @@ func environment(t *testing.T, m *manifest.Manifest, name string) *manifest.Envi
 	return m.Environments[i]
 }
 
-// TestSpecifiedPackages holds the environments to what was asked for: the packages, the
-// least versions, and nothing of CUDA where data is cleaned.
+// TestSpecifiedPackages checks the environments against docs/specification.md: the packages, the
+// minimum versions, and no CUDA packages in the local environment.
 func TestSpecifiedPackages(t *testing.T) {
 	m := own(t)
 	for _, c := range []struct {
 		environment, kind string
-		least             map[string]string // by normalised name; "" for any version
+		minimum           map[string]string // by normalised name; "" for any version
 	}{
 		{"local", "venv", map[string]string{
 			"pandas": "", "beautifulsoup4": "", "trafilatura": "", "datasets": "", "datasketch": "",
@@ -56,9 +56,9 @@ func TestSpecifiedPackages(t *testing.T) {
 		for _, p := range e.Packages {
 			pinned[pep.Normalize(p.Name)] = p.Version
 		}
-		for name, least := range c.least {
+		for name, least := range c.minimum {
 			if version, ok := pinned[name]; !ok || !atLeast(t, version, least) {
-				t.Errorf("%s: %s is %q, at least %q was asked for", c.environment, name, version, least)
+				t.Errorf("%s: %s is %q, want at least %q", c.environment, name, version, least)
 			}
 		}
 	}
@@ -74,13 +74,13 @@ func TestSpecifiedPackages(t *testing.T) {
 		}
 		for _, d := range closure {
 			if strings.HasPrefix(d.Name, "nvidia-") || d.Name == "torch" || strings.Contains(d.Name, "cuda") {
-				t.Errorf("local on %s brings %s", platform, d.Name)
+				t.Errorf("local on %s has %s", platform, d.Name)
 			}
 		}
 	}
 }
 
-// atLeast compares releases number by number; what follows the numbers does not count.
+// atLeast compares the numbers of releases.
 func atLeast(t *testing.T, version, least string) bool {
 	if least == "" {
 		return version != ""
@@ -102,14 +102,14 @@ func atLeast(t *testing.T, version, least string) bool {
 	return true
 }
 
-// TestSpecifiedDirectories holds the folders that were asked for, and that no environment
-// moves one of them: the structure is the same everywhere.
+// TestSpecifiedDirectories checks the folders of docs/specification.md, and that no environment
+// moves one of them.
 func TestSpecifiedDirectories(t *testing.T) {
 	m := own(t)
 	for _, path := range []string{"data/raw", "data/processed", "data/synthetic", "models", "adapters", "scripts", "configs"} {
 		i := slices.IndexFunc(m.Directories, func(d manifest.Directory) bool { return d.Path == path })
 		if i < 0 || m.Directories[i].Purpose == "" {
-			t.Errorf("%s is not declared, or says no purpose", path)
+			t.Errorf("%s is not declared, or has no purpose", path)
 		}
 	}
 	for _, e := range m.Environments {
@@ -119,7 +119,7 @@ func TestSpecifiedDirectories(t *testing.T) {
 	}
 }
 
-// TestSpecifiedStorage holds the limits and the breakdown that were asked for: 20 to
+// TestSpecifiedStorage checks the limits and the budget of docs/specification.md: 20 to
 // 30 GB, for one model.
 func TestSpecifiedStorage(t *testing.T) {
 	s := own(t).Storage
@@ -127,33 +127,33 @@ func TestSpecifiedStorage(t *testing.T) {
 		t.Fatalf("%+v", s)
 	}
 	low, high := int64(0), int64(0)
-	asked := map[string][2]int64{ // item, within which the budget lies
+	limits := map[string][2]int64{ // by item of the budget
 		"raw data": {150e6, 300e6}, "processed JSONL": {500e6, 1e9}, "base model": {15e9, 17e9},
 		"checkpoints": {500e6, 2e9}, "buffer": {10e9, 15e9},
 	}
 	for _, b := range s.Budget {
-		within, ok := asked[b.Item]
+		within, ok := limits[b.Item]
 		if !ok || b.Low < within[0] || b.High > within[1] {
 			t.Errorf("%s: %d to %d bytes", b.Item, b.Low, b.High)
 		}
-		delete(asked, b.Item)
+		delete(limits, b.Item)
 		low, high = low+b.Low, high+b.High
 	}
-	if len(asked) > 0 || low < 20e9 || high > 40e9 {
-		t.Errorf("not in the budget: %v; in all %d to %d bytes", asked, low, high)
+	if len(limits) > 0 || low < 20e9 || high > 40e9 {
+		t.Errorf("not in the budget: %v; the sum is %d to %d bytes", limits, low, high)
 	}
 }
 
-// TestModelsTravelNowhere holds that base models are downloaded by each machine: no entry
-// of sync brings them, nor a folder above them.
-func TestModelsTravelNowhere(t *testing.T) {
+// TestModelsAreNotTransferred checks that no entry of sync transfers the base models,
+// which each machine downloads.
+func TestModelsAreNotTransferred(t *testing.T) {
 	m := own(t)
 	if len(m.Sync) == 0 {
-		t.Fatal("nothing travels")
+		t.Fatal("there is no entry of sync")
 	}
 	for _, s := range m.Sync {
 		if s.Path == "." || s.Path == "models" || strings.HasPrefix(s.Path, "models/") {
-			t.Errorf("sync entry %s brings %s", s.Name, s.Path)
+			t.Errorf("sync entry %s transfers %s", s.Name, s.Path)
 		}
 	}
 }
