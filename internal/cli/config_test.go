@@ -20,12 +20,12 @@ import (
 
 // A parameter is a value of a file of configs/ and its comment.
 type parameter struct {
-	name    string // with dots between its parts
-	value   string // as the file has it
+	name    string // parts separated by dots
+	value   string // as in the file
 	comment string
 }
 
-// commented are the parameters of a mapping of YAML, each with the comment above it.
+// commented returns the parameters of a YAML mapping, each with the comment above it.
 func commented(t *testing.T, n *yaml.Node, prefix string) []parameter {
 	t.Helper()
 	var list []parameter
@@ -50,8 +50,8 @@ func commented(t *testing.T, n *yaml.Node, prefix string) []parameter {
 	return list
 }
 
-// explained are the parameters of an object of JSON, in their order, each with its
-// line of _comment. The file's own may also have one that speaks of the file.
+// explained returns the parameters of a JSON object in order, each with its line of _comment.
+// At the top, "_" describes the file.
 func explained(t *testing.T, n *yaml.Node, prefix string) []parameter {
 	t.Helper()
 	comments, values := map[string]string{}, map[string]*yaml.Node{}
@@ -84,7 +84,7 @@ func explained(t *testing.T, n *yaml.Node, prefix string) []parameter {
 	return list
 }
 
-// valueOf is a value as the file has it, a list or mapping as JSON.
+// valueOf returns a value as in the file, a list or mapping as JSON.
 func valueOf(t *testing.T, n *yaml.Node) string {
 	t.Helper()
 	if n.Kind == yaml.ScalarNode {
@@ -95,8 +95,8 @@ func valueOf(t *testing.T, n *yaml.Node) string {
 	return string(must(json.Marshal(v)))
 }
 
-// TestConfigComments holds that each parameter is explained where it stands, and that
-// docs/configuration.md has all of them in its tables, which -update writes.
+// TestConfigComments tests that each parameter has a comment, and that the tables of
+// docs/configuration.md, which -update writes, have all of them.
 func TestConfigComments(t *testing.T) {
 	var training, data yaml.Node // JSON is YAML, and nodes keep the order
 	check(t, yaml.Unmarshal(must(os.ReadFile(filepath.Join(top, "configs/training.yaml"))), &training))
@@ -121,7 +121,7 @@ func table(list []parameter) string {
 	return b.String()
 }
 
-// between puts a text between the two marks of a page that name it.
+// between replaces the text between the two marks of a page.
 func between(t *testing.T, page, name, text string) string {
 	t.Helper()
 	begin, end := "<!-- "+name+": from its comments -->\n", "<!-- end of "+name+" -->"
@@ -170,7 +170,7 @@ type dataSettings struct {
 	}
 }
 
-// TestConfigFigures holds the figures that were asked for, in every environment.
+// TestConfigFigures tests the specified values in every environment.
 func TestConfigFigures(t *testing.T) {
 	t.Parallel()
 	manifest := string(must(os.ReadFile(filepath.Join(top, "manifest.yaml"))))
@@ -222,13 +222,13 @@ func TestConfigFigures(t *testing.T) {
 	}
 }
 
-// configs is a project with the files of configs/ and what reads them.
+// configs is a project with the files of configs/ and scripts/config.py.
 type configs struct {
 	*site
 	python string
 }
 
-// pyyaml is a folder with PyYAML for the Python 3.10 of this machine.
+// pyyaml returns a folder with PyYAML for the Python 3.10 of this machine.
 var pyyaml = sync.OnceValues(func() (string, error) {
 	dir, err := shared()
 	if err != nil {
@@ -259,7 +259,7 @@ func newConfigs(t *testing.T) *configs {
 	return &configs{s, python310()}
 }
 
-// run prints merged values, from a folder that has nothing to do with the project.
+// run prints the merged values, from a folder outside of the project.
 func (c *configs) run(args ...string) end {
 	c.t.Helper()
 	cmd := c.command(c.python, append([]string{"-B", c.path("scripts/config.py")}, args...)...)
@@ -267,8 +267,7 @@ func (c *configs) run(args ...string) end {
 	return c.begin(cmd).wait()
 }
 
-// load decodes what a script would get. Names of Go have capitals where those of
-// Python have none.
+// load decodes the values of a script. The Go names have capital letters.
 func (c *configs) load(into any, name, environment string) {
 	c.t.Helper()
 	e := c.run(name, "--env", environment)
@@ -306,8 +305,8 @@ func TestConfigEnvironments(t *testing.T) {
 		t.Errorf("an argument overrides the variable\n%s", e)
 	}
 
-	// That of a generation is known, and goes before the variable; one without a file
-	// of its own has the values as they are.
+	// The environment of a generation overrides the variable; one without a file has no
+	// overrides.
 	for environment, want := range map[string]any{"remote": 4000.0, "remote-legacy": 1000.0} {
 		prefix := c.path(".reconcile/linux-x86_64-00000000/envs/" + environment + "/0123456789ab")
 		if out, err := exec.Command(c.python, "-m", "venv", "--without-pip", prefix).CombinedOutput(); err != nil {
@@ -395,9 +394,9 @@ func (c *configs) loads(folder, name string) end {
 	return c.begin(c.command(c.python, "-B", "-c", code, c.path("scripts"), folder, name)).wait()
 }
 
-// TestConfigLibraries gives the values to the libraries that they are for, at the
-// versions of environment remote. That takes 6 GB of packages: it looks for them in
-// $RECONCILE_TEST_REMOTE_PYTHON and in this project's own environment.
+// TestConfigLibraries passes the values to the libraries, at the versions of environment
+// remote. They need 6 GB of packages, from $RECONCILE_TEST_REMOTE_PYTHON or the environment of
+// this project.
 func TestConfigLibraries(t *testing.T) {
 	t.Parallel()
 	python := os.Getenv("RECONCILE_TEST_REMOTE_PYTHON")

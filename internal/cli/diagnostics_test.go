@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// fakeTorch is as much of torch as scripts/gpu_diagnostics.py uses.
+// fakeTorch is the part of torch that scripts/gpu_diagnostics.py uses.
 const fakeTorch = `
 __version__ = "2.1.2+fake"
 class version:
@@ -33,8 +33,7 @@ class cuda:
         %MEMORY%
 `
 
-// TestGPUDiagnostics runs the script that goes with environments, with a torch that
-// plays a machine and without one.
+// TestGPUDiagnostics runs the script with fake versions of torch and without torch.
 func TestGPUDiagnostics(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -47,7 +46,7 @@ func TestGPUDiagnostics(t *testing.T) {
 	const free = "return 70 << 30, 80 << 30"
 	for name, tt := range map[string]struct {
 		torch string // "" for none
-		smi   string // a shell script in the place of nvidia-smi
+		smi   string // a shell script as nvidia-smi
 		env   string
 		code  int
 		want  []string

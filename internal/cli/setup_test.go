@@ -21,11 +21,11 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/golden"
 )
 
-// The top of this repository, seen from here.
+// top is the root of this repository.
 const top = "../.."
 
-// checkout copies what git would bring of this repository into the project of a site,
-// whose path has a blank: the files of its top and the named folders.
+// checkout copies the files in the root of this repository and the named folders into the
+// project of a site, whose path has a space.
 func (s *site) checkout(folders ...string) {
 	s.t.Helper()
 	names := []string{"setup_local.sh", "setup_remote.sh", "manifest.yaml", "go.mod", "go.sum", "requirements-local.txt", "environment-remote.yml"}
@@ -48,8 +48,8 @@ func (s *site) checkout(folders ...string) {
 	}
 }
 
-// newCheckout makes a site with a checkout in a folder with a blank. The environment
-// is that of a session that knows nothing: no variables but those of the site.
+// newCheckout creates a site with a checkout in a folder with a space, and an environment
+// with the variables of the site only.
 func newCheckout(t *testing.T, url string) *site {
 	t.Helper()
 	dir := filepath.Join(must(filepath.EvalSymlinks(t.TempDir())), "a b")
@@ -58,7 +58,7 @@ func newCheckout(t *testing.T, url string) *site {
 	return s
 }
 
-// built puts the program of this test into bin, as a build would.
+// built copies the program of this test to bin, like a build.
 func (s *site) built() {
 	s.t.Helper()
 	check(s.t, os.MkdirAll(s.path("bin"), 0o755))
@@ -85,14 +85,13 @@ func (s *site) wantScript(code int, command []string, texts ...string) end {
 	}
 	for _, text := range texts {
 		if !e.says(text) {
-			s.t.Errorf("%v does not say %q\n%s", command, text, e)
+			s.t.Errorf("%v does not print %q\n%s", command, text, e)
 		}
 	}
 	return e
 }
 
-// unchanged fails the test where a step changes anything in the project: a name, a
-// content or a time.
+// unchanged fails the test if a step changes a name, content or time in the project.
 func (s *site) unchanged(what string, step func()) {
 	s.t.Helper()
 	before := tree(s.t, s.root)
@@ -101,9 +100,8 @@ func (s *site) unchanged(what string, step func()) {
 	sameTree(s.t, before, tree(s.t, s.root))
 }
 
-// shells are the sh of several systems: of Debian, of macOS and Fedora, of Alpine, zsh
-// where it plays sh, and some that take POSIX at its word. Those that are not here are
-// left out.
+// shells returns the installed shells of several systems: of Debian, macOS and Fedora, Alpine,
+// zsh as sh, and some strict POSIX shells.
 func shells(t *testing.T) [][]string {
 	var list [][]string
 	for _, words := range [][]string{{"sh"}, {"dash"}, {"bash", "--posix"}, {"busybox", "sh"}, {"zsh", "--emulate", "sh"}, {"posh"}, {"yash"}} {
@@ -139,13 +137,13 @@ func TestSetupLocal(t *testing.T) {
 	}
 }
 
-// playing is a program in the place of reconcile, that says which commands it is given
-// and ends with a code at one of them.
+// playing returns a fake reconcile that prints its commands and exits with a code at one of
+// them.
 func playing(at string, code int) string {
 	return fmt.Sprintf("#!/bin/sh\nfor w; do case $w in version) echo reconcile played;; validate|apply|plan|verify|doctor|status) echo ran $w;; esac; [ \"$w\" != %q ] || exit %d; done\n", at, code)
 }
 
-// TestSetupShells goes all the way in each shell, from a program that is fetched on.
+// TestSetupShells runs the complete set-up in each shell, starting with a download.
 func TestSetupShells(t *testing.T) {
 	t.Parallel()
 	program := playing("", 0)
@@ -154,7 +152,7 @@ func TestSetupShells(t *testing.T) {
 	for _, words := range shells(t) {
 		s := newCheckout(t, "").with("RECONCILE_RELEASE_URL="+release.URL, fmt.Sprintf("RECONCILE_RELEASE_SHA256=%x", sha256.Sum256([]byte(program))), "CDPATH=/tmp:..")
 		run := func(args ...string) end {
-			return s.begin(s.command(words[0], slices.Concat(words[1:], args)...)).wait() // found from where it lies, not through CDPATH
+			return s.begin(s.command(words[0], slices.Concat(words[1:], args)...)).wait() // found by its path, not through CDPATH
 		}
 		if e := run("setup_remote.sh", "--dry-run"); e.code != 0 || !e.says("downloading", "ran plan") || e.says("ran apply") {
 			t.Errorf("%v: a dry run\n%s", words, e)
@@ -173,8 +171,8 @@ func TestSetupShells(t *testing.T) {
 	}
 }
 
-// TestSetupFindsDamage does not hide what a check says behind an apply that has nothing
-// to do, and shows what comes after it all the same.
+// TestSetupFindsDamage tests that a failed check determines the exit status after an apply
+// without changes, and that the later checks still run.
 func TestSetupFindsDamage(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
@@ -195,7 +193,7 @@ func TestSetupFindsDamage(t *testing.T) {
 	}
 }
 
-// TestSetupRemote runs the real manifest on a machine that cannot train.
+// TestSetupRemote runs the real manifest on a machine without a GPU.
 func TestSetupRemote(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
@@ -210,8 +208,8 @@ func TestSetupRemote(t *testing.T) {
 	}
 }
 
-// TestSetupLoginNode builds an environment that asks for a GPU where there is none,
-// since the manifest says that this is only worth a warning here.
+// TestSetupLoginNode builds a GPU environment on a machine without a GPU, because the severity
+// in the manifest is warn.
 func TestSetupLoginNode(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, newMirror(t, wheel{name: "alpha", version: "1.0"}).simple())
@@ -240,8 +238,8 @@ func TestSetupArguments(t *testing.T) {
 	s.wantScript(1, []string{"setup_local.sh"}, "there is no manifest.yaml in "+s.root)
 }
 
-// TestSetupBuilds builds the program from a copy of the sources, without a home and
-// without git, and anew when a source is newer.
+// TestSetupBuilds builds the program from a copy of the sources, without a home and without
+// git, and again when a source is newer.
 func TestSetupBuilds(t *testing.T) {
 	t.Parallel()
 	golang, err := exec.LookPath("go")
@@ -249,7 +247,7 @@ func TestSetupBuilds(t *testing.T) {
 		t.Skip("no Go on this machine")
 	}
 	s := newCheckout(t, "")
-	s.checkout("cmd", "pkg", "internal", "configs", "docs", "embed.go", ".gitignore") // what init writes is part of the program
+	s.checkout("cmd", "pkg", "internal", "configs", "docs", "embed.go", ".gitignore") // the program embeds the files of init
 	s.write("manifest.yaml", "version: 1\nproject: small\nenvironments:\n  local: {type: venv, path: .venv, python: \"3.10\", lock: l.toml, platforms: ["+platform()+"], packages: []}\n")
 	places := strings.Fields(string(must(exec.Command(golang, "env", "GOCACHE", "GOMODCACHE").Output())))
 	cached := s.with("GO="+golang, "GOOS=plan9", "GOCACHE="+places[0], "GOMODCACHE="+places[1])
@@ -274,18 +272,18 @@ func TestSetupBuilds(t *testing.T) {
 	check(t, os.WriteFile(s.path("internal/cli/version.go"), must(os.ReadFile(s.path("internal/cli/version.go"))), 0o644))
 	build("building the program with", true)
 
-	// A program of another system, as a folder that was copied from one may have.
+	// A program of another system, as in a copied folder.
 	check(t, os.WriteFile(s.path("bin/reconcile"), []byte("\xcf\xfa\xed\xfe"), 0o755))
 	build("does not run here", true)
 
-	// Sources that do not compile: the old program is better than none, and it is said.
+	// Sources that do not compile: the old program is used with a warning.
 	s.write("internal/cli/version.go", "package cli\n\nfunc broken() { return 1 }\n")
 	if e := cached.script("setup_local.sh"); !e.says("the build with "+golang+" failed", "warning: bin/reconcile is older than version.go") {
 		t.Errorf("a build that fails\n%s", e)
 	}
 }
 
-// TestSetupOldGo does not try a Go that cannot fetch what it needs.
+// TestSetupOldGo tests that a Go that cannot download its toolchain is not used.
 func TestSetupOldGo(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
@@ -295,8 +293,8 @@ func TestSetupOldGo(t *testing.T) {
 	with.wantScript(1, []string{"setup_local.sh"}, "Go 1.19.8 at "+s.path("bin/old")+" is too old", "the program reconcile is missing")
 }
 
-// TestSetupTakesWhatIsThere takes a program of PATH, if it is ours and reads this manifest.
-func TestSetupTakesWhatIsThere(t *testing.T) {
+// TestSetupUsesProgramOnPath tests that a program on PATH is used if it accepts the manifest.
+func TestSetupUsesProgramOnPath(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
 	program := must(exec.LookPath("reconcile"))
@@ -312,9 +310,9 @@ func TestSetupTakesWhatIsThere(t *testing.T) {
 	foreign.wantScript(1, []string{"setup_local.sh"}, "the program reconcile is missing")
 }
 
-// TestSetupFetches fetches a release with each program that can, and takes nothing
-// that is not the one that was named.
-func TestSetupFetches(t *testing.T) {
+// TestSetupDownloads downloads a release with each downloader, and refuses files with another
+// digest.
+func TestSetupDownloads(t *testing.T) {
 	t.Parallel()
 	program := []byte(playing("", 0))
 	sum := fmt.Sprintf("%x", sha256.Sum256(program))
@@ -387,7 +385,7 @@ func TestSetupFetches(t *testing.T) {
 	}
 }
 
-// fetches runs the script. Only a program that was taken may be left.
+// fetches runs the script. Only an accepted program may remain.
 func (s *site) fetches(says string, program []byte, taken bool) {
 	s.t.Helper()
 	code := 1
@@ -424,7 +422,7 @@ func TestSetupNoRoom(t *testing.T) {
 	})
 }
 
-// TestSetupInterrupted stops a fetch that hangs, as Ctrl-C does: the whole group.
+// TestSetupInterrupted interrupts a hanging download like Ctrl-C: the process group.
 func TestSetupInterrupted(t *testing.T) {
 	t.Parallel()
 	began := make(chan struct{})
@@ -447,8 +445,8 @@ func TestSetupInterrupted(t *testing.T) {
 	}
 }
 
-// TestSetupInterruptedApply stops the scripts in the middle of a proof, as Ctrl-C does;
-// the next run goes on.
+// TestSetupInterruptedApply interrupts the scripts during a smoke test like Ctrl-C; the next
+// run continues.
 func TestSetupInterruptedApply(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -470,8 +468,8 @@ func TestSetupInterruptedApply(t *testing.T) {
 	s.clean()
 }
 
-// TestSetupMessages holds what people of each system read where there is nothing to
-// run, and what a Mac is told before anything is done: recorded facts play it.
+// TestSetupMessages tests the messages of each system without a program, and the plan of a Mac
+// from recorded facts.
 func TestSetupMessages(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ system, machine, translated, tools string }{
@@ -511,7 +509,7 @@ func TestSetupMessages(t *testing.T) {
 	}
 }
 
-// programs are shell scripts that play programs, by name.
+// programs are fake programs, shell scripts by name.
 type programs map[string]string
 
 func (p programs) folder(t *testing.T) string {
@@ -528,7 +526,7 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// toolsWith makes a folder of tools, and a program under a name that it answers to.
+// toolsWith creates a folder of tools with one more program under another name.
 func toolsWith(t *testing.T, program, as string) string {
 	t.Helper()
 	dir := tools(t)
@@ -536,7 +534,7 @@ func toolsWith(t *testing.T, program, as string) string {
 	return dir
 }
 
-// tools makes a folder with the tools that the scripts use, and with nothing else.
+// tools creates a folder with only the tools that the scripts use.
 func tools(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
