@@ -152,6 +152,18 @@ func TestDecodeRejectsConda(t *testing.T) {
 	}
 }
 
+// TestDecodeCondaOrder checks the position of a problem in a lock that is not sorted.
+func TestDecodeCondaOrder(t *testing.T) {
+	parts := strings.SplitAfter(condaPart, "[[tool.reconcile.conda.packages]]\n")
+	text := sample + parts[0] + strings.TrimSuffix(parts[3], "\n") + "\n[[tool.reconcile.conda.packages]]\n" + strings.Replace(parts[1], `build = "pyh`, `build = "*`, 1) + parts[2]
+	text = strings.TrimSuffix(text, "[[tool.reconcile.conda.packages]]\n")
+	want := strings.Count(text[:strings.Index(text, `name = "pip"`)], "\n") + 1
+	_, err := lock.Decode([]byte(text), "pylock.toml")
+	if p := diag.Problems(err); len(p) != 1 || p[0].Pos.Line != want {
+		t.Errorf("want one problem at line %d, got %v", want, err)
+	}
+}
+
 func TestStaleConda(t *testing.T) {
 	l, err := lock.Decode([]byte(withConda), "pylock.toml")
 	if err != nil {

@@ -130,11 +130,15 @@ func (r *reader) lock(doc *document) *Lock {
 			l.Packages = append(l.Packages, p)
 		}
 	}
-	if r.problems.Len() == 0 {
-		r.duplicates(l)
-		r.assign(l, minor)
+	if r.problems.Len() > 0 {
+		return nil
 	}
+	r.duplicates(l)
+	r.assign(l, minor)
 	slices.SortStableFunc(l.Packages, comparePackages)
+	if l.Conda != nil {
+		slices.SortFunc(l.Conda.Packages, compareConda) // also sorts doc, which has no problems in this part
+	}
 	return l
 }
 
@@ -162,7 +166,6 @@ func (r *reader) conda(c *Conda, platforms []string) *Conda {
 		}
 		seen[key] = true
 	}
-	slices.SortFunc(c.Packages, compareConda)
 	return c
 }
 
