@@ -8,7 +8,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-func (a *app) adoptCommand() *cobra.Command {
+func adoptCommand(a *app) *cobra.Command {
 	var lock lockFlags
 	cmd := &cobra.Command{
 		Use:   "adopt ADDR...",

@@ -17,7 +17,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
-func (a *app) applyCommand() *cobra.Command {
+func applyCommand(a *app) *cobra.Command {
 	var o applyFlags
 	var selected selectFlags
 	cmd := &cobra.Command{

@@ -9,7 +9,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-func (a *app) compareCommand() *cobra.Command {
+func compareCommand(a *app) *cobra.Command {
 	formats := []string{"text", "json", "markdown"}
 	var format string
 	var all bool

@@ -9,7 +9,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
-func (a *app) destroyCommand() *cobra.Command {
+func destroyCommand(a *app) *cobra.Command {
 	var o applyFlags
 	cmd := &cobra.Command{
 		Use:   "destroy",

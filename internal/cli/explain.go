@@ -19,7 +19,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/all"
 )
 
-func (a *app) explainCommand() *cobra.Command {
+func explainCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "explain [ADDR|CODE]",
 		Example: "  reconcile explain\n  reconcile explain lock.stale\n  reconcile explain directory.data_raw",

@@ -8,7 +8,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-func (a *app) factsCommand() *cobra.Command {
+func factsCommand(a *app) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:     "facts",

@@ -13,7 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-func (a *app) gcCommand() *cobra.Command {
+func gcCommand(a *app) *cobra.Command {
 	var o applyFlags
 	var keep int
 	var dry bool

@@ -10,7 +10,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-func (a *app) generationsCommand() *cobra.Command {
+func generationsCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "generations",
 		Example: "  reconcile generations\n  reconcile generations --env remote --json",

@@ -8,7 +8,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
-func (a *app) graphCommand() *cobra.Command {
+func graphCommand(a *app) *cobra.Command {
 	formats := []string{"dot", "mermaid", "json"}
 	var factsFile, format string
 	cmd := &cobra.Command{

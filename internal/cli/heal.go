@@ -8,7 +8,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
-func (a *app) healCommand() *cobra.Command {
+func healCommand(a *app) *cobra.Command {
 	var o applyFlags
 	cmd := &cobra.Command{
 		Use:     "heal",

@@ -15,7 +15,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-func (a *app) lockCommand() *cobra.Command {
+func lockCommand(a *app) *cobra.Command {
 	var o locking.Options
 	var lock lockFlags
 	cmd := &cobra.Command{

@@ -17,7 +17,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/exit"
 )
 
-func (a *app) manCommand() *cobra.Command {
+func manCommand(a *app) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:     "man",

@@ -20,7 +20,7 @@ import (
 // pathFormats are the formats of paths, for help and completion.
 var pathFormats = []string{"table", "sh", "json", "py"}
 
-func (a *app) pathsCommand() *cobra.Command {
+func pathsCommand(a *app) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "paths",

@@ -20,7 +20,7 @@ type planFlags struct {
 	detailed, detail   bool
 }
 
-func (a *app) planCommand() *cobra.Command {
+func planCommand(a *app) *cobra.Command {
 	formats := []string{"text", "json", "markdown", "html"}
 	var o planFlags
 	cmd := &cobra.Command{

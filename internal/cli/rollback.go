@@ -7,7 +7,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-func (a *app) rollbackCommand() *cobra.Command {
+func rollbackCommand(a *app) *cobra.Command {
 	var lock lockFlags
 	cmd := &cobra.Command{
 		Use:     "rollback [GENERATION]",

@@ -6,7 +6,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/exit"
 )
 
-func (a *app) runCommand() *cobra.Command {
+func runCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- CMD [ARG…]",
 		Short: "run a command inside the environment",

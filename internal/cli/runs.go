@@ -12,7 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-func (a *app) runsCommand() *cobra.Command {
+func runsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "runs",
 		Short: "list the earlier runs of this machine",
@@ -34,11 +34,11 @@ A record that cannot be read is reported and skipped.`, runrecord.Kept), readOnl
 			return report.Runs(a.out, list, a.report(a.out))
 		},
 	}
-	cmd.AddCommand(a.runsShowCommand())
+	cmd.AddCommand(runsShowCommand(a))
 	return cmd
 }
 
-func (a *app) runsShowCommand() *cobra.Command {
+func runsShowCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show [RUN]",
 		Short: "print the summary of an earlier run again",

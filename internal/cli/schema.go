@@ -7,7 +7,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 )
 
-func (a *app) schemaCommand() *cobra.Command {
+func schemaCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "schema",
 		Example: "  reconcile schema > manifest.schema.json",

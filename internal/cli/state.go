@@ -13,7 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/state"
 )
 
-func (a *app) stateCommand() *cobra.Command {
+func stateCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "state",
 		Short: "what reconcile manages on this machine: list, show, forget",
@@ -29,7 +29,7 @@ them. Losing it loses these records, never correctness.`, readOnly, exit.Done, e
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(a.stateListCommand(), a.stateShowCommand(), a.stateForgetCommand())
+	cmd.AddCommand(stateListCommand(a), stateShowCommand(a), stateForgetCommand(a))
 	return cmd
 }
 
@@ -42,7 +42,7 @@ func (a *app) state(ctx context.Context) (*state.State, error) {
 	return ownership.State(p)
 }
 
-func (a *app) stateListCommand() *cobra.Command {
+func stateListCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "list what is managed",
@@ -68,7 +68,7 @@ the manifest asks). A * marks a protected one.`, readOnly, exit.Done, exit.Error
 	}
 }
 
-func (a *app) stateShowCommand() *cobra.Command {
+func stateShowCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ADDR",
 		Short: "show what the state records of one resource",
@@ -98,7 +98,7 @@ Shows how the resource came to be managed, what was done last, and what that lef
 	}
 }
 
-func (a *app) stateForgetCommand() *cobra.Command {
+func stateForgetCommand(a *app) *cobra.Command {
 	var lock lockFlags
 	cmd := &cobra.Command{
 		Use:   "forget ADDR...",

@@ -7,7 +7,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-func (a *app) statusCommand() *cobra.Command {
+func statusCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "status",
 		Example: "  reconcile status\n  reconcile status --json",

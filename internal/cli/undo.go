@@ -8,7 +8,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-func (a *app) undoCommand() *cobra.Command {
+func undoCommand(a *app) *cobra.Command {
 	var o applyFlags
 	cmd := &cobra.Command{
 		Use:   "undo",

@@ -9,7 +9,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-func (a *app) validateCommand() *cobra.Command {
+func validateCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "validate",
 		Example: "  reconcile validate\n  reconcile validate --json",

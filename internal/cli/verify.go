@@ -10,7 +10,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-func (a *app) verifyCommand() *cobra.Command {
+func verifyCommand(a *app) *cobra.Command {
 	var deep bool
 	cmd := &cobra.Command{
 		Use:     "verify",

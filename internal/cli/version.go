@@ -15,7 +15,7 @@ import (
 // toolchain knows.
 var version = ""
 
-func (a *app) versionCommand() *cobra.Command {
+func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Example: "  reconcile version\n  reconcile version --json",
