@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"github.com/reconcile-ml/reconcile/internal/environments"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
@@ -69,6 +71,15 @@ func (a *app) observe(ctx context.Context, factsFile string) (*session.Machine, 
 		return nil, err
 	}
 	return t.Observe(ctx)
+}
+
+// environment opens the environment that is selected for this machine.
+func (a *app) environment(ctx context.Context) (*environments.Environment, error) {
+	t, err := a.target(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	return environments.Open(ctx, t)
 }
 
 // report returns how to print to w: its width and whether it takes colour.
@@ -134,4 +145,18 @@ func (s stream) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	return n, err
+}
+
+// version is set by release builds; other builds have the toolchain's version.
+var version = ""
+
+// buildVersion returns the version of this program.
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "0.1.0-dev"
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/explain"
 	"github.com/reconcile-ml/reconcile/internal/nearest"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/all"
@@ -78,29 +79,33 @@ func isAddress(word string) bool {
 // form of an address: disk.storage is both, and the resource is explained if it exists.
 func (a *app) explainAddress(ctx context.Context, word string) error {
 	_, finding := findingNamed(word)
-	p, err := a.propose(ctx, planner.Selection{})
+	m, err := a.observe(ctx, "")
 	switch {
 	case err != nil && (finding || nearestCode(word) != ""): // outside of a project only codes can be meant
 		return a.explainCode(word)
 	case err != nil:
 		return err
 	}
+	plan, err := m.Plan(ctx, planner.Selection{})
+	if err != nil {
+		return err
+	}
 	var addr resources.Addr
 	var r report.Reason
 	ok := false
 	if addr.UnmarshalText([]byte(word)) == nil {
-		r, ok = explain.Reason(p.machine, p.plan, addr)
+		r, ok = explain.Reason(m, plan, addr)
 	}
 	switch {
 	case !ok && finding:
 		return a.explainCode(word)
 	case !ok:
-		return unknownAddress(p, word)
+		return unknownAddress(m, plan, word)
 	case a.json:
 		return report.WhyJSON(a.out, r)
 	}
 	o := a.report(a.out)
-	o.ReadText = p.machine.ReadText()
+	o.ReadText = m.ReadText()
 	return report.Why(a.out, r, o)
 }
 
@@ -189,13 +194,13 @@ func nearestCode(word string) string {
 
 // unknownAddress returns the error for a word that names no resource, with what may be
 // meant.
-func unknownAddress(p proposal, word string) error {
+func unknownAddress(m *session.Machine, plan *planner.Plan, word string) error {
 	var words []string
-	for i := range p.machine.Resources {
-		words = append(words, p.machine.Resources[i].Addr.String())
+	for i := range m.Resources {
+		words = append(words, m.Resources[i].Addr.String())
 	}
-	for i := range p.plan.Items {
-		words = append(words, p.plan.Items[i].Resource.Addr.String())
+	for i := range plan.Items {
+		words = append(words, plan.Items[i].Resource.Addr.String())
 	}
 	for code := range explain.Codes() {
 		words = append(words, code)

@@ -1,11 +1,8 @@
 package cli
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
-	"github.com/reconcile-ml/reconcile/internal/environments"
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
@@ -36,30 +33,4 @@ are not needed.`, readOnly, exit.Done, exit.Error),
 			return report.Generations(a.out, list, a.report(a.out))
 		},
 	}
-}
-
-// environment opens the environment that is selected for this machine.
-func (a *app) environment(ctx context.Context) (*environments.Environment, error) {
-	t, err := a.target(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	return environments.Open(ctx, t)
-}
-
-// generationNames completes the generations that rollback could activate, the newest
-// first.
-func (a *app) generationNames(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	directive := cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-	e, err := a.environment(cmd.Context())
-	if err != nil || len(args) > 0 {
-		return nil, directive
-	}
-	var names []string
-	for _, g := range e.Newest() {
-		if g.Name != e.Current {
-			names = append(names, cobra.CompletionWithDesc(g.Name, g.Created))
-		}
-	}
-	return names, directive
 }

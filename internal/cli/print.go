@@ -3,7 +3,10 @@ package cli
 import (
 	"context"
 
+	"github.com/reconcile-ml/reconcile/internal/environments"
 	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
@@ -51,4 +54,28 @@ func (a *app) describe(ctx context.Context, m *session.Machine) (report.Machine,
 		return report.Machine{}, err
 	}
 	return report.Machine{Plan: plan, Resources: m.Resources, Facts: m.Facts, Options: a.report(a.out)}, nil
+}
+
+// showDamage prints the damage of an environment; deep is whether hashes were compared.
+func (a *app) showDamage(e *environments.Environment, damage []facts.Damage, deep bool) error {
+	if a.json {
+		if damage == nil {
+			damage = []facts.Damage{}
+		}
+		return report.JSON(a.out, map[string]any{
+			"version": 1, "environment": e.Env.Name, "generation": e.Current, "deep": deep, "damage": damage,
+		})
+	}
+	if len(damage) == 0 {
+		what := "names and sizes"
+		if deep {
+			what = "names, sizes and hashes"
+		}
+		return writeLine(a.out, "Environment %s is intact: %s agree (generation %s).", e.Env.Name, what, e.Current)
+	}
+	if err := report.Damage(a.out, damage, a.report(a.out)); err != nil {
+		return err
+	}
+	return writeLine(a.out, "Environment %s is damaged in %s (generation %s); `reconcile heal` builds an intact one.",
+		e.Env.Name, plural.Count(len(report.DistinctDamage(damage)), "place"), e.Current)
 }

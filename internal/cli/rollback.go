@@ -47,3 +47,20 @@ apply goes forward again.`,
 	lock.registerTimeout(cmd)
 	return cmd
 }
+
+// generationNames completes the generations that rollback could activate, the newest
+// first.
+func (a *app) generationNames(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	directive := cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	e, err := a.environment(cmd.Context())
+	if err != nil || len(args) > 0 {
+		return nil, directive
+	}
+	var names []string
+	for _, g := range e.Newest() {
+		if g.Name != e.Current {
+			names = append(names, cobra.CompletionWithDesc(g.Name, g.Created))
+		}
+	}
+	return names, directive
+}

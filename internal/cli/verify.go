@@ -3,11 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/reconcile-ml/reconcile/internal/environments"
 	"github.com/reconcile-ml/reconcile/internal/exit"
-	"github.com/reconcile-ml/reconcile/internal/facts"
-	"github.com/reconcile-ml/reconcile/internal/plural"
-	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
 func verifyCommand(a *app) *cobra.Command {
@@ -41,27 +37,4 @@ installed by reconcile; `+"`reconcile heal`"+` then builds an intact one.`, read
 	}
 	cmd.Flags().BoolVar(&deep, "deep", false, "also compare the sha256 of every file")
 	return cmd
-}
-
-func (a *app) showDamage(e *environments.Environment, damage []facts.Damage, deep bool) error {
-	if a.json {
-		if damage == nil {
-			damage = []facts.Damage{}
-		}
-		return report.JSON(a.out, map[string]any{
-			"version": 1, "environment": e.Env.Name, "generation": e.Current, "deep": deep, "damage": damage,
-		})
-	}
-	if len(damage) == 0 {
-		what := "names and sizes"
-		if deep {
-			what = "names, sizes and hashes"
-		}
-		return writeLine(a.out, "Environment %s is intact: %s agree (generation %s).", e.Env.Name, what, e.Current)
-	}
-	if err := report.Damage(a.out, damage, a.report(a.out)); err != nil {
-		return err
-	}
-	return writeLine(a.out, "Environment %s is damaged in %s (generation %s); `reconcile heal` builds an intact one.",
-		e.Env.Name, plural.Count(len(report.DistinctDamage(damage)), "place"), e.Current)
 }

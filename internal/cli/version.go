@@ -3,17 +3,12 @@ package cli
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
-
-// version is set by the release build; a build from a checkout says what the
-// toolchain knows.
-var version = ""
 
 func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
@@ -32,14 +27,4 @@ func versionCommand(a *app) *cobra.Command {
 			return err
 		},
 	}
-}
-
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "0.1.0-dev"
 }
