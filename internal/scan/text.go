@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -9,10 +11,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
-
-	utf16 "golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
 )
 
 const (
@@ -59,12 +59,23 @@ func (s *scanner) readText(name string) (text, why string, ok bool) {
 		return "", "it cannot be opened", false
 	}
 	defer f.Close()
-	// A byte order mark selects the encoding: PowerShell writes UTF-16.
-	b, err := io.ReadAll(io.LimitReader(transform.NewReader(io.LimitReader(f, maxFile), utf16.BOMOverride(transform.Nop)), 2*maxFile))
+	b, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
 		return "", "it cannot be read", false
 	}
-	return strings.ToValidUTF8(string(b), "\ufffd"), "", true
+	return decode(b), "", true
+}
+
+// decode returns the text of a file by its byte order mark. PowerShell writes UTF-16.
+func decode(b []byte) string {
+	if !bytes.HasPrefix(b, []byte{0xff, 0xfe}) {
+		return strings.ToValidUTF8(strings.TrimPrefix(string(b), "\ufeff"), "\ufffd")
+	}
+	units := make([]uint16, len(b)/2-1)
+	for i := range units {
+		units[i] = binary.LittleEndian.Uint16(b[2+2*i:])
+	}
+	return string(utf16.Decode(units))
 }
 
 // isAbsent reports whether a name does not exist, not even as a link.
