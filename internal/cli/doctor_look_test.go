@@ -114,7 +114,7 @@ func TestCUDAOfTheDriver(t *testing.T) {
 		state report.CheckState
 		words string
 	}{
-		"not said":   {facts.Nvidia{CUDAReason: "nvidia-smi did not say it"}, report.Unknown, "nvidia-smi did not say it"},
+		"not said":   {facts.Nvidia{CUDAReason: "nvidia-smi did not report it"}, report.Unknown, "nvidia-smi did not report it"},
 		"no reason":  {facts.Nvidia{}, report.Unknown, "no reason given"},
 		"no libcuda": {facts.Nvidia{CUDAReason: "libcuda.so.1 was not found", NoLibcuda: true}, report.Fail, "libcuda.so.1 is missing"},
 		"said":       {facts.Nvidia{CUDA: "12.4"}, report.OK, "12.4"},

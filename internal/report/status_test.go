@@ -34,7 +34,7 @@ func machine(o report.Options) report.Machine {
 			},
 		},
 	})
-	known.Set(facts.Environment{Name: "old", Path: "venv", Foreign: "a directory that reconcile did not make"})
+	known.Set(facts.Environment{Name: "old", Path: "venv", Foreign: "a directory that reconcile did not create"})
 	known.Set(facts.Environment{Name: "remote", Path: ".venv-remote"})
 	known.Fail(facts.ToolKey("uv"), "permission denied")
 	list := manifestResources()

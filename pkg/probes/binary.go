@@ -7,18 +7,21 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
-// An executable is what the header of an executable says.
+// An executable is the header of an executable file.
 type executable struct {
-	arches []string // spelled as in facts.Host.Arch: several in a universal Mach-O file
-	loader string   // the dynamic loader that an ELF file asks for; "" for none
+	arches []string // spelled as in facts.Host.Arch; several in a universal Mach-O file
+	loader string   // the dynamic loader of an ELF file; "" for none
 	format string   // "ELF" or "Mach-O"
 }
 
-// errScript is what a shim gives: a file that another program runs.
-var errScript = errors.New("is a script")
+var (
+	errScript    = errors.New("is a script")
+	errNoProgram = errors.New("is not a program")
+)
 
 // readBinary reads the header of an executable.
 func readBinary(name string) (executable, error) {
@@ -36,17 +39,25 @@ func readBinary(name string) (executable, error) {
 	}
 	b, err := parseBinary(f)
 	if err != nil {
-		return b, fmt.Errorf("%s: %w", name, err)
+		err = fmt.Errorf("%s: %w", name, err)
 	}
-	return b, nil
+	return b, err
 }
 
-// parseBinary tells a script, an ELF and a Mach-O file apart by their first
-// bytes.
+// arch returns the architecture in which a binary runs on a host: that of the host if the
+// file has it.
+func (b executable) arch(host string) string {
+	if slices.Contains(b.arches, host) || len(b.arches) == 0 {
+		return host
+	}
+	return b.arches[0]
+}
+
+// parseBinary reads the header of an ELF or Mach-O file. A script gives errScript.
 func parseBinary(r io.ReaderAt) (executable, error) {
 	var magic [4]byte
 	if _, err := r.ReadAt(magic[:], 0); err != nil {
-		return executable{}, fmt.Errorf("is no program: %w", err)
+		return executable{}, fmt.Errorf("%w: %w", errNoProgram, err)
 	}
 	switch {
 	case magic[0] == '#' && magic[1] == '!':
@@ -62,7 +73,7 @@ func parseBinary(r io.ReaderAt) (executable, error) {
 		}
 		return executable{format: "Mach-O", arches: []string{machoArch(f.Cpu)}}, nil
 	}
-	return executable{}, errors.New("is no program")
+	return executable{}, errNoProgram
 }
 
 func parseELF(r io.ReaderAt) (executable, error) {
@@ -91,8 +102,8 @@ func parseELF(r io.ReaderAt) (executable, error) {
 	return b, nil
 }
 
-// parseFat reads a universal file. Java classes begin with the same bytes, which
-// debug/macho refuses by the number of parts.
+// parseFat reads a universal file. debug/macho rejects Java classes, which begin with the
+// same bytes.
 func parseFat(r io.ReaderAt) (executable, error) {
 	f, err := macho.NewFatFile(r)
 	if err != nil {

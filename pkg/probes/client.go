@@ -14,9 +14,9 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
-// Client returns a client for downloads of our own that uses the CA and the
-// proxy of this machine, and nothing of the inherited environment. It waits a
-// minute for an answer to begin; how long a body may take is the caller's.
+// Client returns an HTTP client that uses the CA file and the proxy of these settings and
+// ignores the inherited environment. It waits a minute for the response header; the caller
+// limits the time for the body.
 func (s IndexSettings) Client() (*http.Client, error) {
 	transport := &transport{Transport: http.Transport{
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
@@ -31,7 +31,7 @@ func (s IndexSettings) Client() (*http.Client, error) {
 		if transport.bundle, err = readCert(s.Cert); err != nil {
 			return nil, &diag.Problem{
 				Code: "index.cert", Summary: "the CA file for downloads cannot be used", Found: err.Error(),
-				Hint: fmt.Sprintf("correct it where it is set (%v)", s.Sources),
+				Hint: fmt.Sprintf("correct the setting (%v)", s.Sources),
 			}
 		}
 	}
@@ -50,15 +50,15 @@ func (s IndexSettings) Client() (*http.Client, error) {
 	return &http.Client{Transport: transport}, nil
 }
 
-// A transport reads its bundle of certificates when it is first used: that of all
-// public authorities takes 3 ms, and most runs download nothing themselves.
+// A transport parses its certificates when it is first used, since the full public bundle
+// takes 3 ms and most runs download nothing.
 type transport struct {
 	http.Transport
-	bundle []byte // PEM; nil for the system's
+	bundle []byte // PEM; nil for those of the system
 	once   sync.Once
 }
 
-// RoundTrip does one request.
+// RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.once.Do(func() {
 		if t.bundle != nil {
@@ -69,7 +69,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.Transport.RoundTrip(r)
 }
 
-// readCert reads a bundle in PEM that holds at least one certificate.
+// readCert reads a PEM file that contains at least one certificate.
 func readCert(name string) ([]byte, error) {
 	b, err := os.ReadFile(name)
 	if err != nil {
@@ -83,5 +83,5 @@ func readCert(name string) ([]byte, error) {
 			return b, nil
 		}
 	}
-	return nil, fmt.Errorf("%s holds no certificate", name)
+	return nil, fmt.Errorf("%s contains no certificate", name)
 }

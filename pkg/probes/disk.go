@@ -1,7 +1,6 @@
 package probes
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// readOnlyMount is the flag of statfs for a file system that cannot be written,
-// the same on Linux (ST_RDONLY) and macOS (MNT_RDONLY).
+// readOnlyMount is the statfs flag of a read-only file system, the same on Linux
+// (ST_RDONLY) and macOS (MNT_RDONLY).
 const readOnlyMount = 1
 
-// disk measures the file system of the nearest existing parent: what this user
-// can have there (f_bavail), not what is free for root.
+// disk measures the file system of the nearest existing parent of a path.
 func (p *Prober) disk(path string) (facts.Disk, error) {
 	d := facts.Disk{Path: path, FreeInodes: -1}
 	at, info, err := nearest(p.abs(path))
@@ -31,9 +30,9 @@ func (p *Prober) disk(path string) (facts.Disk, error) {
 	}
 	d.FileSystem, d.Total, d.Free = usage.Fstype, int64(usage.Total), int64(usage.Free)
 	if d.FileSystem == "ext2/ext3" {
-		d.FileSystem = "ext2/3/4" // statfs has one magic number for the three
+		d.FileSystem = "ext2/3/4" // one magic number
 	}
-	if usage.InodesTotal > 0 { // btrfs and others have no such limit
+	if usage.InodesTotal > 0 { // 0 for btrfs and others without a limit
 		d.FreeInodes = int64(usage.InodesFree)
 	}
 	var st unix.Stat_t
@@ -54,8 +53,7 @@ func (p *Prober) disk(path string) (facts.Disk, error) {
 	return d, nil
 }
 
-// nearest returns the path, or the first above it that exists. Links are
-// followed: the space is where they lead.
+// nearest returns the path or its nearest existing parent. Links are followed.
 func nearest(at string) (string, fs.FileInfo, error) {
 	for {
 		info, err := os.Stat(at)
@@ -63,7 +61,7 @@ func nearest(at string) (string, fs.FileInfo, error) {
 			return at, info, nil
 		}
 		up := filepath.Dir(at)
-		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) || up == at {
+		if !rawfile.IsAbsent(err) || up == at {
 			return "", nil, err
 		}
 		at = up

@@ -12,19 +12,20 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/inuse"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// mostNames is how many entries of a directory are facts by name.
-const mostNames = 1000
+// maxNames is the number of directory entries whose names are facts.
+const maxNames = 1000
 
-// folder lists what lies directly in a directory.
+// folder lists the entries of a directory.
 func (p *Prober) folder(name string) (facts.Folder, error) {
 	f := facts.Folder{Path: name}
-	if !clean(name) {
+	if !isClean(name) {
 		return f, fmt.Errorf("%q is not a clean path", name)
 	}
 	fd, err := unix.Open(p.abs(name), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if isGone(err) || errors.Is(err, unix.ELOOP) {
+	if rawfile.IsAbsent(err) || errors.Is(err, unix.ELOOP) {
 		return f, nil
 	}
 	if err != nil {
@@ -33,32 +34,30 @@ func (p *Prober) folder(name string) (facts.Folder, error) {
 	dir := os.NewFile(uintptr(fd), name)
 	defer dir.Close()
 	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return f, err
-	}
 	slices.Sort(names)
-	f.Names, f.Entries = names[:min(len(names), mostNames)], len(names)
-	return f, nil
+	f.Names, f.Entries = names[:min(len(names), maxNames)], len(names)
+	return f, err
 }
 
-// tree measures what lies in a directory, and says who uses it.
+// tree measures a directory tree and lists its users.
 func (p *Prober) tree(name string) (facts.Tree, error) {
 	t := facts.Tree{Path: name}
-	if !clean(name) {
+	if !isClean(name) {
 		return t, fmt.Errorf("%q is not a clean path", name)
 	}
 	dir := p.abs(name)
-	if info, err := os.Lstat(dir); isGone(err) || err == nil && !info.IsDir() {
+	info, err := os.Lstat(dir)
+	if rawfile.IsAbsent(err) || err == nil && !info.IsDir() {
 		return t, nil
-	} else if err != nil {
+	}
+	if err != nil {
 		return t, err
 	}
-	var err error
 	if t.Entries, t.Bytes, err = pyenv.Measure(dir); err != nil {
 		return t, err
 	}
-	// What the calling shell has activated is in its environment and ours, and in
-	// no list of processes.
+	// The calling shell may not be in the list of processes, but its variables are
+	// inherited.
 	for _, variable := range []string{"VIRTUAL_ENV", "CONDA_PREFIX"} {
 		if within(p.environ[variable], dir) {
 			t.Users = []string{"this shell"}

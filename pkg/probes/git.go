@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// mostIndex is the largest index of git that is searched, in bytes.
-const mostIndex = 256 << 20
+// maxIndex is the largest size in bytes of a git index that is searched.
+const maxIndex = 256 << 20
 
-// tracked reports whether git tracks anything below a directory of the project.
-// What a clone brings was built by nobody here, whatever it is named.
+// tracked reports whether git tracks a file in a directory of the project. Such a file
+// came with a clone and was not built on this machine.
 func (p *Prober) tracked(rel string) bool {
 	for dir := p.root; ; dir = filepath.Dir(dir) {
 		if git := gitDir(filepath.Join(dir, ".git")); git != "" {
@@ -24,8 +24,8 @@ func (p *Prober) tracked(rel string) bool {
 	}
 }
 
-// gitDir returns the repository behind a .git: the directory itself, or the one
-// that the file of a linked checkout names; "" for none.
+// gitDir returns the directory itself, or the one that the .git file of a linked worktree
+// names, or "".
 func gitDir(name string) string {
 	info, err := os.Stat(name)
 	switch {
@@ -45,12 +45,11 @@ func gitDir(name string) string {
 	return target
 }
 
-// indexHolds searches the index of git, which holds every tracked path as it is
-// (version 4 leaves out what two neighbours share, so there the end of the prefix
-// must do).
+// indexHolds searches a git index, which contains every tracked path. Version 4 omits the
+// prefix that two neighbours share, so only the end of prefix is searched there.
 func indexHolds(index, prefix string) bool {
 	info, err := os.Stat(index)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > mostIndex {
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxIndex {
 		return false
 	}
 	b, err := os.ReadFile(index)

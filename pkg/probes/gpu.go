@@ -9,10 +9,11 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// gpu says whether there is an NVIDIA GPU, by what its driver, the PCI bus and
-// WSL show in files. Memory and CUDA are another question, which needs NVML.
+// gpu reports whether there is an NVIDIA GPU, from the files of its driver, the PCI bus and
+// WSL.
 func (p *Prober) gpu() (facts.GPU, error) {
 	none := facts.GPU{Vendor: "none"}
 	if p.system.os != "linux" {
@@ -29,16 +30,17 @@ func (p *Prober) gpu() (facts.GPU, error) {
 	if source, err := p.nvidiaOnBus(); err != nil || source != "" {
 		return facts.GPU{Vendor: "nvidia", Source: source}, err
 	}
-	for _, marks := range [][]string{{"/dev/nvidia0"}, {"/dev/dxg", "/usr/lib/wsl/lib/libcuda.so.1"}} {
-		if p.allThere(marks) {
-			return facts.GPU{Vendor: "nvidia", Source: marks[0]}, nil
-		}
+	switch {
+	case exists(p.sys("/dev/nvidia0")):
+		return facts.GPU{Vendor: "nvidia", Source: "/dev/nvidia0"}, nil
+	case exists(p.sys("/dev/dxg")) && exists(p.sys("/usr/lib/wsl/lib/libcuda.so.1")):
+		return facts.GPU{Vendor: "nvidia", Source: "/dev/dxg"}, nil
 	}
 	return none, nil
 }
 
-// nvidiaOnBus returns the file of the first display device of vendor 0x10de: a
-// card is there even if no driver is.
+// nvidiaOnBus returns the vendor file of the first NVIDIA display device on the PCI bus,
+// which exists without a driver too, or "".
 func (p *Prober) nvidiaOnBus() (string, error) {
 	const bus = "/sys/bus/pci/devices"
 	devices, err := os.ReadDir(p.sys(bus))
@@ -50,12 +52,12 @@ func (p *Prober) nvidiaOnBus() (string, error) {
 	}
 	buf := make([]byte, 16) // "0x10de\n", "0x030000\n"
 	for _, d := range devices {
-		vendor, err := readHead(p.sys(filepath.Join(bus, d.Name(), "vendor")), buf)
+		vendor, err := rawfile.Head(p.sys(filepath.Join(bus, d.Name(), "vendor")), buf)
 		if err != nil || string(bytes.TrimSpace(vendor)) != "0x10de" {
 			continue
 		}
-		// 0x03 is a display controller; the card's sound device has 0x04.
-		class, err := readHead(p.sys(filepath.Join(bus, d.Name(), "class")), buf)
+		// 0x03 is a display controller, 0x04 the audio device of a card.
+		class, err := rawfile.Head(p.sys(filepath.Join(bus, d.Name(), "class")), buf)
 		if err == nil && bytes.HasPrefix(class, []byte("0x03")) {
 			return filepath.Join(bus, d.Name(), "vendor"), nil
 		}
@@ -63,17 +65,8 @@ func (p *Prober) nvidiaOnBus() (string, error) {
 	return "", nil
 }
 
-func (p *Prober) allThere(names []string) bool {
-	for _, n := range names {
-		if _, err := os.Stat(p.sys(n)); err != nil {
-			return false
-		}
-	}
-	return true
-}
-
-// parseNVRM returns the driver's version: "580.65.06" of "NVRM version: NVIDIA
-// UNIX Open Kernel Module for x86_64  580.65.06  Release Build …".
+// parseNVRM returns the driver version in /proc/driver/nvidia/version: "580.65.06" from
+// "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build …".
 func parseNVRM(b []byte) string {
 	line, _, _ := bytes.Cut(b, []byte("\n"))
 	for _, word := range strings.Fields(string(line)) {

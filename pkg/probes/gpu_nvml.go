@@ -3,6 +3,7 @@
 package probes
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -19,11 +20,9 @@ import (
 // HasNVML reports whether this build can be a Prober's Helper.
 const HasNVML = true
 
-// RunHelper is the helper: if args are those of one, it asks NVML, prints a facts.Nvidia
-// as JSON and returns true and the exit code. A main function calls it first.
-//
-// It runs code of the driver, which may do anything to this process: there is
-// nothing in it that anybody would miss.
+// RunHelper queries NVML if args are those of a helper. It then prints a facts.Nvidia as
+// JSON and returns the exit code and true. A main function calls it first. It runs in a
+// process of its own because the driver's library can crash or hang.
 func RunHelper(args []string) (code int, ok bool) {
 	if len(args) != 1 || args[0] != helperWord {
 		return 0, false
@@ -39,8 +38,8 @@ func RunHelper(args []string) (code int, ok bool) {
 	return 0, true
 }
 
-// ownStdout keeps standard output for us, and sends to standard error whatever a
-// library prints to it.
+// ownStdout returns standard output and redirects the output of libraries to standard
+// error.
 func ownStdout() (*os.File, error) {
 	fd, err := unix.FcntlInt(1, unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
@@ -52,14 +51,14 @@ func ownStdout() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "stdout"), nil
 }
 
-// library is NVML once it is loaded. The binding calls functions by name, and one
-// that the library does not have ends the process: has is asked before each that is
-// younger than the oldest driver one meets.
+// library is the loaded NVML. Calling a function that the library does not have ends the
+// process, so that functions which old drivers lack are checked with has.
 type library struct {
 	nvml.Interface
 	loaded *dl.DynamicLibrary
 }
 
+// has reports whether the library has one of the functions.
 func (l library) has(names ...string) bool {
 	for _, n := range names {
 		if l.loaded.Lookup(n) == nil {
@@ -69,31 +68,30 @@ func (l library) has(names ...string) bool {
 	return false
 }
 
-// openNVML loads the library: by name, as the loader finds it, else from where
-// drivers put it.
+// openNVML loads the library by name, or from the folders in which drivers install it.
 func openNVML() (library, error) {
 	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
 	names := []string{libraryName}
-	for _, dir := range append(driverDirs, "/usr/lib/"+arch+"-linux-gnu") {
+	for _, dir := range append(driverDirs(), "/usr/lib/"+arch+"-linux-gnu") {
 		names = append(names, dir+"/"+libraryName)
 	}
 	var first error
 	for _, name := range names {
-		// Symbols are looked for in all libraries, since the binding is linked
-		// against none; lazily, since no library has all of them.
+		// RTLD_GLOBAL because the binding is not linked against the library, RTLD_LAZY
+		// because no version has all functions.
 		loaded := dl.New(name, dl.RTLD_LAZY|dl.RTLD_GLOBAL)
 		err := loaded.Open()
 		if err == nil {
 			return library{nvml.New(nvml.WithLibraryPath(name)), loaded}, nil
 		}
-		if first == nil || exists(name) { // one that is there and does not load says more
+		if first == nil || exists(name) { // the error of an existing library is more useful
 			first = err
 		}
 	}
 	return library{}, first
 }
 
-// readNVML asks the library for all that we want to know.
+// readNVML queries the library.
 func readNVML() facts.Nvidia {
 	n := facts.Nvidia{State: facts.DriverBroken, Source: sourceNVML}
 	l, err := openNVML()
@@ -108,8 +106,8 @@ func readNVML() facts.Nvidia {
 			return n
 		}
 	}
-	if r := l.Init(); r != nvml.SUCCESS { // nothing else may be called now
-		n.Code, n.Reason = int(r), nvmlWord(r)
+	if r := l.Init(); r != nvml.SUCCESS { // no other function may be called
+		n.Code, n.Reason = int(r), nvmlText(r)
 		return n
 	}
 	if l.has("nvmlSystemGetDriverVersion") {
@@ -120,7 +118,7 @@ func readNVML() facts.Nvidia {
 	n.CUDA, n.CUDAReason, n.NoLibcuda = l.cuda()
 	count, r := l.DeviceGetCount()
 	if r != nvml.SUCCESS {
-		n.Code, n.Reason = int(r), nvmlWord(r)
+		n.Code, n.Reason = int(r), nvmlText(r)
 		return n
 	}
 	n.State = facts.DriverOK
@@ -130,15 +128,12 @@ func readNVML() facts.Nvidia {
 	return n
 }
 
-func nvmlWord(r nvml.Return) string {
-	if w, ok := nvmlWords[int(r)]; ok {
-		return w
-	}
-	return fmt.Sprintf("error %d of NVML", int(r))
+func nvmlText(r nvml.Return) string {
+	return cmp.Or(nvmlErrors()[int(r)], fmt.Sprintf("NVML error %d", int(r)))
 }
 
-// loadedVersion is the version in the name of the file that was loaded, which is
-// known even if the library then refuses to work with another kernel module.
+// loadedVersion returns the version in the file name of the loaded library, which is known
+// even if the library does not match the kernel module.
 func loadedVersion() string {
 	maps, _ := os.ReadFile("/proc/self/maps")
 	_, after, _ := strings.Cut(string(maps), "/"+strings.TrimSuffix(libraryName, "1"))
@@ -148,8 +143,8 @@ func loadedVersion() string {
 	return ""
 }
 
-// cuda returns the newest CUDA of the driver, or why that is not known, and whether
-// it is because there is no libcuda.
+// cuda returns the newest CUDA that the driver supports, or the reason why it is not known.
+// noLib reports whether libcuda is missing.
 func (l library) cuda() (version, reason string, noLib bool) {
 	var v int
 	var r nvml.Return
@@ -159,34 +154,32 @@ func (l library) cuda() (version, reason string, noLib bool) {
 	case l.has("nvmlSystemGetCudaDriverVersion"):
 		v, r = l.SystemGetCudaDriverVersion()
 	default:
-		return "", "this driver is too old to say it", false
+		return "", "this driver is too old to report it", false
 	}
 	switch {
 	case r == nvml.ERROR_LIBRARY_NOT_FOUND:
 		return "", noLibcuda, true
 	case r != nvml.SUCCESS:
-		return "", nvmlWord(r), false
+		return "", nvmlText(r), false
 	case v < 1000:
-		return "", fmt.Sprintf("the driver says %d", v), false
+		return "", fmt.Sprintf("the driver reported %d", v), false
 	}
 	return fmt.Sprintf("%d.%d", v/1000, v%1000/10), "", false
 }
 
-// device asks for one GPU. What a GPU does not know stays empty; one that is gone
-// says so.
+// device queries one GPU. Values that it does not report stay empty.
 func (l library) device(index int) facts.Device {
 	d := facts.Device{Index: index, Processes: -1}
 	h, r := l.DeviceGetHandleByIndex(index)
 	if r != nvml.SUCCESS {
-		d.Problem, d.Code = nvmlWord(r), int(r)
+		d.Problem, d.Code = nvmlText(r), int(r)
 		return d
 	}
-	// A question that fails says nothing of the others: drivers answer "Unknown Error"
-	// to one of them, such as that for the processes, of a GPU that computes. Two
-	// answers are about the GPU itself, whatever was asked.
+	// Most errors concern one query only: drivers return "Unknown Error" for the processes of
+	// a working GPU. These two concern the GPU itself.
 	note := func(r nvml.Return) bool {
 		if r == nvml.ERROR_GPU_IS_LOST || r == nvml.ERROR_RESET_REQUIRED {
-			d.Problem, d.Code = nvmlWord(r), int(r)
+			d.Problem, d.Code = nvmlText(r), int(r)
 		}
 		return r == nvml.SUCCESS
 	}
@@ -228,11 +221,11 @@ func (l library) device(index int) facts.Device {
 	return d
 }
 
-// memory returns bytes, 0 where the GPU does not tell: an integrated one has none
-// of its own, and of one that is cut into slices only some users may know.
+// memory returns bytes, or 0 if not reported: an integrated GPU has no memory of its own, and
+// that of a GPU with MIG requires privileges.
 func (l library) memory(h nvml.Device) (total, used int64, r nvml.Return) {
 	r = nvml.ERROR_FUNCTION_NOT_FOUND
-	if l.has("nvmlDeviceGetMemoryInfo_v2") { // does not count as used what the driver reserves
+	if l.has("nvmlDeviceGetMemoryInfo_v2") { // does not count the memory that the driver reserves as used
 		var m nvml.Memory_v2
 		if m, r = h.GetMemoryInfo_v2(); r == nvml.SUCCESS {
 			return clamp(m.Total), clamp(m.Used), r
@@ -252,7 +245,7 @@ func (l library) memory(h nvml.Device) (total, used int64, r nvml.Return) {
 	return 0, 0, r
 }
 
-// clamp returns 0 for sizes that nothing has.
+// clamp returns 0 for impossible sizes.
 func clamp(n uint64) int64 {
 	if n > 1<<50 {
 		return 0
@@ -260,10 +253,10 @@ func clamp(n uint64) int64 {
 	return int64(n)
 }
 
-// maxSlices is more than any GPU can be cut into.
+// maxSlices is more than any GPU can have.
 const maxSlices = 64
 
-// slices asks for the MIG devices of a GPU.
+// slices queries the MIG devices of a GPU.
 func (l library) slices(h nvml.Device) []facts.Slice {
 	if !l.has("nvmlDeviceGetMaxMigDeviceCount") || !l.has("nvmlDeviceGetMigDeviceHandleByIndex") {
 		return nil
@@ -274,7 +267,7 @@ func (l library) slices(h nvml.Device) []facts.Slice {
 	}
 	var found []facts.Slice
 	for i := range min(count, maxSlices) {
-		if mig, r := h.GetMigDeviceHandleByIndex(i); r == nvml.SUCCESS { // there are gaps
+		if mig, r := h.GetMigDeviceHandleByIndex(i); r == nvml.SUCCESS { // indexes have gaps
 			found = append(found, l.slice(mig))
 		}
 	}
@@ -308,7 +301,7 @@ func (l library) slice(h nvml.Device) facts.Slice {
 	return s
 }
 
-// cString is a C string in a field, which may lack its end.
+// cString returns the C string in a field, which may lack its terminator.
 func cString(b []uint8) string {
 	s, _, _ := strings.Cut(string(b), "\x00")
 	return s

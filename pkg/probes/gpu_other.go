@@ -2,9 +2,9 @@
 
 package probes
 
-// HasNVML reports whether this build can be a Prober's Helper. Without cgo there is
-// no way to the driver's library, and nvidia-smi answers.
+// HasNVML reports whether this build can be a Prober's Helper. NVML requires cgo; without
+// it nvidia-smi is used.
 const HasNVML = false
 
-// RunHelper is the helper, which this build does not have.
+// RunHelper returns false: this build has no helper.
 func RunHelper([]string) (code int, ok bool) { return 0, false }

@@ -13,7 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// platformName returns the name that locks use for a machine.
+// platformName returns the platform name that locks use.
 func platformName(goos, arch string) string {
 	if goos == "darwin" {
 		return "macos-" + arch
@@ -27,12 +27,12 @@ func firstLabel(name string) string {
 	return label
 }
 
-// machineID returns eight hexadecimal digits that tell this machine from others
-// that see the same folder: of /etc/machine-id, else of the host's name.
+// machineID returns eight hexadecimal digits that distinguish the machines which share a
+// folder, derived from /etc/machine-id or the host name.
 func (p *Prober) machineID() string {
 	id := p.system.hostname
 	if b, err := os.ReadFile(p.sys("/etc/machine-id")); err == nil {
-		if text := string(bytes.TrimSpace(b)); len(text) >= 16 { // a fresh image says nothing, or "uninitialized"
+		if text := string(bytes.TrimSpace(b)); len(text) >= 16 { // it is empty or "uninitialized" in a fresh image
 			id = text
 		}
 	}
@@ -58,7 +58,7 @@ func (p *Prober) host() (facts.Host, error) {
 	return h, nil
 }
 
-// parseOSRelease returns the name and version that a system gives itself.
+// parseOSRelease returns the name and version of a Linux distribution.
 func parseOSRelease(b []byte) string {
 	values := map[string]string{}
 	for line := range bytes.Lines(b) {
@@ -77,22 +77,22 @@ func parseOSRelease(b []byte) string {
 	return strings.TrimSpace(values["NAME"] + " " + values["VERSION_ID"])
 }
 
-// container names the container that this runs in, by the marks they leave.
+// container returns the name of the container runtime, from the files that it creates.
 func (p *Prober) container() string {
-	for _, mark := range []struct{ file, name string }{{"/.dockerenv", "docker"}, {"/run/.containerenv", "podman"}} {
-		if _, err := os.Lstat(p.sys(mark.file)); err == nil {
-			return mark.name
-		}
-	}
 	b, _ := os.ReadFile(p.sys("/proc/sys/kernel/osrelease"))
-	if bytes.Contains(bytes.ToLower(b), []byte("microsoft")) {
+	switch {
+	case exists(p.sys("/.dockerenv")):
+		return "docker"
+	case exists(p.sys("/run/.containerenv")):
+		return "podman"
+	case bytes.Contains(bytes.ToLower(b), []byte("microsoft")):
 		return "wsl"
 	}
 	return ""
 }
 
-// libc finds the C library through the loader that the system's shell asks for:
-// a machine may have the loader of the other one too.
+// libc identifies the C library by the dynamic loader of /bin/sh: a machine may have the
+// loaders of both.
 func (p *Prober) libc() facts.Libc {
 	loader := ""
 	if b, err := readBinary(p.sys("/bin/sh")); err == nil {
@@ -103,7 +103,7 @@ func (p *Prober) libc() facts.Libc {
 	}
 	switch {
 	case strings.Contains(loader, "ld-musl"):
-		return facts.Libc{Name: "musl", Version: muslVersion(p.sys(loader))}
+		return facts.Libc{Name: "musl", Version: searchFile(p.sys(loader), parseMuslVersion)}
 	case loader != "":
 		return facts.Libc{Name: "glibc", Version: glibcVersion(p.sys(loader))}
 	}
@@ -119,8 +119,8 @@ func (p *Prober) anyLoader() string {
 	return ""
 }
 
-// glibcVersion reads the version in the loader's banner; before 2.34 the file
-// behind the link is named by it.
+// glibcVersion returns the version in the file name of the loader, which it has before
+// 2.34, or in its banner.
 func glibcVersion(loader string) string {
 	if real, err := filepath.EvalSymlinks(loader); err == nil {
 		stem, ok := strings.CutPrefix(filepath.Base(real), "ld-2.")
@@ -130,9 +130,6 @@ func glibcVersion(loader string) string {
 	}
 	return searchFile(loader, parseGlibcBanner)
 }
-
-// muslVersion reads the version that musl's loader prints when it is run.
-func muslVersion(loader string) string { return searchFile(loader, parseMuslVersion) }
 
 // parseGlibcBanner finds "… stable release version 2.36." in a binary.
 func parseGlibcBanner(b []byte) string {
@@ -160,8 +157,8 @@ func parseMuslVersion(b []byte) string {
 	}
 }
 
-// leadingVersion returns the digits and dots that a text begins with, without a
-// dot at the end.
+// leadingVersion returns the digits and dots at the beginning of a text, without dots at
+// the ends.
 func leadingVersion(b []byte) string {
 	n := 0
 	for n < len(b) && n < 32 && (b[n] == '.' || '0' <= b[n] && b[n] <= '9') {
@@ -170,8 +167,9 @@ func leadingVersion(b []byte) string {
 	return strings.Trim(string(b[:n]), ".")
 }
 
-// searchFile gives a file of moderate size to find, piece by piece. What is
-// looked for, with the mark before it, must be shorter than longestFind.
+// searchFile calls find for overlapping windows of a file of at most 64 MiB and returns the
+// first match. A match and the text that find needs before it must be shorter than
+// longestFind.
 func searchFile(name string, find func([]byte) string) string {
 	f, err := os.Open(name)
 	if err != nil {
@@ -192,7 +190,7 @@ func searchFile(name string, find func([]byte) string) string {
 		if err != nil {
 			return ""
 		}
-		// What is cut off at the end is looked for again, with what follows it.
+		// A match near the end may be truncated; the next window contains it too.
 		if v := find(text); v != "" && v == find(text[:len(text)-longestFind]) {
 			return v
 		}

@@ -2,12 +2,12 @@ package probes
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,45 +17,32 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 )
 
-// IndexSettings is where this machine gets packages from, secrets included. It
-// prints and encodes without them.
+// IndexSettings are the package index settings of this machine, including secrets, which
+// its printed and encoded forms omit.
 //
-// Each setting comes from the first of these that has it:
+// Each setting comes from the first source that has it:
 //
 //  1. RECONCILE_INDEX_URL, RECONCILE_CERT, RECONCILE_FIND_LINKS, RECONCILE_PROXY,
-//     RECONCILE_CONDA_ALIAS
-//     (also RECONCILE_INDEX_CERT, _FIND_LINKS, _PROXY)
+//     RECONCILE_CONDA_ALIAS (also RECONCILE_INDEX_CERT, _FIND_LINKS, _PROXY)
 //  2. .reconcile/local.yaml
 //  3. PIP_INDEX_URL, PIP_CERT, PIP_FIND_LINKS, PIP_PROXY, PIP_NO_INDEX
 //  4. pip's configuration files, unless PIP_CONFIG_FILE is /dev/null
 //
-// Nothing else of the inherited environment counts: not SSL_CERT_FILE, not
-// HTTPS_PROXY.
+// Other variables of the inherited environment, such as SSL_CERT_FILE and HTTPS_PROXY, are
+// ignored.
 type IndexSettings struct {
 	URL       string   // "" for the public index
-	NoIndex   bool     // only FindLinks, as pip's no-index says
-	Cert      string   // CA bundle, absolute; "" for what the tools bring
+	NoIndex   bool     // use FindLinks only, as with pip --no-index
+	Cert      string   // CA bundle, absolute; "" for the one of each tool
 	FindLinks []string // folders (absolute) and pages with wheels
 	Proxy     string   // URL; "" for none
-	// CondaAlias is the address below which channels of conda lie that the manifest
-	// gives no address; "" for the public ones.
+	// CondaAlias is the base URL of the conda channels for which the manifest has no URL;
+	// "" for the public ones.
 	CondaAlias string
-	Sources    []string // what said so, in the order above, each once
+	Sources    []string // of the settings, in the order above, each once
 }
 
-// variables are the settings by the variables that carry them.
-var variables = []struct{ setting, name string }{
-	{"index_url", "RECONCILE_INDEX_URL"},
-	{"cert", "RECONCILE_CERT"},
-	{"cert", "RECONCILE_INDEX_CERT"},
-	{"find_links", "RECONCILE_FIND_LINKS"},
-	{"find_links", "RECONCILE_INDEX_FIND_LINKS"},
-	{"proxy", "RECONCILE_PROXY"},
-	{"proxy", "RECONCILE_INDEX_PROXY"},
-	{"conda_alias", "RECONCILE_CONDA_ALIAS"},
-}
-
-// A setting is one value and what said so.
+// A setting is one setting and its source.
 type setting struct {
 	name   string // "index_url", "cert", "find_links", "proxy", "no_index", "conda_alias"
 	values []string
@@ -63,14 +50,21 @@ type setting struct {
 	pos    diag.Pos
 }
 
-// Index returns the settings of this machine. Errors are *diag.Problem values
-// that never hold a value which could be a secret.
+// Index returns the settings of this machine. Errors are *diag.Problem values without
+// secrets.
 func (p *Prober) Index() (IndexSettings, error) {
 	var all []setting
-	for _, v := range variables {
-		if value := p.environ[v.name]; value != "" {
-			all = append(all, setting{name: v.setting, values: splitValues(v.setting, value), source: v.name})
-		}
+	for _, v := range [][2]string{
+		{"index_url", "RECONCILE_INDEX_URL"},
+		{"cert", "RECONCILE_CERT"},
+		{"cert", "RECONCILE_INDEX_CERT"},
+		{"find_links", "RECONCILE_FIND_LINKS"},
+		{"find_links", "RECONCILE_INDEX_FIND_LINKS"},
+		{"proxy", "RECONCILE_PROXY"},
+		{"proxy", "RECONCILE_INDEX_PROXY"},
+		{"conda_alias", "RECONCILE_CONDA_ALIAS"},
+	} {
+		all = appendSetting(all, v[0], p.environ[v[1]], v[1])
 	}
 	local, err := p.localConfig()
 	if err != nil {
@@ -84,7 +78,7 @@ func (p *Prober) Index() (IndexSettings, error) {
 	return p.merge(append(all, fromPip...))
 }
 
-// merge takes the first setting of each name.
+// merge applies the first setting of each name.
 func (p *Prober) merge(all []setting) (IndexSettings, error) {
 	var s IndexSettings
 	taken := map[string]bool{}
@@ -97,7 +91,7 @@ func (p *Prober) merge(all []setting) (IndexSettings, error) {
 		if err := p.apply(&s, one); err != nil {
 			problems.Add(&diag.Problem{
 				Code: "index.setting", Pos: one.pos, Summary: fmt.Sprintf("%s of %s %v", one.name, one.source, err),
-				Hint: "correct it there, or set RECONCILE_" + strings.ToUpper(one.name) + ", which goes first",
+				Hint: "correct it there, or set RECONCILE_" + strings.ToUpper(one.name) + ", which takes precedence",
 			})
 			continue
 		}
@@ -111,8 +105,7 @@ func (p *Prober) merge(all []setting) (IndexSettings, error) {
 	return s, nil
 }
 
-// apply checks one setting and takes it over. Errors say what is wrong without
-// saying the value.
+// apply validates one setting and stores it in s. Errors do not contain the value.
 func (p *Prober) apply(s *IndexSettings, one setting) (err error) {
 	value := one.values[0]
 	switch one.name {
@@ -122,18 +115,18 @@ func (p *Prober) apply(s *IndexSettings, one setting) (err error) {
 		s.CondaAlias, err = value, checkURL(value, true)
 	case "proxy":
 		if !strings.Contains(value, "://") {
-			value = "http://" + value // as pip reads it
+			value = "http://" + value // as in pip
 		}
 		s.Proxy, err = value, checkURL(value, false)
 	case "cert":
-		s.Cert, err = p.place(value)
+		s.Cert, err = p.settingPath(value)
 	case "no_index":
 		s.NoIndex = value == "1" || strings.EqualFold(value, "true") || strings.EqualFold(value, "yes") || strings.EqualFold(value, "on")
 	case "find_links":
 		for _, v := range one.values {
 			if strings.Contains(v, "://") {
 				err = errors.Join(err, checkURL(v, true))
-			} else if v, err = p.place(v); err != nil {
+			} else if v, err = p.settingPath(v); err != nil {
 				return err
 			}
 			s.FindLinks = append(s.FindLinks, v)
@@ -142,21 +135,21 @@ func (p *Prober) apply(s *IndexSettings, one setting) (err error) {
 	return err
 }
 
-// checkURL says what is wrong with a URL. An index that is not this machine must
-// be reached by TLS, which nothing here weakens; pip would pass it over.
+// checkURL returns an error for an invalid URL. An index on another machine must use TLS;
+// pip ignores others.
 func checkURL(value string, secure bool) error {
 	u, err := url.Parse(value)
 	switch {
 	case err != nil, u.Host == "" && u.Scheme != "file":
-		return errors.New("is not a URL") // the parser's message holds the value
+		return errors.New("is not a URL") // the message of the parser contains the value
 	case strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r == 0x7f }):
-		return errors.New("holds blanks or control characters")
+		return errors.New("contains blanks or control characters")
 	case u.Scheme == "https", u.Scheme == "file" && secure:
 		return nil
 	case u.Scheme == "http" && (!secure || isLoopback(u.Hostname())):
 		return nil
 	case u.Scheme == "http":
-		return errors.New("is not reached by https, and is not this machine")
+		return errors.New("does not use https, and is not this machine")
 	case !secure && strings.HasPrefix(u.Scheme, "socks"):
 		return nil
 	}
@@ -167,39 +160,43 @@ func isLoopback(host string) bool {
 	return host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.")
 }
 
-// place makes the name of a file or folder absolute: ~ is the user's home, the
-// rest is relative to the project.
-func (p *Prober) place(name string) (string, error) {
+// settingPath makes the name of a file or folder absolute: ~ is the user's home, and other
+// names are relative to the project.
+func (p *Prober) settingPath(name string) (string, error) {
 	if rest, ok := strings.CutPrefix(name, "~/"); ok {
 		if p.home == "" {
-			return "", errors.New("begins with ~, and this user has no home")
+			return "", errors.New("begins with ~, and this user has no home directory")
 		}
 		return filepath.Join(p.home, rest), nil
 	}
 	if strings.IndexByte(name, 0) >= 0 {
-		return "", errors.New("holds a zero byte")
+		return "", errors.New("contains a zero byte")
 	}
 	return filepath.Clean(p.abs(name)), nil
 }
 
-// splitValues splits a setting that may have several values at blanks, as pip
-// does.
-func splitValues(name, value string) []string {
-	if name == "find_links" {
-		return strings.Fields(value)
+// appendSetting appends a setting unless its value is empty. find_links is split at blanks,
+// as in pip.
+func appendSetting(all []setting, name, value, source string) []setting {
+	values := []string{strings.TrimSpace(value)}
+	switch {
+	case value == "":
+		return all
+	case name == "find_links":
+		values = strings.Fields(value)
 	}
-	return []string{strings.TrimSpace(value)}
+	return append(all, setting{name: name, values: values, source: source})
 }
 
-// redact returns a URL without user, password, query and fragment, all of which
-// carry tokens somewhere. What is no URL stays.
+// redact returns a URL without user, password, query and fragment, which may contain
+// tokens. Other text is returned as it is.
 func redact(value string) string {
-	u, err := url.Parse(value)
-	if err != nil || !strings.Contains(value, "://") {
-		if strings.Contains(value, "://") {
-			return "(unreadable)"
-		}
+	if !strings.Contains(value, "://") {
 		return value
+	}
+	u, err := url.Parse(value)
+	if err != nil {
+		return "(unreadable)"
 	}
 	u.User, u.RawQuery, u.Fragment, u.RawFragment, u.ForceQuery = nil, "", "", "", false
 	return u.String()
@@ -207,31 +204,27 @@ func redact(value string) string {
 
 // Fact returns the settings without secrets.
 func (s IndexSettings) Fact() facts.Index {
-	f := facts.Index{URL: "public", Cert: s.Cert, Proxy: redact(s.Proxy), Sources: s.Sources}
-	if s.URL != "" {
-		f.URL = redact(s.URL)
-	}
+	f := facts.Index{URL: cmp.Or(redact(s.URL), "public"), Cert: s.Cert, Proxy: redact(s.Proxy), CondaAlias: redact(s.CondaAlias), Sources: s.Sources}
 	if s.NoIndex {
 		f.URL = "none"
 	}
-	f.CondaAlias = redact(s.CondaAlias)
 	for _, l := range s.FindLinks {
 		f.FindLinks = append(f.FindLinks, redact(l))
 	}
 	return f
 }
 
-// String returns what may be shown.
+// String returns the settings without secrets.
 func (s IndexSettings) String() string { return fmt.Sprintf("%+v", s.Fact()) }
 
-// GoString returns what may be shown, for %#v.
+// GoString returns the settings without secrets, for %#v.
 func (s IndexSettings) GoString() string { return fmt.Sprintf("%#v", s.Fact()) }
 
-// MarshalJSON writes what may be shown.
+// MarshalJSON writes the settings without secrets.
 func (s IndexSettings) MarshalJSON() ([]byte, error) { return json.Marshal(s.Fact()) }
 
-// Secrets returns every part of the settings that must not be seen, as it may
-// appear in the output of a program: users, passwords, queries.
+// Secrets returns the secret parts of the settings as they may appear in the output of a
+// program: users, passwords and queries.
 func (s IndexSettings) Secrets() []string {
 	var out []string
 	for _, value := range append([]string{s.URL, s.Proxy, s.CondaAlias}, s.FindLinks...) {
@@ -243,7 +236,7 @@ func (s IndexSettings) Secrets() []string {
 			password, _ := u.User.Password()
 			out = append(out, u.User.String(), password, url.QueryEscape(password))
 			if password == "" {
-				out = append(out, u.User.Username()) // a token in the user's place
+				out = append(out, u.User.Username()) // a token as the user
 			}
 		}
 		out = append(out, u.RawQuery)
@@ -253,9 +246,9 @@ func (s IndexSettings) Secrets() []string {
 	return slices.Compact(out)
 }
 
-// ChannelEnviron returns the variables that tell what gets packages of conda where
-// channels lie. py-rattler alone is told user and password, which hold secrets: clients
-// of conda write the address of a package into the environment as they were given it.
+// ChannelEnviron returns the variables with the base URL of conda channels. Only that for
+// py-rattler has the user and password: conda clients write the URL of a package into the
+// environment.
 func (s IndexSettings) ChannelEnviron() []string {
 	if s.CondaAlias == "" {
 		return nil
@@ -264,8 +257,8 @@ func (s IndexSettings) ChannelEnviron() []string {
 	return []string{"RECONCILE_CONDA_ALIAS=" + s.CondaAlias, "CONDA_CHANNEL_ALIAS=" + shown, "MAMBA_CHANNEL_ALIAS=" + shown}
 }
 
-// Environ returns the variables that hand the settings to pip and uv, and keep
-// both from reading configuration files. They hold secrets.
+// Environ returns the variables that pass the settings, with secrets, to pip and uv, and that
+// prevent them from reading configuration files.
 func (s IndexSettings) Environ() []string {
 	env := []string{"PIP_CONFIG_FILE=/dev/null", "UV_NO_CONFIG=1"}
 	set := func(value string, names ...string) {
@@ -282,7 +275,7 @@ func (s IndexSettings) Environ() []string {
 	}
 	links := make([]string, len(s.FindLinks))
 	for i, l := range s.FindLinks {
-		links[i] = linkWord(l)
+		links[i] = quoteLink(l)
 	}
 	set(strings.Join(links, " "), "PIP_FIND_LINKS")
 	set(strings.Join(links, ","), "UV_FIND_LINKS")
@@ -293,17 +286,16 @@ func (s IndexSettings) Environ() []string {
 	return env
 }
 
-// linkWord spells a folder so that neither pip, which splits at blanks, nor uv,
-// which splits at commas, takes it apart.
-func linkWord(link string) string {
+// quoteLink encodes a link so that neither pip, which splits at blanks, nor uv, which splits
+// at commas, splits it.
+func quoteLink(link string) string {
 	if !strings.ContainsAny(link, " \t\n,") {
 		return link
 	}
-	if strings.Contains(link, "://") {
-		return strings.ReplaceAll(link, ",", "%2C")
+	if !strings.Contains(link, "://") {
+		link = (&url.URL{Scheme: "file", Path: link}).String()
 	}
-	u := url.URL{Scheme: "file", Path: link}
-	return strings.ReplaceAll(u.String(), ",", "%2C")
+	return strings.ReplaceAll(link, ",", "%2C")
 }
 
 // localConfig reads .reconcile/local.yaml.
@@ -314,25 +306,13 @@ func (p *Prober) localConfig() ([]setting, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, &diag.Problem{Code: "index.local", Pos: diag.Pos{File: name}, Summary: "this machine's settings cannot be read", Found: reason(err)}
+		return nil, &diag.Problem{Code: "index.local", Pos: diag.Pos{File: name}, Summary: "the settings of this machine cannot be read", Found: reason(err)}
 	}
 	return parseLocal(name, b)
 }
 
-// mostSettings is how long a file of settings may be, in bytes.
-const mostSettings = 64 << 10
-
+// readSmall reads a file of at most 64 KiB, without a byte order mark.
 func readSmall(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a file")
-	}
-	if info.Size() > mostSettings {
-		return nil, fmt.Errorf("%d bytes, more than %d", info.Size(), mostSettings)
-	}
-	b, err := os.ReadFile(name)
+	b, err := readRegular(name, 64<<10, 0)
 	return bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), err
 }

@@ -16,73 +16,73 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
-// secret must never be seen in anything but Environ.
+// secret must appear in Environ only.
 const secret = "s3cr3t-token"
 
 func TestIndexSources(t *testing.T) {
 	const mirror = "https://user:" + secret + "@mirror.example/simple"
 	tests := []struct {
 		name string
-		do   func(w *world)
-		want IndexSettings // ~ stands for the home, . for the project
+		do   func(m *fakeMachine)
+		want IndexSettings // with ~ for the home directory and . for the project
 	}{
-		{"public", func(*world) {}, IndexSettings{}},
-		{"undeclared variables", func(w *world) {
-			w.environ = append(w.environ, "SSL_CERT_FILE=/x", "HTTPS_PROXY=http://p.example", "UV_DEFAULT_INDEX=https://u.example", "REQUESTS_CA_BUNDLE=/y")
+		{"public", func(*fakeMachine) {}, IndexSettings{}},
+		{"other variables", func(m *fakeMachine) {
+			m.environ = append(m.environ, "SSL_CERT_FILE=/x", "HTTPS_PROXY=http://p.example", "UV_DEFAULT_INDEX=https://u.example", "REQUESTS_CA_BUNDLE=/y")
 		}, IndexSettings{}},
-		{"our variables", func(w *world) {
-			w.environ = append(w.environ, "RECONCILE_INDEX_URL="+mirror, "RECONCILE_CERT=~/ca.pem", "RECONCILE_FIND_LINKS=wheels /opt/w", "RECONCILE_PROXY=proxy.example:3128", "PIP_INDEX_URL=https://other.example")
+		{"RECONCILE variables", func(m *fakeMachine) {
+			m.environ = append(m.environ, "RECONCILE_INDEX_URL="+mirror, "RECONCILE_CERT=~/ca.pem", "RECONCILE_FIND_LINKS=wheels /opt/w", "RECONCILE_PROXY=proxy.example:3128", "PIP_INDEX_URL=https://other.example")
 		}, IndexSettings{URL: mirror, Cert: "~/ca.pem", FindLinks: []string{"./wheels", "/opt/w"}, Proxy: "http://proxy.example:3128", Sources: []string{"RECONCILE_INDEX_URL", "RECONCILE_CERT", "RECONCILE_FIND_LINKS", "RECONCILE_PROXY"}}},
 		{
-			"our longer names", func(w *world) { w.environ = append(w.environ, "RECONCILE_INDEX_CERT=/ca.pem") },
+			"RECONCILE_INDEX variables", func(m *fakeMachine) { m.environ = append(m.environ, "RECONCILE_INDEX_CERT=/ca.pem") },
 			IndexSettings{Cert: "/ca.pem", Sources: []string{"RECONCILE_INDEX_CERT"}},
 		},
-		{"our file before pip", func(w *world) {
-			w.put(w.root+"/.reconcile/local.yaml", "# mine\nindex_url: "+mirror+"\nfind_links: [wheels, \"https://w.example/w.html\"]\n")
-			w.environ = append(w.environ, "PIP_INDEX_URL=https://other.example", "PIP_CERT=/ca.pem")
+		{"local.yaml before pip", func(m *fakeMachine) {
+			m.put(m.root+"/.reconcile/local.yaml", "# mine\nindex_url: "+mirror+"\nfind_links: [wheels, \"https://w.example/w.html\"]\n")
+			m.environ = append(m.environ, "PIP_INDEX_URL=https://other.example", "PIP_CERT=/ca.pem")
 		}, IndexSettings{URL: mirror, Cert: "/ca.pem", FindLinks: []string{"./wheels", "https://w.example/w.html"}, Sources: []string{".reconcile/local.yaml", "PIP_CERT"}}},
-		{"pip's files in order", func(w *world) {
-			w.put(w.sys+"/etc/pip.conf", "[global]\nindex-url = https://global.example\ncert = /global.pem\nproxy: p.example\n")
-			w.put(w.home+"/.pip/pip.conf", "[global]\nindex_url = https://legacy.example\n")
-			w.put(w.home+"/.config/pip/pip.conf", "[global]\nindex-url = https://user.example\n[install]\n--Index-URL = https://install.example\nfind-links =\n    /a\n    /b\n# x\n[list]\ncert = /no\n")
+		{"pip's files in order", func(m *fakeMachine) {
+			m.put(m.sys+"/etc/pip.conf", "[global]\nindex-url = https://global.example\ncert = /global.pem\nproxy: p.example\n")
+			m.put(m.home+"/.pip/pip.conf", "[global]\nindex_url = https://legacy.example\n")
+			m.put(m.home+"/.config/pip/pip.conf", "[global]\nindex-url = https://user.example\n[install]\n--Index-URL = https://install.example\nfind-links =\n    /a\n    /b\n# x\n[list]\ncert = /no\n")
 		}, IndexSettings{URL: "https://install.example", Cert: "/global.pem", FindLinks: []string{"/a", "/b"}, Proxy: "http://p.example", Sources: []string{"pip.conf of the user", "pip.conf of the system"}}},
-		{"named file last", func(w *world) {
-			w.put(w.home+"/mine.conf", "[global]\nno-index = true\nfind-links = /w\n")
-			w.put(w.home+"/.config/pip/pip.conf", "[global]\ncert = /user.pem\nfind-links = /other\n")
-			w.environ = append(w.environ, "PIP_CONFIG_FILE="+w.home+"/mine.conf")
+		{"named file last", func(m *fakeMachine) {
+			m.put(m.home+"/mine.conf", "[global]\nno-index = true\nfind-links = /w\n")
+			m.put(m.home+"/.config/pip/pip.conf", "[global]\ncert = /user.pem\nfind-links = /other\n")
+			m.environ = append(m.environ, "PIP_CONFIG_FILE="+m.home+"/mine.conf")
 		}, IndexSettings{NoIndex: true, Cert: "/user.pem", FindLinks: []string{"/w"}, Sources: []string{"PIP_CONFIG_FILE", "pip.conf of the user"}}},
-		{"files switched off", func(w *world) {
-			w.put(w.home+"/.config/pip/pip.conf", "[global]\ncert = /user.pem\n")
-			w.environ = append(w.environ, "PIP_CONFIG_FILE=/dev/null")
+		{"files disabled", func(m *fakeMachine) {
+			m.put(m.home+"/.config/pip/pip.conf", "[global]\ncert = /user.pem\n")
+			m.environ = append(m.environ, "PIP_CONFIG_FILE=/dev/null")
 		}, IndexSettings{}},
-		{"XDG", func(w *world) {
-			w.put(w.home+"/xdg/pip/pip.conf", "[global]\ncert = /user.pem\n")
-			w.environ = append(w.environ, "XDG_CONFIG_HOME="+w.home+"/xdg")
+		{"XDG", func(m *fakeMachine) {
+			m.put(m.home+"/xdg/pip/pip.conf", "[global]\ncert = /user.pem\n")
+			m.environ = append(m.environ, "XDG_CONFIG_HOME="+m.home+"/xdg")
 		}, IndexSettings{Cert: "/user.pem", Sources: []string{"pip.conf of the user"}}},
 		{
-			"loopback without TLS", func(w *world) { w.environ = append(w.environ, "PIP_INDEX_URL=http://127.0.0.1:8080/simple") },
+			"loopback without TLS", func(m *fakeMachine) { m.environ = append(m.environ, "PIP_INDEX_URL=http://127.0.0.1:8080/simple") },
 			IndexSettings{URL: "http://127.0.0.1:8080/simple", Sources: []string{"PIP_INDEX_URL"}},
 		},
-		{"a Mac", func(w *world) {
-			w.os, w.arch = "darwin", "arm64"
-			w.put(w.sys+"/Library/Application Support/pip/pip.conf", "[global]\ncert = /system.pem\n")
-			w.put(w.home+"/Library/Application Support/pip/pip.conf", "[global]\nproxy = p.example\n")
-			w.put(w.home+"/.config/pip/pip.conf", "[global]\ncert = /no.pem\n")
+		{"a Mac", func(m *fakeMachine) {
+			m.os, m.arch = "darwin", "arm64"
+			m.put(m.sys+"/Library/Application Support/pip/pip.conf", "[global]\ncert = /system.pem\n")
+			m.put(m.home+"/Library/Application Support/pip/pip.conf", "[global]\nproxy = p.example\n")
+			m.put(m.home+"/.config/pip/pip.conf", "[global]\ncert = /no.pem\n")
 		}, IndexSettings{Cert: "/system.pem", Proxy: "http://p.example", Sources: []string{"pip.conf of the user", "pip.conf of the system"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
-			tt.do(w)
-			got, err := w.prober().Index()
+			m := newMachine(t)
+			tt.do(m)
+			got, err := m.prober().Index()
 			if err != nil {
 				t.Fatal(err)
 			}
 			want := tt.want
-			want.Cert = strings.Replace(want.Cert, "~", w.home, 1)
+			want.Cert = strings.Replace(want.Cert, "~", m.home, 1)
 			for i, l := range want.FindLinks {
 				if strings.HasPrefix(l, "./") {
-					want.FindLinks[i] = filepath.Join(w.root, l)
+					want.FindLinks[i] = filepath.Join(m.root, l)
 				}
 			}
 			if !reflect.DeepEqual(got, want) {
@@ -96,41 +96,40 @@ func TestIndexProblems(t *testing.T) {
 	tests := []struct{ name, variable, local, want string }{
 		{"no URL", "RECONCILE_INDEX_URL=" + secret, "", "index_url of RECONCILE_INDEX_URL is not a URL"},
 		{"broken URL", "PIP_INDEX_URL=https://a:" + secret + "@[x", "", "is not a URL"},
-		{"no TLS", "PIP_INDEX_URL=http://u:" + secret + "@mirror.example/simple", "", "not reached by https"},
+		{"no TLS", "PIP_INDEX_URL=http://u:" + secret + "@mirror.example/simple", "", "does not use https"},
 		{"two lines", "RECONCILE_INDEX_URL=https://x.example/\n--extra-index-url=" + secret, "", ""},
 		{"proxy scheme", "RECONCILE_PROXY=ftp://u:" + secret + "@p.example", "", "scheme"},
 		{"unknown key", "", "index-url: https://u:" + secret + "@x.example\n", `local.yaml:1:1: has the unknown setting "index-url"`},
 		{"twice", "", "cert: a\ncert: " + secret + "\n", "local.yaml:2:1: has cert twice"},
-		{"wrong type", "", "proxy: [" + secret + "]\n", "local.yaml:1:8: proxy is not text"},
-		{"alias", "", "cert: &a x\nproxy: *a\n", "cert is not text"},
+		{"wrong type", "", "proxy: [" + secret + "]\n", "local.yaml:1:8: proxy is not a string"},
+		{"alias", "", "cert: &a x\nproxy: *a\n", "cert is not a string"},
 		{"no mapping", "", "- " + secret + "\n", "not a mapping"},
 		{"two documents", "", "cert: a\n---\ncert: b\n", "more than one document"},
 		{"no YAML", "", "cert: \"" + secret + "\n", "not valid YAML"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
+			m := newMachine(t)
 			if tt.variable != "" {
-				w.environ = append(w.environ, tt.variable)
+				m.environ = append(m.environ, tt.variable)
 			}
 			if tt.local != "" {
-				w.put(w.root+"/.reconcile/local.yaml", tt.local)
+				m.put(m.root+"/.reconcile/local.yaml", tt.local)
 			}
-			_, err := w.prober().Index()
+			_, err := m.prober().Index()
 			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), secret) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
 			for _, p := range diag.Problems(err) {
 				if p.Code == "internal" {
-					t.Errorf("no problem: %v", p)
+					t.Errorf("not a problem: %v", p)
 				}
 			}
 		})
 	}
 }
 
-// TestIndexHidesSecrets looks for the token in every way in which settings can
-// be shown.
+// TestIndexHidesSecrets searches every printed form of the settings for the token.
 func TestIndexHidesSecrets(t *testing.T) {
 	s := IndexSettings{
 		URL: "https://user:" + secret + "@mirror.example/simple?k=" + secret, Proxy: "http://" + secret + "@p.example:1",
@@ -143,7 +142,7 @@ func TestIndexHidesSecrets(t *testing.T) {
 	fact, _ := json.Marshal(s.Fact())
 	for _, shown := range []string{string(doc), string(fact), fmt.Sprint(s), fmt.Sprintf("%+v %#v %s", s, s, s)} {
 		if strings.Contains(shown, secret) || !strings.Contains(shown, "mirror.example/simple") {
-			t.Errorf("shown as %s", shown)
+			t.Errorf("printed as %s", shown)
 		}
 	}
 	hidden := fmt.Sprint(s.Environ())
@@ -151,7 +150,7 @@ func TestIndexHidesSecrets(t *testing.T) {
 		hidden = strings.ReplaceAll(hidden, word, "***")
 	}
 	if strings.Contains(strings.ReplaceAll(hidden, "#"+secret, ""), secret) {
-		t.Errorf("left after every secret was taken out: %s", hidden)
+		t.Errorf("secret left after redaction: %s", hidden)
 	}
 }
 
@@ -173,15 +172,15 @@ func TestIndexEnviron(t *testing.T) {
 	}
 }
 
-// TestClient trusts the CA that is set and no other, and goes through the proxy
-// for all but this machine.
+// TestClient checks that only the configured CA is trusted, and that the proxy is used for
+// all hosts but this machine.
 func TestClient(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") }))
 	defer server.Close()
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // one handshake is to fail
-	w := newWorld(t)
-	ca := filepath.Join(w.home, "ca.pem")
-	w.put(ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // one handshake fails
+	m := newMachine(t)
+	ca := filepath.Join(m.home, "ca.pem")
+	m.put(ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
 	for _, tt := range []struct {
 		settings IndexSettings
 		ok       bool
@@ -198,10 +197,10 @@ func TestClient(t *testing.T) {
 			response.Body.Close()
 		}
 	}
-	w.put(filepath.Join(w.home, "empty.pem"), "x")
+	m.put(filepath.Join(m.home, "empty.pem"), "x")
 	for _, name := range []string{"empty.pem", "none.pem"} {
-		if _, err := (IndexSettings{Cert: filepath.Join(w.home, name)}).Client(); err == nil {
-			t.Errorf("%s was taken", name)
+		if _, err := (IndexSettings{Cert: filepath.Join(m.home, name)}).Client(); err == nil {
+			t.Errorf("%s was accepted", name)
 		}
 	}
 	var asked string
@@ -211,11 +210,11 @@ func TestClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if response, err := client.Get("http://far.example/x"); err == nil {
+	if response, err := client.Get("http://remote.example/x"); err == nil {
 		response.Body.Close()
 	}
-	if asked != "far.example" {
-		t.Errorf("the proxy was asked for %q", asked)
+	if asked != "remote.example" {
+		t.Errorf("the proxy got a request for %q", asked)
 	}
 }
 
@@ -252,12 +251,12 @@ func FuzzParseLocal(f *testing.F) {
 	})
 }
 
-// TestCondaAlias holds that the password of a mirror of channels is handed on, and
-// neither recorded nor shown.
+// TestCondaAlias checks that the password of a channel mirror is passed on, and neither
+// recorded nor printed.
 func TestCondaAlias(t *testing.T) {
-	w := newWorld(t)
-	w.environ = append(w.environ, "RECONCILE_CONDA_ALIAS=https://me:s3cr%40t@mirror.example/conda?token=abc")
-	s, err := w.prober().Index()
+	m := newMachine(t)
+	m.environ = append(m.environ, "RECONCILE_CONDA_ALIAS=https://me:s3cr%40t@mirror.example/conda?token=abc")
+	s, err := m.prober().Index()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,12 +264,12 @@ func TestCondaAlias(t *testing.T) {
 		t.Errorf("the fact is %q", got)
 	}
 	if secrets := strings.Join(s.Secrets(), " "); !strings.Contains(secrets, "s3cr@t") || !strings.Contains(secrets, "token=abc") {
-		t.Errorf("not all is secret: %q", secrets)
+		t.Errorf("missing secrets: %q", secrets)
 	}
 	if env := strings.Join(s.Environ(), "\n"); strings.Contains(env, "mirror.example") {
-		t.Errorf("pip and uv are told of channels: %s", env)
+		t.Errorf("pip and uv get the channels: %s", env)
 	}
 	if env := strings.Join(s.ChannelEnviron(), "\n"); env != "RECONCILE_CONDA_ALIAS=https://me:s3cr%40t@mirror.example/conda?token=abc\nCONDA_CHANNEL_ALIAS=https://mirror.example/conda\nMAMBA_CHANNEL_ALIAS=https://mirror.example/conda" {
-		t.Errorf("not handed on: %q", env)
+		t.Errorf("not passed on: %q", env)
 	}
 }

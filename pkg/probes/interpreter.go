@@ -14,22 +14,22 @@ import (
 	"github.com/Masterminds/semver/v3"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// interpreter looks at one candidate. It returns false for what is none: a shim,
-// or a launcher of a virtual environment.
-func (p *Prober) interpreter(line string, c candidate) (facts.Interpreter, bool) {
+// interpreter reads one candidate. It returns false for a script, such as a shim.
+func (p *Prober) interpreter(minor string, c candidate) (facts.Interpreter, bool) {
 	i := facts.Interpreter{Path: c.exe, Source: c.source, Prefix: filepath.Dir(filepath.Dir(c.exe))}
 	real, err := filepath.EvalSymlinks(c.exe)
 	if err != nil {
-		i.Refused = "the link leads nowhere"
-		if !isGone(err) {
+		i.Refused = "is a dangling link"
+		if !rawfile.IsAbsent(err) {
 			i.Refused = reason(err)
 		}
 		return i, true
 	}
 	i.Prefix = filepath.Dir(filepath.Dir(real))
-	if c.source != "homebrew" { // whose links outlive an upgrade, where what they lead to does not
+	if c.source != "homebrew" { // its links survive an upgrade, their targets do not
 		i.Path = real
 	}
 	bin, err := readBinary(real)
@@ -40,34 +40,19 @@ func (p *Prober) interpreter(line string, c candidate) (facts.Interpreter, bool)
 		i.Refused = reason(err)
 		return i, true
 	}
-	if isConda(i.Prefix) {
+	if exists(filepath.Join(i.Prefix, "conda-meta/history")) {
 		i.Source = "conda"
 	}
 	i.Arch = bin.arch(p.arch)
-	i.Version = p.pythonVersion(line, i, real)
-	i.Pip = p.pip(line, i)
-	i.Refused = p.refuse(line, c, i, bin, real)
+	i.Version = p.pythonVersion(minor, i, real)
+	i.Pip = p.pip(minor, i)
+	i.Refused = p.refuse(minor, c, i, bin, real)
 	return i, true
 }
 
-// isConda reports whether a prefix is managed by conda.
-func isConda(prefix string) bool {
-	_, err := os.Stat(filepath.Join(prefix, "conda-meta/history"))
-	return err == nil
-}
-
-// arch returns the architecture that a binary has on a machine: the machine's
-// own where it is among several.
-func (b executable) arch(host string) string {
-	if slices.Contains(b.arches, host) || len(b.arches) == 0 {
-		return host
-	}
-	return b.arches[0]
-}
-
-// refuse says why an interpreter cannot be used, "" if it can.
-func (p *Prober) refuse(line string, c candidate, i facts.Interpreter, b executable, real string) string {
-	library, ok := stdlib(i.Prefix, line)
+// refuse returns why an interpreter cannot be used, or "".
+func (p *Prober) refuse(minor string, c candidate, i facts.Interpreter, b executable, real string) string {
+	library, ok := stdlib(i.Prefix, minor)
 	switch {
 	case b.format != p.format():
 		return fmt.Sprintf("%s program on %s", b.format, p.platform)
@@ -76,24 +61,24 @@ func (p *Prober) refuse(line string, c candidate, i facts.Interpreter, b executa
 	case i.Arch != p.arch:
 		return fmt.Sprintf("%s build on an %s machine", i.Arch, p.arch)
 	case b.loader != "" && !exists(p.sys(b.loader)):
-		return fmt.Sprintf("needs %s, which is not there", b.loader)
+		return fmt.Sprintf("needs %s, which is missing", b.loader)
 	case i.Version == "":
 		return "its version cannot be read from files"
 	case !ok:
 		return "has no standard library at " + library
 	case !exists(filepath.Join(library, "venv/__init__.py")):
-		return "cannot make environments: the module venv is not there"
+		return "cannot create environments: the module venv is missing"
 	case c.source == "reconcile" && p.cloned(c.exe):
-		return "came with the repository: git tracks it, so nobody here fetched it"
-	case c.source == "path" && othersWrite(real):
+		return "came with the repository: git tracks it"
+	case c.source == "path" && writableByOthers(real):
 		return "any user of this machine can change it"
 	case i.Pip == "" && !p.hasUV():
-		return fmt.Sprintf("has no pip of its own, and there is no uv: on Debian and Ubuntu `sudo apt install python%s-venv` brings it", line)
+		return fmt.Sprintf("has no pip, and uv is not installed: on Debian and Ubuntu run `sudo apt install python%s-venv`", minor)
 	}
 	return ""
 }
 
-// format is what programs of this system are.
+// format returns the executable format of this system.
 func (p *Prober) format() string {
 	if p.system.os == "darwin" {
 		return "Mach-O"
@@ -106,8 +91,8 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// othersWrite reports whether anybody may write a file or its directory.
-func othersWrite(name string) bool {
+// writableByOthers reports whether every user may write a file or its directory.
+func writableByOthers(name string) bool {
 	if info, err := os.Stat(name); err == nil && info.Mode()&0o002 != 0 {
 		return true
 	}
@@ -115,52 +100,51 @@ func othersWrite(name string) bool {
 	return err == nil && info.Mode()&0o002 != 0 && info.Mode()&os.ModeSticky == 0
 }
 
-// cloned reports whether git tracks the folder of one of our own helpers.
+// cloned reports whether git tracks the prefix of an interpreter in .reconcile/tools.
 func (p *Prober) cloned(exe string) bool {
 	rel, err := filepath.Rel(p.root, filepath.Dir(filepath.Dir(exe)))
 	return err == nil && p.tracked(rel)
 }
 
-// hasUV reports whether some uv is on this machine, which needs no pip.
+// hasUV reports whether uv, which needs no pip, is on this machine.
 func (p *Prober) hasUV() bool {
 	t, err := p.tool("uv")
 	return err == nil && t.Path != "" && t.Refused == ""
 }
 
-// stdlib returns the folder of the standard library, and whether it is there.
-func stdlib(prefix, line string) (string, bool) {
+// stdlib returns the folder of the standard library, and whether it exists.
+func stdlib(prefix, minor string) (string, bool) {
 	for _, lib := range []string{"lib", "lib64"} {
-		dir := filepath.Join(prefix, lib, "python"+line)
+		dir := filepath.Join(prefix, lib, "python"+minor)
 		if exists(filepath.Join(dir, "os.py")) {
 			return dir, true
 		}
 	}
-	return filepath.Join(prefix, "lib", "python"+line), false
+	return filepath.Join(prefix, "lib", "python"+minor), false
 }
 
-// pythonVersion finds the full version without running anything: the header that
-// the interpreter was built with, conda's record, the folder's name, and last
-// the bytes of the program and its library.
-func (p *Prober) pythonVersion(line string, i facts.Interpreter, real string) string {
-	if b, err := os.ReadFile(filepath.Join(i.Prefix, "include/python"+line+"/patchlevel.h")); err == nil {
-		if v := parsePatchlevel(b, line); v != "" {
+// pythonVersion finds the full version without running the interpreter: in its header
+// files, the record of conda, the folder name, or the program and its library.
+func (p *Prober) pythonVersion(minor string, i facts.Interpreter, real string) string {
+	if b, err := os.ReadFile(filepath.Join(i.Prefix, "include/python"+minor+"/patchlevel.h")); err == nil {
+		if v := parsePatchlevel(b, minor); v != "" {
 			return v
 		}
 	}
-	if v := condaVersion(i.Prefix, line); v != "" {
-		return v
-	}
-	if v := folderVersion(filepath.Base(i.Prefix), line); v != "" {
-		return v
-	}
-	find := func(b []byte) string { return parseBinaryVersion(b, line) }
-	for _, name := range []string{real, filepath.Join(i.Prefix, "lib/libpython"+line+".so.1.0"), filepath.Join(i.Prefix, "Python")} {
-		if v := searchFile(name, find); v != "" {
-			return v
+	for _, name := range glob(i.Prefix, "conda-meta/python-"+minor+".*.json") {
+		if b, err := os.ReadFile(name); err == nil {
+			if v := parseCondaMeta(b, minor); v != "" {
+				return v
+			}
 		}
 	}
-	for _, name := range glob(i.Prefix, "lib/*/libpython"+line+".so.1.0") {
-		if v := searchFile(name, find); v != "" {
+	folder, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(i.Prefix), "cpython-"), "-") // "3.10.13", "cpython-3.10.21-linux-x86_64-gnu"
+	if v := versionOfMinor(folder, minor); v != "" {
+		return v
+	}
+	names := []string{real, filepath.Join(i.Prefix, "lib/libpython"+minor+".so.1.0"), filepath.Join(i.Prefix, "Python")}
+	for _, name := range append(names, glob(i.Prefix, "lib/*/libpython"+minor+".so.1.0")...) {
+		if v := searchFile(name, func(b []byte) string { return parseBinaryVersion(b, minor) }); v != "" {
 			return v
 		}
 	}
@@ -168,20 +152,20 @@ func (p *Prober) pythonVersion(line string, i facts.Interpreter, real string) st
 }
 
 // parsePatchlevel finds PY_VERSION: #define PY_VERSION "3.10.13".
-func parsePatchlevel(b []byte, line string) string {
+func parsePatchlevel(b []byte, minor string) string {
 	for text := range bytes.Lines(b) {
 		words := strings.Fields(string(text))
 		if len(words) == 3 && words[0] == "#define" && words[1] == "PY_VERSION" {
-			return versionOfLine(strings.TrimRight(strings.Trim(words[2], `"`), "+"), line)
+			return versionOfMinor(strings.TrimRight(strings.Trim(words[2], `"`), "+"), minor)
 		}
 	}
 	return ""
 }
 
-// versionOfLine returns v if it is a released or prereleased version of the line:
-// "3.10.13", "3.10.0rc1".
-func versionOfLine(v, line string) string {
-	patch, ok := strings.CutPrefix(v, line+".")
+// versionOfMinor returns v if it is a release or pre-release of the minor version
+// ("3.10.13", "3.10.0rc1"), or "".
+func versionOfMinor(v, minor string) string {
+	patch, ok := strings.CutPrefix(v, minor+".")
 	for _, stage := range []string{"rc", "a", "b"} {
 		if before, number, pre := strings.Cut(patch, stage); pre && isNumber(number) {
 			patch = before
@@ -194,38 +178,18 @@ func versionOfLine(v, line string) string {
 	return v
 }
 
-// condaVersion reads the version in conda-meta/python-3.10.*.json.
-func condaVersion(prefix, line string) string {
-	for _, name := range glob(prefix, "conda-meta/python-"+line+".*.json") {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			continue
-		}
-		if v := parseCondaMeta(b, line); v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
-func parseCondaMeta(b []byte, line string) string {
+// parseCondaMeta returns the version in the conda-meta record of Python.
+func parseCondaMeta(b []byte, minor string) string {
 	var doc struct{ Name, Version string }
 	if json.Unmarshal(b, &doc) != nil || doc.Name != "python" {
 		return ""
 	}
-	return versionOfLine(doc.Version, line)
+	return versionOfMinor(doc.Version, minor)
 }
 
-// folderVersion takes the version out of "3.10.13" or
-// "cpython-3.10.21-linux-x86_64-gnu".
-func folderVersion(base, line string) string {
-	v, _, _ := strings.Cut(strings.TrimPrefix(base, "cpython-"), "-")
-	return versionOfLine(v, line)
-}
-
-// parseBinaryVersion finds a zero-terminated version of the line in a program.
-func parseBinaryVersion(b []byte, line string) string {
-	mark := []byte("\x00" + line + ".")
+// parseBinaryVersion finds a zero-terminated version of the minor version in a program.
+func parseBinaryVersion(b []byte, minor string) string {
+	mark := []byte("\x00" + minor + ".")
 	for {
 		i := bytes.Index(b, mark)
 		if i < 0 {
@@ -233,21 +197,21 @@ func parseBinaryVersion(b []byte, line string) string {
 		}
 		b = b[i+1:]
 		if end := bytes.IndexByte(b[:min(len(b), 16)], 0); end > 0 {
-			if v := versionOfLine(string(bytes.TrimRight(b[:end], "+")), line); v != "" {
+			if v := versionOfMinor(string(bytes.TrimRight(b[:end], "+")), minor); v != "" {
 				return v
 			}
 		}
 	}
 }
 
-// pip finds a pip that the interpreter can run: a wheel, which works in any
-// environment that it makes, or a module that can work for another interpreter
-// (pip 22.3 and later). What we fetched holds the module.
-func (p *Prober) pip(line string, i facts.Interpreter) string {
-	library, _ := stdlib(i.Prefix, line)
+// pip finds a pip that the interpreter can run: a wheel, or a module that can install into
+// other environments (pip 22.3 and later). It prefers the module of an interpreter that
+// reconcile fetched.
+func (p *Prober) pip(minor string, i facts.Interpreter) string {
+	library, _ := stdlib(i.Prefix, minor)
 	wheels := glob(library, "ensurepip/_bundled/pip-*.whl")
 	if i.Source == "system" {
-		wheels = append(wheels, glob(p.sys("/usr/share/python-wheels"), "pip-*.whl")...) // Debian's place for them
+		wheels = append(wheels, glob(p.sys("/usr/share/python-wheels"), "pip-*.whl")...) // Debian
 	}
 	module := hasPipModule(filepath.Join(library, "site-packages")) ||
 		i.Source == "system" && hasPipModule(filepath.Join(i.Prefix, "lib/python3/dist-packages"))
@@ -262,21 +226,15 @@ func (p *Prober) pip(line string, i facts.Interpreter) string {
 	})
 }
 
-// hasPipModule reports whether a folder holds a pip of version 22.3 or later.
+// hasPipModule reports whether a folder contains pip 22.3 or later.
 func hasPipModule(dir string) bool {
-	if !exists(filepath.Join(dir, "pip/__init__.py")) {
-		return false
-	}
-	for _, name := range glob(dir, "pip-*.dist-info") {
+	return exists(filepath.Join(dir, "pip/__init__.py")) && slices.ContainsFunc(glob(dir, "pip-*.dist-info"), func(name string) bool {
 		version := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(name), "pip-"), ".dist-info")
-		if compareVersions(version, "22.3") >= 0 {
-			return true
-		}
-	}
-	return false
+		return compareVersions(version, "22.3") >= 0
+	})
 }
 
-// wheelVersion returns the version in a wheel's file name.
+// wheelVersion returns the version in the file name of a wheel.
 func wheelVersion(name string) string {
 	parts := strings.SplitN(filepath.Base(name), "-", 3)
 	if len(parts) < 3 {
@@ -285,8 +243,7 @@ func wheelVersion(name string) string {
 	return parts[1]
 }
 
-// compareVersions compares versions of two or three numbers; what is none comes
-// first.
+// compareVersions compares two versions. Invalid ones come first.
 func compareVersions(a, b string) int {
 	va, errA := semver.NewVersion(a)
 	vb, errB := semver.NewVersion(b)

@@ -13,12 +13,12 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
-// localKeys are the settings that local.yaml may have.
-var localKeys = []string{"cert", "conda_alias", "find_links", "index_url", "proxy"}
+// localKeys lists the valid settings of local.yaml.
+func localKeys() []string { return []string{"cert", "conda_alias", "find_links", "index_url", "proxy"} }
 
-// parseLocal reads the few settings of a local.yaml: a mapping of strings, and
-// for find_links also a list of them. Anything else is an error with its place.
-// Values are never quoted in errors: they may be secret.
+// parseLocal reads a local.yaml: a mapping of strings, or a list of strings for find_links.
+// Anything else is an error with its position. Errors do not contain values, which may be
+// secret.
 func parseLocal(file string, b []byte) ([]setting, error) {
 	var doc yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(b))
@@ -44,7 +44,7 @@ func parseLocal(file string, b []byte) ([]setting, error) {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
 		switch {
-		case !slices.Contains(localKeys, key.Value):
+		case !slices.Contains(localKeys(), key.Value):
 			problems.Add(localProblem(file, key, fmt.Sprintf("has the unknown setting %.40q", key.Value)))
 			continue
 		case seen[key.Value]:
@@ -54,7 +54,7 @@ func parseLocal(file string, b []byte) ([]setting, error) {
 		seen[key.Value] = true
 		values, ok := localValues(key.Value, value)
 		if !ok {
-			problems.Add(localProblem(file, value, key.Value+" is not text"))
+			problems.Add(localProblem(file, value, key.Value+" is not a string"))
 			continue
 		}
 		found = append(found, setting{name: key.Value, values: values, source: file, pos: position(file, value)})
@@ -91,6 +91,6 @@ func position(file string, n *yaml.Node) diag.Pos {
 func localProblem(file string, n *yaml.Node, summary string) *diag.Problem {
 	return &diag.Problem{
 		Code: "index.local", Pos: position(file, n), Summary: summary,
-		Hint: "it may have " + strings.Join(localKeys, ", ") + ", each a text; find_links also a list",
+		Hint: "the valid settings are " + strings.Join(localKeys(), ", ") + ": strings, or a list for find_links",
 	}
 }

@@ -17,75 +17,75 @@ func TestTool(t *testing.T) {
 	const pinned = "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8"
 	tests := []struct {
 		name string
-		do   func(w *world)
-		want facts.Tool // Path relative to the world
+		do   func(m *fakeMachine)
+		want facts.Tool // Path relative to the base folder
 	}{
-		{"none", func(*world) {}, facts.Tool{}},
-		{"own", func(w *world) {
+		{"none", func(*fakeMachine) {}, facts.Tool{}},
+		{"own", func(m *fakeMachine) {
 			for _, v := range []string{"0.9.30", "0.13.9", "0.14.0"} {
-				w.put(filepath.Join(w.root, ".reconcile/tools/linux-x86_64/uv-"+v+"/bin/uv"), x86)
+				m.put(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/uv-"+v+"/bin/uv"), x86)
 			}
-			w.put(filepath.Join(w.root, ".reconcile/tools/linux-x86_64/uv-0.9.30/complete"), pinned+"\n")
-			w.put(filepath.Join(w.root, ".reconcile/tools/linux-x86_64/uv-0.13.9/complete"), pinned+"\n")
-			w.put(filepath.Join(w.home, ".local/bin/uv"), x86)
+			m.put(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/uv-0.9.30/complete"), pinned+"\n")
+			m.put(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/uv-0.13.9/complete"), pinned+"\n")
+			m.put(filepath.Join(m.home, ".local/bin/uv"), x86)
 		}, facts.Tool{Path: "project/.reconcile/tools/linux-x86_64/uv-0.13.9/bin/uv", Version: "0.13.9", Source: "reconcile"}},
-		{"own, damaged", func(w *world) {
-			w.put(filepath.Join(w.root, ".reconcile/tools/linux-x86_64/uv-0.13.9/bin/uv"), x86)
-			w.put(filepath.Join(w.root, ".reconcile/tools/linux-x86_64/uv-0.13.9/complete"), "yes\n")
+		{"own, damaged", func(m *fakeMachine) {
+			m.put(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/uv-0.13.9/bin/uv"), x86)
+			m.put(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/uv-0.13.9/complete"), "yes\n")
 		}, facts.Tool{Path: "project/.reconcile/tools/linux-x86_64/uv-0.13.9/bin/uv", Version: "0.13.9", Source: "reconcile", Refused: "its file complete is damaged"}},
-		{"by wheel", func(w *world) {
-			w.put(filepath.Join(w.home, "venv/bin/uv"), x86)
-			w.mkdir(filepath.Join(w.home, "venv/lib/python3.12/site-packages/uv-0.13.8.dist-info"))
-			w.link(filepath.Join(w.home, "venv/bin/uv"), filepath.Join(w.home, ".local/bin/uv"))
+		{"by wheel", func(m *fakeMachine) {
+			m.put(filepath.Join(m.home, "venv/bin/uv"), x86)
+			m.mkdir(filepath.Join(m.home, "venv/lib/python3.12/site-packages/uv-0.13.8.dist-info"))
+			m.link(filepath.Join(m.home, "venv/bin/uv"), filepath.Join(m.home, ".local/bin/uv"))
 		}, facts.Tool{Path: "home/.local/bin/uv", Version: "0.13.8", Source: "path"}},
-		{"by Homebrew", func(w *world) {
-			w.put(filepath.Join(w.sys, "opt/homebrew/Cellar/uv/0.12.1/bin/uv"), x86)
-			w.link("../Cellar/uv/0.12.1/bin/uv", filepath.Join(w.sys, "opt/homebrew/bin/uv"))
+		{"by Homebrew", func(m *fakeMachine) {
+			m.put(filepath.Join(m.sys, "opt/homebrew/Cellar/uv/0.12.1/bin/uv"), x86)
+			m.link("../Cellar/uv/0.12.1/bin/uv", filepath.Join(m.sys, "opt/homebrew/bin/uv"))
 		}, facts.Tool{Path: "sys/opt/homebrew/bin/uv", Version: "0.12.1", Source: "path"}},
-		{"by its installer", func(w *world) {
-			w.put(filepath.Join(w.home, ".local/bin/uv"), x86)
-			w.put(filepath.Join(w.home, ".config/uv/uv-receipt.json"), `{"version":"0.13.1","install_prefix":"`+w.home+`/.local/bin"}`)
+		{"by its installer", func(m *fakeMachine) {
+			m.put(filepath.Join(m.home, ".local/bin/uv"), x86)
+			m.put(filepath.Join(m.home, ".config/uv/uv-receipt.json"), `{"version":"0.13.1","install_prefix":"`+m.home+`/.local/bin"}`)
 		}, facts.Tool{Path: "home/.local/bin/uv", Version: "0.13.1", Source: "path"}},
-		{"receipt of another", func(w *world) {
-			w.put(filepath.Join(w.home, ".cargo/bin/uv"), x86)
-			w.put(filepath.Join(w.home, ".config/uv/uv-receipt.json"), `{"version":"0.13.1","install_prefix":"`+w.home+`/.local/bin"}`)
+		{"receipt of another installation", func(m *fakeMachine) {
+			m.put(filepath.Join(m.home, ".cargo/bin/uv"), x86)
+			m.put(filepath.Join(m.home, ".config/uv/uv-receipt.json"), `{"version":"0.13.1","install_prefix":"`+m.home+`/.local/bin"}`)
 		}, facts.Tool{Path: "home/.cargo/bin/uv", Source: "path"}},
-		{"known version first", func(w *world) {
-			w.put(filepath.Join(w.home, ".local/bin/uv"), x86)
-			w.put(filepath.Join(w.sys, "opt/homebrew/Cellar/uv/0.12.1/bin/uv"), x86)
-			w.link("../Cellar/uv/0.12.1/bin/uv", filepath.Join(w.sys, "opt/homebrew/bin/uv"))
+		{"known version first", func(m *fakeMachine) {
+			m.put(filepath.Join(m.home, ".local/bin/uv"), x86)
+			m.put(filepath.Join(m.sys, "opt/homebrew/Cellar/uv/0.12.1/bin/uv"), x86)
+			m.link("../Cellar/uv/0.12.1/bin/uv", filepath.Join(m.sys, "opt/homebrew/bin/uv"))
 		}, facts.Tool{Path: "sys/opt/homebrew/bin/uv", Version: "0.12.1", Source: "path"}},
-		{"in the project", func(w *world) {
-			w.put(filepath.Join(w.root, "bin/uv"), x86)
-			w.environ = append(w.environ, "PATH=bin:.:"+filepath.Join(w.root, "bin"))
-			w.link(filepath.Join(w.root, "bin/uv"), filepath.Join(w.home, ".local/bin/uv"))
+		{"in the project", func(m *fakeMachine) {
+			m.put(filepath.Join(m.root, "bin/uv"), x86)
+			m.environ = append(m.environ, "PATH=bin:.:"+filepath.Join(m.root, "bin"))
+			m.link(filepath.Join(m.root, "bin/uv"), filepath.Join(m.home, ".local/bin/uv"))
 		}, facts.Tool{}},
-		{"a shim", func(w *world) { w.put(filepath.Join(w.home, ".local/bin/uv"), "#!/bin/sh\n") }, facts.Tool{}},
+		{"a shim", func(m *fakeMachine) { m.put(filepath.Join(m.home, ".local/bin/uv"), "#!/bin/sh\n") }, facts.Tool{}},
 		{
-			"another architecture", func(w *world) { w.put(filepath.Join(w.home, ".local/bin/uv"), elfFile(elf.EM_AARCH64, "", "")) },
-			facts.Tool{Path: "home/.local/bin/uv", Source: "path", Refused: "WORLD/home/.local/bin/uv is for aarch64, this machine is x86_64"},
+			"another architecture", func(m *fakeMachine) { m.put(filepath.Join(m.home, ".local/bin/uv"), elfFile(elf.EM_AARCH64, "", "")) },
+			facts.Tool{Path: "home/.local/bin/uv", Source: "path", Refused: "BASE/home/.local/bin/uv is for aarch64, this machine is x86_64"},
 		},
-		{"open to all", func(w *world) {
-			w.put(filepath.Join(w.home, ".local/bin/uv"), x86)
-			os.Chmod(filepath.Join(w.home, ".local/bin/uv"), 0o777)
-		}, facts.Tool{Path: "home/.local/bin/uv", Source: "path", Refused: "any user of this machine can change WORLD/home/.local/bin/uv"}},
+		{"writable by others", func(m *fakeMachine) {
+			m.put(filepath.Join(m.home, ".local/bin/uv"), x86)
+			os.Chmod(filepath.Join(m.home, ".local/bin/uv"), 0o777)
+		}, facts.Tool{Path: "home/.local/bin/uv", Source: "path", Refused: "any user of this machine can change BASE/home/.local/bin/uv"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
-			tt.do(w)
-			fact, reason := w.probe(facts.ToolKey("uv"))
+			m := newMachine(t)
+			tt.do(m)
+			fact, reason := m.probe(facts.ToolKey("uv"))
 			got, ok := fact.(facts.Tool)
 			if !ok {
 				t.Fatal(reason)
 			}
-			want, base := tt.want, filepath.Dir(w.root)
+			want, base := tt.want, filepath.Dir(m.root)
 			want.Name = "uv"
 			if want.Path != "" {
 				want.Path = filepath.Join(base, want.Path)
 			}
 			if want.Refused != "" {
-				want.Refused = replaceWorld(want.Refused, base)
+				want.Refused = expandBase(want.Refused, base)
 			}
 			if tt.name == "own" {
 				if got.SHA256.String() != pinned {
@@ -100,7 +100,7 @@ func TestTool(t *testing.T) {
 	}
 }
 
-// Wherever the windows of the search end, a version comes out whole.
+// TestSearchFile checks that a version is found whole wherever a window ends.
 func TestSearchFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "loader")
 	const banner = "stable release version 2.36.\n"
@@ -117,12 +117,12 @@ func TestSearchFile(t *testing.T) {
 		}
 	}
 	if got := searchFile(name, func([]byte) string { return "" }); got != "" {
-		t.Errorf("nothing is found as %q", got)
+		t.Errorf("found %q without a match", got)
 	}
 }
 
-func replaceWorld(s, base string) string {
-	const mark = "WORLD"
+func expandBase(s, base string) string {
+	const mark = "BASE"
 	for i := 0; i+len(mark) <= len(s); i++ {
 		if s[i:i+len(mark)] == mark {
 			return s[:i] + base + s[i+len(mark):]
@@ -134,38 +134,38 @@ func replaceWorld(s, base string) string {
 func TestGPU(t *testing.T) {
 	tests := []struct {
 		name string
-		do   func(w *world)
+		do   func(m *fakeMachine)
 		want facts.GPU
 	}{
-		{"none", func(*world) {}, facts.GPU{Vendor: "none"}},
-		{"driver", func(w *world) {
-			w.put(w.sys+"/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build  (dvs-builder@U22)  Sun Jul 27\nGCC version:  gcc version 12.3.0\n")
+		{"none", func(*fakeMachine) {}, facts.GPU{Vendor: "none"}},
+		{"driver", func(m *fakeMachine) {
+			m.put(m.sys+"/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build  (dvs-builder@U22)  Sun Jul 27\nGCC version:  gcc version 12.3.0\n")
 		}, facts.GPU{Vendor: "nvidia", Driver: "580.65.06", Source: "/proc/driver/nvidia/version"}},
-		{"old driver", func(w *world) {
-			w.put(w.sys+"/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12 19:39:15 UTC 2024\n")
+		{"old driver", func(m *fakeMachine) {
+			m.put(m.sys+"/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12 19:39:15 UTC 2024\n")
 		}, facts.GPU{Vendor: "nvidia", Driver: "535.183.01", Source: "/proc/driver/nvidia/version"}},
-		{"card without a driver", func(w *world) {
-			w.put(w.sys+"/sys/bus/pci/devices/0000:00:02.0/vendor", "0x8086\n")
-			w.put(w.sys+"/sys/bus/pci/devices/0000:00:02.0/class", "0x030000\n")
-			w.put(w.sys+"/sys/bus/pci/devices/0000:01:00.0/vendor", "0x10de\n")
-			w.put(w.sys+"/sys/bus/pci/devices/0000:01:00.0/class", "0x030200\n")
+		{"card without a driver", func(m *fakeMachine) {
+			m.put(m.sys+"/sys/bus/pci/devices/0000:00:02.0/vendor", "0x8086\n")
+			m.put(m.sys+"/sys/bus/pci/devices/0000:00:02.0/class", "0x030000\n")
+			m.put(m.sys+"/sys/bus/pci/devices/0000:01:00.0/vendor", "0x10de\n")
+			m.put(m.sys+"/sys/bus/pci/devices/0000:01:00.0/class", "0x030200\n")
 		}, facts.GPU{Vendor: "nvidia", Source: "/sys/bus/pci/devices/0000:01:00.0/vendor"}},
-		{"its sound alone", func(w *world) {
-			w.put(w.sys+"/sys/bus/pci/devices/0000:01:00.1/vendor", "0x10de\n")
-			w.put(w.sys+"/sys/bus/pci/devices/0000:01:00.1/class", "0x040300\n")
+		{"audio device only", func(m *fakeMachine) {
+			m.put(m.sys+"/sys/bus/pci/devices/0000:01:00.1/vendor", "0x10de\n")
+			m.put(m.sys+"/sys/bus/pci/devices/0000:01:00.1/class", "0x040300\n")
 		}, facts.GPU{Vendor: "none"}},
-		{"WSL", func(w *world) {
-			w.put(w.sys+"/dev/dxg", "")
-			w.put(w.sys+"/usr/lib/wsl/lib/libcuda.so.1", "")
+		{"WSL", func(m *fakeMachine) {
+			m.put(m.sys+"/dev/dxg", "")
+			m.put(m.sys+"/usr/lib/wsl/lib/libcuda.so.1", "")
 		}, facts.GPU{Vendor: "nvidia", Source: "/dev/dxg"}},
-		{"WSL with another vendor", func(w *world) { w.put(w.sys+"/dev/dxg", "") }, facts.GPU{Vendor: "none"}},
-		{"a Mac", func(w *world) { w.os, w.arch = "darwin", "arm64" }, facts.GPU{Vendor: "none"}},
+		{"WSL with another vendor", func(m *fakeMachine) { m.put(m.sys+"/dev/dxg", "") }, facts.GPU{Vendor: "none"}},
+		{"a Mac", func(m *fakeMachine) { m.os, m.arch = "darwin", "arm64" }, facts.GPU{Vendor: "none"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
-			tt.do(w)
-			if got, reason := w.probe(facts.GPUKey); got != facts.Fact(tt.want) {
+			m := newMachine(t)
+			tt.do(m)
+			if got, reason := m.probe(facts.GPUKey); got != facts.Fact(tt.want) {
 				t.Errorf("got %+v (%s), want %+v", got, reason, tt.want)
 			}
 		})
@@ -173,12 +173,12 @@ func TestGPU(t *testing.T) {
 }
 
 func TestHost(t *testing.T) {
-	w := newWorld(t)
-	w.put(w.sys+"/etc/os-release", "NAME=\"Ubuntu\"\nPRETTY_NAME=\"Ubuntu 22.04.4 LTS\"\n")
-	w.put(w.sys+"/bin/sh", elfFile(elf.EM_X86_64, "/lib64/ld-linux-x86-64.so.2", ""))
-	w.put(w.sys+"/lib64/ld-linux-x86-64.so.2", "…ld.so (Ubuntu GLIBC 2.35-0ubuntu3) stable release version 2.35.\n")
-	w.put(w.sys+"/.dockerenv", "")
-	got, reason := w.probe(facts.HostKey)
+	m := newMachine(t)
+	m.put(m.sys+"/etc/os-release", "NAME=\"Ubuntu\"\nPRETTY_NAME=\"Ubuntu 22.04.4 LTS\"\n")
+	m.put(m.sys+"/bin/sh", elfFile(elf.EM_X86_64, "/lib64/ld-linux-x86-64.so.2", ""))
+	m.put(m.sys+"/lib64/ld-linux-x86-64.so.2", "…ld.so (Ubuntu GLIBC 2.35-0ubuntu3) stable release version 2.35.\n")
+	m.put(m.sys+"/.dockerenv", "")
+	got, reason := m.probe(facts.HostKey)
 	h, ok := got.(facts.Host)
 	if !ok {
 		t.Fatal(reason)
@@ -191,37 +191,37 @@ func TestHost(t *testing.T) {
 func TestLibc(t *testing.T) {
 	tests := []struct {
 		name string
-		do   func(w *world)
+		do   func(m *fakeMachine)
 		want facts.Libc
 	}{
-		{"musl", func(w *world) {
-			w.put(w.sys+"/bin/sh", elfFile(elf.EM_X86_64, "/lib/ld-musl-x86_64.so.1", ""))
-			w.put(w.sys+"/lib/ld-musl-x86_64.so.1", "\x001.x\x001.2.5\x00musl libc")
+		{"musl", func(m *fakeMachine) {
+			m.put(m.sys+"/bin/sh", elfFile(elf.EM_X86_64, "/lib/ld-musl-x86_64.so.1", ""))
+			m.put(m.sys+"/lib/ld-musl-x86_64.so.1", "\x001.x\x001.2.5\x00musl libc")
 		}, facts.Libc{Name: "musl", Version: "1.2.5"}},
-		{"glibc beside musl's loader", func(w *world) {
-			w.put(w.sys+"/bin/sh", elfFile(elf.EM_X86_64, "/lib64/ld-linux-x86-64.so.2", ""))
-			w.put(w.sys+"/lib/ld-musl-x86_64.so.1", "\x001.2.5\x00")
-			w.put(w.sys+"/lib64/ld-2.31.so", "")
-			w.link("ld-2.31.so", w.sys+"/lib64/ld-linux-x86-64.so.2")
+		{"glibc beside musl's loader", func(m *fakeMachine) {
+			m.put(m.sys+"/bin/sh", elfFile(elf.EM_X86_64, "/lib64/ld-linux-x86-64.so.2", ""))
+			m.put(m.sys+"/lib/ld-musl-x86_64.so.1", "\x001.2.5\x00")
+			m.put(m.sys+"/lib64/ld-2.31.so", "")
+			m.link("ld-2.31.so", m.sys+"/lib64/ld-linux-x86-64.so.2")
 		}, facts.Libc{Name: "glibc", Version: "2.31"}},
-		{"static shell", func(w *world) {
-			w.put(w.sys+"/bin/sh", elfFile(elf.EM_X86_64, "", ""))
-			w.put(w.sys+"/lib64/ld-linux-x86-64.so.2", "GNU C Library development release version 2.42.9000.\n")
+		{"static shell", func(m *fakeMachine) {
+			m.put(m.sys+"/bin/sh", elfFile(elf.EM_X86_64, "", ""))
+			m.put(m.sys+"/lib64/ld-linux-x86-64.so.2", "GNU C Library development release version 2.42.9000.\n")
 		}, facts.Libc{Name: "glibc", Version: "2.42.9000"}},
-		{"none", func(*world) {}, facts.Libc{}},
+		{"none", func(*fakeMachine) {}, facts.Libc{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
-			tt.do(w)
-			if got := w.prober().libc(); got != tt.want {
+			m := newMachine(t)
+			tt.do(m)
+			if got := m.prober().libc(); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})
 	}
 }
 
-// TestHostOfThisMachine checks what any machine must have, and the price.
+// TestHostOfThisMachine checks the values that every machine has.
 func TestHostOfThisMachine(t *testing.T) {
 	p, err := New(t.TempDir(), os.Environ())
 	if err != nil {
@@ -246,14 +246,14 @@ func BenchmarkHost(b *testing.B) {
 }
 
 func TestDisk(t *testing.T) {
-	w := newWorld(t)
-	w.put(filepath.Join(w.root, "file"), "")
-	w.link(w.home, filepath.Join(w.root, "link"))
-	p := w.prober()
+	m := newMachine(t)
+	m.put(filepath.Join(m.root, "file"), "")
+	m.link(m.home, filepath.Join(m.root, "link"))
+	p := m.prober()
 	keys := []facts.Key{facts.DiskKey("."), facts.DiskKey("data/raw/not/yet"), facts.DiskKey("link/models"), facts.DiskKey("/"), facts.DiskKey("file/below")}
 	f := p.Probe(context.Background(), keys)
 	var st unix.Statfs_t
-	if err := unix.Statfs(w.root, &st); err != nil {
+	if err := unix.Statfs(m.root, &st); err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range keys[:3] {
@@ -262,7 +262,7 @@ func TestDisk(t *testing.T) {
 			t.Errorf("%s: %+v", k, d)
 		}
 		if free := int64(st.Bavail) * int64(st.Bsize); d.Free > free+(1<<30) || d.Free < free-(1<<30) {
-			t.Errorf("%s: %d bytes free, statfs says %d", k, d.Free, free)
+			t.Errorf("%s: %d bytes free, statfs has %d", k, d.Free, free)
 		}
 	}
 	if d, ok := facts.Find[facts.Disk](f, facts.DiskKey("/")); !ok || d.Path != "/" {
@@ -270,14 +270,14 @@ func TestDisk(t *testing.T) {
 	}
 }
 
-// TestReadOnlyDisk needs a file system that cannot be written.
+// TestReadOnlyDisk requires a read-only file system.
 func TestReadOnlyDisk(t *testing.T) {
 	const place = "/proc/sys"
 	if unix.Access(place, unix.W_OK) == nil {
-		t.Skip(place + " can be written here")
+		t.Skip(place + " is writable")
 	}
-	w := newWorld(t)
-	fact, reason := w.probe(facts.DiskKey(place + "/none"))
+	m := newMachine(t)
+	fact, reason := m.probe(facts.DiskKey(place + "/none"))
 	if d, ok := fact.(facts.Disk); !ok || d.Writable {
 		t.Errorf("%+v %s", fact, reason)
 	}

@@ -2,8 +2,6 @@ package probes
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"path"
 	"time"
 
@@ -14,14 +12,14 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 )
 
-// A ModelCache is the project's Hugging Face cache, and what the manifest wants of it.
+// A ModelCache is the project's Hugging Face cache and the models of the manifest.
 type ModelCache struct {
-	Path string             // as facts spell paths: "models"
+	Path string             // spelled as in facts: "models"
 	Pins map[string]hub.Pin // by repository
 }
 
-// model looks at a model in the project's cache, without reading its weights. What
-// `reconcile models verify` hashed is remembered.
+// model observes a model in the project's cache without reading its weights. It uses the
+// digests that `reconcile models verify` stored.
 func (p *Prober) model(repo string) (facts.Model, error) {
 	pin, ok := p.Models.Pins[repo]
 	if !ok {
@@ -32,25 +30,11 @@ func (p *Prober) model(repo string) (facts.Model, error) {
 	return m, err
 }
 
-// Digests returns what is remembered of the files that were hashed. What cannot be
-// read is not remembered.
+// Digests returns the stored digests of model files, or none if they cannot be read.
 func (p *Prober) Digests() *hub.Digests {
-	b, err := readRegular(p.abs(layout.Digests()), hub.DigestsLimit)
+	b, err := readRegular(p.abs(layout.Digests()), hub.DigestsLimit, unix.O_NOFOLLOW)
 	if err != nil {
 		return hub.NewDigests()
 	}
 	return hub.ParseDigests(b, time.Now())
-}
-
-// readRegular reads the front of a regular file, through no link.
-func readRegular(name string, limit int64) ([]byte, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, err
-	}
-	return io.ReadAll(io.LimitReader(f, limit))
 }

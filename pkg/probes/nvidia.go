@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"golang.org/x/sys/unix"
@@ -17,64 +19,53 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// Where the driver's libraries lie when the loader's own search does not lead to
-// them: Fedora, WSL, machines that lend their driver to containers, NixOS. Nothing
-// but the driver is in these, so that they may come before the system's libraries.
-var driverDirs = []string{"/usr/lib64/nvidia", "/usr/lib/wsl/lib", "/usr/local/nvidia/lib64", "/usr/local/nvidia/lib", "/run/opengl-driver/lib"}
+// driverDirs lists the folders of the driver's libraries that the loader may not search: of
+// Fedora, WSL, container hosts and NixOS. They contain only the driver, so that they can
+// precede the system's folders.
+func driverDirs() []string {
+	return []string{"/usr/lib64/nvidia", "/usr/lib/wsl/lib", "/usr/local/nvidia/lib64", "/usr/local/nvidia/lib", "/run/opengl-driver/lib"}
+}
 
 const (
 	libraryName = "libnvidia-ml.so.1"
 	procNvidia  = "/proc/driver/nvidia"
-	noLibcuda   = "libcuda.so.1 was not found: in a container, the capability compute is needed"
+	noLibcuda   = "libcuda.so.1 was not found: a container needs the capability compute"
 )
 
-// What NVML's numbers mean, in the words of nvmlErrorString: the library itself is
-// not asked for them, since nothing of it may be called once it failed to start.
-var nvmlWords = map[int]string{
-	1:   "Uninitialized",
-	2:   "Invalid Argument",
-	3:   "Not Supported",
-	4:   "Insufficient Permissions",
-	6:   "Not Found",
-	8:   "Insufficient External Power",
-	9:   "Driver Not Loaded",
-	10:  "Timeout",
-	11:  "Interrupt Request Issue",
-	12:  "NVML Shared Library Not Found",
-	13:  "Function Not Found",
-	14:  "Corrupted infoROM",
-	15:  "GPU is lost",
-	16:  "GPU requires reset",
-	17:  "GPU access blocked by the operating system",
-	18:  "Driver/library version mismatch",
-	19:  "In use by another client",
-	20:  "Insufficient Memory",
-	999: "Unknown Error",
-}
+// nvmlErrors has the texts of nvmlErrorString by return code. That function cannot be called
+// if the library failed to start.
+var nvmlErrors = sync.OnceValue(func() map[int]string {
+	return map[int]string{
+		1: "Uninitialized", 2: "Invalid Argument", 3: "Not Supported", 4: "Insufficient Permissions", 6: "Not Found",
+		8: "Insufficient External Power", 9: "Driver Not Loaded", 10: "Timeout", 11: "Interrupt Request Issue",
+		12: "NVML Shared Library Not Found", 13: "Function Not Found", 14: "Corrupted infoROM", 15: "GPU is lost",
+		16: "GPU requires reset", 17: "GPU access blocked by the operating system", 18: "Driver/library version mismatch",
+		19: "In use by another client", 20: "Insufficient Memory", 999: "Unknown Error",
+	}
+})
 
-// nvidia asks the NVIDIA driver what it says of itself and of its GPUs:
+// nvidia reads the NVIDIA driver and its GPUs from the first source that answers:
 //
-//  1. Files. Where they show no driver, nothing is started.
-//  2. NVML, in a process of its own, because a driver's library can crash, hang
-//     or end the process that calls it.
-//  3. nvidia-smi, where there is no such process, no library for it, or no
-//     answer. Not after a hang: it asks the same library.
-//  4. /proc/driver/nvidia, which knows the names of the GPUs and little else.
+//  1. Files. If they show no driver, no process is started.
+//  2. NVML in a helper process, because the driver's library can crash, hang or end the
+//     process that calls it.
+//  3. nvidia-smi, unless NVML hung: it calls the same library.
+//  4. /proc/driver/nvidia, which has little more than the names of the GPUs.
 func (p *Prober) nvidia(ctx context.Context) (facts.Nvidia, error) {
 	none := facts.Nvidia{State: facts.NoDriver}
 	if p.system.os != "linux" {
 		return none, nil
 	}
-	seen, err := p.driverTraces()
+	seen, err := p.readDriverFiles()
 	if err != nil {
 		return none, err
 	}
-	if seen == (traces{}) {
+	if seen == (driverFiles{}) {
 		return none, nil
 	}
 	smi := p.findSMI()
-	if !seen.loaded() && smi == "" && p.findLibrary() == "" {
-		none.Reason = "there is an NVIDIA card (" + seen.card + ") and no NVIDIA driver"
+	if !seen.loaded() && smi == "" && !p.hasLibrary() {
+		none.Reason = "an NVIDIA card (" + seen.card + ") without an NVIDIA driver"
 		return none, nil
 	}
 	n, err := p.askDriver(ctx, smi)
@@ -82,88 +73,79 @@ func (p *Prober) nvidia(ctx context.Context) (facts.Nvidia, error) {
 		return none, err
 	}
 	if n.Source == "" {
-		n = p.unasked(seen, n.Reason)
+		n = p.fromProc(seen, n.Reason)
 	}
 	n.Kernel = seen.kernel
 	if seen.loaded() && !seen.wsl {
-		n.Nodes = p.lackingNodes()
+		n.Nodes = p.missingNodes()
 	}
 	if v, ok := p.environ["CUDA_VISIBLE_DEVICES"]; ok {
 		v = printable(v)
 		n.Visible = &v
 	}
 	n.VisibleOrder = printable(p.environ["CUDA_DEVICE_ORDER"])
-	tidy(&n)
+	sanitize(&n)
 	return n, nil
 }
 
-// traces are what files show of a driver and its cards.
-type traces struct {
+// driverFiles are the files that show a driver or a card.
+type driverFiles struct {
 	module bool   // the kernel module is loaded
 	kernel string // its version
-	nodes  bool   // there are device files of it
-	wsl    bool   // Windows lends its driver
-	card   string // where the PCI bus shows a card; looked for only if there is nothing else
+	nodes  bool   // it has device files
+	wsl    bool   // WSL provides the driver of Windows
+	card   string // PCI device of a card; set only if there is no driver
 }
 
-func (t traces) loaded() bool { return t.module || t.nodes || t.wsl }
+func (d driverFiles) loaded() bool { return d.module || d.nodes || d.wsl }
 
-// source is the file that showed it.
-func (t traces) source() string {
+// source returns the file that shows the driver or the card.
+func (d driverFiles) source() string {
 	switch {
-	case t.module:
+	case d.module:
 		return procNvidia
-	case t.wsl:
+	case d.wsl:
 		return "/dev/dxg"
-	case t.nodes:
+	case d.nodes:
 		return "/dev/nvidiactl"
 	}
-	return t.card
+	return d.card
 }
 
-func (p *Prober) driverTraces() (traces, error) {
-	var t traces
+func (p *Prober) readDriverFiles() (driverFiles, error) {
+	var d driverFiles
 	b, err := os.ReadFile(p.sys(procNvidia + "/version"))
 	switch {
 	case err == nil:
-		t.module, t.kernel = true, parseNVRM(b)
+		d.module, d.kernel = true, parseNVRM(b)
 	case !errors.Is(err, fs.ErrNotExist):
-		return t, err
+		return d, err
 	}
-	t.nodes = exists(p.sys("/dev/nvidiactl")) || exists(p.sys("/dev/nvidia0"))
-	t.wsl = !t.module && exists(p.sys("/dev/dxg")) &&
+	d.nodes = exists(p.sys("/dev/nvidiactl")) || exists(p.sys("/dev/nvidia0"))
+	d.wsl = !d.module && exists(p.sys("/dev/dxg")) &&
 		(exists(p.sys("/usr/lib/wsl/lib/libcuda.so.1")) || exists(p.sys("/usr/lib/wsl/lib/"+libraryName)))
-	if t.loaded() {
-		return t, nil
+	if d.loaded() {
+		return d, nil
 	}
 	source, err := p.nvidiaOnBus()
 	if source != "" {
-		t.card = filepath.Dir(source)
+		d.card = filepath.Dir(source)
 	}
-	return t, err
+	return d, err
 }
 
-// findLibrary returns NVML's library from the places where drivers put it, "" for
-// none. It may be elsewhere: the loader has places of its own.
-func (p *Prober) findLibrary() string {
-	for _, dir := range append(p.libraryDirs(), driverDirs...) {
-		if name := dir + "/" + libraryName; exists(p.sys(name)) {
-			return name
-		}
-	}
-	return ""
+// hasLibrary reports whether the NVML library is in one of the folders in which drivers
+// install it. The loader may search others.
+func (p *Prober) hasLibrary() bool {
+	dirs := append(driverDirs(), "/usr/lib/"+p.arch+"-linux-gnu", "/usr/lib64", "/usr/lib")
+	return slices.ContainsFunc(dirs, func(dir string) bool { return exists(p.sys(dir + "/" + libraryName)) })
 }
 
-// libraryDirs are the usual places of libraries on this architecture.
-func (p *Prober) libraryDirs() []string {
-	return []string{"/usr/lib/" + p.arch + "-linux-gnu", "/usr/lib64", "/usr/lib"}
-}
-
-// driverEnv is what a program needs to find the driver's libraries. The
-// LD_LIBRARY_PATH of whoever calls us is not passed on.
+// driverEnv returns the variables with which a program finds the driver's libraries. The
+// inherited LD_LIBRARY_PATH is ignored.
 func (p *Prober) driverEnv() []string {
 	var dirs []string
-	for _, dir := range driverDirs {
+	for _, dir := range driverDirs() {
 		if exists(p.sys(dir)) {
 			dirs = append(dirs, p.sys(dir))
 		}
@@ -174,13 +156,13 @@ func (p *Prober) driverEnv() []string {
 	return append([]string{"LD_LIBRARY_PATH=" + strings.Join(dirs, ":")}, p.driverExtra...)
 }
 
-// askDriver asks NVML, then nvidia-smi. Without a Source nobody answered, for the
-// Reason that it gives, if any.
+// askDriver queries NVML, then nvidia-smi. A result without Source means that neither
+// answered, for Reason if it is set.
 func (p *Prober) askDriver(ctx context.Context, smi string) (facts.Nvidia, error) {
 	if p.driverStuck.Load() {
-		return facts.Nvidia{}, errors.New("the driver was asked before, and the process that waits for it cannot be ended")
+		return facts.Nvidia{}, errors.New("an earlier query of the driver hangs in a process that cannot be ended")
 	}
-	// A little is left for looking at what comes.
+	// The rest of the time is for the caller.
 	ctx, cancel := context.WithTimeout(ctx, p.deadline*4/5)
 	defer cancel()
 	var unanswered facts.Nvidia
@@ -208,23 +190,22 @@ func (p *Prober) askDriver(ctx context.Context, smi string) (facts.Nvidia, error
 
 func (p *Prober) noAnswer(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("the NVIDIA driver gave no answer in %v", p.deadline*4/5)
+		return fmt.Errorf("no answer of the NVIDIA driver in %v", p.deadline*4/5)
 	}
 	return errors.New("interrupted")
 }
 
-// driverCommand runs a program that asks the driver, and ends it with ctx. What it
-// prints last is kept, however much it is.
+// driverCommand runs a program that queries the driver, and kills it when ctx ends.
 func (p *Prober) driverCommand(ctx context.Context, program string, args ...string) (command.Result, error) {
 	r, err := command.Run(ctx, command.Command{Program: program, Args: args, Env: p.driverEnv(), Dir: "/", Kill: ctx})
 	if e, ok := errors.AsType[*command.Error](err); ok && e.ExitCode < 0 && e.Signal == 0 {
-		p.driverStuck.Store(true) // a second one would hang beside it
+		p.driverStuck.Store(true) // another one would hang too
 	}
 	return r, err
 }
 
-// ending says how a program ended that did not end well, with its first words.
-func ending(r command.Result, err error) string {
+// failure describes how a program failed, with the first line of its output.
+func failure(r command.Result, err error) string {
 	text := err.Error()
 	if e, ok := errors.AsType[*command.Error](err); ok {
 		text = strings.TrimPrefix(text, e.Program+": ")
@@ -239,26 +220,26 @@ func ending(r command.Result, err error) string {
 	return text
 }
 
-// unasked is the answer where no program could ask the driver, for the reason if
-// there is one.
-func (p *Prober) unasked(seen traces, reason string) facts.Nvidia {
+// fromProc returns a broken driver, with the GPUs that the kernel module lists, if no
+// program could query it. reason may be "".
+func (p *Prober) fromProc(seen driverFiles, reason string) facts.Nvidia {
 	n := facts.Nvidia{State: facts.DriverBroken, Source: seen.source(), Reason: reason, Devices: p.procDevices()}
 	switch {
 	case reason != "":
 	case !seen.loaded():
-		n.Reason = "its libraries are installed and its kernel module is not loaded"
-	case p.Helper == "" && p.findLibrary() != "":
-		n.Reason = "nvidia-smi was not found, and this build cannot ask " + libraryName + " itself"
+		n.Reason = "its libraries are installed, but its kernel module is not loaded"
+	case p.Helper == "" && p.hasLibrary():
+		n.Reason = "nvidia-smi was not found, and this build cannot call " + libraryName
 	default:
 		n.Reason = "its libraries are not installed, or not visible: a container needs the capability utility"
 	}
 	return n
 }
 
-// procDevices returns the GPUs that the kernel module names.
+// procDevices returns the GPUs that the kernel module lists.
 func (p *Prober) procDevices() []facts.Device {
 	dir := p.sys(procNvidia + "/gpus")
-	entries, _ := os.ReadDir(dir) // sorted: the order of the bus
+	entries, _ := os.ReadDir(dir) // sorted in PCI order
 	var devices []facts.Device
 	for _, e := range entries {
 		b, err := os.ReadFile(filepath.Join(dir, e.Name(), "information"))
@@ -272,7 +253,7 @@ func (p *Prober) procDevices() []facts.Device {
 	return devices
 }
 
-// parseInformation reads the name and UUID that the kernel module gives a GPU.
+// parseInformation reads the name and UUID of a GPU from the kernel module.
 func parseInformation(b []byte) facts.Device {
 	d := facts.Device{Processes: -1}
 	for line := range bytes.Lines(b) {
@@ -281,7 +262,7 @@ func parseInformation(b []byte) facts.Device {
 		case "Model":
 			d.Name = value
 		case "GPU UUID":
-			if !strings.Contains(value, "?") { // before the GPU was first used
+			if !strings.Contains(value, "?") { // unknown until the GPU is used
 				d.UUID = value
 			}
 		}
@@ -289,9 +270,9 @@ func parseInformation(b []byte) facts.Device {
 	return d
 }
 
-// lackingNodes returns the device files that CUDA opens and this user cannot. They
-// are not opened: that would wake the GPU. A container may have any of the GPUs.
-func (p *Prober) lackingNodes() []facts.Node {
+// missingNodes returns the device files that CUDA needs and this user cannot open. It does
+// not open them, which would wake the GPU. A container may have any of the GPUs.
+func (p *Prober) missingNodes() []facts.Node {
 	names := []string{"/dev/nvidiactl", "/dev/nvidia-uvm"}
 	gpus, _ := filepath.Glob(p.sys("/dev/nvidia[0-9]*"))
 	if len(gpus) == 0 {
@@ -300,17 +281,17 @@ func (p *Prober) lackingNodes() []facts.Node {
 	for _, gpu := range gpus {
 		names = append(names, strings.TrimPrefix(gpu, p.prefix))
 	}
-	var lacking []facts.Node
+	var missing []facts.Node
 	for _, name := range names {
 		if err := unix.Access(p.sys(name), unix.R_OK|unix.W_OK); err != nil {
 			denied := errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)
-			lacking = append(lacking, facts.Node{Path: name, Reason: err.Error(), Denied: denied})
+			missing = append(missing, facts.Node{Path: name, Reason: err.Error(), Denied: denied})
 		}
 	}
-	return lacking
+	return missing
 }
 
-// busID spells a PCI address as NVML does: "00000000:C1:00.0".
+// busID returns a PCI address in the form of NVML: "00000000:C1:00.0".
 func busID(s string) string {
 	s = strings.ToUpper(strings.TrimSpace(s))
 	if domain, _, ok := strings.Cut(s, ":"); ok && len(domain) == 4 && strings.Count(s, ":") == 2 {
@@ -319,9 +300,8 @@ func busID(s string) string {
 	return s
 }
 
-// tidy makes every text of an answer fit to print: drivers have given names of
-// bytes that nobody wrote.
-func tidy(n *facts.Nvidia) {
+// sanitize makes all texts printable: some drivers return invalid bytes as names.
+func sanitize(n *facts.Nvidia) {
 	for _, s := range []*string{&n.Reason, &n.Driver, &n.Kernel, &n.CUDA, &n.CUDAReason} {
 		*s = printable(*s)
 	}
@@ -336,11 +316,11 @@ func tidy(n *facts.Nvidia) {
 	}
 }
 
-// maxText is what is kept of a text, in bytes: a list of all MIG devices of a large
-// machine is of some 2,000.
+// maxText is the largest length of a text in bytes. A list of all MIG devices of a large
+// machine has some 2,000.
 const maxText = 4 << 10
 
-// printable returns what of a text can be printed, on one line and not too long.
+// printable returns the printable part of a text on one line, at most maxText long.
 func printable(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {

@@ -8,27 +8,25 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// helperWord is the one argument with which a program of ours is asked what NVML
-// says. See Prober.Helper.
+// helperWord is the only argument of a helper process. See Prober.Helper.
 const helperWord = "nvml-helper"
 
 const sourceNVML = "nvml"
 
-// askNVML starts our own program to ask NVML. An error says that there is no
-// answer in what it left.
+// askNVML queries NVML in a helper process.
 func (p *Prober) askNVML(ctx context.Context) (facts.Nvidia, error) {
 	r, err := p.driverCommand(ctx, p.Helper, helperWord)
 	if err != nil {
-		return facts.Nvidia{}, fmt.Errorf("asking %s: %s", libraryName, ending(r, err))
+		return facts.Nvidia{}, fmt.Errorf("query of %s: %s", libraryName, failure(r, err))
 	}
 	return parseHelper(r.Stdout)
 }
 
-// parseHelper reads what the helper printed.
+// parseHelper reads the output of the helper.
 func parseHelper(b []byte) (facts.Nvidia, error) {
 	var n facts.Nvidia
 	if err := json.Unmarshal(b, &n); err != nil || n.Source != sourceNVML || n.State != facts.DriverOK && n.State != facts.DriverBroken {
-		return facts.Nvidia{}, fmt.Errorf("asking %s gave nothing that can be read", libraryName)
+		return facts.Nvidia{}, fmt.Errorf("query of %s returned invalid output", libraryName)
 	}
 	return n, nil
 }

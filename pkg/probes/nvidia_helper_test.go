@@ -16,7 +16,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// TestMain lets the test binary be the helper, as main does.
+// TestMain makes the test binary a helper, as main does.
 func TestMain(m *testing.M) {
 	if code, ok := RunHelper(os.Args[1:]); ok {
 		os.Exit(code)
@@ -26,50 +26,49 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// fakes are the libraries that play NVML, each compiled once.
+// fakes are the fake NVML libraries, each compiled once.
 var fakes struct {
 	sync.Mutex
 	dir string
 }
 
-// nvml puts a library in the place of NVML: the one that a variant of
-// testdata/nvml/fake.c makes.
-func (w *world) nvml(variant string) {
-	w.t.Helper()
+// nvml installs a fake NVML library, compiled from a variant of testdata/nvml/fake.c.
+func (m *fakeMachine) nvml(variant string) {
+	m.t.Helper()
 	if !HasNVML {
-		w.t.Skip("this build is without cgo and cannot ask NVML")
+		m.t.Skip("this build has no cgo and cannot call NVML")
 	}
 	cc, err := exec.LookPath("cc")
 	if err != nil {
-		w.t.Skip("no C compiler to make a fake of NVML with")
+		m.t.Skip("no C compiler for the fake NVML")
 	}
 	fakes.Lock()
 	defer fakes.Unlock()
 	if fakes.dir == "" {
 		if fakes.dir, err = os.MkdirTemp("", "nvml"); err != nil {
-			w.t.Fatal(err)
+			m.t.Fatal(err)
 		}
 	}
 	lib := filepath.Join(fakes.dir, variant+".so")
 	if !exists(lib) {
 		out, err := exec.Command(cc, "-shared", "-fPIC", "-w", "-D"+variant, "-o", lib, "testdata/nvml/fake.c").CombinedOutput()
 		if err != nil {
-			w.t.Fatalf("%v: %s", err, out)
+			m.t.Fatalf("%v: %s", err, out)
 		}
 	}
 	b, err := os.ReadFile(lib)
 	if err != nil {
-		w.t.Fatal(err)
+		m.t.Fatal(err)
 	}
-	w.put(w.sys+"/usr/local/nvidia/lib64/libnvidia-ml.so.535.183.01", string(b))
-	w.link("libnvidia-ml.so.535.183.01", w.sys+"/usr/local/nvidia/lib64/"+libraryName)
+	m.put(m.sys+"/usr/local/nvidia/lib64/libnvidia-ml.so.535.183.01", string(b))
+	m.link("libnvidia-ml.so.535.183.01", m.sys+"/usr/local/nvidia/lib64/"+libraryName)
 }
 
-// helped returns a prober that has this test binary as its helper, and a library
-// that plays along.
-func (w *world) helped(mode string) *Prober {
-	w.t.Helper()
-	p := w.prober()
+// proberWithHelper returns a prober with this test binary as its helper and a mode for the
+// fake library.
+func (m *fakeMachine) proberWithHelper(mode string) *Prober {
+	m.t.Helper()
+	p := m.prober()
 	p.Helper, p.driverExtra = os.Args[0], []string{"FAKE_NVML=" + mode}
 	return p
 }
@@ -96,9 +95,9 @@ func TestNVML(t *testing.T) {
 		eight.Devices = append(eight.Devices, with(h100(i), func(d *facts.Device) { d.MIG = "" }))
 	}
 	noCUDA := good(h100(0))
-	noCUDA.CUDA, noCUDA.CUDAReason, noCUDA.NoLibcuda = "", "libcuda.so.1 was not found: in a container, the capability compute is needed", true
+	noCUDA.CUDA, noCUDA.CUDAReason, noCUDA.NoLibcuda = "", "libcuda.so.1 was not found: a container needs the capability compute", true
 	old := good(facts.Device{Name: "NVIDIA H100 80GB HBM3", Memory: 81559 << 20, Used: 559 << 20, Processes: -1})
-	old.CUDA, old.CUDAReason = "", "this driver is too old to say it"
+	old.CUDA, old.CUDAReason = "", "this driver is too old to report it"
 	tests := []struct {
 		mode, variant string
 		want          facts.Nvidia
@@ -117,7 +116,7 @@ func TestNVML(t *testing.T) {
 		{"nolibcuda", "NEW", noCUDA},
 		{"lost", "NEW", good(h100(0), facts.Device{Index: 1, Processes: -1, Problem: "GPU is lost", Code: 15},
 			with(h100(2), func(d *facts.Device) { d.Memory, d.Used, d.Problem, d.Code = 0, 0, "GPU is lost", 15 }))},
-		// A question that is not answered takes nothing but its answer away.
+		// A failed query affects only its own value.
 		{"unsure", "NEW", good(with(h100(0), func(d *facts.Device) { d.Processes, d.MIG = -1, "" }))},
 		{"reset", "NEW", good(with(h100(0), func(d *facts.Device) { d.Processes, d.Problem, d.Code = -1, "GPU requires reset", 16 }))},
 		{"foreign", "NEW", good(facts.Device{Processes: -1, Problem: "Insufficient Permissions", Code: 4})},
@@ -130,19 +129,19 @@ func TestNVML(t *testing.T) {
 		{"init 9", "NEW", refused(9, "Driver Not Loaded")},
 		{"init 18", "NEW", refused(18, "Driver/library version mismatch")},
 		{"init 999", "NEW", refused(999, "Unknown Error")},
-		{"init 77", "NEW", refused(77, "error 77 of NVML")},
+		{"init 77", "NEW", refused(77, "NVML error 77")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.mode+" "+tt.variant, func(t *testing.T) {
-			w := newWorld(t)
-			w.driver()
-			w.nvml(tt.variant)
-			w.smi("touch " + w.sys + "/started\n")
-			got, reason := w.nvidia(w.helped(tt.mode))
+			m := newMachine(t)
+			m.driver()
+			m.nvml(tt.variant)
+			m.smi("touch " + m.sys + "/started\n")
+			got, reason := m.nvidia(m.proberWithHelper(tt.mode))
 			if !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("got  %+v (%s)\nwant %+v", got, reason, tt.want)
 			}
-			if exists(w.sys + "/started") {
+			if exists(m.sys + "/started") {
 				t.Error("nvidia-smi was started too")
 			}
 			noChildren(t)
@@ -150,35 +149,35 @@ func TestNVML(t *testing.T) {
 	}
 }
 
-// TestHostileNVML lets the library do to its process what it can. nvidia-smi then
-// answers, unless the library hangs: nvidia-smi would hang in it too.
+// TestHostileNVML has the library crash, end or block its process. nvidia-smi is then used,
+// unless the library hangs: nvidia-smi would hang too.
 func TestHostileNVML(t *testing.T) {
 	a, err := txtar.ParseFile("testdata/nvidia/rtx3090.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ mode, reason string }{
-		{"segfault", "asking libnvidia-ml.so.1: exit status 2: SIGSEGV: segmentation violation"},
-		{"exit", "asking libnvidia-ml.so.1 gave nothing that can be read"},
+		{"segfault", "query of libnvidia-ml.so.1: exit status 2: SIGSEGV: segmentation violation"},
+		{"exit", "query of libnvidia-ml.so.1 returned invalid output"},
 		{"sleep", ""},
 		{"flood", ""},
 	} {
 		t.Run(tt.mode, func(t *testing.T) {
-			w := newWorld(t)
-			w.driver()
-			w.nvml("NEW")
-			p := w.helped(tt.mode)
+			m := newMachine(t)
+			m.driver()
+			m.nvml("NEW")
+			p := m.proberWithHelper(tt.mode)
 			if tt.reason == "" {
 				p.deadline = time.Second
 			}
 			start := time.Now()
-			n, reason := w.nvidia(p)
+			n, reason := m.nvidia(p)
 			if took := time.Since(start); took > p.deadline+2*time.Second {
 				t.Errorf("took %v", took)
 			}
 			noChildren(t)
 			if tt.reason == "" {
-				if reason != "the NVIDIA driver gave no answer in 800ms" {
+				if reason != "no answer of the NVIDIA driver in 800ms" {
 					t.Errorf("got %+v, %q", n, reason)
 				}
 				return
@@ -186,8 +185,8 @@ func TestHostileNVML(t *testing.T) {
 			if n.State != facts.DriverBroken || n.Reason != tt.reason || len(n.Devices) != 1 {
 				t.Errorf("got %+v, %q", n, reason)
 			}
-			w.recorded(a)
-			if n, reason := w.nvidia(p); n.State != facts.DriverOK || n.Source != "nvidia-smi" || n.CUDA != "12.2" {
+			m.replaySMI(a)
+			if n, reason := m.nvidia(p); n.State != facts.DriverOK || n.Source != "nvidia-smi" || n.CUDA != "12.2" {
 				t.Errorf("with nvidia-smi: %+v, %q", n, reason)
 			}
 			noChildren(t)
@@ -195,29 +194,29 @@ func TestHostileNVML(t *testing.T) {
 	}
 }
 
-// TestHostileHelper needs no library: whatever a helper is, nvidia-smi answers.
+// TestHostileHelper checks that nvidia-smi is used whatever the helper does.
 func TestHostileHelper(t *testing.T) {
 	a, err := txtar.ParseFile("testdata/nvidia/rtx3090.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, script := range map[string]string{
-		"lacks a symbol":       "echo 'reconcile: symbol lookup error: undefined symbol: nvmlInit_v2' >&2; exit 127",
-		"finds no library":     `echo '{"state":"broken","code":12,"source":"nvml","reason":"cannot open shared object file"}'`,
-		"says nothing":         "",
-		"says what it may not": `echo '{"state":"none","source":"nvml"}'`,
-		"says it twice":        `echo '{"state":"ok","source":"nvml"}{"state":"ok","source":"nvml"}'`,
-		"is killed":            "kill -9 $$",
-		"floods":               "yes | head -c 10000000",
+		"lacks a symbol":          "echo 'reconcile: symbol lookup error: undefined symbol: nvmlInit_v2' >&2; exit 127",
+		"finds no library":        `echo '{"state":"broken","code":12,"source":"nvml","reason":"cannot open shared object file"}'`,
+		"prints nothing":          "",
+		"prints an invalid state": `echo '{"state":"none","source":"nvml"}'`,
+		"prints it twice":         `echo '{"state":"ok","source":"nvml"}{"state":"ok","source":"nvml"}'`,
+		"is killed":               "kill -9 $$",
+		"floods":                  "yes | head -c 10000000",
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.driver()
-			w.recorded(a)
-			w.put(w.sys+"/helper", "#!/bin/sh\n"+script+"\n")
-			p := w.prober()
-			p.Helper = w.sys + "/helper"
-			if n, reason := w.nvidia(p); n.State != facts.DriverOK || n.Source != "nvidia-smi" || n.CUDA != "12.2" {
+			m := newMachine(t)
+			m.driver()
+			m.replaySMI(a)
+			m.put(m.sys+"/helper", "#!/bin/sh\n"+script+"\n")
+			p := m.prober()
+			p.Helper = m.sys + "/helper"
+			if n, reason := m.nvidia(p); n.State != facts.DriverOK || n.Source != "nvidia-smi" || n.CUDA != "12.2" {
 				t.Errorf("got %+v, %q", n, reason)
 			}
 			noChildren(t)
@@ -225,38 +224,38 @@ func TestHostileHelper(t *testing.T) {
 	}
 }
 
-// A library that is nowhere is told apart from one that does not answer.
+// TestNoLibrary distinguishes a missing library from one that does not respond.
 func TestNoLibrary(t *testing.T) {
 	if !HasNVML {
-		t.Skip("this build is without cgo and cannot ask NVML")
+		t.Skip("this build has no cgo and cannot call NVML")
 	}
-	w := newWorld(t)
-	w.driver()
-	n, reason := w.nvidia(w.helped(""))
+	m := newMachine(t)
+	m.driver()
+	n, reason := m.nvidia(m.proberWithHelper(""))
 	if n.Source == sourceNVML {
-		t.Skip("there is an NVIDIA driver on this machine")
+		t.Skip("this machine has an NVIDIA driver")
 	}
 	if n.State != facts.DriverBroken || !strings.HasPrefix(n.Reason, "its libraries are not installed") || n.Source != "/proc/driver/nvidia" {
 		t.Errorf("got %+v, %q", n, reason)
 	}
 }
 
-// A process that cannot be ended gets no second one beside it.
-func TestStuckDriverIsNotAskedAgain(t *testing.T) {
-	w := newWorld(t)
-	w.driver()
-	w.smi("touch " + w.sys + "/started\n")
-	p := w.prober()
+// TestStuckDriver checks that a driver which hangs is not queried again.
+func TestStuckDriver(t *testing.T) {
+	m := newMachine(t)
+	m.driver()
+	m.smi("touch " + m.sys + "/started\n")
+	p := m.prober()
 	p.driverStuck.Store(true)
-	if n, reason := w.nvidia(p); n.State != "" || !strings.Contains(reason, "cannot be ended") || exists(w.sys+"/started") {
+	if n, reason := m.nvidia(p); n.State != "" || !strings.Contains(reason, "cannot be ended") || exists(m.sys+"/started") {
 		t.Errorf("got %+v, %q", n, reason)
 	}
 }
 
-func TestHelpIsForTheHelper(t *testing.T) {
+func TestRunHelperArguments(t *testing.T) {
 	for _, args := range [][]string{nil, {"plan"}, {helperWord, "plan"}, {"--json", helperWord}} {
 		if _, ok := RunHelper(args); ok {
-			t.Errorf("%q is taken for the helper", args)
+			t.Errorf("%q runs the helper", args)
 		}
 	}
 }
@@ -267,19 +266,18 @@ func FuzzParseHelper(f *testing.F) {
 	f.Add([]byte("null"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n, err := parseHelper(b)
-		if tidy(&n); err == nil && n.State != facts.DriverOK && n.State != facts.DriverBroken {
+		if sanitize(&n); err == nil && n.State != facts.DriverOK && n.State != facts.DriverBroken {
 			t.Errorf("%+v", n)
 		}
 	})
 }
 
-// BenchmarkNVML is one question to a library that answers at once: the price of a
-// process of our own.
+// BenchmarkNVML measures the cost of the helper process.
 func BenchmarkNVML(b *testing.B) {
-	w := newWorld(b)
-	w.driver()
-	w.nvml("NEW")
-	p := w.helped("eight")
+	m := newMachine(b)
+	m.driver()
+	m.nvml("NEW")
+	p := m.proberWithHelper("eight")
 	for b.Loop() {
 		if n, err := p.nvidia(b.Context()); err != nil || len(n.Devices) != 8 {
 			b.Fatal(n, err)

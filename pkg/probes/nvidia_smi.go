@@ -15,13 +15,15 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// smiFields are what nvidia-smi is asked for. An old one does not know all of them.
-var smiFields = []string{"index", "name", "uuid", "driver_version", "memory.total", "memory.used", "compute_cap", "mig.mode.current", "pci.bus_id"}
+// smiFields lists the queried fields. Old versions do not have all of them.
+func smiFields() []string {
+	return []string{"index", "name", "uuid", "driver_version", "memory.total", "memory.used", "compute_cap", "mig.mode.current", "pci.bus_id"}
+}
 
 const sourceSMI = "nvidia-smi"
 
-// findSMI returns nvidia-smi from PATH or the places where drivers put it, never
-// from the project; "" for none.
+// findSMI returns nvidia-smi from PATH outside the project, or from the folders in which
+// drivers install it, or "".
 func (p *Prober) findSMI() string {
 	dirs := p.pathDirs()
 	for _, dir := range []string{"/usr/bin", "/usr/lib/wsl/lib", "/opt/bin", "/usr/local/nvidia/bin", "/run/current-system/sw/bin"} {
@@ -29,21 +31,21 @@ func (p *Prober) findSMI() string {
 	}
 	for _, dir := range dirs {
 		name := filepath.Join(dir, "nvidia-smi")
-		if real, ok := p.programAt(name); ok && !othersWrite(real) {
+		if real, ok := p.programAt(name); ok && !writableByOthers(real) {
 			return name
 		}
 	}
 	return ""
 }
 
-// askSMI asks nvidia-smi for the GPUs as a table, and meanwhile for its banner,
-// which alone has the version of CUDA. Without a State there was no answer in time.
+// askSMI runs nvidia-smi for the table of GPUs, and at the same time for its banner, which
+// has the CUDA version. A result without State means that there was no answer in time.
 func (p *Prober) askSMI(ctx context.Context, smi string) facts.Nvidia {
 	var shown command.Result
-	var asking sync.WaitGroup
-	asking.Go(func() { shown, _ = p.driverCommand(ctx, smi) })
+	var running sync.WaitGroup
+	running.Go(func() { shown, _ = p.driverCommand(ctx, smi) })
 	n := p.askTable(ctx, smi)
-	asking.Wait()
+	running.Wait()
 	if n.State != facts.DriverOK {
 		return n
 	}
@@ -57,7 +59,7 @@ func (p *Prober) askSMI(ctx context.Context, smi string) facts.Nvidia {
 	case b.noCUDA:
 		n.CUDAReason, n.NoLibcuda = noLibcuda, true
 	default:
-		n.CUDAReason = "nvidia-smi did not say it"
+		n.CUDAReason = "nvidia-smi did not report it"
 	}
 	if slices.ContainsFunc(n.Devices, func(d facts.Device) bool { return d.MIG == migEnabled }) {
 		r, _ := p.driverCommand(ctx, smi, "-L")
@@ -71,25 +73,25 @@ const (
 	migDisabled = "disabled"
 )
 
-// askTable asks for the table of GPUs, again without what this nvidia-smi does not
-// know.
+// askTable queries the table of GPUs, and repeats the query without the fields that this
+// nvidia-smi does not have.
 func (p *Prober) askTable(ctx context.Context, smi string) facts.Nvidia {
-	fields := slices.Clone(smiFields)
+	fields := smiFields()
 	for {
 		r, err := p.driverCommand(ctx, smi, "--query-gpu="+strings.Join(fields, ","), "--format=csv,noheader,nounits")
 		unknown := unknownField(r.Stdout)
-		if i := slices.Index(fields, unknown); i > 0 { // without an index there is no table
+		if i := slices.Index(fields, unknown); i > 0 { // the index is required
 			fields = slices.Delete(fields, i, i+1)
 			continue
 		}
-		if err != nil && ctx.Err() != nil { // the rows so far may lack the GPU that it waits for
+		if err != nil && ctx.Err() != nil { // the rows may be incomplete
 			return facts.Nvidia{}
 		}
 		return smiAnswer(fields, r, err)
 	}
 }
 
-// unknownField returns the field that nvidia-smi says it does not know, or "".
+// unknownField returns the field that nvidia-smi rejected, or "".
 func unknownField(b []byte) string {
 	_, after, ok := bytes.Cut(b, []byte(`Field "`))
 	field, rest, quoted := bytes.Cut(after, []byte(`"`))
@@ -99,8 +101,8 @@ func unknownField(b []byte) string {
 	return string(field)
 }
 
-// smiAnswer judges what nvidia-smi printed and how it ended. Rows count whatever
-// its exit code: one lost GPU does not take away the others.
+// smiAnswer interprets the output and the exit of nvidia-smi. Rows are used regardless of its
+// exit code, which a single lost GPU changes.
 func smiAnswer(fields []string, r command.Result, err error) facts.Nvidia {
 	n := facts.Nvidia{State: facts.DriverOK, Source: sourceSMI}
 	n.Devices, n.Driver = parseSMI(r.Stdout, fields)
@@ -109,22 +111,22 @@ func smiAnswer(fields []string, r command.Result, err error) facts.Nvidia {
 		return n
 	}
 	n.State = facts.DriverBroken
-	n.Reason, n.Code, n.Driver = parseRefusal(text)
-	if e, ok := errors.AsType[*command.Error](err); ok && n.Code == 0 && nvmlWords[e.ExitCode] != "" {
+	n.Reason, n.Code, n.Driver = parseError(text)
+	if e, ok := errors.AsType[*command.Error](err); ok && n.Code == 0 && nvmlErrors()[e.ExitCode] != "" {
 		n.Code = e.ExitCode // its exit codes are those of NVML
 	}
 	switch {
 	case n.Reason != "":
 	case err != nil:
-		n.Reason, n.Code = "nvidia-smi: "+ending(r, err), 0
+		n.Reason, n.Code = "nvidia-smi: "+failure(r, err), 0
 	default:
-		n.Reason = "nvidia-smi printed nothing that can be read"
+		n.Reason = "nvidia-smi printed no valid output"
 	}
 	return n
 }
 
-// parseRefusal finds in what nvidia-smi printed why it has no answer.
-func parseRefusal(b []byte) (reason string, code int, driver string) {
+// parseError finds the error in the output of nvidia-smi.
+func parseError(b []byte) (reason string, code int, driver string) {
 	for line := range bytes.Lines(b) {
 		text := printable(string(line))
 		if words, ok := strings.CutPrefix(text, "Failed to initialize NVML: "); ok {
@@ -147,18 +149,17 @@ func parseRefusal(b []byte) (reason string, code int, driver string) {
 	return reason, code, driver
 }
 
-// nvmlCode is what NVML returns with words of its own, 0 for others.
-func nvmlCode(words string) int {
-	for c, w := range nvmlWords {
-		if w == words {
+// nvmlCode returns the return code of an NVML error text, or 0.
+func nvmlCode(text string) int {
+	for c, t := range nvmlErrors() {
+		if t == text {
 			return c
 		}
 	}
 	return 0
 }
 
-// parseSMI reads the table of GPUs, and the version of the driver. What is no row
-// is passed over.
+// parseSMI reads the table of GPUs and the driver version. It ignores other lines.
 func parseSMI(b []byte, fields []string) (devices []facts.Device, driver string) {
 	for line := range bytes.Lines(b) {
 		text := strings.ToValidUTF8(strings.TrimSpace(string(line)), "")
@@ -192,8 +193,8 @@ func parseSMI(b []byte, fields []string) (devices []facts.Device, driver string)
 			d.MIG = migDisabled
 		}
 		for _, code := range []int{facts.NVMLLost, facts.NVMLReset} {
-			if slices.Contains(values, "["+nvmlWords[code]+"]") {
-				d.Problem, d.Code = nvmlWords[code], code
+			if slices.Contains(values, "["+nvmlErrors()[code]+"]") {
+				d.Problem, d.Code = nvmlErrors()[code], code
 			}
 		}
 		devices, driver = append(devices, d), max(driver, row["driver_version"])
@@ -201,8 +202,8 @@ func parseSMI(b []byte, fields []string) (devices []facts.Device, driver string)
 	return numbered(devices), driver
 }
 
-// parseLost reads the line that stands in the place of a GPU that does not answer.
-// The address is written "GPU 0000:02:00.0", "GPU0000:02:00.0" or "GPU0: 0000:02:00.0".
+// parseLost reads the line that replaces the row of a GPU that does not respond. The
+// address is written "GPU 0000:02:00.0", "GPU0000:02:00.0" or "GPU0: 0000:02:00.0".
 func parseLost(text string) (facts.Device, bool) {
 	rest, ok := strings.CutPrefix(text, "Unable to determine the device handle for ")
 	if !ok {
@@ -219,7 +220,7 @@ func parseLost(text string) (facts.Device, bool) {
 	return facts.Device{Index: -1, Bus: busID(bus), Processes: -1, Problem: problem, Code: nvmlCode(problem)}, true
 }
 
-// numbered gives the GPUs that have no number the ones that are free.
+// numbered sets the index of GPUs without one to the unused numbers.
 func numbered(devices []facts.Device) []facts.Device {
 	used := map[int]bool{}
 	for _, d := range devices {
@@ -239,8 +240,8 @@ func numbered(devices []facts.Device) []facts.Device {
 	return devices
 }
 
-// smiValue is a value as nvidia-smi prints it, "" for one that it does not have:
-// "[N/A]", "[Not Supported]", "[Unknown Error]".
+// smiValue returns a value of nvidia-smi, or "" for "[N/A]", "[Not Supported]",
+// "[Unknown Error]" and the like.
 func smiValue(s string) string {
 	s = printable(s)
 	if strings.HasPrefix(s, "[") || s == "N/A" {
@@ -249,13 +250,13 @@ func smiValue(s string) string {
 	return s
 }
 
-// small reads a number that counts things.
+// small parses a number of at most 16 bits.
 func small(s string) (int, bool) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return int(n), err == nil
 }
 
-// mebibytes returns bytes, 0 where no sane number is given.
+// mebibytes parses a number of MiB and returns bytes, or 0 if it is invalid.
 func mebibytes(s string) int64 {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 || n > math.MaxInt64>>20 {
@@ -264,19 +265,19 @@ func mebibytes(s string) int64 {
 	return n << 20
 }
 
-// A banner is what nvidia-smi prints without arguments.
+// A banner is the output of nvidia-smi without arguments.
 type banner struct {
 	driver string
 	cuda   string // "12.2"
-	noCUDA bool   // it says that there is none
+	noCUDA bool   // it reports that libcuda is missing
 	slices map[sliceAt]facts.Slice
 }
 
-// sliceAt names a MIG device by the numbers of its GPU and of itself.
+// sliceAt identifies a MIG device by the numbers of its GPU and of itself.
 type sliceAt struct{ gpu, mig int }
 
-// parseBanner reads the versions, which changed their names with driver 610, and
-// the memory of MIG devices.
+// parseBanner reads the versions, whose labels changed with driver 610, and the memory of
+// MIG devices.
 func parseBanner(b []byte) banner {
 	var found banner
 	for line := range bytes.Lines(b) {
@@ -324,8 +325,8 @@ func parseSliceRow(text string) (sliceAt, facts.Slice, bool) {
 // withUnit reads "40192MiB".
 func withUnit(s string) int64 { return mebibytes(strings.TrimSuffix(strings.TrimSpace(s), "MiB")) }
 
-// parseList reads the MIG devices of the list that `nvidia-smi -L` prints, by the
-// number of their GPU.
+// parseList reads the MIG devices in the output of `nvidia-smi -L`, by the number of their
+// GPU.
 func parseList(b []byte) map[int][]facts.Slice {
 	found := map[int][]facts.Slice{}
 	gpu := -1
@@ -351,8 +352,8 @@ func parseList(b []byte) map[int][]facts.Slice {
 	return found
 }
 
-// addSlices gives each GPU its MIG devices, with the memory that the banner shows,
-// or else that of their names.
+// addSlices sets the MIG devices of each GPU, with the memory from the banner or else from
+// their names.
 func addSlices(devices []facts.Device, list map[int][]facts.Slice, shown map[sliceAt]facts.Slice) {
 	for i := range devices {
 		d := &devices[i]
@@ -370,9 +371,8 @@ func addSlices(devices []facts.Device, list map[int][]facts.Slice, shown map[sli
 	}
 }
 
-// nominalMemory is the memory that a MIG device is named after: 40 GB of
-// "3g.40gb" or "1c.3g.40gb+me". A device has a little more than so many times 10^9
-// bytes and less than so many times 2^30.
+// nominalMemory returns the memory in the name of a MIG device: 40 GB of "3g.40gb" or
+// "1c.3g.40gb+me". The real size is between 40 GB and 40 GiB.
 func nominalMemory(name string) int64 {
 	_, after, _ := strings.Cut(name, "g.")
 	size, _, ok := strings.Cut(after, "gb")

@@ -5,85 +5,86 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 const (
-	// hashLimit is the size up to which the content of a file is a fact.
+	// hashLimit is the largest size of a file that is hashed.
 	hashLimit = 64 << 20
-	// readAtOnce is the buffer of one goroutine: most files are one read.
+	// readAtOnce is the number of bytes that are read at a time.
 	readAtOnce = 128 << 10
 )
 
-// A looker looks at one path after the other with one buffer, and keeps what it
-// found of the directories on the way.
-type looker struct {
-	p    *Prober
-	buf  []byte
-	sum  hash.Hash
-	ways *ways
-	beat func() // called while a long file is read; may be nil
+// A pathReader reads one path after the other with one buffer.
+type pathReader struct {
+	p        *Prober
+	dirs     *dirCache
+	progress func() // called while a long file is read; may be nil
+	buf      []byte
+	sum      hash.Hash
 
-	lastDir string // the directory asked last, which most neighbours share
-	last    parent
+	lastDir string // the directory of the previous path, and its state
+	last    dirState
 }
 
-// A parent is what the way to some path is made of.
-type parent struct {
-	text string // "link data -> /mnt": the first that is not a plain directory; "" for none
-	gone bool   // some directory is absent, or stands behind a file: nothing can be below
-	err  error  // why it could not be looked at
+// A dirState tells how the directory of some paths is reached. The zero value is through
+// directories only.
+type dirState struct {
+	parent string // facts.Path.Parent of these paths
+	absent bool   // no path can exist in it
+	err    error  // why it could not be read
 }
 
-// plain is a way through directories alone.
-var plain = &parent{}
-
-// ways are the directories that the lookers of one probe have met: each is looked
-// at once, whoever comes by.
-type ways struct {
-	mu    sync.Mutex
-	found map[string]*parent
+// A dirCache holds the state of the directories that the readers of one probe met.
+type dirCache struct {
+	mu   sync.Mutex
+	dirs map[string]dirState
 }
 
-func (w *ways) get(dir string) (*parent, bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	found, ok := w.found[dir]
-	return found, ok
+func (c *dirCache) get(dir string) (dirState, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	state, ok := c.dirs[dir]
+	return state, ok
 }
 
-func (w *ways) put(dir string, found *parent) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.found == nil {
-		w.found = map[string]*parent{}
+func (c *dirCache) put(dir string, state dirState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dirs == nil {
+		c.dirs = map[string]dirState{}
 	}
-	w.found[dir] = found
+	c.dirs[dir] = state
 }
 
-// newLooker returns a looker that shares what it finds with others.
-func newLooker(p *Prober, w *ways) *looker { return &looker{p: p, ways: w} }
+// readPath returns the fact of one path.
+func (p *Prober) readPath(name string) (facts.Path, error) {
+	return (&pathReader{p: p, dirs: &dirCache{}}).read(name)
+}
 
-// look returns what stands at a path, spelled as in facts.
-func (l *looker) look(name string) (facts.Path, error) {
+// read returns the fact of a path. A file that is replaced while it is read is read again.
+func (r *pathReader) read(name string) (facts.Path, error) {
 	f := facts.Path{Path: name, Type: facts.Absent}
-	up := l.parent(dirOf(name))
-	if f.Parent = up.text; up.err != nil || up.gone {
-		return f, up.err
+	state := r.dir(dirOf(name))
+	if f.Parent = state.parent; state.err != nil || state.absent {
+		return f, state.err
 	}
-	abs := l.abs(name)
-	for range 3 { // a file that is replaced while it is read is read again
-		again, err := l.lookOnce(abs, &f)
-		if err == nil && f.Type == facts.Dir && up.text == "" {
-			l.ways.put(name, plain) // files below it need not look again
+	abs := r.abs(name)
+	for range 3 {
+		again, err := r.readOnce(abs, &f)
+		if err == nil && f.Type == facts.Dir && f.Parent == "" {
+			r.dirs.put(name, dirState{})
 		}
 		if err != nil || !again {
 			return f, err
@@ -92,85 +93,71 @@ func (l *looker) look(name string) (facts.Path, error) {
 	return f, fmt.Errorf("%s changes while it is read", name)
 }
 
-// abs is filepath.Join without its cleaning: names in facts are clean.
-func (l *looker) abs(name string) string {
+// abs is Prober.abs without the cost of cleaning: names in facts are clean.
+func (r *pathReader) abs(name string) string {
 	switch {
 	case name == ".":
-		return l.p.root
+		return r.p.root
 	case name[0] == '/':
 		return name
 	}
-	return l.p.root + "/" + name
+	return r.p.root + "/" + name
 }
 
-// dirOf returns the directory of a clean path without allocating: "" for what
-// lies directly in the project or in /.
-func dirOf(name string) string {
-	i := strings.LastIndexByte(name, '/')
-	if i <= 0 {
-		return ""
-	}
-	return name[:i]
-}
+// dirOf returns the directory of a clean path, or "" for the project root and /.
+func dirOf(name string) string { return name[:max(0, strings.LastIndexByte(name, '/'))] }
 
-// parent looks at a directory that others are below, each once.
-func (l *looker) parent(dir string) parent {
+// dir returns the state of a directory. Each is read once.
+func (r *pathReader) dir(dir string) dirState {
 	if dir == "" {
-		return parent{}
+		return dirState{}
 	}
-	if dir == l.lastDir {
-		return l.last
+	if dir == r.lastDir {
+		return r.last
 	}
-	known, ok := l.ways.get(dir)
+	state, ok := r.dirs.get(dir)
 	if !ok {
-		found := l.parent(dirOf(dir))
-		if found == (parent{}) {
-			found = l.lookParent(dir)
-		} else if !found.gone && found.err == nil {
-			found.gone, found.err = l.isGone(dir)
+		if state = r.dir(dirOf(dir)); state == (dirState{}) {
+			state = r.readDir(dir)
+		} else if !state.absent && state.err == nil {
+			state.absent, state.err = r.isAbsent(dir)
 		}
-		if known = &found; found == (parent{}) {
-			known = plain
-		}
-		l.ways.put(dir, known)
+		r.dirs.put(dir, state)
 	}
-	l.lastDir, l.last = dir, *known
-	return l.last
+	r.lastDir, r.last = dir, state
+	return state
 }
 
-// lookParent looks at a directory all of whose parents are plain.
-func (l *looker) lookParent(dir string) parent {
-	abs := l.abs(dir)
+// readDir returns the state of a directory that is reached through directories only.
+func (r *pathReader) readDir(dir string) dirState {
+	abs := r.abs(dir)
 	var st unix.Stat_t
-	err := lstat(abs, &st)
-	switch {
-	case isGone(err):
-		return parent{gone: true}
-	case err != nil:
-		return parent{err: err}
+	if err := rawfile.Lstat(abs, &st); rawfile.IsAbsent(err) {
+		return dirState{absent: true}
+	} else if err != nil {
+		return dirState{err: err}
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
-		return parent{}
+		return dirState{}
 	case unix.S_IFLNK:
 		target, err := os.Readlink(abs)
 		if err != nil {
-			return parent{err: err}
+			return dirState{err: err}
 		}
-		gone, err := l.isGone(dir)
-		return parent{text: "link " + dir + " -> " + target, gone: gone, err: err}
+		absent, err := r.isAbsent(dir)
+		return dirState{parent: "link " + dir + " -> " + target, absent: absent, err: err}
 	case unix.S_IFREG:
-		return parent{text: "file " + dir, gone: true}
+		return dirState{parent: "file " + dir, absent: true}
 	}
-	return parent{text: "other " + dir, gone: true}
+	return dirState{parent: "other " + dir, absent: true}
 }
 
-// isGone reports whether nothing can be below dir, through whatever links lead
-// there.
-func (l *looker) isGone(dir string) (bool, error) {
-	info, err := os.Stat(l.abs(dir))
+// isAbsent reports whether dir, with links followed, is not a directory.
+func (r *pathReader) isAbsent(dir string) (bool, error) {
+	info, err := os.Stat(r.abs(dir))
 	switch {
-	case isGone(err), errors.Is(err, unix.ELOOP):
+	case rawfile.IsAbsent(err), errors.Is(err, unix.ELOOP):
 		return true, nil
 	case err != nil:
 		return false, err
@@ -178,28 +165,11 @@ func (l *looker) isGone(dir string) (bool, error) {
 	return !info.IsDir(), nil
 }
 
-// isGone reports whether an error says that nothing is there.
-func isGone(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
-}
-
-func lstat(name string, st *unix.Stat_t) error {
-	for {
-		err := unix.Lstat(name, st)
-		if err == nil {
-			return nil
-		}
-		if err != unix.EINTR {
-			return &fs.PathError{Op: "lstat", Path: name, Err: err}
-		}
-	}
-}
-
-// lookOnce fills in f, or returns true if the file changed under its eyes.
-func (l *looker) lookOnce(abs string, f *facts.Path) (again bool, err error) {
+// readOnce sets f, or returns true if the file was replaced meanwhile.
+func (r *pathReader) readOnce(abs string, f *facts.Path) (again bool, err error) {
 	*f = facts.Path{Path: f.Path, Type: facts.Absent, Parent: f.Parent}
 	var st unix.Stat_t
-	if err := lstat(abs, &st); isGone(err) {
+	if err := rawfile.Lstat(abs, &st); rawfile.IsAbsent(err) {
 		return false, nil
 	} else if err != nil {
 		return false, err
@@ -210,12 +180,14 @@ func (l *looker) lookOnce(abs string, f *facts.Path) (again bool, err error) {
 		f.Type = facts.Dir
 	case unix.S_IFLNK:
 		f.Type, f.Mode = facts.Symlink, 0
-		f.Target, err = os.Readlink(abs)
-		return errors.Is(err, unix.EINVAL), ignore(err, unix.EINVAL)
+		if f.Target, err = os.Readlink(abs); isNotLink(err) {
+			return true, nil
+		}
+		return false, err
 	case unix.S_IFREG:
 		f.Type, f.Size = facts.Regular, st.Size
 		if st.Size <= hashLimit {
-			return l.hash(abs, f)
+			return r.hash(abs, f)
 		}
 	default:
 		f.Type = facts.Other
@@ -223,108 +195,94 @@ func (l *looker) lookOnce(abs string, f *facts.Path) (again bool, err error) {
 	return false, nil
 }
 
-func ignore(err, known error) error {
-	if errors.Is(err, known) {
-		return nil
-	}
-	return err
-}
+// isNotLink reports whether reading a link failed because the file is not a link.
+func isNotLink(err error) bool { return errors.Is(err, unix.EINVAL) }
 
-// hash reads a regular file without Go's poller; what took its place in between,
-// a link or a pipe, is neither followed nor waited for.
-func (l *looker) hash(abs string, f *facts.Path) (again bool, err error) {
+// hash sets the digest of a regular file, or returns true if its size changed or another
+// type of file replaced it.
+func (r *pathReader) hash(abs string, f *facts.Path) (again bool, err error) {
 	if f.Size == 0 {
 		f.SHA256 = sha256.Sum256(nil)
 		return false, nil
 	}
-	fd, err := openFile(abs)
-	if isGone(err) || errors.Is(err, unix.ELOOP) {
+	fd, err := rawfile.Open(abs, unix.O_NOFOLLOW)
+	if rawfile.IsAbsent(err) || errors.Is(err, unix.ELOOP) {
 		return true, nil
 	}
 	if err != nil {
 		return false, err
 	}
 	defer unix.Close(fd)
-	if l.buf == nil {
-		l.buf, l.sum = make([]byte, readAtOnce), sha256.New()
+	if r.buf == nil {
+		r.buf, r.sum = make([]byte, readAtOnce+1), sha256.New()
 	}
-	if f.Size < readAtOnce {
-		// Room for one byte more than stated tells a file that grew.
-		n, err := readUntil(fd, l.buf[:f.Size+1], int(f.Size))
-		if err != nil {
-			return false, &fs.PathError{Op: "read", Path: abs, Err: err}
-		}
-		f.SHA256 = sha256.Sum256(l.buf[:n])
-		return int64(n) != f.Size, nil
-	}
-	return l.hashLong(fd, abs, f)
-}
-
-func (l *looker) hashLong(fd int, abs string, f *facts.Path) (again bool, err error) {
-	l.sum.Reset()
+	r.sum.Reset()
 	var total int64
-	for total <= f.Size {
-		n, err := readUntil(fd, l.buf, len(l.buf))
+	for total < f.Size {
+		want := int(min(f.Size-total, readAtOnce))
+		n, err := rawfile.Read(fd, abs, r.buf[:want+1], want) // one more byte shows that the file grew
 		if err != nil {
-			return false, &fs.PathError{Op: "read", Path: abs, Err: err}
+			return false, err
 		}
-		l.sum.Write(l.buf[:n])
-		if total += int64(n); n < len(l.buf) {
+		r.sum.Write(r.buf[:n])
+		if total += int64(n); n < want {
 			break
 		}
-		if l.beat != nil {
-			l.beat()
+		if total < f.Size && r.progress != nil {
+			r.progress()
 		}
 	}
-	l.sum.Sum(f.SHA256[:0])
+	r.sum.Sum(f.SHA256[:0])
 	return total != f.Size, nil
 }
 
-func openFile(name string) (int, error) {
-	for {
-		fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-		if err == nil {
-			return fd, nil
-		}
-		if err != unix.EINTR {
-			return -1, &fs.PathError{Op: "open", Path: name, Err: err}
-		}
-	}
+// isClean reports whether a name is a valid path of a fact.
+func isClean(name string) bool {
+	return name != "" && path.Clean(name) == name && !strings.HasPrefix(name, "../") && name != ".." && strings.IndexByte(name, 0) < 0
 }
 
-// readHead reads the beginning of a file with a single call. Large machines have
-// hundreds of devices, and Go's poller makes four times as many calls.
-func readHead(name string, buf []byte) ([]byte, error) {
-	fd, err := openFile(name)
+// ReadText returns the content of a text file, whose path is spelled as in facts. A link, a
+// path through a link, a file of more than limit bytes and a file that is not valid UTF-8
+// or contains a zero byte are errors.
+func (p *Prober) ReadText(path string, limit int64) (string, error) {
+	f, err := p.readPath(path)
+	switch {
+	case err != nil:
+		return "", err
+	case f.Parent != "":
+		return "", fmt.Errorf("%s is reached through the %s", path, f.Parent)
+	case f.Type == facts.Absent:
+		return "", &fs.PathError{Op: "read", Path: path, Err: fs.ErrNotExist}
+	case f.Type != facts.Regular:
+		return "", fmt.Errorf("%s is not a file (%s)", path, f.Type)
+	}
+	b, err := readRegular(p.abs(path), limit, unix.O_NOFOLLOW)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	if !utf8.Valid(b) || strings.IndexByte(string(b), 0) >= 0 {
+		return "", fmt.Errorf("%s is not text", path)
+	}
+	return string(b), nil
+}
+
+// readRegular reads a regular file of at most limit bytes without blocking on a pipe.
+func readRegular(name string, limit int64, flags int) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|flags, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd)
-	n, err := readUntil(fd, buf, 1)
-	return buf[:n], err
-}
-
-// readUntil reads until it has want bytes or the file ends; what comes beyond
-// them in the same call counts too.
-func readUntil(fd int, buf []byte, want int) (int, error) {
-	total := 0
-	for total < want {
-		n, err := unix.Read(fd, buf[total:])
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return total, err
-		}
-		if n == 0 {
-			break
-		}
-		total += n
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
 	}
-	return total, nil
-}
-
-// clean reports whether a name is one that facts can have.
-func clean(name string) bool {
-	return name != "" && path.Clean(name) == name && !strings.HasPrefix(name, "../") && name != ".." && strings.IndexByte(name, 0) < 0
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		return nil, fmt.Errorf("more than %d bytes", limit)
+	}
+	return b, err
 }

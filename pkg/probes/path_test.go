@@ -16,17 +16,17 @@ import (
 )
 
 func TestPath(t *testing.T) {
-	w := newWorld(t)
-	in := func(name string) string { return filepath.Join(w.root, name) }
-	w.put(in("data/a.txt"), "hello\n")
-	w.put(in("empty"), "")
-	w.put(in("long"), strings.Repeat("0123456789abcdef", 40_000))
-	w.put(in("exact"), strings.Repeat("x", readAtOnce))
-	w.mkdir(in("data/raw"))
-	w.link("a.txt", in("data/link"))
-	w.link("nowhere", in("dangling"))
-	w.link(filepath.Join(w.root, "data"), in("through"))
-	w.link("loop", in("loop"))
+	m := newMachine(t)
+	in := func(name string) string { return filepath.Join(m.root, name) }
+	m.put(in("data/a.txt"), "hello\n")
+	m.put(in("empty"), "")
+	m.put(in("long"), strings.Repeat("0123456789abcdef", 40_000))
+	m.put(in("exact"), strings.Repeat("x", readAtOnce))
+	m.mkdir(in("data/raw"))
+	m.link("a.txt", in("data/link"))
+	m.link("nowhere", in("dangling"))
+	m.link(filepath.Join(m.root, "data"), in("through"))
+	m.link("loop", in("loop"))
 	if err := unix.Mkfifo(in("pipe"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestPath(t *testing.T) {
 		{Path: "data", Type: facts.Dir, Mode: 0o755},
 		{Path: "data/raw", Type: facts.Dir, Mode: 0o750},
 		{Path: "data/a.txt", Type: facts.Regular, Mode: 0o755, Size: 6, SHA256: sum("hello\n")},
-		{Path: w.root + "/data/a.txt", Type: facts.Regular, Mode: 0o755, Size: 6, SHA256: sum("hello\n")},
+		{Path: m.root + "/data/a.txt", Type: facts.Regular, Mode: 0o755, Size: 6, SHA256: sum("hello\n")},
 		{Path: "empty", Type: facts.Regular, Mode: 0o755, SHA256: sum("")},
 		{Path: "long", Type: facts.Regular, Mode: 0o755, Size: 640_000, SHA256: sum(strings.Repeat("0123456789abcdef", 40_000))},
 		{Path: "exact", Type: facts.Regular, Mode: 0o755, Size: readAtOnce, SHA256: sum(strings.Repeat("x", readAtOnce))},
@@ -58,10 +58,10 @@ func TestPath(t *testing.T) {
 		{Path: "data/none", Type: facts.Absent},
 		{Path: "none/below/none", Type: facts.Absent},
 		{Path: "data/a.txt/below", Type: facts.Absent, Parent: "file data/a.txt"},
-		{Path: "data/a.txt/far/below", Type: facts.Absent, Parent: "file data/a.txt"},
+		{Path: "data/a.txt/deep/below", Type: facts.Absent, Parent: "file data/a.txt"},
 		{Path: "pipe/below", Type: facts.Absent, Parent: "other pipe"},
-		{Path: "through/a.txt", Type: facts.Regular, Mode: 0o755, Size: 6, SHA256: sum("hello\n"), Parent: "link through -> " + w.root + "/data"},
-		{Path: "through/raw/x", Type: facts.Absent, Parent: "link through -> " + w.root + "/data"},
+		{Path: "through/a.txt", Type: facts.Regular, Mode: 0o755, Size: 6, SHA256: sum("hello\n"), Parent: "link through -> " + m.root + "/data"},
+		{Path: "through/raw/x", Type: facts.Absent, Parent: "link through -> " + m.root + "/data"},
 		{Path: "dangling/x/y", Type: facts.Absent, Parent: "link dangling -> nowhere"},
 		{Path: "loop/x", Type: facts.Absent, Parent: "link loop -> loop"},
 	}
@@ -69,7 +69,7 @@ func TestPath(t *testing.T) {
 	for _, want := range tests {
 		keys = append(keys, want.Key())
 	}
-	f := w.prober().Probe(context.Background(), keys)
+	f := m.prober().Probe(context.Background(), keys)
 	for _, want := range tests {
 		got, reason, ok := f.Lookup(want.Key())
 		if !ok || got != facts.Fact(want) {
@@ -78,35 +78,35 @@ func TestPath(t *testing.T) {
 	}
 }
 
-// TestUnreadableIsNotAbsent needs a user who may not read everything.
+// TestUnreadableIsNotAbsent requires a user other than root.
 func TestUnreadableIsNotAbsent(t *testing.T) {
 	if os.Getuid() == 0 {
-		t.Skip("root may read everything")
+		t.Skip("root may read every file")
 	}
-	w := newWorld(t)
-	w.put(filepath.Join(w.root, "locked/a"), "x")
-	w.put(filepath.Join(w.root, "secret"), "x")
-	os.Chmod(filepath.Join(w.root, "locked"), 0)
-	os.Chmod(filepath.Join(w.root, "secret"), 0)
-	t.Cleanup(func() { os.Chmod(filepath.Join(w.root, "locked"), 0o755) })
+	m := newMachine(t)
+	m.put(filepath.Join(m.root, "locked/a"), "x")
+	m.put(filepath.Join(m.root, "secret"), "x")
+	os.Chmod(filepath.Join(m.root, "locked"), 0)
+	os.Chmod(filepath.Join(m.root, "secret"), 0)
+	t.Cleanup(func() { os.Chmod(filepath.Join(m.root, "locked"), 0o755) })
 	for _, name := range []string{"locked/a", "locked/b/c", "secret"} {
-		if fact, reason := w.probe(facts.PathKey(name)); fact != nil || !strings.Contains(reason, "permission denied") {
+		if fact, reason := m.probe(facts.PathKey(name)); fact != nil || !strings.Contains(reason, "permission denied") {
 			t.Errorf("%s: %v, %q", name, fact, reason)
 		}
 	}
 }
 
-// TestReplacedWhileRead swaps a file against others of equal and of different
-// size all the time: a digest must belong to the size that is stated.
+// TestReplacedWhileRead keeps replacing a file by others of different sizes: a digest must
+// match the reported size.
 func TestReplacedWhileRead(t *testing.T) {
-	w := newWorld(t)
+	m := newMachine(t)
 	contents := []string{"short", strings.Repeat("long", 50_000), ""}
 	sums := map[facts.SHA256]int64{}
 	for i, c := range contents {
-		w.put(filepath.Join(w.root, fmt.Sprint("next", i)), c)
+		m.put(filepath.Join(m.root, fmt.Sprint("next", i)), c)
 		sums[sha256.Sum256([]byte(c))] = int64(len(c))
 	}
-	w.put(filepath.Join(w.root, "f"), contents[0])
+	m.put(filepath.Join(m.root, "f"), contents[0])
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -116,13 +116,13 @@ func TestReplacedWhileRead(t *testing.T) {
 				return
 			default:
 			}
-			next := filepath.Join(w.root, fmt.Sprint("next", i%len(contents)))
-			tmp := filepath.Join(w.root, "tmp")
+			next := filepath.Join(m.root, fmt.Sprint("next", i%len(contents)))
+			tmp := filepath.Join(m.root, "tmp")
 			os.Link(next, tmp)
-			os.Rename(tmp, filepath.Join(w.root, "f"))
+			os.Rename(tmp, filepath.Join(m.root, "f"))
 		}
 	}()
-	p := w.prober()
+	p := m.prober()
 	for range 2000 {
 		f := p.Probe(context.Background(), []facts.Key{facts.PathKey("f")})
 		got, ok := facts.Find[facts.Path](f, facts.PathKey("f"))
@@ -130,7 +130,7 @@ func TestReplacedWhileRead(t *testing.T) {
 			continue // it changed three times in a row
 		}
 		if size, known := sums[got.SHA256]; !known || size != got.Size {
-			t.Fatalf("a file that never was: %+v", got)
+			t.Fatalf("digest and size of no version of the file: %+v", got)
 		}
 	}
 	close(stop)
@@ -138,14 +138,14 @@ func TestReplacedWhileRead(t *testing.T) {
 }
 
 func TestReadText(t *testing.T) {
-	w := newWorld(t)
-	w.put(filepath.Join(w.root, "a.txt"), "text\n")
-	w.put(filepath.Join(w.root, "zero"), "a\x00b")
-	w.put(filepath.Join(w.root, "latin1"), "\xe9")
-	w.put(filepath.Join(w.root, "d/x"), "x")
-	w.link("a.txt", filepath.Join(w.root, "link"))
-	w.link("d", filepath.Join(w.root, "way"))
-	p := w.prober()
+	m := newMachine(t)
+	m.put(filepath.Join(m.root, "a.txt"), "text\n")
+	m.put(filepath.Join(m.root, "zero"), "a\x00b")
+	m.put(filepath.Join(m.root, "latin1"), "\xe9")
+	m.put(filepath.Join(m.root, "d/x"), "x")
+	m.link("a.txt", filepath.Join(m.root, "link"))
+	m.link("d", filepath.Join(m.root, "way"))
+	p := m.prober()
 	if got, err := p.ReadText("a.txt", 5); err != nil || got != "text\n" {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -159,30 +159,30 @@ func TestReadText(t *testing.T) {
 	}
 }
 
-// tree makes n small files, a hundred in each directory.
-func tree(b *testing.B, w *world, n int) []facts.Key {
+// tree creates n small files, a hundred in each directory.
+func tree(b *testing.B, m *fakeMachine, n int) []facts.Key {
 	b.Helper()
 	keys := make([]facts.Key, n)
 	for i := range keys {
 		name := fmt.Sprintf("tree/d%04d/file%d.txt", i/100, i)
-		w.put(filepath.Join(w.root, name), fmt.Sprintf("content of %d, some bytes more to read\n", i))
+		m.put(filepath.Join(m.root, name), fmt.Sprintf("content of %d, some bytes more to read\n", i))
 		keys[i] = facts.PathKey(name)
 	}
 	return keys
 }
 
-// BenchmarkPaths compares the probe with a bare loop over the same files: lstat
-// and ReadFile, no digest, nothing kept.
+// BenchmarkPaths compares the probe with a loop of lstat and ReadFile over the same files,
+// without digests.
 func BenchmarkPaths(b *testing.B) {
 	for _, n := range []int{1_000, 10_000, 100_000} {
-		w := newWorld(b)
-		keys := tree(b, w, n)
-		p := w.prober()
+		m := newMachine(b)
+		keys := tree(b, m, n)
+		p := m.prober()
 		b.Run(fmt.Sprintf("bare/%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				for _, k := range keys {
-					name := w.root + "/" + k.Name
+					name := m.root + "/" + k.Name
 					if _, err := os.Lstat(name); err != nil {
 						b.Fatal(err)
 					}
@@ -197,7 +197,7 @@ func BenchmarkPaths(b *testing.B) {
 			for b.Loop() {
 				f := p.Probe(context.Background(), keys)
 				if _, _, ok := f.Lookup(keys[n-1]); !ok {
-					b.Fatal("not answered")
+					b.Fatal("no fact")
 				}
 			}
 		})

@@ -1,46 +1,48 @@
 package probes
 
 import (
-	"errors"
-	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// pipNames are the settings that are taken over from pip, by pip's names.
-var pipNames = map[string]string{
-	"index-url": "index_url", "cert": "cert", "find-links": "find_links", "proxy": "proxy", "no-index": "no_index",
-}
+// pipOptions lists the settings that are read from pip, by pip's names. The names of
+// ours have underscores.
+func pipOptions() []string { return []string{"index-url", "cert", "find-links", "proxy", "no-index"} }
 
-// A pipFile is one of pip's configuration files, and what people call it.
+// A pipFile is one of pip's configuration files, with its name as a source.
 type pipFile struct{ name, label string }
 
-// pipSettings takes over what pip on this machine would use: variables first,
-// then files, the last of which wins. Files inside of environments do not count:
-// none of the project's has any.
+// pipSettings returns the settings that pip on this machine uses: variables first, then
+// files, in order of precedence. Files in environments are ignored, since the project's
+// environments have none.
 func (p *Prober) pipSettings() ([]setting, error) {
 	var all []setting
-	for _, name := range []string{"index-url", "cert", "find-links", "proxy", "no-index"} {
-		variable := "PIP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-		if value := p.environ[variable]; value != "" {
-			all = append(all, setting{name: pipNames[name], values: splitValues(pipNames[name], value), source: variable})
-		}
+	for _, option := range pipOptions() {
+		name := strings.ReplaceAll(option, "-", "_")
+		variable := "PIP_" + strings.ToUpper(name)
+		all = appendSetting(all, name, p.environ[variable], variable)
 	}
-	files := p.pipFiles()
-	for i := len(files) - 1; i >= 0; i-- {
-		b, err := readSmall(files[i].name)
-		if errors.Is(err, fs.ErrNotExist) || isGone(err) {
+	for _, file := range slices.Backward(p.pipFiles()) {
+		b, err := readSmall(file.name)
+		if rawfile.IsAbsent(err) {
 			continue
 		}
 		if err != nil {
 			return nil, &diag.Problem{
-				Code: "index.pip", Pos: diag.Pos{File: files[i].name}, Summary: "pip's configuration cannot be read, so this machine's index is not known",
+				Code: "index.pip", Pos: diag.Pos{File: file.name}, Summary: "the configuration of pip cannot be read, so the package index is not known",
 				Found: reason(err), Hint: "make it readable, or set RECONCILE_INDEX_URL and PIP_CONFIG_FILE=/dev/null",
 			}
 		}
-		all = append(all, pipSections(parseINI(b), files[i].label)...)
+		sections := parseINI(b)
+		for _, section := range []string{"install", "global"} { // in order of precedence
+			for _, option := range pipOptions() {
+				all = appendSetting(all, strings.ReplaceAll(option, "-", "_"), sections[section][option], file.label)
+			}
+		}
 	}
 	return all, nil
 }
@@ -82,23 +84,8 @@ func (p *Prober) pipFiles() []pipFile {
 	return files
 }
 
-// pipSections returns the settings of one file: those for install go before
-// those for all commands.
-func pipSections(sections map[string]map[string]string, label string) []setting {
-	var all []setting
-	for _, section := range []string{"install", "global"} {
-		for _, name := range []string{"index-url", "cert", "find-links", "proxy", "no-index"} {
-			if value := sections[section][name]; value != "" {
-				all = append(all, setting{name: pipNames[name], values: splitValues(pipNames[name], value), source: label})
-			}
-		}
-	}
-	return all
-}
-
-// parseINI reads sections of "name = value" or "name: value"; deeper lines go on
-// with the value. Names are returned as pip compares them: in lower case, with
-// hyphens, without leading ones.
+// parseINI reads sections of "name = value" or "name: value"; indented lines continue the
+// value. Names are normalised as in pip: lower case, hyphens, no leading hyphens.
 func parseINI(b []byte) map[string]map[string]string {
 	sections := map[string]map[string]string{}
 	section, name := "", ""

@@ -1,22 +1,17 @@
-// Package probes looks at this machine and changes nothing: no file is written,
-// no network is used. It answers keys with facts.
+// Package probes reads the state of this machine as facts. It writes no files and uses no
+// network. It starts no processes except for facts.NvidiaKey: if files show an NVIDIA
+// driver, the driver is queried by programs that are killed at the deadline.
 //
-// It starts no process, with one exception: where files show an NVIDIA driver and
-// facts.NvidiaKey is asked, that driver is asked through programs that are ended
-// when they take too long. No file says what it says.
+//   - A missing file is a fact. A file that could not be read, for lack of permission or of
+//     an answer in time, is a failed key with a reason.
+//   - A probe does not abort others, and each has a deadline: if a file system hangs, only
+//     its keys fail.
+//   - Parsers of foreign bytes are pure functions with fuzz tests.
+//   - Of the inherited environment only variables that locate things (HOME, PATH,
+//     PYENV_ROOT and the like) or configure an index (see Index) are used.
 //
-// What holds for every probe:
-//
-//   - Absent is a fact. What could not be looked at (no permission, no answer in
-//     time) is a failed key with its reason, never an absence.
-//   - No probe aborts the others, and each has a deadline: a file system that
-//     hangs costs its keys, not the run.
-//   - Reading and parsing are apart; what parses foreign bytes is pure and fuzzed.
-//   - The inherited environment counts only where a variable says where things
-//     are (HOME, PATH, PYENV_ROOT and the like) or declares an index (see Index).
-//
-// Paths go in chunks over as many goroutines as there are cores; everything else
-// gets a goroutine of its own from the start.
+// As many goroutines as there are cores probe paths. Every other key has a goroutine of
+// its own.
 package probes
 
 import (
@@ -35,55 +30,53 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 )
 
-// deadline is how long one look may take before it counts as no answer.
+// deadline is the time after which a probe fails.
 const deadline = 10 * time.Second
 
-// A Prober looks at one machine for one project. It is safe for concurrent use
-// once Environments, Models and Helper are set.
+// A Prober probes one machine for one project. It is safe for concurrent use after
+// Environments, Models and Helper are set.
 type Prober struct {
-	// Environments gives the visible place of each environment by its name, as
-	// the manifest says it. The caller sets it.
+	// Environments are the environments of the manifest by name. The caller sets it.
 	Environments map[string]layout.ActiveEnv
-	// Models is where the models of the manifest are looked for. The caller sets it.
+	// Models are the models of the manifest. The caller sets it.
 	Models ModelCache
-	// Helper is a program whose main function calls RunHelper, by its absolute path: it
-	// is started to ask NVML. With "" nvidia-smi alone is asked. The caller sets it
-	// only to itself and only if HasNVML: a program that does not know the word it
-	// is given, such as the binary of a test, would do something else.
+	// Helper is the absolute path of a program whose main function calls RunHelper, which
+	// is started to query NVML. If it is "", only nvidia-smi is used. The caller sets it to
+	// its own executable if HasNVML; other programs do not understand the argument.
 	Helper string
 
 	root     string // absolute, links resolved
-	home     string // absolute, or "" for a user without one
+	home     string // absolute; "" if there is none
 	environ  map[string]string
 	system   system
 	platform string // "linux-x86_64"
 	arch     string // of the hardware
 	machine  string // 8 hexadecimal digits
 
-	driverStuck *atomic.Bool // a process that asks the driver cannot be ended; shared with copies
+	driverStuck *atomic.Bool // a process that queries the driver cannot be ended; shared with copies
 
 	// For tests.
-	prefix      string // put before the fixed places of the system; "" for the real ones
+	prefix      string // before the fixed paths of the system
 	deadline    time.Duration
-	stat        func(name string) // called before each path is looked at; nil for nothing
-	driverExtra []string          // more environment for what asks the driver
+	stat        func(name string) // called before each path is probed; may be nil
+	driverExtra []string          // more variables for the programs that query the driver
 }
 
-// system is what the kernel says of the machine.
+// system is the description of the machine by the kernel.
 type system struct {
 	os       string // GOOS
-	arch     string // as uname says it, or of the hardware below Rosetta
+	arch     string // as in uname, or of the hardware under Rosetta
 	hostname string
-	version  string // of the operating system, where the kernel knows it
+	version  string // of the operating system, if the kernel reports it
 }
 
-// New returns a Prober for the project at root, a directory. environ is that of
-// the process, as os.Environ returns it; nothing else of it is ever asked.
+// New returns a Prober for the project in the directory root. environ has the form of
+// os.Environ; no other variables are used.
 func New(root string, environ []string) (*Prober, error) {
 	return newAt("", root, environ)
 }
 
-// newAt is New with a prefix before the fixed places of the system.
+// newAt is New with a prefix before the fixed paths of the system.
 func newAt(prefix, root string, environ []string) (*Prober, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
@@ -111,14 +104,14 @@ func newAt(prefix, root string, environ []string) (*Prober, error) {
 	return p, nil
 }
 
-// With returns a copy that finds environments and models at these places.
+// With returns a copy of p for other environments and models.
 func (p *Prober) With(environments map[string]layout.ActiveEnv, models ModelCache) *Prober {
 	with := *p
 	with.Environments, with.Models = environments, models
 	return &with
 }
 
-// findHome returns the user's home, "" where none is known.
+// findHome returns the home directory of the user, or "".
 func (p *Prober) findHome() string {
 	if h := p.environ["HOME"]; filepath.IsAbs(h) {
 		return filepath.Clean(h)
@@ -129,19 +122,15 @@ func (p *Prober) findHome() string {
 	return ""
 }
 
-// sys returns a fixed place of the system.
+// sys returns a fixed path of the system.
 func (p *Prober) sys(name string) string { return p.prefix + name }
 
-// below returns a place below the user's home, or "" without a home.
+// below returns a path in the home directory, or "" if there is none.
 func (p *Prober) below(rel string) string {
-	if p.home == "" {
-		return ""
-	}
-	return filepath.Join(p.home, rel)
+	return join(p.home, rel)
 }
 
-// dirVariable returns the directory that a variable names, or fallback. What is
-// not absolute does not count.
+// dirVariable returns the directory in a variable, or fallback if it is not absolute.
 func (p *Prober) dirVariable(name, fallback string) string {
 	if v := p.environ[name]; filepath.IsAbs(v) {
 		return filepath.Clean(v)
@@ -149,7 +138,7 @@ func (p *Prober) dirVariable(name, fallback string) string {
 	return fallback
 }
 
-// abs returns the file name for a path as facts spell it.
+// abs returns the absolute path for a path as spelled in facts.
 func (p *Prober) abs(path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -157,18 +146,17 @@ func (p *Prober) abs(path string) string {
 	return filepath.Join(p.root, path)
 }
 
-// state returns the part of .reconcile that belongs to this machine.
+// state returns the state directory of this machine in .reconcile.
 func (p *Prober) state() string { return layout.State(p.platform, p.machine) }
 
-// An answer is what one probe came to.
+// An answer is the result of one probe.
 type answer struct {
 	key  facts.Key
 	fact facts.Fact
 	err  error
 }
 
-// Probe looks at every key and returns what is known of each: a fact, or the
-// reason why there is none. A key that is named twice is answered once.
+// Probe probes every key and returns a fact or the reason of a failure for each.
 func (p *Prober) Probe(ctx context.Context, keys []facts.Key) *facts.Facts {
 	f := &facts.Facts{}
 	f.Grow(len(keys))
@@ -184,66 +172,52 @@ func (p *Prober) Probe(ctx context.Context, keys []facts.Key) *facts.Facts {
 			others = append(others, k)
 		}
 	}
-	answers := make(chan answer, len(others)) // room for all, so that a late one never waits
+	answers := make(chan answer, len(others)) // never blocks a late probe
 	for _, k := range others {
 		go func() { answers <- p.answer(ctx, k) }()
 	}
 	p.probePaths(ctx, paths, f)
-	p.collect(ctx, others, answers, f)
-	return f
-}
-
-// collect waits for the answers, but no longer than the deadline.
-func (p *Prober) collect(ctx context.Context, keys []facts.Key, answers <-chan answer, f *facts.Facts) {
-	if len(keys) == 0 {
-		return
-	}
 	timer := time.NewTimer(p.deadline)
 	defer timer.Stop()
-	for range keys {
+	for len(others) > 0 {
 		select {
 		case a := <-answers:
+			others = slices.DeleteFunc(others, func(k facts.Key) bool { return k == a.key })
 			if a.err != nil {
 				f.Fail(a.key, a.err.Error())
 				continue
 			}
 			f.Set(a.fact)
 		case <-timer.C:
-			p.failRest(keys, f, fmt.Sprintf("no answer in %v", p.deadline))
-			return
+			fail(f, others, fmt.Sprintf("no answer in %v", p.deadline))
+			return f
 		case <-ctx.Done():
-			p.failRest(keys, f, "interrupted")
-			return
+			fail(f, others, "interrupted")
+			return f
 		}
 	}
+	return f
 }
 
-func (p *Prober) failRest(keys []facts.Key, f *facts.Facts, reason string) {
-	known := map[facts.Key]bool{}
-	for _, k := range f.Keys() {
-		known[k] = true
-	}
+func fail(f *facts.Facts, keys []facts.Key, reason string) {
 	for _, k := range keys {
-		if !known[k] {
-			f.Fail(k, reason)
-		}
+		f.Fail(k, reason)
 	}
 }
 
-// answer runs one probe. Foreign files are parsed in it, so a panic is an answer
-// too.
+// answer runs one probe. A panic, which a foreign file may cause in a parser, is a failure.
 func (p *Prober) answer(ctx context.Context, k facts.Key) (a answer) {
 	a.key = k
 	defer func() {
 		if r := recover(); r != nil {
-			a.err = fmt.Errorf("the probe broke on what it found: %v", r)
+			a.err = fmt.Errorf("the probe failed: %v", r)
 		}
 	}()
-	a.fact, a.err = p.look(ctx, k)
+	a.fact, a.err = p.probe(ctx, k)
 	return a
 }
 
-func (p *Prober) look(ctx context.Context, k facts.Key) (facts.Fact, error) {
+func (p *Prober) probe(ctx context.Context, k facts.Key) (facts.Fact, error) {
 	switch k.Kind {
 	case facts.KindProject:
 		return facts.Project{Root: p.root, State: p.state()}, nil
@@ -273,18 +247,18 @@ func (p *Prober) look(ctx context.Context, k facts.Key) (facts.Fact, error) {
 	case facts.KindModel:
 		return p.model(k.Name)
 	}
-	return nil, fmt.Errorf("no probe looks at facts of the kind %q", k.Kind)
+	return nil, fmt.Errorf("no probe for facts of kind %q", k.Kind)
 }
 
-// lines are the lines of Python that AllKeys names.
-var lines = []string{"3.9", "3.10", "3.11", "3.12", "3.13", "3.14"}
+// minors lists the Python minor versions in AllKeys.
+func minors() []string { return []string{"3.9", "3.10", "3.11", "3.12", "3.13", "3.14"} }
 
-// AllKeys returns every key that can be known without a manifest, those of the
-// environments and models that were named, and extra; each once, sorted.
+// AllKeys returns every key that does not depend on a manifest, those of Environments and
+// Models, and extra, sorted and without duplicates.
 func (p *Prober) AllKeys(extra ...facts.Key) []facts.Key {
 	keys := []facts.Key{facts.ProjectKey, facts.HostKey, facts.GPUKey, facts.NvidiaKey, facts.ToolkitKey, facts.IndexKey, facts.DiskKey("."), facts.ToolKey("uv")}
-	for _, l := range lines {
-		keys = append(keys, facts.PythonKey(l))
+	for _, minor := range minors() {
+		keys = append(keys, facts.PythonKey(minor))
 	}
 	for name := range p.Environments {
 		keys = append(keys, facts.EnvironmentKey(name))

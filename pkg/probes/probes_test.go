@@ -15,50 +15,49 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 )
 
-func TestNewRefusesWhatIsNoDirectory(t *testing.T) {
-	w := newWorld(t)
-	w.put(filepath.Join(w.root, "file"), "")
-	for _, root := range []string{filepath.Join(w.root, "file"), filepath.Join(w.root, "absent")} {
+func TestNewRequiresDirectory(t *testing.T) {
+	m := newMachine(t)
+	m.put(filepath.Join(m.root, "file"), "")
+	for _, root := range []string{filepath.Join(m.root, "file"), filepath.Join(m.root, "absent")} {
 		if _, err := New(root, nil); err == nil {
-			t.Errorf("%s was taken", root)
+			t.Errorf("%s was accepted", root)
 		}
 	}
 }
 
 func TestProjectResolvesLinks(t *testing.T) {
-	w := newWorld(t)
-	w.link(w.root, w.root+"-link")
-	p, err := newAt(w.sys, w.root+"-link", w.environ)
+	m := newMachine(t)
+	m.link(m.root, m.root+"-link")
+	p, err := newAt(m.sys, m.root+"-link", m.environ)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f, _ := facts.Find[facts.Project](p.Probe(context.Background(), []facts.Key{facts.ProjectKey}), facts.ProjectKey)
-	if f.Root != w.root || !strings.HasPrefix(f.State, ".reconcile/") {
+	if f.Root != m.root || !strings.HasPrefix(f.State, ".reconcile/") {
 		t.Errorf("%+v", f)
 	}
 }
 
 func TestMachineID(t *testing.T) {
-	w := newWorld(t)
-	one := w.prober().machine
-	w.put(filepath.Join(w.sys, "etc/machine-id"), "fedcba9876543210fedcba9876543210")
-	two := w.prober().machine
-	w.put(filepath.Join(w.sys, "etc/machine-id"), "uninitialized\n")
-	fresh := w.prober().machine
-	if err := os.Remove(filepath.Join(w.sys, "etc/machine-id")); err != nil {
+	m := newMachine(t)
+	one := m.prober().machine
+	m.put(filepath.Join(m.sys, "etc/machine-id"), "fedcba9876543210fedcba9876543210")
+	two := m.prober().machine
+	m.put(filepath.Join(m.sys, "etc/machine-id"), "uninitialized\n")
+	fresh := m.prober().machine
+	if err := os.Remove(filepath.Join(m.sys, "etc/machine-id")); err != nil {
 		t.Fatal(err)
 	}
-	if none := w.prober().machine; one == two || fresh != none || none == one || len(one) != 8 {
+	if none := m.prober().machine; one == two || fresh != none || none == one || len(one) != 8 {
 		t.Errorf("machines %s, %s, %s, %s", one, two, fresh, none)
 	}
 }
 
-// TestEveryKeyIsAnswered asks for what is there, what is not, and what cannot
-// be, all at once.
+// TestEveryKeyIsAnswered probes existing, absent and invalid keys at once.
 func TestEveryKeyIsAnswered(t *testing.T) {
-	w := newWorld(t)
-	w.put(filepath.Join(w.root, "a.txt"), "a")
-	p := w.prober()
+	m := newMachine(t)
+	m.put(filepath.Join(m.root, "a.txt"), "a")
+	p := m.prober()
 	p.Environments = map[string]layout.ActiveEnv{"local": {Path: ".venv", Type: "venv"}}
 	bad := []facts.Key{
 		facts.PathKey("../outside"), facts.PathKey("a//b"), facts.PathKey(""), facts.PathKey("a\x00b"), facts.PythonKey("3.10/../.."), facts.ToolKey("../uv"),
@@ -83,7 +82,7 @@ func TestEveryKeyIsAnswered(t *testing.T) {
 }
 
 func TestAllKeys(t *testing.T) {
-	p := newWorld(t).prober()
+	p := newMachine(t).prober()
 	p.Environments = map[string]layout.ActiveEnv{"b": {Path: ".venv", Type: "venv"}, "a": {Path: "x", Type: "venv"}}
 	keys := p.AllKeys(facts.PathKey("data"), facts.HostKey)
 	for i := range keys[1:] {
@@ -93,16 +92,16 @@ func TestAllKeys(t *testing.T) {
 	}
 }
 
-// TestHangingPathCostsOnlyItself lets one path of many never answer.
-func TestHangingPathCostsOnlyItself(t *testing.T) {
-	w := newWorld(t)
+// TestHangingPath checks that a path that hangs does not affect the others.
+func TestHangingPath(t *testing.T) {
+	m := newMachine(t)
 	var keys []facts.Key
 	for i := range 500 {
 		name := "d/" + string(rune('a'+i%26)) + strings.Repeat("x", i)
 		keys = append(keys, facts.PathKey(name[:min(len(name), 200)]+string(rune('A'+i%20))+"/"+strings.Repeat("y", 1+i/20)))
 	}
 	hung := keys[137]
-	p := w.prober()
+	p := m.prober()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		p.deadline = 10 * time.Second
@@ -126,14 +125,14 @@ func TestHangingPathCostsOnlyItself(t *testing.T) {
 	})
 }
 
-// TestDeadFileSystemIsGivenUp lets every path hang.
-func TestDeadFileSystemIsGivenUp(t *testing.T) {
-	w := newWorld(t)
+// TestHangingFileSystem checks that the probe ends if every path hangs.
+func TestHangingFileSystem(t *testing.T) {
+	m := newMachine(t)
 	var keys []facts.Key
 	for i := range 1000 {
 		keys = append(keys, facts.PathKey("d/"+strings.Repeat("x", 1+i%100)+"/"+strings.Repeat("y", 1+i/100)))
 	}
-	p := w.prober()
+	p := m.prober()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		p.deadline = 10 * time.Second
@@ -152,9 +151,9 @@ func TestDeadFileSystemIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestInterruptedProbeAnswersAll(t *testing.T) {
-	w := newWorld(t)
-	p := w.prober()
+func TestInterruptedProbe(t *testing.T) {
+	m := newMachine(t)
+	p := m.prober()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	release := make(chan struct{})
@@ -169,23 +168,22 @@ func TestInterruptedProbeAnswersAll(t *testing.T) {
 	}
 }
 
-// TestProbeChangesNothing compares everything below the project and the home
-// before and after all probes.
+// TestProbeChangesNothing compares all files before and after all probes.
 func TestProbeChangesNothing(t *testing.T) {
-	w := newWorld(t)
-	w.generation("g1")
-	w.show("g1")
-	w.put(filepath.Join(w.root, "data/a.txt"), "a")
-	before := snapshot(t, filepath.Dir(w.root))
-	p := w.prober()
+	m := newMachine(t)
+	m.generation("g1")
+	m.activate("g1")
+	m.put(filepath.Join(m.root, "data/a.txt"), "a")
+	before := snapshot(t, filepath.Dir(m.root))
+	p := m.prober()
 	p.Environments = map[string]layout.ActiveEnv{"local": {Path: ".venv", Type: "venv"}}
 	p.Probe(context.Background(), append(p.AllKeys(), facts.PathKey("data/a.txt"), facts.DiskKey("none/yet")))
-	if after := snapshot(t, filepath.Dir(w.root)); after != before {
+	if after := snapshot(t, filepath.Dir(m.root)); after != before {
 		t.Errorf("before\n%s\nafter\n%s", before, after)
 	}
 }
 
-// snapshot is a line for each file: name, mode, size, modification time.
+// snapshot returns a line for each file: name, mode, size, modification time.
 func snapshot(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder

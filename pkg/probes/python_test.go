@@ -15,60 +15,59 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-const line = "3.10"
+const minor = "3.10"
 
-func (w *world) pythons() facts.Pythons {
-	w.t.Helper()
-	fact, reason := w.probe(facts.PythonKey(line))
+func (m *fakeMachine) pythons() facts.Pythons {
+	m.t.Helper()
+	fact, reason := m.probe(facts.PythonKey(minor))
 	if fact == nil {
-		w.t.Fatal(reason)
+		m.t.Fatal(reason)
 	}
 	return fact.(facts.Pythons)
 }
 
-// TestPythonsOfLinux lays out one interpreter of each source, and what looks like
-// one and is none.
+// TestPythonsOfLinux has one interpreter of each source, and unusable ones.
 func TestPythonsOfLinux(t *testing.T) {
-	w := newWorld(t)
+	m := newMachine(t)
 	const loader = "/lib64/ld-linux-x86-64.so.2"
-	w.put(w.sys+loader, "")
+	m.put(m.sys+loader, "")
 	x86 := elfFile(elf.EM_X86_64, loader, "")
-	home := func(rel string) string { return filepath.Join(w.home, rel) }
-	w.python(home(".pyenv/versions/3.10.13"), "3.10.13", x86)
-	w.python(home(".pyenv/versions/3.10.9"), "3.10.9", x86)
-	w.python(home(".pyenv/versions/3.11.7"), "3.11.7", x86)
-	w.put(home(".pyenv/shims/python3.10"), "#!/usr/bin/env bash\nexec pyenv\n")
-	w.python(home(".local/share/uv/python/cpython-3.10.20-linux-x86_64-gnu"), "3.10.20", x86)
-	w.link("cpython-3.10.20-linux-x86_64-gnu", home(".local/share/uv/python/cpython-3.10-linux-x86_64-gnu"))
-	w.python(home(".local/share/uv/python/cpython-3.10.19-linux-aarch64-gnu"), "3.10.19", elfFile(elf.EM_AARCH64, loader, ""))
-	w.python(home(".local/share/uv/python/cpython-3.10.18-linux-x86_64-musl"), "3.10.18", elfFile(elf.EM_X86_64, "/lib/ld-musl-x86_64.so.1", ""))
-	w.python(home(".local/share/mise/installs/python/3.10.14"), "3.10.14", x86)
-	w.link("3.10.14", home(".local/share/mise/installs/python/3.10"))
-	w.python(home(".asdf/installs/python/3.10.4"), "3.10.4", x86)
-	w.python(w.sys+"/usr", "3.10.12", x86)
-	w.python(home("miniforge3"), "3.10.15", x86)
-	w.put(home("miniforge3/conda-meta/history"), "")
-	w.python(filepath.Join(w.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21"), "3.10.21", x86)
-	w.put(filepath.Join(w.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21/lib/python3.10/site-packages/pip/__init__.py"), "")
-	w.mkdir(filepath.Join(w.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21/lib/python3.10/site-packages/pip-24.0.dist-info"))
-	w.python(filepath.Join(w.root, "evil"), "3.10.99", x86)
-	w.python(home("opt/py"), "3.10.11", x86)
-	w.link(home(".pyenv/versions/3.10.13/bin/python3.10"), home("bin/python3.10"))
-	w.environ = []string{"HOME=" + w.home, "PATH=" + strings.Join([]string{home(".pyenv/shims"), "relative", ".", "", filepath.Join(w.root, "evil/bin"), home("bin"), home("opt/py/bin")}, ":")}
+	home := func(rel string) string { return filepath.Join(m.home, rel) }
+	m.python(home(".pyenv/versions/3.10.13"), "3.10.13", x86)
+	m.python(home(".pyenv/versions/3.10.9"), "3.10.9", x86)
+	m.python(home(".pyenv/versions/3.11.7"), "3.11.7", x86)
+	m.put(home(".pyenv/shims/python3.10"), "#!/usr/bin/env bash\nexec pyenv\n")
+	m.python(home(".local/share/uv/python/cpython-3.10.20-linux-x86_64-gnu"), "3.10.20", x86)
+	m.link("cpython-3.10.20-linux-x86_64-gnu", home(".local/share/uv/python/cpython-3.10-linux-x86_64-gnu"))
+	m.python(home(".local/share/uv/python/cpython-3.10.19-linux-aarch64-gnu"), "3.10.19", elfFile(elf.EM_AARCH64, loader, ""))
+	m.python(home(".local/share/uv/python/cpython-3.10.18-linux-x86_64-musl"), "3.10.18", elfFile(elf.EM_X86_64, "/lib/ld-musl-x86_64.so.1", ""))
+	m.python(home(".local/share/mise/installs/python/3.10.14"), "3.10.14", x86)
+	m.link("3.10.14", home(".local/share/mise/installs/python/3.10"))
+	m.python(home(".asdf/installs/python/3.10.4"), "3.10.4", x86)
+	m.python(m.sys+"/usr", "3.10.12", x86)
+	m.python(home("miniforge3"), "3.10.15", x86)
+	m.put(home("miniforge3/conda-meta/history"), "")
+	m.python(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21"), "3.10.21", x86)
+	m.put(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21/lib/python3.10/site-packages/pip/__init__.py"), "")
+	m.mkdir(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21/lib/python3.10/site-packages/pip-24.0.dist-info"))
+	m.python(filepath.Join(m.root, "evil"), "3.10.99", x86)
+	m.python(home("opt/py"), "3.10.11", x86)
+	m.link(home(".pyenv/versions/3.10.13/bin/python3.10"), home("bin/python3.10"))
+	m.environ = []string{"HOME=" + m.home, "PATH=" + strings.Join([]string{home(".pyenv/shims"), "relative", ".", "", filepath.Join(m.root, "evil/bin"), home("bin"), home("opt/py/bin")}, ":")}
 
-	found := w.pythons()
+	found := m.pythons()
 	var got []string
 	for _, i := range found.Found {
 		got = append(got, strings.TrimSpace(i.Source+" "+i.Version+" "+i.Refused))
 	}
 	want := []string{
 		"reconcile 3.10.21", "uv 3.10.20", "pyenv 3.10.13", "pyenv 3.10.9", "mise 3.10.14", "asdf 3.10.4", "system 3.10.12", "path 3.10.11", "conda 3.10.15",
-		"uv 3.10.19 aarch64 build on an x86_64 machine", "uv 3.10.18 needs /lib/ld-musl-x86_64.so.1, which is not there",
+		"uv 3.10.19 aarch64 build on an x86_64 machine", "uv 3.10.18 needs /lib/ld-musl-x86_64.so.1, which is missing",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if i := found.Found[0]; i.Pip != "module" || i.Arch != "x86_64" || i.Prefix != filepath.Join(w.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21") {
+	if i := found.Found[0]; i.Pip != "module" || i.Arch != "x86_64" || i.Prefix != filepath.Join(m.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21") {
 		t.Errorf("%+v", i)
 	}
 	if i := found.Found[1]; !strings.HasSuffix(i.Pip, "lib/python3.10/ensurepip/_bundled/pip-23.0.1-py3-none-any.whl") || filepath.Base(i.Path) != "python3.10" {
@@ -79,21 +78,21 @@ func TestPythonsOfLinux(t *testing.T) {
 	}
 }
 
-// TestPythonsOfAMac has Homebrew in both places and python.org's framework.
+// TestPythonsOfAMac has both folders of Homebrew and the framework of python.org.
 func TestPythonsOfAMac(t *testing.T) {
-	w := newWorld(t)
-	w.os, w.arch = "darwin", "arm64"
+	m := newMachine(t)
+	m.os, m.arch = "darwin", "arm64"
 	brew := func(root, version string, program string) {
-		cellar := filepath.Join(w.sys, root, "Cellar/python@3.10", version)
-		w.python(filepath.Join(cellar, "Frameworks/Python.framework/Versions/3.10"), version, program)
-		w.link("../Frameworks/Python.framework/Versions/3.10/bin/python3.10", filepath.Join(cellar, "bin/python3.10"))
-		w.link("../Cellar/python@3.10/"+version, filepath.Join(w.sys, root, "opt/python@3.10"))
+		cellar := filepath.Join(m.sys, root, "Cellar/python@3.10", version)
+		m.python(filepath.Join(cellar, "Frameworks/Python.framework/Versions/3.10"), version, program)
+		m.link("../Frameworks/Python.framework/Versions/3.10/bin/python3.10", filepath.Join(cellar, "bin/python3.10"))
+		m.link("../Cellar/python@3.10/"+version, filepath.Join(m.sys, root, "opt/python@3.10"))
 	}
 	brew("opt/homebrew", "3.10.16", machoFile(macho.CpuArm64))
 	brew("usr/local", "3.10.17", machoFile(macho.CpuAmd64))
-	w.python(filepath.Join(w.sys, "Library/Frameworks/Python.framework/Versions/3.10"), "3.10.11", fatFile(macho.CpuAmd64, macho.CpuArm64))
-	w.put(filepath.Join(w.sys, "usr/bin/python3"), machoFile(macho.CpuArm64))
-	found := w.pythons().Found
+	m.python(filepath.Join(m.sys, "Library/Frameworks/Python.framework/Versions/3.10"), "3.10.11", fatFile(macho.CpuAmd64, macho.CpuArm64))
+	m.put(filepath.Join(m.sys, "usr/bin/python3"), machoFile(macho.CpuArm64))
+	found := m.pythons().Found
 	var got []string
 	for _, i := range found {
 		got = append(got, strings.TrimSpace(strings.Join([]string{i.Source, i.Version, i.Arch, i.Refused}, " ")))
@@ -102,46 +101,46 @@ func TestPythonsOfAMac(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("found %q, want %q", got, want)
 	}
-	if found[1].Path != filepath.Join(w.sys, "opt/homebrew/opt/python@3.10/bin/python3.10") {
-		t.Errorf("homebrew's interpreter is entered at %s, which the next upgrade removes", found[1].Path)
+	if found[1].Path != filepath.Join(m.sys, "opt/homebrew/opt/python@3.10/bin/python3.10") {
+		t.Errorf("the path of the Homebrew interpreter is %s, which the next upgrade removes", found[1].Path)
 	}
 }
 
-// TestRefusedPythons has one defect each.
+// TestRefusedPythons has one defect in each interpreter.
 func TestRefusedPythons(t *testing.T) {
 	x86 := elfFile(elf.EM_X86_64, "", "")
 	tests := []struct {
 		name, refused string
-		do            func(w *world, prefix string)
+		do            func(m *fakeMachine, prefix string)
 	}{
-		{"sound", "", func(*world, string) {}},
-		{"no library", "no standard library", func(w *world, prefix string) { os.Remove(filepath.Join(prefix, "lib/python3.10/os.py")) }},
-		{"no venv", "the module venv", func(w *world, prefix string) { os.RemoveAll(filepath.Join(prefix, "lib/python3.10/venv")) }},
-		{"no pip and no uv", "python3.10-venv", func(w *world, prefix string) { os.RemoveAll(filepath.Join(prefix, "lib/python3.10/ensurepip")) }},
-		{"no pip, but uv", "", func(w *world, prefix string) {
+		{"intact", "", func(*fakeMachine, string) {}},
+		{"no library", "no standard library", func(m *fakeMachine, prefix string) { os.Remove(filepath.Join(prefix, "lib/python3.10/os.py")) }},
+		{"no venv", "the module venv", func(m *fakeMachine, prefix string) { os.RemoveAll(filepath.Join(prefix, "lib/python3.10/venv")) }},
+		{"no pip and no uv", "python3.10-venv", func(m *fakeMachine, prefix string) { os.RemoveAll(filepath.Join(prefix, "lib/python3.10/ensurepip")) }},
+		{"no pip, but uv", "", func(m *fakeMachine, prefix string) {
 			os.RemoveAll(filepath.Join(prefix, "lib/python3.10/ensurepip"))
-			w.put(filepath.Join(w.home, ".local/bin/uv"), x86)
+			m.put(filepath.Join(m.home, ".local/bin/uv"), x86)
 		}},
-		{"no version", "version cannot be read", func(w *world, prefix string) {
+		{"no version", "version cannot be read", func(m *fakeMachine, prefix string) {
 			os.RemoveAll(filepath.Join(prefix, "include"))
 			os.Rename(prefix, filepath.Join(filepath.Dir(prefix), "3.10.x"))
 		}},
-		{"dangling", "leads nowhere", func(w *world, prefix string) {
+		{"dangling", "dangling link", func(m *fakeMachine, prefix string) {
 			os.Remove(filepath.Join(prefix, "bin/python3.10"))
-			w.link("/gone/python3.10", filepath.Join(prefix, "bin/python3.10"))
+			m.link("/gone/python3.10", filepath.Join(prefix, "bin/python3.10"))
 		}},
-		{"no program", "is no program", func(w *world, prefix string) { w.put(filepath.Join(prefix, "bin/python3.10"), "?") }},
-		{"of a Mac", "Mach-O program on linux-x86_64", func(w *world, prefix string) {
-			w.put(filepath.Join(prefix, "bin/python3.10"), machoFile(macho.CpuArm64))
+		{"not a program", "is not a program", func(m *fakeMachine, prefix string) { m.put(filepath.Join(prefix, "bin/python3.10"), "?") }},
+		{"of a Mac", "Mach-O program on linux-x86_64", func(m *fakeMachine, prefix string) {
+			m.put(filepath.Join(prefix, "bin/python3.10"), machoFile(macho.CpuArm64))
 		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
-			prefix := filepath.Join(w.home, ".pyenv/versions/3.10.13")
-			w.python(prefix, "3.10.13", x86)
-			tt.do(w, prefix)
-			found := w.pythons().Found
+			m := newMachine(t)
+			prefix := filepath.Join(m.home, ".pyenv/versions/3.10.13")
+			m.python(prefix, "3.10.13", x86)
+			tt.do(m, prefix)
+			found := m.pythons().Found
 			if len(found) != 1 || (found[0].Refused == "") != (tt.refused == "") || !strings.Contains(found[0].Refused, tt.refused) {
 				t.Errorf("found %+v, want refused with %q", found, tt.refused)
 			}
@@ -149,47 +148,47 @@ func TestRefusedPythons(t *testing.T) {
 	}
 }
 
-// TestDebianPip finds the wheels where Debian keeps them, and the version in the
-// program where there are no headers.
+// TestDebianPip finds the wheels of Debian, and the version in the program without header
+// files.
 func TestDebianPip(t *testing.T) {
-	w := newWorld(t)
-	w.python(filepath.Join(w.sys, "usr"), "3.10.12", elfFile(elf.EM_X86_64, "", "…\x003.10.x\x003.10.12\x00…"))
-	os.RemoveAll(filepath.Join(w.sys, "usr/include"))
-	os.RemoveAll(filepath.Join(w.sys, "usr/lib/python3.10/ensurepip"))
-	w.put(filepath.Join(w.sys, "usr/share/python-wheels/pip-22.0.2-py3-none-any.whl"), "")
-	found := w.pythons().Found
+	m := newMachine(t)
+	m.python(filepath.Join(m.sys, "usr"), "3.10.12", elfFile(elf.EM_X86_64, "", "…\x003.10.x\x003.10.12\x00…"))
+	os.RemoveAll(filepath.Join(m.sys, "usr/include"))
+	os.RemoveAll(filepath.Join(m.sys, "usr/lib/python3.10/ensurepip"))
+	m.put(filepath.Join(m.sys, "usr/share/python-wheels/pip-22.0.2-py3-none-any.whl"), "")
+	found := m.pythons().Found
 	if len(found) != 1 || found[0].Version != "3.10.12" || !strings.HasSuffix(found[0].Pip, "python-wheels/pip-22.0.2-py3-none-any.whl") || found[0].Refused != "" {
 		t.Errorf("%+v", found)
 	}
 }
 
-// TestOldPipModule does not take a pip that cannot work for another interpreter.
+// TestOldPipModule rejects a pip that cannot install for another interpreter.
 func TestOldPipModule(t *testing.T) {
-	w := newWorld(t)
-	prefix := filepath.Join(w.home, ".pyenv/versions/3.10.13")
-	w.python(prefix, "3.10.13", elfFile(elf.EM_X86_64, "", ""))
+	m := newMachine(t)
+	prefix := filepath.Join(m.home, ".pyenv/versions/3.10.13")
+	m.python(prefix, "3.10.13", elfFile(elf.EM_X86_64, "", ""))
 	os.RemoveAll(filepath.Join(prefix, "lib/python3.10/ensurepip"))
-	w.put(filepath.Join(prefix, "lib/python3.10/site-packages/pip/__init__.py"), "")
+	m.put(filepath.Join(prefix, "lib/python3.10/site-packages/pip/__init__.py"), "")
 	old, recent := filepath.Join(prefix, "lib/python3.10/site-packages/pip-22.0.2.dist-info"), filepath.Join(prefix, "lib/python3.10/site-packages/pip-22.3.dist-info")
-	w.mkdir(old)
-	if i := w.pythons().Found[0]; i.Pip != "" {
-		t.Errorf("pip 22.0.2 was taken: %+v", i)
+	m.mkdir(old)
+	if i := m.pythons().Found[0]; i.Pip != "" {
+		t.Errorf("pip 22.0.2 was accepted: %+v", i)
 	}
 	os.Rename(old, recent)
-	if i := w.pythons().Found[0]; i.Pip != "module" {
-		t.Errorf("pip 22.3 was not taken: %+v", i)
+	if i := m.pythons().Found[0]; i.Pip != "module" {
+		t.Errorf("pip 22.3 was rejected: %+v", i)
 	}
 }
 
-// TestPythonsOfThisMachine compares with what the interpreters say of themselves.
+// TestPythonsOfThisMachine compares the facts with the output of the interpreters.
 func TestPythonsOfThisMachine(t *testing.T) {
 	p, err := New(t.TempDir(), os.Environ())
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked := 0
-	for _, l := range lines {
-		found, err := p.pythons(l)
+	run := 0
+	for _, minor := range minors() {
+		found, err := p.pythons(minor)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,15 +196,15 @@ func TestPythonsOfThisMachine(t *testing.T) {
 			if i.Refused != "" {
 				continue
 			}
-			asked++
+			run++
 			out, err := command.Run(context.Background(), command.Command{Program: i.Path, Args: []string{"-I", "-S", "-B", "-c", "import platform, sys; print(platform.python_version(), platform.machine(), sys.base_prefix)"}})
 			if got, want := strings.TrimSpace(string(out.Stdout)), i.Version+" "+i.Arch+" "+i.Prefix; err != nil || got != want {
-				t.Errorf("%s says %q, the probe %q (%v)", i.Path, got, want, err)
+				t.Errorf("%s reports %q, the probe %q (%v)", i.Path, got, want, err)
 			}
 		}
 	}
-	if asked == 0 {
-		t.Skip("no Python of a known line on this machine")
+	if run == 0 {
+		t.Skip("no Python of a known minor version on this machine")
 	}
 }
 
@@ -215,7 +214,7 @@ func BenchmarkPythons(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := p.pythons(line); err != nil {
+		if _, err := p.pythons(minor); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -240,7 +239,7 @@ func FuzzVersionsInFiles(f *testing.F) {
 	f.Add([]byte(`{"name":"python","version":"3.10.14"}`))
 	f.Add([]byte(`{"version":"0.9.1","install_prefix":"/home/x/.local/bin"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, v := range []string{parsePatchlevel(b, line), parseBinaryVersion(b, line), parseCondaMeta(b, line)} {
+		for _, v := range []string{parsePatchlevel(b, minor), parseBinaryVersion(b, minor), parseCondaMeta(b, minor)} {
 			if v != "" && !strings.HasPrefix(v, "3.10.") {
 				t.Errorf("%q gives %q", b, v)
 			}
@@ -263,13 +262,13 @@ func TestNames(t *testing.T) {
 		name string
 		want bool
 	}{
-		{isLine, "3.10", true},
-		{isLine, "3", false},
-		{isLine, "3.", false},
-		{isLine, "3.1000", false},
-		{isLine, "3.1.0", false},
-		{isLine, "3.x", false},
-		{isLine, "+3.1", false},
+		{isMinor, "3.10", true},
+		{isMinor, "3", false},
+		{isMinor, "3.", false},
+		{isMinor, "3.1000", false},
+		{isMinor, "3.1.0", false},
+		{isMinor, "3.x", false},
+		{isMinor, "+3.1", false},
 		{isToolName, "uv", true},
 		{isToolName, "a-1_b", true},
 		{isToolName, "1a", false},
@@ -286,7 +285,7 @@ func TestNames(t *testing.T) {
 		"3.10.13": true, "3.10.0rc1": true, "3.10.0a2": true, "3.10.0b12": true, "3.10.": false, "3.10": false, "3.10.1rc": false,
 		"3.10.rc1": false, "3.10.1.2": false, "3.100.1": false, "3.10.1a1b1": false, "3.10.1 ": false, "3.9.1": false,
 	} {
-		if got := versionOfLine(v, "3.10") == v; got != want {
+		if got := versionOfMinor(v, "3.10") == v; got != want {
 			t.Errorf("%q as a version of 3.10: %v", v, got)
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readSystem asks the kernel; sw_vers would be a process. Under Rosetta uname
-// speaks of the translated process, not of the machine.
+// readSystem reads the system from the kernel, without the process sw_vers. Under Rosetta
+// uname reports the translated architecture.
 func readSystem() (system, error) {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readSystem asks the kernel. gopsutil's host.Info reads a dozen files more and
-// tells less of what is needed here.
+// readSystem reads the system from the kernel. gopsutil's host.Info reads many more files
+// and lacks some of these values.
 func readSystem() (system, error) {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {

@@ -13,66 +13,58 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// isToolName reports whether a text names a program, and nothing else.
+// isToolName reports whether a text is a valid program name.
 func isToolName(s string) bool {
 	const letters, more = "abcdefghijklmnopqrstuvwxyz", "0123456789_-"
 	return s != "" && len(s) <= 32 && strings.Trim(s[:1], letters) == "" && strings.Trim(s, letters+more) == ""
 }
 
-// tool finds a helper program: the newest complete one below .reconcile/tools,
-// else the first on PATH and in the usual places whose version can be told from
-// files, else the first at all, without a version.
+// tool finds a helper program: the newest complete one in .reconcile/tools, else the first
+// on PATH and in the usual folders whose version can be read from files, else the first of
+// any version.
 //
-// What lies below .reconcile/tools may have come with a clone. The fact carries
-// the digest that its file "complete" states; the kind compares that with the one
-// that we carry, and apply the program with it.
+// A program in .reconcile/tools may have come with a clone. The fact has the digest in its
+// file "complete"; the kind compares that with the built-in digest, and apply verifies the
+// program.
 func (p *Prober) tool(name string) (facts.Tool, error) {
 	none := facts.Tool{Name: name}
 	if !isToolName(name) {
-		return none, fmt.Errorf("%q is not the name of a tool", name)
+		return none, fmt.Errorf("%q is not a tool name", name)
 	}
 	own, err := p.ownTool(name)
 	if err != nil || own.Path != "" {
 		return own, err
 	}
 	if name == "conda" || name == "mamba" {
-		if t := p.condaTool(name); t.Path != "" || t.Refused != "" {
+		if t := p.condaTool(name); t.Path != "" {
 			return t, nil
 		}
 	}
-	var unknown, refused *facts.Tool
+	best := none
 	for _, dir := range p.toolDirs() {
 		t, ok := p.machineTool(name, dir)
 		switch {
 		case !ok:
 		case t.Refused == "" && t.Version != "":
 			return t, nil
-		case t.Refused == "" && unknown == nil:
-			unknown = &t
-		case t.Refused != "" && refused == nil:
-			refused = &t
+		case best.Path == "", best.Refused != "" && t.Refused == "":
+			best = t
 		}
 	}
-	switch {
-	case unknown != nil:
-		return *unknown, nil
-	case refused != nil:
-		return *refused, nil
-	}
-	return none, nil
+	return best, nil
 }
 
-// ownTool returns the newest helper below .reconcile/tools that was completed.
+// ownTool returns the newest complete tool in .reconcile/tools.
 func (p *Prober) ownTool(name string) (facts.Tool, error) {
 	none := facts.Tool{Name: name}
-	dir := layout.Tools(p.platform)
-	entries, err := os.ReadDir(p.abs(dir))
+	entries, err := os.ReadDir(p.abs(layout.Tools(p.platform)))
+	if rawfile.IsAbsent(err) {
+		return none, nil
+	}
 	if err != nil {
-		if isGone(err) {
-			err = nil
-		}
 		return none, err
 	}
 	var versions []string
@@ -86,7 +78,7 @@ func (p *Prober) ownTool(name string) (facts.Tool, error) {
 		folder := p.abs(layout.Tool(p.platform, name, v))
 		exe := filepath.Join(folder, "bin", name)
 		if wheels := glob(folder, "*.whl"); len(wheels) == 1 {
-			exe = wheels[0] // one that stays packed
+			exe = wheels[0] // used without unpacking
 		}
 		b, err := os.ReadFile(layout.ToolComplete(folder))
 		if err != nil || !exists(exe) {
@@ -101,7 +93,7 @@ func (p *Prober) ownTool(name string) (facts.Tool, error) {
 	return none, nil
 }
 
-// toolDirs lists where programs of the machine are looked for.
+// toolDirs lists the folders in which programs are searched.
 func (p *Prober) toolDirs() []string {
 	dirs := p.pathDirs()
 	for _, dir := range []string{p.below(".local/bin"), p.below(".cargo/bin"), p.sys("/opt/homebrew/bin"), p.sys("/usr/local/bin")} {
@@ -112,8 +104,8 @@ func (p *Prober) toolDirs() []string {
 	return dirs
 }
 
-// programAt returns where the links to a program lead; false for what cannot be started,
-// and for what lies in the project, which nobody on this machine installed.
+// programAt returns the path of a program with links resolved, or false if it is not
+// executable or is inside the project.
 func (p *Prober) programAt(exe string) (real string, ok bool) {
 	real, err := filepath.EvalSymlinks(exe)
 	if err != nil || within(real, p.root) {
@@ -123,8 +115,8 @@ func (p *Prober) programAt(exe string) (real string, ok bool) {
 	return real, err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// machineTool looks at a program in one directory. Scripts are shims of version
-// managers, which may do anything.
+// machineTool reads a program in one directory. It returns false for scripts, which may be
+// shims of version managers.
 func (p *Prober) machineTool(name, dir string) (facts.Tool, bool) {
 	t := facts.Tool{Name: name, Path: filepath.Join(dir, name), Source: "path"}
 	real, ok := p.programAt(t.Path)
@@ -132,29 +124,26 @@ func (p *Prober) machineTool(name, dir string) (facts.Tool, bool) {
 		return t, false
 	}
 	b, err := readBinary(real)
+	if err != nil || b.format != p.format() {
+		return t, false
+	}
 	switch {
-	case err != nil:
-		return t, false
-	case b.format != p.format():
-		return t, false
 	case b.arch(p.arch) != p.arch:
 		t.Refused = fmt.Sprintf("%s is for %s, this machine is %s", t.Path, b.arch(p.arch), p.arch)
 	case b.loader != "" && !exists(p.sys(b.loader)):
-		t.Refused = fmt.Sprintf("%s needs %s, which is not there", t.Path, b.loader)
-	case othersWrite(real):
-		t.Refused = fmt.Sprintf("any user of this machine can change %s", t.Path)
+		t.Refused = fmt.Sprintf("%s needs %s, which is missing", t.Path, b.loader)
+	case writableByOthers(real):
+		t.Refused = "any user of this machine can change " + t.Path
 	}
 	t.Version = p.toolVersion(name, real)
 	return t, true
 }
 
-// toolVersion finds the version of a program without running it: the metadata of
-// the wheel that brought it, the folders that Homebrew, mise and asdf name by
-// version, or the receipt of uv's own installer.
+// toolVersion finds the version of a program without running it: in the metadata of its
+// wheel, the folder names of Homebrew, mise and asdf, or the receipt of uv's installer.
 func (p *Prober) toolVersion(name, real string) string {
 	bin := filepath.Dir(real)
-	prefix := filepath.Dir(bin)
-	for _, info := range glob(prefix, path.Join("lib/python3.*/site-packages", name+"-*.dist-info")) {
+	for _, info := range glob(filepath.Dir(bin), path.Join("lib/python3.*/site-packages", name+"-*.dist-info")) {
 		if v := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(info), name+"-"), ".dist-info"); plainVersion().MatchString(v) {
 			return v
 		}
@@ -170,16 +159,16 @@ func (p *Prober) toolVersion(name, real string) string {
 	if err != nil {
 		return ""
 	}
-	version, at := parseReceipt(b)
-	if at, err := filepath.EvalSymlinks(at); err != nil || at != bin && filepath.Join(at, "bin") != bin {
-		return "" // of another one
+	version, prefix := parseReceipt(b)
+	if prefix, err := filepath.EvalSymlinks(prefix); err != nil || prefix != bin && filepath.Join(prefix, "bin") != bin {
+		return "" // of another installation
 	}
 	return version
 }
 
 var plainVersion = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`) })
 
-// parseReceipt returns the version and the place that an installer noted.
+// parseReceipt returns the version and the folder in the receipt of an installer.
 func parseReceipt(b []byte) (version, prefix string) {
 	var doc struct {
 		Version string `json:"version"`
@@ -189,4 +178,65 @@ func parseReceipt(b []byte) (version, prefix string) {
 		return "", ""
 	}
 	return doc.Version, doc.Prefix
+}
+
+// condaTool finds conda or mamba, which are scripts of their own installation, or for
+// mamba 2 a program: on PATH, in the variables of an activated shell, or in the usual
+// folders. The version is read from conda-meta of the installation.
+func (p *Prober) condaTool(name string) facts.Tool {
+	var candidates []string
+	for _, dir := range p.pathDirs() {
+		candidates = append(candidates, filepath.Join(dir, name))
+	}
+	for _, variable := range []string{"CONDA_EXE", "MAMBA_EXE"} {
+		if exe := p.environ[variable]; filepath.IsAbs(exe) && filepath.Base(exe) == name {
+			candidates = append(candidates, exe)
+		}
+	}
+	for _, root := range p.condaRoots() {
+		candidates = append(candidates, filepath.Join(root, "bin", name), filepath.Join(root, "condabin", name))
+	}
+	best := facts.Tool{Name: name}
+	for _, exe := range candidates {
+		real, ok := p.programAt(exe)
+		if !ok {
+			continue
+		}
+		t := facts.Tool{Name: name, Path: exe, Source: "path", Version: condaPackageVersion(filepath.Dir(filepath.Dir(real)), name)}
+		if t.Version == "" { // not in an installation: a shim of a version manager
+			continue
+		}
+		if !writableByOthers(real) {
+			return t
+		}
+		if best.Path == "" {
+			best = t
+			best.Refused = "any user of this machine can change " + exe
+		}
+	}
+	return best
+}
+
+// condaPackageVersion returns the version of a package of a conda installation, from the
+// name of its record: conda-24.9.2-py312h7900ff3_0.json.
+func condaPackageVersion(root, name string) string {
+	for _, record := range glob(root, "conda-meta/"+name+"-[0-9]*.json") {
+		rest := strings.TrimPrefix(strings.TrimSuffix(filepath.Base(record), ".json"), name+"-")
+		version, build, ok := strings.Cut(rest, "-")
+		if ok && build != "" && !strings.Contains(build, "-") {
+			return version
+		}
+	}
+	return ""
+}
+
+// condaRoots lists the usual folders of conda installations.
+func (p *Prober) condaRoots() []string {
+	var roots []string
+	if p.home != "" {
+		for _, name := range []string{"miniforge3", "mambaforge", "miniconda3", "anaconda3"} {
+			roots = append(roots, p.below(name))
+		}
+	}
+	return append(roots, p.sys("/opt/conda"), p.sys("/opt/miniforge3"), p.sys("/opt/miniconda3"))
 }

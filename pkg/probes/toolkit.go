@@ -12,17 +12,15 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// toolkit finds the CUDA toolkit: the one that CUDA_HOME names, the usual one, or
-// that of the first nvcc on PATH. nvcc is not run.
+// toolkit finds the CUDA toolkit in CUDA_HOME, in /usr/local/cuda, or beside the first nvcc
+// on PATH, which is not run.
 func (p *Prober) toolkit() (facts.Toolkit, error) {
 	var none facts.Toolkit
 	if p.system.os != "linux" {
 		return none, nil
 	}
-	homes := []string{p.dirVariable("CUDA_HOME", p.sys("/usr/local/cuda"))}
-	if usual := p.sys("/usr/local/cuda"); homes[0] != usual {
-		homes = append(homes, usual)
-	}
+	usual := p.sys("/usr/local/cuda")
+	homes := []string{p.dirVariable("CUDA_HOME", usual), usual}
 	nvcc := ""
 	for _, dir := range p.pathDirs() {
 		if real, err := filepath.EvalSymlinks(filepath.Join(dir, "nvcc")); err == nil && !within(real, p.root) {
@@ -37,12 +35,12 @@ func (p *Prober) toolkit() (facts.Toolkit, error) {
 		}
 	}
 	if nvcc != "" {
-		return none, fmt.Errorf("no file beside %s says its version", nvcc)
+		return none, fmt.Errorf("no file beside %s contains its version", nvcc)
 	}
 	return none, nil
 }
 
-// toolkitIn reads the version of the toolkit in one directory.
+// toolkitIn reads the version of a toolkit in one directory.
 func (p *Prober) toolkitIn(home string) (facts.Toolkit, bool) {
 	for _, place := range []struct {
 		name  string
@@ -50,7 +48,7 @@ func (p *Prober) toolkitIn(home string) (facts.Toolkit, bool) {
 	}{
 		{"version.json", parseToolkitJSON},
 		{"version.txt", parseToolkitText},
-		{"include/cuda.h", nil}, // where a distribution or conda packed it
+		{"include/cuda.h", nil}, // in packages of distributions and conda
 	} {
 		name := filepath.Join(home, place.name)
 		version := ""
@@ -79,7 +77,7 @@ func parseToolkitJSON(b []byte) string {
 	return firstTwo(doc.CUDA.Version)
 }
 
-// parseToolkitText reads the version.txt of older ones: "CUDA Version 10.2.89".
+// parseToolkitText reads the version.txt of older versions: "CUDA Version 10.2.89".
 func parseToolkitText(b []byte) string {
 	_, after, _ := bytes.Cut(b, []byte("CUDA Version "))
 	return firstTwo(string(after))
@@ -95,7 +93,7 @@ func parseCUDAHeader(b []byte) string {
 	return fmt.Sprintf("%d.%d", n/1000, n%1000/10)
 }
 
-// firstTwo returns "12.1" of "12.1.105", "" for what is no version.
+// firstTwo returns the first two numbers of a version, or "": "12.1" for "12.1.105".
 func firstTwo(v string) string {
 	parts := strings.Split(leadingVersion([]byte(v)), ".")
 	if len(parts) < 2 || slices.Contains(parts[:2], "") {

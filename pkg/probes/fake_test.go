@@ -14,79 +14,78 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// A world is a machine of a test: a project, a home, and the fixed places of the
-// system, all in one temporary folder.
-type world struct {
+// A fakeMachine has a project, a home directory and the fixed paths of the system in one
+// temporary folder.
+type fakeMachine struct {
 	t               testing.TB
 	root, home, sys string
 	environ         []string
 	os, arch        string // "" for linux-x86_64
 }
 
-func newWorld(t testing.TB) *world {
+func newMachine(t testing.TB) *fakeMachine {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, root: filepath.Join(dir, "project"), home: filepath.Join(dir, "home"), sys: filepath.Join(dir, "sys")}
-	for _, d := range []string{w.root, w.home, w.sys} {
-		w.mkdir(d)
+	m := &fakeMachine{t: t, root: filepath.Join(dir, "project"), home: filepath.Join(dir, "home"), sys: filepath.Join(dir, "sys")}
+	for _, d := range []string{m.root, m.home, m.sys} {
+		m.mkdir(d)
 	}
-	w.put(filepath.Join(w.sys, "etc/machine-id"), "0123456789abcdef0123456789abcdef\n")
-	w.environ = []string{"HOME=" + w.home, "PATH=/nowhere"}
-	return w
+	m.put(filepath.Join(m.sys, "etc/machine-id"), "0123456789abcdef0123456789abcdef\n")
+	m.environ = []string{"HOME=" + m.home, "PATH=/nowhere"}
+	return m
 }
 
-// prober returns a prober for the world as it is now, on linux-x86_64 unless the
-// world says otherwise.
-func (w *world) prober() *Prober {
-	w.t.Helper()
-	p, err := newAt(w.sys, w.root, w.environ)
+// prober returns a prober for the present state of the machine, on linux-x86_64 unless os
+// and arch are set.
+func (m *fakeMachine) prober() *Prober {
+	m.t.Helper()
+	p, err := newAt(m.sys, m.root, m.environ)
 	if err != nil {
-		w.t.Fatal(err)
+		m.t.Fatal(err)
 	}
 	p.system.os, p.system.arch = "linux", "x86_64"
-	if w.os != "" {
-		p.system.os, p.system.arch = w.os, w.arch
+	if m.os != "" {
+		p.system.os, p.system.arch = m.os, m.arch
 	}
 	p.arch = p.system.arch
 	p.platform = platformName(p.system.os, p.arch)
 	return p
 }
 
-func (w *world) mkdir(dir string) {
-	w.t.Helper()
+func (m *fakeMachine) mkdir(dir string) {
+	m.t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		w.t.Fatal(err)
+		m.t.Fatal(err)
 	}
 }
 
-func (w *world) put(name, content string) {
-	w.t.Helper()
-	w.mkdir(filepath.Dir(name))
+func (m *fakeMachine) put(name, content string) {
+	m.t.Helper()
+	m.mkdir(filepath.Dir(name))
 	if err := os.WriteFile(name, []byte(content), 0o755); err != nil {
-		w.t.Fatal(err)
+		m.t.Fatal(err)
 	}
 }
 
-func (w *world) link(target, name string) {
-	w.t.Helper()
-	w.mkdir(filepath.Dir(name))
+func (m *fakeMachine) link(target, name string) {
+	m.t.Helper()
+	m.mkdir(filepath.Dir(name))
 	if err := os.Symlink(target, name); err != nil {
-		w.t.Fatal(err)
+		m.t.Fatal(err)
 	}
 }
 
-// probe looks at one key.
-func (w *world) probe(k facts.Key) (facts.Fact, string) {
-	w.t.Helper()
-	fact, reason, _ := w.prober().Probe(context.Background(), []facts.Key{k}).Lookup(k)
+// probe probes one key.
+func (m *fakeMachine) probe(k facts.Key) (facts.Fact, string) {
+	m.t.Helper()
+	fact, reason, _ := m.prober().Probe(context.Background(), []facts.Key{k}).Lookup(k)
 	return fact, reason
 }
 
-// elfFile returns the smallest executable that says what machine it is for and
-// which loader it wants.
+// elfFile returns a minimal executable for a machine type and a loader.
 func elfFile(machine elf.Machine, loader string, content string) string {
 	var b bytes.Buffer
 	header := elf.Header64{
@@ -126,13 +125,13 @@ func fatFile(cpus ...macho.Cpu) string {
 	return head.String() + strings.Repeat("\x00", offset-head.Len()) + body.String()
 }
 
-// python lays out an interpreter with its library and a pip wheel.
-func (w *world) python(prefix, version, program string) {
-	w.t.Helper()
-	line := version[:strings.LastIndexByte(version, '.')]
-	w.put(filepath.Join(prefix, "bin/python"+line), program)
-	w.put(filepath.Join(prefix, "include/python"+line+"/patchlevel.h"), "/* x */\n#define PY_VERSION      \t\""+version+"\"\n")
-	w.put(filepath.Join(prefix, "lib/python"+line+"/os.py"), "")
-	w.put(filepath.Join(prefix, "lib/python"+line+"/venv/__init__.py"), "")
-	w.put(filepath.Join(prefix, "lib/python"+line+"/ensurepip/_bundled/pip-23.0.1-py3-none-any.whl"), "")
+// python installs an interpreter with its library and a pip wheel.
+func (m *fakeMachine) python(prefix, version, program string) {
+	m.t.Helper()
+	minor := version[:strings.LastIndexByte(version, '.')]
+	m.put(filepath.Join(prefix, "bin/python"+minor), program)
+	m.put(filepath.Join(prefix, "include/python"+minor+"/patchlevel.h"), "/* x */\n#define PY_VERSION      \t\""+version+"\"\n")
+	m.put(filepath.Join(prefix, "lib/python"+minor+"/os.py"), "")
+	m.put(filepath.Join(prefix, "lib/python"+minor+"/venv/__init__.py"), "")
+	m.put(filepath.Join(prefix, "lib/python"+minor+"/ensurepip/_bundled/pip-23.0.1-py3-none-any.whl"), "")
 }
