@@ -47,7 +47,7 @@ var rules = []struct {
 	{"github.com/NVIDIA/go-nvml/pkg/nvml", []string{"pkg/probes"}, nvmlWhy},
 	{"github.com/NVIDIA/go-nvml/pkg/dl", []string{"pkg/probes"}, nvmlWhy},
 	{"github.com/spf13/cobra", []string{"internal/cli", "bench/empty"}, "words of the command line stay in the command"},
-	{"net/http", []string{"internal/apply", "internal/lock", "pkg/probes", "internal/locking", "internal/cli"}, "a plan uses no network; probes only make a client for others"},
+	{"net/http", []string{"internal/apply", "internal/lock", "pkg/probes", "internal/locking", "internal/doctor"}, "a plan uses no network; probes only make a client for others; doctor sends one request to the package index"},
 }
 
 const nvmlWhy = "it does not compile without cgo, and calling it can end the process: gpu_nvml.go runs in one of its own"

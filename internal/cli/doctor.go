@@ -1,313 +1,49 @@
 package cli
 
 import (
-	"cmp"
-	"context"
-	"errors"
-	"fmt"
-	"path/filepath"
-	"slices"
-	"sync"
-
 	"github.com/spf13/cobra"
 
-	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/doctor"
 	"github.com/reconcile-ml/reconcile/internal/exit"
-	"github.com/reconcile-ml/reconcile/internal/facts"
-	"github.com/reconcile-ml/reconcile/internal/layout"
-	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/report"
-	"github.com/reconcile-ml/reconcile/internal/session"
-	"github.com/reconcile-ml/reconcile/pkg/probes"
-	"github.com/reconcile-ml/reconcile/pkg/resources/conda"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
-	var o doctorFlags
+	var o doctor.Options
 	cmd := &cobra.Command{
 		Use:     "doctor",
-		Example: "  reconcile doctor\n  reconcile doctor --offline --no-proof\n  reconcile doctor --facts h100.json",
-		Short:   "diagnose this machine, each thing with what to do about it",
+		Example: "  reconcile doctor\n  reconcile doctor --offline --no-smoke-test\n  reconcile doctor --facts h100.json",
+		Short:   "check this machine, and print how to fix each problem",
 		Long: long(`
-Looks at the system, Python and its tools, the NVIDIA driver and its GPUs, the three
-versions of CUDA (driver, toolkit, torch), disks, the package index and the visible
-environment, and proves what that one can do. Each thing is ok, warn, fail, unknown or
-skipped, with a remedy. Works without a manifest too.
+Checks the system, Python and its tools, the NVIDIA driver and its GPUs, the three
+versions of CUDA (driver, toolkit, torch), disks, the package index and the active
+environment, and runs its smoke test. The result of each check is ok, warn, fail, unknown
+or skipped, with a remedy. A manifest is not needed.
 
-The proof starts the environment's Python, in an empty folder and without a network;
-on a GPU it takes little memory for seconds, and none of one that is full.`, readOnly, exit.Done, exit.Error, exit.Blocked, exit.Interrupted),
+The smoke test starts the environment's Python in an empty folder without network access.
+On a GPU that is not full it uses a little memory for a few seconds.`, readOnly, exit.Done, exit.Error, exit.Blocked, exit.Interrupted),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, _, stop := session.Interruptible(cmd.Context(), func() {})
-			defer stop()
-			p, err := a.admit(ctx, o)
-			if err != nil {
+			if !a.quiet && !a.json {
+				o.Testing = func(environment string) { _ = writeLine(a.err, "Testing environment %s …", environment) }
+			}
+			d, err := doctor.Run(cmd.Context(), a.config(), o)
+			switch {
+			case err != nil:
 				return err
-			}
-			d := p.diagnose()
-			if ctx.Err() != nil {
-				return exit.Quietly(exit.Interrupted)
-			}
-			if a.json {
+			case a.json:
 				err = report.DoctorJSON(a.out, d)
-			} else {
+			default:
 				err = report.Doctor(a.out, d, a.report(a.out))
 			}
-			if err != nil {
-				return err
-			}
-			if d.Count(report.Fail) > 0 {
+			if err == nil && d.Count(report.Fail) > 0 {
 				return exit.Quietly(exit.Blocked)
 			}
-			return nil
+			return err
 		},
 	}
-	cmd.Flags().BoolVar(&o.offline, "offline", false, "ask nothing of the network")
-	cmd.Flags().BoolVar(&o.noProof, "no-proof", false, "start nothing of the environment")
-	cmd.Flags().StringVar(&o.facts, "facts", "", "diagnose the machine whose facts are in `FILE`, without network and proof")
+	cmd.Flags().BoolVar(&o.Offline, "offline", false, "do not contact the package index")
+	cmd.Flags().BoolVar(&o.NoSmokeTest, "no-smoke-test", false, "do not start the environment's Python")
+	cmd.Flags().StringVar(&o.Facts, "facts", "", "diagnose the machine whose facts are in `FILE`, without network and smoke test")
 	return cmd
-}
-
-type doctorFlags struct {
-	offline bool
-	noProof bool
-	facts   string // file of a recorded machine
-}
-
-// A patient is one machine under diagnosis.
-type patient struct {
-	*app
-	doctorFlags
-	ctx      context.Context
-	root     string
-	manifest *manifest.Manifest // nil where there is none that can be read
-	name     string             // of the manifest
-	unread   error              // why there is none
-	env      *manifest.Environment
-	selected manifest.Selection // by which env was chosen
-	unchosen error              // why no environment is for this machine
-	prober   *probes.Prober     // nil for a recorded machine
-	facts    *facts.Facts
-	// generation is the visible one, absolute, "" for none; library its site-packages.
-	generation, library string
-}
-
-// admit finds out all that can be known without starting anything.
-func (a *app) admit(ctx context.Context, o doctorFlags) (*patient, error) {
-	p := &patient{app: a, doctorFlags: o, ctx: ctx, facts: &facts.Facts{}}
-	if err := p.findManifest(); err != nil {
-		return nil, err
-	}
-	if o.facts != "" {
-		var err error
-		if p.facts, err = session.ReadFacts(a.config(), o.facts); err != nil {
-			return nil, err
-		}
-		p.choose()
-		return p, nil
-	}
-	var err error
-	if p.prober, err = session.NewProber(a.config(), p.root); err != nil {
-		return nil, err
-	}
-	if p.manifest != nil {
-		p.prober.Environments = p.manifest.EnvironmentPaths()
-	}
-	p.facts = p.prober.Probe(ctx, p.prober.AllKeys(p.keys()...))
-	p.choose()
-	p.findGeneration()
-	return p, nil
-}
-
-// findManifest reads the manifest. That there is none, or that it is wrong, is a
-// finding, unless the command line names it.
-func (p *patient) findManifest() error {
-	var err error
-	if p.root, p.name, err = p.config().Locate(); err != nil {
-		problem, ok := errors.AsType[*diag.Problem](err)
-		if !ok || problem.Code != "manifest.absent" || p.app.manifest != "" {
-			return err
-		}
-		p.unread = err
-		p.root, err = p.config().Directory()
-		return err
-	}
-	var checkout *session.Checkout
-	if checkout, p.unread = session.Load(p.config()); p.unread == nil {
-		p.manifest = checkout.Manifest
-	}
-	return nil
-}
-
-// keys are the facts that a diagnosis needs beside all that are always known.
-func (p *patient) keys() []facts.Key {
-	keys := []facts.Key{facts.NvidiaKey, facts.ToolkitKey, facts.DiskKey(layout.Cache("uv"))}
-	for _, name := range conda.Clients() {
-		keys = append(keys, facts.ToolKey(name))
-	}
-	if p.manifest != nil && p.manifest.Storage != nil {
-		keys = append(keys, facts.DiskKey(p.manifest.Storage.Path))
-	}
-	return keys
-}
-
-// choose selects the environment that is for this machine.
-func (p *patient) choose() {
-	if p.manifest == nil {
-		return
-	}
-	known := session.FromFacts(p.config(), p.manifest, p.facts)
-	t, err := known.Select()
-	if p.unchosen = err; err != nil {
-		t, err = known.SelectNone()
-	}
-	if err == nil {
-		p.env, p.selected = t.Env, t.Selection
-	}
-}
-
-// findGeneration finds what is visible of the environment.
-func (p *patient) findGeneration() {
-	e, ok := p.standing()
-	here, known := facts.Find[facts.Project](p.facts, facts.ProjectKey)
-	if !ok || !known {
-		return
-	}
-	if g, ok := e.CurrentGeneration(); ok {
-		p.generation = filepath.Join(p.root, filepath.FromSlash(layout.Generation(here.State, e.Name, g.Name)))
-		p.library = layout.SitePackages(p.generation, p.env.Python)
-	}
-}
-
-// standing returns the chosen environment as it stands.
-func (p *patient) standing() (facts.Environment, bool) {
-	if p.env == nil {
-		return facts.Environment{}, false
-	}
-	return facts.Find[facts.Environment](p.facts, facts.EnvironmentKey(p.env.Name))
-}
-
-// isRecorded reports whether the machine is known from a file alone.
-func (p *patient) isRecorded() bool { return p.prober == nil }
-
-// why says why a fact is not known.
-func (p *patient) why(k facts.Key) string {
-	_, reason, _ := p.facts.Lookup(k)
-	return cmp.Or(reason, "it was not recorded")
-}
-
-// A checkup is one thing that a diagnosis looks at. Findings without a code or a name
-// of their own get those of the checkup.
-type checkup struct {
-	chapter, code, name string
-	look                func(*patient) []report.Finding
-	slow                bool // waits for something: done beside the others
-}
-
-// checkups is all that is looked at, in the order in which it is shown.
-var checkups = []checkup{
-	{"System", "system.os", "system", (*patient).system, false},
-	{"System", "system.libc", "C library", (*patient).libc, false},
-	{"System", "system.container", "container", (*patient).container, false},
-	{"Project", "project.manifest", "manifest", (*patient).manifestRead, false},
-	{"Project", "project.environment", "environment", (*patient).chosen, false},
-	{"Python and tools", "python.interpreter", "Python", (*patient).python, false},
-	{"Python and tools", "tool.uv", "uv", (*patient).uv, false},
-	{"Python and tools", "tool.conda", "conda clients", (*patient).conda, false},
-	{"GPU", "driver.state", "NVIDIA driver", (*patient).driver, false},
-	{"GPU", "driver.nodes", "device files", (*patient).nodes, false},
-	{"GPU", "gpu.device", "GPU", (*patient).devices, false},
-	{"GPU", "gpu.visible", "visible to CUDA", (*patient).visible, false},
-	{"GPU", "gpu.asked", "asked for", (*patient).requirements, false},
-	{"CUDA", "cuda.driver", "of the driver", (*patient).driverCUDA, false},
-	{"CUDA", "cuda.toolkit", "of the toolkit", (*patient).toolkit, false},
-	{"CUDA", "cuda.torch", "of torch", (*patient).torchCUDA, false},
-	{"CUDA", "cuda.libraries", "LD_LIBRARY_PATH", (*patient).shadows, false},
-	{"Disk", "disk.project", "project", (*patient).projectDisk, false},
-	{"Disk", "disk.storage", "storage", (*patient).storageDisk, false},
-	{"Disk", "disk.cache", "cache of wheels", (*patient).cacheDisk, false},
-	{"Package index", "index.settings", "settings", (*patient).indexSettings, false},
-	{"Package index", "index.reach", "reachable", (*patient).indexReach, true},
-	{"Environment", "environment.built", "built", (*patient).built, false},
-	{"Environment", "environment.damage", "intact", (*patient).intact, true},
-	{"Environment", "environment.user-site", "user's packages", (*patient).userSite, false},
-	{"Environment", "environment.variables", "variables of Python", (*patient).pythonVariables, false},
-	{"Environment", "proof", "proof", (*patient).proof, true},
-}
-
-// diagnose looks at everything. What waits for something waits at the same time.
-func (p *patient) diagnose() *report.Diagnosis {
-	found := make([][]report.Finding, len(checkups))
-	var waiting sync.WaitGroup
-	for i, c := range checkups {
-		if c.slow {
-			waiting.Go(func() { found[i] = c.look(p) })
-			continue
-		}
-		found[i] = c.look(p)
-	}
-	waiting.Wait()
-	d := &report.Diagnosis{Root: p.root, Recorded: p.doctorFlags.facts, Chapters: []report.Chapter{}}
-	if p.isRecorded() {
-		here, _ := facts.Find[facts.Project](p.facts, facts.ProjectKey)
-		d.Root = here.Root
-	}
-	if p.env != nil {
-		d.Environment = p.env.Name
-	}
-	for i, c := range checkups {
-		for _, f := range found[i] {
-			f.Code, f.Name = cmp.Or(f.Code, c.code), cmp.Or(f.Name, c.name)
-			d.Add(c.chapter, f)
-		}
-	}
-	return d
-}
-
-// well, doubtful, sick, unseen and omitted are one finding of a checkup. A remedy goes
-// before what was found.
-func well(format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.OK, Found: fmt.Sprintf(format, args...)}}
-}
-
-func doubtful(remedy, format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.Warn, Found: fmt.Sprintf(format, args...), Remedy: remedy}}
-}
-
-func sick(remedy, format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.Fail, Found: fmt.Sprintf(format, args...), Remedy: remedy}}
-}
-
-func unknown(format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.Unknown, Found: fmt.Sprintf(format, args...)}}
-}
-
-func omitted(format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.Skipped, Found: fmt.Sprintf(format, args...)}}
-}
-
-// ofProblem is a finding that a problem describes.
-func ofProblem(d *diag.Problem) []report.Finding {
-	f := report.Finding{State: report.Fail, Found: d.Summary, Remedy: d.Hint}
-	if place := d.Pos.String(); place != "" {
-		f.Found = place + ": " + f.Found
-	}
-	if d.Found != "" {
-		f.Found += "\n" + d.Found
-	}
-	if d.Severity == diag.Warn {
-		f.State = report.Warn
-	}
-	return []report.Finding{f}
-}
-
-// withoutDoubles keeps the first of equal words.
-func withoutDoubles(words []string) []string {
-	var out []string
-	for _, w := range words {
-		if !slices.Contains(out, w) {
-			out = append(out, w)
-		}
-	}
-	return out
 }

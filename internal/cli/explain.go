@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/doctor"
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/explain"
 	"github.com/reconcile-ml/reconcile/internal/nearest"
@@ -51,7 +52,7 @@ what it waits for and what waits for it, the steps, and what stays.`, readOnly, 
 func (a *app) explainCode(code string) error {
 	explained := explain.Codes()
 	e, ok := explained[code]
-	if name, isFinding := findingNamed(code); !ok && isFinding {
+	if name, isFinding := doctor.CheckTitle(code); !ok && isFinding {
 		ok, e = true, diag.Explanation{
 			Means: "A line of `reconcile doctor`, no problem by itself: " + name + ".",
 			Do:    "Run `reconcile doctor`: the line says what was found, and what to do where something is wrong.",
@@ -78,7 +79,7 @@ func isAddress(word string) bool {
 // explainAddress prints why a resource changes, or does not. A line of doctor can have the
 // form of an address: disk.storage is both, and the resource is explained if it exists.
 func (a *app) explainAddress(ctx context.Context, word string) error {
-	_, finding := findingNamed(word)
+	_, finding := doctor.CheckTitle(word)
 	m, err := a.observe(ctx, "")
 	switch {
 	case err != nil && (finding || nearestCode(word) != ""): // outside of a project only codes can be meant
@@ -210,18 +211,4 @@ func unknownAddress(m *session.Machine, plan *planner.Plan, word string) error {
 		return exit.Usage("%q is neither the address of a resource here nor the code of a problem; did you mean %s?", word, near)
 	}
 	return exit.Usage("%q is neither the address of a resource here nor the code of a problem; `reconcile status` lists the addresses, `reconcile explain` the codes", word)
-}
-
-// findingNamed returns the check of `reconcile doctor` with a code. It is no problem: the
-// line itself tells what was found and what to do.
-func findingNamed(code string) (name string, ok bool) {
-	for _, c := range checkups {
-		if c.code == code || strings.HasPrefix(code, c.code+".") {
-			return c.chapter + ", " + c.name, true
-		}
-	}
-	if code == "gpu.compat" { // beside gpu.asked
-		return "GPU, locked packages", true
-	}
-	return "", false
 }

@@ -20,7 +20,7 @@ func diagnosis() *report.Diagnosis {
 			{Code: "driver.cuda", Name: "CUDA of the driver", State: report.Unknown, Found: "the driver does not answer\x1b[2J\nand has two lines"},
 		}},
 		{Name: "Nothing"},
-		{Name: "Proof", Findings: []report.Finding{{Code: "proof", Name: "proof", State: report.Skipped, Found: "--no-proof"}}},
+		{Name: "Proof", Findings: []report.Finding{{Code: "proof", Name: "proof", State: report.Skipped, Found: "--no-smoke-test"}}},
 	}}
 }
 

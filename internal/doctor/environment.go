@@ -1,4 +1,4 @@
-package cli
+package doctor
 
 import (
 	"cmp"
@@ -87,7 +87,7 @@ func (p *patient) pythonVariables() []report.Finding {
 	}
 	var set []string
 	for _, name := range []string{"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"} {
-		if value := p.getenv(name); value != "" {
+		if value := p.config.Getenv(name); value != "" {
 			set = append(set, name+"="+value)
 		}
 	}
@@ -103,8 +103,8 @@ func (p *patient) proof() []report.Finding {
 	switch {
 	case p.isRecorded():
 		return omitted("a recorded machine")
-	case p.noProof:
-		return omitted("--no-proof")
+	case p.NoSmokeTest:
+		return omitted("--no-smoke-test")
 	case p.generation == "":
 		return omitted("no environment is built")
 	}
@@ -112,10 +112,10 @@ func (p *patient) proof() []report.Finding {
 	if len(s.Imports) == 0 && !s.CUDA && s.QLoRA == nil {
 		return omitted("the manifest asks for no proof")
 	}
-	if !p.quiet && !p.app.json {
-		_ = writeLine(p.err, "Proving environment %s …", p.env.Name)
+	if p.Testing != nil {
+		p.Testing(p.env.Name)
 	}
-	parts, err := apply.RunSmokeTest(p.ctx, p.generation, s, p.config().GPUEnv())
+	parts, err := apply.RunSmokeTest(p.ctx, p.generation, s, p.config.GPUEnv())
 	if err != nil {
 		return sick("`reconcile verify` looks at the files of the environment", "its Python could not be started: %v", err)
 	}

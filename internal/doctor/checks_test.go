@@ -1,4 +1,4 @@
-package cli
+package doctor
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 )
 
@@ -135,7 +136,7 @@ func TestVisibleDevices(t *testing.T) {
 	}{
 		"1":                    {report.OK, "GPU 1 MIG 3g.40gb of 2"},
 		"GPU-aa":               {report.OK, "GPU 0 of 2"},
-		"0,0":                  {report.Warn, "second time, and CUDA then shows none"},
+		"0,0":                  {report.Warn, "repeats a GPU, and CUDA then shows none"},
 		"0,7":                  {report.Warn, "GPU 0 of 2: CUDA_VISIBLE_DEVICES=\"0,7\""},
 		"MIG-cc33":             {report.OK, "GPU 1 MIG 3g.40gb of 2"},
 		" 0 , GPU-bb":          {report.OK, "GPU 1 MIG 3g.40gb of 2"},
@@ -179,7 +180,7 @@ func TestAilingDevices(t *testing.T) {
 
 func TestShadows(t *testing.T) {
 	dir := t.TempDir()
-	p := &patient{app: &app{environ: []string{"LD_LIBRARY_PATH=/nowhere:" + dir}}, prober: &probes.Prober{}}
+	p := &patient{config: &session.Config{Environ: []string{"LD_LIBRARY_PATH=/nowhere:" + dir}}, prober: &probes.Prober{}}
 	expect(t, "empty", p.shadows(), report.OK, "no library of CUDA")
 	if err := os.WriteFile(filepath.Join(dir, "libcudnn.so.9"), nil, 0o644); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package cli
+package doctor
 
 import (
 	"cmp"
@@ -310,7 +310,7 @@ func (p *patient) indexReach() []report.Finding {
 	switch {
 	case p.isRecorded():
 		return omitted("a recorded machine")
-	case p.offline:
+	case p.Offline:
 		return omitted("--offline")
 	}
 	settings, err := p.prober.Index()

@@ -1,4 +1,4 @@
-package cli
+package doctor
 
 import (
 	"cmp"
@@ -349,7 +349,7 @@ func (p *patient) shadows() []report.Finding {
 	if p.isRecorded() {
 		return omitted("a recorded machine")
 	}
-	value := p.getenv("LD_LIBRARY_PATH")
+	value := p.config.Getenv("LD_LIBRARY_PATH")
 	if value == "" {
 		return well("not set")
 	}
