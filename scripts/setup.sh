@@ -59,11 +59,11 @@ usage() {
     cat <<EOF
 Usage: ./$script [--dry-run]
 
-Applies environment $environment of manifest.yaml ($purpose): folders, files and a Python
-environment with exact versions. Then shows the storage summary, checks Python, the disk and
-the installed files (and CUDA and the GPU if the environment needs them), and lists the
-installed packages. A second run changes nothing. Drivers and system packages are never
-installed.
+Applies environment $environment of manifest.yaml ($purpose):
+folders, files and a Python environment with exact versions. Then shows the
+storage summary, checks Python, the disk and the installed files (and CUDA and
+the GPU if the environment needs them), and lists the installed packages. A
+second run changes nothing. Drivers and system packages are never installed.
 
   --dry-run   show the plan and change nothing
   --help      show this text
