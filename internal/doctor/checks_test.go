@@ -13,6 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/apply"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/generation"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
@@ -93,7 +94,7 @@ func TestNoDriver(t *testing.T) {
 	}{
 		"no manifest": {nil, report.OK},
 		"asks none":   {&manifest.Environment{}, report.OK},
-		"proves":      {&manifest.Environment{SmokeTest: manifest.SmokeTest{CUDA: true}}, report.Warn},
+		"proves":      {&manifest.Environment{SmokeTest: generation.SmokeTest{TestCUDA: true}}, report.Warn},
 		"warns":       {&manifest.Environment{CUDA: &manifest.CUDA{Severity: diag.Warn}}, report.Warn},
 		"needs":       {&manifest.Environment{GPU: &manifest.GPU{}}, report.Fail},
 	} {

@@ -131,10 +131,10 @@ func (p *patient) proofStep() resources.SmokeTest {
 	card, _ := facts.Find[facts.GPU](p.facts, facts.GPUKey)
 	_, torch, _ := pyenv.ReadTorch(p.library)
 	s := resources.SmokeTest{
-		Imports: p.env.SmokeTest.Imports, Driver: n.CUDA, QLoRA: (*resources.QLoRA)(p.env.SmokeTest.QLoRA),
+		Imports: p.env.SmokeTest.Imports, Driver: n.CUDA, QLoRA: p.env.SmokeTest.QLoRA,
 		GPU: n.State == facts.DriverOK && len(n.Devices) > 0 || !asked && card.Vendor == "nvidia",
 	}
-	s.CUDA = p.env.SmokeTest.CUDA || torch && s.GPU
+	s.CUDA = p.env.SmokeTest.TestCUDA || torch && s.GPU
 	return s
 }
 

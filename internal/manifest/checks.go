@@ -53,5 +53,5 @@ func (c *compiler) severity(environment diag.Severity) diag.Severity {
 // RequiresGPU reports whether the environment has a requirement on the driver or GPUs, or
 // a smoke test that uses a GPU.
 func (e *Environment) RequiresGPU() bool {
-	return e.CUDA != nil || e.GPU != nil || e.SmokeTest.CUDA || e.SmokeTest.QLoRA != nil
+	return e.CUDA != nil || e.GPU != nil || e.SmokeTest.TestCUDA || e.SmokeTest.QLoRA != nil
 }

@@ -167,14 +167,9 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 	}
 	c.add("venv", e.Name, e.Pos, e.Protect, &venv.Spec{
 		Env: generation.Env{Name: e.Name, Path: e.Path, Python: e.Python}, Prompt: c.m.Project + "-" + e.Name, Installer: e.Installer,
-		Content: generation.Content{Closure: closure, Problem: problem, SmokeTest: e.smokeTest(), Variables: c.m.Variables(e)},
+		Content: generation.Content{Closure: closure, Problem: problem, SmokeTest: e.SmokeTest, Variables: c.m.Variables(e)},
 	})
 	return nil
-}
-
-// smokeTest returns the smoke test of a generation.
-func (e *Environment) smokeTest() generation.SmokeTest {
-	return generation.SmokeTest{Imports: e.SmokeTest.Imports, TestCUDA: e.SmokeTest.CUDA, QLoRA: (*resources.QLoRA)(e.SmokeTest.QLoRA)}
 }
 
 // pinFiles adds the requirements file and the environment file.
@@ -202,7 +197,7 @@ func (c *compiler) conda(s Selection, e *Environment, locked *lock.Lock, closure
 	spec := &conda.Spec{
 		Env: generation.Env{Name: e.Name, Path: e.Path, Python: e.Python}, Engine: e.Conda.Engine, Installer: e.Installer,
 		Channels: e.Conda.Channels, Requested: e.condaSpecs(),
-		Content: generation.Content{Closure: closure, Problem: problem, SmokeTest: e.smokeTest(), Variables: c.m.Variables(e)},
+		Content: generation.Content{Closure: closure, Problem: problem, SmokeTest: e.SmokeTest, Variables: c.m.Variables(e)},
 	}
 	if problem == nil {
 		spec.Packages = locked.Conda.For(s.Host.Platform)
@@ -225,8 +220,8 @@ func (m *Manifest) Tools(e *Environment) []resources.Resource {
 	if e.Conda.Engine != "rattler" {
 		unless = conda.Clients()
 	}
-	lines := resources.HelperVersions() // conda installs the Python of the environment
-	return m.tools(e, lines[0], lines[1:], unless, e.Conda.Engine == "auto" || e.Conda.Engine == "rattler")
+	versions := resources.HelperVersions() // conda installs the Python of the environment
+	return m.tools(e, versions[0], versions[1:], unless, e.Conda.Engine == "auto" || e.Conda.Engine == "rattler")
 }
 
 // LockTools returns the resources for locking an environment: always uv, and for type
@@ -237,28 +232,28 @@ func (m *Manifest) LockTools(e *Environment) []resources.Resource {
 	if e.Type != "conda" {
 		return m.Tools(&resolving)
 	}
-	lines := resources.HelperVersions()
-	return m.tools(&resolving, lines[0], lines[1:], nil, true)
+	versions := resources.HelperVersions()
+	return m.tools(&resolving, versions[0], versions[1:], nil, true)
 }
 
-func (m *Manifest) tools(e *Environment, line string, or, unless []string, rattler bool) []resources.Resource {
+func (m *Manifest) tools(e *Environment, minor string, or, unless []string, rattler bool) []resources.Resource {
 	var builds []python.Build
 	for _, i := range m.Interpreters {
-		if i.Line == line {
+		if i.Minor == minor {
 			builds = append(builds, i.Build)
 		}
 	}
 	for _, b := range python.DefaultBuilds() {
-		if strings.HasPrefix(b.Version, line+".") {
+		if strings.HasPrefix(b.Version, minor+".") {
 			builds = append(builds, b)
 		}
 	}
 	list := []resources.Resource{{
-		Addr: resources.Addr{Kind: "python", Name: line}, Pos: e.Pos,
-		Spec: &python.Spec{Minor: line, Or: or, Unless: unless, Builds: builds},
+		Addr: resources.Addr{Kind: "python", Name: minor}, Pos: e.Pos,
+		Spec: &python.Spec{Minor: minor, Or: or, Unless: unless, Builds: builds},
 	}}
 	add := func(s tool.Spec) {
-		s.Python, s.Or, s.Unless = line, or, unless
+		s.Python, s.Or, s.Unless = minor, or, unless
 		list = append(list, resources.Resource{Addr: resources.Addr{Kind: "tool", Name: s.Name}, Pos: e.Pos, Spec: &s})
 	}
 	if e.Installer != "pip" {

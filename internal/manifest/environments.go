@@ -11,6 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/generation"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/pep"
@@ -24,7 +25,7 @@ type Environment struct {
 	Type      string // "venv", "conda"
 	Python    string // minor version: "3.10"
 	Packages  []lock.Pin
-	SmokeTest SmokeTest
+	SmokeTest generation.SmokeTest
 	Places    []Place
 	Protect   bool
 	Path      string   // of the link to the active generation

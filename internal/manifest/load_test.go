@@ -204,7 +204,7 @@ environments:
 func TestPreviousKeyName(t *testing.T) {
 	for _, key := range []string{"smoke_test", "prove"} {
 		m := load(t, head+"environments:\n  a: {type: venv, python: \"3.10\", path: .venv, lock: l.toml, platforms: [linux-x86_64], packages: [], "+key+": {imports: [json], cuda: true}}\n")
-		if s := m.Environments[0].SmokeTest; !slices.Equal(s.Imports, []string{"json"}) || !s.CUDA || s.QLoRA != nil {
+		if s := m.Environments[0].SmokeTest; !slices.Equal(s.Imports, []string{"json"}) || !s.TestCUDA || s.QLoRA != nil {
 			t.Errorf("%s: got %+v", key, s)
 		}
 	}

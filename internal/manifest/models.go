@@ -86,8 +86,8 @@ type Sync struct {
 // minor version. It is preferred to the builds known to the program.
 type Interpreter struct {
 	python.Build
-	Line string // minor version: "3.10"
-	Pos  diag.Pos
+	Minor string // "3.10"
+	Pos   diag.Pos
 }
 
 // A Moved is a change of the address of a resource.
@@ -208,7 +208,7 @@ func (l *loader) interpreters(v value) {
 		if version, ok := f.get("version").scalar(); ok && !isRelease(version) {
 			f.get("version").problem("version", "version must be a release of Python", quote(version), `write version: "3.10.21"`)
 		} else if ok {
-			i.Version, i.Line = version, pep.MajorMinor(version)
+			i.Version, i.Minor = version, pep.MajorMinor(version)
 		}
 		i.Platform = f.get("platform").choice("linux-aarch64", "linux-x86_64", "macos-arm64", "macos-x86_64")
 		if u := f.get("url").url(); u != "" {

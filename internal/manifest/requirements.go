@@ -7,7 +7,9 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/generation"
 	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/gpu"
 )
 
@@ -26,20 +28,6 @@ type GPU struct {
 	Compute  string // minimum compute capability, "8.0"
 	Severity diag.Severity
 	Pos      diag.Pos
-}
-
-// A SmokeTest must pass in a new generation before it becomes active.
-type SmokeTest struct {
-	Imports []string
-	CUDA    bool
-	QLoRA   *QLoRA
-}
-
-// QLoRA is the quantisation of a smoke test.
-type QLoRA struct {
-	QuantType    string
-	DoubleQuant  bool
-	ComputeDtype string
 }
 
 var (
@@ -97,7 +85,7 @@ func (v value) memory() gpu.Memory {
 	return m
 }
 
-func readSmokeTest(v value) (s SmokeTest) {
+func readSmokeTest(v value) (s generation.SmokeTest) {
 	f, ok := v.object(&smokeTestShape)
 	if !ok {
 		return s
@@ -120,9 +108,9 @@ func readSmokeTest(v value) (s SmokeTest) {
 			s.Imports = append(s.Imports, name)
 		}
 	}
-	s.CUDA = f.get("cuda").boolean()
+	s.TestCUDA = f.get("cuda").boolean()
 	if q, ok := f.get("qlora").object(&qloraShape); ok {
-		s.QLoRA = &QLoRA{
+		s.QLoRA = &resources.QLoRA{
 			QuantType:    q.get("quant_type").choice("nf4", "fp4"),
 			DoubleQuant:  q.get("double_quant").boolean(),
 			ComputeDtype: q.get("compute_dtype").choice("bfloat16", "float16", "float32"),
