@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
-	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/report"
-	"github.com/reconcile-ml/reconcile/internal/rsync"
 	"github.com/reconcile-ml/reconcile/internal/session"
+	"github.com/reconcile-ml/reconcile/internal/transfer"
 )
 
 func (a *app) syncCommand() *cobra.Command {
@@ -49,9 +47,8 @@ Works with GNU rsync from 2.6.9 and the openrsync of macOS. docs/sync.md has the
 
 // syncFlags are what push and pull are told.
 type syncFlags struct {
-	run, preview, checksum bool
-	file, identity, config string
-	port, limit            int
+	run, preview bool
+	request      transfer.Request
 }
 
 func (a *app) moveCommand(push bool) *cobra.Command {
@@ -79,36 +76,40 @@ manifest, or USER@HOST:PATH.`+moveHelp,
 			return exit.Usage("%s takes the name of an entry and a machine: reconcile sync %s", cmd.Name(), cmd.Use)
 		case o.run && o.preview:
 			return exit.Usage("--run and --dry-run are two things: choose one")
-		case o.port < 0 || o.port > 65535 || o.port == 0 && cmd.Flags().Changed("port"):
+		case o.request.Port < 0 || o.request.Port > 65535 || o.request.Port == 0 && cmd.Flags().Changed("port"):
 			return exit.Usage("--port takes a number from 1 to 65535")
-		case o.limit < 0:
+		case o.request.Limit < 0:
 			return exit.Usage("--bwlimit takes kB a second")
 		}
 		return nil
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		s, err := a.shipment(cmd.Context(), push, args[0], args[1], o)
+		p, err := session.Open(cmd.Context(), a.config(), "")
 		if err != nil {
 			return err
 		}
+		o.request.Push, o.request.Name, o.request.Host = push, args[0], args[1]
+		t, err := transfer.New(p, o.request, a.transferOptions())
 		switch {
+		case err != nil:
+			return err
 		case o.preview:
-			return s.preview(cmd.Context())
+			return a.previewTransfer(cmd.Context(), t)
 		case o.run:
-			return s.carry(cmd.Context())
+			return a.runTransfer(cmd.Context(), t)
 		}
-		return s.print(cmd.Context())
+		return a.printTransfer(cmd.Context(), t)
 	}
 	cmd.ValidArgsFunction = a.syncNames(push)
 	f := cmd.Flags()
 	f.BoolVar(&o.run, "run", false, "do it")
 	f.BoolVarP(&o.preview, "dry-run", "n", false, "list what --run would move; changes nothing")
-	f.BoolVarP(&o.checksum, "checksum", "c", false, "compare contents, not only sizes and times; reads every file at both ends")
-	f.StringVar(&o.file, "file", "", "move one file, `PATH` inside the folder, by scp")
-	f.IntVar(&o.port, "port", 0, "`PORT` of ssh over there (default: the manifest's, else ssh's own choice)")
-	f.StringVar(&o.identity, "identity", "", "private key, `FILE`, as ssh -i")
-	f.StringVar(&o.config, "ssh-config", "", "configuration of ssh, `FILE`, as ssh -F")
-	f.IntVar(&o.limit, "bwlimit", 0, "send at most `N` kB a second")
+	f.BoolVarP(&o.request.Checksum, "checksum", "c", false, "compare contents, not only sizes and times; reads every file at both ends")
+	f.StringVar(&o.request.File, "file", "", "move one file, `PATH` inside the folder, by scp")
+	f.IntVar(&o.request.Port, "port", 0, "`PORT` of ssh over there (default: the manifest's, else ssh's own choice)")
+	f.StringVar(&o.request.Identity, "identity", "", "private key, `FILE`, as ssh -i")
+	f.StringVar(&o.request.SSHConfig, "ssh-config", "", "configuration of ssh, `FILE`, as ssh -F")
+	f.IntVar(&o.request.Limit, "bwlimit", 0, "send at most `N` kB a second")
 	return cmd
 }
 
@@ -124,26 +125,9 @@ func (a *app) syncList(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	list := report.SyncStatus{}
-	for _, entry := range p.Manifest.Sync {
-		size, err := measure(ctx, filepath.Join(p.Root, filepath.FromSlash(entry.Path)))
-		if err != nil && !isAbsent(err) {
-			return err
-		}
-		list.Entries = append(list.Entries, report.SyncEntry{
-			Name: entry.Name, Push: entry.Push, Path: entry.Path, Absent: err != nil, Files: size.files, Bytes: size.bytes,
-		})
-	}
-	for _, h := range p.Manifest.Hosts {
-		if h.SSH == nil {
-			continue
-		}
-		far, problem := farOf(p, h, 0)
-		host := report.SyncHost{Name: h.Name, Remote: far.String(), Port: far.Port}
-		if problem != nil {
-			host.Remote, host.Problem = h.SSH.Host, problem.Summary
-		}
-		list.Hosts = append(list.Hosts, host)
+	list, err := transfer.Status(ctx, p)
+	if err != nil {
+		return err
 	}
 	if a.json {
 		return report.SyncJSON(a.out, list)
@@ -176,76 +160,64 @@ func (a *app) syncNames(push bool) cobra.CompletionFunc {
 	}
 }
 
-// print writes the commands to stdout, one that a shell takes as a whole, and what they
-// do to stderr.
-func (s *shipment) print(ctx context.Context) error {
-	calls := s.Commands()
-	if s.json {
-		return report.CommandsJSON(s.out, s.summary(), calls)
+// printTransfer writes the commands to stdout, one that a shell takes as a whole, and what
+// they do to stderr.
+func (a *app) printTransfer(ctx context.Context, t *transfer.Transfer) error {
+	if a.json {
+		return report.CommandsJSON(a.out, t.Summary(), t.Commands())
 	}
-	if !s.quiet {
-		for _, line := range s.why(ctx) {
-			if err := writeLine(s.err, "%s", line); err != nil {
+	if !a.quiet {
+		for _, line := range t.Notes(ctx) {
+			if err := writeLine(a.err, "%s", line); err != nil {
 				return err
 			}
 		}
 	}
-	return report.WriteCommands(s.out, calls, s.report(s.out))
+	return report.WriteCommands(a.out, t.Commands(), a.report(a.out))
 }
 
-// why says in a line each what the printed commands do, and what they take for granted.
-func (s *shipment) why(ctx context.Context) []string {
-	lines := []string{fmt.Sprintf("# %s. Nothing is deleted. Printed only: --dry-run looks at both machines, --run does it.", s.what())}
-	if s.File != "" {
-		lines = append(lines, "# scp writes to a name of its own, and the file gets its name when it is whole.")
-		if !s.Push {
-			lines = append(lines, "# One that is here under that name is gone then; --run keeps it.")
-		}
-		return lines
-	}
-	local, _, err := s.localRsync(ctx)
+// previewTransfer prints what a run would transfer.
+func (a *app) previewTransfer(ctx context.Context, t *transfer.Transfer) error {
+	result, err := t.DryRun(ctx)
 	switch {
 	case err != nil:
-		lines = append(lines, "# There is no rsync here: "+localRsyncHint)
-	case !local.HasDelayUpdates():
-		lines = append(lines, fmt.Sprintf("# %s here does not know --delay-updates: %s", local, localRsyncHint))
-	default:
-		lines = append(lines, fmt.Sprintf("# %s here; any rsync from 2.6.9, or the openrsync of macOS, will do over there.", local))
+		return err
+	case a.json:
+		return report.TransferJSON(a.out, *result)
 	}
-	return lines
+	return report.WritePreview(a.out, *result, a.report(a.out))
 }
 
-// what says what moves from where to where.
-func (s *shipment) what() string {
-	thing := s.entry.Path
-	if s.File != "" {
-		thing += "/" + s.File
+// runTransfer does the transfer, and prints what it moved.
+func (a *app) runTransfer(ctx context.Context, t *transfer.Transfer) error {
+	result, err := t.Run(ctx)
+	switch {
+	case result == nil:
+		return err
+	case !a.json:
+		return errors.Join(report.WriteTransfer(a.out, *result, a.report(a.out)), err)
 	}
-	if s.Push {
-		return fmt.Sprintf("push %s to %s", thing, s.hostName())
+	code, problem := exit.CodeOf(err)
+	if problem != nil {
+		result.Problem = diag.Problems(problem)[0]
 	}
-	return fmt.Sprintf("pull %s from %s", thing, s.hostName())
+	return errors.Join(report.TransferJSON(a.out, *result), exit.Quietly(code))
 }
 
-// summary names the transfer for people and programs.
-func (s *shipment) summary() report.Transfer {
-	return report.Transfer{
-		Name: s.entry.Name, Push: s.Push, Path: s.entry.Path, File: s.File, Host: s.hostName(), Remote: s.Remote.String(), Port: s.Remote.Port,
-		Files: []rsync.Change{}, Left: []rsync.Skipped{},
+// transferOptions returns how a transfer is done.
+func (a *app) transferOptions() transfer.Options {
+	o := transfer.Options{Interactive: a.interactive()}
+	o.Interrupted = func() { fmt.Fprintln(a.err, "\nInterrupted: ending the transfer. Once more ends it at once.") }
+	if !a.quiet {
+		o.Notice = func(line string) { _ = writeLine(a.err, "%s", line) }
 	}
+	if a.verbose {
+		o.Verbose = func(line string) { _ = writeLine(a.err, "| %s", line) }
+	}
+	if !a.quiet && !a.json && !a.verbose { // the lines of -v say more, and would break into it
+		o.Progress = func(what string) (func(int64, int), func()) {
+			return report.TransferMeter(a.err, a.report(a.err), what)
+		}
+	}
+	return o
 }
-
-// findSync returns the entry of a name, if it goes that way.
-func findSync(m *manifest.Manifest, name string, push bool) (manifest.Sync, error) {
-	i := slices.IndexFunc(m.Sync, func(s manifest.Sync) bool { return s.Name == name })
-	if i < 0 {
-		return manifest.Sync{}, noEntry(m, name, push)
-	}
-	if s := m.Sync[i]; s.Push != push {
-		return s, otherWay(s)
-	}
-	return m.Sync[i], nil
-}
-
-// isInterrupted reports whether a program was ended because we were asked to stop.
-func isInterrupted(err error) bool { return errors.Is(err, context.Canceled) }

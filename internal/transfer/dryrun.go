@@ -1,4 +1,4 @@
-package cli
+package transfer
 
 import (
 	"context"
@@ -14,14 +14,14 @@ import (
 )
 
 // preview lists what a run would transfer. It changes nothing at either end.
-func (s *shipment) preview(ctx context.Context) error {
+func (s *Transfer) DryRun(ctx context.Context) (*report.Transfer, error) {
 	ctx, kill, stop := session.Interruptible(ctx, func() {})
 	defer stop()
 	seen, err := s.look(ctx, kill, false)
 	if err != nil {
-		return interruptedOr(err)
+		return nil, interruptedOr(err)
 	}
-	result := s.summary()
+	result := s.Summary()
 	if seen.Free >= 0 {
 		result.Free = &seen.Free
 	}
@@ -37,15 +37,12 @@ func (s *shipment) preview(ctx context.Context) error {
 		err = s.previewFolder(ctx, kill, &result)
 	}
 	if err != nil {
-		return interruptedOr(err)
+		return nil, interruptedOr(err)
 	}
-	if s.json {
-		return report.TransferJSON(s.out, result)
-	}
-	return report.WritePreview(s.out, result, s.report(s.out))
+	return &result, nil
 }
 
-func (s *shipment) previewFolder(ctx, kill context.Context, result *report.Transfer) error {
+func (s *Transfer) previewFolder(ctx, kill context.Context, result *report.Transfer) error {
 	if !s.Push && !s.local.HasDryRunReport() {
 		return s.compareFolder(ctx, kill, result)
 	}
@@ -69,7 +66,7 @@ func (s *shipment) previewFolder(ctx, kill context.Context, result *report.Trans
 
 // compareFolder finds what a pull would move where rsync does not say it: what is not
 // here, or differs in size or time.
-func (s *shipment) compareFolder(ctx, kill context.Context, result *report.Transfer) error {
+func (s *Transfer) compareFolder(ctx, kill context.Context, result *report.Transfer) error {
 	if s.Checksum {
 		return &diag.Problem{Code: "sync.option", Summary: s.local.String() + " does not say which contents a pull would change", Hint: "leave out --checksum, or " + localRsyncHint}
 	}
@@ -90,7 +87,7 @@ func (s *shipment) compareFolder(ctx, kill context.Context, result *report.Trans
 
 // isHere reports whether a file over there is here as it is, and whether none of its name
 // is.
-func (s *shipment) isHere(l rsync.ListEntry) (is, new bool) {
+func (s *Transfer) isHere(l rsync.ListEntry) (is, new bool) {
 	file := filepath.Join(s.LocalDir, filepath.FromSlash(l.Path))
 	info, err := os.Lstat(file)
 	switch {
@@ -104,7 +101,7 @@ func (s *shipment) isHere(l rsync.ListEntry) (is, new bool) {
 }
 
 // previewFile is the list of one file, which scp always copies.
-func (s *shipment) previewFile(seen rsync.ProbeResult) ([]rsync.Change, error) {
+func (s *Transfer) previewFile(seen rsync.ProbeResult) ([]rsync.Change, error) {
 	c := rsync.Change{Path: s.File, Size: seen.Size, New: seen.Size < 0}
 	info, err := os.Stat(s.LocalFile())
 	if s.Push {

@@ -1,9 +1,7 @@
-package cli
+package transfer
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -15,22 +13,20 @@ import (
 )
 
 // carry does the transfer.
-func (s *shipment) carry(ctx context.Context) error {
-	ctx, kill, stop := session.Interruptible(ctx, func() {
-		fmt.Fprintln(s.err, "\nInterrupted: ending the transfer. Once more ends it at once.")
-	})
+func (s *Transfer) Run(ctx context.Context) (*report.Transfer, error) {
+	ctx, kill, stop := session.Interruptible(ctx, s.options.Interrupted)
 	defer stop()
 	began := time.Now()
 	seen, err := s.look(ctx, kill, true)
 	if err != nil {
-		return s.ended(err)
+		return nil, s.ended(err)
 	}
 	if !s.Push {
 		if err := s.makeHere(); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	result := s.summary()
+	result := s.Summary()
 	if s.File != "" {
 		result.Files, err = s.carryFile(ctx, kill, seen)
 	} else {
@@ -38,23 +34,16 @@ func (s *shipment) carry(ctx context.Context) error {
 	}
 	result.Seconds = time.Since(began).Seconds()
 	if code, _ := exit.CodeOf(err); err != nil && code != exit.Partly {
-		return s.ended(err)
+		return nil, s.ended(err)
 	}
 	if _, gone := os.Stat(s.kept); s.kept != "" && gone == nil {
 		result.Replaced = hereAs(s.project, s.kept)
 	}
-	if !s.json {
-		return errors.Join(report.WriteTransfer(s.out, result, s.report(s.out)), err)
-	}
-	code, problem := exit.CodeOf(err)
-	if problem != nil {
-		result.Problem = diag.Problems(problem)[0]
-	}
-	return errors.Join(report.TransferJSON(s.out, result), exit.Quietly(code))
+	return &result, err
 }
 
 // makeHere makes the folder that is pulled into, and where what it replaces is kept.
-func (s *shipment) makeHere() error {
+func (s *Transfer) makeHere() error {
 	if err := s.project.CheckDirectories(s.part); err != nil {
 		return err
 	}
@@ -74,13 +63,13 @@ func (s *shipment) makeHere() error {
 	return os.MkdirAll(s.LocalDir, 0o755)
 }
 
-func (s *shipment) carryFolder(ctx, kill context.Context, result *report.Transfer) error {
+func (s *Transfer) carryFolder(ctx, kill context.Context, result *report.Transfer) error {
 	meter := &rsync.Progress{Total: s.local.HasTotalProgress()}
 	tell, stop := func(int64, int) {}, func() {}
-	if !s.quiet && !s.json && !s.verbose { // the lines of -v say more, and would break into it
-		tell, stop = report.TransferMeter(s.err, s.report(s.err), s.what())
+	if s.options.Progress != nil {
+		tell, stop = s.options.Progress(s.what())
 	}
-	_, err := s.start(ctx, kill, s.Run(s.local), 0, func(line string) {
+	_, err := s.start(ctx, kill, s.Transfer.Run(s.local), 0, func(line string) {
 		meter.Line(line)
 		tell(meter.Bytes(), len(meter.Changes))
 	})
@@ -90,7 +79,7 @@ func (s *shipment) carryFolder(ctx, kill context.Context, result *report.Transfe
 }
 
 // ended says how a transfer ended that did not succeed.
-func (s *shipment) ended(err error) error {
+func (s *Transfer) ended(err error) error {
 	if !isInterrupted(err) {
 		return err
 	}

@@ -1,4 +1,4 @@
-package cli
+package transfer
 
 import (
 	"context"
@@ -22,7 +22,7 @@ const lookLimit = 5 * time.Minute
 const localRsyncHint = "install one, `brew install rsync` on macOS, `apt-get install rsync` on Debian and Ubuntu; one file goes by scp: --file PATH"
 
 // localRsync returns what the rsync of this machine is, and where.
-func (s *shipment) localRsync(ctx context.Context) (rsync.Version, string, error) {
+func (s *Transfer) localRsync(ctx context.Context) (rsync.Version, string, error) {
 	program, err := s.program("rsync")
 	if err != nil {
 		return rsync.Version{}, "", err
@@ -36,8 +36,8 @@ func (s *shipment) localRsync(ctx context.Context) (rsync.Version, string, error
 
 // program finds a program on the search path. Folders that are relative would depend on
 // where one stands.
-func (s *shipment) program(name string) (string, error) {
-	for _, dir := range filepath.SplitList(s.getenv("PATH")) {
+func (s *Transfer) program(name string) (string, error) {
+	for _, dir := range filepath.SplitList(s.project.Config.Getenv("PATH")) {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
@@ -57,16 +57,16 @@ var sshVariables = []string{"SSH_AUTH_SOCK", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE
 
 // environment is that of everything that a transfer starts. The search path is for
 // ProxyCommand of ssh's configuration, and for the ssh that rsync starts.
-func (s *shipment) environment() []string {
+func (s *Transfer) environment() []string {
 	var dirs []string
-	for _, dir := range filepath.SplitList(s.getenv("PATH")) {
+	for _, dir := range filepath.SplitList(s.project.Config.Getenv("PATH")) {
 		if filepath.IsAbs(dir) {
 			dirs = append(dirs, dir)
 		}
 	}
 	env := []string{"TZ=UTC", "PATH=" + strings.Join(dirs, string(os.PathListSeparator))}
 	for _, name := range sshVariables {
-		if value := s.getenv(name); value != "" {
+		if value := s.project.Config.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}
 	}
@@ -74,16 +74,12 @@ func (s *shipment) environment() []string {
 }
 
 // start runs one call and says what it means if it does not succeed.
-func (s *shipment) start(ctx, kill context.Context, call rsync.Call, limit time.Duration, line func(string)) (string, error) {
+func (s *Transfer) start(ctx, kill context.Context, call rsync.Call, limit time.Duration, line func(string)) (string, error) {
 	program, err := s.program(call.Program)
 	if err != nil {
 		return "", err
 	}
-	if s.verbose {
-		if err := writeLine(s.err, "| %s", resources.ShellJoin(call.Argv()...)); err != nil {
-			return "", err
-		}
-	}
+	s.verbose(resources.ShellJoin(call.Argv()...))
 	var said []string // the end of stderr
 	r, err := command.Run(ctx, command.Command{
 		Program: program, Args: call.Args, Env: s.environment(), Dir: s.project.Root, Timeout: limit, Kill: kill, Terminal: !s.SSH.Batch,
@@ -91,8 +87,8 @@ func (s *shipment) start(ctx, kill context.Context, call rsync.Call, limit time.
 			if line != nil {
 				line(text) // an openrsync lists files on stderr
 			}
-			if s.verbose && (stream == "stderr" || line != nil) {
-				_ = writeLine(s.err, "| %s", text)
+			if stream == "stderr" || line != nil {
+				s.verbose(text)
 			}
 			if stream == "stderr" {
 				said = append(said[max(0, len(said)-19):], text)

@@ -1,7 +1,8 @@
-package cli
+package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -13,17 +14,35 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
+	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/rsync"
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-// A shipment is one transfer that the command line asks for, found to be possible as far
+// A Request states what is to move, and where to.
+type Request struct {
+	Push                      bool
+	Name, Host                string
+	File, Identity, SSHConfig string
+	Port, Limit               int
+	Checksum                  bool
+}
+
+// Options state how a transfer is done, and who is told about it.
+type Options struct {
+	Interactive bool              // ssh can ask on the terminal
+	Notice      func(line string) // nil for none
+	Verbose     func(line string) // nil for none
+	Progress    func(what string) (tell func(bytes int64, files int), stop func())
+	Interrupted func() // called at the first signal to stop
+}
+
+// A Transfer is one transfer that the command line asks for, found to be possible as far
 // as this machine can tell.
-type shipment struct {
-	*app
+type Transfer struct {
 	rsync.Transfer
+	options Options
 	project *session.Project
-	flags   syncFlags
 	entry   manifest.Sync
 	host    string // its name in the manifest, "" where the command line gives the place
 	part    string // this machine's part of what reconcile keeps, relative to root
@@ -31,14 +50,11 @@ type shipment struct {
 	local   rsync.Version
 }
 
-// shipment reads what is to move, and from where to where. It starts nothing.
-func (a *app) shipment(ctx context.Context, push bool, name, host string, o syncFlags) (*shipment, error) {
-	p, err := session.Open(ctx, a.config(), "")
-	if err != nil {
-		return nil, err
-	}
-	s := &shipment{app: a, project: p, flags: o}
-	if s.entry, err = findSync(p.Manifest, name, push); err != nil {
+// New reads what is to move, and from where to where. It starts nothing.
+func New(p *session.Project, o Request, options Options) (*Transfer, error) {
+	s := &Transfer{project: p, options: options}
+	var err error
+	if s.entry, err = findSync(p.Manifest, o.Name, o.Push); err != nil {
 		return nil, err
 	}
 	here, err := p.Local()
@@ -46,18 +62,18 @@ func (a *app) shipment(ctx context.Context, push bool, name, host string, o sync
 		return nil, err
 	}
 	s.part = here.State
-	s.Transfer = rsync.Transfer{Push: push, Path: s.entry.Path, Checksum: o.checksum, Limit: o.limit}
-	if s.Remote, s.host, err = a.far(p, host, o.port); err != nil {
+	s.Transfer = rsync.Transfer{Push: o.Push, Path: s.entry.Path, Checksum: o.Checksum, Limit: o.Limit}
+	if s.Remote, s.host, err = far(p, o.Host, o.Port); err != nil {
 		return nil, err
 	}
-	if s.SSH.Identity, err = a.optionalPath(o.identity); err != nil {
+	if s.SSH.Identity, err = optionalPath(p, o.Identity); err != nil {
 		return nil, err
 	}
-	if s.SSH.Config, err = a.optionalPath(o.config); err != nil {
+	if s.SSH.Config, err = optionalPath(p, o.SSHConfig); err != nil {
 		return nil, err
 	}
-	if o.file != "" {
-		s.File = strings.TrimPrefix(path.Clean(o.file), s.entry.Path+"/")
+	if o.File != "" {
+		s.File = strings.TrimPrefix(path.Clean(o.File), s.entry.Path+"/")
 	}
 	if problem := s.Check(); problem != nil {
 		if problem.Code == "sync.path" && problem.Found == s.entry.Path {
@@ -69,16 +85,16 @@ func (a *app) shipment(ctx context.Context, push bool, name, host string, o sync
 }
 
 // optionalPath is path for a flag that may be missing.
-func (a *app) optionalPath(file string) (string, error) {
+func optionalPath(p *session.Project, file string) (string, error) {
 	if file == "" {
 		return "", nil
 	}
-	return a.config().Path(file)
+	return p.Config.Path(file)
 }
 
 // departs finds the folder of this machine, and how it is called where the command is
 // typed.
-func (s *shipment) departs() error {
+func (s *Transfer) departs() error {
 	folder, err := s.folder()
 	if err != nil {
 		return err
@@ -97,14 +113,11 @@ func (s *shipment) departs() error {
 		}
 	}
 	s.LocalDir = s.project.Path(s.entry.Path)
-	if typed, err := s.app.config().Directory(); err == nil && typed == s.project.Root && s.dir == "" && !s.flags.run && !s.flags.preview {
-		s.LocalDir = s.entry.Path
-	}
 	return nil
 }
 
 // hostName is the machine as messages call it.
-func (s *shipment) hostName() string {
+func (s *Transfer) hostName() string {
 	if s.host != "" {
 		return fmt.Sprintf("%s (%s)", s.host, s.Remote)
 	}
@@ -112,7 +125,7 @@ func (s *shipment) hostName() string {
 }
 
 // far finds the machine that a word names: one of the manifest, else HOST:PATH.
-func (a *app) far(p *session.Project, word string, port int) (rsync.Remote, string, error) {
+func far(p *session.Project, word string, port int) (rsync.Remote, string, error) {
 	for _, h := range p.Manifest.Hosts {
 		if !strings.EqualFold(h.Name, word) {
 			continue
@@ -120,7 +133,7 @@ func (a *app) far(p *session.Project, word string, port int) (rsync.Remote, stri
 		if here, ok := facts.Find[facts.Host](p.Base, facts.HostKey); ok && strings.EqualFold(h.Name, here.Hostname) {
 			return rsync.Remote{}, "", &diag.Problem{Code: "sync.host", Pos: h.Pos, Summary: fmt.Sprintf("%s is this machine", h.Name), Hint: "name the other one"}
 		}
-		far, problem := farOf(p.Checkout, h, port)
+		far, problem := farOf(h, port)
 		if problem != nil {
 			return far, "", problem
 		}
@@ -138,7 +151,7 @@ func (a *app) far(p *session.Project, word string, port int) (rsync.Remote, stri
 
 // farOf returns where a machine of the manifest is reached. A port of the command line
 // goes before that of the manifest.
-func farOf(p *session.Checkout, h *manifest.Host, port int) (rsync.Remote, *diag.Problem) {
+func farOf(h *manifest.Host, port int) (rsync.Remote, *diag.Problem) {
 	if h.SSH == nil {
 		return rsync.Remote{}, &diag.Problem{
 			Code: "sync.host", Pos: h.Pos, Summary: fmt.Sprintf("the manifest does not say how %s is reached", h.Name),
@@ -208,4 +221,76 @@ func hereAs(p *session.Project, file string) string {
 		return filepath.ToSlash(rel)
 	}
 	return file
+}
+
+// Notes says in a line each what the printed commands do, and what they take for granted.
+func (s *Transfer) Notes(ctx context.Context) []string {
+	lines := []string{fmt.Sprintf("# %s. Nothing is deleted. Printed only: --dry-run looks at both machines, --run does it.", s.what())}
+	if s.File != "" {
+		lines = append(lines, "# scp writes to a name of its own, and the file gets its name when it is whole.")
+		if !s.Push {
+			lines = append(lines, "# One that is here under that name is gone then; --run keeps it.")
+		}
+		return lines
+	}
+	local, _, err := s.localRsync(ctx)
+	switch {
+	case err != nil:
+		lines = append(lines, "# There is no rsync here: "+localRsyncHint)
+	case !local.HasDelayUpdates():
+		lines = append(lines, fmt.Sprintf("# %s here does not know --delay-updates: %s", local, localRsyncHint))
+	default:
+		lines = append(lines, fmt.Sprintf("# %s here; any rsync from 2.6.9, or the openrsync of macOS, will do over there.", local))
+	}
+	return lines
+}
+
+// what says what moves from where to where.
+func (s *Transfer) what() string {
+	thing := s.entry.Path
+	if s.File != "" {
+		thing += "/" + s.File
+	}
+	if s.Push {
+		return fmt.Sprintf("push %s to %s", thing, s.hostName())
+	}
+	return fmt.Sprintf("pull %s from %s", thing, s.hostName())
+}
+
+// Summary names the transfer for people and programs.
+func (s *Transfer) Summary() report.Transfer {
+	return report.Transfer{
+		Name: s.entry.Name, Push: s.Push, Path: s.entry.Path, File: s.File, Host: s.hostName(), Remote: s.Remote.String(), Port: s.Remote.Port,
+		Files: []rsync.Change{}, Left: []rsync.Skipped{},
+	}
+}
+
+// findSync returns the entry of a name, if it goes that way.
+func findSync(m *manifest.Manifest, name string, push bool) (manifest.Sync, error) {
+	i := slices.IndexFunc(m.Sync, func(s manifest.Sync) bool { return s.Name == name })
+	if i < 0 {
+		return manifest.Sync{}, noEntry(m, name, push)
+	}
+	if s := m.Sync[i]; s.Push != push {
+		return s, otherWay(s)
+	}
+	return m.Sync[i], nil
+}
+
+// isInterrupted reports whether a program was ended because we were asked to stop.
+func isInterrupted(err error) bool { return errors.Is(err, context.Canceled) }
+
+// Commands returns the commands that do the transfer.
+func (s *Transfer) Commands() []rsync.Call {
+	t := s.Transfer
+	if typed, err := s.project.Config.Directory(); err == nil && typed == s.project.Root && s.project.Config.Dir == "" {
+		t.LocalDir = s.entry.Path
+	}
+	return t.Commands()
+}
+
+func (s *Transfer) verbose(line string) {
+	if s.options.Verbose != nil {
+		s.options.Verbose(line)
+	}
 }

@@ -1,4 +1,4 @@
-package cli
+package transfer
 
 import (
 	"context"
@@ -17,11 +17,11 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// folder returns where the folder of a shipment really lies. A link on the way may lead
+// folder returns where the folder of a Transfer really lies. A link on the way may lead
 // to a place that the manifest names for it, as directories of a host do, and nowhere
 // else: it may have come with a clone, and what it leads to would be sent away, or
 // written to.
-func (s *shipment) folder() (string, error) {
+func (s *Transfer) folder() (string, error) {
 	at := s.project.Path(s.entry.Path)
 	real, err := resolve(at)
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *shipment) folder() (string, error) {
 
 // places are the absolute paths at which the manifest allows directories of this machine
 // to lie.
-func (s *shipment) places() []string {
+func (s *Transfer) places() []string {
 	var lists [][]manifest.Place
 	if here, ok := facts.Find[facts.Host](s.project.Base, facts.HostKey); ok {
 		if h := s.project.Manifest.Host(here); h != nil {
@@ -86,7 +86,7 @@ func isAbsent(err error) bool {
 
 // hasSomething refuses to push what is not there. For one file it also refuses a link,
 // since scp would follow it.
-func (s *shipment) hasSomething(folder string) error {
+func (s *Transfer) hasSomething(folder string) error {
 	file, name, is, want := folder, s.entry.Path, fs.FileMode.IsDir, "a folder"
 	if s.File != "" {
 		file, name, is, want = filepath.Join(folder, filepath.FromSlash(s.File)), path.Join(s.entry.Path, s.File), fs.FileMode.IsRegular, "a file"

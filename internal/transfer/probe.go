@@ -1,4 +1,4 @@
-package cli
+package transfer
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 
 // look finds out what is at both ends, and refuses what cannot succeed. With makes the
 // folder that is pushed to is made.
-func (s *shipment) look(ctx, kill context.Context, makes bool) (rsync.ProbeResult, error) {
-	s.SSH.Batch = !s.interactive()
+func (s *Transfer) look(ctx, kill context.Context, makes bool) (rsync.ProbeResult, error) {
+	s.SSH.Batch = !s.options.Interactive
 	if s.File == "" {
 		var err error
 		if s.local, _, err = s.localRsync(ctx); err != nil {
@@ -33,17 +33,15 @@ func (s *shipment) look(ctx, kill context.Context, makes bool) (rsync.ProbeResul
 		return seen, problem
 	}
 	s.SecludedArgs = s.local.HasSecludedArgs() && seen.Rsync.HasSecludedArgs()
-	if !s.Push && s.File == "" && !s.local.ConfinesPaths() && !s.quiet {
-		_ = writeLine(s.err, "Note: in releases of rsync before 3.4 a far machine can write outside of the folder; unless this system has mended its %s, pull only from machines that you trust.", s.local)
+	if !s.Push && s.File == "" && !s.local.ConfinesPaths() && s.options.Notice != nil {
+		s.options.Notice(fmt.Sprintf("Note: in releases of rsync before 3.4 a far machine can write outside of the folder; unless this system has mended its %s, pull only from machines that you trust.", s.local))
 	}
-	if s.verbose {
-		_ = writeLine(s.err, "| %s here, %s over there (%s)", s.local, seen.Rsync, seen.System)
-	}
+	s.verbose(fmt.Sprintf("%s here, %s over there (%s)", s.local, seen.Rsync, seen.System))
 	return seen, nil
 }
 
 // judge says why a transfer cannot succeed with what is over there.
-func (s *shipment) judge(seen rsync.ProbeResult, makes bool) *diag.Problem {
+func (s *Transfer) judge(seen rsync.ProbeResult, makes bool) *diag.Problem {
 	host := s.Remote.Login()
 	switch {
 	case s.File == "" && seen.Rsync.Flavor == rsync.Absent:

@@ -1,4 +1,4 @@
-package cli
+package transfer
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 )
 
 // carryFile copies one file under another name and gives it its own when it is whole.
-func (s *shipment) carryFile(ctx, kill context.Context, seen rsync.ProbeResult) ([]rsync.Change, error) {
+func (s *Transfer) carryFile(ctx, kill context.Context, seen rsync.ProbeResult) ([]rsync.Change, error) {
 	files, err := s.previewFile(seen)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (s *shipment) carryFile(ctx, kill context.Context, seen rsync.ProbeResult) 
 }
 
 // makeRoom makes the folder that a file is pulled into, below that of the entry.
-func (s *shipment) makeRoom() error {
+func (s *Transfer) makeRoom() error {
 	dir := filepath.Dir(s.LocalFile())
 	above, err := resolve(dir)
 	if err != nil {
@@ -73,7 +73,7 @@ func partIsFree(file string) error {
 
 // finishHere gives a pulled file its name, once it is on the disk and what it replaces is
 // kept, and returns its size in bytes.
-func (s *shipment) finishHere() (size int64, err error) {
+func (s *Transfer) finishHere() (size int64, err error) {
 	file := s.LocalFile()
 	part, err := os.OpenFile(rsync.PartialFile(file), os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *shipment) finishHere() (size int64, err error) {
 // keep puts what stands at the name of a file that came beside what other pulls replaced,
 // and leaves it where it is, so that the name is never without a file. One of the same
 // size and time is the same file, as rsync compares.
-func (s *shipment) keep(file string, came fs.FileInfo) error {
+func (s *Transfer) keep(file string, came fs.FileInfo) error {
 	is, err := os.Lstat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
