@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,112 +14,107 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-// preview lists what a run would transfer. It changes nothing at either end.
-func (s *Transfer) DryRun(ctx context.Context) (*report.Transfer, error) {
-	ctx, kill, stop := session.Interruptible(ctx, func() {})
+// DryRun returns what Run would transfer. It changes nothing on either machine.
+func (t *Transfer) DryRun(ctx context.Context) (*report.Transfer, error) {
+	ctx, kill, stop := session.Interruptible(ctx, nil)
 	defer stop()
-	seen, err := s.look(ctx, kill, false)
-	if err != nil {
-		return nil, interruptedOr(err)
+	t.kill = kill
+	result, err := t.dryRun(ctx)
+	if errors.Is(err, context.Canceled) {
+		return nil, exit.Quietly(exit.Interrupted)
 	}
-	result := s.Summary()
-	if seen.Free >= 0 {
-		result.Free = &seen.Free
+	return result, err
+}
+
+func (t *Transfer) dryRun(ctx context.Context) (*report.Transfer, error) {
+	remote, err := t.probe(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	result := t.Summary()
+	if remote.Free >= 0 {
+		result.Free = &remote.Free
 	}
 	switch {
-	case s.File != "":
-		result.Files, err = s.previewFile(seen)
-	case s.Push && !seen.Rsync.HasDryRunReport():
+	case t.spec.File != "":
+		result.Files, err = t.dryRunFile(remote)
+	case t.spec.Push && !remote.Rsync.HasDryRunReport():
 		err = &diag.Problem{
-			Code: "sync.option", Summary: fmt.Sprintf("%s, which is over there, does not say what a push would move", seen.Rsync),
-			Hint: "--run works with it; for a preview install GNU rsync over there: `brew install rsync`",
+			Code: "sync.option", Summary: fmt.Sprintf("%s on the remote machine does not report what a push would transfer", remote.Rsync),
+			Hint: "--run works with it; for a preview install GNU rsync there: `brew install rsync`",
 		}
+	case !t.spec.Push && !t.local.HasDryRunReport():
+		err = t.compareFolder(ctx, &result)
 	default:
-		err = s.previewFolder(ctx, kill, &result)
+		err = t.dryRunFolder(ctx, &result)
 	}
 	if err != nil {
-		return nil, interruptedOr(err)
+		return nil, err
 	}
 	return &result, nil
 }
 
-func (s *Transfer) previewFolder(ctx, kill context.Context, result *report.Transfer) error {
-	if !s.Push && !s.local.HasDryRunReport() {
-		return s.compareFolder(ctx, kill, result)
-	}
-	dry := s.Transfer
-	if !s.Push {
-		// Not every rsync lists what it would put into a folder that is not there.
-		if _, err := os.Stat(s.LocalDir); isAbsent(err) {
-			empty, err := os.MkdirTemp("", "reconcile-sync-")
-			if err != nil {
-				return err
-			}
-			defer os.Remove(empty)
-			dry.LocalDir = empty
+func (t *Transfer) dryRunFolder(ctx context.Context, result *report.Transfer) error {
+	spec := t.spec
+	if _, err := os.Stat(spec.LocalDir); !spec.Push && isAbsent(err) {
+		// Some versions of rsync report nothing for a destination that does not exist.
+		empty, err := os.MkdirTemp("", "reconcile-sync-")
+		if err != nil {
+			return err
 		}
+		defer os.Remove(empty)
+		spec.LocalDir = empty
 	}
-	meter := &rsync.Progress{}
-	_, err := s.start(ctx, kill, dry.DryRun(), 0, meter.Line)
-	result.Files, result.Left = append(result.Files, meter.Changes...), append(result.Left, meter.Skipped...)
+	var progress rsync.Progress
+	_, err := t.start(ctx, spec.DryRun(), 0, progress.Line)
+	result.Files, result.Left = append(result.Files, progress.Changes...), append(result.Left, progress.Skipped...)
 	return err
 }
 
-// compareFolder finds what a pull would move where rsync does not say it: what is not
-// here, or differs in size or time.
-func (s *Transfer) compareFolder(ctx, kill context.Context, result *report.Transfer) error {
-	if s.Checksum {
-		return &diag.Problem{Code: "sync.option", Summary: s.local.String() + " does not say which contents a pull would change", Hint: "leave out --checksum, or " + localRsyncHint}
+// compareFolder is dryRunFolder for a pull with an rsync that does not report what it would
+// transfer: it compares sizes and times itself.
+func (t *Transfer) compareFolder(ctx context.Context, result *report.Transfer) error {
+	if t.spec.Checksum {
+		return &diag.Problem{Code: "sync.option", Summary: t.local.String() + " does not report which contents a pull would change", Hint: "omit --checksum, or " + localRsyncHint}
 	}
-	_, err := s.start(ctx, kill, s.List(), 0, func(line string) {
-		l, ok := rsync.ParseListEntry(line)
+	_, err := t.start(ctx, t.spec.List(), 0, func(line string) {
+		e, ok := rsync.ParseListEntry(line)
 		switch {
 		case !ok:
-		case l.Target != "" && l.Escapes():
-			result.Left = append(result.Left, rsync.Skipped{Path: l.Path, Why: "a link that leads out of the folder, to " + l.Target})
+		case e.Target != "" && e.Escapes():
+			result.Left = append(result.Left, rsync.Skipped{Path: e.Path, Why: "a link that leads out of the folder, to " + e.Target})
 		default:
-			if is, new := s.isHere(l); !is {
-				result.Files = append(result.Files, rsync.Change{Path: l.Path, Size: l.Size, New: new, Link: l.Target != ""})
+			if same, absent := t.compareLocal(e); !same {
+				result.Files = append(result.Files, rsync.Change{Path: e.Path, Size: e.Size, New: absent, Link: e.Target != ""})
 			}
 		}
 	})
 	return err
 }
 
-// isHere reports whether a file over there is here as it is, and whether none of its name
-// is.
-func (s *Transfer) isHere(l rsync.ListEntry) (is, new bool) {
-	file := filepath.Join(s.LocalDir, filepath.FromSlash(l.Path))
+// compareLocal reports whether this machine has the same file or link as the remote one,
+// and whether it has none of that name.
+func (t *Transfer) compareLocal(e rsync.ListEntry) (same, absent bool) {
+	file := filepath.Join(t.spec.LocalDir, filepath.FromSlash(e.Path))
 	info, err := os.Lstat(file)
 	switch {
 	case err != nil:
 		return false, true
-	case l.Target != "":
-		to, err := os.Readlink(file)
-		return err == nil && to == l.Target, false
+	case e.Target != "":
+		target, err := os.Readlink(file)
+		return err == nil && target == e.Target, false
 	}
-	return info.Mode().IsRegular() && info.Size() == l.Size && info.ModTime().Unix() == l.Time.Unix(), false
+	return info.Mode().IsRegular() && info.Size() == e.Size && info.ModTime().Unix() == e.Time.Unix(), false
 }
 
-// previewFile is the list of one file, which scp always copies.
-func (s *Transfer) previewFile(seen rsync.ProbeResult) ([]rsync.Change, error) {
-	c := rsync.Change{Path: s.File, Size: seen.Size, New: seen.Size < 0}
-	info, err := os.Stat(s.LocalFile())
-	if s.Push {
-		if err != nil {
-			return nil, err
-		}
-		c.Size = info.Size()
-	} else {
-		c.New = err != nil
+// dryRunFile returns the change of a single file, which scp always copies.
+func (t *Transfer) dryRunFile(remote rsync.ProbeResult) ([]rsync.Change, error) {
+	info, err := os.Stat(t.spec.LocalFile())
+	switch {
+	case !t.spec.Push:
+		return []rsync.Change{{Path: t.spec.File, Size: remote.Size, New: err != nil}}, nil
+	case err != nil:
+		return nil, err
 	}
-	return []rsync.Change{c}, nil
-}
-
-// interruptedOr ends a preview that was interrupted without a word: nothing was begun.
-func interruptedOr(err error) error {
-	if isInterrupted(err) {
-		return exit.Quietly(exit.Interrupted)
-	}
-	return err
+	return []rsync.Change{{Path: t.spec.File, Size: info.Size(), New: remote.Size < 0}}, nil
 }

@@ -2,8 +2,15 @@ package transfer
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
@@ -12,79 +19,197 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-// carry does the transfer.
-func (s *Transfer) Run(ctx context.Context) (*report.Transfer, error) {
-	ctx, kill, stop := session.Interruptible(ctx, s.options.Interrupted)
+// Run transfers. It returns a result and an error if some files were transferred and others
+// were not; otherwise one of both is nil.
+func (t *Transfer) Run(ctx context.Context) (*report.Transfer, error) {
+	ctx, kill, stop := session.Interruptible(ctx, t.options.Interrupted)
 	defer stop()
-	began := time.Now()
-	seen, err := s.look(ctx, kill, true)
-	if err != nil {
-		return nil, s.ended(err)
+	t.kill = kill
+	result, err := t.run(ctx)
+	if errors.Is(err, context.Canceled) {
+		return nil, exit.With(exit.Interrupted, &diag.Problem{
+			Code: "sync.interrupted", Summary: t.String() + " was interrupted; no file is incomplete under its own name",
+			Hint: "run the same command again to continue",
+		})
 	}
-	if !s.Push {
-		if err := s.makeHere(); err != nil {
+	return result, err
+}
+
+func (t *Transfer) run(ctx context.Context) (*report.Transfer, error) {
+	start := time.Now()
+	remote, err := t.probe(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	if !t.spec.Push {
+		if err := t.createLocal(); err != nil {
 			return nil, err
 		}
 	}
-	result := s.Summary()
-	if s.File != "" {
-		result.Files, err = s.carryFile(ctx, kill, seen)
+	result := t.Summary()
+	if t.spec.File != "" {
+		result.Files, err = t.runFile(ctx, remote)
 	} else {
-		err = s.carryFolder(ctx, kill, &result)
+		err = t.runFolder(ctx, &result)
 	}
-	result.Seconds = time.Since(began).Seconds()
+	result.Seconds = time.Since(start).Seconds()
 	if code, _ := exit.CodeOf(err); err != nil && code != exit.Partly {
-		return nil, s.ended(err)
+		return nil, err
 	}
-	if _, gone := os.Stat(s.kept); s.kept != "" && gone == nil {
-		result.Replaced = hereAs(s.project, s.kept)
+	if _, statErr := os.Stat(t.project.Path(t.backup)); !t.spec.Push && statErr == nil {
+		result.Replaced = t.backup
 	}
 	return &result, err
 }
 
-// makeHere makes the folder that is pulled into, and where what it replaces is kept.
-func (s *Transfer) makeHere() error {
-	if err := s.project.CheckDirectories(s.part); err != nil {
+// createLocal creates the folder that is pulled into, and this machine's directory in
+// .reconcile, which will hold the backup.
+func (t *Transfer) createLocal() error {
+	if err := t.project.CheckDirectories(t.state); err != nil {
 		return err
 	}
-	real, err := resolve(s.kept)
+	real, err := resolve(t.project.Path(t.backup))
 	if err != nil {
 		return err
 	}
-	if !within(s.project.Root, real) {
-		return &diag.Problem{Code: "sync.leads-out", Summary: "a link leads what reconcile keeps out of the project", Found: real, Hint: "remove it, if it came with a copy of the project"}
+	if !within(t.project.Root, real) {
+		return &diag.Problem{Code: "sync.leads-out", Summary: "a directory of .reconcile is outside the project through a link", Found: real, Hint: "remove the link, if it came with a copy of the project"}
 	}
-	if err := os.MkdirAll(s.project.Path(s.part), 0o700); err != nil {
+	if err := os.MkdirAll(t.project.Path(t.state), 0o700); err != nil {
 		return err
 	}
-	if err := s.project.IgnoreState(); err != nil {
+	if err := t.project.IgnoreState(); err != nil {
 		return err
 	}
-	return os.MkdirAll(s.LocalDir, 0o755)
+	return os.MkdirAll(t.spec.LocalDir, 0o755)
 }
 
-func (s *Transfer) carryFolder(ctx, kill context.Context, result *report.Transfer) error {
-	meter := &rsync.Progress{Total: s.local.HasTotalProgress()}
-	tell, stop := func(int64, int) {}, func() {}
-	if s.options.Progress != nil {
-		tell, stop = s.options.Progress(s.what())
+func (t *Transfer) runFolder(ctx context.Context, result *report.Transfer) error {
+	progress := rsync.Progress{Total: t.local.HasTotalProgress()}
+	update, stop := func(int64, int) {}, func() {}
+	if t.options.Progress != nil {
+		update, stop = t.options.Progress(t.String())
 	}
-	_, err := s.start(ctx, kill, s.Transfer.Run(s.local), 0, func(line string) {
-		meter.Line(line)
-		tell(meter.Bytes(), len(meter.Changes))
+	_, err := t.start(ctx, t.spec.Run(t.local), 0, func(line string) {
+		progress.Line(line)
+		update(progress.Bytes(), len(progress.Changes))
 	})
 	stop()
-	result.Files, result.Left = append(result.Files, meter.Changes...), append(result.Left, meter.Skipped...)
+	result.Files, result.Left = append(result.Files, progress.Changes...), append(result.Left, progress.Skipped...)
 	return err
 }
 
-// ended says how a transfer ended that did not succeed.
-func (s *Transfer) ended(err error) error {
-	if !isInterrupted(err) {
+// runFile copies a single file to a partial file and renames it when it is complete.
+func (t *Transfer) runFile(ctx context.Context, remote rsync.ProbeResult) ([]rsync.Change, error) {
+	files, err := t.dryRunFile(remote)
+	if err != nil {
+		return nil, err
+	}
+	if !t.spec.Push {
+		if err := t.createParent(); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := t.start(ctx, t.spec.Copy(), 0, nil); err != nil {
+		return nil, err
+	}
+	if t.spec.Push {
+		_, err = t.start(ctx, t.spec.Finish(), probeTimeout, nil)
+	} else {
+		files[0].Size, err = t.finishPull()
+	}
+	return files, err
+}
+
+// createParent creates the parent directory of a pulled file inside the folder. It refuses
+// a partial file that is not a regular file: scp would write through a link.
+func (t *Transfer) createParent() error {
+	dir := filepath.Dir(t.spec.LocalFile())
+	real, err := resolve(dir)
+	if err != nil {
 		return err
 	}
-	return exit.With(exit.Interrupted, &diag.Problem{
-		Code: "sync.interrupted", Summary: s.what() + " was interrupted; no file was cut",
-		Hint: "run the same again: what came so far is used",
-	})
+	folder, err := t.folder()
+	if err != nil {
+		return err
+	}
+	if !within(folder, real) {
+		return &diag.Problem{Code: "sync.leads-out", Summary: fmt.Sprintf("%s is outside %s through a link", t.spec.File, t.entry.Path), Found: real, Hint: "remove the link"}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	part := rsync.PartialFile(t.spec.LocalFile())
+	info, err := os.Lstat(part)
+	if isAbsent(err) || err == nil && info.Mode().IsRegular() {
+		return nil
+	}
+	if err == nil {
+		err = errors.New(info.Mode().String())
+	}
+	return &diag.Problem{Code: "sync.folder", Summary: part + " is not a regular file", Found: err.Error(), Hint: "remove it"}
+}
+
+// finishPull syncs a pulled file to disk, backs up the existing file and renames the pulled
+// one over it. It returns its size in bytes.
+func (t *Transfer) finishPull() (int64, error) {
+	file := t.spec.LocalFile()
+	part, err := os.OpenFile(rsync.PartialFile(file), os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return 0, err
+	}
+	info, err := part.Stat()
+	if err := errors.Join(err, part.Sync(), part.Close()); err != nil {
+		return 0, err
+	}
+	if err := t.backUp(file, info); err != nil {
+		return 0, err
+	}
+	return info.Size(), os.Rename(part.Name(), file)
+}
+
+// backUp copies an existing file or link to the backup directory, unless it has the size
+// and time of the pulled one: rsync also treats those as equal. The file itself remains
+// until it is replaced.
+func (t *Transfer) backUp(file string, pulled fs.FileInfo) error {
+	info, err := os.Lstat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.IsDir():
+		return &diag.Problem{Code: "sync.folder", Summary: file + " is a folder on this machine and a file on the remote one", Hint: "rename one of them"}
+	case info.Mode().IsRegular() && info.Size() == pulled.Size() && info.ModTime().Unix() == pulled.ModTime().Unix():
+		return nil
+	}
+	to := filepath.Join(t.project.Path(t.backup), filepath.FromSlash(t.spec.File))
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return err
+	}
+	if target, err := os.Readlink(file); err == nil {
+		return os.Symlink(target, to)
+	}
+	if os.Link(file, to) == nil {
+		return nil
+	}
+	return copyFile(file, to) // another file system, or one without hard links
+}
+
+// copyFile copies a regular file to a new file and syncs it to disk.
+func copyFile(from, to string) error {
+	in, err := os.OpenFile(from, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+		return errors.Join(err, os.Remove(to))
+	}
+	return nil
 }

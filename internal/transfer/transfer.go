@@ -1,8 +1,9 @@
+// Package transfer copies the folders that a manifest lists under sync, or single files in
+// them, between this machine and a remote one. It starts ssh, rsync and scp.
 package transfer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -19,278 +20,231 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-// A Request states what is to move, and where to.
+// A Request states what to copy, in which direction, and how to connect.
 type Request struct {
-	Push                      bool
-	Name, Host                string
-	File, Identity, SSHConfig string
-	Port, Limit               int
-	Checksum                  bool
+	Push      bool   // to the remote machine; else from it
+	Name      string // of an entry of sync
+	Host      string // name of a host of the manifest, or USER@HOST:PATH
+	File      string // single file, relative to the folder or to the project; "" for the folder
+	Port      int    // 0 for that of the manifest, or the default of ssh
+	Identity  string // private key; "" for the default of ssh
+	SSHConfig string // "" for the default of ssh
+	Checksum  bool   // compare contents, not only sizes and times
+	Limit     int    // kB a second; 0 for no limit
 }
 
-// Options state how a transfer is done, and who is told about it.
+// Options state how a transfer interacts with its caller.
 type Options struct {
-	Interactive bool              // ssh can ask on the terminal
-	Notice      func(line string) // nil for none
-	Verbose     func(line string) // nil for none
-	Progress    func(what string) (tell func(bytes int64, files int), stop func())
-	Interrupted func() // called at the first signal to stop
+	Interactive bool              // ssh can ask for passwords on the terminal
+	Notice      func(line string) // receives warnings
+	Verbose     func(line string) // receives started commands and their output
+	Interrupted func()            // called at the first signal to stop
+	// Progress shows a progress line with a title; nil for none. update receives the
+	// number of bytes and files that were transferred so far.
+	Progress func(title string) (update func(bytes int64, files int), stop func())
 }
 
-// A Transfer is one transfer that the command line asks for, found to be possible as far
-// as this machine can tell.
+// A Transfer is a request that was validated on this machine.
 type Transfer struct {
-	rsync.Transfer
+	spec    rsync.Transfer
 	options Options
 	project *session.Project
 	entry   manifest.Sync
-	host    string // its name in the manifest, "" where the command line gives the place
-	part    string // this machine's part of what reconcile keeps, relative to root
-	kept    string // where a pull keeps what it replaces, absolute
-	local   rsync.Version
+	host    string          // name in the manifest, "" for USER@HOST:PATH
+	state   string          // this machine's directory in .reconcile, relative to the root
+	backup  string          // directory for the files that a pull replaces, relative to the root
+	local   rsync.Version   // set by probe
+	kill    context.Context // ends to kill started programs
 }
 
-// New reads what is to move, and from where to where. It starts nothing.
-func New(p *session.Project, o Request, options Options) (*Transfer, error) {
-	s := &Transfer{project: p, options: options}
+// New validates a request. It starts no program and changes nothing.
+func New(p *session.Project, r Request, o Options) (*Transfer, error) {
+	t := &Transfer{project: p, options: o}
 	var err error
-	if s.entry, err = findSync(p.Manifest, o.Name, o.Push); err != nil {
+	if t.entry, err = findEntry(p.Manifest, r.Name, r.Push); err != nil {
 		return nil, err
 	}
-	here, err := p.Local()
+	local, err := p.Local()
 	if err != nil {
 		return nil, err
 	}
-	s.part = here.State
-	s.Transfer = rsync.Transfer{Push: o.Push, Path: s.entry.Path, Checksum: o.Checksum, Limit: o.Limit}
-	if s.Remote, s.host, err = far(p, o.Host, o.Port); err != nil {
-		return nil, err
+	t.state = local.State
+	t.spec = rsync.Transfer{Push: r.Push, Path: t.entry.Path, Checksum: r.Checksum, Limit: r.Limit}
+	var problem *diag.Problem
+	if t.spec.Remote, t.host, problem = findRemote(p, r.Host, r.Port); problem != nil {
+		return nil, problem
 	}
-	if s.SSH.Identity, err = optionalPath(p, o.Identity); err != nil {
-		return nil, err
+	t.spec.SSH = rsync.SSH{Identity: r.Identity, Config: r.SSHConfig}
+	for _, file := range []*string{&t.spec.SSH.Identity, &t.spec.SSH.Config} {
+		if *file == "" {
+			continue
+		}
+		if *file, err = p.Config.Path(*file); err != nil {
+			return nil, err
+		}
 	}
-	if s.SSH.Config, err = optionalPath(p, o.SSHConfig); err != nil {
-		return nil, err
+	if r.File != "" {
+		t.spec.File = strings.TrimPrefix(path.Clean(r.File), t.entry.Path+"/")
 	}
-	if o.File != "" {
-		s.File = strings.TrimPrefix(path.Clean(o.File), s.entry.Path+"/")
-	}
-	if problem := s.Check(); problem != nil {
-		if problem.Code == "sync.path" && problem.Found == s.entry.Path {
-			problem.Pos = s.entry.Pos
+	if problem := t.spec.Check(); problem != nil {
+		if problem.Code == "sync.path" && problem.Found == t.entry.Path {
+			problem.Pos = t.entry.Pos
 		}
 		return nil, problem
 	}
-	return s, s.departs()
+	return t, t.resolveLocal()
 }
 
-// optionalPath is path for a flag that may be missing.
-func optionalPath(p *session.Project, file string) (string, error) {
-	if file == "" {
-		return "", nil
-	}
-	return p.Config.Path(file)
-}
-
-// departs finds the folder of this machine, and how it is called where the command is
-// typed.
-func (s *Transfer) departs() error {
-	folder, err := s.folder()
+// resolveLocal sets the local folder, and for a pull the backup directory.
+func (t *Transfer) resolveLocal() error {
+	t.spec.LocalDir = t.project.Path(t.entry.Path)
+	folder, err := t.folder()
 	if err != nil {
 		return err
 	}
-	if s.Push {
-		if err := s.hasSomething(folder); err != nil {
-			return err
-		}
-	} else {
-		s.kept = s.project.Path(path.Join(layout.Replaced(s.part, s.entry.Name), time.Now().UTC().Format("20060102T150405Z")))
-		if s.BackupDir, err = filepath.Rel(folder, s.kept); err != nil {
-			return err
-		}
-		if problem := s.Check(); problem != nil {
-			return problem
-		}
+	if t.spec.Push {
+		return t.checkSource(folder)
 	}
-	s.LocalDir = s.project.Path(s.entry.Path)
+	t.backup = path.Join(layout.Replaced(t.state, t.entry.Name), time.Now().UTC().Format("20060102T150405Z"))
+	if t.spec.BackupDir, err = filepath.Rel(folder, t.project.Path(t.backup)); err != nil {
+		return err
+	}
+	if problem := t.spec.Check(); problem != nil {
+		return problem
+	}
 	return nil
 }
 
-// hostName is the machine as messages call it.
-func (s *Transfer) hostName() string {
-	if s.host != "" {
-		return fmt.Sprintf("%s (%s)", s.host, s.Remote)
+// Commands returns the commands of the transfer, for a shell. Their paths are relative if
+// the program was started in the root of the project.
+func (t *Transfer) Commands() []rsync.Call {
+	spec, config := t.spec, t.project.Config
+	if dir, err := config.Directory(); err == nil && dir == t.project.Root && config.Dir == "" {
+		spec.LocalDir = t.entry.Path
 	}
-	return s.Remote.String()
+	return spec.Commands()
 }
 
-// far finds the machine that a word names: one of the manifest, else HOST:PATH.
-func far(p *session.Project, word string, port int) (rsync.Remote, string, error) {
-	for _, h := range p.Manifest.Hosts {
-		if !strings.EqualFold(h.Name, word) {
-			continue
-		}
-		if here, ok := facts.Find[facts.Host](p.Base, facts.HostKey); ok && strings.EqualFold(h.Name, here.Hostname) {
-			return rsync.Remote{}, "", &diag.Problem{Code: "sync.host", Pos: h.Pos, Summary: fmt.Sprintf("%s is this machine", h.Name), Hint: "name the other one"}
-		}
-		far, problem := farOf(h, port)
-		if problem != nil {
-			return far, "", problem
-		}
-		return far, h.Name, nil
-	}
-	if !strings.Contains(word, ":") {
-		return rsync.Remote{}, "", noHost(p.Manifest, word)
-	}
-	far, problem := rsync.ParseRemote(word, port)
-	if problem != nil {
-		return far, "", problem
-	}
-	return far, "", nil
-}
-
-// farOf returns where a machine of the manifest is reached. A port of the command line
-// goes before that of the manifest.
-func farOf(h *manifest.Host, port int) (rsync.Remote, *diag.Problem) {
-	if h.SSH == nil {
-		return rsync.Remote{}, &diag.Problem{
-			Code: "sync.host", Pos: h.Pos, Summary: fmt.Sprintf("the manifest does not say how %s is reached", h.Name),
-			Hint: "add ssh: {host: HOST, port: 22, path: PATH} to it, or write USER@HOST:PATH",
-		}
-	}
-	far := rsync.ParseLogin(h.SSH.Host)
-	far.Port = port
-	if own := int(h.SSH.Port); port == 0 && own != 22 {
-		far.Port = own // 22 is what ssh takes, unless its configuration has another for an alias
-	}
-	if h.SSH.Path != "" {
-		far.Path = path.Clean(h.SSH.Path)
-	}
-	if problem := (rsync.Transfer{Remote: far, Path: "."}).Check(); problem != nil {
-		problem.Pos = h.SSH.Pos
-		return far, problem
-	}
-	return far, nil
-}
-
-func noHost(m *manifest.Manifest, word string) error {
-	p := &diag.Problem{Code: "sync.host", Summary: fmt.Sprintf("the manifest knows no machine %q", word), Hint: "write USER@HOST:PATH, or add it to hosts in the manifest"}
-	var names []string
-	for _, h := range m.Hosts {
-		if h.SSH != nil {
-			names = append(names, h.Name)
-		}
-	}
-	if len(names) > 0 {
-		p.Found = "there are: " + strings.Join(names, ", ")
-	}
-	return p
-}
-
-func noEntry(m *manifest.Manifest, name string, push bool) error {
-	p := &diag.Problem{Code: "sync.entry", Summary: fmt.Sprintf("the manifest has no entry %q in sync", name), Hint: "`reconcile sync` lists them"}
-	var names []string
-	for _, s := range m.Sync {
-		if s.Push == push {
-			names = append(names, s.Name)
-		}
-	}
-	slices.Sort(names)
-	if len(names) > 0 {
-		p.Found = fmt.Sprintf("these go that way: %s", strings.Join(names, ", "))
-	}
-	return p
-}
-
-// otherWay says that an entry goes the other way: what was trained over there is not to
-// be overwritten by an older copy from here, nor the other way round.
-func otherWay(s manifest.Sync) error {
-	is, do, key := "pulled from the GPU machine, not pushed to it", "pull", "push"
-	if s.Push {
-		is, do, key = "pushed to the GPU machine, not pulled from it", "push", "pull"
-	}
-	return &diag.Problem{
-		Code: "sync.direction", Pos: s.Pos, Summary: fmt.Sprintf("%q is %s", s.Name, is),
-		Hint: fmt.Sprintf("`reconcile sync %s %s HOST`; for both ways add an entry of another name: %s_%s: {%s: %s}", do, s.Name, s.Name, key, key, s.Path),
-	}
-}
-
-// hereAs returns a path of this machine as people know it: inside the project.
-func hereAs(p *session.Project, file string) string {
-	if rel, err := filepath.Rel(p.Root, file); err == nil && filepath.IsLocal(rel) {
-		return filepath.ToSlash(rel)
-	}
-	return file
-}
-
-// Notes says in a line each what the printed commands do, and what they take for granted.
-func (s *Transfer) Notes(ctx context.Context) []string {
-	lines := []string{fmt.Sprintf("# %s. Nothing is deleted. Printed only: --dry-run looks at both machines, --run does it.", s.what())}
-	if s.File != "" {
-		lines = append(lines, "# scp writes to a name of its own, and the file gets its name when it is whole.")
-		if !s.Push {
-			lines = append(lines, "# One that is here under that name is gone then; --run keeps it.")
-		}
-		return lines
-	}
-	local, _, err := s.localRsync(ctx)
+// Notes returns shell comments that explain Commands.
+func (t *Transfer) Notes() []string {
+	first := fmt.Sprintf("# %s. Nothing is deleted. Only printed: --dry-run compares both machines, --run transfers.", t)
 	switch {
-	case err != nil:
-		lines = append(lines, "# There is no rsync here: "+localRsyncHint)
-	case !local.HasDelayUpdates():
-		lines = append(lines, fmt.Sprintf("# %s here does not know --delay-updates: %s", local, localRsyncHint))
-	default:
-		lines = append(lines, fmt.Sprintf("# %s here; any rsync from 2.6.9, or the openrsync of macOS, will do over there.", local))
+	case t.spec.File == "":
+		return []string{first, "# Both machines need GNU rsync 2.6.9 or newer, or the openrsync of macOS."}
+	case t.spec.Push:
+		return []string{first, "# scp writes a partial file, which is renamed when it is complete."}
 	}
-	return lines
+	return []string{first, "# scp writes a partial file, which replaces an existing file when it is complete; --run keeps that one."}
 }
 
-// what says what moves from where to where.
-func (s *Transfer) what() string {
-	thing := s.entry.Path
-	if s.File != "" {
-		thing += "/" + s.File
+// String returns the transfer in words, such as "push data/processed to gpu1 (root@HOST:PATH)".
+func (t *Transfer) String() string {
+	what := path.Join(t.entry.Path, t.spec.File)
+	if t.spec.Push {
+		return fmt.Sprintf("push %s to %s", what, t.hostName())
 	}
-	if s.Push {
-		return fmt.Sprintf("push %s to %s", thing, s.hostName())
-	}
-	return fmt.Sprintf("pull %s from %s", thing, s.hostName())
+	return fmt.Sprintf("pull %s from %s", what, t.hostName())
 }
 
-// Summary names the transfer for people and programs.
-func (s *Transfer) Summary() report.Transfer {
+func (t *Transfer) hostName() string {
+	if t.host != "" {
+		return fmt.Sprintf("%s (%s)", t.host, t.spec.Remote)
+	}
+	return t.spec.Remote.String()
+}
+
+// Summary returns the transfer without a result.
+func (t *Transfer) Summary() report.Transfer {
 	return report.Transfer{
-		Name: s.entry.Name, Push: s.Push, Path: s.entry.Path, File: s.File, Host: s.hostName(), Remote: s.Remote.String(), Port: s.Remote.Port,
+		Name: t.entry.Name, Push: t.spec.Push, Path: t.entry.Path, File: t.spec.File,
+		Host: t.hostName(), Remote: t.spec.Remote.String(), Port: t.spec.Remote.Port,
 		Files: []rsync.Change{}, Left: []rsync.Skipped{},
 	}
 }
 
-// findSync returns the entry of a name, if it goes that way.
-func findSync(m *manifest.Manifest, name string, push bool) (manifest.Sync, error) {
-	i := slices.IndexFunc(m.Sync, func(s manifest.Sync) bool { return s.Name == name })
-	if i < 0 {
-		return manifest.Sync{}, noEntry(m, name, push)
+// findEntry returns the entry of sync with a name. Its direction must match: an older copy
+// must not overwrite the results of a training, nor the reverse.
+func findEntry(m *manifest.Manifest, name string, push bool) (manifest.Sync, error) {
+	verb, other, not := "pull", "push", "pushed to the GPU machine, not pulled from it"
+	if push {
+		verb, other, not = "push", "pull", "pulled from the GPU machine, not pushed to it"
 	}
-	if s := m.Sync[i]; s.Push != push {
-		return s, otherWay(s)
+	var names []string
+	for _, s := range m.Sync {
+		switch {
+		case s.Push == push && s.Name == name:
+			return s, nil
+		case s.Name == name:
+			return s, &diag.Problem{
+				Code: "sync.direction", Pos: s.Pos, Summary: fmt.Sprintf("%q is %s", name, not),
+				Hint: fmt.Sprintf("`reconcile sync %s %s HOST`; for both directions add an entry with another name: %s_%s: {%s: %s}", other, name, name, verb, verb, s.Path),
+			}
+		case s.Push == push:
+			names = append(names, s.Name)
+		}
 	}
-	return m.Sync[i], nil
+	slices.Sort(names)
+	return manifest.Sync{}, &diag.Problem{
+		Code: "sync.entry", Summary: fmt.Sprintf("the manifest has no entry %q in sync", name),
+		Found: list("entries to "+verb, names), Hint: "`reconcile sync` lists them",
+	}
 }
 
-// isInterrupted reports whether a program was ended because we were asked to stop.
-func isInterrupted(err error) bool { return errors.Is(err, context.Canceled) }
-
-// Commands returns the commands that do the transfer.
-func (s *Transfer) Commands() []rsync.Call {
-	t := s.Transfer
-	if typed, err := s.project.Config.Directory(); err == nil && typed == s.project.Root && s.project.Config.Dir == "" {
-		t.LocalDir = s.entry.Path
+// list returns "title: a, b", or "" without names.
+func list(title string, names []string) string {
+	if len(names) == 0 {
+		return ""
 	}
-	return t.Commands()
+	return title + ": " + strings.Join(names, ", ")
 }
 
-func (s *Transfer) verbose(line string) {
-	if s.options.Verbose != nil {
-		s.options.Verbose(line)
+// findRemote returns the remote machine of a word of the command line: a host of the
+// manifest, with its name, or USER@HOST:PATH.
+func findRemote(p *session.Project, word string, port int) (rsync.Remote, string, *diag.Problem) {
+	var names []string
+	for _, h := range p.Manifest.Hosts {
+		if h.SSH != nil {
+			names = append(names, h.Name)
+		}
+		if !strings.EqualFold(h.Name, word) {
+			continue
+		}
+		if local, ok := facts.Find[facts.Host](p.Base, facts.HostKey); ok && strings.EqualFold(h.Name, local.Hostname) {
+			return rsync.Remote{}, "", &diag.Problem{Code: "sync.host", Pos: h.Pos, Summary: fmt.Sprintf("%s is this machine", h.Name), Hint: "name the remote machine"}
+		}
+		remote, problem := remoteOf(h, port)
+		return remote, h.Name, problem
 	}
+	if !strings.Contains(word, ":") {
+		return rsync.Remote{}, "", &diag.Problem{
+			Code: "sync.host", Summary: fmt.Sprintf("the manifest has no host %q", word),
+			Found: list("hosts with ssh", names), Hint: "write USER@HOST:PATH, or add it to hosts in the manifest",
+		}
+	}
+	remote, problem := rsync.ParseRemote(word, port)
+	return remote, "", problem
+}
+
+// remoteOf returns the remote machine of a host of the manifest. A port other than 0
+// replaces the port of the manifest.
+func remoteOf(h *manifest.Host, port int) (rsync.Remote, *diag.Problem) {
+	if h.SSH == nil {
+		return rsync.Remote{}, &diag.Problem{
+			Code: "sync.host", Pos: h.Pos, Summary: fmt.Sprintf("host %s has no ssh in the manifest", h.Name),
+			Hint: "add ssh: {host: HOST, port: 22, path: PATH} to it, or write USER@HOST:PATH",
+		}
+	}
+	remote := rsync.ParseLogin(h.SSH.Host)
+	remote.Port = port
+	if own := int(h.SSH.Port); port == 0 && own != 22 {
+		remote.Port = own // 22 is the default of ssh, unless its configuration has another for an alias
+	}
+	if h.SSH.Path != "" {
+		remote.Path = path.Clean(h.SSH.Path)
+	}
+	problem := rsync.Transfer{Remote: remote, Path: "."}.Check()
+	if problem != nil {
+		problem.Pos = h.SSH.Pos
+	}
+	return remote, problem
 }
