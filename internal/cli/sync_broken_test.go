@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// noise is text that does not shrink, different for each seed.
-func noise(seed uint64, size int) string {
+// randomText returns text that does not compress, different for each seed.
+func randomText(seed uint64, size int) string {
 	b := make([]byte, size)
 	r := rand.New(rand.NewPCG(seed, seed))
 	for i := range b {
@@ -24,63 +24,64 @@ func noise(seed uint64, size int) string {
 	return string(b)
 }
 
-// A broken is a transfer that is broken again and again while its source changes.
-type broken struct {
+// A breakTest interrupts a transfer repeatedly while its source changes.
+type breakTest struct {
 	*site
-	far      *farMachine
+	remote   *remoteMachine
 	words    []string
-	from, to string                     // folders
-	versions map[string]map[string]bool // by file: digests of every version that was ever whole
-	before   map[string]string          // what earlier breaks have left, as begin found it
+	from, to string                     // directories
+	versions map[string]map[string]bool // by file: digests of all complete versions
+	before   map[string]string          // partial files when the transfer was started
 }
 
 const (
 	brokenFiles = 4
 	brokenSize  = 300_000
-	brokenRate  = 300 // kB a second: a file takes a second
+	brokenRate  = 300 // kB a second, one file
 )
 
-// change gives one file of the source new content, so that there is something to move.
-func (b *broken) change(round int) {
+// changeSource gives one file of the source new content; in round 0 all files.
+func (b *breakTest) changeSource(round int) {
 	b.t.Helper()
 	for i := range brokenFiles {
 		if round > 0 && i != round%brokenFiles {
 			continue
 		}
 		name := fmt.Sprintf("part-%d.jsonl", i)
-		put(b.t, filepath.Join(b.from, name), noise(uint64(100*round+i), brokenSize))
+		writeFile(b.t, filepath.Join(b.from, name), randomText(uint64(100*round+i), brokenSize))
 		if b.versions[name] == nil {
 			b.versions[name] = map[string]bool{}
 		}
-		b.versions[name][treeOf(b.t, b.from)[name]] = true
+		b.versions[name][hashTree(b.t, b.from)[name]] = true
 	}
 }
 
-// whole fails the test where a file has its name and is not one of the versions.
-func (b *broken) whole(when string) {
+// checkComplete reports an error for a file that has its name and is not one of the
+// versions.
+func (b *breakTest) checkComplete(when string) {
 	b.t.Helper()
 	if _, err := os.Stat(b.to); err != nil {
 		return
 	}
-	for name, digest := range treeOf(b.t, b.to) {
+	for name, digest := range hashTree(b.t, b.to) {
 		if versions, ok := b.versions[name]; ok && !versions[digest] {
-			b.t.Errorf("%s: %s is cut", when, name)
+			b.t.Errorf("%s: %s is incomplete", when, name)
 		} else if !ok && name != "mine.jsonl" && !strings.HasPrefix(filepath.Base(name), ".") && !strings.Contains(name, ".rsync-partial/") {
-			b.t.Errorf("%s: there is a file %s", when, name)
+			b.t.Errorf("%s: unexpected file %s", when, name)
 		}
 	}
 }
 
-// begin starts the transfer, slowly.
-func (b *broken) begin() *process {
+// startSlow starts the transfer with a limit.
+func (b *breakTest) startSlow() *process {
 	b.t.Helper()
-	b.before = b.unfinished()
+	b.before = b.partialFiles()
 	return b.start(append(slices.Clone(b.words), "--bwlimit", strconv.Itoa(brokenRate))...)
 }
 
-// moving waits until something comes that is not whole yet. It reports false where the
-// transfer ended before.
-func (b *broken) moving(p *process) bool {
+// waitForData waits until a partial file grows. It returns false if the transfer ended
+// before.
+func (b *breakTest) waitForData(p *process) bool {
 	b.t.Helper()
 	for range 6000 {
 		select {
@@ -88,20 +89,20 @@ func (b *broken) moving(p *process) bool {
 			return false
 		default:
 		}
-		for name, state := range b.unfinished() {
+		for name, state := range b.partialFiles() {
 			if b.before[name] != state {
 				return true
 			}
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	b.t.Fatalf("nothing moves: %s%s", p.out.String(), p.err.String())
+	b.t.Fatalf("nothing is transferred: %s%s", p.out.String(), p.err.String())
 	return false
 }
 
-// unfinished lists the hidden files below the destination that hold something, with their
-// sizes and times: those that come now, and what breaks have left.
-func (b *broken) unfinished() map[string]string {
+// partialFiles returns the size and time of the hidden files in the destination that are
+// not empty: of this transfer and of interrupted ones.
+func (b *breakTest) partialFiles() map[string]string {
 	states := map[string]string{}
 	for _, pattern := range []string{".*", ".rsync-partial/*", ".rsync-partial/.*"} {
 		found, _ := filepath.Glob(filepath.Join(b.to, pattern))
@@ -114,46 +115,46 @@ func (b *broken) unfinished() map[string]string {
 	return states
 }
 
-// breaks are the ways to break a transfer, and the exit codes that may follow.
-func (b *broken) breaks() []struct {
-	how   string
-	by    func(*process)
-	codes []int
+// breaks returns the ways to interrupt a transfer, with the exit codes that may follow.
+func (b *breakTest) breaks() []struct {
+	how       string
+	interrupt func(*process)
+	codes     []int
 } {
 	return []struct {
-		how   string
-		by    func(*process)
-		codes []int
+		how       string
+		interrupt func(*process)
+		codes     []int
 	}{
-		{"SIGINT", sends(syscall.SIGINT), []int{130}},
-		{"SIGTERM", sends(syscall.SIGTERM), []int{130}},
-		{"SIGKILL", sends(syscall.SIGKILL), []int{-1}},
-		{"the program over there is killed", func(*process) { b.far.kill("rsync --server", "internal-sftp") }, []int{1}},
-		{"the connection is lost", func(*process) { b.far.kill("sshd") }, []int{1}},
+		{"SIGINT", sendSignal(syscall.SIGINT), []int{130}},
+		{"SIGTERM", sendSignal(syscall.SIGTERM), []int{130}},
+		{"SIGKILL", sendSignal(syscall.SIGKILL), []int{-1}},
+		{"the remote program is killed", func(*process) { b.remote.kill("rsync --server", "internal-sftp") }, []int{1}},
+		{"the connection is lost", func(*process) { b.remote.kill("sshd") }, []int{1}},
 	}
 }
 
-// sends sends a signal to reconcile, which may have ended just now.
-func sends(s syscall.Signal) func(*process) {
+// sendSignal returns a function that sends a signal to reconcile, which may have ended.
+func sendSignal(s syscall.Signal) func(*process) {
 	return func(p *process) { _ = p.cmd.Process.Signal(s) }
 }
 
-// ten breaks a transfer ten times and shows that nothing is cut, and then that it goes
-// on to its end.
-func (b *broken) ten() {
+// breakTenTimes interrupts a transfer ten times, checks that no file is incomplete, and then
+// lets it finish.
+func (b *breakTest) breakTenTimes() {
 	b.t.Helper()
 	hit := 0
 	for round := 0; hit < 10 && round < 40; round++ {
-		b.change(round)
+		b.changeSource(round)
 		way := b.breaks()[round%5]
-		p := b.begin()
-		if b.moving(p) {
+		p := b.startSlow()
+		if b.waitForData(p) {
 			time.Sleep(rand.N(300 * time.Millisecond))
-			way.by(p)
+			way.interrupt(p)
 		}
 		e := p.wait()
 		when := fmt.Sprintf("round %d, %s", round, way.how)
-		// A signal that comes after the last word ends it as it ends any program.
+		// A signal after the result was printed ends the program without a handler.
 		late := e.signal != 0 && (strings.Contains(e.out, "Pushed ") || strings.Contains(e.out, "Pulled "))
 		if e.code != 0 && !late {
 			hit++
@@ -161,118 +162,119 @@ func (b *broken) ten() {
 				b.t.Errorf("%s: %s", when, e)
 			}
 		}
-		b.far.rests()
-		b.whole(when)
+		b.remote.waitIdle()
+		b.checkComplete(when)
 	}
-	b.t.Logf("%d broken transfers", hit)
+	b.t.Logf("%d interrupted transfers", hit)
 	if hit < 10 {
-		b.t.Errorf("only %d transfers were broken", hit)
+		b.t.Errorf("only %d transfers were interrupted", hit)
 	}
 	if e := b.run(b.words...); e.code != 0 {
-		b.t.Errorf("the last one, which nothing breaks: %s", e)
+		b.t.Errorf("a transfer without interruption: %s", e)
 	}
-	want, got := treeOf(b.t, b.from), treeOf(b.t, b.to)
+	want, got := hashTree(b.t, b.from), hashTree(b.t, b.to)
 	for name, digest := range want {
 		if got[name] != digest {
-			b.t.Errorf("in the end %s is not the same at both ends", name)
+			b.t.Errorf("%s differs after the last transfer", name)
 		}
 	}
 	if got["mine.jsonl"] == "" {
-		b.t.Error("a file that the other end does not have is gone")
+		b.t.Error("a file that only the destination had is gone")
 	}
 }
 
-// However a transfer is broken, no file that has its name is cut, and what only one end
-// has stays. The old version of a file stands until the new one is whole.
+// However a transfer is interrupted, no file is incomplete under its own name, and files that
+// only one machine has remain. The old version of a file remains until the new one is
+// complete.
 func TestSyncBroken(t *testing.T) {
 	t.Parallel()
 	for _, verb := range []string{"push", "pull"} {
 		t.Run(verb, func(t *testing.T) {
 			t.Parallel()
-			s, far := traveller(t)
-			b := &broken{site: s, far: far, versions: map[string]map[string]bool{}}
-			b.from, b.to = s.path("data/processed"), filepath.Join(far.project, "data/processed")
-			b.words = far.words("push", "processed", "--run")
+			s, remote := newSyncSite(t)
+			b := &breakTest{site: s, remote: remote, versions: map[string]map[string]bool{}}
+			b.from, b.to = s.path("data/processed"), filepath.Join(remote.project, "data/processed")
+			b.words = remote.words("push", "processed", "--run")
 			if verb == "pull" {
-				b.from, b.to = filepath.Join(far.project, "adapters"), s.path("adapters")
-				b.words = far.words("pull", "adapters", "--run")
+				b.from, b.to = filepath.Join(remote.project, "adapters"), s.path("adapters")
+				b.words = remote.words("pull", "adapters", "--run")
 			}
-			put(t, filepath.Join(b.to, "mine.jsonl"), "mine\n")
-			b.ten()
+			writeFile(t, filepath.Join(b.to, "mine.jsonl"), "mine\n")
+			b.breakTenTimes()
 		})
 	}
 }
 
-// One file by scp: it has its name when it is whole, and never before.
+// A single file copied by scp gets its name only when it is complete.
 func TestSyncBrokenFile(t *testing.T) {
 	t.Parallel()
-	s, far := traveller(t)
+	s, remote := newSyncSite(t)
 	for _, verb := range []string{"push", "pull"} {
-		b := &broken{site: s, far: far, from: s.path("data/processed"), to: filepath.Join(far.project, "data/processed")}
-		b.words = far.words("push", "processed", "--run", "--file", "a.jsonl")
+		b := &breakTest{site: s, remote: remote, from: s.path("data/processed"), to: filepath.Join(remote.project, "data/processed")}
+		b.words = remote.words("push", "processed", "--run", "--file", "a.jsonl")
 		if verb == "pull" {
-			b.from, b.to = filepath.Join(far.project, "adapters"), s.path("adapters")
-			b.words = far.words("pull", "adapters", "--run", "--file", "a.jsonl")
+			b.from, b.to = filepath.Join(remote.project, "adapters"), s.path("adapters")
+			b.words = remote.words("pull", "adapters", "--run", "--file", "a.jsonl")
 		}
-		put(t, filepath.Join(b.from, "a.jsonl"), noise(1, 3*brokenSize))
-		put(t, filepath.Join(b.to, "a.jsonl"), "old")
+		writeFile(t, filepath.Join(b.from, "a.jsonl"), randomText(1, 3*brokenSize))
+		writeFile(t, filepath.Join(b.to, "a.jsonl"), "old")
 		for _, way := range b.breaks() {
-			for name := range b.unfinished() { // scp begins anew each time
+			for name := range b.partialFiles() { // scp does not resume
 				check(t, os.Remove(filepath.Join(b.to, name)))
 			}
-			p := b.begin()
-			if !b.moving(p) {
-				t.Errorf("%s, %s: it ended before: %s", verb, way.how, p.wait())
+			p := b.startSlow()
+			if !b.waitForData(p) {
+				t.Errorf("%s, %s: it ended early: %s", verb, way.how, p.wait())
 				continue
 			}
-			way.by(p)
+			way.interrupt(p)
 			if e := p.wait(); !slices.Contains(way.codes, e.code) {
 				t.Errorf("%s, %s: %s", verb, way.how, e)
 			}
-			far.rests()
+			remote.waitIdle()
 			if got := string(must(os.ReadFile(filepath.Join(b.to, "a.jsonl")))); got != "old" {
 				t.Errorf("%s, %s: the file is now %d bytes", verb, way.how, len(got))
 			}
 		}
 		s.want(0, b.words...)
-		if got := treeOf(t, b.to); len(got) != 1 || got["a.jsonl"] != treeOf(t, b.from)["a.jsonl"] {
-			t.Errorf("%s: in the end there is %v", verb, got)
+		if got := hashTree(t, b.to); len(got) != 1 || got["a.jsonl"] != hashTree(t, b.from)["a.jsonl"] {
+			t.Errorf("%s: the destination has %v", verb, got)
 		}
 	}
 }
 
-// A full disk over there cuts nothing, and is called that.
+// A full remote disk leaves no incomplete file, and is reported.
 func TestSyncFullDisk(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 || platform()[:5] != "linux" {
-		t.Skip("only root can mount a small file system, and only linux has tmpfs")
+		t.Skip("mounting a tmpfs needs root and linux")
 	}
 	project := must(filepath.EvalSymlinks(t.TempDir()))
 	there := filepath.Join(project, "data")
 	check(t, os.Mkdir(there, 0o755))
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", there).CombinedOutput(); err != nil {
-		t.Skipf("this root may not mount: %v %s", err, out)
+		t.Skipf("mounting is not permitted: %v %s", err, out)
 	}
 	t.Cleanup(func() {
 		if out, err := exec.Command("umount", there).CombinedOutput(); err != nil {
 			t.Errorf("%v %s", err, out)
 		}
 	})
-	s, far := traveller(t) // its sshd sees what is mounted now
-	far.project = project
-	b := &broken{site: s, far: far, from: s.path("data/processed"), to: filepath.Join(there, "processed"), versions: map[string]map[string]bool{}}
-	b.change(0)
-	put(t, filepath.Join(b.to, "part-0.jsonl"), "old")
-	b.versions["part-0.jsonl"][treeOf(t, b.to)["part-0.jsonl"]] = true
-	if e := s.want(0, far.words("push", "processed", "--dry-run")...); !e.says("warning: ", "the remote disk has") {
-		t.Errorf("the preview: %s", e)
+	s, remote := newSyncSite(t) // after the mount, so that its sshd has it
+	remote.project = project
+	b := &breakTest{site: s, remote: remote, from: s.path("data/processed"), to: filepath.Join(there, "processed"), versions: map[string]map[string]bool{}}
+	b.changeSource(0)
+	writeFile(t, filepath.Join(b.to, "part-0.jsonl"), "old")
+	b.versions["part-0.jsonl"][hashTree(t, b.to)["part-0.jsonl"]] = true
+	if e := s.want(0, remote.words("push", "processed", "--dry-run")...); !e.says("warning: ", "the remote disk has") {
+		t.Errorf("preview: %s", e)
 	}
 	for _, more := range [][]string{nil, {"--file", "part-0.jsonl"}} {
-		put(t, s.path("data/processed/part-0.jsonl"), noise(9, 2_000_000))
-		e := s.run(append(far.words("push", "processed", "--run"), more...)...)
+		writeFile(t, s.path("data/processed/part-0.jsonl"), randomText(9, 2_000_000))
+		e := s.run(append(remote.words("push", "processed", "--run"), more...)...)
 		if (e.code != 1 && e.code != 4) || len(more) == 0 && !e.says("(sync.full)") && !e.says("(sync.io)") {
-			t.Errorf("%v onto a full disk: %s", more, e)
+			t.Errorf("push %v to a full disk: %s", more, e)
 		}
-		b.whole("a full disk")
+		b.checkComplete("a full disk")
 	}
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/rsync"
 )
 
-// farShell is an ssh without a network: it notes its words and gives the rest to sh, as
-// sshd does.
-const farShell = `#!/bin/sh
+// fakeSSH is an ssh without a network: it logs its arguments and passes the command to sh,
+// as sshd does.
+const fakeSSH = `#!/bin/sh
 printf '%s\n' "ssh $*" >> "$(dirname "$0")/log"
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -28,15 +28,15 @@ shift
 exec sh -c "$*"
 `
 
-// program puts a script on a search path of its own, and returns the folder.
-func program(t *testing.T, dir, name, text string) {
+// writeProgram writes an executable script.
+func writeProgram(t *testing.T, dir, name, text string) {
 	t.Helper()
 	check(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755))
 }
 
-// hostileWords are what could be more than a word to some shell or program. FIRE is a
-// command that leaves a trace.
-func hostileWords(fire string) []string {
+// hostileValues returns values that a shell or program could interpret. fire is a command
+// that leaves a trace.
+func hostileValues(fire string) []string {
 	words := []string{
 		"-oProxyCommand=" + fire, "--rsync-path=" + fire, "-e" + fire, "-l" + fire, "--", "-", "-rf",
 		"'", `"`, `\`, "*", "?", "[a-z]*", "{a,b}", "~", "~root", "$HOME", "${IFS}", "!!", "^a^b", "=ls", "#x", "%h", "a b", "a\tb", "a\nb", "a\rb",
@@ -48,8 +48,8 @@ func hostileWords(fire string) []string {
 	return words
 }
 
-// Whatever stands in the place of host, user, path, port, file and key, and whatever the
-// environment says: nothing but the transfer runs, at either end.
+// Whatever the values of host, user, path, port, file, key and the environment: nothing but
+// the transfer runs, on either machine.
 func TestSyncHostileValues(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("rsync"); err != nil {
@@ -57,27 +57,27 @@ func TestSyncHostileValues(t *testing.T) {
 	}
 	s := newSite(t, "")
 	s.write("manifest.yaml", "version: 1\nproject: site\nsync:\n  processed: {push: data/processed}\n")
-	put(t, s.path("data/processed/a.jsonl"), "a\n")
-	bin, far := t.TempDir(), t.TempDir()
+	writeFile(t, s.path("data/processed/a.jsonl"), "a\n")
+	bin, remote := t.TempDir(), t.TempDir()
 	trace := filepath.Join(bin, "trace")
-	program(t, bin, "ssh", farShell)
-	program(t, bin, "fire", "#!/bin/sh\n: > "+trace+"\n")
+	writeProgram(t, bin, "ssh", fakeSSH)
+	writeProgram(t, bin, "fire", "#!/bin/sh\n: > "+trace+"\n")
 	fire := filepath.Join(bin, "fire")
 	hostile := s.with("PATH="+bin+":/usr/bin:/bin", "RSYNC_OLD_ARGS=1", "RSYNC_RSH="+fire, "RSYNC_PARTIAL_DIR="+bin, "RSYNC_CONNECT_PROG="+fire, "RSYNC_PROTECT_ARGS=0", "RSYNC_CHECKSUM_LIST=none", "RSYNC_ICONV=$("+fire+")")
-	if e := hostile.want(0, "sync", "push", "processed", "far:"+far, "--run"); !e.says("Pushed 1 file") {
-		t.Fatalf("a usual push: %s", e)
+	if e := hostile.want(0, "sync", "push", "processed", "remote:"+remote, "--run"); !e.says("Pushed 1 file") {
+		t.Fatalf("an ordinary push: %s", e)
 	}
-	if got := treeOf(t, bin); len(got) != 3 { // ssh, fire, log: no partial file, no trace
-		t.Errorf("beside the programs is now %v", got)
+	if got := hashTree(t, bin); len(got) != 3 { // ssh, fire, log: no partial file, no trace
+		t.Errorf("the directory of the programs has %v", got)
 	}
 	log := must(os.ReadFile(filepath.Join(bin, "log")))
 	n := 0
-	for w, word := range hostileWords(fire) {
+	for w, word := range hostileValues(fire) {
 		for place, words := range [][]string{
-			{word}, {word + ":" + far}, {word + "@far:" + far}, {"far:" + word}, {"far:" + far + "/" + word}, {"user@" + word + ":" + far},
-			{"far:" + far, "--file", word}, {"far:" + far, "--identity", word}, {"far:" + far, "--ssh-config", word},
+			{word}, {word + ":" + remote}, {word + "@remote:" + remote}, {"remote:" + word}, {"remote:" + remote + "/" + word}, {"user@" + word + ":" + remote},
+			{"remote:" + remote, "--file", word}, {"remote:" + remote, "--identity", word}, {"remote:" + remote, "--ssh-config", word},
 		} {
-			if (w+place)%3 != 0 { // each word in three of the nine places, in turn
+			if (w+place)%3 != 0 { // each value in three of the nine places
 				continue
 			}
 			n++
@@ -88,7 +88,7 @@ func TestSyncHostileValues(t *testing.T) {
 			e := hostile.run(words...)
 			quiet(t, fmt.Sprintf("%q", words), e)
 			if _, err := os.Stat(trace); err == nil {
-				t.Fatalf("%q: the command in it ran", words)
+				t.Fatalf("%q: its command ran", words)
 			}
 		}
 	}
@@ -96,28 +96,28 @@ func TestSyncHostileValues(t *testing.T) {
 	for line := range strings.Lines(after) {
 		for _, r := range line {
 			if strings.ContainsRune("`;&|", r) && !strings.Contains(line, "reconcile-probe") {
-				t.Errorf("ssh was told %q", line)
+				t.Errorf("the arguments of ssh are %q", line)
 			}
 		}
 	}
 	t.Logf("%d values", n)
 }
 
-// What is printed is read by sh, bash and zsh as the words that it was made of.
+// sh, bash and zsh read the printed commands as the arguments that --json lists.
 func TestSyncPrintedForShells(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")
-	// The project lies where quoting is needed; commands are typed elsewhere.
+	// The project path needs quoting; the commands are run in another directory.
 	root := filepath.Join(s.root, `it's $(touch fired) "x" \ ü #1 & co`)
-	put(t, filepath.Join(root, "manifest.yaml"), "version: 1\nproject: site\nsync:\n  processed: {push: data/processed}\n  adapters: {pull: adapters}\nhosts:\n  gpu1: {ssh: {host: \"root@2001:db8::1\", port: 2222, path: /workspace/p}}\n")
-	put(t, filepath.Join(root, "data/processed/a.jsonl"), "a\n")
+	writeFile(t, filepath.Join(root, "manifest.yaml"), "version: 1\nproject: site\nsync:\n  processed: {push: data/processed}\n  adapters: {pull: adapters}\nhosts:\n  gpu1: {ssh: {host: \"root@2001:db8::1\", port: 2222, path: /workspace/p}}\n")
+	writeFile(t, filepath.Join(root, "data/processed/a.jsonl"), "a\n")
 	bin := t.TempDir()
 	for _, name := range []string{"ssh", "rsync", "scp", "mkdir", "mv"} {
-		program(t, bin, name, "#!/bin/sh\nprintf '%s\\0' "+name+" \"$@\" >> \"$LOG\"\nprintf '\\n\\0' >> \"$LOG\"\n")
+		writeProgram(t, bin, name, "#!/bin/sh\nprintf '%s\\0' "+name+" \"$@\" >> \"$LOG\"\nprintf '\\n\\0' >> \"$LOG\"\n")
 	}
 	for _, words := range [][]string{
-		{"push", "processed", "gpu1"}, {"pull", "adapters", "gpu1"}, {"push", "processed", "me@far:p", "--port", "40022", "--checksum", "--bwlimit", "500"},
-		{"push", "processed", "gpu1", "--file", "a.jsonl"}, {"pull", "adapters", "far:/p", "--file", "run/x.bin"},
+		{"push", "processed", "gpu1"}, {"pull", "adapters", "gpu1"}, {"push", "processed", "me@remote:p", "--port", "40022", "--checksum", "--bwlimit", "500"},
+		{"push", "processed", "gpu1", "--file", "a.jsonl"}, {"pull", "adapters", "remote:/p", "--file", "run/x.bin"},
 	} {
 		var doc struct{ Commands []rsync.Call }
 		words = append([]string{"-C", root, "sync"}, words...)
@@ -140,10 +140,10 @@ func TestSyncPrintedForShells(t *testing.T) {
 			}
 			got := strings.Split(strings.TrimSuffix(string(must(os.ReadFile(log))), "\x00"), "\x00")
 			same := slices.EqualFunc(got, want, func(a, b string) bool {
-				return a == b || strings.Contains(b, "/replaced/") && strings.Contains(a, "/replaced/") // holds the time
+				return a == b || strings.Contains(b, "/replaced/") && strings.Contains(a, "/replaced/") // contains the time
 			})
 			if !same {
-				t.Errorf("%s reads %q\nwant %q", shell, got, want)
+				t.Errorf("%s reads %q, want %q", shell, got, want)
 			}
 			if left := must(os.ReadDir(cmd.Dir)); len(left) > 0 {
 				t.Errorf("%s left %v", shell, left)

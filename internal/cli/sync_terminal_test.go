@@ -10,18 +10,17 @@ import (
 	"time"
 )
 
-// On a terminal ssh asks its own question about a new host key, and is answered there.
-// Elsewhere nobody could answer, and it is not asked.
+// On a terminal ssh itself asks about an unknown host key. Elsewhere it does not ask.
 func TestSyncHostKeyIsAsked(t *testing.T) {
 	t.Parallel()
-	s, far := traveller(t)
-	put(t, s.path("data/processed/a.jsonl"), "a\n")
-	known := far.at("known_later")
-	put(t, far.config, strings.NewReplacer("StrictHostKeyChecking yes", "StrictHostKeyChecking ask", far.at("known_hosts"), known).Replace(string(must(os.ReadFile(far.config)))))
-	if e := s.want(1, far.words("push", "processed", "--run")...); !e.says("(sync.host-key)", "compare the fingerprint") {
+	s, remote := newSyncSite(t)
+	writeFile(t, s.path("data/processed/a.jsonl"), "a\n")
+	known := remote.at("known_later")
+	writeFile(t, remote.config, strings.NewReplacer("StrictHostKeyChecking yes", "StrictHostKeyChecking ask", remote.at("known_hosts"), known).Replace(string(must(os.ReadFile(remote.config)))))
+	if e := s.want(1, remote.words("push", "processed", "--run")...); !e.says("(sync.host-key)", "compare the fingerprint") {
 		t.Errorf("without a terminal: %s", e)
 	}
-	p, keys := s.onTerminal(far.words("push", "processed", "--run")...)
+	p, keys := s.startOnTerminal(remote.words("push", "processed", "--run")...)
 	for range 600 {
 		if strings.Contains(p.out.String(), "continue connecting") {
 			break
@@ -30,26 +29,26 @@ func TestSyncHostKeyIsAsked(t *testing.T) {
 	}
 	_, err := keys.WriteString("yes\n")
 	check(t, err)
-	if e := p.wait(); e.code != 0 || !e.says("1 file, 2 B, to far:") {
+	if e := p.wait(); e.code != 0 || !e.says("1 file, 2 B, to remote:") {
 		t.Errorf("on a terminal: %s", e)
 	}
-	if _, err := os.Stat(filepath.Join(far.project, "data/processed/a.jsonl")); err != nil {
+	if _, err := os.Stat(filepath.Join(remote.project, "data/processed/a.jsonl")); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(known); err != nil {
-		t.Errorf("the answer was not taken: %v", err)
+		t.Errorf("the answer was not used: %v", err)
 	}
 }
 
-// ^C on a terminal reaches everything that runs there at once; it ends as any other
-// interruption does. While it moves, one line says how it goes.
+// ^C on a terminal reaches all programs there at once, and ends a transfer like any other
+// interruption. During the transfer there is a progress line.
 func TestSyncInterruptedOnATerminal(t *testing.T) {
 	t.Parallel()
-	s, far := traveller(t)
-	put(t, s.path("data/processed/a.jsonl"), noise(1, 3*brokenSize))
-	there := filepath.Join(far.project, "data/processed")
-	put(t, filepath.Join(there, "a.jsonl"), "old")
-	p, keys := s.onTerminal(far.words("push", "processed", "--run", "--bwlimit", "100")...)
+	s, remote := newSyncSite(t)
+	writeFile(t, s.path("data/processed/a.jsonl"), randomText(1, 3*brokenSize))
+	there := filepath.Join(remote.project, "data/processed")
+	writeFile(t, filepath.Join(there, "a.jsonl"), "old")
+	p, keys := s.startOnTerminal(remote.words("push", "processed", "--run", "--bwlimit", "100")...)
 	for range 600 {
 		if strings.Contains(p.out.String(), "kB/s") {
 			break
@@ -58,26 +57,26 @@ func TestSyncInterruptedOnATerminal(t *testing.T) {
 	}
 	_, err := keys.WriteString("\x03")
 	check(t, err)
-	if e := p.wait(); e.code != 130 || !e.says("\rpush data/processed to far:", "Interrupted: ending the transfer", "run the same again") {
+	if e := p.wait(); e.code != 130 || !e.says("\rpush data/processed to remote:", "Interrupted: stopping the transfer", "run the same command again") {
 		t.Errorf("^C: %s", e)
 	}
-	far.rests()
+	remote.waitIdle()
 	if got := string(must(os.ReadFile(filepath.Join(there, "a.jsonl")))); got != "old" {
-		t.Errorf("the file over there is now %d bytes", len(got))
+		t.Errorf("the remote file has %d bytes", len(got))
 	}
-	p, _ = s.onTerminal(far.words("push", "processed", "--run", "-v")...)
-	if e := p.wait(); e.code != 0 || !e.says("| rsync ", "1 file, 900 kB, to far:") || e.says("\rpush data") {
+	p, _ = s.startOnTerminal(remote.words("push", "processed", "--run", "-v")...)
+	if e := p.wait(); e.code != 0 || !e.says("| rsync ", "1 file, 900 kB, to remote:") || e.says("\rpush data") {
 		t.Errorf("with -v: %s", e)
 	}
 }
 
-// onTerminal starts reconcile on a terminal of its own, and returns what its keys are
-// written to.
-func (s *site) onTerminal(words ...string) (*process, *os.File) {
+// startOnTerminal starts reconcile on a new terminal, and returns the file to write its
+// input to.
+func (s *site) startOnTerminal(words ...string) (*process, *os.File) {
 	s.t.Helper()
 	script, err := exec.LookPath("script")
 	if err != nil || platform()[:5] != "linux" {
-		s.t.Skip("no script command of util-linux to make a terminal with")
+		s.t.Skip("no script command of util-linux, which creates a terminal")
 	}
 	cmd := s.command(script, "-qec", fmt.Sprintf("stty cols 120; %s %s", must(exec.LookPath("reconcile")), strings.Join(words, " ")), "/dev/null")
 	read, write, err := os.Pipe()

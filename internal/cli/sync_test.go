@@ -13,8 +13,9 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-// moved reads what a run or a preview says that it moves: names, and whether each is new.
-func moved(t *testing.T, e end) map[string]bool {
+// transferredFiles reads the files of a transfer or preview in JSON: names, and whether each
+// is new.
+func transferredFiles(t *testing.T, e end) map[string]bool {
 	t.Helper()
 	var doc report.Transfer
 	if err := json.Unmarshal([]byte(e.out), &doc); err != nil {
@@ -27,146 +28,146 @@ func moved(t *testing.T, e end) map[string]bool {
 	return names
 }
 
-// A real folder goes to a machine and its adapters come back. What only one of them has
-// stays, what is not whole or leads out does not travel, and the second time there is
+// A folder is pushed and adapters are pulled. Files that only the destination has remain,
+// incomplete files and links out of the folder are skipped, and a second transfer has
 // nothing to do.
 func TestSyncThereAndBack(t *testing.T) {
 	t.Parallel()
-	s, far := traveller(t)
+	s, remote := newSyncSite(t)
 	secret := filepath.Join(t.TempDir(), "secret")
-	put(t, secret, "secret")
+	writeFile(t, secret, "secret")
 	for name, text := range map[string]string{
 		"train.jsonl": strings.Repeat("{\"text\": \"line\"}\n", 20_000), "empty.jsonl": "", "été/ñ 日本.jsonl": "{}\n", "a b'c\"d$(touch x).jsonl": "{}\n",
 		".DS_Store": "x", "._train.jsonl": "x", "half.jsonl.tmp": "x", "model.incomplete": "x", "deep/.rsync-partial/x": "x", "deep/er/x.jsonl": "deep\n",
 	} {
-		put(t, s.path("data/processed/"+name), text)
+		writeFile(t, s.path("data/processed/"+name), text)
 	}
 	check(t, os.Symlink("train.jsonl", s.path("data/processed/latest.jsonl")))
 	check(t, os.Symlink(secret, s.path("data/processed/out")))
 	check(t, os.Symlink("../../manifest.yaml", s.path("data/processed/up")))
-	there := filepath.Join(far.project, "data/processed")
-	put(t, filepath.Join(there, "theirs.jsonl"), "theirs\n")
-	put(t, filepath.Join(there, "empty.jsonl"), "not yet empty\n")
+	there := filepath.Join(remote.project, "data/processed")
+	writeFile(t, filepath.Join(there, "theirs.jsonl"), "theirs\n")
+	writeFile(t, filepath.Join(there, "empty.jsonl"), "not yet empty\n")
 
-	preview := s.want(0, far.words("push", "processed", "--dry-run", "--json")...)
-	if got := len(treeOf(t, there)); got != 2 {
-		t.Errorf("a preview left %d files there, want the 2 that were there", got)
+	preview := s.want(0, remote.words("push", "processed", "--dry-run", "--json")...)
+	if got := len(hashTree(t, there)); got != 2 {
+		t.Errorf("after a preview the remote folder has %d files, want 2", got)
 	}
-	text := s.want(0, far.words("push", "processed", "--dry-run")...)
+	text := s.want(0, remote.words("push", "processed", "--dry-run")...)
 	if !text.says("+ train.jsonl  340 kB", "~ empty.jsonl  0 B", "skipped: out, a link that leads out of the folder, to "+secret, "skipped: up,", "6 files", "5 new, 1 that differ") {
-		t.Errorf("the preview: %s", text)
+		t.Errorf("preview: %s", text)
 	}
-	run := s.want(0, far.words("push", "processed", "--run", "--json")...)
-	if a, b := moved(t, preview), moved(t, run); !maps.Equal(a, b) || len(b) != 6 {
-		t.Errorf("the preview shows %v\nthe run moved   %v", a, b)
+	run := s.want(0, remote.words("push", "processed", "--run", "--json")...)
+	if a, b := transferredFiles(t, preview), transferredFiles(t, run); !maps.Equal(a, b) || len(b) != 6 {
+		t.Errorf("the preview shows %v\nthe run transferred %v", a, b)
 	}
-	want := treeOf(t, s.path("data/processed"))
+	want := hashTree(t, s.path("data/processed"))
 	maps.DeleteFunc(want, func(name, _ string) bool {
 		return strings.HasPrefix(name, ".") || strings.Contains(name, "half") || strings.Contains(name, "incomplete") || strings.Contains(name, "partial") || name == "out" || name == "up"
 	})
-	want["theirs.jsonl"] = treeOf(t, there)["theirs.jsonl"]
-	if got := treeOf(t, there); !maps.Equal(got, want) || got["theirs.jsonl"] == "" {
-		t.Errorf("over there is %v\nwant %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+	want["theirs.jsonl"] = hashTree(t, there)["theirs.jsonl"]
+	if got := hashTree(t, there); !maps.Equal(got, want) || got["theirs.jsonl"] == "" {
+		t.Errorf("the remote folder has %v\nwant %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 	}
-	if e := s.want(0, far.words("push", "processed", "--run")...); !e.says("Nothing to transfer: data/processed") {
+	if e := s.want(0, remote.words("push", "processed", "--run")...); !e.says("Nothing to transfer: data/processed") {
 		t.Errorf("a second push: %s", e)
 	}
-	if e := s.want(0, far.words("push", "processed", "--dry-run", "--checksum")...); !e.says("Nothing to transfer") {
+	if e := s.want(0, remote.words("push", "processed", "--dry-run", "--checksum")...); !e.says("Nothing to transfer") {
 		t.Errorf("a push compared by content: %s", e)
 	}
 
-	adapters := filepath.Join(far.project, "adapters")
-	put(t, filepath.Join(adapters, "run-1/adapter_model.safetensors"), "weights of run 1")
-	put(t, filepath.Join(adapters, "run-1/tmp-checkpoint-5/x"), "half")
+	adapters := filepath.Join(remote.project, "adapters")
+	writeFile(t, filepath.Join(adapters, "run-1/adapter_model.safetensors"), "weights of run 1")
+	writeFile(t, filepath.Join(adapters, "run-1/tmp-checkpoint-5/x"), "half")
 	check(t, os.Symlink("run-1", filepath.Join(adapters, "latest")))
 	check(t, os.Symlink(secret, filepath.Join(adapters, "steal")))
-	put(t, s.path("adapters/mine/adapter_model.safetensors"), "mine")
-	put(t, s.path("adapters/run-1/adapter_model.safetensors"), "older")
-	e := s.want(0, far.words("pull", "adapters", "--run")...)
+	writeFile(t, s.path("adapters/mine/adapter_model.safetensors"), "mine")
+	writeFile(t, s.path("adapters/run-1/adapter_model.safetensors"), "older")
+	e := s.want(0, remote.words("pull", "adapters", "--run")...)
 	if !e.says("Pulled 2 files", "skipped: steal", "The replaced files are in .reconcile/"+platform()) {
 		t.Errorf("a pull: %s", e)
 	}
-	back := treeOf(t, s.path("adapters"))
+	back := hashTree(t, s.path("adapters"))
 	if len(back) != 3 || back["latest"] != "-> run-1" || back["mine/adapter_model.safetensors"] == "" {
-		t.Errorf("the adapters here: %v", back)
+		t.Errorf("the local adapters are %v", back)
 	}
 	kept, err := filepath.Glob(s.path(".reconcile/*/replaced/adapters/*/run-1/adapter_model.safetensors"))
 	if err != nil || len(kept) != 1 || string(must(os.ReadFile(kept[0]))) != "older" {
-		t.Errorf("what the pull replaced is kept as %v, %v", kept, err)
+		t.Errorf("the backups are %v, %v", kept, err)
 	}
-	if e := s.want(0, far.words("pull", "adapters", "--run")...); !e.says("Nothing to transfer: adapters") {
+	if e := s.want(0, remote.words("pull", "adapters", "--run")...); !e.says("Nothing to transfer: adapters") {
 		t.Errorf("a second pull: %s", e)
 	}
-	s.want(1, far.words("push", "adapters")...)
+	s.want(1, remote.words("push", "adapters")...)
 
-	// Where reconcile would keep what a pull replaces stands a link that leads out.
+	// The backup directory is a link out of the project.
 	replaced := filepath.Dir(filepath.Dir(filepath.Dir(filepath.Dir(kept[0]))))
 	check(t, os.RemoveAll(replaced))
 	outside := t.TempDir()
 	check(t, os.Symlink(outside, replaced))
-	put(t, filepath.Join(adapters, "run-1/adapter_model.safetensors"), "newer weights of run 1")
-	if e := s.want(1, far.words("pull", "adapters", "--run")...); !e.says("(sync.leads-out)") || len(must(os.ReadDir(outside))) > 0 {
-		t.Errorf("a pull that would keep things outside: %s", e)
+	writeFile(t, filepath.Join(adapters, "run-1/adapter_model.safetensors"), "newer weights of run 1")
+	if e := s.want(1, remote.words("pull", "adapters", "--run")...); !e.says("(sync.leads-out)") || len(must(os.ReadDir(outside))) > 0 {
+		t.Errorf("a pull with a backup directory outside: %s", e)
 	}
 }
 
-// A pull into a folder that is not here yet, previewed and done.
+// A pull into a folder that does not exist.
 func TestSyncPullIntoNothing(t *testing.T) {
 	t.Parallel()
-	s, far := traveller(t)
-	if e := s.want(1, far.words("pull", "adapters", "--dry-run")...); !e.says("there is no folder", "has the training over there written anything yet?") {
+	s, remote := newSyncSite(t)
+	if e := s.want(1, remote.words("pull", "adapters", "--dry-run")...); !e.says("does not exist on remote", "has written its first file") {
 		t.Errorf("nothing to pull: %s", e)
 	}
-	put(t, filepath.Join(far.project, "adapters/a/x.bin"), "x")
-	preview := s.want(0, far.words("pull", "adapters", "--dry-run", "--json")...)
+	writeFile(t, filepath.Join(remote.project, "adapters/a/x.bin"), "x")
+	preview := s.want(0, remote.words("pull", "adapters", "--dry-run", "--json")...)
 	if _, err := os.Stat(s.path("adapters")); err == nil {
-		t.Error("a preview made the folder")
+		t.Error("a preview created the folder")
 	}
-	run := s.want(0, far.words("pull", "adapters", "--run", "--json")...)
-	if a, b := moved(t, preview), moved(t, run); !maps.Equal(a, b) || !b["a/x.bin"] {
-		t.Errorf("the preview shows %v\nthe run moved   %v", a, b)
+	run := s.want(0, remote.words("pull", "adapters", "--run", "--json")...)
+	if a, b := transferredFiles(t, preview), transferredFiles(t, run); !maps.Equal(a, b) || !b["a/x.bin"] {
+		t.Errorf("the preview shows %v\nthe run transferred %v", a, b)
 	}
 }
 
-// What cannot be moved is named, and the rest is moved. A folder over there that stands in
-// the way of a file is not deleted.
+// Files that cannot be transferred are named, and the others are transferred. A remote folder
+// with the name of a file is not deleted.
 func TestSyncInPart(t *testing.T) {
 	t.Parallel()
-	s, far := traveller(t)
-	put(t, s.path("data/processed/a.jsonl"), "a\n")
-	put(t, s.path("data/processed/b.jsonl"), "b\n")
-	there := filepath.Join(far.project, "data/processed")
-	put(t, filepath.Join(there, "a.jsonl/theirs"), "theirs\n")
-	if e := s.want(4, far.words("push", "processed", "--run")...); !e.says("(sync.partial)", "a.jsonl") {
-		t.Errorf("a folder in the way: %s", e)
+	s, remote := newSyncSite(t)
+	writeFile(t, s.path("data/processed/a.jsonl"), "a\n")
+	writeFile(t, s.path("data/processed/b.jsonl"), "b\n")
+	there := filepath.Join(remote.project, "data/processed")
+	writeFile(t, filepath.Join(there, "a.jsonl/theirs"), "theirs\n")
+	if e := s.want(4, remote.words("push", "processed", "--run")...); !e.says("(sync.partial)", "a.jsonl") {
+		t.Errorf("a remote folder with the name of a file: %s", e)
 	}
-	if got := treeOf(t, there); len(got) != 2 || got["a.jsonl/theirs"] == "" || got["b.jsonl"] == "" {
-		t.Errorf("over there is %v", got)
+	if got := hashTree(t, there); len(got) != 2 || got["a.jsonl/theirs"] == "" || got["b.jsonl"] == "" {
+		t.Errorf("the remote folder has %v", got)
 	}
-	e := s.want(4, far.words("push", "processed", "--run", "--json")...)
-	if moved(t, e); !e.says(`"code": "sync.partial"`) {
-		t.Errorf("as a document: %s", e)
+	e := s.want(4, remote.words("push", "processed", "--run", "--json")...)
+	if transferredFiles(t, e); !e.says(`"code": "sync.partial"`) {
+		t.Errorf("as JSON: %s", e)
 	}
 }
 
-// What the other machine, or the way to it, can be like. Each is said, with what to do.
+// Each problem of the remote machine or the connection is reported with a hint.
 func TestSyncTroubles(t *testing.T) {
 	t.Parallel()
-	s, far := traveller(t)
-	put(t, s.path("data/processed/a.jsonl"), "a\n")
+	s, remote := newSyncSite(t)
+	writeFile(t, s.path("data/processed/a.jsonl"), "a\n")
 	for name, c := range map[string]struct {
-		config string // put in front of the configuration of ssh
+		config string // prepended to the configuration of ssh
 		host   string
 		want   string
 	}{
-		"refused":      {"Host far\n  Port 1\n", "far:" + far.project, "sync.refused"},
-		"unknown key":  {"Host far\n  UserKnownHostsFile /dev/null\n", "far:" + far.project, "sync.host-key"},
-		"wrong key":    {"Host far\n  IdentityFile " + far.at("host") + "\n  User nobody-at-all\n", "far:" + far.project, "sync.denied"},
+		"refused":      {"Host remote\n  Port 1\n", "remote:" + remote.project, "sync.refused"},
+		"unknown key":  {"Host remote\n  UserKnownHostsFile /dev/null\n", "remote:" + remote.project, "sync.host-key"},
+		"wrong key":    {"Host remote\n  IdentityFile " + remote.at("host") + "\n  User nobody-at-all\n", "remote:" + remote.project, "sync.denied"},
 		"unknown name": {"", "no-such-host.invalid:/x", "sync.unreachable"},
-		"wrong path":   {"", "far:" + far.project + "/nowhere", "sync.path"},
+		"wrong path":   {"", "remote:" + remote.project + "/nowhere", "sync.path"},
 	} {
-		config := far.at(strings.ReplaceAll(name, " ", "-"))
-		put(t, config, c.config+string(must(os.ReadFile(far.config))))
+		config := remote.at(strings.ReplaceAll(name, " ", "-"))
+		writeFile(t, config, c.config+string(must(os.ReadFile(remote.config))))
 		for _, how := range []string{"--dry-run", "--run"} {
 			e := s.want(1, "sync", "push", "processed", c.host, "--ssh-config", config, how)
 			if !e.says("("+c.want+")", "hint: ") {
@@ -174,30 +175,30 @@ func TestSyncTroubles(t *testing.T) {
 			}
 		}
 	}
-	if got := treeOf(t, far.project); len(got) > 0 {
-		t.Errorf("over there is now %v", got)
+	if got := hashTree(t, remote.project); len(got) > 0 {
+		t.Errorf("the remote project has %v", got)
 	}
-	check(t, os.Rename(far.at("known_hosts"), far.at("known")))
-	put(t, far.at("known_hosts"), strings.Replace(string(must(os.ReadFile(far.at("known")))), string(must(os.ReadFile(far.at("host.pub")))), string(must(os.ReadFile(far.at("user.pub")))), 1))
-	if e := s.want(1, far.words("push", "processed", "--run")...); !e.says("another host key than before", "ssh-keygen -R") {
-		t.Errorf("another host key: %s", e)
+	check(t, os.Rename(remote.at("known_hosts"), remote.at("known")))
+	writeFile(t, remote.at("known_hosts"), strings.Replace(string(must(os.ReadFile(remote.at("known")))), string(must(os.ReadFile(remote.at("host.pub")))), string(must(os.ReadFile(remote.at("user.pub")))), 1))
+	if e := s.want(1, remote.words("push", "processed", "--run")...); !e.says("the host key of the remote machine has changed", "ssh-keygen -R") {
+		t.Errorf("changed host key: %s", e)
 	}
 }
 
-func TestSyncWithoutRsyncOverThere(t *testing.T) {
+func TestSyncWithoutRemoteRsync(t *testing.T) {
 	t.Parallel()
-	s, far := traveller(t, "ForceCommand PATH="+bare(t)+"; eval \"$SSH_ORIGINAL_COMMAND\"")
-	put(t, s.path("data/processed/a.jsonl"), "a\n")
-	if e := s.want(1, far.words("push", "processed", "--run")...); !e.says("(sync.no-rsync)", "apt-get install -y rsync", "--file") {
-		t.Errorf("no rsync over there: %s", e)
+	s, remote := newSyncSite(t, "ForceCommand PATH="+dirWithoutRsync(t)+"; eval \"$SSH_ORIGINAL_COMMAND\"")
+	writeFile(t, s.path("data/processed/a.jsonl"), "a\n")
+	if e := s.want(1, remote.words("push", "processed", "--run")...); !e.says("(sync.no-rsync)", "apt-get install -y rsync", "--file") {
+		t.Errorf("no remote rsync: %s", e)
 	}
-	if got := treeOf(t, far.project); len(got) > 0 {
-		t.Errorf("over there is now %v", got)
+	if got := hashTree(t, remote.project); len(got) > 0 {
+		t.Errorf("the remote project has %v", got)
 	}
 }
 
-// bare is a folder with the programs that a small image has, without rsync.
-func bare(t *testing.T) string {
+// dirWithoutRsync returns a directory with the programs of a small image, without rsync.
+func dirWithoutRsync(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"sh", "uname", "head", "tail", "wc", "df", "mkdir", "mv", "test", "echo"} {
@@ -210,138 +211,138 @@ func bare(t *testing.T) string {
 
 func TestSyncNoisyShell(t *testing.T) {
 	t.Parallel()
-	s, far := traveller(t, `ForceCommand echo "Welcome to the pod"; eval "$SSH_ORIGINAL_COMMAND"`)
-	put(t, s.path("data/processed/a.jsonl"), "a\n")
-	if e := s.want(1, far.words("push", "processed", "--run")...); !e.says("(sync.shell)", "Welcome to the pod", ".bashrc") {
-		t.Errorf("a shell that talks: %s", e)
+	s, remote := newSyncSite(t, `ForceCommand echo "Welcome to the pod"; eval "$SSH_ORIGINAL_COMMAND"`)
+	writeFile(t, s.path("data/processed/a.jsonl"), "a\n")
+	if e := s.want(1, remote.words("push", "processed", "--run")...); !e.says("(sync.shell)", "Welcome to the pod", ".bashrc") {
+		t.Errorf("a shell that prints: %s", e)
 	}
 }
 
-// A single file goes by scp, under another name until it is whole, with its time, so that
-// rsync does not send it again. It needs no rsync over there.
+// scp copies a single file to a partial file and keeps its time, so that rsync does not copy it
+// again. The remote machine needs no rsync.
 func TestSyncOneFile(t *testing.T) {
 	t.Parallel()
-	s, far := traveller(t)
-	put(t, s.path("data/processed/sub/a.jsonl"), "a\n")
+	s, remote := newSyncSite(t)
+	writeFile(t, s.path("data/processed/sub/a.jsonl"), "a\n")
 	past := time.Now().Add(-time.Hour).Truncate(time.Second)
 	check(t, os.Chtimes(s.path("data/processed/sub/a.jsonl"), past, past))
 	for _, name := range []string{"sub/a.jsonl", "data/processed/sub/a.jsonl"} {
-		if e := s.want(0, far.words("push", "processed", "--file", name, "--dry-run")...); !e.says("+ sub/a.jsonl  2 B") && !e.says("~ sub/a.jsonl  2 B") {
-			t.Errorf("the preview of %s: %s", name, e)
+		if e := s.want(0, remote.words("push", "processed", "--file", name, "--dry-run")...); !e.says("+ sub/a.jsonl  2 B") && !e.says("~ sub/a.jsonl  2 B") {
+			t.Errorf("preview of %s: %s", name, e)
 		}
-		if e := s.want(0, far.words("push", "processed", "--file", name, "--run")...); !e.says("Pushed 1 file, 2 B") {
+		if e := s.want(0, remote.words("push", "processed", "--file", name, "--run")...); !e.says("Pushed 1 file, 2 B") {
 			t.Errorf("push of %s: %s", name, e)
 		}
 	}
-	if got := treeOf(t, far.project); len(got) != 1 || got["data/processed/sub/a.jsonl"] == "" {
-		t.Errorf("over there is %v", got)
+	if got := hashTree(t, remote.project); len(got) != 1 || got["data/processed/sub/a.jsonl"] == "" {
+		t.Errorf("the remote folder has %v", got)
 	}
-	if e := s.want(0, far.words("push", "processed", "--run")...); !e.says("Nothing to transfer") {
-		t.Errorf("a push of all after that of one: %s", e)
+	if e := s.want(0, remote.words("push", "processed", "--run")...); !e.says("Nothing to transfer") {
+		t.Errorf("push of the folder after one file: %s", e)
 	}
-	put(t, filepath.Join(far.project, "adapters/run/x.bin"), "weights")
-	if e := s.want(0, far.words("pull", "adapters", "--file", "run/x.bin", "--run")...); !e.says("Pulled 1 file") {
+	writeFile(t, filepath.Join(remote.project, "adapters/run/x.bin"), "weights")
+	if e := s.want(0, remote.words("pull", "adapters", "--file", "run/x.bin", "--run")...); !e.says("Pulled 1 file") {
 		t.Errorf("pull of a file: %s", e)
 	}
-	if got := treeOf(t, s.path("adapters")); len(got) != 1 || string(must(os.ReadFile(s.path("adapters/run/x.bin")))) != "weights" {
-		t.Errorf("here is %v", got)
+	if got := hashTree(t, s.path("adapters")); len(got) != 1 || string(must(os.ReadFile(s.path("adapters/run/x.bin")))) != "weights" {
+		t.Errorf("the local folder has %v", got)
 	}
-	if e := s.want(1, far.words("pull", "adapters", "--file", "none", "--run")...); !e.says("there is no file") {
-		t.Errorf("pull of a file that is not there: %s", e)
+	if e := s.want(1, remote.words("pull", "adapters", "--file", "none", "--run")...); !e.says("none does not exist on remote") {
+		t.Errorf("pull of an absent file: %s", e)
 	}
-	// Where a folder has the name of the file, nothing is moved into it.
-	check(t, os.MkdirAll(filepath.Join(far.project, "data/processed/b.jsonl"), 0o755))
-	put(t, s.path("data/processed/b.jsonl"), "b\n")
-	s.want(1, far.words("push", "processed", "--file", "b.jsonl", "--run")...)
-	if got := must(os.ReadDir(filepath.Join(far.project, "data/processed/b.jsonl"))); len(got) > 0 {
-		t.Errorf("the folder over there has now %v", got)
+	// A remote folder with the name of the file gets no file.
+	check(t, os.MkdirAll(filepath.Join(remote.project, "data/processed/b.jsonl"), 0o755))
+	writeFile(t, s.path("data/processed/b.jsonl"), "b\n")
+	s.want(1, remote.words("push", "processed", "--file", "b.jsonl", "--run")...)
+	if got := must(os.ReadDir(filepath.Join(remote.project, "data/processed/b.jsonl"))); len(got) > 0 {
+		t.Errorf("the remote folder has %v", got)
 	}
-	// A link that leads out is neither sent nor written through.
+	// A link out of the folder is neither pushed nor written through.
 	outside := t.TempDir()
 	check(t, os.Symlink(outside, s.path("adapters/out")))
-	put(t, filepath.Join(far.project, "adapters/out/x.bin"), "x")
-	if e := s.want(1, far.words("pull", "adapters", "--file", "out/x.bin", "--run")...); !e.says("sync.leads-out") {
+	writeFile(t, filepath.Join(remote.project, "adapters/out/x.bin"), "x")
+	if e := s.want(1, remote.words("pull", "adapters", "--file", "out/x.bin", "--run")...); !e.says("sync.leads-out") {
 		t.Errorf("a pull through a link: %s", e)
 	}
 	check(t, os.Symlink("/etc/passwd", s.path("data/processed/passwd")))
-	s.want(1, far.words("push", "processed", "--file", "passwd", "--run")...)
+	s.want(1, remote.words("push", "processed", "--file", "passwd", "--run")...)
 	if got := must(os.ReadDir(outside)); len(got) > 0 {
-		t.Errorf("outside is now %v", got)
+		t.Errorf("the outside directory has %v", got)
 	}
 }
 
-// What a pulled file replaces is kept, once, and a document says what is new.
+// A file that a pull replaces is kept once, and the JSON reports whether it is new.
 func TestSyncFileOverAnother(t *testing.T) {
 	t.Parallel()
-	s, far := traveller(t)
-	put(t, s.path("data/processed/c.jsonl"), "c\n")
-	if e := s.want(0, far.words("push", "processed", "--file", "c.jsonl", "--run", "--json")...); !moved(t, e)["c.jsonl"] {
-		t.Errorf("a file that is new there: %s", e)
+	s, remote := newSyncSite(t)
+	writeFile(t, s.path("data/processed/c.jsonl"), "c\n")
+	if e := s.want(0, remote.words("push", "processed", "--file", "c.jsonl", "--run", "--json")...); !transferredFiles(t, e)["c.jsonl"] {
+		t.Errorf("a new file: %s", e)
 	}
-	put(t, s.path("adapters/run/x.bin"), "weights")
-	put(t, filepath.Join(far.project, "adapters/run/x.bin"), "newer weights")
+	writeFile(t, s.path("adapters/run/x.bin"), "weights")
+	writeFile(t, filepath.Join(remote.project, "adapters/run/x.bin"), "newer weights")
 	for _, keeps := range []bool{true, false} {
-		e := s.want(0, far.words("pull", "adapters", "--file", "run/x.bin", "--run", "--json")...)
-		if isNew := moved(t, e)["run/x.bin"]; isNew || e.says(`"replaced": ".reconcile/`) != keeps {
-			t.Errorf("pull over a file, which should be kept: %v\n%s", keeps, e)
+		e := s.want(0, remote.words("pull", "adapters", "--file", "run/x.bin", "--run", "--json")...)
+		if isNew := transferredFiles(t, e)["run/x.bin"]; isNew || e.says(`"replaced": ".reconcile/`) != keeps {
+			t.Errorf("pull over a file, want a backup: %v\n%s", keeps, e)
 		}
 	}
 	kept, err := filepath.Glob(s.path(".reconcile/*/replaced/adapters/*/run/x.bin"))
 	if err != nil || len(kept) != 1 || string(must(os.ReadFile(kept[0]))) != "weights" {
-		t.Errorf("what the pull of a file replaced is kept as %v, %v", kept, err)
+		t.Errorf("the backups are %v, %v", kept, err)
 	}
 	if got := string(must(os.ReadFile(s.path("adapters/run/x.bin")))); got != "newer weights" {
-		t.Errorf("the file that came holds %q", got)
+		t.Errorf("the pulled file is %q", got)
 	}
 }
 
-// The folder of an entry may lie elsewhere where the manifest says so, and nowhere else.
+// The folder of an entry may be a link to a path that the manifest allows, and to no other.
 func TestSyncFolderThatIsALink(t *testing.T) {
 	t.Parallel()
-	s, far := traveller(t)
+	s, remote := newSyncSite(t)
 	outside := must(filepath.EvalSymlinks(t.TempDir()))
-	put(t, filepath.Join(outside, "a.jsonl"), "a\n")
+	writeFile(t, filepath.Join(outside, "a.jsonl"), "a\n")
 	check(t, os.MkdirAll(s.path("data"), 0o755))
 	check(t, os.Symlink(outside, s.path("data/processed")))
 	for _, how := range [][]string{nil, {"--dry-run"}, {"--run"}} {
-		if e := s.want(1, far.words("push", "processed", how...)...); !e.says("(sync.leads-out)", "manifest.yaml:4:3", "allow_paths") {
+		if e := s.want(1, remote.words("push", "processed", how...)...); !e.says("(sync.leads-out)", "manifest.yaml:4:3", "allow_paths") {
 			t.Errorf("%v: %s", how, e)
 		}
 	}
 	name := must(os.Hostname())
 	s.write("manifest.yaml", "version: 1\nproject: site\ndirectories:\n  processed: {path: data/processed}\nsync:\n  processed: {push: data/processed}\nhosts:\n  "+name+": {allow_paths: ["+outside+"], directories: {processed: {path: "+outside+"}}}\n")
-	// Over there the folder is a link too.
+	// The remote folder is a link too.
 	elsewhere := t.TempDir()
-	check(t, os.MkdirAll(filepath.Join(far.project, "data"), 0o755))
-	check(t, os.Symlink(elsewhere, filepath.Join(far.project, "data/processed")))
-	s.want(0, far.words("push", "processed", "--run")...)
-	if got := treeOf(t, elsewhere); got["a.jsonl"] == "" {
-		t.Errorf("where the link over there leads is %v", got)
+	check(t, os.MkdirAll(filepath.Join(remote.project, "data"), 0o755))
+	check(t, os.Symlink(elsewhere, filepath.Join(remote.project, "data/processed")))
+	s.want(0, remote.words("push", "processed", "--run")...)
+	if got := hashTree(t, elsewhere); got["a.jsonl"] == "" {
+		t.Errorf("the target of the remote link has %v", got)
 	}
-	if to, err := os.Readlink(filepath.Join(far.project, "data/processed")); to != elsewhere {
-		t.Errorf("the link over there became %q, %v", to, err)
+	if to, err := os.Readlink(filepath.Join(remote.project, "data/processed")); to != elsewhere {
+		t.Errorf("the remote link leads to %q, %v", to, err)
 	}
 }
 
-// Below the folder a link to a folder is not followed at either end, though the other end
-// has a folder of that name.
+// Inside the folder no link to a directory is followed on either machine, even if the other
+// has a directory of that name.
 func TestSyncLinkInTheWay(t *testing.T) {
 	t.Parallel()
-	s, far := traveller(t)
+	s, remote := newSyncSite(t)
 	outside := t.TempDir()
-	put(t, s.path("data/processed/sub/a.jsonl"), "a\n")
-	there := filepath.Join(far.project, "data/processed")
+	writeFile(t, s.path("data/processed/sub/a.jsonl"), "a\n")
+	there := filepath.Join(remote.project, "data/processed")
 	check(t, os.MkdirAll(there, 0o755))
 	check(t, os.Symlink(outside, filepath.Join(there, "sub")))
-	s.want(0, far.words("push", "processed", "--run")...)
-	put(t, filepath.Join(far.project, "adapters/sub/x.bin"), "x")
+	s.want(0, remote.words("push", "processed", "--run")...)
+	writeFile(t, filepath.Join(remote.project, "adapters/sub/x.bin"), "x")
 	check(t, os.MkdirAll(s.path("adapters"), 0o755))
 	check(t, os.Symlink(outside, s.path("adapters/sub")))
-	s.want(0, far.words("pull", "adapters", "--run")...)
+	s.want(0, remote.words("pull", "adapters", "--run")...)
 	if got := must(os.ReadDir(outside)); len(got) > 0 {
-		t.Errorf("outside is now %v", got)
+		t.Errorf("the outside directory has %v", got)
 	}
-	if treeOf(t, there)["sub/a.jsonl"] == "" || treeOf(t, s.path("adapters"))["sub/x.bin"] == "" {
-		t.Errorf("over there %v, here %v", treeOf(t, there), treeOf(t, s.path("adapters")))
+	if hashTree(t, there)["sub/a.jsonl"] == "" || hashTree(t, s.path("adapters"))["sub/x.bin"] == "" {
+		t.Errorf("remote %v, local %v", hashTree(t, there), hashTree(t, s.path("adapters")))
 	}
 }

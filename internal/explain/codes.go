@@ -316,24 +316,24 @@ func ownCodes() diag.Explanations {
 			Do:    "Name another one, or set the manifest back and run `reconcile apply`.",
 		},
 		"sync.entry": {
-			Means: "The manifest has no entry of that name in sync.",
+			Means: "The manifest has no entry with that name in sync.",
 			Do:    "`reconcile sync` lists the entries.",
 		},
 		"sync.direction": {
-			Means: "The entry goes the other way. Each goes one way, so that an old copy never goes over what was made since.",
-			Do:    "Use the command of the hint; for both ways make two entries.",
+			Means: "The entry has the other direction. Each entry has one, so that an old copy never overwrites newer files.",
+			Do:    "Use the command of the hint; for both directions add two entries.",
 		},
 		"sync.leads-out": {
-			Means: "A link leads the folder or the file out of the project, to a place that the manifest does not name. Nothing is sent from there or written to it.",
-			Do:    "Remove the link, or name the place: directories of the host, with allow_paths.",
+			Means: "The folder or file is outside the project through a link, at a path that the manifest does not allow. Nothing is transferred.",
+			Do:    "Remove the link, or add the path to the manifest: directories of the host, with allow_paths.",
 		},
 		"sync.no-ssh": {
-			Means: "There is no ssh or scp on this machine's search path.",
-			Do:    "Install OpenSSH's client: `apt-get install openssh-client`.",
+			Means: "ssh or scp is not in the PATH of this machine.",
+			Do:    "Install the client of OpenSSH: `apt-get install openssh-client`.",
 		},
 		"sync.interrupted": {
-			Means: "The transfer was interrupted. No file was cut.",
-			Do:    "Run the same again: what came so far is used.",
+			Means: "The transfer was interrupted. No file is incomplete under its own name.",
+			Do:    "Run the same command again to continue.",
 		},
 		"run.not-found": {
 			Means: "There is no such program in the environment or on PATH. The exit code is 127, as that of a shell.",

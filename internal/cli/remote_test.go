@@ -17,20 +17,19 @@ import (
 	"time"
 )
 
-// A farMachine is a real sshd on loopback with keys and a configuration of its own, and
-// a folder that stands for the project over there.
-type farMachine struct {
+// A remoteMachine is an sshd on loopback with its own keys and configuration, and a
+// directory that is its project.
+type remoteMachine struct {
 	t       *testing.T
 	dir     string
 	project string
-	config  string // for ssh -F; knows the machine as "far"
+	config  string // for ssh -F; has the machine as "remote"
 	port    int
 	pid     int // of the sshd
 }
 
-// sshdLines are what an sshd of this test is told beside where it listens and whom it
-// lets in.
-const sshdLines = `StrictModes no
+// sshdOptions is the part of the configuration of an sshd that is the same in all tests.
+const sshdOptions = `StrictModes no
 UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
@@ -40,9 +39,9 @@ Subsystem sftp internal-sftp
 MaxStartups 100
 `
 
-// newFar starts a machine, or skips the test where that is not possible. more is added to
-// the configuration of its sshd.
-func newFar(t *testing.T, more ...string) *farMachine {
+// newRemote starts an sshd, or skips the test if that is not possible. options are added to
+// its configuration.
+func newRemote(t *testing.T, options ...string) *remoteMachine {
 	t.Helper()
 	var sshd string
 	for _, name := range []string{"ssh", "scp", "ssh-keygen", "rsync"} {
@@ -58,13 +57,13 @@ func newFar(t *testing.T, more ...string) *farMachine {
 	if sshd == "" {
 		t.Skip("no sshd on this machine")
 	}
-	f := &farMachine{t: t, dir: must(filepath.EvalSymlinks(t.TempDir()))}
+	f := &remoteMachine{t: t, dir: must(filepath.EvalSymlinks(t.TempDir()))}
 	f.project = filepath.Join(f.dir, "project")
 	check(t, os.Mkdir(f.project, 0o755))
 	for _, key := range []string{"host", "user"} {
 		out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f.at(key)).CombinedOutput()
 		if err != nil {
-			t.Skipf("ssh-keygen makes no key: %v %s", err, out)
+			t.Skipf("ssh-keygen fails: %v %s", err, out)
 		}
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -72,29 +71,29 @@ func newFar(t *testing.T, more ...string) *farMachine {
 	f.port = listener.Addr().(*net.TCPAddr).Port
 	check(t, listener.Close())
 	f.write("sshd_config", fmt.Sprintf("Port %d\nListenAddress 127.0.0.1\nHostKey %s\nAuthorizedKeysFile %s\n%s%s\n",
-		f.port, f.at("host"), f.at("user.pub"), sshdLines, strings.Join(more, "\n")))
+		f.port, f.at("host"), f.at("user.pub"), sshdOptions, strings.Join(options, "\n")))
 	f.write("known_hosts", fmt.Sprintf("[127.0.0.1]:%d %s", f.port, must(os.ReadFile(f.at("host.pub")))))
 	f.config = f.at("ssh_config")
-	f.write("ssh_config", fmt.Sprintf("Host far\n  HostName 127.0.0.1\n  Port %d\n  User %s\n  IdentityFile %s\n  IdentitiesOnly yes\n  UserKnownHostsFile %s\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  LogLevel ERROR\n",
+	f.write("ssh_config", fmt.Sprintf("Host remote\n  HostName 127.0.0.1\n  Port %d\n  User %s\n  IdentityFile %s\n  IdentitiesOnly yes\n  UserKnownHostsFile %s\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  LogLevel ERROR\n",
 		f.port, must(user.Current()).Username, f.at("user"), f.at("known_hosts")))
 	f.listen(sshd)
 	return f
 }
 
-// separation is a folder that an sshd of root asks for, and that the service of a system
-// makes when it starts. Where no service did, the sshd gets one that it alone sees.
-const separation = "/run/sshd"
+// privsepDir must exist for an sshd of root. Its service creates it at boot; without a
+// service it is created in a mount namespace.
+const privsepDir = "/run/sshd"
 
-// listen starts the sshd and waits until it lets us in.
-func (f *farMachine) listen(sshd string) {
+// listen starts the sshd and waits until it accepts a login.
+func (f *remoteMachine) listen(sshd string) {
 	f.t.Helper()
-	var said guarded
+	var stderr guarded
 	words := []string{sshd, "-D", "-e", "-f", f.at("sshd_config")}
-	if _, err := os.Stat(separation); err != nil && os.Geteuid() == 0 {
-		words = append([]string{"unshare", "--mount", "sh", "-c", "mount -t tmpfs tmpfs /run && mkdir -m 755 " + separation + ` && exec "$@"`, "sh"}, words...)
+	if _, err := os.Stat(privsepDir); err != nil && os.Geteuid() == 0 {
+		words = append([]string{"unshare", "--mount", "sh", "-c", "mount -t tmpfs tmpfs /run && mkdir -m 755 " + privsepDir + ` && exec "$@"`, "sh"}, words...)
 	}
 	daemon := exec.Command(words[0], words[1:]...)
-	daemon.Stderr = &said
+	daemon.Stderr = &stderr
 	check(f.t, daemon.Start())
 	f.pid = daemon.Process.Pid
 	ended := make(chan struct{})
@@ -109,7 +108,7 @@ func (f *farMachine) listen(sshd string) {
 	for range 100 {
 		select {
 		case <-ended:
-			f.t.Skipf("sshd does not start here: %s", said.String())
+			f.t.Skipf("sshd does not start: %s", stderr.String())
 		default:
 		}
 		if c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", f.port), time.Second); err == nil {
@@ -118,35 +117,35 @@ func (f *farMachine) listen(sshd string) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if out, err := exec.Command("ssh", "-F", f.config, "far", "echo in").CombinedOutput(); err != nil || !bytes.Contains(out, []byte("in")) {
-		f.t.Skipf("this sshd lets nobody in: %v %s %s", err, out, said.String())
+	if out, err := exec.Command("ssh", "-F", f.config, "remote", "echo in").CombinedOutput(); err != nil || !bytes.Contains(out, []byte("in")) {
+		f.t.Skipf("this sshd accepts no login: %v %s %s", err, out, stderr.String())
 	}
 }
 
-func (f *farMachine) at(name string) string { return filepath.Join(f.dir, name) }
+func (f *remoteMachine) at(name string) string { return filepath.Join(f.dir, name) }
 
-func (f *farMachine) write(name, text string) {
+func (f *remoteMachine) write(name, text string) {
 	f.t.Helper()
 	check(f.t, os.WriteFile(f.at(name), []byte(text), 0o600))
 }
 
-// words are those of a command that names this machine: sync push NAME far:PROJECT ….
-func (f *farMachine) words(verb, name string, more ...string) []string {
-	return append([]string{"sync", verb, name, "far:" + f.project, "--ssh-config", f.config}, more...)
+// words returns the arguments of sync push or pull for this machine.
+func (f *remoteMachine) words(verb, name string, more ...string) []string {
+	return append([]string{"sync", verb, name, "remote:" + f.project, "--ssh-config", f.config}, more...)
 }
 
-// traveller is a site whose manifest says what travels, and a machine to travel to.
-func traveller(t *testing.T, more ...string) (*site, *farMachine) {
+// newSyncSite returns a site whose manifest has two entries of sync, and a remote machine.
+func newSyncSite(t *testing.T, sshdOptions ...string) (*site, *remoteMachine) {
 	t.Helper()
-	far := newFar(t, more...)
+	remote := newRemote(t, sshdOptions...)
 	s := newSite(t, "")
 	s.write("manifest.yaml", "version: 1\nproject: site\nsync:\n  processed: {push: data/processed}\n  adapters: {pull: adapters}\n")
-	return s, far
+	return s, remote
 }
 
-// treeOf is what is below a folder: names of files with the digest of their content, of
-// links with where they lead.
-func treeOf(t *testing.T, folder string) map[string]string {
+// hashTree returns the files below a directory: names with the digest of their content, of
+// links with their target.
+func hashTree(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	check(t, filepath.WalkDir(folder, func(p string, d fs.DirEntry, err error) error {
@@ -167,16 +166,15 @@ func treeOf(t *testing.T, folder string) map[string]string {
 	return found
 }
 
-// put writes a file below a folder, whatever folders it needs.
-func put(t *testing.T, file, text string) {
+// writeFile writes a file and creates its parent directories.
+func writeFile(t *testing.T, file, text string) {
 	t.Helper()
 	check(t, os.MkdirAll(filepath.Dir(file), 0o755))
 	check(t, os.WriteFile(file, []byte(text), 0o644))
 }
 
-// children returns the processes that this machine runs now, by number, with their words:
-// all that its sshd has started.
-func (f *farMachine) children() map[int]string {
+// children returns the descendants of the sshd: their arguments by process ID.
+func (f *remoteMachine) children() map[int]string {
 	f.t.Helper()
 	out, err := exec.Command("ps", "-eo", "pid=,ppid=,args=").Output()
 	check(f.t, err)
@@ -195,8 +193,8 @@ func (f *farMachine) children() map[int]string {
 	return words
 }
 
-// kill ends the processes of this machine whose words hold one of the names.
-func (f *farMachine) kill(names ...string) {
+// kill kills the descendants of the sshd whose arguments contain one of the names.
+func (f *remoteMachine) kill(names ...string) {
 	for pid, words := range f.children() {
 		for _, name := range names {
 			if strings.Contains(words, name) {
@@ -206,8 +204,8 @@ func (f *farMachine) kill(names ...string) {
 	}
 }
 
-// rests waits until nobody is at work over there.
-func (f *farMachine) rests() {
+// waitIdle waits until the sshd has no descendants.
+func (f *remoteMachine) waitIdle() {
 	f.t.Helper()
 	for range 200 {
 		if len(f.children()) == 0 {
@@ -215,5 +213,5 @@ func (f *farMachine) rests() {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	f.t.Errorf("still at work over there: %v", f.children())
+	f.t.Errorf("processes of the sshd are still running: %v", f.children())
 }
