@@ -26,11 +26,7 @@ const pycHeader = 16
 // whose .pyc is absent or has another time or size. Paths are relative to the generation.
 // A file that is not valid Python is always listed.
 func Uncompiled(genDir string) ([]string, error) {
-	sitePackages, minor, err := SitePackages(genDir)
-	if err != nil {
-		return nil, err
-	}
-	records, err := readRecords(genDir, sitePackages)
+	records, err := readRecords(genDir)
 	if err != nil {
 		return nil, err
 	}
@@ -42,16 +38,16 @@ func Uncompiled(genDir string) ([]string, error) {
 	}
 	for _, r := range records.dists {
 		for _, e := range r.entries {
-			add(e.Path, sitePackages+"/")
+			add(e.Path, records.sitePackages+"/")
 		}
 	}
 	for _, r := range records.conda {
 		for _, p := range r.paths {
-			add(p.Path, "lib/python"+minor+"/")
+			add(p.Path, "lib/python"+records.minor+"/")
 		}
 	}
 	slices.Sort(sources)
-	return stale(genDir, minor, slices.Compact(sources))
+	return stale(genDir, records.minor, slices.Compact(sources))
 }
 
 // StillUncompiled is Uncompiled for a list that Uncompiled returned.

@@ -61,11 +61,11 @@ func CheckFast(genDir string, seal Seal) ([]facts.Damage, error) {
 			scope[dir] = true
 		}
 	}
-	records, err := readRecords(genDir, sitePackages)
+	records, err := readRecords(genDir)
 	if err != nil {
 		return nil, err
 	}
-	x := newIndex(records, sitePackages, seal, scope)
+	x := newIndex(records, seal, scope)
 	if !stamped {
 		if dirs, err = x.knownDirs(genDir); err != nil {
 			return nil, err

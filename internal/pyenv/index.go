@@ -56,34 +56,39 @@ func (r *distRecord) read(envDir, sitePackages string, buf *[]byte) error {
 // records are the installed files of an environment, from the RECORD of each distribution
 // in site-packages and from conda-meta.
 type records struct {
+	sitePackages, minor string // see SitePackages
+
 	dists []distRecord
 	conda []condaRecord
 }
 
 // readRecords reads the records of an environment. For the distributions of conda packages
 // it reads conda-meta instead of RECORD.
-func readRecords(genDir, sitePackages string) (records, error) {
-	conda, err := readCondaMeta(genDir, sitePackages)
-	if err != nil {
-		return records{}, err
+func readRecords(genDir string) (r records, err error) {
+	if r.sitePackages, r.minor, err = SitePackages(genDir); err != nil {
+		return r, err
+	}
+	sitePackages := r.sitePackages
+	if r.conda, err = readCondaMeta(genDir, sitePackages); err != nil {
+		return r, err
 	}
 	names, err := readNames(filepath.Join(genDir, sitePackages))
 	if err != nil {
-		return records{}, err
+		return r, err
 	}
-	byConda := infoDirs(conda, sitePackages)
+	byConda := infoDirs(r.conda, sitePackages)
 	names = slices.DeleteFunc(names, func(n string) bool {
 		return !strings.HasSuffix(n, ".dist-info") || n[0] == '~' || byConda[n] != ""
 	})
 	slices.Sort(names)
-	dists := make([]distRecord, len(names))
+	r.dists = make([]distRecord, len(names))
 	buffers := make([][]byte, workers())
 	err = each(len(names), func(w, i int) error {
 		name, _, _ := parseInfoName(names[i])
-		dists[i] = distRecord{name: pep.Normalize(name), infoDir: names[i]}
-		return dists[i].read(genDir, sitePackages, &buffers[w])
+		r.dists[i] = distRecord{name: pep.Normalize(name), infoDir: names[i]}
+		return r.dists[i].read(genDir, sitePackages, &buffers[w])
 	})
-	return records{dists: dists, conda: conda}, err
+	return r, err
 }
 
 // A claim is one file that a RECORD, conda-meta or the skeleton lists.
@@ -109,7 +114,7 @@ type index struct {
 }
 
 // newIndex indexes the records and the seal for the directories in scope.
-func newIndex(list records, sitePackages string, seal Seal, scope map[string]bool) *index {
+func newIndex(list records, seal Seal, scope map[string]bool) *index {
 	x := &index{scope: scope, claims: map[string]claim{}, dirs: map[string]bool{}, sealed: len(seal.Skeleton) > 0}
 	for _, f := range seal.Skeleton {
 		x.add(claim{
@@ -126,7 +131,7 @@ func newIndex(list records, sitePackages string, seal Seal, scope map[string]boo
 		}
 	}
 	for _, r := range list.dists {
-		info := sitePackages + "/" + r.infoDir
+		info := list.sitePackages + "/" + r.infoDir
 		if r.err != nil {
 			what := "changed"
 			if rawfile.IsAbsent(r.err) {

@@ -17,15 +17,11 @@ import (
 // conda packages without a recorded digest or target, with their content for the seal. A
 // file that neither an installer nor reconcile is known to write is an error.
 func Skeleton(genDir string) ([]SkeletonFile, error) {
-	sitePackages, _, err := SitePackages(genDir)
+	records, err := readRecords(genDir)
 	if err != nil {
 		return nil, err
 	}
-	records, err := readRecords(genDir, sitePackages)
-	if err != nil {
-		return nil, err
-	}
-	x := newIndex(records, sitePackages, Seal{}, nil)
+	x := newIndex(records, Seal{}, nil)
 	dirs, err := x.knownDirs(genDir)
 	if err != nil {
 		return nil, err

@@ -49,24 +49,20 @@ func (v *verification) run(ctx context.Context, genDir string, seal Seal, progre
 		return nil, err
 	}
 	damage = append(damage, stray...)
-	sitePackages, _, err := SitePackages(genDir)
+	records, err := readRecords(genDir)
 	if err != nil {
 		return noLibrary(damage, err)
 	}
-	records, err := readRecords(genDir, sitePackages)
-	if err != nil {
-		return nil, err
-	}
 	if len(seal.Conda) > 0 && seal.CondaDists == nil { // not sealed yet
-		if seal.CondaDists, err = condaDists(genDir, sitePackages, records.conda); err != nil {
+		if seal.CondaDists, err = condaDists(genDir, records.sitePackages, records.conda); err != nil {
 			return nil, err
 		}
 	}
-	changes, err := comparePackages(genDir, sitePackages, seal)
+	changes, err := comparePackages(genDir, records.sitePackages, seal)
 	if err != nil {
 		return nil, err
 	}
-	x := newIndex(records, sitePackages, seal, nil)
+	x := newIndex(records, seal, nil)
 	dirs, err := x.knownDirs(genDir)
 	if err != nil {
 		return nil, err
@@ -146,15 +142,11 @@ func Hash(ctx context.Context, genDir, justMade string, workers int) (VerifiedFi
 	if err := rawfile.Lstat(justMade, &now); err != nil {
 		return nil, err
 	}
-	sitePackages, _, err := SitePackages(genDir)
+	records, err := readRecords(genDir)
 	if err != nil {
 		return nil, err
 	}
-	records, err := readRecords(genDir, sitePackages)
-	if err != nil {
-		return nil, err
-	}
-	claims := slices.Collect(maps.Values(newIndex(records, sitePackages, Seal{}, nil).claims))
+	claims := slices.Collect(maps.Values(newIndex(records, Seal{}, nil).claims))
 	files := make([]verifiedFile, len(claims))
 	hashers := make([]hasher, workers)
 	made := unix.TimespecToNsec(now.Mtim)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -167,38 +166,11 @@ func leadingVersion(b []byte) string {
 	return strings.Trim(string(b[:n]), ".")
 }
 
-// searchFile calls find for overlapping windows of a file of at most 64 MiB and returns the
-// first match. A match and the text that find needs before it must be shorter than
-// longestFind.
+// searchFile returns what find finds in a file of at most 64 MiB.
 func searchFile(name string, find func([]byte) string) string {
-	f, err := os.Open(name)
+	b, err := readRegular(name, 64<<20, 0)
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() > 64<<20 {
-		return ""
-	}
-	b, held := make([]byte, searchWindow), 0
-	for {
-		n, err := io.ReadFull(f, b[held:])
-		text := b[:held+n]
-		if err == io.ErrUnexpectedEOF || err == io.EOF {
-			return find(text)
-		}
-		if err != nil {
-			return ""
-		}
-		// A match near the end may be truncated; the next window contains it too.
-		if v := find(text); v != "" && v == find(text[:len(text)-longestFind]) {
-			return v
-		}
-		held = copy(b, text[len(text)-2*longestFind:])
-	}
+	return find(b)
 }
-
-const (
-	longestFind  = 128
-	searchWindow = 64 << 10
-)

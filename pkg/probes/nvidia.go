@@ -3,6 +3,7 @@ package probes
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // driverDirs lists the folders of the driver's libraries that the loader may not search: of
@@ -88,6 +90,29 @@ func (p *Prober) nvidia(ctx context.Context) (facts.Nvidia, error) {
 	return n, nil
 }
 
+// gpu reports whether there is an NVIDIA GPU, from files alone.
+func (p *Prober) gpu() (facts.GPU, error) {
+	none := facts.GPU{Vendor: "none"}
+	if p.system.os != "linux" {
+		return none, nil
+	}
+	seen, err := p.readDriverFiles()
+	found := facts.GPU{Vendor: "nvidia", Driver: seen.kernel}
+	switch {
+	case seen.module:
+		found.Source = procNvidia + "/version"
+	case seen.wsl:
+		found.Source = "/dev/dxg"
+	case exists(p.sys("/dev/nvidia0")):
+		found.Source = "/dev/nvidia0"
+	case seen.card != "":
+		found.Source = seen.card + "/vendor"
+	default:
+		return none, err
+	}
+	return found, err
+}
+
 // driverFiles are the files that show a driver or a card.
 type driverFiles struct {
 	module bool   // the kernel module is loaded
@@ -127,11 +152,46 @@ func (p *Prober) readDriverFiles() (driverFiles, error) {
 	if d.loaded() {
 		return d, nil
 	}
-	source, err := p.nvidiaOnBus()
-	if source != "" {
-		d.card = filepath.Dir(source)
-	}
+	d.card, err = p.nvidiaOnBus()
 	return d, err
+}
+
+// nvidiaOnBus returns the first NVIDIA display device on the PCI bus, which exists without a
+// driver too, or "".
+func (p *Prober) nvidiaOnBus() (string, error) {
+	const bus = "/sys/bus/pci/devices"
+	devices, err := os.ReadDir(p.sys(bus))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	buf := make([]byte, 16) // "0x10de\n", "0x030000\n"
+	for _, d := range devices {
+		vendor, err := rawfile.Head(p.sys(filepath.Join(bus, d.Name(), "vendor")), buf)
+		if err != nil || string(bytes.TrimSpace(vendor)) != "0x10de" {
+			continue
+		}
+		// 0x03 is a display controller, 0x04 the audio device of a card.
+		class, err := rawfile.Head(p.sys(filepath.Join(bus, d.Name(), "class")), buf)
+		if err == nil && bytes.HasPrefix(class, []byte("0x03")) {
+			return filepath.Join(bus, d.Name()), nil
+		}
+	}
+	return "", nil
+}
+
+// parseNVRM returns the driver version in /proc/driver/nvidia/version: "580.65.06" from
+// "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build …".
+func parseNVRM(b []byte) string {
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	for _, word := range strings.Fields(string(line)) {
+		if v := leadingVersion([]byte(word)); v == word && strings.Contains(v, ".") {
+			return v
+		}
+	}
+	return ""
 }
 
 // hasLibrary reports whether the NVML library is in one of the folders in which drivers
@@ -193,6 +253,29 @@ func (p *Prober) noAnswer(ctx context.Context) error {
 		return fmt.Errorf("no answer of the NVIDIA driver in %v", p.deadline*4/5)
 	}
 	return errors.New("interrupted")
+}
+
+// helperWord is the only argument of a helper process. See Prober.Helper.
+const helperWord = "nvml-helper"
+
+const sourceNVML = "nvml"
+
+// askNVML queries NVML in a helper process.
+func (p *Prober) askNVML(ctx context.Context) (facts.Nvidia, error) {
+	r, err := p.driverCommand(ctx, p.Helper, helperWord)
+	if err != nil {
+		return facts.Nvidia{}, fmt.Errorf("query of %s: %s", libraryName, failure(r, err))
+	}
+	return parseHelper(r.Stdout)
+}
+
+// parseHelper reads the output of the helper.
+func parseHelper(b []byte) (facts.Nvidia, error) {
+	var n facts.Nvidia
+	if err := json.Unmarshal(b, &n); err != nil || n.Source != sourceNVML || n.State != facts.DriverOK && n.State != facts.DriverBroken {
+		return facts.Nvidia{}, fmt.Errorf("query of %s returned invalid output", libraryName)
+	}
+	return n, nil
 }
 
 // driverCommand runs a program that queries the driver, and kills it when ctx ends.
