@@ -19,13 +19,13 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-func TestMakesAndSettles(t *testing.T) {
+func TestApplyCreatesEverything(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))
 	w := newWorld(t)
 	list := []resources.Resource{
 		wantDir("data", 0o755), wantDir("data/raw", 0o750), wantFile("data/raw/a", "one"), wantFile("deep/er/b", "two"), wantLink("data/l", "raw/a"),
 	}
-	r := w.converge(list...)
+	r := w.mustApply(list...)
 	if r.Count(Done) != 5 || r.Failed() != 0 {
 		t.Errorf("got\n%s", r)
 	}
@@ -38,13 +38,13 @@ func TestMakesAndSettles(t *testing.T) {
 	}
 	entries := w.state().Entries()
 	if e := entries[resources.Addr{Kind: "file", Name: "data/raw/a"}]; e.Ownership != state.Created || e.Left.SHA256 != sha256.Sum256([]byte("one")) {
-		t.Errorf("the journal says %+v", e)
+		t.Errorf("the journal has %+v", e)
 	}
 	if len(entries) != 5 || len(w.state().Pending()) != 0 {
 		t.Errorf("%d entries, %d pending", len(entries), len(w.state().Pending()))
 	}
 	check(t, os.Chmod(w.path("data/raw"), 0o700))
-	w.converge(list...)
+	w.mustApply(list...)
 	if e := w.state().Entries()[resources.Addr{Kind: "directory", Name: "data/raw"}]; e.Ownership != state.Created {
 		t.Errorf("after an update it is %q, not created", e.Ownership)
 	}
@@ -53,17 +53,17 @@ func TestMakesAndSettles(t *testing.T) {
 func TestReplacedContentIsKept(t *testing.T) {
 	w := newWorld(t)
 	w.write("a", "mine")
-	r := w.converge(wantFile("a", "theirs"))
+	r := w.mustApply(wantFile("a", "theirs"))
 	e := w.state().Entries()[resources.Addr{Kind: "file", Name: "a"}]
 	if e.Ownership != state.Adopted || e.Kept != sha256.Sum256([]byte("mine")) {
-		t.Errorf("the journal says %+v", e)
+		t.Errorf("the journal has %+v", e)
 	}
 	if got := w.read(layout.Kept(part) + "/" + e.Kept.String()); got != "mine" {
 		t.Errorf("kept is %q", got)
 	}
 	want := []Kept{{Path: "a", SHA256: e.Kept, Mode: 0o644, Copy: layout.Kept(part) + "/" + e.Kept.String()}}
 	if got := r.Items[0].Kept; !slices.Equal(got, want) {
-		t.Errorf("the result says %v", got)
+		t.Errorf("the result has %v", got)
 	}
 }
 
@@ -71,35 +71,35 @@ func TestChangedSinceThePlan(t *testing.T) {
 	w := newWorld(t)
 	w.write("edited", "old")
 	list := []resources.Resource{
-		wantFile("edited", "new"), wantFile("appeared", "new"), wantFile("there", "new"),
+		wantFile("edited", "new"), wantFile("appeared", "new"), wantFile("same", "new"),
 		wantDir("d", 0o755), wantFile("d/in", "new"), wantFile("fine", "new"),
 	}
 	p := w.plan(list...)
 	w.write("edited", "by the user")
 	w.write("appeared", "by the user")
-	w.write("there", "new")
-	w.write("d", "a file in the way")
+	w.write("same", "new")
+	w.write("d", "a file")
 	r := w.apply(t.Context(), p)
 	found := r.want(t, "file.edited", Failed, "apply.changed")
 	if !strings.Contains(found.Found, "path:edited") || !strings.Contains(found.Found, "sha256") {
 		t.Errorf("found is %q", found.Found)
 	}
 	r.want(t, "file.appeared", Failed, "apply.changed")
-	r.want(t, "file.there", Unchanged, "")
+	r.want(t, "file.same", Unchanged, "")
 	r.want(t, "directory.d", Failed, "apply.changed")
 	if why := r.want(t, "file.d/in", Skipped, "apply.skipped"); !strings.Contains(why.Summary, "directory.d failed") || why.Addr != "file.d/in" {
-		t.Errorf("skipped since %+v", why)
+		t.Errorf("skipped because of %+v", why)
 	}
 	r.want(t, "file.fine", Done, "")
 	if w.read("edited") != "by the user" || w.read("appeared") != "by the user" {
 		t.Error("an edit was lost")
 	}
-	w.clean()
+	w.checkClean()
 }
 
-// TestAnEditDuringApplySurvives edits after the facts were looked up, which is
-// when only the comparison right before the rename can see it.
-func TestAnEditDuringApplySurvives(t *testing.T) {
+// TestEditDuringApplyIsKept edits files after their facts were probed, so that only the
+// comparison right before the rename can notice it.
+func TestEditDuringApplyIsKept(t *testing.T) {
 	w := newWorld(t)
 	w.write("a", "old")
 	w.write("b", "old")
@@ -124,9 +124,9 @@ func TestAnEditDuringApplySurvives(t *testing.T) {
 		t.Error("an edit was lost")
 	}
 	if _, err := os.Lstat(w.path("b")); !errors.Is(err, os.ErrNotExist) {
-		t.Error("what the user removed came back")
+		t.Error("a file that the user removed exists again")
 	}
-	w.clean()
+	w.checkClean()
 }
 
 func TestDeferredIsDecidedDuringApply(t *testing.T) {
@@ -138,7 +138,7 @@ func TestDeferredIsDecidedDuringApply(t *testing.T) {
 	blocked := wantMade("never")
 	blocked.Spec.(*spec).reads = []facts.Key{facts.PathKey("list")}
 	blocked.Spec.(*spec).diff = func(facts.View) resources.Change {
-		return resources.Block(&diag.Problem{Code: "test.no", Summary: "it cannot be"})
+		return resources.Block(&diag.Problem{Code: "test.no", Summary: "blocked by the test"})
 	}
 	p := w.plan(first, second, blocked)
 	if got := p.Totals().Deferred; got != 2 {
@@ -162,9 +162,9 @@ func dropPredictions(diff func(facts.View) resources.Change) func(facts.View) re
 
 func TestNotSettledIsAnError(t *testing.T) {
 	w := newWorld(t)
-	liar := wantMade("x", resources.MakeDir{Path: "y", Mode: 0o755})
+	wrong := wantMade("x", resources.MakeDir{Path: "y", Mode: 0o755})
 	second := wantMade("z", resources.Remove{Path: "nothing"})
-	r := w.apply(t.Context(), w.plan(liar, second))
+	r := w.apply(t.Context(), w.plan(wrong, second))
 	r.want(t, "made.x", Failed, "apply.not-settled")
 	r.want(t, "made.z", Failed, "apply.not-settled")
 	if len(w.state().Entries()) != 0 || len(w.state().Pending()) != 0 {
@@ -172,7 +172,7 @@ func TestNotSettledIsAnError(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeSeenIsNotChanged(t *testing.T) {
+func TestUnreadableFactChangesNothing(t *testing.T) {
 	w := newWorld(t)
 	p := w.plan(wantFile("a", "new"))
 	r := w.apply(t.Context(), p, func(o *Options) {
@@ -187,10 +187,10 @@ func TestWhatCannotBeSeenIsNotChanged(t *testing.T) {
 
 func TestChecksAndBlocked(t *testing.T) {
 	w := newWorld(t)
-	warn := res("disk", "d", &spec{owns: facts.PathKey("."), diff: func(facts.View) resources.Change {
+	warn := newResource("disk", "d", &spec{owns: facts.PathKey("."), diff: func(facts.View) resources.Change {
 		return resources.Change{Problem: &diag.Problem{Severity: diag.Warn, Summary: "little room"}}
 	}})
-	no := res("gpu", "g", &spec{owns: facts.PathKey("gpu"), diff: func(facts.View) resources.Change {
+	no := newResource("gpu", "g", &spec{owns: facts.PathKey("gpu"), diff: func(facts.View) resources.Change {
 		return resources.Block(&diag.Problem{Code: "gpu.none", Summary: "no GPU"})
 	}})
 	after := wantFile("a", "x")
@@ -199,7 +199,7 @@ func TestChecksAndBlocked(t *testing.T) {
 	r.want(t, "disk.d", Unchanged, "")
 	r.want(t, "gpu.g", Failed, "gpu.none")
 	if o := r.outcome(t, "file.a"); o.Outcome == Done {
-		t.Error("done although it waits for a blocked one")
+		t.Error("done although it depends on a blocked item")
 	}
 }
 
@@ -212,13 +212,13 @@ func TestRemoveGoesThroughTheTrash(t *testing.T) {
 	check(t, os.Symlink(filepath.Dir(outside), w.path("tree/out")))
 	check(t, os.Chmod(w.path("tree/locked"), 0))
 	w.write("single", "x")
-	w.converge(wantGone("tree"), wantGone("single"), wantGone("never-there"))
+	w.mustApply(wantGone("tree"), wantGone("single"), wantGone("never-there"))
 	if got, err := os.ReadFile(outside); err != nil || string(got) != "kept" {
 		t.Errorf("through the link: %q, %v", got, err)
 	}
 }
 
-func TestRemoveRefusesMistakes(t *testing.T) {
+func TestRemoveRejectsMistakes(t *testing.T) {
 	w := newWorld(t)
 	t.Setenv("HOME", w.path("home/ann"))
 	w.write("home/ann/file", "x")
@@ -236,7 +236,7 @@ func TestRemoveRefusesMistakes(t *testing.T) {
 		}
 	}
 	if w.read("home/ann/file") != "x" {
-		t.Error("gone")
+		t.Error("the file was removed")
 	}
 }
 
@@ -244,14 +244,14 @@ func TestOutsidePaths(t *testing.T) {
 	w := newWorld(t)
 	outside, err := filepath.EvalSymlinks(t.TempDir())
 	check(t, err)
-	w.converge(wantDir(outside+"/models", 0o755), wantFile(outside+"/models/deep/a", "x"), wantLink("models", outside+"/models"))
+	w.mustApply(wantDir(outside+"/models", 0o755), wantFile(outside+"/models/deep/a", "x"), wantLink("models", outside+"/models"))
 	if w.read("models/deep/a") != "x" {
-		t.Error("not there")
+		t.Error("the file is missing")
 	}
-	w.converge(wantGone(outside + "/models"))
+	w.mustApply(wantGone(outside + "/models"))
 }
 
-func TestLinksCannotLeadOut(t *testing.T) {
+func TestLinksCannotLeadOutside(t *testing.T) {
 	w := newWorld(t)
 	victim := t.TempDir()
 	check(t, os.Symlink(victim, w.path("data")))
@@ -263,19 +263,19 @@ func TestLinksCannotLeadOut(t *testing.T) {
 	}
 }
 
-func TestAFileInThePlaceOfALink(t *testing.T) {
+func TestLinkReplacesNoFile(t *testing.T) {
 	w := newWorld(t)
 	w.write("l", "precious")
 	r := w.apply(t.Context(), w.plan(wantLink("l", "x")))
 	r.want(t, "link.l", Failed, "")
 	if w.read("l") != "precious" {
-		t.Error("the file is gone")
+		t.Error("the file was replaced")
 	}
 }
 
-func TestEventsTellTheStory(t *testing.T) {
+func TestEvents(t *testing.T) {
 	w := newWorld(t)
-	w.converge(wantFile("a", "x"), wantMade("m", resources.Remove{Path: "none"}, resources.MakeDir{Path: "m", Mode: 0o755}))
+	w.mustApply(wantFile("a", "x"), wantMade("m", resources.Remove{Path: "none"}, resources.MakeDir{Path: "m", Mode: 0o755}))
 	var kinds []string
 	for _, ev := range w.events {
 		if ev.Time.IsZero() {
@@ -286,10 +286,10 @@ func TestEventsTellTheStory(t *testing.T) {
 		}
 	}
 	if got := strings.Join(kinds, " "); got != "started stepremove stepmake_dir done" {
-		t.Errorf("of m: %s", got)
+		t.Errorf("events of m: %s", got)
 	}
 	if w.events[0].Kind != PlanStarted || w.events[len(w.events)-1].Kind != Finished {
-		t.Error("no beginning or no end")
+		t.Error("the first or last event is missing")
 	}
 }
 
@@ -301,7 +301,7 @@ func TestWithoutAJournal(t *testing.T) {
 	}
 }
 
-func TestAProjectThatIsNotThere(t *testing.T) {
+func TestMissingProject(t *testing.T) {
 	w := newWorld(t)
 	p := w.plan(wantFile("a", "x"))
 	r := Run(t.Context(), p, Options{Root: w.path("gone"), State: part, Probe: w.probe})

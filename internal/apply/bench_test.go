@@ -15,8 +15,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// tree lists the directories and files of the benchmarks: 100 directories of 99
-// files each, 10,000 things in all.
+// tree lists the directories and files of the benchmarks: 100 directories with 99 files
+// each, 10,000 in all.
 func tree() (dirs, files []string) {
 	for d := range 100 {
 		dir := fmt.Sprintf("d%02d", d)
@@ -58,8 +58,8 @@ func BenchmarkApply10k(b *testing.B) {
 	}
 }
 
-// BenchmarkBare10k is the least that makes the same durably: temporaries, one
-// flush, renames, one flush.
+// BenchmarkBare10k does the minimum for the same result: temporary files, one flush,
+// renames, one flush.
 func BenchmarkBare10k(b *testing.B) {
 	dirs, files := tree()
 	for b.Loop() {

@@ -16,11 +16,10 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// condaInstall is a program for Python that plays a client of conda: it makes a
-// prefix with conda-meta, of the interpreter that runs it, the package tiny in the
-// version that is asked for, and scripts to source. Its Python is a link, and a
-// pyvenv.cfg says where its library is: 30 MB need not be copied for each test.
-const condaInstall = `
+// condaInstallScript is a fake conda client in Python. It creates a prefix with
+// conda-meta, the package tiny in a given version, and activation scripts. Its Python is
+// a symlink with a pyvenv.cfg, so that no test has to copy 30 MB.
+const condaInstallScript = `
 import hashlib, json, os, sys
 prefix, version = sys.argv[1:]
 site = "lib/python%d.%d/site-packages/" % sys.version_info[:2]
@@ -33,12 +32,12 @@ def package(name, version, build, files):
             os.symlink(text[0], full)
             paths.append({"_path": path, "path_type": "softlink", "sha256": hashlib.sha256(b"").hexdigest(), "size_in_bytes": 0})
             continue
-        there = text.replace("@@", prefix)
+        text = text.replace("@@", prefix)
         with open(full, "w") as f:
-            f.write(there)
-        if there.startswith("#!"):
+            f.write(text)
+        if text.startswith("#!"):
             os.chmod(full, 0o755)
-        paths.append({"_path": path, "path_type": "hardlink", "sha256_in_prefix": hashlib.sha256(there.encode()).hexdigest()})
+        paths.append({"_path": path, "path_type": "hardlink", "sha256_in_prefix": hashlib.sha256(text.encode()).hexdigest()})
     record = {"name": name, "version": version, "build": build, "sha256": hashlib.sha256((name + version + build).encode()).hexdigest(),
         "files": list(files), "paths_data": {"paths": paths, "paths_version": 1}}
     os.makedirs(os.path.join(prefix, "conda-meta"), exist_ok=True)
@@ -56,12 +55,12 @@ with open(os.path.join(prefix, "conda-meta", "history"), "w"):
     pass
 `
 
-// wantCondaEnvironment is an environment of type conda whose generation holds tiny in
-// a version, and beta of pip. It stands where the tests look for an environment.
+// wantCondaEnvironment is an environment of type conda whose generation contains tiny in
+// a version, and beta from pip. Its path is that of wantEnvironment.
 func wantCondaEnvironment(w *world, python, name, version string) resources.Resource {
 	key := facts.EnvironmentKey("local")
 	gen := layout.Generation(part, "local", name)
-	return res("conda", "local", &spec{owns: key, diff: func(v facts.View) resources.Change {
+	return newResource("conda", "local", &spec{owns: key, diff: func(v facts.View) resources.Change {
 		actual := facts.Get[facts.Environment](v, key)
 		if actual.Current == name {
 			return resources.Change{}
@@ -93,7 +92,7 @@ func wantCondaEnvironment(w *world, python, name, version string) resources.Reso
 	}})
 }
 
-// condaSteps build a generation in the steps of the kind conda.
+// condaSteps returns the steps of the kind conda that build a generation.
 func condaSteps(w *world, python, gen, version, pin string) []resources.Step {
 	full := w.path(gen)
 	var conda []facts.CondaPackage
@@ -103,9 +102,9 @@ func condaSteps(w *world, python, gen, version, pin string) []resources.Step {
 	name, number, _ := strings.Cut(pin, "=")
 	return []resources.Step{
 		resources.WriteFile{Path: gen + "/reconcile/conda.json", Mode: 0o644, Content: "{}\n"},
-		resources.Run{Program: python, Args: []string{"-I", "-B", "-c", condaInstall, full, version}, Writes: gen},
+		resources.Run{Program: python, Args: []string{"-I", "-B", "-c", condaInstallScript, full, version}, Writes: gen},
 		resources.WriteFile{Path: gen + "/reconcile/requirements.txt", Mode: 0o644, Content: pin + "\n"},
-		resources.Run{Program: python, Args: []string{"-I", "-B", "-c", install, full, pin}, Writes: gen},
+		resources.Run{Program: python, Args: []string{"-I", "-B", "-c", installScript, full, pin}, Writes: gen},
 		resources.Compile{Generation: gen},
 		resources.SmokeTest{Generation: gen, Imports: []string{"tiny", name}},
 		resources.Seal{
@@ -117,26 +116,26 @@ func condaSteps(w *world, python, gen, version, pin string) []resources.Step {
 }
 
 func TestCondaFromFirstToNextGeneration(t *testing.T) {
-	python := real(t)
+	python := findPython(t)
 	w := newWorld(t)
-	w.converge(wantCondaEnvironment(w, python, "one", "1.0"))
+	w.mustApply(wantCondaEnvironment(w, python, "one", "1.0"))
 	one := w.path(layout.Generation(part, "local", "one"))
-	if got := w.enter("tiny", "a b", "$HOME", `"`); got != one+" 1.0 "+one+` 1 a b $HOME "` {
-		t.Errorf("tiny says %q", got)
+	if got := w.runActive("tiny", "a b", "$HOME", `"`); got != one+" 1.0 "+one+` 1 a b $HOME "` {
+		t.Errorf("tiny prints %q", got)
 	}
-	if got := w.enter("beta"); got != one+" 1" {
-		t.Errorf("beta says %q", got)
+	if got := w.runActive("beta"); got != one+" 1" {
+		t.Errorf("beta prints %q", got)
 	}
-	w.converge(wantCondaEnvironment(w, python, "two", "2.0"))
+	w.mustApply(wantCondaEnvironment(w, python, "two", "2.0"))
 	two := w.path(layout.Generation(part, "local", "two"))
-	if got := w.enter("tiny"); got != two+" 2.0 "+two+" 1" {
-		t.Errorf("tiny says %q", got)
+	if got := w.runActive("tiny"); got != two+" 2.0 "+two+" 1" {
+		t.Errorf("tiny prints %q", got)
 	}
 	for _, gen := range []string{one, two} {
 		seal, err := pyenv.ReadSeal(gen)
 		check(t, err)
 		if len(seal.Conda) != 3 || len(seal.CondaDists) != 1 || len(seal.Packages) != 1 {
-			t.Errorf("the seal holds %v, %v, %v", seal.Conda, seal.CondaDists, seal.Packages)
+			t.Errorf("the seal contains %v, %v, %v", seal.Conda, seal.CondaDists, seal.Packages)
 		}
 		if damage, err := pyenv.Verify(t.Context(), gen, seal, true, nil); err != nil || len(damage) > 0 {
 			t.Errorf("deep: %v, %v", damage, err)
@@ -150,9 +149,9 @@ func TestCondaFromFirstToNextGeneration(t *testing.T) {
 	}
 }
 
-// TestCondaThatIsNotTheLock installs other packages than the seal names.
-func TestCondaThatIsNotTheLock(t *testing.T) {
-	python := real(t)
+// TestCondaDiffersFromTheLock installs other packages than those of the seal.
+func TestCondaDiffersFromTheLock(t *testing.T) {
+	python := findPython(t)
 	for name, tt := range map[string]struct {
 		code   string
 		found  string
@@ -185,27 +184,27 @@ func TestCondaThatIsNotTheLock(t *testing.T) {
 				t.Errorf("found %q, want %q", p.Found, tt.found)
 			}
 			if _, err := os.Lstat(w.path(".venv")); err == nil {
-				t.Error("something is visible")
+				t.Error("a generation is active")
 			}
 		})
 	}
 }
 
-// roots are folders in which a project may lie: what a shell would expand or split.
-var roots = []string{"plain", "with blank", "ünï 漢", "a[bc]d", "st*r {x,y} #1 %d =e ?", "-dash"}
+// rootNames are names of project folders that a shell would expand or split.
+var rootNames = []string{"plain", "with blank", "ünï 漢", "a[bc]d", "st*r {x,y} #1 %d =e ?", "-dash"}
 
-// entered is an environment of conda in a project with a hostile name.
-func entered(t *testing.T, python, root string) (w *world, one string) {
+// newCondaWorld returns a project with a special name and a conda environment.
+func newCondaWorld(t *testing.T, python, root string) (w *world, one string) {
 	t.Helper()
 	w = newWorld(t)
 	w.root = w.path(root)
 	check(t, os.Mkdir(w.root, 0o755))
-	w.converge(wantCondaEnvironment(w, python, "one", "1.0"))
+	w.mustApply(wantCondaEnvironment(w, python, "one", "1.0"))
 	return w, w.path(layout.Generation(part, "local", "one"))
 }
 
-// shell runs a script in the project with a small environment, and returns what it
-// prints. It skips the test where there is no such shell.
+// shell runs a script in the project with a minimal environment, and returns its output.
+// It skips the test if the shell is not installed.
 func (w *world) shell(t *testing.T, words []string, script string, environ ...string) string {
 	t.Helper()
 	program, err := exec.LookPath(words[0])
@@ -216,7 +215,7 @@ func (w *world) shell(t *testing.T, words []string, script string, environ ...st
 	check(t, os.WriteFile(file, []byte(script), 0o600))
 	c := exec.Command(program, append(words[1:len(words):len(words)], file)...)
 	c.Dir = w.root
-	c.Env = append([]string{"PATH=/usr/bin:/bin", "HOME=" + w.root, "LANG=C.UTF-8", "VISIBLE=" + w.path(".venv")}, environ...)
+	c.Env = append([]string{"PATH=/usr/bin:/bin", "HOME=" + w.root, "LANG=C.UTF-8", "ENV_PATH=" + w.path(".venv")}, environ...)
 	out, err := c.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v: %v\n%s", words, err, out)
@@ -224,11 +223,11 @@ func (w *world) shell(t *testing.T, words []string, script string, environ ...st
 	return string(out)
 }
 
-// posix are the shells that read what we write in the words of sh.
-var posix = map[string][]string{"sh": {"sh", "-eu"}, "bash": {"bash", "-eu"}, "zsh": {"zsh", "-feu"}, "bash as sh": {"bash", "--posix", "-eu"}}
+// posixShells are the shells that use the scripts for sh.
+var posixShells = map[string][]string{"sh": {"sh", "-eu"}, "bash": {"bash", "-eu"}, "zsh": {"zsh", "-feu"}, "bash as sh": {"bash", "--posix", "-eu"}}
 
-// before is what a shell may have before it enters.
-var before = map[string]struct {
+// shellStates are variables before the activation.
+var shellStates = map[string]struct {
 	environ []string
 	first   string
 }{
@@ -238,27 +237,26 @@ var before = map[string]struct {
 	"empty words": {[]string{"CONDA_PREFIX=", "PYTHONNOUSERSITE=", "HF_HUB_CACHE="}, "PS1="},
 }
 
-// variables prints what a shell hands on, and its prompt.
-const variables = `{ env | grep -v -e '^_=' -e '^SHLVL=' -e '^OLDPWD=' | LC_ALL=C sort; echo "prompt ${PS1-unset}"; }`
+// printVariables prints the exported variables of a shell and its prompt.
+const printVariables = `{ env | grep -v -e '^_=' -e '^SHLVL=' -e '^OLDPWD=' | LC_ALL=C sort; echo "prompt ${PS1-unset}"; }`
 
-// TestActivate enters by the file to source, twice, and leaves: everything is as it
-// was, and nothing of ours is left in the shell.
+// TestActivate activates twice and deactivates: then all variables are as before.
 func TestActivate(t *testing.T) {
-	python := real(t)
-	for _, root := range roots {
-		w, one := entered(t, python, root)
-		for shell, words := range posix {
-			for was, b := range before {
+	python := findPython(t)
+	for _, root := range rootNames {
+		w, one := newCondaWorld(t, python, root)
+		for shell, words := range posixShells {
+			for was, b := range shellStates {
 				t.Run(root+"/"+shell+"/"+was, func(t *testing.T) {
 					got := w.shell(t, words, b.first+`
-start=$(`+variables+`)
+start=$(`+printVariables+`)
 . .venv/bin/activate
 . .venv/bin/activate
 tiny "a b"
 command -v python
 printf '%s\n' "$SETS" "$PATH" "$PS1" "$HF_HUB_CACHE"
 deactivate
-end=$(`+variables+`)
+end=$(`+printVariables+`)
 if [ "$start" != "$end" ]; then printf 'before:\n%s\nafter:\n%s\n' "$start" "$end"; fi
 set | grep -a -i '^_reconcile' || true
 `, b.environ...)
@@ -273,35 +271,34 @@ set | grep -a -i '^_reconcile' || true
 	}
 }
 
-// TestCondaBind does what clients of conda do to a shell that activates the visible
-// place, and then leaves as they do.
+// TestCondaBind activates the environment path and deactivates as conda clients do.
 func TestCondaBind(t *testing.T) {
-	python := real(t)
-	for _, root := range roots {
-		w, one := entered(t, python, root)
-		for shell, words := range posix {
-			for was, b := range before {
+	python := findPython(t)
+	for _, root := range rootNames {
+		w, one := newCondaWorld(t, python, root)
+		for shell, words := range posixShells {
+			for was, b := range shellStates {
 				t.Run(root+"/"+shell+"/"+was, func(t *testing.T) {
 					got := w.shell(t, words, b.first+`
 mkdir -p .venv-x/bin .venv/binx
-PATH="$VISIBLE/binx:$VISIBLE/bin/x:$PATH"
-start=$(`+variables+`)
+PATH="$ENV_PATH/binx:$ENV_PATH/bin/x:$PATH"
+start=$(`+printVariables+`)
 was=${CONDA_PREFIX-unset}
-CONDA_PREFIX=$VISIBLE
-PATH="$VISIBLE/bin:$PATH"
+CONDA_PREFIX=$ENV_PATH
+PATH="$ENV_PATH/bin:$PATH"
 export CONDA_PREFIX PATH
-for script in "$VISIBLE"/etc/conda/activate.d/*.sh; do . "$script"; done
+for script in "$ENV_PATH"/etc/conda/activate.d/*.sh; do . "$script"; done
 tiny
 printf '%s\n' "$CONDA_PREFIX" "$SETS" "$HF_HUB_CACHE" "$PATH"
 for script in "$CONDA_PREFIX"/etc/conda/deactivate.d/*.sh; do . "$script"; done
 PATH=${PATH#"$CONDA_PREFIX/bin:"}
 if [ "$was" = unset ]; then unset CONDA_PREFIX; else CONDA_PREFIX=$was; fi
-end=$(`+variables+`)
+end=$(`+printVariables+`)
 if [ "$start" != "$end" ]; then printf 'before:\n%s\nafter:\n%s\n' "$start" "$end"; fi
 set | grep -a -i '^_reconcile' || true
 `, b.environ...)
-					visible := w.path(".venv")
-					want := one + " 1.0 " + one + " 1\n" + one + "\n" + one + "\n" + w.path("models") + "\n" + one + "/bin:" + visible + "/binx:" + visible + "/bin/x:/usr/bin:/bin\n"
+					env := w.path(".venv")
+					want := one + " 1.0 " + one + " 1\n" + one + "\n" + one + "\n" + w.path("models") + "\n" + one + "/bin:" + env + "/binx:" + env + "/bin/x:/usr/bin:/bin\n"
 					if got != want {
 						t.Errorf("got\n%swant\n%s", got, want)
 					}
@@ -311,8 +308,8 @@ set | grep -a -i '^_reconcile' || true
 	}
 }
 
-// TestCondaBindPath puts the visible place behind others that begin with its name,
-// where a client that is activated a second time may leave it.
+// TestCondaBindPath has the environment path in PATH after others with the same prefix,
+// as after a second activation.
 func TestCondaBindPath(t *testing.T) {
 	dir := t.TempDir()
 	for i, tt := range []struct{ path, want string }{
@@ -335,23 +332,23 @@ func TestCondaBindPath(t *testing.T) {
 	}
 }
 
-// TestFish does the same in fish.
+// TestFish is TestCondaBind in fish.
 func TestFish(t *testing.T) {
-	python := real(t)
+	python := findPython(t)
 	if _, err := exec.LookPath("fish"); err != nil {
 		t.Skip("no fish on this machine")
 	}
-	for _, root := range roots {
-		w, one := entered(t, python, root)
+	for _, root := range rootNames {
+		w, one := newCondaWorld(t, python, root)
 		for was, environ := range map[string][]string{"nothing": nil, "an old one": {"CONDA_PREFIX=/opt/other", "PYTHONNOUSERSITE=yes", "HF_HUB_CACHE=/data/hf hub"}, "empty": {"HF_HUB_CACHE="}} {
 			t.Run(root+"/"+was, func(t *testing.T) {
 				got := w.shell(t, []string{"fish", "--no-config"}, `
-set -gx PATH $VISIBLE/binx $PATH
+set -gx PATH $ENV_PATH/binx $PATH
 set start (env | grep -v -e '^_=' -e '^SHLVL=' | sort | string collect)
 set -q CONDA_PREFIX; and set was $CONDA_PREFIX
-set -gx CONDA_PREFIX $VISIBLE
-set -gx PATH $VISIBLE/bin $PATH
-source $VISIBLE/etc/conda/activate.d/00-reconcile.fish
+set -gx CONDA_PREFIX $ENV_PATH
+set -gx PATH $ENV_PATH/bin $PATH
+source $ENV_PATH/etc/conda/activate.d/00-reconcile.fish
 tiny
 printf '%s\n' $CONDA_PREFIX $HF_HUB_CACHE
 string join : $PATH
@@ -371,9 +368,9 @@ set --names | grep -i reconcile; or true
 	}
 }
 
-// TestLaunchersWithoutASearchPath start with what a job of cron or a container may
-// have: no PATH, from which the folder that the job is in must not become one.
-func TestLaunchersWithoutASearchPath(t *testing.T) {
+// TestLaunchersWithoutPATH starts a launcher without PATH, as a cron job or a container
+// may: the current directory must not be in the new one.
+func TestLaunchersWithoutPATH(t *testing.T) {
 	e := entryPoints{bin: "/g/bin", prefix: "/g"}
 	text := strings.Replace(e.program("x"), "exec /g/bin/x", `printf '%s' "$PATH"; true`, 1)
 	for _, tt := range []struct {
@@ -391,18 +388,18 @@ func TestLaunchersWithoutASearchPath(t *testing.T) {
 	}
 }
 
-// TestActivateFromAVenv enters out of an environment of type venv, which is left: a
-// shell knows one deactivate.
+// TestActivateFromAVenv activates within an environment of type venv, which is
+// deactivated: a shell has one deactivate.
 func TestActivateFromAVenv(t *testing.T) {
-	python := real(t)
-	w, one := entered(t, python, "plain")
+	python := findPython(t)
+	w, one := newCondaWorld(t, python, "plain")
 	if out, err := exec.Command(python, "-I", "-m", "venv", "--without-pip", w.path("other")).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for shell, words := range posix {
+	for shell, words := range posixShells {
 		t.Run(shell, func(t *testing.T) {
 			words := append([]string{}, words...)
-			words[len(words)-1] = strings.Replace(words[len(words)-1], "u", "", 1) // older ones of venv read unset variables
+			words[len(words)-1] = strings.Replace(words[len(words)-1], "u", "", 1) // older versions of venv read unset variables
 			got := w.shell(t, words, `PS1='$ '
 . other/bin/activate
 . .venv/bin/activate

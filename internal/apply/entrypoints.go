@@ -22,7 +22,7 @@ type entryPoints struct {
 // program returns the launcher of a program. Conda programs expect the environment in
 // PATH, and import packages of the user site unless PYTHONNOUSERSITE is set.
 func (e entryPoints) program(name string) string {
-	start := each(e.settings, envVar.assign) + "exec " + resources.ShellQuote(filepath.Join(e.bin, name)) + " \"$@\"\n"
+	start := joinScripts(e.settings, envVar.assign) + "exec " + resources.ShellQuote(filepath.Join(e.bin, name)) + " \"$@\"\n"
 	if e.prefix == "" {
 		return "#!/bin/sh\n" + start
 	}
@@ -61,8 +61,8 @@ func (t *task) writeCondaFiles(gen place, entry entryPoints) error {
 	for _, f := range []struct{ name, text string }{
 		{path.Join(activate, pyenv.ActivateName+".sh"), condaBind(entry)},
 		{path.Join(activate, pyenv.ActivateName+".fish"), condaBindFish(entry)},
-		{path.Join(deactivate, pyenv.ActivateName+".sh"), each(entry.condaVars(), envVar.leave)},
-		{path.Join(deactivate, pyenv.ActivateName+".fish"), each(entry.condaVars(), envVar.leaveFish)},
+		{path.Join(deactivate, pyenv.ActivateName+".sh"), joinScripts(entry.condaVars(), envVar.restore)},
+		{path.Join(deactivate, pyenv.ActivateName+".fish"), joinScripts(entry.condaVars(), envVar.restoreFish)},
 	} {
 		if err := t.root.MkdirAll(path.Dir(f.name), 0o755); err != nil {
 			return err
@@ -93,7 +93,7 @@ if [ -n "${CONDA_PREFIX-}" ] && [ "$CONDA_PREFIX" != ` + g + ` ]; then
   CONDA_PREFIX=` + g + `
   export PATH CONDA_PREFIX
 fi
-` + each(e.condaVars(), envVar.enter)
+` + joinScripts(e.condaVars(), envVar.set)
 }
 
 // condaVars returns the variables that a conda environment sets: those of the manifest,
@@ -109,7 +109,7 @@ if set -q CONDA_PREFIX; and test "$CONDA_PREFIX" != ` + g + `
   set -l i (contains -i -- "$CONDA_PREFIX/bin" $PATH); and set PATH[$i] ` + bin + `
   set -gx CONDA_PREFIX ` + g + `
 end
-` + each(e.condaVars(), envVar.enterFish)
+` + joinScripts(e.condaVars(), envVar.setFish)
 }
 
 // condaActivate returns the activation script for sh, bash and zsh without a conda

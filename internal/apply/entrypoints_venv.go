@@ -40,8 +40,8 @@ func (e entryPoints) venvSh(file string) string {
 	}
 	return `# Written by reconcile. Leave it with: deactivate
 if [ -n "${_RECONCILE_PATH-}${VIRTUAL_ENV-}" ] && [ "$(command -v deactivate 2>/dev/null)" = deactivate ]; then deactivate; fi
-` + activate + each(e.settings, envVar.enter) + `deactivate() {
-` + each(e.settings, envVar.leave) + `unset -f deactivate
+` + activate + joinScripts(e.settings, envVar.set) + `deactivate() {
+` + joinScripts(e.settings, envVar.restore) + `unset -f deactivate
 if [ -r ` + resources.ShellQuote(file) + ` ]; then
 ` + activate + `deactivate
 else
@@ -60,10 +60,10 @@ func (e entryPoints) venvFish(file string) string {
 	}
 	return `# Written by reconcile. Leave it with: deactivate
 if set -q VIRTUAL_ENV; and functions -q deactivate; deactivate; end
-` + activate + each(e.settings, envVar.enterFish) + `functions -q _reconcile_deactivate; and functions -e _reconcile_deactivate
+` + activate + joinScripts(e.settings, envVar.setFish) + `functions -q _reconcile_deactivate; and functions -e _reconcile_deactivate
 functions -c deactivate _reconcile_deactivate
 function deactivate
-` + each(e.settings, envVar.leaveFish) + `functions -e deactivate
+` + joinScripts(e.settings, envVar.restoreFish) + `functions -e deactivate
 functions -c _reconcile_deactivate deactivate
 functions -e _reconcile_deactivate
 deactivate
@@ -81,10 +81,10 @@ func (e entryPoints) venvCsh(file string) string {
 		return activate
 	}
 	file = filepath.Join(filepath.Dir(e.bin), filepath.FromSlash(layout.Launchers("")), cshDeactivate)
-	return activate + each(e.settings, envVar.enterCsh) + "alias deactivate " + cshQuote("source "+cshQuote(file)) + "\n"
+	return activate + joinScripts(e.settings, envVar.setCsh) + "alias deactivate " + cshQuote("source "+cshQuote(file)) + "\n"
 }
 
 // deactivateCsh sources the file of the environment again, to restore its deactivate.
 func (e entryPoints) deactivateCsh() string {
-	return each(e.settings, envVar.leaveCsh) + "source " + cshQuote(filepath.Join(e.bin, "activate.csh")) + "\ndeactivate\n"
+	return joinScripts(e.settings, envVar.restoreCsh) + "source " + cshQuote(filepath.Join(e.bin, "activate.csh")) + "\ndeactivate\n"
 }

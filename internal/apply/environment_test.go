@@ -15,9 +15,9 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// install is a program for Python that plays the installer: for each NAME=VERSION
-// it writes a distribution with a package, a program and a RECORD.
-const install = `
+// installScript is a fake installer in Python: for each NAME=VERSION it writes a
+// distribution with a package, a script and a RECORD.
+const installScript = `
 import base64, hashlib, os, sys
 gen = sys.argv[1]
 lib = os.path.join(gen, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
@@ -32,7 +32,7 @@ for pin in sys.argv[2:]:
         info + "/entry_points.txt": "[console_scripts]\n%s = %s:main\n" % (name, name),
         "../../../bin/" + name: "#!%s/bin/python\nimport sys, %s as m\nprint(sys.prefix, m.version)\n" % (gen, name),
     }
-    if name == "writer":  # changes itself while it is imported, to as many bytes
+    if name == "writer":  # changes itself during the import, to the same size
         files[name + "/__init__.py"] += "import os, time\ntime.sleep(0.5)\nwith open(os.path.dirname(__file__) + '/late.py', 'r+') as f:\n    f.write('V')\n"
     record = ""
     for path, text in files.items():
@@ -44,7 +44,7 @@ for pin in sys.argv[2:]:
             os.chmod(full, 0o755)
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
         record += "%s,sha256=%s,%d\n" % (path, digest, len(text.encode()))
-    # A few wheels carry bytecode, which is older than its source once unpacked.
+    # Some wheels contain bytecode, which is older than its source after unpacking.
     cache = "%s/__pycache__/__init__.cpython-%d%d.pyc" % ((name,) + sys.version_info[:2])
     os.makedirs(os.path.join(lib, name, "__pycache__"), exist_ok=True)
     with open(os.path.join(lib, cache), "wb") as f:
@@ -54,12 +54,12 @@ for pin in sys.argv[2:]:
         f.write(record + info + "/RECORD,,\n")
 `
 
-// wantEnvironment is an environment whose generation holds pins, NAME=VERSION. It
-// is built in the steps of the kind venv; reused pins come from the current one.
+// wantEnvironment is an environment whose generation contains pins, NAME=VERSION. It is
+// built by the steps of the kind venv; reused pins are from the active generation.
 func wantEnvironment(w *world, python, name string, pins, reused []string) resources.Resource {
 	key := facts.EnvironmentKey("local")
 	gen := layout.Generation(part, "local", name)
-	return res("venv", "local", &spec{owns: key, diff: func(v facts.View) resources.Change {
+	return newResource("venv", "local", &spec{owns: key, diff: func(v facts.View) resources.Change {
 		actual := facts.Get[facts.Environment](v, key)
 		if actual.Current == name {
 			return resources.Change{}
@@ -104,7 +104,7 @@ func buildSteps(w *world, python, gen, current string, pins, reused []string) []
 			isReused[r] = true
 		}
 	}
-	words := []string{"-I", "-c", install, full}
+	words := []string{"-I", "-c", installScript, full}
 	var packages []facts.Package
 	var imports []string
 	for _, pin := range pins {
@@ -125,8 +125,8 @@ func buildSteps(w *world, python, gen, current string, pins, reused []string) []
 	)
 }
 
-// enter runs a program through the visible place and returns what it prints.
-func (w *world) enter(words ...string) string {
+// runActive runs a program of the active generation and returns its output.
+func (w *world) runActive(words ...string) string {
 	w.t.Helper()
 	out, err := exec.Command(w.path(".venv/bin/"+words[0]), words[1:]...).CombinedOutput()
 	if err != nil {
@@ -136,18 +136,18 @@ func (w *world) enter(words ...string) string {
 }
 
 func TestEnvironmentFromFirstToNextGeneration(t *testing.T) {
-	python := real(t)
+	python := findPython(t)
 	w := newWorld(t)
-	w.converge(wantEnvironment(w, python, "one", []string{"alpha=1", "beta=1"}, nil))
+	w.mustApply(wantEnvironment(w, python, "one", []string{"alpha=1", "beta=1"}, nil))
 	one := w.path(layout.Generation(part, "local", "one"))
-	if got := w.enter("alpha"); got != one+" 1" {
-		t.Errorf("alpha says %q", got)
+	if got := w.runActive("alpha"); got != one+" 1" {
+		t.Errorf("alpha prints %q", got)
 	}
-	if got := w.enter("python", "-c", "import sys; print(sys.prefix)"); got != one {
+	if got := w.runActive("python", "-c", "import sys; print(sys.prefix)"); got != one {
 		t.Errorf("python is in %q", got)
 	}
 	for shell, words := range map[string]string{
-		"sh": ". .venv/bin/activate; alpha; deactivate", "fish": "source .venv/bin/activate.fish; alpha", "csh": "set prompt='% '; source .venv/bin/activate.csh; alpha", // as in a shell that a person uses
+		"sh": ". .venv/bin/activate; alpha; deactivate", "fish": "source .venv/bin/activate.fish; alpha", "csh": "set prompt='% '; source .venv/bin/activate.csh; alpha", // as in an interactive shell
 	} {
 		if _, err := exec.LookPath(shell); err != nil {
 			continue
@@ -159,11 +159,11 @@ func TestEnvironmentFromFirstToNextGeneration(t *testing.T) {
 		}
 	}
 
-	w.converge(wantEnvironment(w, python, "two", []string{"alpha=1", "beta=2", "gamma=1"}, []string{"alpha"}))
+	w.mustApply(wantEnvironment(w, python, "two", []string{"alpha=1", "beta=2", "gamma=1"}, []string{"alpha"}))
 	two := w.path(layout.Generation(part, "local", "two"))
 	for name, want := range map[string]string{"alpha": two + " 1", "beta": two + " 2", "gamma": two + " 1"} {
-		if got := w.enter(name); got != want {
-			t.Errorf("%s says %q, want %q", name, got, want)
+		if got := w.runActive(name); got != want {
+			t.Errorf("%s prints %q, want %q", name, got, want)
 		}
 	}
 	seal, err := pyenv.ReadSeal(two)
@@ -182,17 +182,17 @@ func TestEnvironmentFromFirstToNextGeneration(t *testing.T) {
 	if sw := w.state().Switches("local"); len(sw) != 2 || sw[1].From != "one" || sw[1].To != "two" {
 		t.Errorf("switches are %+v", sw)
 	}
-	// Going back is one switch.
-	w.converge(wantEnvironment(w, python, "one", nil, nil))
-	if got := w.enter("beta"); got != one+" 1" {
-		t.Errorf("after going back beta says %q", got)
+	// A rollback is one switch.
+	w.mustApply(wantEnvironment(w, python, "one", nil, nil))
+	if got := w.runActive("beta"); got != one+" 1" {
+		t.Errorf("after a rollback beta prints %q", got)
 	}
 }
 
-func TestABuildThatFailsChangesNothingVisible(t *testing.T) {
-	python := real(t)
+func TestFailedBuildKeepsTheActiveGeneration(t *testing.T) {
+	python := findPython(t)
 	w := newWorld(t)
-	w.converge(wantEnvironment(w, python, "one", []string{"alpha=1"}, nil))
+	w.mustApply(wantEnvironment(w, python, "one", []string{"alpha=1"}, nil))
 	steps := func(change func([]resources.Step)) resources.Resource {
 		r := wantEnvironment(w, python, "bad", []string{"alpha=1", "beta=1"}, []string{"alpha"})
 		diff := r.Spec.(*spec).diff
@@ -261,18 +261,19 @@ func TestABuildThatFailsChangesNothingVisible(t *testing.T) {
 		if !strings.Contains(p.Found, tt.found) {
 			t.Errorf("%s: found %q, want %q", name, p.Found, tt.found)
 		}
-		if got := w.enter("alpha"); !strings.HasSuffix(got, "/one 1") {
-			t.Errorf("%s: the environment in use says %q", name, got)
+		if got := w.runActive("alpha"); !strings.HasSuffix(got, "/one 1") {
+			t.Errorf("%s: the active generation prints %q", name, got)
 		}
-		w.clean()
-		// A generation that was sealed before the failure is sound; start afresh.
-		w.apply(t.Context(), w.plan(wantMade("swept", resources.Remove{Path: layout.Generation(part, "local", "bad")})))
+		w.checkClean()
+		// A generation that was sealed before the failure is intact; remove it.
+		w.apply(t.Context(), w.plan(wantMade("removed", resources.Remove{Path: layout.Generation(part, "local", "bad")})))
 	}
 }
 
-// Files are read for the seal while the imports run: what these write is seen.
-func TestAProofThatWritesIsSeen(t *testing.T) {
-	python := real(t)
+// TestSmokeTestThatWritesIsFound changes a file during the imports, while files are hashed
+// for the seal.
+func TestSmokeTestThatWritesIsFound(t *testing.T) {
+	python := findPython(t)
 	w := newWorld(t)
 	r := w.apply(t.Context(), w.plan(wantEnvironment(w, python, "one", []string{"alpha=1", "writer=1"}, nil)))
 	if p := r.want(t, "venv.local", Failed, "apply.seal"); !strings.HasPrefix(p.Found, "changed writer ") || !strings.HasSuffix(p.Found, "/writer/late.py") {
@@ -280,10 +281,10 @@ func TestAProofThatWritesIsSeen(t *testing.T) {
 	}
 }
 
-func TestReuseRefusesDamage(t *testing.T) {
-	python := real(t)
+func TestReuseRejectsDamage(t *testing.T) {
+	python := findPython(t)
 	w := newWorld(t)
-	w.converge(wantEnvironment(w, python, "one", []string{"alpha=1"}, nil))
+	w.mustApply(wantEnvironment(w, python, "one", []string{"alpha=1"}, nil))
 	sitePackages, _, err := pyenv.SitePackages(w.path(layout.Generation(part, "local", "one")))
 	check(t, err)
 	late := layout.Generation(part, "local", "one") + "/" + sitePackages + "/alpha/late.py"
@@ -294,19 +295,19 @@ func TestReuseRefusesDamage(t *testing.T) {
 	r.want(t, "venv.local", Failed, "apply.reuse")
 }
 
-func TestEveryWayToBringAFile(t *testing.T) {
+func TestCopyMethods(t *testing.T) {
 	dir := t.TempDir()
 	from := filepath.Join(dir, "from")
 	check(t, os.WriteFile(from, []byte("content"), 0o755))
 	info, err := os.Stat(from)
 	check(t, err)
 	worked := 0
-	for i, bring := range copyMethods {
+	for i, copyTo := range copyMethods {
 		to := filepath.Join(dir, fmt.Sprint("to", i))
-		err := bring(from, to, info)
+		err := copyTo(from, to, info)
 		if unsupported(err) {
 			if _, err := os.Lstat(to); err == nil {
-				t.Errorf("method %d left something behind", i)
+				t.Errorf("method %d left a file", i)
 			}
 			continue
 		}
@@ -318,8 +319,8 @@ func TestEveryWayToBringAFile(t *testing.T) {
 		if string(text) != "content" || got.Mode() != info.Mode() || !got.ModTime().Equal(info.ModTime()) {
 			t.Errorf("method %d: %q, %v, %s", i, text, got.Mode(), got.ModTime())
 		}
-		if err := bring(from, to, info); err == nil {
-			t.Errorf("method %d writes over a file", i)
+		if err := copyTo(from, to, info); err == nil {
+			t.Errorf("method %d overwrites a file", i)
 		}
 	}
 	if worked < 2 {
@@ -327,7 +328,7 @@ func TestEveryWayToBringAFile(t *testing.T) {
 	}
 }
 
-func TestScriptsMove(t *testing.T) {
+func TestReplaceShebangPath(t *testing.T) {
 	for before, after := range map[string]string{
 		"#!/g/one/bin/python\nimport x # /g/one/bin\n":                                   "#!/g/two/bin/python\nimport x # /g/one/bin\n",
 		"#!/bin/sh\n'''exec' '/g/one/bin/python' \"$0\" \"$@\"\n' '''\nx = '/g/one/y'\n": "#!/bin/sh\n'''exec' '/g/two/bin/python' \"$0\" \"$@\"\n' '''\nx = '/g/one/y'\n",
@@ -343,7 +344,7 @@ func TestScriptsMove(t *testing.T) {
 	}
 }
 
-func TestRestate(t *testing.T) {
+func TestUpdateRecord(t *testing.T) {
 	record := "a/b.py,sha256=x,1\n../../../bin/tool,sha256=old,3\n\"c,d.py\",,\na.dist-info/RECORD,,\n"
 	got, err := updateRecord([]byte(record), "lib/python3.10/site-packages", map[string][]byte{"bin/tool": []byte("hello")})
 	check(t, err)
@@ -352,6 +353,6 @@ func TestRestate(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	if _, err := updateRecord([]byte(record), "lib", map[string][]byte{"bin/other": nil}); err == nil {
-		t.Error("a program that RECORD does not name was accepted")
+		t.Error("a script that is not in RECORD was accepted")
 	}
 }

@@ -29,14 +29,14 @@ func (s envVar) assign() string {
 	return s.name + "=" + resources.ShellSingleQuote(s.value) + "\nexport " + s.name + "\n"
 }
 
-// enter and leave are for sh, bash and zsh with any options. A subshell has no kept
-// value: there leave unsets the variable if it still has the value of enter.
-func (s envVar) enter() string {
+// set and restore are for sh, bash and zsh with any options. A subshell has no kept
+// value: there restore unsets the variable if it still has the value of set.
+func (s envVar) set() string {
 	return s.words(`if [ -z "${KEPT+x}" ]; then KEPT="${NAME+=$NAME}"; fi
 `) + s.assign()
 }
 
-func (s envVar) leave() string {
+func (s envVar) restore() string {
 	return s.words(`if [ -z "${KEPT+x}" ]; then
   if [ "${NAME-}" = VALUE ]; then unset NAME; fi
 elif [ -n "$KEPT" ]; then NAME="${KEPT#=}"
@@ -46,8 +46,8 @@ unset KEPT
 `, "VALUE", resources.ShellSingleQuote(s.value))
 }
 
-// enterFish and leaveFish keep the value in a list, which is empty for an unset variable.
-func (s envVar) enterFish() string {
+// setFish and restoreFish keep the value in a list, which is empty for an unset variable.
+func (s envVar) setFish() string {
 	return s.words(`if not set -q KEPT
   if set -qg NAME; set -g KEPT "$NAME"; else; set -g KEPT; end
 end
@@ -55,7 +55,7 @@ set -gx NAME VALUE
 `, "VALUE", fishQuote(s.value))
 }
 
-func (s envVar) leaveFish() string {
+func (s envVar) restoreFish() string {
 	return s.words(`if set -q KEPT[1]; set -gx NAME $KEPT
 else if set -q KEPT; or test "$NAME" = VALUE; set -eg NAME
 end
@@ -63,8 +63,8 @@ set -eg KEPT
 `, "VALUE", fishQuote(s.value))
 }
 
-// enterCsh and leaveCsh use :q, which keeps a value one word.
-func (s envVar) enterCsh() string {
+// setCsh and restoreCsh use :q, which keeps a value one word.
+func (s envVar) setCsh() string {
 	return s.words(`if (! $?KEPT) then
   set KEPT = ""
   if ($?NAME) then
@@ -75,7 +75,7 @@ setenv NAME VALUE
 `, "VALUE", cshQuote(s.value))
 }
 
-func (s envVar) leaveCsh() string {
+func (s envVar) restoreCsh() string {
 	return s.words(`if ($?KEPT) then
   if ($KEPT:q == "") then
     unsetenv NAME
@@ -92,8 +92,8 @@ func (s envVar) words(text string, more ...string) string {
 	return strings.NewReplacer(append([]string{"KEPT", "_RECONCILE_" + s.name, "NAME", s.name}, more...)...).Replace(text)
 }
 
-// each returns the joined results of a method for every variable.
-func each(settings []envVar, script func(envVar) string) string {
+// joinScripts returns the joined results of a method for every variable.
+func joinScripts(settings []envVar, script func(envVar) string) string {
 	var b strings.Builder
 	for _, s := range settings {
 		b.WriteString(script(s))

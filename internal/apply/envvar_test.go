@@ -9,54 +9,52 @@ import (
 	"testing"
 )
 
-// values are paths that a shell would read as more than a word. A folder of a
-// project can have such a name, but for the end of a line.
+// values are paths that a shell does not read as one word unless quoted.
 var values = []string{
 	"/srv/lora/models", "/a b/'q' \"d\"/$(touch x)/`id`/${HOME}/!!/!x", "/a\\b/\\'/\\\\/x;y|z&w<u>v/#1/*?[a]{b,c}/end\\",
 	"/m:~root/=~/ünï/漢\u00a0/%s%d\nb",
 }
 
-// hubCache prints what a program gets, as a word of Python.
+// hubCache prints the variable of a program as a Python literal.
 const hubCache = `import os; print(ascii(os.environ.get("HF_HUB_CACHE")))`
 
-// way is a way into an environment of type venv, once with the module venv and once with
-// uv where there is one, and the files through which it is entered.
-type way struct {
+// venvEntry is an environment of type venv with entry points.
+type venvEntry struct {
 	t   *testing.T
 	gen string
 }
 
-func newWay(t *testing.T, maker ...string) way {
+func newVenvEntry(t *testing.T, command ...string) venvEntry {
 	t.Helper()
-	e := way{t, filepath.Join(t.TempDir(), "gen")}
-	if out, err := exec.Command(maker[0], append(maker[1:], e.gen)...).CombinedOutput(); err != nil {
+	e := venvEntry{t, filepath.Join(t.TempDir(), "gen")}
+	if out, err := exec.Command(command[0], append(command[1:], e.gen)...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	check(t, os.MkdirAll(filepath.Join(e.gen, "reconcile/bin"), 0o755))
 	return e
 }
 
-// set writes the files for a value of HF_HUB_CACHE.
-func (e way) set(value string) {
+// write writes the entry points with a value of HF_HUB_CACHE.
+func (e venvEntry) write(value string) {
 	e.t.Helper()
-	enter := entryPoints{bin: filepath.Join(e.gen, "bin"), settings: []envVar{{"HF_HUB_CACHE", value}}}
-	texts := enter.activators()
-	texts["python"] = enter.program("python")
+	entry := entryPoints{bin: filepath.Join(e.gen, "bin"), settings: []envVar{{"HF_HUB_CACHE", value}}}
+	texts := entry.activators()
+	texts["python"] = entry.program("python")
 	for name, text := range texts {
 		check(e.t, os.WriteFile(filepath.Join(e.gen, "reconcile/bin", name), []byte(text), 0o755))
 	}
 }
 
-// run runs a script of a shell in which IN is the folder of the launchers.
-func (e way) run(t *testing.T, words []string, script string, environ ...string) string {
+// run runs a shell script in which IN is the folder of the launchers.
+func (e venvEntry) run(t *testing.T, words []string, script string, environ ...string) string {
 	t.Helper()
 	w := &world{t: t, root: t.TempDir()}
 	return w.shell(t, words, script, append([]string{"IN=" + filepath.Join(e.gen, "reconcile/bin"), "HUB=" + hubCache}, environ...)...)
 }
 
-// makers make environments of type venv.
-func makers(t *testing.T) map[string][]string {
-	python := real(t)
+// venvCommands are commands that create environments of type venv.
+func venvCommands(t *testing.T) map[string][]string {
+	python := findPython(t)
 	all := map[string][]string{"venv": {python, "-I", "-m", "venv", "--without-pip"}}
 	if uv, err := exec.LookPath("uv"); err == nil {
 		all["uv"] = []string{uv, "venv", "--no-config", "--quiet", "--python", python, "--"}
@@ -64,21 +62,21 @@ func makers(t *testing.T) map[string][]string {
 	return all
 }
 
-// ascii is what Python prints for a text.
+// ascii returns the Python literal of a string.
 func ascii(t *testing.T, value string) string {
 	t.Helper()
-	c := exec.Command(real(t), "-I", "-c", hubCache)
+	c := exec.Command(findPython(t), "-I", "-c", hubCache)
 	c.Env = []string{"HF_HUB_CACHE=" + value, "LANG=C.UTF-8"}
 	out, err := c.Output()
 	check(t, err)
 	return string(out)
 }
 
-// earlier is what HF_HUB_CACHE may be before.
-var earlier = [][]string{nil, {"HF_HUB_CACHE=/data/hf 'hub'=x"}, {"HF_HUB_CACHE="}}
+// oldValues are values of HF_HUB_CACHE before the activation.
+var oldValues = [][]string{nil, {"HF_HUB_CACHE=/data/hf 'hub'=x"}, {"HF_HUB_CACHE="}}
 
-// TestVariablesInEveryShell enters twice and leaves: inside the variable has its
-// value, and outside everything is as before.
+// TestVariablesInEveryShell activates twice and deactivates: the variable has its value
+// while active, and all variables are as before afterwards.
 func TestVariablesInEveryShell(t *testing.T) {
 	const show = `env | grep -a -v -e '^_=' -e '^SHLVL=' -e '^OLDPWD=' -e '^GROUP=' | env LC_ALL=C sort`
 	posixScript := `PS1='$ '; export PS1
@@ -90,7 +88,7 @@ python -c "$HUB"
 deactivate
 end=$(` + show + `)
 if [ "$start" != "$end" ]; then printf 'before:\n%s\nafter:\n%s\n' "$start" "$end"; fi
-if command -v deactivate; then echo "deactivate is still there"; fi
+if command -v deactivate; then echo "deactivate still exists"; fi
 set | grep -a -i '^_reconcile' || true
 `
 	shells := map[string]struct {
@@ -105,7 +103,7 @@ python -c $HUB
 deactivate
 set end (` + show + ` | string collect)
 test "$start" = "$end"; or printf 'before:\n%s\nafter:\n%s\n' $start $end
-functions -q deactivate; and echo deactivate is still there
+functions -q deactivate; and echo deactivate still exists
 set --names | grep -i reconcile
 functions --names --all | grep -i reconcile
 true
@@ -130,17 +128,17 @@ true
 			script string
 		}{words, posixScript}
 	}
-	for made, maker := range makers(t) {
-		e := newWay(t, maker...)
+	for tool, command := range venvCommands(t) {
+		e := newVenvEntry(t, command...)
 		for i, value := range values {
-			if made == "uv" && i > 1 {
-				break // what is to be quoted is the same
+			if tool == "uv" && i > 1 {
+				break // quoting is the same
 			}
-			e.set(value)
+			e.write(value)
 			want := ascii(t, value)
 			for shell, s := range shells {
-				environ := earlier[i%len(earlier)]
-				t.Run(fmt.Sprint(made, "/", shell, "/", value, environ), func(t *testing.T) {
+				environ := oldValues[i%len(oldValues)]
+				t.Run(fmt.Sprint(tool, "/", shell, "/", value, environ), func(t *testing.T) {
 					if got := e.run(t, s.words, s.script, environ...); got != want+want {
 						t.Errorf("got\n%swant\n%s", got, want+want)
 					}
@@ -150,11 +148,11 @@ true
 	}
 }
 
-// TestLaunchersSetVariables starts the program itself, which no shell entered.
+// TestLaunchersSetVariables starts a launcher without activation.
 func TestLaunchersSetVariables(t *testing.T) {
-	e := newWay(t, makers(t)["venv"]...)
+	e := newVenvEntry(t, venvCommands(t)["venv"]...)
 	for _, value := range values {
-		e.set(value)
+		e.write(value)
 		c := exec.Command(filepath.Join(e.gen, "reconcile/bin/python"), "-c", hubCache)
 		c.Env = []string{"HF_HUB_CACHE=/data/hf", "LANG=C.UTF-8"}
 		if out, err := c.CombinedOutput(); err != nil || string(out) != ascii(t, value) {
@@ -163,13 +161,13 @@ func TestLaunchersSetVariables(t *testing.T) {
 	}
 }
 
-// TestVariablesOfNestedEnvironments enters one project's environment out of another's,
-// and lets an environment of somebody else cover both.
+// TestVariablesOfNestedEnvironments activates the environment of one project within that
+// of another, and both within a foreign environment.
 func TestVariablesOfNestedEnvironments(t *testing.T) {
-	python := real(t)
-	one, two := newWay(t, makers(t)["venv"]...), newWay(t, makers(t)["venv"]...)
-	one.set("/one/models")
-	two.set("/two/models")
+	python := findPython(t)
+	one, two := newVenvEntry(t, venvCommands(t)["venv"]...), newVenvEntry(t, venvCommands(t)["venv"]...)
+	one.write("/one/models")
+	two.write("/two/models")
 	other := filepath.Join(t.TempDir(), "other")
 	if out, err := exec.Command(python, "-I", "-m", "venv", "--without-pip", other).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -200,11 +198,11 @@ source $OTHER/activate.fish; source $IN/activate.fish; echo $HF_HUB_CACHE; deact
 	})
 }
 
-// TestLeavingAGenerationThatIsGone leaves what was collected in the meantime: the
-// search path is as before, and so is the variable.
-func TestLeavingAGenerationThatIsGone(t *testing.T) {
-	e := newWay(t, makers(t)["venv"]...)
-	e.set("/one/models")
+// TestDeactivateADeletedGeneration deletes the generation before deactivating: PATH and
+// the variable are as before.
+func TestDeactivateADeletedGeneration(t *testing.T) {
+	e := newVenvEntry(t, venvCommands(t)["venv"]...)
+	e.write("/one/models")
 	for name, words := range map[string][]string{"dash": {"dash", "-e"}, "bash": {"bash", "-e"}, "zsh": {"zsh", "-fe"}} {
 		t.Run(name, func(t *testing.T) {
 			got := e.run(t, words, `PS1='$ '; . "$IN/activate"; mv "$IN/../../bin" "$IN/../../gone"; deactivate; mv "$IN/../../gone" "$IN/../../bin"
@@ -217,12 +215,12 @@ printf '%s|%s|%s|%s\n' "$PATH" "$PS1" "${VIRTUAL_ENV-none}" "${HF_HUB_CACHE-none
 	}
 }
 
-// TestNoVariablesNoWords keeps what environments without models are entered by: their
-// generations stay what is asked for.
-func TestNoVariablesNoWords(t *testing.T) {
-	e := newWay(t, makers(t)["venv"]...)
-	enter := entryPoints{bin: filepath.Join(e.gen, "bin")}
-	texts := enter.activators()
+// TestEntryPointsWithoutVariables checks the scripts of environments without variables,
+// which must stay as in earlier releases.
+func TestEntryPointsWithoutVariables(t *testing.T) {
+	e := newVenvEntry(t, venvCommands(t)["venv"]...)
+	entry := entryPoints{bin: filepath.Join(e.gen, "bin")}
+	texts := entry.activators()
 	want := map[string]string{
 		"activate": ". " + e.gen + "/bin/activate\n", "activate.fish": "source '" + e.gen + "/bin/activate.fish'\n", "activate.csh": "source '" + e.gen + "/bin/activate.csh'\n",
 	}
@@ -231,7 +229,7 @@ func TestNoVariablesNoWords(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, texts[name], text)
 		}
 	}
-	if got := enter.program("x"); len(texts) != len(want) || strings.Contains(got, "export") {
+	if got := entry.program("x"); len(texts) != len(want) || strings.Contains(got, "export") {
 		t.Errorf("%v, %q", texts, got)
 	}
 }

@@ -25,7 +25,7 @@ func header(name string, typ byte, size int, link string) *tar.Header {
 	return &tar.Header{Name: name, Typeflag: typ, Size: int64(size), Linkname: link, Mode: 0o755, ModTime: time.Unix(1_600_000_000, 0)}
 }
 
-// archive packs headers; files hold their own name.
+// archive packs headers; the content of a file is its name.
 func archive(t testing.TB, headers ...*tar.Header) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -46,7 +46,7 @@ func archive(t testing.TB, headers ...*tar.Header) []byte {
 	return b.Bytes()
 }
 
-func python(t testing.TB) []byte {
+func pythonArchive(t testing.TB) []byte {
 	return archive(t,
 		header("python/", tar.TypeDir, 0, ""),
 		header("python/bin/python3.10", tar.TypeReg, 0, ""),
@@ -64,11 +64,11 @@ func fetch(urls []string, content []byte, p, unpack string) resources.Resource {
 
 func TestFetchUnpacks(t *testing.T) {
 	w := newWorld(t)
-	content := python(t)
+	content := pythonArchive(t)
 	source := filepath.Join(t.TempDir(), "python.tar.gz")
 	check(t, os.WriteFile(source, content, 0o600))
 	p := ".reconcile/tools/linux/cpython-3.10"
-	w.converge(fetch([]string{"file:///nonexistent", "file://" + source}, content, p, "tar.gz"))
+	w.mustApply(fetch([]string{"file:///nonexistent", "file://" + source}, content, p, "tar.gz"))
 	if w.read(p+"/bin/python3") != "python/bin/python3.10" || w.read(p+"/lib/b.py") != "python/lib/a.py" || w.read(p+"/up/python3.10") == "" {
 		t.Error("content is wrong")
 	}
@@ -125,12 +125,12 @@ func TestFetchOverHTTP(t *testing.T) {
 			t.Errorf("%s: found %q, want %q and no secret", name, p.Found, want)
 		}
 		if _, err := os.Lstat(w.path("model")); err == nil {
-			t.Errorf("%s: something has the final name", name)
+			t.Errorf("%s: the target exists", name)
 		}
-		w.clean()
+		w.checkClean()
 	}
 	w := newWorld(t)
-	w.converge(fetch([]string{server.URL + "/none", "ftp://x/y", "http://192.0.2.1/insecure", server.URL + "/good"}, content, "model", ""))
+	w.mustApply(fetch([]string{server.URL + "/none", "ftp://x/y", "http://192.0.2.1/insecure", server.URL + "/good"}, content, "model", ""))
 	if w.read("model") != string(content) {
 		t.Error("content is wrong")
 	}
@@ -145,7 +145,7 @@ func TestFetchOverHTTP(t *testing.T) {
 	}
 }
 
-func TestFetchStopsWhenAsked(t *testing.T) {
+func TestFetchIsInterrupted(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer server.Close()
 	w := newWorld(t)
@@ -154,9 +154,9 @@ func TestFetchStopsWhenAsked(t *testing.T) {
 	r := w.apply(ctx, w.plan(fetch([]string{server.URL}, []byte("x"), "a", "")))
 	r.want(t, "made.a", Interrupted, "apply.interrupted")
 	if !r.Interrupted {
-		t.Error("not said")
+		t.Error("the result is not interrupted")
 	}
-	w.clean()
+	w.checkClean()
 }
 
 func TestHostileArchives(t *testing.T) {
@@ -174,7 +174,7 @@ func TestHostileArchives(t *testing.T) {
 		"twice":          archive(t, big, big),
 		"empty":          archive(t),
 		"no archive":     []byte("<html>"),
-		"cut":            python(t)[:100],
+		"cut":            pythonArchive(t)[:100],
 	} {
 		w := newWorld(t)
 		w.write("dir/victim", "safe")
@@ -193,7 +193,7 @@ func TestHostileArchives(t *testing.T) {
 
 // FuzzUnpack lets any archive loose beside a victim.
 func FuzzUnpack(f *testing.F) {
-	for _, seed := range [][]byte{python(f), archive(f, header("x/d", tar.TypeSymlink, 0, "."), header("x/l", tar.TypeSymlink, 0, "d/../../v"))} {
+	for _, seed := range [][]byte{pythonArchive(f), archive(f, header("x/d", tar.TypeSymlink, 0, "."), header("x/l", tar.TypeSymlink, 0, "d/../../v"))} {
 		z, err := gzip.NewReader(bytes.NewReader(seed))
 		check(f, err)
 		var plain bytes.Buffer
@@ -229,7 +229,7 @@ func FuzzUnpack(f *testing.F) {
 		check(t, filepath.WalkDir(filepath.Join(dir, "new"), func(p string, e os.DirEntry, err error) error {
 			if err == nil && e.Type()&os.ModeSymlink != 0 {
 				if to, err := filepath.EvalSymlinks(p); err == nil && !strings.HasPrefix(to, filepath.Join(dir, "new")) {
-					t.Fatalf("%s leads to %s", p, to)
+					t.Fatalf("%s links to %s", p, to)
 				}
 			}
 			return err

@@ -10,15 +10,15 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// TestFullDisk runs out of room in the middle of a group, and again in a single
-// item; with room the same apply converges.
+// TestFullDisk fills the disk in the middle of a group, and again in a single item. With
+// free space the same apply succeeds.
 func TestFullDisk(t *testing.T) {
 	w := newWorld(t)
 	if err := unix.Mount("tmpfs", w.root, "tmpfs", 0, "size=256k"); err != nil {
 		t.Skipf("this user cannot mount a small file system: %v", err)
 	}
 	defer unix.Unmount(w.root, unix.MNT_DETACH)
-	w.converge(wantFile("a0", "old"))
+	w.mustApply(wantFile("a0", "old"))
 	big := strings.Repeat("x", 100<<10)
 	list := []resources.Resource{wantFile("a0", "new"+big)}
 	for i := range 4 {
@@ -42,13 +42,13 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	if got := w.read("a0"); got != "old" && got != "new"+big {
-		t.Errorf("the old file holds %.10q", got)
+		t.Errorf("the old file contains %.10q", got)
 	}
-	w.clean()
+	w.checkClean()
 	if err := unix.Mount("", w.root, "", unix.MS_REMOUNT, "size=8m"); err != nil {
 		t.Fatal(err)
 	}
-	w.converge(list...)
+	w.mustApply(list...)
 }
 
 func TestReadOnly(t *testing.T) {
@@ -66,7 +66,7 @@ func TestReadOnly(t *testing.T) {
 	r.want(t, "made.b", Failed, "apply.read-only")
 }
 
-// TestRemoveStaysOnItsFileSystem has something mounted inside what is to go.
+// TestRemoveStaysOnItsFileSystem mounts another file system in the tree to remove.
 func TestRemoveStaysOnItsFileSystem(t *testing.T) {
 	w := newWorld(t)
 	w.write("tree/mnt/below", "x")
@@ -78,6 +78,6 @@ func TestRemoveStaysOnItsFileSystem(t *testing.T) {
 	r := w.apply(t.Context(), w.plan(wantGone("tree")))
 	r.want(t, "gone.tree", Failed, "apply.remove-refused")
 	if w.read("other/precious") != "x" {
-		t.Error("gone through the mount")
+		t.Error("removed through the mount")
 	}
 }

@@ -24,54 +24,53 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// loud is the testing.TB of a process that is no test: it prints and ends.
-type loud struct{ testing.TB }
+// exitTB is the testing.TB of a child process: an error prints and exits.
+type exitTB struct{ testing.TB }
 
-func (loud) Helper() {}
-func (loud) Fatal(args ...any) {
+func (exitTB) Helper() {}
+func (exitTB) Fatal(args ...any) {
 	fmt.Println(args...)
 	os.Exit(1)
 }
-func (l loud) Fatalf(format string, args ...any) { l.Fatal(fmt.Sprintf(format, args...)) }
-func (l loud) Errorf(format string, args ...any) { l.Fatalf(format, args...) }
+func (l exitTB) Fatalf(format string, args ...any) { l.Fatal(fmt.Sprintf(format, args...)) }
+func (l exitTB) Errorf(format string, args ...any) { l.Fatalf(format, args...) }
 
-// childApply is a whole apply in a process of its own, with the lock, as the
-// program itself does it. It prints how many items were not settled before.
+// childApply is a whole apply in a child process, with the lock, as in the program. It
+// prints the number of items in its plan.
 func childApply() {
-	w := &world{t: loud{}, root: os.Getenv("APPLY_ROOT"), jobs: 2}
+	w := &world{t: exitTB{}, root: os.Getenv("APPLY_ROOT"), jobs: 2}
 	lock, err := state.Acquire(context.Background(), w.path(layout.Lock(part)), state.LockOptions{
 		Holder: state.Holder{User: "test", PID: os.Getpid(), Command: "apply"}, Timeout: 30 * time.Second,
 	})
 	check(w.t, err)
-	list := scenarios[os.Getenv("APPLY_SCENARIO")].wants(w, os.Getenv("APPLY_GOAL"))
+	list := scenarios[os.Getenv("APPLY_SCENARIO")].list(w, os.Getenv("APPLY_GOAL"))
 	p := w.plan(list...)
 	r := w.apply(context.Background(), p, func(o *Options) { o.Lock = lock.File() })
 	if r.Count(Done)+r.Count(Unchanged) != len(r.Items) {
-		w.t.Fatal("did not converge:\n" + r.String())
+		w.t.Fatal("not everything is done:\n" + r.String())
 	}
 	check(w.t, lock.Release())
 	fmt.Println("items", len(r.Items))
 }
 
-// scenario is a world that is brought from one goal to the next.
+// scenario is a project that changes from one goal to another.
 type scenario struct {
-	start string // goal that holds at first; "" for nothing at all
+	start string // first goal; "" for an empty project
 	goal  string
-	wants func(w *world, goal string) []resources.Resource
-	// sound fails the test where something is neither as at the start nor as the
-	// goal wants it.
-	sound func(w *world, start, goal string)
+	list  func(w *world, goal string) []resources.Resource
+	// check fails the test if something is neither as in start nor as in goal.
+	check func(w *world, start, goal string)
 }
 
 var scenarios = map[string]scenario{
-	"first":       {"", "new", wantFiles, soundFiles},
-	"change":      {"old", "new", wantFiles, soundFiles},
-	"environment": {"one", "two", wantGenerations, soundEnvironment},
-	"conda":       {"one", "two", wantCondaGenerations, soundCondaEnvironment},
-	"first conda": {"", "two", wantCondaGenerations, soundCondaEnvironment},
+	"first":       {"", "new", wantFiles, checkFiles},
+	"change":      {"old", "new", wantFiles, checkFiles},
+	"environment": {"one", "two", wantGenerations, checkEnvironment},
+	"conda":       {"one", "two", wantCondaGenerations, checkCondaEnvironment},
+	"first conda": {"", "two", wantCondaGenerations, checkCondaEnvironment},
 }
 
-// wantFiles has every sort of item that is not an environment.
+// wantFiles returns every kind of item but environments.
 func wantFiles(w *world, goal string) []resources.Resource {
 	source := w.path("../source.tar.gz")
 	content, err := os.ReadFile(source)
@@ -89,9 +88,9 @@ func wantFiles(w *world, goal string) []resources.Resource {
 	return append(
 		list, wantDir("private", 0o700), wantGone("going"),
 		wantDir("fresh", 0o755), wantFile("fresh/f", goal+" f"),
-		wantTaken(state.Left{Path: "leaving", Type: facts.Regular, SHA256: sha256.Sum256([]byte("leaving"))}),
-		wantTaken(state.Left{Path: "leaving-too", Type: facts.Symlink, Target: "data/a"}),
-		wantThere(w, "here", "there"),
+		wantRemoved(state.Left{Path: "leaving", Type: facts.Regular, SHA256: sha256.Sum256([]byte("leaving"))}),
+		wantRemoved(state.Left{Path: "leaving-too", Type: facts.Symlink, Target: "data/a"}),
+		wantMoved(w, "here", "there"),
 		fetch([]string{"file://" + source}, content, "tool", "tar.gz"),
 		wantMade("made/marker",
 			resources.MakeDir{Path: "made", Mode: 0o755}, resources.SetMode{Path: "made", Mode: 0o750},
@@ -101,15 +100,15 @@ func wantFiles(w *world, goal string) []resources.Resource {
 	)
 }
 
-// wantThere is a directory that stands at another place at the old goal.
-func wantThere(w *world, from, to string) resources.Resource {
+// wantMoved is a directory that has another path in the old goal.
+func wantMoved(w *world, from, to string) resources.Resource {
 	if _, err := os.Lstat(w.path(from)); err != nil {
 		return wantMade(to, resources.MakeDir{Path: to, Mode: 0o755})
 	}
 	return wantMade(to, resources.Move{From: from, To: to, Type: facts.Dir})
 }
 
-func soundFiles(w *world, start, goal string) {
+func checkFiles(w *world, start, goal string) {
 	w.t.Helper()
 	for name, tail := range map[string]string{"data/a": " a", "data/b": " b", "config/c": " c", "fresh/f": " f"} {
 		text, err := os.ReadFile(w.path(name))
@@ -123,16 +122,16 @@ func soundFiles(w *world, start, goal string) {
 	}
 	target, err := os.Readlink(w.path("current"))
 	if err == nil && target != "data/"+goal && target != "data/"+start || err != nil && start != "" {
-		w.t.Errorf("the link leads to %q, %v", target, err)
+		w.t.Errorf("the link has target %q, %v", target, err)
 	}
 	if text, err := os.ReadFile(w.path("tool/lib/a.py")); err == nil && string(text) != "python/lib/a.py" {
-		w.t.Errorf("the archive is half there: %q", text)
+		w.t.Errorf("the archive is incomplete: %q", text)
 	}
 	if _, err := os.Stat(w.path("tool")); err == nil && w.read("tool/bin/python3") == "" {
-		w.t.Error("the archive is half there")
+		w.t.Error("the archive is incomplete")
 	}
 	if text, err := os.ReadFile(w.path("going/deep/x")); err == nil && string(text) != "x" {
-		w.t.Errorf("what goes is half gone: %q", text)
+		w.t.Errorf("the removed tree is incomplete: %q", text)
 	}
 }
 
@@ -144,11 +143,10 @@ func wantGenerations(w *world, goal string) []resources.Resource {
 	return []resources.Resource{wantEnvironment(w, python, goal, []string{"alpha=1", "beta=2"}, []string{"alpha"})}
 }
 
-// soundEnvironment enters through the visible place: both packages come from one
-// complete generation.
-func soundEnvironment(w *world, start, goal string) {
+// checkEnvironment checks that both packages are from one complete generation.
+func checkEnvironment(w *world, start, goal string) {
 	w.t.Helper()
-	got := w.enter("python", "-B", "-c", "import alpha.late, beta.late, sys; print(sys.prefix.rpartition('/')[2], alpha.version, beta.late.version)")
+	got := w.runActive("python", "-B", "-c", "import alpha.late, beta.late, sys; print(sys.prefix.rpartition('/')[2], alpha.version, beta.late.version)")
 	if got != start+" 1 1" && got != goal+" 1 2" {
 		w.t.Errorf("the environment is neither old nor new: %s", got)
 	}
@@ -158,14 +156,14 @@ func wantCondaGenerations(w *world, goal string) []resources.Resource {
 	return []resources.Resource{wantCondaEnvironment(w, os.Getenv("APPLY_PYTHON"), goal, map[string]string{"one": "1.0", "two": "2.0"}[goal])}
 }
 
-// soundCondaEnvironment enters through the visible place, where something is visible:
-// what conda and what pip brought come from one complete generation.
-func soundCondaEnvironment(w *world, start, goal string) {
+// checkCondaEnvironment checks that the packages of conda and pip are from one complete
+// generation, if one is active.
+func checkCondaEnvironment(w *world, start, goal string) {
 	w.t.Helper()
 	if _, err := os.Lstat(w.path(".venv/generation")); err != nil && start == "" {
 		return
 	}
-	got := w.enter("python", "-B", "-c", "import os, sys, tiny.late, beta.late; print(sys.prefix.rpartition('/')[2], tiny.late.version, beta.late.version, os.environ['CONDA_PREFIX'] == sys.prefix)")
+	got := w.runActive("python", "-B", "-c", "import os, sys, tiny.late, beta.late; print(sys.prefix.rpartition('/')[2], tiny.late.version, beta.late.version, os.environ['CONDA_PREFIX'] == sys.prefix)")
 	if got != goal+" 2.0 1 True" && (start != "one" || got != "one 1.0 1 True") {
 		w.t.Errorf("the environment is neither old nor new: %s", got)
 	}
@@ -173,12 +171,12 @@ func soundCondaEnvironment(w *world, start, goal string) {
 	check(w.t, err)
 	damage, err := pyenv.Verify(w.t.Context(), w.path(layout.Generation(part, "local", path.Base(seal.Prefix))), seal, true, nil)
 	if err != nil || len(damage) > 0 {
-		w.t.Errorf("the visible generation: %v, %v", damage, err)
+		w.t.Errorf("the active generation: %v, %v", damage, err)
 	}
 }
 
-// crashing builds this test binary with the failpoints in it.
-func crashing(t *testing.T) string {
+// failpointBinary builds this test binary with failpoints.
+func failpointBinary(t *testing.T) string {
 	t.Helper()
 	if failpoint.Enabled {
 		return os.Args[0]
@@ -193,28 +191,28 @@ func crashing(t *testing.T) string {
 	return binary
 }
 
-// sweep is one scenario in which a process is killed again and again.
-type sweep struct {
+// crashTest is a scenario whose process is killed at each failpoint.
+type crashTest struct {
 	binary, name, python string
 	scenario
 }
 
-func (s *sweep) world(t *testing.T) *world {
+func (s *crashTest) world(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
-	check(t, os.WriteFile(w.path("source.tar.gz"), python(t), 0o600))
+	check(t, os.WriteFile(w.path("source.tar.gz"), pythonArchive(t), 0o600))
 	w.root = w.path("project")
 	check(t, os.Mkdir(w.root, 0o755))
 	if s.start != "" {
 		if out, err := s.run(w, s.start); err != nil {
-			t.Fatalf("make the start: %v\n%s", err, out)
+			t.Fatalf("apply the first goal: %v\n%s", err, out)
 		}
 	}
 	return w
 }
 
-// run runs an apply towards a goal in a process of its own.
-func (s *sweep) run(w *world, goal string, env ...string) (string, error) {
+// run applies a goal in a child process.
+func (s *crashTest) run(w *world, goal string, env ...string) (string, error) {
 	c := exec.Command(s.binary)
 	c.Env = append(os.Environ(), append(env, "APPLY_HELPER=apply", "APPLY_ROOT="+w.root, "APPLY_SCENARIO="+s.name, "APPLY_GOAL="+goal, "APPLY_PYTHON="+s.python)...)
 	var out bytes.Buffer
@@ -223,8 +221,8 @@ func (s *sweep) run(w *world, goal string, env ...string) (string, error) {
 	return out.String(), err
 }
 
-// passages lists every passage of every failpoint: "name:1", "name:2" …
-func (s *sweep) passages(t *testing.T) []string {
+// hits lists every hit of every failpoint: "name:1", "name:2" …
+func (s *crashTest) hits(t *testing.T) []string {
 	t.Helper()
 	w := s.world(t)
 	list := filepath.Join(t.TempDir(), "list")
@@ -242,34 +240,34 @@ func (s *sweep) passages(t *testing.T) []string {
 	return all
 }
 
-// killAt kills an apply at one passage, then shows that what is there is sound,
-// that the next apply converges, and that the one after finds nothing to do.
-func (s *sweep) killAt(t *testing.T, w *world, at string) {
+// killAt kills an apply at one hit, then checks the project, that the next apply
+// succeeds, and that the one after has nothing to do.
+func (s *crashTest) killAt(t *testing.T, w *world, at string) {
 	out, err := s.run(w, s.goal, "RECONCILE_FAILPOINT="+at)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Fatalf("not killed: %v\n%s", err, out)
 	}
-	s.sound(w, s.start, s.goal)
+	s.check(w, s.start, s.goal)
 	if _, err := state.Read(w.path(layout.Journal(part))); err != nil {
 		t.Errorf("the journal: %v", err)
 	}
 	if out, err := s.run(w, s.goal); err != nil {
 		t.Fatalf("the next apply: %v\n%s", err, out)
 	}
-	s.sound(w, s.goal, s.goal)
-	w.clean()
+	s.check(w, s.goal, s.goal)
+	w.checkClean()
 	if out, err := s.run(w, s.goal); err != nil || out != "items 0\n" {
 		t.Errorf("the one after: %v, %q", err, out)
 	}
 	st := w.state()
 	if n := len(st.Pending()); n != 0 {
-		t.Errorf("%d items are pending for ever", n)
+		t.Errorf("%d items are still pending", n)
 	}
-	for _, r := range s.wants(w, s.goal) {
+	for _, r := range s.list(w, s.goal) {
 		e, ok := st.Entry(r.Addr)
 		if r.Addr.Kind == "file" && (!ok || e.Ownership != state.Created) {
-			t.Errorf("the journal forgot that we made %s: %+v", r.Addr, e)
+			t.Errorf("%s does not count as created: %+v", r.Addr, e)
 		}
 	}
 	if sw := st.Switches("local"); s.python != "" {
@@ -279,17 +277,17 @@ func (s *sweep) killAt(t *testing.T, w *world, at string) {
 	}
 }
 
-func TestKilledAnywhere(t *testing.T) {
-	binary := crashing(t)
+func TestCrashAnywhere(t *testing.T) {
+	binary := failpointBinary(t)
 	seen := map[string]bool{}
-	t.Run("sweep", func(t *testing.T) {
+	t.Run("crash", func(t *testing.T) {
 		for _, name := range []string{"first", "change", "environment", "conda", "first conda"} {
-			s := &sweep{binary: binary, name: name, scenario: scenarios[name]}
+			s := &crashTest{binary: binary, name: name, scenario: scenarios[name]}
 			if name != "first" && name != "change" {
-				s.python = real(t)
+				s.python = findPython(t)
 				t.Setenv("APPLY_PYTHON", s.python)
 			}
-			all := s.passages(t)
+			all := s.hits(t)
 			for i, at := range all {
 				point, _, _ := strings.Cut(at, ":")
 				seen[point] = true
@@ -307,14 +305,14 @@ func TestKilledAnywhere(t *testing.T) {
 		}
 	}
 	if len(missed) > 0 {
-		t.Errorf("no scenario passes %v", missed)
+		t.Errorf("no scenario hits %v", missed)
 	}
 }
 
-// TestTwoAtOnce starts many at the same time: the lock makes one wait for the
-// other, and all of them succeed.
-func TestTwoAtOnce(t *testing.T) {
-	s := &sweep{binary: os.Args[0], name: "change", scenario: scenarios["change"]}
+// TestConcurrentApplies starts several at the same time: the lock serialises them, and
+// all succeed.
+func TestConcurrentApplies(t *testing.T) {
+	s := &crashTest{binary: os.Args[0], name: "change", scenario: scenarios["change"]}
 	w := s.world(t)
 	type end struct {
 		out string
@@ -338,11 +336,11 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 	slices.Sort(outs)
 	if outs[0] == outs[len(outs)-1] {
-		t.Errorf("all did the same: %v", outs)
+		t.Errorf("all had the same number of items: %v", outs)
 	}
 	a, b := w.read("data/a"), w.read("data/b")
 	if strings.Fields(a)[0] != strings.Fields(b)[0] {
 		t.Errorf("a mixture: %q and %q", a, b)
 	}
-	w.clean()
+	w.checkClean()
 }

@@ -5,11 +5,10 @@ import (
 	"testing"
 )
 
-// TestMain lets the test binary play the programs that steps run, and a whole
-// apply that another process watches or kills.
+// TestMain runs a program of a step, or a whole apply, if APPLY_HELPER is set.
 func TestMain(m *testing.M) {
-	if what := os.Getenv("APPLY_HELPER"); what != "" {
-		helper(what)
+	if name := os.Getenv("APPLY_HELPER"); name != "" {
+		helper(name)
 		return
 	}
 	os.Exit(m.Run())

@@ -17,18 +17,18 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// trace is what a pool of pretended items did.
+// trace records what a pool of fake items did.
 type trace struct {
-	mu       sync.Mutex
-	begun    []int
-	ended    map[int]bool
-	running  int
-	most     int
-	tooEarly []string
+	mu         sync.Mutex
+	started    []int
+	ended      map[int]bool
+	running    int
+	maxRunning int
+	tooEarly   []string
 }
 
-// pretend makes an item that takes a second of pretended time. It fails if told.
-func (tr *trace) pretend(i int, after []int, fails bool) planner.Item {
+// fakeItem returns an item that takes a second of fake time.
+func (tr *trace) fakeItem(i int, after []int, fails bool) planner.Item {
 	asked := 0
 	s := &spec{owns: facts.PathKey(fmt.Sprint("p", i))}
 	steps := []resources.Step{resources.Remove{Path: "nothing"}}
@@ -37,7 +37,7 @@ func (tr *trace) pretend(i int, after []int, fails bool) planner.Item {
 		defer tr.mu.Unlock()
 		asked++
 		if asked == 1 {
-			tr.begun = append(tr.begun, i)
+			tr.started = append(tr.started, i)
 			for _, from := range after {
 				if !tr.ended[from] {
 					tr.tooEarly = append(tr.tooEarly, fmt.Sprintf("%d before %d", i, from))
@@ -47,19 +47,19 @@ func (tr *trace) pretend(i int, after []int, fails bool) planner.Item {
 		}
 		tr.ended[i] = !fails
 		if fails {
-			return resources.Change{Action: resources.Create, Steps: steps, Problem: &diag.Problem{Summary: "it fails"}}
+			return resources.Change{Action: resources.Create, Steps: steps, Problem: &diag.Problem{Summary: "failed"}}
 		}
 		return resources.Change{}
 	}
-	r := res("pretended", fmt.Sprint(i), s)
+	r := newResource("fake", fmt.Sprint(i), s)
 	return planner.Item{Resource: &r, Change: resources.Change{Action: resources.Create, Steps: steps}, After: after}
 }
 
-// look is a Probe that takes half a second of pretended time.
-func (tr *trace) look(_ context.Context, keys []facts.Key) *facts.Facts {
+// probe is a Probe that takes half a second of fake time.
+func (tr *trace) probe(_ context.Context, keys []facts.Key) *facts.Facts {
 	tr.mu.Lock()
 	tr.running++
-	tr.most = max(tr.most, tr.running)
+	tr.maxRunning = max(tr.maxRunning, tr.running)
 	tr.mu.Unlock()
 	time.Sleep(500 * time.Millisecond)
 	tr.mu.Lock()
@@ -72,7 +72,7 @@ func (tr *trace) look(_ context.Context, keys []facts.Key) *facts.Facts {
 	return f
 }
 
-func TestPoolKeepsEveryEdge(t *testing.T) {
+func TestPoolRespectsDependencies(t *testing.T) {
 	root := t.TempDir()
 	rapid.Check(t, func(r *rapid.T) {
 		n := rapid.IntRange(0, 30).Draw(r, "items")
@@ -88,20 +88,20 @@ func TestPoolKeepsEveryEdge(t *testing.T) {
 				}
 			}
 			fails[i] = rapid.IntRange(0, 6).Draw(r, "fails") == 0
-			p.Items = append(p.Items, tr.pretend(i, after, fails[i]))
+			p.Items = append(p.Items, tr.fakeItem(i, after, fails[i]))
 		}
 		var result *Result
 		synctest.Test(t, func(*testing.T) {
-			result = Run(context.Background(), p, Options{Root: root, State: part, Probe: tr.look, Jobs: jobs})
+			result = Run(context.Background(), p, Options{Root: root, State: part, Probe: tr.probe, Jobs: jobs})
 		})
 		if len(tr.tooEarly) > 0 {
 			r.Fatalf("too early: %v", tr.tooEarly)
 		}
-		if tr.most > jobs {
-			r.Fatalf("%d at once with %d jobs", tr.most, jobs)
+		if tr.maxRunning > jobs {
+			r.Fatalf("%d at once with %d jobs", tr.maxRunning, jobs)
 		}
-		if n > 0 && len(p.Items[0].After) == 0 && !slices.Contains(tr.begun, 0) {
-			r.Fatal("the first was not begun")
+		if n > 0 && len(p.Items[0].After) == 0 && !slices.Contains(tr.started, 0) {
+			r.Fatal("the first item was not started")
 		}
 		bad := map[int]bool{}
 		for i := range p.Items {
@@ -118,30 +118,30 @@ func TestPoolKeepsEveryEdge(t *testing.T) {
 			if got := result.Items[i]; got.Outcome != want || want != Done && got.Cause == nil {
 				r.Fatalf("%d is %s, want %s: %v", i, got.Outcome, want, got.Cause)
 			}
-			if want == Skipped && slices.Contains(tr.begun, i) {
-				r.Fatalf("%d was begun", i)
+			if want == Skipped && slices.Contains(tr.started, i) {
+				r.Fatalf("%d was started", i)
 			}
 		}
 	})
 }
 
-func TestPoolWorksInOrderAndTogether(t *testing.T) {
+func TestPoolRunsInOrderAndConcurrently(t *testing.T) {
 	root := t.TempDir()
 	for jobs, want := range map[int]time.Duration{1: 10 * time.Second, 5: 2 * time.Second} {
 		tr := &trace{ended: map[int]bool{}}
 		p := &planner.Plan{}
 		for i := range 10 {
-			p.Items = append(p.Items, tr.pretend(i, nil, false))
+			p.Items = append(p.Items, tr.fakeItem(i, nil, false))
 		}
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
-			Run(context.Background(), p, Options{Root: root, State: part, Probe: tr.look, Jobs: jobs})
+			Run(context.Background(), p, Options{Root: root, State: part, Probe: tr.probe, Jobs: jobs})
 			if took := time.Since(start); took != want {
 				t.Errorf("%d jobs took %s, want %s", jobs, took, want)
 			}
 		})
-		if jobs == 1 && !slices.IsSorted(tr.begun) {
-			t.Errorf("begun in order %v", tr.begun)
+		if jobs == 1 && !slices.IsSorted(tr.started) {
+			t.Errorf("started in order %v", tr.started)
 		}
 	}
 }
@@ -151,22 +151,22 @@ func TestCancelStopsBetweenItems(t *testing.T) {
 	tr := &trace{ended: map[int]bool{}}
 	p := &planner.Plan{}
 	for i := range 10 {
-		p.Items = append(p.Items, tr.pretend(i, nil, false))
+		p.Items = append(p.Items, tr.fakeItem(i, nil, false))
 	}
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 3600*time.Millisecond) // while the fourth is being done
+		ctx, cancel := context.WithTimeout(t.Context(), 3600*time.Millisecond) // while the fourth runs
 		defer cancel()
-		r := Run(ctx, p, Options{Root: root, State: part, Probe: tr.look, Jobs: 1})
+		r := Run(ctx, p, Options{Root: root, State: part, Probe: tr.probe, Jobs: 1})
 		if r.Count(Done) != 4 || r.Count(Interrupted) != 6 || !r.Interrupted {
 			t.Errorf("got\n%s", r)
 		}
-		r.want(t, "pretended.9", Interrupted, "apply.interrupted")
+		r.want(t, "fake.9", Interrupted, "apply.interrupted")
 	})
 }
 
-// TestGroupsSkipWhatWaitsForThem has a failure in the middle of a group and
-// something outside of the group that waits for it.
-func TestGroupsSkipWhatWaitsForThem(t *testing.T) {
+// TestGroupSkipsDependents has a failure in the middle of a group, with dependents in and
+// outside the group.
+func TestGroupSkipsDependents(t *testing.T) {
 	w := newWorld(t)
 	w.write("bad", "in the way")
 	bad := wantDir("bad", 0o755)
@@ -184,7 +184,7 @@ func TestGroupsSkipWhatWaitsForThem(t *testing.T) {
 	later := wantMade("later", resources.Remove{Path: "none"}, resources.WriteFile{Path: "later", Mode: 0o644})
 	later.DependsOn = []resources.Addr{file.Addr}
 	p := w.plan(bad, inside, file, later, wantFile("good", "x"))
-	// The facts say absent: only the steps meet the file.
+	// The path is absent in the facts, so only the steps find the file.
 	r := w.apply(t.Context(), p, func(o *Options) {
 		o.Probe = func(ctx context.Context, keys []facts.Key) *facts.Facts {
 			f := w.probe(ctx, keys)
@@ -203,5 +203,5 @@ func TestGroupsSkipWhatWaitsForThem(t *testing.T) {
 		}
 	}
 	r.want(t, "file.good", Done, "")
-	w.clean()
+	w.checkClean()
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// helper is what the test binary does when a Run step starts it.
-func helper(what string) {
-	switch what {
+// helper runs one of the programs of Run steps.
+func helper(name string) {
+	switch name {
 	case "touch":
 		if err := os.WriteFile(os.Getenv("TARGET"), []byte(os.Getenv("INDEX")), 0o600); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -27,8 +27,8 @@ func helper(what string) {
 	case "fail":
 		fmt.Fprintln(os.Stderr, "no matching distribution at", os.Getenv("INDEX"))
 		os.Exit(3)
-	case "say":
-		fmt.Fprint(os.Stderr, os.Getenv("SAY"))
+	case "stderr":
+		fmt.Fprint(os.Stderr, os.Getenv("TEXT"))
 		os.Exit(2)
 	case "apply":
 		childApply()
@@ -38,12 +38,12 @@ func helper(what string) {
 	}
 }
 
-func self(what string, s resources.Run) resources.Run {
-	s.Program, s.Env = os.Args[0], append(s.Env, "APPLY_HELPER="+what)
+func self(name string, s resources.Run) resources.Run {
+	s.Program, s.Env = os.Args[0], append(s.Env, "APPLY_HELPER="+name)
 	return s
 }
 
-func TestRunHandsOnTheIndexAndKeepsItSecret(t *testing.T) {
+func TestRunPassesTheIndexAndRedactsIt(t *testing.T) {
 	w := newWorld(t)
 	index := func(o *Options) { o.IndexEnv = []string{"INDEX=https://ann:hunter2@mirror.example/simple"} }
 	r := w.apply(t.Context(), w.plan(wantMade("out", self("print", resources.Run{Index: true}), self("touch", resources.Run{Index: true, Env: []string{"TARGET=out"}}))), index)
@@ -67,9 +67,9 @@ func TestRunHandsOnTheIndexAndKeepsItSecret(t *testing.T) {
 	}
 }
 
-func TestRunSaysWhyThereAreNoPackages(t *testing.T) {
+func TestRunExplainsIndexErrors(t *testing.T) {
 	zeros, ones := strings.Repeat("0", 64), strings.Repeat("1", 64)
-	for name, c := range map[string]struct{ say, code, summary, found string }{
+	for name, c := range map[string]struct{ stderr, code, summary, found string }{
 		"network": {
 			"Using Python 3.10\nerror: Request failed after 3 retries\n  cause: Failed to fetch: https://i/simple/six/\n  cause: tcp connect error\n",
 			"apply.index", "the package index could not be reached", "Failed to fetch: https://i/simple/six/: tcp connect error",
@@ -79,32 +79,32 @@ func TestRunSaysWhyThereAreNoPackages(t *testing.T) {
 			"apply.hash", "six==1.17.0 in the index differs from the lock, and was not installed", "sha256 " + ones + ", not " + zeros,
 		},
 		"full":  {"error: Failed to fetch: x\n  cause: No space left on device\n", "apply.disk-full", "", ""},
-		"other": {"Resolved 3 packages\nerror: it is Tuesday\n", "apply.program", os.Args[0] + ": exit status 2", "error: it is Tuesday"},
+		"other": {"Resolved 3 packages\nerror: something else\n", "apply.program", os.Args[0] + ": exit status 2", "error: something else"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			r := w.apply(t.Context(), w.plan(wantMade("out", self("say", resources.Run{Index: true, Env: []string{"SAY=" + c.say}}))))
+			r := w.apply(t.Context(), w.plan(wantMade("out", self("stderr", resources.Run{Index: true, Env: []string{"TEXT=" + c.stderr}}))))
 			p := r.want(t, "made.out", Failed, c.code)
 			if c.summary != "" && (p.Summary != c.summary || p.Found != c.found) {
 				t.Errorf("got %q, found %q", p.Summary, p.Found)
 			}
 			if strings.HasPrefix(c.code, "apply.index") && p.Hint == "" {
-				t.Error("there is no hint")
+				t.Error("the hint is missing")
 			}
 		})
 	}
 }
 
-func TestRunWithoutIndexDoesNotGetIt(t *testing.T) {
+func TestRunWithoutIndex(t *testing.T) {
 	w := newWorld(t)
 	r := w.apply(t.Context(), w.plan(wantMade("out", self("touch", resources.Run{Env: []string{"TARGET=out"}}))), func(o *Options) { o.IndexEnv = []string{"INDEX=x"} })
 	r.want(t, "made.out", Done, "")
 	if w.read("out") != "" {
-		t.Errorf("it got %q", w.read("out"))
+		t.Errorf("the program got %q", w.read("out"))
 	}
 }
 
-func TestAPinnedProgramIsChecked(t *testing.T) {
+func TestPinnedProgramIsChecked(t *testing.T) {
 	w := newWorld(t)
 	step := self("touch", resources.Run{Env: []string{"TARGET=out"}, SHA256: facts.SHA256{1}})
 	r := w.apply(t.Context(), w.plan(wantMade("out", step)))
@@ -116,10 +116,10 @@ func TestAPinnedProgramIsChecked(t *testing.T) {
 	p.root, p.rel = root, filepath.Base(os.Args[0])
 	step.SHA256, err = digestOf(p)
 	check(t, err)
-	w.converge(wantMade("out", step))
+	w.mustApply(wantMade("out", step))
 }
 
-func TestStopEndsARunningProgram(t *testing.T) {
+func TestInterruptEndsARunningProgram(t *testing.T) {
 	for _, kill := range []bool{false, true} {
 		w := newWorld(t)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -161,8 +161,8 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// real returns a Python 3.10 or newer of this machine that can make environments.
-func real(t testing.TB) string {
+// findPython returns a Python 3.10 or newer of this machine that can make environments.
+func findPython(t testing.TB) string {
 	t.Helper()
 	for _, pattern := range []string{os.Getenv("HOME") + "/.pyenv/versions/3.10.*/bin/python3.10", "/usr/bin/python3", "/opt/homebrew/bin/python3", "/usr/local/bin/python3"} {
 		found, _ := filepath.Glob(pattern)

@@ -17,9 +17,9 @@ func leftFile(path, content string) state.Left {
 	return state.Left{Path: path, Type: facts.Regular, SHA256: sha256.Sum256([]byte(content))}
 }
 
-// afterLooking is a probe that lets something happen on the machine once the facts of a
-// path were looked up: only the removal itself can see it.
-func (w *world) afterLooking(path string, do func()) func(*Options) {
+// afterProbe calls do once the facts of a path were probed, so that only the removal
+// itself can notice the change.
+func (w *world) afterProbe(path string, do func()) func(*Options) {
 	return func(o *Options) {
 		done := false
 		o.Probe = func(ctx context.Context, keys []facts.Key) *facts.Facts {
@@ -35,16 +35,16 @@ func (w *world) afterLooking(path string, do func()) func(*Options) {
 	}
 }
 
-func TestTakenAway(t *testing.T) {
+func TestRemoveChecked(t *testing.T) {
 	w := newWorld(t)
-	w.converge(wantDir("d", 0o755), wantFile("f", "ours"), wantLink("l", "f"))
-	r := w.converge(
-		wantTaken(state.Left{Path: "d", Type: facts.Dir}), wantTaken(leftFile("f", "ours")),
-		wantTaken(state.Left{Path: "l", Type: facts.Symlink, Target: "f"}), wantTaken(leftFile("never", "there")),
+	w.mustApply(wantDir("d", 0o755), wantFile("f", "ours"), wantLink("l", "f"))
+	r := w.mustApply(
+		wantRemoved(state.Left{Path: "d", Type: facts.Dir}), wantRemoved(leftFile("f", "ours")),
+		wantRemoved(state.Left{Path: "l", Type: facts.Symlink, Target: "f"}), wantRemoved(leftFile("never", "there")),
 	)
 	for _, name := range []string{"d", "f", "l"} {
 		if _, err := os.Lstat(w.path(name)); !os.IsNotExist(err) {
-			t.Errorf("%s is still there: %v", name, err)
+			t.Errorf("%s still exists: %v", name, err)
 		}
 	}
 	kept := 0
@@ -61,9 +61,8 @@ func TestTakenAway(t *testing.T) {
 	}
 }
 
-// TestWhatChangesInTheMomentOfTheRemovalStays changes things after the facts were looked
-// up for the last time.
-func TestWhatChangesInTheMomentOfTheRemovalStays(t *testing.T) {
+// TestRemoveKeepsAChangedPath changes paths after their facts were probed.
+func TestRemoveKeepsAChangedPath(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		left state.Left
@@ -90,16 +89,16 @@ func TestWhatChangesInTheMomentOfTheRemovalStays(t *testing.T) {
 		}, func(w *world) bool { return w.read("l") == "mine" }},
 	} {
 		w := newWorld(t)
-		w.converge(wantDir("d", 0o755), wantFile("f", "ours"), wantLink("l", "f"))
-		p := w.plan(wantTaken(c.left))
-		r := w.apply(t.Context(), p, w.afterLooking(c.left.Path, func() { c.do(w) }))
-		r.want(t, "taken."+c.name, Failed, "apply.changed")
+		w.mustApply(wantDir("d", 0o755), wantFile("f", "ours"), wantLink("l", "f"))
+		p := w.plan(wantRemoved(c.left))
+		r := w.apply(t.Context(), p, w.afterProbe(c.left.Path, func() { c.do(w) }))
+		r.want(t, "removed."+c.name, Failed, "apply.changed")
 		if !c.want(w) {
-			t.Errorf("%s did not stay as the user left it", c.name)
+			t.Errorf("%s is not as the user left it", c.name)
 		}
-		w.clean()
-		if _, known := w.state().Entry(resources.Addr{Kind: "taken", Name: c.name}); known {
-			t.Error("what failed is remembered as done")
+		w.checkClean()
+		if _, known := w.state().Entry(resources.Addr{Kind: "removed", Name: c.name}); known {
+			t.Error("a failure is recorded as done")
 		}
 	}
 }
@@ -120,16 +119,16 @@ func TestRemovalComparesAfterTheRename(t *testing.T) {
 
 func TestMove(t *testing.T) {
 	w := newWorld(t)
-	w.converge(wantDir("from", 0o755))
+	w.mustApply(wantDir("from", 0o755))
 	w.write("from/book", "a book")
-	w.converge(wantMade("deep/to", resources.Move{From: "from", To: "deep/to", Type: facts.Dir}))
+	w.mustApply(wantMade("deep/to", resources.Move{From: "from", To: "deep/to", Type: facts.Dir}))
 	if w.read("deep/to/book") != "a book" {
-		t.Error("the content did not come along")
+		t.Error("the content was not moved")
 	}
-	// A name that is taken in the last moment stays taken.
+	// A path that is created after the probe is not replaced.
 	w.write("next/mine", "mine")
 	p := w.plan(wantMade("free", resources.Move{From: "deep/to", To: "free", Type: facts.Dir}))
-	r := w.apply(t.Context(), p, w.afterLooking("free", func() { w.write("free/mine", "mine") }))
+	r := w.apply(t.Context(), p, w.afterProbe("free", func() { w.write("free/mine", "mine") }))
 	r.want(t, "made.free", Failed, "apply.changed")
 	if w.read("deep/to/book") != "a book" || w.read("free/mine") != "mine" {
 		t.Error("one of the two is lost")
@@ -140,19 +139,19 @@ func TestMove(t *testing.T) {
 	w.apply(t.Context(), p).want(t, "made.other", Failed, "apply.changed")
 }
 
-// TestTheMemoryIsCorrected writes what a plan says of the memory alone, and leaves an
-// entry that has changed since.
-func TestTheMemoryIsCorrected(t *testing.T) {
+// TestStateChangesAreWritten writes the state changes of a plan, without an entry that
+// changed since the plan.
+func TestStateChangesAreWritten(t *testing.T) {
 	w := newWorld(t)
-	w.converge(wantFile("a", "x"), wantFile("b", "x"))
+	w.mustApply(wantFile("a", "x"), wantFile("b", "x"))
 	a, _ := w.state().Entry(resources.Addr{Kind: "file", Name: "a"})
 	b, _ := w.state().Entry(resources.Addr{Kind: "file", Name: "b"})
-	b.Protect = true // as if it was another when the plan was made
+	b.Protect = true // as if it was another in the plan
 	w.apply(t.Context(), &planner.Plan{StateChanges: planner.StateChanges{Forget: []state.Entry{a, b}}})
 	if _, known := w.state().Entry(a.Addr); known {
 		t.Error("a is not forgotten")
 	}
 	if _, known := w.state().Entry(b.Addr); !known {
-		t.Error("b is forgotten, though it has changed")
+		t.Error("b is forgotten although it changed")
 	}
 }

@@ -48,7 +48,7 @@ func (t *task) reuse(ctx context.Context, s resources.Reuse) error {
 	return nil
 }
 
-// reusing is one Reuse step.
+// reuseStep is one Reuse step.
 type reuseStep struct {
 	*task
 	from, to     string // directories of the generations, absolute

@@ -21,7 +21,7 @@ var nf4 = &resources.QLoRA{QuantType: "nf4", DoubleQuant: true, ComputeDtype: "b
 // one machine; want is each part with its outcome and a part of its text.
 func TestSmokeTest(t *testing.T) {
 	t.Parallel()
-	python := real(t)
+	python := findPython(t)
 	on := resources.SmokeTest{Imports: []string{"torch"}, GPU: true, CUDA: true, Driver: "12.4", QLoRA: nf4}
 	step := func(change func(*resources.SmokeTest)) resources.SmokeTest {
 		s := on
@@ -143,7 +143,7 @@ func installFakes(t *testing.T, gen string, machine map[string]any) {
 // TestSmokeTestInAPlan checks that skipped parts are reported as notes and in the result,
 // and that a failed part stops the change before the generation becomes active.
 func TestSmokeTestInAPlan(t *testing.T) {
-	python := real(t)
+	python := findPython(t)
 	for name, tt := range map[string]struct {
 		machine map[string]any
 		env     []string
@@ -186,7 +186,7 @@ func TestSmokeTestInAPlan(t *testing.T) {
 			if !slices.Equal(notes, tt.notes) {
 				t.Errorf("notes %q, want %q", notes, tt.notes)
 			}
-			w.clean()
+			w.checkClean()
 		})
 	}
 }

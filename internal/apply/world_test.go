@@ -34,7 +34,7 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// spec is a resource that a test writes out by hand.
+// spec is a resource whose methods are set by a test.
 type spec struct {
 	owns  facts.Key
 	reads []facts.Key
@@ -52,14 +52,14 @@ func field(p, a, d string) []resources.Field {
 	return []resources.Field{{Path: p, Actual: a, Desired: d}}
 }
 
-func res(kind, name string, s resources.Spec) resources.Resource {
+func newResource(kind, name string, s resources.Spec) resources.Resource {
 	return resources.Resource{Addr: resources.Addr{Kind: kind, Name: name}, Pos: diag.Pos{File: "manifest.yaml", Line: 1}, Spec: s}
 }
 
 // wantDir, wantFile, wantLink and wantGone are resources of paths.
 func wantDir(p string, mode facts.Mode) resources.Resource {
 	k := facts.PathKey(p)
-	return res("directory", p, &spec{owns: k, diff: func(v facts.View) resources.Change {
+	return newResource("directory", p, &spec{owns: k, diff: func(v facts.View) resources.Change {
 		is := facts.Get[facts.Path](v, k)
 		switch {
 		case is.Type == facts.Absent:
@@ -69,7 +69,7 @@ func wantDir(p string, mode facts.Mode) resources.Resource {
 				Predicts: []facts.Fact{facts.Path{Path: p, Type: facts.Dir, Mode: mode}},
 			}
 		case is.Type != facts.Dir:
-			return resources.Block(&diag.Problem{Code: "path.in-the-way", Summary: "something else is there"})
+			return resources.Block(&diag.Problem{Code: "path.in-the-way", Summary: "the path exists"})
 		case is.Mode != mode:
 			return resources.Change{Action: resources.Update, Fields: field("mode", is.Mode.String(), mode.String()), Steps: []resources.Step{resources.SetMode{Path: p, Mode: mode}}}
 		}
@@ -80,7 +80,7 @@ func wantDir(p string, mode facts.Mode) resources.Resource {
 func wantFile(p, content string) resources.Resource {
 	k := facts.PathKey(p)
 	sum := facts.SHA256(sha256.Sum256([]byte(content)))
-	return res("file", p, &spec{owns: k, diff: func(v facts.View) resources.Change {
+	return newResource("file", p, &spec{owns: k, diff: func(v facts.View) resources.Change {
 		is := facts.Get[facts.Path](v, k)
 		if is.Type == facts.Regular && is.SHA256 == sum {
 			return resources.Change{}
@@ -95,7 +95,7 @@ func wantFile(p, content string) resources.Resource {
 
 func wantLink(p, target string) resources.Resource {
 	k := facts.PathKey(p)
-	return res("link", p, &spec{owns: k, diff: func(v facts.View) resources.Change {
+	return newResource("link", p, &spec{owns: k, diff: func(v facts.View) resources.Change {
 		is := facts.Get[facts.Path](v, k)
 		if is.Type == facts.Symlink && is.Target == target {
 			return resources.Change{}
@@ -110,7 +110,7 @@ func wantLink(p, target string) resources.Resource {
 
 func wantGone(p string) resources.Resource {
 	k := facts.PathKey(p)
-	return res("gone", p, &spec{owns: k, diff: func(v facts.View) resources.Change {
+	return newResource("gone", p, &spec{owns: k, diff: func(v facts.View) resources.Change {
 		if facts.Get[facts.Path](v, k).Type == facts.Absent {
 			return resources.Change{}
 		}
@@ -118,11 +118,10 @@ func wantGone(p string) resources.Resource {
 	}})
 }
 
-// wantTaken is a path at which nothing is to stand once what was left there is taken
-// away.
-func wantTaken(l state.Left) resources.Resource {
+// wantRemoved is a path that is absent, after a checked removal of l.
+func wantRemoved(l state.Left) resources.Resource {
 	k := facts.PathKey(l.Path)
-	return res("taken", l.Path, &spec{owns: k, diff: func(v facts.View) resources.Change {
+	return newResource("removed", l.Path, &spec{owns: k, diff: func(v facts.View) resources.Change {
 		if facts.Get[facts.Path](v, k).Type == facts.Absent {
 			return resources.Change{}
 		}
@@ -137,7 +136,7 @@ func wantTaken(l state.Left) resources.Resource {
 // wantMade is a path that exists once steps have run.
 func wantMade(p string, steps ...resources.Step) resources.Resource {
 	k := facts.PathKey(p)
-	return res("made", p, &spec{owns: k, diff: func(v facts.View) resources.Change {
+	return newResource("made", p, &spec{owns: k, diff: func(v facts.View) resources.Change {
 		is := facts.Get[facts.Path](v, k)
 		if is.Type != facts.Absent {
 			return resources.Change{}
@@ -177,29 +176,29 @@ func (w *world) read(p string) string {
 	return string(text)
 }
 
-// probe looks at paths and environments.
+// probe probes paths and environments.
 func (w *world) probe(_ context.Context, keys []facts.Key) *facts.Facts {
 	f := &facts.Facts{}
 	f.Grow(len(keys))
 	for _, k := range keys {
 		switch k.Kind {
 		case facts.KindPath:
-			p, err := lookAt(w.root, k.Name)
+			p, err := probePath(w.root, k.Name)
 			if err != nil {
 				f.Fail(k, err.Error())
 				continue
 			}
 			f.Set(p)
 		case facts.KindEnvironment:
-			f.Set(lookAtEnvironment(w.root, k.Name))
+			f.Set(probeEnvironment(w.root, k.Name))
 		default:
-			f.Fail(k, "the tests do not know it")
+			f.Fail(k, "unknown kind")
 		}
 	}
 	return f
 }
 
-func lookAt(root, name string) (facts.Path, error) {
+func probePath(root, name string) (facts.Path, error) {
 	full := filepath.FromSlash(name)
 	if !filepath.IsAbs(full) {
 		full = filepath.Join(root, full)
@@ -226,7 +225,7 @@ func lookAt(root, name string) (facts.Path, error) {
 	return p, err
 }
 
-func lookAtEnvironment(root, name string) facts.Environment {
+func probeEnvironment(root, name string) facts.Environment {
 	e := facts.Environment{Name: name, Path: ".venv"}
 	if target, err := os.Readlink(filepath.Join(root, ".venv", layout.GenerationLink)); err == nil {
 		e.Current = path.Base(target)
@@ -243,7 +242,7 @@ func lookAtEnvironment(root, name string) facts.Environment {
 	return e
 }
 
-// plan is what the planner makes of the resources now.
+// plan returns the current plan for the resources.
 func (w *world) plan(list ...resources.Resource) *planner.Plan {
 	w.t.Helper()
 	p, err := planner.Make(list, w.probe(context.Background(), planner.Keys(list)))
@@ -262,7 +261,7 @@ func (w *world) options() Options {
 	}
 }
 
-// apply carries a plan out with a journal.
+// apply executes a plan with a journal.
 func (w *world) apply(ctx context.Context, p *planner.Plan, change ...func(*Options)) *Result {
 	w.t.Helper()
 	j, err := state.Open(w.path(layout.Journal(part)), time.Now)
@@ -277,21 +276,21 @@ func (w *world) apply(ctx context.Context, p *planner.Plan, change ...func(*Opti
 	return r
 }
 
-// converge plans and applies, and expects success and then nothing to do.
-func (w *world) converge(list ...resources.Resource) *Result {
+// mustApply plans and applies, and expects success and then an empty plan.
+func (w *world) mustApply(list ...resources.Resource) *Result {
 	w.t.Helper()
 	r := w.apply(context.Background(), w.plan(list...))
 	if r.Count(Done)+r.Count(Unchanged) != len(r.Items) {
-		w.t.Fatalf("did not converge:\n%s", r)
+		w.t.Fatalf("not everything is done:\n%s", r)
 	}
 	if p := w.plan(list...); len(p.Items) != 0 {
 		w.t.Fatalf("a second plan has %d items: %+v", len(p.Items), p.Items[0].Change)
 	}
-	w.clean()
+	w.checkClean()
 	return r
 }
 
-// String shows a result in a failed test.
+// String returns a result for messages of tests.
 func (r *Result) String() string {
 	var b strings.Builder
 	for _, it := range r.Items {
@@ -300,8 +299,8 @@ func (r *Result) String() string {
 	return b.String()
 }
 
-// clean expects no temporary anywhere and an empty trash.
-func (w *world) clean() {
+// checkClean checks that there are no temporary files and that the trash is empty.
+func (w *world) checkClean() {
 	w.t.Helper()
 	check(w.t, filepath.WalkDir(w.root, func(p string, e fs.DirEntry, err error) error {
 		if err == nil && atomicfile.IsTemp(e.Name()) {
@@ -310,7 +309,7 @@ func (w *world) clean() {
 		return err
 	}))
 	if entries, err := os.ReadDir(w.path(layout.Trash(part))); err == nil && len(entries) > 0 {
-		w.t.Errorf("the trash holds %v", entries)
+		w.t.Errorf("the trash contains %v", entries)
 	}
 }
 
@@ -321,7 +320,7 @@ func (w *world) state() *state.State {
 	return s
 }
 
-// outcome returns how one item ended.
+// outcome returns the result of one item.
 func (r *Result) outcome(t testing.TB, addr string) ItemResult {
 	t.Helper()
 	for _, it := range r.Items {

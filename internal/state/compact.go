@@ -46,7 +46,7 @@ func (j *Journal) condense() ([]byte, sum, uint64, error) {
 	return append(text, more...), s, all.Seq, err
 }
 
-// recent drops the oldest switches of each environment.
+// recentSwitches returns the latest maxSwitches switches of each environment.
 func recentSwitches(all []Switch) []Switch {
 	var list []Switch
 	count := map[string]int{}
