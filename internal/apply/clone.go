@@ -16,12 +16,7 @@ var copyMethods = [...]func(from, to string, info fs.FileInfo) error{clone, hard
 
 // unsupported reports whether a file system does not support a copy method.
 func unsupported(err error) bool {
-	for _, e := range []error{unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOTTY, unix.EINVAL, unix.EXDEV, unix.EPERM, unix.EMLINK, unix.ENOSYS} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return isAny(err, unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOTTY, unix.EINVAL, unix.EXDEV, unix.EPERM, unix.EMLINK, unix.ENOSYS)
 }
 
 func hardLink(from, to string, _ fs.FileInfo) error { return os.Link(from, to) }

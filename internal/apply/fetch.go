@@ -75,8 +75,8 @@ func (t *task) download(ctx context.Context, s resources.Fetch, to place) error 
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case isLocal(err):
-			return err
+		case isAny(err, unix.ENOSPC, unix.EDQUOT, unix.EROFS, unix.EIO, unix.EMFILE):
+			return err // it would occur with every source
 		}
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err // without the URL, which may contain a password
@@ -91,16 +91,6 @@ func (t *task) download(ctx context.Context, s resources.Fetch, to place) error 
 		p.Hint += "\nor do without it: " + s.Hint
 	}
 	return p
-}
-
-// isLocal reports whether an error would occur with every source.
-func isLocal(err error) bool {
-	for _, e := range []error{unix.ENOSPC, unix.EDQUOT, unix.EROFS, unix.EIO, unix.EMFILE} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }
 
 // downloadFrom downloads and hashes one source.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -87,6 +88,11 @@ func explain(err error, root string, need int64) *diag.Problem {
 		return &diag.Problem{Code: "apply.error", Summary: err.Error()}
 	}
 	return p
+}
+
+// isAny reports whether err is one of the system errors.
+func isAny(err error, errnos ...syscall.Errno) bool {
+	return slices.ContainsFunc(errnos, func(e syscall.Errno) bool { return errors.Is(err, e) })
 }
 
 func needHint(need int64) string {

@@ -30,7 +30,7 @@ func (t *task) removeChecked(p place, s resources.Remove) error {
 	case facts.Dir:
 		err := dir.RemoveEmpty(p.base())
 		switch {
-		case errors.Is(err, unix.ENOTEMPTY), errors.Is(err, unix.EEXIST):
+		case isAny(err, unix.ENOTEMPTY, unix.EEXIST):
 			return changedProblem(fmt.Sprintf("%s is no longer empty", p.rel))
 		case errors.Is(err, unix.ENOTDIR):
 			return changedProblem(fmt.Sprintf("%s is no longer a directory", p.rel))

@@ -51,7 +51,7 @@ func (t *task) switchTo(s resources.Switch) error {
 	}
 	err = t.record(func(j *state.Journal) error { return j.Switched(s.Environment, from, path.Base(target)) })
 	failpoint.Hit(failpoint.SwitchAfter)
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if isAny(err, unix.ENOSPC, unix.EDQUOT) {
 		// A rollback must work on a full disk. Only the record of the switch is lost.
 		t.emit(Event{Kind: Note, Addr: t.item.Resource.Addr, Text: fmt.Sprintf("the disk is full: the switch is done, but not recorded (%v)", err)})
 		return nil

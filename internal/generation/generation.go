@@ -56,11 +56,6 @@ type Builder interface {
 // ignoreFile returns the path of the .gitignore of an environment.
 func ignoreFile(env string) string { return path.Join(env, ".gitignore") }
 
-// Reads returns the facts that every kind of environment reads.
-func Reads(environment, env string) []facts.Key {
-	return []facts.Key{facts.EnvironmentKey(environment), facts.HostKey, facts.ProjectKey, facts.PathKey(ignoreFile(env))}
-}
-
 // Diff compares the active generation with the desired one.
 func (d *Desired) Diff(v facts.View, m Builder) resources.Change {
 	env := facts.Get[facts.Environment](v, facts.EnvironmentKey(d.Environment))

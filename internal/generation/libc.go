@@ -8,6 +8,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 )
 
 // LibcProblem returns the problem of a machine whose C library does not support the
@@ -39,15 +40,8 @@ func LibcProblem(closure []lock.Dist, host facts.Host) *diag.Problem {
 	}
 	return &diag.Problem{
 		Code:    "environment.libc",
-		Summary: fmt.Sprintf("this machine has glibc %s, and %s newer", host.Libc.Version, needs(len(newer))),
+		Summary: fmt.Sprintf("this machine has glibc %s, which is too old for %s", host.Libc.Version, plural.Count(len(newer), "locked wheel")),
 		Found:   strings.Join(newer[:min(len(newer), 10)], "\n"),
 		Hint:    fmt.Sprintf("use a system with glibc 2.%d or newer, or pin versions whose wheels need less", least),
 	}
-}
-
-func needs(n int) string {
-	if n == 1 {
-		return "1 locked wheel needs a"
-	}
-	return fmt.Sprintf("%d locked wheels need a", n)
 }

@@ -32,15 +32,12 @@ func newest(env facts.Environment, digest string) (facts.Generation, bool) {
 	return found, most > 0 && len(found.Damage) == 0
 }
 
-// number returns the N of "1f2e3d4c5b6a-N", 1 for a name without it.
+// number returns the N of "1f2e3d4c5b6a-N", 1 for a name without it, 0 for another name.
 func number(name string) int {
 	_, suffix, ok := strings.Cut(name, "-")
 	if !ok {
 		return 1
 	}
-	n, err := strconv.Atoi(suffix)
-	if err != nil {
-		return 0
-	}
+	n, _ := strconv.Atoi(suffix)
 	return n
 }

@@ -2,8 +2,8 @@ package generation
 
 import (
 	"fmt"
-	"io"
 	"slices"
+	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -20,14 +20,6 @@ type SmokeTest struct {
 
 func (p SmokeTest) onGPU() bool { return p.TestCUDA || p.QLoRA != nil }
 
-// SmokeTestReads returns the facts that determine the test.
-func (p SmokeTest) SmokeTestReads() []facts.Key {
-	if p.onGPU() {
-		return []facts.Key{facts.NvidiaKey}
-	}
-	return nil
-}
-
 // step returns the smoke test of a generation, on the GPU that the driver reports; false
 // if there is nothing to test.
 func (p SmokeTest) step(v facts.View, generation string) (resources.SmokeTest, bool) {
@@ -39,24 +31,17 @@ func (p SmokeTest) step(v facts.View, generation string) (resources.SmokeTest, b
 	return s, len(p.Imports) > 0 || p.onGPU()
 }
 
-// WriteDigest writes the smoke test for the digest of a generation.
-func (p SmokeTest) WriteDigest(w io.Writer) {
+// digest returns the lines of the smoke test in the digest of a generation.
+func (p SmokeTest) digest() string {
+	var b strings.Builder
 	for _, module := range slices.Sorted(slices.Values(p.Imports)) {
-		fmt.Fprintf(w, "import %q\n", module)
+		fmt.Fprintf(&b, "import %q\n", module)
 	}
 	if p.TestCUDA {
-		fmt.Fprint(w, "prove cuda\n")
+		b.WriteString("prove cuda\n")
 	}
 	if q := p.QLoRA; q != nil {
-		fmt.Fprintf(w, "prove qlora %q %t %q\n", q.QuantType, q.DoubleQuant, q.ComputeDtype)
+		fmt.Fprintf(&b, "prove qlora %q %t %q\n", q.QuantType, q.DoubleQuant, q.ComputeDtype)
 	}
-}
-
-// WriteVariables writes the variables that a generation sets when activated, for its
-// digest, with paths relative to the project. Without any it writes nothing, as releases
-// without variables did.
-func WriteVariables(w io.Writer, list []resources.Variable) {
-	for _, v := range list {
-		fmt.Fprintf(w, "variable %q %q\n", v.Name, v.Path)
-	}
+	return b.String()
 }

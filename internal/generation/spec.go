@@ -45,7 +45,10 @@ type Content struct {
 // Reads returns the keys that every kind of environment reads, and that of uv unless the
 // installer is pip.
 func (c *Content) Reads(e *Env, installer string) []facts.Key {
-	keys := append(Reads(e.Name, e.Path), c.SmokeTestReads()...)
+	keys := []facts.Key{facts.EnvironmentKey(e.Name), facts.HostKey, facts.ProjectKey, facts.PathKey(ignoreFile(e.Path))}
+	if c.onGPU() {
+		keys = append(keys, facts.NvidiaKey)
+	}
 	if installer != "pip" {
 		keys = append(keys, facts.ToolKey("uv"))
 	}
@@ -68,9 +71,10 @@ func (c *Content) LockProblem() *diag.Problem {
 // and the sorted entries of all packages: those of the closure and more.
 func (c *Content) Digest(header string, more ...string) string {
 	var b strings.Builder
-	b.WriteString(header)
-	c.WriteDigest(&b)
-	WriteVariables(&b, c.Variables)
+	b.WriteString(header + c.digest())
+	for _, v := range c.Variables { // none in generations of releases without variables
+		fmt.Fprintf(&b, "variable %q %q\n", v.Name, v.Path)
+	}
 	for _, d := range c.Closure {
 		more = append(more, fmt.Sprintf("dist %q %q %s\n", d.Name, d.Version, strings.Join(d.Hashes(), " ")))
 	}
