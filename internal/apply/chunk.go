@@ -28,30 +28,21 @@ type file struct {
 func (g *group) chunks() []*chunk {
 	open := map[place]*chunk{}
 	var all []*chunk
-	for _, m := range g.members {
-		if !m.active() {
-			continue
+	eachStep(g, func(m *member, s resources.WriteFile) {
+		p, err := g.place(s.Path)
+		if err != nil {
+			m.fail(err)
+			return
 		}
-		for _, s := range m.change.Steps {
-			s, ok := s.(resources.WriteFile)
-			if !ok {
-				continue
-			}
-			p, err := g.place(s.Path)
-			if err != nil {
-				m.fail(err)
-				break
-			}
-			dir := place{p.root, p.dir()}
-			c := open[dir]
-			if c == nil || len(c.files) == chunkSize {
-				c = &chunk{dir: dir}
-				open[dir] = c
-				all = append(all, c)
-			}
-			c.files = append(c.files, file{member: m, place: p, step: s})
+		dir := place{p.root, p.dir()}
+		c := open[dir]
+		if c == nil || len(c.files) == chunkSize {
+			c = &chunk{dir: dir}
+			open[dir] = c
+			all = append(all, c)
 		}
-	}
+		c.files = append(c.files, file{member: m, place: p, step: s})
+	})
 	return all
 }
 

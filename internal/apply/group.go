@@ -354,28 +354,26 @@ func (g *group) syncChanged() error {
 	return nil
 }
 
-// linksAndModes makes the links in the order of the plan, and then sets modes, of new
-// paths too.
-func (g *group) linksAndModes() {
-	for _, links := range []bool{true, false} {
-		for _, m := range g.members {
-			for _, s := range m.change.Steps {
-				if !m.active() {
-					break
-				}
-				switch s := s.(type) {
-				case resources.Link:
-					if links {
-						g.atPlace(m, s, s.Path, func(p place) error { return atomicfile.Symlink(p.root, p.rel, s.Target) })
-					}
-				case resources.SetMode:
-					if !links {
-						g.atPlace(m, s, s.Path, func(p place) error { return atomicfile.SetMode(p.root, p.rel, fs.FileMode(s.Mode)) })
-					}
-				}
+// eachStep calls do for every step of type S of the active members, in the order of the
+// plan.
+func eachStep[S resources.Step](g *group, do func(*member, S)) {
+	for _, m := range g.members {
+		for _, s := range m.change.Steps {
+			if s, ok := s.(S); ok && m.active() {
+				do(m, s)
 			}
 		}
 	}
+}
+
+// linksAndModes makes the links, and then sets modes, of new paths too.
+func (g *group) linksAndModes() {
+	eachStep(g, func(m *member, s resources.Link) {
+		g.atPlace(m, s, s.Path, func(p place) error { return atomicfile.Symlink(p.root, p.rel, s.Target) })
+	})
+	eachStep(g, func(m *member, s resources.SetMode) {
+		g.atPlace(m, s, s.Path, func(p place) error { return atomicfile.SetMode(p.root, p.rel, fs.FileMode(s.Mode)) })
+	})
 }
 
 // atPlace runs one step of a member at a path.

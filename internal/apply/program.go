@@ -3,10 +3,8 @@ package apply
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"slices"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
-	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/indexerror"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -119,18 +116,15 @@ func checkProgram(s resources.Run) error {
 		return err
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return err
-	}
-	if got := facts.SHA256(h.Sum(nil)); got != s.SHA256 {
+	got, err := hash(f)
+	if err == nil && got != s.SHA256 {
 		return &diag.Problem{
 			Code: "apply.program-changed", Summary: s.Program + " is not the pinned program, and was not started",
 			Found: fmt.Sprintf("sha256 %s, not %s", got, s.SHA256),
 			Hint:  "move it away; the next apply installs it again: " + resources.ShellJoin("mv", s.Program, s.Program+".old"),
 		}
 	}
-	return nil
+	return err
 }
 
 // Secrets returns the parts of an environment to redact: users and passwords in its

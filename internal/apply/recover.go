@@ -141,11 +141,14 @@ func digestOf(p place) (facts.SHA256, error) {
 		return facts.SHA256{}, err
 	}
 	defer f.Close()
+	return hash(f)
+}
+
+// hash returns the SHA-256 of the rest of a file.
+func hash(f *os.File) (facts.SHA256, error) {
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return facts.SHA256{}, err
-	}
-	return facts.SHA256(h.Sum(nil)), nil
+	_, err := io.Copy(h, f)
+	return facts.SHA256(h.Sum(nil)), err
 }
 
 // typeOf returns the type of a path.

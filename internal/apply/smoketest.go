@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,7 +71,8 @@ func (t *task) smokeTest(ctx context.Context, s resources.SmokeTest) error {
 	c.Line = nil // the output of imports is reported only if one fails
 	verified := t.verifyInBackground(ctx, gen, folder)
 	t.smokeTests, err = runSmokeTest(ctx, c, s, folder.abs(), t.o.GPUEnv)
-	t.verified = verified(err == nil)
+	failed := slices.ContainsFunc(t.smokeTests, func(p SmokeTestPart) bool { return p.Outcome == SmokeTestFailed })
+	t.verified = verified(err == nil && !failed)
 	if err != nil {
 		return withContext(ctx, err)
 	}
