@@ -8,7 +8,7 @@
 //	  tools/<platform>/               pinned helpers: uv-0.13.9, cpython-3.10.21
 //	  <platform>-<machine>/           the state directory of one machine:
 //	    lock                          locked during apply
-//	    state.jsonl                   journal of what was applied
+//	    state.jsonl                   journal of applied resources
 //	    runs/                         one record per apply
 //	    trash/                        files that are being deleted
 //	    kept/                         contents of files that were replaced

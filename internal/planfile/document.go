@@ -1,7 +1,7 @@
 // Package planfile stores a plan in a file, to review it now and apply it later.
 //
-//  1. New records what a plan does, with a digest of each item, and everything that it was
-//     made from: the manifest and its inputs, the machine, user and project, the state, the
+//  1. New records a digest of each item of a plan, and everything that the plan was made
+//     from: the manifest and its inputs, the machine, user and project, the state, the
 //     facts that its resources read, and the programs that it runs.
 //  2. Encode and Decode are exact inverses: Decode refuses a text that differs from the
 //     output of Encode in any byte.
@@ -9,8 +9,8 @@
 //     compares the two. Nothing in a file is executed, so a file cannot do more than its
 //     manifest.
 //
-// The package is pure. A document contains no content of files and no steps, only their
-// digests and what the plan shows to people, so it contains no secrets.
+// The package is pure. A document contains digests and descriptions, but no steps and no
+// content of files, so it contains no secrets.
 package planfile
 
 import (
@@ -64,7 +64,7 @@ type Machine struct {
 }
 
 // Selection is the part of the manifest that a plan is for, by the patterns of the
-// command line, and what it recreates.
+// command line.
 type Selection struct {
 	Exclude []string `json:"exclude,omitempty"`
 	Replace []string `json:"replace,omitempty"`

@@ -74,8 +74,7 @@ func reads(s resources.Spec) []facts.Key {
 	return slices.DeleteFunc(list, func(k facts.Key) bool { return k.Kind == facts.KindCheck })
 }
 
-// digest identifies what an item does and shows: its action, fields, packages, steps and
-// warning. Values that always change, such as free space, are not part of it. Of a check
+// digest identifies an item by its action, fields, packages, steps and warning. Values that always change, such as free space, are not part of it. Of a check
 // only its warning is.
 func digest(it *planner.Item) facts.SHA256 {
 	c := &it.Change

@@ -6,9 +6,9 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// cause reports why a recorded resource changes: drift, if the machine differs from
-// what the last apply left; pending, if the manifest differs from what was applied; or
-// both. A resource that was never applied is only pending.
+// cause reports why a recorded resource changes: drift, if the machine changed since the
+// last apply; pending, if the manifest did; or both. A resource that was never applied is
+// only pending.
 func (p *planning) cause(r *resources.Resource) (drift, pending bool) {
 	if p.prior.State == nil {
 		return false, false
@@ -23,10 +23,9 @@ func (p *planning) cause(r *resources.Resource) (drift, pending bool) {
 	return drift || !pending, pending
 }
 
-// conflicts reports whether a change would overwrite somebody else's content: a file
-// or link that changed since the last apply, or that was adopted although the manifest
-// defines another content. A resource that was never managed does not conflict; the plan
-// shows it as any other change.
+// conflicts reports whether a change would overwrite a file or link that was edited since
+// the last apply, or that was adopted although the manifest defines another content. A
+// resource that was never managed does not conflict.
 func (p *planning) conflicts(r *resources.Resource, c resources.Change) bool {
 	if p.prior.State == nil || !overwrites(c) {
 		return false
@@ -55,7 +54,7 @@ func overwrites(c resources.Change) bool {
 	return false
 }
 
-// drifted reports whether the machine differs from what the last apply left.
+// drifted reports whether the object of an entry changed since the last apply.
 func drifted(e state.Entry, f *facts.Facts) bool {
 	fact, _, _ := f.Lookup(e.Key)
 	switch now := fact.(type) {

@@ -12,7 +12,6 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/file"
 )
 
-// TestConflicts checks that a conflict is a change that overwrites somebody else's edit.
 func TestConflicts(t *testing.T) {
 	a, key := resources.Addr{Kind: "file", Name: "notes.txt"}, facts.PathKey("notes.txt")
 	spec := &file.Spec{Path: "notes.txt", Content: "desired"}

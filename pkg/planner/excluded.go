@@ -7,8 +7,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// An Excluded summarizes what a plan does not cover, so that it is not mistaken for a
-// plan of the whole manifest.
+// An Excluded summarizes the resources that a plan does not cover.
 type Excluded struct {
 	Flags string `json:"by"`    // the flags that exclude: "--target"; "" for answers to conflicts alone
 	Total int    `json:"total"` // resources, and orphans
@@ -23,7 +22,7 @@ type Excluded struct {
 // An ExcludedResource is one resource that a plan does not cover.
 type ExcludedResource struct {
 	Addr   resources.Addr   `json:"addr"`
-	Action resources.Action `json:"action,omitempty"` // what a full plan would do
+	Action resources.Action `json:"action,omitempty"` // of a full plan
 	Why    string           `json:"why"`              // "matches --exclude file.*", "depends on file.a, which is excluded"
 }
 
@@ -58,7 +57,7 @@ func (p *planning) fullOrder() []int32 {
 	return order
 }
 
-// listExcluded lists what a selection excludes, with what a full plan would do about it.
+// listExcluded lists the excluded resources and orphans with their actions in a full plan.
 // It does not change the state.
 func (p *planning) listExcluded() {
 	if p.selected == nil || !p.prior.Selection.narrows() {

@@ -2,8 +2,8 @@
 // is pure: equal inputs give equal plans, byte for byte.
 //
 //  1. Index the resources by the key that they own; two owners of one key are an error.
-//  2. Sort them: a reader of a key comes after its owner, a path after the directory that
-//     holds it, and a resource after those that depends_on names.
+//  2. Sort them: a reader of a key comes after its owner, a path after its parent
+//     directory, and a resource after those that depends_on names.
 //  3. Diff them in that order, against the facts and the predictions of earlier changes.
 //     A resource with an unknown fact is blocked, unless it is a resources.UnknownDiffer.
 //  4. A resource that the state records and the manifest no longer defines is deleted if
@@ -27,7 +27,7 @@ type Plan struct {
 	Platform    string
 	Items       []Item
 	Unchanged   int // resources that need no change
-	// Excluded is what a selection excludes; nil if everything is selected.
+	// Excluded is nil if everything is selected.
 	Excluded     *Excluded
 	Storage      *Storage
 	StateChanges StateChanges
@@ -44,8 +44,8 @@ type Item struct {
 	Change   resources.Change
 	Check    bool  // a requirement: shown first, has no steps
 	After    []int // indices of the items that must be applied before, ascending
-	// Drift reports that the machine differs from what the last apply left, Pending that
-	// the manifest differs from what was applied. Both may hold.
+	// Drift reports that the object changed since the last apply, Pending that the manifest
+	// did. Both may be true.
 	Drift, Pending bool
 	// Orphan reports that the manifest no longer defines this resource. It is deleted, or
 	// Change.Problem is why it is kept.
@@ -67,7 +67,8 @@ type StateChanges struct {
 // IsEmpty reports whether there is nothing to write.
 func (s StateChanges) IsEmpty() bool { return len(s.Forget)+len(s.Entries) == 0 }
 
-// Storage compares the manifest's budget with what will be free after apply.
+// Storage is the storage summary of a plan: the manifest's budget, and the space that the
+// plan needs.
 type Storage struct {
 	Path     string             `json:"path"`
 	Free     int64              `json:"free"`     // bytes now

@@ -30,7 +30,7 @@ func Keys(list []resources.Resource) []facts.Key {
 }
 
 // Make compares the resources with the facts, without a state. It returns an error,
-// which holds *diag.Problem values, only if the resources contradict each other: two
+// of *diag.Problem values, only if the resources contradict each other: two
 // that own one key, a dependency that does not exist, a cycle. A resource that cannot be
 // applied is a blocked item of the plan.
 func Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
@@ -90,8 +90,8 @@ func (p *planning) order() error {
 }
 
 // link finds the owner of each key and builds the dependency graph: a reader of a key
-// depends on its owner, a path on the directory that holds it, and a resource on those
-// that depends_on names.
+// depends on its owner, a path on its parent directory, and a resource on those that
+// depends_on names.
 func (p *planning) link() error {
 	if err := p.findOwners(); err != nil {
 		return err

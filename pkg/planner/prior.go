@@ -68,7 +68,7 @@ func (b Prior) Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
 }
 
 // MakeWithoutPrune compares the resources with the facts. It uses the state only to
-// tell drift from pending changes; nothing is pruned or moved.
+// distinguish drift from pending changes; nothing is pruned or moved.
 func (b Prior) MakeWithoutPrune(list []resources.Resource, f *facts.Facts) (*Plan, error) {
 	p := &planning{input: &input{list: list}, facts: f, predicted: &facts.Facts{}, prior: b}
 	if err := p.planResources(); err != nil {

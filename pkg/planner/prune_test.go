@@ -163,8 +163,8 @@ func drawState(t *rapid.T, dir string) *state.State {
 }
 
 // TestPruneDeletesOnlyUnchangedCreatedResources draws manifests, states and machines. A
-// plan must delete only what the state records as created, unprotected and unchanged, and
-// a directory only if it is empty by then.
+// plan must delete only created, unprotected and unchanged resources, and a directory only
+// if it is empty by then.
 func TestPruneDeletesOnlyUnchangedCreatedResources(t *testing.T) {
 	dir := t.TempDir()
 	n, deletes := 0, 0

@@ -18,11 +18,11 @@ import (
 // "directory.*", "file.scripts/*". Checks are part of every plan, because they apply to
 // the machine as a whole.
 type Selection struct {
-	// Target selects what matches, with its dependencies; empty selects everything.
+	// Target selects the matches with their dependencies; empty selects everything.
 	Target []string
-	// Exclude excludes what matches, with its dependents.
+	// Exclude excludes the matches with their dependents.
 	Exclude []string
-	// Replace recreates what matches, even if it agrees.
+	// Replace recreates the matches, even if they agree.
 	Replace []string
 	// Skip excludes single resources, with their dependents. The text is the reason, such
 	// as "skipped". The resources need not exist.
@@ -59,8 +59,8 @@ func (s *selected) recreates(i int) bool { return s != nil && s.recreate[i] }
 
 // resolveSelection applies the selection:
 //
-//  1. Without a target everything is selected, else what matches and its dependencies.
-//  2. What is excluded is removed, with its dependents.
+//  1. Without a target everything is selected, else the matches and their dependencies.
+//  2. Resources that --exclude matches or Skip names are excluded, with their dependents.
 //  3. Checks stay.
 func (p *planning) resolveSelection() (*selected, error) {
 	s, n, order := p.prior.Selection, len(p.list)+len(p.orphans), p.fullOrder()

@@ -71,10 +71,10 @@ type Recorded struct {
 	GenerationsOnly bool `json:"generations,omitempty"`
 }
 
-// A Remover is a Spec whose kind can remove what it created. Its receiver is empty:
-// everything that is known of the resource is in the Recorded value.
+// A Remover is a Spec whose kind can remove its objects. The receiver of Removal is empty:
+// all information is in the Recorded value.
 //
-// The Spec that Removal returns wants the object absent. Its Diff returns Delete with the
+// Removal returns a Spec for the absence of the object. Its Diff returns Delete with the
 // steps, the zero Change if the object is gone, or the result of Keep.
 type Remover interface {
 	Spec

@@ -101,7 +101,7 @@ type Kind struct {
 	Codes func() diag.Explanations
 }
 
-// An Action is what a plan does with one resource.
+// An Action is the kind of change of one resource.
 type Action string
 
 const (
@@ -126,7 +126,7 @@ type Change struct {
 	Problem  *diag.Problem   `json:"problem,omitempty"` // why it is blocked, or a warning
 }
 
-// A Field is one difference. Actual is "" for what is absent.
+// A Field is one difference. Actual is "" if the value is absent.
 type Field struct {
 	Path    string `json:"path"`
 	Actual  string `json:"actual"`
@@ -144,7 +144,7 @@ type PackageChange struct {
 	Desired string `json:"desired,omitempty"` // version; "" if it is removed
 }
 
-// Need is what the steps need, in bytes.
+// Need is the size of the downloads and of the written files, in bytes.
 type Need struct {
 	Download int64 `json:"download,omitempty"`
 	Disk     int64 `json:"disk,omitempty"`

@@ -50,7 +50,7 @@ type Link struct {
 // Remove moves a file or tree into the trash of this machine on the same file system and
 // deletes it there. It does nothing if Path does not exist.
 //
-// Type is what must be at Path, checked again at the time of the removal: a file with the
+// Type is the expected type, checked again at the time of the removal: a file with the
 // content SHA256, which is kept below .reconcile; a link to Target; an empty directory.
 // With "" it is a tree below .reconcile that belongs to reconcile, whatever its content.
 type Remove struct {

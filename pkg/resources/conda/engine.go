@@ -86,7 +86,7 @@ func (s *Spec) engineProblem(v facts.View) *diag.Problem {
 type builder struct {
 	generation.Installer
 	spec     *Spec
-	cache    string // of conda, absolute
+	cache    string // conda cache, absolute
 	platform string
 	engine   engine
 }

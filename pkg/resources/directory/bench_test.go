@@ -35,6 +35,6 @@ func TestDiffAllocates(t *testing.T) {
 	s := &Spec{Path: "a"}
 	view := facts.NewView(facts.Of(facts.Path{Path: "a", Type: facts.Dir}), s.Reads())
 	if n := testing.AllocsPerRun(100, func() { s.Diff(view) }); n != 0 {
-		t.Errorf("Diff of a directory that is there allocates %v times, want 0", n)
+		t.Errorf("Diff of an existing directory allocates %v times, want 0", n)
 	}
 }

@@ -13,13 +13,13 @@ import (
 // since that apply.
 type Restore struct {
 	*Spec
-	Left resources.Left // what the apply left; only the path if it removed the file
+	Left resources.Left // after the apply; only the path if it removed the file
 }
 
 // MarshalJSON encodes the Spec alone.
 func (s *Restore) MarshalJSON() ([]byte, error) { return json.Marshal(s.Spec) }
 
-// Diff replaces what the apply left with the earlier content.
+// Diff writes the earlier content.
 func (s *Restore) Diff(v facts.View) resources.Change {
 	actual := facts.Get[facts.Path](v, s.Owns())
 	restored := actual.Type == facts.Regular && actual.SHA256 == s.Digest()

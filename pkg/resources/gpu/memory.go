@@ -15,7 +15,7 @@ const mebibyte = 1 << 20
 type Memory struct {
 	Bytes int64 `json:"bytes"`
 	// Exact makes Bytes an exact minimum, for a size in GiB. A GPU that is sold with 80 GB
-	// has 81920, 81559 or 81251 MiB, less what the driver reserves.
+	// has 81920, 81559 or 81251 MiB, after the driver reserved its part.
 	Exact bool `json:"exact,omitempty"`
 }
 

@@ -18,7 +18,7 @@ import (
 //	plan         the change as text; `go test -update` rewrites it
 //
 // Besides the checks of Run that apply, each case checks that a whole tree is removed only
-// below .reconcile, and that any other removal states what must be at the path.
+// below .reconcile, and that any other removal states the expected content.
 func Removals(t *testing.T, kind resources.Kind) {
 	t.Helper()
 	remover, ok := kind.New().(resources.Remover)

@@ -45,7 +45,7 @@ func (s *Spec) Recreate(v facts.View) resources.Change {
 	return d.Rebuild(v, b)
 }
 
-// MovedFrom reuses what is unchanged in the environment of the previous name.
+// MovedFrom reuses the unchanged packages of the environment with the previous name.
 func (s *Spec) MovedFrom(r resources.Recorded) resources.Spec {
 	moved := *s
 	moved.PreviousName = r.Addr.Name
