@@ -3,7 +3,7 @@ GO      ?= go
 BIN     := bin/reconcile
 ARGS    ?=
 
-.PHONY: help build nvml install apply plan test lint crash fuzz bench cross clean
+.PHONY: help build nvml install man apply plan test lint crash fuzz bench cross clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -18,6 +18,9 @@ nvml: ## build bin/reconcile-nvml: with cgo, asks NVIDIA's library instead of nv
 
 install: ## put reconcile on the search path of Go programs ($(go env GOPATH)/bin)
 	$(GO) install -trimpath ./cmd/reconcile
+
+man: ## write the manual pages into bin/man/man1 (MANPATH=bin/man: man reconcile)
+	$(GO) run ./internal/manpages bin/man/man1
 
 plan: build ## show how this machine differs from manifest.yaml
 	$(BIN) plan $(ARGS)

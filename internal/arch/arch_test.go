@@ -31,7 +31,7 @@ var floors = [][]string{
 	{"internal/report"},
 	{"internal/doctor", "internal/environments", "internal/explain", "internal/fleet", "internal/history", "internal/locking", "internal/models", "internal/ownership", "internal/savedplan", "internal/scaffold", "internal/transfer"}, // features: they do not import each other
 	{"internal/cli", "bench", "bench/*"},
-	{"cmd/*"},
+	{"cmd/*", "internal/manpages"},
 }
 
 // rules are what floors cannot say: who alone may import something, and why.
@@ -46,7 +46,7 @@ var rules = []struct {
 	{"github.com/pelletier/go-toml/v2", []string{"internal/lock", "internal/scan"}, "locks are the only TOML that is ours; init --scan reads a pyproject.toml"},
 	{"github.com/NVIDIA/go-nvml/pkg/nvml", []string{"pkg/probes"}, nvmlWhy},
 	{"github.com/NVIDIA/go-nvml/pkg/dl", []string{"pkg/probes"}, nvmlWhy},
-	{"github.com/spf13/cobra", []string{"internal/cli", "bench/empty"}, "words of the command line stay in the command"},
+	{"github.com/spf13/cobra", []string{"internal/cli", "internal/manpages", "bench/empty"}, "the command line is in one package; manpages documents it"},
 	{"net/http", []string{"internal/apply", "internal/lock", "pkg/probes", "internal/locking", "internal/doctor"}, "a plan uses no network; probes only make a client for others; doctor sends one request to the package index"},
 }
 

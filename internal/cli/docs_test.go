@@ -147,3 +147,24 @@ func TestHelp(t *testing.T) {
 	}
 	check((&app{}).root())
 }
+
+// A help is a help text that long composed.
+type help struct {
+	paragraphs []string // each of several lines; the last is the effect
+	codes      []exitStatus
+}
+
+// An exitStatus is one line of the table.
+type exitStatus struct{ code, meaning string }
+
+// helpOf parses the help text of a command, for pages with another layout.
+func helpOf(cmd *cobra.Command) help {
+	text, table, _ := strings.Cut(fill(cmd.Long), ExitHeading)
+	h := help{paragraphs: strings.Split(strings.TrimSpace(text), "\n\n")}
+	for line := range strings.Lines(table) {
+		if code, meaning, ok := strings.Cut(strings.TrimSpace(line), "  "); ok {
+			h.codes = append(h.codes, exitStatus{code, meaning})
+		}
+	}
+	return h
+}

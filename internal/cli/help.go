@@ -37,13 +37,13 @@ const (
 	destructive effect = "Destructive: removed things cannot be restored."
 )
 
-// exitHeading is the heading of the table of exit codes.
-const exitHeading = "\n\nExit codes:\n"
+// ExitHeading is the heading of the table of exit codes.
+const ExitHeading = "\n\nExit codes:\n"
 
 // long returns the help text of a command: what it does, what it changes, its exit codes.
 func long(text string, e effect, codes ...int) string {
 	var b strings.Builder
-	b.WriteString(strings.TrimSpace(text) + "\n\n" + string(e) + exitHeading)
+	b.WriteString(strings.TrimSpace(text) + "\n\n" + string(e) + ExitHeading)
 	codes = append(codes, exit.WrongUsage)
 	meanings := exit.Meanings()
 	slices.Sort(codes)
@@ -144,25 +144,4 @@ func wrap(text string, width int) (lines []string) {
 		}
 	}
 	return append(lines, line)
-}
-
-// A help is a help text that long composed.
-type help struct {
-	paragraphs []string // each of several lines; the last is the effect
-	codes      []exitStatus
-}
-
-// An exitStatus is one line of the table.
-type exitStatus struct{ code, meaning string }
-
-// helpOf parses the help text of a command, for pages with another layout.
-func helpOf(cmd *cobra.Command) help {
-	text, table, _ := strings.Cut(fill(cmd.Long), exitHeading)
-	h := help{paragraphs: strings.Split(strings.TrimSpace(text), "\n\n")}
-	for line := range strings.Lines(table) {
-		if code, meaning, ok := strings.Cut(strings.TrimSpace(line), "  "); ok {
-			h.codes = append(h.codes, exitStatus{code, meaning})
-		}
-	}
-	return h
 }

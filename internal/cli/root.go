@@ -104,13 +104,16 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, allCodes(
 	return root
 }
 
+// Root returns the command line with all commands, for programs that document it.
+func Root() *cobra.Command { return (&app{}).root() }
+
 // commands returns the functions that create the commands, by name.
 func commands() map[string]func(*app) *cobra.Command {
 	return map[string]func(*app) *cobra.Command{
 		"adopt": adoptCommand, "apply": applyCommand, "compare": compareCommand, "destroy": destroyCommand,
 		"doctor": (*app).doctorCommand, "explain": explainCommand, "facts": factsCommand, "gc": gcCommand,
 		"generations": generationsCommand, "graph": graphCommand, "heal": healCommand, "init": (*app).initCommand,
-		"lock": lockCommand, "man": manCommand, "models": (*app).modelsCommand, "paths": pathsCommand, "plan": planCommand,
+		"lock": lockCommand, "models": (*app).modelsCommand, "paths": pathsCommand, "plan": planCommand,
 		"rollback": rollbackCommand, "run": runCommand, "runs": runsCommand, "schema": schemaCommand,
 		"state": stateCommand, "status": statusCommand, "sync": (*app).syncCommand, "undo": undoCommand,
 		"validate": validateCommand, "verify": verifyCommand, "version": versionCommand,
