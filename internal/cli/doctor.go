@@ -44,6 +44,6 @@ On a GPU that is not full it uses a little memory for a few seconds.`, readOnly,
 	}
 	cmd.Flags().BoolVar(&o.Offline, "offline", false, "do not contact the package index")
 	cmd.Flags().BoolVar(&o.NoSmokeTest, "no-smoke-test", false, "do not start the environment's Python")
-	cmd.Flags().StringVar(&o.Facts, "facts", "", "diagnose the machine whose facts are in `FILE`, without network and smoke test")
+	cmd.Flags().StringVar(&o.FactsFile, "facts", "", "diagnose the machine whose facts are in `FILE`, without network and smoke test")
 	return cmd
 }

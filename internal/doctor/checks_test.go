@@ -20,7 +20,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 )
 
-// expect holds one finding to a state and words of it.
+// expect checks that there is one finding, with a state and a text that contains words. A
+// failure or a warning needs a remedy.
 func expect(t *testing.T, what string, got []report.Finding, state report.CheckState, words string) {
 	t.Helper()
 	if len(got) != 1 || got[0].State != state || !strings.Contains(got[0].Found, words) {
@@ -32,26 +33,25 @@ func expect(t *testing.T, what string, got []report.Finding, state report.CheckS
 	}
 }
 
-func TestIndexAnswers(t *testing.T) {
+func TestIndexRequest(t *testing.T) {
 	for code, want := range map[int]report.CheckState{
 		200: report.OK, 405: report.OK, 404: report.Warn, 401: report.Fail, 403: report.Fail, 407: report.Fail, 503: report.Fail,
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }))
-		expect(t, http.StatusText(code), answers(t.Context(), server.Client(), server.URL+"/simple/"), want, "answers ")
+		expect(t, http.StatusText(code), request(t.Context(), server.Client(), server.URL+"/simple/"), want, "responded ")
 		server.Close()
 	}
-	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-	defer silent.Close()
+	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer hanging.Close()
 	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
-	got := answers(ctx, silent.Client(), strings.Replace(silent.URL, "://", "://user:secret@", 1))
-	expect(t, "silence", got, report.Fail, "no answer in 5s")
+	got := request(ctx, hanging.Client(), strings.Replace(hanging.URL, "://", "://user:secret@", 1))
+	expect(t, "no response", got, report.Fail, "no response in 5s")
 	if strings.Contains(got[0].Found+got[0].Remedy, "secret") {
 		t.Errorf("a password is shown: %+v", got)
 	}
 }
 
-// TestTorchAgainstDriver reads a torch from files and compares it with a driver.
 func TestTorchAgainstDriver(t *testing.T) {
 	with := func(cuda string) facts.Nvidia {
 		return facts.Nvidia{State: facts.DriverOK, CUDA: cuda, Devices: []facts.Device{{}}}
@@ -65,9 +65,9 @@ func TestTorchAgainstDriver(t *testing.T) {
 		"older":         {"'11.8'", with("12.4"), report.OK, "11.8 (torch 2.1.2)"},
 		"same":          {"'12.1'", with("12.1"), report.OK, "12.1 (torch 2.1.2)"},
 		"newer minor":   {"'12.4'", with("12.1"), report.Warn, "minor-version compatibility"},
-		"newer major":   {"'12.1'", with("11.8"), report.Fail, "the driver offers 11.8"},
-		"CPU on a GPU":  {"None", with("12.1"), report.Fail, "for the CPU alone"},
-		"CPU without":   {"None", facts.Nvidia{State: facts.NoDriver}, report.OK, "for the CPU alone"},
+		"newer major":   {"'12.1'", with("11.8"), report.Fail, "the driver supports 11.8"},
+		"CPU on a GPU":  {"None", with("12.1"), report.Fail, "for the CPU only"},
+		"CPU without":   {"None", facts.Nvidia{State: facts.NoDriver}, report.OK, "for the CPU only"},
 		"broken driver": {"'12.1'", facts.Nvidia{State: facts.DriverBroken}, report.OK, "12.1"},
 	} {
 		library := t.TempDir()
@@ -77,52 +77,51 @@ func TestTorchAgainstDriver(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(library, "torch", "version.py"), []byte("__version__ = '2.1.2'\ncuda = "+tt.torch+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		p := &patient{facts: facts.Of(tt.driver), prober: &probes.Prober{}, generation: "/g", library: library, env: &manifest.Environment{Name: "remote"}}
-		expect(t, name, p.torchCUDA(), tt.state, tt.words)
-		if s := p.proofStep(); s.CUDA != (len(tt.driver.Devices) > 0) {
-			t.Errorf("%s: with torch and a GPU CUDA is proved: %+v", name, s)
+		d := &diagnosis{facts: facts.Of(tt.driver), prober: &probes.Prober{}, generation: "/g", library: library, env: &manifest.Environment{Name: "remote"}}
+		expect(t, name, d.torchCUDA(), tt.state, tt.words)
+		if s, want := d.smokeTestStep(), len(tt.driver.Devices) > 0; s.CUDA != want {
+			t.Errorf("%s: the smoke test of CUDA is %t, want %t", name, s.CUDA, want)
 		}
 	}
 }
 
-// Without a GPU it matters whether the environment refuses to do without, or only
-// proves what it can.
-func TestNoDriver(t *testing.T) {
+// Without a GPU the result depends on whether the environment requires one.
+func TestMissingDriver(t *testing.T) {
 	for name, tt := range map[string]struct {
 		env   *manifest.Environment
 		state report.CheckState
 	}{
 		"no manifest": {nil, report.OK},
-		"asks none":   {&manifest.Environment{}, report.OK},
-		"proves":      {&manifest.Environment{SmokeTest: generation.SmokeTest{TestCUDA: true}}, report.Warn},
-		"warns":       {&manifest.Environment{CUDA: &manifest.CUDA{Severity: diag.Warn}}, report.Warn},
-		"needs":       {&manifest.Environment{GPU: &manifest.GPU{}}, report.Fail},
+		"no GPU used": {&manifest.Environment{}, report.OK},
+		"smoke test":  {&manifest.Environment{SmokeTest: generation.SmokeTest{TestCUDA: true}}, report.Warn},
+		"warning":     {&manifest.Environment{CUDA: &manifest.CUDA{Severity: diag.Warn}}, report.Warn},
+		"requirement": {&manifest.Environment{GPU: &manifest.GPU{}}, report.Fail},
 	} {
-		p := &patient{facts: facts.Of(facts.Nvidia{State: facts.NoDriver}, facts.GPU{Vendor: "none"}), env: tt.env}
-		expect(t, name, p.driver(), tt.state, "no")
+		d := &diagnosis{facts: facts.Of(facts.Nvidia{State: facts.NoDriver}, facts.GPU{Vendor: "none"}), env: tt.env}
+		expect(t, name, d.driver(), tt.state, "no")
 	}
-	// A card without a driver is another answer, and so is a driver nobody asked.
-	p := &patient{facts: facts.Of(facts.Nvidia{State: facts.NoDriver}, facts.GPU{Vendor: "nvidia", Source: "/sys/bus/pci"})}
-	expect(t, "card alone", p.driver(), report.Fail, "and no driver")
-	p.facts = facts.Of(facts.GPU{Vendor: "nvidia", Source: "/sys/bus/pci"})
-	p.facts.Fail(facts.NvidiaKey, "no answer in 10s")
-	expect(t, "not asked", p.driver(), report.Unknown, "was not asked: no answer in 10s")
+	// A GPU without a driver and a driver that was not probed are different results.
+	d := &diagnosis{facts: facts.Of(facts.Nvidia{State: facts.NoDriver}, facts.GPU{Vendor: "nvidia", Source: "/sys/bus/pci"})}
+	expect(t, "GPU without a driver", d.driver(), report.Fail, "no driver was found")
+	d.facts = facts.Of(facts.GPU{Vendor: "nvidia", Source: "/sys/bus/pci"})
+	d.facts.Fail(facts.NvidiaKey, "no answer in 10s")
+	expect(t, "not probed", d.driver(), report.Unknown, "was not probed: no answer in 10s")
 }
 
-// A CUDA that is not told is not known; only one that is told to be lacking fails.
-func TestCUDAOfTheDriver(t *testing.T) {
+// A CUDA version that the driver does not report is unknown; a missing libcuda fails.
+func TestDriverCUDA(t *testing.T) {
 	for name, tt := range map[string]struct {
 		n     facts.Nvidia
 		state report.CheckState
 		words string
 	}{
-		"not said":   {facts.Nvidia{CUDAReason: "nvidia-smi did not report it"}, report.Unknown, "nvidia-smi did not report it"},
-		"no reason":  {facts.Nvidia{}, report.Unknown, "no reason given"},
-		"no libcuda": {facts.Nvidia{CUDAReason: "libcuda.so.1 was not found", NoLibcuda: true}, report.Fail, "libcuda.so.1 is missing"},
-		"said":       {facts.Nvidia{CUDA: "12.4"}, report.OK, "12.4"},
+		"not reported": {facts.Nvidia{CUDAReason: "nvidia-smi did not report it"}, report.Unknown, "nvidia-smi did not report it"},
+		"no reason":    {facts.Nvidia{}, report.Unknown, "no reason given"},
+		"no libcuda":   {facts.Nvidia{CUDAReason: "libcuda.so.1 was not found", NoLibcuda: true}, report.Fail, "libcuda.so.1 is missing"},
+		"reported":     {facts.Nvidia{CUDA: "12.4"}, report.OK, "12.4"},
 	} {
 		tt.n.State = facts.DriverOK
-		expect(t, name, (&patient{facts: facts.Of(tt.n)}).driverCUDA(), tt.state, tt.words)
+		expect(t, name, (&diagnosis{facts: facts.Of(tt.n)}).driverCUDA(), tt.state, tt.words)
 	}
 }
 
@@ -148,29 +147,29 @@ func TestVisibleDevices(t *testing.T) {
 		"0,GPU-zz":             {report.Warn, "no GPU \"GPU-zz\""},
 		"99999999999999999999": {report.Warn, "no GPU"},
 	} {
-		p := &patient{facts: facts.Of(facts.Nvidia{State: facts.DriverOK, Devices: devices, Visible: &set, VisibleOrder: "PCI_BUS_ID"})}
-		expect(t, set, p.visible(), want.state, want.words)
+		d := &diagnosis{facts: facts.Of(facts.Nvidia{State: facts.DriverOK, Devices: devices, Visible: &set, VisibleOrder: "PCI_BUS_ID"})}
+		expect(t, set, d.visible(), want.state, want.words)
 	}
-	// It fails where apply would refuse, and no sooner.
-	for set, state := range map[string]report.CheckState{"0": report.Fail, "0,7": report.Fail, "": report.Fail, "0,GPU-bb": report.Fail} {
+	// The check fails only if apply fails too.
+	for _, set := range []string{"0", "0,7", "", "0,GPU-bb"} {
 		n := facts.Nvidia{State: facts.DriverOK, Devices: devices, Visible: &set}
-		p := &patient{facts: facts.Of(n), env: &manifest.Environment{GPU: &manifest.GPU{Count: 2}}}
-		expect(t, "two of "+set, p.visible(), state, "CUDA_VISIBLE_DEVICES")
-		p.env.GPU.Severity = diag.Warn
-		expect(t, "two of "+set+", a warning", p.visible(), report.Warn, "CUDA_VISIBLE_DEVICES")
+		d := &diagnosis{facts: facts.Of(n), env: &manifest.Environment{GPU: &manifest.GPU{Count: 2}}}
+		expect(t, "two of "+set, d.visible(), report.Fail, "CUDA_VISIBLE_DEVICES")
+		d.env.GPU.Severity = diag.Warn
+		expect(t, "two of "+set+", a warning", d.visible(), report.Warn, "CUDA_VISIBLE_DEVICES")
 	}
 }
 
-// A GPU that cannot be used fails where apply would refuse for want of it.
-func TestAilingDevices(t *testing.T) {
-	well, lost := facts.Device{Index: 0, Name: "H100"}, facts.Device{Index: 1, Name: "H100", Problem: "Insufficient Permissions", Code: facts.NVMLNoPermission}
+// A GPU that cannot be used is a failure only if apply would fail without it.
+func TestUnusableDevices(t *testing.T) {
+	usable, lost := facts.Device{Index: 0, Name: "H100"}, facts.Device{Index: 1, Name: "H100", Problem: "Insufficient Permissions", Code: facts.NVMLNoPermission}
 	for name, tt := range map[string]struct {
 		count int64
 		state report.CheckState
 	}{"enough": {1, report.Warn}, "too few": {2, report.Fail}} {
-		n := facts.Nvidia{State: facts.DriverOK, Devices: []facts.Device{well, lost}}
-		p := &patient{facts: facts.Of(n), env: &manifest.Environment{GPU: &manifest.GPU{Count: tt.count}}}
-		list := p.devices()
+		n := facts.Nvidia{State: facts.DriverOK, Devices: []facts.Device{usable, lost}}
+		d := &diagnosis{facts: facts.Of(n), env: &manifest.Environment{GPU: &manifest.GPU{Count: tt.count}}}
+		list := d.devices()
 		expect(t, name, list[:1], report.OK, "H100")
 		expect(t, name, list[1:], tt.state, "Insufficient Permissions")
 		if strings.Contains(list[1].Remedy, "reboot") {
@@ -179,26 +178,26 @@ func TestAilingDevices(t *testing.T) {
 	}
 }
 
-func TestShadows(t *testing.T) {
+func TestLibraryPath(t *testing.T) {
 	dir := t.TempDir()
-	p := &patient{config: &session.Config{Environ: []string{"LD_LIBRARY_PATH=/nowhere:" + dir}}, prober: &probes.Prober{}}
-	expect(t, "empty", p.shadows(), report.OK, "no library of CUDA")
+	d := &diagnosis{config: &session.Config{Environ: []string{"LD_LIBRARY_PATH=/nowhere:" + dir}}, prober: &probes.Prober{}}
+	expect(t, "empty", d.libraryPath(), report.OK, "no CUDA library")
 	if err := os.WriteFile(filepath.Join(dir, "libcudnn.so.9"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, "shadow", p.shadows(), report.Warn, filepath.Join(dir, "libcudnn.so.9"))
+	expect(t, "library", d.libraryPath(), report.Warn, filepath.Join(dir, "libcudnn.so.9"))
 }
 
-func TestProofFindings(t *testing.T) {
+func TestSmokeTestFindings(t *testing.T) {
 	for outcome, want := range map[apply.SmokeTestOutcome]report.CheckState{
 		apply.SmokeTestPassed: report.OK, apply.SmokeTestSkipped: report.Skipped, apply.SmokeTestUnknown: report.Unknown, apply.SmokeTestFailed: report.Fail,
 	} {
-		f := proofFinding(apply.SmokeTestPart{Name: "cuda", Outcome: outcome, Detail: "so it is"})
-		expect(t, string(outcome), []report.Finding{f}, want, "so it is")
+		f := smokeTestFinding(apply.SmokeTestPart{Name: "cuda", Outcome: outcome, Detail: "detail"})
+		expect(t, string(outcome), []report.Finding{f}, want, "detail")
 		if f.Code != "proof.cuda" {
 			t.Errorf("code %q", f.Code)
 		}
 	}
-	f := proofFinding(apply.SmokeTestPart{Name: "cuda", Outcome: apply.SmokeTestPassed, Detail: "fine", Note: "with limits"})
-	expect(t, "remark", []report.Finding{f}, report.Warn, "fine\nwith limits")
+	f := smokeTestFinding(apply.SmokeTestPart{Name: "cuda", Outcome: apply.SmokeTestPassed, Detail: "fine", Note: "with limits"})
+	expect(t, "note", []report.Finding{f}, report.Warn, "fine\nwith limits")
 }

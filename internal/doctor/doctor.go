@@ -1,4 +1,5 @@
-// Package doctor diagnoses a machine.
+// Package doctor checks a machine: its system, Python, GPUs, CUDA, disks, package index
+// and active environment. It changes nothing.
 package doctor
 
 import (
@@ -7,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
@@ -22,276 +22,265 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/conda"
 )
 
-// Options state what a diagnosis leaves out, and of which machine it is.
+// Options state which machine is checked, and which checks are skipped.
 type Options struct {
 	Offline     bool                     // do not contact the package index
 	NoSmokeTest bool                     // do not start the environment's Python
-	Facts       string                   // file with the facts of a recorded machine; "" for this machine
+	FactsFile   string                   // facts of a recorded machine; "" for this machine
 	Testing     func(environment string) // called before the smoke test starts; nil for none
 }
 
-// Run diagnoses a machine.
+// Run checks a machine. A missing or invalid manifest is a finding, unless the command
+// line names the manifest and it is missing.
 func Run(ctx context.Context, c *session.Config, o Options) (*report.Diagnosis, error) {
-	ctx, _, stop := session.Interruptible(ctx, func() {})
+	ctx, _, stop := session.Interruptible(ctx, nil)
 	defer stop()
-	p, err := admit(ctx, c, o)
-	if err != nil {
+	d := &diagnosis{Options: o, ctx: ctx, config: c}
+	if err := d.loadManifest(); err != nil {
 		return nil, err
 	}
-	d := p.diagnose()
+	if err := d.probe(); err != nil {
+		return nil, err
+	}
+	doc := d.runChecks()
 	if ctx.Err() != nil {
 		return nil, exit.Quietly(exit.Interrupted)
 	}
-	return d, nil
+	return doc, nil
 }
 
-// CheckTitle returns the chapter and the name of the check that reports findings with a code.
+// CheckTitle returns the chapter and the name of the check that reports findings with a
+// code.
 func CheckTitle(code string) (title string, ok bool) {
-	for _, c := range checkups {
+	if code == "gpu.compat" { // of gpu.asked
+		return "GPU, locked packages", true
+	}
+	for _, c := range new(diagnosis).checks() {
 		if c.code == code || strings.HasPrefix(code, c.code+".") {
 			return c.chapter + ", " + c.name, true
 		}
 	}
-	if code == "gpu.compat" { // beside gpu.asked
-		return "GPU, locked packages", true
-	}
 	return "", false
 }
 
-// A patient is one machine under diagnosis.
-type patient struct {
+// A diagnosis holds everything that the checks of one machine read.
+type diagnosis struct {
 	Options
-	config   *session.Config
-	ctx      context.Context
-	root     string
-	manifest *manifest.Manifest // nil where there is none that can be read
-	name     string             // of the manifest
-	unread   error              // why there is none
-	env      *manifest.Environment
-	selected manifest.Selection // by which env was chosen
-	unchosen error              // why no environment is for this machine
-	prober   *probes.Prober     // nil for a recorded machine
-	facts    *facts.Facts
-	// generation is the visible one, absolute, "" for none; library its site-packages.
-	generation, library string
+	ctx    context.Context
+	config *session.Config
+
+	root        string // of the project, on the machine that is checked
+	name        string // of the manifest
+	manifest    *manifest.Manifest
+	manifestErr error // why manifest is nil
+
+	env       *manifest.Environment // the selected one; nil for none
+	selection manifest.Selection
+	selectErr error // why no environment matches the machine
+
+	prober     *probes.Prober // nil for a recorded machine
+	facts      *facts.Facts
+	generation string // the active one, absolute; "" for none or a recorded machine
+	library    string // site-packages of generation
 }
 
-// admit finds out all that can be known without starting anything.
-func admit(ctx context.Context, c *session.Config, o Options) (*patient, error) {
-	p := &patient{config: c, Options: o, ctx: ctx, facts: &facts.Facts{}}
-	if err := p.findManifest(); err != nil {
-		return nil, err
-	}
-	if o.Facts != "" {
-		var err error
-		if p.facts, err = session.ReadFacts(c, o.Facts); err != nil {
-			return nil, err
-		}
-		p.choose()
-		return p, nil
-	}
-	var err error
-	if p.prober, err = session.NewProber(c, p.root); err != nil {
-		return nil, err
-	}
-	if p.manifest != nil {
-		p.prober.Environments = p.manifest.EnvironmentPaths()
-	}
-	p.facts = p.prober.Probe(ctx, p.prober.AllKeys(p.keys()...))
-	p.choose()
-	p.findGeneration()
-	return p, nil
-}
-
-// findManifest reads the manifest. That there is none, or that it is wrong, is a
-// finding, unless the command line names it.
-func (p *patient) findManifest() error {
-	var err error
-	if p.root, p.name, err = p.config.Locate(); err != nil {
-		problem, ok := errors.AsType[*diag.Problem](err)
-		if !ok || problem.Code != "manifest.absent" || p.config.Manifest != "" {
+// loadManifest finds the project and reads its manifest.
+func (d *diagnosis) loadManifest() (err error) {
+	d.root, d.name, err = d.config.Locate()
+	if err != nil {
+		absent, ok := errors.AsType[*diag.Problem](err)
+		if !ok || absent.Code != "manifest.absent" || d.config.Manifest != "" {
 			return err
 		}
-		p.unread = err
-		p.root, err = p.config.Directory()
+		d.manifestErr = err
+		d.root, err = d.config.Directory()
 		return err
 	}
 	var checkout *session.Checkout
-	if checkout, p.unread = session.Load(p.config); p.unread == nil {
-		p.manifest = checkout.Manifest
+	if checkout, d.manifestErr = session.Load(d.config); d.manifestErr == nil {
+		d.manifest = checkout.Manifest
 	}
 	return nil
 }
 
-// keys are the facts that a diagnosis needs beside all that are always known.
-func (p *patient) keys() []facts.Key {
-	keys := []facts.Key{facts.NvidiaKey, facts.ToolkitKey, facts.DiskKey(layout.Cache("uv"))}
+// probe probes this machine, or reads the facts of the recorded one, and selects the
+// environment.
+func (d *diagnosis) probe() (err error) {
+	if d.FactsFile != "" {
+		if d.facts, err = session.ReadFacts(d.config, d.FactsFile); err != nil {
+			return err
+		}
+		project, _ := facts.Find[facts.Project](d.facts, facts.ProjectKey)
+		d.root = project.Root
+		d.selectEnvironment()
+		return nil
+	}
+	if d.prober, err = session.NewProber(d.config, d.root); err != nil {
+		return err
+	}
+	keys := []facts.Key{facts.DiskKey(layout.Cache("uv"))}
 	for _, name := range conda.Clients() {
 		keys = append(keys, facts.ToolKey(name))
 	}
-	if p.manifest != nil && p.manifest.Storage != nil {
-		keys = append(keys, facts.DiskKey(p.manifest.Storage.Path))
+	if d.manifest != nil {
+		d.prober.Environments = d.manifest.EnvironmentPaths()
+		if d.manifest.Storage != nil {
+			keys = append(keys, facts.DiskKey(d.manifest.Storage.Path))
+		}
 	}
-	return keys
+	d.facts = d.prober.Probe(d.ctx, d.prober.AllKeys(keys...))
+	d.selectEnvironment()
+	e, _ := d.environment()
+	project, ok := facts.Find[facts.Project](d.facts, facts.ProjectKey)
+	if g, active := e.CurrentGeneration(); active && ok {
+		d.generation = filepath.Join(d.root, filepath.FromSlash(layout.Generation(project.State, e.Name, g.Name)))
+		d.library = layout.SitePackages(d.generation, d.env.Python)
+	}
+	return nil
 }
 
-// choose selects the environment that is for this machine.
-func (p *patient) choose() {
-	if p.manifest == nil {
+// selectEnvironment selects the environment for the machine.
+func (d *diagnosis) selectEnvironment() {
+	if d.manifest == nil {
 		return
 	}
-	known := session.FromFacts(p.config, p.manifest, p.facts)
-	t, err := known.Select()
-	if p.unchosen = err; err != nil {
-		t, err = known.SelectNone()
+	project := session.FromFacts(d.config, d.manifest, d.facts)
+	t, err := project.Select()
+	if d.selectErr = err; err != nil {
+		t, err = project.SelectNone()
 	}
 	if err == nil {
-		p.env, p.selected = t.Env, t.Selection
+		d.env, d.selection = t.Env, t.Selection
 	}
 }
 
-// findGeneration finds what is visible of the environment.
-func (p *patient) findGeneration() {
-	e, ok := p.standing()
-	here, known := facts.Find[facts.Project](p.facts, facts.ProjectKey)
-	if !ok || !known {
-		return
-	}
-	if g, ok := e.CurrentGeneration(); ok {
-		p.generation = filepath.Join(p.root, filepath.FromSlash(layout.Generation(here.State, e.Name, g.Name)))
-		p.library = layout.SitePackages(p.generation, p.env.Python)
-	}
-}
-
-// standing returns the chosen environment as it stands.
-func (p *patient) standing() (facts.Environment, bool) {
-	if p.env == nil {
+// environment returns the fact of the selected environment.
+func (d *diagnosis) environment() (facts.Environment, bool) {
+	if d.env == nil {
 		return facts.Environment{}, false
 	}
-	return facts.Find[facts.Environment](p.facts, facts.EnvironmentKey(p.env.Name))
+	return facts.Find[facts.Environment](d.facts, facts.EnvironmentKey(d.env.Name))
 }
 
-// isRecorded reports whether the machine is known from a file alone.
-func (p *patient) isRecorded() bool { return p.prober == nil }
-
-// why says why a fact is not known.
-func (p *patient) why(k facts.Key) string {
-	_, reason, _ := p.facts.Lookup(k)
-	return cmp.Or(reason, "it was not recorded")
-}
-
-// A checkup is one thing that a diagnosis looks at. Findings without a code or a name
-// of their own get those of the checkup.
-type checkup struct {
+// A check reports findings about one subject. Findings without a code or a name get those
+// of the check.
+type check struct {
 	chapter, code, name string
-	look                func(*patient) []report.Finding
-	slow                bool // waits for something: done beside the others
+	run                 func() []report.Finding
+	local               bool // skipped for a recorded machine
 }
 
-// checkups is all that is looked at, in the order in which it is shown.
-var checkups = []checkup{
-	{"System", "system.os", "system", (*patient).system, false},
-	{"System", "system.libc", "C library", (*patient).libc, false},
-	{"System", "system.container", "container", (*patient).container, false},
-	{"Project", "project.manifest", "manifest", (*patient).manifestRead, false},
-	{"Project", "project.environment", "environment", (*patient).chosen, false},
-	{"Python and tools", "python.interpreter", "Python", (*patient).python, false},
-	{"Python and tools", "tool.uv", "uv", (*patient).uv, false},
-	{"Python and tools", "tool.conda", "conda clients", (*patient).conda, false},
-	{"GPU", "driver.state", "NVIDIA driver", (*patient).driver, false},
-	{"GPU", "driver.nodes", "device files", (*patient).nodes, false},
-	{"GPU", "gpu.device", "GPU", (*patient).devices, false},
-	{"GPU", "gpu.visible", "visible to CUDA", (*patient).visible, false},
-	{"GPU", "gpu.asked", "asked for", (*patient).requirements, false},
-	{"CUDA", "cuda.driver", "of the driver", (*patient).driverCUDA, false},
-	{"CUDA", "cuda.toolkit", "of the toolkit", (*patient).toolkit, false},
-	{"CUDA", "cuda.torch", "of torch", (*patient).torchCUDA, false},
-	{"CUDA", "cuda.libraries", "LD_LIBRARY_PATH", (*patient).shadows, false},
-	{"Disk", "disk.project", "project", (*patient).projectDisk, false},
-	{"Disk", "disk.storage", "storage", (*patient).storageDisk, false},
-	{"Disk", "disk.cache", "cache of wheels", (*patient).cacheDisk, false},
-	{"Package index", "index.settings", "settings", (*patient).indexSettings, false},
-	{"Package index", "index.reach", "reachable", (*patient).indexReach, true},
-	{"Environment", "environment.built", "built", (*patient).built, false},
-	{"Environment", "environment.damage", "intact", (*patient).intact, true},
-	{"Environment", "environment.user-site", "user's packages", (*patient).userSite, false},
-	{"Environment", "environment.variables", "variables of Python", (*patient).pythonVariables, false},
-	{"Environment", "proof", "proof", (*patient).proof, true},
+// checks returns all checks in the order in which they are printed.
+func (d *diagnosis) checks() []check {
+	return []check{
+		{"System", "system.os", "system", d.system, false},
+		{"System", "system.libc", "C library", d.libc, false},
+		{"System", "system.container", "container", d.container, false},
+		{"Project", "project.manifest", "manifest", d.checkManifest, false},
+		{"Project", "project.environment", "environment", d.selected, false},
+		{"Python and tools", "python.interpreter", "Python", d.python, false},
+		{"Python and tools", "tool.uv", "uv", d.uv, false},
+		{"Python and tools", "tool.conda", "conda clients", d.conda, false},
+		{"GPU", "driver.state", "NVIDIA driver", d.driver, false},
+		{"GPU", "driver.nodes", "device files", d.deviceFiles, false},
+		{"GPU", "gpu.device", "GPU", d.devices, false},
+		{"GPU", "gpu.visible", "visible to CUDA", d.visible, false},
+		{"GPU", "gpu.asked", "requirements", d.requirements, false},
+		{"CUDA", "cuda.driver", "driver", d.driverCUDA, false},
+		{"CUDA", "cuda.toolkit", "toolkit", d.toolkit, false},
+		{"CUDA", "cuda.torch", "torch", d.torchCUDA, true},
+		{"CUDA", "cuda.libraries", "LD_LIBRARY_PATH", d.libraryPath, true},
+		{"Disk", "disk.project", "project", d.projectDisk, false},
+		{"Disk", "disk.storage", "storage", d.storageDisk, false},
+		{"Disk", "disk.cache", "wheel cache", d.cacheDisk, false},
+		{"Package index", "index.settings", "settings", d.indexSettings, false},
+		{"Package index", "index.reach", "reachable", d.indexReachable, true},
+		{"Environment", "environment.built", "built", d.built, false},
+		{"Environment", "environment.damage", "intact", d.intact, false},
+		{"Environment", "environment.user-site", "user packages", d.userSite, false},
+		{"Environment", "environment.variables", "Python variables", d.pythonVariables, true},
+		{"Environment", "proof", "smoke test", d.smokeTest, true},
+	}
 }
 
-// diagnose looks at everything. What waits for something waits at the same time.
-func (p *patient) diagnose() *report.Diagnosis {
-	found := make([][]report.Finding, len(checkups))
-	var waiting sync.WaitGroup
-	for i, c := range checkups {
-		if c.slow {
-			waiting.Go(func() { found[i] = c.look(p) })
+// runChecks runs all checks at once: some wait for the network or for a process.
+func (d *diagnosis) runChecks() *report.Diagnosis {
+	checks := d.checks()
+	found := make([][]report.Finding, len(checks))
+	var running sync.WaitGroup
+	for i, c := range checks {
+		if c.local && d.prober == nil {
+			found[i] = skippedf("a recorded machine")
 			continue
 		}
-		found[i] = c.look(p)
+		running.Go(func() { found[i] = c.run() })
 	}
-	waiting.Wait()
-	d := &report.Diagnosis{Root: p.root, Recorded: p.Facts, Chapters: []report.Chapter{}}
-	if p.isRecorded() {
-		here, _ := facts.Find[facts.Project](p.facts, facts.ProjectKey)
-		d.Root = here.Root
+	running.Wait()
+	doc := &report.Diagnosis{Root: d.root, Recorded: d.FactsFile, Chapters: []report.Chapter{}}
+	if d.env != nil {
+		doc.Environment = d.env.Name
 	}
-	if p.env != nil {
-		d.Environment = p.env.Name
-	}
-	for i, c := range checkups {
+	for i, c := range checks {
 		for _, f := range found[i] {
 			f.Code, f.Name = cmp.Or(f.Code, c.code), cmp.Or(f.Name, c.name)
-			d.Add(c.chapter, f)
+			doc.Add(c.chapter, f)
 		}
 	}
-	return d
+	return doc
 }
 
-// well, doubtful, sick, unseen and omitted are one finding of a checkup. A remedy goes
-// before what was found.
-func well(format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.OK, Found: fmt.Sprintf(format, args...)}}
+// okf, warnf, failf, unknownf and skippedf return the one finding of a check.
+func okf(format string, args ...any) []report.Finding {
+	return findingf(report.OK, "", format, args...)
 }
 
-func doubtful(remedy, format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.Warn, Found: fmt.Sprintf(format, args...), Remedy: remedy}}
+func warnf(remedy, format string, args ...any) []report.Finding {
+	return findingf(report.Warn, remedy, format, args...)
 }
 
-func sick(remedy, format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.Fail, Found: fmt.Sprintf(format, args...), Remedy: remedy}}
+func failf(remedy, format string, args ...any) []report.Finding {
+	return findingf(report.Fail, remedy, format, args...)
 }
 
-func unknown(format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.Unknown, Found: fmt.Sprintf(format, args...)}}
+func unknownf(format string, args ...any) []report.Finding {
+	return findingf(report.Unknown, "", format, args...)
 }
 
-func omitted(format string, args ...any) []report.Finding {
-	return []report.Finding{{State: report.Skipped, Found: fmt.Sprintf(format, args...)}}
+func skippedf(format string, args ...any) []report.Finding {
+	return findingf(report.Skipped, "", format, args...)
 }
 
-// ofProblem is a finding that a problem describes.
-func ofProblem(d *diag.Problem) []report.Finding {
-	f := report.Finding{State: report.Fail, Found: d.Summary, Remedy: d.Hint}
-	if place := d.Pos.String(); place != "" {
-		f.Found = place + ": " + f.Found
+func findingf(state report.CheckState, remedy, format string, args ...any) []report.Finding {
+	return []report.Finding{{State: state, Found: fmt.Sprintf(format, args...), Remedy: remedy}}
+}
+
+// failIf returns a failure, or a warning if fail is false.
+func failIf(fail bool, remedy, format string, args ...any) []report.Finding {
+	if fail {
+		return failf(remedy, format, args...)
 	}
-	if d.Found != "" {
-		f.Found += "\n" + d.Found
-	}
-	if d.Severity == diag.Warn {
-		f.State = report.Warn
-	}
-	return []report.Finding{f}
+	return warnf(remedy, format, args...)
 }
 
-// withoutDoubles keeps the first of equal words.
-func withoutDoubles(words []string) []string {
-	var out []string
-	for _, w := range words {
-		if !slices.Contains(out, w) {
-			out = append(out, w)
-		}
-	}
-	return out
+// notProbed returns that a fact is unknown, with the reason.
+func (d *diagnosis) notProbed(k facts.Key) []report.Finding {
+	return unknownf("%s", d.reason(k))
 }
+
+// reason returns why a fact is unknown.
+func (d *diagnosis) reason(k facts.Key) string {
+	_, reason, _ := d.facts.Lookup(k)
+	return cmp.Or(reason, "not recorded")
+}
+
+// problemFinding converts a problem.
+func problemFinding(p *diag.Problem) []report.Finding {
+	text := lines(p.Summary, p.Found)
+	if pos := p.Pos.String(); pos != "" {
+		text = pos + ": " + text
+	}
+	return failIf(p.Severity != diag.Warn, p.Hint, "%s", text)
+}
+
+// lines joins two texts, the second of which may be empty.
+func lines(first, second string) string { return strings.TrimSuffix(first+"\n"+second, "\n") }

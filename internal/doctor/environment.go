@@ -14,147 +14,140 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// most is how many things of one sort are named.
-const most = 10
-
-// built says whether the environment of the manifest is there.
-func (p *patient) built() []report.Finding {
-	if p.env == nil {
-		return omitted("no environment is chosen")
+// built reports whether the selected environment is built and can be activated.
+func (d *diagnosis) built() []report.Finding {
+	if d.env == nil {
+		return skippedf("no environment is selected")
 	}
-	e, ok := p.standing()
-	switch g, current := e.CurrentGeneration(); {
+	e, ok := d.environment()
+	switch g, active := e.CurrentGeneration(); {
 	case !ok:
-		return unknown("%s", p.why(facts.EnvironmentKey(p.env.Name)))
+		return d.notProbed(facts.EnvironmentKey(d.env.Name))
 	case e.Foreign != "":
-		return sick("move it away, then `reconcile apply`", "%s: %s", e.Path, e.Foreign)
-	case !current:
-		return doubtful("`reconcile apply` builds it", "%s is not built on this machine", p.env.Name)
+		return failf("move it away, then run `reconcile apply`", "%s: %s", e.Path, e.Foreign)
+	case !active:
+		return warnf("`reconcile apply` builds it", "%s is not built on this machine", d.env.Name)
 	case e.Entry != "":
-		return doubtful("`reconcile apply` mends it", "generation %s, but %s: %s", g.Name, e.Path, e.Entry)
+		return warnf("`reconcile apply` repairs it", "generation %s, but %s: %s", g.Name, e.Path, e.Entry)
 	default:
-		return well("generation %s, Python %s, %s", g.Name, g.Python, plural.Count(len(g.Packages)+len(g.Conda), "package"))
+		return okf("generation %s, Python %s, %s", g.Name, g.Python, plural.Count(len(g.Packages)+len(g.Conda), "package"))
 	}
 }
 
-// intact takes the quick look at what is installed.
-func (p *patient) intact() []report.Finding {
-	e, _ := p.standing()
+// maxDamage is how many damaged places are listed.
+const maxDamage = 10
+
+// intact reports the damage that probing finds. It compares no hashes.
+func (d *diagnosis) intact() []report.Finding {
+	e, _ := d.environment()
 	g, ok := e.CurrentGeneration()
 	switch {
 	case !ok:
-		return omitted("nothing is built")
+		return skippedf("no environment is built")
 	case len(g.Damage) == 0:
-		return well("as it was installed, by a quick look; `reconcile verify --deep` compares every byte")
+		return okf("no damage found by a quick check; `reconcile verify --deep` compares every byte")
 	}
 	var list []string
-	for _, d := range g.Damage[:min(len(g.Damage), most)] {
-		list = append(list, d.Subject()+": "+d.Description())
+	for _, damage := range g.Damage[:min(len(g.Damage), maxDamage)] {
+		list = append(list, damage.Subject()+": "+damage.Description())
 	}
 	if more := len(g.Damage) - len(list); more > 0 {
 		list = append(list, fmt.Sprintf("and %d more", more))
 	}
-	return sick("`reconcile heal` builds a sound one", "damaged in %s\n%s", plural.Count(len(g.Damage), "place"), strings.Join(list, "\n"))
+	return failf("`reconcile heal` builds an intact one", "damaged in %s\n%s", plural.Count(len(g.Damage), "place"), strings.Join(list, "\n"))
 }
 
-// userSite names packages below the user's home that an interpreter adds to its own.
-// An environment of type venv does not see them; one of type conda does.
-func (p *patient) userSite() []report.Finding {
+// userSite reports packages in the user's home that the environment would import. Type
+// venv ignores them; type conda does not.
+func (d *diagnosis) userSite() []report.Finding {
 	switch {
-	case p.env == nil:
-		return omitted("no environment is chosen")
-	case p.env.Type == "venv":
-		return well("an environment of type venv does not see them")
+	case d.env == nil:
+		return skippedf("no environment is selected")
+	case d.env.Type == "venv":
+		return okf("an environment of type venv ignores them")
 	}
-	e, ok := p.standing()
+	e, ok := d.environment()
 	switch {
 	case !ok:
-		return unknown("%s", p.why(facts.EnvironmentKey(p.env.Name)))
-	case len(e.Leaks) == 0 && e.LeakDir != "":
-		return unknown("%s cannot be listed", e.LeakDir)
-	case len(e.Leaks) == 0:
-		return well("none for Python %s", p.env.Python)
+		return d.notProbed(facts.EnvironmentKey(d.env.Name))
+	case len(e.Leaks) > 0:
+		return warnf("every entry point of reconcile sets PYTHONNOUSERSITE=1; set it yourself if you start this Python by its path", "%s", session.LeakText(e))
+	case e.LeakDir != "":
+		return unknownf("%s cannot be listed", e.LeakDir)
 	}
-	return doubtful("every way in of reconcile sets PYTHONNOUSERSITE=1; set it where you start this Python by its own path",
-		"%s", session.LeakText(e))
+	return okf("none for Python %s", d.env.Python)
 }
 
-// pythonVariables looks for variables that bring foreign modules into every Python,
-// those of environments too.
-func (p *patient) pythonVariables() []report.Finding {
-	if p.isRecorded() {
-		return omitted("a recorded machine")
-	}
+// pythonVariables reports variables that make every Python import other modules.
+func (d *diagnosis) pythonVariables() []report.Finding {
 	var set []string
 	for _, name := range []string{"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"} {
-		if value := p.config.Getenv(name); value != "" {
+		if value := d.config.Getenv(name); value != "" {
 			set = append(set, name+"="+value)
 		}
 	}
 	if len(set) > 0 {
-		return doubtful("unset them for training: unset PYTHONPATH PYTHONHOME PYTHONSTARTUP", "these change what a Python imports\n%s", strings.Join(set, "\n"))
+		return warnf("unset them for training: `unset PYTHONPATH PYTHONHOME PYTHONSTARTUP`", "these variables change what Python imports\n%s", strings.Join(set, "\n"))
 	}
-	return well("none is set")
+	return okf("none is set")
 }
 
-// proof runs in the visible generation what apply proves before it makes one visible.
-// Where there are torch and a GPU, CUDA is proved though nobody asks for it.
-func (p *patient) proof() []report.Finding {
+// smokeTest runs the smoke test of apply in the active generation.
+func (d *diagnosis) smokeTest() []report.Finding {
 	switch {
-	case p.isRecorded():
-		return omitted("a recorded machine")
-	case p.NoSmokeTest:
-		return omitted("--no-smoke-test")
-	case p.generation == "":
-		return omitted("no environment is built")
+	case d.NoSmokeTest:
+		return skippedf("--no-smoke-test")
+	case d.generation == "":
+		return skippedf("no environment is built")
 	}
-	s := p.proofStep()
+	s := d.smokeTestStep()
 	if len(s.Imports) == 0 && !s.CUDA && s.QLoRA == nil {
-		return omitted("the manifest asks for no proof")
+		return skippedf("the manifest asks for no smoke test")
 	}
-	if p.Testing != nil {
-		p.Testing(p.env.Name)
+	if d.Testing != nil {
+		d.Testing(d.env.Name)
 	}
-	parts, err := apply.RunSmokeTest(p.ctx, p.generation, s, p.config.GPUEnv())
+	parts, err := apply.RunSmokeTest(d.ctx, d.generation, s, d.config.GPUEnv())
 	if err != nil {
-		return sick("`reconcile verify` looks at the files of the environment", "its Python could not be started: %v", err)
+		return failf("`reconcile verify` checks the files of the environment", "the environment's Python could not be started: %v", err)
 	}
 	var list []report.Finding
 	for _, part := range parts {
-		list = append(list, proofFinding(part))
+		list = append(list, smokeTestFinding(part))
 	}
 	return list
 }
 
-func (p *patient) proofStep() resources.SmokeTest {
-	n, asked := p.nvidia()
-	card, _ := facts.Find[facts.GPU](p.facts, facts.GPUKey)
-	_, torch, _ := pyenv.ReadTorch(p.library)
+// smokeTestStep returns the smoke test of the environment. With torch and a GPU it always
+// tests CUDA.
+func (d *diagnosis) smokeTestStep() resources.SmokeTest {
+	n, ok := d.nvidia()
+	_, torch, _ := pyenv.ReadTorch(d.library)
 	s := resources.SmokeTest{
-		Imports: p.env.SmokeTest.Imports, Driver: n.CUDA, QLoRA: p.env.SmokeTest.QLoRA,
-		GPU: n.State == facts.DriverOK && len(n.Devices) > 0 || !asked && card.Vendor == "nvidia",
+		Imports: d.env.SmokeTest.Imports, Driver: n.CUDA, QLoRA: d.env.SmokeTest.QLoRA,
+		GPU: n.State == facts.DriverOK && len(n.Devices) > 0 || !ok && d.gpu().Vendor == "nvidia",
 	}
-	s.CUDA = p.env.SmokeTest.TestCUDA || torch && s.GPU
+	s.CUDA = d.env.SmokeTest.TestCUDA || torch && s.GPU
 	return s
 }
 
-// proofFinding is one part of a proof as a line of the diagnosis.
-func proofFinding(part apply.SmokeTestPart) report.Finding {
+// smokeTestFinding converts one part of a smoke test.
+func smokeTestFinding(part apply.SmokeTestPart) report.Finding {
 	f := report.Finding{
 		Code: "proof." + part.Name, Name: map[string]string{"imports": "imports", "cuda": "CUDA works", "qlora": "QLoRA works"}[part.Name],
-		State: map[apply.SmokeTestOutcome]report.CheckState{
-			apply.SmokeTestPassed: report.OK, apply.SmokeTestSkipped: report.Skipped, apply.SmokeTestUnknown: report.Unknown, apply.SmokeTestFailed: report.Fail,
-		}[part.Outcome],
-		Found: part.Detail, Remedy: part.Hint,
+		Found: lines(part.Detail, part.Found), Remedy: part.Hint,
 	}
-	if part.Found != "" {
-		f.Found += "\n" + part.Found
-	}
-	switch {
-	case part.Outcome == apply.SmokeTestPassed && part.Note != "":
-		f.State, f.Found, f.Remedy = report.Warn, f.Found+"\n"+part.Note, cmp.Or(f.Remedy, "update the NVIDIA driver, or use another GPU")
-	case part.Outcome == apply.SmokeTestFailed:
-		f.Remedy = cmp.Or(f.Remedy, "change the pins in the manifest; `reconcile rollback` goes back to an earlier generation")
+	switch part.Outcome {
+	case apply.SmokeTestSkipped:
+		f.State = report.Skipped
+	case apply.SmokeTestUnknown:
+		f.State = report.Unknown
+	case apply.SmokeTestFailed:
+		f.State, f.Remedy = report.Fail, cmp.Or(f.Remedy, "change the pins in the manifest, or run `reconcile rollback` to activate an earlier generation")
+	case apply.SmokeTestPassed:
+		if f.State = report.OK; part.Note != "" {
+			f.State, f.Found, f.Remedy = report.Warn, f.Found+"\n"+part.Note, cmp.Or(f.Remedy, "update the NVIDIA driver, or use another GPU")
+		}
 	}
 	return f
 }

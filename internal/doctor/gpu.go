@@ -16,157 +16,152 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-// nvidia returns what the driver says.
-func (p *patient) nvidia() (facts.Nvidia, bool) {
-	return facts.Find[facts.Nvidia](p.facts, facts.NvidiaKey)
+// nvidia returns the fact of the NVIDIA driver.
+func (d *diagnosis) nvidia() (facts.Nvidia, bool) {
+	return facts.Find[facts.Nvidia](d.facts, facts.NvidiaKey)
 }
 
-// wantsGPU reports whether the environment asks for a GPU.
-func (p *patient) wantsGPU() bool {
-	return p.env != nil && p.env.RequiresGPU()
+// gpu returns the fact of the graphics card, which is known without a driver.
+func (d *diagnosis) gpu() facts.GPU {
+	card, _ := facts.Find[facts.GPU](d.facts, facts.GPUKey)
+	return card
 }
 
-// needsGPU reports whether apply would refuse a machine without a GPU.
-func (p *patient) needsGPU() bool {
-	return p.env != nil && (p.env.GPU != nil && p.env.GPU.Severity != diag.Warn || p.env.CUDA != nil && p.env.CUDA.Severity != diag.Warn)
-}
-
-// driver keeps three answers apart: there is none, there is one that does not work,
-// and nobody could ask.
-func (p *patient) driver() []report.Finding {
-	n, ok := p.nvidia()
-	card, _ := facts.Find[facts.GPU](p.facts, facts.GPUKey)
-	trouble := nvidia.DriverTrouble(n, p.leastDriver())
-	switch {
-	case !ok && card.Vendor == "nvidia":
-		return unknown("an NVIDIA GPU is there (%s), and its driver was not asked: %s", card.Source, p.why(facts.NvidiaKey))
-	case !ok:
-		return unknown("not asked: %s", p.why(facts.NvidiaKey))
-	case n.State == facts.NoDriver && card.Vendor == "nvidia":
-		return sick(trouble.Hint, "an NVIDIA GPU is there (%s), and no driver", card.Source)
-	case n.State == facts.NoDriver && p.needsGPU():
-		return sick("use a machine with an NVIDIA GPU, or another environment with --env", "no NVIDIA driver and no GPU, and environment %s needs one", p.env.Name)
-	case n.State == facts.NoDriver && p.wantsGPU():
-		return doubtful("use a machine with an NVIDIA GPU for what needs one", "no NVIDIA driver and no GPU; environment %s is for one, and works without", p.env.Name)
-	case n.State == facts.NoDriver:
-		return well("none, and no NVIDIA GPU")
-	case trouble != nil:
-		return ailing(p.needsGPU() || !p.wantsGPU(), trouble.Hint, "%s", join(trouble.Summary, trouble.Found))
-	case n.Kernel != "" && n.Driver != "" && n.Kernel != n.Driver:
-		return doubtful("restart the machine", "libraries %s, kernel module %s: the driver was updated since the machine started", n.Driver, n.Kernel)
+// usesGPU reports whether the environment uses a GPU, and enforced whether apply fails
+// without one.
+func (d *diagnosis) usesGPU() (uses, enforced bool) {
+	if d.env == nil {
+		return false, false
 	}
-	return well("%s (said by %s)", n.Driver, n.Source)
+	return d.env.RequiresGPU(), d.env.GPU != nil && d.env.GPU.Severity != diag.Warn || d.env.CUDA != nil && d.env.CUDA.Severity != diag.Warn
 }
 
-// leastDriver is the driver to install where there is none, "" for any.
-func (p *patient) leastDriver() string {
-	if p.env == nil || p.env.CUDA == nil {
-		return ""
-	}
-	return nvidia.Driver(p.env.CUDA.Minimum)
-}
-
-// join puts two texts on lines of their own, of which the second may be none.
-func join(first, second string) string {
-	return strings.TrimSuffix(first+"\n"+second, "\n")
-}
-
-// asked is how many GPUs there must be, and whether apply refuses with fewer.
-func (p *patient) asked() (count int, refuses bool) {
-	if p.env == nil || p.env.GPU == nil {
+// requiredGPUs returns how many GPUs the environment requires, and whether apply fails
+// with fewer.
+func (d *diagnosis) requiredGPUs() (count int, enforced bool) {
+	if d.env == nil || d.env.GPU == nil {
 		return 1, true
 	}
-	return int(p.env.GPU.Count), p.env.GPU.Severity != diag.Warn
+	return int(d.env.GPU.Count), d.env.GPU.Severity != diag.Warn
 }
 
-// ailing is a failure, or a warning where apply does no more than warn.
-func ailing(fails bool, remedy, format string, args ...any) []report.Finding {
-	if fails {
-		return sick(remedy, format, args...)
+// minimumDriver returns the oldest driver for the environment's CUDA, "" if any will do.
+func (d *diagnosis) minimumDriver() string {
+	if d.env == nil || d.env.CUDA == nil {
+		return ""
 	}
-	return doubtful(remedy, format, args...)
+	return nvidia.Driver(d.env.CUDA.Minimum)
 }
 
-// nodes looks at the files through which a GPU is used.
-func (p *patient) nodes() []report.Finding {
-	n, ok := p.nvidia()
+// trouble returns what the driver reports as a failure, or as a warning if fail is false.
+func trouble(fail bool, t *nvidia.Trouble) []report.Finding {
+	return failIf(fail, t.Hint, "%s", lines(t.Summary, t.Found))
+}
+
+// driver tells a missing driver, a broken one and one that could not be probed apart.
+func (d *diagnosis) driver() []report.Finding {
+	n, ok := d.nvidia()
+	card := d.gpu()
+	uses, enforced := d.usesGPU()
+	broken := nvidia.DriverTrouble(n, d.minimumDriver())
+	switch {
+	case !ok && card.Vendor == "nvidia":
+		return unknownf("an NVIDIA GPU is present (%s), but its driver was not probed: %s", card.Source, d.reason(facts.NvidiaKey))
+	case !ok:
+		return d.notProbed(facts.NvidiaKey)
+	case n.State == facts.NoDriver && card.Vendor == "nvidia":
+		return failf(broken.Hint, "an NVIDIA GPU is present (%s), but no driver was found", card.Source)
+	case n.State == facts.NoDriver && enforced:
+		return failf("use a machine with an NVIDIA GPU, or another environment with --env", "no NVIDIA driver and no GPU; environment %s needs a GPU", d.env.Name)
+	case n.State == facts.NoDriver && uses:
+		return warnf("use a machine with an NVIDIA GPU to compute on one", "no NVIDIA driver and no GPU; environment %s uses a GPU, but works without one", d.env.Name)
+	case n.State == facts.NoDriver:
+		return okf("no NVIDIA driver and no NVIDIA GPU")
+	case broken != nil:
+		return trouble(enforced || !uses, broken)
+	case n.Kernel != "" && n.Driver != "" && n.Kernel != n.Driver:
+		return warnf("reboot this machine", "libraries %s, kernel module %s: the driver was updated after the machine started", n.Driver, n.Kernel)
+	}
+	return okf("%s (from %s)", n.Driver, n.Source)
+}
+
+// deviceFiles checks the files in /dev through which programs use a GPU.
+func (d *diagnosis) deviceFiles() []report.Finding {
+	n, ok := d.nvidia()
 	if !ok || n.State == facts.NoDriver {
 		return nil
 	}
 	t := nvidia.NodeTrouble(n)
 	if t == nil {
-		return well("all there, and this user may open them")
+		return okf("all exist, and this user can open them")
 	}
-	_, refuses := p.asked()
-	return ailing(refuses && t.Code == "denied", t.Hint, "%s", join(t.Summary, t.Found))
+	_, enforced := d.requiredGPUs()
+	return trouble(enforced && t.Code == "denied", t)
 }
 
-// devices looks at each GPU.
-func (p *patient) devices() []report.Finding {
-	n, ok := p.nvidia()
+// devices checks each GPU. A GPU that cannot be used is a failure if apply would fail
+// without it.
+func (d *diagnosis) devices() []report.Finding {
+	n, ok := d.nvidia()
 	if !ok || n.State != facts.DriverOK {
 		return nil
 	}
 	if len(n.Devices) == 0 {
-		return sick("look at `lspci | grep -i nvidia` and dmesg; in a container, start it with --gpus all", "the driver shows no GPU")
+		return failf("check `lspci | grep -i nvidia` and `sudo dmesg`; start a container with `--gpus all`", "the driver reports no GPU")
 	}
-	enough := p.enough(n)
-	var list []report.Finding
-	for i := range n.Devices {
-		d := &n.Devices[i]
-		f := p.device(d)[0]
-		if t := nvidia.DeviceTrouble(*d); t != nil {
-			f = ailing(!enough, t.Hint, "%s", t.Summary)[0]
+	visible := nvidia.VisibleUnits(n)
+	usable := visible.Count
+	for _, u := range visible.Units {
+		if u.Trouble() != nil {
+			usable--
 		}
-		f.Code, f.Name = "gpu.device."+strconv.Itoa(d.Index), "GPU "+strconv.Itoa(d.Index)
+	}
+	required, enforced := d.requiredGPUs()
+	var list []report.Finding
+	for _, device := range n.Devices {
+		f := d.device(device)[0]
+		if t := nvidia.DeviceTrouble(device); t != nil {
+			f = trouble(enforced && usable < required, t)[0]
+		}
+		index := strconv.Itoa(device.Index)
+		f.Code, f.Name = "gpu.device."+index, "GPU "+index
 		list = append(list, f)
 	}
 	return list
 }
 
-// enough reports whether apply would go ahead with the GPUs that a program sees and
-// that answer.
-func (p *patient) enough(n facts.Nvidia) bool {
-	v := nvidia.VisibleUnits(n)
-	ail := 0
-	for _, u := range v.Units {
-		if u.Trouble() != nil {
-			ail++
-		}
-	}
-	asked, refuses := p.asked()
-	return !refuses || v.Count-ail >= asked
-}
-
-// device looks at a GPU that answers.
-func (p *patient) device(d *facts.Device) []report.Finding {
-	text := deviceText(d)
+// device checks a GPU that responds.
+func (d *diagnosis) device(device facts.Device) []report.Finding {
+	text := deviceText(device)
 	switch {
-	case d.Memory > 0 && d.Used > d.Memory/10*9:
-		return doubtful("wait for what runs on it, or end it: nvidia-smi", "%s: little memory is free", text)
-	case p.env != nil && p.env.SmokeTest.QLoRA != nil && p.env.SmokeTest.QLoRA.ComputeDtype == "bfloat16" && before(d.Compute, "8.0"):
-		return doubtful("use compute_dtype: float16 on it", "%s: bfloat16 needs 8.0", text)
+	case device.Memory > 0 && device.Used > device.Memory/10*9:
+		return warnf("wait for the processes that use it, or stop them; `nvidia-smi` lists them", "%s: little memory is free", text)
+	case d.env != nil && d.env.SmokeTest.QLoRA != nil && d.env.SmokeTest.QLoRA.ComputeDtype == "bfloat16" && older(device.Compute, "8.0"):
+		return warnf("set `compute_dtype: float16` for this GPU", "%s: bfloat16 needs compute capability 8.0", text)
 	}
-	return well("%s", text)
+	return okf("%s", text)
 }
 
-// deviceText is such as "NVIDIA H100 80GB HBM3, 85.5 GB, 600 MB used by 1 process,
-// compute capability 9.0, MIG disabled".
-func deviceText(d *facts.Device) string {
+// older reports whether version a is older than b; false if one of them is not a version.
+func older(a, b string) bool {
+	order, ok := nvidia.Compare(a, b)
+	return ok && order < 0
+}
+
+// deviceText returns text such as "NVIDIA H100 80GB HBM3, 85.5 GB, 600 MB used, 1
+// compute process, compute capability 9.0, MIG disabled".
+func deviceText(d facts.Device) string {
 	words := []string{d.Name}
-	if d.Memory > 0 {
-		words = append(words, bytesize.Format(d.Memory))
-	}
-	switch used := bytesize.Format(d.Used) + " used"; {
-	case d.Memory == 0: // nor is what is used of it known
-	case d.Processes > 1:
-		words = append(words, fmt.Sprintf("%s, %d processes compute", used, d.Processes))
-	case d.Processes == 1:
-		words = append(words, used+", 1 process computes")
-	case d.Processes == 0:
-		words = append(words, used+", no process computes")
-	default:
-		words = append(words, used)
+	if d.Memory > 0 { // if it is not known, neither is Used
+		words = append(words, bytesize.Format(d.Memory), bytesize.Format(d.Used)+" used")
+		switch {
+		case d.Processes > 1:
+			words = append(words, fmt.Sprintf("%d compute processes", d.Processes))
+		case d.Processes == 1:
+			words = append(words, "1 compute process")
+		case d.Processes == 0:
+			words = append(words, "no compute process")
+		}
 	}
 	if d.Compute != "" {
 		words = append(words, "compute capability "+d.Compute)
@@ -180,43 +175,39 @@ func deviceText(d *facts.Device) string {
 	return strings.Join(words, ", ")
 }
 
-// visible is what one program will see of the GPUs that the driver shows.
-func (p *patient) visible() []report.Finding {
-	n, ok := p.nvidia()
+// visible checks which of the GPUs a program can use.
+func (d *diagnosis) visible() []report.Finding {
+	n, ok := d.nvidia()
 	if !ok || n.State != facts.DriverOK || len(n.Devices) == 0 {
 		return nil
 	}
 	v := nvidia.VisibleUnits(n)
-	asked, refuses := p.asked()
-	refuses = refuses && p.env != nil && p.env.GPU != nil
-	switch text := visibleText(n, v); {
+	required, enforced := d.requiredGPUs()
+	enforced = enforced && d.env != nil && d.env.GPU != nil
+	text := visibleText(n, v)
+	switch {
 	case v.Count == 0 && v.Invalid == "":
-		return ailing(refuses, "unset CUDA_VISIBLE_DEVICES", "%s hides every GPU", v.Setting)
-	case v.Setting != "" && v.Count < asked:
-		return ailing(refuses, "correct it, or unset it; `nvidia-smi -L` lists the GPUs", "%s", text)
-	case v.Invalid != "":
-		return doubtful("correct it, or unset it; `nvidia-smi -L` lists the GPUs", "%s", text)
-	case v.Count < asked && v.Named >= asked:
-		return ailing(refuses, "run one process for each slice, with its UUID in CUDA_VISIBLE_DEVICES; `nvidia-smi -L` lists them", "%s", text)
-	default:
-		return well("%s", text)
+		return failIf(enforced, "unset CUDA_VISIBLE_DEVICES", "%s hides every GPU", v.Setting)
+	case v.Invalid != "" || v.Setting != "" && v.Count < required:
+		return failIf(enforced && v.Count < required, "correct or unset CUDA_VISIBLE_DEVICES; `nvidia-smi -L` lists the GPUs", "%s", text)
+	case v.Count < required && v.Named >= required:
+		return failIf(enforced, "run one process per slice, with its UUID in CUDA_VISIBLE_DEVICES; `nvidia-smi -L` lists the UUIDs", "%s", text)
 	}
+	return okf("%s", text)
 }
 
-// visibleText is such as "GPU 1 of 2: CUDA_VISIBLE_DEVICES="1"", with what is to be
-// said of it.
+// visibleText returns text such as `GPU 1 of 2: CUDA_VISIBLE_DEVICES="1"`.
 func visibleText(n facts.Nvidia, v nvidia.Visible) string {
-	why := []string{cmp.Or(v.Setting, "CUDA_VISIBLE_DEVICES is not set")}
+	setting := cmp.Or(v.Setting, "CUDA_VISIBLE_DEVICES is not set")
 	if n.Visible != nil && n.VisibleOrder != "PCI_BUS_ID" && len(n.Devices) > 1 {
-		why[0] += " (CUDA counts from the fastest; CUDA_DEVICE_ORDER=PCI_BUS_ID counts as the driver does)"
+		setting += " (CUDA numbers GPUs from the fastest; CUDA_DEVICE_ORDER=PCI_BUS_ID numbers them as the driver does)"
 	}
-	why = slices.DeleteFunc(append(why, v.Invalid, v.Note), func(s string) bool { return s == "" })
-	reasons := strings.Join(why, "; ")
-	if v.Setting == "" && v.Note == "" {
+	reasons := strings.Join(slices.DeleteFunc([]string{setting, v.Invalid, v.Note}, func(s string) bool { return s == "" }), "; ")
+	switch {
+	case v.Setting == "" && v.Note == "":
 		return "every GPU (" + reasons + ")"
-	}
-	if v.Ambiguous() {
-		return fmt.Sprintf("%d of %d, not known which: %s", v.Count, v.All, reasons)
+	case v.Ambiguous():
+		return fmt.Sprintf("%d of %d, unknown which: %s", v.Count, v.All, reasons)
 	}
 	var names []string
 	for _, u := range v.Units {
@@ -229,26 +220,29 @@ func visibleText(n facts.Nvidia, v nvidia.Visible) string {
 	return fmt.Sprintf("%s of %d: %s", cmp.Or(strings.Join(names, ", "), "none"), v.All, reasons)
 }
 
-// requirements are what the environment asks of GPUs that answer, judged as the plan
-// judges it: their number, memory and age, and what is locked against them.
-func (p *patient) requirements() []report.Finding {
-	n, ok := p.nvidia()
-	if !ok || n.State != facts.DriverOK || p.env == nil {
+// requirements compares the GPUs with the environment's requirements and locked packages,
+// as a plan does.
+func (d *diagnosis) requirements() []report.Finding {
+	n, ok := d.nvidia()
+	if !ok || n.State != facts.DriverOK || d.env == nil {
 		return nil
 	}
-	// A problem elsewhere in the manifest is told by validate and plan.
-	list, _ := p.manifest.Resources(p.selected, p.env)
+	isUnknown := func(k facts.Key) bool {
+		_, _, ok := d.facts.Lookup(k)
+		return !ok
+	}
+	list, _ := d.manifest.Resources(d.selection, d.env) // validate and plan report its problems
 	var found []report.Finding
 	for _, r := range list {
-		if r.Addr.Kind != "gpu" && r.Addr.Kind != "compat" || !p.knows(r.Spec.Reads()) {
+		if r.Addr.Kind != "gpu" && r.Addr.Kind != "compat" || slices.ContainsFunc(r.Spec.Reads(), isUnknown) {
 			continue
 		}
-		c := r.Spec.Diff(facts.NewView(p.facts, r.Spec.Reads()))
-		f := well("%s", c.Summary)
+		c := r.Spec.Diff(facts.NewView(d.facts, r.Spec.Reads()))
+		f := okf("%s", c.Summary)
 		if c.Problem != nil {
-			f = ofProblem(c.Problem)
+			f = problemFinding(c.Problem)
 		}
-		if f[0].Code = "gpu.asked"; r.Addr.Kind == "compat" {
+		if r.Addr.Kind == "compat" {
 			f[0].Code, f[0].Name = "gpu.compat", "locked packages"
 		}
 		found = append(found, f...)
@@ -256,114 +250,96 @@ func (p *patient) requirements() []report.Finding {
 	return found
 }
 
-// knows reports whether all facts are known.
-func (p *patient) knows(keys []facts.Key) bool {
-	for _, k := range keys {
-		if _, _, ok := p.facts.Lookup(k); !ok {
-			return false
-		}
-	}
-	return true
-}
-
-// driverCUDA is the newest CUDA that the driver offers, against what is asked for.
-func (p *patient) driverCUDA() []report.Finding {
-	n, ok := p.nvidia()
+// driverCUDA compares the newest CUDA that the driver supports with the environment's
+// minimum.
+func (d *diagnosis) driverCUDA() []report.Finding {
+	n, ok := d.nvidia()
 	switch {
 	case !ok:
-		return unknown("the driver was not asked")
+		return unknownf("the driver was not probed")
 	case n.State == facts.NoDriver:
-		return omitted("no NVIDIA driver")
+		return skippedf("no NVIDIA driver")
 	case n.State == facts.DriverBroken:
-		return unknown("the driver does not answer")
+		return unknownf("the driver does not respond")
 	}
-	refuses := p.env == nil || p.env.CUDA == nil || p.env.CUDA.Severity != diag.Warn
+	enforced := d.env == nil || d.env.CUDA == nil || d.env.CUDA.Severity != diag.Warn
 	if t := nvidia.CUDATrouble(n); t != nil {
-		return ailing(refuses, t.Hint, "%s", t.Summary)
+		return failIf(enforced, t.Hint, "%s", t.Summary)
 	}
 	if n.CUDA == "" {
-		return unknown("the driver answers, and not which CUDA it offers: %s", cmp.Or(n.CUDAReason, "no reason given"))
+		return unknownf("the driver does not report its CUDA version: %s", cmp.Or(n.CUDAReason, "no reason given"))
 	}
-	if p.env != nil && p.env.CUDA != nil && before(n.CUDA, p.env.CUDA.Minimum) {
+	if d.env != nil && d.env.CUDA != nil && older(n.CUDA, d.env.CUDA.Minimum) {
 		remedy := "update the NVIDIA driver"
-		if least := p.leastDriver(); least != "" {
-			remedy += " to " + least + " or newer"
+		if version := d.minimumDriver(); version != "" {
+			remedy += " to " + version + " or newer"
 		}
-		return ailing(refuses, remedy, "%s; environment %s needs %s", n.CUDA, p.env.Name, p.env.CUDA.Minimum)
+		return failIf(enforced, remedy, "%s; environment %s needs %s", n.CUDA, d.env.Name, d.env.CUDA.Minimum)
 	}
-	return well("%s", n.CUDA)
+	return okf("%s", n.CUDA)
 }
 
-// toolkit is the CUDA that programs are compiled with, which wheels do not need.
-func (p *patient) toolkit() []report.Finding {
-	t, ok := facts.Find[facts.Toolkit](p.facts, facts.ToolkitKey)
+// toolkit reports the CUDA toolkit, with which programs are compiled.
+func (d *diagnosis) toolkit() []report.Finding {
+	t, ok := facts.Find[facts.Toolkit](d.facts, facts.ToolkitKey)
 	switch {
 	case !ok:
-		return unknown("%s", p.why(facts.ToolkitKey))
+		return d.notProbed(facts.ToolkitKey)
 	case t.Version == "":
-		return well("none; wheels bring their own libraries, only compiling needs it")
+		return okf("none; wheels include their own libraries, only compiling needs it")
 	}
-	return well("%s (%s)", t.Version, t.Source)
+	return okf("%s (%s)", t.Version, t.Source)
 }
 
-// torchCUDA is the CUDA that the torch of the environment was built for, from its
-// files, against that of the driver.
-func (p *patient) torchCUDA() []report.Finding {
-	if p.isRecorded() {
-		return omitted("a recorded machine")
+// torchCUDA compares the CUDA that the environment's torch was built for, read from its
+// files, with the driver.
+func (d *diagnosis) torchCUDA() []report.Finding {
+	if d.generation == "" {
+		return skippedf("no environment is built")
 	}
-	if p.generation == "" {
-		return omitted("no environment is built")
-	}
-	torch, ok, err := pyenv.ReadTorch(p.library)
-	n, asked := p.nvidia()
+	torch, ok, err := pyenv.ReadTorch(d.library)
+	n, _ := d.nvidia()
+	uses, _ := d.usesGPU()
 	runs, full := nvidia.Runs(n.CUDA, torch.CUDA)
+	const pin = "pin a torch that is built for CUDA"
 	switch {
 	case err != nil:
-		return unknown("%v", err)
+		return unknownf("%v", err)
 	case !ok:
-		return omitted("there is no torch in environment %s", p.env.Name)
+		return skippedf("environment %s has no torch", d.env.Name)
 	case torch.CUDA == "" && torch.ROCm != "":
-		return doubtful("pin a torch that is built for CUDA", "torch %s is built for ROCm %s", torch.Version, torch.ROCm)
-	case torch.CUDA == "" && (p.wantsGPU() || n.State == facts.DriverOK):
-		return sick("pin a torch that is built for CUDA", "torch %s is built for the CPU alone", torch.Version)
+		return warnf(pin, "torch %s is built for ROCm %s", torch.Version, torch.ROCm)
+	case torch.CUDA == "" && (uses || n.State == facts.DriverOK):
+		return failf(pin, "torch %s is built for the CPU only", torch.Version)
 	case torch.CUDA == "":
-		return well("torch %s is built for the CPU alone", torch.Version)
-	case !asked || n.CUDA == "":
-		return well("%s (torch %s)", torch.CUDA, torch.Version)
-	case before(n.CUDA, torch.CUDA) && !runs:
-		return sick("update the NVIDIA driver, or pin a torch that is built for CUDA "+strings.Split(n.CUDA, ".")[0], "%s (torch %s), the driver offers %s", torch.CUDA, torch.Version, n.CUDA)
+		return okf("torch %s is built for the CPU only", torch.Version)
+	case !runs && older(n.CUDA, torch.CUDA):
+		return failf("update the NVIDIA driver, or "+pin+" "+strings.Split(n.CUDA, ".")[0], "%s (torch %s); the driver supports %s", torch.CUDA, torch.Version, n.CUDA)
 	case runs && !full:
-		return doubtful("update the NVIDIA driver", "%s (torch %s), the driver offers %s: that works by minor-version compatibility, with limits", torch.CUDA, torch.Version, n.CUDA)
+		return warnf("update the NVIDIA driver", "%s (torch %s); the driver supports %s: this works, with limits, by minor-version compatibility", torch.CUDA, torch.Version, n.CUDA)
 	}
-	return well("%s (torch %s)", torch.CUDA, torch.Version)
+	return okf("%s (torch %s)", torch.CUDA, torch.Version)
 }
 
-// shadowed are libraries that torch brings or the driver has, and that another
-// version of them in the search path would take the place of.
-var shadowed = []string{"libcuda.so*", "libcudart.so*", "libcublas.so*", "libcudnn.so*", "libcusparse.so*", "libnccl.so*", "libnvJitLink.so*"}
-
-// shadows looks for libraries of CUDA in LD_LIBRARY_PATH, which goes before what torch
-// brings.
-func (p *patient) shadows() []report.Finding {
-	if p.isRecorded() {
-		return omitted("a recorded machine")
-	}
-	value := p.config.Getenv("LD_LIBRARY_PATH")
+// libraryPath reports CUDA libraries in LD_LIBRARY_PATH, which takes precedence over the
+// libraries of torch and of the driver.
+func (d *diagnosis) libraryPath() []report.Finding {
+	value := d.config.Getenv("LD_LIBRARY_PATH")
 	if value == "" {
-		return well("not set")
+		return okf("not set")
 	}
 	var found []string
 	for _, dir := range filepath.SplitList(value) {
-		for _, pattern := range shadowed {
-			// The only error is a bad pattern, of a folder with a bracket in its name.
-			if names, _ := filepath.Glob(filepath.Join(dir, pattern)); len(names) > 0 {
+		for _, library := range []string{"libcuda", "libcudart", "libcublas", "libcudnn", "libcusparse", "libnccl", "libnvJitLink"} {
+			// The only error is a bad pattern, from a directory with a bracket in its name.
+			names, _ := filepath.Glob(filepath.Join(dir, library+".so*"))
+			if len(names) > 0 && !slices.Contains(found, names[0]) {
 				found = append(found, names[0])
 			}
 		}
 	}
 	if len(found) > 0 {
-		return doubtful("unset it for training: torch brings its own libraries", "these go before the libraries of torch and the driver\n%s", strings.Join(withoutDoubles(found), "\n"))
+		return warnf("unset it for training: torch includes its own libraries", "these files take precedence over the libraries of torch and of the driver\n%s", strings.Join(found, "\n"))
 	}
-	return well("no library of CUDA in it")
+	return okf("it contains no CUDA library")
 }
