@@ -90,8 +90,8 @@ func (f fields) key(k int) *yaml.Node {
 // It returns false if the value is absent or not a mapping.
 func (v value) object(is *shape) (fields, bool) {
 	f := fields{value{v.source, v.node, is.what}, is}
-	if !f.isKind(yaml.MappingNode, "write it as a mapping with the keys "+strings.Join(is.keys, ", ")) {
-		return f, false
+	if v.node == nil || v.node.Kind != yaml.MappingNode {
+		return f, f.isKind(yaml.MappingNode, "write it as a mapping with the keys "+strings.Join(is.keys, ", "))
 	}
 	var seen uint64 // by index of the key
 	for i := 0; i+1 < len(v.node.Content) && v.more == 0; i += 2 {
