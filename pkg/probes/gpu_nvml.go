@@ -183,42 +183,45 @@ func (l library) device(index int) facts.Device {
 		}
 		return r == nvml.SUCCESS
 	}
-	if l.has("nvmlDeviceGetName") {
-		if name, r := h.GetName(); note(r) {
-			d.Name = name
-		}
+	d.Name, _ = ask(l, note, h.GetName, "nvmlDeviceGetName")
+	d.UUID, _ = ask(l, note, h.GetUUID, "nvmlDeviceGetUUID")
+	if pci, ok := ask(l, note, h.GetPciInfo, "nvmlDeviceGetPciInfo_v3"); ok {
+		d.Bus = busID(cString(pci.BusId[:]))
 	}
-	if l.has("nvmlDeviceGetUUID") {
-		if uuid, r := h.GetUUID(); note(r) {
-			d.UUID = uuid
-		}
-	}
-	if l.has("nvmlDeviceGetPciInfo_v3") {
-		if pci, r := h.GetPciInfo(); note(r) {
-			d.Bus = busID(cString(pci.BusId[:]))
-		}
-	}
-	if l.has("nvmlDeviceGetCudaComputeCapability") {
-		if major, minor, r := h.GetCudaComputeCapability(); note(r) {
-			d.Compute = fmt.Sprintf("%d.%d", major, minor)
-		}
-	}
+	d.Compute, _ = ask(l, note, func() (string, nvml.Return) {
+		major, minor, r := h.GetCudaComputeCapability()
+		return fmt.Sprintf("%d.%d", major, minor), r
+	}, "nvmlDeviceGetCudaComputeCapability")
 	d.Memory, d.Used, r = l.memory(h)
 	note(r)
-	if l.has("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2", "nvmlDeviceGetComputeRunningProcesses") {
-		if list, r := h.GetComputeRunningProcesses(); note(r) {
-			d.Processes = len(list)
-		}
+	if list, ok := ask(l, note, h.GetComputeRunningProcesses,
+		"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2", "nvmlDeviceGetComputeRunningProcesses"); ok {
+		d.Processes = len(list)
 	}
-	if l.has("nvmlDeviceGetMigMode") {
-		if current, _, r := h.GetMigMode(); note(r) {
-			d.MIG = migDisabled
-			if current == nvml.DEVICE_MIG_ENABLE {
-				d.MIG, d.Slices = migEnabled, l.slices(h)
-			}
-		}
+	mode, ok := ask(l, note, func() (int, nvml.Return) {
+		current, _, r := h.GetMigMode()
+		return current, r
+	}, "nvmlDeviceGetMigMode")
+	switch {
+	case ok && mode == nvml.DEVICE_MIG_ENABLE:
+		d.MIG, d.Slices = migEnabled, l.slices(h)
+	case ok:
+		d.MIG = migDisabled
 	}
 	return d
+}
+
+// ask calls get if the library has one of the functions, and returns its result if note
+// accepts the return code.
+func ask[T any](l library, note func(nvml.Return) bool, get func() (T, nvml.Return), functions ...string) (v T, ok bool) {
+	if !l.has(functions...) {
+		return v, false
+	}
+	got, r := get()
+	if !note(r) {
+		return v, false
+	}
+	return got, true
 }
 
 // memory returns bytes, or 0 if not reported: an integrated GPU has no memory of its own, and
@@ -231,12 +234,8 @@ func (l library) memory(h nvml.Device) (total, used int64, r nvml.Return) {
 			return clamp(m.Total), clamp(m.Used), r
 		}
 	}
-	switch r {
-	case nvml.ERROR_FUNCTION_NOT_FOUND, nvml.ERROR_NOT_SUPPORTED, nvml.ERROR_ARGUMENT_VERSION_MISMATCH:
-	default:
-		return 0, 0, r
-	}
-	if l.has("nvmlDeviceGetMemoryInfo") {
+	old := r == nvml.ERROR_FUNCTION_NOT_FOUND || r == nvml.ERROR_NOT_SUPPORTED || r == nvml.ERROR_ARGUMENT_VERSION_MISMATCH
+	if old && l.has("nvmlDeviceGetMemoryInfo") {
 		var m nvml.Memory
 		if m, r = h.GetMemoryInfo(); r == nvml.SUCCESS {
 			return clamp(m.Total), clamp(m.Used), r

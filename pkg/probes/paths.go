@@ -37,15 +37,34 @@ type pathWorker struct {
 	dropped  atomic.Bool  // no longer supervised; takes no more paths
 }
 
-// probePaths probes paths and records a fact or a failure for each in f. It runs as many
-// workers as there are cores. A worker without progress for a whole deadline is dropped:
-// its path fails, and another worker replaces it.
+// probePaths probes paths and records a fact or a failure for each in f.
 func (p *Prober) probePaths(ctx context.Context, names []string, f *facts.Facts) {
 	if len(names) == 0 {
 		return
 	}
 	r := &pathRun{p: p, names: names, results: make([]pathResult, len(names))}
-	workers := min(runtime.GOMAXPROCS(0), len(names))
+	failed, reason := r.supervise(ctx)
+	r.next.Store(int64(len(names))) // stops the workers
+	for i, name := range names {
+		switch result := &r.results[i]; {
+		case !result.done.Load():
+			f.Fail(facts.PathKey(name), cmp.Or(failed[i], reason, r.timeout()))
+		case result.err != nil:
+			f.Fail(facts.PathKey(name), result.err.Error())
+		default:
+			f.Set(result.fact)
+		}
+	}
+}
+
+func (r *pathRun) timeout() string { return fmt.Sprintf("no answer in %v", r.p.deadline) }
+
+// supervise runs as many workers as there are cores until they have finished. A worker
+// without progress for a whole deadline is dropped: its path fails, and another worker
+// replaces it. It returns the reasons of failed paths by index, and the reason why the
+// rest was not probed, if it was not.
+func (r *pathRun) supervise(ctx context.Context) (failed map[int]string, reason string) {
+	workers := min(runtime.GOMAXPROCS(0), len(r.names))
 	finished := make(chan *pathWorker, workers+maxHung) // never blocks a worker
 	type watch struct {
 		progress int64
@@ -63,16 +82,15 @@ func (p *Prober) probePaths(ctx context.Context, names []string, f *facts.Facts)
 	for range workers {
 		start()
 	}
-	hung := fmt.Sprintf("no answer in %v", p.deadline)
-	failed, reason := map[int]string{}, "" // by index, and for the rest
-	tick := time.NewTicker(max(p.deadline/4, time.Millisecond))
+	failed = map[int]string{}
+	tick := time.NewTicker(max(r.p.deadline/4, time.Millisecond))
 	defer tick.Stop()
-	for len(active) > 0 && reason == "" {
+	for len(active) > 0 {
 		select {
 		case w := <-finished:
 			delete(active, w)
 		case <-ctx.Done():
-			reason = "interrupted"
+			return failed, "interrupted"
 		case <-tick.C:
 			for w, seen := range active {
 				if progress := w.progress.Load(); progress != seen.progress {
@@ -84,25 +102,14 @@ func (p *Prober) probePaths(ctx context.Context, names []string, f *facts.Facts)
 				}
 				w.dropped.Store(true)
 				delete(active, w)
-				if failed[int(w.at.Load())] = hung; len(failed) >= maxHung {
-					reason = "not probed: the file system does not respond"
-					break
+				if failed[int(w.at.Load())] = r.timeout(); len(failed) >= maxHung {
+					return failed, "not probed: the file system does not respond"
 				}
 				start()
 			}
 		}
 	}
-	r.next.Store(int64(len(names))) // stops the workers
-	for i, name := range names {
-		switch result := &r.results[i]; {
-		case !result.done.Load():
-			f.Fail(facts.PathKey(name), cmp.Or(failed[i], reason, hung))
-		case result.err != nil:
-			f.Fail(facts.PathKey(name), result.err.Error())
-		default:
-			f.Set(result.fact)
-		}
-	}
+	return failed, ""
 }
 
 // work probes paths until none is left or w is dropped.
