@@ -157,7 +157,7 @@ func (s *shelf) item(m *manifest.Model) report.ModelItem {
 	item.Verified = found.IsVerified()
 	for _, fault := range found.Faults {
 		if !fault.Partial() {
-			item.Faults = append(item.Faults, report.ModelFault{Found: model.Line(fault), Remedy: model.Remedy(found, fault)})
+			item.Faults = append(item.Faults, report.ModelFault{Found: model.FaultText(fault), Remedy: model.Remedy(found, fault)})
 		}
 	}
 	switch {

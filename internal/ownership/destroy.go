@@ -90,7 +90,7 @@ func ownFolders(m *session.Machine) []resources.Resource {
 	for i, folder := range folders {
 		addr := resources.Addr{Kind: "own", Name: strings.TrimPrefix(folder, layout.Dir+"/")}
 		w := resources.Recorded{Addr: addr, Key: facts.TreeKey(folder), Left: resources.Left{Path: folder, Type: facts.Dir}, Reason: "can be made again"}
-		list[i] = resources.Resource{Addr: addr, Spec: &resources.RemoveOwn{Recorded: w}}
+		list[i] = resources.Resource{Addr: addr, Spec: &resources.RemoveTree{Recorded: w}}
 	}
 	return list
 }

@@ -64,7 +64,7 @@ func (p *page) verifiedModel(m *facts.Model) {
 	}
 	p.hang(2, red, "fail  ", name+text)
 	for _, f := range m.Faults {
-		p.line(8, "%s", model.Line(f))
+		p.line(8, "%s", model.FaultText(f))
 		p.folded(10, 12, faint, "to fix: ", model.Remedy(*m, f))
 	}
 	if len(m.Faults) == 0 {

@@ -175,18 +175,18 @@ func listed(names []string, total int) string {
 	return text
 }
 
-// RemoveOwn removes a directory below .reconcile that belongs to reconcile alone, such as
+// RemoveTree removes a directory below .reconcile that belongs to reconcile alone, such as
 // a cache, unless a process uses a file in it.
-type RemoveOwn struct{ Recorded }
+type RemoveTree struct{ Recorded }
 
 // Owns returns the key of the tree.
-func (s *RemoveOwn) Owns() facts.Key { return facts.TreeKey(s.Left.Path) }
+func (s *RemoveTree) Owns() facts.Key { return facts.TreeKey(s.Left.Path) }
 
 // Reads returns the tree.
-func (s *RemoveOwn) Reads() []facts.Key { return []facts.Key{s.Owns()} }
+func (s *RemoveTree) Reads() []facts.Key { return []facts.Key{s.Owns()} }
 
 // Diff removes the whole directory.
-func (s *RemoveOwn) Diff(v facts.View) Change {
+func (s *RemoveTree) Diff(v facts.View) Change {
 	tree := facts.Get[facts.Tree](v, s.Owns())
 	switch {
 	case tree.Entries == 0:

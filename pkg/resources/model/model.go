@@ -123,13 +123,13 @@ func found(m facts.Model) string {
 			lines = append(lines, fmt.Sprintf("and %d more", len(m.Faults)-i))
 			break
 		}
-		lines = append(lines, Line(f))
+		lines = append(lines, FaultText(f))
 	}
 	return strings.Join(lines, "\n")
 }
 
-// Line describes a fault, with the name of the file.
-func Line(f facts.ModelFault) string {
+// FaultText describes a fault, with the name of the file.
+func FaultText(f facts.ModelFault) string {
 	name := cmp.Or(f.File, f.Blob)
 	return strings.TrimPrefix(name+" "+f.Description(), " ")
 }
@@ -145,7 +145,7 @@ func Summary(m facts.Model) string {
 	case facts.ModelDamaged:
 		fault, _ := m.Damage()
 		fault.Detail = "" // the problem contains it
-		return "damaged: " + Line(fault)
+		return "damaged: " + FaultText(fault)
 	}
 	switch n := len(m.Others); n {
 	case 0:
