@@ -1,16 +1,14 @@
 package hub
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // Snapshots returns a pin for every snapshot in a cache, sorted by repository and
@@ -82,7 +80,7 @@ func unfinished(name string) (blob string, ok bool) {
 // readDir lists a folder. One that does not exist is empty.
 func readDir(dir string) ([]fs.DirEntry, error) {
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+	if rawfile.IsAbsent(err) {
 		return nil, nil
 	}
 	if len(entries) > maxFiles {

@@ -1,19 +1,20 @@
 package hub
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // list adds the files of one folder of the snapshot, recursively.
 func (s *snapshot) list(dir, prefix string, depth int) error {
 	entries, err := os.ReadDir(dir)
-	if prefix == "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)) {
+	if prefix == "" && rawfile.IsAbsent(err) {
 		return nil
 	}
 	if err != nil {
@@ -92,9 +93,9 @@ func (s *snapshot) isBlobs(dir string) bool {
 // stat sets the ID of a file.
 func (s *snapshot) stat(f *file) {
 	var st unix.Stat_t
-	err := unix.Lstat(f.path, &st)
+	err := rawfile.Lstat(f.path, &st)
 	switch {
-	case errors.Is(err, unix.ENOENT):
+	case rawfile.IsAbsent(err):
 		s.fault("dangling", f.name, f.blob, "")
 	case err != nil:
 		s.fault("unreadable", f.name, f.blob, reason(err))

@@ -10,9 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 const (
@@ -79,7 +78,7 @@ func (s *snapshot) checkDirs(dir string) error {
 	for _, d := range []string{filepath.Join(s.repo, "blobs"), filepath.Join(s.repo, "snapshots"), dir} {
 		info, err := os.Lstat(d)
 		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
+		case rawfile.IsAbsent(err):
 		case err != nil:
 			return err
 		case !info.IsDir():
