@@ -53,9 +53,7 @@ func (l *loader) checkConstants() {
 	for i := range l.m.Directories {
 		d := &l.m.Directories[i]
 		if d.Constant() == ProjectRoot {
-			l.report(d.Pos.Line, d.Pos.Col, diag.Problem{
-				Code: "manifest.name", Summary: quote(d.Name) + " would have the constant " + ProjectRoot + " of the project", Hint: "choose another name",
-			})
+			l.problemAt(d.Pos, "name", quote(d.Name)+" would have the constant "+ProjectRoot+" of the project", "", "choose another name")
 		}
 		word, ok := strings.CutSuffix(d.Name, "_dir")
 		if !ok || strings.Contains(word, "_") {
@@ -68,10 +66,7 @@ func (l *loader) checkConstants() {
 			}
 		}
 		if other := byName[word]; other != nil {
-			l.report(d.Pos.Line, d.Pos.Col, diag.Problem{
-				Code: "manifest.name", Summary: fmt.Sprintf("%s and %s would both have the constant %s", quote(d.Name), quote(word), d.Constant()),
-				Found: "the other one at " + other.Pos.String(), Hint: "rename one of them",
-			})
+			l.problemAt(d.Pos, "name", fmt.Sprintf("%s and %s would both have the constant %s", quote(d.Name), quote(word), d.Constant()), "the other one at "+other.Pos.String(), "rename one of them")
 		}
 	}
 }

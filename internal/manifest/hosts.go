@@ -132,9 +132,7 @@ func (l *loader) checkReferences() {
 
 func (l *loader) checkEnvironment(name string, at diag.Pos) {
 	if l.m.environment(name) == nil {
-		l.report(at.Line, at.Col, diag.Problem{
-			Code: "manifest.reference", Summary: "there is no environment " + quote(name), Hint: didYouMean(name, l.m.environmentNames()),
-		})
+		l.problemAt(at, "reference", "there is no environment "+quote(name), "", didYouMean(name, l.m.environmentNames()))
 	}
 }
 
@@ -147,9 +145,7 @@ func (l *loader) checkPlaceNames(places []Place) {
 		for i := range l.m.Directories {
 			names = append(names, l.m.Directories[i].Name)
 		}
-		l.report(p.Pos.Line, p.Pos.Col, diag.Problem{
-			Code: "manifest.reference", Summary: "there is no directory " + quote(p.Directory), Hint: didYouMean(p.Directory, names),
-		})
+		l.problemAt(p.Pos, "reference", "there is no directory "+quote(p.Directory), "", didYouMean(p.Directory, names))
 	}
 }
 

@@ -106,10 +106,7 @@ var (
 func (l *loader) models(v value) {
 	seen := map[string]diag.Pos{}
 	if d := l.m.directory(ModelsDirectory); v.given() && d != nil && strings.Contains(d.Path, "$") {
-		l.report(d.pathPos.Line, d.pathPos.Col, diag.Problem{
-			Code: "manifest.path", Summary: "the path of models contains a $, which the library of Hugging Face expands as a variable", Found: quote(d.Path),
-			Hint: "choose another path",
-		})
+		l.problemAt(d.pathPos, "path", "the path of models contains a $, which the library of Hugging Face expands as a variable", quote(d.Path), "choose another path")
 	} else if v.given() && d == nil && len(v.node.Content) > 0 {
 		v.problem("reference", "there is no directory "+quote(ModelsDirectory)+" for models", "", "add it to directories: models: {path: models}")
 	}

@@ -30,12 +30,12 @@ func (v value) pos() diag.Pos {
 	if v.node == nil {
 		return diag.Pos{}
 	}
-	return diag.Pos{File: v.file, Line: v.node.Line, Col: v.node.Column}
+	return v.at(v.node.Line, v.node.Column)
 }
 
-// problem reports a problem at the node. The code is given without "manifest.".
+// problem reports a problem at the node.
 func (v value) problem(code, summary, found, hint string) {
-	v.report(v.node.Line, v.node.Column, diag.Problem{Code: "manifest." + code, Summary: summary, Found: found, Hint: hint})
+	v.problemAt(v.pos(), code, summary, found, hint)
 }
 
 // duplicate reports a second occurrence of something.

@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
-
-	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
 // maxBisect is the maximum size of a file, in bytes, in which firstLine searches for the
@@ -24,9 +22,7 @@ func (s *source) parse() *yaml.Node {
 	if err != nil {
 		s.syntax(err)
 	} else if root == nil {
-		s.report(1, 1, diag.Problem{
-			Code: "manifest.empty", Summary: "the manifest contains only comments", Hint: "`reconcile init` writes a manifest to start from",
-		})
+		s.problemAt(s.at(1, 1), "empty", "the manifest contains only comments", "", "`reconcile init` writes a manifest to start from")
 	}
 	return root
 }
@@ -112,7 +108,7 @@ func (s *source) syntax(err error) {
 		line--
 		text = s.line(line)
 	}
-	s.report(line, len(text)-len(strings.TrimLeft(text, " "))+1, diag.Problem{Code: "manifest.syntax", Summary: found.summary, Hint: found.hint})
+	s.problemAt(s.at(line, len(text)-len(strings.TrimLeft(text, " "))+1), "syntax", found.summary, "", found.hint)
 }
 
 // firstLine returns the first line up to which the text has the same error. The library
@@ -144,7 +140,7 @@ func (s *source) tabIndentation(line int) bool {
 		text := s.line(n)
 		indent := text[:len(text)-len(strings.TrimLeft(text, " \t"))]
 		if tab := strings.IndexByte(indent, '\t'); tab >= 0 && len(indent) < len(text) {
-			s.report(n, tab+1, diag.Problem{Code: "manifest.syntax", Summary: "a tab in the indentation", Hint: "indent with spaces"})
+			s.problemAt(s.at(n, tab+1), "syntax", "a tab in the indentation", "", "indent with spaces")
 			return true
 		}
 	}
@@ -153,9 +149,9 @@ func (s *source) tabIndentation(line int) bool {
 
 // unknownAlias reports an alias without an anchor, for which the library gives no line.
 func (s *source) unknownAlias(name string) {
-	line, col := 1, 1
+	pos := s.at(1, 1)
 	if at := regexp.MustCompile(`(?:^|[\s\[{,])\*` + regexp.QuoteMeta(name)).FindIndex(s.data); at != nil {
-		line, col = s.place(at[1] - len(name) - 1)
+		pos = s.position(at[1] - len(name) - 1)
 	}
-	s.report(line, col, aliasProblem)
+	s.aliasProblem(pos)
 }

@@ -126,11 +126,6 @@ func (c *claims) find(folded string) *claim {
 	return nil
 }
 
-// conflict reports two claims that cannot both hold.
-func (s *source) conflict(pos diag.Pos, summary, found, hint string) {
-	s.report(pos.Line, pos.Col, diag.Problem{Code: "manifest.two-owners", Summary: summary, Found: found, Hint: hint})
-}
-
 // add claims a path, or reports the existing claim.
 func (l *loader) add(c *claims, path, what string, folder bool, pos diag.Pos) {
 	if path == "" {
@@ -142,7 +137,7 @@ func (l *loader) add(c *claims, path, what string, folder bool, pos diag.Pos) {
 		if old.path != path {
 			summary = fmt.Sprintf("%s and %s are the same path on file systems that ignore case or Unicode normalisation", quote(path), quote(old.path))
 		}
-		l.conflict(pos, summary, "the first one at "+old.pos.String(), "give each its own path")
+		l.problemAt(pos, "two-owners", summary, "the first one at "+old.pos.String(), "give each its own path")
 		return
 	}
 	c.index[folded] = int32(len(c.list))
@@ -154,7 +149,7 @@ func (l *loader) checkNested(c *claims) {
 	for i := range c.list {
 		for parent := path.Dir(c.list[i].folded); parent != "." && parent != "/"; parent = path.Dir(parent) {
 			if over := c.find(parent); over != nil && !over.folder {
-				l.conflict(c.list[i].pos, fmt.Sprintf("%s is below %s, which is %s", quote(c.list[i].path), quote(over.path), over.what),
+				l.problemAt(c.list[i].pos, "two-owners", fmt.Sprintf("%s is below %s, which is %s", quote(c.list[i].path), quote(over.path), over.what),
 					"the other one at "+over.pos.String(), "choose another path")
 				break
 			}
@@ -217,7 +212,7 @@ func (l *loader) checkPlaces(common *claims, places []Place, hosts []*Host) {
 		below := func(c claim) bool { return strings.HasPrefix(c.folded, fold(d.Path)+"/") }
 		for _, c := range []*claims{common, own} {
 			if i := slices.IndexFunc(c.list, below); i >= 0 {
-				l.conflict(p.pathPos, fmt.Sprintf("%s becomes a link, because %s has another path here, and %s is below it", quote(d.Path), quote(p.Directory), quote(c.list[i].path)),
+				l.problemAt(p.pathPos, "two-owners", fmt.Sprintf("%s becomes a link, because %s has another path here, and %s is below it", quote(d.Path), quote(p.Directory), quote(c.list[i].path)),
 					"the other one at "+c.list[i].pos.String(), "choose another path for one of them")
 				break
 			}
@@ -228,10 +223,7 @@ func (l *loader) checkPlaces(common *claims, places []Place, hosts []*Host) {
 // allowed reports an absolute path that none of hosts allows.
 func (l *loader) allowed(p string, pos diag.Pos, hosts []*Host) {
 	if strings.HasPrefix(p, "/") && !slices.ContainsFunc(hosts, func(h *Host) bool { return h.allows(p) }) {
-		l.report(pos.Line, pos.Col, diag.Problem{
-			Code: "manifest.path", Summary: "a path outside the project that no host allows", Found: quote(p),
-			Hint: "add the folder to allow_paths of the host, or write a path relative to the manifest",
-		})
+		l.problemAt(pos, "path", "a path outside the project that no host allows", quote(p), "add the folder to allow_paths of the host, or write a path relative to the manifest")
 	}
 }
 

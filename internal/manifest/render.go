@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
-
-	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
 const (
@@ -56,9 +54,7 @@ func (m *Manifest) inputs() map[string]any {
 func (l *loader) render(f *File, inputs map[string]any) {
 	text, p := readFile(l.fsys, f.Template, maxTemplate)
 	if p != nil {
-		l.report(f.templatePos.Line, f.templatePos.Col, diag.Problem{
-			Code: "manifest.template", Summary: fmt.Sprintf("template %s %s", quote(f.Template), p.Summary), Found: p.Found,
-		})
+		l.problemAt(f.templatePos, "template", fmt.Sprintf("template %s %s", quote(f.Template), p.Summary), p.Found, "")
 		return
 	}
 	t := source{file: f.Template, data: text}
@@ -97,7 +93,7 @@ func (l *loader) longestList(f *File) int {
 // templateError reports an error of text/template at its position.
 func (s *source) templateError(err error) {
 	if errors.Is(err, errTooLong) {
-		s.report(1, 1, diag.Problem{Code: "manifest.template", Summary: errTooLong.Error()})
+		s.problemAt(s.at(1, 1), "template", errTooLong.Error(), "", "")
 		return
 	}
 	line, col, message := 1, 1, err.Error()
@@ -109,17 +105,15 @@ func (s *source) templateError(err error) {
 		}
 		message = m[3]
 	}
-	p := diag.Problem{Code: "manifest.template"}
+	summary, hint := "", ""
 	if m := regexp.MustCompile(`<([^>]*)>: map has no entry for key "(.*)"$`).FindStringSubmatch(message); m != nil {
-		p.Summary = "a missing value: " + m[1]
-		p.Hint = "templates have project, directories, paths, environments, depth and values"
+		summary, hint = "a missing value: "+m[1], "templates have project, directories, paths, environments, depth and values"
 	} else if m := regexp.MustCompile(`^function "(.*)" not defined$`).FindStringSubmatch(message); m != nil {
-		p.Summary = "there is no function " + quote(m[1])
-		p.Hint = "use " + strings.Join(escapeNames, ", ")
+		summary, hint = "there is no function "+quote(m[1]), "use "+strings.Join(escapeNames, ", ")
 	} else {
-		p.Summary = printable(regexp.MustCompile(`^executing ".*?" at <.*?>: `).ReplaceAllString(message, ""))
+		summary = printable(regexp.MustCompile(`^executing ".*?" at <.*?>: `).ReplaceAllString(message, ""))
 	}
-	s.report(line, max(col, 1), p)
+	s.problemAt(s.at(line, max(col, 1)), "template", summary, "", hint)
 }
 
 // A boundedBuilder refuses more than maxOutput bytes.

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"text/template"
 	"text/template/parse"
-
-	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
 // rules are the rules for templates beyond the syntax of text/template. They bound the
@@ -66,8 +64,7 @@ func (r *rules) check(t *template.Template) bool {
 }
 
 func (r *rules) broken(n parse.Node, summary, hint string) {
-	line, col := r.place(min(int(n.Position()), len(r.data)))
-	r.report(line, col, diag.Problem{Code: "manifest.template", Summary: summary, Hint: hint})
+	r.problemAt(r.position(min(int(n.Position()), len(r.data))), "template", summary, "", hint)
 }
 
 // list checks nodes that are executed turns times.

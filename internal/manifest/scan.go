@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"unicode/utf8"
-
-	"github.com/reconcile-ml/reconcile/internal/diag"
 )
 
 // A manifest may have minValues indicators of YAML values. Above that, one in eight bytes
@@ -23,9 +21,7 @@ const (
 // be parsed.
 func (s *source) scan() bool {
 	if len(bytes.TrimSpace(s.data)) == 0 {
-		s.report(1, 1, diag.Problem{
-			Code: "manifest.empty", Summary: "the manifest is empty", Hint: "`reconcile init` writes a manifest to start from",
-		})
+		s.problemAt(s.at(1, 1), "empty", "the manifest is empty", "", "`reconcile init` writes a manifest to start from")
 		return false
 	}
 	values, ok := 0, true
@@ -46,23 +42,25 @@ func (s *source) scan() bool {
 			}
 		case c < ' ' && c != '\t' && (c != '\r' || next != '\n') || c == 0x7f:
 			ok = false
-			s.reportAt(i, diag.Problem{
-				Code: "manifest.control-character", Summary: fmt.Sprintf("control character 0x%02x", c),
-				Hint: "remove it; in double quotes \\t and \\n can be written",
-			})
+			s.problemAt(s.position(i), "control-character", fmt.Sprintf("control character 0x%02x", c), "", "remove it; in double quotes \\t and \\n can be written")
 		case c >= 0x80:
 			r, size := utf8.DecodeRune(s.data[i:])
-			if p := badRune(r, size, s.data[i:], i); p != nil {
-				ok = false
-				if p.Code != "manifest.encoding" || line != lastBad {
-					s.reportAt(i, *p)
-				}
-				if p.Code == "manifest.encoding" {
-					lastBad = line
-				}
-				if p.Summary == utf16 {
+			switch {
+			case r == utf8.RuneError && size == 1:
+				if i == 0 && (bytes.HasPrefix(s.data, []byte{0xff, 0xfe}) || bytes.HasPrefix(s.data, []byte{0xfe, 0xff})) {
+					s.problemAt(s.at(1, 1), "encoding", "the file is UTF-16, not UTF-8", "", "save it as UTF-8")
 					return false // every second byte would be a problem too
 				}
+				if line != lastBad {
+					s.problemAt(s.position(i), "encoding", fmt.Sprintf("byte 0x%02x is not UTF-8", c), "", "save the file as UTF-8")
+				}
+				ok, lastBad = false, line
+			case r == 0xfeff && i == 0:
+				s.problemAt(s.at(1, 1), "encoding", "the file begins with a byte order mark", "", "save it as UTF-8 without one")
+				ok = false
+			case forbidden(r):
+				s.problemAt(s.position(i), "control-character", fmt.Sprintf("character %U, which is invisible or changes the order of text", r), "", "remove it")
+				ok = false
 			}
 			i += size - 1
 		}
@@ -71,44 +69,10 @@ func (s *source) scan() bool {
 		}
 	}
 	if limit := min(max(minValues, len(s.data)/8), maxValues); values > limit {
-		s.report(1, 1, diag.Problem{
-			Code: "manifest.too-many-values", Summary: fmt.Sprintf("the manifest has more than %d values", limit), Found: fmt.Sprintf("about %d", values),
-		})
+		s.problemAt(s.at(1, 1), "too-many-values", fmt.Sprintf("the manifest has more than %d values", limit), fmt.Sprintf("about %d", values), "")
 		return false
 	}
 	return s.scanMarkers() && ok
-}
-
-// reportAt reports a problem at an offset.
-func (s *source) reportAt(offset int, p diag.Problem) {
-	line, col := 1, 1
-	if s.list.Len() < maxProblems {
-		line, col = s.place(offset)
-	}
-	s.report(line, col, p)
-}
-
-const utf16 = "the file is UTF-16, not UTF-8"
-
-// badRune returns the problem of a character beyond ASCII, or nil.
-func badRune(r rune, size int, text []byte, offset int) *diag.Problem {
-	encoding := func(summary, hint string) *diag.Problem {
-		return &diag.Problem{Code: "manifest.encoding", Summary: summary, Hint: hint}
-	}
-	switch {
-	case r == utf8.RuneError && size == 1 && offset == 0 && (bytes.HasPrefix(text, []byte{0xff, 0xfe}) || bytes.HasPrefix(text, []byte{0xfe, 0xff})):
-		return encoding(utf16, "save it as UTF-8")
-	case r == utf8.RuneError && size == 1:
-		return encoding(fmt.Sprintf("byte 0x%02x is not UTF-8", text[0]), "save the file as UTF-8")
-	case r == 0xfeff && offset == 0:
-		return encoding("the file begins with a byte order mark", "save it as UTF-8 without one")
-	case forbidden(r):
-		return &diag.Problem{
-			Code: "manifest.control-character", Summary: fmt.Sprintf("character %U, which is invisible or changes the order of text", r),
-			Hint: "remove it",
-		}
-	}
-	return nil
 }
 
 // forbidden reports whether no text of a manifest may contain a character: control
@@ -148,22 +112,13 @@ func (s *source) scanMarkers() bool {
 		case bytes.IndexByte([]byte("#\r\n"), line[0]) >= 0:
 			continue
 		case line[0] == '%':
-			s.reportAt(at, diag.Problem{
-				Code: "manifest.directive", Summary: "the line begins with %, which is a YAML directive",
-				Hint: "remove the directive, or quote the text",
-			})
+			s.problemAt(s.position(at), "directive", "the line begins with %, which is a YAML directive", "", "remove the directive, or quote the text")
 			return false
 		case marker("<<<<<<<", "=======", ">>>>>>>", "|||||||"):
-			s.reportAt(at, diag.Problem{
-				Code: "manifest.syntax", Summary: "a merge conflict marker",
-				Hint: "choose one of the two sides, and remove all lines that begin with <<<<<<<, =======, >>>>>>> or |||||||",
-			})
+			s.problemAt(s.position(at), "syntax", "a merge conflict marker", "", "choose one of the two sides, and remove all lines that begin with <<<<<<<, =======, >>>>>>> or |||||||")
 			return false
 		case marker("---") && content, marker("..."):
-			s.reportAt(at, diag.Problem{
-				Code: "manifest.documents", Summary: "a second YAML document begins or the first one ends here",
-				Hint: "a manifest is one document: remove the line",
-			})
+			s.problemAt(s.position(at), "documents", "a second YAML document begins or the first one ends here", "", "a manifest is one document: remove the line")
 			return false
 		}
 		content = true

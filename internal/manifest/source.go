@@ -30,15 +30,18 @@ type source struct {
 	more   int // problems beyond maxProblems; reading stops if there are any
 }
 
-// report adds a problem with its line of text. Positions count from 1.
-func (s *source) report(line, col int, p diag.Problem) {
+// at returns a position; lines and columns count from 1.
+func (s *source) at(line, col int) diag.Pos { return diag.Pos{File: s.file, Line: line, Col: col} }
+
+// problemAt reports a problem with its line of text. The code is given without "manifest.".
+func (s *source) problemAt(pos diag.Pos, code, summary, found, hint string) {
 	if s.list.Len() >= maxProblems {
 		s.more++
 		return
 	}
-	p.Pos = diag.Pos{File: s.file, Line: line, Col: col}
-	p.Source = excerpt(s.line(line), col)
-	s.list.Add(&p)
+	s.list.Add(&diag.Problem{
+		Code: "manifest." + code, Pos: pos, Source: excerpt(s.line(pos.Line), pos.Col), Summary: summary, Found: found, Hint: hint,
+	})
 }
 
 // err returns nil, or all problems in the order of their positions.
@@ -70,12 +73,10 @@ func (s *source) line(n int) string {
 	return string(line)
 }
 
-// place returns the line and column of an offset, both from 1.
-func (s *source) place(offset int) (line, col int) {
+// position returns the position of an offset.
+func (s *source) position(offset int) diag.Pos {
 	before := s.data[:offset]
-	line = bytes.Count(before, []byte{'\n'}) + 1
-	col = utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
-	return line, col
+	return s.at(bytes.Count(before, []byte{'\n'})+1, utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])+1)
 }
 
 // redact hides the user and password of every URL in a text.
