@@ -65,9 +65,10 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 		return err
 	}
 	failpoint.Hit(failpoint.SealSynced)
+	config, _ := pyenv.ReadConfig(gen.abs()) // without a pyvenv.cfg the creator stays empty
 	text, err := pyenv.EncodeSeal(pyenv.Seal{
 		Digest: s.Digest, Python: s.Python, Base: s.Base, Created: t.o.Now().UTC().Format(time.RFC3339),
-		Installer: createdBy(gen), Prefix: gen.abs(), Packages: packages,
+		Installer: config.Creator, Prefix: gen.abs(), Packages: packages,
 		Conda: s.Conda, CondaDists: byConda, Skeleton: skeleton,
 	})
 	if err != nil {
@@ -98,26 +99,23 @@ func checkDuplicates(gen place, s resources.Seal) error {
 
 // writeEntryPoints writes the launchers and activation scripts of a generation, and
 // returns the distributions that conda packages contain.
-func (t *task) writeEntryPoints(gen place, s resources.Seal) ([]facts.Package, error) {
+func (t *task) writeEntryPoints(gen place, s resources.Seal) (byConda []facts.Package, err error) {
+	for _, name := range []string{"pip", "pip3"} {
+		if err := t.writeIfAbsent(path.Join(gen.rel, "bin", name), pipStub, 0o755); err != nil {
+			return nil, err
+		}
+	}
 	entry := entryPoints{bin: filepath.Join(gen.abs(), "bin"), settings: t.settings(s.Variables)}
-	if len(s.Conda) == 0 {
-		return nil, errors.Join(t.writePipStubs(gen), t.writeLaunchers(gen, entry))
+	if len(s.Conda) > 0 {
+		entry.prefix = gen.abs()
+		if byConda, err = pyenv.CondaDists(gen.abs()); err != nil {
+			return nil, err
+		}
+		if err := t.writeCondaFiles(gen, entry); err != nil {
+			return nil, err
+		}
 	}
-	entry.prefix = gen.abs()
-	byConda, err := pyenv.CondaDists(gen.abs())
-	if err != nil {
-		return nil, err
-	}
-	return byConda, errors.Join(t.writePipStubs(gen), t.writeCondaFiles(gen, entry), t.writeLaunchers(gen, entry))
-}
-
-// createdBy returns the program that created an environment, for display.
-func createdBy(gen place) string {
-	c, err := pyenv.ReadConfig(gen.abs())
-	if err != nil {
-		return ""
-	}
-	return c.Creator
+	return byConda, t.writeLaunchers(gen, entry)
 }
 
 // maxDamage is the number of damaged files that a message lists.
@@ -145,16 +143,6 @@ echo "reconcile: this environment is built from manifest.yaml and is never chang
 echo "Add the package there, then run: reconcile lock && reconcile apply" >&2
 exit 1
 `
-
-// writePipStubs writes pipStub under the names of pip that no package contains.
-func (t *task) writePipStubs(gen place) error {
-	for _, name := range []string{"pip", "pip3"} {
-		if err := t.writeIfAbsent(path.Join(gen.rel, "bin", name), pipStub, 0o755); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // writeIfAbsent writes a file unless it exists.
 func (t *task) writeIfAbsent(name, text string, mode fs.FileMode) error {

@@ -64,7 +64,7 @@ func (d *Dir) Stage(base string, mode fs.FileMode, content []byte, old FileID) (
 	temp := TempName()
 	fd, err := d.openat(temp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return "", d.fail("create a file beside", base, err)
+		return "", d.fail("create a temporary file for", base, err)
 	}
 	f := os.NewFile(uintptr(fd), path.Join(d.path, base))
 	if err := errors.Join(d.write(f, base, mode, content, old), f.Close()); err != nil {

@@ -89,7 +89,7 @@ func (p *parsed) check(l *line) error {
 	case l.Lineage != p.state.Lineage:
 		return fmt.Errorf("it belongs to another state file, %s", l.Lineage)
 	case l.Seq != p.state.Serial+1:
-		return fmt.Errorf("it is number %d, and %d comes next", l.Seq, p.state.Serial+1)
+		return fmt.Errorf("its number is %d, not %d", l.Seq, p.state.Serial+1)
 	case l.Kind == kindHeader:
 		return errors.New("it is a second header")
 	}
@@ -121,23 +121,5 @@ func damagedProblem(path string, number int, found string) error {
 		Hint: "continue without it: mv " + resources.ShellQuote(path) + " " + resources.ShellQuote(path+".damaged") + "\n" +
 			"everything installed stays, and the next plan reads the machine; resources that are no longer in the manifest will not be pruned.\n" +
 			"An older state may be in " + path + ".prev",
-	}
-}
-
-// SetAside renames a damaged journal to an unused name, which it returns.
-func SetAside(path string) (string, error) {
-	for n := 0; ; n++ {
-		name := path + ".damaged"
-		if n > 0 {
-			name = fmt.Sprintf("%s-%d", name, n+1)
-		}
-		err := os.Link(path, name)
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		return name, os.Remove(path)
 	}
 }
