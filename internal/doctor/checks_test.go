@@ -201,3 +201,23 @@ func TestSmokeTestFindings(t *testing.T) {
 	f := smokeTestFinding(apply.SmokeTestPart{Name: "cuda", Outcome: apply.SmokeTestPassed, Detail: "fine", Note: "with limits"})
 	expect(t, "note", []report.Finding{f}, report.Warn, "fine\nwith limits")
 }
+
+func TestDisk(t *testing.T) {
+	const gb = 1_000_000_000
+	storage := &manifest.Manifest{Storage: &manifest.Storage{Path: ".", WarnBelow: 30 * gb, FailBelow: 20 * gb}}
+	for name, tt := range map[string]struct {
+		free  int64
+		m     *manifest.Manifest
+		state report.CheckState
+		words string
+	}{
+		"little without a manifest": {10 * gb, nil, report.Warn, "torch and one model need about 28 GB"},
+		"enough without a manifest": {30 * gb, nil, report.OK, "30 GB free"},
+		"no storage":                {10 * gb, &manifest.Manifest{}, report.OK, "10 GB free"},
+		"below warn_below":          {25 * gb, storage, report.Warn, "warns below 30 GB"},
+		"below fail_below":          {10 * gb, storage, report.Fail, "requires 20 GB"},
+	} {
+		d := &diagnosis{root: "/p", manifest: tt.m, facts: facts.Of(facts.Disk{Path: ".", Total: 500 * gb, Free: tt.free, FreeInodes: -1, Writable: true})}
+		expect(t, name, d.disk("."), tt.state, tt.words)
+	}
+}

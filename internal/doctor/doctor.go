@@ -80,7 +80,7 @@ type diagnosis struct {
 
 	prober     *probes.Prober // nil for a recorded machine
 	facts      *facts.Facts
-	generation string // the active one, absolute; "" for none or a recorded machine
+	generation string // the active one, absolute; "" for none
 	library    string // site-packages of generation
 }
 
@@ -107,14 +107,36 @@ func (d *diagnosis) loadManifest() (err error) {
 // environment.
 func (d *diagnosis) probe() (err error) {
 	if d.FactsFile != "" {
-		if d.facts, err = session.ReadFacts(d.config, d.FactsFile); err != nil {
-			return err
-		}
-		project, _ := facts.Find[facts.Project](d.facts, facts.ProjectKey)
+		d.facts, err = session.ReadFacts(d.config, d.FactsFile)
+	} else {
+		err = d.probeMachine()
+	}
+	if err != nil {
+		return err
+	}
+	project, ok := facts.Find[facts.Project](d.facts, facts.ProjectKey)
+	if d.FactsFile != "" {
 		d.root = project.Root
-		d.selectEnvironment()
+	}
+	if d.manifest == nil {
 		return nil
 	}
+	p := session.FromFacts(d.config, d.manifest, d.facts)
+	t, err := p.Select()
+	if d.selectErr = err; err != nil {
+		return nil
+	}
+	d.env, d.selection = t.Env, t.Selection
+	e, _ := d.environment()
+	if g, active := e.CurrentGeneration(); active && ok {
+		d.generation = filepath.Join(d.root, filepath.FromSlash(layout.Generation(project.State, e.Name, g.Name)))
+		d.library = layout.SitePackages(d.generation, d.env.Python)
+	}
+	return nil
+}
+
+// probeMachine probes this machine.
+func (d *diagnosis) probeMachine() (err error) {
 	if d.prober, err = session.NewProber(d.config, d.root); err != nil {
 		return err
 	}
@@ -129,29 +151,7 @@ func (d *diagnosis) probe() (err error) {
 		}
 	}
 	d.facts = d.prober.Probe(d.ctx, d.prober.AllKeys(keys...))
-	d.selectEnvironment()
-	e, _ := d.environment()
-	project, ok := facts.Find[facts.Project](d.facts, facts.ProjectKey)
-	if g, active := e.CurrentGeneration(); active && ok {
-		d.generation = filepath.Join(d.root, filepath.FromSlash(layout.Generation(project.State, e.Name, g.Name)))
-		d.library = layout.SitePackages(d.generation, d.env.Python)
-	}
 	return nil
-}
-
-// selectEnvironment selects the environment for the machine.
-func (d *diagnosis) selectEnvironment() {
-	if d.manifest == nil {
-		return
-	}
-	project := session.FromFacts(d.config, d.manifest, d.facts)
-	t, err := project.Select()
-	if d.selectErr = err; err != nil {
-		t, err = project.SelectNone()
-	}
-	if err == nil {
-		d.env, d.selection = t.Env, t.Selection
-	}
 }
 
 // environment returns the fact of the selected environment.
@@ -166,7 +166,7 @@ func (d *diagnosis) environment() (facts.Environment, bool) {
 // of the check.
 type check struct {
 	chapter, code, name string
-	run                 func() []report.Finding
+	run                 func() findings
 	local               bool // skipped for a recorded machine
 }
 
@@ -190,7 +190,7 @@ func (d *diagnosis) checks() []check {
 		{"CUDA", "cuda.toolkit", "toolkit", d.toolkit, false},
 		{"CUDA", "cuda.torch", "torch", d.torchCUDA, true},
 		{"CUDA", "cuda.libraries", "LD_LIBRARY_PATH", d.libraryPath, true},
-		{"Disk", "disk.project", "project", d.projectDisk, false},
+		{"Disk", "disk.project", "project", func() findings { return d.disk(".") }, false},
 		{"Disk", "disk.storage", "storage", d.storageDisk, false},
 		{"Disk", "disk.cache", "wheel cache", d.cacheDisk, false},
 		{"Package index", "index.settings", "settings", d.indexSettings, false},
@@ -206,7 +206,7 @@ func (d *diagnosis) checks() []check {
 // runChecks runs all checks at once: some wait for the network or for a process.
 func (d *diagnosis) runChecks() *report.Diagnosis {
 	checks := d.checks()
-	found := make([][]report.Finding, len(checks))
+	found := make([]findings, len(checks))
 	var running sync.WaitGroup
 	for i, c := range checks {
 		if c.local && d.prober == nil {
@@ -229,41 +229,31 @@ func (d *diagnosis) runChecks() *report.Diagnosis {
 	return doc
 }
 
-// okf, warnf, failf, unknownf and skippedf return the one finding of a check.
-func okf(format string, args ...any) []report.Finding {
-	return findingf(report.OK, "", format, args...)
-}
+// findings are what one check found.
+type findings = []report.Finding
 
-func warnf(remedy, format string, args ...any) []report.Finding {
-	return findingf(report.Warn, remedy, format, args...)
-}
+// These return one finding, by its state. A remedy comes before the text.
 
-func failf(remedy, format string, args ...any) []report.Finding {
-	return findingf(report.Fail, remedy, format, args...)
-}
+func okf(format string, a ...any) findings           { return one(report.OK, "", format, a...) }
+func warnf(remedy, format string, a ...any) findings { return one(report.Warn, remedy, format, a...) }
+func failf(remedy, format string, a ...any) findings { return one(report.Fail, remedy, format, a...) }
+func unknownf(format string, a ...any) findings      { return one(report.Unknown, "", format, a...) }
+func skippedf(format string, a ...any) findings      { return one(report.Skipped, "", format, a...) }
 
-func unknownf(format string, args ...any) []report.Finding {
-	return findingf(report.Unknown, "", format, args...)
-}
-
-func skippedf(format string, args ...any) []report.Finding {
-	return findingf(report.Skipped, "", format, args...)
-}
-
-func findingf(state report.CheckState, remedy, format string, args ...any) []report.Finding {
-	return []report.Finding{{State: state, Found: fmt.Sprintf(format, args...), Remedy: remedy}}
+func one(state report.CheckState, remedy, format string, a ...any) findings {
+	return findings{{State: state, Found: fmt.Sprintf(format, a...), Remedy: remedy}}
 }
 
 // failIf returns a failure, or a warning if fail is false.
-func failIf(fail bool, remedy, format string, args ...any) []report.Finding {
+func failIf(fail bool, remedy, format string, a ...any) findings {
 	if fail {
-		return failf(remedy, format, args...)
+		return failf(remedy, format, a...)
 	}
-	return warnf(remedy, format, args...)
+	return warnf(remedy, format, a...)
 }
 
 // notProbed returns that a fact is unknown, with the reason.
-func (d *diagnosis) notProbed(k facts.Key) []report.Finding {
+func (d *diagnosis) notProbed(k facts.Key) findings {
 	return unknownf("%s", d.reason(k))
 }
 
@@ -274,7 +264,7 @@ func (d *diagnosis) reason(k facts.Key) string {
 }
 
 // problemFinding converts a problem.
-func problemFinding(p *diag.Problem) []report.Finding {
+func problemFinding(p *diag.Problem) findings {
 	text := lines(p.Summary, p.Found)
 	if pos := p.Pos.String(); pos != "" {
 		text = pos + ": " + text

@@ -15,7 +15,7 @@ import (
 )
 
 // built reports whether the selected environment is built and can be activated.
-func (d *diagnosis) built() []report.Finding {
+func (d *diagnosis) built() findings {
 	if d.env == nil {
 		return skippedf("no environment is selected")
 	}
@@ -38,7 +38,7 @@ func (d *diagnosis) built() []report.Finding {
 const maxDamage = 10
 
 // intact reports the damage that probing finds. It compares no hashes.
-func (d *diagnosis) intact() []report.Finding {
+func (d *diagnosis) intact() findings {
 	e, _ := d.environment()
 	g, ok := e.CurrentGeneration()
 	switch {
@@ -59,7 +59,7 @@ func (d *diagnosis) intact() []report.Finding {
 
 // userSite reports packages in the user's home that the environment would import. Type
 // venv ignores them; type conda does not.
-func (d *diagnosis) userSite() []report.Finding {
+func (d *diagnosis) userSite() findings {
 	switch {
 	case d.env == nil:
 		return skippedf("no environment is selected")
@@ -79,7 +79,7 @@ func (d *diagnosis) userSite() []report.Finding {
 }
 
 // pythonVariables reports variables that make every Python import other modules.
-func (d *diagnosis) pythonVariables() []report.Finding {
+func (d *diagnosis) pythonVariables() findings {
 	var set []string
 	for _, name := range []string{"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"} {
 		if value := d.config.Getenv(name); value != "" {
@@ -93,7 +93,7 @@ func (d *diagnosis) pythonVariables() []report.Finding {
 }
 
 // smokeTest runs the smoke test of apply in the active generation.
-func (d *diagnosis) smokeTest() []report.Finding {
+func (d *diagnosis) smokeTest() findings {
 	switch {
 	case d.NoSmokeTest:
 		return skippedf("--no-smoke-test")
@@ -111,7 +111,7 @@ func (d *diagnosis) smokeTest() []report.Finding {
 	if err != nil {
 		return failf("`reconcile verify` checks the files of the environment", "the environment's Python could not be started: %v", err)
 	}
-	var list []report.Finding
+	var list findings
 	for _, part := range parts {
 		list = append(list, smokeTestFinding(part))
 	}

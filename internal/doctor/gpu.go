@@ -13,7 +13,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/nvidia"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
-	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
 // nvidia returns the fact of the NVIDIA driver.
@@ -54,12 +53,12 @@ func (d *diagnosis) minimumDriver() string {
 }
 
 // trouble returns what the driver reports as a failure, or as a warning if fail is false.
-func trouble(fail bool, t *nvidia.Trouble) []report.Finding {
+func trouble(fail bool, t *nvidia.Trouble) findings {
 	return failIf(fail, t.Hint, "%s", lines(t.Summary, t.Found))
 }
 
 // driver tells a missing driver, a broken one and one that could not be probed apart.
-func (d *diagnosis) driver() []report.Finding {
+func (d *diagnosis) driver() findings {
 	n, ok := d.nvidia()
 	card := d.gpu()
 	uses, enforced := d.usesGPU()
@@ -86,7 +85,7 @@ func (d *diagnosis) driver() []report.Finding {
 }
 
 // deviceFiles checks the files in /dev through which programs use a GPU.
-func (d *diagnosis) deviceFiles() []report.Finding {
+func (d *diagnosis) deviceFiles() findings {
 	n, ok := d.nvidia()
 	if !ok || n.State == facts.NoDriver {
 		return nil
@@ -101,7 +100,7 @@ func (d *diagnosis) deviceFiles() []report.Finding {
 
 // devices checks each GPU. A GPU that cannot be used is a failure if apply would fail
 // without it.
-func (d *diagnosis) devices() []report.Finding {
+func (d *diagnosis) devices() findings {
 	n, ok := d.nvidia()
 	if !ok || n.State != facts.DriverOK {
 		return nil
@@ -117,7 +116,7 @@ func (d *diagnosis) devices() []report.Finding {
 		}
 	}
 	required, enforced := d.requiredGPUs()
-	var list []report.Finding
+	var list findings
 	for _, device := range n.Devices {
 		f := d.device(device)[0]
 		if t := nvidia.DeviceTrouble(device); t != nil {
@@ -131,7 +130,7 @@ func (d *diagnosis) devices() []report.Finding {
 }
 
 // device checks a GPU that responds.
-func (d *diagnosis) device(device facts.Device) []report.Finding {
+func (d *diagnosis) device(device facts.Device) findings {
 	text := deviceText(device)
 	switch {
 	case device.Memory > 0 && device.Used > device.Memory/10*9:
@@ -148,19 +147,14 @@ func older(a, b string) bool {
 	return ok && order < 0
 }
 
-// deviceText returns text such as "NVIDIA H100 80GB HBM3, 85.5 GB, 600 MB used, 1
-// compute process, compute capability 9.0, MIG disabled".
+// deviceText returns text such as "NVIDIA H100 80GB HBM3, 85.5 GB, 600 MB used,
+// compute processes: 1, compute capability 9.0, MIG disabled".
 func deviceText(d facts.Device) string {
 	words := []string{d.Name}
 	if d.Memory > 0 { // if it is not known, neither is Used
 		words = append(words, bytesize.Format(d.Memory), bytesize.Format(d.Used)+" used")
-		switch {
-		case d.Processes > 1:
-			words = append(words, fmt.Sprintf("%d compute processes", d.Processes))
-		case d.Processes == 1:
-			words = append(words, "1 compute process")
-		case d.Processes == 0:
-			words = append(words, "no compute process")
+		if d.Processes >= 0 {
+			words = append(words, fmt.Sprintf("compute processes: %d", d.Processes))
 		}
 	}
 	if d.Compute != "" {
@@ -176,7 +170,7 @@ func deviceText(d facts.Device) string {
 }
 
 // visible checks which of the GPUs a program can use.
-func (d *diagnosis) visible() []report.Finding {
+func (d *diagnosis) visible() findings {
 	n, ok := d.nvidia()
 	if !ok || n.State != facts.DriverOK || len(n.Devices) == 0 {
 		return nil
@@ -222,7 +216,7 @@ func visibleText(n facts.Nvidia, v nvidia.Visible) string {
 
 // requirements compares the GPUs with the environment's requirements and locked packages,
 // as a plan does.
-func (d *diagnosis) requirements() []report.Finding {
+func (d *diagnosis) requirements() findings {
 	n, ok := d.nvidia()
 	if !ok || n.State != facts.DriverOK || d.env == nil {
 		return nil
@@ -232,7 +226,7 @@ func (d *diagnosis) requirements() []report.Finding {
 		return !ok
 	}
 	list, _ := d.manifest.Resources(d.selection, d.env) // validate and plan report its problems
-	var found []report.Finding
+	var found findings
 	for _, r := range list {
 		if r.Addr.Kind != "gpu" && r.Addr.Kind != "compat" || slices.ContainsFunc(r.Spec.Reads(), isUnknown) {
 			continue
@@ -252,7 +246,7 @@ func (d *diagnosis) requirements() []report.Finding {
 
 // driverCUDA compares the newest CUDA that the driver supports with the environment's
 // minimum.
-func (d *diagnosis) driverCUDA() []report.Finding {
+func (d *diagnosis) driverCUDA() findings {
 	n, ok := d.nvidia()
 	switch {
 	case !ok:
@@ -280,7 +274,7 @@ func (d *diagnosis) driverCUDA() []report.Finding {
 }
 
 // toolkit reports the CUDA toolkit, with which programs are compiled.
-func (d *diagnosis) toolkit() []report.Finding {
+func (d *diagnosis) toolkit() findings {
 	t, ok := facts.Find[facts.Toolkit](d.facts, facts.ToolkitKey)
 	switch {
 	case !ok:
@@ -293,7 +287,7 @@ func (d *diagnosis) toolkit() []report.Finding {
 
 // torchCUDA compares the CUDA that the environment's torch was built for, read from its
 // files, with the driver.
-func (d *diagnosis) torchCUDA() []report.Finding {
+func (d *diagnosis) torchCUDA() findings {
 	if d.generation == "" {
 		return skippedf("no environment is built")
 	}
@@ -323,7 +317,7 @@ func (d *diagnosis) torchCUDA() []report.Finding {
 
 // libraryPath reports CUDA libraries in LD_LIBRARY_PATH, which takes precedence over the
 // libraries of torch and of the driver.
-func (d *diagnosis) libraryPath() []report.Finding {
+func (d *diagnosis) libraryPath() findings {
 	value := d.config.Getenv("LD_LIBRARY_PATH")
 	if value == "" {
 		return okf("not set")

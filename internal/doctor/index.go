@@ -16,7 +16,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/indexerror"
-	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -31,7 +30,7 @@ const (
 )
 
 // indexSettings reports where packages come from.
-func (d *diagnosis) indexSettings() []report.Finding {
+func (d *diagnosis) indexSettings() findings {
 	if d.prober != nil {
 		if _, err := d.prober.Index(); err != nil {
 			return problemFinding(diag.Problems(err)[0])
@@ -45,7 +44,7 @@ func (d *diagnosis) indexSettings() []report.Finding {
 }
 
 // indexReachable sends one request to the index, with the CA and the proxy that apply uses.
-func (d *diagnosis) indexReachable() []report.Finding {
+func (d *diagnosis) indexReachable() findings {
 	if d.Offline {
 		return skippedf("--offline")
 	}
@@ -79,7 +78,7 @@ func (d *diagnosis) indexReachable() []report.Finding {
 
 // publicIndexReachable lets pip, which has the address, send a request to the public index.
 // It starts a pip of this machine only, never one in the project.
-func (d *diagnosis) publicIndexReachable(settings probes.IndexSettings) []report.Finding {
+func (d *diagnosis) publicIndexReachable(settings probes.IndexSettings) findings {
 	for _, minor := range resources.HelperVersions() {
 		pythons, _ := facts.Find[facts.Pythons](d.facts, facts.PythonKey(minor))
 		base, ok := pythons.Usable()
@@ -110,7 +109,7 @@ func (d *diagnosis) publicIndexReachable(settings probes.IndexSettings) []report
 
 // request sends a HEAD request. Findings never contain the address, which may contain a
 // password.
-func request(ctx context.Context, client *http.Client, address string) []report.Finding {
+func request(ctx context.Context, client *http.Client, address string) findings {
 	ctx, stop := context.WithTimeout(ctx, indexTimeout)
 	defer stop()
 	r, err := http.NewRequestWithContext(ctx, http.MethodHead, address, nil)

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -10,13 +11,14 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/pkg/resources/conda"
 )
 
 // system reports the operating system and the platform.
-func (d *diagnosis) system() []report.Finding {
+func (d *diagnosis) system() findings {
 	h, ok := facts.Find[facts.Host](d.facts, facts.HostKey)
 	if !ok {
 		return d.notProbed(facts.HostKey)
@@ -25,7 +27,7 @@ func (d *diagnosis) system() []report.Finding {
 }
 
 // libc checks that wheels run with the C library.
-func (d *diagnosis) libc() []report.Finding {
+func (d *diagnosis) libc() findings {
 	const oldest = "2.17" // of manylinux2014, for which torch 2.1 and most of its time are built
 	h, ok := facts.Find[facts.Host](d.facts, facts.HostKey)
 	switch {
@@ -42,7 +44,7 @@ func (d *diagnosis) libc() []report.Finding {
 }
 
 // container reports the container that this machine is, since its driver is outside.
-func (d *diagnosis) container() []report.Finding {
+func (d *diagnosis) container() findings {
 	h, ok := facts.Find[facts.Host](d.facts, facts.HostKey)
 	switch {
 	case !ok:
@@ -56,7 +58,7 @@ func (d *diagnosis) container() []report.Finding {
 }
 
 // checkManifest reports whether the manifest exists and is valid.
-func (d *diagnosis) checkManifest() []report.Finding {
+func (d *diagnosis) checkManifest() findings {
 	if d.manifest != nil {
 		return okf("%s, %s", d.name, plural.Count(len(d.manifest.Environments), "environment"))
 	}
@@ -71,7 +73,7 @@ func (d *diagnosis) checkManifest() []report.Finding {
 }
 
 // selected reports the environment for this machine.
-func (d *diagnosis) selected() []report.Finding {
+func (d *diagnosis) selected() findings {
 	switch {
 	case d.manifest == nil:
 		return skippedf("no manifest")
@@ -85,11 +87,11 @@ func (d *diagnosis) selected() []report.Finding {
 
 // python reports the interpreter of the environment, or all of this machine if none is
 // selected. Type conda installs its own; any other runs the helper programs.
-func (d *diagnosis) python() []report.Finding {
+func (d *diagnosis) python() findings {
 	if d.env != nil && d.env.Type != "conda" {
-		return []report.Finding{d.pythonMinor(facts.PythonKey(d.env.Python))}
+		return findings{d.pythonMinor(facts.PythonKey(d.env.Python))}
 	}
-	var found []report.Finding
+	var found findings
 	keys := d.facts.Keys()
 	slices.SortStableFunc(keys, func(a, b facts.Key) int { return len(a.Name) - len(b.Name) }) // 3.9 before 3.10
 	for _, k := range keys {
@@ -125,7 +127,7 @@ func (d *diagnosis) pythonMinor(k facts.Key) report.Finding {
 }
 
 // uv reports the program that installs packages.
-func (d *diagnosis) uv() []report.Finding {
+func (d *diagnosis) uv() findings {
 	k := facts.ToolKey("uv")
 	t, ok := facts.Find[facts.Tool](d.facts, k)
 	switch {
@@ -136,31 +138,21 @@ func (d *diagnosis) uv() []report.Finding {
 	case t.Path == "":
 		return okf("none; `reconcile apply` installs one if it has a build for this platform, and uses pip otherwise")
 	}
-	return okf("%s", toolText(t))
-}
-
-func toolText(t facts.Tool) string {
-	if t.Version == "" {
-		return t.Path + ", version unknown"
-	}
-	return t.Version + ", " + t.Path
+	return okf("%s, %s", cmp.Or(t.Version, "unknown version"), t.Path)
 }
 
 // conda reports the conda clients.
-func (d *diagnosis) conda() []report.Finding {
+func (d *diagnosis) conda() findings {
 	var found, reasons []string
 	for _, name := range conda.Clients() {
 		k := facts.ToolKey(name)
-		t, ok := facts.Find[facts.Tool](d.facts, k)
-		reason := t.Refused
-		if !ok {
-			reason = d.reason(k)
-		}
-		switch {
-		case reason == "" && t.Path != "":
-			found = append(found, name+" "+toolText(t))
-		case reason != "" && !slices.Contains(reasons, reason):
-			reasons = append(reasons, reason)
+		switch t, ok := facts.Find[facts.Tool](d.facts, k); {
+		case !ok:
+			reasons = append(reasons, d.reason(k))
+		case t.Refused != "":
+			reasons = append(reasons, t.Refused)
+		case t.Path != "":
+			found = append(found, fmt.Sprintf("%s %s, %s", name, cmp.Or(t.Version, "of unknown version"), t.Path))
 		}
 	}
 	needed := d.env != nil && d.env.Type == "conda"
@@ -170,58 +162,50 @@ func (d *diagnosis) conda() []report.Finding {
 	case !needed:
 		return skippedf("none found, and none is needed")
 	case len(reasons) > 0:
-		return unknownf("%s", strings.Join(reasons, "\n"))
+		return unknownf("%s", strings.Join(slices.Compact(reasons), "\n"))
 	case d.env.Conda.Engine != "auto" && d.env.Conda.Engine != "rattler":
 		return failf("install it and put it on PATH, or set `engine: auto`", "%s is missing, and environment %s asks for it", d.env.Conda.Engine, d.env.Name)
 	}
 	return okf("none; `reconcile apply` installs py-rattler instead")
 }
 
-// typicalSize is about how many bytes an environment with torch and one model need.
-const typicalSize = 28_000_000_000
-
-// projectDisk checks the file system of the project.
-func (d *diagnosis) projectDisk() []report.Finding {
-	warn, fail := int64(0), int64(0)
-	switch {
-	case d.manifest == nil:
-		warn = typicalSize
-	case d.manifest.Storage != nil && d.manifest.Storage.Path == ".":
-		warn, fail = d.manifest.Storage.WarnBelow, d.manifest.Storage.FailBelow
-	}
-	return d.disk(facts.DiskKey("."), warn, fail)
-}
-
-// storageDisk checks the file system of the manifest's storage if it is another directory.
-func (d *diagnosis) storageDisk() []report.Finding {
+// storageDisk checks the file system of the manifest's storage if it is another folder than
+// the project's.
+func (d *diagnosis) storageDisk() findings {
 	if d.manifest == nil || d.manifest.Storage == nil || d.manifest.Storage.Path == "." {
 		return nil
 	}
-	s := d.manifest.Storage
-	return d.disk(facts.DiskKey(s.Path), s.WarnBelow, s.FailBelow)
+	return d.disk(d.manifest.Storage.Path)
 }
 
 // cacheDisk checks the file system of the wheel cache. From another file system wheels are
 // copied into environments, not linked.
-func (d *diagnosis) cacheDisk() []report.Finding {
-	k := facts.DiskKey(layout.Cache("uv"))
-	cache, ok := facts.Find[facts.Disk](d.facts, k)
+func (d *diagnosis) cacheDisk() findings {
+	cache, ok := facts.Find[facts.Disk](d.facts, facts.DiskKey(layout.Cache("uv")))
 	project, known := facts.Find[facts.Disk](d.facts, facts.DiskKey("."))
 	if ok && known && cache.Device == project.Device && cache.Writable == project.Writable {
 		return okf("on the file system of the project")
 	}
-	return d.disk(k, 0, 0)
+	return d.disk(layout.Cache("uv"))
 }
 
-// disk checks the free space of a file system against two limits in bytes.
-func (d *diagnosis) disk(k facts.Key, warn, fail int64) []report.Finding {
-	const fewInodes = 50_000 // about as many as an environment with torch needs
-	const remedy = "free disk space, or use another disk"
+// disk checks the file system of a path, and its free space against the limits of the
+// manifest.
+func (d *diagnosis) disk(path string) findings {
+	const (
+		typical   = 28_000_000_000 // bytes of an environment with torch and of one model, about
+		fewInodes = 50_000         // of an environment with torch, about
+		remedy    = "free disk space, or use another disk"
+	)
+	k := facts.DiskKey(path)
 	disk, ok := facts.Find[facts.Disk](d.facts, k)
 	if !ok {
 		return d.notProbed(k)
 	}
-	path := k.Name
+	var storage manifest.Storage
+	if d.manifest != nil && d.manifest.Storage != nil && d.manifest.Storage.Path == path {
+		storage = *d.manifest.Storage
+	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(d.root, path)
 	}
@@ -231,14 +215,14 @@ func (d *diagnosis) disk(k facts.Key, warn, fail int64) []report.Finding {
 		return failf("remount it read-write; `sudo dmesg` shows whether a disk error made it read-only", "the file system at %s is read-only", path)
 	case !disk.Writable:
 		return failf("change the owner of the folder, or use another one", "this user cannot write to %s", path)
-	case disk.Free < fail:
-		return failf(remedy, "%s; the manifest requires %s", text, bytesize.Format(fail))
+	case disk.Free < storage.FailBelow:
+		return failf(remedy, "%s; the manifest requires %s", text, bytesize.Format(storage.FailBelow))
 	case disk.FreeInodes >= 0 && disk.FreeInodes < fewInodes:
 		return warnf("delete folders with many small files", "%s, but only %d inodes; an environment needs tens of thousands", text, disk.FreeInodes)
-	case disk.Free < warn && d.manifest == nil:
-		return warnf(remedy, "%s; an environment with torch and one model need about %s", text, bytesize.Format(typicalSize))
-	case disk.Free < warn:
-		return warnf(remedy, "%s; the manifest warns below %s", text, bytesize.Format(warn))
+	case disk.Free < typical && d.manifest == nil && k.Name == ".":
+		return warnf(remedy, "%s; an environment with torch and one model need about %s", text, bytesize.Format(typical))
+	case disk.Free < storage.WarnBelow:
+		return warnf(remedy, "%s; the manifest warns below %s", text, bytesize.Format(storage.WarnBelow))
 	}
 	return okf("%s", text)
 }
