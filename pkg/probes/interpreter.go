@@ -126,13 +126,13 @@ func stdlib(prefix, minor string) (string, bool) {
 // pythonVersion finds the full version without running the interpreter: in its header
 // files, the record of conda, the folder name, or the program and its library.
 func (p *Prober) pythonVersion(minor string, i facts.Interpreter, real string) string {
-	if b, err := os.ReadFile(filepath.Join(i.Prefix, "include/python"+minor+"/patchlevel.h")); err == nil {
+	if b, err := readSmall(filepath.Join(i.Prefix, "include/python"+minor+"/patchlevel.h")); err == nil {
 		if v := parsePatchlevel(b, minor); v != "" {
 			return v
 		}
 	}
 	for _, name := range glob(i.Prefix, "conda-meta/python-"+minor+".*.json") {
-		if b, err := os.ReadFile(name); err == nil {
+		if b, err := readRegular(name, 64<<20, 0); err == nil {
 			if v := parseCondaMeta(b, minor); v != "" {
 				return v
 			}

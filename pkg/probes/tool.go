@@ -80,7 +80,7 @@ func (p *Prober) ownTool(name string) (facts.Tool, error) {
 		if wheels := glob(folder, "*.whl"); len(wheels) == 1 {
 			exe = wheels[0] // used without unpacking
 		}
-		b, err := os.ReadFile(layout.ToolComplete(folder))
+		b, err := readSmall(layout.ToolComplete(folder))
 		if err != nil || !exists(exe) {
 			continue
 		}
@@ -155,7 +155,7 @@ func (p *Prober) toolVersion(name, real string) string {
 		}
 	}
 	config := p.dirVariable("XDG_CONFIG_HOME", p.below(".config"))
-	b, err := os.ReadFile(filepath.Join(config, name, name+"-receipt.json"))
+	b, err := readSmall(filepath.Join(config, name, name+"-receipt.json"))
 	if err != nil {
 		return ""
 	}
