@@ -1,5 +1,5 @@
-// A library that plays NVML for tests. FAKE_NVML says what it does; OLD leaves out
-// what old drivers did not have, BARE leaves out all.
+// A fake NVML for tests. FAKE_NVML selects its behaviour; OLD omits the functions that old
+// drivers lack, BARE omits all.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +49,7 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **handle) {
 
 int nvmlDeviceGetName(void *h, char *s, unsigned n) {
 	if (is("garbage")) {
-		memset(s, 0xfe, n); // no end
+		memset(s, 0xfe, n); // not terminated
 		memcpy(s, "GeF\x1b[31morce\xff\n", 15);
 		return OK;
 	}
@@ -100,7 +100,7 @@ int nvmlDeviceGetMemoryInfo_v2(void *h, struct memory *m) {
 	if (is("integrated")) return NOT_SUPPORTED;
 	if (is("lost") && number(h) == 3) return LOST;
 	if (is("mig") && !slice(h)) return NO_PERMISSION;
-	if (is("mig") && number(h) == 101) return NOT_SUPPORTED; // its attributes know
+	if (is("mig") && number(h) == 101) return NOT_SUPPORTED; // its attributes have it
 	m->total = slice(h) ? 40320ULL << 20 : 81559ULL << 20;
 	m->used = 4ULL << 20;
 	if (is("garbage")) m->total = m->used = ~0ULL;
