@@ -103,7 +103,10 @@ func (p *planning) link() error {
 		r := &p.list[i]
 		own := r.Spec.Owns()
 		for _, k := range r.Spec.Reads() {
-			if from, ok := p.owner[k]; ok && k != own {
+			if k == own {
+				continue
+			}
+			if from, ok := p.owner[k]; ok {
 				edges = append(edges, graph.Edge{From: from, To: int32(i)})
 			}
 		}
