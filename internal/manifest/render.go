@@ -111,7 +111,7 @@ func (s *source) templateError(err error) {
 	} else if m := regexp.MustCompile(`^function "(.*)" not defined$`).FindStringSubmatch(message); m != nil {
 		summary, hint = "there is no function "+quote(m[1]), "use "+strings.Join(escapeNames, ", ")
 	} else {
-		summary = printable(regexp.MustCompile(`^executing ".*?" at <.*?>: `).ReplaceAllString(message, ""))
+		summary = printable(strings.TrimRight(regexp.MustCompile(`^executing ".*?" at <.*?>: `).ReplaceAllString(message, ""), ". "))
 	}
 	s.problemAt(s.at(line, max(col, 1)), "template", summary, "", hint)
 }
