@@ -104,7 +104,7 @@ type Place struct {
 	pathPos   diag.Pos
 }
 
-var placeShape = shape{what: "the place of a directory", keys: []string{"path"}, required: 1}
+var placeShape = shape{what: "a directory override", keys: []string{"path"}, required: 1}
 
 func readPlaces(v value) (places []Place) {
 	for key, val := range v.entries() {

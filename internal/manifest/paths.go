@@ -201,7 +201,7 @@ func (l *loader) checkPlaces(common *claims, places []Place, hosts []*Host) {
 	own := newClaims(len(places), common)
 	for _, p := range places {
 		l.allowed(p.Path, p.pathPos, hosts)
-		l.add(own, p.Path, "the place of a directory", true, p.pathPos)
+		l.add(own, p.Path, "a directory override", true, p.pathPos)
 	}
 	l.checkNested(own)
 	for _, p := range places {
