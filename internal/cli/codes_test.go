@@ -39,8 +39,8 @@ type codeReader struct {
 	bare map[string][]string
 	// prefixes are what is put before or between, by package and words.
 	prefixes map[string]bool
-	// passed are the functions with a parameter that is called code, by package and
-	// name: the place of the parameter.
+	// passed maps the functions with a parameter that is called code, by package and name,
+	// exported ones also by name alone, to the index of the parameter.
 	passed map[string]int
 }
 
@@ -93,8 +93,10 @@ func readCodes(t *testing.T) *codeReader {
 					}
 				}
 			case *ast.CallExpr:
-				if i, ok := r.passed[filepath.Dir(name)+" "+calleeOf(n)]; ok && i < len(n.Args) {
-					r.value(name, n.Args[i])
+				for _, callee := range []string{filepath.Dir(name) + " " + calleeOf(n), calleeOf(n)} {
+					if i, ok := r.passed[callee]; ok && i < len(n.Args) {
+						r.value(name, n.Args[i])
+					}
 				}
 			}
 			return true
@@ -115,6 +117,9 @@ func (r *codeReader) parameters(dir string, file *ast.File) {
 			for _, name := range field.Names {
 				if name.Name == "code" && types(field.Type) == "string" {
 					r.passed[dir+" "+f.Name.Name] = i
+					if f.Name.IsExported() {
+						r.passed[f.Name.Name] = i
+					}
 				}
 				i++
 			}
