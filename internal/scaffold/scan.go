@@ -1,4 +1,4 @@
-package cli
+package scaffold
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 // walkTime limits the search for models.
 const walkTime = 5 * time.Second
 
-// scanDocument is the result of a scan as JSON.
-type scanDocument struct {
+// Scanned is the result of a scan. Its JSON form is part of the command's.
+type Scanned struct {
 	Environments []string      `json:"environments"`
 	Read         []string      `json:"read"`
 	Unread       []scan.Unread `json:"unread"`
@@ -29,12 +29,12 @@ type scanDocument struct {
 	Unknown      int           `json:"unknown"`  // of these, packages without a version
 }
 
-// scanned returns the manifest of the folder and this machine.
-func (a *app) scanned(ctx context.Context, place *initPlace, doc *initDocument) ([]newFile, error) {
-	folder, err := place.root.OpenRoot(place.below)
+// scanDirectory returns the manifest of the folder and this machine.
+func scanDirectory(ctx context.Context, c *session.Config, at *place, result *Result) ([]newFile, error) {
+	folder, err := at.root.OpenRoot(at.below)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &diag.Problem{
-			Code: "init.nothing", Summary: "there is no folder " + place.dir + ", so there is nothing to scan",
+			Code: "init.nothing", Summary: "there is no folder " + at.dir + ", so there is nothing to scan",
 			Hint: "`reconcile init DIR` starts a new project in it",
 		}
 	}
@@ -42,7 +42,7 @@ func (a *app) scanned(ctx context.Context, place *initPlace, doc *initDocument) 
 		return nil, err
 	}
 	defer folder.Close()
-	in, err := a.scanInput(ctx, place)
+	in, err := scanInput(ctx, c, at)
 	if err != nil {
 		return nil, err
 	}
@@ -55,21 +55,21 @@ func (a *app) scanned(ctx context.Context, place *initPlace, doc *initDocument) 
 	if err != nil {
 		return nil, err
 	}
-	doc.Project = found.Project
-	doc.scanDocument = &scanDocument{
+	result.Project = found.Project
+	result.Scanned = &Scanned{
 		Environments: listed(found.Environments), Read: listed(found.Read), Unread: listed(found.Unread),
 		Pinned: found.Pinned, Doubtful: found.Commented, Unknown: found.Unknown,
 	}
 	if found.Unknown > 0 {
-		doc.Notes = append(doc.Notes, fmt.Sprintf("%s without a version: complete the comments in the manifest, or run `pip freeze > requirements.txt` in an environment that works and scan again", plural.Count(found.Unknown, "package")))
+		result.Notes = append(result.Notes, fmt.Sprintf("%s without a version: complete the comments in the manifest, or run `pip freeze > requirements.txt` in an environment that works and scan again", plural.Count(found.Unknown, "package")))
 	}
-	return []newFile{{place.manifest, found.Manifest}}, nil
+	return []newFile{{at.manifest, found.Manifest}}, nil
 }
 
 // scanInput returns the input of a scan.
-func (a *app) scanInput(ctx context.Context, place *initPlace) (scan.Input, error) {
-	in := scan.Input{Name: place.name(), Installed: scan.Environments(place.dir)}
-	prober, err := probes.New(place.dir, a.environ)
+func scanInput(ctx context.Context, c *session.Config, at *place) (scan.Input, error) {
+	in := scan.Input{Name: at.name(), Installed: scan.Environments(at.dir)}
+	prober, err := probes.New(at.dir, c.Environ)
 	if err != nil {
 		return in, err
 	}
@@ -85,8 +85,8 @@ func (a *app) scanInput(ctx context.Context, place *initPlace) (scan.Input, erro
 // listed returns a list that is not nil, so that JSON has [] for an empty one.
 func listed[T any](list []T) []T { return append([]T{}, list...) }
 
-// lines returns the result of a scan as text.
-func (d *scanDocument) lines() []string {
+// Lines returns the result of a scan as text.
+func (d *Scanned) Lines() []string {
 	lines := []string{"Read: " + strings.Join(d.Read, ", ")}
 	if len(d.Read) == 0 {
 		lines[0] = "No file has the packages of the project."

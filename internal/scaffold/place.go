@@ -1,4 +1,4 @@
-package cli
+package scaffold
 
 import (
 	"bytes"
@@ -17,47 +17,48 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-// An initPlace is where init writes: a folder that may have to be made.
-type initPlace struct {
+// A place is the directory of a new project, which may not exist yet.
+type place struct {
 	dir      string   // absolute
 	manifest string   // name of the manifest in dir
 	root     *os.Root // the nearest folder that exists: dir, or one above it
 	below    string   // dir relative to root, slash-separated; "." if it is there
-	moved    bool     // the shell does not stand in dir
-	outer    string   // the project that dir lies in, "" for none
+	moved    bool     // dir is not the working directory
+	outer    string   // the manifest of the project that dir is in, "" for none
 }
 
-// A newFile is one that init writes if nothing is there.
+// A newFile is written if no file of its name exists.
 type newFile struct {
 	name    string // relative to the project
 	content []byte
 }
 
-// initPlace finds where to write, and refuses a place where there is a manifest.
-func (a *app) initPlace(args []string) (*initPlace, error) {
-	here, err := a.config().Directory()
+// openPlace opens the directory to write to, which dir names if it is not "", and refuses
+// one with a manifest.
+func openPlace(c *session.Config, dir string) (*place, error) {
+	here, err := c.Directory()
 	if err != nil {
 		return nil, err
 	}
-	p := &initPlace{dir: here, manifest: session.DefaultManifest}
-	named := a.dir != "" || a.manifest != "" || len(args) > 0
+	p := &place{dir: here, manifest: session.DefaultManifest}
+	named := c.Dir != "" || c.Manifest != "" || dir != ""
 	switch {
-	case a.manifest != "" && len(args) > 0:
+	case c.Manifest != "" && dir != "":
 		return nil, exit.Usage("-m names a manifest and its folder already: give -m or DIR")
-	case a.manifest != "":
-		file, err := a.config().Path(a.manifest)
+	case c.Manifest != "":
+		file, err := c.Path(c.Manifest)
 		if err != nil {
 			return nil, err
 		}
 		p.dir, p.manifest = filepath.Dir(file), filepath.Base(file)
-	case len(args) > 0:
-		if p.dir, err = a.config().Path(args[0]); err != nil {
+	case dir != "":
+		if p.dir, err = c.Path(dir); err != nil {
 			return nil, err
 		}
 	}
 	p.moved = p.dir != here
 	if !named {
-		if err := a.notByAccident(p.dir); err != nil {
+		if err := checkIntended(c, p.dir); err != nil {
 			return nil, err
 		}
 	}
@@ -66,7 +67,7 @@ func (a *app) initPlace(args []string) (*initPlace, error) {
 	}
 	if _, err := p.root.Lstat(p.path(p.manifest)); err == nil {
 		return nil, errors.Join(&diag.Problem{
-			Code: "init.exists", Summary: fmt.Sprintf("%s is there already and stays as it is; nothing was written", filepath.Join(p.dir, p.manifest)),
+			Code: "init.exists", Summary: fmt.Sprintf("%s exists and is not changed; nothing was written", filepath.Join(p.dir, p.manifest)),
 			Hint: "`reconcile plan` shows what it would change here",
 		}, p.root.Close())
 	}
@@ -74,14 +75,14 @@ func (a *app) initPlace(args []string) (*initPlace, error) {
 	return p, nil
 }
 
-// notByAccident refuses the home folder and /, in which a shell stands when nobody
-// went anywhere: everything below would belong to the project.
-func (a *app) notByAccident(dir string) error {
+// checkIntended refuses the home directory and /, where a shell starts: everything below
+// would belong to the project.
+func checkIntended(c *session.Config, dir string) error {
 	what := ""
 	if sameFolder(dir, "/") {
 		what = "the root of the file system"
 	}
-	if home := a.getenv("HOME"); home != "" && sameFolder(dir, home) {
+	if home := c.Getenv("HOME"); home != "" && sameFolder(dir, home) {
 		what = "your home folder"
 	}
 	if what == "" {
@@ -89,7 +90,7 @@ func (a *app) notByAccident(dir string) error {
 	}
 	return &diag.Problem{
 		Code: "init.home", Summary: fmt.Sprintf("%s is %s, and all of it would be the project; nothing was written", dir, what),
-		Hint: "`reconcile init NAME` starts one in a folder of its own; `reconcile init .` takes this one all the same",
+		Hint: "`reconcile init NAME` starts one in its own folder; `reconcile init .` takes this one",
 	}
 }
 
@@ -103,7 +104,7 @@ func sameFolder(a, b string) bool {
 }
 
 // open opens the folder, or the nearest one above it that exists.
-func (p *initPlace) open() error {
+func (p *place) open() error {
 	at := p.dir
 	for {
 		info, err := os.Stat(at)
@@ -114,7 +115,7 @@ func (p *initPlace) open() error {
 			break
 		}
 		if _, gone := os.Lstat(at); !errors.Is(err, fs.ErrNotExist) || gone == nil { // unreadable, or a link to nowhere
-			return &diag.Problem{Code: "folder.unreadable", Summary: fmt.Sprintf("folder %s cannot be looked at", at), Found: err.Error()}
+			return &diag.Problem{Code: "folder.unreadable", Summary: fmt.Sprintf("folder %s cannot be read", at), Found: err.Error()}
 		}
 		at = filepath.Dir(at)
 	}
@@ -124,31 +125,23 @@ func (p *initPlace) open() error {
 	}
 	p.below = filepath.ToSlash(below)
 	if p.root, err = os.OpenRoot(at); err != nil {
-		return &diag.Problem{Code: "folder.unreadable", Summary: fmt.Sprintf("folder %s cannot be looked at", at), Found: err.Error()}
+		return &diag.Problem{Code: "folder.unreadable", Summary: fmt.Sprintf("folder %s cannot be read", at), Found: err.Error()}
 	}
 	return nil
 }
 
-// path is a file of the project, relative to root.
-func (p *initPlace) path(name string) string { return path.Join(p.below, name) }
+// path returns the path of a file of the project, relative to root.
+func (p *place) path(name string) string { return path.Join(p.below, name) }
 
-// name is what the project is named after.
-func (p *initPlace) name() string { return filepath.Base(p.dir) }
+// name returns the name of the directory, which the project is named after.
+func (p *place) name() string { return filepath.Base(p.dir) }
 
-// shown is a file of the project as a message names it.
-func (p *initPlace) shown(name string) string {
-	if p.moved {
-		return filepath.Join(p.dir, name)
-	}
-	return name
-}
-
-// notes is what to know of the place.
-func (p *initPlace) notes() []string {
+// notes returns what users should know about the directory.
+func (p *place) notes() []string {
 	if p.outer == "" {
 		return []string{}
 	}
-	return []string{fmt.Sprintf("this folder lies in the project of %s; in here the new manifest counts", p.outer)}
+	return []string{fmt.Sprintf("this folder is inside the project of %s; the new manifest applies to it from now on", p.outer)}
 }
 
 // outerProject returns the nearest manifest in a folder or above it, "" for none.
@@ -165,16 +158,16 @@ func outerProject(dir string) string {
 	}
 }
 
-// write makes the files that are not there; the last one is the manifest, so that
-// there is one only where all else is.
-func (p *initPlace) write(ctx context.Context, files []newFile, doc *initDocument) error {
+// write creates the files that do not exist. The manifest is the last one, so that it
+// exists only after all others.
+func (p *place) write(ctx context.Context, files []newFile, doc *Result) error {
 	var news []atomicfile.NewFile
 	for _, f := range files {
-		stands, err := p.stands(f)
+		existing, err := p.compare(f)
 		if err != nil {
 			return err
 		}
-		switch stands {
+		switch existing {
 		case "same":
 			doc.Same = append(doc.Same, f.name)
 		case "other":
@@ -187,19 +180,19 @@ func (p *initPlace) write(ctx context.Context, files []newFile, doc *initDocumen
 	err := atomicfile.Create(ctx, p.root, news)
 	if errors.Is(err, atomicfile.ErrChanged) {
 		return &diag.Problem{
-			Code: "init.changed", Summary: "somebody else writes in " + p.dir + " at this moment", Found: err.Error(),
-			Hint: "look at what is there, and start init again: what is there stays",
+			Code: "init.changed", Summary: "another program writes to " + p.dir, Found: err.Error(),
+			Hint: "run the same again: existing files are not changed",
 		}
 	}
 	if err != nil && ctx.Err() == nil {
-		return notWritten(p.dir, err)
+		return writeProblem(p.dir, err)
 	}
 	return err
 }
 
-// stands says what is at a file's place: "", "same" or "other". What is no folder
-// where one is needed is refused, so that nothing is written through a link.
-func (p *initPlace) stands(f newFile) (string, error) {
+// compare returns whether a file exists: "" if not, "same" or "other". A parent that is
+// not a directory is refused, so that nothing is written through a link.
+func (p *place) compare(f newFile) (string, error) {
 	for parent := path.Dir(f.name); parent != "."; parent = path.Dir(parent) {
 		info, err := p.root.Lstat(p.path(parent))
 		if err == nil && !info.IsDir() {
@@ -208,7 +201,7 @@ func (p *initPlace) stands(f newFile) (string, error) {
 				found = "a link, which is not followed"
 			}
 			return "", &diag.Problem{
-				Code: "init.in-the-way", Summary: fmt.Sprintf("%s is not a folder, and %s should lie in it; nothing was written", filepath.Join(p.dir, parent), f.name), Found: found,
+				Code: "init.in-the-way", Summary: fmt.Sprintf("%s is not a folder, so %s cannot be written into it; nothing was written", filepath.Join(p.dir, parent), f.name), Found: found,
 				Hint: "move it away, or `reconcile init --minimal` writes a manifest alone",
 			}
 		}
@@ -218,7 +211,7 @@ func (p *initPlace) stands(f newFile) (string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", nil
 	case err != nil:
-		return "", notWritten(p.dir, err)
+		return "", writeProblem(p.dir, err)
 	case !info.Mode().IsRegular() || info.Size() != int64(len(f.content)):
 		return "other", nil
 	}
@@ -228,7 +221,7 @@ func (p *initPlace) stands(f newFile) (string, error) {
 	return "same", nil
 }
 
-// mode is that of a program for what begins like a script.
+// mode returns the mode of a program for a file that begins as a script.
 func (f newFile) mode() fs.FileMode {
 	if strings.HasPrefix(string(f.content[:min(2, len(f.content))]), "#!") {
 		return 0o755

@@ -1,4 +1,4 @@
-package cli
+package scaffold
 
 import (
 	"fmt"
@@ -11,18 +11,18 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-// longestProject is how many characters the name of a new project has at most: the
-// manifest makes longer names of it, and none may have more than 64.
+// longestProject is the longest name of a new project, in bytes: the manifest derives
+// longer names from it, which may have 64.
 const longestProject = 48
 
-// projectFiles are the files of a new project, the manifest last: those of this
-// repository, under another name. What apply writes from the manifest is not one.
-func projectFiles(place *initPlace, doc *initDocument) ([]newFile, error) {
+// projectFiles returns the files of a new project, the manifest last: those of this
+// repository, with the name of the project, without the files that apply writes.
+func projectFiles(at *place, result *Result) ([]newFile, error) {
 	m, err := manifest.Load(reconcile.Project, session.DefaultManifest)
 	if err != nil {
 		return nil, fmt.Errorf("the manifest in this program: %w", err)
 	}
-	doc.Project = projectName(place.name())
+	result.Project = projectName(at.name())
 	var files []newFile
 	err = fs.WalkDir(reconcile.Project, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || rendered(m, name) || name == session.DefaultManifest {
@@ -40,15 +40,14 @@ func projectFiles(place *initPlace, doc *initDocument) ([]newFile, error) {
 		return nil, err
 	}
 	text = withoutSchema(text, files)
-	text = []byte(strings.ReplaceAll(string(text), m.Project, doc.Project))
-	if note := unignored(place, files); note != "" {
-		doc.Notes = append(doc.Notes, note)
+	text = []byte(strings.ReplaceAll(string(text), m.Project, result.Project))
+	if note := unignored(at, files); note != "" {
+		result.Notes = append(result.Notes, note)
 	}
-	return append(files, newFile{place.manifest, text}), nil
+	return append(files, newFile{at.manifest, text}), nil
 }
 
-// withoutSchema leaves out the line that names a schema for editors, if the file that it
-// names is no part of a new project.
+// withoutSchema removes the line that names a schema for editors if files missing it.
 func withoutSchema(text []byte, files []newFile) []byte {
 	line, rest, _ := strings.Cut(string(text), "\n")
 	_, file, ok := strings.Cut(line, "$schema=")
@@ -58,47 +57,47 @@ func withoutSchema(text []byte, files []newFile) []byte {
 	return []byte(rest)
 }
 
-// projectName is the name of a new project in a folder.
+// projectName returns the name of a new project in a directory.
 func projectName(folder string) string {
 	name := manifest.Slug(folder)
 	return strings.TrimRight(name[:min(len(name), longestProject)], "-")
 }
 
-// maxIgnore is the longest .gitignore that is looked at, in bytes.
+// maxIgnore is the largest .gitignore that is read, in bytes.
 const maxIgnore = 1 << 20
 
-// rendered reports whether apply writes a file, from a template or as it is given.
+// rendered reports whether apply writes a file.
 func rendered(m *manifest.Manifest, name string) bool {
 	return slices.ContainsFunc(m.Files, func(f manifest.File) bool { return f.Path == name })
 }
 
-// unignored says which lines a .gitignore that stays does not have: without them data
-// and models would be committed.
-func unignored(place *initPlace, files []newFile) string {
+// unignored returns a note about the lines that an existing .gitignore missing, "" for none:
+// without them data and models would be committed.
+func unignored(at *place, files []newFile) string {
 	i := slices.IndexFunc(files, func(f newFile) bool { return f.name == ".gitignore" })
 	if i < 0 {
 		return ""
 	}
-	info, err := place.root.Lstat(place.path(".gitignore"))
+	info, err := at.root.Lstat(at.path(".gitignore"))
 	if err != nil || !info.Mode().IsRegular() || info.Size() > maxIgnore {
-		return "" // it is not there, or nothing that git would read
+		return "" // absent, or not read by git
 	}
-	b, err := place.root.ReadFile(place.path(".gitignore"))
+	b, err := at.root.ReadFile(at.path(".gitignore"))
 	if err != nil {
 		return ""
 	}
 	has := strings.Fields(string(b))
-	var lacks []string
+	var missing []string
 	for line := range strings.Lines(string(files[i].content)) {
 		line = strings.TrimSpace(line)
 		bare := strings.Trim(line, "/")
 		if !strings.HasPrefix(line, "/") || slices.ContainsFunc(has, func(h string) bool { return strings.Trim(h, "/") == bare }) {
 			continue
 		}
-		lacks = append(lacks, line)
+		missing = append(missing, line)
 	}
-	if len(lacks) == 0 {
+	if len(missing) == 0 {
 		return ""
 	}
-	return "your .gitignore does not have " + strings.Join(lacks, " ")
+	return "your .gitignore lacks " + strings.Join(missing, " ")
 }
