@@ -40,10 +40,6 @@ func (o *output) Write(b []byte) (int, error) {
 
 func (o *output) keep(b []byte) {
 	limit := o.command.Keep
-	if len(b) >= limit {
-		o.kept = append(o.kept[:0], b[len(b)-limit:]...)
-		return
-	}
 	o.kept = append(o.kept, b...)
 	if len(o.kept) > 2*limit { // not moved at each write
 		o.kept = append(o.kept[:0], o.kept[len(o.kept)-limit:]...)
