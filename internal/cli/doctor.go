@@ -8,7 +8,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-func (a *app) doctorCommand() *cobra.Command {
+func doctorCommand(a *app) *cobra.Command {
 	var o doctor.Options
 	cmd := &cobra.Command{
 		Use:     "doctor",

@@ -183,7 +183,7 @@ func TestModelsToken(t *testing.T) {
 			if strings.Contains(e.out+e.err, secret) {
 				t.Errorf("%s: the token is shown", name)
 			}
-			if inside := strings.Contains(e.out, "lies inside the project"); inside != (name == "in models") {
+			if inside := strings.Contains(e.out, "is inside the project"); inside != (name == "in models") {
 				t.Errorf("%s: %s", name, e.out)
 			}
 		}
@@ -201,7 +201,7 @@ func TestModelsNotes(t *testing.T) {
 	for environ, want := range map[string]string{
 		"HF_HUB_CACHE=/data/hf":         "inside the environment it has no effect",
 		"TRANSFORMERS_CACHE=/data/hf":   "TRANSFORMERS_CACHE is set",
-		"HF_HUB_OFFLINE=1":              "a download is refused",
+		"HF_HUB_OFFLINE=1":              "downloads are refused",
 		"HF_ENDPOINT=http://u:p@h.test": "HF_ENDPOINT is set",
 	} {
 		e := s.with(environ).want(exit.Done, "models", "--all")

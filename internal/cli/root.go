@@ -111,11 +111,11 @@ func Root() *cobra.Command { return (&app{}).root() }
 func commands() map[string]func(*app) *cobra.Command {
 	return map[string]func(*app) *cobra.Command{
 		"adopt": adoptCommand, "apply": applyCommand, "compare": compareCommand, "destroy": destroyCommand,
-		"doctor": (*app).doctorCommand, "explain": explainCommand, "facts": factsCommand, "gc": gcCommand,
+		"doctor": doctorCommand, "explain": explainCommand, "facts": factsCommand, "gc": gcCommand,
 		"generations": generationsCommand, "graph": graphCommand, "heal": healCommand, "init": initCommand,
-		"lock": lockCommand, "models": (*app).modelsCommand, "paths": pathsCommand, "plan": planCommand,
+		"lock": lockCommand, "models": modelsCommand, "paths": pathsCommand, "plan": planCommand,
 		"rollback": rollbackCommand, "run": runCommand, "runs": runsCommand, "schema": schemaCommand,
-		"state": stateCommand, "status": statusCommand, "sync": (*app).syncCommand, "undo": undoCommand,
+		"state": stateCommand, "status": statusCommand, "sync": syncCommand, "undo": undoCommand,
 		"validate": validateCommand, "verify": verifyCommand, "version": versionCommand,
 	}
 }

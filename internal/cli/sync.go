@@ -15,7 +15,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/transfer"
 )
 
-func (a *app) syncCommand() *cobra.Command {
+func syncCommand(a *app) *cobra.Command {
 	list := func(cmd *cobra.Command, _ []string) error {
 		c, err := session.Load(a.config())
 		if err != nil {

@@ -1,4 +1,4 @@
-package cli
+package models
 
 import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -7,27 +7,27 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-// hubDistribution is the distribution that brings the download command, and hubPackage
-// the package of conda that does.
+// hubDistribution and hubPackage contain the download command: the Python distribution and
+// the conda package.
 const (
 	hubDistribution = "huggingface-hub"
 	hubPackage      = "huggingface_hub"
 )
 
-// tool is the download command of the environment that fetches a model.
-func (s *shelf) tool(m *manifest.Model) report.HubTool {
-	env := s.fetcher(m)
-	t := report.HubTool{Verify: s.again(env, "models", "verify", m.Repo)}
+// tool returns the download command of the environment that downloads a model.
+func (v *inventory) tool(m *manifest.Model) report.HubTool {
+	env := v.downloader(m)
+	t := report.HubTool{Verify: v.again(env, "models", "verify", m.Repo)}
 	if env == nil {
 		return t
 	}
-	t.Environment, t.Build = env.Name, s.again(env, "apply")
-	t.Version, t.Source = s.hubVersion(env)
+	t.Environment, t.Build = env.Name, v.again(env, "apply")
+	t.Version, t.Source = v.hubVersion(env)
 	cli, ok := hub.ParseCLI(t.Version)
 	if !ok {
 		return t
 	}
-	run := func(words []string) []string { return append(s.again(env, "run", "--"), words...) }
+	run := func(words []string) []string { return append(v.again(env, "run", "--"), words...) }
 	t.Login, t.WhoAmI = run(cli.Login()), run(cli.WhoAmI())
 	t.Download = run(cli.Download(hub.Pin{Repo: m.Repo, Revision: m.Revision, Exclude: m.Exclude}))
 	return t
@@ -35,13 +35,13 @@ func (s *shelf) tool(m *manifest.Model) report.HubTool {
 
 // hubVersion is the version of huggingface-hub in an environment, and how that is known.
 // What is visible goes before what is locked: that is what a command will meet.
-func (s *shelf) hubVersion(env *manifest.Environment) (version, source string) {
-	if e, ok := facts.Find[facts.Environment](s.facts, facts.EnvironmentKey(env.Name)); ok {
+func (v *inventory) hubVersion(env *manifest.Environment) (version, source string) {
+	if e, ok := facts.Find[facts.Environment](v.facts, facts.EnvironmentKey(env.Name)); ok {
 		if g, _ := e.CurrentGeneration(); installedHub(g) != "" {
 			return installedHub(g), "installed"
 		}
 	}
-	if locked, _, err := s.Manifest.Locked(env); err == nil && locked != nil {
+	if locked, _, err := v.Manifest.Locked(env); err == nil && locked != nil {
 		for i := range locked.Packages {
 			if locked.Packages[i].Name == hubDistribution {
 				return locked.Packages[i].Version, "locked"
@@ -78,17 +78,17 @@ func installedHub(g facts.Generation) string {
 	return ""
 }
 
-// again returns the words that start this program in this project, as it was started, on
-// an environment; nil for none.
-func (s *shelf) again(env *manifest.Environment, words ...string) []string {
+// again returns the arguments that start this program in this project, as it was started,
+// for an environment; nil for none.
+func (v *inventory) again(env *manifest.Environment, words ...string) []string {
 	list := []string{"reconcile"}
-	if s.app.dir != "" {
-		list = append(list, "-C", s.app.dir)
+	if v.Config.Dir != "" {
+		list = append(list, "-C", v.Config.Dir)
 	}
-	if s.app.manifest != "" {
-		list = append(list, "-m", s.app.manifest)
+	if v.Config.Manifest != "" {
+		list = append(list, "-m", v.Config.Manifest)
 	}
-	if env != nil && (s.app.env != "" || s.Env != env) {
+	if env != nil && (v.Config.Environment != "" || v.Env != env) {
 		list = append(list, "--env", env.Name)
 	}
 	return append(list, words...)
