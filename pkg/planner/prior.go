@@ -43,8 +43,8 @@ type placed interface{ Place() string }
 
 // Keys returns every key that planning may read: the keys of the resources and those
 // of the orphans in the state.
-func (b Prior) Keys(list []resources.Resource) []facts.Key {
-	in := b.prepare(list)
+func (prior Prior) Keys(list []resources.Resource) []facts.Key {
+	in := prior.prepare(list)
 	all := in.list
 	for i := range in.orphans {
 		all = append(all, in.orphans[i].resource)
@@ -54,9 +54,9 @@ func (b Prior) Keys(list []resources.Resource) []facts.Key {
 
 // Make compares the resources with the facts and the state; see the function Make for
 // its errors.
-func (b Prior) Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
-	in := b.prepare(list)
-	p := &planning{input: in, facts: f, predicted: &facts.Facts{}, prior: b}
+func (prior Prior) Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
+	in := prior.prepare(list)
+	p := &planning{input: in, facts: f, predicted: &facts.Facts{}, prior: prior}
 	p.plan.StateChanges = in.changes
 	if err := p.planResources(); err != nil {
 		return nil, err
@@ -69,8 +69,8 @@ func (b Prior) Make(list []resources.Resource, f *facts.Facts) (*Plan, error) {
 
 // MakeWithoutPrune compares the resources with the facts. It uses the state only to
 // distinguish drift from pending changes; nothing is pruned or moved.
-func (b Prior) MakeWithoutPrune(list []resources.Resource, f *facts.Facts) (*Plan, error) {
-	p := &planning{input: &input{list: list}, facts: f, predicted: &facts.Facts{}, prior: b}
+func (prior Prior) MakeWithoutPrune(list []resources.Resource, f *facts.Facts) (*Plan, error) {
+	p := &planning{input: &input{list: list}, facts: f, predicted: &facts.Facts{}, prior: prior}
 	if err := p.planResources(); err != nil {
 		return nil, err
 	}
@@ -104,14 +104,14 @@ func (in *input) at(i int) *resources.Resource {
 
 // prepare finds moved, displaced and orphaned entries of the state. In the common case
 // of none it costs one lookup per resource.
-func (b Prior) prepare(list []resources.Resource) *input {
+func (prior Prior) prepare(list []resources.Resource) *input {
 	in := &input{list: list}
-	if b.State == nil || b.State.Len() == 0 {
+	if prior.State == nil || prior.State.Len() == 0 {
 		return in
 	}
 	known := 0
 	for i := range list {
-		e, ok := b.State.Entry(list[i].Addr)
+		e, ok := prior.State.Entry(list[i].Addr)
 		if !ok {
 			continue
 		}
@@ -120,33 +120,33 @@ func (b Prior) prepare(list []resources.Resource) *input {
 			e.Protect = list[i].Protect
 			in.changes.Entries = append(in.changes.Entries, e)
 		}
-		in.addDisplaced(b, int32(i), e)
+		in.addDisplaced(prior, int32(i), e)
 	}
-	if known < b.State.Len() {
-		in.addUnlisted(b)
+	if known < prior.State.Len() {
+		in.addUnlisted(prior)
 	}
-	slices.SortStableFunc(in.orphans, func(a, b orphan) int { return -strings.Compare(a.recorded.Left.Path, b.recorded.Left.Path) })
+	slices.SortStableFunc(in.orphans, func(a, b orphan) int { return strings.Compare(b.recorded.Left.Path, a.recorded.Left.Path) })
 	in.setInside()
 	return in
 }
 
 // addDisplaced adds the previous place of a resource whose path was changed in the
 // manifest without an entry in moved.
-func (in *input) addDisplaced(b Prior, i int32, e state.Entry) {
+func (in *input) addDisplaced(prior Prior, i int32, e state.Entry) {
 	spec := in.list[i].Spec
 	if at, ok := spec.(placed); ok {
-		if e.Left.Path != "" && e.Left.Path != at.Place() && !b.DeclaredPaths[e.Left.Path] {
-			in.addOrphan(b, e, resources.Recorded{Key: facts.PathKey(e.Left.Path), PlaceOnly: true}, i)
+		if e.Left.Path != "" && e.Left.Path != at.Place() && !prior.DeclaredPaths[e.Left.Path] {
+			in.addOrphan(prior, e, resources.Recorded{Key: facts.PathKey(e.Left.Path), PlaceOnly: true}, i)
 		}
 		return
 	}
-	if own := spec.Owns(); own != e.Key && e.Key.Kind == facts.KindPath && !b.DeclaredPaths[e.Key.Name] {
-		in.addOrphan(b, e, resources.Recorded{Key: e.Key}, i)
+	if own := spec.Owns(); own != e.Key && e.Key.Kind == facts.KindPath && !prior.DeclaredPaths[e.Key.Name] {
+		in.addOrphan(prior, e, resources.Recorded{Key: e.Key}, i)
 	}
 }
 
 // addUnlisted handles the entries whose address no resource has.
-func (in *input) addUnlisted(b Prior) {
+func (in *input) addUnlisted(prior Prior) {
 	listed := make(map[resources.Addr]bool, len(in.list))
 	owner := make(map[facts.Key]int32, len(in.list))
 	places := map[string]bool{} // of the environments in the manifest
@@ -158,22 +158,22 @@ func (in *input) addUnlisted(b Prior) {
 		}
 	}
 	to := map[resources.Addr]resources.Addr{}
-	for _, m := range b.Moves {
+	for _, m := range prior.Moves {
 		to[m.From] = m.To
 	}
-	for _, e := range b.State.Sorted() {
-		if listed[e.Addr] || b.Declared[e.Addr] || in.move(b, e, to[e.Addr]) {
+	for _, e := range prior.State.Sorted() {
+		if listed[e.Addr] || prior.Declared[e.Addr] || in.move(prior, e, to[e.Addr]) {
 			continue
 		}
 		i, owned := owner[e.Key]
 		if !owned {
-			generations := e.Key.Kind == facts.KindEnvironment && (places[e.Left.Path] || b.DeclaredPaths[e.Left.Path])
-			in.addOrphan(b, e, resources.Recorded{Key: e.Key, GenerationsOnly: generations}, none)
+			generations := e.Key.Kind == facts.KindEnvironment && (places[e.Left.Path] || prior.DeclaredPaths[e.Left.Path])
+			in.addOrphan(prior, e, resources.Recorded{Key: e.Key, GenerationsOnly: generations}, none)
 			continue
 		}
 		in.changes.Forget = append(in.changes.Forget, e)
 		to := in.list[i].Addr
-		if _, known := b.State.Entry(to); to.Kind == e.Addr.Kind && !known {
+		if _, known := prior.State.Entry(to); to.Kind == e.Addr.Kind && !known {
 			e.Addr = to
 			in.changes.Entries = append(in.changes.Entries, e)
 		}
@@ -182,12 +182,12 @@ func (in *input) addUnlisted(b Prior) {
 
 // move wraps the resource that an entry moved to. It reports whether the entry needs
 // nothing else: the generations of an environment must be pruned besides.
-func (in *input) move(b Prior, e state.Entry, to resources.Addr) bool {
+func (in *input) move(prior Prior, e state.Entry, to resources.Addr) bool {
 	i := slices.IndexFunc(in.list, func(r resources.Resource) bool { return r.Addr == to })
 	if i < 0 {
 		return false
 	}
-	if _, known := b.State.Entry(to); known {
+	if _, known := prior.State.Entry(to); known {
 		return false // the move was applied already, or the address is taken
 	}
 	mover, ok := in.list[i].Spec.(resources.Mover)
@@ -199,21 +199,21 @@ func (in *input) move(b Prior, e state.Entry, to resources.Addr) bool {
 		in.list = slices.Clone(in.list)
 	}
 	in.from[int32(i)] = e.Addr
-	in.list[i].Spec = mover.MovedFrom(resources.Recorded{Addr: e.Addr, Key: e.Key, Left: e.Left, StateDir: b.StateDir})
+	in.list[i].Spec = mover.MovedFrom(resources.Recorded{Addr: e.Addr, Key: e.Key, Left: e.Left, StateDir: prior.StateDir})
 	return e.Key.Kind == facts.KindPath
 }
 
 // addOrphan adds an orphan if its kind can be removed. Tools and interpreters cannot:
 // other environments and machines may use them.
-func (in *input) addOrphan(b Prior, e state.Entry, r resources.Recorded, now int32) {
-	if b.NewSpec == nil {
+func (in *input) addOrphan(prior Prior, e state.Entry, r resources.Recorded, now int32) {
+	if prior.NewSpec == nil {
 		return
 	}
-	remover, ok := b.NewSpec(e.Addr.Kind).(resources.Remover)
+	remover, ok := prior.NewSpec(e.Addr.Kind).(resources.Remover)
 	if !ok {
 		return
 	}
-	r.Addr, r.Left, r.StateDir, r.Reason = e.Addr, e.Left, b.StateDir, b.Reason
+	r.Addr, r.Left, r.StateDir, r.Reason = e.Addr, e.Left, prior.StateDir, prior.Reason
 	in.orphans = append(in.orphans, orphan{
 		resource: resources.Resource{Addr: e.Addr, Protect: e.Protect, Spec: remover.Removal(r)}, entry: e, recorded: r, now: now,
 	})
