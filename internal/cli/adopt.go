@@ -16,7 +16,7 @@ func adoptCommand(a *app) *cobra.Command {
 		Long: long(`
 Records that what exists belongs to the resource of the manifest from now on. What agrees
 stays as it is. What differs is shown by each plan, pending and as a conflict: apply asks
-before it is overwritten, and keeps the old content of a file. What was adopted is never
+before it is overwritten, and keeps the old content of a file. Adopted resources are never
 pruned. An environment that reconcile did not build, and a thing of another type, cannot be
 adopted.`,
 			changes, exit.Done, exit.Error, exit.Locked),
@@ -44,7 +44,7 @@ adopted.`,
 				case !one.Changed:
 					text = "%s is managed already."
 				case !one.Agrees:
-					text = "%s is adopted as it is; `reconcile plan` shows what the next apply changes."
+					text = "%s is adopted as it is; `reconcile plan` shows the changes of the next apply."
 				}
 				if err := writeLine(a.out, text, one.Addr); err != nil {
 					return err

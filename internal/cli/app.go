@@ -1,5 +1,5 @@
 // Package cli is the command line of reconcile: one file a command, with its flags, one
-// call into a feature or the session, what it prints and its exit code.
+// call into a feature or the session, its output and its exit code.
 package cli
 
 import (
@@ -37,7 +37,7 @@ type app struct {
 	verbose  bool
 
 	answers *bufio.Reader // of in, once a question was asked
-	against string        // what a plan is compared with; "" for the manifest
+	against string        // the other side of a plan's comparison; "" for the manifest
 	started bool          // a command began: later errors are not wrong usage
 }
 

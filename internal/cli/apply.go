@@ -25,7 +25,7 @@ it or quit. --on-conflict answers once for all; with -y the default is overwrite
 
 --target, --exclude and --replace apply a part, as they do for plan.
 
-What was done stays done: after a failure or an interruption, apply again.
+Completed changes stay: after a failure or an interruption, apply again.
 
 With a FILE of `+"`reconcile plan --out`"+` it does what that plan showed, or less, without a
 question. If anything that the plan depends on has changed, or it was applied before, it

@@ -22,7 +22,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
-// lockOptions returns how a run takes the lock; events receives what it does.
+// lockOptions returns how a run takes the lock; events receives its events.
 func (a *app) lockOptions(o lockFlags, events func(apply.Event)) session.LockOptions {
 	return session.LockOptions{
 		Timeout: o.timeout, NoLock: o.noLock, Jobs: o.jobs, Events: events,
@@ -58,7 +58,7 @@ func (a *app) askYes(yes bool) error {
 		return nil
 	}
 	if !a.interactive() {
-		return exit.Usage("there is no terminal to ask on, so nothing was changed; `-y` does what the plan shows without asking")
+		return exit.Usage("there is no terminal to ask on, so nothing was changed; `-y` applies the plan without asking")
 	}
 	answer, err := a.ask("\nDo this? Only \"yes\" is accepted: ")
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -109,7 +109,7 @@ type proposal struct {
 	selection  planner.Selection
 	saved      *savedplan.Plan // made again under the lock; nil for a plan that was made now
 	word       string          // the name of the run in its summary: "Destroy"; "" for Apply
-	against    string          // what the plan is compared with; "" for the manifest
+	against    string          // the other side of the plan's comparison; "" for the manifest
 	unrecorded bool            // no record of the run is kept
 }
 
@@ -143,7 +143,7 @@ func (a *app) confirmAndApply(ctx context.Context, p proposal, o applyFlags) err
 		if totals.Blocked == 0 {
 			a.cleanup(ctx, p.machine, p.plan)
 		} else if !a.json {
-			fmt.Fprintln(a.err, "\nNothing was changed: resolve first what is blocked.")
+			fmt.Fprintln(a.err, "\nNothing was changed: resolve the blocked changes first.")
 		}
 		return exit.Quietly(planCode(p.plan, false))
 	}
@@ -173,7 +173,7 @@ func (a *app) confirmAndApply(ctx context.Context, p proposal, o applyFlags) err
 	return a.apply(ctx, p, o)
 }
 
-// cleanup removes what a killed apply left, where there is nothing else to do.
+// cleanup removes the temporary files of a killed apply, for a plan without changes.
 func (a *app) cleanup(ctx context.Context, m *session.Machine, plan *planner.Plan) {
 	if err := m.Cleanup(ctx, plan, a.lockOptions(lockFlags{}, nil)); err != nil {
 		_ = writeLine(a.err, "The temporary files of an interrupted apply could not be removed yet: %v", err)

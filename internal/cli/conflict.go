@@ -27,7 +27,7 @@ func (a *app) resolveConflicts(ctx context.Context, p proposal, o applyFlags) (p
 	}
 	switch {
 	case len(conflicts) == 0, o.onConflict == conflictOverwrite, o.onConflict == "" && (o.yes || !a.interactive()):
-		return p, nil // -y does what the plan shows; without both, askYes refuses
+		return p, nil // -y applies the plan; without both, askYes refuses
 	case o.onConflict == conflictFail:
 		return p, exit.With(exit.Blocked, conflictProblems(conflicts))
 	}
@@ -77,7 +77,7 @@ func conflictProblems(conflicts []*planner.Item) error {
 }
 
 const conflictHelp = `  diff       show how the file on this machine differs from what will be written
-  overwrite  write what the manifest asks for; the old content is kept below .reconcile
+  overwrite  write the content of the manifest; the old content is kept below .reconcile
   adopt      keep the file, and record it as yours: prune never removes it, and each plan
              shows it again until the manifest asks for its content
   skip       keep the file this time

@@ -25,15 +25,15 @@ func explainCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "explain [ADDR|CODE]",
 		Example: "  reconcile explain\n  reconcile explain lock.stale\n  reconcile explain directory.data_raw",
-		Short:   "say why a resource changes, or what the code of a problem means",
+		Short:   "explain why a resource changes, or the code of a problem",
 		Long: long(`
-Says what a code such as disk.low means, whatever the problem at hand, and what to do
-about it. The code stands in parentheses behind the first line of a problem, and as
+Explains a code such as disk.low in general, and what to do about it. A problem has its code
+in parentheses at the end of its first line, and as
 "code" in JSON. Without a code, all are listed by area.
 
-Of a resource, such as directory.data_raw, it says why it changes or does not: the line of
-the manifest that asks for it, what was found on this machine, what is remembered of it,
-what it waits for and what waits for it, the steps, and what stays.`, readOnly, exit.Done, exit.Error),
+For a resource, such as directory.data_raw, it explains why it changes or not: the line of the
+manifest that declares it, the facts of this machine, its recorded state, its dependencies and
+dependents, the steps, and the things that are kept.`, readOnly, exit.Done, exit.Error),
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeExplain,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,7 +55,7 @@ func (a *app) explainCode(code string) error {
 	if name, isFinding := doctor.CheckTitle(code); !ok && isFinding {
 		ok, e = true, diag.Explanation{
 			Means: "A line of `reconcile doctor`, no problem by itself: " + name + ".",
-			Do:    "Run `reconcile doctor`: the line says what was found, and what to do where something is wrong.",
+			Do:    "Run `reconcile doctor`: its line has the finding and the remedy.",
 		}
 	}
 	if !ok {
@@ -126,8 +126,8 @@ func (a *app) explainAll() error {
 	return report.Codes(a.out, list, a.report(a.out))
 }
 
-// unknownCode says that a word is no code, and what it may be instead: a code that looks
-// like it, or one of its area.
+// unknownCode returns the error for a word that is no code, with the nearest code or those
+// of its area.
 func unknownCode(word string, explained diag.Explanations) error {
 	_, sorted := explain.ByArea(explained)
 	if near := nearest.Word(word, slices.Sorted(maps.Keys(explained))); near != "" {
@@ -139,7 +139,7 @@ func unknownCode(word string, explained diag.Explanations) error {
 	return exit.Usage("there is no code %q; `reconcile explain` lists all", word)
 }
 
-// completeExplain offers addresses, where there is a project, and codes.
+// completeExplain completes addresses, in a project, and codes.
 func (a *app) completeExplain(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	words, directive := completeCodes(cmd, args, word)
 	if len(args) > 0 {
@@ -154,7 +154,7 @@ func (a *app) completeExplain(cmd *cobra.Command, args []string, word string) ([
 	return words, directive
 }
 
-// completeCodes offers the codes to a shell, each with what it means.
+// completeCodes completes the codes, each with its meaning.
 func completeCodes(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -167,17 +167,16 @@ func completeCodes(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
-// more is the line that follows what went wrong where a person reads it: how to look
-// up the first code that is explained, "" for none. Of what is printed, a code is the
-// one thing that can be searched for; scripts and files have no use for the line.
-func more(err error, o report.Options) string {
+// explainHint returns a line for a terminal that tells how to look up the first explained
+// code of an error, "" for none.
+func explainHint(err error, o report.Options) string {
 	if !o.Terminal {
 		return ""
 	}
 	explained := explain.Codes()
 	for _, p := range diag.Problems(err) {
 		if _, ok := explained[p.Code]; ok && explain.AreaOf(p.Code) != "" {
-			return "`reconcile explain " + p.Code + "` tells more"
+			return "`reconcile explain " + p.Code + "` explains it"
 		}
 	}
 	return ""
@@ -193,8 +192,8 @@ func nearestCode(word string) string {
 	return nearest.Word(word, words)
 }
 
-// unknownAddress returns the error for a word that names no resource, with what may be
-// meant.
+// unknownAddress returns the error for a word that names no resource, with the nearest
+// address or code.
 func unknownAddress(m *session.Machine, plan *planner.Plan, word string) error {
 	var words []string
 	for i := range m.Resources {

@@ -9,8 +9,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-// TestMore holds that people at a terminal, and they alone, are told how to look up a code.
-func TestMore(t *testing.T) {
+// TestExplainHint checks that a terminal, and nothing else, gets the hint how to look up a code.
+func TestExplainHint(t *testing.T) {
 	var two diag.List
 	two.Add(&diag.Problem{Code: "test.of-another", Summary: "x"})
 	two.Add(&diag.Problem{Code: "disk.low", Summary: "y"})
@@ -20,14 +20,14 @@ func TestMore(t *testing.T) {
 		o    report.Options
 		want string
 	}{
-		"a problem":           {&diag.Problem{Code: "lock.stale"}, terminal, "`reconcile explain lock.stale` tells more"},
-		"the first explained": {two.Err(), terminal, "`reconcile explain disk.low` tells more"},
+		"a problem":           {&diag.Problem{Code: "lock.stale"}, terminal, "`reconcile explain lock.stale` explains it"},
+		"the first explained": {two.Err(), terminal, "`reconcile explain disk.low` explains it"},
 		"a pipe":              {&diag.Problem{Code: "lock.stale"}, report.Options{}, ""},
 		"wrong usage":         {exit.Usage("x"), terminal, ""},
 		"no problem":          {errors.New("x"), terminal, ""},
 	} {
 		_, err := exit.CodeOf(c.err)
-		if got := more(err, c.o); got != c.want {
+		if got := explainHint(err, c.o); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}

@@ -13,7 +13,7 @@ func factsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "facts",
 		Example: "  reconcile facts > h100.json\n  reconcile facts --all",
-		Short:   "print what is known of this machine, as JSON",
+		Short:   "print the facts of this machine, as JSON",
 		Long: long(`
 Prints as versioned JSON the facts of this machine that the manifest reads: paths, disks,
 interpreters, tools, environments, the NVIDIA driver and its GPUs. With --all also those
@@ -31,6 +31,6 @@ secrets; `+"`reconcile plan --facts FILE`"+` plans for this machine on another o
 			return report.Facts(a.out, m.Facts)
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "also what the manifest does not read")
+	cmd.Flags().BoolVar(&all, "all", false, "also facts that the manifest does not read")
 	return cmd
 }

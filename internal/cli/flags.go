@@ -46,15 +46,15 @@ type selectFlags struct {
 
 func (s *selectFlags) register(a *app, cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVar(&s.target, "target", nil, "only `ADDR` and what it depends on; repeatable, * matches any characters")
-	f.StringArrayVar(&s.exclude, "exclude", nil, "all but `ADDR` and what depends on it; repeatable")
+	f.StringArrayVar(&s.target, "target", nil, "only `ADDR` and its dependencies; repeatable, * matches any characters")
+	f.StringArrayVar(&s.exclude, "exclude", nil, "all but `ADDR` and its dependents; repeatable")
 	f.StringArrayVar(&s.replace, "replace", nil, "recreate `ADDR`, a file or an environment, though it agrees; repeatable")
 	for _, name := range []string{"target", "exclude", "replace"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, a.addressNames) // it fails only if the flag did not exist
 	}
 }
 
-// selection returns what the flags select.
+// selection returns the selection of the flags.
 func (s *selectFlags) selection() planner.Selection {
 	return planner.Selection{Target: s.target, Exclude: s.exclude, Replace: s.replace}
 }
@@ -103,7 +103,7 @@ type applyFlags struct {
 }
 
 func (o *applyFlags) register(cmd *cobra.Command) {
-	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do what the plan shows without asking")
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "apply the plan without asking")
 	o.registerTimeout(cmd)
 	cmd.Flags().BoolVar(&o.noLock, "no-lock", false, "go on where the file system cannot lock; no one else may run reconcile here")
 	cmd.Flags().IntVar(&o.jobs, "jobs", 0, "make `N` changes at the same time (default: the number of cores)")

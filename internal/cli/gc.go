@@ -24,7 +24,7 @@ func gcCommand(a *app) *cobra.Command {
 		Long: long(`
 Removes the generations of this machine's environment except the active one and the newest
 intact ones that --keep asks for, and what killed builds left. A generation that a process
-uses is never removed. Shows what it would remove and asks for "yes".`,
+uses is never removed. Lists the generations and asks for "yes".`,
 			destructive, exit.Done, exit.Error, exit.Partly, exit.Locked),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

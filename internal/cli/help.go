@@ -23,7 +23,7 @@ func allCodes() (codes []int) {
 	return codes
 }
 
-// An effect is what a command changes; every help text names one.
+// An effect states the changes of a command; every help text has one.
 type effect string
 
 const (
@@ -40,7 +40,7 @@ const (
 // ExitHeading is the heading of the table of exit codes.
 const ExitHeading = "\n\nExit codes:\n"
 
-// long returns the help text of a command: what it does, what it changes, its exit codes.
+// long returns the help text of a command: description, effect, exit codes.
 func long(text string, e effect, codes ...int) string {
 	var b strings.Builder
 	b.WriteString(strings.TrimSpace(text) + "\n\n" + string(e) + ExitHeading)

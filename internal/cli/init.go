@@ -24,7 +24,7 @@ machines with one, the locks of both, configs, templates, scripts, the set-up sc
 setup_local.sh and setup_remote.sh, and .gitignore. The project has the name of the folder.
 With these locks, `+"`reconcile apply`"+` is all that a machine needs.
 
-With --scan it writes only a manifest of what the folder holds already: requirements*.txt,
+With --scan it writes only a manifest of the folder's files: requirements*.txt,
 pyproject.toml, environment.yml, installed environments, folders and their sizes, models in
 Hugging Face caches. No program is started and nothing is downloaded. Packages without one
 exact version become comments with their source.
@@ -54,7 +54,7 @@ named.`, changes, exit.Done, exit.Error, exit.Interrupted),
 		},
 	}
 	cmd.Flags().BoolVar(&o.Minimal, "minimal", false, "only a small commented manifest")
-	cmd.Flags().BoolVar(&o.Scan, "scan", false, "only a manifest, written from what is in the folder")
+	cmd.Flags().BoolVar(&o.Scan, "scan", false, "only a manifest, of the folder's files")
 	return cmd
 }
 

@@ -29,7 +29,7 @@ func pathsCommand(a *app) *cobra.Command {
 Prints the path constants of the manifest's directories (DATA_RAW, MODELS_DIR …) and
 PROJECT_ROOT: a table on a terminal, else lines for a shell. They are the same on every
 machine; one that keeps a directory elsewhere has a link at the common path, and the
-table and JSON say where it leads. No variable of the shell changes them.
+table and JSON show its target. No variable of the shell changes them.
 
   table  for people
   sh     export DATA_RAW='…' for sh, bash, zsh and fish, quoted

@@ -36,8 +36,8 @@ With --facts it plans for the machine on which the file was recorded. --format m
 writes a comment for a pull request, --format html one self-contained page.
 
 --target, --exclude and --replace plan a part, by address (directory.data_raw) or pattern
-(directory.*): what a target depends on is included, what depends on an excluded one is
-excluded, checks always run, and the plan names what it leaves out.
+(directory.*): dependencies of a target are included, dependents of an excluded resource are
+excluded, checks always run, and the plan names the excluded resources.
 
 With --out it also saves the plan, for `+"`reconcile apply FILE`"+` on this machine. A plan that
 is blocked is not saved.`, readOnly, exit.Done, exit.Error, exit.Differs, exit.Blocked),
@@ -99,7 +99,7 @@ func (a *app) reportExcluded(plan *planner.Plan) {
 func (a *app) savePlan(m *session.Machine, p *planner.Plan, destination string, o *planFlags) error {
 	if p.Totals().Blocked > 0 {
 		fmt.Fprintln(a.err)
-		return writeLine(a.err, "The plan is not saved: resolve first what is blocked.")
+		return writeLine(a.err, "The plan is not saved: resolve the blocked changes first.")
 	}
 	if err := savedplan.Save(m, p, o.selection(), destination, o.out); err != nil || a.quiet {
 		return err

@@ -45,7 +45,7 @@ func run(args []string, s streams, environ []string) int {
 	} else {
 		o := a.report(a.err)
 		report.Problems(a.err, err, o)
-		if line := more(err, o); line != "" && !a.quiet {
+		if line := explainHint(err, o); line != "" && !a.quiet {
 			writeLine(a.err, "%s", line)
 		}
 	}

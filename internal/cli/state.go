@@ -33,7 +33,7 @@ them. Losing it loses these records, never correctness.`, readOnly, exit.Done, e
 	return cmd
 }
 
-// state reads what is managed on this machine.
+// state reads the state of this machine.
 func (a *app) state(ctx context.Context) (*state.State, error) {
 	p, err := session.Open(ctx, a.config(), "")
 	if err != nil {
@@ -45,7 +45,7 @@ func (a *app) state(ctx context.Context) (*state.State, error) {
 func stateListCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "list what is managed",
+		Short: "list the managed resources",
 		Long: long(`
 Lists every managed resource: created (by reconcile; prune may remove it), adopted (it
 existed, and reconcile changed it or was told to take it over) or observed (it existed as
@@ -71,9 +71,9 @@ the manifest asks). A * marks a protected one.`, readOnly, exit.Done, exit.Error
 func stateShowCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ADDR",
-		Short: "show what the state records of one resource",
+		Short: "show the recorded state of a resource",
 		Long: long(`
-Shows how the resource came to be managed, what was done last, and what that left.`,
+Shows how the resource came to be managed, the last action, and its result.`,
 			readOnly, exit.Done, exit.Error),
 		Args:              argCount(1, 1, "the address of a managed resource"),
 		ValidArgsFunction: a.managedNames,

@@ -14,7 +14,7 @@ func undoCommand(a *app) *cobra.Command {
 		Use:   "undo",
 		Short: "give the files of the last apply their earlier content",
 		Long: long(`
-Shows and applies the plan that undoes what the last apply did to files: replaced and removed
+Shows and applies the plan that undoes the last apply's changes of files: replaced and removed
 ones are restored from the kept contents, created ones are removed. A file that was changed
 since is never touched: then nothing is done. Directories and links stay; `+"`reconcile rollback`"+`
 goes back to the environment before. The manifest is not changed: the next apply goes

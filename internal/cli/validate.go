@@ -29,7 +29,7 @@ an error; one that is not there yet is a warning.`, readOnly, exit.Done, exit.Er
 	}
 }
 
-// validated says what is wrong with the locks of a manifest that is valid itself.
+// validated reports the problems of the locks of a valid manifest.
 func (a *app) validated(p *session.Checkout) error {
 	var failures, warnings diag.List
 	for _, env := range p.Manifest.Environments {

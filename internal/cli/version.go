@@ -15,7 +15,7 @@ func versionCommand(a *app) *cobra.Command {
 		Use:     "version",
 		Example: "  reconcile version\n  reconcile version --json",
 		Short:   "print the version of this program",
-		Long:    long("Prints the version of this program and what it was built with.", readOnly, exit.Done),
+		Long:    long("Prints the version of this program and of the Go that built it.", readOnly, exit.Done),
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := buildVersion()

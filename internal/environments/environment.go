@@ -65,7 +65,7 @@ func (e *Environment) active() (string, error) {
 	}
 	if e.Foreign != "" {
 		p.Found = fmt.Sprintf("%s: %s", e.Environment.Path, e.Foreign)
-		p.Hint = "`reconcile plan` shows what is in the way"
+		p.Hint = "`reconcile plan` shows the conflicting files"
 	}
 	return "", p
 }

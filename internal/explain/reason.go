@@ -1,4 +1,4 @@
-// Package explain tells why a resource changes, and what the code of a problem means.
+// Package explain explains changes of resources, and codes of problems.
 package explain
 
 import (
@@ -67,10 +67,10 @@ func seen(f *facts.Facts, k facts.Key) report.ReasonFact {
 	return report.ReasonFact{Key: k, Text: report.FactText(fact), Known: true}
 }
 
-// verdict returns in one sentence what the plan does, and why.
+// verdict returns the decision of the plan and its reason, in one sentence.
 func verdict(it *planner.Item, r report.Reason) string {
 	if it == nil {
-		return "nothing is changed: this machine has what the manifest asks for."
+		return "nothing is changed: this machine agrees with the manifest."
 	}
 	if it.Check {
 		switch {
@@ -101,7 +101,7 @@ func verdict(it *planner.Item, r report.Reason) string {
 	case !known && it.From.Kind != "":
 		return "it moves here: it was " + it.From.String() + " before."
 	case !known:
-		return "it is changed: it existed before reconcile, and is not what the manifest asks for."
+		return "it is changed: it existed before reconcile, and differs from the manifest."
 	case it.Conflict && !it.Drift:
 		return "it would be changed: it was adopted as it is, and the manifest asks for something else."
 	case it.Drift && it.Pending:
@@ -120,7 +120,7 @@ func in(summary string) string {
 	return ": " + summary
 }
 
-// stays lists what the steps of a change keep or do not touch.
+// stays lists the things that the steps of a change keep.
 func stays(m *session.Machine, r report.Reason) []string {
 	var stays []string
 	for _, s := range r.Change.Steps {

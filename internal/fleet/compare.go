@@ -49,8 +49,8 @@ func Compare(ctx context.Context, config *session.Config, sources []string) (*re
 	return c, nil
 }
 
-// observe returns what is compared of one machine. That no environment matches it is
-// compared too, and is not an error.
+// observe returns the compared properties of one machine. That no environment matches it
+// is one of them, and not an error.
 func observe(ctx context.Context, config *session.Config, source string) (*compare.Machine, error) {
 	file := source
 	if source == ThisMachine {

@@ -23,7 +23,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Options state what is locked, and who is told about it.
+// Options state how environments are locked, and receive the progress.
 type Options struct {
 	Upgrade     bool                      // take the newest versions that the pins allow
 	Lock        session.LockOptions       // for the tools that are installed first

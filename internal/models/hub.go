@@ -34,7 +34,7 @@ func (v *inventory) tool(m *manifest.Model) report.HubTool {
 }
 
 // hubVersion is the version of huggingface-hub in an environment, and how that is known.
-// What is visible goes before what is locked: that is what a command will meet.
+// An installed version counts before a locked one: commands run the installed one.
 func (v *inventory) hubVersion(env *manifest.Environment) (version, source string) {
 	if e, ok := facts.Find[facts.Environment](v.facts, facts.EnvironmentKey(env.Name)); ok {
 		if g, _ := e.CurrentGeneration(); installedHub(g) != "" {

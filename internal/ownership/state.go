@@ -11,7 +11,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// State reads what is managed on this machine, without a lock.
+// State reads the state of this machine, without a lock.
 func State(p *session.Project) (*state.State, error) {
 	local, err := p.Local()
 	if err != nil {
@@ -23,8 +23,7 @@ func State(p *session.Project) (*state.State, error) {
 	return state.Read(p.Path(layout.Journal(local.State)))
 }
 
-// Entries returns what the state records of resources. One that it does not record is an
-// error.
+// Entries returns the entries of resources. One without an entry is an error.
 func Entries(s *state.State, addrs []resources.Addr) ([]state.Entry, error) {
 	var problems diag.List
 	var entries []state.Entry
@@ -33,7 +32,7 @@ func Entries(s *state.State, addrs []resources.Addr) ([]state.Entry, error) {
 		if !ok {
 			problems.Add(&diag.Problem{
 				Code: "state.unknown", Addr: addr.String(), Summary: fmt.Sprintf("%s is not managed on this machine", addr),
-				Hint: "`reconcile state list` lists what is",
+				Hint: "`reconcile state list` lists the managed resources",
 			})
 		}
 		entries = append(entries, e)
@@ -41,7 +40,7 @@ func Entries(s *state.State, addrs []resources.Addr) ([]state.Entry, error) {
 	return entries, problems.Err()
 }
 
-// Forget removes resources from the state, and returns what it recorded of them.
+// Forget removes resources from the state, and returns their entries.
 func Forget(ctx context.Context, p *session.Project, addrs []resources.Addr, o session.LockOptions) ([]state.Entry, error) {
 	s, err := State(p)
 	if err != nil {

@@ -75,7 +75,7 @@ func read(file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// Remake makes the plan again from what is on this machine now, without writing
+// Remake makes the plan again from the current state of this machine, without writing
 // anything. An error with exit.Stale reports why the result is not the saved plan, or why
 // that may not be applied.
 func (s *Plan) Remake(ctx context.Context) (*session.Machine, *planner.Plan, error) {
@@ -162,7 +162,7 @@ func (s *Plan) checkInputs(root string) error {
 
 func (s *Plan) refuse(code string, why []string) error {
 	summary := map[string]string{
-		"saved.stale":     "what the saved plan was made from has changed; nothing was changed",
+		"saved.stale":     "the manifest, the machine or the state changed since the plan was saved; nothing was changed",
 		"saved.elsewhere": "the saved plan is for another machine, user or project; nothing was changed",
 		"saved.used":      "a saved plan is applied once; nothing was changed",
 	}[code]
@@ -199,8 +199,7 @@ func CheckDestination(c *session.Config, name string) (string, error) {
 	return "", p
 }
 
-// Save writes a plan of m to file, an absolute path; name is what the command line calls
-// it.
+// Save writes a plan of m to file, an absolute path; name is its name on the command line.
 func Save(m *session.Machine, p *planner.Plan, selection planner.Selection, file, name string) error {
 	if m.StateErr != nil {
 		return m.StateErr // whether the plan was applied could not be recorded

@@ -68,7 +68,7 @@ func openPlace(c *session.Config, dir string) (*place, error) {
 	if _, err := p.root.Lstat(p.path(p.manifest)); err == nil {
 		return nil, errors.Join(&diag.Problem{
 			Code: "init.exists", Summary: fmt.Sprintf("%s exists and is not changed; nothing was written", filepath.Join(p.dir, p.manifest)),
-			Hint: "`reconcile plan` shows what it would change here",
+			Hint: "`reconcile plan` shows its changes to this machine",
 		}, p.root.Close())
 	}
 	p.outer = outerProject(filepath.Dir(p.dir))

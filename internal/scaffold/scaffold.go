@@ -1,5 +1,5 @@
 // Package scaffold starts a project: it writes the files of this repository under another
-// name, or a manifest of what a directory holds already.
+// name, or a manifest of the files that a directory holds already.
 package scaffold
 
 import (
@@ -17,7 +17,7 @@ import (
 type Options struct {
 	Dir     string // "" for the directory of the run
 	Minimal bool   // only a small commented manifest
-	Scan    bool   // only a manifest, of what is in the directory
+	Scan    bool   // only a manifest, of the directory's files
 }
 
 // A Result is what Init wrote. Its JSON form is the output of the command.

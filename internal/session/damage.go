@@ -12,8 +12,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// Damage is what a verification found in a generation and a probe does not find, which
-// compares no hashes.
+// Damage is the result of a verification of a generation. Probes do not find all of it,
+// since they compare no hashes.
 type Damage struct {
 	Environment, Generation string
 	Found                   []facts.Damage

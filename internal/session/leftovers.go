@@ -10,9 +10,9 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
-// Cleanup removes what a killed apply left, where a plan has nothing else to do: it may
-// have been killed after its last change. It also records the plan's changes of the state.
-// Where nothing is left, nothing is locked or written. What cannot be removed does no harm.
+// Cleanup removes the temporary files of a killed apply, for a plan without changes: the
+// apply may have been killed after its last change. It also records the plan's changes of
+// the state. Without leftovers nothing is locked or written.
 func (m *Machine) Cleanup(ctx context.Context, plan *planner.Plan, o LockOptions) error {
 	if !m.hasLeftovers() && plan.StateChanges.IsEmpty() {
 		return nil

@@ -19,7 +19,7 @@ import (
 // A Machine is a target with everything that its plan depends on.
 type Machine struct {
 	*Target
-	Resources []resources.Resource // what the manifest asks for
+	Resources []resources.Resource // desired by the manifest
 	Facts     *facts.Facts
 	Prior     planner.Prior // what earlier applies recorded; nothing for a recorded machine
 	StateErr  error         // why Prior has no state; nil if it has
@@ -152,7 +152,7 @@ func (m *Machine) Resource(addr resources.Addr) *resources.Resource {
 	return nil
 }
 
-// Entry returns what the state records of a resource.
+// Entry returns the recorded state of a resource.
 func (m *Machine) Entry(addr resources.Addr) (state.Entry, bool) {
 	if m.Prior.State == nil {
 		return state.Entry{}, false
@@ -197,9 +197,8 @@ func (m *Machine) Refresh(ctx context.Context) (*Machine, error) {
 	return m.Target.Observe(ctx, m.damage.list...)
 }
 
-// AdoptedEntry returns the entry of a resource that is adopted although it is not what the
-// manifest asks for: it is not what reconcile left, so prune never removes it, and the
-// manifest's request stays pending.
+// AdoptedEntry returns the entry of a resource that is adopted although it differs from the
+// manifest: prune never removes it, and the manifest's request stays pending.
 func (m *Machine) AdoptedEntry(r *resources.Resource) state.Entry {
 	return state.Entry{
 		Addr: r.Addr, Key: r.Spec.Owns(), Ownership: state.Adopted, Left: resources.LeftAt(m.Facts, r.Spec.Owns()), Protect: r.Protect,

@@ -16,7 +16,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
-// Plan compares what the manifest asks for with the facts. A plan that would make an
+// Plan compares the resources of the manifest with the facts. A plan that would make an
 // earlier generation active is made again if that one is damaged.
 func (m *Machine) Plan(ctx context.Context, selection planner.Selection) (*planner.Plan, error) {
 	prior := m.Prior
@@ -80,8 +80,7 @@ func (m *Machine) stateNote() string {
 	return "nothing is pruned or moved: " + m.StateErr.Error()
 }
 
-// leakNote names what a conda environment would import of the packages that its user
-// installed.
+// leakNote names the user's own packages that a conda environment would import.
 func (m *Machine) leakNote() string {
 	e, ok := m.environment()
 	if !ok || len(e.Leaks) == 0 {

@@ -31,7 +31,7 @@ type LockOptions struct {
 	Jobs        int                // changes at the same time; 0 for one a core
 	Waiting     func(state.Holder) // called while another run holds the lock; nil for none
 	Interrupted func()             // called at the first signal to stop; nil for none
-	Events      func(apply.Event)  // receives what a run does; nil for none
+	Events      func(apply.Event)  // receives the events of a run; nil for none
 }
 
 // A Run may change the machine: it holds its lock, and its journal open for writing.

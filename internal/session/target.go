@@ -69,7 +69,7 @@ func (t *Target) ModelCache() probes.ModelCache {
 	return probes.ModelCache{Path: t.Manifest.ModelsPath(t.Selection, t.Env), Pins: t.Manifest.Pins()}
 }
 
-// Resources returns what the manifest asks of the machine.
+// Resources returns the resources that the manifest declares for the machine.
 func (t *Target) Resources() ([]resources.Resource, error) {
 	return t.Manifest.Resources(t.Selection, t.Env)
 }
