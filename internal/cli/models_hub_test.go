@@ -21,18 +21,18 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/hubtest"
 )
 
-// hubServer is as much of the Hugging Face Hub as a download asks for: one public model
-// at one commit. It serves on loopback and keeps nothing.
+// hubServer is the part of the Hugging Face Hub that a download needs, with one public model
+// at one commit. It listens on loopback.
 type hubServer struct {
 	*httptest.Server
 	repo, commit string
 	files        map[string][]byte
-	large        map[string]bool // kept outside of git, by sha256
+	large        map[string]bool // stored outside of git, by sha256
 
 	mu    sync.Mutex
-	stall string        // a file that is sent half, and then no more
-	half  chan struct{} // closed when that was done
-	asked []string      // what was asked and is not known
+	stall string        // a file of which only half is sent
+	half  chan struct{} // closed when the half was sent
+	asked []string      // unknown requests
 }
 
 const (
@@ -40,7 +40,7 @@ const (
 	hubCommit = "0e9e39f249a16976918f6564b8830bc894c89659"
 )
 
-// newHubServer serves a model of three shards, one of which is large enough to be cut.
+// newHubServer serves a model of three shards, one of which is large enough to be interrupted.
 func newHubServer(t *testing.T) *hubServer {
 	h := &hubServer{repo: hubRepo, commit: hubCommit, large: map[string]bool{}, half: make(chan struct{}), files: map[string][]byte{
 		"README.md": []byte("# Tiny\n"), ".gitattributes": []byte("*.safetensors filter=lfs\n"), "config.json": []byte(`{"model_type": "llama"}`),
@@ -130,8 +130,8 @@ func (h *hubServer) file(w http.ResponseWriter, r *http.Request, name string) {
 	<-r.Context().Done()
 }
 
-// TestHubMakesWhatWeRead holds that what huggingface_hub itself leaves in a cache is
-// what we take it for: of the release that the manifest pins, and of the newest.
+// TestHubMakesWhatWeRead tests caches of huggingface_hub itself: of the release that the
+// manifest pins, and of the newest.
 func TestHubMakesWhatWeRead(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -163,7 +163,7 @@ func firstLine(b []byte) string {
 	return line
 }
 
-// needed is the size of the files that are not excluded, as people read it.
+// needed returns the size of the files that are not excluded, formatted.
 func (h *hubServer) needed() string {
 	var sum int64
 	for name, content := range h.files {
@@ -174,7 +174,7 @@ func (h *hubServer) needed() string {
 	return bytesize.Format(sum)
 }
 
-// hubRound downloads with interruption, again, and with a file damaged between.
+// hubRound downloads with an interruption, again, and after a file was damaged.
 func hubRound(t *testing.T, python, library string) {
 	h := newHubServer(t)
 	dir := t.TempDir()
@@ -202,7 +202,7 @@ huggingface_hub.snapshot_download(%q, revision=%q, ignore_patterns=["original/*"
 		}
 		for _, part := range parts {
 			if !strings.Contains(string(out), part) {
-				t.Errorf("%v does not say %q\n%s", words, part, out)
+				t.Errorf("%v does not print %q\n%s", words, part, out)
 			}
 		}
 	}
@@ -220,7 +220,7 @@ huggingface_hub.snapshot_download(%q, revision=%q, ignore_patterns=["original/*"
 	}()
 	select {
 	case <-h.half:
-		time.Sleep(300 * time.Millisecond) // until it has written what it got
+		time.Sleep(300 * time.Millisecond) // until it has written the half
 	case <-ended:
 		t.Fatalf("the download ended before it could be killed:\n%s\nasked in vain: %v", said.String(), h.asked)
 	case <-time.After(time.Minute):
@@ -230,7 +230,7 @@ huggingface_hub.snapshot_download(%q, revision=%q, ignore_patterns=["original/*"
 	<-ended
 	t.Log(firstLine(said.Bytes()))
 	want(0, []string{"model.partial"}, "plan")
-	want(2, []string{"partial: ", hubtest.Shard(2, 3) + " is not there"}, "models", "verify")
+	want(2, []string{"partial: ", hubtest.Shard(2, 3) + " is missing"}, "models", "verify")
 	whole := h.needed()
 
 	// Again, to the end.
@@ -245,13 +245,13 @@ huggingface_hub.snapshot_download(%q, revision=%q, ignore_patterns=["original/*"
 	want(0, []string{"intact, " + whole + " in 8 files"}, "models", "verify")
 	want(0, []string{"complete, " + whole + ", verified 20"}, "plan", "-v")
 
-	// A byte flipped in a blob: found, and mended by what the remedy says.
+	// A byte flipped in a blob is found, and fixed by the remedy.
 	shard := filepath.Join(dir, "models", "models--meta-llama--Tiny", "blobs", hubtest.BlobName(h.files[hubtest.Shard(3, 3)], true))
 	content, err := os.ReadFile(shard)
 	check(t, err)
 	content[len(content)-7] ^= 4
 	check(t, os.WriteFile(shard, content, 0o644))
-	want(2, []string{hubtest.Shard(3, 3) + " has another content", "rm models/models--meta-llama--Tiny/blobs/" + filepath.Base(shard)}, "models", "verify")
+	want(2, []string{hubtest.Shard(3, 3) + " does not match its digest", "rm models/models--meta-llama--Tiny/blobs/" + filepath.Base(shard)}, "models", "verify")
 	check(t, os.Remove(shard))
 	want(2, []string{hubtest.Shard(3, 3) + " is a dangling link"}, "models", "verify")
 	if out, err := download().CombinedOutput(); err != nil {
