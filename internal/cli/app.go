@@ -24,7 +24,9 @@ import (
 // An app is one run of the program: the flags of every command, and the process's streams,
 // arguments and environment.
 type app struct {
-	streams
+	in      *os.File
+	out     io.Writer // results
+	err     io.Writer // progress, questions and errors
 	environ []string
 	args    []string // as typed, without the program
 
@@ -41,13 +43,14 @@ type app struct {
 	started bool          // a command began: later errors are not wrong usage
 }
 
-// streams are the standard files. Results go to out; progress, questions and errors go to
-// err.
-type streams struct {
-	in  *os.File
-	out io.Writer
-	err io.Writer
+// Streams are the standard files of a process.
+type Streams struct {
+	In       *os.File
+	Out, Err io.Writer
 }
+
+// Standard returns the standard files of this process.
+func Standard() Streams { return Streams{os.Stdin, newStream(os.Stdout), newStream(os.Stderr)} }
 
 // config returns how this run was started.
 func (a *app) config() *session.Config {
@@ -66,7 +69,11 @@ func (a *app) target(ctx context.Context, factsFile string) (*session.Target, er
 
 // observe observes this machine, or the one whose facts are in factsFile.
 func (a *app) observe(ctx context.Context, factsFile string) (*session.Machine, error) {
-	t, err := a.target(ctx, factsFile)
+	p, err := session.Open(ctx, a.config(), factsFile)
+	if err != nil {
+		return nil, err
+	}
+	t, err := p.Select()
 	if err != nil {
 		return nil, err
 	}

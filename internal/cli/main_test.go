@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		playClient()
 		return
 	}
-	testscript.Main(tests{m}, map[string]func(){"reconcile": func() { os.Exit(Main()) }})
+	testscript.Main(tests{m}, map[string]func(){"reconcile": func() { os.Exit(Main(os.Args[1:], Standard(), os.Environ())) }})
 }
 
 // tests are all tests of this package. What they share is removed after them.

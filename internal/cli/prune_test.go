@@ -19,7 +19,7 @@ type drawn struct {
 // do runs reconcile and returns its exit code and what it printed.
 func (d *drawn) do(args ...string) (int, string) {
 	var out strings.Builder
-	code := run(append([]string{"-C", d.root}, args...), streams{nil, &out, &out}, []string{"HOME=" + d.root})
+	code := Main(append([]string{"-C", d.root}, args...), Streams{nil, &out, &out}, []string{"HOME=" + d.root})
 	return code, out.String()
 }
 

@@ -36,7 +36,7 @@ func TestRecordedMachines(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		t.Run(name, func(t *testing.T) {
 			var out, messages bytes.Buffer
-			code := run([]string{"-C", root, "plan", "--facts", filepath.Join("testdata", "facts", filepath.Base(file))}, streams{nil, &out, &messages}, nil)
+			code := Main([]string{"-C", root, "plan", "--facts", filepath.Join("testdata", "facts", filepath.Base(file))}, Streams{nil, &out, &messages}, nil)
 			if code != want[name] {
 				t.Errorf("exit code %d, want %d\n%s", code, want[name], messages.String())
 			}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"os"
 	"slices"
 	"strings"
 
@@ -14,23 +13,18 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 )
 
-// Main runs the program with the arguments, streams and environment of this process, and
-// returns its exit code.
-func Main() int {
+// Main runs the program with these arguments, without the program's name, and returns its
+// exit code.
+func Main(args []string, s Streams, environ []string) int {
 	// Probes start this program again to query NVML: see session.NewProber.
-	if code, ok := probes.RunHelper(os.Args[1:]); ok {
+	if code, ok := probes.RunHelper(args); ok {
 		return code
 	}
-	return run(os.Args[1:], streams{os.Stdin, newStream(os.Stdout), newStream(os.Stderr)}, os.Environ())
-}
-
-// run parses the arguments, runs one command and returns the exit code.
-func run(args []string, s streams, environ []string) int {
-	a := &app{streams: s, environ: environ, args: args}
+	a := &app{in: s.In, out: s.Out, err: s.Err, environ: environ, args: args}
 	root := a.root()
-	root.SetArgs(args)
-	root.SetIn(s.in)
-	root.SetOut(s.out)
+	root.SetArgs(a.args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
 	root.SetErr(a.err)
 	err := root.ExecuteContext(context.Background())
 	code, err := exit.CodeOf(err)
@@ -41,7 +35,7 @@ func run(args []string, s streams, environ []string) int {
 		code, err = exit.CodeOf(exit.Usage("%v", err))
 	}
 	if a.json {
-		report.ProblemsJSON(s.out, err)
+		report.ProblemsJSON(a.out, err)
 	} else {
 		o := a.report(a.err)
 		report.Problems(a.err, err, o)

@@ -285,7 +285,7 @@ func TestAnyByteOfASavedPlan(t *testing.T) {
 		changed[at] ^= 1
 		s.write("saved", string(changed))
 		var out strings.Builder
-		if code := run([]string{"-C", s.root, "apply", "saved"}, streams{nil, &out, &out}, s.env); code != 6 {
+		if code := Main([]string{"-C", s.root, "apply", "saved"}, Streams{nil, &out, &out}, s.env); code != 6 {
 			t.Fatalf("byte %d: exit code %d\n%s", at, code, out.String())
 		}
 	}

@@ -109,7 +109,7 @@ func checkCommand(t *testing.T, commands *cobra.Command, words []string) {
 	}
 	path := strings.Fields(cmd.CommandPath())[1:]
 	var out strings.Builder
-	if code := run(append(path, "--help"), streams{out: &out, err: &out}, nil); code != exit.Done || !strings.Contains(out.String(), "Usage:") {
+	if code := Main(append(path, "--help"), Streams{Out: &out, Err: &out}, nil); code != exit.Done || !strings.Contains(out.String(), "Usage:") {
 		t.Errorf("%q --help ends with %d: %s", path, code, out.String())
 	}
 }

@@ -81,25 +81,35 @@ func (c *Config) Directory() (string, error) {
 		return "", err
 	}
 	info, err := os.Stat(dir)
+	return dir, checkDirectory(dir, info, err)
+}
+
+// checkDirectory returns the problem of a directory with this result of os.Stat, nil for
+// none.
+func checkDirectory(dir string, info fs.FileInfo, err error) error {
 	p := &diag.Problem{Code: "folder.absent", Summary: fmt.Sprintf("there is no folder %s", dir), Hint: "-C takes a folder that exists"}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", p
+		return p
 	case err != nil:
 		p.Code, p.Summary, p.Found, p.Hint = "folder.unreadable", fmt.Sprintf("folder %s cannot be read", dir), err.Error(), ""
-		return "", p
+		return p
 	case !info.IsDir():
 		p.Summary = dir + " is not a folder"
-		return "", p
+		return p
 	}
-	return dir, nil
+	return nil
 }
 
 // Locate returns the root of the project, absolute with links resolved, and the name of
 // the manifest in it.
 func (c *Config) Locate() (root, name string, err error) {
-	dir, err := c.Directory()
+	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
+		return "", "", err
+	}
+	info, err := os.Stat(dir)
+	if err := checkDirectory(dir, info, err); err != nil {
 		return "", "", err
 	}
 	if c.Manifest != "" {
