@@ -169,7 +169,7 @@ func BenchmarkFirstApply(b *testing.B) {
 // installed; run `make apply` first.
 func BenchmarkPlanProject(b *testing.B) {
 	ours, floor := build(b, module+"/cmd/reconcile"), build(b, module+"/bench/floor")
-	root := settled(b, ours)
+	root := settledProject(b, ours)
 	pair(b, program{words: []string{ours, "plan"}, dir: root}, program{words: []string{floor, directories(b, root)}, dir: root})
 }
 

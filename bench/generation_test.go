@@ -15,12 +15,12 @@ const pinned, changed = "{name: jsonlines, version: 4.0.0}", "{name: jsonlines, 
 // A site is a copy of the project with its caches, in which the environment was built twice:
 // with its pins, and with one pin changed.
 type site struct {
-	b     *testing.B
-	ours  string
-	dir   string
-	texts [2][2]string // manifest and lock of both
-	now   int          // the version in the files
-	aside int
+	b       *testing.B
+	ours    string
+	dir     string
+	texts   [2][2]string // manifest and lock of both
+	current int          // the version in the files
+	aside   int
 }
 
 // versioned are the files that differ between the two versions.
@@ -29,7 +29,7 @@ var versioned = [2]string{"manifest.yaml", "locks/pylock.local.toml"}
 func newSite(b *testing.B) *site {
 	b.Helper()
 	s := &site{b: b, ours: build(b, module+"/cmd/reconcile"), dir: filepath.Join(b.TempDir(), "site")}
-	root := settled(b, s.ours)
+	root := settledProject(b, s.ours)
 	if err := os.MkdirAll(filepath.Join(s.dir, ".reconcile"), 0o700); err != nil {
 		b.Fatal(err)
 	}
@@ -47,15 +47,15 @@ func newSite(b *testing.B) *site {
 	if out, err := s.command(s.ours, "lock").CombinedOutput(); err != nil {
 		b.Skipf("the other version cannot be locked: %v\n%s", err, out)
 	}
-	s.texts[1], s.now = s.read(), 1
+	s.texts[1], s.current = s.read(), 1
 	s.run(s.ours, "apply", "-y")
-	s.other()
+	s.switchVersion()
 	s.run(s.ours, "apply", "-y")
 	return s
 }
 
 // settled returns the root of the project, whose environment must be installed.
-func settled(b *testing.B, ours string) string {
+func settledProject(b *testing.B, ours string) string {
 	b.Helper()
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -100,14 +100,14 @@ func (s *site) write(texts [2]string) {
 }
 
 // other switches the files to the other version.
-func (s *site) other() {
-	s.now = 1 - s.now
-	s.write(s.texts[s.now])
+func (s *site) switchVersion() {
+	s.current = 1 - s.current
+	s.write(s.texts[s.current])
 }
 
 // forget moves the files of a pattern below the site away, except for keep. Deleting them
 // would make ext4 slow for a while.
-func (s *site) forget(pattern, keep string) {
+func (s *site) moveAway(pattern, keep string) {
 	found, err := filepath.Glob(filepath.Join(s.dir, pattern))
 	if err != nil {
 		s.b.Fatal(err)
@@ -168,12 +168,12 @@ func BenchmarkNextGeneration(b *testing.B) {
 "$1" pip install -q --no-config --cache-dir "$2" --python fresh/bin/python --no-deps --require-hashes -r "$4" $5
 [ -z "$6" ] || fresh/bin/python -I -B -c "import $6"`
 	next := program{[]string{s.ours, "apply", "-y"}, s.dir, func() {
-		s.other()
+		s.switchVersion()
 		current, err := os.Readlink(filepath.Join(s.dir, ".venv/generation"))
 		if err != nil {
 			b.Fatal(err)
 		}
-		s.forget(".reconcile/*/envs/local/*", filepath.Base(current))
+		s.moveAway(".reconcile/*/envs/local/*", filepath.Base(current))
 	}}
 	_, imports, _ := strings.Cut(s.texts[0][0], "imports: [")
 	imports, _, _ = strings.Cut(imports, "]")
@@ -182,7 +182,7 @@ func BenchmarkNextGeneration(b *testing.B) {
 	} {
 		b.Run(bare.name, func(b *testing.B) {
 			words := []string{"sh", "-ec", script, "sh", uv, filepath.Join(s.dir, ".reconcile/cache/uv"), base, requirements, bare.flags, bare.imports}
-			pair(b, next, program{words, s.dir, func() { s.forget("fresh", "") }})
+			pair(b, next, program{words, s.dir, func() { s.moveAway("fresh", "") }})
 		})
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 // assembled are the codes that are put together when the program runs: the package
 // and what stands before the rest, and where the rest comes from.
-var assembled = map[string]struct {
+var assembledCodes = map[string]struct {
 	from  string   // the package whose words it is, "" for words below
 	words []string // all that it can be
 }{
@@ -28,7 +28,7 @@ var assembled = map[string]struct {
 }
 
 // prefixOfFindings begin names of findings of doctor, which are no problems.
-var prefixOfFindings = []string{"proof.", "gpu.device."}
+var findingPrefixes = []string{"proof.", "gpu.device."}
 
 // A codeReader collects the codes of problems from source.
 type codeReader struct {
@@ -36,12 +36,12 @@ type codeReader struct {
 	// found are the codes, each with a place that reports it.
 	found map[string]string
 	// bare are words without an area, by package: something puts one before them.
-	bare map[string][]string
+	areaLess map[string][]string
 	// prefixes are what is put before or between, by package and words.
 	prefixes map[string]bool
 	// passed maps the functions with a parameter that is called code, by package and name,
 	// exported ones also by name alone, to the index of the parameter.
-	passed map[string]int
+	codeParams map[string]int
 }
 
 // sourceFiles returns the files of the program, without tests and what only tests use.
@@ -68,7 +68,7 @@ func sourceFiles(t *testing.T) []string {
 }
 
 func readCodes(t *testing.T) *codeReader {
-	r := &codeReader{t: t, found: map[string]string{}, bare: map[string][]string{}, prefixes: map[string]bool{}, passed: map[string]int{}}
+	r := &codeReader{t: t, found: map[string]string{}, areaLess: map[string][]string{}, prefixes: map[string]bool{}, codeParams: map[string]int{}}
 	set := token.NewFileSet()
 	parsed := map[string]*ast.File{}
 	for _, name := range sourceFiles(t) {
@@ -77,25 +77,25 @@ func readCodes(t *testing.T) *codeReader {
 			t.Fatal(err)
 		}
 		parsed[name] = file
-		r.parameters(filepath.Dir(name), file)
+		r.addParameters(filepath.Dir(name), file)
 	}
 	for name, file := range parsed {
 		ast.Inspect(file, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.KeyValueExpr:
 				if key, ok := n.Key.(*ast.Ident); ok && (key.Name == "Code" || key.Name == "code") {
-					r.value(name, n.Value)
+					r.addValue(name, n.Value)
 				}
 			case *ast.AssignStmt:
 				for i, to := range n.Lhs {
 					if s, ok := to.(*ast.SelectorExpr); ok && s.Sel.Name == "Code" && len(n.Lhs) == len(n.Rhs) {
-						r.value(name, n.Rhs[i])
+						r.addValue(name, n.Rhs[i])
 					}
 				}
 			case *ast.CallExpr:
-				for _, callee := range []string{filepath.Dir(name) + " " + calleeOf(n), calleeOf(n)} {
-					if i, ok := r.passed[callee]; ok && i < len(n.Args) {
-						r.value(name, n.Args[i])
+				for _, callee := range []string{filepath.Dir(name) + " " + calleeName(n), calleeName(n)} {
+					if i, ok := r.codeParams[callee]; ok && i < len(n.Args) {
+						r.addValue(name, n.Args[i])
 					}
 				}
 			}
@@ -106,7 +106,7 @@ func readCodes(t *testing.T) *codeReader {
 }
 
 // parameters notes the functions of a file that are given a code.
-func (r *codeReader) parameters(dir string, file *ast.File) {
+func (r *codeReader) addParameters(dir string, file *ast.File) {
 	for _, decl := range file.Decls {
 		f, ok := decl.(*ast.FuncDecl)
 		if !ok {
@@ -115,10 +115,10 @@ func (r *codeReader) parameters(dir string, file *ast.File) {
 		i := 0
 		for _, field := range f.Type.Params.List {
 			for _, name := range field.Names {
-				if name.Name == "code" && types(field.Type) == "string" {
-					r.passed[dir+" "+f.Name.Name] = i
+				if name.Name == "code" && identName(field.Type) == "string" {
+					r.codeParams[dir+" "+f.Name.Name] = i
 					if f.Name.IsExported() {
-						r.passed[f.Name.Name] = i
+						r.codeParams[f.Name.Name] = i
 					}
 				}
 				i++
@@ -127,7 +127,7 @@ func (r *codeReader) parameters(dir string, file *ast.File) {
 	}
 }
 
-func types(e ast.Expr) string {
+func identName(e ast.Expr) string {
 	if id, ok := e.(*ast.Ident); ok {
 		return id.Name
 	}
@@ -135,7 +135,7 @@ func types(e ast.Expr) string {
 }
 
 // calleeOf is the name of the function that a call calls.
-func calleeOf(c *ast.CallExpr) string {
+func calleeName(c *ast.CallExpr) string {
 	switch f := c.Fun.(type) {
 	case *ast.Ident:
 		return f.Name
@@ -146,7 +146,7 @@ func calleeOf(c *ast.CallExpr) string {
 }
 
 // value notes what a code is set to.
-func (r *codeReader) value(file string, e ast.Expr) {
+func (r *codeReader) addValue(file string, e ast.Expr) {
 	switch e := e.(type) {
 	case *ast.BasicLit:
 		code, err := strconv.Unquote(e.Value)
@@ -156,7 +156,7 @@ func (r *codeReader) value(file string, e ast.Expr) {
 		if strings.Contains(code, ".") || slices.Contains([]string{"cli", "exit", "session"}, filepath.Base(filepath.Dir(file))) {
 			r.found[code] = file
 		} else {
-			r.bare[filepath.Dir(file)] = append(r.bare[filepath.Dir(file)], code)
+			r.areaLess[filepath.Dir(file)] = append(r.areaLess[filepath.Dir(file)], code)
 		}
 	case *ast.BinaryExpr:
 		literal, ok := e.X.(*ast.BasicLit)
@@ -166,7 +166,7 @@ func (r *codeReader) value(file string, e ast.Expr) {
 		}
 		if prefix, err := strconv.Unquote(literal.Value); err != nil {
 			r.t.Fatal(err)
-		} else if !slices.Contains(prefixOfFindings, prefix) {
+		} else if !slices.Contains(findingPrefixes, prefix) {
 			r.prefixes[filepath.Dir(file)+" "+prefix] = true
 		}
 	}
@@ -175,13 +175,13 @@ func (r *codeReader) value(file string, e ast.Expr) {
 // all returns every code that the program can print, with a place that does.
 func (r *codeReader) all() map[string]string {
 	for prefix := range r.prefixes {
-		of, ok := assembled[prefix]
+		of, ok := assembledCodes[prefix]
 		if !ok {
 			r.t.Errorf("a code is put together of %q and something: say of what, in assembled", prefix)
 		}
 		words := of.words
 		if of.from != "" {
-			words = r.bare[of.from]
+			words = r.areaLess[of.from]
 		}
 		if len(words) == 0 {
 			r.t.Errorf("no words are found for %q", prefix)

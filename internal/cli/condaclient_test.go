@@ -15,12 +15,12 @@ import (
 )
 
 // played is the client of conda that this test binary plays under that name.
-const played = "micromamba"
+const fakeClientName = "micromamba"
 
 // playClient plays it. The folder of the channel says how: python is
 // the interpreter that it "installs", as a link with a pyvenv.cfg beside it so that
 // 30 MB need not be copied for each test, and behaviour what it does wrong.
-func playClient() {
+func runFakeClient() {
 	var prefix, channel string
 	var packages []string
 	args := os.Args[1:]
@@ -51,12 +51,12 @@ func playClient() {
 			return
 		}
 		word := strings.Split(spec, "=")
-		installPlayed(prefix, string(python), string(behaviour), word[0], word[1], word[2])
+		installFakePackage(prefix, string(python), string(behaviour), word[0], word[1], word[2])
 	}
 }
 
 // installPlayed writes the files and the record of one package.
-func installPlayed(prefix, python, behaviour, name, version, build string) {
+func installFakePackage(prefix, python, behaviour, name, version, build string) {
 	const site = "lib/python3.10/site-packages/"
 	var files map[string]string // "> target" is a link
 	switch name {
@@ -74,9 +74,9 @@ func installPlayed(prefix, python, behaviour, name, version, build string) {
 			info + "METADATA": "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n", info + "RECORD": name + "/late.py,sha256=of-the-builder,1\n",
 		}
 	}
-	record := map[string]any{"name": name, "version": version, "build": build, "sha256": playedDigest(name, version, build)}
+	record := map[string]any{"name": name, "version": version, "build": build, "sha256": fakeDigest(name, version, build)}
 	if behaviour == "other" && name == "sets" {
-		record["sha256"] = playedDigest("another", version, build)
+		record["sha256"] = fakeDigest("another", version, build)
 	}
 	var paths []map[string]any
 	for path, text := range files {
@@ -100,7 +100,7 @@ func installPlayed(prefix, python, behaviour, name, version, build string) {
 	must(0, os.WriteFile(filepath.Join(prefix, "conda-meta/history"), nil, 0o644))
 }
 
-func playedDigest(name, version, build string) string {
+func fakeDigest(name, version, build string) string {
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(name+" "+version+" "+build)))
 }
 
@@ -121,7 +121,7 @@ func newCondaSite(t *testing.T, name string) *condaSite {
 	check(t, os.MkdirAll(s.root, 0o755))
 	bin := filepath.Join(filepath.Dir(s.root), "bin")
 	check(t, os.MkdirAll(bin, 0o755))
-	check(t, os.Symlink(must(os.Executable()), filepath.Join(bin, played)))
+	check(t, os.Symlink(must(os.Executable()), filepath.Join(bin, fakeClientName)))
 	c := &condaSite{site: s.with("PATH=" + bin + ":/usr/bin:/bin"), channel: filepath.Join(filepath.Dir(s.root), "channel")}
 	check(t, os.MkdirAll(c.channel, 0o755))
 	check(t, os.WriteFile(filepath.Join(c.channel, "python"), []byte(must(filepath.EvalSymlinks(python310()))), 0o644))
@@ -129,13 +129,13 @@ func newCondaSite(t *testing.T, name string) *condaSite {
 }
 
 // behave says how the client is played from here on; "" is well.
-func (c *condaSite) behave(how string) {
+func (c *condaSite) setBehaviour(how string) {
 	c.t.Helper()
 	check(c.t, os.WriteFile(filepath.Join(c.channel, "behaviour"), []byte(how), 0o644))
 }
 
 // ask puts a manifest and its lock in place, of a version of tiny.
-func (c *condaSite) ask(version string) {
+func (c *condaSite) pinVersion(version string) {
 	c.t.Helper()
 	channel := "file://" + c.channel
 	c.write("manifest.yaml", fmt.Sprintf(`version: 1
@@ -162,7 +162,7 @@ environments:
 	}}
 	for _, p := range [][3]string{{"python", "3.10.13", "h0"}, {"sets", "1.0", "0"}, {"tiny", version, "py_0"}} {
 		l.Conda.Packages = append(l.Conda.Packages, lock.CondaPackage{Platform: platform(), Package: rattler.Package{
-			Name: p[0], Version: p[1], Build: p[2], Channel: channel, Subdir: "noarch", File: strings.Join(p[:], "-") + ".conda", SHA256: playedDigest(p[0], p[1], p[2]),
+			Name: p[0], Version: p[1], Build: p[2], Channel: channel, Subdir: "noarch", File: strings.Join(p[:], "-") + ".conda", SHA256: fakeDigest(p[0], p[1], p[2]),
 		}})
 	}
 	c.write("pylock.toml", string(l.Encode()))
@@ -188,15 +188,15 @@ func TestCondaInAnyFolder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCondaSite(t, name)
-			c.ask("1.0")
-			c.converges()
+			c.pinVersion("1.0")
+			c.checkConverges()
 			c.wantTiny("1.0")
 			c.want(0, "verify", "--deep", "--env", "local")
 			if e := c.run("run", "--env", "local", "--", "sh", "-c", "echo $SETS"); e.out != "yes\n" {
 				t.Errorf("scripts of packages are not sourced: %s", e)
 			}
-			c.ask("2.0")
-			c.converges()
+			c.pinVersion("2.0")
+			c.checkConverges()
 			c.wantTiny("2.0")
 			c.want(0, "rollback", "--env", "local")
 			c.wantTiny("1.0")
@@ -204,13 +204,13 @@ func TestCondaInAnyFolder(t *testing.T) {
 			// A link of a package that leads elsewhere, and a record that was cut.
 			check(t, os.Remove(c.path(".venv/generation/bin/python3")))
 			check(t, os.Symlink("/bin/false", c.path(".venv/generation/bin/python3")))
-			if e := c.want(2, "plan", "--detailed-exitcode", "--env", "local"); !e.says("bin/python3", "changed") {
+			if e := c.want(2, "plan", "--detailed-exitcode", "--env", "local"); !e.contains("bin/python3", "changed") {
 				t.Errorf("the plan does not say what is damaged: %s", e)
 			}
-			c.converges()
+			c.checkConverges()
 			c.wantTiny("2.0")
 			check(t, os.WriteFile(c.path(".venv/generation/conda-meta/sets-1.0-0.json"), []byte("{"), 0o644))
-			if e := c.want(2, "verify", "--env", "local"); !e.says("conda-meta/sets-1.0-0.json") {
+			if e := c.want(2, "verify", "--env", "local"); !e.contains("conda-meta/sets-1.0-0.json") {
 				t.Errorf("verify does not say what is damaged: %s", e)
 			}
 			c.want(0, "heal", "-y", "--env", "local")
@@ -220,50 +220,50 @@ func TestCondaInAnyFolder(t *testing.T) {
 	}
 }
 
-// TestCondaClientThatLies lets the client do less, or something else, than it says:
+// TestCondaClientInstallsSomethingElse lets the client do less, or something else, than it says:
 // nothing of that becomes visible, and the next apply mends it.
-func TestCondaClientThatLies(t *testing.T) {
-	for behaviour, says := range map[string]string{
+func TestCondaClientInstallsSomethingElse(t *testing.T) {
+	for behaviour, want := range map[string]string{
 		"nothing": "missing  lib", "half": "missing", "other": "sets", "rots": "share/notes.txt", "fails": "out of luck",
 	} {
 		t.Run(behaviour, func(t *testing.T) {
 			t.Parallel()
 			c := newCondaSite(t, "project")
-			c.ask("1.0")
-			c.behave(behaviour)
+			c.pinVersion("1.0")
+			c.setBehaviour(behaviour)
 			e := c.want(4, "apply", "-y", "--env", "local")
-			if !e.says(says) || e.says("\x1b[31m") {
-				t.Errorf("wanted %q: %s", says, e)
+			if !e.contains(want) || e.contains("\x1b[31m") {
+				t.Errorf("wanted %q: %s", want, e)
 			}
 			if _, err := os.Lstat(c.path(".venv/generation")); err == nil {
 				t.Error("something is visible")
 			}
-			c.behave("")
-			c.converges()
+			c.setBehaviour("")
+			c.checkConverges()
 			c.wantTiny("1.0")
-			c.ask("2.0")
-			c.behave(behaviour)
+			c.pinVersion("2.0")
+			c.setBehaviour(behaviour)
 			c.want(4, "apply", "-y", "--env", "local")
 			c.wantTiny("1.0")
-			c.behave("")
-			c.converges()
+			c.setBehaviour("")
+			c.checkConverges()
 			c.wantTiny("2.0")
 		})
 	}
 }
 
-// TestCondaCacheOfAClone lets a link come with a copy of the project, where packages of
+// TestCondaCacheThatIsALink lets a link come with a copy of the project, where packages of
 // conda are unpacked: nothing is written through it.
-func TestCondaCacheOfAClone(t *testing.T) {
+func TestCondaCacheThatIsALink(t *testing.T) {
 	c := newCondaSite(t, "project")
-	c.ask("1.0")
-	c.converges()
-	c.ask("2.0")
+	c.pinVersion("1.0")
+	c.checkConverges()
+	c.pinVersion("2.0")
 	own := must(filepath.Glob(c.path(".reconcile/*/state.jsonl")))
 	link := filepath.Join(filepath.Dir(own[0]), "conda", "pkgs")
 	check(t, os.MkdirAll(filepath.Dir(link), 0o755))
 	check(t, os.Symlink(t.TempDir(), link))
-	if e := c.run("apply", "-y", "--env", "local"); e.code == 0 || !e.says("conda/pkgs is not a directory that reconcile made") {
+	if e := c.run("apply", "-y", "--env", "local"); e.code == 0 || !e.contains("conda/pkgs is not a directory that reconcile made") {
 		t.Errorf("a link in the cache is followed: %s", e)
 	}
 	c.wantTiny("1.0")
@@ -274,25 +274,25 @@ func TestCondaCacheOfAClone(t *testing.T) {
 // Python starts nothing.
 func TestCondaEarlierGenerationEdited(t *testing.T) {
 	c := newCondaSite(t, "project")
-	c.ask("1.0")
-	c.converges()
+	c.pinVersion("1.0")
+	c.checkConverges()
 	earlier := must(filepath.EvalSymlinks(c.path(".venv/generation")))
-	c.ask("2.0")
-	c.converges()
+	c.pinVersion("2.0")
+	c.checkConverges()
 	f := must(os.OpenFile(filepath.Join(earlier, "lib/python3.10/site-packages/tiny/late.py"), os.O_WRONLY|os.O_APPEND, 0))
 	must(f.WriteString("raise SystemExit('edited')\n"))
 	check(t, f.Close())
-	if e := c.want(1, "rollback", "--env", "local"); !e.says("rollback.damaged", "late.py") {
+	if e := c.want(1, "rollback", "--env", "local"); !e.contains("rollback.damaged", "late.py") {
 		t.Errorf("a damaged generation is shown: %s", e)
 	}
 	c.wantTiny("2.0")
-	c.ask("1.0")
-	c.converges()
+	c.pinVersion("1.0")
+	c.checkConverges()
 	c.wantTiny("1.0")
 	c.want(0, "verify", "--deep", "--env", "local")
 
 	check(t, os.Remove(c.path(".venv/generation/bin/python")))
-	if e := c.run("run", "--env", "local", "--", "python", "-V"); e.code != 1 || !e.says("environment.damaged", "reconcile heal") {
+	if e := c.run("run", "--env", "local", "--", "python", "-V"); e.code != 1 || !e.contains("environment.damaged", "reconcile heal") {
 		t.Errorf("another Python is started: %s", e)
 	}
 }

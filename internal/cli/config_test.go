@@ -26,7 +26,7 @@ type parameter struct {
 }
 
 // commented returns the parameters of a YAML mapping, each with the comment above it.
-func commented(t *testing.T, n *yaml.Node, prefix string) []parameter {
+func yamlParameters(t *testing.T, n *yaml.Node, prefix string) []parameter {
 	t.Helper()
 	var list []parameter
 	for i := 0; i < len(n.Content); i += 2 {
@@ -42,7 +42,7 @@ func commented(t *testing.T, n *yaml.Node, prefix string) []parameter {
 			t.Errorf("configs/training.yaml:%d: %s has no comment", key.Line, name)
 		}
 		if prefix == "" {
-			list = append(list, commented(t, value, name+".")...)
+			list = append(list, yamlParameters(t, value, name+".")...)
 			continue
 		}
 		list = append(list, parameter{name, valueOf(t, value), strings.Join(lines, " ")})
@@ -52,7 +52,7 @@ func commented(t *testing.T, n *yaml.Node, prefix string) []parameter {
 
 // explained returns the parameters of a JSON object in order, each with its line of _comment.
 // At the top, "_" describes the file.
-func explained(t *testing.T, n *yaml.Node, prefix string) []parameter {
+func jsonParameters(t *testing.T, n *yaml.Node, prefix string) []parameter {
 	t.Helper()
 	comments, values := map[string]string{}, map[string]*yaml.Node{}
 	var names []string
@@ -75,7 +75,7 @@ func explained(t *testing.T, n *yaml.Node, prefix string) []parameter {
 			t.Errorf("configs/data.json: %s has no line in _comment", p.name)
 		}
 		if values[name].Kind == yaml.MappingNode {
-			list = append(append(list, p), explained(t, values[name], p.name+".")...)
+			list = append(append(list, p), jsonParameters(t, values[name], p.name+".")...)
 			continue
 		}
 		p.value = valueOf(t, values[name])
@@ -99,16 +99,16 @@ func valueOf(t *testing.T, n *yaml.Node) string {
 // docs/configuration.md, which -update writes, have all of them.
 func TestConfigComments(t *testing.T) {
 	var training, data yaml.Node // JSON is YAML, and nodes keep the order
-	check(t, yaml.Unmarshal(must(os.ReadFile(filepath.Join(top, "configs/training.yaml"))), &training))
-	check(t, yaml.Unmarshal(must(os.ReadFile(filepath.Join(top, "configs/data.json"))), &data))
-	page := filepath.Join(top, "docs/configuration.md")
+	check(t, yaml.Unmarshal(must(os.ReadFile(filepath.Join(repoRoot, "configs/training.yaml"))), &training))
+	check(t, yaml.Unmarshal(must(os.ReadFile(filepath.Join(repoRoot, "configs/data.json"))), &data))
+	page := filepath.Join(repoRoot, "docs/configuration.md")
 	text := string(must(os.ReadFile(page)))
-	text = between(t, text, "training.yaml", table(commented(t, training.Content[0], "")))
-	text = between(t, text, "data.json", table(explained(t, data.Content[0], "")))
+	text = replaceTable(t, text, "training.yaml", parameterTable(yamlParameters(t, training.Content[0], "")))
+	text = replaceTable(t, text, "data.json", parameterTable(jsonParameters(t, data.Content[0], "")))
 	golden.Check(t, page, []byte(text))
 }
 
-func table(list []parameter) string {
+func parameterTable(list []parameter) string {
 	var b strings.Builder
 	b.WriteString("| parameter | value | what it is, when to change it |\n|---|---|---|\n")
 	for _, p := range list {
@@ -122,7 +122,7 @@ func table(list []parameter) string {
 }
 
 // between replaces the text between the two marks of a page.
-func between(t *testing.T, page, name, text string) string {
+func replaceTable(t *testing.T, page, name, text string) string {
 	t.Helper()
 	begin, end := "<!-- "+name+": from its comments -->\n", "<!-- end of "+name+" -->"
 	before, rest, ok := strings.Cut(page, begin)
@@ -170,16 +170,16 @@ type dataSettings struct {
 	}
 }
 
-// TestConfigFigures tests the specified values in every environment.
-func TestConfigFigures(t *testing.T) {
+// TestConfigValues tests the specified values in every environment.
+func TestConfigValues(t *testing.T) {
 	t.Parallel()
-	manifest := string(must(os.ReadFile(filepath.Join(top, "manifest.yaml"))))
+	manifest := string(must(os.ReadFile(filepath.Join(repoRoot, "manifest.yaml"))))
 	for _, environment := range []string{"local", "remote"} {
 		c := newConfigs(t)
 		var s settings
 		c.load(&s, "training", environment)
 		q, tr := s.Quantization, s.Trainer
-		for what, holds := range map[string]bool{
+		for what, ok := range map[string]bool{
 			"a rank of 16 to 32":             s.Lora.R >= 16 && s.Lora.R <= 32,
 			"an alpha of 32 to 64":           s.Lora.Lora_alpha >= 32 && s.Lora.Lora_alpha <= 64,
 			"a dropout of 0.05 to 0.1":       s.Lora.Lora_dropout >= 0.05 && s.Lora.Lora_dropout <= 0.1,
@@ -195,13 +195,13 @@ func TestConfigFigures(t *testing.T) {
 			"adapters below adapters":        strings.HasPrefix(tr.Output_dir, c.path("adapters")+"/"),
 			"the training file of data.json": s.Dataset.Train_file == c.path("data/processed/train.jsonl"),
 		} {
-			if !holds {
+			if !ok {
 				t.Errorf("%s: training.yaml has not %s: %+v", environment, what, s)
 			}
 		}
 		var d dataSettings
 		c.load(&d, "data", environment)
-		for what, holds := range map[string]bool{
+		for what, ok := range map[string]bool{
 			"the files of training.yaml":   d.Paths["train"] == s.Dataset.Train_file && d.Paths["eval"] == s.Dataset.Eval_file,
 			"the field of training.yaml":   d.Processing.Output.Fields["text"] == tr.Dataset_text_field,
 			"Gutendex":                     d.Sources["gutenberg"].Url == "https://gutendex.com/books",
@@ -210,7 +210,7 @@ func TestConfigFigures(t *testing.T) {
 			"a share for the measurement":  d.Processing.Output.Eval_fraction > 0 && d.Processing.Output.Eval_fraction < 0.5,
 			"a threshold of deduplication": d.Processing.Deduplication.Threshold >= 0.7 && d.Processing.Deduplication.Threshold <= 0.95,
 		} {
-			if !holds {
+			if !ok {
 				t.Errorf("%s: data.json has not %s: %+v", environment, what, d)
 			}
 		}
@@ -230,7 +230,7 @@ type configs struct {
 
 // pyyaml returns a folder with PyYAML for the Python 3.10 of this machine.
 var pyyaml = sync.OnceValues(func() (string, error) {
-	dir, err := shared()
+	dir, err := sharedDir()
 	if err != nil {
 		return "", err
 	}
@@ -247,24 +247,24 @@ func newConfigs(t *testing.T) *configs {
 	if python310() == "" {
 		t.Skip("no Python 3.10 on this machine")
 	}
-	if !index() {
+	if !hasIndex() {
 		t.Skip("no package index can be reached, so there is no PyYAML to read with")
 	}
 	yaml, err := pyyaml()
 	check(t, err)
 	s := newSite(t, "").with("PYTHONPATH=" + yaml)
 	for _, name := range []string{"configs/training.yaml", "configs/data.json", "configs/local.yaml", "configs/remote.yaml", "scripts/paths.py", "scripts/config.py"} {
-		s.write(name, string(must(os.ReadFile(filepath.Join(top, name)))))
+		s.write(name, string(must(os.ReadFile(filepath.Join(repoRoot, name)))))
 	}
 	return &configs{s, python310()}
 }
 
 // run prints the merged values, from a folder outside of the project.
-func (c *configs) run(args ...string) end {
+func (c *configs) run(args ...string) runResult {
 	c.t.Helper()
 	cmd := c.command(c.python, append([]string{"-B", c.path("scripts/config.py")}, args...)...)
 	cmd.Dir = "/"
-	return c.begin(cmd).wait()
+	return c.startCommand(cmd).wait()
 }
 
 // load decodes the values of a script. The Go names have capital letters.
@@ -280,7 +280,7 @@ func (c *configs) load(into any, name, environment string) {
 func TestConfigEnvironments(t *testing.T) {
 	t.Parallel()
 	c := newConfigs(t)
-	batch := func(e end) any {
+	batch := func(e runResult) any {
 		var s struct {
 			Processing struct{ Batch_size any }
 		}
@@ -291,17 +291,17 @@ func TestConfigEnvironments(t *testing.T) {
 	}
 
 	// A Python outside of an environment needs the name of one.
-	if e := c.run("data"); e.code != 1 || !e.says("the environment is unknown", "reconcile run -- python", "CONFIG_ENVIRONMENT") {
+	if e := c.run("data"); e.code != 1 || !e.contains("the environment is unknown", "reconcile run -- python", "CONFIG_ENVIRONMENT") {
 		t.Errorf("no environment\n%s", e)
 	}
-	if e := c.run("data", "--env", "remot"); e.code != 1 || !e.says("remot.yaml; did you mean remote?") {
+	if e := c.run("data", "--env", "remot"); e.code != 1 || !e.contains("remot.yaml; did you mean remote?") {
 		t.Errorf("an environment that is not there\n%s", e)
 	}
-	told := &configs{c.with("CONFIG_ENVIRONMENT=remote"), c.python}
-	if e := told.run("data"); batch(e) != 4000.0 {
+	withVariable := &configs{c.with("CONFIG_ENVIRONMENT=remote"), c.python}
+	if e := withVariable.run("data"); batch(e) != 4000.0 {
 		t.Errorf("an environment by its variable\n%s", e)
 	}
-	if e := told.run("data", "--env", "local"); batch(e) != 1000.0 {
+	if e := withVariable.run("data", "--env", "local"); batch(e) != 1000.0 {
 		t.Errorf("an argument overrides the variable\n%s", e)
 	}
 
@@ -312,8 +312,8 @@ func TestConfigEnvironments(t *testing.T) {
 		if out, err := exec.Command(c.python, "-m", "venv", "--without-pip", prefix).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		own := &configs{c.with("CONFIG_ENVIRONMENT=local"), filepath.Join(prefix, "bin", "python")}
-		if e := own.run("data"); batch(e) != want {
+		inGeneration := &configs{c.with("CONFIG_ENVIRONMENT=local"), filepath.Join(prefix, "bin", "python")}
+		if e := inGeneration.run("data"); batch(e) != want {
 			t.Errorf("in a generation of %s\n%s", environment, e)
 		}
 	}
@@ -321,7 +321,7 @@ func TestConfigEnvironments(t *testing.T) {
 	// As a module, from another folder and under another name.
 	cmd := c.command(c.python, "-B", "-c", "import importlib, sys; sys.path.insert(0, sys.argv[1]); c = importlib.import_module('scripts.config'); print(c.load('training', 'remote')['lora']['r'])", c.root)
 	cmd.Dir = "/"
-	if e := c.begin(cmd).wait(); strings.TrimSpace(e.out) != "16" {
+	if e := c.startCommand(cmd).wait(); strings.TrimSpace(e.out) != "16" {
 		t.Errorf("as a module\n%s", e)
 	}
 }
@@ -330,7 +330,7 @@ func TestConfigEnvironments(t *testing.T) {
 func TestConfigMistakes(t *testing.T) {
 	t.Parallel()
 	c := newConfigs(t)
-	for i, tt := range []struct{ file, text, says string }{
+	for i, tt := range []struct{ file, text, want string }{
 		{"remote", "training: {trainer: {learning_rat: 0.1}}", "remote.yaml: training.trainer.learning_rat: unknown parameter; did you mean learning_rate?"},
 		{"remote", "training: {trainer: {learning_rate: 1e-4}}", "training.trainer.learning_rate: YAML reads 1e-4 as text; write it with a point and a sign, like 2.0e-4"},
 		{"remote", "training: {trainer: {learning_rate: much}}", "training.trainer.learning_rate: expected a number, found a text"},
@@ -350,9 +350,9 @@ func TestConfigMistakes(t *testing.T) {
 			folder := t.TempDir()
 			check(t, os.CopyFS(folder, os.DirFS(c.path("configs"))))
 			check(t, os.WriteFile(filepath.Join(folder, tt.file+".yaml"), []byte(tt.text), 0o644))
-			e := c.loads(folder, "training")
-			if e.code != 1 || !e.says(tt.says) {
-				t.Errorf("want %q\n%s", tt.says, e)
+			e := c.loadFrom(folder, "training")
+			if e.code != 1 || !e.contains(tt.want) {
+				t.Errorf("want %q\n%s", tt.want, e)
 			}
 		})
 	}
@@ -360,15 +360,15 @@ func TestConfigMistakes(t *testing.T) {
 		folder := t.TempDir()
 		check(t, os.CopyFS(folder, os.DirFS(c.path("configs"))))
 		check(t, os.WriteFile(filepath.Join(folder, "remote.yaml"), []byte("training: {lora: {target_modules: all-linear, r: 32}, trainer: {num_train_epochs: 0.5, lr_scheduler_type: null}}\ndata:\n"), 0o644))
-		e := c.loads(folder, "training")
-		if e.code != 0 || !e.says("all-linear", "'r': 32", "'lora_alpha': 32", "'num_train_epochs': 0.5", "'lr_scheduler_type': None") {
+		e := c.loadFrom(folder, "training")
+		if e.code != 0 || !e.contains("all-linear", "'r': 32", "'lora_alpha': 32", "'num_train_epochs': 0.5", "'lr_scheduler_type': None") {
 			t.Error(e)
 		}
 	})
 	t.Run("twice in JSON", func(t *testing.T) {
 		folder := t.TempDir()
 		check(t, os.WriteFile(filepath.Join(folder, "data.json"), []byte(`{"a": 1, "a": 2}`), 0o644))
-		if e := c.loads(folder, "data"); e.code != 1 || !e.says("data.json: duplicate key 'a'") {
+		if e := c.loadFrom(folder, "data"); e.code != 1 || !e.contains("data.json: duplicate key 'a'") {
 			t.Error(e)
 		}
 	})
@@ -376,22 +376,22 @@ func TestConfigMistakes(t *testing.T) {
 		folder := t.TempDir()
 		check(t, os.WriteFile(filepath.Join(folder, "data.json"), []byte(`{}`), 0o644))
 		check(t, os.WriteFile(filepath.Join(folder, "data.yaml"), nil, 0o644))
-		if e := c.loads(folder, "data"); e.code != 1 || !e.says("have the same name: remove one") {
+		if e := c.loadFrom(folder, "data"); e.code != 1 || !e.contains("have the same name: remove one") {
 			t.Error(e)
 		}
 	})
-	for name, says := range map[string]string{"trainig": "did you mean training?", "../manifest": "known: data, local, remote, training"} {
-		if e := c.run(name, "--env", "remote"); e.code != 1 || !e.says(says) {
-			t.Errorf("want %q\n%s", says, e)
+	for name, want := range map[string]string{"trainig": "did you mean training?", "../manifest": "known: data, local, remote, training"} {
+		if e := c.run(name, "--env", "remote"); e.code != 1 || !e.contains(want) {
+			t.Errorf("want %q\n%s", want, e)
 		}
 	}
 }
 
 // loads loads the parameters of another folder.
-func (c *configs) loads(folder, name string) end {
+func (c *configs) loadFrom(folder, name string) runResult {
 	c.t.Helper()
 	code := "import sys; sys.path.insert(0, sys.argv[1]); import config\ntry: print(config.load(sys.argv[3], 'remote', sys.argv[2]))\nexcept config.ConfigError as e: sys.exit(str(e))"
-	return c.begin(c.command(c.python, "-B", "-c", code, c.path("scripts"), folder, name)).wait()
+	return c.startCommand(c.command(c.python, "-B", "-c", code, c.path("scripts"), folder, name)).wait()
 }
 
 // TestConfigLibraries passes the values to the libraries, at the versions of environment
@@ -401,13 +401,13 @@ func TestConfigLibraries(t *testing.T) {
 	t.Parallel()
 	python := os.Getenv("RECONCILE_TEST_REMOTE_PYTHON")
 	if python == "" {
-		python = must(filepath.Abs(filepath.Join(top, ".conda/remote/bin/python")))
+		python = must(filepath.Abs(filepath.Join(repoRoot, ".conda/remote/bin/python")))
 	}
 	if _, err := exec.LookPath(python); err != nil {
 		t.Skip("environment remote is not installed: set RECONCILE_TEST_REMOTE_PYTHON to a Python with the packages of environment-remote.yml")
 	}
 	var out bytes.Buffer
-	cmd := exec.Command(python, "-B", must(filepath.Abs("testdata/config_libraries.py")), must(filepath.Abs(top)))
+	cmd := exec.Command(python, "-B", must(filepath.Abs("testdata/config_libraries.py")), must(filepath.Abs(repoRoot)))
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.Env = append(os.Environ(), "HF_HUB_OFFLINE=1", "CUDA_VISIBLE_DEVICES=")
 	err := cmd.Run()

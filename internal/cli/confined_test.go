@@ -13,7 +13,7 @@ import (
 
 // mounted runs a shell line before reconcile, in a mount namespace of its own:
 // what it mounts is gone with it. It skips where this user may not mount.
-func mounted(t *testing.T, line string, args ...string) []string {
+func mountCommand(t *testing.T, line string, args ...string) []string {
 	t.Helper()
 	words := []string{"unshare", "-m", "sh", "-c", line + ` && exec "$@"`, "sh"}
 	if os.Geteuid() != 0 {
@@ -29,11 +29,11 @@ func mounted(t *testing.T, line string, args ...string) []string {
 // and apply ends cleanly before it changed anything.
 func TestReadOnlyProject(t *testing.T) {
 	t.Parallel()
-	s := installed(t)
+	s := newInstalledSite(t)
 	s.write("manifest.yaml", environmentManifest("uv", "alpha==2.0", "beta==1.0"))
 	s.want(0, "lock", "--env", "local")
-	readOnly := mounted(t, "mount --bind "+s.root+" "+s.root+" && mount -o remount,bind,ro "+s.root+" && cd "+s.root)
-	before := tree(t, s.root)
+	readOnly := mountCommand(t, "mount --bind "+s.root+" "+s.root+" && mount -o remount,bind,ro "+s.root+" && cd "+s.root)
+	before := snapshotTree(t, s.root)
 	for _, words := range [][]string{
 		{"validate"},
 		{"plan", "--env", "local"},
@@ -44,32 +44,32 @@ func TestReadOnlyProject(t *testing.T) {
 		{"facts", "--env", "local"},
 		{"generations", "--env", "local"},
 	} {
-		usual, here := s.run(words...), s.behind(readOnly, words...)
-		if usual.code != here.code || usual.out != here.out || usual.err != here.err {
-			t.Errorf("reconcile %v says otherwise where it cannot write:\n%s\nthan usual:\n%s", words, here, usual)
+		usual, readOnlyRun := s.run(words...), s.runUnder(readOnly, words...)
+		if usual.code != readOnlyRun.code || usual.out != readOnlyRun.out || usual.err != readOnlyRun.err {
+			t.Errorf("reconcile %v says otherwise where it cannot write:\n%s\nthan usual:\n%s", words, readOnlyRun, usual)
 		}
 	}
-	if e := s.behind(readOnly, "run", "--env", "local", "--", "python", "-c", "import alpha; print(alpha.version)"); e.out != "1.0\n" {
+	if e := s.runUnder(readOnly, "run", "--env", "local", "--", "python", "-c", "import alpha; print(alpha.version)"); e.out != "1.0\n" {
 		t.Errorf("run: %s", e)
 	}
 	for _, words := range [][]string{{"apply", "-y", "--env", "local"}, {"heal", "-y", "--env", "local"}, {"rollback", "--env", "local"}, {"lock", "--env", "local", "--upgrade"}} {
-		e := s.behind(readOnly, words...)
+		e := s.runUnder(readOnly, words...)
 		if e.code == 0 && words[0] != "heal" && words[0] != "lock" || e.code < 0 || strings.Contains(e.err, "panic") || strings.Contains(e.err, "goroutine ") {
 			t.Errorf("reconcile %v where it cannot write: %s", words, e)
 		}
-		if words[0] == "apply" && !e.says("read-only") {
+		if words[0] == "apply" && !e.contains("read-only") {
 			t.Errorf("it does not say why: %s", e)
 		}
 	}
-	sameTree(t, before, tree(t, s.root))
-	s.converges()
+	checkSameTree(t, before, snapshotTree(t, s.root))
+	s.checkConverges()
 	s.wantImports("2.0 1.0", "alpha", "beta")
 }
 
 // nobody is a site of an ordinary user without a home. The words start reconcile
 // as that user, who finds this machine's Python where it always is, though it may
 // lie in the home of root.
-func nobody(t *testing.T) (s *site, as []string) {
+func newOrdinaryUserSite(t *testing.T) (s *site, as []string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can become another user")
@@ -78,7 +78,7 @@ func nobody(t *testing.T) (s *site, as []string) {
 	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
 	check(t, os.Chmod(dir, 0o755))
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"})
-	s = siteAt(t, dir, x.simple())
+	s = siteAt(t, dir, x.indexURL())
 	check(t, os.Chown(s.root, 65534, 65534))
 	tools := filepath.Join(dir, "installs", "uv", filepath.Base(filepath.Dir(uvFolder(t))))
 	for from, to := range map[string]string{filepath.Dir(uvFolder(t)): tools, must(exec.LookPath("reconcile")): filepath.Join(dir, "reconcile")} {
@@ -89,7 +89,7 @@ func nobody(t *testing.T) (s *site, as []string) {
 	}
 	s.env = []string{
 		"PATH=" + filepath.Join(tools, "bin") + ":/usr/bin:/bin", "PYENV_ROOT=" + pyenvRoot(),
-		"PIP_CONFIG_FILE=/dev/null", "RECONCILE_INDEX_URL=" + x.simple(),
+		"PIP_CONFIG_FILE=/dev/null", "RECONCILE_INDEX_URL=" + x.indexURL(),
 	}
 	line := "true"
 	python, home := filepath.Dir(filepath.Dir(python310())), must(os.UserHomeDir())
@@ -98,7 +98,7 @@ func nobody(t *testing.T) (s *site, as []string) {
 		check(t, os.Mkdir(keep, 0o755))
 		line = fmt.Sprintf("mount --bind %[1]s %[2]s && mount -t tmpfs -o mode=755 tmpfs %[3]s && mkdir -p %[1]s && mount --bind %[2]s %[1]s", python, keep, home)
 	}
-	as = append(mounted(t, line), "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+	as = append(mountCommand(t, line), "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
 	if out, err := exec.Command(as[0], append(as[1:], python310(), "-c", "pass")...).CombinedOutput(); err != nil {
 		t.Skipf("another user cannot run this machine's Python: %v %s", err, out)
 	}
@@ -108,12 +108,12 @@ func nobody(t *testing.T) (s *site, as []string) {
 // An ordinary user without a home does everything, in a project of their own.
 func TestOrdinaryUserWithoutHome(t *testing.T) {
 	t.Parallel()
-	s, as := nobody(t)
+	s, as := newOrdinaryUserSite(t)
 	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
-	run := func(code int, args ...string) end {
+	run := func(code int, args ...string) runResult {
 		t.Helper()
 		words := append(append([]string(nil), as...), args...)
-		e := s.begin(s.command(words[0], words[1:]...)).wait()
+		e := s.startCommand(s.command(words[0], words[1:]...)).wait()
 		if e.code != code {
 			t.Fatalf("reconcile %v as an ordinary user: want exit code %d\n%s", args, code, e)
 		}
@@ -144,31 +144,31 @@ func TestOrdinaryUserWithoutHome(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
-	before := tree(t, s.root)
-	e := s.begin(s.command(as[0], append(as[1:], "plan", "--env", "local")...)).wait()
-	if e.code < 0 || !e.says("directory.other") {
+	before := snapshotTree(t, s.root)
+	e := s.startCommand(s.command(as[0], append(as[1:], "plan", "--env", "local")...)).wait()
+	if e.code < 0 || !e.contains("directory.other") {
 		t.Errorf("plan in a project of somebody else: %s", e)
 	}
-	e = s.begin(s.command(as[0], append(as[1:], "apply", "-y", "--env", "local")...)).wait()
-	if e.code == 0 || e.code < 0 || !e.says("denied") {
+	e = s.startCommand(s.command(as[0], append(as[1:], "apply", "-y", "--env", "local")...)).wait()
+	if e.code == 0 || e.code < 0 || !e.contains("denied") {
 		t.Errorf("apply in a project of somebody else: %s", e)
 	}
-	sameTree(t, before, tree(t, s.root))
+	checkSameTree(t, before, snapshotTree(t, s.root))
 }
 
 // TestAnotherUsersProject holds that a user who may not look into what reconcile keeps is
 // told whose it is, by every command that needs it.
 func TestAnotherUsersProject(t *testing.T) {
 	t.Parallel()
-	s, as := nobody(t)
+	s, as := newOrdinaryUserSite(t)
 	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
 	check(t, os.Chown(s.root, 0, 0))
 	check(t, os.Chmod(s.root, 0o755))
 	check(t, os.Mkdir(s.path(".reconcile"), 0o700))
 	for _, args := range [][]string{{"status"}, {"verify"}, {"generations"}, {"gc"}, {"rollback"}, {"run", "--", "true"}} {
 		words := append(append([]string(nil), as...), append([]string{"--env", "local"}, args...)...)
-		e := s.begin(s.command(words[0], words[1:]...)).wait()
-		if e.code != exit.Error || !e.says("project.other-user", "belongs to user root", "this is user 65534") {
+		e := s.startCommand(s.command(words[0], words[1:]...)).wait()
+		if e.code != exit.Error || !e.contains("project.other-user", "belongs to user root", "this is user 65534") {
 			t.Errorf("%v: %s", args, e)
 		}
 	}
@@ -178,20 +178,20 @@ func TestAnotherUsersProject(t *testing.T) {
 // not for the owner of the project; and that nobody is told in a project of his own.
 func TestRootInAUsersProject(t *testing.T) {
 	t.Parallel()
-	s, as := nobody(t)
+	s, as := newOrdinaryUserSite(t)
 	const note = "this is root, and the project belongs to user "
 	s.write("manifest.yaml", "version: 1\nproject: story\ndirectories:\n  data: {path: data}\n")
-	if e := s.want(exit.Done, "plan"); !e.says(note) {
+	if e := s.want(exit.Done, "plan"); !e.contains(note) {
 		t.Errorf("before there is a .reconcile: %s", e)
 	}
-	if e := s.begin(s.command(as[0], append(as[1:], "apply", "-y")...)).wait(); e.code != exit.Done || e.says(note) {
+	if e := s.startCommand(s.command(as[0], append(as[1:], "apply", "-y")...)).wait(); e.code != exit.Done || e.contains(note) {
 		t.Errorf("the owner: %s", e)
 	}
-	if e := s.want(exit.Done, "plan"); e.says(note) {
+	if e := s.want(exit.Done, "plan"); e.contains(note) {
 		t.Errorf("where there is nothing to do: %s", e)
 	}
 	s.write("manifest.yaml", "version: 1\nproject: story\ndirectories:\n  other: {path: other}\n")
-	if e := s.want(exit.Done, "plan"); !e.says(note) {
+	if e := s.want(exit.Done, "plan"); !e.contains(note) {
 		t.Errorf("in a .reconcile of somebody else: %s", e)
 	}
 }

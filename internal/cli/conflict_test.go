@@ -11,7 +11,7 @@ import (
 
 // keyboard starts reconcile with a terminal for standard input, and returns the end at
 // which a person types.
-func (s *site) keyboard(args ...string) (*process, *os.File) {
+func (s *site) startWithTerminalInput(args ...string) (*process, *os.File) {
 	s.t.Helper()
 	keys, terminal, err := pty.Open()
 	if err != nil {
@@ -21,20 +21,20 @@ func (s *site) keyboard(args ...string) (*process, *os.File) {
 	cmd := s.command(must(exec.LookPath("reconcile")), args...)
 	cmd.Stdin = terminal
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
-	p := s.begin(cmd)
+	p := s.startCommand(cmd)
 	check(s.t, terminal.Close())
 	return p, keys
 }
 
-// TestKeysThatEnd types what ends a question. Nothing is changed, and the exit code says
+// TestKeysThatCancel types what ends a question. Nothing is changed, and the exit code says
 // which key it was.
-func TestKeysThatEnd(t *testing.T) {
+func TestKeysThatCancel(t *testing.T) {
 	t.Parallel()
 	const interrupt, endOfInput = "\x03", "\x04"
 	for name, c := range map[string]struct {
-		says, keys string
-		changed    bool
-		code       int
+		prompt, keys string
+		changed      bool
+		code         int
 	}{
 		"interrupt at a conflict":      {"[q]uit?", interrupt, true, 130},
 		"end of input at a conflict":   {"[q]uit?", endOfInput, true, 1},
@@ -50,12 +50,12 @@ func TestKeysThatEnd(t *testing.T) {
 				s.want(0, "apply", "-y")
 				s.write("notes.txt", "mine\n")
 			}
-			s.unchanged("a key that ends", func() {
-				p, keys := s.keyboard("apply")
-				s.awaits(p, c.says)
+			s.checkUnchanged("a key that ends", func() {
+				p, keys := s.startWithTerminalInput("apply")
+				s.waitFor(p, c.prompt)
 				_, err := keys.WriteString(c.keys)
 				check(t, err)
-				if e := p.wait(); e.code != c.code || !e.says("Nothing was changed.") {
+				if e := p.wait(); e.code != c.code || !e.contains("Nothing was changed.") {
 					t.Errorf("want exit code %d\n%s", c.code, e)
 				}
 			})

@@ -20,7 +20,7 @@ import (
 )
 
 // elsewhere lists the failpoints that no scenario here passes, and why.
-var elsewhere = map[string]string{
+var coveredElsewhere = map[string]string{
 	failpoint.FetchStaged: "a Python of 30 MB would be unpacked at every point; the kill test of internal/apply passes it with a small archive",
 	"step.fetch.before":   "as fetch.staged",
 	"step.fetch.after":    "as fetch.staged",
@@ -31,34 +31,34 @@ var elsewhere = map[string]string{
 // A scenario is a way from one manifest to the next. Every failpoint on the way
 // is a place where the run is killed.
 type scenario struct {
-	name     string
-	from, to goal         // from is the zero goal where nothing was applied before
-	crash    string       // kills a first apply there, before the one that is looked at
-	reached  func(*bench) // not nil: the second goal is reached, and then this done to it
-	run      []string     // what is killed; nil for apply
-	next     []string     // what mends it; nil for apply
+	name        string
+	from, to    goal             // from is the zero goal where nothing was applied before
+	crashBefore string           // kills a first apply there, before the one that is looked at
+	prepare     func(*crashTest) // not nil: the second goal is reached, and then this done to it
+	killed      []string         // what is killed; nil for apply
+	repair      []string         // what mends it; nil for apply
 }
 
 // A goal is a manifest, and what it makes.
 type goal struct {
 	alpha, beta string // versions in the environment
 	text        string // of data/readme.txt
-	place       string // where the link "models" leads
+	target      string // where the link "models" leads
 	mode        string // of data/run.sh
 }
 
 var (
-	first  = goal{alpha: "1.0", beta: "1.0", text: "first", place: "store/one", mode: "0644"}
-	second = goal{alpha: "1.0", beta: "2.0", text: "second", place: "store/two", mode: "0755"}
+	firstGoal  = goal{alpha: "1.0", beta: "1.0", text: "first", target: "store/one", mode: "0644"}
+	secondGoal = goal{alpha: "1.0", beta: "2.0", text: "second", target: "store/two", mode: "0755"}
 )
 
 var scenarios = []scenario{
-	{name: "first", to: first},
-	{name: "next", from: first, to: second},
-	{name: "after a crash", from: first, to: second, crash: "step.reuse.after:1"},
-	{name: "rollback", from: first, to: second, reached: func(*bench) {}, run: []string{"rollback"}},
-	{name: "gc", from: first, to: second, reached: func(*bench) {}, run: []string{"gc", "-y", "--keep", "0"}},
-	{name: "heal", from: first, to: second, reached: (*bench).rot, run: []string{"heal", "-y"}, next: []string{"heal", "-y"}},
+	{name: "first", to: firstGoal},
+	{name: "next", from: firstGoal, to: secondGoal},
+	{name: "after a crash", from: firstGoal, to: secondGoal, crashBefore: "step.reuse.after:1"},
+	{name: "rollback", from: firstGoal, to: secondGoal, prepare: func(*crashTest) {}, killed: []string{"rollback"}},
+	{name: "gc", from: firstGoal, to: secondGoal, prepare: func(*crashTest) {}, killed: []string{"gc", "-y", "--keep", "0"}},
+	{name: "heal", from: firstGoal, to: secondGoal, prepare: (*crashTest).corrupt, killed: []string{"heal", "-y"}, repair: []string{"heal", "-y"}},
 }
 
 // manifest is that of the goal: three directories, three files, a link, and an
@@ -71,12 +71,12 @@ func (g goal) manifest() string {
   - {path: configs/deep/train.yaml, content: %q}
 environments:
 `, g.mode, "goal: "+g.text+"\n"), 1)
-	return strings.Replace(text, "    match: ", fmt.Sprintf("    directories: {models: {path: %s}}\n    match: ", g.place), 1)
+	return strings.Replace(text, "    match: ", fmt.Sprintf("    directories: {models: {path: %s}}\n    match: ", g.target), 1)
 }
 
 // A bench is a project that is put back to the start of a scenario again and
 // again, at one path, since environments carry it.
-type bench struct {
+type crashTest struct {
 	*site
 	scenario
 	base string // the project as it is at the start
@@ -84,33 +84,33 @@ type bench struct {
 
 // newBench prepares the start. Both locks are made there, so that nothing is
 // resolved at a failpoint, and what the installer fetches is in its cache.
-func newBench(t *testing.T, sc scenario, x *mirror) *bench {
+func newCrashTest(t *testing.T, sc scenario, x *mirror) *crashTest {
 	t.Helper()
-	b := &bench{site: newSite(t, x.simple()), scenario: sc}
+	b := &crashTest{site: newSite(t, x.indexURL()), scenario: sc}
 	b.base = filepath.Join(filepath.Dir(b.root), "base")
 	for _, g := range []goal{sc.to, sc.from} {
 		if g != (goal{}) {
-			b.ask(g)
+			b.writeGoal(g)
 			b.want(0, "lock", "--env", "local")
 			check(t, os.Rename(b.path("locks/pylock.local.toml"), b.path("lock."+g.text)))
 		}
 	}
 	if sc.from != (goal{}) {
-		b.ask(sc.from)
-		b.converges()
+		b.writeGoal(sc.from)
+		b.checkConverges()
 	}
-	b.ask(sc.to)
-	if sc.reached != nil {
-		b.converges()
-		sc.reached(b)
+	b.writeGoal(sc.to)
+	if sc.prepare != nil {
+		b.checkConverges()
+		sc.prepare(b)
 	}
 	check(t, os.Rename(b.root, b.base))
-	b.back()
+	b.restore()
 	return b
 }
 
 // ask puts a goal's manifest in place, and its lock where there is one.
-func (b *bench) ask(g goal) {
+func (b *crashTest) writeGoal(g goal) {
 	b.t.Helper()
 	b.write("manifest.yaml", g.manifest())
 	if lock, err := os.ReadFile(b.path("lock." + g.text)); err == nil {
@@ -119,7 +119,7 @@ func (b *bench) ask(g goal) {
 }
 
 // rot changes a byte of an installed file in place, as a failing disk would.
-func (b *bench) rot() {
+func (b *crashTest) corrupt() {
 	b.t.Helper()
 	name := b.path(".venv/lib/python3.10/site-packages/alpha/notes.txt")
 	info, err := os.Stat(name)
@@ -130,19 +130,19 @@ func (b *bench) rot() {
 }
 
 // back puts the project to the start.
-func (b *bench) back() {
+func (b *crashTest) restore() {
 	b.t.Helper()
 	check(b.t, os.RemoveAll(b.root))
 	if out, err := exec.Command("cp", "-a", b.base, b.root).CombinedOutput(); err != nil {
 		b.t.Fatalf("copy the start: %v\n%s", err, out)
 	}
-	if b.crash != "" {
-		b.kill(b.crash, b.words(nil)...)
+	if b.crashBefore != "" {
+		b.runKilledAt(b.crashBefore, b.args(nil)...)
 	}
 }
 
 // words are those of a run: apply, where nothing else is asked for.
-func (b *bench) words(run []string) []string {
+func (b *crashTest) args(run []string) []string {
 	if run == nil {
 		run = []string{"apply", "-y", "--jobs", b.jobs()}
 	}
@@ -150,7 +150,7 @@ func (b *bench) words(run []string) []string {
 }
 
 // kill lets a run kill itself at a passage.
-func (b *bench) kill(at string, words ...string) {
+func (b *crashTest) runKilledAt(at string, words ...string) {
 	b.t.Helper()
 	e := b.with("RECONCILE_FAILPOINT=" + at).run(words...)
 	if e.signal != syscall.SIGKILL {
@@ -160,18 +160,18 @@ func (b *bench) kill(at string, words ...string) {
 
 // jobs is 2, so that files and the environment are made at the same time, or 1
 // where an earlier crash must always leave the same.
-func (b *bench) jobs() string {
-	if b.crash != "" {
+func (b *crashTest) jobs() string {
+	if b.crashBefore != "" {
 		return "1"
 	}
 	return "2"
 }
 
 // passages lists every passage of every point: "name:1", "name:2" …
-func (b *bench) passages() []string {
+func (b *crashTest) passages() []string {
 	b.t.Helper()
 	list := filepath.Join(b.t.TempDir(), "list")
-	b.with("RECONCILE_FAILPOINT_LIST="+list).want(0, b.words(b.scenario.run)...)
+	b.with("RECONCILE_FAILPOINT_LIST="+list).want(0, b.args(b.scenario.killed)...)
 	text, err := os.ReadFile(list)
 	check(b.t, err)
 	count := map[string]int{}
@@ -185,7 +185,7 @@ func (b *bench) passages() []string {
 
 // sound fails the test where something is neither as at the start nor as at the
 // end. With whole it must be as at the end.
-func (b *bench) sound(whole bool) {
+func (b *crashTest) checkContent(complete bool) {
 	b.t.Helper()
 	for name, content := range map[string]func(goal) string{
 		"data/readme.txt":         func(g goal) string { return g.text },
@@ -193,20 +193,20 @@ func (b *bench) sound(whole bool) {
 		"configs/deep/train.yaml": func(g goal) string { return "goal: " + g.text + "\n" },
 	} {
 		text, err := os.ReadFile(b.path(name))
-		b.either(whole, name, text, err, content)
+		b.checkEither(complete, name, text, err, content)
 	}
 	target, err := os.Readlink(b.path("models"))
-	b.either(whole, "models", []byte(target), err, func(g goal) string { return g.place })
-	b.soundEnvironment(whole)
+	b.checkEither(complete, "models", []byte(target), err, func(g goal) string { return g.target })
+	b.checkEnvironment(complete)
 }
 
 // either compares what stands at a name with what the goals make there.
-func (b *bench) either(whole bool, name string, got []byte, err error, content func(goal) string) {
+func (b *crashTest) checkEither(complete bool, name string, got []byte, err error, content func(goal) string) {
 	b.t.Helper()
 	switch {
-	case os.IsNotExist(err) && !whole && b.from == (goal{}):
+	case os.IsNotExist(err) && !complete && b.from == (goal{}):
 	case err == nil && string(got) == content(b.to):
-	case err == nil && !whole && b.from != (goal{}) && string(got) == content(b.from):
+	case err == nil && !complete && b.from != (goal{}) && string(got) == content(b.from):
 	default:
 		b.t.Errorf("%s is neither old nor new: %q, %v", name, got, err)
 	}
@@ -214,7 +214,7 @@ func (b *bench) either(whole bool, name string, got []byte, err error, content f
 
 // whatIsThere prints what an environment holds: what its metadata says, and what
 // its modules say, imported late.
-const whatIsThere = `
+const versionsScript = `
 import importlib.metadata, sys
 names = sorted(d.metadata["Name"] + " " + d.version for d in importlib.metadata.distributions())
 import alpha, alpha.late, beta, beta.late
@@ -223,24 +223,24 @@ print(names, alpha.version, alpha.late.version, beta.version, beta.late.version)
 
 // soundEnvironment enters the environment, where it can be entered: it is one
 // generation, and exactly that of one goal.
-func (b *bench) soundEnvironment(whole bool) {
+func (b *crashTest) checkEnvironment(complete bool) {
 	b.t.Helper()
-	if _, err := os.Lstat(b.path(".venv/generation")); err != nil && !whole && b.from == (goal{}) {
+	if _, err := os.Lstat(b.path(".venv/generation")); err != nil && !complete && b.from == (goal{}) {
 		return
 	}
-	out, err := b.command(b.path(".venv/bin/python"), "-B", "-c", whatIsThere).CombinedOutput()
-	b.either(whole, ".venv", out, err, func(g goal) string {
+	out, err := b.command(b.path(".venv/bin/python"), "-B", "-c", versionsScript).CombinedOutput()
+	b.checkEither(complete, ".venv", out, err, func(g goal) string {
 		return fmt.Sprintf("['alpha %[1]s', 'beta %[2]s'] %[1]s %[1]s %[2]s %[2]s\n", g.alpha, g.beta)
 	})
 }
 
 // killAt kills an apply at one passage, then shows that all is sound, that the
 // next apply reaches the goal, and that there is nothing left to do or to clear.
-func (b *bench) killAt(at string) {
+func (b *crashTest) checkKillAt(at string) {
 	b.t.Helper()
-	b.back()
-	b.kill(at, b.words(b.scenario.run)...)
-	b.sound(false)
+	b.restore()
+	b.runKilledAt(at, b.args(b.scenario.killed)...)
+	b.checkContent(false)
 	part, err := filepath.Glob(b.path(".reconcile/" + platform() + "-*"))
 	check(b.t, err)
 	for _, dir := range part {
@@ -248,14 +248,14 @@ func (b *bench) killAt(at string) {
 			b.t.Errorf("the journal: %v", err)
 		}
 	}
-	b.want(0, append(b.words(b.scenario.next), "--lock-timeout", "10s")...)
-	if b.scenario.next != nil {
-		b.want(0, b.words(nil)...)
+	b.want(0, append(b.args(b.scenario.repair), "--lock-timeout", "10s")...)
+	if b.scenario.repair != nil {
+		b.want(0, b.args(nil)...)
 	}
 	b.want(0, "plan", "--detailed-exitcode", "--env", "local")
 	b.want(0, "verify", "--deep", "--env", "local")
-	b.sound(true)
-	b.clean()
+	b.checkContent(true)
+	b.checkNoTemporaries()
 	for _, dir := range part {
 		if s, err := state.Read(layout.Journal(dir)); err != nil || len(s.Pending()) > 0 {
 			b.t.Errorf("the journal after the next apply: %v, %d items are pending", err, len(s.Pending()))
@@ -278,7 +278,7 @@ func TestCrash(t *testing.T) {
 	seen := map[string]bool{}
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
-			all := newBench(t, sc, x).passages()
+			all := newCrashTest(t, sc, x).passages()
 			for _, at := range all {
 				point, _, _ := strings.Cut(at, ":")
 				mu.Lock()
@@ -290,14 +290,14 @@ func TestCrash(t *testing.T) {
 			for w := range workers {
 				t.Run(fmt.Sprint("worker ", w), func(t *testing.T) {
 					t.Parallel()
-					b := newBench(t, sc, x)
+					b := newCrashTest(t, sc, x)
 					for i := w; i < len(all); i += workers {
 						t.Run(all[i], func(t *testing.T) {
 							here := *b
 							own := *b.site
 							own.t = t
 							here.site = &own
-							here.killAt(all[i])
+							here.checkKillAt(all[i])
 						})
 					}
 				})
@@ -305,7 +305,7 @@ func TestCrash(t *testing.T) {
 		})
 	}
 	for _, name := range failpoint.Names() {
-		reason, known := elsewhere[name]
+		reason, known := coveredElsewhere[name]
 		switch {
 		case !seen[name] && !known:
 			t.Errorf("no scenario passes %s", name)
@@ -342,13 +342,13 @@ func TestCrashConda(t *testing.T) {
 			t.Parallel()
 			c := newCondaSite(t, "project")
 			if sc.from != "" {
-				c.ask(sc.from)
-				c.converges()
+				c.pinVersion(sc.from)
+				c.checkConverges()
 			}
 			if sc.before != nil {
 				sc.before(c)
 			}
-			c.ask(sc.to)
+			c.pinVersion(sc.to)
 			base := c.root + ".base"
 			check(t, os.Rename(c.root, base))
 			back := func() {
@@ -370,8 +370,8 @@ func TestCrashConda(t *testing.T) {
 				if e := c.with("RECONCILE_FAILPOINT="+at).run("apply", "-y", "--env", "local"); e.signal != syscall.SIGKILL {
 					t.Fatalf("it was not killed at %s: %s", at, e)
 				}
-				c.soundConda(at, sc.from, sc.to)
-				c.converges()
+				c.checkActive(at, sc.from, sc.to)
+				c.checkConverges()
 				c.want(0, "verify", "--deep", "--env", "local")
 				c.wantTiny(sc.to)
 				if t.Failed() {
@@ -390,7 +390,7 @@ func TestCrashConda(t *testing.T) {
 
 // soundConda enters what is visible after a kill, where anything is: it is one
 // generation of one of two versions, whole.
-func (c *condaSite) soundConda(at, from, to string) {
+func (c *condaSite) checkActive(at, from, to string) {
 	c.t.Helper()
 	if _, err := os.Lstat(c.path(".venv/generation")); err != nil && from == "" {
 		return

@@ -17,7 +17,7 @@ import (
 )
 
 // head is the part of a page that people write.
-func head(t *testing.T, page string) string {
+func pageHead(t *testing.T, page string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "docs", page))
 	if err != nil {
@@ -29,7 +29,7 @@ func head(t *testing.T, page string) string {
 // TestTroubleshooting holds docs/troubleshooting.md to what the packages explain.
 func TestTroubleshooting(t *testing.T) {
 	var b strings.Builder
-	b.WriteString(head(t, "troubleshooting.md"))
+	b.WriteString(pageHead(t, "troubleshooting.md"))
 	b.WriteString("## Codes\n\nBy what they are about. `reconcile explain CODE` prints the same.\n")
 	explained := explain.Codes()
 	of, sorted := explain.ByArea(explained)
@@ -45,10 +45,10 @@ func TestTroubleshooting(t *testing.T) {
 // TestCommands holds docs/commands.md to the help of the commands.
 func TestCommands(t *testing.T) {
 	var b strings.Builder
-	b.WriteString(head(t, "commands.md"))
+	b.WriteString(pageHead(t, "commands.md"))
 	root := (&app{}).root()
 	b.WriteString("## Flags of every command\n\n" + flagTable(root.PersistentFlags()))
-	b.WriteString("\n## Exit codes\n\n" + codeTable(helpOf(root)))
+	b.WriteString("\n## Exit codes\n\n" + codeTable(parseHelp(root)))
 	for _, cmd := range subcommands(root) {
 		commandSection(&b, cmd, "##")
 	}
@@ -57,7 +57,7 @@ func TestCommands(t *testing.T) {
 
 func commandSection(b *strings.Builder, cmd *cobra.Command, level string) {
 	fmt.Fprintf(b, "\n%s %s\n\n```text\n%s\n```\n", level, cmd.CommandPath(), cmd.UseLine())
-	h := helpOf(cmd)
+	h := parseHelp(cmd)
 	for i, paragraph := range h.paragraphs {
 		switch {
 		case strings.HasPrefix(paragraph, " "), strings.HasPrefix(paragraph, "\t"):
@@ -125,7 +125,7 @@ func codeTable(h help) string {
 func TestHelp(t *testing.T) {
 	var check func(cmd *cobra.Command)
 	check = func(cmd *cobra.Command) {
-		h := helpOf(cmd)
+		h := parseHelp(cmd)
 		last := h.paragraphs[len(h.paragraphs)-1]
 		if !slices.Contains([]effect{readOnly, digests, changes, destructive, writesFiles, ofCommands, pushes, pulls}, effect(last)) {
 			t.Errorf("%s: the help does not say what the command changes, but %q", cmd.CommandPath(), last)
@@ -158,7 +158,7 @@ type help struct {
 type exitStatus struct{ code, meaning string }
 
 // helpOf parses the help text of a command, for pages with another layout.
-func helpOf(cmd *cobra.Command) help {
+func parseHelp(cmd *cobra.Command) help {
 	text, table, _ := strings.Cut(fill(cmd.Long), ExitHeading)
 	h := help{paragraphs: strings.Split(strings.TrimSpace(text), "\n\n")}
 	for line := range strings.Lines(table) {

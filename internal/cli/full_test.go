@@ -13,7 +13,7 @@ import (
 )
 
 // small is a site on a file system of its own, whose size can be changed.
-type small struct {
+type smallSite struct {
 	*site
 	mirror *mirror
 }
@@ -28,14 +28,14 @@ func alphaWithBallast(version string) wheel {
 	}}
 }
 
-func newSmall(t *testing.T) *small {
+func newSmallSite(t *testing.T) *smallSite {
 	t.Helper()
 	if os.Geteuid() != 0 || platform()[:5] != "linux" {
 		t.Skip("only root can mount a small file system, and only linux has tmpfs")
 	}
 	dir := must(filepath.EvalSymlinks(t.TempDir()))
 	x := newMirror(t, wheel{name: "beta", version: "1.0"})
-	s := &small{siteAt(t, dir, x.simple()), x}
+	s := &smallSite{siteAt(t, dir, x.indexURL()), x}
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs", s.root).CombinedOutput(); err != nil {
 		t.Skipf("this root may not mount: %v %s", err, out)
 	}
@@ -48,29 +48,29 @@ func newSmall(t *testing.T) *small {
 }
 
 // ask wants a version of alpha, and a file of 64 KiB that names it.
-func (s *small) ask(version string) {
+func (s *smallSite) pinVersion(version string) {
 	s.t.Helper()
 	w := alphaWithBallast(version)
-	s.mirror.replace(w.file(), w.bytes())
+	s.mirror.setFile(w.file(), w.bytes())
 	text := environmentManifest("uv", "alpha=="+version, "beta==1.0")
 	s.write("manifest.yaml", strings.Replace(text, `"read me\n"`, fmt.Sprintf("%q", s.readme(version)), 1))
 	s.want(0, "lock", "--env", "local")
 }
 
-func (s *small) readme(version string) string {
+func (s *smallSite) readme(version string) string {
 	return strings.Repeat(version+"\n", (64<<10)/len(version+"\n"))
 }
 
 // leave makes the file system so small that so many bytes are free.
-func (s *small) leave(free int64) {
+func (s *smallSite) leaveFree(free int64) {
 	s.t.Helper()
 	var st unix.Statfs_t
 	check(s.t, unix.Statfs(s.root, &st))
 	used := int64(st.Blocks-st.Bfree) * int64(st.Bsize)
-	s.resize(fmt.Sprintf("size=%d", used+free))
+	s.remount(fmt.Sprintf("size=%d", used+free))
 }
 
-func (s *small) resize(option string) {
+func (s *smallSite) remount(option string) {
 	s.t.Helper()
 	if out, err := exec.Command("mount", "-o", "remount,"+option, s.root).CombinedOutput(); err != nil {
 		s.t.Fatalf("%v %s", err, out)
@@ -78,7 +78,7 @@ func (s *small) resize(option string) {
 }
 
 // holds fails the test unless everything is of one of the versions.
-func (s *small) holds(versions ...string) {
+func (s *smallSite) checkVersions(versions ...string) {
 	s.t.Helper()
 	got, err := s.imports("alpha", "alpha.late", "beta")
 	sound := false
@@ -104,46 +104,46 @@ func (s *small) holds(versions ...string) {
 // no room, and with more room the next apply reaches the manifest.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	s := newSmall(t)
-	s.ask("1.0")
-	s.converges()
-	s.ask("2.0")
-	s.converges()
+	s := newSmallSite(t)
+	s.pinVersion("1.0")
+	s.checkConverges()
+	s.pinVersion("2.0")
+	s.checkConverges()
 	last, failures := "2.0", 0
 	sizes := []int64{
 		0, 4 << 10, 16 << 10, 48 << 10, 96 << 10, 160 << 10, 256 << 10, 512 << 10,
 		1 << 20, 3 << 19, 2 << 20, 9 << 18, 10 << 18, 3 << 20, 4 << 20,
 	}
-	if racing {
+	if raceEnabled {
 		sizes = []int64{0, 48 << 10, 160 << 10, 3 << 19, 9 << 18, 4 << 20}
 	}
 	for n, free := range sizes {
 		next := fmt.Sprintf("%d.0", n+3)
-		s.ask(next)
-		s.leave(free)
+		s.pinVersion(next)
+		s.leaveFree(free)
 		e := s.run("apply", "-y", "--env", "local")
 		switch {
 		case e.code == 0:
 			last = next
-		case e.code != 4 || !e.says("the file system of "+s.root+" is full", "apply.disk-full", "free some space there"):
+		case e.code != 4 || !e.contains("the file system of "+s.root+" is full", "apply.disk-full", "free some space there"):
 			t.Errorf("with %d bytes free: %s", free, e)
 		default:
 			failures++
 		}
-		s.holds(last, next)
+		s.checkVersions(last, next)
 		if e := s.run("plan", "--env", "local"); e.code != 0 {
 			t.Errorf("a plan with %d bytes free: %s", free, e)
 		}
-		s.leave(0)
+		s.leaveFree(0)
 		if e := s.run("rollback", "--env", "local"); e.code != 0 {
 			t.Errorf("going back on a full disk, after %d bytes: %s", free, e)
 		}
 		if got, err := s.imports("alpha", "alpha.late", "beta"); err != nil || strings.HasPrefix(got, last+" ") {
 			t.Errorf("after going back the environment is %q, %v", got, err)
 		}
-		s.resize("size=64m")
-		s.converges()
-		s.holds(next)
+		s.remount("size=64m")
+		s.checkConverges()
+		s.checkVersions(next)
 		s.want(0, "gc", "-y", "--keep", "1", "--env", "local")
 		last = next
 	}
@@ -155,32 +155,32 @@ func TestFullDisk(t *testing.T) {
 // The same with the names that a file system can hold: the inodes run out.
 func TestNoInodes(t *testing.T) {
 	t.Parallel()
-	s := newSmall(t)
-	s.ask("1.0")
-	s.converges()
+	s := newSmallSite(t)
+	s.pinVersion("1.0")
+	s.checkConverges()
 	failures := 0
 	counts := []uint64{0, 3, 10, 25, 40, 60, 100, 150}
-	if racing {
+	if raceEnabled {
 		counts = []uint64{0, 10, 40, 100}
 	}
 	for n, free := range counts {
 		next := fmt.Sprintf("%d.0", n+2)
-		s.ask(next)
+		s.pinVersion(next)
 		var st unix.Statfs_t
 		check(t, unix.Statfs(s.root, &st))
-		s.resize(fmt.Sprintf("nr_inodes=%d", st.Files-st.Ffree+free))
+		s.remount(fmt.Sprintf("nr_inodes=%d", st.Files-st.Ffree+free))
 		e := s.run("apply", "-y", "--env", "local")
 		switch {
 		case e.code == 0:
-		case e.code < 0 || !e.says("the file system of "+s.root+" has no inodes left"):
+		case e.code < 0 || !e.contains("the file system of "+s.root+" has no inodes left"):
 			t.Errorf("with %d inodes free: %s", free, e)
 		default:
 			failures++
 		}
-		s.holds(fmt.Sprintf("%d.0", n+1), next)
-		s.resize("nr_inodes=100000")
-		s.converges()
-		s.holds(next)
+		s.checkVersions(fmt.Sprintf("%d.0", n+1), next)
+		s.remount("nr_inodes=100000")
+		s.checkConverges()
+		s.checkVersions(next)
 		s.want(0, "gc", "-y", "--keep", "0", "--env", "local")
 	}
 	if failures < 3 {

@@ -18,7 +18,7 @@ import (
 const attack = "\x1b]0;owned\x07\x1b[2J\u202eevil\u0085\x9b31m\x08\r\x7f"
 
 // quiet fails the test where the output of a run acts on a terminal.
-func quiet(t *testing.T, what string, e end) {
+func checkNoControl(t *testing.T, what string, e runResult) {
 	t.Helper()
 	for _, text := range []string{e.out, e.err} {
 		for i, r := range text {
@@ -33,7 +33,7 @@ func quiet(t *testing.T, what string, e end) {
 
 // everything runs the commands that show something of a site, and fails the test
 // where the output of one acts on a terminal.
-func (s *site) everything(what string) {
+func (s *site) checkAllOutput(what string) {
 	s.t.Helper()
 	for _, words := range [][]string{
 		{"plan"},
@@ -52,54 +52,54 @@ func (s *site) everything(what string) {
 		{"apply", "-y", "--json"},
 	} {
 		words = append([]string{"--env", "local"}, words...)
-		quiet(s.t, fmt.Sprintf("%s: reconcile %v", what, words), s.run(words...))
+		checkNoControl(s.t, fmt.Sprintf("%s: reconcile %v", what, words), s.run(words...))
 	}
 }
 
 // Names and texts that came from elsewhere reach a terminal as text.
 func TestHostileNamesOnDisk(t *testing.T) {
 	t.Parallel()
-	s := installed(t)
+	s := newInstalledSite(t)
 	generation := must(filepath.EvalSymlinks(s.path(".venv/generation")))
 	check(t, os.Mkdir(filepath.Join(filepath.Dir(generation), "x"+attack), 0o755))
 	check(t, os.WriteFile(s.path(".venv/lib/python3.10/site-packages/y"+attack), []byte("x"), 0o644))
-	s.everything("a foreign file and folder")
+	s.checkAllOutput("a foreign file and folder")
 	check(t, os.WriteFile(s.path("data/readme.txt"), []byte("mine\n"+attack+"\nread me\n"), 0o644))
-	s.everything("a file that differs")
+	s.checkAllOutput("a file that differs")
 	check(t, os.RemoveAll(s.path("data")))
 	check(t, os.Symlink("elsewhere"+attack, s.path("data")))
-	s.everything("a link in place of a directory")
+	s.checkAllOutput("a link in place of a directory")
 	check(t, os.RemoveAll(s.path(".venv")))
 	check(t, os.Symlink("elsewhere"+attack, s.path(".venv")))
-	s.everything("a link in place of an environment")
+	s.checkAllOutput("a link in place of an environment")
 	check(t, os.Remove(s.path(".venv")))
 	check(t, os.MkdirAll(s.path(".venv/"+attack), 0o755))
-	s.everything("a folder of somebody else in place of an environment")
+	s.checkAllOutput("a folder of somebody else in place of an environment")
 }
 
 // A generation whose name is an attack, made visible by hand.
 func TestHostileGeneration(t *testing.T) {
 	t.Parallel()
-	s := installed(t)
+	s := newInstalledSite(t)
 	check(t, os.Remove(s.path(".venv/generation")))
 	check(t, os.Symlink("../.reconcile/"+attack, s.path(".venv/generation")))
-	s.everything("a link to a generation")
+	s.checkAllOutput("a link to a generation")
 }
 
 func TestHostileLockHolder(t *testing.T) {
 	t.Parallel()
-	b := newBusy(t, false)
+	b := newBusySite(t, false)
 	parts, err := filepath.Glob(b.path(".reconcile/" + platform() + "-*"))
 	check(t, err)
 	text, err := json.Marshal(map[string]any{"user": attack, "host": attack, "pid": 1, "command": attack})
 	check(t, err)
 	check(t, os.WriteFile(layout.Lock(parts[0]), text, 0o600)) // the same file: the lock on it stays
-	quiet(t, "somebody else holds the lock", b.want(5, "apply", "-y", "--env", "local"))
-	waits := b.start("apply", "-y", "--env", "local", "--lock-timeout", "1m")
-	b.awaits(waits, "Waiting for")
-	b.goOn()
-	quiet(t, "waiting for somebody else", waits.wait())
-	quiet(t, "the one that held it", b.first.wait())
+	checkNoControl(t, "somebody else holds the lock", b.want(5, "apply", "-y", "--env", "local"))
+	waiting := b.start("apply", "-y", "--env", "local", "--lock-timeout", "1m")
+	b.waitFor(waiting, "Waiting for")
+	b.finishImport()
+	checkNoControl(t, "waiting for somebody else", waiting.wait())
+	checkNoControl(t, "the one that held it", b.first.wait())
 }
 
 // Packages, and what they say while they are imported.
@@ -109,19 +109,19 @@ func TestHostilePackages(t *testing.T) {
 	x := newMirror(t, wheel{name: "alpha", version: "1.0", init: evil}, wheel{name: "alpha", version: "2.0", files: map[string]string{
 		"alpha/ev\u202eil.py": "x = 1\n", "alpha-2.0.dist-info/entry_points.txt": "[console_scripts]\nev\u202eil = alpha:main\n",
 	}})
-	s := newSite(t, x.simple())
+	s := newSite(t, x.indexURL())
 	for _, version := range []string{"1.0", "2.0"} {
 		s.write("manifest.yaml", environmentManifest("uv", "alpha=="+version))
 		s.want(0, "lock", "--env", "local")
-		s.everything("alpha " + version)
+		s.checkAllOutput("alpha " + version)
 	}
 }
 
 // An index that says what it likes.
 func TestHostileIndex(t *testing.T) {
 	t.Parallel()
-	s, x := upgrade(t, "uv")
-	x.breakBy(func(w http.ResponseWriter, _ *http.Request) bool {
+	s, x := newUpgradeSite(t, "uv")
+	x.setFault(func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Content-Type", "text/html; x="+strings.Map(func(r rune) rune {
 			if unicode.IsControl(r) {
 				return -1
@@ -131,14 +131,14 @@ func TestHostileIndex(t *testing.T) {
 		http.Error(w, attack, http.StatusForbidden)
 		return true
 	})
-	quiet(t, "apply", s.run("apply", "-y", "--env", "local", "-v"))
-	quiet(t, "lock", s.run("lock", "--env", "local", "--upgrade", "-v"))
-	s.with("RECONCILE_INDEX_URL=http://127.0.0.1:1/" + strings.ToValidUTF8(attack, "")).everything("an address")
-	s.with("RECONCILE_CERT=/nowhere/" + strings.ToValidUTF8(attack, "")).everything("a CA")
+	checkNoControl(t, "apply", s.run("apply", "-y", "--env", "local", "-v"))
+	checkNoControl(t, "lock", s.run("lock", "--env", "local", "--upgrade", "-v"))
+	s.with("RECONCILE_INDEX_URL=http://127.0.0.1:1/" + strings.ToValidUTF8(attack, "")).checkAllOutput("an address")
+	s.with("RECONCILE_CERT=/nowhere/" + strings.ToValidUTF8(attack, "")).checkAllOutput("a CA")
 }
 
 // Words on the command line, and files that they name.
-func TestHostileWords(t *testing.T) {
+func TestHostileArguments(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")
 	s.write("manifest.yaml", "version: 1\nproject: site\ndirectories:\n  data: {path: data}\n")
@@ -157,8 +157,8 @@ func TestHostileWords(t *testing.T) {
 		{"rollback", word},
 		{"gc", "--keep", word},
 	} {
-		quiet(t, fmt.Sprintf("reconcile %q", words), s.run(words...))
-		quiet(t, fmt.Sprintf("reconcile --json %q", words), s.run(append([]string{"--json"}, words...)...))
+		checkNoControl(t, fmt.Sprintf("reconcile %q", words), s.run(words...))
+		checkNoControl(t, fmt.Sprintf("reconcile --json %q", words), s.run(append([]string{"--json"}, words...)...))
 	}
 }
 
@@ -187,7 +187,7 @@ func TestHostileManifest(t *testing.T) {
 			}
 			for _, words := range all {
 				e := s.run(words...)
-				quiet(t, fmt.Sprintf("%s in %s: reconcile %v", name, field, words), e)
+				checkNoControl(t, fmt.Sprintf("%s in %s: reconcile %v", name, field, words), e)
 				if e.code == 0 && field != "comment" && words[0] == "validate" {
 					t.Errorf("%s in %s is taken: %s", name, field, e)
 				}
@@ -196,7 +196,7 @@ func TestHostileManifest(t *testing.T) {
 	}
 	s := newSite(t, "")
 	s.write("manifest.yaml", "version: 1\nproject: site\ndirectories:\n  data: {path: données/日本, purpose: \"Прошлое — naïve ☃\"}\n")
-	if e := s.want(0, "apply", "-y"); !e.says("données/日本") {
+	if e := s.want(0, "apply", "-y"); !e.contains("données/日本") {
 		t.Errorf("other alphabets: %s", e)
 	}
 }

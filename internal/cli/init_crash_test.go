@@ -20,18 +20,18 @@ import (
 func TestCrashInit(t *testing.T) {
 	complete := filepath.Join(t.TempDir(), "project")
 	check(t, os.Mkdir(complete, 0o755))
-	check(t, initIn(complete))
-	want := filesIn(t, complete)
+	check(t, runInit(complete))
+	want := readFiles(t, complete)
 	kills := 0
 	for _, place := range []string{failpoint.AtomicfileStaged, failpoint.AtomicfileMoved} {
 		for n := 1; ; n++ {
 			dir := filepath.Join(t.TempDir(), "project")
 			check(t, os.Mkdir(dir, 0o755))
-			if initIn(dir, fmt.Sprintf("RECONCILE_FAILPOINT=%s:%d", place, n)) == nil {
+			if runInit(dir, fmt.Sprintf("RECONCILE_FAILPOINT=%s:%d", place, n)) == nil {
 				break // it has fewer such places
 			}
 			kills++
-			has := filesIn(t, dir)
+			has := readFiles(t, dir)
 			for name, content := range has {
 				if !atomicfile.IsTemp(filepath.Base(name)) && content != want[name] {
 					t.Errorf("killed at %s:%d, %s has %d bytes of %d", place, n, name, len(content), len(want[name]))
@@ -43,10 +43,10 @@ func TestCrashInit(t *testing.T) {
 				}
 				continue
 			}
-			if err := initIn(dir); err != nil {
+			if err := runInit(dir); err != nil {
 				t.Errorf("after %s:%d: %v", place, n, err)
 			}
-			if has := filesIn(t, dir); len(has) != len(want) {
+			if has := readFiles(t, dir); len(has) != len(want) {
 				t.Errorf("after %s:%d there are %d files, not %d", place, n, len(has), len(want))
 			}
 		}
@@ -56,7 +56,7 @@ func TestCrashInit(t *testing.T) {
 	}
 }
 
-func initIn(dir string, environ ...string) error {
+func runInit(dir string, environ ...string) error {
 	cmd := exec.Command(must(exec.LookPath("reconcile")), "init")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), environ...)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -66,7 +66,7 @@ func initIn(dir string, environ ...string) error {
 }
 
 // filesIn reads all files below a folder.
-func filesIn(t *testing.T, dir string) map[string]string {
+func readFiles(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	check(t, fs.WalkDir(os.DirFS(dir), ".", func(name string, entry fs.DirEntry, err error) error {

@@ -11,8 +11,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-// TestInitOnAFullDisk writes nothing where not all can be written.
-func TestInitOnAFullDisk(t *testing.T) {
+// TestInitOnFullDisk writes nothing where not all can be written.
+func TestInitOnFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 || platform()[:5] != "linux" {
 		t.Skip("only root can mount a small file system, and only linux has tmpfs")
 	}

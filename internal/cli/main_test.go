@@ -21,25 +21,25 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == played { // not a command of stories, which would find a client
-		playClient()
+	if filepath.Base(os.Args[0]) == fakeClientName { // not a command of stories, which would find a client
+		runFakeClient()
 		return
 	}
-	testscript.Main(tests{m}, map[string]func(){"reconcile": func() { os.Exit(Main(os.Args[1:], Standard(), os.Environ())) }})
+	testscript.Main(suite{m}, map[string]func(){"reconcile": func() { os.Exit(Main(os.Args[1:], Standard(), os.Environ())) }})
 }
 
 // tests are all tests of this package. What they share is removed after them.
-type tests struct{ *testing.M }
+type suite struct{ *testing.M }
 
 // Run runs them, more at a time than there are cores: most of them wait for
 // something.
-func (t tests) Run() int {
+func (t suite) Run() int {
 	flag.Parse()
 	if n := flag.Lookup("test.parallel"); n.Value.String() == n.DefValue {
 		_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
 	}
 	code := t.M.Run()
-	if dir, err := shared(); err == nil {
+	if dir, err := sharedDir(); err == nil {
 		_ = os.RemoveAll(dir)
 	}
 	return code
@@ -53,7 +53,7 @@ func TestStories(t *testing.T) {
 		UpdateScripts:       golden.Updating(),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Setup:               setup,
+		Setup:               setupStory,
 		Condition:           condition,
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"code": code, "replace": replace, "pythonbuild": pythonBuild, "channel": channel, "expand": expand, "hubmodel": hubModel},
 	})
@@ -61,7 +61,7 @@ func TestStories(t *testing.T) {
 
 // setup gives a story what this machine declares for its package index and where
 // its interpreters are, and nothing else of the environment.
-func setup(e *testscript.Env) error {
+func setupStory(e *testscript.Env) error {
 	e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 	e.Setenv("PATH", filepath.Dir(must(exec.LookPath("reconcile")))+":/usr/bin:/bin")
 	for _, kv := range os.Environ() {
@@ -94,9 +94,9 @@ func condition(cond string) (bool, error) {
 	case "python":
 		return python310() != "", nil
 	case "index":
-		return index(), nil
+		return hasIndex(), nil
 	case "embedded":
-		return embedded() != "", nil
+		return embeddedPythonDir() != "", nil
 	case "root":
 		return os.Geteuid() == 0, nil
 	case "nvml":
@@ -118,7 +118,7 @@ var python310 = sync.OnceValue(func() string {
 })
 
 // index reports whether a package can be had from this machine's index.
-var index = sync.OnceValue(func() bool {
+var hasIndex = sync.OnceValue(func() bool {
 	if python310() == "" {
 		return false
 	}

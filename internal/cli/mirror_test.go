@@ -76,10 +76,10 @@ func newMirror(t *testing.T, wheels ...wheel) *mirror {
 }
 
 // simple is the address that installers are given.
-func (x *mirror) simple() string { return x.URL + "/simple" }
+func (x *mirror) indexURL() string { return x.URL + "/simple" }
 
 // replace puts other bytes in place of a file; nil takes it away.
-func (x *mirror) replace(file string, content []byte) {
+func (x *mirror) setFile(file string, content []byte) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.wheels[file] = content
@@ -89,7 +89,7 @@ func (x *mirror) replace(file string, content []byte) {
 }
 
 // breakBy lets f take over the requests that it wants.
-func (x *mirror) breakBy(f func(http.ResponseWriter, *http.Request) bool) {
+func (x *mirror) setFault(f func(http.ResponseWriter, *http.Request) bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.fault = f
@@ -114,12 +114,12 @@ func (x *mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, file, time.Time{}, bytes.NewReader(content))
 		return
 	}
-	x.page(w, r, strings.Trim(strings.TrimPrefix(r.URL.Path, "/simple/"), "/"))
+	x.servePage(w, r, strings.Trim(strings.TrimPrefix(r.URL.Path, "/simple/"), "/"))
 }
 
 // page lists the files of one project. Their links carry the digests that the
 // files had when the index was made or the file was replaced.
-func (x *mirror) page(w http.ResponseWriter, r *http.Request, project string) {
+func (x *mirror) servePage(w http.ResponseWriter, r *http.Request, project string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	found := false

@@ -23,16 +23,16 @@ import (
 
 // hubServer is the part of the Hugging Face Hub that a download needs, with one public model
 // at one commit. It listens on loopback.
-type hubServer struct {
+type fakeHub struct {
 	*httptest.Server
 	repo, commit string
 	files        map[string][]byte
 	large        map[string]bool // stored outside of git, by sha256
 
-	mu    sync.Mutex
-	stall string        // a file of which only half is sent
-	half  chan struct{} // closed when the half was sent
-	asked []string      // unknown requests
+	mu      sync.Mutex
+	stall   string        // a file of which only half is sent
+	stalled chan struct{} // closed when the half was sent
+	unknown []string      // unknown requests
 }
 
 const (
@@ -41,8 +41,8 @@ const (
 )
 
 // newHubServer serves a model of three shards, one of which is large enough to be interrupted.
-func newHubServer(t *testing.T) *hubServer {
-	h := &hubServer{repo: hubRepo, commit: hubCommit, large: map[string]bool{}, half: make(chan struct{}), files: map[string][]byte{
+func newFakeHub(t *testing.T) *fakeHub {
+	h := &fakeHub{repo: hubRepo, commit: hubCommit, large: map[string]bool{}, stalled: make(chan struct{}), files: map[string][]byte{
 		"README.md": []byte("# Tiny\n"), ".gitattributes": []byte("*.safetensors filter=lfs\n"), "config.json": []byte(`{"model_type": "llama"}`),
 		"model.safetensors.index.json": hubtest.Index(3), "original/consolidated.00.pth": bytes.Repeat([]byte("p"), 5000), "empty.txt": {},
 	}}
@@ -64,7 +64,7 @@ func newHubServer(t *testing.T) *hubServer {
 	return h
 }
 
-func (h *hubServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *fakeHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case path == "/api/models/"+h.repo+"/revision/"+h.commit || path == "/api/models/"+h.repo:
 		var siblings []map[string]string
@@ -73,18 +73,18 @@ func (h *hubServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"id": h.repo, "modelId": h.repo, "sha": h.commit, "private": false, "siblings": siblings, "tags": []string{}, "downloads": 0, "likes": 0})
 	case path == "/api/models/"+h.repo+"/tree/"+h.commit:
-		h.tree(w)
+		h.serveTree(w)
 	case strings.HasPrefix(path, "/"+h.repo+"/resolve/"+h.commit+"/"):
-		h.file(w, r, strings.TrimPrefix(path, "/"+h.repo+"/resolve/"+h.commit+"/"))
+		h.serveFile(w, r, strings.TrimPrefix(path, "/"+h.repo+"/resolve/"+h.commit+"/"))
 	default:
 		h.mu.Lock()
-		h.asked = append(h.asked, r.Method+" "+path)
+		h.unknown = append(h.unknown, r.Method+" "+path)
 		h.mu.Unlock()
 		http.NotFound(w, r)
 	}
 }
 
-func (h *hubServer) tree(w http.ResponseWriter) {
+func (h *fakeHub) serveTree(w http.ResponseWriter) {
 	var list []map[string]any
 	for _, name := range slices.Sorted(maps.Keys(h.files)) {
 		content := h.files[name]
@@ -97,7 +97,7 @@ func (h *hubServer) tree(w http.ResponseWriter) {
 	_ = json.NewEncoder(w).Encode(list)
 }
 
-func (h *hubServer) file(w http.ResponseWriter, r *http.Request, name string) {
+func (h *fakeHub) serveFile(w http.ResponseWriter, r *http.Request, name string) {
 	content, ok := h.files[name]
 	if !ok {
 		http.NotFound(w, r)
@@ -122,17 +122,17 @@ func (h *hubServer) file(w http.ResponseWriter, r *http.Request, name string) {
 	_ = http.NewResponseController(w).Flush()
 	h.mu.Lock()
 	select {
-	case <-h.half:
+	case <-h.stalled:
 	default:
-		close(h.half)
+		close(h.stalled)
 	}
 	h.mu.Unlock()
 	<-r.Context().Done()
 }
 
-// TestHubMakesWhatWeRead tests caches of huggingface_hub itself: of the release that the
+// TestCacheOfRealHubIsRead tests caches of huggingface_hub itself: of the release that the
 // manifest pins, and of the newest.
-func TestHubMakesWhatWeRead(t *testing.T) {
+func TestCacheOfRealHubIsRead(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("short: huggingface_hub is not installed")
@@ -153,7 +153,7 @@ func TestHubMakesWhatWeRead(t *testing.T) {
 			if out, err := exec.Command(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile", "--only-binary", ":all:", "--target", library, requirement).CombinedOutput(); err != nil {
 				t.Skipf("%s cannot be installed here, as without network: %s", requirement, firstLine(out))
 			}
-			hubRound(t, python, library)
+			checkDownload(t, python, library)
 		})
 	}
 }
@@ -164,7 +164,7 @@ func firstLine(b []byte) string {
 }
 
 // needed returns the size of the files that are not excluded, formatted.
-func (h *hubServer) needed() string {
+func (h *fakeHub) neededSize() string {
 	var sum int64
 	for name, content := range h.files {
 		if !strings.HasPrefix(name, "original/") {
@@ -175,8 +175,8 @@ func (h *hubServer) needed() string {
 }
 
 // hubRound downloads with an interruption, again, and after a file was damaged.
-func hubRound(t *testing.T, python, library string) {
-	h := newHubServer(t)
+func checkDownload(t *testing.T, python, library string) {
+	h := newFakeHub(t)
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "manifest.yaml"), fmt.Sprintf(`version: 1
 project: story
@@ -210,8 +210,8 @@ huggingface_hub.snapshot_download(%q, revision=%q, ignore_patterns=["original/*"
 	// Killed in the middle of the second shard.
 	h.stall = hubtest.Shard(2, 3)
 	cmd := download()
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
 	check(t, cmd.Start())
 	ended := make(chan struct{})
 	go func() {
@@ -219,26 +219,26 @@ huggingface_hub.snapshot_download(%q, revision=%q, ignore_patterns=["original/*"
 		close(ended)
 	}()
 	select {
-	case <-h.half:
+	case <-h.stalled:
 		time.Sleep(300 * time.Millisecond) // until it has written the half
 	case <-ended:
-		t.Fatalf("the download ended before it could be killed:\n%s\nasked in vain: %v", said.String(), h.asked)
+		t.Fatalf("the download ended before it could be killed:\n%s\nasked in vain: %v", output.String(), h.unknown)
 	case <-time.After(time.Minute):
-		t.Errorf("the download did not come to its second shard:\n%s\nasked in vain: %v", said.String(), h.asked)
+		t.Errorf("the download did not come to its second shard:\n%s\nasked in vain: %v", output.String(), h.unknown)
 	}
 	_ = cmd.Process.Kill()
 	<-ended
-	t.Log(firstLine(said.Bytes()))
+	t.Log(firstLine(output.Bytes()))
 	want(0, []string{"model.partial"}, "plan")
 	want(2, []string{"partial: ", hubtest.Shard(2, 3) + " is missing"}, "models", "verify")
-	whole := h.needed()
+	whole := h.neededSize()
 
 	// Again, to the end.
 	h.mu.Lock()
 	h.stall = ""
 	h.mu.Unlock()
 	if out, err := download().CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s\nasked in vain: %v", err, out, h.asked)
+		t.Fatalf("%v\n%s\nasked in vain: %v", err, out, h.unknown)
 	}
 	want(0, []string{"complete, " + whole + ", "}, "plan", "-v")
 	time.Sleep(60 * time.Millisecond)

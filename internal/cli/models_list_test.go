@@ -54,7 +54,7 @@ func modelsSite(t *testing.T) *site {
 }
 
 // modelsOf runs models and reads what it says.
-func (s *site) modelsOf(words ...string) report.Models {
+func (s *site) listModels(words ...string) report.Models {
 	s.t.Helper()
 	var list report.Models
 	check(s.t, json.Unmarshal([]byte(s.want(exit.Done, append([]string{"models", "--json"}, words...)...).out), &list))
@@ -88,14 +88,14 @@ func TestModelsListing(t *testing.T) {
 	if strings.Count(e.out, "licence") != 2 || strings.Count(e.out, "login") != 1 { // of the gated one alone
 		t.Error(e)
 	}
-	if list := s.modelsOf(); len(list.Items) != 0 || list.Environment != "local" {
+	if list := s.listModels(); len(list.Items) != 0 || list.Environment != "local" {
 		t.Errorf("%+v", list)
 	}
 	if after := must(os.ReadDir(s.root)); len(after) != len(before) {
 		t.Errorf("it wrote something: %v", after)
 	}
 	// Flags that it was started with are those to start it with again.
-	if e := s.want(exit.Done, "-C", s.root, "-m", "manifest.yaml", "--env", "remote", "models"); !e.says("reconcile -C " + s.root + " -m manifest.yaml --env remote run -- huggingface-cli") {
+	if e := s.want(exit.Done, "-C", s.root, "-m", "manifest.yaml", "--env", "remote", "models"); !e.contains("reconcile -C " + s.root + " -m manifest.yaml --env remote run -- huggingface-cli") {
 		t.Error(e)
 	}
 }
@@ -105,19 +105,19 @@ func TestModelsWithoutHub(t *testing.T) {
 	t.Parallel()
 	s := modelsSite(t)
 	s.write("manifest.yaml", strings.Replace(modelsManifest, "{name: huggingface-hub, version: 0.24.7}", "", 1))
-	if e := s.want(exit.Done, "models", "--all"); !e.says("environment remote has no huggingface-hub", "reconcile lock") || strings.Contains(e.out, "--revision") {
+	if e := s.want(exit.Done, "models", "--all"); !e.contains("environment remote has no huggingface-hub", "reconcile lock") || strings.Contains(e.out, "--revision") {
 		t.Error(e)
 	}
 	// What is damaged is named all the same: removing it needs no hub.
 	open := hubtest.New(t, s.path("models"), openRepo, openCommit)
 	open.Put("config.json", []byte("{}"), false)
 	check(t, os.Remove(open.Blob("config.json")))
-	if e := s.want(exit.Done, "models", "--all"); !e.says("environment remote has no huggingface-hub", "2. config.json is a dangling link: ") {
+	if e := s.want(exit.Done, "models", "--all"); !e.contains("environment remote has no huggingface-hub", "2. config.json is a dangling link: ") {
 		t.Error(e)
 	}
 	check(t, os.RemoveAll(open.Dir))
 	s.write("manifest.yaml", "version: 1\nproject: story\ndirectories: {models: {path: models}}\nmodels: [{repo: "+openRepo+", revision: "+openCommit+"}]\n")
-	if e := s.want(exit.Done, "models"); !e.says("no environment to download with") {
+	if e := s.want(exit.Done, "models"); !e.contains("no environment to download with") {
 		t.Error(e)
 	}
 	s.write("manifest.yaml", modelsManifest[:strings.Index(modelsManifest, "models:\n  -")])
@@ -133,7 +133,7 @@ func TestModelsOnDisk(t *testing.T) {
 	s.write("manifest.yaml", strings.Replace(modelsManifest, "size: 16GB", "size: 1kB", 1))
 	gated := hubtest.New(t, s.path("models"), gatedRepo, gatedCommit)
 	gated.Put("config.json", []byte("{}"), false)
-	list := s.modelsOf("--all")
+	list := s.listModels("--all")
 	if got := list.Items[0]; got.State != "partial" || got.Here != 2 || got.Download != 998 || !strings.HasPrefix(got.Found, "partial: 2 B") {
 		t.Errorf("%+v", got)
 	}
@@ -141,7 +141,7 @@ func TestModelsOnDisk(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	check(t, os.Remove(gated.Blob("config.json")))
-	if e := s.want(exit.Done, "models", "--all"); !e.says("damaged: config.json is a dangling link", "5. config.json is a dangling link: ") {
+	if e := s.want(exit.Done, "models", "--all"); !e.contains("damaged: config.json is a dangling link", "5. config.json is a dangling link: ") {
 		t.Error(e)
 	}
 }
@@ -159,7 +159,7 @@ func TestModelsToken(t *testing.T) {
 		t.Cleanup(func() { _ = os.Remove(name) })
 		return name
 	}
-	none := s.modelsOf("--all").Token
+	none := s.listModels("--all").Token
 	if none.Visible {
 		t.Errorf("%+v", none)
 	}
@@ -175,11 +175,11 @@ func TestModelsToken(t *testing.T) {
 		"in models":    {"HF_HOME=" + filepath.Dir(file(s.path("models/token"))), s.path("models/token")},
 	} {
 		with := s.with(tt.environ)
-		got := with.modelsOf("--all")
+		got := with.listModels("--all")
 		if got.Token.Source != tt.want || got.Token.Visible != (tt.want != "") {
 			t.Errorf("%s: %+v, want %q", name, got.Token, tt.want)
 		}
-		for _, e := range []end{with.want(exit.Done, "models", "--all"), with.want(exit.Done, "models", "--all", "--json", "-v")} {
+		for _, e := range []runResult{with.want(exit.Done, "models", "--all"), with.want(exit.Done, "models", "--all", "--json", "-v")} {
 			if strings.Contains(e.out+e.err, secret) {
 				t.Errorf("%s: the token is shown", name)
 			}
@@ -189,7 +189,7 @@ func TestModelsToken(t *testing.T) {
 		}
 	}
 	check(t, os.WriteFile(filepath.Join(home, "empty"), nil, 0o600))
-	if got := s.with("HF_TOKEN_PATH=" + filepath.Join(home, "empty")).modelsOf("--all").Token; got.Visible {
+	if got := s.with("HF_TOKEN_PATH=" + filepath.Join(home, "empty")).listModels("--all").Token; got.Visible {
 		t.Errorf("an empty file is taken for a token: %+v", got)
 	}
 }
@@ -205,11 +205,11 @@ func TestModelsNotes(t *testing.T) {
 		"HF_ENDPOINT=http://u:p@h.test": "HF_ENDPOINT is set",
 	} {
 		e := s.with(environ).want(exit.Done, "models", "--all")
-		if !e.says(want) || strings.Contains(e.out, "u:p@") {
+		if !e.contains(want) || strings.Contains(e.out, "u:p@") {
 			t.Errorf("%s: %s", environ, e)
 		}
 	}
-	if e := s.with("HF_HUB_CACHE="+s.path("models")).want(exit.Done, "models", "--all"); e.says("no effect") {
+	if e := s.with("HF_HUB_CACHE="+s.path("models")).want(exit.Done, "models", "--all"); e.contains("no effect") {
 		t.Error(e)
 	}
 }
@@ -273,7 +273,7 @@ func (h *tinyHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // lies in the cache, and no refs/main is needed to load it.
 func TestDownloadCommandsOfRealHubs(t *testing.T) {
 	t.Parallel()
-	if testing.Short() || !index() {
+	if testing.Short() || !hasIndex() {
 		t.Skip("no package index can be reached")
 	}
 	for _, version := range []string{"0.24.7", "0.34.4", "2.4.0"} {
@@ -350,7 +350,7 @@ func TestDownloadCommandsOfRealHubs(t *testing.T) {
 // in the project by every way in, and for the token elsewhere.
 func TestModelFromManifestToCache(t *testing.T) {
 	t.Parallel()
-	if testing.Short() || !index() {
+	if testing.Short() || !hasIndex() {
 		t.Skip("no package index can be reached")
 	}
 	h := newTinyHub(t)
@@ -371,11 +371,11 @@ models:
   - {repo: `+gatedRepo+`, revision: `+gatedCommit+`, exclude: ["original/*", "*.bin"]}
 `)
 	s.want(exit.Done, "lock")
-	if got := s.modelsOf().Items[0].Hub; got.Version != "0.24.7" || got.Source != "locked" {
+	if got := s.listModels().Items[0].Hub; got.Version != "0.24.7" || got.Source != "locked" {
 		t.Errorf("%+v", got)
 	}
 	s.want(exit.Done, "apply", "-y")
-	item := s.modelsOf().Items[0]
+	item := s.listModels().Items[0]
 	if item.Hub.Source != "installed" || item.State != "absent" {
 		t.Errorf("%+v", item)
 	}
@@ -389,7 +389,7 @@ models:
 		t.Errorf("fetched %q, want %q", h.fetched, want)
 	}
 	s.want(exit.Done, "models", "verify")
-	if e := s.want(exit.Done, "models"); !e.says(gatedRepo+"  complete, 12 B, verified ", "place     base models/models--meta--Tiny-Instruct") || strings.Contains(e.out, "download ") {
+	if e := s.want(exit.Done, "models"); !e.contains(gatedRepo+"  complete, 12 B, verified ", "place     base models/models--meta--Tiny-Instruct") || strings.Contains(e.out, "download ") {
 		t.Error(e)
 	}
 	// Every way in.

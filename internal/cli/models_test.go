@@ -20,11 +20,11 @@ import (
 )
 
 // storyT is a story as a test that makes a cache.
-type storyT struct{ *testscript.TestScript }
+type storyTB struct{ *testscript.TestScript }
 
-func (storyT) Helper() {}
+func (storyTB) Helper() {}
 
-func (t storyT) Fatal(args ...any) { t.Fatalf("%v", args) }
+func (t storyTB) Fatal(args ...any) { t.Fatalf("%v", args) }
 
 // hubModel puts a small model into a cache: hubmodel CACHE REPO REVISION SHARDS.
 func hubModel(ts *testscript.TestScript, neg bool, args []string) {
@@ -33,12 +33,12 @@ func hubModel(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	shards, err := strconv.Atoi(args[3])
 	ts.Check(err)
-	hubtest.New(storyT{ts}, ts.MkAbs(args[0]), args[1], args[2]).Sharded(shards, 1000)
+	hubtest.New(storyTB{ts}, ts.MkAbs(args[0]), args[1], args[2]).Sharded(shards, 1000)
 	time.Sleep(60 * time.Millisecond) // a tick of the clock of files: what is younger is not remembered
 }
 
 // modelProject is a project with a small model.
-func modelProject(t *testing.T) (dir string, made *hubtest.Model) {
+func newModelProject(t *testing.T) (dir string, made *hubtest.Model) {
 	t.Helper()
 	const repo, revision = "meta-llama/Tiny", "0e9e39f249a16976918f6564b8830bc894c89659"
 	dir = t.TempDir()
@@ -48,11 +48,11 @@ func modelProject(t *testing.T) (dir string, made *hubtest.Model) {
 	return dir, made
 }
 
-// TestModelsVerifiedAtOnce holds that verifications beside each other are harmless, and
+// TestModelsVerifiedConcurrently holds that verifications beside each other are harmless, and
 // that their memory is whole afterwards.
-func TestModelsVerifiedAtOnce(t *testing.T) {
+func TestModelsVerifiedConcurrently(t *testing.T) {
 	t.Parallel()
-	dir, _ := modelProject(t)
+	dir, _ := newModelProject(t)
 	time.Sleep(60 * time.Millisecond)
 	var running sync.WaitGroup
 	for range 6 {
@@ -77,7 +77,7 @@ func TestModelsVerifiedAtOnce(t *testing.T) {
 // 130 and does not lose what it hashed.
 func TestModelsInterrupted(t *testing.T) {
 	t.Parallel()
-	dir, made := modelProject(t)
+	dir, made := newModelProject(t)
 	made.Put("consolidated.bin", []byte("x"), true)
 	if err := os.Truncate(made.Blob("consolidated.bin"), 1<<40); err != nil {
 		t.Skip("this file system has no file of 1 TiB: " + err.Error())

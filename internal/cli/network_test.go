@@ -12,13 +12,13 @@ import (
 
 // upgrade is a site with an environment of alpha 1.0, a manifest and a lock that
 // ask for 2.0, and nothing in the installers' caches.
-func upgrade(t *testing.T, installer string) (*site, *mirror) {
+func newUpgradeSite(t *testing.T, installer string) (*site, *mirror) {
 	t.Helper()
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"}, wheel{name: "alpha", version: "2.0"}, wheel{name: "beta", version: "1.0"})
-	s := newSite(t, x.simple())
+	s := newSite(t, x.indexURL())
 	s.write("manifest.yaml", environmentManifest(installer, "alpha==1.0", "beta==1.0"))
 	s.want(0, "lock", "--env", "local")
-	s.converges()
+	s.checkConverges()
 	s.write("manifest.yaml", environmentManifest(installer, "alpha==2.0", "beta==1.0"))
 	s.want(0, "lock", "--env", "local")
 	check(t, os.RemoveAll(s.path(".reconcile/cache")))
@@ -26,7 +26,7 @@ func upgrade(t *testing.T, installer string) (*site, *mirror) {
 }
 
 // closed returns an address of this machine where nobody listens.
-func closed(t *testing.T) string {
+func closedAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
@@ -36,7 +36,7 @@ func closed(t *testing.T) string {
 }
 
 // files lets f answer for the files of the index.
-func files(f func(w http.ResponseWriter, r *http.Request)) func(http.ResponseWriter, *http.Request) bool {
+func onFiles(f func(w http.ResponseWriter, r *http.Request)) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasPrefix(r.URL.Path, "/files/") {
 			return false
@@ -50,31 +50,31 @@ func files(f func(w http.ResponseWriter, r *http.Request)) func(http.ResponseWri
 type indexFault struct {
 	name  string
 	cause func(s *site, x *mirror)
-	says  map[string]string // by installer: what the message holds of the cause
+	want  map[string]string // by installer: what the message holds of the cause
 }
 
 var indexFaults = []indexFault{
 	{
 		"nobody listens",
-		func(s *site, _ *mirror) { *s = *s.with("RECONCILE_INDEX_URL=" + closed(s.t)) },
+		func(s *site, _ *mirror) { *s = *s.with("RECONCILE_INDEX_URL=" + closedAddress(s.t)) },
 		map[string]string{"uv": "Connection refused", "pip": "Connection refused"},
 	},
 	{
 		"the file is gone",
-		func(_ *site, x *mirror) { x.replace(alpha2.file(), nil) },
+		func(_ *site, x *mirror) { x.setFile(alpha2.file(), nil) },
 		map[string]string{"uv": "alpha==2.0", "pip": "alpha==2.0"},
 	},
 	{
 		"the file changed after the lock",
 		func(_ *site, x *mirror) {
-			x.replace(alpha2.file(), wheel{name: "alpha", version: "2.0", init: "evil = True\n"}.bytes())
+			x.setFile(alpha2.file(), wheel{name: "alpha", version: "2.0", init: "evil = True\n"}.bytes())
 		},
 		map[string]string{"uv": "differs from the lock", "pip": "differs from the lock"},
 	},
 	{
 		"the file is cut off",
 		func(_ *site, x *mirror) {
-			x.breakBy(files(func(w http.ResponseWriter, _ *http.Request) {
+			x.setFault(onFiles(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Length", strconv.Itoa(len(alpha2.bytes())))
 				_, _ = w.Write(alpha2.bytes()[:200])
 			}))
@@ -84,14 +84,14 @@ var indexFaults = []indexFault{
 	{
 		"the file is a page",
 		func(_ *site, x *mirror) {
-			x.breakBy(files(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>please log in</html>")) }))
+			x.setFault(onFiles(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>please log in</html>")) }))
 		},
 		map[string]string{"uv": "alpha==2.0", "pip": "differs from the lock"},
 	},
 	{
 		"the server fails",
 		func(_ *site, x *mirror) {
-			x.breakBy(func(w http.ResponseWriter, _ *http.Request) bool {
+			x.setFault(func(w http.ResponseWriter, _ *http.Request) bool {
 				http.Error(w, "broken", http.StatusInternalServerError)
 				return true
 			})
@@ -101,7 +101,7 @@ var indexFaults = []indexFault{
 	{
 		"it redirects in a circle",
 		func(_ *site, x *mirror) {
-			x.breakBy(func(w http.ResponseWriter, r *http.Request) bool {
+			x.setFault(func(w http.ResponseWriter, r *http.Request) bool {
 				http.Redirect(w, r, r.URL.Path, http.StatusFound)
 				return true
 			})
@@ -119,21 +119,21 @@ func TestIndexFaults(t *testing.T) {
 		for _, fault := range indexFaults {
 			t.Run(installer+"/"+fault.name, func(t *testing.T) {
 				t.Parallel()
-				s, x := upgrade(t, installer)
+				s, x := newUpgradeSite(t, installer)
 				broken := s.with()
 				fault.cause(broken, x)
 				e := broken.want(4, "apply", "-y", "--env", "local")
-				if !e.says("venv.local", fault.says[installer]) {
-					t.Errorf("it does not say what was wrong, %q: %s", fault.says[installer], e)
+				if !e.contains("venv.local", fault.want[installer]) {
+					t.Errorf("it does not say what was wrong, %q: %s", fault.want[installer], e)
 				}
 				if e.took > time.Minute {
 					t.Errorf("it took %s", e.took)
 				}
 				s.wantImports("1.0 1.0", "alpha", "beta")
-				s.alone()
-				x.breakBy(nil)
-				x.replace(alpha2.file(), alpha2.bytes())
-				s.converges()
+				s.checkNoProcesses()
+				x.setFault(nil)
+				x.setFile(alpha2.file(), alpha2.bytes())
+				s.checkConverges()
 				s.wantImports("2.0 1.0", "alpha", "beta")
 			})
 		}
@@ -142,22 +142,22 @@ func TestIndexFaults(t *testing.T) {
 
 // An index that takes the question and never answers is given up by the
 // installer: uv after 4 times 30 s without a byte, pip after 6 times 15 s.
-func TestIndexThatHangs(t *testing.T) {
+func TestHangingIndex(t *testing.T) {
 	if os.Getenv("RECONCILE_TEST_SLOW") == "" {
 		t.Skip("takes 2 minutes: set RECONCILE_TEST_SLOW=1")
 	}
 	for _, installer := range []string{"uv", "pip"} {
 		t.Run(installer, func(t *testing.T) {
 			t.Parallel()
-			s, x := upgrade(t, installer)
-			x.breakBy(files(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+			s, x := newUpgradeSite(t, installer)
+			x.setFault(onFiles(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 			e := s.want(4, "apply", "-y", "--env", "local")
-			if !e.says("timed out") || e.took > 150*time.Second {
+			if !e.contains("timed out") || e.took > 150*time.Second {
 				t.Errorf("an index that hangs: %s", e)
 			}
 			s.wantImports("1.0 1.0", "alpha", "beta")
-			x.breakBy(nil)
-			s.converges()
+			x.setFault(nil)
+			s.checkConverges()
 		})
 	}
 }
@@ -166,32 +166,32 @@ func TestIndexThatHangs(t *testing.T) {
 // the lock that is there as it is.
 func TestLockFaults(t *testing.T) {
 	t.Parallel()
-	s, x := upgrade(t, "uv")
+	s, x := newUpgradeSite(t, "uv")
 	before, err := os.ReadFile(s.path("locks/pylock.local.toml"))
 	check(t, err)
 	for _, fault := range []struct {
 		name string
 		pins []string
 		site *site
-		says []string
+		want []string
 	}{
 		{"a version that does not exist", []string{"beta==1.0", "alpha==9.9"}, s, []string{"manifest.yaml:18:", "alpha==9.9 does not exist", "alpha 2.0 is the newest", "lock.pin"}},
 		{"a name that does not exist", []string{"alpha==1.0", "gamma==1.0"}, s, []string{"manifest.yaml:18:", "gamma", "spelling", "lock.pin"}},
-		{"nobody listens", []string{"alpha==1.0", "beta==1.0"}, s.with("RECONCILE_INDEX_URL=" + closed(t)), []string{"index could not be reached", "Connection refused", "RECONCILE_INDEX_URL", "lock.index"}},
+		{"nobody listens", []string{"alpha==1.0", "beta==1.0"}, s.with("RECONCILE_INDEX_URL=" + closedAddress(t)), []string{"index could not be reached", "Connection refused", "RECONCILE_INDEX_URL", "lock.index"}},
 	} {
 		check(t, os.RemoveAll(s.path(".reconcile/cache")))
 		s.write("manifest.yaml", environmentManifest("uv", fault.pins...))
 		e := fault.site.want(1, "lock", "--env", "local")
-		if !e.says(fault.says...) {
-			t.Errorf("%s: it does not say %q: %s", fault.name, fault.says, e)
+		if !e.contains(fault.want...) {
+			t.Errorf("%s: it does not say %q: %s", fault.name, fault.want, e)
 		}
 	}
-	x.breakBy(func(w http.ResponseWriter, _ *http.Request) bool {
+	x.setFault(func(w http.ResponseWriter, _ *http.Request) bool {
 		http.Error(w, "broken", http.StatusServiceUnavailable)
 		return true
 	})
 	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0", "beta==1.0"))
-	if e := s.want(1, "lock", "--env", "local"); !e.says("index could not be reached", "503") {
+	if e := s.want(1, "lock", "--env", "local"); !e.contains("index could not be reached", "503") {
 		t.Errorf("a server that fails: %s", e)
 	}
 	after, err := os.ReadFile(s.path("locks/pylock.local.toml"))
@@ -199,5 +199,5 @@ func TestLockFaults(t *testing.T) {
 	if string(before) != string(after) {
 		t.Errorf("the lock changed to %s", after)
 	}
-	s.clean()
+	s.checkNoTemporaries()
 }

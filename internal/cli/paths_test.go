@@ -42,7 +42,7 @@ func hostileManifest() string {
 }
 
 // hostileSite makes a project of that manifest in a folder of a name.
-func hostileSite(t *testing.T, name string) *site {
+func newHostileSite(t *testing.T, name string) *site {
 	t.Helper()
 	s := siteAt(t, must(filepath.EvalSymlinks(t.TempDir())), "")
 	s.root = filepath.Join(s.root, name)
@@ -74,7 +74,7 @@ func TestPathsInEveryShell(t *testing.T) {
 		words[shell] = append(append([]string{shell}, options...), `eval "$(cat "$1")"; printf '%s\0' `+names, shell)
 	}
 	for _, root := range hostileRoots {
-		s := hostileSite(t, root)
+		s := newHostileSite(t, root)
 		for _, format := range [][]string{{"paths"}, {"paths", "--format", "sh"}} {
 			s.write("out", s.want(exit.Done, format...).out)
 		}
@@ -102,7 +102,7 @@ func TestPathsAsJSONAndPython(t *testing.T) {
 	t.Parallel()
 	python := python310()
 	for _, root := range hostileRoots {
-		s := hostileSite(t, root)
+		s := newHostileSite(t, root)
 		for _, words := range [][]string{{"paths", "--json"}, {"paths", "--format", "json"}} {
 			var list report.Paths
 			check(t, json.Unmarshal([]byte(s.want(exit.Done, words...).out), &list))
@@ -136,11 +136,11 @@ sys.stdout.buffer.write(b"".join(os.fsencode(p) + b"\0" for p in [paths.PROJECT_
 	}
 }
 
-// TestPathsOfBytesThatAreNoText are exact in a shell, and refused where JSON would
+// TestPathsThatAreNotUTF8 are exact in a shell, and refused where JSON would
 // change them.
-func TestPathsOfBytesThatAreNoText(t *testing.T) {
+func TestPathsThatAreNotUTF8(t *testing.T) {
 	t.Parallel()
-	s := hostileSite(t, "plain")
+	s := newHostileSite(t, "plain")
 	bytes := filepath.Join(filepath.Dir(s.root), "b\xff")
 	if err := os.Rename(s.root, bytes); err != nil {
 		t.Skip("this file system has no such names: ", err)
@@ -149,7 +149,7 @@ func TestPathsOfBytesThatAreNoText(t *testing.T) {
 	if e := s.want(exit.Done, "paths"); !strings.HasPrefix(e.out, "export PROJECT_ROOT='"+bytes+"'\n") {
 		t.Errorf("%q", e.out)
 	}
-	if e := s.want(exit.Error, "paths", "--json"); !e.says("paths.encoding") {
+	if e := s.want(exit.Error, "paths", "--json"); !e.contains("paths.encoding") {
 		t.Error(e)
 	}
 }
@@ -161,7 +161,7 @@ func TestPathsModule(t *testing.T) {
 	if python310() == "" {
 		t.Skip("no Python 3.10 on this machine")
 	}
-	s := hostileSite(t, "with blank")
+	s := newHostileSite(t, "with blank")
 	s.want(exit.Done, "apply", "-y")
 	s.write("scripts/x.py", "import sys\nfrom paths import DIR_7\nsys.stdout.write(str(DIR_7))\n")
 	s.write("scripts/__init__.py", "")
@@ -200,7 +200,7 @@ func TestPathsModule(t *testing.T) {
 
 // structure is what stands at the common path of each directory of a manifest, by
 // facts: a directory, or a link and what it leads to.
-func structure(t *testing.T, m *manifest.Manifest, known *facts.Facts) map[string]facts.PathType {
+func directoryTypes(t *testing.T, m *manifest.Manifest, known *facts.Facts) map[string]facts.PathType {
 	t.Helper()
 	found := map[string]facts.PathType{}
 	for i := range m.Directories {
@@ -261,7 +261,7 @@ func TestSameStructureOnRecordedMachines(t *testing.T) {
 		if want := map[string]int{"mac-m4": 0, "linux-h100": 1}[machine]; links != want {
 			t.Errorf("%s has %d links, want %d", machine, links, want)
 		}
-		structures = append(structures, structure(t, m, known))
+		structures = append(structures, directoryTypes(t, m, known))
 		modules = append(modules, m.Files[0].Content)
 	}
 	for name, kind := range structures[0] {
@@ -290,7 +290,7 @@ func TestSameStructureAfterApply(t *testing.T) {
 		check(t, json.Unmarshal([]byte(s.want(exit.Done, "facts").out), known))
 		m, err := manifest.Load(os.DirFS(s.root), "manifest.yaml")
 		check(t, err)
-		structures = append(structures, structure(t, m, known))
+		structures = append(structures, directoryTypes(t, m, known))
 
 		list := report.Paths{}
 		check(t, json.Unmarshal([]byte(s.want(exit.Done, "paths", "--json").out), &list))

@@ -15,7 +15,7 @@ import (
 // leavingManifest asks for a thing of every sort; leftManifest for one of them at
 // another place.
 const (
-	leavingManifest = `version: 1
+	fullManifest = `version: 1
 project: leaving
 directories:
   data: {path: data}
@@ -52,7 +52,7 @@ format = 1
 platforms = ["linux-x86_64", "macos-arm64"]
 requests = []
 `
-	leftManifest = `version: 1
+	prunedManifest = `version: 1
 project: leaving
 moved: [{from: directory.corpus, to: directory.books}]
 directories:
@@ -70,13 +70,13 @@ func TestCrashPrune(t *testing.T) {
 		t.Skip("no Python 3.10 on this machine")
 	}
 	s := newSite(t, "")
-	s.write("manifest.yaml", leavingManifest)
+	s.write("manifest.yaml", fullManifest)
 	s.write("pylock.toml", emptyLock)
 	s.want(0, "apply", "-y", "--env", "local")
 	s.write("edited.txt", "mine\n")
 	s.write("data/full/mine.csv", "mine\n")
 	s.write("store/book.txt", "a book\n")
-	s.write("manifest.yaml", leftManifest)
+	s.write("manifest.yaml", prunedManifest)
 	base := s.root + ".base"
 	check(t, os.Rename(s.root, base))
 	back := func() {
@@ -88,7 +88,7 @@ func TestCrashPrune(t *testing.T) {
 	back()
 	list := filepath.Join(t.TempDir(), "list")
 	s.with("RECONCILE_FAILPOINT_LIST="+list).want(0, "apply", "-y")
-	s.pruned("nothing was killed")
+	s.checkPruned("nothing was killed")
 	text, err := os.ReadFile(list)
 	check(t, err)
 	count := map[string]int{}
@@ -99,9 +99,9 @@ func TestCrashPrune(t *testing.T) {
 		if e := s.with("RECONCILE_FAILPOINT="+at).run("apply", "-y"); e.signal != syscall.SIGKILL {
 			t.Fatalf("it was not killed at %s: %s", at, e)
 		}
-		s.untouched(at)
+		s.checkUserFiles(at)
 		s.want(0, "apply", "-y")
-		s.pruned(at)
+		s.checkPruned(at)
 		if t.Failed() {
 			t.Fatalf("after a kill at %s", at)
 		}
@@ -114,7 +114,7 @@ func TestCrashPrune(t *testing.T) {
 }
 
 // untouched fails the test where something of the user is missing.
-func (s *site) untouched(at string) {
+func (s *site) checkUserFiles(at string) {
 	s.t.Helper()
 	for name, want := range map[string]string{"edited.txt": "mine\n", "data/full/mine.csv": "mine\n"} {
 		if got, err := os.ReadFile(s.path(name)); err != nil || string(got) != want {
@@ -129,9 +129,9 @@ func (s *site) untouched(at string) {
 }
 
 // pruned fails the test where the end is not reached.
-func (s *site) pruned(at string) {
+func (s *site) checkPruned(at string) {
 	s.t.Helper()
-	s.untouched(at)
+	s.checkUserFiles(at)
 	for _, name := range []string{".venv", "data/raw", "corpus", "store"} {
 		if _, err := os.Lstat(s.path(name)); !os.IsNotExist(err) {
 			s.t.Errorf("%s: %s is still there: %v", at, name, err)
@@ -141,5 +141,5 @@ func (s *site) pruned(at string) {
 		s.t.Errorf("%s: generations are left: %q", at, found)
 	}
 	s.want(0, "plan", "--detailed-exitcode")
-	s.clean()
+	s.checkNoTemporaries()
 }

@@ -11,20 +11,20 @@ import (
 )
 
 // drawn is a project that is driven in this process.
-type drawn struct {
+type randomProject struct {
 	t    *rapid.T
 	root string
 }
 
 // do runs reconcile and returns its exit code and what it printed.
-func (d *drawn) do(args ...string) (int, string) {
+func (d *randomProject) run(args ...string) (int, string) {
 	var out strings.Builder
 	code := Main(append([]string{"-C", d.root}, args...), Streams{nil, &out, &out}, []string{"HOME=" + d.root})
 	return code, out.String()
 }
 
-func (d *drawn) want(code int, args ...string) string {
-	got, out := d.do(args...)
+func (d *randomProject) want(code int, args ...string) string {
+	got, out := d.run(args...)
 	if got != code {
 		d.t.Fatalf("reconcile %s: exit code %d, want %d\n%s", strings.Join(args, " "), got, code, out)
 	}
@@ -32,7 +32,7 @@ func (d *drawn) want(code int, args ...string) string {
 }
 
 // manifest draws one: directories and files over few paths, with other contents.
-func (d *drawn) manifest(label string) {
+func (d *randomProject) writeManifest(label string) {
 	text := "version: 1\nproject: drawn\ndirectories:\n  always: {path: always}\n"
 	asked := map[string]bool{}
 	for _, at := range []string{"a", "b", "a/c", "a/c/d"} {
@@ -50,7 +50,7 @@ func (d *drawn) manifest(label string) {
 	d.write("manifest.yaml", text)
 }
 
-func (d *drawn) write(name, text string) {
+func (d *randomProject) write(name, text string) {
 	full := filepath.Join(d.root, name)
 	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
 		d.t.Fatal(err)
@@ -61,7 +61,7 @@ func (d *drawn) write(name, text string) {
 }
 
 // edits draws what the user does meanwhile: files of his own, edits of ours, removals.
-func (d *drawn) edits(label string) map[string]string {
+func (d *randomProject) editFiles(label string) map[string]string {
 	mine := map[string]string{}
 	for _, at := range []string{"a/mine", "a/c/mine", "b/mine", "x.txt", "a/x.txt"} {
 		switch rapid.SampledFrom([]string{"", "", "write", "remove"}).Draw(d.t, label+" does to "+at) {
@@ -80,7 +80,7 @@ func (d *drawn) edits(label string) map[string]string {
 }
 
 // kept reports whether a content lies below kept/.
-func (d *drawn) kept(content string) bool {
+func (d *randomProject) isKept(content string) bool {
 	found, _ := filepath.Glob(filepath.Join(d.root, ".reconcile/*/kept/*"))
 	for _, name := range found {
 		if text, err := os.ReadFile(name); err == nil && string(text) == content {
@@ -95,7 +95,7 @@ func (d *drawn) kept(content string) bool {
 // kept; losing the memory removes nothing. In the end destroy leaves all of his files.
 func TestPruneWithRealFiles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp(inMemory(), "drawn")
+		dir, err := os.MkdirTemp(memoryDir(), "drawn")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,19 +103,19 @@ func TestPruneWithRealFiles(t *testing.T) {
 		if dir, err = filepath.EvalSymlinks(dir); err != nil {
 			t.Fatal(err)
 		}
-		d := &drawn{t: t, root: dir}
+		d := &randomProject{t: t, root: dir}
 		for n := range 3 {
 			label := fmt.Sprint("round ", n)
-			mine := d.edits(label)
-			d.manifest(label)
+			mine := d.editFiles(label)
+			d.writeManifest(label)
 			if rapid.IntRange(0, 9).Draw(t, label+" loses the memory") == 0 {
-				d.forget()
-				d.deletesNothing()
+				d.removeState()
+				d.checkDeletesNothing()
 			}
 			d.want(0, "apply", "-y", "-q")
 			for name, content := range mine {
 				text, err := os.ReadFile(filepath.Join(d.root, name))
-				if (err != nil || string(text) != content) && !d.kept(content) {
+				if (err != nil || string(text) != content) && !d.isKept(content) {
 					t.Fatalf("%s holds %q (%v), and %q is kept nowhere", name, text, err, content)
 				}
 			}
@@ -133,20 +133,20 @@ func TestPruneWithRealFiles(t *testing.T) {
 
 // inMemory is a folder where syncing costs nothing, "" where there is none: power cuts
 // are for other tests.
-func inMemory() string {
+func memoryDir() string {
 	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
 		return "/dev/shm"
 	}
 	return ""
 }
 
-func (d *drawn) forget() {
+func (d *randomProject) removeState() {
 	if err := os.RemoveAll(filepath.Join(d.root, ".reconcile")); err != nil {
 		d.t.Fatal(err)
 	}
 }
 
-func (d *drawn) deletesNothing() {
+func (d *randomProject) checkDeletesNothing() {
 	if out := d.want(0, "plan"); strings.Contains(out, "Deletes ") {
 		d.t.Fatalf("without a memory something would go:\n%s", out)
 	}

@@ -24,7 +24,7 @@ import (
 const embeddedPython = "github.com/kluctl/go-embed-python@v0.0.0-3.10.16-20241219-1"
 
 // embedded returns the folder of the module, "" if it cannot be had.
-var embedded = sync.OnceValue(func() string {
+var embeddedPythonDir = sync.OnceValue(func() string {
 	cmd := exec.Command("go", "mod", "download", "-json", embeddedPython)
 	cmd.Dir = os.TempDir() // outside of this module, which does not need it
 	out, err := cmd.Output()
@@ -59,14 +59,14 @@ func pythonBuild(ts *testscript.TestScript, neg bool, args []string) {
 	digest := sha256.New()
 	packed := gzip.NewWriter(io.MultiWriter(file, digest))
 	archive := tar.NewWriter(packed)
-	ts.Check(pack(archive, filepath.Join(embedded(), pythonData), "python"))
-	ts.Check(pack(archive, filepath.Join(embedded(), pipData), "python/lib/python3.10/site-packages"))
+	ts.Check(packFiles(archive, filepath.Join(embeddedPythonDir(), pythonData), "python"))
+	ts.Check(packFiles(archive, filepath.Join(embeddedPythonDir(), pipData), "python/lib/python3.10/site-packages"))
 	ts.Check(errors.Join(archive.Close(), packed.Close(), file.Close()))
 	ts.Setenv("SHA256", fmt.Sprintf("%x", digest.Sum(nil)))
 }
 
 // pack writes the files that files.json lists below a folder of the archive.
-func pack(w *tar.Writer, dir, below string) error {
+func packFiles(w *tar.Writer, dir, below string) error {
 	list, err := os.ReadFile(filepath.Join(dir, "files.json"))
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func pack(w *tar.Writer, dir, below string) error {
 		case f.Symlink != "":
 			h.Typeflag = tar.TypeSymlink
 		default:
-			if content, err = member(filepath.Join(dir, f.Name), f.Compressed); err != nil {
+			if content, err = readMember(filepath.Join(dir, f.Name), f.Compressed); err != nil {
 				return err
 			}
 			h.Size = int64(len(content))
@@ -106,7 +106,7 @@ func pack(w *tar.Writer, dir, below string) error {
 	return nil
 }
 
-func member(file string, compressed bool) ([]byte, error) {
+func readMember(file string, compressed bool) ([]byte, error) {
 	if !compressed {
 		return os.ReadFile(file)
 	}

@@ -2,4 +2,4 @@
 
 package cli
 
-const racing = false
+const raceEnabled = false

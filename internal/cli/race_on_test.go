@@ -2,6 +2,6 @@
 
 package cli
 
-// racing tells that the race detector runs in every process that is started,
+// raceEnabled tells that the race detector runs in every process that is started,
 // which then takes several times as long: sweeps are coarser.
-const racing = true
+const raceEnabled = true

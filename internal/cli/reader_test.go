@@ -16,18 +16,18 @@ import (
 )
 
 // installed is a site with an environment that is as its manifest asks.
-func installed(t *testing.T) *site {
+func newInstalledSite(t *testing.T) *site {
 	t.Helper()
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"}, wheel{name: "alpha", version: "2.0"}, wheel{name: "beta", version: "1.0"})
-	s := newSite(t, x.simple())
+	s := newSite(t, x.indexURL())
 	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0", "beta==1.0"))
 	s.want(0, "lock", "--env", "local")
-	s.converges()
+	s.checkConverges()
 	return s
 }
 
 // readers are the commands that say of themselves that they change nothing.
-var readers = [][]string{
+var readCommands = [][]string{
 	{"validate"},
 	{"plan", "--env", "local"},
 	{"plan", "--env", "local", "--json"},
@@ -42,7 +42,7 @@ var readers = [][]string{
 }
 
 // tree describes everything below a folder, to the nanosecond.
-func tree(t *testing.T, dir string) map[string]string {
+func snapshotTree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	check(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -72,7 +72,7 @@ func tree(t *testing.T, dir string) map[string]string {
 }
 
 // sameTree fails the test where something below a folder is not as it was.
-func sameTree(t *testing.T, before, after map[string]string) {
+func checkSameTree(t *testing.T, before, after map[string]string) {
 	t.Helper()
 	for path, was := range before {
 		if now := after[path]; now != was {
@@ -91,7 +91,7 @@ func sameTree(t *testing.T, before, after map[string]string) {
 // runs when it starts, nor what shells and git would.
 func TestReadersChangeNothing(t *testing.T) {
 	t.Parallel()
-	s := installed(t)
+	s := newInstalledSite(t)
 	canary := filepath.Join(t.TempDir(), "fired")
 	python := fmt.Sprintf("import os; open(%q, 'w').close()\n", canary)
 	shell := fmt.Sprintf("#!/bin/sh\n: > %s\n", canary)
@@ -108,13 +108,13 @@ func TestReadersChangeNothing(t *testing.T) {
 		check(t, os.WriteFile(bin+name, []byte(shell), 0o755))
 	}
 	here := s.with("PATH=.:"+s.root+":"+os.Getenv("PATH"), "PYTHONPATH="+s.root, "PYTHONSTARTUP="+s.path("setup.py"), "BASH_ENV="+s.path("uv"), "ENV="+s.path("uv"))
-	before := tree(t, filepath.Dir(s.root))
-	for _, words := range readers {
+	before := snapshotTree(t, filepath.Dir(s.root))
+	for _, words := range readCommands {
 		if e := here.run(words...); e.code == exit.Error || e.code < 0 {
 			t.Errorf("reconcile %v: %s", words, e)
 		}
 	}
-	sameTree(t, before, tree(t, filepath.Dir(s.root)))
+	checkSameTree(t, before, snapshotTree(t, filepath.Dir(s.root)))
 	if _, err := os.Lstat(canary); err == nil {
 		t.Error("code of the project was started")
 	}
@@ -132,7 +132,7 @@ func TestPlanStartsNothing(t *testing.T) {
 	if err != nil {
 		t.Skip("no strace on this machine")
 	}
-	s := installed(t)
+	s := newInstalledSite(t)
 	if out, err := s.command(strace, "-f", "-e", "trace=network,process", "true").CombinedOutput(); err != nil {
 		t.Skipf("strace may not trace here: %s", out)
 	}
@@ -140,7 +140,7 @@ func TestPlanStartsNothing(t *testing.T) {
 	traced := func(words ...string) (starts, calls []string) {
 		t.Helper()
 		trace := filepath.Join(t.TempDir(), "trace")
-		e := s.behind([]string{strace, "-f", "-o", trace, "-e", "trace=network,process"}, words...)
+		e := s.runUnder([]string{strace, "-f", "-o", trace, "-e", "trace=network,process"}, words...)
 		if e.code == exit.Error || e.code < 0 {
 			t.Errorf("reconcile %v: %s", words, e)
 		}
@@ -166,7 +166,7 @@ func TestPlanStartsNothing(t *testing.T) {
 }
 
 // offline is a command that has no network at all, or why there cannot be one.
-func offline(t *testing.T) []string {
+func withoutNetwork(t *testing.T) []string {
 	t.Helper()
 	words := []string{"unshare", "-n", "--"}
 	if os.Geteuid() != 0 {
@@ -179,23 +179,23 @@ func offline(t *testing.T) []string {
 }
 
 // behind runs reconcile behind other words, such as those of offline.
-func (s *site) behind(words []string, args ...string) end {
+func (s *site) runUnder(words []string, args ...string) runResult {
 	s.t.Helper()
 	words = append(append(append([]string(nil), words...), must(exec.LookPath("reconcile"))), args...)
-	return s.begin(s.command(words[0], words[1:]...)).wait()
+	return s.startCommand(s.command(words[0], words[1:]...)).wait()
 }
 
 // With a lock and a filled cache, apply needs no network: for a new environment,
 // for the next generation, and to mend one.
 func TestApplyOffline(t *testing.T) {
 	t.Parallel()
-	without := offline(t)
-	s := installed(t)
+	without := withoutNetwork(t)
+	s := newInstalledSite(t)
 	first := string(must(os.ReadFile(s.path("locks/pylock.local.toml"))))
 	s.write("manifest.yaml", environmentManifest("uv", "alpha==2.0", "beta==1.0"))
 	s.want(0, "lock", "--env", "local")
-	s.converges()
-	if e := s.behind(without, "rollback", "--env", "local"); e.code != 0 {
+	s.checkConverges()
+	if e := s.runUnder(without, "rollback", "--env", "local"); e.code != 0 {
 		t.Errorf("rollback: %s", e)
 	}
 	s.wantImports("1.0 1.0", "alpha", "beta")
@@ -204,20 +204,20 @@ func TestApplyOffline(t *testing.T) {
 	for _, dir := range append(generations, s.path(".venv")) {
 		check(t, os.RemoveAll(dir))
 	}
-	if e := s.behind(without, "apply", "-y", "--env", "local"); e.code != 0 {
+	if e := s.runUnder(without, "apply", "-y", "--env", "local"); e.code != 0 {
 		t.Fatalf("a new environment: %s", e)
 	}
 	s.wantImports("2.0 1.0", "alpha", "beta")
 	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0", "beta==1.0"))
 	s.write("locks/pylock.local.toml", first)
-	if e := s.behind(without, "apply", "-y", "--env", "local"); e.code != 0 {
+	if e := s.runUnder(without, "apply", "-y", "--env", "local"); e.code != 0 {
 		t.Fatalf("another generation: %s", e)
 	}
 	s.wantImports("1.0 1.0", "alpha", "beta")
 	check(t, os.Remove(s.path(".venv/lib/python3.10/site-packages/alpha/__init__.py")))
-	if e := s.behind(without, "heal", "-y", "--env", "local"); e.code != 0 {
+	if e := s.runUnder(without, "heal", "-y", "--env", "local"); e.code != 0 {
 		t.Fatalf("a damaged environment: %s", e)
 	}
 	s.wantImports("1.0 1.0", "alpha", "beta")
-	s.converges()
+	s.checkConverges()
 }

@@ -61,7 +61,7 @@ func newRemote(t *testing.T, options ...string) *remoteMachine {
 	f.project = filepath.Join(f.dir, "project")
 	check(t, os.Mkdir(f.project, 0o755))
 	for _, key := range []string{"host", "user"} {
-		out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f.at(key)).CombinedOutput()
+		out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f.path(key)).CombinedOutput()
 		if err != nil {
 			t.Skipf("ssh-keygen fails: %v %s", err, out)
 		}
@@ -71,12 +71,12 @@ func newRemote(t *testing.T, options ...string) *remoteMachine {
 	f.port = listener.Addr().(*net.TCPAddr).Port
 	check(t, listener.Close())
 	f.write("sshd_config", fmt.Sprintf("Port %d\nListenAddress 127.0.0.1\nHostKey %s\nAuthorizedKeysFile %s\n%s%s\n",
-		f.port, f.at("host"), f.at("user.pub"), sshdOptions, strings.Join(options, "\n")))
-	f.write("known_hosts", fmt.Sprintf("[127.0.0.1]:%d %s", f.port, must(os.ReadFile(f.at("host.pub")))))
-	f.config = f.at("ssh_config")
+		f.port, f.path("host"), f.path("user.pub"), sshdOptions, strings.Join(options, "\n")))
+	f.write("known_hosts", fmt.Sprintf("[127.0.0.1]:%d %s", f.port, must(os.ReadFile(f.path("host.pub")))))
+	f.config = f.path("ssh_config")
 	f.write("ssh_config", fmt.Sprintf("Host remote\n  HostName 127.0.0.1\n  Port %d\n  User %s\n  IdentityFile %s\n  IdentitiesOnly yes\n  UserKnownHostsFile %s\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  LogLevel ERROR\n",
-		f.port, must(user.Current()).Username, f.at("user"), f.at("known_hosts")))
-	f.listen(sshd)
+		f.port, must(user.Current()).Username, f.path("user"), f.path("known_hosts")))
+	f.startSSHD(sshd)
 	return f
 }
 
@@ -85,10 +85,10 @@ func newRemote(t *testing.T, options ...string) *remoteMachine {
 const privsepDir = "/run/sshd"
 
 // listen starts the sshd and waits until it accepts a login.
-func (f *remoteMachine) listen(sshd string) {
+func (f *remoteMachine) startSSHD(sshd string) {
 	f.t.Helper()
-	var stderr guarded
-	words := []string{sshd, "-D", "-e", "-f", f.at("sshd_config")}
+	var stderr syncBuffer
+	words := []string{sshd, "-D", "-e", "-f", f.path("sshd_config")}
 	if _, err := os.Stat(privsepDir); err != nil && os.Geteuid() == 0 {
 		words = append([]string{"unshare", "--mount", "sh", "-c", "mount -t tmpfs tmpfs /run && mkdir -m 755 " + privsepDir + ` && exec "$@"`, "sh"}, words...)
 	}
@@ -122,15 +122,15 @@ func (f *remoteMachine) listen(sshd string) {
 	}
 }
 
-func (f *remoteMachine) at(name string) string { return filepath.Join(f.dir, name) }
+func (f *remoteMachine) path(name string) string { return filepath.Join(f.dir, name) }
 
 func (f *remoteMachine) write(name, text string) {
 	f.t.Helper()
-	check(f.t, os.WriteFile(f.at(name), []byte(text), 0o600))
+	check(f.t, os.WriteFile(f.path(name), []byte(text), 0o600))
 }
 
 // words returns the arguments of sync push or pull for this machine.
-func (f *remoteMachine) words(verb, name string, more ...string) []string {
+func (f *remoteMachine) syncArgs(verb, name string, more ...string) []string {
 	return append([]string{"sync", verb, name, "remote:" + f.project, "--ssh-config", f.config}, more...)
 }
 
@@ -174,7 +174,7 @@ func writeFile(t *testing.T, file, text string) {
 }
 
 // children returns the descendants of the sshd: their arguments by process ID.
-func (f *remoteMachine) children() map[int]string {
+func (f *remoteMachine) descendants() map[int]string {
 	f.t.Helper()
 	out, err := exec.Command("ps", "-eo", "pid=,ppid=,args=").Output()
 	check(f.t, err)
@@ -195,7 +195,7 @@ func (f *remoteMachine) children() map[int]string {
 
 // kill kills the descendants of the sshd whose arguments contain one of the names.
 func (f *remoteMachine) kill(names ...string) {
-	for pid, words := range f.children() {
+	for pid, words := range f.descendants() {
 		for _, name := range names {
 			if strings.Contains(words, name) {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
@@ -208,10 +208,10 @@ func (f *remoteMachine) kill(names ...string) {
 func (f *remoteMachine) waitIdle() {
 	f.t.Helper()
 	for range 200 {
-		if len(f.children()) == 0 {
+		if len(f.descendants()) == 0 {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	f.t.Errorf("processes of the sshd are still running: %v", f.children())
+	f.t.Errorf("processes of the sshd are still running: %v", f.descendants())
 }

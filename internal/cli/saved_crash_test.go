@@ -27,7 +27,7 @@ func TestCrashSaved(t *testing.T) {
 			s.want(0, "plan", "--out", "saved")
 			text, err := os.ReadFile(s.path("saved"))
 			check(t, err)
-			back := s.keep()
+			back := s.saveStart()
 			list := filepath.Join(t.TempDir(), "list")
 			s.with("RECONCILE_FAILPOINT_LIST="+list).want(0, "apply", "saved")
 			points, err := os.ReadFile(list)
@@ -45,7 +45,7 @@ func TestCrashSaved(t *testing.T) {
 				_, lost := os.Lstat(s.path("data"))
 				e := s.run("apply", "saved")
 				switch {
-				case e.code == 6 && e.says("was begun at"):
+				case e.code == 6 && e.contains("was begun at"):
 					used++
 				case e.code == 0 && lost != nil: // killed before it was begun
 				default:
@@ -53,7 +53,7 @@ func TestCrashSaved(t *testing.T) {
 				}
 				s.want(0, "apply", "-y", "-q")
 				s.want(0, "plan", "--detailed-exitcode")
-				s.clean()
+				s.checkNoTemporaries()
 				s.write("saved", string(text))
 				s.want(6, "apply", "saved")
 			}
@@ -65,7 +65,7 @@ func TestCrashSaved(t *testing.T) {
 }
 
 // keep puts the project aside, and returns what puts it back.
-func (s *site) keep() (back func()) {
+func (s *site) saveStart() (back func()) {
 	s.t.Helper()
 	base := s.root + ".base"
 	check(s.t, os.Rename(s.root, base))

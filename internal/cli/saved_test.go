@@ -20,7 +20,7 @@ import (
 
 // things are everything below the project, by path: type, mode and content. With ours
 // that is also what reconcile keeps for itself.
-func (d *drawn) things(ours bool) map[string]string {
+func (d *randomProject) files(ours bool) map[string]string {
 	all := map[string]string{}
 	err := filepath.WalkDir(d.root, func(at string, e fs.DirEntry, err error) error {
 		if err != nil || at == d.root {
@@ -52,8 +52,8 @@ func (d *drawn) things(ours bool) map[string]string {
 }
 
 // disturb draws what happens to the machine between plan and apply.
-func (d *drawn) disturb() {
-	d.edits("meanwhile")
+func (d *randomProject) changeMachine() {
+	d.editFiles("meanwhile")
 	for _, at := range []string{"a", "a/c", "b", "always", "x.txt", "a/x.txt", "unrelated"} {
 		full := filepath.Join(d.root, at)
 		var err error
@@ -83,14 +83,14 @@ func (d *drawn) disturb() {
 		}
 		d.write("manifest.yaml", string(text)+"# edited\n")
 	case 1:
-		d.forget()
+		d.removeState()
 	case 2:
-		d.do("state", "forget", "directory.always") // which may not be remembered
+		d.run("state", "forget", "directory.always") // which may not be remembered
 	}
 }
 
 // planned are the paths that the items of a saved plan own, and their parents.
-func planned(t *rapid.T, doc *planfile.Document) map[string]bool {
+func plannedPaths(t *rapid.T, doc *planfile.Document) map[string]bool {
 	paths := map[string]bool{}
 	for _, it := range doc.Items {
 		if it.Action == "" {
@@ -106,13 +106,13 @@ func planned(t *rapid.T, doc *planfile.Document) map[string]bool {
 	return paths
 }
 
-// TestASavedPlanDoesNoMore draws a manifest, a machine with a memory, and what happens
+// TestSavedPlanDoesNoMore draws a manifest, a machine with a memory, and what happens
 // between a plan and its apply. The apply then does what the plan holds or less, or
 // refuses and changes nothing at all; and it does that once.
-func TestASavedPlanDoesNoMore(t *testing.T) {
+func TestSavedPlanDoesNoMore(t *testing.T) {
 	done, refused := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp(inMemory(), "drawn")
+		dir, err := os.MkdirTemp(memoryDir(), "drawn")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,13 +120,13 @@ func TestASavedPlanDoesNoMore(t *testing.T) {
 		if dir, err = filepath.EvalSymlinks(dir); err != nil {
 			t.Fatal(err)
 		}
-		d := &drawn{t: t, root: dir}
+		d := &randomProject{t: t, root: dir}
 		if rapid.Bool().Draw(t, "has a memory") {
-			d.manifest("before")
+			d.writeManifest("before")
 			d.want(0, "apply", "-y", "-q")
 		}
-		d.edits("before the plan")
-		d.manifest("now")
+		d.editFiles("before the plan")
+		d.writeManifest("now")
 		d.want(0, "plan", "--out", "saved", "-q")
 		text, err := os.ReadFile(filepath.Join(dir, "saved"))
 		if err != nil {
@@ -137,22 +137,22 @@ func TestASavedPlanDoesNoMore(t *testing.T) {
 			t.Fatal(err)
 		}
 		if rapid.IntRange(0, 3).Draw(t, "something happens") > 0 {
-			d.disturb()
+			d.changeMachine()
 		}
-		before, whole := d.things(false), d.things(true)
-		code, out := d.do("apply", "saved")
+		before, whole := d.files(false), d.files(true)
+		code, out := d.run("apply", "saved")
 		switch code {
 		case 6:
 			refused++
-			d.same(whole, out)
+			d.checkSame(whole, out)
 			return
 		case 0:
 			done++
 		default:
 			t.Fatalf("exit code %d\n%s", code, out)
 		}
-		paths := planned(t, doc)
-		after := d.things(false)
+		paths := plannedPaths(t, doc)
+		after := d.files(false)
 		changed := 0
 		for at := range maps.Keys(union(before, after)) {
 			if before[at] == after[at] {
@@ -164,12 +164,12 @@ func TestASavedPlanDoesNoMore(t *testing.T) {
 			}
 		}
 		d.want(0, "plan", "--detailed-exitcode")
-		whole = d.things(true)
-		if code, out = d.do("apply", "saved"); changed > 0 && code != 6 {
+		whole = d.files(true)
+		if code, out = d.run("apply", "saved"); changed > 0 && code != 6 {
 			t.Fatalf("applied twice: exit code %d\n%s", code, out)
 		}
 		if code == 6 {
-			d.same(whole, out)
+			d.checkSame(whole, out)
 		}
 	})
 	if !t.Failed() && (done == 0 || refused == 0) {
@@ -184,8 +184,8 @@ func union(a, b map[string]string) map[string]string {
 }
 
 // same fails the test where anything is not as it was.
-func (d *drawn) same(was map[string]string, out string) {
-	is := d.things(true)
+func (d *randomProject) checkSame(was map[string]string, out string) {
+	is := d.files(true)
 	for at := range union(was, is) {
 		if was[at] != is[at] {
 			d.t.Fatalf("refused, and %s was %q and is %q\n%s", at, was[at], is[at], out)
@@ -204,14 +204,14 @@ files:
 `
 
 // saved makes a site with a plan that is saved, and returns that.
-func savedSite(t *testing.T) (*site, *planfile.Document) {
+func newSavedSite(t *testing.T) (*site, *planfile.Document) {
 	s := newSite(t, "")
 	s.write("manifest.yaml", savedManifest)
 	s.want(0, "plan", "--out", "saved")
-	return s, s.saved()
+	return s, s.savedPlan()
 }
 
-func (s *site) saved() *planfile.Document {
+func (s *site) savedPlan() *planfile.Document {
 	s.t.Helper()
 	text, err := os.ReadFile(s.path("saved"))
 	check(s.t, err)
@@ -221,18 +221,18 @@ func (s *site) saved() *planfile.Document {
 }
 
 // refuses expects that a plan is refused, with some words, and that nothing is made.
-func (s *site) refuses(words ...string) {
+func (s *site) checkRefused(words ...string) {
 	s.t.Helper()
-	if e := s.want(6, "apply", "saved"); !e.says(words...) {
+	if e := s.want(6, "apply", "saved"); !e.contains(words...) {
 		s.t.Errorf("it does not say %q\n%s", words, e)
 	}
 }
 
-// TestAForgedPlan has a right checksum, and does nothing that its manifest would not.
-func TestAForgedPlan(t *testing.T) {
+// TestForgedPlan has a right checksum, and does nothing that its manifest would not.
+func TestForgedPlan(t *testing.T) {
 	for name, c := range map[string]struct {
 		forge func(*planfile.Document)
-		says  string // "" where it is applied
+		want  string // "" where it is applied
 	}{
 		"more items": {func(d *planfile.Document) {
 			more := d.Items[0]
@@ -251,10 +251,10 @@ func TestAForgedPlan(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, doc := savedSite(t)
+			s, doc := newSavedSite(t)
 			c.forge(doc)
 			s.write("saved", string(doc.Encode()))
-			if c.says == "" {
+			if c.want == "" {
 				s.want(0, "apply", "saved")
 				s.want(0, "plan", "--detailed-exitcode")
 				entries, err := os.ReadDir(s.root)
@@ -264,7 +264,7 @@ func TestAForgedPlan(t *testing.T) {
 				}
 				return
 			}
-			s.refuses(c.says)
+			s.checkRefused(c.want)
 			if _, err := os.Lstat(s.path("data")); err == nil {
 				t.Error("something was made")
 			}
@@ -275,10 +275,10 @@ func TestAForgedPlan(t *testing.T) {
 	}
 }
 
-// TestAnyByteOfASavedPlan changes one byte after the other, here in a sample of them;
+// TestChangedByteOfSavedPlanIsRefused changes one byte after the other, here in a sample of them;
 // every one is changed in internal/planfile.
-func TestAnyByteOfASavedPlan(t *testing.T) {
-	s, doc := savedSite(t)
+func TestChangedByteOfSavedPlanIsRefused(t *testing.T) {
+	s, doc := newSavedSite(t)
 	text := doc.Encode()
 	for at := 0; at < len(text); at += 97 {
 		changed := bytes.Clone(text)
@@ -300,24 +300,24 @@ func TestAnyByteOfASavedPlan(t *testing.T) {
 	}
 }
 
-// TestTheFirstPlan is of plans that were made before there was a memory: each is bound
+// TestFirstPlanIsBoundToNoState is of plans that were made before there was a memory: each is bound
 // to that, and the same plan made twice is one plan.
-func TestTheFirstPlan(t *testing.T) {
-	s, doc := savedSite(t)
+func TestFirstPlanIsBoundToNoState(t *testing.T) {
+	s, doc := newSavedSite(t)
 	s.want(0, "apply", "-y")
 	check(t, os.RemoveAll(s.path("data")))
 	check(t, os.Remove(s.path("a.txt")))
 	check(t, os.Remove(s.path("b.txt")))
-	s.refuses("assumed that nothing was applied here")
+	s.checkRefused("assumed that nothing was applied here")
 	s.want(0, "plan", "--out", "saved")
-	if s.saved().ID() == doc.ID() {
+	if s.savedPlan().ID() == doc.ID() {
 		t.Error("a plan with a memory has the id of one without")
 	}
 	s.want(0, "apply", "saved")
 }
 
 // locked holds the lock of the site's machine until the test lets go of it.
-func (s *site) locked() *state.Lock {
+func (s *site) acquireLock() *state.Lock {
 	s.t.Helper()
 	found, err := filepath.Glob(s.path(".reconcile/*/lock"))
 	check(s.t, err)
@@ -329,21 +329,21 @@ func (s *site) locked() *state.Lock {
 	return lock
 }
 
-// TestASavedPlanIsComparedUnderTheLock changes the machine after the first comparison,
+// TestSavedPlanIsComparedUnderLock changes the machine after the first comparison,
 // while the apply waits for another run.
-func TestASavedPlanIsComparedUnderTheLock(t *testing.T) {
+func TestSavedPlanIsComparedUnderLock(t *testing.T) {
 	t.Parallel()
-	s, _ := savedSite(t)
+	s, _ := newSavedSite(t)
 	s.want(0, "apply", "-y")
 	check(t, os.Remove(s.path("data")))
 	check(t, os.Remove(s.path("b.txt")))
 	s.want(0, "plan", "--out", "saved")
-	lock := s.locked()
+	lock := s.acquireLock()
 	p := s.start("apply", "saved", "--lock-timeout", "1m")
-	s.awaits(p, "Waiting for")
+	s.waitFor(p, "Waiting for")
 	s.write("b.txt", "mine")
 	check(t, lock.Release())
-	if e := p.wait(); e.code != 6 || !e.says("file.b.txt: planned: create, now: update", "saved.stale") {
+	if e := p.wait(); e.code != 6 || !e.contains("file.b.txt: planned: create, now: update", "saved.stale") {
 		t.Errorf("a change while it waited: %s", e)
 	}
 	if text, err := os.ReadFile(s.path("b.txt")); err != nil || string(text) != "mine" || fileExists(s.path("data")) {
@@ -353,18 +353,18 @@ func TestASavedPlanIsComparedUnderTheLock(t *testing.T) {
 	s.want(0, "apply", "saved")
 }
 
-// TestASavedPlanIsAppliedOnceByTwo lets two runs wait with the same plan.
-func TestASavedPlanIsAppliedOnceByTwo(t *testing.T) {
+// TestSavedPlanIsAppliedOnceByTwoRuns lets two runs wait with the same plan.
+func TestSavedPlanIsAppliedOnceByTwoRuns(t *testing.T) {
 	t.Parallel()
-	s, _ := savedSite(t)
+	s, _ := newSavedSite(t)
 	s.want(0, "apply", "-y")
 	check(t, os.Remove(s.path("b.txt")))
 	s.want(0, "plan", "--out", "saved")
-	lock := s.locked()
+	lock := s.acquireLock()
 	var runs []*process
 	for range 2 {
 		p := s.start("apply", "saved", "--lock-timeout", "1m")
-		s.awaits(p, "Waiting for")
+		s.waitFor(p, "Waiting for")
 		runs = append(runs, p)
 	}
 	check(t, lock.Release())
@@ -372,7 +372,7 @@ func TestASavedPlanIsAppliedOnceByTwo(t *testing.T) {
 	for _, p := range runs {
 		e := p.wait()
 		codes[e.code]++
-		if e.code == 6 && !e.says("saved.used") {
+		if e.code == 6 && !e.contains("saved.used") {
 			t.Errorf("the second: %s", e)
 		}
 	}
@@ -381,12 +381,12 @@ func TestASavedPlanIsAppliedOnceByTwo(t *testing.T) {
 	}
 }
 
-// TestAProgramThatWasReplaced is of plans that build an environment: of a program with
+// TestSavedPlanDetectsReplacedPrograms is of plans that build an environment: of a program with
 // the same name and version, an edited lock, and the lock of another environment.
-func TestAProgramThatWasReplaced(t *testing.T) {
+func TestSavedPlanDetectsReplacedPrograms(t *testing.T) {
 	t.Parallel()
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"}, wheel{name: "alpha", version: "2.0"})
-	s := newSite(t, strings.Replace(x.simple(), "://", "://robot:s3cret-canary@", 1))
+	s := newSite(t, strings.Replace(x.indexURL(), "://", "://robot:s3cret-canary@", 1))
 	manifest := environmentManifest("uv", "alpha==1.0")
 	_, environment, _ := strings.Cut(manifest, "environments:\n")
 	other := strings.NewReplacer("  local:", "  other:", "path: .venv", "path: .venv-other", "local.toml", "other.toml", "gpu: none", "gpu: nvidia").Replace(environment)
@@ -411,17 +411,17 @@ func TestAProgramThatWasReplaced(t *testing.T) {
 	if strings.Contains(string(text), "canary") {
 		t.Errorf("the plan holds the password of the index:\n%s", text)
 	}
-	if tool, known := s.saved().Tools[filepath.Join(own, "uv")]; !known || tool.SHA256.IsZero() {
-		t.Fatalf("uv is not identified: %v", s.saved().Tools)
+	if tool, known := s.savedPlan().Tools[filepath.Join(own, "uv")]; !known || tool.SHA256.IsZero() {
+		t.Fatalf("uv is not identified: %v", s.savedPlan().Tools)
 	}
 	check(t, os.WriteFile(filepath.Join(own, "uv"), append(bytes.Clone(program), 0), 0o755))
-	s.refuses("assumed that the program " + filepath.Join(own, "uv"))
+	s.checkRefused("assumed that the program " + filepath.Join(own, "uv"))
 	check(t, os.WriteFile(filepath.Join(own, "uv"), program, 0o755))
 
 	lock, err := os.ReadFile(s.path("locks/pylock.local.toml"))
 	check(t, err)
 	s.write("locks/pylock.local.toml", string(lock)+"# edited\n")
-	s.refuses("locks/pylock.local.toml has changed since")
+	s.checkRefused("locks/pylock.local.toml has changed since")
 	s.write("locks/pylock.local.toml", string(lock))
 	if _, err := os.Lstat(s.path(".venv")); err == nil {
 		t.Fatal("something was built")
@@ -439,13 +439,13 @@ func TestAProgramThatWasReplaced(t *testing.T) {
 	s.want(0, "lock", "--env", "local")
 	plan()
 	s.want(0, "apply", "-y", "--env", "local")
-	if e := s.want(0, "apply", "saved"); !e.says("Nothing to do") {
+	if e := s.want(0, "apply", "saved"); !e.contains("Nothing to do") {
 		t.Errorf("all of it is done: %s", e)
 	}
 	s.want(0, "rollback", "--env", "local")
-	s.refuses("venv.local: planned and now: update, but with other", "assumed that environment local is generation ", " of 1, now generation ", " of 2")
+	s.checkRefused("venv.local: planned and now: update, but with other", "assumed that environment local is generation ", " of 1, now generation ", " of 2")
 	s.wantImports("1.0", "alpha")
-	s.keepsQuiet()
+	s.checkNoPassword()
 }
 
 // findUV returns the uv of a site.

@@ -22,26 +22,26 @@ import (
 )
 
 // top is the root of this repository.
-const top = "../.."
+const repoRoot = "../.."
 
 // checkout copies the files in the root of this repository and the named folders into the
 // project of a site, whose path has a space.
-func (s *site) checkout(folders ...string) {
+func (s *site) copyCheckout(folders ...string) {
 	s.t.Helper()
 	names := []string{"setup_local.sh", "setup_remote.sh", "manifest.yaml", "go.mod", "go.sum", "requirements-local.txt", "environment-remote.yml"}
 	for _, folder := range append(folders, "scripts", "templates", "locks") {
-		check(s.t, filepath.WalkDir(filepath.Join(top, folder), func(path string, d fs.DirEntry, err error) error {
+		check(s.t, filepath.WalkDir(filepath.Join(repoRoot, folder), func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.Name() == "__pycache__" {
 				return filepath.SkipDir
 			}
 			if err == nil && !d.IsDir() {
-				names = append(names, must(filepath.Rel(top, path)))
+				names = append(names, must(filepath.Rel(repoRoot, path)))
 			}
 			return err
 		}))
 	}
 	for _, name := range names {
-		from := filepath.Join(top, name)
+		from := filepath.Join(repoRoot, name)
 		mode := must(os.Stat(from)).Mode()
 		s.write(name, string(must(os.ReadFile(from))))
 		check(s.t, os.Chmod(s.path(name), mode))
@@ -54,12 +54,12 @@ func newCheckout(t *testing.T, url string) *site {
 	t.Helper()
 	dir := filepath.Join(must(filepath.EvalSymlinks(t.TempDir())), "a b")
 	s := siteAt(t, dir, url)
-	s.checkout()
+	s.copyCheckout()
 	return s
 }
 
 // built copies the program of this test to bin, like a build.
-func (s *site) built() {
+func (s *site) copyProgram() {
 	s.t.Helper()
 	check(s.t, os.MkdirAll(s.path("bin"), 0o755))
 	out, err := exec.Command("cp", must(exec.LookPath("reconcile")), s.path("bin/reconcile")).CombinedOutput()
@@ -69,22 +69,22 @@ func (s *site) built() {
 }
 
 // script runs one of the scripts from another folder.
-func (s *site) script(name string, args ...string) end {
+func (s *site) runScript(name string, args ...string) runResult {
 	s.t.Helper()
 	cmd := s.command(s.path(name), args...)
 	cmd.Dir = "/"
-	return s.begin(cmd).wait()
+	return s.startCommand(cmd).wait()
 }
 
 // wantScript runs a script and expects an exit status and texts on either stream.
-func (s *site) wantScript(code int, command []string, texts ...string) end {
+func (s *site) wantScript(code int, command []string, texts ...string) runResult {
 	s.t.Helper()
-	e := s.script(command[0], command[1:]...)
+	e := s.runScript(command[0], command[1:]...)
 	if e.code != code {
 		s.t.Errorf("%v: want exit status %d\n%s", command, code, e)
 	}
 	for _, text := range texts {
-		if !e.says(text) {
+		if !e.contains(text) {
 			s.t.Errorf("%v does not print %q\n%s", command, text, e)
 		}
 	}
@@ -92,12 +92,12 @@ func (s *site) wantScript(code int, command []string, texts ...string) end {
 }
 
 // unchanged fails the test if a step changes a name, content or time in the project.
-func (s *site) unchanged(what string, step func()) {
+func (s *site) checkUnchanged(what string, step func()) {
 	s.t.Helper()
-	before := tree(s.t, s.root)
+	before := snapshotTree(s.t, s.root)
 	s.t.Log(what + " changes nothing:")
 	step()
-	sameTree(s.t, before, tree(s.t, s.root))
+	checkSameTree(s.t, before, snapshotTree(s.t, s.root))
 }
 
 // shells returns the installed shells of several systems: of Debian, macOS and Fedora, Alpine,
@@ -116,19 +116,19 @@ func shells(t *testing.T) [][]string {
 
 func TestSetupLocal(t *testing.T) {
 	t.Parallel()
-	s := newCheckout(t, newMirror(t, wheel{name: "alpha", version: "1.0"}).simple())
+	s := newCheckout(t, newMirror(t, wheel{name: "alpha", version: "1.0"}).indexURL())
 	s.write("manifest.yaml", strings.Replace(environmentManifest("uv", "alpha==1.0"), "directories:", "storage: {path: ., warn_below: 1KB, fail_below: 1KB, budget: [{item: raw data, size: 1KB}]}\ndirectories:", 1))
 	s.want(0, "lock")
-	s.built()
+	s.copyProgram()
 
-	s.unchanged("--dry-run", func() {
+	s.checkUnchanged("--dry-run", func() {
 		s.wantScript(0, []string{"setup_local.sh", "--dry-run"}, "venv.local: 1 package in a new generation", "Storage on .", "disk.storage")
 	})
 	first := s.wantScript(0, []string{"setup_local.sh"}, "using bin/reconcile", "venv.local: created", "environment local is ready")
 	s.wantImports("1.0", "alpha")
-	s.unchanged("another run", func() {
+	s.checkUnchanged("another run", func() {
 		again := s.wantScript(0, []string{"setup_local.sh"}, "Nothing to do", "Storage on .", "raw data", "disk.storage", "is intact", "Python 3.10", "alpha 1.0", "converged", "environment local is ready")
-		if again.says("created") {
+		if again.contains("created") {
 			t.Errorf("a second run makes something\n%s", again)
 		}
 	})
@@ -139,29 +139,29 @@ func TestSetupLocal(t *testing.T) {
 
 // playing returns a fake reconcile that prints its commands and exits with a code at one of
 // them.
-func playing(at string, code int) string {
+func fakeReconcile(at string, code int) string {
 	return fmt.Sprintf("#!/bin/sh\nfor w; do case $w in version) echo reconcile played;; validate|apply|plan|verify|doctor|status) echo ran $w;; esac; [ \"$w\" != %q ] || exit %d; done\n", at, code)
 }
 
 // TestSetupShells runs the complete set-up in each shell, starting with a download.
 func TestSetupShells(t *testing.T) {
 	t.Parallel()
-	program := playing("", 0)
+	program := fakeReconcile("", 0)
 	release := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, program) }))
 	t.Cleanup(release.Close)
 	for _, words := range shells(t) {
 		s := newCheckout(t, "").with("RECONCILE_RELEASE_URL="+release.URL, fmt.Sprintf("RECONCILE_RELEASE_SHA256=%x", sha256.Sum256([]byte(program))), "CDPATH=/tmp:..")
-		run := func(args ...string) end {
-			return s.begin(s.command(words[0], slices.Concat(words[1:], args)...)).wait() // found by its path, not through CDPATH
+		run := func(args ...string) runResult {
+			return s.startCommand(s.command(words[0], slices.Concat(words[1:], args)...)).wait() // found by its path, not through CDPATH
 		}
-		if e := run("setup_remote.sh", "--dry-run"); e.code != 0 || !e.says("downloading", "ran plan") || e.says("ran apply") {
+		if e := run("setup_remote.sh", "--dry-run"); e.code != 0 || !e.contains("downloading", "ran plan") || e.contains("ran apply") {
 			t.Errorf("%v: a dry run\n%s", words, e)
 		}
-		if e := run("./setup_local.sh"); e.code != 0 || !e.says("downloading", "using bin/reconcile: reconcile played", "ran apply", "ran plan", "ran verify", "ran doctor", "ran status", "environment local is ready") {
+		if e := run("./setup_local.sh"); e.code != 0 || !e.contains("downloading", "using bin/reconcile: reconcile played", "ran apply", "ran plan", "ran verify", "ran doctor", "ran status", "environment local is ready") {
 			t.Errorf("%v: a first run\n%s", words, e)
 		}
-		s.unchanged("another run", func() {
-			if e := run(s.path("setup_local.sh")); e.code != 0 || e.says("downloading") {
+		s.checkUnchanged("another run", func() {
+			if e := run(s.path("setup_local.sh")); e.code != 0 || e.contains("downloading") {
 				t.Errorf("%v: a second run\n%s", words, e)
 			}
 		})
@@ -176,7 +176,7 @@ func TestSetupShells(t *testing.T) {
 func TestSetupFindsDamage(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
-	for code, tt := range map[int]struct{ ends, says, not string }{
+	for code, tt := range map[int]struct{ failsAt, want, not string }{
 		0:   {"", "environment local is ready", "a check failed"},
 		2:   {"verify", "a check failed", "is ready"},
 		3:   {"doctor", "a check failed", "is ready"},
@@ -184,11 +184,11 @@ func TestSetupFindsDamage(t *testing.T) {
 		5:   {"apply", "is not set up: the reason is above", "ran plan"},
 		130: {"apply", "interrupted", "ran plan"},
 	} {
-		plays := programs{"reconcile": playing(tt.ends, code)}
-		s := s.with("GO=none", "PATH="+plays.folder(t)+":/usr/bin:/bin")
-		e := s.wantScript(code, []string{"setup_local.sh"}, "ran apply", tt.says)
-		if e.says(tt.not) || tt.not != "ran plan" && !e.says("ran plan", "ran verify", "ran doctor", "ran status") {
-			t.Errorf("with %d at %s\n%s", code, tt.ends, e)
+		fakes := fakePrograms{"reconcile": fakeReconcile(tt.failsAt, code)}
+		s := s.with("GO=none", "PATH="+fakes.writeDir(t)+":/usr/bin:/bin")
+		e := s.wantScript(code, []string{"setup_local.sh"}, "ran apply", tt.want)
+		if e.contains(tt.not) || tt.not != "ran plan" && !e.contains("ran plan", "ran verify", "ran doctor", "ran status") {
+			t.Errorf("with %d at %s\n%s", code, tt.failsAt, e)
 		}
 	}
 }
@@ -197,12 +197,12 @@ func TestSetupFindsDamage(t *testing.T) {
 func TestSetupRemote(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
-	s.built()
+	s.copyProgram()
 	if e := s.run("plan", "--env", "remote"); e.code != exit.Blocked {
 		t.Skip("this machine has a GPU, and the environment would be built: 3 GB to fetch")
 	}
 	for range 2 {
-		s.unchanged("setup_remote.sh without a GPU", func() {
+		s.checkUnchanged("setup_remote.sh without a GPU", func() {
 			s.wantScript(exit.Blocked, []string{"setup_remote.sh"}, "there is no NVIDIA driver on this machine", "hint:", "Storage on .", "Nothing was changed", "environment remote is not set up", "bin/reconcile doctor --env remote")
 		})
 	}
@@ -212,13 +212,13 @@ func TestSetupRemote(t *testing.T) {
 // in the manifest is warn.
 func TestSetupLoginNode(t *testing.T) {
 	t.Parallel()
-	s := newCheckout(t, newMirror(t, wheel{name: "alpha", version: "1.0"}).simple())
+	s := newCheckout(t, newMirror(t, wheel{name: "alpha", version: "1.0"}).indexURL())
 	manifest := strings.NewReplacer("local", "remote", "    packages:", "    cuda: {minimum: \"12.1\", severity: warn}\n    gpu: {count: 1, memory: 24GB, severity: warn}\n    packages:").Replace(environmentManifest("uv", "alpha==1.0"))
 	s.write("manifest.yaml", manifest)
 	s.want(0, "lock")
-	s.built()
+	s.copyProgram()
 	s.wantScript(0, []string{"setup_remote.sh"}, "venv.remote: created", "NVIDIA driver", "CUDA", "alpha 1.0", "environment remote is ready")
-	s.unchanged("another run", func() {
+	s.checkUnchanged("another run", func() {
 		s.wantScript(0, []string{"setup_remote.sh"}, "gpu.remote", "Nothing to do", "environment remote is ready")
 	})
 }
@@ -226,7 +226,7 @@ func TestSetupLoginNode(t *testing.T) {
 func TestSetupArguments(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
-	s.unchanged("a question", func() {
+	s.checkUnchanged("a question", func() {
 		s.wantScript(0, []string{"setup_local.sh", "--help"}, "Usage: ./setup_local.sh [--dry-run]", "Exit status")
 		s.wantScript(0, []string{"setup_remote.sh", "-h"}, "environment remote")
 		for _, word := range []string{"--env", "-y", "extra", ""} {
@@ -247,21 +247,21 @@ func TestSetupBuilds(t *testing.T) {
 		t.Skip("no Go on this machine")
 	}
 	s := newCheckout(t, "")
-	s.checkout("cmd", "pkg", "internal", "configs", "docs", "embed.go", ".gitignore") // the program embeds the files of init
+	s.copyCheckout("cmd", "pkg", "internal", "configs", "docs", "embed.go", ".gitignore") // the program embeds the files of init
 	s.write("manifest.yaml", "version: 1\nproject: small\nenvironments:\n  local: {type: venv, path: .venv, python: \"3.10\", lock: l.toml, platforms: ["+platform()+"], packages: []}\n")
 	places := strings.Fields(string(must(exec.Command(golang, "env", "GOCACHE", "GOMODCACHE").Output())))
 	cached := s.with("GO="+golang, "GOOS=plan9", "GOCACHE="+places[0], "GOMODCACHE="+places[1])
 	cached.env = slices.DeleteFunc(cached.env, func(kv string) bool { return strings.HasPrefix(kv, "HOME=") })
 
-	s.unchanged("--dry-run", func() {
-		if e := cached.script("setup_local.sh", "--dry-run"); !e.says("building the program with "+golang, "using /") {
+	s.checkUnchanged("--dry-run", func() {
+		if e := cached.runScript("setup_local.sh", "--dry-run"); !e.contains("building the program with "+golang, "using /") {
 			t.Errorf("a dry run did not build beside the checkout\n%s", e)
 		}
 	})
-	build := func(says string, builds bool) {
+	build := func(text string, builds bool) {
 		t.Helper()
-		if e := cached.script("setup_local.sh"); !e.says(says, "using bin/reconcile: reconcile ") || e.says("building") != builds {
-			t.Errorf("want %q, building %v\n%s", says, builds, e)
+		if e := cached.runScript("setup_local.sh"); !e.contains(text, "using bin/reconcile: reconcile ") || e.contains("building") != builds {
+			t.Errorf("want %q, building %v\n%s", text, builds, e)
 		}
 		if left := must(os.ReadDir(s.path("bin"))); len(left) != 1 {
 			t.Errorf("bin holds %v", left)
@@ -278,7 +278,7 @@ func TestSetupBuilds(t *testing.T) {
 
 	// Sources that do not compile: the old program is used with a warning.
 	s.write("internal/cli/version.go", "package cli\n\nfunc broken() { return 1 }\n")
-	if e := cached.script("setup_local.sh"); !e.says("the build with "+golang+" failed", "warning: bin/reconcile is older than version.go") {
+	if e := cached.runScript("setup_local.sh"); !e.contains("the build with "+golang+" failed", "warning: bin/reconcile is older than version.go") {
 		t.Errorf("a build that fails\n%s", e)
 	}
 }
@@ -314,7 +314,7 @@ func TestSetupUsesProgramOnPath(t *testing.T) {
 // digest.
 func TestSetupDownloads(t *testing.T) {
 	t.Parallel()
-	program := []byte(playing("", 0))
+	program := []byte(fakeReconcile("", 0))
 	sum := fmt.Sprintf("%x", sha256.Sum256(program))
 	release := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -342,8 +342,8 @@ func TestSetupDownloads(t *testing.T) {
 		}
 		for name, tt := range map[string]struct {
 			path, sum string
-			says      string
-			taken     bool
+			want      string
+			accepted  bool
 		}{
 			"right":          {"/reconcile", sum, "using bin/reconcile", true},
 			"moved":          {"/moved", strings.ToUpper(sum), "using bin/reconcile", true},
@@ -357,19 +357,19 @@ func TestSetupDownloads(t *testing.T) {
 		} {
 			t.Run(fetcher+" "+name, func(t *testing.T) {
 				t.Parallel()
-				s := newCheckout(t, "").with("PATH="+toolsWith(t, fetcher, as), "RECONCILE_RELEASE_URL="+release.URL+tt.path, "RECONCILE_RELEASE_SHA256="+tt.sum)
-				s.fetches(tt.says, program, tt.taken)
+				s := newCheckout(t, "").with("PATH="+toolDirWith(t, fetcher, as), "RECONCILE_RELEASE_URL="+release.URL+tt.path, "RECONCILE_RELEASE_SHA256="+tt.sum)
+				s.checkFetch(tt.want, program, tt.accepted)
 			})
 		}
 	}
 	for name, tt := range map[string]struct {
-		env   []string
-		pins  string
-		says  string
-		taken bool
+		env      []string
+		pins     string
+		want     string
+		accepted bool
 	}{
 		"pinned":     {[]string{"GO=none"}, "# platform address sha256\nplan9-mips " + release.URL + "/text " + text + "\n" + platform() + " " + release.URL + "/reconcile " + sum + "\n", "downloading " + release.URL + "/reconcile", true},
-		"no fetcher": {[]string{"PATH=" + tools(t), "RECONCILE_RELEASE_URL=" + release.URL + "/reconcile", "RECONCILE_RELEASE_SHA256=" + sum}, "", "neither curl nor wget", false},
+		"no fetcher": {[]string{"PATH=" + toolDir(t), "RECONCILE_RELEASE_URL=" + release.URL + "/reconcile", "RECONCILE_RELEASE_SHA256=" + sum}, "", "neither curl nor wget", false},
 		"not http":   {[]string{"RECONCILE_RELEASE_URL=--config=/etc/passwd", "RECONCILE_RELEASE_SHA256=" + sum}, "", "must be an http or https address", false},
 		"secrets":    {[]string{"RECONCILE_RELEASE_URL=http://me:pass@word@127.0.0.1:9/x?key=word#word", "RECONCILE_RELEASE_SHA256=" + sum}, "", "error: http://127.0.0.1:9/x could not be downloaded", false},
 		"no network": {[]string{"RECONCILE_RELEASE_URL=http://127.0.0.1:9/x", "RECONCILE_RELEASE_SHA256=" + sum}, "", "Check the network", false},
@@ -380,23 +380,23 @@ func TestSetupDownloads(t *testing.T) {
 			if tt.pins != "" {
 				s.write("scripts/releases.txt", tt.pins)
 			}
-			s.fetches(tt.says, program, tt.taken)
+			s.checkFetch(tt.want, program, tt.accepted)
 		})
 	}
 }
 
 // fetches runs the script. Only an accepted program may remain.
-func (s *site) fetches(says string, program []byte, taken bool) {
+func (s *site) checkFetch(want string, program []byte, accepted bool) {
 	s.t.Helper()
 	code := 1
-	if taken {
+	if accepted {
 		code = 0
 	}
-	if e := s.wantScript(code, []string{"setup_local.sh"}, says); e.says("pass@word") || e.says("key=word") {
+	if e := s.wantScript(code, []string{"setup_local.sh"}, want); e.contains("pass@word") || e.contains("key=word") {
 		s.t.Errorf("a secret of the address is shown\n%s", e)
 	}
 	got, err := os.ReadFile(s.path("bin/reconcile"))
-	if !taken {
+	if !accepted {
 		if _, err := os.Lstat(s.path("bin")); err == nil {
 			s.t.Errorf("bin is left")
 		}
@@ -409,15 +409,15 @@ func (s *site) fetches(says string, program []byte, taken bool) {
 	if left := must(os.ReadDir(s.path("bin"))); len(left) != 1 {
 		s.t.Errorf("bin holds %v", left)
 	}
-	s.unchanged("a second run", func() { s.wantScript(0, []string{"setup_local.sh"}, "using bin/reconcile") })
+	s.checkUnchanged("a second run", func() { s.wantScript(0, []string{"setup_local.sh"}, "using bin/reconcile") })
 }
 
-func TestSetupNoRoom(t *testing.T) {
+func TestSetupUnwritableCheckout(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
 	s.write("bin", "a file in the place of the folder")
 	s = s.with("RECONCILE_RELEASE_URL=http://127.0.0.1:9/x", "RECONCILE_RELEASE_SHA256="+strings.Repeat("0", 64))
-	s.unchanged("a checkout that cannot be written", func() {
+	s.checkUnchanged("a checkout that cannot be written", func() {
 		s.wantScript(1, []string{"setup_local.sh"}, s.path("bin")+" cannot be written by")
 	})
 }
@@ -434,7 +434,7 @@ func TestSetupInterrupted(t *testing.T) {
 	s := newCheckout(t, "").with("RECONCILE_RELEASE_URL="+hangs.URL, "RECONCILE_RELEASE_SHA256="+strings.Repeat("0", 64))
 	cmd := s.command(s.path("setup_local.sh"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p := s.begin(cmd)
+	p := s.startCommand(cmd)
 	<-began
 	check(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
 	if e := p.wait(); e.code != exit.Interrupted {
@@ -450,22 +450,22 @@ func TestSetupInterrupted(t *testing.T) {
 func TestSetupInterruptedApply(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	s := newCheckout(t, newMirror(t, lazy("1.0", folder, false)).simple())
+	s := newCheckout(t, newMirror(t, slowWheel("1.0", folder, false)).indexURL())
 	s.write("manifest.yaml", environmentManifest("uv", "lazy==1.0"))
 	s.want(0, "lock")
-	s.built()
+	s.copyProgram()
 	check(t, os.WriteFile(filepath.Join(folder, "slow"), nil, 0o600))
 	cmd := s.command(s.path("setup_local.sh"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p := s.begin(cmd)
-	s.until(p, "it proves", func() bool { _, err := os.Stat(filepath.Join(folder, "began")); return err == nil })
+	p := s.startCommand(cmd)
+	s.waitUntil(p, "it proves", func() bool { _, err := os.Stat(filepath.Join(folder, "began")); return err == nil })
 	check(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
-	if e := p.wait(); e.code != exit.Interrupted || e.says("=== Checks and storage") {
+	if e := p.wait(); e.code != exit.Interrupted || e.contains("=== Checks and storage") {
 		t.Errorf("want exit status 130 and no more\n%s", e)
 	}
 	check(t, os.Remove(filepath.Join(folder, "slow")))
 	s.wantScript(0, []string{"setup_local.sh"}, "environment local is ready")
-	s.clean()
+	s.checkNoTemporaries()
 }
 
 // TestSetupMessages tests the messages of each system without a program, and the plan of a Mac
@@ -483,13 +483,13 @@ func TestSetupMessages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newCheckout(t, "")
-			plays := programs{"uname": "case $1 in -s) echo " + tt.system + ";; -m) echo " + tt.machine + ";; esac", "sysctl": "[ -n '" + tt.translated + "' ] && echo " + tt.translated, "id": "echo 501"}
+			fakes := fakePrograms{"uname": "case $1 in -s) echo " + tt.system + ";; -m) echo " + tt.machine + ";; esac", "sysctl": "[ -n '" + tt.translated + "' ] && echo " + tt.translated, "id": "echo 501"}
 			for _, tool := range strings.Fields(tt.tools) {
-				plays[tool] = "exit 1"
+				fakes[tool] = "exit 1"
 			}
-			s = s.with("GO=none", "PATH="+plays.folder(t)+":"+tools(t))
-			var e end
-			s.unchanged("what is missing", func() { e = s.wantScript(1, []string{"setup_local.sh"}) })
+			s = s.with("GO=none", "PATH="+fakes.writeDir(t)+":"+toolDir(t))
+			var e runResult
+			s.checkUnchanged("what is missing", func() { e = s.wantScript(1, []string{"setup_local.sh"}) })
 			golden.Check(t, "testdata/setup/"+name+".txt", []byte(strings.ReplaceAll(e.err, s.root, "ROOT")))
 		})
 	}
@@ -497,12 +497,12 @@ func TestSetupMessages(t *testing.T) {
 		t.Run(facts, func(t *testing.T) {
 			t.Parallel()
 			s := newCheckout(t, "")
-			recorded := must(filepath.Abs(filepath.Join(top, "testdata/facts", facts+".json")))
+			recorded := must(filepath.Abs(filepath.Join(repoRoot, "testdata/facts", facts+".json")))
 			program := must(exec.LookPath("reconcile"))
-			s = s.with("PATH=" + programs{
+			s = s.with("PATH=" + fakePrograms{
 				"reconcile": "for last; do :; done\n[ \"$last\" = -v ] && exec " + program + " \"$@\" --facts " + recorded + "\nexec " + program + " \"$@\"",
-			}.folder(t) + ":/usr/bin:/bin")
-			want := must(os.ReadFile(filepath.Join(top, "testdata/facts", facts+".plan")))
+			}.writeDir(t) + ":/usr/bin:/bin")
+			want := must(os.ReadFile(filepath.Join(repoRoot, "testdata/facts", facts+".plan")))
 			totals := lastLine(string(want))
 			s.wantScript(0, []string{"setup_local.sh", "--dry-run"}, "Storage on .", totals)
 		})
@@ -510,9 +510,9 @@ func TestSetupMessages(t *testing.T) {
 }
 
 // programs are fake programs, shell scripts by name.
-type programs map[string]string
+type fakePrograms map[string]string
 
-func (p programs) folder(t *testing.T) string {
+func (p fakePrograms) writeDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, script := range p {
@@ -527,15 +527,15 @@ func lastLine(text string) string {
 }
 
 // toolsWith creates a folder of tools with one more program under another name.
-func toolsWith(t *testing.T, program, as string) string {
+func toolDirWith(t *testing.T, program, as string) string {
 	t.Helper()
-	dir := tools(t)
+	dir := toolDir(t)
 	check(t, os.Symlink(must(exec.LookPath(program)), filepath.Join(dir, as)))
 	return dir
 }
 
 // tools creates a folder with only the tools that the scripts use.
-func tools(t *testing.T) string {
+func toolDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"sh", "uname", "id", "sed", "awk", "tr", "cut", "cat", "mkdir", "rmdir", "mktemp", "chmod", "mv", "rm", "find", "sha256sum"} {

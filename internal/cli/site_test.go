@@ -71,19 +71,19 @@ func (s *site) write(name, text string) {
 }
 
 // An end is how a run of reconcile ended.
-type end struct {
+type runResult struct {
 	code     int // -1 if a signal ended it
 	signal   syscall.Signal
 	out, err string
 	took     time.Duration
 }
 
-func (e end) String() string {
+func (e runResult) String() string {
 	return fmt.Sprintf("exit code %d, signal %d, after %s\n--- stdout\n%s--- stderr\n%s", e.code, e.signal, e.took.Round(time.Millisecond), e.out, e.err)
 }
 
 // says reports whether the run printed all of the texts, on either stream.
-func (e end) says(texts ...string) bool {
+func (e runResult) contains(texts ...string) bool {
 	for _, text := range texts {
 		if !strings.Contains(e.out+e.err, text) {
 			return false
@@ -96,25 +96,25 @@ func (e end) says(texts ...string) bool {
 type process struct {
 	t        *testing.T
 	cmd      *exec.Cmd
-	out, err guarded
+	out, err syncBuffer
 	began    time.Time
 	done     chan struct{}
 	failure  error
 }
 
 // guarded is a buffer that can be read while it is written.
-type guarded struct {
+type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (g *guarded) Write(b []byte) (int, error) {
+func (g *syncBuffer) Write(b []byte) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.b.Write(b)
 }
 
-func (g *guarded) String() string {
+func (g *syncBuffer) String() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.b.String()
@@ -134,11 +134,11 @@ func (s *site) command(program string, args ...string) *exec.Cmd {
 // start starts reconcile.
 func (s *site) start(args ...string) *process {
 	s.t.Helper()
-	return s.begin(s.command(must(exec.LookPath("reconcile")), args...))
+	return s.startCommand(s.command(must(exec.LookPath("reconcile")), args...))
 }
 
 // begin starts a prepared command.
-func (s *site) begin(cmd *exec.Cmd) *process {
+func (s *site) startCommand(cmd *exec.Cmd) *process {
 	s.t.Helper()
 	p := &process{t: s.t, cmd: cmd, began: time.Now(), done: make(chan struct{})}
 	cmd.Stderr = &p.err
@@ -158,14 +158,14 @@ func (s *site) begin(cmd *exec.Cmd) *process {
 }
 
 // wait waits for the end, at most limit.
-func (p *process) wait() end {
+func (p *process) wait() runResult {
 	p.t.Helper()
 	select {
 	case <-p.done:
 	case <-time.After(limit):
 		p.t.Fatalf("no end within %s\n%s%s", limit, p.out.String(), p.err.String())
 	}
-	e := end{out: p.out.String(), err: p.err.String(), took: time.Since(p.began)}
+	e := runResult{out: p.out.String(), err: p.err.String(), took: time.Since(p.began)}
 	var failed *exec.ExitError
 	if p.failure != nil && !errors.As(p.failure, &failed) {
 		p.t.Fatal(p.failure)
@@ -184,13 +184,13 @@ func (p *process) signal(s syscall.Signal) {
 }
 
 // run runs reconcile to its end.
-func (s *site) run(args ...string) end {
+func (s *site) run(args ...string) runResult {
 	s.t.Helper()
 	return s.start(args...).wait()
 }
 
 // want runs reconcile and expects an exit code.
-func (s *site) want(code int, args ...string) end {
+func (s *site) want(code int, args ...string) runResult {
 	s.t.Helper()
 	e := s.run(args...)
 	if e.code != code {
@@ -201,15 +201,15 @@ func (s *site) want(code int, args ...string) end {
 
 // converges shows that an apply reaches the manifest, that a plan then finds
 // nothing to do, and that nothing half made is left.
-func (s *site) converges() {
+func (s *site) checkConverges() {
 	s.t.Helper()
 	s.want(0, "apply", "-y", "--env", "local")
 	s.want(0, "plan", "--detailed-exitcode", "--env", "local")
-	s.clean()
+	s.checkNoTemporaries()
 }
 
 // clean fails the test where a temporary is left anywhere in the project.
-func (s *site) clean() {
+func (s *site) checkNoTemporaries() {
 	s.t.Helper()
 	check(s.t, filepath.WalkDir(s.root, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && strings.HasPrefix(d.Name(), ".reconcile-tmp-") {
@@ -284,12 +284,12 @@ func platform() string {
 
 // shared is a folder for what all tests of this process use; it is removed after
 // the last one.
-var shared = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "reconcile-shared-") })
+var sharedDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "reconcile-shared-") })
 
 // uv is a uv of this machine, or the pinned one from its index, in a folder whose
 // name tells the version.
-var uv = sync.OnceValues(func() (string, error) {
-	dir, err := shared()
+var installUV = sync.OnceValues(func() (string, error) {
+	dir, err := sharedDir()
 	if err != nil {
 		return "", err
 	}
@@ -308,17 +308,17 @@ func uvFolder(t *testing.T) string {
 	if python310() == "" {
 		t.Skip("no Python 3.10 on this machine")
 	}
-	if !index() {
+	if !hasIndex() {
 		t.Skip("no package index can be reached, so there is no uv to install with")
 	}
-	dir, err := uv()
+	dir, err := installUV()
 	check(t, err)
 	return dir
 }
 
 // children returns the processes that name a path of this site in their words,
 // without this test.
-func (s *site) children() []string {
+func (s *site) processes() []string {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
 	defer cancel()

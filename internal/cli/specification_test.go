@@ -15,7 +15,7 @@ import (
 )
 
 // asked counts the lines of the specification by section.
-var asked = map[string]int{
+var specifiedLines = map[string]int{
 	"User stories": 2, "Local environment (Mac M4, data processing)": 6, "Remote environment (H100, RTX 3090; GPU training)": 6,
 	"Project directory structure": 8, "Storage verification": 5, "Dependency version pinning": 5,
 	"CUDA and GPU validation (remote only)": 5, "Data sync workflow documentation": 5, "Base model download strategy": 5,
@@ -63,7 +63,7 @@ func TestSpecification(t *testing.T) {
 			}
 		}
 	}
-	for section, want := range asked {
+	for section, want := range specifiedLines {
 		if rows[section] != want {
 			t.Errorf("section %q has %d rows for %d lines", section, rows[section], want)
 		}

@@ -25,7 +25,7 @@ func randomText(seed uint64, size int) string {
 }
 
 // A breakTest interrupts a transfer repeatedly while its source changes.
-type breakTest struct {
+type interruptTest struct {
 	*site
 	remote   *remoteMachine
 	words    []string
@@ -35,20 +35,20 @@ type breakTest struct {
 }
 
 const (
-	brokenFiles = 4
-	brokenSize  = 300_000
-	brokenRate  = 300 // kB a second, one file
+	transferFiles = 4
+	transferSize  = 300_000
+	transferRate  = 300 // kB a second, one file
 )
 
 // changeSource gives one file of the source new content; in round 0 all files.
-func (b *breakTest) changeSource(round int) {
+func (b *interruptTest) changeSource(round int) {
 	b.t.Helper()
-	for i := range brokenFiles {
-		if round > 0 && i != round%brokenFiles {
+	for i := range transferFiles {
+		if round > 0 && i != round%transferFiles {
 			continue
 		}
 		name := fmt.Sprintf("part-%d.jsonl", i)
-		writeFile(b.t, filepath.Join(b.from, name), randomText(uint64(100*round+i), brokenSize))
+		writeFile(b.t, filepath.Join(b.from, name), randomText(uint64(100*round+i), transferSize))
 		if b.versions[name] == nil {
 			b.versions[name] = map[string]bool{}
 		}
@@ -58,7 +58,7 @@ func (b *breakTest) changeSource(round int) {
 
 // checkComplete reports an error for a file that has its name and is not one of the
 // versions.
-func (b *breakTest) checkComplete(when string) {
+func (b *interruptTest) checkComplete(when string) {
 	b.t.Helper()
 	if _, err := os.Stat(b.to); err != nil {
 		return
@@ -73,15 +73,15 @@ func (b *breakTest) checkComplete(when string) {
 }
 
 // startSlow starts the transfer with a limit.
-func (b *breakTest) startSlow() *process {
+func (b *interruptTest) startSlow() *process {
 	b.t.Helper()
 	b.before = b.partialFiles()
-	return b.start(append(slices.Clone(b.words), "--bwlimit", strconv.Itoa(brokenRate))...)
+	return b.start(append(slices.Clone(b.words), "--bwlimit", strconv.Itoa(transferRate))...)
 }
 
 // waitForData waits until a partial file grows. It returns false if the transfer ended
 // before.
-func (b *breakTest) waitForData(p *process) bool {
+func (b *interruptTest) waitForData(p *process) bool {
 	b.t.Helper()
 	for range 6000 {
 		select {
@@ -102,7 +102,7 @@ func (b *breakTest) waitForData(p *process) bool {
 
 // partialFiles returns the size and time of the hidden files in the destination that are
 // not empty: of this transfer and of interrupted ones.
-func (b *breakTest) partialFiles() map[string]string {
+func (b *interruptTest) partialFiles() map[string]string {
 	states := map[string]string{}
 	for _, pattern := range []string{".*", ".rsync-partial/*", ".rsync-partial/.*"} {
 		found, _ := filepath.Glob(filepath.Join(b.to, pattern))
@@ -116,7 +116,7 @@ func (b *breakTest) partialFiles() map[string]string {
 }
 
 // breaks returns the ways to interrupt a transfer, with the exit codes that may follow.
-func (b *breakTest) breaks() []struct {
+func (b *interruptTest) interruptions() []struct {
 	how       string
 	interrupt func(*process)
 	codes     []int
@@ -141,12 +141,12 @@ func sendSignal(s syscall.Signal) func(*process) {
 
 // breakTenTimes interrupts a transfer ten times, checks that no file is incomplete, and then
 // lets it finish.
-func (b *breakTest) breakTenTimes() {
+func (b *interruptTest) interruptTenTimes() {
 	b.t.Helper()
 	hit := 0
 	for round := 0; hit < 10 && round < 40; round++ {
 		b.changeSource(round)
-		way := b.breaks()[round%5]
+		way := b.interruptions()[round%5]
 		p := b.startSlow()
 		if b.waitForData(p) {
 			time.Sleep(rand.N(300 * time.Millisecond))
@@ -186,39 +186,39 @@ func (b *breakTest) breakTenTimes() {
 // However a transfer is interrupted, no file is incomplete under its own name, and files that
 // only one machine has remain. The old version of a file remains until the new one is
 // complete.
-func TestSyncBroken(t *testing.T) {
+func TestSyncInterrupted(t *testing.T) {
 	t.Parallel()
 	for _, verb := range []string{"push", "pull"} {
 		t.Run(verb, func(t *testing.T) {
 			t.Parallel()
 			s, remote := newSyncSite(t)
-			b := &breakTest{site: s, remote: remote, versions: map[string]map[string]bool{}}
+			b := &interruptTest{site: s, remote: remote, versions: map[string]map[string]bool{}}
 			b.from, b.to = s.path("data/processed"), filepath.Join(remote.project, "data/processed")
-			b.words = remote.words("push", "processed", "--run")
+			b.words = remote.syncArgs("push", "processed", "--run")
 			if verb == "pull" {
 				b.from, b.to = filepath.Join(remote.project, "adapters"), s.path("adapters")
-				b.words = remote.words("pull", "adapters", "--run")
+				b.words = remote.syncArgs("pull", "adapters", "--run")
 			}
 			writeFile(t, filepath.Join(b.to, "mine.jsonl"), "mine\n")
-			b.breakTenTimes()
+			b.interruptTenTimes()
 		})
 	}
 }
 
 // A single file copied by scp gets its name only when it is complete.
-func TestSyncBrokenFile(t *testing.T) {
+func TestSyncInterruptedFile(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
 	for _, verb := range []string{"push", "pull"} {
-		b := &breakTest{site: s, remote: remote, from: s.path("data/processed"), to: filepath.Join(remote.project, "data/processed")}
-		b.words = remote.words("push", "processed", "--run", "--file", "a.jsonl")
+		b := &interruptTest{site: s, remote: remote, from: s.path("data/processed"), to: filepath.Join(remote.project, "data/processed")}
+		b.words = remote.syncArgs("push", "processed", "--run", "--file", "a.jsonl")
 		if verb == "pull" {
 			b.from, b.to = filepath.Join(remote.project, "adapters"), s.path("adapters")
-			b.words = remote.words("pull", "adapters", "--run", "--file", "a.jsonl")
+			b.words = remote.syncArgs("pull", "adapters", "--run", "--file", "a.jsonl")
 		}
-		writeFile(t, filepath.Join(b.from, "a.jsonl"), randomText(1, 3*brokenSize))
+		writeFile(t, filepath.Join(b.from, "a.jsonl"), randomText(1, 3*transferSize))
 		writeFile(t, filepath.Join(b.to, "a.jsonl"), "old")
-		for _, way := range b.breaks() {
+		for _, way := range b.interruptions() {
 			for name := range b.partialFiles() { // scp does not resume
 				check(t, os.Remove(filepath.Join(b.to, name)))
 			}
@@ -262,17 +262,17 @@ func TestSyncFullDisk(t *testing.T) {
 	})
 	s, remote := newSyncSite(t) // after the mount, so that its sshd has it
 	remote.project = project
-	b := &breakTest{site: s, remote: remote, from: s.path("data/processed"), to: filepath.Join(there, "processed"), versions: map[string]map[string]bool{}}
+	b := &interruptTest{site: s, remote: remote, from: s.path("data/processed"), to: filepath.Join(there, "processed"), versions: map[string]map[string]bool{}}
 	b.changeSource(0)
 	writeFile(t, filepath.Join(b.to, "part-0.jsonl"), "old")
 	b.versions["part-0.jsonl"][hashTree(t, b.to)["part-0.jsonl"]] = true
-	if e := s.want(0, remote.words("push", "processed", "--dry-run")...); !e.says("warning: ", "the remote disk has") {
+	if e := s.want(0, remote.syncArgs("push", "processed", "--dry-run")...); !e.contains("warning: ", "the remote disk has") {
 		t.Errorf("preview: %s", e)
 	}
 	for _, more := range [][]string{nil, {"--file", "part-0.jsonl"}} {
 		writeFile(t, s.path("data/processed/part-0.jsonl"), randomText(9, 2_000_000))
-		e := s.run(append(remote.words("push", "processed", "--run"), more...)...)
-		if (e.code != 1 && e.code != 4) || len(more) == 0 && !e.says("(sync.full)") && !e.says("(sync.io)") {
+		e := s.run(append(remote.syncArgs("push", "processed", "--run"), more...)...)
+		if (e.code != 1 && e.code != 4) || len(more) == 0 && !e.contains("(sync.full)") && !e.contains("(sync.io)") {
 			t.Errorf("push %v to a full disk: %s", more, e)
 		}
 		b.checkComplete("a full disk")

@@ -49,7 +49,7 @@ func TestSyncDocs(t *testing.T) {
 	writeFile(t, s.path("data/processed/.DS_Store"), "x")
 	writeFile(t, filepath.Join(remote.project, "adapters/run/adapter_model.safetensors"), "weights")
 	writeFile(t, s.path("adapters/run/adapter_model.safetensors"), "older")
-	placeholders := strings.NewReplacer("USER@HOST", "remote", "PATH", remote.project, "PORT", fmt.Sprint(remote.port), "KEY", remote.at("user"))
+	placeholders := strings.NewReplacer("USER@HOST", "remote", "PATH", remote.project, "PORT", fmt.Sprint(remote.port), "KEY", remote.path("user"))
 	shell := func(heading string) string {
 		t.Helper()
 		out, err := s.command("/bin/sh", "-e", "-c", placeholders.Replace(docsCommands(t, heading))).CombinedOutput()

@@ -15,12 +15,12 @@ func TestSyncHostKeyIsAsked(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
 	writeFile(t, s.path("data/processed/a.jsonl"), "a\n")
-	known := remote.at("known_later")
-	writeFile(t, remote.config, strings.NewReplacer("StrictHostKeyChecking yes", "StrictHostKeyChecking ask", remote.at("known_hosts"), known).Replace(string(must(os.ReadFile(remote.config)))))
-	if e := s.want(1, remote.words("push", "processed", "--run")...); !e.says("(sync.host-key)", "compare the fingerprint") {
+	known := remote.path("known_later")
+	writeFile(t, remote.config, strings.NewReplacer("StrictHostKeyChecking yes", "StrictHostKeyChecking ask", remote.path("known_hosts"), known).Replace(string(must(os.ReadFile(remote.config)))))
+	if e := s.want(1, remote.syncArgs("push", "processed", "--run")...); !e.contains("(sync.host-key)", "compare the fingerprint") {
 		t.Errorf("without a terminal: %s", e)
 	}
-	p, keys := s.startOnTerminal(remote.words("push", "processed", "--run")...)
+	p, keys := s.startOnTerminal(remote.syncArgs("push", "processed", "--run")...)
 	for range 600 {
 		if strings.Contains(p.out.String(), "continue connecting") {
 			break
@@ -29,7 +29,7 @@ func TestSyncHostKeyIsAsked(t *testing.T) {
 	}
 	_, err := keys.WriteString("yes\n")
 	check(t, err)
-	if e := p.wait(); e.code != 0 || !e.says("1 file, 2 B, to remote:") {
+	if e := p.wait(); e.code != 0 || !e.contains("1 file, 2 B, to remote:") {
 		t.Errorf("on a terminal: %s", e)
 	}
 	if _, err := os.Stat(filepath.Join(remote.project, "data/processed/a.jsonl")); err != nil {
@@ -42,13 +42,13 @@ func TestSyncHostKeyIsAsked(t *testing.T) {
 
 // ^C on a terminal reaches all programs there at once, and ends a transfer like any other
 // interruption. During the transfer there is a progress line.
-func TestSyncInterruptedOnATerminal(t *testing.T) {
+func TestSyncInterruptedOnTerminal(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
-	writeFile(t, s.path("data/processed/a.jsonl"), randomText(1, 3*brokenSize))
+	writeFile(t, s.path("data/processed/a.jsonl"), randomText(1, 3*transferSize))
 	there := filepath.Join(remote.project, "data/processed")
 	writeFile(t, filepath.Join(there, "a.jsonl"), "old")
-	p, keys := s.startOnTerminal(remote.words("push", "processed", "--run", "--bwlimit", "100")...)
+	p, keys := s.startOnTerminal(remote.syncArgs("push", "processed", "--run", "--bwlimit", "100")...)
 	for range 600 {
 		if strings.Contains(p.out.String(), "kB/s") {
 			break
@@ -57,15 +57,15 @@ func TestSyncInterruptedOnATerminal(t *testing.T) {
 	}
 	_, err := keys.WriteString("\x03")
 	check(t, err)
-	if e := p.wait(); e.code != 130 || !e.says("\rpush data/processed to remote:", "Interrupted: stopping the transfer", "run the same command again") {
+	if e := p.wait(); e.code != 130 || !e.contains("\rpush data/processed to remote:", "Interrupted: stopping the transfer", "run the same command again") {
 		t.Errorf("^C: %s", e)
 	}
 	remote.waitIdle()
 	if got := string(must(os.ReadFile(filepath.Join(there, "a.jsonl")))); got != "old" {
 		t.Errorf("the remote file has %d bytes", len(got))
 	}
-	p, _ = s.startOnTerminal(remote.words("push", "processed", "--run", "-v")...)
-	if e := p.wait(); e.code != 0 || !e.says("| rsync ", "1 file, 900 kB, to remote:") || e.says("\rpush data") {
+	p, _ = s.startOnTerminal(remote.syncArgs("push", "processed", "--run", "-v")...)
+	if e := p.wait(); e.code != 0 || !e.contains("| rsync ", "1 file, 900 kB, to remote:") || e.contains("\rpush data") {
 		t.Errorf("with -v: %s", e)
 	}
 }
@@ -83,5 +83,5 @@ func (s *site) startOnTerminal(words ...string) (*process, *os.File) {
 	check(s.t, err)
 	s.t.Cleanup(func() { write.Close() })
 	cmd.Stdin = read
-	return s.begin(cmd), write
+	return s.startCommand(cmd), write
 }

@@ -15,7 +15,7 @@ import (
 
 // transferredFiles reads the files of a transfer or preview in JSON: names, and whether each
 // is new.
-func transferredFiles(t *testing.T, e end) map[string]bool {
+func transferredFiles(t *testing.T, e runResult) map[string]bool {
 	t.Helper()
 	var doc report.Transfer
 	if err := json.Unmarshal([]byte(e.out), &doc); err != nil {
@@ -31,7 +31,7 @@ func transferredFiles(t *testing.T, e end) map[string]bool {
 // A folder is pushed and adapters are pulled. Files that only the destination has remain,
 // incomplete files and links out of the folder are skipped, and a second transfer has
 // nothing to do.
-func TestSyncThereAndBack(t *testing.T) {
+func TestSyncPushAndPull(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
 	secret := filepath.Join(t.TempDir(), "secret")
@@ -49,15 +49,15 @@ func TestSyncThereAndBack(t *testing.T) {
 	writeFile(t, filepath.Join(there, "theirs.jsonl"), "theirs\n")
 	writeFile(t, filepath.Join(there, "empty.jsonl"), "not yet empty\n")
 
-	preview := s.want(0, remote.words("push", "processed", "--dry-run", "--json")...)
+	preview := s.want(0, remote.syncArgs("push", "processed", "--dry-run", "--json")...)
 	if got := len(hashTree(t, there)); got != 2 {
 		t.Errorf("after a preview the remote folder has %d files, want 2", got)
 	}
-	text := s.want(0, remote.words("push", "processed", "--dry-run")...)
-	if !text.says("+ train.jsonl  340 kB", "~ empty.jsonl  0 B", "skipped: out, a link that leads out of the folder, to "+secret, "skipped: up,", "6 files", "5 new, 1 that differ") {
+	text := s.want(0, remote.syncArgs("push", "processed", "--dry-run")...)
+	if !text.contains("+ train.jsonl  340 kB", "~ empty.jsonl  0 B", "skipped: out, a link that leads out of the folder, to "+secret, "skipped: up,", "6 files", "5 new, 1 that differ") {
 		t.Errorf("preview: %s", text)
 	}
-	run := s.want(0, remote.words("push", "processed", "--run", "--json")...)
+	run := s.want(0, remote.syncArgs("push", "processed", "--run", "--json")...)
 	if a, b := transferredFiles(t, preview), transferredFiles(t, run); !maps.Equal(a, b) || len(b) != 6 {
 		t.Errorf("the preview shows %v\nthe run transferred %v", a, b)
 	}
@@ -69,10 +69,10 @@ func TestSyncThereAndBack(t *testing.T) {
 	if got := hashTree(t, there); !maps.Equal(got, want) || got["theirs.jsonl"] == "" {
 		t.Errorf("the remote folder has %v\nwant %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 	}
-	if e := s.want(0, remote.words("push", "processed", "--run")...); !e.says("Nothing to transfer: data/processed") {
+	if e := s.want(0, remote.syncArgs("push", "processed", "--run")...); !e.contains("Nothing to transfer: data/processed") {
 		t.Errorf("a second push: %s", e)
 	}
-	if e := s.want(0, remote.words("push", "processed", "--dry-run", "--checksum")...); !e.says("Nothing to transfer") {
+	if e := s.want(0, remote.syncArgs("push", "processed", "--dry-run", "--checksum")...); !e.contains("Nothing to transfer") {
 		t.Errorf("a push compared by content: %s", e)
 	}
 
@@ -83,8 +83,8 @@ func TestSyncThereAndBack(t *testing.T) {
 	check(t, os.Symlink(secret, filepath.Join(adapters, "steal")))
 	writeFile(t, s.path("adapters/mine/adapter_model.safetensors"), "mine")
 	writeFile(t, s.path("adapters/run-1/adapter_model.safetensors"), "older")
-	e := s.want(0, remote.words("pull", "adapters", "--run")...)
-	if !e.says("Pulled 2 files", "skipped: steal", "The replaced files are in .reconcile/"+platform()) {
+	e := s.want(0, remote.syncArgs("pull", "adapters", "--run")...)
+	if !e.contains("Pulled 2 files", "skipped: steal", "The replaced files are in .reconcile/"+platform()) {
 		t.Errorf("a pull: %s", e)
 	}
 	back := hashTree(t, s.path("adapters"))
@@ -95,10 +95,10 @@ func TestSyncThereAndBack(t *testing.T) {
 	if err != nil || len(kept) != 1 || string(must(os.ReadFile(kept[0]))) != "older" {
 		t.Errorf("the backups are %v, %v", kept, err)
 	}
-	if e := s.want(0, remote.words("pull", "adapters", "--run")...); !e.says("Nothing to transfer: adapters") {
+	if e := s.want(0, remote.syncArgs("pull", "adapters", "--run")...); !e.contains("Nothing to transfer: adapters") {
 		t.Errorf("a second pull: %s", e)
 	}
-	s.want(1, remote.words("push", "adapters")...)
+	s.want(1, remote.syncArgs("push", "adapters")...)
 
 	// The backup directory is a link out of the project.
 	replaced := filepath.Dir(filepath.Dir(filepath.Dir(filepath.Dir(kept[0]))))
@@ -106,24 +106,24 @@ func TestSyncThereAndBack(t *testing.T) {
 	outside := t.TempDir()
 	check(t, os.Symlink(outside, replaced))
 	writeFile(t, filepath.Join(adapters, "run-1/adapter_model.safetensors"), "newer weights of run 1")
-	if e := s.want(1, remote.words("pull", "adapters", "--run")...); !e.says("(sync.leads-out)") || len(must(os.ReadDir(outside))) > 0 {
+	if e := s.want(1, remote.syncArgs("pull", "adapters", "--run")...); !e.contains("(sync.leads-out)") || len(must(os.ReadDir(outside))) > 0 {
 		t.Errorf("a pull with a backup directory outside: %s", e)
 	}
 }
 
 // A pull into a folder that does not exist.
-func TestSyncPullIntoNothing(t *testing.T) {
+func TestSyncPullCreatesFolder(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
-	if e := s.want(1, remote.words("pull", "adapters", "--dry-run")...); !e.says("does not exist on remote", "has written its first file") {
+	if e := s.want(1, remote.syncArgs("pull", "adapters", "--dry-run")...); !e.contains("does not exist on remote", "has written its first file") {
 		t.Errorf("nothing to pull: %s", e)
 	}
 	writeFile(t, filepath.Join(remote.project, "adapters/a/x.bin"), "x")
-	preview := s.want(0, remote.words("pull", "adapters", "--dry-run", "--json")...)
+	preview := s.want(0, remote.syncArgs("pull", "adapters", "--dry-run", "--json")...)
 	if _, err := os.Stat(s.path("adapters")); err == nil {
 		t.Error("a preview created the folder")
 	}
-	run := s.want(0, remote.words("pull", "adapters", "--run", "--json")...)
+	run := s.want(0, remote.syncArgs("pull", "adapters", "--run", "--json")...)
 	if a, b := transferredFiles(t, preview), transferredFiles(t, run); !maps.Equal(a, b) || !b["a/x.bin"] {
 		t.Errorf("the preview shows %v\nthe run transferred %v", a, b)
 	}
@@ -131,27 +131,27 @@ func TestSyncPullIntoNothing(t *testing.T) {
 
 // Files that cannot be transferred are named, and the others are transferred. A remote folder
 // with the name of a file is not deleted.
-func TestSyncInPart(t *testing.T) {
+func TestSyncPartial(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
 	writeFile(t, s.path("data/processed/a.jsonl"), "a\n")
 	writeFile(t, s.path("data/processed/b.jsonl"), "b\n")
 	there := filepath.Join(remote.project, "data/processed")
 	writeFile(t, filepath.Join(there, "a.jsonl/theirs"), "theirs\n")
-	if e := s.want(4, remote.words("push", "processed", "--run")...); !e.says("(sync.partial)", "a.jsonl") {
+	if e := s.want(4, remote.syncArgs("push", "processed", "--run")...); !e.contains("(sync.partial)", "a.jsonl") {
 		t.Errorf("a remote folder with the name of a file: %s", e)
 	}
 	if got := hashTree(t, there); len(got) != 2 || got["a.jsonl/theirs"] == "" || got["b.jsonl"] == "" {
 		t.Errorf("the remote folder has %v", got)
 	}
-	e := s.want(4, remote.words("push", "processed", "--run", "--json")...)
-	if transferredFiles(t, e); !e.says(`"code": "sync.partial"`) {
+	e := s.want(4, remote.syncArgs("push", "processed", "--run", "--json")...)
+	if transferredFiles(t, e); !e.contains(`"code": "sync.partial"`) {
 		t.Errorf("as JSON: %s", e)
 	}
 }
 
 // Each problem of the remote machine or the connection is reported with a hint.
-func TestSyncTroubles(t *testing.T) {
+func TestSyncRemoteProblems(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
 	writeFile(t, s.path("data/processed/a.jsonl"), "a\n")
@@ -162,15 +162,15 @@ func TestSyncTroubles(t *testing.T) {
 	}{
 		"refused":      {"Host remote\n  Port 1\n", "remote:" + remote.project, "sync.refused"},
 		"unknown key":  {"Host remote\n  UserKnownHostsFile /dev/null\n", "remote:" + remote.project, "sync.host-key"},
-		"wrong key":    {"Host remote\n  IdentityFile " + remote.at("host") + "\n  User nobody-at-all\n", "remote:" + remote.project, "sync.denied"},
+		"wrong key":    {"Host remote\n  IdentityFile " + remote.path("host") + "\n  User nobody-at-all\n", "remote:" + remote.project, "sync.denied"},
 		"unknown name": {"", "no-such-host.invalid:/x", "sync.unreachable"},
 		"wrong path":   {"", "remote:" + remote.project + "/nowhere", "sync.path"},
 	} {
-		config := remote.at(strings.ReplaceAll(name, " ", "-"))
+		config := remote.path(strings.ReplaceAll(name, " ", "-"))
 		writeFile(t, config, c.config+string(must(os.ReadFile(remote.config))))
 		for _, how := range []string{"--dry-run", "--run"} {
 			e := s.want(1, "sync", "push", "processed", c.host, "--ssh-config", config, how)
-			if !e.says("("+c.want+")", "hint: ") {
+			if !e.contains("("+c.want+")", "hint: ") {
 				t.Errorf("%s, %s: want %s\n%s", name, how, c.want, e)
 			}
 		}
@@ -178,9 +178,9 @@ func TestSyncTroubles(t *testing.T) {
 	if got := hashTree(t, remote.project); len(got) > 0 {
 		t.Errorf("the remote project has %v", got)
 	}
-	check(t, os.Rename(remote.at("known_hosts"), remote.at("known")))
-	writeFile(t, remote.at("known_hosts"), strings.Replace(string(must(os.ReadFile(remote.at("known")))), string(must(os.ReadFile(remote.at("host.pub")))), string(must(os.ReadFile(remote.at("user.pub")))), 1))
-	if e := s.want(1, remote.words("push", "processed", "--run")...); !e.says("the host key of the remote machine has changed", "ssh-keygen -R") {
+	check(t, os.Rename(remote.path("known_hosts"), remote.path("known")))
+	writeFile(t, remote.path("known_hosts"), strings.Replace(string(must(os.ReadFile(remote.path("known")))), string(must(os.ReadFile(remote.path("host.pub")))), string(must(os.ReadFile(remote.path("user.pub")))), 1))
+	if e := s.want(1, remote.syncArgs("push", "processed", "--run")...); !e.contains("the host key of the remote machine has changed", "ssh-keygen -R") {
 		t.Errorf("changed host key: %s", e)
 	}
 }
@@ -189,7 +189,7 @@ func TestSyncWithoutRemoteRsync(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t, "ForceCommand PATH="+dirWithoutRsync(t)+"; eval \"$SSH_ORIGINAL_COMMAND\"")
 	writeFile(t, s.path("data/processed/a.jsonl"), "a\n")
-	if e := s.want(1, remote.words("push", "processed", "--run")...); !e.says("(sync.no-rsync)", "apt-get install -y rsync", "--file") {
+	if e := s.want(1, remote.syncArgs("push", "processed", "--run")...); !e.contains("(sync.no-rsync)", "apt-get install -y rsync", "--file") {
 		t.Errorf("no remote rsync: %s", e)
 	}
 	if got := hashTree(t, remote.project); len(got) > 0 {
@@ -213,7 +213,7 @@ func TestSyncNoisyShell(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t, `ForceCommand echo "Welcome to the pod"; eval "$SSH_ORIGINAL_COMMAND"`)
 	writeFile(t, s.path("data/processed/a.jsonl"), "a\n")
-	if e := s.want(1, remote.words("push", "processed", "--run")...); !e.says("(sync.shell)", "Welcome to the pod", ".bashrc") {
+	if e := s.want(1, remote.syncArgs("push", "processed", "--run")...); !e.contains("(sync.shell)", "Welcome to the pod", ".bashrc") {
 		t.Errorf("a shell that prints: %s", e)
 	}
 }
@@ -227,33 +227,33 @@ func TestSyncOneFile(t *testing.T) {
 	past := time.Now().Add(-time.Hour).Truncate(time.Second)
 	check(t, os.Chtimes(s.path("data/processed/sub/a.jsonl"), past, past))
 	for _, name := range []string{"sub/a.jsonl", "data/processed/sub/a.jsonl"} {
-		if e := s.want(0, remote.words("push", "processed", "--file", name, "--dry-run")...); !e.says("+ sub/a.jsonl  2 B") && !e.says("~ sub/a.jsonl  2 B") {
+		if e := s.want(0, remote.syncArgs("push", "processed", "--file", name, "--dry-run")...); !e.contains("+ sub/a.jsonl  2 B") && !e.contains("~ sub/a.jsonl  2 B") {
 			t.Errorf("preview of %s: %s", name, e)
 		}
-		if e := s.want(0, remote.words("push", "processed", "--file", name, "--run")...); !e.says("Pushed 1 file, 2 B") {
+		if e := s.want(0, remote.syncArgs("push", "processed", "--file", name, "--run")...); !e.contains("Pushed 1 file, 2 B") {
 			t.Errorf("push of %s: %s", name, e)
 		}
 	}
 	if got := hashTree(t, remote.project); len(got) != 1 || got["data/processed/sub/a.jsonl"] == "" {
 		t.Errorf("the remote folder has %v", got)
 	}
-	if e := s.want(0, remote.words("push", "processed", "--run")...); !e.says("Nothing to transfer") {
+	if e := s.want(0, remote.syncArgs("push", "processed", "--run")...); !e.contains("Nothing to transfer") {
 		t.Errorf("push of the folder after one file: %s", e)
 	}
 	writeFile(t, filepath.Join(remote.project, "adapters/run/x.bin"), "weights")
-	if e := s.want(0, remote.words("pull", "adapters", "--file", "run/x.bin", "--run")...); !e.says("Pulled 1 file") {
+	if e := s.want(0, remote.syncArgs("pull", "adapters", "--file", "run/x.bin", "--run")...); !e.contains("Pulled 1 file") {
 		t.Errorf("pull of a file: %s", e)
 	}
 	if got := hashTree(t, s.path("adapters")); len(got) != 1 || string(must(os.ReadFile(s.path("adapters/run/x.bin")))) != "weights" {
 		t.Errorf("the local folder has %v", got)
 	}
-	if e := s.want(1, remote.words("pull", "adapters", "--file", "none", "--run")...); !e.says("none does not exist on remote") {
+	if e := s.want(1, remote.syncArgs("pull", "adapters", "--file", "none", "--run")...); !e.contains("none does not exist on remote") {
 		t.Errorf("pull of an absent file: %s", e)
 	}
 	// A remote folder with the name of the file gets no file.
 	check(t, os.MkdirAll(filepath.Join(remote.project, "data/processed/b.jsonl"), 0o755))
 	writeFile(t, s.path("data/processed/b.jsonl"), "b\n")
-	s.want(1, remote.words("push", "processed", "--file", "b.jsonl", "--run")...)
+	s.want(1, remote.syncArgs("push", "processed", "--file", "b.jsonl", "--run")...)
 	if got := must(os.ReadDir(filepath.Join(remote.project, "data/processed/b.jsonl"))); len(got) > 0 {
 		t.Errorf("the remote folder has %v", got)
 	}
@@ -261,29 +261,29 @@ func TestSyncOneFile(t *testing.T) {
 	outside := t.TempDir()
 	check(t, os.Symlink(outside, s.path("adapters/out")))
 	writeFile(t, filepath.Join(remote.project, "adapters/out/x.bin"), "x")
-	if e := s.want(1, remote.words("pull", "adapters", "--file", "out/x.bin", "--run")...); !e.says("sync.leads-out") {
+	if e := s.want(1, remote.syncArgs("pull", "adapters", "--file", "out/x.bin", "--run")...); !e.contains("sync.leads-out") {
 		t.Errorf("a pull through a link: %s", e)
 	}
 	check(t, os.Symlink("/etc/passwd", s.path("data/processed/passwd")))
-	s.want(1, remote.words("push", "processed", "--file", "passwd", "--run")...)
+	s.want(1, remote.syncArgs("push", "processed", "--file", "passwd", "--run")...)
 	if got := must(os.ReadDir(outside)); len(got) > 0 {
 		t.Errorf("the outside directory has %v", got)
 	}
 }
 
 // A file that a pull replaces is kept once, and the JSON reports whether it is new.
-func TestSyncFileOverAnother(t *testing.T) {
+func TestSyncFileReplacesAnother(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
 	writeFile(t, s.path("data/processed/c.jsonl"), "c\n")
-	if e := s.want(0, remote.words("push", "processed", "--file", "c.jsonl", "--run", "--json")...); !transferredFiles(t, e)["c.jsonl"] {
+	if e := s.want(0, remote.syncArgs("push", "processed", "--file", "c.jsonl", "--run", "--json")...); !transferredFiles(t, e)["c.jsonl"] {
 		t.Errorf("a new file: %s", e)
 	}
 	writeFile(t, s.path("adapters/run/x.bin"), "weights")
 	writeFile(t, filepath.Join(remote.project, "adapters/run/x.bin"), "newer weights")
 	for _, keeps := range []bool{true, false} {
-		e := s.want(0, remote.words("pull", "adapters", "--file", "run/x.bin", "--run", "--json")...)
-		if isNew := transferredFiles(t, e)["run/x.bin"]; isNew || e.says(`"replaced": ".reconcile/`) != keeps {
+		e := s.want(0, remote.syncArgs("pull", "adapters", "--file", "run/x.bin", "--run", "--json")...)
+		if isNew := transferredFiles(t, e)["run/x.bin"]; isNew || e.contains(`"replaced": ".reconcile/`) != keeps {
 			t.Errorf("pull over a file, want a backup: %v\n%s", keeps, e)
 		}
 	}
@@ -297,7 +297,7 @@ func TestSyncFileOverAnother(t *testing.T) {
 }
 
 // The folder of an entry may be a link to a path that the manifest allows, and to no other.
-func TestSyncFolderThatIsALink(t *testing.T) {
+func TestSyncFolderIsALink(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
 	outside := must(filepath.EvalSymlinks(t.TempDir()))
@@ -305,7 +305,7 @@ func TestSyncFolderThatIsALink(t *testing.T) {
 	check(t, os.MkdirAll(s.path("data"), 0o755))
 	check(t, os.Symlink(outside, s.path("data/processed")))
 	for _, how := range [][]string{nil, {"--dry-run"}, {"--run"}} {
-		if e := s.want(1, remote.words("push", "processed", how...)...); !e.says("(sync.leads-out)", "manifest.yaml:4:3", "allow_paths") {
+		if e := s.want(1, remote.syncArgs("push", "processed", how...)...); !e.contains("(sync.leads-out)", "manifest.yaml:4:3", "allow_paths") {
 			t.Errorf("%v: %s", how, e)
 		}
 	}
@@ -315,7 +315,7 @@ func TestSyncFolderThatIsALink(t *testing.T) {
 	elsewhere := t.TempDir()
 	check(t, os.MkdirAll(filepath.Join(remote.project, "data"), 0o755))
 	check(t, os.Symlink(elsewhere, filepath.Join(remote.project, "data/processed")))
-	s.want(0, remote.words("push", "processed", "--run")...)
+	s.want(0, remote.syncArgs("push", "processed", "--run")...)
 	if got := hashTree(t, elsewhere); got["a.jsonl"] == "" {
 		t.Errorf("the target of the remote link has %v", got)
 	}
@@ -326,7 +326,7 @@ func TestSyncFolderThatIsALink(t *testing.T) {
 
 // Inside the folder no link to a directory is followed on either machine, even if the other
 // has a directory of that name.
-func TestSyncLinkInTheWay(t *testing.T) {
+func TestSyncFollowsNoLinks(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
 	outside := t.TempDir()
@@ -334,11 +334,11 @@ func TestSyncLinkInTheWay(t *testing.T) {
 	there := filepath.Join(remote.project, "data/processed")
 	check(t, os.MkdirAll(there, 0o755))
 	check(t, os.Symlink(outside, filepath.Join(there, "sub")))
-	s.want(0, remote.words("push", "processed", "--run")...)
+	s.want(0, remote.syncArgs("push", "processed", "--run")...)
 	writeFile(t, filepath.Join(remote.project, "adapters/sub/x.bin"), "x")
 	check(t, os.MkdirAll(s.path("adapters"), 0o755))
 	check(t, os.Symlink(outside, s.path("adapters/sub")))
-	s.want(0, remote.words("pull", "adapters", "--run")...)
+	s.want(0, remote.syncArgs("pull", "adapters", "--run")...)
 	if got := must(os.ReadDir(outside)); len(got) > 0 {
 		t.Errorf("the outside directory has %v", got)
 	}

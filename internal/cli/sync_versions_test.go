@@ -52,7 +52,7 @@ func TestSyncOtherVersions(t *testing.T) {
 				s, remote := newSyncSite(t, "ForceCommand PATH="+there+":/usr/bin:/bin; eval \"$SSH_ORIGINAL_COMMAND\"")
 				s = s.with("PATH=" + local + ":/usr/bin:/bin")
 				writeFile(t, s.path("data/processed/sub/a b ñ.jsonl"), "new\n")
-				writeFile(t, s.path("data/processed/big.jsonl"), randomText(3, brokenSize))
+				writeFile(t, s.path("data/processed/big.jsonl"), randomText(3, transferSize))
 				writeFile(t, s.path("data/processed/same.jsonl.tmp"), "left out\n")
 				check(t, os.Symlink("/etc/passwd", s.path("data/processed/out")))
 				check(t, os.Symlink("big.jsonl", s.path("data/processed/in")))
@@ -60,9 +60,9 @@ func TestSyncOtherVersions(t *testing.T) {
 				writeFile(t, filepath.Join(there, "big.jsonl"), "old")
 				writeFile(t, filepath.Join(there, "theirs"), "theirs")
 
-				p := s.start(remote.words("push", "processed", "--run", "--bwlimit", "100")...)
+				p := s.start(remote.syncArgs("push", "processed", "--run", "--bwlimit", "100")...)
 				for range 600 { // a remote openrsync writes nothing before the end
-					if strings.Contains(strings.Join(slices.Collect(maps.Values(remote.children())), "\n"), "--server") {
+					if strings.Contains(strings.Join(slices.Collect(maps.Values(remote.descendants())), "\n"), "--server") {
 						break
 					}
 					time.Sleep(100 * time.Millisecond)
@@ -97,18 +97,18 @@ func TestSyncOtherVersions(t *testing.T) {
 // checkTransfer previews a transfer, runs it, and runs it again.
 func (s *site) checkTransfer(remote *remoteMachine, verb, name string, want map[string]bool) {
 	s.t.Helper()
-	previewed := s.run(remote.words(verb, name, "--dry-run", "--json")...)
+	previewed := s.run(remote.syncArgs(verb, name, "--dry-run", "--json")...)
 	preview := want
-	if previewed.code != 1 || !previewed.says("does not report what a push would transfer") {
+	if previewed.code != 1 || !previewed.contains("does not report what a push would transfer") {
 		preview = transferredFiles(s.t, previewed)
 	}
-	run := transferredFiles(s.t, s.want(0, remote.words(verb, name, "--run", "--json")...))
+	run := transferredFiles(s.t, s.want(0, remote.syncArgs(verb, name, "--run", "--json")...))
 	delete(preview, "in") // a link was transferred by the interrupted push
 	delete(run, "in")
 	if !maps.Equal(preview, want) || !maps.Equal(run, want) {
 		s.t.Errorf("%s %s: the preview shows %v, the run transfers %v; want %v", verb, name, preview, run, want)
 	}
-	if e := s.want(0, remote.words(verb, name, "--run")...); !e.says("Nothing to transfer") {
+	if e := s.want(0, remote.syncArgs(verb, name, "--run")...); !e.contains("Nothing to transfer") {
 		s.t.Errorf("a second %s: %s", verb, e)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestColoursOnATerminal plans and applies on a real terminal, as its environment asks.
-func TestColoursOnATerminal(t *testing.T) {
+// TestColoursOnTerminal plans and applies on a real terminal, as its environment asks.
+func TestColoursOnTerminal(t *testing.T) {
 	t.Parallel()
 	script, err := exec.LookPath("script")
 	if err != nil || runtime.GOOS != "linux" {

@@ -112,7 +112,7 @@ func TestWorkflowPlansAndComments(t *testing.T) {
 	must(0, os.MkdirAll(filepath.Join(dir, "bin"), 0o755))
 	must(0, os.Symlink(must(exec.LookPath("reconcile")), filepath.Join(dir, "bin/reconcile")))
 	must(0, os.WriteFile(filepath.Join(dir, "bin/gh"), []byte(fakeGH), 0o755))
-	play := func(script string) {
+	runScript := func(script string) {
 		t.Helper()
 		cmd := exec.Command(bash, "-e", "-c", script)
 		cmd.Dir = dir
@@ -126,8 +126,8 @@ func TestWorkflowPlansAndComments(t *testing.T) {
 	}
 	for round := range 2 {
 		must(0, os.RemoveAll(filepath.Join(dir, "plans"))) // each run has a machine of its own
-		play(w.script(t, "plan", "Plan for each"))
-		play(w.script(t, "comment", "Write or update"))
+		runScript(w.script(t, "plan", "Plan for each"))
+		runScript(w.script(t, "comment", "Write or update"))
 		log := strings.Split(strings.TrimSpace(string(must(os.ReadFile(filepath.Join(dir, "log"))))), "\n")
 		if len(log) != 3*(round+1) {
 			t.Fatalf("%d comments are written: %q", len(log), log)
@@ -163,8 +163,8 @@ cp body "$COMMENTS/comment-$id"
 echo "$method $id" >> "$COMMENTS/log"
 `
 
-// TestWorkflowStandsInTheDocs holds the copy that people take over to the file.
-func TestWorkflowStandsInTheDocs(t *testing.T) {
+// TestWorkflowInDocs holds the copy that people take over to the file.
+func TestWorkflowInDocs(t *testing.T) {
 	_, text := readWorkflow(t)
 	doc := string(must(os.ReadFile("../../docs/github-actions.md")))
 	if !strings.Contains(doc, "```yaml\n"+text+"```\n") {

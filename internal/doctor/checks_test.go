@@ -22,7 +22,7 @@ import (
 
 // expect checks that there is one finding, with a state and a text that contains words. A
 // failure or a warning needs a remedy.
-func expect(t *testing.T, what string, got []report.Finding, state report.CheckState, words string) {
+func checkFinding(t *testing.T, what string, got []report.Finding, state report.CheckState, words string) {
 	t.Helper()
 	if len(got) != 1 || got[0].State != state || !strings.Contains(got[0].Found, words) {
 		t.Errorf("%s: %+v, want %s and %q", what, got, state, words)
@@ -38,7 +38,7 @@ func TestIndexRequest(t *testing.T) {
 		200: report.OK, 405: report.OK, 404: report.Warn, 401: report.Fail, 403: report.Fail, 407: report.Fail, 503: report.Fail,
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }))
-		expect(t, http.StatusText(code), request(t.Context(), server.Client(), server.URL+"/simple/"), want, "responded ")
+		checkFinding(t, http.StatusText(code), request(t.Context(), server.Client(), server.URL+"/simple/"), want, "responded ")
 		server.Close()
 	}
 	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
@@ -46,7 +46,7 @@ func TestIndexRequest(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
 	got := request(ctx, hanging.Client(), strings.Replace(hanging.URL, "://", "://user:secret@", 1))
-	expect(t, "no response", got, report.Fail, "no response in 5s")
+	checkFinding(t, "no response", got, report.Fail, "no response in 5s")
 	if strings.Contains(got[0].Found+got[0].Remedy, "secret") {
 		t.Errorf("a password is shown: %+v", got)
 	}
@@ -78,7 +78,7 @@ func TestTorchAgainstDriver(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := &diagnosis{facts: facts.Of(tt.driver), prober: &probes.Prober{}, generation: "/g", library: library, env: &manifest.Environment{Name: "remote"}}
-		expect(t, name, d.torchCUDA(), tt.state, tt.words)
+		checkFinding(t, name, d.torchCUDA(), tt.state, tt.words)
 		if s, want := d.smokeTestStep(), len(tt.driver.Devices) > 0; s.CUDA != want {
 			t.Errorf("%s: the smoke test of CUDA is %t, want %t", name, s.CUDA, want)
 		}
@@ -98,14 +98,14 @@ func TestMissingDriver(t *testing.T) {
 		"requirement": {&manifest.Environment{GPU: &manifest.GPU{}}, report.Fail},
 	} {
 		d := &diagnosis{facts: facts.Of(facts.Nvidia{State: facts.NoDriver}, facts.GPU{Vendor: "none"}), env: tt.env}
-		expect(t, name, d.driver(), tt.state, "no")
+		checkFinding(t, name, d.driver(), tt.state, "no")
 	}
 	// A GPU without a driver and a driver that was not probed are different results.
 	d := &diagnosis{facts: facts.Of(facts.Nvidia{State: facts.NoDriver}, facts.GPU{Vendor: "nvidia", Source: "/sys/bus/pci"})}
-	expect(t, "GPU without a driver", d.driver(), report.Fail, "no driver was found")
+	checkFinding(t, "GPU without a driver", d.driver(), report.Fail, "no driver was found")
 	d.facts = facts.Of(facts.GPU{Vendor: "nvidia", Source: "/sys/bus/pci"})
 	d.facts.Fail(facts.NvidiaKey, "no answer in 10s")
-	expect(t, "not probed", d.driver(), report.Unknown, "was not probed: no answer in 10s")
+	checkFinding(t, "not probed", d.driver(), report.Unknown, "was not probed: no answer in 10s")
 }
 
 // A CUDA version that the driver does not report is unknown; a missing libcuda fails.
@@ -121,7 +121,7 @@ func TestDriverCUDA(t *testing.T) {
 		"reported":     {facts.Nvidia{CUDA: "12.4"}, report.OK, "12.4"},
 	} {
 		tt.n.State = facts.DriverOK
-		expect(t, name, (&diagnosis{facts: facts.Of(tt.n)}).driverCUDA(), tt.state, tt.words)
+		checkFinding(t, name, (&diagnosis{facts: facts.Of(tt.n)}).driverCUDA(), tt.state, tt.words)
 	}
 }
 
@@ -148,15 +148,15 @@ func TestVisibleDevices(t *testing.T) {
 		"99999999999999999999": {report.Warn, "no GPU"},
 	} {
 		d := &diagnosis{facts: facts.Of(facts.Nvidia{State: facts.DriverOK, Devices: devices, Visible: &set, VisibleOrder: "PCI_BUS_ID"})}
-		expect(t, set, d.visible(), want.state, want.words)
+		checkFinding(t, set, d.visible(), want.state, want.words)
 	}
 	// The check fails only if apply fails too.
 	for _, set := range []string{"0", "0,7", "", "0,GPU-bb"} {
 		n := facts.Nvidia{State: facts.DriverOK, Devices: devices, Visible: &set}
 		d := &diagnosis{facts: facts.Of(n), env: &manifest.Environment{GPU: &manifest.GPU{Count: 2}}}
-		expect(t, "two of "+set, d.visible(), report.Fail, "CUDA_VISIBLE_DEVICES")
+		checkFinding(t, "two of "+set, d.visible(), report.Fail, "CUDA_VISIBLE_DEVICES")
 		d.env.GPU.Severity = diag.Warn
-		expect(t, "two of "+set+", a warning", d.visible(), report.Warn, "CUDA_VISIBLE_DEVICES")
+		checkFinding(t, "two of "+set+", a warning", d.visible(), report.Warn, "CUDA_VISIBLE_DEVICES")
 	}
 }
 
@@ -170,8 +170,8 @@ func TestUnusableDevices(t *testing.T) {
 		n := facts.Nvidia{State: facts.DriverOK, Devices: []facts.Device{usable, lost}}
 		d := &diagnosis{facts: facts.Of(n), env: &manifest.Environment{GPU: &manifest.GPU{Count: tt.count}}}
 		list := d.devices()
-		expect(t, name, list[:1], report.OK, "H100")
-		expect(t, name, list[1:], tt.state, "Insufficient Permissions")
+		checkFinding(t, name, list[:1], report.OK, "H100")
+		checkFinding(t, name, list[1:], tt.state, "Insufficient Permissions")
 		if strings.Contains(list[1].Remedy, "reboot") {
 			t.Errorf("%s: %s", name, list[1].Remedy)
 		}
@@ -181,11 +181,11 @@ func TestUnusableDevices(t *testing.T) {
 func TestLibraryPath(t *testing.T) {
 	dir := t.TempDir()
 	d := &diagnosis{config: &session.Config{Environ: []string{"LD_LIBRARY_PATH=/nowhere:" + dir}}, prober: &probes.Prober{}}
-	expect(t, "empty", d.libraryPath(), report.OK, "no CUDA library")
+	checkFinding(t, "empty", d.libraryPath(), report.OK, "no CUDA library")
 	if err := os.WriteFile(filepath.Join(dir, "libcudnn.so.9"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, "library", d.libraryPath(), report.Warn, filepath.Join(dir, "libcudnn.so.9"))
+	checkFinding(t, "library", d.libraryPath(), report.Warn, filepath.Join(dir, "libcudnn.so.9"))
 }
 
 func TestSmokeTestFindings(t *testing.T) {
@@ -193,13 +193,13 @@ func TestSmokeTestFindings(t *testing.T) {
 		apply.SmokeTestPassed: report.OK, apply.SmokeTestSkipped: report.Skipped, apply.SmokeTestUnknown: report.Unknown, apply.SmokeTestFailed: report.Fail,
 	} {
 		f := smokeTestFinding(apply.SmokeTestPart{Name: "cuda", Outcome: outcome, Detail: "detail"})
-		expect(t, string(outcome), []report.Finding{f}, want, "detail")
+		checkFinding(t, string(outcome), []report.Finding{f}, want, "detail")
 		if f.Code != "proof.cuda" {
 			t.Errorf("code %q", f.Code)
 		}
 	}
 	f := smokeTestFinding(apply.SmokeTestPart{Name: "cuda", Outcome: apply.SmokeTestPassed, Detail: "fine", Note: "with limits"})
-	expect(t, "note", []report.Finding{f}, report.Warn, "fine\nwith limits")
+	checkFinding(t, "note", []report.Finding{f}, report.Warn, "fine\nwith limits")
 }
 
 func TestDisk(t *testing.T) {
@@ -218,6 +218,6 @@ func TestDisk(t *testing.T) {
 		"below fail_below":          {10 * gb, storage, report.Fail, "requires 20 GB"},
 	} {
 		d := &diagnosis{root: "/p", manifest: tt.m, facts: facts.Of(facts.Disk{Path: ".", Total: 500 * gb, Free: tt.free, FreeInodes: -1, Writable: true})}
-		expect(t, name, d.disk("."), tt.state, tt.words)
+		checkFinding(t, name, d.disk("."), tt.state, tt.words)
 	}
 }
