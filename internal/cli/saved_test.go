@@ -239,7 +239,7 @@ func TestForgedPlan(t *testing.T) {
 			more.Addr.Name = "evil"
 			d.Items = append(d.Items, more)
 		}, ""},
-		"an item less":     {func(d *planfile.Document) { d.Items = d.Items[:len(d.Items)-1] }, "file.b.txt: nothing was to be done"},
+		"an item less":     {func(d *planfile.Document) { d.Items = d.Items[:len(d.Items)-1] }, "file.b.txt: no change was planned"},
 		"another digest":   {func(d *planfile.Document) { d.Items[0].Digest = facts.SHA256{1} }, "directory.data: planned and now: create, but with other"},
 		"another machine":  {func(d *planfile.Document) { d.Machine.Part += "0" }, "it was made on"},
 		"another user":     {func(d *planfile.Document) { d.Machine.UID++ }, "it was made by user"},

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -280,9 +281,11 @@ func readRegular(name string, limit int64, flags int) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("not a regular file")
 	}
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(b)) > limit {
+	var b bytes.Buffer
+	b.Grow(int(min(info.Size(), limit)) + bytes.MinRead) // one read, and one that finds the end
+	n, err := b.ReadFrom(io.LimitReader(f, limit+1))
+	if err == nil && n > limit {
 		return nil, fmt.Errorf("more than %d bytes", limit)
 	}
-	return b, err
+	return b.Bytes(), err
 }
