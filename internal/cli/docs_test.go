@@ -30,7 +30,7 @@ func pageHead(t *testing.T, page string) string {
 func TestTroubleshooting(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(pageHead(t, "troubleshooting.md"))
-	b.WriteString("## Codes\n\nBy what they are about. `reconcile explain CODE` prints the same.\n")
+	b.WriteString("## Codes\n\nBy subject. `reconcile explain CODE` prints the same.\n")
 	explained := explain.Codes()
 	of, sorted := explain.ByArea(explained)
 	for _, area := range of {
