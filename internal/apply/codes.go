@@ -84,7 +84,7 @@ func Codes() diag.Explanations {
 		},
 		"apply.prove": {
 			Means: "A module that the manifest lists under `smoke_test` cannot be imported in the new generation." + unchanged,
-			Do:    "The error of Python is in the message. Often a package is missing, or two are incompatible: change the pins, run `reconcile lock`, and apply again.",
+			Do:    "The message contains the error of the import. Often a package is missing, or two are incompatible: change the pins, run `reconcile lock`, and apply again.",
 		},
 		"apply.prove.cuda": {
 			Means: "torch finds no CUDA in the new generation, or is built for a CUDA version that the driver does not support." + unchanged,

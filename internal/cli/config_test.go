@@ -110,7 +110,7 @@ func TestConfigComments(t *testing.T) {
 
 func parameterTable(list []parameter) string {
 	var b strings.Builder
-	b.WriteString("| parameter | value | what it is, when to change it |\n|---|---|---|\n")
+	b.WriteString("| parameter | value | meaning, and when to change it |\n|---|---|---|\n")
 	for _, p := range list {
 		value := ""
 		if p.value != "" {

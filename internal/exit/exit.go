@@ -27,7 +27,7 @@ const (
 func Meanings() map[int]string {
 	return map[int]string{
 		Done:          "done, or nothing to do",
-		Error:         "an error; the message says what to do",
+		Error:         "an error; the message has a remedy",
 		Differs:       "a difference was found, or damage",
 		Blocked:       "a check failed or a change is blocked; nothing was changed",
 		Partly:        "applied in part; what failed and why is listed",
