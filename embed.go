@@ -15,3 +15,8 @@ import "embed"
 //go:embed setup_local.sh setup_remote.sh
 //go:embed docs/configuration.md docs/schema/manifest.v1.json
 var Project embed.FS
+
+// Troubleshooting is the page that `reconcile explain` prints parts of.
+//
+//go:embed docs/troubleshooting.md
+var Troubleshooting string

@@ -201,9 +201,8 @@ func (r *codeReader) all() map[string]string {
 	return r.found
 }
 
-// TestEveryCodeIsExplained holds that every code of a problem in the source has an
-// explanation, and that nothing is explained that no code stands for. To add a code,
-// explain it in the function Codes of its package; -update then writes the page.
+// TestEveryCodeIsExplained checks that every code of a problem in the source is explained in
+// docs/troubleshooting.md, and that no other is.
 func TestEveryCodeIsExplained(t *testing.T) {
 	explained := explain.Codes()
 	found := readCodes(t).all()
@@ -212,28 +211,12 @@ func TestEveryCodeIsExplained(t *testing.T) {
 			t.Errorf("%s: %s is not explained", file, code)
 		}
 	}
-	for code, e := range explained {
+	for code := range explained {
 		if found[code] == "" {
 			t.Errorf("%s is explained, and nothing reports it", code)
-		}
-		for _, text := range []string{e.Means, e.Do} {
-			if !strings.HasSuffix(text, ".") || strings.Count(text, "`")%2 != 0 {
-				t.Errorf("%s is not explained in sentences: %q", code, text)
-			}
 		}
 	}
 	if len(found) < 120 {
 		t.Errorf("only %d codes are found in the source", len(found))
-	}
-}
-
-// TestNoCodeIsExplainedTwice holds that the packages do not hide each other's words.
-func TestNoCodeIsExplainedTwice(t *testing.T) {
-	sum := 0
-	for _, of := range explain.PackageCodes() {
-		sum += len(of)
-	}
-	if sum != len(explain.Codes()) {
-		t.Errorf("%d codes are explained by packages, %d in all", sum, len(explain.Codes()))
 	}
 }

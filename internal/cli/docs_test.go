@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/reconcile-ml/reconcile/internal/explain"
 	"github.com/reconcile-ml/reconcile/internal/golden"
 )
 
@@ -24,22 +23,6 @@ func pageHead(t *testing.T, page string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// TestTroubleshooting holds docs/troubleshooting.md to what the packages explain.
-func TestTroubleshooting(t *testing.T) {
-	var b strings.Builder
-	b.WriteString(pageHead(t, "troubleshooting.md"))
-	b.WriteString("## Codes\n\nBy subject. `reconcile explain CODE` prints the same.\n")
-	explained := explain.Codes()
-	of, sorted := explain.ByArea(explained)
-	for _, area := range of {
-		fmt.Fprintf(&b, "\n### %s\n", area.Title)
-		for _, code := range sorted[area.Name] {
-			fmt.Fprintf(&b, "\n#### %s\n\n%s\n\n%s\n", code, explained[code].Means, explained[code].Do)
-		}
-	}
-	golden.Check(t, "../../docs/troubleshooting.md", []byte(b.String()))
 }
 
 // TestCommands holds docs/commands.md to the help of the commands.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -61,7 +60,7 @@ func (a *app) explainCode(code string) error {
 	if !ok {
 		return unknownCode(code, explained)
 	}
-	one := report.ExplainedCode{Code: code, Area: explain.AreaTitle(explain.AreaOf(code)), Explanation: e}
+	one := report.ExplainedCode{Code: code, Area: explain.AreaOf(code).Title, Explanation: e}
 	if !a.json {
 		return report.Explanation(a.out, one, a.report(a.out))
 	}
@@ -113,10 +112,9 @@ func (a *app) explainAddress(ctx context.Context, word string) error {
 // explainAll lists all codes by area.
 func (a *app) explainAll() error {
 	explained := explain.Codes()
-	of, sorted := explain.ByArea(explained)
 	var list []report.ExplainedCode
-	for _, area := range of {
-		for _, code := range sorted[area.Name] {
+	for _, area := range explain.Areas() {
+		for _, code := range area.Codes {
 			list = append(list, report.ExplainedCode{Code: code, Area: area.Title, Explanation: explained[code]})
 		}
 	}
@@ -129,12 +127,11 @@ func (a *app) explainAll() error {
 // unknownCode returns the error for a word that is no code, with the nearest code or those
 // of its area.
 func unknownCode(word string, explained diag.Explanations) error {
-	_, sorted := explain.ByArea(explained)
 	if near := nearest.Word(word, slices.Sorted(maps.Keys(explained))); near != "" {
 		return exit.Usage("there is no code %q; did you mean %s?", word, near)
 	}
-	if of := sorted[cmp.Or(explain.AreaOf(word), word)]; of != nil { // "lock.x", or "lock" alone
-		return exit.Usage("there is no code %q; there are %s", word, strings.Join(of, ", "))
+	if near := explain.AreaOf(word).Codes; near != nil { // "lock.x", or "lock" alone
+		return exit.Usage("there is no code %q; there are %s", word, strings.Join(near, ", "))
 	}
 	return exit.Usage("there is no code %q; `reconcile explain` lists all", word)
 }
@@ -175,7 +172,7 @@ func explainHint(err error, o report.Options) string {
 	}
 	explained := explain.Codes()
 	for _, p := range diag.Problems(err) {
-		if _, ok := explained[p.Code]; ok && explain.AreaOf(p.Code) != "" {
+		if _, ok := explained[p.Code]; ok && strings.Contains(p.Code, ".") {
 			return "`reconcile explain " + p.Code + "` explains it"
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/explain"
 	"github.com/reconcile-ml/reconcile/internal/golden"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 )
@@ -91,7 +92,7 @@ func checkProblem(t testing.TB, p *diag.Problem) {
 	if !p.Pos.IsValid() || p.Pos.Col < 1 {
 		t.Errorf("%s has no position: %v", p.Code, p)
 	}
-	if manifest.Codes()[p.Code].Means == "" {
+	if explain.Codes()[p.Code].Means == "" {
 		t.Errorf("%s is not explained", p.Code)
 	}
 	for _, r := range p.Error() {

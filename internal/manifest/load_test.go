@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/explain"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/golden"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
@@ -303,7 +304,7 @@ func TestSelectProblems(t *testing.T) {
 		_, err := load(t, all).Select(c.s)
 		fmt.Fprintf(&out, "# %s\n%v\n", c.name, err)
 		for _, p := range diag.Problems(err) {
-			if manifest.Codes()[p.Code].Means == "" {
+			if explain.Codes()[p.Code].Means == "" {
 				t.Errorf("%s is not explained", p.Code)
 			}
 		}

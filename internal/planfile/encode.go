@@ -19,20 +19,6 @@ const (
 // MaxSize is the maximum size of a file, in bytes.
 const MaxSize = 256 << 20
 
-// Codes explains the codes of the problems of saved plans.
-func Codes() diag.Explanations {
-	return diag.Explanations{
-		"saved.damaged": {
-			Means: "The file is not a saved plan, or was modified after it was saved. Nothing was changed.",
-			Do:    "Save a new plan with `reconcile plan --out FILE`. To change a plan, edit the manifest, not the file.",
-		},
-		"saved.newer": {
-			Means: "A newer version of reconcile saved the plan. Nothing was changed.",
-			Do:    "Use that version, or save a new plan with this one: `reconcile plan --out FILE`.",
-		},
-	}
-}
-
 type envelope struct {
 	Format  string    `json:"format"`
 	ID      string    `json:"id"`

@@ -97,8 +97,6 @@ func Recreate(s Spec, c Change, v facts.View) Change {
 type Kind struct {
 	Name string
 	New  func() Spec
-	// Codes explains the problem codes that only this kind reports; nil for none.
-	Codes func() diag.Explanations
 }
 
 // An Action is the kind of change of one resource.

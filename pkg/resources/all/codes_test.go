@@ -1,4 +1,4 @@
-package all
+package all_test
 
 import (
 	"os"
@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/reconcile-ml/reconcile/internal/explain"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/compat"
 	"github.com/reconcile-ml/reconcile/pkg/resources/cuda"
@@ -21,7 +22,7 @@ func TestCodesAreExplained(t *testing.T) {
 		kind  resources.Kind
 		least int // codes with a case
 	}{{compat.Kind, 5}, {cuda.Kind, 5}, {gpu.Kind, 5}, {model.Kind, 3}} {
-		name, codes := of.kind.Name, of.kind.Codes()
+		name, codes := of.kind.Name, explain.Codes()
 		files, err := filepath.Glob(filepath.Join("..", name, "testdata", "*.txtar"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s has no cases: %v", name, err)

@@ -24,7 +24,7 @@ import (
 )
 
 // Kind is the kind "compat".
-var Kind = resources.Kind{Name: "compat", New: func() resources.Spec { return &Spec{} }, Codes: codes}
+var Kind = resources.Kind{Name: "compat", New: func() resources.Spec { return &Spec{} }}
 
 // Spec is the part of a lock that is compared.
 type Spec struct {

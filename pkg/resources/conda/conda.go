@@ -21,25 +21,7 @@ import (
 )
 
 // Kind is the kind "conda".
-var Kind = resources.Kind{Name: "conda", New: func() resources.Spec { return &Spec{} }, Codes: codes}
-
-// codes explains the codes of the problems that this kind reports.
-func codes() diag.Explanations {
-	return diag.Explanations{
-		"conda.no-python": {
-			Means: "The lock of the environment has no conda packages, or no Python among them.",
-			Do:    "Run `reconcile lock` and commit the file.",
-		},
-		"conda.long-path": {
-			Means: "Conda packages contain the path of their environment in programs, where it has at most 255 bytes.",
-			Do:    "Move the project to a directory with a shorter path.",
-		},
-		"conda.engine": {
-			Means: "The machine has neither a conda client nor a Python that can run the pinned py-rattler, or not the engine that `engine` names.",
-			Do:    "Set `engine: auto`, or install micromamba, or Python 3.10 or later.",
-		},
-	}
-}
+var Kind = resources.Kind{Name: "conda", New: func() resources.Spec { return &Spec{} }}
 
 // Spec is the desired state of one environment.
 type Spec struct {

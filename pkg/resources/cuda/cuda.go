@@ -13,33 +13,7 @@ import (
 )
 
 // Kind is the kind "cuda".
-var Kind = resources.Kind{Name: "cuda", New: func() resources.Spec { return &Spec{} }, Codes: codes}
-
-// codes explains the codes of the problems that this kind reports.
-func codes() diag.Explanations {
-	return diag.Explanations{
-		"cuda.no-driver": {
-			Means: "This machine has no NVIDIA driver. reconcile never installs one; the wheels contain everything else that CUDA needs.",
-			Do:    "Install the driver that the hint names, or start the container with its GPUs (`--gpus all`). If the machine needs no GPU, select another environment, or set `severity: warn`.",
-		},
-		"cuda.broken": {
-			Means: "The NVIDIA driver does not work: its module is not loaded, its libraries have another version than its module, or this user has no permission.",
-			Do:    "After a driver update, restart the machine. Else run `reconcile doctor` and read `dmesg`.",
-		},
-		"cuda.unusable": {
-			Means: "The driver lists its GPUs, but programs cannot use them because libcuda is missing.",
-			Do:    "In a container, set NVIDIA_DRIVER_CAPABILITIES=compute,utility. Else install the libraries of the driver.",
-		},
-		"cuda.too-old": {
-			Means: "The driver supports an older CUDA than the manifest requires. torch would find no GPU, or run with limits.",
-			Do:    "Install a newer driver. The hint names the oldest version that works.",
-		},
-		"cuda.unknown": {
-			Means: "The driver works, but does not report which CUDA it supports. This is only a warning.",
-			Do:    "Read the first lines of `nvidia-smi`.",
-		},
-	}
-}
+var Kind = resources.Kind{Name: "cuda", New: func() resources.Spec { return &Spec{} }}
 
 // Spec is the CUDA that the driver must support.
 type Spec struct {

@@ -12,25 +12,7 @@ import (
 )
 
 // Kind is the kind "disk".
-var Kind = resources.Kind{Name: "disk", New: func() resources.Spec { return &Spec{} }, Codes: codes}
-
-// codes explains the codes of the problems that this kind reports.
-func codes() diag.Explanations {
-	return diag.Explanations{
-		"disk.too-small": {
-			Means: "Less space is free than `fail_below` of the manifest requires. Nothing was changed.",
-			Do:    "Free space: `reconcile gc` removes unused generations, and the hint has a command that lists large directories. Or change the limit in the manifest.",
-		},
-		"disk.low": {
-			Means: "Less space is free than `warn_below` of the manifest. This is a warning; apply continues.",
-			Do:    "Free space before a large download: `reconcile gc` removes unused generations.",
-		},
-		"disk.read-only": {
-			Means: "The file system is mounted read-only, so nothing can be written to it.",
-			Do:    "Mount it for writing. Linux remounts a file system read-only after an error of the disk: read `dmesg` first.",
-		},
-	}
-}
+var Kind = resources.Kind{Name: "disk", New: func() resources.Spec { return &Spec{} }}
 
 // Spec is the required free space of a file system. Sizes are bytes; a limit of 0 is no
 // limit.

@@ -16,21 +16,7 @@ import (
 )
 
 // Kind is the kind "file".
-var Kind = resources.Kind{Name: "file", New: func() resources.Spec { return &Spec{} }, Codes: codes}
-
-// codes explains the codes of the problems that this kind reports.
-func codes() diag.Explanations {
-	return diag.Explanations{
-		"file.too-large": {
-			Means: "A file that differs has more than 64 MiB, and is not replaced.",
-			Do:    "Move it away, with the command of the hint.",
-		},
-		"undo.edited": {
-			Means: "A file was changed since the last apply, so undo changes neither it nor any other.",
-			Do:    "Compare the file with its earlier content, which is kept below `.reconcile` under the name in the hint.",
-		},
-	}
-}
+var Kind = resources.Kind{Name: "file", New: func() resources.Spec { return &Spec{} }}
 
 // defaultMode is the mode of a new file if the manifest sets none.
 const defaultMode facts.Mode = 0o644

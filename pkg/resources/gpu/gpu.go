@@ -15,7 +15,7 @@ import (
 )
 
 // Kind is the kind "gpu".
-var Kind = resources.Kind{Name: "gpu", New: func() resources.Spec { return &Spec{} }, Codes: codes}
+var Kind = resources.Kind{Name: "gpu", New: func() resources.Spec { return &Spec{} }}
 
 // Spec is the required GPUs.
 type Spec struct {

@@ -15,29 +15,7 @@ import (
 )
 
 // Kind is the kind "model".
-var Kind = resources.Kind{Name: "model", New: func() resources.Spec { return &Spec{} }, Codes: codes}
-
-// codes explains the codes of the problems that this kind reports.
-func codes() diag.Explanations {
-	return diag.Explanations{
-		"model.absent": {
-			Means: "The Hugging Face cache of the project has no snapshot of the pinned revision. reconcile never downloads models.",
-			Do:    "`reconcile models` prints the command and its prerequisites.",
-		},
-		"model.partial": {
-			Means: "Files of the model are missing, for example after an interrupted download.",
-			Do:    "Run the download command again: existing files are kept.",
-		},
-		"model.damaged": {
-			Means: "The cache contains a wrong file: its size differs from its header, its digest differs, or it is a link to nothing or out of the cache.",
-			Do:    "Delete the files that the hint names and download the model again. huggingface_hub does not check existing files, so a wrong file must be deleted first. `reconcile models verify` finds all of them.",
-		},
-		"model.unknown": {
-			Means: "It is unknown whether the model exists: its directory cannot be read, or the facts were recorded without it.",
-			Do:    "Make the directory readable, or record the facts of that machine again with `reconcile facts`.",
-		},
-	}
-}
+var Kind = resources.Kind{Name: "model", New: func() resources.Spec { return &Spec{} }}
 
 // Spec is the required model.
 type Spec struct {

@@ -17,17 +17,7 @@ import (
 )
 
 // Kind is the kind "python".
-var Kind = resources.Kind{Name: "python", New: func() resources.Spec { return &Spec{} }, Codes: codes}
-
-// codes explains the codes of the problems that this kind reports.
-func codes() diag.Explanations {
-	return diag.Explanations{
-		"python.none": {
-			Means: "This machine has no usable interpreter of the Python minor version, and no build is pinned for its platform. The problem lists the searched places, and why each interpreter that was found is refused.",
-			Do:    "Install that Python version and put it on PATH, or pin a build in `interpreters`, or change `python` in the manifest and run `reconcile lock`.",
-		},
-	}
-}
+var Kind = resources.Kind{Name: "python", New: func() resources.Spec { return &Spec{} }}
 
 // Spec requires a usable interpreter.
 type Spec struct {

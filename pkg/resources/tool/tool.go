@@ -21,21 +21,7 @@ import (
 )
 
 // Kind is the kind "tool".
-var Kind = resources.Kind{Name: "tool", New: func() resources.Spec { return &Spec{} }, Codes: codes}
-
-// codes explains the codes of the problems that this kind reports.
-func codes() diag.Explanations {
-	return diag.Explanations{
-		"tool.none": {
-			Means: "The helper program is not on this machine, and no wheel of it is pinned for this platform.",
-			Do:    "Install it and put it on PATH.",
-		},
-		"tool.pip": {
-			Means: "The interpreter has no pip to install the helper program with. On Debian and Ubuntu it is a separate package.",
-			Do:    "Install python3-pip or python3-venv, or put the helper itself on PATH.",
-		},
-	}
-}
+var Kind = resources.Kind{Name: "tool", New: func() resources.Spec { return &Spec{} }}
 
 // Spec requires one helper program.
 type Spec struct {
