@@ -80,7 +80,7 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, allCodes(
 	f.BoolVar(&a.json, "json", false, "print JSON, with a format version")
 	f.BoolVar(&a.noColor, "no-color", false, "no colour (also: NO_COLOR)")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "results only: no progress, and with -y no plan")
-	f.BoolVarP(&a.verbose, "verbose", "v", false, "also what the started programs print")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "also the output of started programs")
 	root.SetUsageFunc(printUsage)
 	root.SetHelpFunc(printHelp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

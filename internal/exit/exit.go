@@ -30,13 +30,13 @@ func Meanings() map[int]string {
 		Error:         "an error; the message has a remedy",
 		Differs:       "a difference was found, or damage",
 		Blocked:       "a check failed or a change is blocked; nothing was changed",
-		Partly:        "applied in part; what failed and why is listed",
+		Partly:        "applied in part; failures and reasons are listed",
 		Locked:        "another run holds this machine's lock",
 		Stale:         "the saved plan no longer fits; nothing was changed",
 		WrongUsage:    "wrong usage",
 		NotExecutable: "the program cannot be executed",
 		NotFound:      "there is no such program",
-		Interrupted:   "interrupted; what was done is listed",
+		Interrupted:   "interrupted; completed changes are listed",
 	}
 }
 

@@ -125,9 +125,9 @@ func syncObject() *object {
 func interpreterObject() *object {
 	return &object{
 		shape: &interpreterShape, title: "interpreters[]",
-		doc: "A build of Python for one platform, with its SHA-256.",
+		doc: "A Python build for one platform, with its SHA-256.",
 		keys: []key{
-			{"version", pythonRelease(), "The release of Python.", nil, "3.10.21"},
+			{"version", pythonRelease(), "The Python release.", nil, "3.10.21"},
 			{"platform", choice("linux-aarch64", "linux-x86_64", "macos-arm64", "macos-x86_64"), "The platform of the build.", nil, "linux-x86_64"},
 			{"url", fetchURL(), "The URL of the archive: https, http on this machine, or file:///, without user and password.", nil, "https://example.org/cpython-3.10.21-x86_64.tar.gz"},
 			{"sha256", hexadecimal(64), "The SHA-256 of the archive, in lower case.", nil, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},

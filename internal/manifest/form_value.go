@@ -76,7 +76,7 @@ func pythonMinor() form {
 
 func pythonRelease() form {
 	number := "(0|[1-9][0-9]{0,3})"
-	return text("release of Python", `^3\.`+number+`\.`+number+"$", "a release of Python, such as 3.10.21")
+	return text("Python release", `^3\.`+number+`\.`+number+"$", "a Python release, such as 3.10.21")
 }
 
 func twoNumbers() form {

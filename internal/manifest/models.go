@@ -203,7 +203,7 @@ func (l *loader) interpreters(v value) {
 		}
 		i := Interpreter{Pos: item.pos()}
 		if version, ok := f.get("version").scalar(); ok && !isRelease(version) {
-			f.get("version").problem("version", "version must be a release of Python", quote(version), `write version: "3.10.21"`)
+			f.get("version").problem("version", "version must be a Python release", quote(version), `write version: "3.10.21"`)
 		} else if ok {
 			i.Version, i.Minor = version, pep.MajorMinor(version)
 		}
