@@ -15,36 +15,36 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/explain"
 )
 
-// assembled are the codes that are put together when the program runs: the package
-// and what stands before the rest, and where the rest comes from.
+// assembledCodes lists the codes that the program concatenates: by package and prefix, the
+// source of the last part.
 var assembledCodes = map[string]struct {
-	from  string   // the package whose words it is, "" for words below
-	words []string // all that it can be
+	from  string   // the package of the last parts, "" if they are in words
+	words []string // all last parts
 }{
-	"../../internal/manifest manifest.": {from: "../../internal/manifest"}, // what its function problem is called with
+	"../../internal/manifest manifest.": {from: "../../internal/manifest"}, // the arguments of its function problem
 	"../../pkg/resources/cuda cuda.":    {words: []string{"no-driver", "broken", "unusable"}},
 	"../../pkg/resources/gpu gpu.":      {from: "../../internal/nvidia"},
-	"../../internal/apply .":            {words: []string{"cuda", "qlora"}}, // behind apply.prove
+	"../../internal/apply .":            {words: []string{"cuda", "qlora"}}, // with the prefix apply.prove
 }
 
-// prefixOfFindings begin names of findings of doctor, which are no problems.
+// findingPrefixes are the prefixes of doctor's findings, which are not problems.
 var findingPrefixes = []string{"proof.", "gpu.device."}
 
 // A codeReader collects the codes of problems from source.
 type codeReader struct {
 	t *testing.T
-	// found are the codes, each with a place that reports it.
+	// found has the codes, each with a file that reports it.
 	found map[string]string
-	// bare are words without an area, by package: something puts one before them.
+	// areaLess has the codes without an area, by package: the program adds a prefix.
 	areaLess map[string][]string
-	// prefixes are what is put before or between, by package and words.
+	// prefixes has the prefixes that the program adds, as "package prefix".
 	prefixes map[string]bool
-	// passed maps the functions with a parameter that is called code, by package and name,
+	// codeParams maps the functions with a parameter named code, by package and name,
 	// exported ones also by name alone, to the index of the parameter.
 	codeParams map[string]int
 }
 
-// sourceFiles returns the files of the program, without tests and what only tests use.
+// sourceFiles returns the files of the program, without tests and packages for tests.
 func sourceFiles(t *testing.T) []string {
 	var files []string
 	for _, dir := range []string{"../../pkg", "../../internal"} {
@@ -105,7 +105,7 @@ func readCodes(t *testing.T) *codeReader {
 	return r
 }
 
-// parameters notes the functions of a file that are given a code.
+// addParameters records the functions of a file that have a parameter named code.
 func (r *codeReader) addParameters(dir string, file *ast.File) {
 	for _, decl := range file.Decls {
 		f, ok := decl.(*ast.FuncDecl)
@@ -134,7 +134,7 @@ func identName(e ast.Expr) string {
 	return ""
 }
 
-// calleeOf is the name of the function that a call calls.
+// calleeName returns the name of the called function.
 func calleeName(c *ast.CallExpr) string {
 	switch f := c.Fun.(type) {
 	case *ast.Ident:
@@ -145,7 +145,7 @@ func calleeName(c *ast.CallExpr) string {
 	return ""
 }
 
-// value notes what a code is set to.
+// addValue records the expression that a code is set to.
 func (r *codeReader) addValue(file string, e ast.Expr) {
 	switch e := e.(type) {
 	case *ast.BasicLit:
@@ -161,7 +161,7 @@ func (r *codeReader) addValue(file string, e ast.Expr) {
 	case *ast.BinaryExpr:
 		literal, ok := e.X.(*ast.BasicLit)
 		if !ok {
-			r.t.Errorf("%s: a code begins with what is no literal", file)
+			r.t.Errorf("%s: a code does not begin with a literal", file)
 			return
 		}
 		if prefix, err := strconv.Unquote(literal.Value); err != nil {
@@ -172,19 +172,19 @@ func (r *codeReader) addValue(file string, e ast.Expr) {
 	}
 }
 
-// all returns every code that the program can print, with a place that does.
+// all returns every code that the program can print, with a file that reports it.
 func (r *codeReader) all() map[string]string {
 	for prefix := range r.prefixes {
 		of, ok := assembledCodes[prefix]
 		if !ok {
-			r.t.Errorf("a code is put together of %q and something: say of what, in assembled", prefix)
+			r.t.Errorf("a code begins with %q: list its last parts in assembledCodes", prefix)
 		}
 		words := of.words
 		if of.from != "" {
 			words = r.areaLess[of.from]
 		}
 		if len(words) == 0 {
-			r.t.Errorf("no words are found for %q", prefix)
+			r.t.Errorf("no last part was found for %q", prefix)
 		}
 		dir, before, _ := strings.Cut(prefix, " ")
 		if before == "." {

@@ -14,12 +14,12 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/rattler"
 )
 
-// played is the client of conda that this test binary plays under that name.
+// fakeClientName is the name under which this test binary acts as a conda client.
 const fakeClientName = "micromamba"
 
-// playClient plays it. The folder of the channel says how: python is
-// the interpreter that it "installs", as a link with a pyvenv.cfg beside it so that
-// 30 MB need not be copied for each test, and behaviour what it does wrong.
+// runFakeClient acts as a conda client. In the channel directory, the file python names the
+// interpreter to install, as a link with a pyvenv.cfg, because copying 30 MB for each test is
+// slow; the file behaviour names a fault to simulate.
 func runFakeClient() {
 	var prefix, channel string
 	var packages []string
@@ -38,7 +38,7 @@ func runFakeClient() {
 	python, err := os.ReadFile(filepath.Join(channel, "python"))
 	switch {
 	case err != nil || prefix == "" || !slices.Contains(args, "--no-deps") || !slices.Contains(args, "--override-channels"):
-		fmt.Fprintln(os.Stderr, "called in another way than the test knows:", args)
+		fmt.Fprintln(os.Stderr, "unexpected arguments:", args)
 		os.Exit(64)
 	case string(behaviour) == "nothing":
 		return
@@ -55,7 +55,7 @@ func runFakeClient() {
 	}
 }
 
-// installPlayed writes the files and the record of one package.
+// installFakePackage writes the files and the conda-meta record of one package.
 func installFakePackage(prefix, python, behaviour, name, version, build string) {
 	const site = "lib/python3.10/site-packages/"
 	var files map[string]string // "> target" is a link
@@ -66,7 +66,7 @@ func installFakePackage(prefix, python, behaviour, name, version, build string) 
 			"share/notes.txt": "notes\n",
 		}
 	case "sets":
-		files = map[string]string{"etc/conda/activate.d/sets.sh": "function sets() { export SETS=yes; }\nsets\n"} // as scripts of compilers are: for bash
+		files = map[string]string{"etc/conda/activate.d/sets.sh": "function sets() { export SETS=yes; }\nsets\n"} // bash syntax, like the scripts of compiler packages
 	default:
 		info := site + name + "-" + version + ".dist-info/"
 		files = map[string]string{
@@ -104,13 +104,13 @@ func fakeDigest(name, version, build string) string {
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(name+" "+version+" "+build)))
 }
 
-// A condaSite is a site whose environment is made by the client that is played.
+// A condaSite is a site whose environment is built by the fake client.
 type condaSite struct {
 	*site
 	channel string
 }
 
-// newCondaSite makes a project in a folder of a name.
+// newCondaSite creates a project in a directory with the given name.
 func newCondaSite(t *testing.T, name string) *condaSite {
 	t.Helper()
 	if python310() == "" {
@@ -128,13 +128,13 @@ func newCondaSite(t *testing.T, name string) *condaSite {
 	return c
 }
 
-// behave says how the client is played from here on; "" is well.
+// setBehaviour sets the fault that the client simulates from now on, "" for none.
 func (c *condaSite) setBehaviour(how string) {
 	c.t.Helper()
 	check(c.t, os.WriteFile(filepath.Join(c.channel, "behaviour"), []byte(how), 0o644))
 }
 
-// ask puts a manifest and its lock in place, of a version of tiny.
+// pinVersion writes a manifest and a lock with a version of tiny.
 func (c *condaSite) pinVersion(version string) {
 	c.t.Helper()
 	channel := "file://" + c.channel
@@ -168,7 +168,7 @@ environments:
 	c.write("pylock.toml", string(l.Encode()))
 }
 
-// wantTiny enters the environment in every way, and expects a version.
+// wantTiny checks the version of tiny through each entry point of the environment.
 func (c *condaSite) wantTiny(version string) {
 	c.t.Helper()
 	words := []string{"-B", "-c", "import os, sys, tiny, tiny.late; print(tiny.version, tiny.late.version, os.environ['CONDA_PREFIX'] == sys.prefix)"}
@@ -181,8 +181,8 @@ func (c *condaSite) wantTiny(version string) {
 	}
 }
 
-// TestCondaInAnyFolder takes an environment through its life, in folders that a shell
-// or a glob would expand.
+// TestCondaInAnyFolder builds, updates, rolls back, damages and heals an environment, also in a
+// directory whose name a shell or a glob would expand.
 func TestCondaInAnyFolder(t *testing.T) {
 	for _, name := range []string{"plain", "a[bc] *d ünï"} {
 		t.Run(name, func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestCondaInAnyFolder(t *testing.T) {
 			c.wantTiny("1.0")
 			c.want(0, "verify", "--deep", "--env", "local")
 			if e := c.run("run", "--env", "local", "--", "sh", "-c", "echo $SETS"); e.out != "yes\n" {
-				t.Errorf("scripts of packages are not sourced: %s", e)
+				t.Errorf("the activation scripts of packages were not sourced: %s", e)
 			}
 			c.pinVersion("2.0")
 			c.checkConverges()
@@ -201,17 +201,17 @@ func TestCondaInAnyFolder(t *testing.T) {
 			c.want(0, "rollback", "--env", "local")
 			c.wantTiny("1.0")
 			c.want(0, "rollback", "--env", "local")
-			// A link of a package that leads elsewhere, and a record that was cut.
+			// A package link with another target, and a truncated record.
 			check(t, os.Remove(c.path(".venv/generation/bin/python3")))
 			check(t, os.Symlink("/bin/false", c.path(".venv/generation/bin/python3")))
 			if e := c.want(2, "plan", "--detailed-exitcode", "--env", "local"); !e.contains("bin/python3", "changed") {
-				t.Errorf("the plan does not say what is damaged: %s", e)
+				t.Errorf("the plan does not name the damage: %s", e)
 			}
 			c.checkConverges()
 			c.wantTiny("2.0")
 			check(t, os.WriteFile(c.path(".venv/generation/conda-meta/sets-1.0-0.json"), []byte("{"), 0o644))
 			if e := c.want(2, "verify", "--env", "local"); !e.contains("conda-meta/sets-1.0-0.json") {
-				t.Errorf("verify does not say what is damaged: %s", e)
+				t.Errorf("verify does not name the damage: %s", e)
 			}
 			c.want(0, "heal", "-y", "--env", "local")
 			c.want(0, "verify", "--deep", "--env", "local")
@@ -220,8 +220,8 @@ func TestCondaInAnyFolder(t *testing.T) {
 	}
 }
 
-// TestCondaClientInstallsSomethingElse lets the client do less, or something else, than it says:
-// nothing of that becomes visible, and the next apply mends it.
+// TestCondaClientInstallsSomethingElse checks that a build becomes active only if the client
+// installed exactly the locked packages, and that the next apply succeeds.
 func TestCondaClientInstallsSomethingElse(t *testing.T) {
 	for behaviour, want := range map[string]string{
 		"nothing": "missing  lib", "half": "missing", "other": "sets", "rots": "share/notes.txt", "fails": "out of luck",
@@ -236,7 +236,7 @@ func TestCondaClientInstallsSomethingElse(t *testing.T) {
 				t.Errorf("wanted %q: %s", want, e)
 			}
 			if _, err := os.Lstat(c.path(".venv/generation")); err == nil {
-				t.Error("something is visible")
+				t.Error("a generation is active")
 			}
 			c.setBehaviour("")
 			c.checkConverges()
@@ -252,8 +252,8 @@ func TestCondaClientInstallsSomethingElse(t *testing.T) {
 	}
 }
 
-// TestCondaCacheThatIsALink lets a link come with a copy of the project, where packages of
-// conda are unpacked: nothing is written through it.
+// TestCondaCacheThatIsALink checks that nothing is written through a link in place of the
+// directory of unpacked conda packages, which a copied project may contain.
 func TestCondaCacheThatIsALink(t *testing.T) {
 	c := newCondaSite(t, "project")
 	c.pinVersion("1.0")
@@ -264,14 +264,14 @@ func TestCondaCacheThatIsALink(t *testing.T) {
 	check(t, os.MkdirAll(filepath.Dir(link), 0o755))
 	check(t, os.Symlink(t.TempDir(), link))
 	if e := c.run("apply", "-y", "--env", "local"); e.code == 0 || !e.contains("conda/pkgs is not a directory that reconcile made") {
-		t.Errorf("a link in the cache is followed: %s", e)
+		t.Errorf("apply followed a link in the cache: %s", e)
 	}
 	c.wantTiny("1.0")
 }
 
-// TestCondaEarlierGenerationEdited edits a file in place in a generation that is not
-// visible: neither rollback nor apply shows it. One that is visible and has lost its
-// Python starts nothing.
+// TestCondaEarlierGenerationEdited checks that neither rollback nor apply activates an inactive
+// generation in which a file was edited, and that run starts nothing if the active generation
+// has no Python.
 func TestCondaEarlierGenerationEdited(t *testing.T) {
 	c := newCondaSite(t, "project")
 	c.pinVersion("1.0")
@@ -283,7 +283,7 @@ func TestCondaEarlierGenerationEdited(t *testing.T) {
 	must(f.WriteString("raise SystemExit('edited')\n"))
 	check(t, f.Close())
 	if e := c.want(1, "rollback", "--env", "local"); !e.contains("rollback.damaged", "late.py") {
-		t.Errorf("a damaged generation is shown: %s", e)
+		t.Errorf("rollback activated a damaged generation: %s", e)
 	}
 	c.wantTiny("2.0")
 	c.pinVersion("1.0")
@@ -293,6 +293,6 @@ func TestCondaEarlierGenerationEdited(t *testing.T) {
 
 	check(t, os.Remove(c.path(".venv/generation/bin/python")))
 	if e := c.run("run", "--env", "local", "--", "python", "-V"); e.code != 1 || !e.contains("environment.damaged", "reconcile heal") {
-		t.Errorf("another Python is started: %s", e)
+		t.Errorf("run without a Python in the environment: %s", e)
 	}
 }

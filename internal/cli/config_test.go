@@ -25,7 +25,7 @@ type parameter struct {
 	comment string
 }
 
-// commented returns the parameters of a YAML mapping, each with the comment above it.
+// yamlParameters returns the parameters of a YAML mapping, each with the comment above it.
 func yamlParameters(t *testing.T, n *yaml.Node, prefix string) []parameter {
 	t.Helper()
 	var list []parameter
@@ -50,7 +50,7 @@ func yamlParameters(t *testing.T, n *yaml.Node, prefix string) []parameter {
 	return list
 }
 
-// explained returns the parameters of a JSON object in order, each with its line of _comment.
+// jsonParameters returns the parameters of a JSON object in order, each with its line of _comment.
 // At the top, "_" describes the file.
 func jsonParameters(t *testing.T, n *yaml.Node, prefix string) []parameter {
 	t.Helper()
@@ -95,7 +95,7 @@ func valueOf(t *testing.T, n *yaml.Node) string {
 	return string(must(json.Marshal(v)))
 }
 
-// TestConfigComments tests that each parameter has a comment, and that the tables of
+// TestConfigComments checks that each parameter has a comment, and that the tables of
 // docs/configuration.md, which -update writes, have all of them.
 func TestConfigComments(t *testing.T) {
 	var training, data yaml.Node // JSON is YAML, and nodes keep the order
@@ -121,7 +121,7 @@ func parameterTable(list []parameter) string {
 	return b.String()
 }
 
-// between replaces the text between the two marks of a page.
+// replaceTable replaces the text between the two marks of a page.
 func replaceTable(t *testing.T, page, name, text string) string {
 	t.Helper()
 	begin, end := "<!-- "+name+": from its comments -->\n", "<!-- end of "+name+" -->"
@@ -170,7 +170,7 @@ type dataSettings struct {
 	}
 }
 
-// TestConfigValues tests the specified values in every environment.
+// TestConfigValues checks the specified values in every environment.
 func TestConfigValues(t *testing.T) {
 	t.Parallel()
 	manifest := string(must(os.ReadFile(filepath.Join(repoRoot, "manifest.yaml"))))
@@ -196,7 +196,7 @@ func TestConfigValues(t *testing.T) {
 			"the training file of data.json": s.Dataset.Train_file == c.path("data/processed/train.jsonl"),
 		} {
 			if !ok {
-				t.Errorf("%s: training.yaml has not %s: %+v", environment, what, s)
+				t.Errorf("%s: training.yaml does not have %s: %+v", environment, what, s)
 			}
 		}
 		var d dataSettings
@@ -211,7 +211,7 @@ func TestConfigValues(t *testing.T) {
 			"a threshold of deduplication": d.Processing.Deduplication.Threshold >= 0.7 && d.Processing.Deduplication.Threshold <= 0.95,
 		} {
 			if !ok {
-				t.Errorf("%s: data.json has not %s: %+v", environment, what, d)
+				t.Errorf("%s: data.json does not have %s: %+v", environment, what, d)
 			}
 		}
 		for name, source := range d.Sources {
@@ -248,7 +248,7 @@ func newConfigs(t *testing.T) *configs {
 		t.Skip("no Python 3.10 on this machine")
 	}
 	if !hasIndex() {
-		t.Skip("no package index can be reached, so there is no PyYAML to read with")
+		t.Skip("PyYAML cannot be installed: no package index can be reached")
 	}
 	yaml, err := pyyaml()
 	check(t, err)
@@ -277,6 +277,7 @@ func (c *configs) load(into any, name, environment string) {
 	check(c.t, json.Unmarshal([]byte(e.out), into))
 }
 
+// TestConfigEnvironments checks the selection of the environment whose overrides are merged.
 func TestConfigEnvironments(t *testing.T) {
 	t.Parallel()
 	c := newConfigs(t)
@@ -295,7 +296,7 @@ func TestConfigEnvironments(t *testing.T) {
 		t.Errorf("no environment\n%s", e)
 	}
 	if e := c.run("data", "--env", "remot"); e.code != 1 || !e.contains("remot.yaml; did you mean remote?") {
-		t.Errorf("an environment that is not there\n%s", e)
+		t.Errorf("an unknown environment\n%s", e)
 	}
 	withVariable := &configs{c.with("CONFIG_ENVIRONMENT=remote"), c.python}
 	if e := withVariable.run("data"); batch(e) != 4000.0 {
@@ -326,7 +327,7 @@ func TestConfigEnvironments(t *testing.T) {
 	}
 }
 
-// TestConfigMistakes tests the messages for mistakes in overrides.
+// TestConfigMistakes checks the messages for mistakes in overrides.
 func TestConfigMistakes(t *testing.T) {
 	t.Parallel()
 	c := newConfigs(t)
@@ -394,9 +395,9 @@ func (c *configs) loadFrom(folder, name string) runResult {
 	return c.startCommand(c.command(c.python, "-B", "-c", code, c.path("scripts"), folder, name)).wait()
 }
 
-// TestConfigLibraries passes the values to the libraries, at the versions of environment
-// remote. They need 6 GB of packages, from $RECONCILE_TEST_REMOTE_PYTHON or the environment of
-// this project.
+// TestConfigLibraries checks that the libraries accept the values, at the versions of
+// environment remote. They are 6 GB of packages, from $RECONCILE_TEST_REMOTE_PYTHON or from the
+// environment of this project.
 func TestConfigLibraries(t *testing.T) {
 	t.Parallel()
 	python := os.Getenv("RECONCILE_TEST_REMOTE_PYTHON")

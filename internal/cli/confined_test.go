@@ -11,8 +11,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/exit"
 )
 
-// mounted runs a shell line before reconcile, in a mount namespace of its own:
-// what it mounts is gone with it. It skips where this user may not mount.
+// mountCommand returns a command that runs a shell line and then args in a new mount namespace,
+// so that its mounts end with it. The test is skipped if this user cannot mount.
 func mountCommand(t *testing.T, line string, args ...string) []string {
 	t.Helper()
 	words := []string{"unshare", "-m", "sh", "-c", line + ` && exec "$@"`, "sh"}
@@ -25,8 +25,8 @@ func mountCommand(t *testing.T, line string, args ...string) []string {
 	return append(words, args...)
 }
 
-// On a project that can only be read, plan and its like say what they always say,
-// and apply ends cleanly before it changed anything.
+// TestReadOnlyProject checks that the reading commands print the same in a read-only project,
+// and that apply fails without a change.
 func TestReadOnlyProject(t *testing.T) {
 	t.Parallel()
 	s := newInstalledSite(t)
@@ -46,7 +46,7 @@ func TestReadOnlyProject(t *testing.T) {
 	} {
 		usual, readOnlyRun := s.run(words...), s.runUnder(readOnly, words...)
 		if usual.code != readOnlyRun.code || usual.out != readOnlyRun.out || usual.err != readOnlyRun.err {
-			t.Errorf("reconcile %v says otherwise where it cannot write:\n%s\nthan usual:\n%s", words, readOnlyRun, usual)
+			t.Errorf("reconcile %v prints in a read-only project\n%s\nand otherwise\n%s", words, readOnlyRun, usual)
 		}
 	}
 	if e := s.runUnder(readOnly, "run", "--env", "local", "--", "python", "-c", "import alpha; print(alpha.version)"); e.out != "1.0\n" {
@@ -55,10 +55,10 @@ func TestReadOnlyProject(t *testing.T) {
 	for _, words := range [][]string{{"apply", "-y", "--env", "local"}, {"heal", "-y", "--env", "local"}, {"rollback", "--env", "local"}, {"lock", "--env", "local", "--upgrade"}} {
 		e := s.runUnder(readOnly, words...)
 		if e.code == 0 && words[0] != "heal" && words[0] != "lock" || e.code < 0 || strings.Contains(e.err, "panic") || strings.Contains(e.err, "goroutine ") {
-			t.Errorf("reconcile %v where it cannot write: %s", words, e)
+			t.Errorf("reconcile %v in a read-only project: %s", words, e)
 		}
 		if words[0] == "apply" && !e.contains("read-only") {
-			t.Errorf("it does not say why: %s", e)
+			t.Errorf("the message does not name the reason: %s", e)
 		}
 	}
 	checkSameTree(t, before, snapshotTree(t, s.root))
@@ -66,9 +66,9 @@ func TestReadOnlyProject(t *testing.T) {
 	s.wantImports("2.0 1.0", "alpha", "beta")
 }
 
-// nobody is a site of an ordinary user without a home. The words start reconcile
-// as that user, who finds this machine's Python where it always is, though it may
-// lie in the home of root.
+// newOrdinaryUserSite returns a site that belongs to user 65534, who has no home, and the
+// command that starts reconcile as this user. Python has the same path for this user, even if
+// it is in the home of root.
 func newOrdinaryUserSite(t *testing.T) (s *site, as []string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -105,7 +105,8 @@ func newOrdinaryUserSite(t *testing.T) (s *site, as []string) {
 	return s, append(as, filepath.Join(dir, "reconcile"))
 }
 
-// An ordinary user without a home does everything, in a project of their own.
+// TestOrdinaryUserWithoutHome checks that a user without a home can use every command in their
+// own project, and can plan but not apply in the project of another user.
 func TestOrdinaryUserWithoutHome(t *testing.T) {
 	t.Parallel()
 	s, as := newOrdinaryUserSite(t)
@@ -131,13 +132,13 @@ func TestOrdinaryUserWithoutHome(t *testing.T) {
 			return err
 		}
 		info, err := d.Info()
-		// uv makes its lock files for everybody; they are empty.
+		// The lock files of uv are writable for all users; they are empty.
 		if err == nil && info.Mode()&0o022 != 0 && info.Mode()&os.ModeSymlink == 0 && info.Size() > 0 {
 			t.Errorf("%s can be changed by others: %s", path, info.Mode())
 		}
 		return err
 	}))
-	// The same user may look at a project of somebody else, and change nothing.
+	// The same user in a project of another user.
 	check(t, os.Lchown(s.root, 0, 0))
 	check(t, os.WriteFile(s.path("manifest.yaml"), []byte(strings.Replace(environmentManifest("uv", "alpha==1.0"), "{path: data}", "{path: data}\n  other: {path: other}", 1)), 0o644))
 	out, err := exec.Command("chown", "-R", "0:0", s.root).CombinedOutput()
@@ -147,17 +148,16 @@ func TestOrdinaryUserWithoutHome(t *testing.T) {
 	before := snapshotTree(t, s.root)
 	e := s.startCommand(s.command(as[0], append(as[1:], "plan", "--env", "local")...)).wait()
 	if e.code < 0 || !e.contains("directory.other") {
-		t.Errorf("plan in a project of somebody else: %s", e)
+		t.Errorf("plan in a project of another user: %s", e)
 	}
 	e = s.startCommand(s.command(as[0], append(as[1:], "apply", "-y", "--env", "local")...)).wait()
 	if e.code == 0 || e.code < 0 || !e.contains("denied") {
-		t.Errorf("apply in a project of somebody else: %s", e)
+		t.Errorf("apply in a project of another user: %s", e)
 	}
 	checkSameTree(t, before, snapshotTree(t, s.root))
 }
 
-// TestAnotherUsersProject holds that a user who may not look into what reconcile keeps is
-// told whose it is, by every command that needs it.
+// TestAnotherUsersProject checks that each command names the owner if it cannot read .reconcile.
 func TestAnotherUsersProject(t *testing.T) {
 	t.Parallel()
 	s, as := newOrdinaryUserSite(t)
@@ -174,8 +174,8 @@ func TestAnotherUsersProject(t *testing.T) {
 	}
 }
 
-// TestRootInAUsersProject holds that root is told, before a change, that what it builds is
-// not for the owner of the project; and that nobody is told in a project of his own.
+// TestRootInAUsersProject checks that plan tells root, if there are changes, that the project
+// belongs to another user, and that the owner is not told.
 func TestRootInAUsersProject(t *testing.T) {
 	t.Parallel()
 	s, as := newOrdinaryUserSite(t)
@@ -188,10 +188,10 @@ func TestRootInAUsersProject(t *testing.T) {
 		t.Errorf("the owner: %s", e)
 	}
 	if e := s.want(exit.Done, "plan"); e.contains(note) {
-		t.Errorf("where there is nothing to do: %s", e)
+		t.Errorf("without changes: %s", e)
 	}
 	s.write("manifest.yaml", "version: 1\nproject: story\ndirectories:\n  other: {path: other}\n")
 	if e := s.want(exit.Done, "plan"); !e.contains(note) {
-		t.Errorf("in a .reconcile of somebody else: %s", e)
+		t.Errorf("with a .reconcile of another user: %s", e)
 	}
 }

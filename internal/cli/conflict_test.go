@@ -9,13 +9,13 @@ import (
 	"github.com/creack/pty"
 )
 
-// keyboard starts reconcile with a terminal for standard input, and returns the end at
-// which a person types.
+// startWithTerminalInput starts reconcile with a terminal as standard input, and returns the
+// file to write its input to.
 func (s *site) startWithTerminalInput(args ...string) (*process, *os.File) {
 	s.t.Helper()
 	keys, terminal, err := pty.Open()
 	if err != nil {
-		s.t.Skipf("this machine gives no terminal: %v", err)
+		s.t.Skipf("a terminal cannot be opened: %v", err)
 	}
 	s.t.Cleanup(func() { _ = keys.Close() })
 	cmd := s.command(must(exec.LookPath("reconcile")), args...)
@@ -26,8 +26,8 @@ func (s *site) startWithTerminalInput(args ...string) (*process, *os.File) {
 	return p, keys
 }
 
-// TestKeysThatCancel types what ends a question. Nothing is changed, and the exit code says
-// which key it was.
+// TestKeysThatCancel checks the exit codes of ^C and ^D at each question, after which nothing
+// is changed.
 func TestKeysThatCancel(t *testing.T) {
 	t.Parallel()
 	const interrupt, endOfInput = "\x03", "\x04"
@@ -40,7 +40,7 @@ func TestKeysThatCancel(t *testing.T) {
 		"end of input at a conflict":   {"[q]uit?", endOfInput, true, 1},
 		"interrupt at the question":    {"Do this?", interrupt, false, 130},
 		"end of input at the question": {"Do this?", endOfInput, false, 1},
-		"half a word":                  {"Do this?", "yes" + endOfInput + endOfInput, false, 1},
+		"a word without a newline":     {"Do this?", "yes" + endOfInput + endOfInput, false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -50,7 +50,7 @@ func TestKeysThatCancel(t *testing.T) {
 				s.want(0, "apply", "-y")
 				s.write("notes.txt", "mine\n")
 			}
-			s.checkUnchanged("a key that ends", func() {
+			s.checkUnchanged(name, func() {
 				p, keys := s.startWithTerminalInput("apply")
 				s.waitFor(p, c.prompt)
 				_, err := keys.WriteString(c.keys)

@@ -19,7 +19,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/state"
 )
 
-// elsewhere lists the failpoints that no scenario here passes, and why.
+// coveredElsewhere lists the failpoints that no scenario here passes, with the reason.
 var coveredElsewhere = map[string]string{
 	failpoint.FetchStaged: "a Python of 30 MB would be unpacked at every point; the kill test of internal/apply passes it with a small archive",
 	"step.fetch.before":   "as fetch.staged",
@@ -28,22 +28,22 @@ var coveredElsewhere = map[string]string{
 	"step.move.after":     "TestCrashPrune passes it",
 }
 
-// A scenario is a way from one manifest to the next. Every failpoint on the way
-// is a place where the run is killed.
+// A scenario is a command that leads from one manifest to the next, and that is killed at every
+// failpoint that it passes.
 type scenario struct {
 	name        string
-	from, to    goal             // from is the zero goal where nothing was applied before
-	crashBefore string           // kills a first apply there, before the one that is looked at
-	prepare     func(*crashTest) // not nil: the second goal is reached, and then this done to it
-	killed      []string         // what is killed; nil for apply
-	repair      []string         // what mends it; nil for apply
+	from, to    goal             // from is the zero goal if nothing was applied before
+	crashBefore string           // the failpoint at which an earlier apply is killed, "" for none
+	prepare     func(*crashTest) // called after the goal to was applied; nil if it is not applied
+	killed      []string         // the arguments of the killed command; nil for apply
+	repair      []string         // the arguments of the command that repairs it; nil for apply
 }
 
-// A goal is a manifest, and what it makes.
+// A goal is the variable part of a manifest.
 type goal struct {
 	alpha, beta string // versions in the environment
 	text        string // of data/readme.txt
-	target      string // where the link "models" leads
+	target      string // of the link models
 	mode        string // of data/run.sh
 }
 
@@ -61,8 +61,8 @@ var scenarios = []scenario{
 	{name: "heal", from: firstGoal, to: secondGoal, prepare: (*crashTest).corrupt, killed: []string{"heal", "-y"}, repair: []string{"heal", "-y"}},
 }
 
-// manifest is that of the goal: three directories, three files, a link, and an
-// environment of two packages.
+// manifest returns the manifest of the goal: three directories, three files, a link, and an
+// environment with two packages.
 func (g goal) manifest() string {
 	text := environmentManifest("uv", "alpha=="+g.alpha, "beta=="+g.beta)
 	text = strings.Replace(text, "  data: {path: data}\n", "  data: {path: data}\n  adapters: {path: adapters/lora, mode: \"0750\"}\n  models: {path: models}\n", 1)
@@ -74,16 +74,16 @@ environments:
 	return strings.Replace(text, "    match: ", fmt.Sprintf("    directories: {models: {path: %s}}\n    match: ", g.target), 1)
 }
 
-// A bench is a project that is put back to the start of a scenario again and
-// again, at one path, since environments carry it.
+// A crashTest is a project that is restored to the start of a scenario before each kill, always
+// at the same path, because environments contain it.
 type crashTest struct {
 	*site
 	scenario
 	base string // the project as it is at the start
 }
 
-// newBench prepares the start. Both locks are made there, so that nothing is
-// resolved at a failpoint, and what the installer fetches is in its cache.
+// newCrashTest prepares the start of a scenario. Both locks are created and the cache of the
+// installer is filled before, so that nothing is resolved or downloaded at a failpoint.
 func newCrashTest(t *testing.T, sc scenario, x *mirror) *crashTest {
 	t.Helper()
 	b := &crashTest{site: newSite(t, x.indexURL()), scenario: sc}
@@ -109,7 +109,7 @@ func newCrashTest(t *testing.T, sc scenario, x *mirror) *crashTest {
 	return b
 }
 
-// ask puts a goal's manifest in place, and its lock where there is one.
+// writeGoal writes the manifest of a goal, and its lock if there is one.
 func (b *crashTest) writeGoal(g goal) {
 	b.t.Helper()
 	b.write("manifest.yaml", g.manifest())
@@ -118,7 +118,7 @@ func (b *crashTest) writeGoal(g goal) {
 	}
 }
 
-// rot changes a byte of an installed file in place, as a failing disk would.
+// corrupt changes an installed file in place and keeps its time, like a failing disk.
 func (b *crashTest) corrupt() {
 	b.t.Helper()
 	name := b.path(".venv/lib/python3.10/site-packages/alpha/notes.txt")
@@ -129,7 +129,7 @@ func (b *crashTest) corrupt() {
 	b.want(2, "verify", "--deep", "--env", "local")
 }
 
-// back puts the project to the start.
+// restore restores the project to the start of the scenario.
 func (b *crashTest) restore() {
 	b.t.Helper()
 	check(b.t, os.RemoveAll(b.root))
@@ -141,7 +141,7 @@ func (b *crashTest) restore() {
 	}
 }
 
-// words are those of a run: apply, where nothing else is asked for.
+// args returns the arguments of a command; nil is apply.
 func (b *crashTest) args(run []string) []string {
 	if run == nil {
 		run = []string{"apply", "-y", "--jobs", b.jobs()}
@@ -149,7 +149,7 @@ func (b *crashTest) args(run []string) []string {
 	return append([]string{"--env", "local"}, run...)
 }
 
-// kill lets a run kill itself at a passage.
+// runKilledAt runs reconcile, which must kill itself at the given passage of a failpoint.
 func (b *crashTest) runKilledAt(at string, words ...string) {
 	b.t.Helper()
 	e := b.with("RECONCILE_FAILPOINT=" + at).run(words...)
@@ -158,8 +158,8 @@ func (b *crashTest) runKilledAt(at string, words ...string) {
 	}
 }
 
-// jobs is 2, so that files and the environment are made at the same time, or 1
-// where an earlier crash must always leave the same.
+// jobs returns "2", so that files and the environment are created at the same time, or "1" if
+// an earlier crash must always leave the same state.
 func (b *crashTest) jobs() string {
 	if b.crashBefore != "" {
 		return "1"
@@ -167,7 +167,7 @@ func (b *crashTest) jobs() string {
 	return "2"
 }
 
-// passages lists every passage of every point: "name:1", "name:2" …
+// passages returns every passage of every failpoint: "name:1", "name:2" …
 func (b *crashTest) passages() []string {
 	b.t.Helper()
 	list := filepath.Join(b.t.TempDir(), "list")
@@ -183,8 +183,8 @@ func (b *crashTest) passages() []string {
 	return all
 }
 
-// sound fails the test where something is neither as at the start nor as at the
-// end. With whole it must be as at the end.
+// checkContent checks that everything is as in one of the two goals; if complete is set, as in
+// the second.
 func (b *crashTest) checkContent(complete bool) {
 	b.t.Helper()
 	for name, content := range map[string]func(goal) string{
@@ -200,7 +200,7 @@ func (b *crashTest) checkContent(complete bool) {
 	b.checkEnvironment(complete)
 }
 
-// either compares what stands at a name with what the goals make there.
+// checkEither compares the content of a file with that of the goals.
 func (b *crashTest) checkEither(complete bool, name string, got []byte, err error, content func(goal) string) {
 	b.t.Helper()
 	switch {
@@ -212,8 +212,8 @@ func (b *crashTest) checkEither(complete bool, name string, got []byte, err erro
 	}
 }
 
-// whatIsThere prints what an environment holds: what its metadata says, and what
-// its modules say, imported late.
+// versionsScript prints the versions in an environment: those of the metadata, and those of the
+// modules.
 const versionsScript = `
 import importlib.metadata, sys
 names = sorted(d.metadata["Name"] + " " + d.version for d in importlib.metadata.distributions())
@@ -221,8 +221,8 @@ import alpha, alpha.late, beta, beta.late
 print(names, alpha.version, alpha.late.version, beta.version, beta.late.version)
 `
 
-// soundEnvironment enters the environment, where it can be entered: it is one
-// generation, and exactly that of one goal.
+// checkEnvironment checks that the active generation, if there is one, has exactly the packages
+// of one goal.
 func (b *crashTest) checkEnvironment(complete bool) {
 	b.t.Helper()
 	if _, err := os.Lstat(b.path(".venv/generation")); err != nil && !complete && b.from == (goal{}) {
@@ -234,8 +234,8 @@ func (b *crashTest) checkEnvironment(complete bool) {
 	})
 }
 
-// killAt kills an apply at one passage, then shows that all is sound, that the
-// next apply reaches the goal, and that there is nothing left to do or to clear.
+// checkKillAt kills the command at one passage, and checks that nothing is incomplete, that the
+// next apply reaches the goal, and that no change and no temporary file remains.
 func (b *crashTest) checkKillAt(at string) {
 	b.t.Helper()
 	b.restore()
@@ -263,7 +263,7 @@ func (b *crashTest) checkKillAt(at string) {
 	}
 }
 
-// TestCrash kills apply at every passage of every failpoint.
+// TestCrash kills the command of each scenario at every passage of every failpoint.
 func TestCrash(t *testing.T) {
 	var wheels []wheel
 	for _, name := range []string{"alpha", "beta"} {
@@ -324,9 +324,8 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// TestCrashConda kills apply at every passage of every failpoint while it builds
-// and shows an environment of type conda: the first one, the next one, and one that
-// takes the place of a damaged one.
+// TestCrashConda kills apply at every passage of every failpoint while it builds and activates
+// an environment of type conda: the first one, the next one, and the repair of a damaged one.
 func TestCrashConda(t *testing.T) {
 	for name, sc := range map[string]struct {
 		from, to string
@@ -388,8 +387,8 @@ func TestCrashConda(t *testing.T) {
 	}
 }
 
-// soundConda enters what is visible after a kill, where anything is: it is one
-// generation of one of two versions, whole.
+// checkActive checks that the active generation after a kill, if there is one, has one of two
+// versions and is complete.
 func (c *condaSite) checkActive(at, from, to string) {
 	c.t.Helper()
 	if _, err := os.Lstat(c.path(".venv/generation")); err != nil && from == "" {

@@ -15,7 +15,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/golden"
 )
 
-// head is the part of a page that people write.
+// pageHead returns the handwritten part of a page.
 func pageHead(t *testing.T, page string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "docs", page))
@@ -25,7 +25,7 @@ func pageHead(t *testing.T, page string) string {
 	return string(text)
 }
 
-// TestCommands holds docs/commands.md to the help of the commands.
+// TestCommands checks that docs/commands.md has the help of all commands.
 func TestCommands(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(pageHead(t, "commands.md"))
@@ -71,7 +71,7 @@ func unindented(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// flagTable is that of all flags but --help, "" for none.
+// flagTable returns a table of all flags except --help, "" if there are none.
 func flagTable(flags *pflag.FlagSet) string {
 	var b strings.Builder
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -103,15 +103,15 @@ func codeTable(h help) string {
 	return b.String()
 }
 
-// TestHelp holds what every help must have: what the command does to the machine, its
-// exit codes, an example, and no line that a terminal of 80 columns would break.
+// TestHelp checks that the help of every command has its effect on the machine, its exit codes
+// and an example, and no line that is too wide for a terminal of 80 columns.
 func TestHelp(t *testing.T) {
 	var check func(cmd *cobra.Command)
 	check = func(cmd *cobra.Command) {
 		h := parseHelp(cmd)
 		last := h.paragraphs[len(h.paragraphs)-1]
 		if !slices.Contains([]effect{readOnly, digests, changes, destructive, writesFiles, ofCommands, pushes, pulls}, effect(last)) {
-			t.Errorf("%s: the help does not say what the command changes, but %q", cmd.CommandPath(), last)
+			t.Errorf("%s: the help ends with %q, not with the effect of the command", cmd.CommandPath(), last)
 		}
 		if len(h.codes) < 2 {
 			t.Errorf("%s: the help lists no exit codes", cmd.CommandPath())
@@ -131,16 +131,16 @@ func TestHelp(t *testing.T) {
 	check((&app{}).root())
 }
 
-// A help is a help text that long composed.
+// A help is a parsed help text.
 type help struct {
-	paragraphs []string // each of several lines; the last is the effect
+	paragraphs []string // the last is the effect
 	codes      []exitStatus
 }
 
-// An exitStatus is one line of the table.
+// An exitStatus is one line of the table of exit codes.
 type exitStatus struct{ code, meaning string }
 
-// helpOf parses the help text of a command, for pages with another layout.
+// parseHelp parses the help text of a command.
 func parseHelp(cmd *cobra.Command) help {
 	text, table, _ := strings.Cut(fill(cmd.Long), ExitHeading)
 	h := help{paragraphs: strings.Split(strings.TrimSpace(text), "\n\n")}

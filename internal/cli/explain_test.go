@@ -9,7 +9,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 )
 
-// TestExplainHint checks that a terminal, and nothing else, gets the hint how to look up a code.
+// TestExplainHint checks that the hint how to look up a code is printed on terminals only.
 func TestExplainHint(t *testing.T) {
 	var two diag.List
 	two.Add(&diag.Problem{Code: "test.of-another", Summary: "x"})

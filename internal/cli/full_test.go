@@ -6,20 +6,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// small is a site on a file system of its own, whose size can be changed.
+// A smallSite is a site on its own file system, whose size can be changed.
 type smallSite struct {
 	*site
 	mirror *mirror
 }
 
-// ballast is what a version of "alpha" brings beside its code: as much that an
-// install runs out of space in the middle.
+// ballast is the size of a data file in each version of alpha, so large that an install runs
+// out of space before its end.
 const ballast = 1 << 20
 
 func alphaWithBallast(version string) wheel {
@@ -47,7 +48,7 @@ func newSmallSite(t *testing.T) *smallSite {
 	return s
 }
 
-// ask wants a version of alpha, and a file of 64 KiB that names it.
+// pinVersion pins a version of alpha and a file of 64 KiB that contains it, and locks.
 func (s *smallSite) pinVersion(version string) {
 	s.t.Helper()
 	w := alphaWithBallast(version)
@@ -61,7 +62,7 @@ func (s *smallSite) readme(version string) string {
 	return strings.Repeat(version+"\n", (64<<10)/len(version+"\n"))
 }
 
-// leave makes the file system so small that so many bytes are free.
+// leaveFree shrinks the file system so that only the given number of bytes is free.
 func (s *smallSite) leaveFree(free int64) {
 	s.t.Helper()
 	var st unix.Statfs_t
@@ -77,31 +78,22 @@ func (s *smallSite) remount(option string) {
 	}
 }
 
-// holds fails the test unless everything is of one of the versions.
+// checkVersions checks that the environment and the file each have one of the versions.
 func (s *smallSite) checkVersions(versions ...string) {
 	s.t.Helper()
 	got, err := s.imports("alpha", "alpha.late", "beta")
-	sound := false
-	for _, v := range versions {
-		sound = sound || strings.HasPrefix(got, v+" "+v+" 1.0 ")
-	}
-	if err != nil || !sound {
-		s.t.Errorf("the environment is of none of %v: %q, %v", versions, got, err)
+	if err != nil || !slices.ContainsFunc(versions, func(v string) bool { return strings.HasPrefix(got, v+" "+v+" 1.0 ") }) {
+		s.t.Errorf("the environment has none of the versions %v: %q, %v", versions, got, err)
 	}
 	text, err := os.ReadFile(s.path("data/readme.txt"))
-	sound = false
-	for _, v := range versions {
-		sound = sound || string(text) == s.readme(v)
-	}
-	if err != nil || !sound {
-		s.t.Errorf("the file is of none of %v: %d bytes, %v, %q…", versions, len(text), err, bytes.TrimSpace(text[:min(20, len(text))]))
+	if err != nil || !slices.ContainsFunc(versions, func(v string) bool { return string(text) == s.readme(v) }) {
+		s.t.Errorf("the file has none of the versions %v: %d bytes, %v, %q…", versions, len(text), err, bytes.TrimSpace(text[:min(20, len(text))]))
 	}
 }
 
-// The file system of the project fills up, earlier and later in an apply. Each
-// time the environment and the files stay as they were or are as they should be,
-// and the message names the file system. Going back to an earlier generation needs
-// no room, and with more room the next apply reaches the manifest.
+// TestFullDisk fills the file system of the project at different points of an apply. Each time
+// the environment and the files have their old or their new version, the message names the file
+// system, rollback needs no space, and with more space the next apply reaches the manifest.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	s := newSmallSite(t)
@@ -136,10 +128,10 @@ func TestFullDisk(t *testing.T) {
 		}
 		s.leaveFree(0)
 		if e := s.run("rollback", "--env", "local"); e.code != 0 {
-			t.Errorf("going back on a full disk, after %d bytes: %s", free, e)
+			t.Errorf("rollback on a full disk, after %d bytes: %s", free, e)
 		}
 		if got, err := s.imports("alpha", "alpha.late", "beta"); err != nil || strings.HasPrefix(got, last+" ") {
-			t.Errorf("after going back the environment is %q, %v", got, err)
+			t.Errorf("after the rollback the environment is %q, %v", got, err)
 		}
 		s.remount("size=64m")
 		s.checkConverges()
@@ -148,11 +140,11 @@ func TestFullDisk(t *testing.T) {
 		last = next
 	}
 	if failures < 4 {
-		t.Errorf("only %d applies met a full disk: the sweep is too coarse", failures)
+		t.Errorf("only %d applies ran out of space: the sizes are too far apart", failures)
 	}
 }
 
-// The same with the names that a file system can hold: the inodes run out.
+// TestNoInodes does the same with a file system that runs out of inodes.
 func TestNoInodes(t *testing.T) {
 	t.Parallel()
 	s := newSmallSite(t)
@@ -184,6 +176,6 @@ func TestNoInodes(t *testing.T) {
 		s.want(0, "gc", "-y", "--keep", "0", "--env", "local")
 	}
 	if failures < 3 {
-		t.Errorf("only %d applies ran out of inodes: the sweep is too coarse", failures)
+		t.Errorf("only %d applies ran out of inodes: the numbers are too far apart", failures)
 	}
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 )
 
-// attack is what a terminal must never get: it changes the title, clears the
-// screen, turns the direction of writing, and rings.
+// attack is a text that must never reach a terminal as it is: it changes the title, clears the
+// screen, reverses the direction of text, and rings the bell.
 const attack = "\x1b]0;owned\x07\x1b[2J\u202eevil\u0085\x9b31m\x08\r\x7f"
 
-// quiet fails the test where the output of a run acts on a terminal.
+// checkNoControl checks that the output of a run has no control characters for a terminal.
 func checkNoControl(t *testing.T, what string, e runResult) {
 	t.Helper()
 	for _, text := range []string{e.out, e.err} {
@@ -25,14 +25,14 @@ func checkNoControl(t *testing.T, what string, e runResult) {
 			if r == '\n' || r == '\t' || !unicode.IsControl(r) && !unicode.Is(unicode.Bidi_Control, r) && (r != unicode.ReplacementChar || strings.HasPrefix(text[i:], "\ufffd")) {
 				continue
 			}
-			t.Errorf("%s: %q acts on a terminal, in …%q…", what, r, text[max(0, i-60):min(len(text), i+60)])
+			t.Errorf("%s: control character %q in …%q…", what, r, text[max(0, i-60):min(len(text), i+60)])
 			break
 		}
 	}
 }
 
-// everything runs the commands that show something of a site, and fails the test
-// where the output of one acts on a terminal.
+// checkAllOutput runs the commands that print values of a site, and checks that their output
+// has no control characters.
 func (s *site) checkAllOutput(what string) {
 	s.t.Helper()
 	for _, words := range [][]string{
@@ -56,7 +56,7 @@ func (s *site) checkAllOutput(what string) {
 	}
 }
 
-// Names and texts that came from elsewhere reach a terminal as text.
+// TestHostileNamesOnDisk checks that names and contents of files are escaped.
 func TestHostileNamesOnDisk(t *testing.T) {
 	t.Parallel()
 	s := newInstalledSite(t)
@@ -74,10 +74,10 @@ func TestHostileNamesOnDisk(t *testing.T) {
 	s.checkAllOutput("a link in place of an environment")
 	check(t, os.Remove(s.path(".venv")))
 	check(t, os.MkdirAll(s.path(".venv/"+attack), 0o755))
-	s.checkAllOutput("a folder of somebody else in place of an environment")
+	s.checkAllOutput("a foreign folder in place of an environment")
 }
 
-// A generation whose name is an attack, made visible by hand.
+// TestHostileGeneration checks that the target of an edited generation link is escaped.
 func TestHostileGeneration(t *testing.T) {
 	t.Parallel()
 	s := newInstalledSite(t)
@@ -86,6 +86,7 @@ func TestHostileGeneration(t *testing.T) {
 	s.checkAllOutput("a link to a generation")
 }
 
+// TestHostileLockHolder checks that the holder's name, host and command in a lock are escaped.
 func TestHostileLockHolder(t *testing.T) {
 	t.Parallel()
 	b := newBusySite(t, false)
@@ -94,15 +95,16 @@ func TestHostileLockHolder(t *testing.T) {
 	text, err := json.Marshal(map[string]any{"user": attack, "host": attack, "pid": 1, "command": attack})
 	check(t, err)
 	check(t, os.WriteFile(layout.Lock(parts[0]), text, 0o600)) // the same file: the lock on it stays
-	checkNoControl(t, "somebody else holds the lock", b.want(5, "apply", "-y", "--env", "local"))
+	checkNoControl(t, "another process holds the lock", b.want(5, "apply", "-y", "--env", "local"))
 	waiting := b.start("apply", "-y", "--env", "local", "--lock-timeout", "1m")
 	b.waitFor(waiting, "Waiting for")
 	b.finishImport()
-	checkNoControl(t, "waiting for somebody else", waiting.wait())
-	checkNoControl(t, "the one that held it", b.first.wait())
+	checkNoControl(t, "waiting for another process", waiting.wait())
+	checkNoControl(t, "the process that held it", b.first.wait())
 }
 
-// Packages, and what they say while they are imported.
+// TestHostilePackages checks that file names of packages and their output during the smoke test
+// are escaped.
 func TestHostilePackages(t *testing.T) {
 	t.Parallel()
 	evil := fmt.Sprintf("import sys\nsys.stderr.write(%[1]q)\nsys.stdout.write(%[1]q)\nraise ImportError(%[1]q)\n", strings.ToValidUTF8(attack, ""))
@@ -117,7 +119,7 @@ func TestHostilePackages(t *testing.T) {
 	}
 }
 
-// An index that says what it likes.
+// TestHostileIndex checks that responses of the index and its settings are escaped.
 func TestHostileIndex(t *testing.T) {
 	t.Parallel()
 	s, x := newUpgradeSite(t, "uv")
@@ -137,7 +139,7 @@ func TestHostileIndex(t *testing.T) {
 	s.with("RECONCILE_CERT=/nowhere/" + strings.ToValidUTF8(attack, "")).checkAllOutput("a CA")
 }
 
-// Words on the command line, and files that they name.
+// TestHostileArguments checks that arguments and the facts that they name are escaped.
 func TestHostileArguments(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")
@@ -162,8 +164,8 @@ func TestHostileArguments(t *testing.T) {
 	}
 }
 
-// A manifest with control bytes anywhere is refused, and quoted; what other
-// alphabets need is not.
+// TestHostileManifest checks that a manifest with control characters is refused and quoted, and
+// that other alphabets are allowed.
 func TestHostileManifest(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string]string{
@@ -189,7 +191,7 @@ func TestHostileManifest(t *testing.T) {
 				e := s.run(words...)
 				checkNoControl(t, fmt.Sprintf("%s in %s: reconcile %v", name, field, words), e)
 				if e.code == 0 && field != "comment" && words[0] == "validate" {
-					t.Errorf("%s in %s is taken: %s", name, field, e)
+					t.Errorf("%s in %s is accepted: %s", name, field, e)
 				}
 			}
 		}

@@ -15,8 +15,9 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-// TestCrashInit kills init at every place. Nothing is cut, there is a manifest only
-// where all else is, and init once more ends it and leaves nothing of the killed one.
+// TestCrashInit kills init at every failpoint. No file is incomplete, the manifest exists only
+// if all other files do, and a second init completes the project and leaves nothing of the
+// killed one.
 func TestCrashInit(t *testing.T) {
 	complete := filepath.Join(t.TempDir(), "project")
 	check(t, os.Mkdir(complete, 0o755))
@@ -28,7 +29,7 @@ func TestCrashInit(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "project")
 			check(t, os.Mkdir(dir, 0o755))
 			if runInit(dir, fmt.Sprintf("RECONCILE_FAILPOINT=%s:%d", place, n)) == nil {
-				break // it has fewer such places
+				break // it passes the failpoint fewer times
 			}
 			kills++
 			has := readFiles(t, dir)
@@ -52,7 +53,7 @@ func TestCrashInit(t *testing.T) {
 		}
 	}
 	if kills < 2*len(want) {
-		t.Errorf("only %d places were passed for %d files", kills, len(want))
+		t.Errorf("only %d failpoints were passed for %d files", kills, len(want))
 	}
 }
 
@@ -65,7 +66,7 @@ func runInit(dir string, environ ...string) error {
 	return nil
 }
 
-// filesIn reads all files below a folder.
+// readFiles returns the contents of all files below a folder, by name.
 func readFiles(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}

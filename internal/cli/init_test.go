@@ -11,7 +11,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-// TestInitOnFullDisk writes nothing where not all can be written.
+// TestInitOnFullDisk checks that init leaves no file if it cannot write all files.
 func TestInitOnFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 || platform()[:5] != "linux" {
 		t.Skip("only root can mount a small file system, and only linux has tmpfs")

@@ -21,18 +21,18 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == fakeClientName { // not a command of stories, which would find a client
+	if filepath.Base(os.Args[0]) == fakeClientName { // not a testscript command, because stories would find it on PATH
 		runFakeClient()
 		return
 	}
 	testscript.Main(suite{m}, map[string]func(){"reconcile": func() { os.Exit(Main(os.Args[1:], Standard(), os.Environ())) }})
 }
 
-// tests are all tests of this package. What they share is removed after them.
+// A suite runs all tests of this package and removes the directory that they share.
 type suite struct{ *testing.M }
 
-// Run runs them, more at a time than there are cores: most of them wait for
-// something.
+// Run runs the tests with three times as many in parallel as there are cores, because most of
+// them wait.
 func (t suite) Run() int {
 	flag.Parse()
 	if n := flag.Lookup("test.parallel"); n.Value.String() == n.DefValue {
@@ -45,8 +45,8 @@ func (t suite) Run() int {
 	return code
 }
 
-// TestStories runs the stories in testdata/script: what users type, and what they
-// see. Those that need an interpreter or a package index skip where there is none.
+// TestStories runs the stories in testdata/script: commands of users and their output. Stories
+// that need an interpreter or a package index are skipped without one.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -59,8 +59,8 @@ func TestStories(t *testing.T) {
 	})
 }
 
-// setup gives a story what this machine declares for its package index and where
-// its interpreters are, and nothing else of the environment.
+// setupStory passes the variables of this machine's package index and interpreters to a story,
+// and no other variable.
 func setupStory(e *testscript.Env) error {
 	e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 	e.Setenv("PATH", filepath.Dir(must(exec.LookPath("reconcile")))+":/usr/bin:/bin")
@@ -87,8 +87,8 @@ func pyenvRoot() string {
 	return root
 }
 
-// condition answers what this machine has: [python] 3.10, a package [index], an
-// [embedded] build of Python, [root]; and whether this build can ask [nvml].
+// condition reports whether this machine has [python] 3.10, a package [index], an [embedded]
+// Python build or [root], and whether this build can use [nvml].
 func condition(cond string) (bool, error) {
 	switch cond {
 	case "python":
@@ -105,7 +105,7 @@ func condition(cond string) (bool, error) {
 	return false, errors.New("unknown condition " + cond)
 }
 
-// python310 returns a Python 3.10 of this machine, or "".
+// python310 returns the path of a Python 3.10 on this machine, or "".
 var python310 = sync.OnceValue(func() string {
 	if root := pyenvRoot(); root != "" {
 		found, _ := filepath.Glob(filepath.Join(root, "versions", "3.10.*", "bin", "python3.10"))
@@ -117,7 +117,7 @@ var python310 = sync.OnceValue(func() string {
 	return ""
 })
 
-// index reports whether a package can be had from this machine's index.
+// hasIndex reports whether pip can download a package from this machine's index.
 var hasIndex = sync.OnceValue(func() bool {
 	if python310() == "" {
 		return false
@@ -132,7 +132,7 @@ var hasIndex = sync.OnceValue(func() bool {
 	return exec.CommandContext(ctx, python310(), "-m", "pip", "download", "-q", "--no-deps", "-d", dir, "six==1.16.0").Run() == nil
 })
 
-// code runs a command and expects an exit code: code 3 reconcile plan.
+// code runs a command and checks its exit code: code 3 reconcile plan.
 func code(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: code N command [arg…]")
@@ -151,8 +151,8 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// channel makes a channel of conda from the Python 3.10 of this machine, and sets
-// PLATFORM to the one that it is for: channel DIR.
+// channel creates a conda channel from the Python 3.10 of this machine, and sets PLATFORM to
+// the channel's platform: channel DIR.
 func channel(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: channel DIR")
@@ -165,10 +165,10 @@ func channel(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("PLATFORM", map[string]string{"linux/amd64": "linux-x86_64", "linux/arm64": "linux-aarch64", "darwin/arm64": "macos-arm64"}[runtime.GOOS+"/"+runtime.GOARCH])
 }
 
-// replace puts one text in place of another in a file: replace file old new.
+// replace replaces a text in a file: replace FILE OLD NEW.
 func replace(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
-		ts.Fatalf("usage: replace file old new")
+		ts.Fatalf("usage: replace FILE OLD NEW")
 	}
 	file := ts.MkAbs(args[0])
 	text := ts.ReadFile(args[0])
@@ -178,7 +178,7 @@ func replace(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(file, []byte(strings.ReplaceAll(text, args[1], args[2])), 0o644))
 }
 
-// expand puts the variables of the story into a file: expand FILE.
+// expand expands the variables of the story in a file: expand FILE.
 func expand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: expand FILE")

@@ -16,17 +16,16 @@ import (
 	"time"
 )
 
-// A wheel is a distribution to be made: its name, and modules by path. The
-// package itself says its version: NAME/__init__.py holds `version = "1.0"`.
+// A wheel is a package to build. Its NAME/__init__.py contains `version = "1.0"`.
 type wheel struct {
 	name, version string
-	init          string            // more text of NAME/__init__.py
-	files         map[string]string // beside it
+	init          string            // appended to NAME/__init__.py
+	files         map[string]string // other files, by path
 }
 
 func (w wheel) file() string { return w.name + "-" + w.version + "-py3-none-any.whl" }
 
-// bytes packs the wheel, with a RECORD that holds for every file of it.
+// bytes returns the archive of the wheel, with a RECORD of all files.
 func (w wheel) bytes() []byte {
 	info := w.name + "-" + w.version + ".dist-info/"
 	files := map[string]string{
@@ -44,7 +43,7 @@ func (w wheel) bytes() []byte {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		f, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store}) // stored: its size on disk is known
+		f, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store}) // stored, so that its size is known
 		must(must(f, err).Write([]byte(files[name])))
 	}
 	if err := z.Close(); err != nil {
@@ -53,12 +52,12 @@ func (w wheel) bytes() []byte {
 	return b.Bytes()
 }
 
-// A mirror is a package index on this machine, with pages as PEP 503 has them.
+// A mirror is a package index on loopback (PEP 503).
 type mirror struct {
 	*httptest.Server
 	mu     sync.Mutex
 	wheels map[string][]byte
-	fault  func(http.ResponseWriter, *http.Request) bool // takes a request over where it returns true
+	fault  func(http.ResponseWriter, *http.Request) bool // returns true if it handled the request
 	asked  []string                                      // paths, in order
 }
 
@@ -69,16 +68,16 @@ func newMirror(t *testing.T, wheels ...wheel) *mirror {
 	}
 	x.Server = httptest.NewServer(x)
 	t.Cleanup(func() {
-		x.CloseClientConnections() // a handler that hangs ends with its connection
+		x.CloseClientConnections() // ends handlers that hang
 		x.Close()
 	})
 	return x
 }
 
-// simple is the address that installers are given.
+// indexURL returns the index URL for installers.
 func (x *mirror) indexURL() string { return x.URL + "/simple" }
 
-// replace puts other bytes in place of a file; nil takes it away.
+// setFile replaces the content of a file; nil removes the file.
 func (x *mirror) setFile(file string, content []byte) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -88,7 +87,7 @@ func (x *mirror) setFile(file string, content []byte) {
 	}
 }
 
-// breakBy lets f take over the requests that it wants.
+// setFault lets f handle requests first; nil removes the fault.
 func (x *mirror) setFault(f func(http.ResponseWriter, *http.Request) bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -117,8 +116,7 @@ func (x *mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.servePage(w, r, strings.Trim(strings.TrimPrefix(r.URL.Path, "/simple/"), "/"))
 }
 
-// page lists the files of one project. Their links carry the digests that the
-// files had when the index was made or the file was replaced.
+// servePage lists the files of one project, with their digests.
 func (x *mirror) servePage(w http.ResponseWriter, r *http.Request, project string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -21,7 +21,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/hubtest"
 )
 
-// hubServer is the part of the Hugging Face Hub that a download needs, with one public model
+// A fakeHub is the part of the Hugging Face Hub that a download needs, with one public model
 // at one commit. It listens on loopback.
 type fakeHub struct {
 	*httptest.Server
@@ -40,7 +40,7 @@ const (
 	hubCommit = "0e9e39f249a16976918f6564b8830bc894c89659"
 )
 
-// newHubServer serves a model of three shards, one of which is large enough to be interrupted.
+// newFakeHub serves a model of three shards, one of which is large enough to be interrupted.
 func newFakeHub(t *testing.T) *fakeHub {
 	h := &fakeHub{repo: hubRepo, commit: hubCommit, large: map[string]bool{}, stalled: make(chan struct{}), files: map[string][]byte{
 		"README.md": []byte("# Tiny\n"), ".gitattributes": []byte("*.safetensors filter=lfs\n"), "config.json": []byte(`{"model_type": "llama"}`),
@@ -130,8 +130,8 @@ func (h *fakeHub) serveFile(w http.ResponseWriter, r *http.Request, name string)
 	<-r.Context().Done()
 }
 
-// TestCacheOfRealHubIsRead tests caches of huggingface_hub itself: of the release that the
-// manifest pins, and of the newest.
+// TestCacheOfRealHubIsRead checks that caches of the real huggingface_hub are read: of the
+// release that the manifest pins, and of the newest.
 func TestCacheOfRealHubIsRead(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -163,7 +163,7 @@ func firstLine(b []byte) string {
 	return line
 }
 
-// needed returns the size of the files that are not excluded, formatted.
+// neededSize returns the size of the files that are not excluded, formatted.
 func (h *fakeHub) neededSize() string {
 	var sum int64
 	for name, content := range h.files {
@@ -174,7 +174,7 @@ func (h *fakeHub) neededSize() string {
 	return bytesize.Format(sum)
 }
 
-// hubRound downloads with an interruption, again, and after a file was damaged.
+// checkDownload downloads with an interruption, again, and after a file was damaged.
 func checkDownload(t *testing.T, python, library string) {
 	h := newFakeHub(t)
 	dir := t.TempDir()
@@ -259,7 +259,7 @@ huggingface_hub.snapshot_download(%q, revision=%q, ignore_patterns=["original/*"
 	}
 	want(0, []string{"intact, " + whole + " in 8 files"}, "models", "verify")
 
-	// The script for machines without reconcile agrees.
+	// The script for machines without reconcile gives the same result.
 	script := exec.Command(python, must(filepath.Abs("../../scripts/verify_models.py")), "--all", "--manifest", filepath.Join(dir, "none"), "--cache", filepath.Join(dir, "models"))
 	if out, err := script.CombinedOutput(); err != nil || !strings.Contains(string(out), ": intact, ") {
 		t.Errorf("%v\n%s", err, out)
