@@ -18,7 +18,7 @@ type site struct {
 	b       *testing.B
 	ours    string
 	dir     string
-	texts   [2][2]string // manifest and lock of both
+	texts   [2][2]string // manifest and lock of both versions
 	current int          // the version in the files
 	aside   int
 }
@@ -54,7 +54,8 @@ func newSite(b *testing.B) *site {
 	return s
 }
 
-// settled returns the root of the project, whose environment must be installed.
+// settledProject returns the root of the project, or skips the benchmark if its environment is
+// not installed.
 func settledProject(b *testing.B, ours string) string {
 	b.Helper()
 	root, err := filepath.Abs("..")
@@ -99,13 +100,13 @@ func (s *site) write(texts [2]string) {
 	}
 }
 
-// other switches the files to the other version.
+// switchVersion writes the files of the other version.
 func (s *site) switchVersion() {
 	s.current = 1 - s.current
 	s.write(s.texts[s.current])
 }
 
-// forget moves the files of a pattern below the site away, except for keep. Deleting them
+// moveAway moves the files of a pattern below the site away, except for keep. Deleting them
 // would make ext4 slow for a while.
 func (s *site) moveAway(pattern, keep string) {
 	found, err := filepath.Glob(filepath.Join(s.dir, pattern))
@@ -142,15 +143,15 @@ func (s *site) uv() string {
 func BenchmarkNextGeneration(b *testing.B) {
 	s := newSite(b)
 	uv := s.uv()
-	visible, err := filepath.EvalSymlinks(filepath.Join(s.dir, ".venv/generation"))
+	active, err := filepath.EvalSymlinks(filepath.Join(s.dir, ".venv/generation"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	base, err := filepath.EvalSymlinks(filepath.Join(visible, "bin/python"))
+	base, err := filepath.EvalSymlinks(filepath.Join(active, "bin/python"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	first, err := filepath.Glob(filepath.Join(filepath.Dir(visible), "*/reconcile/requirements.txt"))
+	first, err := filepath.Glob(filepath.Join(filepath.Dir(active), "*/reconcile/requirements.txt"))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -187,7 +188,7 @@ func BenchmarkNextGeneration(b *testing.B) {
 	}
 }
 
-// BenchmarkRollback goes from one generation to the other and back.
+// BenchmarkRollback measures a rollback from one generation to the other.
 func BenchmarkRollback(b *testing.B) {
 	s := newSite(b)
 	alone(b, program{words: []string{s.ours, "rollback"}, dir: s.dir})

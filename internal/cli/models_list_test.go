@@ -27,7 +27,7 @@ const (
 	openCommit  = "89abcdef0123456789abcdef0123456789abcdef"
 )
 
-// modelsManifest has two models for the environment remote, and none for local.
+// modelsManifest has two models for environment remote, and none for local.
 const modelsManifest = `version: 1
 project: story
 directories:
@@ -46,14 +46,14 @@ models:
   - {repo: ` + openRepo + `, revision: ` + openCommit + `, environments: [remote]}
 `
 
-// modelsSite is a project with that manifest.
+// modelsSite returns a site with modelsManifest.
 func modelsSite(t *testing.T) *site {
 	s := newSite(t, "")
 	s.write("manifest.yaml", modelsManifest)
 	return s
 }
 
-// modelsOf runs models and reads what it says.
+// listModels runs models --json and decodes the output.
 func (s *site) listModels(words ...string) report.Models {
 	s.t.Helper()
 	var list report.Models
@@ -61,6 +61,7 @@ func (s *site) listModels(words ...string) report.Models {
 	return list
 }
 
+// TestModelsListing checks the list of models, and that it is printed without writing a file.
 func TestModelsListing(t *testing.T) {
 	t.Parallel()
 	s := modelsSite(t)
@@ -85,22 +86,22 @@ func TestModelsListing(t *testing.T) {
 			t.Errorf("no line %q in\n%s", line, e.out)
 		}
 	}
-	if strings.Count(e.out, "licence") != 2 || strings.Count(e.out, "login") != 1 { // of the gated one alone
+	if strings.Count(e.out, "licence") != 2 || strings.Count(e.out, "login") != 1 { // of the gated model only
 		t.Error(e)
 	}
 	if list := s.listModels(); len(list.Items) != 0 || list.Environment != "local" {
 		t.Errorf("%+v", list)
 	}
 	if after := must(os.ReadDir(s.root)); len(after) != len(before) {
-		t.Errorf("it wrote something: %v", after)
+		t.Errorf("the project has new files: %v", after)
 	}
-	// Flags that it was started with are those to start it with again.
+	// The commands have the global flags of this run.
 	if e := s.want(exit.Done, "-C", s.root, "-m", "manifest.yaml", "--env", "remote", "models"); !e.contains("reconcile -C " + s.root + " -m manifest.yaml --env remote run -- huggingface-cli") {
 		t.Error(e)
 	}
 }
 
-// TestModelsWithoutHub names the way to huggingface-hub where no environment has it.
+// TestModelsWithoutHub checks the hint how to add huggingface-hub if no environment has it.
 func TestModelsWithoutHub(t *testing.T) {
 	t.Parallel()
 	s := modelsSite(t)
@@ -108,7 +109,7 @@ func TestModelsWithoutHub(t *testing.T) {
 	if e := s.want(exit.Done, "models", "--all"); !e.contains("environment remote has no huggingface-hub", "reconcile lock") || strings.Contains(e.out, "--revision") {
 		t.Error(e)
 	}
-	// What is damaged is named all the same: removing it needs no hub.
+	// Damaged files are listed too, because their removal needs no huggingface-hub.
 	open := hubtest.New(t, s.path("models"), openRepo, openCommit)
 	open.Put("config.json", []byte("{}"), false)
 	check(t, os.Remove(open.Blob("config.json")))
@@ -126,7 +127,7 @@ func TestModelsWithoutHub(t *testing.T) {
 	}
 }
 
-// TestModelsOnDisk says how much is there, and what is still to come.
+// TestModelsOnDisk checks the reported sizes of existing and missing files.
 func TestModelsOnDisk(t *testing.T) {
 	t.Parallel()
 	s := modelsSite(t)
@@ -146,8 +147,8 @@ func TestModelsOnDisk(t *testing.T) {
 	}
 }
 
-// TestModelsToken tells that a token is there, wherever huggingface_hub would find it,
-// and never what it is.
+// TestModelsToken checks that a token is reported wherever huggingface_hub would find it, and
+// that its value is never printed.
 func TestModelsToken(t *testing.T) {
 	t.Parallel()
 	s := modelsSite(t)
@@ -181,7 +182,7 @@ func TestModelsToken(t *testing.T) {
 		}
 		for _, e := range []runResult{with.want(exit.Done, "models", "--all"), with.want(exit.Done, "models", "--all", "--json", "-v")} {
 			if strings.Contains(e.out+e.err, secret) {
-				t.Errorf("%s: the token is shown", name)
+				t.Errorf("%s: the token is printed", name)
 			}
 			if inside := strings.Contains(e.out, "is inside the project"); inside != (name == "in models") {
 				t.Errorf("%s: %s", name, e.out)
@@ -190,11 +191,12 @@ func TestModelsToken(t *testing.T) {
 	}
 	check(t, os.WriteFile(filepath.Join(home, "empty"), nil, 0o600))
 	if got := s.with("HF_TOKEN_PATH=" + filepath.Join(home, "empty")).listModels("--all").Token; got.Visible {
-		t.Errorf("an empty file is taken for a token: %+v", got)
+		t.Errorf("an empty file is reported as a token: %+v", got)
 	}
 }
 
-// TestModelsNotes names variables that lead a program past the project's models.
+// TestModelsNotes checks that variables are reported that make a program ignore the models of
+// the project.
 func TestModelsNotes(t *testing.T) {
 	t.Parallel()
 	s := modelsSite(t)
@@ -214,16 +216,16 @@ func TestModelsNotes(t *testing.T) {
 	}
 }
 
-// A tinyHub is a hub with one model of small files. It notes what is fetched.
+// A tinyHub is a hub with one model of small files. It records the downloaded files.
 type tinyHub struct {
 	*httptest.Server
 	mu      sync.Mutex
 	fetched []string
 }
 
-// tinyFiles are the files of its model, by name.
+// tinyFiles has the files of the model, by name.
 var tinyFiles = map[string]string{
-	"config.json": "{}", "model.safetensors": "\x02\x00\x00\x00\x00\x00\x00\x00{}", "pytorch_model.bin": "pickle", "original/consolidated.00.pth": "again", "original/params.json": "{ }", // contents differ: equal ones are fetched once
+	"config.json": "{}", "model.safetensors": "\x02\x00\x00\x00\x00\x00\x00\x00{}", "pytorch_model.bin": "pickle", "original/consolidated.00.pth": "again", "original/params.json": "{ }", // each has a different content, because equal files are downloaded once
 }
 
 func newTinyHub(t *testing.T) *tinyHub {
@@ -268,9 +270,9 @@ func (h *tinyHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestDownloadCommandsOfRealHubs carries out the download commands with the versions
-// that they are for, against a hub on loopback: what is excluded stays away, the rest
-// lies in the cache, and no refs/main is needed to load it.
+// TestDownloadCommandsOfRealHubs runs the download commands with the versions of
+// huggingface-hub that they are for, against a hub on loopback: excluded files are not
+// downloaded, and the others are in the cache.
 func TestDownloadCommandsOfRealHubs(t *testing.T) {
 	t.Parallel()
 	if testing.Short() || !hasIndex() {
@@ -282,7 +284,7 @@ func TestDownloadCommandsOfRealHubs(t *testing.T) {
 			env := filepath.Join(t.TempDir(), "env")
 			install := []string{"-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile", "--target", env, "huggingface-hub==" + version}
 			if out, err := exec.Command(python310(), install...).CombinedOutput(); err != nil {
-				t.Skipf("huggingface-hub %s cannot be had: %v\n%s", version, err, out)
+				t.Skipf("huggingface-hub %s cannot be installed: %v\n%s", version, err, out)
 			}
 			cli, _ := hub.ParseCLI(version)
 			fetch := func(h *tinyHub, cache string, words []string) ([]byte, error) {
@@ -315,7 +317,7 @@ func TestDownloadCommandsOfRealHubs(t *testing.T) {
 					}
 				}
 			}
-			// In the words of the other releases it fetches something else, and may not say so.
+			// The syntax of other releases downloads other files, possibly without an error.
 			other := hub.CLI{Major: 1}
 			if !cli.Before(1, 0) {
 				other = hub.CLI{Minor: 33}
@@ -326,7 +328,7 @@ func TestDownloadCommandsOfRealHubs(t *testing.T) {
 			out, err := fetch(h, filepath.Join(t.TempDir(), "models"), words)
 			t.Logf("%v fetched %q: %v", words, h.fetched, err)
 			if slices.Equal(h.fetched, []string{"config.json", "model.safetensors"}) {
-				t.Errorf("%v fetches the same: both ways of writing patterns work\n%s", words, out)
+				t.Errorf("%v fetches the same files: both syntaxes of patterns work\n%s", words, out)
 			}
 			for _, words := range [][]string{cli.Login(), cli.WhoAmI()} {
 				c := exec.Command(env+"/bin/"+words[0], append(words[1:], "--help")...)
@@ -335,7 +337,7 @@ func TestDownloadCommandsOfRealHubs(t *testing.T) {
 					t.Errorf("%v: %v\n%s", words, err, out)
 				}
 			}
-			// The library looks where the environment says, and for the token elsewhere.
+			// The library uses the cache of HF_HUB_CACHE, and the token of the home.
 			c := exec.Command(python310(), "-c", "from huggingface_hub import constants as c; print(c.HF_HUB_CACHE); print(c.HF_TOKEN_PATH)")
 			c.Env = []string{"PYTHONPATH=" + env, "HOME=/home/ada", "HF_HUB_CACHE=/srv/lora/models"}
 			if out, err := c.CombinedOutput(); err != nil || string(out) != "/srv/lora/models\n/home/ada/.cache/huggingface/token\n" {
@@ -345,9 +347,9 @@ func TestDownloadCommandsOfRealHubs(t *testing.T) {
 	}
 }
 
-// TestModelFromManifestToCache goes the whole way with a real huggingface-hub: lock,
-// apply, the command that models prints, and the proof of what arrived. The library looks
-// in the project by every way in, and for the token elsewhere.
+// TestModelFromManifestToCache runs lock, apply, the printed download command and models verify
+// with a real huggingface-hub. Through each entry point of the environment the library uses the
+// cache of the project, and the token of the home.
 func TestModelFromManifestToCache(t *testing.T) {
 	t.Parallel()
 	if testing.Short() || !hasIndex() {
@@ -392,7 +394,7 @@ models:
 	if e := s.want(exit.Done, "models"); !e.contains(gatedRepo+"  complete, 12 B, verified ", "place     base models/models--meta--Tiny-Instruct") || strings.Contains(e.out, "download ") {
 		t.Error(e)
 	}
-	// Every way in.
+	// Each entry point.
 	const ask = "from huggingface_hub import constants as c; print(c.HF_HUB_CACHE); print(c.HF_TOKEN_PATH)"
 	token := filepath.Join(filepath.Dir(s.root), "home/.cache/huggingface/token")
 	for _, words := range [][]string{
@@ -408,7 +410,7 @@ models:
 	if e := s.run("run", "--", "python", "-c", ask); e.out != s.path("base models")+"\n"+token+"\n" {
 		t.Error(e)
 	}
-	// What was fetched is found again without a network, by its revision.
+	// The downloaded revision can be loaded without a network.
 	offline := s.with("HF_HUB_OFFLINE=1")
 	const load = "import sys; from huggingface_hub import hf_hub_download as d; print(open(d(sys.argv[1], 'config.json', revision=sys.argv[2])).read())"
 	if e := offline.run("run", "--", "python", "-c", load, gatedRepo, gatedCommit); e.out != "{}\n" {

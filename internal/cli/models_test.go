@@ -19,14 +19,14 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 )
 
-// storyT is a story as a test that makes a cache.
+// A storyTB lets a story use package hubtest.
 type storyTB struct{ *testscript.TestScript }
 
 func (storyTB) Helper() {}
 
 func (t storyTB) Fatal(args ...any) { t.Fatalf("%v", args) }
 
-// hubModel puts a small model into a cache: hubmodel CACHE REPO REVISION SHARDS.
+// hubModel writes a small model into a cache: hubmodel CACHE REPO REVISION SHARDS.
 func hubModel(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 4 {
 		ts.Fatalf("usage: hubmodel CACHE REPO REVISION SHARDS")
@@ -34,10 +34,10 @@ func hubModel(ts *testscript.TestScript, neg bool, args []string) {
 	shards, err := strconv.Atoi(args[3])
 	ts.Check(err)
 	hubtest.New(storyTB{ts}, ts.MkAbs(args[0]), args[1], args[2]).Sharded(shards, 1000)
-	time.Sleep(60 * time.Millisecond) // a tick of the clock of files: what is younger is not remembered
+	time.Sleep(60 * time.Millisecond) // digests of files younger than a clock tick are not saved
 }
 
-// modelProject is a project with a small model.
+// newModelProject creates a project with a small model.
 func newModelProject(t *testing.T) (dir string, made *hubtest.Model) {
 	t.Helper()
 	const repo, revision = "meta-llama/Tiny", "0e9e39f249a16976918f6564b8830bc894c89659"
@@ -48,8 +48,8 @@ func newModelProject(t *testing.T) (dir string, made *hubtest.Model) {
 	return dir, made
 }
 
-// TestModelsVerifiedConcurrently holds that verifications beside each other are harmless, and
-// that their memory is whole afterwards.
+// TestModelsVerifiedConcurrently checks that concurrent verifications succeed, and that all
+// digests are saved afterwards.
 func TestModelsVerifiedConcurrently(t *testing.T) {
 	t.Parallel()
 	dir, _ := newModelProject(t)
@@ -73,8 +73,8 @@ func TestModelsVerifiedConcurrently(t *testing.T) {
 	}
 }
 
-// TestModelsInterrupted holds that a verification which is interrupted ends at once with
-// 130 and does not lose what it hashed.
+// TestModelsInterrupted checks that an interrupted verification ends at once with 130 and saves
+// the digests of the files that it has hashed.
 func TestModelsInterrupted(t *testing.T) {
 	t.Parallel()
 	dir, made := newModelProject(t)
@@ -91,7 +91,7 @@ func TestModelsInterrupted(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(1500 * time.Millisecond) // the small ones take a moment, the large one an hour
+	time.Sleep(1500 * time.Millisecond) // the small files take a moment, the large one an hour
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
@@ -101,13 +101,13 @@ func TestModelsInterrupted(t *testing.T) {
 	case <-ended:
 	case <-time.After(20 * time.Second):
 		_ = cmd.Process.Signal(syscall.SIGKILL)
-		t.Fatal("it did not end")
+		t.Fatal("the verification did not end")
 	}
 	if code := cmd.ProcessState.ExitCode(); code != exit.Interrupted || !strings.Contains(out.String(), "models.interrupted") {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}
 	kept, err := os.ReadFile(filepath.Join(dir, layout.Digests()))
 	if n := bytes.Count(kept, []byte("\n")); err != nil || n != 1+6 {
-		t.Errorf("%d files are remembered, want the 6 small ones: %v\n%s", n-1, err, kept)
+		t.Errorf("the digests of %d files are saved, want the 6 small ones: %v\n%s", n-1, err, kept)
 	}
 }

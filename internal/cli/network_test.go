@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// upgrade is a site with an environment of alpha 1.0, a manifest and a lock that
-// ask for 2.0, and nothing in the installers' caches.
+// newUpgradeSite returns a site with alpha 1.0 in the environment, alpha 2.0 in the manifest and
+// in the lock, and empty installer caches.
 func newUpgradeSite(t *testing.T, installer string) (*site, *mirror) {
 	t.Helper()
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"}, wheel{name: "alpha", version: "2.0"}, wheel{name: "beta", version: "1.0"})
@@ -25,7 +25,7 @@ func newUpgradeSite(t *testing.T, installer string) (*site, *mirror) {
 	return s, x
 }
 
-// closed returns an address of this machine where nobody listens.
+// closedAddress returns the URL of a closed port on this machine.
 func closedAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -35,7 +35,7 @@ func closedAddress(t *testing.T) string {
 	return address
 }
 
-// files lets f answer for the files of the index.
+// onFiles returns a fault that handles only the requests for files.
 func onFiles(f func(w http.ResponseWriter, r *http.Request)) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasPrefix(r.URL.Path, "/files/") {
@@ -46,16 +46,16 @@ func onFiles(f func(w http.ResponseWriter, r *http.Request)) func(http.ResponseW
 	}
 }
 
-// An indexFault is what an index can do to an install.
+// An indexFault is a fault of an index during an install.
 type indexFault struct {
 	name  string
 	cause func(s *site, x *mirror)
-	want  map[string]string // by installer: what the message holds of the cause
+	want  map[string]string // by installer, a part of the message
 }
 
 var indexFaults = []indexFault{
 	{
-		"nobody listens",
+		"the port is closed",
 		func(s *site, _ *mirror) { *s = *s.with("RECONCILE_INDEX_URL=" + closedAddress(s.t)) },
 		map[string]string{"uv": "Connection refused", "pip": "Connection refused"},
 	},
@@ -72,7 +72,7 @@ var indexFaults = []indexFault{
 		map[string]string{"uv": "differs from the lock", "pip": "differs from the lock"},
 	},
 	{
-		"the file is cut off",
+		"the file is truncated",
 		func(_ *site, x *mirror) {
 			x.setFault(onFiles(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Length", strconv.Itoa(len(alpha2.bytes())))
@@ -82,7 +82,7 @@ var indexFaults = []indexFault{
 		map[string]string{"uv": "Failed to download", "pip": "differs from the lock"},
 	},
 	{
-		"the file is a page",
+		"the file is a web page",
 		func(_ *site, x *mirror) {
 			x.setFault(onFiles(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>please log in</html>")) }))
 		},
@@ -96,10 +96,10 @@ var indexFaults = []indexFault{
 				return true
 			})
 		},
-		map[string]string{"uv": "500", "pip": "alpha==2.0"}, // pip passes over pages that it cannot get
+		map[string]string{"uv": "500", "pip": "alpha==2.0"}, // pip ignores pages that it cannot download
 	},
 	{
-		"it redirects in a circle",
+		"redirects without end",
 		func(_ *site, x *mirror) {
 			x.setFault(func(w http.ResponseWriter, r *http.Request) bool {
 				http.Redirect(w, r, r.URL.Path, http.StatusFound)
@@ -112,8 +112,8 @@ var indexFaults = []indexFault{
 
 var alpha2 = wheel{name: "alpha", version: "2.0"}
 
-// An apply that meets a fault of the index ends in time, says what it was, and
-// leaves the environment as it is. The next one reaches the manifest.
+// TestIndexFaults checks that an apply with a faulty index ends within a minute, names the
+// fault and keeps the environment, and that the next apply reaches the manifest.
 func TestIndexFaults(t *testing.T) {
 	for _, installer := range []string{"uv", "pip"} {
 		for _, fault := range indexFaults {
@@ -124,10 +124,10 @@ func TestIndexFaults(t *testing.T) {
 				fault.cause(broken, x)
 				e := broken.want(4, "apply", "-y", "--env", "local")
 				if !e.contains("venv.local", fault.want[installer]) {
-					t.Errorf("it does not say what was wrong, %q: %s", fault.want[installer], e)
+					t.Errorf("the fault is not named, %q: %s", fault.want[installer], e)
 				}
 				if e.took > time.Minute {
-					t.Errorf("it took %s", e.took)
+					t.Errorf("the apply took %s", e.took)
 				}
 				s.wantImports("1.0 1.0", "alpha", "beta")
 				s.checkNoProcesses()
@@ -140,8 +140,8 @@ func TestIndexFaults(t *testing.T) {
 	}
 }
 
-// An index that takes the question and never answers is given up by the
-// installer: uv after 4 times 30 s without a byte, pip after 6 times 15 s.
+// TestHangingIndex checks that the installer gives up an index that never responds: uv after
+// 4 times 30 s, pip after 6 times 15 s.
 func TestHangingIndex(t *testing.T) {
 	if os.Getenv("RECONCILE_TEST_SLOW") == "" {
 		t.Skip("takes 2 minutes: set RECONCILE_TEST_SLOW=1")
@@ -162,8 +162,8 @@ func TestHangingIndex(t *testing.T) {
 	}
 }
 
-// A lock that meets a fault of the index names the pin or the index, and leaves
-// the lock that is there as it is.
+// TestLockFaults checks that a lock with a faulty index names the pin or the index, and keeps
+// the existing lock.
 func TestLockFaults(t *testing.T) {
 	t.Parallel()
 	s, x := newUpgradeSite(t, "uv")
@@ -177,13 +177,13 @@ func TestLockFaults(t *testing.T) {
 	}{
 		{"a version that does not exist", []string{"beta==1.0", "alpha==9.9"}, s, []string{"manifest.yaml:18:", "alpha==9.9 does not exist", "alpha 2.0 is the newest", "lock.pin"}},
 		{"a name that does not exist", []string{"alpha==1.0", "gamma==1.0"}, s, []string{"manifest.yaml:18:", "gamma", "spelling", "lock.pin"}},
-		{"nobody listens", []string{"alpha==1.0", "beta==1.0"}, s.with("RECONCILE_INDEX_URL=" + closedAddress(t)), []string{"index could not be reached", "Connection refused", "RECONCILE_INDEX_URL", "lock.index"}},
+		{"the port is closed", []string{"alpha==1.0", "beta==1.0"}, s.with("RECONCILE_INDEX_URL=" + closedAddress(t)), []string{"index could not be reached", "Connection refused", "RECONCILE_INDEX_URL", "lock.index"}},
 	} {
 		check(t, os.RemoveAll(s.path(".reconcile/cache")))
 		s.write("manifest.yaml", environmentManifest("uv", fault.pins...))
 		e := fault.site.want(1, "lock", "--env", "local")
 		if !e.contains(fault.want...) {
-			t.Errorf("%s: it does not say %q: %s", fault.name, fault.want, e)
+			t.Errorf("%s: want %q: %s", fault.name, fault.want, e)
 		}
 	}
 	x.setFault(func(w http.ResponseWriter, _ *http.Request) bool {

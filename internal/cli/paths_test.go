@@ -19,8 +19,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
-// hostileRoots are folders in which a project may lie, and hostilePaths what a manifest
-// may call its directories.
+// hostileRoots are names of project folders, and hostilePaths are paths of directories in a
+// manifest, that a shell could interpret.
 var (
 	hostileRoots = []string{
 		"plain", "with blank", "'quoted' \"twice\"", "$(touch owned)`touch owned`$HOME", "back\\slash\\", "\\'", "a;b|c&d<e>f", "!!*?[x]{y,z}#~",
@@ -29,8 +29,8 @@ var (
 	hostilePaths = []string{"a'b", "$(touch owned)", "x;y", "`id`", `"q"`, "!!", "*", "a b", "b~/#c", "ünï", "${HOME}", "=z", "a:~root"}
 )
 
-// hostileManifest has a directory for each path, named so that the constant tells its
-// number.
+// hostileManifest returns a manifest with a directory for each path. Its constant is DIR_ and
+// its index.
 func hostileManifest() string {
 	var b strings.Builder
 	b.WriteString("version: 1\nproject: story\ndirectories:\n")
@@ -41,7 +41,7 @@ func hostileManifest() string {
 	return b.String()
 }
 
-// hostileSite makes a project of that manifest in a folder of a name.
+// newHostileSite creates a project with this manifest in a folder with the given name.
 func newHostileSite(t *testing.T, name string) *site {
 	t.Helper()
 	s := siteAt(t, must(filepath.EvalSymlinks(t.TempDir())), "")
@@ -52,7 +52,7 @@ func newHostileSite(t *testing.T, name string) *site {
 	return s
 }
 
-// wantPaths is what each constant must be, joined as the shells below print it.
+// wantPaths returns the values of all constants, separated as the programs below print them.
 func (s *site) wantPaths() string {
 	want := []string{s.root}
 	for _, p := range hostilePaths {
@@ -61,8 +61,8 @@ func (s *site) wantPaths() string {
 	return strings.Join(want, "\x00") + "\x00"
 }
 
-// TestPathsInEveryShell reads the exports with the shells that they are for: every
-// value arrives, and none of it is carried out.
+// TestPathsInEveryShell checks that each shell reads the exported values exactly, and executes
+// none of them.
 func TestPathsInEveryShell(t *testing.T) {
 	t.Parallel()
 	names := `"$PROJECT_ROOT"`
@@ -92,12 +92,12 @@ func TestPathsInEveryShell(t *testing.T) {
 			}
 		}
 		if _, err := os.Stat(s.path("owned")); err == nil {
-			t.Errorf("%q: something was carried out", root)
+			t.Errorf("%q: a part of a value was executed", root)
 		}
 	}
 }
 
-// TestPathsAsJSONAndPython reads the other formats with what they are for.
+// TestPathsAsJSONAndPython checks that the values are exact in JSON and in Python.
 func TestPathsAsJSONAndPython(t *testing.T) {
 	t.Parallel()
 	python := python310()
@@ -117,7 +117,7 @@ func TestPathsAsJSONAndPython(t *testing.T) {
 		s.want(exit.Done, "apply", "-y")
 		module := s.want(exit.Done, "paths", "--format", "py").out
 		if written := string(must(os.ReadFile(s.path("scripts/paths.py")))); module != written {
-			t.Errorf("%q: paths --format py is not what is written", root)
+			t.Errorf("%q: paths --format py differs from scripts/paths.py", root)
 		}
 		if python == "" {
 			continue
@@ -136,14 +136,14 @@ sys.stdout.buffer.write(b"".join(os.fsencode(p) + b"\0" for p in [paths.PROJECT_
 	}
 }
 
-// TestPathsThatAreNotUTF8 are exact in a shell, and refused where JSON would
-// change them.
+// TestPathsThatAreNotUTF8 checks that a path that is not UTF-8 is exact in a shell, and refused
+// in JSON, which would change it.
 func TestPathsThatAreNotUTF8(t *testing.T) {
 	t.Parallel()
 	s := newHostileSite(t, "plain")
 	bytes := filepath.Join(filepath.Dir(s.root), "b\xff")
 	if err := os.Rename(s.root, bytes); err != nil {
-		t.Skip("this file system has no such names: ", err)
+		t.Skip("this file system does not support such names: ", err)
 	}
 	s.root = bytes
 	if e := s.want(exit.Done, "paths"); !strings.HasPrefix(e.out, "export PROJECT_ROOT='"+bytes+"'\n") {
@@ -154,8 +154,8 @@ func TestPathsThatAreNotUTF8(t *testing.T) {
 	}
 }
 
-// TestPathsModule imports the constants in every way that people have: from a program
-// beside them, as a module, by path, in another folder, through links.
+// TestPathsModule imports the constants from a program in the same folder, as a module, by path,
+// from another folder, and through links.
 func TestPathsModule(t *testing.T) {
 	t.Parallel()
 	if python310() == "" {
@@ -178,7 +178,7 @@ func TestPathsModule(t *testing.T) {
 		{elsewhere, []string{s.path("scripts/x.py")}},
 		{elsewhere, []string{"linked.py"}},
 		{elsewhere, []string{"project/scripts/x.py"}},
-		{elsewhere, []string{"-c", "import paths; " + show}}, // a link to the module, in the folder one is in
+		{elsewhere, []string{"-c", "import paths; " + show}}, // a link to the module, in the current directory
 		{s.root, []string{"-c", "from scripts import paths; " + show}},
 		{s.root, []string{"-m", "scripts.y"}},
 		{s.path("scripts"), []string{"-m", "x"}},
@@ -190,7 +190,7 @@ func TestPathsModule(t *testing.T) {
 			tt.words[i+1] = "import sys; " + tt.words[i+1]
 		}
 		c := exec.Command(python310(), append([]string{"-B"}, tt.words...)...)
-		// Exports of another project lead nowhere else.
+		// Exports of another project have no effect.
 		c.Dir, c.Env = tt.dir, []string{"PATH=/usr/bin:/bin", "PROJECT_ROOT=/other", "DIR_7=/other/x", "RECONCILE_DIR_7=/other/y"}
 		if out, err := c.CombinedOutput(); err != nil || string(out) != s.path("a b") {
 			t.Errorf("in %s: %q: %v, %s", tt.dir, tt.words, err, out)
@@ -198,8 +198,8 @@ func TestPathsModule(t *testing.T) {
 	}
 }
 
-// structure is what stands at the common path of each directory of a manifest, by
-// facts: a directory, or a link and what it leads to.
+// directoryTypes returns the type of the path of each directory of a manifest, according to
+// facts; of a link, the type of its target.
 func directoryTypes(t *testing.T, m *manifest.Manifest, known *facts.Facts) map[string]facts.PathType {
 	t.Helper()
 	found := map[string]facts.PathType{}
@@ -214,16 +214,16 @@ func directoryTypes(t *testing.T, m *manifest.Manifest, known *facts.Facts) map[
 			at, ok = facts.Find[facts.Path](known, facts.PathKey(target))
 		}
 		if !ok {
-			t.Errorf("nothing is known of %s", d.Path)
+			t.Errorf("there is no fact for %s", d.Path)
 		}
 		found[d.Constant()] = at.Type
 	}
 	return found
 }
 
-// TestSameStructureOnRecordedMachines applies the project's plan to the facts of a Mac
-// and of a GPU machine that keeps models elsewhere: the manifest's directories are the
-// same on both, and so is the file of constants.
+// TestSameStructureOnRecordedMachines applies the project's plan to the facts of a Mac and of a
+// GPU machine that has models on another volume, and checks that the directories and the file
+// of constants are the same on both.
 func TestSameStructureOnRecordedMachines(t *testing.T) {
 	t.Parallel()
 	dir := must(filepath.EvalSymlinks(t.TempDir()))
@@ -274,8 +274,8 @@ func TestSameStructureOnRecordedMachines(t *testing.T) {
 	}
 }
 
-// TestSameStructureAfterApply does it for real: two machines, one of which keeps a
-// directory elsewhere, apply, and tell their facts.
+// TestSameStructureAfterApply runs apply and facts on two machines, one of which has a
+// directory on another volume, and checks that the directories are the same.
 func TestSameStructureAfterApply(t *testing.T) {
 	t.Parallel()
 	host, _, _ := strings.Cut(must(os.Hostname()), ".")
@@ -296,9 +296,9 @@ func TestSameStructureAfterApply(t *testing.T) {
 		check(t, json.Unmarshal([]byte(s.want(exit.Done, "paths", "--json").out), &list))
 		place := list.Directories[1].Place
 		if want := []string{"", s.path("volume/big models")}[i]; place != want {
-			t.Errorf("models lie at %q, want %q", place, want)
+			t.Errorf("the models are in %q, want %q", place, want)
 		}
-		// What is written at the common path is found where it really lies.
+		// A file written through the common path is in the real directory.
 		s.write("models/x", "x")
 		if _, err := os.Stat(filepath.Join([]string{s.path("models"), place}[i], "x")); err != nil {
 			t.Error(err)

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// leavingManifest asks for a thing of every sort; leftManifest for one of them at
-// another place.
+// fullManifest has resources of every kind; prunedManifest keeps one file and moves one
+// directory.
 const (
 	fullManifest = `version: 1
 project: leaving
@@ -62,9 +62,9 @@ files:
 `
 )
 
-// TestCrashPrune kills the apply that removes what left the manifest at every passage
-// of every failpoint. Whenever that is, what the user made is there, what moves is at
-// one of its places, and the next apply gets to the end.
+// TestCrashPrune kills an apply that prunes, at every passage of every failpoint. Each time the
+// user's files remain, a moved file is at its old or at its new path, and the next apply
+// completes.
 func TestCrashPrune(t *testing.T) {
 	if python310() == "" {
 		t.Skip("no Python 3.10 on this machine")
@@ -88,7 +88,7 @@ func TestCrashPrune(t *testing.T) {
 	back()
 	list := filepath.Join(t.TempDir(), "list")
 	s.with("RECONCILE_FAILPOINT_LIST="+list).want(0, "apply", "-y")
-	s.checkPruned("nothing was killed")
+	s.checkPruned("without a kill")
 	text, err := os.ReadFile(list)
 	check(t, err)
 	count := map[string]int{}
@@ -113,7 +113,8 @@ func TestCrashPrune(t *testing.T) {
 	}
 }
 
-// untouched fails the test where something of the user is missing.
+// checkUserFiles checks that the user's files are unchanged, and that the moved file exists
+// once.
 func (s *site) checkUserFiles(at string) {
 	s.t.Helper()
 	for name, want := range map[string]string{"edited.txt": "mine\n", "data/full/mine.csv": "mine\n"} {
@@ -124,11 +125,11 @@ func (s *site) checkUserFiles(at string) {
 	before, errBefore := os.ReadFile(s.path("store/book.txt"))
 	after, errAfter := os.ReadFile(s.path("deep/books/book.txt"))
 	if (errBefore == nil) == (errAfter == nil) || string(before)+string(after) != "a book\n" {
-		s.t.Errorf("%s: the book is at both places or at none: %v, %v", at, errBefore, errAfter)
+		s.t.Errorf("%s: the book is at both paths or at neither: %v, %v", at, errBefore, errAfter)
 	}
 }
 
-// pruned fails the test where the end is not reached.
+// checkPruned checks that everything that left the manifest is removed.
 func (s *site) checkPruned(at string) {
 	s.t.Helper()
 	s.checkUserFiles(at)

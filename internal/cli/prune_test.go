@@ -10,13 +10,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-// drawn is a project that is driven in this process.
+// A randomProject is a project with random manifests, on which commands run in this process.
 type randomProject struct {
 	t    *rapid.T
 	root string
 }
 
-// do runs reconcile and returns its exit code and what it printed.
+// run runs reconcile and returns its exit code and its output.
 func (d *randomProject) run(args ...string) (int, string) {
 	var out strings.Builder
 	code := Main(append([]string{"-C", d.root}, args...), Streams{nil, &out, &out}, []string{"HOME=" + d.root})
@@ -31,7 +31,7 @@ func (d *randomProject) want(code int, args ...string) string {
 	return out
 }
 
-// manifest draws one: directories and files over few paths, with other contents.
+// writeManifest draws a manifest of directories and files at few paths.
 func (d *randomProject) writeManifest(label string) {
 	text := "version: 1\nproject: drawn\ndirectories:\n  always: {path: always}\n"
 	asked := map[string]bool{}
@@ -60,7 +60,8 @@ func (d *randomProject) write(name, text string) {
 	}
 }
 
-// edits draws what the user does meanwhile: files of his own, edits of ours, removals.
+// editFiles draws changes of the user: own files, edits of managed files, removals. It returns
+// the files that the user wrote.
 func (d *randomProject) editFiles(label string) map[string]string {
 	mine := map[string]string{}
 	for _, at := range []string{"a/mine", "a/c/mine", "b/mine", "x.txt", "a/x.txt"} {
@@ -79,7 +80,7 @@ func (d *randomProject) editFiles(label string) map[string]string {
 	return mine
 }
 
-// kept reports whether a content lies below kept/.
+// isKept reports whether a file below kept/ has a content.
 func (d *randomProject) isKept(content string) bool {
 	found, _ := filepath.Glob(filepath.Join(d.root, ".reconcile/*/kept/*"))
 	for _, name := range found {
@@ -90,9 +91,9 @@ func (d *randomProject) isKept(content string) bool {
 	return false
 }
 
-// TestPruneWithRealFiles draws manifests and what a user does between applies. After
-// every apply the plan is empty, and whatever the user wrote is where he wrote it or is
-// kept; losing the memory removes nothing. In the end destroy leaves all of his files.
+// TestPruneWithRealFiles draws manifests, and changes of a user between applies. After each
+// apply the plan is empty and everything that the user wrote is at its path or below kept/. A
+// lost state removes nothing, and destroy leaves the user's files.
 func TestPruneWithRealFiles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp(memoryDir(), "drawn")
@@ -116,7 +117,7 @@ func TestPruneWithRealFiles(t *testing.T) {
 			for name, content := range mine {
 				text, err := os.ReadFile(filepath.Join(d.root, name))
 				if (err != nil || string(text) != content) && !d.isKept(content) {
-					t.Fatalf("%s holds %q (%v), and %q is kept nowhere", name, text, err, content)
+					t.Fatalf("%s has %q (%v), and %q is not kept", name, text, err, content)
 				}
 			}
 			d.want(0, "plan", "--detailed-exitcode")
@@ -124,15 +125,14 @@ func TestPruneWithRealFiles(t *testing.T) {
 		d.write("a/late", "late")
 		d.want(0, "destroy", "-y", "-q")
 		if text, err := os.ReadFile(filepath.Join(d.root, "a/late")); err != nil || string(text) != "late" {
-			t.Fatalf("destroy took the user's file: %v", err)
+			t.Fatalf("destroy removed the user's file: %v", err)
 		}
 		d.want(0, "apply", "-y", "-q")
 		d.want(0, "plan", "--detailed-exitcode")
 	})
 }
 
-// inMemory is a folder where syncing costs nothing, "" where there is none: power cuts
-// are for other tests.
+// memoryDir returns a directory in memory, where fsync is fast, or "" if there is none.
 func memoryDir() string {
 	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
 		return "/dev/shm"

@@ -19,11 +19,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// embeddedPython is a Go module that carries python-build-standalone builds, for
-// machines where nothing but Go modules can be fetched.
+// embeddedPython is a Go module with python-build-standalone builds, for machines that can
+// download Go modules only.
 const embeddedPython = "github.com/kluctl/go-embed-python@v0.0.0-3.10.16-20241219-1"
 
-// embedded returns the folder of the module, "" if it cannot be had.
+// embeddedPythonDir returns the directory of the module, or "" if it cannot be downloaded.
 var embeddedPythonDir = sync.OnceValue(func() string {
 	cmd := exec.Command("go", "mod", "download", "-json", embeddedPython)
 	cmd.Dir = os.TempDir() // outside of this module, which does not need it
@@ -41,15 +41,14 @@ var embeddedPythonDir = sync.OnceValue(func() string {
 	return m.Dir
 })
 
-// Where the module keeps the build of this platform, and the pip that was taken
-// out of it.
+// The directories of the module with the build of this platform, and with its pip.
 var (
 	pythonData = filepath.Join("python", "internal", "data", runtime.GOOS+"-"+runtime.GOARCH)
 	pipData    = filepath.Join("pip", "internal", "data")
 )
 
-// pythonBuild packs the build as python-build-standalone does, with one folder
-// "python" at the top, and sets SHA256 to the digest: pythonbuild FILE.
+// pythonBuild writes an archive like those of python-build-standalone, with one directory
+// "python", and sets SHA256 to its digest: pythonbuild FILE.
 func pythonBuild(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: pythonbuild FILE")
@@ -65,7 +64,7 @@ func pythonBuild(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("SHA256", fmt.Sprintf("%x", digest.Sum(nil)))
 }
 
-// pack writes the files that files.json lists below a folder of the archive.
+// packFiles writes the files that files.json lists, below a directory of the archive.
 func packFiles(w *tar.Writer, dir, below string) error {
 	list, err := os.ReadFile(filepath.Join(dir, "files.json"))
 	if err != nil {

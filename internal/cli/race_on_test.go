@@ -2,6 +2,6 @@
 
 package cli
 
-// raceEnabled tells that the race detector runs in every process that is started,
-// which then takes several times as long: sweeps are coarser.
+// raceEnabled reports whether the started processes have the race detector, which makes them
+// several times slower: tests try fewer values.
 const raceEnabled = true

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// installed is a site with an environment that is as its manifest asks.
+// newInstalledSite returns a site whose environment agrees with its manifest.
 func newInstalledSite(t *testing.T) *site {
 	t.Helper()
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"}, wheel{name: "alpha", version: "2.0"}, wheel{name: "beta", version: "1.0"})
@@ -26,7 +26,7 @@ func newInstalledSite(t *testing.T) *site {
 	return s
 }
 
-// readers are the commands that say of themselves that they change nothing.
+// readCommands are the commands that change nothing.
 var readCommands = [][]string{
 	{"validate"},
 	{"plan", "--env", "local"},
@@ -41,7 +41,7 @@ var readCommands = [][]string{
 	{"apply", "--env", "local"},
 }
 
-// tree describes everything below a folder, to the nanosecond.
+// snapshotTree returns the mode, owner, times and content of everything below a folder.
 func snapshotTree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -71,7 +71,7 @@ func snapshotTree(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// sameTree fails the test where something below a folder is not as it was.
+// checkSameTree checks that nothing below a folder has changed.
 func checkSameTree(t *testing.T, before, after map[string]string) {
 	t.Helper()
 	for path, was := range before {
@@ -86,9 +86,9 @@ func checkSameTree(t *testing.T, before, after map[string]string) {
 	}
 }
 
-// The reading commands change not one byte and not one time, in the project and
-// in the home, and start nothing of what lies in the project: neither what Python
-// runs when it starts, nor what shells and git would.
+// TestReadersChangeNothing checks that the reading commands change no byte and no time in the
+// project and in the home, and start no code in the project that Python, a shell or git would
+// start by themselves.
 func TestReadersChangeNothing(t *testing.T) {
 	t.Parallel()
 	s := newInstalledSite(t)
@@ -118,14 +118,14 @@ func TestReadersChangeNothing(t *testing.T) {
 	if _, err := os.Lstat(canary); err == nil {
 		t.Error("code of the project was started")
 	}
-	// The canaries are worth something: whoever enters the environment meets one.
+	// Starting Python in the environment runs a canary, so the canaries work.
 	_ = s.command(s.path(".venv/bin/python"), "-c", "pass").Run()
 	if _, err := os.Lstat(canary); err != nil {
-		t.Errorf("the canary never fires: %v", err)
+		t.Errorf("the canary does not run: %v", err)
 	}
 }
 
-// Plan asks no network and starts no program.
+// TestPlanStartsNothing checks that the reading commands use no network and start no program.
 func TestPlanStartsNothing(t *testing.T) {
 	t.Parallel()
 	strace, err := exec.LookPath("strace")
@@ -136,7 +136,7 @@ func TestPlanStartsNothing(t *testing.T) {
 	if out, err := s.command(strace, "-f", "-e", "trace=network,process", "true").CombinedOutput(); err != nil {
 		t.Skipf("strace may not trace here: %s", out)
 	}
-	s.write("manifest.yaml", environmentManifest("uv", "alpha==2.0", "beta==1.0")) // something to show
+	s.write("manifest.yaml", environmentManifest("uv", "alpha==2.0", "beta==1.0")) // so that the plan has a change
 	traced := func(words ...string) (starts, calls []string) {
 		t.Helper()
 		trace := filepath.Join(t.TempDir(), "trace")
@@ -159,13 +159,13 @@ func TestPlanStartsNothing(t *testing.T) {
 			t.Errorf("reconcile %v uses the network:\n%s", words, strings.Join(calls, "\n"))
 		}
 	}
-	// The trace is worth something: it shows what a lock does.
+	// The trace contains the programs and connections of a lock, so tracing works.
 	if starts, calls := traced("lock", "--env", "local", "--upgrade"); len(starts) < 2 || len(calls) == 0 {
 		t.Errorf("a lock is traced as %v and %v", starts, calls)
 	}
 }
 
-// offline is a command that has no network at all, or why there cannot be one.
+// withoutNetwork returns a command that runs its arguments without a network, or skips the test.
 func withoutNetwork(t *testing.T) []string {
 	t.Helper()
 	words := []string{"unshare", "-n", "--"}
@@ -178,15 +178,15 @@ func withoutNetwork(t *testing.T) []string {
 	return words
 }
 
-// behind runs reconcile behind other words, such as those of offline.
+// runUnder runs reconcile with a command such as that of withoutNetwork.
 func (s *site) runUnder(words []string, args ...string) runResult {
 	s.t.Helper()
 	words = append(append(append([]string(nil), words...), must(exec.LookPath("reconcile"))), args...)
 	return s.startCommand(s.command(words[0], words[1:]...)).wait()
 }
 
-// With a lock and a filled cache, apply needs no network: for a new environment,
-// for the next generation, and to mend one.
+// TestApplyOffline checks that with a lock and a filled cache no network is needed for rollback,
+// a new environment, the next generation, and heal.
 func TestApplyOffline(t *testing.T) {
 	t.Parallel()
 	without := withoutNetwork(t)

@@ -10,10 +10,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/golden"
 )
 
-// TestRecordedMachines plans the project's own manifest for machines that are not
-// here, from their facts. A plan that changes is reviewed as code: -update
-// rewrites it. linux-a10g was recorded before models were facts: that nobody looked for
-// them is a warning there, and blocks nothing.
+// TestRecordedMachines plans the project's own manifest for recorded machines. -update rewrites
+// the plans. The facts of linux-a10g have no models, which is a warning and blocks nothing.
 func TestRecordedMachines(t *testing.T) {
 	machines, err := filepath.Glob("../../testdata/facts/*.json")
 	if err != nil || len(machines) == 0 {
@@ -26,10 +24,10 @@ func TestRecordedMachines(t *testing.T) {
 	want := map[string]int{
 		"mac-m4-full":        exit.Blocked,
 		"linux-driver-470":   exit.Blocked, // too old for CUDA 12
-		"linux-driver-525":   exit.Blocked, // CUDA 12.0, and 12.1 is asked for
-		"linux-h100-mig":     exit.Blocked, // a slice is no H100
+		"linux-driver-525":   exit.Blocked, // CUDA 12.0, and 12.1 is required
+		"linux-h100-mig":     exit.Blocked, // a MIG slice is not the whole GPU
 		"linux-mismatch":     exit.Blocked, // updated without a reboot
-		"linux-no-driver":    exit.Blocked, // a card, and nothing that drives it
+		"linux-no-driver":    exit.Blocked, // a GPU without a driver
 		"linux-utility-only": exit.Blocked, // a container without libcuda
 	}
 	for _, file := range machines {

@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// TestCrashSaved kills the apply of a saved plan at every passage of every failpoint.
-// If anything was changed by then the plan is used up, whether it was the first one of
-// the project or not, and a new plan gets to the end.
+// TestCrashSaved kills the apply of a saved plan at every passage of every failpoint, with and
+// without a state. If a change was made, the plan cannot be applied again, and a new plan
+// completes.
 func TestCrashSaved(t *testing.T) {
 	for _, memory := range []bool{false, true} {
 		t.Run(fmt.Sprintf("memory %v", memory), func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestCrashSaved(t *testing.T) {
 				switch {
 				case e.code == 6 && e.contains("was begun at"):
 					used++
-				case e.code == 0 && lost != nil: // killed before it was begun
+				case e.code == 0 && lost != nil: // killed before the plan was begun
 				default:
 					t.Fatalf("killed at %s, and applied again (there is data: %v): %s", at, lost == nil, e)
 				}
@@ -58,13 +58,13 @@ func TestCrashSaved(t *testing.T) {
 				s.want(6, "apply", "saved")
 			}
 			if used == 0 || used == total {
-				t.Errorf("of %d passages %d used the plan up", total, used)
+				t.Errorf("after %d of %d passages the plan was used", used, total)
 			}
 		})
 	}
 }
 
-// keep puts the project aside, and returns what puts it back.
+// saveStart copies the project, and returns a function that restores the copy.
 func (s *site) saveStart() (back func()) {
 	s.t.Helper()
 	base := s.root + ".base"

@@ -18,8 +18,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/state"
 )
 
-// things are everything below the project, by path: type, mode and content. With ours
-// that is also what reconcile keeps for itself.
+// files returns the mode and content of everything below the project, by path; of .reconcile
+// only if ours is set.
 func (d *randomProject) files(ours bool) map[string]string {
 	all := map[string]string{}
 	err := filepath.WalkDir(d.root, func(at string, e fs.DirEntry, err error) error {
@@ -51,7 +51,7 @@ func (d *randomProject) files(ours bool) map[string]string {
 	return all
 }
 
-// disturb draws what happens to the machine between plan and apply.
+// changeMachine draws changes between plan and apply.
 func (d *randomProject) changeMachine() {
 	d.editFiles("meanwhile")
 	for _, at := range []string{"a", "a/c", "b", "always", "x.txt", "a/x.txt", "unrelated"} {
@@ -59,7 +59,7 @@ func (d *randomProject) changeMachine() {
 		var err error
 		switch rapid.SampledFrom([]string{"", "", "", "directory", "wanted", "chmod", "gone"}).Draw(d.t, "meanwhile to "+at) {
 		case "directory":
-			_ = os.Mkdir(full, 0o755) // something may stand there, or its folder not
+			_ = os.Mkdir(full, 0o755) // the path may exist, or its parent may be missing
 		case "wanted":
 			if strings.HasSuffix(at, ".txt") {
 				_ = os.WriteFile(full, []byte("one"), 0o644)
@@ -85,11 +85,11 @@ func (d *randomProject) changeMachine() {
 	case 1:
 		d.removeState()
 	case 2:
-		d.run("state", "forget", "directory.always") // which may not be remembered
+		d.run("state", "forget", "directory.always") // which may not be in the state
 	}
 }
 
-// planned are the paths that the items of a saved plan own, and their parents.
+// plannedPaths returns the paths that the items of a saved plan own, and their parents.
 func plannedPaths(t *rapid.T, doc *planfile.Document) map[string]bool {
 	paths := map[string]bool{}
 	for _, it := range doc.Items {
@@ -106,9 +106,9 @@ func plannedPaths(t *rapid.T, doc *planfile.Document) map[string]bool {
 	return paths
 }
 
-// TestSavedPlanDoesNoMore draws a manifest, a machine with a memory, and what happens
-// between a plan and its apply. The apply then does what the plan holds or less, or
-// refuses and changes nothing at all; and it does that once.
+// TestSavedPlanDoesNoMore draws a manifest, a state, and changes between plan and apply. The
+// apply changes only paths of the plan, or is refused and changes nothing, and it succeeds
+// once.
 func TestSavedPlanDoesNoMore(t *testing.T) {
 	done, refused := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -173,7 +173,7 @@ func TestSavedPlanDoesNoMore(t *testing.T) {
 		}
 	})
 	if !t.Failed() && (done == 0 || refused == 0) {
-		t.Errorf("%d were applied and %d refused: this shows nothing", done, refused)
+		t.Errorf("%d plans were applied and %d refused, want some of both", done, refused)
 	}
 }
 
@@ -183,7 +183,7 @@ func union(a, b map[string]string) map[string]string {
 	return all
 }
 
-// same fails the test where anything is not as it was.
+// checkSame checks that nothing has changed.
 func (d *randomProject) checkSame(was map[string]string, out string) {
 	is := d.files(true)
 	for at := range union(was, is) {
@@ -193,7 +193,7 @@ func (d *randomProject) checkSame(was map[string]string, out string) {
 	}
 }
 
-// savedManifest asks for three things.
+// savedManifest has three resources.
 const savedManifest = `version: 1
 project: saved
 directories:
@@ -203,7 +203,7 @@ files:
   - {path: b.txt, content: "b\n"}
 `
 
-// saved makes a site with a plan that is saved, and returns that.
+// newSavedSite returns a site with a saved plan, and the plan.
 func newSavedSite(t *testing.T) (*site, *planfile.Document) {
 	s := newSite(t, "")
 	s.write("manifest.yaml", savedManifest)
@@ -220,19 +220,20 @@ func (s *site) savedPlan() *planfile.Document {
 	return doc
 }
 
-// refuses expects that a plan is refused, with some words, and that nothing is made.
+// checkRefused checks that a plan is refused with a message that contains words.
 func (s *site) checkRefused(words ...string) {
 	s.t.Helper()
 	if e := s.want(6, "apply", "saved"); !e.contains(words...) {
-		s.t.Errorf("it does not say %q\n%s", words, e)
+		s.t.Errorf("want %q\n%s", words, e)
 	}
 }
 
-// TestForgedPlan has a right checksum, and does nothing that its manifest would not.
+// TestForgedPlan checks that a changed plan with a correct checksum is refused, or does nothing
+// that is not in the manifest.
 func TestForgedPlan(t *testing.T) {
 	for name, c := range map[string]struct {
 		forge func(*planfile.Document)
-		want  string // "" where it is applied
+		want  string // "" if the plan is applied
 	}{
 		"more items": {func(d *planfile.Document) {
 			more := d.Items[0]
@@ -246,8 +247,8 @@ func TestForgedPlan(t *testing.T) {
 		"another project":  {func(d *planfile.Document) { d.Root = "/elsewhere" }, "it was made for the project at /elsewhere"},
 		"another manifest": {func(d *planfile.Document) { d.Inputs["manifest.yaml"] = facts.SHA256{} }, "manifest.yaml has changed since"},
 		"another version":  {func(d *planfile.Document) { d.Program = "9.9" }, "it was made by reconcile 9.9"},
-		"a way out":        {func(d *planfile.Document) { d.Inputs["../../etc/passwd"] = facts.SHA256{} }, "../../etc/passwd can no longer be read"},
-		"another memory":   {func(d *planfile.Document) { d.State.Lineage = "0" }, "the state of earlier applies is gone"},
+		"an input outside": {func(d *planfile.Document) { d.Inputs["../../etc/passwd"] = facts.SHA256{} }, "../../etc/passwd can no longer be read"},
+		"another state":    {func(d *planfile.Document) { d.State.Lineage = "0" }, "the state of earlier applies is gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -260,23 +261,23 @@ func TestForgedPlan(t *testing.T) {
 				entries, err := os.ReadDir(s.root)
 				check(t, err)
 				if len(entries) != 6 { // .reconcile, a.txt, b.txt, data, manifest.yaml, saved
-					t.Errorf("there is %v", entries)
+					t.Errorf("the project has %v", entries)
 				}
 				return
 			}
 			s.checkRefused(c.want)
 			if _, err := os.Lstat(s.path("data")); err == nil {
-				t.Error("something was made")
+				t.Error("a directory was created")
 			}
 			if _, err := os.Lstat(s.path(".reconcile")); err == nil {
-				t.Error("a memory was made")
+				t.Error("a state was created")
 			}
 		})
 	}
 }
 
-// TestChangedByteOfSavedPlanIsRefused changes one byte after the other, here in a sample of them;
-// every one is changed in internal/planfile.
+// TestChangedByteOfSavedPlanIsRefused changes a sample of the bytes, one at a time;
+// internal/planfile tests all.
 func TestChangedByteOfSavedPlanIsRefused(t *testing.T) {
 	s, doc := newSavedSite(t)
 	text := doc.Encode()
@@ -296,12 +297,12 @@ func TestChangedByteOfSavedPlanIsRefused(t *testing.T) {
 			yield(e.Name())
 		}
 	})); names != "[manifest.yaml saved]" {
-		t.Errorf("there is %s", names)
+		t.Errorf("the project has %s", names)
 	}
 }
 
-// TestFirstPlanIsBoundToNoState is of plans that were made before there was a memory: each is bound
-// to that, and the same plan made twice is one plan.
+// TestFirstPlanIsBoundToNoState checks that a plan that was saved before the first apply is
+// refused afterwards, and that a plan with a state has another ID.
 func TestFirstPlanIsBoundToNoState(t *testing.T) {
 	s, doc := newSavedSite(t)
 	s.want(0, "apply", "-y")
@@ -311,12 +312,12 @@ func TestFirstPlanIsBoundToNoState(t *testing.T) {
 	s.checkRefused("assumed that nothing was applied here")
 	s.want(0, "plan", "--out", "saved")
 	if s.savedPlan().ID() == doc.ID() {
-		t.Error("a plan with a memory has the id of one without")
+		t.Error("a plan with a state has the id of one without")
 	}
 	s.want(0, "apply", "saved")
 }
 
-// locked holds the lock of the site's machine until the test lets go of it.
+// acquireLock acquires the lock of the site.
 func (s *site) acquireLock() *state.Lock {
 	s.t.Helper()
 	found, err := filepath.Glob(s.path(".reconcile/*/lock"))
@@ -329,8 +330,8 @@ func (s *site) acquireLock() *state.Lock {
 	return lock
 }
 
-// TestSavedPlanIsComparedUnderLock changes the machine after the first comparison,
-// while the apply waits for another run.
+// TestSavedPlanIsComparedUnderLock changes the machine while the apply waits for the lock, and
+// checks that the plan is refused.
 func TestSavedPlanIsComparedUnderLock(t *testing.T) {
 	t.Parallel()
 	s, _ := newSavedSite(t)
@@ -344,16 +345,16 @@ func TestSavedPlanIsComparedUnderLock(t *testing.T) {
 	s.write("b.txt", "mine")
 	check(t, lock.Release())
 	if e := p.wait(); e.code != 6 || !e.contains("file.b.txt: planned: create, now: update", "saved.stale") {
-		t.Errorf("a change while it waited: %s", e)
+		t.Errorf("a change during the wait: %s", e)
 	}
 	if text, err := os.ReadFile(s.path("b.txt")); err != nil || string(text) != "mine" || fileExists(s.path("data")) {
-		t.Errorf("something was changed: b.txt is %q (%v)", text, err)
+		t.Errorf("a file was changed: b.txt is %q (%v)", text, err)
 	}
-	check(t, os.Remove(s.path("b.txt"))) // as it was: the plan was not begun
+	check(t, os.Remove(s.path("b.txt"))) // the refused plan was not begun, so it can be applied
 	s.want(0, "apply", "saved")
 }
 
-// TestSavedPlanIsAppliedOnceByTwoRuns lets two runs wait with the same plan.
+// TestSavedPlanIsAppliedOnceByTwoRuns checks that only one of two concurrent runs applies a plan.
 func TestSavedPlanIsAppliedOnceByTwoRuns(t *testing.T) {
 	t.Parallel()
 	s, _ := newSavedSite(t)
@@ -381,8 +382,8 @@ func TestSavedPlanIsAppliedOnceByTwoRuns(t *testing.T) {
 	}
 }
 
-// TestSavedPlanDetectsReplacedPrograms is of plans that build an environment: of a program with
-// the same name and version, an edited lock, and the lock of another environment.
+// TestSavedPlanDetectsReplacedPrograms checks that a plan that builds an environment is refused
+// after its installer or its lock was changed, but not after another environment's lock was.
 func TestSavedPlanDetectsReplacedPrograms(t *testing.T) {
 	t.Parallel()
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"}, wheel{name: "alpha", version: "2.0"})
@@ -395,7 +396,7 @@ func TestSavedPlanDetectsReplacedPrograms(t *testing.T) {
 	s.want(0, "lock", "--env", "other")
 	uv := findUV(t, s)
 	version := filepath.Base(filepath.Dir(filepath.Dir(uv)))
-	own := filepath.Join(filepath.Dir(s.root), "installs/uv", version, "bin") // whose name tells the version
+	own := filepath.Join(filepath.Dir(s.root), "installs/uv", version, "bin") // its path contains the version
 	check(t, os.MkdirAll(own, 0o755))
 	program, err := os.ReadFile(uv)
 	check(t, err)
@@ -409,7 +410,7 @@ func TestSavedPlanDetectsReplacedPrograms(t *testing.T) {
 	text, err := os.ReadFile(s.path("saved"))
 	check(t, err)
 	if strings.Contains(string(text), "canary") {
-		t.Errorf("the plan holds the password of the index:\n%s", text)
+		t.Errorf("the plan contains the password of the index:\n%s", text)
 	}
 	if tool, known := s.savedPlan().Tools[filepath.Join(own, "uv")]; !known || tool.SHA256.IsZero() {
 		t.Fatalf("uv is not identified: %v", s.savedPlan().Tools)
@@ -424,7 +425,7 @@ func TestSavedPlanDetectsReplacedPrograms(t *testing.T) {
 	s.checkRefused("locks/pylock.local.toml has changed since")
 	s.write("locks/pylock.local.toml", string(lock))
 	if _, err := os.Lstat(s.path(".venv")); err == nil {
-		t.Fatal("something was built")
+		t.Fatal("an environment was built")
 	}
 
 	unrelated, err := os.ReadFile(s.path("locks/pylock.other.toml"))
@@ -434,13 +435,13 @@ func TestSavedPlanDetectsReplacedPrograms(t *testing.T) {
 	s.wantImports("1.0", "alpha")
 	s.want(0, "plan", "--env", "local", "--detailed-exitcode")
 
-	// What a plan would build was built by somebody else, and is then out of sight.
+	// Another apply built the generation of the plan, and then it was rolled back.
 	s.write("manifest.yaml", environmentManifest("uv", "alpha==2.0")+other)
 	s.want(0, "lock", "--env", "local")
 	plan()
 	s.want(0, "apply", "-y", "--env", "local")
 	if e := s.want(0, "apply", "saved"); !e.contains("Nothing to do") {
-		t.Errorf("all of it is done: %s", e)
+		t.Errorf("after another apply: %s", e)
 	}
 	s.want(0, "rollback", "--env", "local")
 	s.checkRefused("venv.local: planned and now: update, but with other", "assumed that environment local is generation ", " of 1, now generation ", " of 2")
@@ -448,7 +449,7 @@ func TestSavedPlanDetectsReplacedPrograms(t *testing.T) {
 	s.checkNoPassword()
 }
 
-// findUV returns the uv of a site.
+// findUV returns the path of uv on the PATH of a site.
 func findUV(t *testing.T, s *site) string {
 	t.Helper()
 	for _, kv := range s.env {

@@ -10,11 +10,11 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/outputschema"
 )
 
-// anyCode is that of a command whose result depends on the machine.
+// anyCode allows any exit code, for commands whose result depends on the machine.
 const anyCode = -1
 
-// TestOutputsMatchTheirSchemas runs each command that prints JSON with a published
-// schema, on a project that is planned, applied, broken and applied again.
+// TestOutputsMatchTheirSchemas checks the output of each command that has a published schema, on
+// a project that is planned, applied, changed and applied again.
 func TestOutputsMatchTheirSchemas(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -40,7 +40,7 @@ func TestOutputsMatchTheirSchemas(t *testing.T) {
 		}
 		return out.Bytes()
 	}
-	// apply prints the plan where it changes nothing, else events and last the summary.
+	// apply prints the plan if there are no changes, otherwise events and the summary.
 	apply := func(want int) {
 		t.Helper()
 		summaries := 0

@@ -11,11 +11,10 @@ import (
 	"testing"
 )
 
-// password holds characters that a URL escapes, so that it can be searched for as
-// it is and as it is written in a URL.
+// password has characters that are escaped in a URL, so that both forms are searched for.
 const password = "s3cret/canary+w0rd"
 
-// guarded lets nobody in without the user and the password.
+// requirePassword returns a fault that refuses requests without the user and the password.
 func requirePassword(user, password string) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if u, p, ok := r.BasicAuth(); ok && u == user && p == password {
@@ -27,7 +26,7 @@ func requirePassword(user, password string) func(http.ResponseWriter, *http.Requ
 	}
 }
 
-// spelled lists what the password must not be found as.
+// passwordForms returns the password in the encodings in which it must not occur.
 func passwordForms() []string {
 	return []string{
 		password, url.QueryEscape(password), url.PathEscape(password), "canary",
@@ -36,9 +35,8 @@ func passwordForms() []string {
 	}
 }
 
-// TestPasswordIsNeitherPrintedNorWritten goes through the commands with a password in the URL of the
-// index, when all goes well and when the index fails. It is printed nowhere and
-// written nowhere.
+// TestPasswordIsNeitherPrintedNorWritten runs the commands with a password in the URL of the
+// index, with and without a fault of the index, and checks that it is in no output and no file.
 func TestPasswordIsNeitherPrintedNorWritten(t *testing.T) {
 	for _, installer := range []string{"uv", "pip"} {
 		t.Run(installer, func(t *testing.T) {
@@ -83,7 +81,7 @@ func TestPasswordIsNeitherPrintedNorWritten(t *testing.T) {
 	}
 }
 
-// keepsQuiet fails the test where a file of the project holds the password.
+// checkNoPassword checks that no file of the site contains the password.
 func (s *site) checkNoPassword() {
 	s.t.Helper()
 	check(s.t, filepath.WalkDir(filepath.Dir(s.root), func(path string, d fs.DirEntry, err error) error {
@@ -93,7 +91,7 @@ func (s *site) checkNoPassword() {
 		text, err := os.ReadFile(path)
 		for _, form := range passwordForms() {
 			if strings.Contains(string(text), form) {
-				s.t.Errorf("%s holds the password as %q", path, form)
+				s.t.Errorf("%s contains the password as %q", path, form)
 			}
 		}
 		return err

@@ -24,8 +24,8 @@ import (
 // top is the root of this repository.
 const repoRoot = "../.."
 
-// checkout copies the files in the root of this repository and the named folders into the
-// project of a site, whose path has a space.
+// copyCheckout copies files in the root of this repository and the named folders into the
+// project of a site.
 func (s *site) copyCheckout(folders ...string) {
 	s.t.Helper()
 	names := []string{"setup_local.sh", "setup_remote.sh", "manifest.yaml", "go.mod", "go.sum", "requirements-local.txt", "environment-remote.yml"}
@@ -48,8 +48,7 @@ func (s *site) copyCheckout(folders ...string) {
 	}
 }
 
-// newCheckout creates a site with a checkout in a folder with a space, and an environment
-// with the variables of the site only.
+// newCheckout creates a site with a checkout, in a folder whose name has a space.
 func newCheckout(t *testing.T, url string) *site {
 	t.Helper()
 	dir := filepath.Join(must(filepath.EvalSymlinks(t.TempDir())), "a b")
@@ -58,7 +57,7 @@ func newCheckout(t *testing.T, url string) *site {
 	return s
 }
 
-// built copies the program of this test to bin, like a build.
+// copyProgram copies the program of this test to bin, like a build.
 func (s *site) copyProgram() {
 	s.t.Helper()
 	check(s.t, os.MkdirAll(s.path("bin"), 0o755))
@@ -68,7 +67,7 @@ func (s *site) copyProgram() {
 	}
 }
 
-// script runs one of the scripts from another folder.
+// runScript runs one of the scripts from another folder.
 func (s *site) runScript(name string, args ...string) runResult {
 	s.t.Helper()
 	cmd := s.command(s.path(name), args...)
@@ -91,7 +90,7 @@ func (s *site) wantScript(code int, command []string, texts ...string) runResult
 	return e
 }
 
-// unchanged fails the test if a step changes a name, content or time in the project.
+// checkUnchanged checks that a step changes no name, content or time in the project.
 func (s *site) checkUnchanged(what string, step func()) {
 	s.t.Helper()
 	before := snapshotTree(s.t, s.root)
@@ -100,13 +99,13 @@ func (s *site) checkUnchanged(what string, step func()) {
 	checkSameTree(s.t, before, snapshotTree(s.t, s.root))
 }
 
-// shells returns the installed shells of several systems: of Debian, macOS and Fedora, Alpine,
-// zsh as sh, and some strict POSIX shells.
+// shells returns the installed ones of several shells: those of Debian, macOS, Fedora and
+// Alpine, zsh as sh, and some strict POSIX shells.
 func shells(t *testing.T) [][]string {
 	var list [][]string
 	for _, words := range [][]string{{"sh"}, {"dash"}, {"bash", "--posix"}, {"busybox", "sh"}, {"zsh", "--emulate", "sh"}, {"posh"}, {"yash"}} {
 		if _, err := exec.LookPath(words[0]); err != nil {
-			t.Logf("%s is not here, and not tried", words[0])
+			t.Logf("%s is not installed, and not tried", words[0])
 			continue
 		}
 		list = append(list, words)
@@ -114,6 +113,8 @@ func shells(t *testing.T) [][]string {
 	return list
 }
 
+// TestSetupLocal checks that setup_local.sh previews, builds and checks the environment, and
+// that a second run changes nothing.
 func TestSetupLocal(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, newMirror(t, wheel{name: "alpha", version: "1.0"}).indexURL())
@@ -129,21 +130,20 @@ func TestSetupLocal(t *testing.T) {
 	s.checkUnchanged("another run", func() {
 		again := s.wantScript(0, []string{"setup_local.sh"}, "Nothing to do", "Storage on .", "raw data", "disk.storage", "is intact", "Python 3.10", "alpha 1.0", "converged", "environment local is ready")
 		if again.contains("created") {
-			t.Errorf("a second run makes something\n%s", again)
+			t.Errorf("a second run creates a resource\n%s", again)
 		}
 	})
 	if strings.Contains(first.out+first.err, "\x1b") {
-		t.Errorf("colours where there is no terminal\n%s", first)
+		t.Errorf("colours without a terminal\n%s", first)
 	}
 }
 
-// playing returns a fake reconcile that prints its commands and exits with a code at one of
-// them.
+// fakeReconcile returns a script that prints its commands and exits with a code at one of them.
 func fakeReconcile(at string, code int) string {
-	return fmt.Sprintf("#!/bin/sh\nfor w; do case $w in version) echo reconcile played;; validate|apply|plan|verify|doctor|status) echo ran $w;; esac; [ \"$w\" != %q ] || exit %d; done\n", at, code)
+	return fmt.Sprintf("#!/bin/sh\nfor w; do case $w in version) echo reconcile fake;; validate|apply|plan|verify|doctor|status) echo ran $w;; esac; [ \"$w\" != %q ] || exit %d; done\n", at, code)
 }
 
-// TestSetupShells runs the complete set-up in each shell, starting with a download.
+// TestSetupShells checks the complete set-up in each shell, starting with a download.
 func TestSetupShells(t *testing.T) {
 	t.Parallel()
 	program := fakeReconcile("", 0)
@@ -152,12 +152,12 @@ func TestSetupShells(t *testing.T) {
 	for _, words := range shells(t) {
 		s := newCheckout(t, "").with("RECONCILE_RELEASE_URL="+release.URL, fmt.Sprintf("RECONCILE_RELEASE_SHA256=%x", sha256.Sum256([]byte(program))), "CDPATH=/tmp:..")
 		run := func(args ...string) runResult {
-			return s.startCommand(s.command(words[0], slices.Concat(words[1:], args)...)).wait() // found by its path, not through CDPATH
+			return s.startCommand(s.command(words[0], slices.Concat(words[1:], args)...)).wait() // must not be searched in CDPATH
 		}
 		if e := run("setup_remote.sh", "--dry-run"); e.code != 0 || !e.contains("downloading", "ran plan") || e.contains("ran apply") {
 			t.Errorf("%v: a dry run\n%s", words, e)
 		}
-		if e := run("./setup_local.sh"); e.code != 0 || !e.contains("downloading", "using bin/reconcile: reconcile played", "ran apply", "ran plan", "ran verify", "ran doctor", "ran status", "environment local is ready") {
+		if e := run("./setup_local.sh"); e.code != 0 || !e.contains("downloading", "using bin/reconcile: reconcile fake", "ran apply", "ran plan", "ran verify", "ran doctor", "ran status", "environment local is ready") {
 			t.Errorf("%v: a first run\n%s", words, e)
 		}
 		s.checkUnchanged("another run", func() {
@@ -171,7 +171,7 @@ func TestSetupShells(t *testing.T) {
 	}
 }
 
-// TestSetupFindsDamage tests that a failed check determines the exit status after an apply
+// TestSetupFindsDamage checks that a failed check determines the exit status after an apply
 // without changes, and that the later checks still run.
 func TestSetupFindsDamage(t *testing.T) {
 	t.Parallel()
@@ -193,13 +193,14 @@ func TestSetupFindsDamage(t *testing.T) {
 	}
 }
 
-// TestSetupRemote runs the real manifest on a machine without a GPU.
+// TestSetupRemote checks that setup_remote.sh with the real manifest is blocked and changes
+// nothing on a machine without a GPU.
 func TestSetupRemote(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
 	s.copyProgram()
 	if e := s.run("plan", "--env", "remote"); e.code != exit.Blocked {
-		t.Skip("this machine has a GPU, and the environment would be built: 3 GB to fetch")
+		t.Skip("this machine has a GPU: the environment, a download of 3 GB, would be built")
 	}
 	for range 2 {
 		s.checkUnchanged("setup_remote.sh without a GPU", func() {
@@ -208,8 +209,8 @@ func TestSetupRemote(t *testing.T) {
 	}
 }
 
-// TestSetupLoginNode builds a GPU environment on a machine without a GPU, because the severity
-// in the manifest is warn.
+// TestSetupLoginNode checks that a GPU environment is built on a machine without a GPU if the
+// severity in the manifest is warn.
 func TestSetupLoginNode(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, newMirror(t, wheel{name: "alpha", version: "1.0"}).indexURL())
@@ -223,10 +224,11 @@ func TestSetupLoginNode(t *testing.T) {
 	})
 }
 
+// TestSetupArguments checks --help, wrong options and a missing manifest.
 func TestSetupArguments(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
-	s.checkUnchanged("a question", func() {
+	s.checkUnchanged("--help or a wrong option", func() {
 		s.wantScript(0, []string{"setup_local.sh", "--help"}, "Usage: ./setup_local.sh [--dry-run]", "Exit status")
 		s.wantScript(0, []string{"setup_remote.sh", "-h"}, "environment remote")
 		for _, word := range []string{"--env", "-y", "extra", ""} {
@@ -238,8 +240,8 @@ func TestSetupArguments(t *testing.T) {
 	s.wantScript(1, []string{"setup_local.sh"}, "there is no manifest.yaml in "+s.root)
 }
 
-// TestSetupBuilds builds the program from a copy of the sources, without a home and without
-// git, and again when a source is newer.
+// TestSetupBuilds checks that the scripts build the program without a home and without git, and
+// again if a source is newer or the program does not run.
 func TestSetupBuilds(t *testing.T) {
 	t.Parallel()
 	golang, err := exec.LookPath("go")
@@ -283,7 +285,7 @@ func TestSetupBuilds(t *testing.T) {
 	}
 }
 
-// TestSetupOldGo tests that a Go that cannot download its toolchain is not used.
+// TestSetupOldGo checks that a Go that cannot download its toolchain is not used.
 func TestSetupOldGo(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
@@ -293,7 +295,7 @@ func TestSetupOldGo(t *testing.T) {
 	with.wantScript(1, []string{"setup_local.sh"}, "Go 1.19.8 at "+s.path("bin/old")+" is too old", "the program reconcile is missing")
 }
 
-// TestSetupUsesProgramOnPath tests that a program on PATH is used if it accepts the manifest.
+// TestSetupUsesProgramOnPath checks that a program on PATH is used if it accepts the manifest.
 func TestSetupUsesProgramOnPath(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
@@ -310,8 +312,8 @@ func TestSetupUsesProgramOnPath(t *testing.T) {
 	foreign.wantScript(1, []string{"setup_local.sh"}, "the program reconcile is missing")
 }
 
-// TestSetupDownloads downloads a release with each downloader, and refuses files with another
-// digest.
+// TestSetupDownloads checks that a release is downloaded with each downloader, and that files
+// with another digest are refused.
 func TestSetupDownloads(t *testing.T) {
 	t.Parallel()
 	program := []byte(fakeReconcile("", 0))
@@ -337,7 +339,7 @@ func TestSetupDownloads(t *testing.T) {
 
 	for fetcher, as := range map[string]string{"curl": "curl", "wget": "wget", "busybox": "wget"} {
 		if _, err := exec.LookPath(fetcher); err != nil {
-			t.Logf("%s is not here, and not tried", fetcher)
+			t.Logf("%s is not installed, and not tried", fetcher)
 			continue
 		}
 		for name, tt := range map[string]struct {
@@ -385,7 +387,8 @@ func TestSetupDownloads(t *testing.T) {
 	}
 }
 
-// fetches runs the script. Only an accepted program may remain.
+// checkFetch runs the script and checks that bin has the program if it was accepted, and
+// otherwise does not exist.
 func (s *site) checkFetch(want string, program []byte, accepted bool) {
 	s.t.Helper()
 	code := 1
@@ -393,18 +396,18 @@ func (s *site) checkFetch(want string, program []byte, accepted bool) {
 		code = 0
 	}
 	if e := s.wantScript(code, []string{"setup_local.sh"}, want); e.contains("pass@word") || e.contains("key=word") {
-		s.t.Errorf("a secret of the address is shown\n%s", e)
+		s.t.Errorf("a secret of the address is printed\n%s", e)
 	}
 	got, err := os.ReadFile(s.path("bin/reconcile"))
 	if !accepted {
 		if _, err := os.Lstat(s.path("bin")); err == nil {
-			s.t.Errorf("bin is left")
+			s.t.Errorf("bin remains")
 		}
 		return
 	}
 	check(s.t, err)
 	if !bytes.Equal(got, program) {
-		s.t.Errorf("bin/reconcile is not the program that was fetched")
+		s.t.Errorf("bin/reconcile is not the downloaded program")
 	}
 	if left := must(os.ReadDir(s.path("bin"))); len(left) != 1 {
 		s.t.Errorf("bin holds %v", left)
@@ -412,6 +415,7 @@ func (s *site) checkFetch(want string, program []byte, accepted bool) {
 	s.checkUnchanged("a second run", func() { s.wantScript(0, []string{"setup_local.sh"}, "using bin/reconcile") })
 }
 
+// TestSetupUnwritableCheckout checks the message if bin cannot be created.
 func TestSetupUnwritableCheckout(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
@@ -422,7 +426,7 @@ func TestSetupUnwritableCheckout(t *testing.T) {
 	})
 }
 
-// TestSetupInterrupted interrupts a hanging download like Ctrl-C: the process group.
+// TestSetupInterrupted interrupts the process group during a hanging download, like ^C.
 func TestSetupInterrupted(t *testing.T) {
 	t.Parallel()
 	began := make(chan struct{})
@@ -441,12 +445,12 @@ func TestSetupInterrupted(t *testing.T) {
 		t.Errorf("want exit status 130\n%s", e)
 	}
 	if _, err := os.Lstat(s.path("bin")); err == nil {
-		t.Error("bin is left")
+		t.Error("bin remains")
 	}
 }
 
-// TestSetupInterruptedApply interrupts the scripts during a smoke test like Ctrl-C; the next
-// run continues.
+// TestSetupInterruptedApply interrupts the script during a smoke test, like ^C, and checks that
+// the next run completes.
 func TestSetupInterruptedApply(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -458,7 +462,7 @@ func TestSetupInterruptedApply(t *testing.T) {
 	cmd := s.command(s.path("setup_local.sh"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p := s.startCommand(cmd)
-	s.waitUntil(p, "it proves", func() bool { _, err := os.Stat(filepath.Join(folder, "began")); return err == nil })
+	s.waitUntil(p, "the smoke test runs", func() bool { _, err := os.Stat(filepath.Join(folder, "began")); return err == nil })
 	check(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
 	if e := p.wait(); e.code != exit.Interrupted || e.contains("=== Checks and storage") {
 		t.Errorf("want exit status 130 and no more\n%s", e)
@@ -468,8 +472,8 @@ func TestSetupInterruptedApply(t *testing.T) {
 	s.checkNoTemporaries()
 }
 
-// TestSetupMessages tests the messages of each system without a program, and the plan of a Mac
-// from recorded facts.
+// TestSetupMessages checks the messages on each system if the program is missing, and the plan of
+// a Mac from recorded facts.
 func TestSetupMessages(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ system, machine, translated, tools string }{
@@ -489,7 +493,7 @@ func TestSetupMessages(t *testing.T) {
 			}
 			s = s.with("GO=none", "PATH="+fakes.writeDir(t)+":"+toolDir(t))
 			var e runResult
-			s.checkUnchanged("what is missing", func() { e = s.wantScript(1, []string{"setup_local.sh"}) })
+			s.checkUnchanged("a missing program", func() { e = s.wantScript(1, []string{"setup_local.sh"}) })
 			golden.Check(t, "testdata/setup/"+name+".txt", []byte(strings.ReplaceAll(e.err, s.root, "ROOT")))
 		})
 	}
@@ -509,9 +513,10 @@ func TestSetupMessages(t *testing.T) {
 	}
 }
 
-// programs are fake programs, shell scripts by name.
+// fakePrograms has the bodies of shell scripts, by name.
 type fakePrograms map[string]string
 
+// writeDir writes the scripts into a new folder.
 func (p fakePrograms) writeDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -526,7 +531,7 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// toolsWith creates a folder of tools with one more program under another name.
+// toolDirWith creates a folder like toolDir, with one more program under another name.
 func toolDirWith(t *testing.T, program, as string) string {
 	t.Helper()
 	dir := toolDir(t)
@@ -534,7 +539,7 @@ func toolDirWith(t *testing.T, program, as string) string {
 	return dir
 }
 
-// tools creates a folder with only the tools that the scripts use.
+// toolDir creates a folder with only the tools that the scripts use.
 func toolDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

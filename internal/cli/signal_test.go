@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// stopped waits for a run that was asked to stop, and shows what must hold then:
-// it ended in time and says so, no child goes on, and what was visible still is.
+// checkStopped waits for a run that received a signal, and checks that it ended in time with a
+// message, that no child is running, and that the active environment is unchanged.
 func (b *busySite) checkStopped(p *process, asked time.Time, within time.Duration) runResult {
 	b.t.Helper()
 	e := p.wait()
 	if took := time.Since(asked); took > within {
-		b.t.Errorf("it took %s to stop, more than %s", took, within)
+		b.t.Errorf("the run ended after %s, more than %s", took, within)
 	}
 	if e.code != 130 || !e.contains("Interrupted", "reconcile apply") {
 		b.t.Errorf("a run that was stopped: %s", e)
@@ -28,6 +28,7 @@ func (b *busySite) checkStopped(p *process, asked time.Time, within time.Duratio
 	return e
 }
 
+// TestStoppedDuringSmokeTest checks that apply ends cleanly on each signal during a smoke test.
 func TestStoppedDuringSmokeTest(t *testing.T) {
 	for name, signal := range map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP} {
 		t.Run(name, func(t *testing.T) {
@@ -42,8 +43,8 @@ func TestStoppedDuringSmokeTest(t *testing.T) {
 	}
 }
 
-// A child that does not listen gets its grace; whoever asks twice waits for
-// nobody.
+// TestStoppedWithChildThatIgnoresSIGTERM checks that apply ends within the grace period if a
+// child ignores SIGTERM, and at once on a second signal.
 func TestStoppedWithChildThatIgnoresSIGTERM(t *testing.T) {
 	t.Parallel()
 	b := newBusySite(t, true)
@@ -59,8 +60,7 @@ func TestStoppedWithChildThatIgnoresSIGTERM(t *testing.T) {
 	b.wantImports("1.0 2.0", "alpha", "lazy")
 }
 
-// stuck is a site in the middle of an install whose index does not answer for a
-// file.
+// newStuckInstall returns a site with a running apply whose index does not send a file.
 func newStuckInstall(t *testing.T, installer string) (*busySite, *mirror) {
 	t.Helper()
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"}, slowWheel("1.0", t.TempDir(), false), slowWheel("2.0", t.TempDir(), false))
@@ -87,7 +87,7 @@ func newStuckInstall(t *testing.T, installer string) (*busySite, *mirror) {
 		return false
 	})
 	b.first = b.start("apply", "-y", "--env", "local", "-v")
-	b.waitUntil(b.first, "it asks for the file", func() bool {
+	b.waitUntil(b.first, "the request for the file", func() bool {
 		select {
 		case <-hang:
 			return true
@@ -98,6 +98,7 @@ func newStuckInstall(t *testing.T, installer string) (*busySite, *mirror) {
 	return b, x
 }
 
+// TestStoppedDuringInstall checks that apply ends cleanly on SIGINT during an install.
 func TestStoppedDuringInstall(t *testing.T) {
 	for _, installer := range []string{"uv", "pip"} {
 		t.Run(installer, func(t *testing.T) {
@@ -112,7 +113,7 @@ func TestStoppedDuringInstall(t *testing.T) {
 	}
 }
 
-// A lock is interrupted like an apply; it has changed nothing.
+// TestLockStopped checks that an interrupted lock ends in time and leaves no file.
 func TestLockStopped(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{}, 100)
@@ -131,19 +132,19 @@ func TestLockStopped(t *testing.T) {
 	begun := time.Now()
 	e := p.wait()
 	if took := time.Since(begun); e.code != 130 || took > 10*time.Second {
-		t.Errorf("a lock that was stopped, %s later: %s", took, e)
+		t.Errorf("an interrupted lock, after %s: %s", took, e)
 	}
 	s.checkNoProcesses()
 	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
-		t.Errorf("%v, %v is left in the folder for temporary files", err, left)
+		t.Errorf("%v, the folder for temporary files has %v", err, left)
 	}
 	if _, err := os.Stat(s.path("locks")); !os.IsNotExist(err) {
 		t.Errorf("the locks: %v", err)
 	}
 }
 
-// Whoever reads the output may go away: `reconcile apply | head -1` applies all
-// of it.
+// TestOutputPipeIsClosed checks that commands complete if the reader of their output ends, as in
+// `reconcile apply | head -1`.
 func TestOutputPipeIsClosed(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")
@@ -167,7 +168,8 @@ func TestOutputPipeIsClosed(t *testing.T) {
 	s.want(0, "plan", "--detailed-exitcode")
 }
 
-// What run starts is a program like any other: signals do what they always do.
+// TestRunKeepsDefaultSignals checks that a program started by run has the default handlers of
+// signals.
 func TestRunKeepsDefaultSignals(t *testing.T) {
 	t.Parallel()
 	b := newBusySite(t, false)
@@ -178,16 +180,16 @@ func TestRunKeepsDefaultSignals(t *testing.T) {
 	}
 }
 
-// The window of a terminal is closed in the middle of an apply: that is SIGHUP,
-// and nobody is left to write to.
+// TestTerminalIsClosed checks that apply ends cleanly if its terminal is closed: it receives
+// SIGHUP and cannot write any more.
 func TestTerminalIsClosed(t *testing.T) {
 	t.Parallel()
 	script, err := exec.LookPath("script")
 	if err != nil || platform()[:5] != "linux" {
-		t.Skip("no script command of util-linux to make a terminal with")
+		t.Skip("no script command of util-linux, which creates a terminal")
 	}
 	if signal.Ignored(syscall.SIGHUP) {
-		t.Skip("these tests were started with SIGHUP ignored, as nohup does, and so is all that they start")
+		t.Skip("SIGHUP is ignored, as with nohup, and child processes inherit this")
 	}
 	b := newBusySite(t, false)
 	b.kill(b.first)
@@ -195,7 +197,7 @@ func TestTerminalIsClosed(t *testing.T) {
 	check(t, os.Remove(began))
 	cmd := b.command(script, "-qec", must(exec.LookPath("reconcile"))+" apply -y --env local --lock-timeout 10s", "/dev/null")
 	p := b.startCommand(cmd)
-	b.waitUntil(p, "it proves", func() bool { _, err := os.Stat(began); return err == nil })
+	b.waitUntil(p, "the smoke test runs", func() bool { _, err := os.Stat(began); return err == nil })
 	b.kill(p)
 	for range 100 {
 		if len(b.processes()) == 0 {

@@ -19,15 +19,15 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
 )
 
-// A site is a project on a machine of its own: a home, a search path, an index.
-// reconcile runs in it as users run it, in a process of its own.
+// A site is a project with its own home, PATH and package index. reconcile runs in it as a
+// process.
 type site struct {
 	t    *testing.T
-	root string   // the project, absolute, links resolved
-	env  []string // of everything that is started here
+	root string   // of the project, absolute and without links
+	env  []string // of all processes
 }
 
-// newSite makes an empty project whose packages come from url.
+// newSite creates an empty project with the package index url, "" for none.
 func newSite(t *testing.T, url string) *site {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -35,9 +35,8 @@ func newSite(t *testing.T, url string) *site {
 	return siteAt(t, dir, url)
 }
 
-// siteAt makes the project and a home below a folder that is there. With an index
-// there is uv to install from it, else the test is skipped; without one the site
-// is for what needs no Python.
+// siteAt creates a project and a home below a directory. With an index uv is on PATH, or the
+// test is skipped if uv cannot be installed. Without an index no Python is needed.
 func siteAt(t *testing.T, dir, url string) *site {
 	t.Helper()
 	s := &site{t: t, root: filepath.Join(dir, "project")}
@@ -55,7 +54,7 @@ func siteAt(t *testing.T, dir, url string) *site {
 	return s
 }
 
-// with returns the same site with more variables.
+// with returns the same site with additional variables.
 func (s *site) with(env ...string) *site {
 	other := *s
 	other.env = append(append([]string(nil), s.env...), env...)
@@ -70,9 +69,9 @@ func (s *site) write(name, text string) {
 	check(s.t, os.WriteFile(s.path(name), []byte(text), 0o644))
 }
 
-// An end is how a run of reconcile ended.
+// A runResult is the result of a process.
 type runResult struct {
-	code     int // -1 if a signal ended it
+	code     int // -1 if a signal ended the process
 	signal   syscall.Signal
 	out, err string
 	took     time.Duration
@@ -82,7 +81,7 @@ func (e runResult) String() string {
 	return fmt.Sprintf("exit code %d, signal %d, after %s\n--- stdout\n%s--- stderr\n%s", e.code, e.signal, e.took.Round(time.Millisecond), e.out, e.err)
 }
 
-// says reports whether the run printed all of the texts, on either stream.
+// contains reports whether the output has all texts, on either stream.
 func (e runResult) contains(texts ...string) bool {
 	for _, text := range texts {
 		if !strings.Contains(e.out+e.err, text) {
@@ -92,7 +91,7 @@ func (e runResult) contains(texts ...string) bool {
 	return true
 }
 
-// A process is a run of reconcile that goes on.
+// A process is a running command.
 type process struct {
 	t        *testing.T
 	cmd      *exec.Cmd
@@ -102,7 +101,7 @@ type process struct {
 	failure  error
 }
 
-// guarded is a buffer that can be read while it is written.
+// A syncBuffer is a buffer that can be read while it is written.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -120,10 +119,10 @@ func (g *syncBuffer) String() string {
 	return g.b.String()
 }
 
-// limit is how long any run of reconcile in these tests may take.
+// limit is the longest duration of a process.
 const limit = 3 * time.Minute
 
-// command is a program in the project with the environment of the site.
+// command returns a command in the project with the environment of the site.
 func (s *site) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	cmd.Dir, cmd.Env = s.root, s.env
@@ -137,7 +136,7 @@ func (s *site) start(args ...string) *process {
 	return s.startCommand(s.command(must(exec.LookPath("reconcile")), args...))
 }
 
-// begin starts a prepared command.
+// startCommand starts a command.
 func (s *site) startCommand(cmd *exec.Cmd) *process {
 	s.t.Helper()
 	p := &process{t: s.t, cmd: cmd, began: time.Now(), done: make(chan struct{})}
@@ -157,13 +156,13 @@ func (s *site) startCommand(cmd *exec.Cmd) *process {
 	return p
 }
 
-// wait waits for the end, at most limit.
+// wait waits for the end of the process, at most limit.
 func (p *process) wait() runResult {
 	p.t.Helper()
 	select {
 	case <-p.done:
 	case <-time.After(limit):
-		p.t.Fatalf("no end within %s\n%s%s", limit, p.out.String(), p.err.String())
+		p.t.Fatalf("the process did not end within %s\n%s%s", limit, p.out.String(), p.err.String())
 	}
 	e := runResult{out: p.out.String(), err: p.err.String(), took: time.Since(p.began)}
 	var failed *exec.ExitError
@@ -177,19 +176,19 @@ func (p *process) wait() runResult {
 	return e
 }
 
-// signal sends a signal to reconcile alone.
+// signal sends a signal to the process, not to its children.
 func (p *process) signal(s syscall.Signal) {
 	p.t.Helper()
 	check(p.t, p.cmd.Process.Signal(s))
 }
 
-// run runs reconcile to its end.
+// run runs reconcile.
 func (s *site) run(args ...string) runResult {
 	s.t.Helper()
 	return s.start(args...).wait()
 }
 
-// want runs reconcile and expects an exit code.
+// want runs reconcile and checks its exit code.
 func (s *site) want(code int, args ...string) runResult {
 	s.t.Helper()
 	e := s.run(args...)
@@ -199,8 +198,8 @@ func (s *site) want(code int, args ...string) runResult {
 	return e
 }
 
-// converges shows that an apply reaches the manifest, that a plan then finds
-// nothing to do, and that nothing half made is left.
+// checkConverges checks that an apply succeeds, that a plan then has no changes, and that no
+// temporary file remains.
 func (s *site) checkConverges() {
 	s.t.Helper()
 	s.want(0, "apply", "-y", "--env", "local")
@@ -208,19 +207,19 @@ func (s *site) checkConverges() {
 	s.checkNoTemporaries()
 }
 
-// clean fails the test where a temporary is left anywhere in the project.
+// checkNoTemporaries checks that the project has no temporary files.
 func (s *site) checkNoTemporaries() {
 	s.t.Helper()
 	check(s.t, filepath.WalkDir(s.root, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && strings.HasPrefix(d.Name(), ".reconcile-tmp-") {
-			s.t.Errorf("%s is left", path)
+			s.t.Errorf("%s remains", path)
 		}
 		return err
 	}))
 }
 
-// imports returns what `import` of the environment's modules gives: their
-// versions in the order asked for, and in the end the generation.
+// imports imports modules in the environment, and returns their versions and the name of the
+// generation, separated by spaces.
 func (s *site) imports(modules ...string) (string, error) {
 	words := make([]string, len(modules))
 	for i, m := range modules {
@@ -234,7 +233,7 @@ func (s *site) imports(modules ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// wantImports fails the test unless the visible environment has these versions.
+// wantImports checks the versions of modules in the active environment.
 func (s *site) wantImports(versions string, modules ...string) {
 	s.t.Helper()
 	got, err := s.imports(modules...)
@@ -243,7 +242,8 @@ func (s *site) wantImports(versions string, modules ...string) {
 	}
 }
 
-// environmentManifest asks for pins, name==version, that are proved to import.
+// environmentManifest returns a manifest with an environment of pins, name==version, whose smoke
+// test imports them.
 func environmentManifest(installer string, pins ...string) string {
 	var packages, names []string
 	for _, pin := range pins {
@@ -272,7 +272,7 @@ environments:
 `, platform(), installer, strings.Join(packages, ""), strings.Join(names, ", "))
 }
 
-// platform is that of this machine, in the words of a manifest.
+// platform returns the platform of this machine as in a manifest.
 func platform() string {
 	system := map[string]string{"linux": "linux", "darwin": "macos"}[runtime.GOOS]
 	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
@@ -282,12 +282,11 @@ func platform() string {
 	return system + "-" + arch
 }
 
-// shared is a folder for what all tests of this process use; it is removed after
-// the last one.
+// sharedDir creates a directory for all tests of this process, which suite.Run removes.
 var sharedDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "reconcile-shared-") })
 
-// uv is a uv of this machine, or the pinned one from its index, in a folder whose
-// name tells the version.
+// installUV installs the pinned uv from the index of this machine, and returns its directory,
+// whose path contains the version.
 var installUV = sync.OnceValues(func() (string, error) {
 	dir, err := sharedDir()
 	if err != nil {
@@ -301,23 +300,22 @@ var installUV = sync.OnceValues(func() (string, error) {
 	return filepath.Join(dir, "installs/uv", pinned.Version, "bin"), nil
 })
 
-// uvFolder returns the folder of uv, and skips the test where there is no Python
-// to install with, or no uv to be had.
+// uvFolder returns the directory of uv. The test is skipped if there is no Python or no index to
+// install uv with.
 func uvFolder(t *testing.T) string {
 	t.Helper()
 	if python310() == "" {
 		t.Skip("no Python 3.10 on this machine")
 	}
 	if !hasIndex() {
-		t.Skip("no package index can be reached, so there is no uv to install with")
+		t.Skip("uv cannot be installed: no package index can be reached")
 	}
 	dir, err := installUV()
 	check(t, err)
 	return dir
 }
 
-// children returns the processes that name a path of this site in their words,
-// without this test.
+// processes returns the processes whose arguments contain the path of the project.
 func (s *site) processes() []string {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// asked counts the lines of the specification by section.
+// specifiedLines is the number of lines of the specification by section.
 var specifiedLines = map[string]int{
 	"User stories": 2, "Local environment (Mac M4, data processing)": 6, "Remote environment (H100, RTX 3090; GPU training)": 6,
 	"Project directory structure": 8, "Storage verification": 5, "Dependency version pinning": 5,
@@ -28,9 +28,8 @@ var (
 	fileName = regexp.MustCompile(`^[A-Za-z0-9_./-]+\.(sh|py|yaml|yml|json|toml|txt|md)$`)
 )
 
-// TestSpecification holds docs/specification.md to what is there: files that it names
-// exist, commands answer and have the flags, tests have been written, and every line of
-// the specification has its row.
+// TestSpecification checks docs/specification.md: its files, commands, flags and tests exist, and
+// every line of the specification has a row.
 func TestSpecification(t *testing.T) {
 	page, err := os.ReadFile("../../docs/specification.md")
 	if err != nil {
@@ -55,25 +54,25 @@ func TestSpecification(t *testing.T) {
 		checkFulfilled(t, commands, cells[1])
 		held := codeSpan.FindAllStringSubmatch(cells[2], -1)
 		if len(held) == 0 {
-			t.Errorf("nothing holds %q", cells[0])
+			t.Errorf("%q has no test", cells[0])
 		}
 		for _, m := range held {
 			if !tests[m[1]] {
-				t.Errorf("%q is held by %s, and there is no such test", cells[0], m[1])
+				t.Errorf("%q: test %s does not exist", cells[0], m[1])
 			}
 		}
 	}
 	for section, want := range specifiedLines {
 		if rows[section] != want {
-			t.Errorf("section %q has %d rows for %d lines", section, rows[section], want)
+			t.Errorf("section %q has %d rows, want %d", section, rows[section], want)
 		}
 	}
 }
 
-// checkFulfilled looks for everything that one cell names.
+// checkFulfilled checks that the files and commands in a cell exist.
 func checkFulfilled(t *testing.T, commands *cobra.Command, cell string) {
 	if !strings.ContainsAny(cell, "`[") && cell != "the same" {
-		t.Errorf("%q names nothing that can be looked for", cell)
+		t.Errorf("%q names no file or command", cell)
 	}
 	for _, m := range mdLink.FindAllStringSubmatch(cell, -1) {
 		if _, err := os.Stat(filepath.Join("../../docs", m[1])); err != nil {
@@ -93,7 +92,7 @@ func checkFulfilled(t *testing.T, commands *cobra.Command, cell string) {
 	}
 }
 
-// checkCommand asks a command for its help and looks for the flags that were named.
+// checkCommand checks that a command has help and the named flags.
 func checkCommand(t *testing.T, commands *cobra.Command, words []string) {
 	cmd, rest, err := commands.Find(words)
 	if err != nil || cmd == commands {

@@ -24,14 +24,14 @@ func randomText(seed uint64, size int) string {
 	return string(b)
 }
 
-// A breakTest interrupts a transfer repeatedly while its source changes.
+// An interruptTest interrupts a transfer repeatedly while its source changes.
 type interruptTest struct {
 	*site
 	remote   *remoteMachine
 	words    []string
 	from, to string                     // directories
 	versions map[string]map[string]bool // by file: digests of all complete versions
-	before   map[string]string          // partial files when the transfer was started
+	before   map[string]string          // partial files at the start of the transfer
 }
 
 const (
@@ -115,7 +115,7 @@ func (b *interruptTest) partialFiles() map[string]string {
 	return states
 }
 
-// breaks returns the ways to interrupt a transfer, with the exit codes that may follow.
+// interruptions returns the ways to interrupt a transfer, with their possible exit codes.
 func (b *interruptTest) interruptions() []struct {
 	how       string
 	interrupt func(*process)
@@ -139,7 +139,7 @@ func sendSignal(s syscall.Signal) func(*process) {
 	return func(p *process) { _ = p.cmd.Process.Signal(s) }
 }
 
-// breakTenTimes interrupts a transfer ten times, checks that no file is incomplete, and then
+// interruptTenTimes interrupts a transfer ten times, checks that no file is incomplete, and then
 // lets it finish.
 func (b *interruptTest) interruptTenTimes() {
 	b.t.Helper()
@@ -183,8 +183,8 @@ func (b *interruptTest) interruptTenTimes() {
 	}
 }
 
-// However a transfer is interrupted, no file is incomplete under its own name, and files that
-// only one machine has remain. The old version of a file remains until the new one is
+// TestSyncInterrupted checks that after every kind of interruption no file is incomplete, that
+// files of only one machine remain, and that an old version remains until the new one is
 // complete.
 func TestSyncInterrupted(t *testing.T) {
 	t.Parallel()
@@ -205,7 +205,8 @@ func TestSyncInterrupted(t *testing.T) {
 	}
 }
 
-// A single file copied by scp gets its name only when it is complete.
+// TestSyncInterruptedFile checks that a file copied by scp gets its name only when it is
+// complete.
 func TestSyncInterruptedFile(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
@@ -224,7 +225,7 @@ func TestSyncInterruptedFile(t *testing.T) {
 			}
 			p := b.startSlow()
 			if !b.waitForData(p) {
-				t.Errorf("%s, %s: it ended early: %s", verb, way.how, p.wait())
+				t.Errorf("%s, %s: the transfer ended early: %s", verb, way.how, p.wait())
 				continue
 			}
 			way.interrupt(p)
@@ -243,7 +244,7 @@ func TestSyncInterruptedFile(t *testing.T) {
 	}
 }
 
-// A full remote disk leaves no incomplete file, and is reported.
+// TestSyncFullDisk checks that a full remote disk is reported and leaves no incomplete file.
 func TestSyncFullDisk(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 || platform()[:5] != "linux" {

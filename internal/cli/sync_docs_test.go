@@ -27,7 +27,7 @@ func docsCommands(t *testing.T, heading string) string {
 	return commands.String()
 }
 
-// The commands of docs/sync.md run as written, with a real machine instead of the
+// TestSyncDocs runs the commands of docs/sync.md with a real machine instead of the
 // placeholders.
 func TestSyncDocs(t *testing.T) {
 	t.Parallel()

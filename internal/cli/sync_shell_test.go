@@ -48,8 +48,8 @@ func hostileValues(fire string) []string {
 	return words
 }
 
-// Whatever the values of host, user, path, port, file, key and the environment: nothing but
-// the transfer runs, on either machine.
+// TestSyncHostileValues checks that no value of host, user, path, file, key or the environment
+// is executed on either machine.
 func TestSyncHostileValues(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("rsync"); err != nil {
@@ -103,7 +103,8 @@ func TestSyncHostileValues(t *testing.T) {
 	t.Logf("%d values", n)
 }
 
-// sh, bash and zsh read the printed commands as the arguments that --json lists.
+// TestSyncPrintedForShells checks that shells parse the printed commands into the arguments that
+// --json lists.
 func TestSyncPrintedForShells(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")

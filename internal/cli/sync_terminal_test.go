@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// On a terminal ssh itself asks about an unknown host key. Elsewhere it does not ask.
+// TestSyncHostKeyIsAsked checks that ssh asks about an unknown host key on a terminal only.
 func TestSyncHostKeyIsAsked(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
@@ -40,8 +40,8 @@ func TestSyncHostKeyIsAsked(t *testing.T) {
 	}
 }
 
-// ^C on a terminal reaches all programs there at once, and ends a transfer like any other
-// interruption. During the transfer there is a progress line.
+// TestSyncInterruptedOnTerminal checks that ^C, which reaches all programs on a terminal, ends a
+// transfer like any other interruption, and that a transfer has a progress line.
 func TestSyncInterruptedOnTerminal(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)

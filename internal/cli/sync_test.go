@@ -28,9 +28,8 @@ func transferredFiles(t *testing.T, e runResult) map[string]bool {
 	return names
 }
 
-// A folder is pushed and adapters are pulled. Files that only the destination has remain,
-// incomplete files and links out of the folder are skipped, and a second transfer has
-// nothing to do.
+// TestSyncPushAndPull checks that files that only the destination has remain, that incomplete
+// files and links out of the folder are skipped, and that a second transfer has nothing to do.
 func TestSyncPushAndPull(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
@@ -111,7 +110,7 @@ func TestSyncPushAndPull(t *testing.T) {
 	}
 }
 
-// A pull into a folder that does not exist.
+// TestSyncPullCreatesFolder checks a pull into a folder that does not exist.
 func TestSyncPullCreatesFolder(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
@@ -129,8 +128,8 @@ func TestSyncPullCreatesFolder(t *testing.T) {
 	}
 }
 
-// Files that cannot be transferred are named, and the others are transferred. A remote folder
-// with the name of a file is not deleted.
+// TestSyncPartial checks that files that cannot be transferred are named, that the others are
+// transferred, and that a remote folder with the name of a file is not deleted.
 func TestSyncPartial(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
@@ -150,7 +149,8 @@ func TestSyncPartial(t *testing.T) {
 	}
 }
 
-// Each problem of the remote machine or the connection is reported with a hint.
+// TestSyncRemoteProblems checks that problems of the remote machine and the connection are
+// reported with a hint.
 func TestSyncRemoteProblems(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
@@ -185,6 +185,7 @@ func TestSyncRemoteProblems(t *testing.T) {
 	}
 }
 
+// TestSyncWithoutRemoteRsync checks the problem of a remote machine without rsync.
 func TestSyncWithoutRemoteRsync(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t, "ForceCommand PATH="+dirWithoutRsync(t)+"; eval \"$SSH_ORIGINAL_COMMAND\"")
@@ -209,6 +210,7 @@ func dirWithoutRsync(t *testing.T) string {
 	return dir
 }
 
+// TestSyncNoisyShell checks the problem of a remote shell that prints at login.
 func TestSyncNoisyShell(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t, `ForceCommand echo "Welcome to the pod"; eval "$SSH_ORIGINAL_COMMAND"`)
@@ -218,8 +220,8 @@ func TestSyncNoisyShell(t *testing.T) {
 	}
 }
 
-// scp copies a single file to a partial file and keeps its time, so that rsync does not copy it
-// again. The remote machine needs no rsync.
+// TestSyncOneFile checks that scp keeps the time of a single file, so that rsync does not copy it
+// again, and that it writes through no link and into no folder.
 func TestSyncOneFile(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
@@ -271,7 +273,8 @@ func TestSyncOneFile(t *testing.T) {
 	}
 }
 
-// A file that a pull replaces is kept once, and the JSON reports whether it is new.
+// TestSyncFileReplacesAnother checks that a file that a pull replaces is backed up once, and that
+// the JSON reports whether a file is new.
 func TestSyncFileReplacesAnother(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
@@ -296,7 +299,7 @@ func TestSyncFileReplacesAnother(t *testing.T) {
 	}
 }
 
-// The folder of an entry may be a link to a path that the manifest allows, and to no other.
+// TestSyncFolderIsALink checks that the folder of an entry may be a link to an allowed path only.
 func TestSyncFolderIsALink(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)
@@ -324,8 +327,8 @@ func TestSyncFolderIsALink(t *testing.T) {
 	}
 }
 
-// Inside the folder no link to a directory is followed on either machine, even if the other
-// has a directory of that name.
+// TestSyncFollowsNoLinks checks that no link to a directory in the folder is followed on either
+// machine, even if the other has a directory with that name.
 func TestSyncFollowsNoLinks(t *testing.T) {
 	t.Parallel()
 	s, remote := newSyncSite(t)

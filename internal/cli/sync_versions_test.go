@@ -31,9 +31,9 @@ func rsyncDirs(t *testing.T) map[string]string {
 	return folders
 }
 
-// With every rsync in RECONCILE_RSYNCS, on either machine: the preview equals the transfer, a
-// second one transfers nothing, replaced files are kept, and an interruption leaves no
-// incomplete file.
+// TestSyncOtherVersions checks, with every rsync in RECONCILE_RSYNCS on either machine, that the
+// preview equals the transfer, that a second one transfers nothing, that replaced files are
+// backed up, and that an interruption leaves no incomplete file.
 func TestSyncOtherVersions(t *testing.T) {
 	t.Parallel()
 	folders := rsyncDirs(t)

@@ -9,19 +9,20 @@ import (
 	"testing"
 )
 
-// TestColoursOnTerminal plans and applies on a real terminal, as its environment asks.
+// TestColoursOnTerminal checks colours and the progress line on a real terminal, with the
+// variables that control them.
 func TestColoursOnTerminal(t *testing.T) {
 	t.Parallel()
 	script, err := exec.LookPath("script")
 	if err != nil || runtime.GOOS != "linux" {
-		t.Skip("no script command of util-linux to make a terminal with")
+		t.Skip("no script command of util-linux, which creates a terminal")
 	}
 	program := must(exec.LookPath("reconcile"))
 	for _, c := range []struct {
 		name    string
 		environ []string
 		color   bool
-		live    bool // a line that is drawn again
+		live    bool // a progress line
 	}{
 		{"a terminal", []string{"TERM=xterm-256color"}, true, true},
 		{"NO_COLOR", []string{"TERM=xterm-256color", "NO_COLOR=1"}, false, true},
@@ -45,7 +46,7 @@ func TestColoursOnTerminal(t *testing.T) {
 				t.Errorf("coloured: %v\n%q", colored, text)
 			}
 			if live := strings.Contains(text, "\r"); live != c.live {
-				t.Errorf("a live line: %v\n%q", live, text)
+				t.Errorf("a progress line: %v\n%q", live, text)
 			}
 			if !strings.Contains(text, "Apply: ") {
 				t.Errorf("no summary in\n%s", text)

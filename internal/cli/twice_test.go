@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// lazy is a wheel whose import takes as long as a file stands in a folder: it
-// writes "began" there, and goes on when "slow" is gone. With deaf it does not
-// listen to SIGTERM.
+// slowWheel returns a wheel whose import waits while the file "slow" exists in a folder, and
+// creates the file "began" there. With ignoreTerm it ignores SIGTERM.
 func slowWheel(version, folder string, ignoreTerm bool) wheel {
 	init := fmt.Sprintf(`
 import os, signal, time
@@ -27,8 +26,7 @@ if os.path.exists(%[1]q + "/slow"):
 	return wheel{name: "lazy", version: version, init: init}
 }
 
-// busy is a site with an apply that is in the middle of a change: it proves a
-// second version of "lazy", and waits.
+// A busySite is a site with a running apply, whose smoke test of a new version of "lazy" waits.
 type busySite struct {
 	*site
 	first  *process
@@ -48,95 +46,99 @@ func newBusySite(t *testing.T, ignoreTerm bool) *busySite {
 	return b
 }
 
-// ask wants a version of lazy.
+// pinVersion pins a version of lazy and locks.
 func (b *busySite) pinVersion(version string) {
 	b.t.Helper()
 	b.write("manifest.yaml", environmentManifest("uv", "alpha==1.0", "lazy=="+version))
 	b.want(0, "lock", "--env", "local")
 }
 
-// proving starts an apply and returns when its import has begun.
+// startSmokeTest starts an apply and returns when its smoke test waits.
 func (b *busySite) startSmokeTest(args ...string) *process {
 	b.t.Helper()
 	began := filepath.Join(b.folder, "began")
 	_ = os.Remove(began)
 	p := b.start(append([]string{"apply", "-y", "--env", "local", "-v"}, args...)...)
-	b.waitUntil(p, "it proves", func() bool { _, err := os.Stat(began); return err == nil })
+	b.waitUntil(p, "the smoke test runs", func() bool { _, err := os.Stat(began); return err == nil })
 	return p
 }
 
-// goOn lets the import end.
+// finishImport lets the import end.
 func (b *busySite) finishImport() {
 	b.t.Helper()
 	check(b.t, os.Remove(filepath.Join(b.folder, "slow")))
 }
 
-// until waits until something holds while a run goes on.
+// waitUntil waits until a condition is true while a process runs.
 func (s *site) waitUntil(p *process, what string, holds func() bool) {
 	s.t.Helper()
 	for deadline := time.Now().Add(limit); !holds(); time.Sleep(5 * time.Millisecond) {
 		select {
 		case <-p.done:
-			s.t.Fatalf("it ended before %s\n%s", what, p.wait())
+			s.t.Fatalf("the process ended before %s\n%s", what, p.wait())
 		default:
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatalf("never: %s\n%s%s", what, p.out.String(), p.err.String())
+			s.t.Fatalf("timeout: %s\n%s%s", what, p.out.String(), p.err.String())
 		}
 	}
 }
 
-// awaits waits until a run has printed a text on standard error.
+// waitFor waits until a process has printed a text on standard error.
 func (s *site) waitFor(p *process, text string) {
 	s.t.Helper()
-	s.waitUntil(p, fmt.Sprintf("it says %q", text), func() bool { return strings.Contains(p.err.String(), text) })
+	s.waitUntil(p, fmt.Sprintf("it printed %q", text), func() bool { return strings.Contains(p.err.String(), text) })
 }
 
+// TestTwoAppliesAtOnce checks that an apply is refused while another one runs, and that one with
+// --lock-timeout waits for it.
 func TestTwoAppliesAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newBusySite(t, false)
 	second := b.want(5, "apply", "-y", "--env", "local")
 	if !second.contains(fmt.Sprintf("process %d", b.first.cmd.Process.Pid), "apply -y --env local -v", "--lock-timeout") {
-		t.Errorf("the second does not say who holds the lock and what to do\n%s", second)
+		t.Errorf("the second does not name the holder of the lock and the flag to wait\n%s", second)
 	}
 	if !second.contains("nothing was changed") {
-		t.Errorf("the second does not say that it changed nothing\n%s", second)
+		t.Errorf("the second does not report that it changed nothing\n%s", second)
 	}
 	third := b.start("apply", "-y", "--env", "local", "--lock-timeout", "2m")
 	b.waitFor(third, "Waiting for")
 	b.finishImport()
 	if e := b.first.wait(); e.code != 0 {
-		t.Errorf("the first, which nothing disturbed: %s", e)
+		t.Errorf("the first: %s", e)
 	}
 	if e := third.wait(); e.code != 0 {
-		t.Errorf("the one that waited: %s", e)
+		t.Errorf("the third, which waited: %s", e)
 	}
 	b.wantImports("1.0 2.0", "alpha", "lazy")
 	b.checkConverges()
 }
 
+// TestReaderSeesOldOrNew checks that the old environment is active until the new one is complete.
 func TestReaderSeesOldOrNew(t *testing.T) {
 	t.Parallel()
 	b := newBusySite(t, false)
 	b.wantImports("1.0 1.0", "alpha", "lazy")
 	if e := b.run("plan", "--env", "local"); e.code != 0 || !e.contains("lazy", "1.0", "2.0") {
-		t.Errorf("plan beside an apply: %s", e)
+		t.Errorf("plan during an apply: %s", e)
 	}
 	if e := b.run("run", "--env", "local", "--", "python", "-c", "import lazy; print(lazy.version)"); e.out != "1.0\n" {
-		t.Errorf("run beside an apply: %s", e)
+		t.Errorf("run during an apply: %s", e)
 	}
 	b.finishImport()
 	if e := b.first.wait(); e.code != 0 {
-		t.Errorf("an apply that was looked at: %s", e)
+		t.Errorf("the apply: %s", e)
 	}
 	b.wantImports("1.0 2.0", "alpha", "lazy")
 }
 
+// TestLockIsReleasedWhenHolderDies checks that a killed apply does not leave the lock held.
 func TestLockIsReleasedWhenHolderDies(t *testing.T) {
 	t.Parallel()
 	b := newBusySite(t, false)
 	b.kill(b.first)
-	// Each of these is a holder that is killed in the middle of its work.
+	// Each of these acquires the lock and is killed during its work.
 	for range 20 {
 		p := b.start("apply", "-y", "--env", "local", "-v", "--lock-timeout", "10s")
 		b.waitFor(p, "venv.local: ")
@@ -154,17 +156,16 @@ func TestLockIsReleasedWhenHolderDies(t *testing.T) {
 	b.checkNoProcesses()
 }
 
-// killed kills a run, reconcile alone.
+// kill kills a process, not its children.
 func (s *site) kill(p *process) {
 	s.t.Helper()
 	p.signal(syscall.SIGKILL)
 	if e := p.wait(); e.signal != syscall.SIGKILL {
-		s.t.Fatalf("it was not killed: %s", e)
+		s.t.Fatalf("the process was not killed: %s", e)
 	}
 }
 
-// alone fails the test where a process of this site goes on for more than a
-// moment.
+// checkNoProcesses checks that all processes of this site end within a second.
 func (s *site) checkNoProcesses() {
 	s.t.Helper()
 	var left []string
@@ -174,5 +175,5 @@ func (s *site) checkNoProcesses() {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	s.t.Errorf("processes are left:\n%s", strings.Join(left, "\n"))
+	s.t.Errorf("processes are still running:\n%s", strings.Join(left, "\n"))
 }

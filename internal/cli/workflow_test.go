@@ -15,7 +15,7 @@ import (
 // workflowFile plans on pull requests.
 const workflowFile = "../../.github/workflows/plan.yml"
 
-// workflow is as much of it as the tests look at.
+// A workflow is the part of the file that the tests read.
 type workflow struct {
 	On          map[string]any
 	Permissions map[string]string
@@ -50,16 +50,16 @@ func (w *workflow) script(t *testing.T, job, name string) string {
 	return ""
 }
 
-// TestWorkflowIsSafe holds what keeps a pull request from a stranger harmless: actions
-// by the digest of a commit, the job that runs foreign code without the right to write,
-// the one that writes without a checkout, and no secret anywhere.
+// TestWorkflowIsSafe checks that the pull request of a stranger is harmless: actions are pinned to
+// commits, the job that runs foreign code cannot write, the job that writes has no checkout, and
+// no secret is used.
 func TestWorkflowIsSafe(t *testing.T) {
 	w, text := readWorkflow(t)
 	if len(w.On) != 1 || strings.Contains(text, "pull_request_target") || strings.Contains(text, "secrets.") {
-		t.Errorf("it starts on %v, or uses secrets", w.On)
+		t.Errorf("the workflow starts on %v, or uses secrets", w.On)
 	}
 	if _, ok := w.On["pull_request"]; !ok || len(w.Permissions) != 0 {
-		t.Errorf("it starts on %v with %v", w.On, w.Permissions)
+		t.Errorf("the workflow starts on %v with %v", w.On, w.Permissions)
 	}
 	if p := w.Jobs["plan"].Permissions; len(p) != 1 || p["contents"] != "read" {
 		t.Errorf("foreign code runs with %v", p)
@@ -90,9 +90,9 @@ func TestWorkflowIsSafe(t *testing.T) {
 	}
 }
 
-// TestWorkflowPlansAndComments runs both scripts as GitHub would, with a gh that
-// remembers comments in files: the first run writes a comment for each machine, the
-// second updates it.
+// TestWorkflowPlansAndComments runs both scripts like GitHub, with a gh that stores comments in
+// files, and checks that the first run writes a comment for each machine, and the second one
+// updates it.
 func TestWorkflowPlansAndComments(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
@@ -125,12 +125,12 @@ func TestWorkflowPlansAndComments(t *testing.T) {
 		}
 	}
 	for round := range 2 {
-		must(0, os.RemoveAll(filepath.Join(dir, "plans"))) // each run has a machine of its own
+		must(0, os.RemoveAll(filepath.Join(dir, "plans"))) // each run has its own machine
 		runScript(w.script(t, "plan", "Plan for each"))
 		runScript(w.script(t, "comment", "Write or update"))
 		log := strings.Split(strings.TrimSpace(string(must(os.ReadFile(filepath.Join(dir, "log"))))), "\n")
 		if len(log) != 3*(round+1) {
-			t.Fatalf("%d comments are written: %q", len(log), log)
+			t.Fatalf("%d comments were written: %q", len(log), log)
 		}
 		for i, line := range log[3*round:] {
 			want := []string{"POST 1", "POST 2", "POST 3", "PATCH 1", "PATCH 2", "PATCH 3"}[3*round+i]
@@ -146,11 +146,11 @@ func TestWorkflowPlansAndComments(t *testing.T) {
 		}
 	}
 	if summary := string(must(os.ReadFile(filepath.Join(dir, "summary.md")))); strings.Count(summary, "### reconcile plan for") != 6 {
-		t.Errorf("the summary has not every plan:\n%.2000s", summary)
+		t.Errorf("the summary does not have every plan:\n%.2000s", summary)
 	}
 }
 
-// fakeGH answers the three calls of the workflow.
+// fakeGH implements the three gh calls of the workflow.
 const fakeGH = `#!/bin/sh
 for word; do case $word in PATCH|POST) method=$word;; */comments/*) id=${word##*/};; esac; done
 case $method in
@@ -163,11 +163,11 @@ cp body "$COMMENTS/comment-$id"
 echo "$method $id" >> "$COMMENTS/log"
 `
 
-// TestWorkflowInDocs holds the copy that people take over to the file.
+// TestWorkflowInDocs checks that the copy in the documentation equals the file.
 func TestWorkflowInDocs(t *testing.T) {
 	_, text := readWorkflow(t)
 	doc := string(must(os.ReadFile("../../docs/github-actions.md")))
 	if !strings.Contains(doc, "```yaml\n"+text+"```\n") {
-		t.Error("docs/github-actions.md does not show .github/workflows/plan.yml as it is")
+		t.Error("docs/github-actions.md does not have a copy of .github/workflows/plan.yml")
 	}
 }

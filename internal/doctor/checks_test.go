@@ -20,7 +20,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 )
 
-// expect checks that there is one finding, with a state and a text that contains words. A
+// checkFinding checks that there is one finding, with a state and a text that contains words. A
 // failure or a warning needs a remedy.
 func checkFinding(t *testing.T, what string, got []report.Finding, state report.CheckState, words string) {
 	t.Helper()
@@ -33,6 +33,8 @@ func checkFinding(t *testing.T, what string, got []report.Finding, state report.
 	}
 }
 
+// TestIndexRequest checks the finding for each HTTP status, and for an index that does not
+// respond.
 func TestIndexRequest(t *testing.T) {
 	for code, want := range map[int]report.CheckState{
 		200: report.OK, 405: report.OK, 404: report.Warn, 401: report.Fail, 403: report.Fail, 407: report.Fail, 503: report.Fail,
@@ -48,10 +50,11 @@ func TestIndexRequest(t *testing.T) {
 	got := request(ctx, hanging.Client(), strings.Replace(hanging.URL, "://", "://user:secret@", 1))
 	checkFinding(t, "no response", got, report.Fail, "no response in 5s")
 	if strings.Contains(got[0].Found+got[0].Remedy, "secret") {
-		t.Errorf("a password is shown: %+v", got)
+		t.Errorf("a password is printed: %+v", got)
 	}
 }
 
+// TestTorchAgainstDriver checks the comparison of the CUDA versions of torch and the driver.
 func TestTorchAgainstDriver(t *testing.T) {
 	with := func(cuda string) facts.Nvidia {
 		return facts.Nvidia{State: facts.DriverOK, CUDA: cuda, Devices: []facts.Device{{}}}
@@ -85,7 +88,7 @@ func TestTorchAgainstDriver(t *testing.T) {
 	}
 }
 
-// Without a GPU the result depends on whether the environment requires one.
+// TestMissingDriver checks that the state depends on whether the environment requires a GPU.
 func TestMissingDriver(t *testing.T) {
 	for name, tt := range map[string]struct {
 		env   *manifest.Environment
@@ -108,7 +111,8 @@ func TestMissingDriver(t *testing.T) {
 	checkFinding(t, "not probed", d.driver(), report.Unknown, "was not probed: no answer in 10s")
 }
 
-// A CUDA version that the driver does not report is unknown; a missing libcuda fails.
+// TestDriverCUDA checks that a CUDA version that the driver does not report is unknown, and that a
+// missing libcuda fails.
 func TestDriverCUDA(t *testing.T) {
 	for name, tt := range map[string]struct {
 		n     facts.Nvidia
@@ -125,6 +129,7 @@ func TestDriverCUDA(t *testing.T) {
 	}
 }
 
+// TestVisibleDevices checks the findings about CUDA_VISIBLE_DEVICES.
 func TestVisibleDevices(t *testing.T) {
 	devices := []facts.Device{
 		{Index: 0, UUID: "GPU-aa11"},
@@ -160,7 +165,8 @@ func TestVisibleDevices(t *testing.T) {
 	}
 }
 
-// A GPU that cannot be used is a failure only if apply would fail without it.
+// TestUnusableDevices checks that an unusable GPU is a failure only if apply would fail without
+// it.
 func TestUnusableDevices(t *testing.T) {
 	usable, lost := facts.Device{Index: 0, Name: "H100"}, facts.Device{Index: 1, Name: "H100", Problem: "Insufficient Permissions", Code: facts.NVMLNoPermission}
 	for name, tt := range map[string]struct {
@@ -178,6 +184,7 @@ func TestUnusableDevices(t *testing.T) {
 	}
 }
 
+// TestLibraryPath checks the warning about CUDA libraries in LD_LIBRARY_PATH.
 func TestLibraryPath(t *testing.T) {
 	dir := t.TempDir()
 	d := &diagnosis{config: &session.Config{Environ: []string{"LD_LIBRARY_PATH=/nowhere:" + dir}}, prober: &probes.Prober{}}
@@ -188,6 +195,7 @@ func TestLibraryPath(t *testing.T) {
 	checkFinding(t, "library", d.libraryPath(), report.Warn, filepath.Join(dir, "libcudnn.so.9"))
 }
 
+// TestSmokeTestFindings checks the state of each outcome of a smoke test.
 func TestSmokeTestFindings(t *testing.T) {
 	for outcome, want := range map[apply.SmokeTestOutcome]report.CheckState{
 		apply.SmokeTestPassed: report.OK, apply.SmokeTestSkipped: report.Skipped, apply.SmokeTestUnknown: report.Unknown, apply.SmokeTestFailed: report.Fail,
@@ -202,6 +210,7 @@ func TestSmokeTestFindings(t *testing.T) {
 	checkFinding(t, "note", []report.Finding{f}, report.Warn, "fine\nwith limits")
 }
 
+// TestDisk checks the limits of free space, with and without a manifest.
 func TestDisk(t *testing.T) {
 	const gb = 1_000_000_000
 	storage := &manifest.Manifest{Storage: &manifest.Storage{Path: ".", WarnBelow: 30 * gb, FailBelow: 20 * gb}}

@@ -74,6 +74,8 @@ func check(t *testing.T, err error) {
 	}
 }
 
+// TestPushAndPull checks that a run transfers the files of its preview, and that a pull keeps
+// replaced files.
 func TestPushAndPull(t *testing.T) {
 	if _, err := exec.LookPath("rsync"); err != nil {
 		t.Skip("no rsync on this machine")
@@ -104,6 +106,7 @@ func TestPushAndPull(t *testing.T) {
 	}
 }
 
+// TestNewRefuses checks the problem codes of invalid requests.
 func TestNewRefuses(t *testing.T) {
 	p := openProject(t)
 	for _, c := range []struct {
@@ -124,7 +127,8 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// A pull backs up the existing file or link, unless it equals the pulled file.
+// TestBackUp checks that a pull backs up the existing file or link, unless it equals the pulled
+// file.
 func TestBackUp(t *testing.T) {
 	p := openProject(t)
 	tr := newTransfer(t, p, Request{Name: "adapters", Host: "gpu1", File: "x.bin"})
