@@ -25,7 +25,7 @@ var dialect = []struct {
 	{"what is … as a noun clause", `\bwhat (is|are|was|were|has|had|the|a|an|it|they|this|that|its)\b`, 10},
 	{"stand, stands, stood", `\b(stand|stands|stood|standing)\b`, 1},
 	{"lies, lay, looks of things", `\b(lies|lay|looks)\b`, 1},
-	{"packages of conda, line of Python", `\b(packages?|parts?|ones?|lines?|environments?) of (type )?(conda|Python)\b`, 1},
+	{"packages of conda, line of Python", `\b(packages?|parts?|ones?|lines?|environments?) of (conda|Python)\b`, 1},
 	{"nobody, whoever, anew", `\b(nobody|whoever|anew)\b`, 1},
 	{"mend", `\bmend(s|ed|ing)?\b`, 0},
 	{"without a word, over there", `\b(without a word|over there)\b`, 0},
