@@ -224,7 +224,8 @@ type Generation struct {
 	// Conda are the conda packages, by name; none in an environment of type venv.
 	Conda []CondaPackage `json:"conda,omitempty"`
 	// Damage lists the differences from the sealed state, such as missing and foreign
-	// files. Only the active generation is checked.
+	// files. Only the active generation is checked; another one is verified before it
+	// becomes active again.
 	Damage []Damage `json:"damage,omitempty"`
 }
 

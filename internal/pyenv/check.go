@@ -34,7 +34,7 @@ func CheckFast(genDir string, seal Seal) ([]facts.Damage, error) {
 	}
 	sitePackages, _, err := SitePackages(genDir)
 	if err != nil {
-		return noLibrary(damage, err)
+		return noLibrary(damage, "lib", err)
 	}
 	changes, err := comparePackages(genDir, sitePackages, seal)
 	if err != nil {
@@ -63,7 +63,7 @@ func CheckFast(genDir string, seal Seal) ([]facts.Damage, error) {
 	}
 	records, err := readRecords(genDir)
 	if err != nil {
-		return nil, err
+		return noLibrary(damage, sitePackages, err)
 	}
 	x := newIndex(records, seal, scope)
 	if !stamped {
@@ -79,10 +79,10 @@ func CheckFast(genDir string, seal Seal) ([]facts.Damage, error) {
 // no Python library or several.
 func NoLibrary(err error) bool { return rawfile.IsAbsent(err) || errors.Is(err, errLibrary) }
 
-// noLibrary adds a missing library to damage and returns any other error.
-func noLibrary(damage []facts.Damage, err error) ([]facts.Damage, error) {
+// noLibrary adds the missing folder of a library to damage and returns any other error.
+func noLibrary(damage []facts.Damage, folder string, err error) ([]facts.Damage, error) {
 	if NoLibrary(err) {
-		return sorted(append(damage, facts.Damage{What: "missing", Path: "lib"})), nil
+		return sorted(append(damage, facts.Damage{What: "missing", Path: folder})), nil
 	}
 	return nil, err
 }

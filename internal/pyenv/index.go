@@ -232,7 +232,7 @@ func isFrame(rel string, isDir, sealed bool) bool {
 }
 
 // ActivateName is the name, without suffix, of reconcile's scripts in activate.d and
-// deactivate.d, which conda clients source in order of name.
+// deactivate.d. Conda clients source these folders in order of name, and it sorts first.
 const ActivateName = "00-reconcile"
 
 // IsPipName reports whether a program in bin is pip. If no package contains it, apply

@@ -20,6 +20,7 @@
 //	package      another version of a distribution than sealed, or two versions
 //	moved        the environment was built for another path
 //	seal         the seal is invalid
+//	twice        a distribution of the lock that a conda package contains too (DuplicateDists only)
 package pyenv
 
 import (

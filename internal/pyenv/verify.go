@@ -1,6 +1,7 @@
 package pyenv
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -26,6 +27,7 @@ const hashBuffer = 256 << 10
 // finds. For a generation that is not sealed yet, seal has only Packages and Conda.
 //
 // With deep, a file without a digest is "changed" unless it is a RECORD or its signature.
+// Bytecode in __pycache__ is not checked.
 //
 // progress may be nil. It is called with the bytes hashed of all bytes (deep), or the
 // files checked of all files, by one goroutine at a time.
@@ -51,7 +53,7 @@ func (v *verification) run(ctx context.Context, genDir string, seal Seal, progre
 	damage = append(damage, stray...)
 	records, err := readRecords(genDir)
 	if err != nil {
-		return noLibrary(damage, err)
+		return noLibrary(damage, cmp.Or(records.sitePackages, "lib"), err)
 	}
 	if len(seal.Conda) > 0 && seal.CondaDists == nil { // not sealed yet
 		if seal.CondaDists, err = condaDists(genDir, records.sitePackages, records.conda); err != nil {

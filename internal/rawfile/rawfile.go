@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open opens a file for reading; flags are added to O_RDONLY.
+// Open opens a file for reading; flags are added to O_RDONLY. It follows links unless flags
+// has O_NOFOLLOW. The caller closes fd.
 func Open(name string, flags int) (fd int, err error) {
 	err = retry("open", name, func() (err error) {
 		fd, err = unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|flags, 0)
@@ -35,7 +36,7 @@ func Read(fd int, name string, buf []byte, want int) (n int, err error) {
 	return n, nil
 }
 
-// Head reads the beginning of a file into buf.
+// Head reads the beginning of a file, at most len(buf) bytes, into buf. It follows links.
 func Head(name string, buf []byte) ([]byte, error) {
 	fd, err := Open(name, 0)
 	if err != nil {
@@ -54,8 +55,8 @@ func LstatAt(dir int, name string, st *unix.Stat_t) error {
 	return retry("lstat", name, func() error { return unix.Fstatat(dir, name, st, unix.AT_SYMLINK_NOFOLLOW) })
 }
 
-// IsAbsent reports whether an error means that a path does not exist. Other errors leave
-// that open.
+// IsAbsent reports whether an error means that a path does not exist. After any other error
+// it is not known whether it does.
 func IsAbsent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
 }

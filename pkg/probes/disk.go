@@ -17,7 +17,8 @@ import (
 // (ST_RDONLY) and macOS (MNT_RDONLY).
 const readOnlyMount = 1
 
-// disk measures the file system of the nearest existing parent of a path.
+// disk measures the file system of the nearest existing parent of a path. Free is the space
+// that this user can use, not that of root.
 func (p *Prober) disk(path string) (facts.Disk, error) {
 	d := facts.Disk{Path: path, FreeInodes: -1}
 	at, info, err := nearest(p.abs(path))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -166,11 +167,33 @@ func leadingVersion(b []byte) string {
 	return strings.Trim(string(b[:n]), ".")
 }
 
-// searchFile returns what find finds in a file of at most 64 MiB.
+const (
+	searchLimit  = 64 << 20 // largest file that is searched, in bytes
+	searchWindow = 64 << 10 // bytes in memory
+	longestMatch = 128      // bytes, with the text before the result that find needs
+)
+
+// searchFile returns the result of find in a regular file, which it reads in pieces, or "".
 func searchFile(name string, find func([]byte) string) string {
-	b, err := readRegular(name, 64<<20, 0)
+	f, _, err := openRegular(name, searchLimit, 0)
 	if err != nil {
 		return ""
 	}
-	return find(b)
+	defer f.Close()
+	b, kept := make([]byte, searchWindow), 0
+	for {
+		n, err := io.ReadFull(f, b[kept:])
+		text := b[:kept+n]
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return find(text)
+		}
+		if err != nil {
+			return ""
+		}
+		// A result near the end may be incomplete; it is found again with the next piece.
+		if v := find(text); v != "" && v == find(text[:len(text)-longestMatch]) {
+			return v
+		}
+		kept = copy(b, text[len(text)-2*longestMatch:])
+	}
 }

@@ -97,6 +97,9 @@ func (p *Prober) gpu() (facts.GPU, error) {
 		return none, nil
 	}
 	seen, err := p.readDriverFiles()
+	if err == nil && seen.nodes && !seen.module && !seen.wsl && !exists(p.sys("/dev/nvidia0")) {
+		seen.card, err = p.nvidiaOnBus() // a container may have the control node without the first GPU
+	}
 	found := facts.GPU{Vendor: "nvidia", Driver: seen.kernel}
 	switch {
 	case seen.module:
@@ -119,7 +122,7 @@ type driverFiles struct {
 	kernel string // its version
 	nodes  bool   // it has device files
 	wsl    bool   // WSL provides the driver of Windows
-	card   string // PCI device of a card; set only if there is no driver
+	card   string // PCI device of a card; read only if there is no driver
 }
 
 func (d driverFiles) loaded() bool { return d.module || d.nodes || d.wsl }
@@ -250,7 +253,7 @@ func (p *Prober) askDriver(ctx context.Context, smi string) (facts.Nvidia, error
 
 func (p *Prober) noAnswer(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("no answer of the NVIDIA driver in %v", p.deadline*4/5)
+		return fmt.Errorf("the NVIDIA driver did not answer in %v", p.deadline*4/5)
 	}
 	return errors.New("interrupted")
 }

@@ -177,7 +177,7 @@ func TestHostileNVML(t *testing.T) {
 			}
 			noChildren(t)
 			if tt.reason == "" {
-				if reason != "no answer of the NVIDIA driver in 800ms" {
+				if reason != "the NVIDIA driver did not answer in 800ms" {
 					t.Errorf("got %+v, %q", n, reason)
 				}
 				return

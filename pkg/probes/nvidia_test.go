@@ -231,7 +231,7 @@ func TestHostileSMI(t *testing.T) {
 		}
 	}
 	unknown := func(n facts.Nvidia, reason string) bool {
-		return n.State == "" && reason == "no answer of the NVIDIA driver in 400ms"
+		return n.State == "" && reason == "the NVIDIA driver did not answer in 400ms"
 	}
 	const row = "0, X, GPU-1, 535.1, 1, 1, 8.6, [N/A], 00000000:01:00.0"
 	for name, script := range map[string]string{

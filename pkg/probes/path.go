@@ -39,8 +39,8 @@ type pathReader struct {
 	last    dirState
 }
 
-// A dirState tells how the directory of some paths is reached. The zero value is through
-// directories only.
+// A dirState tells how the directory of some paths is reached. The zero value means that it
+// is a directory, reached through directories only.
 type dirState struct {
 	parent string // facts.Path.Parent of these paths
 	absent bool   // no path can exist in it
@@ -267,22 +267,36 @@ func (p *Prober) ReadText(path string, limit int64) (string, error) {
 	return string(b), nil
 }
 
+// openRegular opens a regular file of at most limit bytes without blocking on a pipe.
+func openRegular(name string, limit int64, flags int) (f *os.File, size int64, err error) {
+	f, err = os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|flags, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = errors.New("not a regular file")
+	case info.Size() > limit:
+		err = fmt.Errorf("%d bytes, more than %d", info.Size(), limit)
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
 // readRegular reads a regular file of at most limit bytes without blocking on a pipe.
 func readRegular(name string, limit int64, flags int) ([]byte, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|flags, 0)
+	f, size, err := openRegular(name, limit, flags)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
 	var b bytes.Buffer
-	b.Grow(int(min(info.Size(), limit)) + bytes.MinRead) // one read, and one that finds the end
+	b.Grow(int(size) + bytes.MinRead) // one read, and one that finds the end
 	n, err := b.ReadFrom(io.LimitReader(f, limit+1))
 	if err == nil && n > limit {
 		return nil, fmt.Errorf("more than %d bytes", limit)

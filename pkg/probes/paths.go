@@ -11,8 +11,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// maxHung is the number of hanging goroutines after which the remaining paths are not
-// probed. Each of them is a thread in the kernel that cannot be ended.
+// maxHung is the number of hanging workers after which the remaining paths are not probed.
+// Each of them occupies a kernel thread that cannot be ended.
 const maxHung = 4
 
 // A pathRun is one call of probePaths. The supervisor reads a result only if it is done.

@@ -156,7 +156,7 @@ type answer struct {
 	err  error
 }
 
-// Probe probes every key and returns a fact or the reason of a failure for each.
+// Probe probes every key once and returns a fact or the reason of a failure for each.
 func (p *Prober) Probe(ctx context.Context, keys []facts.Key) *facts.Facts {
 	f := &facts.Facts{}
 	f.Grow(len(keys))

@@ -23,8 +23,8 @@ func isToolName(s string) bool {
 }
 
 // tool finds a helper program: the newest complete one in .reconcile/tools, else the first
-// on PATH and in the usual folders whose version can be read from files, else the first of
-// any version.
+// on PATH and in the usual folders whose version can be read from files, else the first
+// without a version, else the first that cannot be used, with Refused.
 //
 // A program in .reconcile/tools may have come with a clone. The fact has the digest in its
 // file "complete"; the kind compares that with the built-in digest, and apply verifies the
