@@ -41,7 +41,7 @@ LIBRARIES = ("libcuda.so", "libcudart.so", "libcublas.so", "libcudnn.so", "libcu
 # CUDA errors of a GPU that is in use.
 BUSY = ("out of memory", "busy or unavailable")
 
-DEADLINE = 120  # seconds; a driver that needs longer hangs
+DEADLINE = 120  # seconds; a driver that needs longer is reported as hanging
 
 
 class Report:
@@ -163,7 +163,7 @@ def cuda(report, torch):
             torch.cuda.init()
         except Exception as error:
             why.append(str(error))
-        report.add("available", "torch.cuda.is_available()", "fail", "False: " + ((why[-1].strip().splitlines() or [""])[0] if why else "without a reason"),
+        report.add("available", "torch.cuda.is_available()", "fail", "False: " + ((why[-1].strip().splitlines() or [""])[0] if why else "no reason given"),
                    "compare the CUDA version of torch with that of the driver (nvidia-smi); check /dev/nvidia*; in a container, start it with --gpus all")
         return 0
     count = torch.cuda.device_count()

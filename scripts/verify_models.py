@@ -30,8 +30,17 @@ WEIGHTS = re.compile(r"(.*/)?(?!training_args\.bin|optimizer|scheduler|rng_state
 MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
+def open_regular(path, flags=0):
+    """Open a regular file without blocking on a pipe."""
+    file = open(path, "rb", opener=lambda name, mode: os.open(name, mode | os.O_NONBLOCK | flags))
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise ValueError("not a regular file")
+    return file
+
+
 def read_json(path):
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return json.loads(file.read(32 << 20).decode("utf-8"))
 
 
@@ -65,7 +74,7 @@ def check_file(name, path, blobs, listed):
             path, digest = os.path.join(blobs, blob), blob
         if not stat.S_ISREG(os.lstat(path).st_mode):
             raise ValueError("not a regular file")
-        with open(path, "rb") as file:
+        with open_regular(path, os.O_NOFOLLOW) as file:
             before = os.fstat(file.fileno())
             if size not in (None, before.st_size):
                 raise ValueError("%d bytes, expected %d" % (before.st_size, size))
@@ -82,7 +91,7 @@ def check_file(name, path, blobs, listed):
         if state.hexdigest() != digest:
             raise ValueError("digest %s, expected %s" % (state.hexdigest(), digest))
         return before.st_size, tensors, ""
-    except (OSError, ValueError) as err:
+    except (OSError,) + MALFORMED as err:
         return 0, None, getattr(err, "strerror", None) or str(err)
 
 
@@ -100,8 +109,10 @@ def verify(pool, cache, repo, revision, exclude):
     files = {p.relative_to(root).as_posix(): str(p) for p in sorted(root.rglob("*")) if p.is_symlink() or not p.is_dir()}
     files = {name: path for name, path in files.items() if not excluded(name)}
     try:  # huggingface_hub 1.22 and later keeps the list of the files of a revision
-        tree = read_json(folder / "trees" / (revision + ".json"))["files"]
-        tree = {n: (f["lfs_sha256"], f["lfs_size"]) if f.get("lfs_sha256") else (f["blob_id"], f["size"]) for n, f in tree.items()}
+        doc = read_json(folder / "trees" / (revision + ".json"))
+        tree = {n: (f["lfs_sha256"], f["lfs_size"]) if f.get("lfs_sha256") else (f["blob_id"], f["size"]) for n, f in doc["files"].items()}
+        if doc["format_version"] != 1:
+            tree = None
     except (OSError,) + MALFORMED:
         tree = None
     results = dict(zip(files, pool.map(lambda file: check_file(*file, blobs, (tree or {}).get(file[0])), files.items())))

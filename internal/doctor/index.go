@@ -102,7 +102,7 @@ func (d *diagnosis) publicIndexReachable(settings probes.IndexSettings) findings
 			line, _ := indexerror.Unreachable(strings.Join(failed.Tail, "\n"))
 			text = cmp.Or(line, strings.Join(indexerror.Message(failed.Tail), "\n"), text)
 		}
-		return failf(networkRemedy, "pip gets no response from the public index: %s", text)
+		return failf(networkRemedy, "pip gets no response from the public index: %s", strings.TrimPrefix(text, "ERROR: "))
 	}
 	return skippedf("no Python on this machine has pip, which is needed to contact the public index")
 }

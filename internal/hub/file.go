@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A fileID identifies a file in one state: any write to the file changes it.
+// A fileID identifies a file in one state: a write to the file changes it, unless it follows
+// another one in the same tick of the clock.
 type fileID struct {
 	dev, ino     uint64
 	size         int64

@@ -33,7 +33,8 @@ type CondaRequest struct {
 }
 
 // solve solves the conda packages of a platform. It keeps those of the previous lock if
-// the channels and specs are the same.
+// the channels and specs are the same: channels change every hour, and a lock should change
+// only with its manifest.
 func (r *resolver) solve(ctx context.Context, platform string) ([]rattler.Package, error) {
 	var locked []rattler.Package
 	if r.Previous != nil && r.Previous.Conda != nil && !r.Upgrade {

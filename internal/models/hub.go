@@ -33,7 +33,7 @@ func (v *inventory) tool(m *manifest.Model) report.HubTool {
 	return t
 }
 
-// hubVersion is the version of huggingface-hub in an environment, and how that is known.
+// hubVersion returns the version of huggingface-hub in an environment, and its source.
 // An installed version counts before a locked one: commands run the installed one.
 func (v *inventory) hubVersion(env *manifest.Environment) (version, source string) {
 	if e, ok := facts.Find[facts.Environment](v.facts, facts.EnvironmentKey(env.Name)); ok {

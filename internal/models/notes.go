@@ -59,7 +59,7 @@ func (v *inventory) notes(list report.Models) []string {
 	}
 	for _, name := range []string{"TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE"} {
 		if v.Config.Getenv(name) != "" {
-			add("%s is set: transformers before 5 searches models there and nowhere else; unset it", name)
+			add("%s is set: transformers before 5 searches for models only there; unset it", name)
 		}
 	}
 	if on := strings.ToLower(v.Config.Getenv("HF_HUB_OFFLINE")); slices.Contains([]string{"1", "on", "yes", "true"}, on) && list.Download > 0 {

@@ -19,7 +19,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-// VerifyOptions state how models are verified.
+// VerifyOptions state how models are verified. Progress and NotRecorded must not be nil.
 type VerifyOptions struct {
 	Rehash      bool                      // also files whose digest is recorded
 	Jobs        int                       // files hashed at the same time; 0 for one a core

@@ -47,7 +47,7 @@ func projectFiles(at *place, result *Result) ([]newFile, error) {
 	return append(files, newFile{at.manifest, text}), nil
 }
 
-// withoutSchema removes the line that names a schema for editors if files missing it.
+// withoutSchema removes the line that names a schema for editors if files does not have it.
 func withoutSchema(text []byte, files []newFile) []byte {
 	line, rest, _ := strings.Cut(string(text), "\n")
 	_, file, ok := strings.Cut(line, "$schema=")
@@ -71,7 +71,7 @@ func rendered(m *manifest.Manifest, name string) bool {
 	return slices.ContainsFunc(m.Files, func(f manifest.File) bool { return f.Path == name })
 }
 
-// unignored returns a note about the lines that an existing .gitignore missing, "" for none:
+// unignored returns a note about the lines that are missing in an existing .gitignore, or "":
 // without them data and models would be committed.
 func unignored(at *place, files []newFile) string {
 	i := slices.IndexFunc(files, func(f newFile) bool { return f.name == ".gitignore" })

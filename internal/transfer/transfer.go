@@ -33,7 +33,7 @@ type Request struct {
 	Limit     int    // kB a second; 0 for no limit
 }
 
-// Options state how a transfer interacts with its caller.
+// Options state how a transfer interacts with its caller. Notice and Verbose must not be nil.
 type Options struct {
 	Interactive bool              // ssh can ask for passwords on the terminal
 	Notice      func(line string) // receives warnings
