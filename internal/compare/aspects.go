@@ -151,7 +151,7 @@ func (m *Machine) installed() cell {
 	case !ok:
 		return unknown
 	case e.Foreign != "":
-		return value("not ours: " + e.Foreign)
+		return value("not managed by reconcile: " + e.Foreign)
 	}
 	g, ok := e.CurrentGeneration()
 	if !ok {
@@ -214,7 +214,7 @@ func (m *Machine) folder(name string) cell {
 	text := place + ": " + string(p.Type)
 	switch {
 	case p.Parent != "":
-		text = fmt.Sprintf("%s: behind the %s", place, p.Parent)
+		text = fmt.Sprintf("%s: below the %s", place, p.Parent)
 	case p.Type == facts.Dir:
 		text += " " + p.Mode.String()
 	case p.Type == facts.Symlink:

@@ -89,12 +89,12 @@ func TestEachDifferenceIsARow(t *testing.T) {
 		{facts.Disk{Path: ".", Free: 100e9, Total: 500e9}, "free", "not writable: 100 GB of 500 GB"},
 		{facts.Path{Path: "data/raw", Type: facts.Dir, Mode: 0o700}, "data_raw", "data/raw: directory 0700"},
 		{facts.Path{Path: "models", Type: facts.Symlink, Target: "/mnt"}, "models", "models: link to /mnt"},
-		{facts.Path{Path: "models", Type: facts.Absent, Parent: "link data -> /mnt"}, "models", "models: behind the link data -> /mnt"},
+		{facts.Path{Path: "models", Type: facts.Absent, Parent: "link data -> /mnt"}, "models", "models: below the link data -> /mnt"},
 		{facts.Pythons{Minor: "3.10"}, "interpreter", "no Python 3.10"},
 		{generation("3.10.16", "2.1.1"), "torch", "2.1.1"},
 		{generation("3.10.15", "2.1.2"), "Python installed", "3.10.15"},
 		{generation("3.10.16", "2.1.2", facts.Damage{What: "missing"}), "installed", "2 packages and 1 conda package, damaged in 1 place"},
-		{facts.Environment{Name: "remote", Foreign: "a file"}, "installed", "not ours: a file"},
+		{facts.Environment{Name: "remote", Foreign: "a file"}, "installed", "not managed by reconcile: a file"},
 	} {
 		rows := Machines([]Machine{gpu("a"), gpu("b", c.fact)})
 		if r := find(t, rows, c.row); !r.Differs || r.Values[1] != c.want {

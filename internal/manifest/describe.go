@@ -44,7 +44,7 @@ func describe() *object {
 			{"hosts", namesOf(hostName(), formOf(hostObject())), "Settings of one machine, by the output of `hostname`, without the domain. Case is ignored.", nil, nil},
 			{"indexes", publicIndex(), "The package indexes. The only index that a manifest can name is `public`; set the mirror of a machine in .reconcile/local.yaml or RECONCILE_INDEX_URL.", []string{"public"}, []string{"public"}},
 			{"interpreters", listOf(formOf(interpreterObject())), "Python builds to download if a machine has no Python of that minor version. They are preferred to the built-in ones.", nil, nil},
-			{"moved", listOf(formOf(movedObject())), "Changed addresses, so that a resource is renamed and not rebuilt. This version checks them but does not act on them yet.", nil, nil},
+			{"moved", listOf(formOf(movedObject())), "Changed addresses, so that a resource is moved on the machine and not deleted and created again.", nil, nil},
 		},
 		rules: members{modelsNeedTheirDirectory()},
 	}

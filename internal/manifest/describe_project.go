@@ -2,7 +2,7 @@ package manifest
 
 const modeDoc = "Permission bits in octal: three digits, with or without a leading 0. The owner must be able to read and write."
 
-const protectDoc = "Prevents deletion. This version never deletes a resource of the manifest, so it has no effect yet."
+const protectDoc = "The resource is not deleted if it is later removed from the manifest, and `--replace` does not replace it."
 
 func directoryObject() *object {
 	return &object{
