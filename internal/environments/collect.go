@@ -35,8 +35,8 @@ type Collected struct {
 // Kept reports whether a generation could not be removed.
 func (c *Collected) Kept() bool { return c.Action == "kept" }
 
-// Unneeded returns the generations that gc removes: all but the active one and the newest
-// keep others, and builds that did not end. A damaged generation does not count, since
+// Unneeded returns the generations that gc removes: incomplete builds, and all but the
+// active generation and the newest keep intact ones. A damaged one is not kept, since
 // rollback would not activate it.
 func (e *Environment) Unneeded(ctx context.Context, keep int) ([]string, error) {
 	names := slices.Clone(e.Unsealed)
@@ -73,8 +73,9 @@ func (e *Environment) newCollection() *Collection {
 	return &Collection{Version: 1, Environment: e.Env.Name, Generations: []Collected{}}
 }
 
-// Collect removes, under the machine's lock, the generations that are not needed now, up
-// to the first that cannot be removed. Those that a process uses are kept.
+// Collect removes, under the machine's lock, the generations that are not needed now.
+// Those that a process uses are kept. It stops at the first error; the Collection lists the
+// generations before it, and is nil if none was tried.
 func (e *Environment) Collect(ctx context.Context, keep int, o session.LockOptions) (*Collection, error) {
 	doc := e.newCollection()
 	run, err := e.Lock(ctx, o)

@@ -23,7 +23,7 @@ type Environment struct {
 	part string // this machine's part of the project, relative to Root
 }
 
-// Open probes the environment that is selected for this machine.
+// Open probes the environment of a target. It is an error if the target has none.
 func Open(ctx context.Context, t *session.Target) (*Environment, error) {
 	if t.Env == nil {
 		return nil, &diag.Problem{Code: "environment.none", Summary: t.Name + " has no environment", Hint: "declare one under `environments`; docs/manifest.md has the keys"}
@@ -49,7 +49,7 @@ func (e *Environment) addr() resources.Addr {
 	return resources.Addr{Kind: e.Env.Type, Name: e.Env.Name}
 }
 
-// directory returns the absolute path of a generation.
+// directory returns the absolute path of a generation, by its name.
 func (e *Environment) directory(generation string) string {
 	return e.Target.Path(layout.Generation(e.part, e.Env.Name, generation))
 }
@@ -65,7 +65,7 @@ func (e *Environment) active() (string, error) {
 	}
 	if e.Foreign != "" {
 		p.Found = fmt.Sprintf("%s: %s", e.Environment.Path, e.Foreign)
-		p.Hint = "`reconcile plan` shows the conflicting files"
+		p.Hint = "`reconcile plan` prints how to move it away"
 	}
 	return "", p
 }

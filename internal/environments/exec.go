@@ -52,9 +52,9 @@ func (e *Environment) Exec(program string, args []string) error {
 }
 
 // Environ returns the environment variables of a process in a generation: as `activate`
-// sets them, with the generation's absolute path. A conda environment would import what
-// the user installed for the same Python minor version. variables are set too, and
-// replace others of their names.
+// sets them, with the generation's absolute path. In a conda environment PYTHONNOUSERSITE
+// is set, or Python would import what the user installed for the same minor version.
+// variables replace those of the same name in environ: some programs use the first of two.
 func Environ(kind, generation string, variables, environ []string) []string {
 	var out []string
 	search := ""
@@ -79,8 +79,9 @@ func Environ(kind, generation string, variables, environ []string) []string {
 	return append(out, "VIRTUAL_ENV="+generation)
 }
 
-// activationScripts lists the scripts with which conda packages set variables on
-// activation.
+// activationScripts returns the scripts, sorted, with which conda packages set variables on
+// activation. Those of reconcile are for conda clients, and are omitted: Environ does the
+// same.
 func activationScripts(kind, generation string) []string {
 	if kind != "conda" {
 		return nil
@@ -103,8 +104,9 @@ func sourcing(scripts []string, program string, args []string) []string {
 	return append(append(words, program), args...)
 }
 
-// lookup finds a program in the search path of environ. As in a shell, a missing one ends
-// with 127, one that cannot be executed with 126.
+// lookup returns the absolute path of a program, which it searches in the PATH of environ
+// unless its name contains a slash. As in a shell, the exit code of the error is 127 if it
+// is missing, 126 if it cannot be executed.
 func lookup(word, generation string, environ []string) (string, error) {
 	if strings.ContainsRune(word, filepath.Separator) {
 		return programAt(word)
@@ -137,7 +139,8 @@ func lookup(word, generation string, environ []string) (string, error) {
 	})
 }
 
-// programAt returns the absolute path of a program, or why the file is none.
+// programAt returns the absolute path of a program, or why it cannot be executed; see lookup
+// for the exit codes.
 func programAt(file string) (string, error) {
 	file, err := filepath.Abs(file)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// List describes the generations, the newest first.
+// List describes the generations, the newest first. Disk is -1 if unknown.
 func (e *Environment) List(ctx context.Context) ([]report.Generation, error) {
 	var list []report.Generation
 	for _, g := range e.Newest() {
@@ -38,9 +38,9 @@ func (e *Environment) List(ctx context.Context) ([]report.Generation, error) {
 	return list, nil
 }
 
-// Earlier returns the generation to go back to: the one that the only element of named is
-// the name of, or begins; without it the one that was active before, else the newest that
-// is not active.
+// Earlier returns the name of the generation to go back to. named has at most one element:
+// its name, or the beginning of it. Without one it is the generation that was active before
+// or, if the state does not record it or it is gone, the newest that is not active.
 func (e *Environment) Earlier(named []string) (string, error) {
 	if e.Foreign != "" {
 		_, err := e.active()
@@ -65,7 +65,8 @@ func (e *Environment) Earlier(named []string) (string, error) {
 	return newest[0].Name, nil
 }
 
-// named returns the generation that has a name, or the only one whose name begins so.
+// named returns the generation whose name is word, or the only one whose name begins with
+// it.
 func (e *Environment) named(word string) (string, error) {
 	var like []string
 	for _, g := range e.Newest() {
@@ -91,7 +92,7 @@ func (e *Environment) named(word string) (string, error) {
 	}
 }
 
-// Rollback activates an earlier generation, and reports whether it was not active.
+// Rollback activates a generation unless it is active, and reports whether it was not.
 func (e *Environment) Rollback(ctx context.Context, generation string, o session.LockOptions) (changed bool, err error) {
 	if generation == e.Current && e.Entry == "" {
 		return false, nil

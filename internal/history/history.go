@@ -12,7 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
-// Last names the newest run.
+// Last is the name of the newest run in Run.
 const Last = "last"
 
 // open opens the records of this machine and returns their names, the oldest first. The
@@ -34,7 +34,8 @@ func open(p *session.Project) (*runrecord.Folder, []string, error) {
 	return records, names, nil
 }
 
-// Runs reads the records of this machine, the newest first.
+// Runs reads the records of this machine, the newest first. A record that cannot be read is
+// in Damaged.
 func Runs(p *session.Project) (*report.RunList, error) {
 	records, names, err := open(p)
 	if err != nil {
@@ -83,7 +84,7 @@ func Run(p *session.Project, prefix string) (*runrecord.Record, error) {
 	return r, nil
 }
 
-// Keep keeps the record of a run.
+// Keep adds the record of a run that ended, and removes the oldest above runrecord.Kept.
 func Keep(p *session.Project, r *runrecord.Record) error {
 	records, _, err := open(p)
 	if err != nil {

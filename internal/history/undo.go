@@ -23,7 +23,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/file"
 )
 
-// PlanUndo plans to give the files of the last apply their earlier content.
+// PlanUndo plans to give the files of the last apply their earlier content. A file that was
+// changed since blocks the plan.
 func PlanUndo(ctx context.Context, m *session.Machine) (*planner.Plan, error) {
 	if m.StateErr != nil {
 		return nil, m.StateErr
@@ -107,7 +108,7 @@ func earlier(m *session.Machine, r *runrecord.Record) (list []resources.Resource
 	return list, others, problems.Err()
 }
 
-// restore returns the resource of a file with its kept content.
+// restore returns the Spec of a file with its kept content. e is its entry in the state.
 func restore(m *session.Machine, k apply.Kept, e state.Entry) (resources.Spec, *diag.Problem) {
 	content, err := os.ReadFile(m.Path(path.Join(layout.Kept(m.Prior.StateDir), k.SHA256.String())))
 	if err == nil && sha256.Sum256(content) != k.SHA256 {

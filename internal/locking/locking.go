@@ -34,7 +34,9 @@ type Options struct {
 }
 
 // All locks every environment that names a lock, or the one that the command line names.
-// The document is complete up to the error; it is nil if nothing is to be locked.
+// An environment that fails does not stop the others; an interruption does, and so does
+// another run that holds the machine's lock. The Document, which has no problems yet, lists
+// what was locked before the error. It is nil if no environment names a lock.
 func All(ctx context.Context, p *session.Project, o Options) (*Document, error) {
 	var problems diag.List
 	doc := &Document{Version: 1, Locks: []*Result{}}
@@ -66,13 +68,14 @@ func All(ctx context.Context, p *session.Project, o Options) (*Document, error) 
 	return doc, problems.Err()
 }
 
-// A toolError is an environment that is not locked since a tool that it needs could not be
-// installed for an earlier one.
+// A toolError reports that an environment is not locked, because a tool that it needs could
+// not be installed for an earlier one.
 type toolError struct{ addr resources.Addr }
 
 func (e *toolError) Error() string { return fmt.Sprintf("%s failed", e.addr) }
 
-// one resolves one environment and writes its lock if it changed.
+// one resolves one environment and writes its lock if that changed. The Result is nil if it
+// was not resolved or not written.
 func one(ctx context.Context, p *session.Project, env *manifest.Environment, o Options, failed map[resources.Addr]bool) (*Result, error) {
 	t, err := installTools(ctx, p, env, o.Lock, failed)
 	if err != nil {
@@ -189,8 +192,8 @@ func installTools(ctx context.Context, p *session.Project, env *manifest.Environ
 	return t, err
 }
 
-// interpreter returns the Python that runs the tools: of the minor version of the
-// environment or, for type conda, which installs its own, of any.
+// interpreter returns the path of the Python that runs the tools: of the minor version of the
+// environment or, for type conda, which installs its own, of any. It is "" if there is none.
 func interpreter(f *facts.Facts, env *manifest.Environment) string {
 	minors := []string{env.Python}
 	if env.Type == "conda" {

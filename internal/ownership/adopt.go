@@ -22,8 +22,8 @@ type Adoption struct {
 	Changed bool           `json:"changed"` // it was not managed before
 }
 
-// Adopt records that what exists on the machine belongs to resources of the manifest. It
-// changes the state alone.
+// Adopt records that existing objects belong to resources of the manifest. It changes the
+// state alone, and nothing at all if one of the resources cannot be adopted.
 func Adopt(ctx context.Context, m *session.Machine, addrs []resources.Addr, o session.LockOptions) ([]Adoption, error) {
 	plan, err := m.Plan(ctx, planner.Selection{})
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// PlanDestroy plans as if the manifest asked for nothing.
+// PlanDestroy plans as if the manifest asked for nothing, so that everything that reconcile
+// created is removed, with the directories of .reconcile that can be made again.
 func PlanDestroy(ctx context.Context, m *session.Machine) (*planner.Plan, error) {
 	if m.StateErr != nil {
 		return nil, m.StateErr // without the state it is not known what reconcile created

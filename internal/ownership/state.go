@@ -23,7 +23,7 @@ func State(p *session.Project) (*state.State, error) {
 	return state.Read(p.Path(layout.Journal(local.State)))
 }
 
-// Entries returns the entries of resources. One without an entry is an error.
+// Entries returns the entries of resources. A resource without an entry is an error.
 func Entries(s *state.State, addrs []resources.Addr) ([]state.Entry, error) {
 	var problems diag.List
 	var entries []state.Entry
@@ -40,7 +40,8 @@ func Entries(s *state.State, addrs []resources.Addr) ([]state.Entry, error) {
 	return entries, problems.Err()
 }
 
-// Forget removes resources from the state, and returns their entries.
+// Forget removes resources from the state, and returns their entries. Nothing is removed if
+// one has no entry.
 func Forget(ctx context.Context, p *session.Project, addrs []resources.Addr, o session.LockOptions) ([]state.Entry, error) {
 	s, err := State(p)
 	if err != nil {

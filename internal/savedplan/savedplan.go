@@ -61,7 +61,7 @@ func Read(c *session.Config, name string) (*Plan, error) {
 	return &Plan{d, name, &config}, nil
 }
 
-// read reads at most as much as a plan can have.
+// read reads a regular file of at most planfile.MaxSize bytes.
 func read(file string) ([]byte, error) {
 	info, err := os.Stat(file)
 	switch {
@@ -83,7 +83,7 @@ func (s *Plan) Remake(ctx context.Context) (*session.Machine, *planner.Plan, err
 	if err != nil {
 		return nil, nil, err
 	}
-	if why := s.Mismatch(s.Machine, root, name); why != nil { // another project, whatever its manifest is
+	if why := s.Mismatch(s.Machine, root, name); why != nil { // before its manifest is read
 		return nil, nil, s.refuse("saved.elsewhere", why)
 	}
 	if err := s.checkInputs(root); err != nil {
@@ -108,8 +108,8 @@ func (s *Plan) Remake(ctx context.Context) (*session.Machine, *planner.Plan, err
 	return m, plan, nil
 }
 
-// observe observes this machine, and refuses a plan for another one or one that was
-// applied before.
+// observe observes this machine. It refuses a plan that is for another machine or user, and
+// one that was applied before.
 func (s *Plan) observe(ctx context.Context) (*session.Machine, error) {
 	p, err := session.Open(ctx, s.config, "")
 	if err != nil {
@@ -199,7 +199,8 @@ func CheckDestination(c *session.Config, name string) (string, error) {
 	return "", p
 }
 
-// Save writes a plan of m to file, an absolute path; name is its name on the command line.
+// Save writes a plan of m to file, an absolute path, which it replaces; name is its name on
+// the command line. The file is readable by this user alone.
 func Save(m *session.Machine, p *planner.Plan, selection planner.Selection, file, name string) error {
 	if m.StateErr != nil {
 		return m.StateErr // whether the plan was applied could not be recorded
@@ -265,7 +266,7 @@ func digest(fsys fs.FS, name string) (facts.SHA256, error) {
 	if err != nil {
 		return facts.SHA256{}, err
 	}
-	defer f.Close() // read only: nothing is lost where closing fails
+	defer f.Close()
 	sum := sha256.New()
 	_, err = io.Copy(sum, f)
 	return facts.SHA256(sum.Sum(nil)), err

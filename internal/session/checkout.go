@@ -1,7 +1,6 @@
 package session
 
 import (
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -21,9 +20,9 @@ type Checkout struct {
 	inputs *planfile.Recorder
 }
 
-// manyResources is from how many resources on a manifest's YAML nodes are collected at
-// once and not when the heap has doubled. They take ten times the size of its text and
-// would be the greater part of the peak.
+// manyResources is the number of files and directories from which on load frees the YAML
+// nodes of a manifest at once, not when the heap has doubled. They take ten times the size
+// of its text, and would be most of the peak memory.
 const manyResources = 5000
 
 // Load finds the project and reads its manifest.
@@ -36,7 +35,7 @@ func Load(c *Config) (*Checkout, error) {
 }
 
 func load(c *Config, root, name string) (*Checkout, error) {
-	confined, err := os.OpenRoot(root) // a link in a cloned repository leads nowhere else
+	confined, err := os.OpenRoot(root) // a link in a cloned repository must not lead outside of it
 	if err != nil {
 		return nil, err
 	}
@@ -60,10 +59,10 @@ func (p *Checkout) Path(path string) string {
 }
 
 // Inputs returns the digests of the files from which the plan for an environment is
-// made, by name. Locks of other environments are read to check the manifest, and decide
-// nothing.
+// made, by name; env is nil for none. Locks of other environments are omitted: they are
+// read to check the manifest, and do not affect the plan.
 func (p *Checkout) Inputs(env *manifest.Environment) map[string]facts.SHA256 {
-	read := maps.Clone(p.inputs.Digests())
+	read := p.inputs.Digests()
 	for _, e := range p.Manifest.Environments {
 		if env == nil || e.Lock != env.Lock {
 			delete(read, e.Lock)

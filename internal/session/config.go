@@ -2,10 +2,10 @@
 // a value of it is complete when it is returned:
 //
 //	Load    reads the manifest                        *Checkout
-//	Open    also probes the facts that select         *Project
+//	Open    also probes what selects an environment   *Project
 //	Select  selects the environment for the machine   *Target
 //	Observe probes all that the manifest asks for     *Machine
-//	Plan    compares                                  *planner.Plan
+//	Plan    compares both                             *planner.Plan
 //	Lock    takes the machine's lock                  *Run
 //	Apply   applies a plan                            *apply.Result
 //
@@ -102,7 +102,8 @@ func checkDirectory(dir string, info fs.FileInfo, err error) error {
 }
 
 // Locate returns the root of the project, absolute with links resolved, and the name of
-// the manifest in it.
+// the manifest in it. Without -m the project is the nearest directory, at or above Dir, in
+// which anything has the name DefaultManifest.
 func (c *Config) Locate() (root, name string, err error) {
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
@@ -177,8 +178,8 @@ func (c *Config) ShellPrefix() string {
 	return cmp.Or(c.Getenv("VIRTUAL_ENV"), c.Getenv("CONDA_PREFIX"))
 }
 
-// GPUEnv returns the variables by which the user limits the GPUs that programs see. A
-// smoke test obeys them: a GPU that is left to somebody else is not used.
+// GPUEnv returns the variables of Environ that limit the GPUs that programs use. A smoke
+// test gets them, so that it does not use a GPU that is reserved for another job.
 func (c *Config) GPUEnv() []string {
 	return slices.DeleteFunc(slices.Clone(c.Environ), func(kv string) bool {
 		return !strings.HasPrefix(kv, "CUDA_VISIBLE_DEVICES=") && !strings.HasPrefix(kv, "CUDA_DEVICE_ORDER=")

@@ -17,10 +17,11 @@ import (
 type Damage struct {
 	Environment, Generation string
 	Found                   []facts.Damage
-	Deep                    bool // hashes were compared; then they are of other generations too
+	Deep                    bool // hashes were compared; Plan then compares those of other generations too
 }
 
-// A damageList collects the damage that is found during a run.
+// A damageList collects the damage that is found during a run. add and addTo are safe for
+// concurrent use.
 type damageList struct {
 	mu   sync.Mutex
 	list []Damage
@@ -59,8 +60,8 @@ func (d *Damage) addTo(f *facts.Facts) {
 }
 
 // verifyActivated verifies the generations that a plan would make active without building
-// them, and reports whether one is damaged, so that another plan is needed. A probe does
-// not verify them, since most plans have nothing to do with them.
+// them, and reports whether one is damaged: its damage is then among the facts, and another
+// plan is needed. A probe does not verify them, since few plans activate one.
 func (m *Machine) verifyActivated(ctx context.Context, plan *planner.Plan) (damaged bool, err error) {
 	for i := range plan.Items {
 		s, ok := activates(&plan.Items[i].Change)
@@ -82,8 +83,8 @@ func (m *Machine) verifyActivated(ctx context.Context, plan *planner.Plan) (dama
 	return damaged, nil
 }
 
-// activates returns the switch of a change that makes a generation active which it does
-// not build.
+// activates returns the switch of a change that activates a generation without building
+// it, and whether the change is one.
 func activates(c *resources.Change) (resources.Switch, bool) {
 	for _, s := range c.Steps {
 		if _, builds := s.(resources.Seal); builds {
@@ -98,9 +99,10 @@ func activates(c *resources.Change) (resources.Switch, bool) {
 	return resources.Switch{}, false
 }
 
-// VerifyGeneration returns the damage of the generation at dir, an absolute path: by the
-// size of every file, with deep by every hash. Generations share files, so that one
-// edited in place in the active generation is edited in the others too.
+// VerifyGeneration returns the damage of the generation at dir, an absolute path. It
+// compares the size of every file and, with deep, every hash. A generation that is not
+// active is verified in full too: generations share files, so that a file edited in place
+// in the active one is edited in the others.
 func VerifyGeneration(ctx context.Context, dir string, deep bool) ([]facts.Damage, error) {
 	seal, err := pyenv.ReadSeal(dir)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 
 // Cleanup removes the temporary files of a killed apply, for a plan without changes: the
 // apply may have been killed after its last change. It also records the plan's changes of
-// the state. Without leftovers nothing is locked or written.
+// the state. If there is neither, nothing is locked or written. It does nothing if another
+// run holds the lock.
 func (m *Machine) Cleanup(ctx context.Context, plan *planner.Plan, o LockOptions) error {
 	if !m.hasLeftovers() && plan.StateChanges.IsEmpty() {
 		return nil
@@ -20,12 +21,12 @@ func (m *Machine) Cleanup(ctx context.Context, plan *planner.Plan, o LockOptions
 	o.Events = nil
 	r, err := m.Lock(ctx, o)
 	if code, _ := exit.CodeOf(err); code == exit.Locked {
-		return nil // the holder of the lock removes it
+		return nil // the other run removes the leftovers
 	}
 	if err != nil {
 		return err
 	}
-	r.Apply(m, &planner.Plan{StateChanges: plan.StateChanges}, nil) // every apply begins by removing, and ends with the trash
+	r.Apply(m, &planner.Plan{StateChanges: plan.StateChanges}, nil) // every apply first removes temporary files, and last empties the trash
 	return r.Close()
 }
 

@@ -21,16 +21,16 @@ type Machine struct {
 	*Target
 	Resources []resources.Resource // desired by the manifest
 	Facts     *facts.Facts
-	Prior     planner.Prior // what earlier applies recorded; nothing for a recorded machine
-	StateErr  error         // why Prior has no state; nil if it has
+	Prior     planner.Prior // what earlier applies recorded; the zero value for a recorded machine
+	StateErr  error         // why the state could not be read; nil if it was, and for a recorded machine
 
 	places map[string]layout.ActiveEnv // of environments, those with a previous name too
 	prober *probes.Prober              // nil where the facts come from a file
 	damage *damageList
 }
 
-// Observe probes everything that the manifest asks for. known is damage that a probe
-// does not find, since it compares no hashes.
+// Observe probes everything that the manifest asks for. known is damage that was found
+// before by comparing hashes, which a probe does not do.
 func (t *Target) Observe(ctx context.Context, known ...Damage) (*Machine, error) {
 	m := &Machine{Target: t, places: t.Manifest.EnvironmentPaths(), damage: &damageList{list: known}}
 	var err error
@@ -54,7 +54,7 @@ func (t *Target) Observe(ctx context.Context, known ...Damage) (*Machine, error)
 		return nil, err
 	}
 	m.Facts = m.Probe(ctx, Without(m.Prior.Keys(m.Resources), early))
-	m.Facts.Merge(early) // the few into the many: these are not held twice
+	m.Facts.Merge(early) // not the many into the few, which would copy them
 	return m, nil
 }
 
@@ -70,8 +70,8 @@ func environmentKeys(env *manifest.Environment) []facts.Key {
 	return keys
 }
 
-// readState reads what earlier applies recorded. Where it cannot be read nothing is
-// pruned or moved, and the plan reports that; a Run fails to open the journal.
+// readState reads what earlier applies recorded. If it cannot be read, nothing is pruned or
+// moved, the plan reports that, and Lock fails.
 func (m *Machine) readState() {
 	local, err := m.Local()
 	if err != nil {
@@ -93,8 +93,8 @@ func newSpec(kind string) resources.Spec {
 	return nil
 }
 
-// resolveMoves takes the manifest's moves over, and the places of environments that have
-// only their state left.
+// resolveMoves adds what the manifest declares and moves to Prior, and the paths of
+// environments under their previous names to places.
 func (m *Machine) resolveMoves() {
 	if m.Prior.State == nil || m.Prior.State.Len() == 0 {
 		return
@@ -109,7 +109,8 @@ func (m *Machine) resolveMoves() {
 	}
 }
 
-// addPreviousName makes probes find an environment under the name that it had.
+// addPreviousName makes probes find a moved environment under its previous name, unless
+// the manifest uses that name for another one.
 func (m *Machine) addPreviousName(e state.Entry, to resources.Addr) {
 	if _, taken := m.places[e.Addr.Name]; taken {
 		return
@@ -161,8 +162,8 @@ func (m *Machine) Entry(addr resources.Addr) (state.Entry, bool) {
 }
 
 // OnlyEnvironment returns the machine as if the manifest asked for its environment alone,
-// with the interpreter and the tools that it needs. Nothing else is pruned or moved: it
-// has not left the manifest.
+// with the interpreter and the tools that it needs. Nothing is pruned or moved, since the
+// other resources have not left the manifest.
 func (m *Machine) OnlyEnvironment() *Machine {
 	only := *m
 	only.Resources = slices.DeleteFunc(slices.Clone(m.Resources), func(r resources.Resource) bool {
@@ -192,7 +193,7 @@ func (p *Project) ObserveTools(ctx context.Context, env *manifest.Environment) *
 	return m
 }
 
-// Refresh observes the machine again.
+// Refresh observes the machine again, with the damage that was found.
 func (m *Machine) Refresh(ctx context.Context) (*Machine, error) {
 	return m.Target.Observe(ctx, m.damage.list...)
 }

@@ -16,8 +16,9 @@ import (
 )
 
 // CheckDirectories refuses a project in which a directory of .reconcile is a link, or
-// anything else but a directory: it may have come with a clone, and installers would
-// follow it. part is this machine's part.
+// anything else but a directory: it may have come with a clone, and installers, which are
+// not confined to the project, would write to its target. part is the state directory of
+// this machine.
 func (p *Checkout) CheckDirectories(part string) error {
 	places := []string{
 		layout.Dir, layout.Cache(""), layout.Cache("uv"), layout.Cache("pip"), layout.Tools(""),
@@ -56,7 +57,7 @@ func notDirectory(place string, info fs.FileInfo) error {
 	}
 }
 
-// ListNames returns the names in a directory, none where it cannot be read.
+// ListNames returns the names in a directory, none if it cannot be read.
 func ListNames(dir string) []string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -109,7 +110,7 @@ func (m *Machine) rootNote() string {
 	return ""
 }
 
-// userName returns the name of a user, the number where this machine has no name for it.
+// userName returns "user NAME", or "user NUMBER" if this machine has no name for it.
 func userName(uid uint32) string {
 	id := strconv.FormatUint(uint64(uid), 10)
 	if u, err := user.LookupId(id); err == nil {

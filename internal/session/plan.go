@@ -16,8 +16,9 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
-// Plan compares the resources of the manifest with the facts. A plan that would make an
-// earlier generation active is made again if that one is damaged.
+// Plan compares the resources of the manifest with the facts. It verifies the generations
+// that the plan would activate, and plans again if one is damaged. An error in the patterns
+// of selection is wrong usage.
 func (m *Machine) Plan(ctx context.Context, selection planner.Selection) (*planner.Plan, error) {
 	prior := m.Prior
 	prior.Selection = selection
@@ -46,26 +47,26 @@ func wrongSelection(err error) error {
 	return exit.With(exit.WrongUsage, err)
 }
 
-// addNotes adds to a plan what its readers should know of the machine.
+// addNotes adds notes and notices about the machine to a plan.
 func (m *Machine) addNotes(p *planner.Plan) {
 	changes := p.Totals().Changes() > 0
-	news := []string{m.stateNote()}
+	notices := []string{m.stateNote()}
 	if changes {
-		news = append(news, m.rootNote())
+		notices = append(notices, m.rootNote())
 	}
-	news = append(news, m.leakNote(), m.ShellNote())
+	notices = append(notices, m.leakNote(), m.ShellNote())
 	index := IndexText(m.Facts)
 	switch {
 	case !changes:
 	case downloads(p):
-		news = append(news, index)
+		notices = append(notices, index)
 	case index != "":
 		p.Notes = append(p.Notes, index)
 	}
-	p.Notices = append(p.Notices, slices.DeleteFunc(news, func(note string) bool { return note == "" })...)
+	p.Notices = append(p.Notices, slices.DeleteFunc(notices, func(note string) bool { return note == "" })...)
 }
 
-// stateNote returns why nothing is known of earlier applies, "" if it is.
+// stateNote returns why the state could not be read, "" if it was.
 func (m *Machine) stateNote() string {
 	if m.StateErr == nil {
 		return ""
@@ -102,8 +103,9 @@ func LeakText(e facts.Environment) string {
 	return fmt.Sprintf("%s in %s go before those of environment %s: %s", plural.Count(len(e.Leaks), "package"), e.LeakDir, e.Name, text)
 }
 
-// ShellNote returns that the calling shell has activated a generation of this project that
-// is no longer the active one, "" if it has not. Programs that it starts run there.
+// ShellNote returns a note if the calling shell has activated a generation of this project
+// that is no longer the active one, else "". Programs that the shell starts run in the old
+// one.
 func (m *Machine) ShellNote() string {
 	e, ok := m.environment()
 	local, err := m.Local()

@@ -75,7 +75,7 @@ func openRecorded(c *Config, root, name, factsFile string) (*Project, error) {
 	return &Project{Checkout: checkout, Base: recorded}, nil
 }
 
-// FromFacts returns a project of which only a manifest and facts are known.
+// FromFacts returns a project on a recorded machine, without a root directory.
 func FromFacts(c *Config, m *manifest.Manifest, f *facts.Facts) *Project {
 	return &Project{Checkout: &Checkout{Config: c, Manifest: m}, Base: f}
 }
@@ -100,7 +100,8 @@ func ReadFacts(c *Config, file string) (*facts.Facts, error) {
 // IsRecorded reports whether the facts come from a file.
 func (p *Project) IsRecorded() bool { return p.prober == nil }
 
-// Index returns where this machine gets packages from.
+// Index returns where this machine gets packages from. The machine must not be a recorded
+// one.
 func (p *Project) Index() (probes.IndexSettings, error) { return p.prober.Index() }
 
 // Local returns where this machine keeps its part of the project.
@@ -121,7 +122,7 @@ func probe(ctx context.Context, prober *probes.Prober, recorded *facts.Facts, ke
 	return prober.Probe(ctx, keys)
 }
 
-// Without returns the keys that f does not hold, in the place of keys.
+// Without returns the keys of which f has no fact. It reuses the array of keys.
 func Without(keys []facts.Key, f *facts.Facts) []facts.Key {
 	return slices.DeleteFunc(keys, func(k facts.Key) bool {
 		_, _, known := f.Lookup(k)

@@ -29,7 +29,7 @@ type LockOptions struct {
 	Timeout     time.Duration      // how long to wait for another run; 0 to fail at once
 	NoLock      bool               // go on where the file system does not keep locks
 	Jobs        int                // changes at the same time; 0 for one a core
-	Waiting     func(state.Holder) // called while another run holds the lock; nil for none
+	Waiting     func(state.Holder) // called once if another run holds the lock; nil for none
 	Interrupted func()             // called at the first signal to stop; nil for none
 	Events      func(apply.Event)  // receives the events of a run; nil for none
 }
@@ -44,7 +44,8 @@ type Run struct {
 	options apply.Options
 }
 
-// Lock takes the lock of this machine and opens its journal.
+// Lock takes the lock of this machine and opens its journal. The error has exit.Locked if
+// another run holds the lock until the timeout. Close releases both.
 func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 	local, err := p.Local()
 	if err != nil {
@@ -124,8 +125,7 @@ func (p *Project) acquire(ctx context.Context, part string, o LockOptions) (*sta
 	return lock, apply.Explain(err, p.Root)
 }
 
-// Apply applies a plan of m. listen, if not nil, receives the events before the run's own
-// receiver.
+// Apply applies a plan of m. listen, if not nil, wraps the receiver of the events.
 func (r *Run) Apply(m *Machine, plan *planner.Plan, listen func(next func(apply.Event)) func(apply.Event)) *apply.Result {
 	o := r.options
 	o.Probe = m.Probe
@@ -151,8 +151,9 @@ func (r *Run) Close() error {
 	return errors.Join(r.Journal.Close(), r.lock.Release())
 }
 
-// Interruptible returns a context that ends at the first signal to stop, and one that ends
-// at the second. first, if not nil, is called at the first.
+// Interruptible returns a context that ends at the first signal to stop (SIGINT, SIGTERM or
+// SIGHUP), and one that ends at the second. first, if not nil, is called at the first. The
+// caller must call stop, which ends both and restores the handling of signals.
 func Interruptible(ctx context.Context, first func()) (soft, hard context.Context, stop func()) {
 	soft, softly := context.WithCancel(ctx)
 	hard, hardly := context.WithCancel(ctx)

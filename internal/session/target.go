@@ -35,7 +35,7 @@ func (p *Project) Select() (*Target, error) {
 	return t, nil
 }
 
-// SelectNone returns the target without an environment, for commands that go on where
+// SelectNone returns the target without an environment, for commands that work even if
 // none matches the machine.
 func (p *Project) SelectNone() (*Target, error) {
 	host, err := find[facts.Host](p.Base, facts.HostKey)
@@ -87,11 +87,12 @@ func (t *Target) Facts(ctx context.Context, keys []facts.Key) *facts.Facts {
 	return f
 }
 
-// Digests reads the digests of model files that were verified on this machine.
+// Digests returns the recorded digests of model files that were verified on this machine,
+// which must not be a recorded one.
 func (t *Target) Digests() *hub.Digests { return t.prober.Digests() }
 
-// AllKeys returns every fact that can be probed without a manifest asking for it; none
-// of a recorded machine.
+// AllKeys returns the key of every fact that can be probed, even if the manifest does not
+// ask for it; none for a recorded machine.
 func (t *Target) AllKeys() []facts.Key {
 	if t.IsRecorded() {
 		return nil
