@@ -28,7 +28,7 @@ func (a *app) lockOptions(o lockFlags, events func(apply.Event)) session.LockOpt
 		Timeout: o.timeout, NoLock: o.noLock, Jobs: o.jobs, Events: events,
 		Waiting: func(h state.Holder) { _ = writeLine(a.err, "Waiting for %s", h) },
 		Interrupted: func() {
-			fmt.Fprintln(a.err, "\nInterrupted: stopping after the current step. Press again to stop at once.")
+			fmt.Fprintln(a.err, "\nInterrupted: stopping after the current step. Interrupt again to stop at once.")
 		},
 	}
 }
@@ -44,7 +44,8 @@ func (a *app) events() func(apply.Event) {
 	return report.Progress(a.err, a.report(a.err))
 }
 
-// eventsText is events for a command that prints one JSON document.
+// eventsText is events for a command that prints one JSON document: with --json it has no
+// receiver.
 func (a *app) eventsText() func(apply.Event) {
 	if a.json {
 		return nil
@@ -52,7 +53,8 @@ func (a *app) eventsText() func(apply.Event) {
 	return a.events()
 }
 
-// askYes asks for the word yes, unless it was given on the command line.
+// askYes asks for the word yes, unless -y gave it. Another answer ends the command with
+// exit.Error, a missing terminal with wrong usage.
 func (a *app) askYes(yes bool) error {
 	if yes {
 		return nil
@@ -106,11 +108,11 @@ func (a *app) ask(question string) (string, error) {
 type proposal struct {
 	machine    *session.Machine
 	plan       *planner.Plan
-	selection  planner.Selection
-	saved      *savedplan.Plan // made again under the lock; nil for a plan that was made now
-	word       string          // the name of the run in its summary: "Destroy"; "" for Apply
-	against    string          // the other side of the plan's comparison; "" for the manifest
-	unrecorded bool            // no record of the run is kept
+	selection  planner.Selection // of plan
+	saved      *savedplan.Plan   // made again under the lock; nil for a plan that was made now
+	word       string            // the name of the run in its summary: "Destroy"; "" for Apply
+	against    string            // the other side of the plan's comparison; "" for the manifest
+	unrecorded bool              // no record of the run is kept
 }
 
 // propose plans for this machine.

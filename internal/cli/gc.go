@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"errors"
+	"cmp"
 
 	"github.com/spf13/cobra"
 
@@ -22,8 +22,8 @@ func gcCommand(a *app) *cobra.Command {
 		Example: "  reconcile gc --dry-run\n  reconcile gc --keep 2",
 		Short:   "free the generations that are not needed",
 		Long: long(`
-Removes the generations of this machine's environment except the active one and the newest
-intact ones that --keep asks for, and what killed builds left. A generation that a process
+Removes incomplete builds of this machine's environment, and its generations except the
+active one and the newest intact ones that --keep asks for. A generation that a process
 uses is never removed. Lists the generations and asks for "yes".`,
 			destructive, exit.Done, exit.Error, exit.Partly, exit.Locked),
 		Args: noArgs,
@@ -82,7 +82,8 @@ func (a *app) showUnneeded(e *environments.Environment, names []string) error {
 	return nil
 }
 
-// showCollected prints a collection that failed ended early, if it is not nil.
+// showCollected prints a collection. If failed is not nil, the collection ended early with
+// that error, and its exit code is that of the command.
 func (a *app) showCollected(doc *environments.Collection, failed error) error {
 	code, left := exit.CodeOf(failed)
 	for i := range doc.Generations {
@@ -100,10 +101,10 @@ func (a *app) showCollected(doc *environments.Collection, failed error) error {
 		if failed != nil {
 			code, _ = exit.CodeOf(failed)
 		}
-		return errors.Join(report.JSON(a.out, doc), exit.Quietly(code))
+		return cmp.Or(report.JSON(a.out, doc), exit.Quietly(code))
 	}
 	if failed != nil {
 		return failed
 	}
-	return errors.Join(writeLine(a.out, "Freed %s.", bytesize.Format(doc.Freed)), exit.Quietly(code))
+	return cmp.Or(writeLine(a.out, "Freed %s.", bytesize.Format(doc.Freed)), exit.Quietly(code))
 }

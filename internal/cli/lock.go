@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -49,7 +49,7 @@ Commit the result: from then on neither plan nor apply resolves anything.`, chan
 			}
 			code, left := exit.CodeOf(err)
 			doc.Problems = diag.Problems(left)
-			return errors.Join(report.JSON(a.out, doc), exit.Quietly(code))
+			return cmp.Or(report.JSON(a.out, doc), exit.Quietly(code))
 		},
 	}
 	cmd.Flags().BoolVar(&o.Upgrade, "upgrade", false, "take the newest versions that the pins allow")

@@ -52,7 +52,7 @@ func TestStoppedWithChildThatIgnoresSIGTERM(t *testing.T) {
 	b.checkStopped(b.first, time.Now(), 10*time.Second)
 	b.first = b.startSmokeTest()
 	b.first.signal(syscall.SIGINT)
-	b.waitFor(b.first, "Press again")
+	b.waitFor(b.first, "Interrupt again")
 	b.first.signal(syscall.SIGINT)
 	b.checkStopped(b.first, time.Now(), 2*time.Second)
 	b.finishImport()

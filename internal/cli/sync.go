@@ -136,7 +136,7 @@ func (a *app) transferOptions() transfer.Options {
 			}
 		},
 		Interrupted: func() {
-			fmt.Fprintln(a.err, "\nInterrupted: stopping the transfer. Press again to stop at once.")
+			fmt.Fprintln(a.err, "\nInterrupted: stopping the transfer. Interrupt again to stop at once.")
 		},
 	}
 	if !a.quiet && !a.json && !a.verbose { // the lines of -v would break the progress line
