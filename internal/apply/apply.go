@@ -78,7 +78,7 @@ type ItemResult struct {
 	// Packages is the difference between the previously active generation and the one
 	// that was built; nil if none was built.
 	Packages  []resources.PackageChange `json:"packages,omitempty"`
-	SmokeTest []SmokeTestPart           `json:"proof,omitempty"` // of a new generation
+	SmokeTest []SmokeTestPart           `json:"proof,omitempty"` // of a new generation, even if the test failed
 }
 
 // Kept is the content of a file that an apply replaced or removed.

@@ -10,8 +10,8 @@ import (
 )
 
 // copyMethods copy a file, the best first: a clone shares its blocks until one of the
-// two is written, a hard link shares them for ever, a copy needs disk space. All keep
-// the modification time, which bytecode is compared with.
+// two is written, a hard link always shares them, a copy needs disk space. All keep
+// the modification time of a source, which its bytecode contains.
 var copyMethods = [...]func(from, to string, info fs.FileInfo) error{clone, hardLink, copyFile}
 
 // unsupported reports whether a file system does not support a copy method.

@@ -15,7 +15,7 @@ import (
 type entryPoints struct {
 	bin    string // of the generation, absolute
 	prefix string // of a conda environment, absolute; "" for type venv
-	// settings are the variables of the manifest.
+	// settings are the variables of the manifest, with absolute paths.
 	settings []envVar
 }
 

@@ -30,9 +30,10 @@ func (e entryPoints) venvActivators() map[string]string {
 	return texts
 }
 
-// venvSh is for sh, bash and zsh. sh cannot rename a function, so the original
-// deactivate is restored by sourcing its file again, which deactivates first. The file
-// is missing if the generation was deleted meanwhile.
+// venvSh is for sh, bash and zsh. sh cannot rename a function, so deactivate restores the
+// original one by sourcing its file again, which deactivates first, and calls it. If the
+// file is missing, because the generation was deleted meanwhile, it restores the variables
+// itself.
 func (e entryPoints) venvSh(file string) string {
 	activate := ". " + resources.ShellQuote(file) + "\n"
 	if len(e.settings) == 0 {

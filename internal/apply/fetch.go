@@ -65,7 +65,8 @@ func (t *task) fetch(ctx context.Context, s resources.Fetch) error {
 // discard removes a temporary file or tree, if it was not renamed.
 func discard(p place) { _ = removeTree(context.Background(), p.root, p.rel) }
 
-// download tries the sources in order until one succeeds.
+// download tries the sources in order until one succeeds. An error of this machine, such as
+// a full disk, ends it.
 func (t *task) download(ctx context.Context, s resources.Fetch, to place) error {
 	var tried []string
 	for _, source := range s.URLs {
@@ -179,8 +180,9 @@ func openFile(name string) (io.ReadCloser, int64, error) {
 	return f, info.Size(), nil
 }
 
-// checkURL returns an error for an unencrypted connection. The digest would reveal a
-// changed file, but the request alone can disclose too much.
+// checkURL returns an error unless a URL is https, a local file, or http to this machine.
+// The digest would reveal a file that was changed in transit, but an unencrypted request
+// alone can disclose too much.
 func checkURL(u *url.URL) error {
 	switch {
 	case u.Scheme == "https" && u.Host != "":

@@ -44,7 +44,7 @@ func (t *task) runProgram(ctx context.Context, s resources.Run) error {
 	}
 	if len(s.Offline) > 0 {
 		offline := c
-		offline.Args, offline.Line = s.Offline, nil
+		offline.Args, offline.Line = s.Offline, nil // that the cache lacks something is not reported
 		if _, err := command.Run(ctx, offline); err == nil || ctx.Err() != nil {
 			return withContext(ctx, err)
 		}
@@ -91,7 +91,8 @@ func explainInstaller(ran *command.Error) error {
 	return &short
 }
 
-// withContext adds the error of ctx to the error of a program that it stopped.
+// withContext adds the error of ctx to the error of a program that it stopped, so that the
+// item counts as interrupted.
 func withContext(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return errors.Join(ctx.Err(), err)

@@ -91,10 +91,11 @@ func (t *task) compileFiles(ctx context.Context, gen place, files []string, jobs
 	return withContext(ctx, err)
 }
 
-// verifyInBackground starts to hash the files of a generation. The returned function
-// waits for that if the result is wanted, and returns the intact files. It returns nil
-// if there is no spare core or an error occurs, so that Seal reads all files.
-func (t *task) verifyInBackground(ctx context.Context, gen, newer place) func(wanted bool) pyenv.VerifiedFiles {
+// verifyInBackground starts to hash the files of a generation; justMade is as in
+// pyenv.Hash. The returned function must be called. It waits for the hashes if the result is
+// wanted, else it stops, and returns the files that are verified. If there is no spare core
+// or an error occurs these may be none; Seal reads all others.
+func (t *task) verifyInBackground(ctx context.Context, gen, justMade place) func(wanted bool) pyenv.VerifiedFiles {
 	spare := runtime.GOMAXPROCS(0) - 1
 	if spare == 0 {
 		return func(bool) pyenv.VerifiedFiles { return nil }
@@ -102,7 +103,7 @@ func (t *task) verifyInBackground(ctx context.Context, gen, newer place) func(wa
 	ctx, stop := context.WithCancel(ctx)
 	var verified pyenv.VerifiedFiles
 	var reading sync.WaitGroup
-	reading.Go(func() { verified, _ = pyenv.Hash(ctx, gen.abs(), newer.abs(), spare) })
+	reading.Go(func() { verified, _ = pyenv.Hash(ctx, gen.abs(), justMade.abs(), spare) })
 	return func(wanted bool) pyenv.VerifiedFiles {
 		if !wanted {
 			stop()

@@ -85,8 +85,8 @@ func newEntry(j *state.Journal, it *planner.Item, action resources.Action, f *fa
 	}
 }
 
-// update writes the state changes of the plan, without entries to forget that changed
-// since the plan.
+// update writes the state changes of the plan. An entry to forget that changed since the
+// plan is kept.
 func (e *engine) update() error {
 	if e.stateChanges.IsEmpty() {
 		return nil
@@ -103,8 +103,8 @@ func (e *engine) update() error {
 }
 
 // recordDone records that an item is done, and forgets the entry of its previous
-// address in the same line. That of an environment is kept until its generations are
-// pruned.
+// address in the same line, so that a crash leaves neither both nor none. The entry of an
+// environment is kept until its generations are pruned.
 func recordDone(j *state.Journal, it *planner.Item, done state.Entry) error {
 	if it.From.Kind == "" || done.Key.Kind != facts.KindPath {
 		return j.Done(done)

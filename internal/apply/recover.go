@@ -18,8 +18,9 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// recover removes the temporary files of a killed apply and records its results, so
-// that a path it created counts as created.
+// recover removes the temporary files of a killed apply, and records its unfinished items as
+// done or failed by what is on the machine. Without that, a path that it created would count
+// as one that existed before, and would never be pruned.
 func (e *engine) recover(ctx context.Context) error {
 	for _, dir := range []string{layout.Dir, e.o.State, layout.Kept(e.o.State), layout.Runs(e.o.State)} {
 		removeTemps(ctx, place{e.root, dir})

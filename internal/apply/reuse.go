@@ -19,7 +19,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// reuse copies distributions from one generation into a new one.
+// reuse copies distributions from one generation into a new one, which is not active yet: a
+// copy that is interrupted leaves only an incomplete build.
 func (t *task) reuse(ctx context.Context, s resources.Reuse) error {
 	from, err := t.generation(s.From)
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// seal verifies a generation, completes it, makes it durable and writes its seal, which
-// makes it usable.
+// seal verifies a generation, completes it and makes it durable. It writes the seal last: a
+// generation without a seal is never used.
 func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	gen, err := t.generation(s.Generation)
 	if err != nil {
@@ -78,7 +78,7 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 }
 
 // checkDuplicates returns an error for distributions that are in both parts of a lock.
-// The command lock excludes those whose conda package has the same name only.
+// `reconcile lock` excludes them only if the conda package has the same name.
 func checkDuplicates(gen place, s resources.Seal) error {
 	if len(s.Conda) == 0 {
 		return nil

@@ -16,7 +16,8 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// switchTo makes a sealed generation the active one.
+// switchTo makes a sealed generation the active one, and records that durably unless the
+// disk is full.
 func (t *task) switchTo(s resources.Switch) error {
 	gen, err := t.generation(s.Target)
 	if err != nil {

@@ -53,8 +53,9 @@ func (i Installer) Install(generation string, dists []lock.Dist, spoilt []string
 	)
 }
 
-// forget removes dists from the cache of uv. A hard-linked file that was changed in a
-// generation is changed in the cache too. The cache of pip contains wheels only.
+// forget returns the step that removes dists from the cache of uv. A hard-linked file that
+// was changed in a generation is changed in the cache too, and would be installed again. The
+// cache of pip contains wheels, to which no environment links.
 func (i Installer) forget(names []string) []resources.Step {
 	if i.UV.Path == "" {
 		return nil

@@ -20,7 +20,7 @@ func Name(digest string, env facts.Environment) string {
 }
 
 // newest returns the last built sealed generation of a digest, if it is not known to be
-// damaged. Earlier ones are damaged: that is why it was built.
+// damaged. Earlier ones are not considered: they were damaged, or --replace replaced them.
 func newest(env facts.Environment, digest string) (facts.Generation, bool) {
 	var found facts.Generation
 	most := 0
@@ -38,6 +38,9 @@ func number(name string) int {
 	if !ok {
 		return 1
 	}
-	n, _ := strconv.Atoi(suffix)
+	n, err := strconv.Atoi(suffix)
+	if err != nil {
+		return 0
+	}
 	return n
 }

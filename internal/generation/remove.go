@@ -45,7 +45,8 @@ func (r *Removal) Reads() []facts.Key {
 func (r *Removal) generationsDir() string { return layout.Environment(r.StateDir, r.Addr.Name) }
 
 // ownedNames returns the names that apply makes in an environment path. The generation
-// link is first, so that it never links to a removed generation.
+// link is first, since the steps remove them in this order: a removal that is interrupted
+// leaves no link to a removed generation.
 func (r *Removal) ownedNames() []string {
 	names := []string{layout.GenerationLink}
 	for _, link := range layout.EntryLinks(r.Addr.Kind) {
@@ -88,8 +89,8 @@ func (r *Removal) Diff(v facts.View) resources.Change {
 	return change
 }
 
-// pathSteps returns the steps that remove the environment path, none if it is missing,
-// or the reason why it contains other files.
+// pathSteps returns the steps that remove the environment path, none if it is missing, or
+// why it must be kept: it is not as apply left it, or contains other files.
 func (r *Removal) pathSteps(v facts.View) (steps []resources.Step, why string) {
 	at := r.Left.Path
 	there := facts.Get[facts.Path](v, facts.PathKey(at))

@@ -42,8 +42,8 @@ type Content struct {
 	PreviousName string `json:"-"`
 }
 
-// Reads returns the keys that every kind of environment reads, and that of uv unless the
-// installer is pip.
+// Reads returns the keys that every kind of environment reads: those of a GPU only if it is
+// tested, that of uv unless the installer is pip.
 func (c *Content) Reads(e *Env, installer string) []facts.Key {
 	keys := []facts.Key{facts.EnvironmentKey(e.Name), facts.HostKey, facts.ProjectKey, facts.PathKey(ignoreFile(e.Path))}
 	if c.onGPU() {
@@ -58,7 +58,7 @@ func (c *Content) Reads(e *Env, installer string) []facts.Key {
 	return keys
 }
 
-// LockProblem returns a copy of Problem.
+// LockProblem returns a copy of Problem, nil for none.
 func (c *Content) LockProblem() *diag.Problem {
 	if c.Problem == nil {
 		return nil

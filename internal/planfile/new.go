@@ -61,8 +61,8 @@ func New(p *planner.Plan, f *facts.Facts, in PlanInputs) *Document {
 	return d
 }
 
-// reads returns the keys that a resource reads, its own first. The key of a check is no
-// fact.
+// reads returns the keys that a resource reads, its own first. That of a check is omitted:
+// it is the key of no fact.
 func reads(s resources.Spec) []facts.Key {
 	own := s.Owns()
 	list := []facts.Key{own}
@@ -74,8 +74,9 @@ func reads(s resources.Spec) []facts.Key {
 	return slices.DeleteFunc(list, func(k facts.Key) bool { return k.Kind == facts.KindCheck })
 }
 
-// digest identifies an item by its action, fields, packages, steps and warning. Values that always change, such as free space, are not part of it. Of a check
-// only its warning is.
+// digest identifies an item by its action, fields, packages, steps and warning. Values that
+// change with every probe, such as free space, are not part of it. A check is identified by
+// its warning alone.
 func digest(it *planner.Item) facts.SHA256 {
 	c := &it.Change
 	steps, err := resources.MarshalSteps(c.Steps)

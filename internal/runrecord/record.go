@@ -37,7 +37,7 @@ type Record struct {
 	Totals      Totals    `json:"totals"`
 	Recap       Recap     `json:"recap"`
 	Left        int       `json:"left"` // resources that still differ
-	// Excluded is the resources excluded by --target, --exclude and answers to conflicts.
+	// Excluded summarizes the resources excluded by --target, --exclude and answers to conflicts.
 	Excluded    *planner.Excluded `json:"left_out,omitempty"`
 	Interrupted bool              `json:"interrupted,omitempty"`
 	Elapsed     float64           `json:"elapsed"` // seconds

@@ -29,7 +29,7 @@ type Holder struct {
 // String describes the holder in one phrase.
 func (h Holder) String() string {
 	if h.PID == 0 {
-		return "another run, which is unknown"
+		return "another run (its process is unknown)"
 	}
 	return fmt.Sprintf("%s on %s, process %d, since %s: %s", h.User, h.Host, h.PID, h.Since.Format(time.DateTime), h.Command)
 }
@@ -56,7 +56,7 @@ type LockOptions struct {
 	// Waiting is called once if Acquire has to wait.
 	Waiting func(Holder)
 	// AllowUntrusted accepts a file system without locks. Two concurrent runs may then
-	// undo each other's work, but corrupt nothing.
+	// waste each other's work, but corrupt nothing.
 	AllowUntrusted bool
 }
 
@@ -91,7 +91,8 @@ func Acquire(ctx context.Context, path string, o LockOptions) (*Lock, error) {
 // File returns the open lock file, to be inherited by children.
 func (l *Lock) File() *os.File { return l.f }
 
-// Release releases the lock, unless a child that inherited it still runs.
+// Release releases the lock. If a child that inherited it still runs, the lock is held until
+// that ends, and the file still describes this process.
 func (l *Lock) Release() error { return l.f.Close() }
 
 func tryLock(path string, o LockOptions) (*Lock, error) {

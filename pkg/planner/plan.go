@@ -27,7 +27,7 @@ type Plan struct {
 	Platform    string
 	Items       []Item
 	Unchanged   int // resources that need no change
-	// Excluded is nil if everything is selected.
+	// Excluded summarizes the resources that the plan does not cover; nil if it covers all.
 	Excluded     *Excluded
 	Storage      *Storage
 	StateChanges StateChanges

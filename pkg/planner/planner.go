@@ -336,8 +336,8 @@ func (p *planning) describe() {
 	}
 }
 
-// checkSpace blocks a plan that needs more than is free on the project's disk. Nothing
-// is known of that disk if the manifest checks another one.
+// checkSpace blocks a plan that needs more than is free on the project's disk. It does
+// nothing if the manifest checks another disk, since then the free space is unknown.
 func (p *planning) checkSpace(budgeter int32, s *Storage) {
 	at := p.item[budgeter]
 	if s.Disk <= s.Free || path.IsAbs(s.Path) || at == none || p.plan.Items[at].Change.Action == resources.Blocked {

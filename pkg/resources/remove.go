@@ -53,8 +53,8 @@ func (l Left) Is(p facts.Path) bool {
 	return l.Type == facts.Dir
 }
 
-// Recorded is the entry in the state of a resource that reconcile created and that the
-// manifest no longer defines.
+// Recorded is the entry in the state of a resource that the manifest no longer defines, or
+// defines at another address or path.
 type Recorded struct {
 	Addr Addr      `json:"addr"`
 	Key  facts.Key `json:"key"`

@@ -82,7 +82,8 @@ type Fetch struct {
 	Hint   string       `json:"hint,omitempty"`   // for the error if no source is reachable
 }
 
-// Run runs a program, never through a shell, and waits for it.
+// Run runs a program and waits for it. It never uses a shell, so that no text of a manifest
+// is interpreted by one.
 type Run struct {
 	Program string `json:"program"` // absolute
 	// SHA256 is the digest of Program, checked just before the start. It is zero for a

@@ -44,7 +44,8 @@ type Package struct {
 // runtimes are the packages of the CUDA runtime.
 var runtimes = []string{"nvidia-cuda-runtime", "nvidia-cuda-runtime-cu11", "nvidia-cuda-runtime-cu12"}
 
-// Relevant returns the compared packages of a closure, by name; nil if it has no torch.
+// Relevant returns the compared packages of a closure, by name; nil if it has no torch. A
+// change of another package does not change the Spec.
 func Relevant(closure []lock.Dist) []Package {
 	var list []Package
 	torch := false

@@ -1,5 +1,5 @@
 // Package cuda checks that the NVIDIA driver supports a CUDA that is new enough. It installs
-// nothing.
+// nothing: the driver belongs to the machine, and wheels contain the rest of CUDA.
 package cuda
 
 import (

@@ -14,8 +14,9 @@ const mebibyte = 1 << 20
 // Memory is the required memory of a GPU. The zero value requires nothing.
 type Memory struct {
 	Bytes int64 `json:"bytes"`
-	// Exact makes Bytes an exact minimum, for a size in GiB. A GPU that is sold with 80 GB
-	// has 81920, 81559 or 81251 MiB, after the driver reserved its part.
+	// Exact makes Bytes an exact minimum, for a size in GiB. Without it 95 % are enough, for
+	// a size in GB: a GPU that is sold with 80 GB has 81920, 81559 or 81251 MiB, depending
+	// on how much the driver reserves.
 	Exact bool `json:"exact,omitempty"`
 }
 

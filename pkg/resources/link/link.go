@@ -1,4 +1,4 @@
-// Package link manages one symbolic link, whose target it does not check.
+// Package link manages one symbolic link. It does not check that the target exists.
 package link
 
 import (
