@@ -17,6 +17,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 // problem returns an error of item i as a problem with its address and position.
@@ -79,7 +80,7 @@ func explain(err error, root string, need int64) *diag.Problem {
 		p.Hint = "mount it for writing, or move the project; Linux remounts a file system read-only after a disk error: dmesg"
 	case errors.Is(err, fs.ErrPermission):
 		p.Code, p.Summary = "apply.denied", "permission denied"
-		p.Hint = "check the owner: ls -ld " + filepath.Dir(where)
+		p.Hint = "check the owner: ls -ld " + resources.ShellQuote(filepath.Dir(where))
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		p.Code, p.Summary, p.Hint = "apply.descriptors", "too many open files", "raise the limit: ulimit -n 1024"
 	case errors.Is(err, syscall.EIO):

@@ -57,7 +57,7 @@ func (a *app) generationNames(cmd *cobra.Command, args []string, _ string) ([]st
 		return nil, directive
 	}
 	var names []string
-	for _, g := range e.Newest() {
+	for _, g := range e.SortedGenerations() {
 		if g.Name != e.Current {
 			names = append(names, cobra.CompletionWithDesc(g.Name, g.Created))
 		}

@@ -40,7 +40,7 @@ func (c *Collected) Kept() bool { return c.Action == "kept" }
 // rollback would not activate it.
 func (e *Environment) Unneeded(ctx context.Context, keep int) ([]string, error) {
 	names := slices.Clone(e.Unsealed)
-	for _, g := range e.Newest() {
+	for _, g := range e.SortedGenerations() {
 		if g.Name == e.Current {
 			continue
 		}
@@ -121,7 +121,7 @@ func (e *Environment) remove(run *session.Run, name string) (Collected, error) {
 		return c, nil
 	}
 	c.Action = "removed"
-	return c, run.Do(e.addr(), resources.Delete, resources.Remove{Path: layout.Generation(e.part, e.Env.Name, name)})
+	return c, run.RunStep(e.addr(), resources.Delete, resources.Remove{Path: layout.Generation(e.part, e.Env.Name, name)})
 }
 
 // size returns the bytes that a generation alone takes, 0 if unknown.

@@ -70,8 +70,8 @@ func (e *Environment) active() (string, error) {
 	return "", p
 }
 
-// Newest returns the generations, the newest first.
-func (e *Environment) Newest() []facts.Generation {
+// SortedGenerations returns the generations, the newest first.
+func (e *Environment) SortedGenerations() []facts.Generation {
 	return slices.SortedFunc(slices.Values(e.Generations), func(a, b facts.Generation) int {
 		return cmp.Or(cmp.Compare(b.Created, a.Created), cmp.Compare(b.Name, a.Name))
 	})

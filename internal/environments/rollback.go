@@ -20,7 +20,7 @@ import (
 // List describes the generations, the newest first. Disk is -1 if unknown.
 func (e *Environment) List(ctx context.Context) ([]report.Generation, error) {
 	var list []report.Generation
-	for _, g := range e.Newest() {
+	for _, g := range e.SortedGenerations() {
 		dir := e.directory(g.Name)
 		damage, err := session.VerifyGeneration(ctx, dir, false)
 		if err != nil {
@@ -53,7 +53,7 @@ func (e *Environment) Earlier(named []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	newest := slices.DeleteFunc(e.Newest(), func(g facts.Generation) bool { return g.Name == e.Current })
+	newest := slices.DeleteFunc(e.SortedGenerations(), func(g facts.Generation) bool { return g.Name == e.Current })
 	for _, s := range slices.Backward(recorded.Switches(e.Env.Name)) {
 		if s.To == e.Current && slices.ContainsFunc(newest, func(g facts.Generation) bool { return g.Name == s.From }) {
 			return s.From, nil
@@ -69,7 +69,7 @@ func (e *Environment) Earlier(named []string) (string, error) {
 // it.
 func (e *Environment) named(word string) (string, error) {
 	var like []string
-	for _, g := range e.Newest() {
+	for _, g := range e.SortedGenerations() {
 		if g.Name == word {
 			return word, nil
 		}
@@ -105,7 +105,7 @@ func (e *Environment) Rollback(ctx context.Context, generation string, o session
 		return false, err
 	}
 	defer run.Close()
-	err = run.Do(e.addr(), resources.Update, resources.Switch{
+	err = run.RunStep(e.addr(), resources.Update, resources.Switch{
 		Environment: e.Env.Name, Link: path.Join(e.Environment.Path, layout.GenerationLink),
 		Target: layout.Generation(e.part, e.Env.Name, generation),
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 // CheckDirectories refuses a project in which a directory of .reconcile is a link, or
@@ -53,7 +54,7 @@ func notDirectory(place string, info fs.FileInfo) error {
 	}
 	return &diag.Problem{
 		Code: "project.foreign", Summary: fmt.Sprintf("%s is not a directory that reconcile made, so nothing is written through it; nothing was changed", place),
-		Found: found, Hint: fmt.Sprintf("remove it, if it came with a copy of the project: rm %s", path.Clean(place)),
+		Found: found, Hint: "remove it, if it came with a copy of the project: rm " + resources.ShellQuote(path.Clean(place)),
 	}
 }
 

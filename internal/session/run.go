@@ -24,7 +24,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// LockOptions state how a run waits for the machine's lock, and who is told about it.
+// LockOptions are the options of a run: how it takes the machine's lock, and what it reports.
 type LockOptions struct {
 	Timeout     time.Duration      // how long to wait for another run; 0 to fail at once
 	NoLock      bool               // go on where the file system does not keep locks
@@ -140,8 +140,8 @@ func (r *Run) Apply(m *Machine, plan *planner.Plan, listen func(next func(apply.
 	return apply.Run(r.Context, plan, o)
 }
 
-// Do applies one step that belongs to no plan, such as a rollback.
-func (r *Run) Do(addr resources.Addr, action resources.Action, step resources.Step) error {
+// RunStep runs one step that belongs to no plan, such as that of a rollback.
+func (r *Run) RunStep(addr resources.Addr, action resources.Action, step resources.Step) error {
 	return apply.RunSteps(r.Context, addr, action, []resources.Step{step}, r.options)
 }
 
