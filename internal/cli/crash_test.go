@@ -4,14 +4,13 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
@@ -79,7 +78,7 @@ environments:
 type crashTest struct {
 	*site
 	scenario
-	base string // the project as it is at the start
+	base string // of restore: the project at the start
 }
 
 // newCrashTest prepares the start of a scenario. Both locks are created and the cache of the
@@ -87,7 +86,6 @@ type crashTest struct {
 func newCrashTest(t *testing.T, sc scenario, x *mirror) *crashTest {
 	t.Helper()
 	b := &crashTest{site: newSite(t, x.indexURL()), scenario: sc}
-	b.base = filepath.Join(filepath.Dir(b.root), "base")
 	for _, g := range []goal{sc.to, sc.from} {
 		if g != (goal{}) {
 			b.writeGoal(g)
@@ -104,8 +102,8 @@ func newCrashTest(t *testing.T, sc scenario, x *mirror) *crashTest {
 		b.checkConverges()
 		sc.prepare(b)
 	}
-	check(t, os.Rename(b.root, b.base))
-	b.restore()
+	b.base = b.saveBase()
+	b.reset()
 	return b
 }
 
@@ -129,13 +127,10 @@ func (b *crashTest) corrupt() {
 	b.want(2, "verify", "--deep", "--env", "local")
 }
 
-// restore restores the project to the start of the scenario.
-func (b *crashTest) restore() {
+// reset restores the start of the scenario.
+func (b *crashTest) reset() {
 	b.t.Helper()
-	check(b.t, os.RemoveAll(b.root))
-	if out, err := exec.Command("cp", "-a", b.base, b.root).CombinedOutput(); err != nil {
-		b.t.Fatalf("copy the start: %v\n%s", err, out)
-	}
+	b.restore(b.base)
 	if b.crashBefore != "" {
 		b.runKilledAt(b.crashBefore, b.args(nil)...)
 	}
@@ -149,15 +144,6 @@ func (b *crashTest) args(run []string) []string {
 	return append([]string{"--env", "local"}, run...)
 }
 
-// runKilledAt runs reconcile, which must kill itself at the given passage of a failpoint.
-func (b *crashTest) runKilledAt(at string, words ...string) {
-	b.t.Helper()
-	e := b.with("RECONCILE_FAILPOINT=" + at).run(words...)
-	if e.signal != syscall.SIGKILL {
-		b.t.Fatalf("it was not killed at %s: %s", at, e)
-	}
-}
-
 // jobs returns "2", so that files and the environment are created at the same time, or "1" if
 // an earlier crash must always leave the same state.
 func (b *crashTest) jobs() string {
@@ -165,22 +151,6 @@ func (b *crashTest) jobs() string {
 		return "1"
 	}
 	return "2"
-}
-
-// passages returns every passage of every failpoint: "name:1", "name:2" …
-func (b *crashTest) passages() []string {
-	b.t.Helper()
-	list := filepath.Join(b.t.TempDir(), "list")
-	b.with("RECONCILE_FAILPOINT_LIST="+list).want(0, b.args(b.scenario.killed)...)
-	text, err := os.ReadFile(list)
-	check(b.t, err)
-	count := map[string]int{}
-	var all []string
-	for name := range strings.FieldsSeq(string(text)) {
-		count[name]++
-		all = append(all, fmt.Sprintf("%s:%d", name, count[name]))
-	}
-	return all
 }
 
 // checkContent checks that everything is as in one of the two goals; if complete is set, as in
@@ -238,8 +208,8 @@ func (b *crashTest) checkEnvironment(complete bool) {
 // next apply reaches the goal, and that no change and no temporary file remains.
 func (b *crashTest) checkKillAt(at string) {
 	b.t.Helper()
-	b.restore()
-	b.runKilledAt(at, b.args(b.scenario.killed)...)
+	b.reset()
+	b.runKilledAt(at, b.args(b.killed)...)
 	b.checkContent(false)
 	part, err := filepath.Glob(b.path(".reconcile/" + platform() + "-*"))
 	check(b.t, err)
@@ -278,13 +248,11 @@ func TestCrash(t *testing.T) {
 	seen := map[string]bool{}
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
-			all := newCrashTest(t, sc, x).passages()
-			for _, at := range all {
-				point, _, _ := strings.Cut(at, ":")
-				mu.Lock()
-				seen[point] = true
-				mu.Unlock()
-			}
+			b := newCrashTest(t, sc, x)
+			all := b.passages(b.args(sc.killed)...)
+			mu.Lock()
+			maps.Copy(seen, failpoints(all))
+			mu.Unlock()
 			t.Logf("%d passages", len(all))
 			workers := runtime.GOMAXPROCS(0)
 			for w := range workers {
@@ -314,13 +282,7 @@ func TestCrash(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		t.Logf("passed: %v", slices.Sorted(func(yield func(string) bool) {
-			for name := range seen {
-				if !yield(name) {
-					return
-				}
-			}
-		}))
+		t.Logf("passed: %v", slices.Sorted(maps.Keys(seen)))
 	}
 }
 
@@ -348,27 +310,11 @@ func TestCrashConda(t *testing.T) {
 				sc.before(c)
 			}
 			c.pinVersion(sc.to)
-			base := c.root + ".base"
-			check(t, os.Rename(c.root, base))
-			back := func() {
-				check(t, os.RemoveAll(c.root))
-				if out, err := exec.Command("cp", "-a", base, c.root).CombinedOutput(); err != nil {
-					t.Fatalf("copy the start: %v\n%s", err, out)
-				}
-			}
-			back()
-			list := filepath.Join(t.TempDir(), "list")
-			c.with("RECONCILE_FAILPOINT_LIST="+list).want(0, "apply", "-y", "--env", "local")
-			text, err := os.ReadFile(list)
-			check(t, err)
-			count := map[string]int{}
-			for point := range strings.FieldsSeq(string(text)) {
-				count[point]++
-				at := fmt.Sprintf("%s:%d", point, count[point])
-				back()
-				if e := c.with("RECONCILE_FAILPOINT="+at).run("apply", "-y", "--env", "local"); e.signal != syscall.SIGKILL {
-					t.Fatalf("it was not killed at %s: %s", at, e)
-				}
+			base := c.saveBase()
+			all := c.passages("apply", "-y", "--env", "local")
+			for _, at := range all {
+				c.restore(base)
+				c.runKilledAt(at, "apply", "-y", "--env", "local")
 				c.checkActive(at, sc.from, sc.to)
 				c.checkConverges()
 				c.want(0, "verify", "--deep", "--env", "local")
@@ -377,9 +323,10 @@ func TestCrashConda(t *testing.T) {
 					t.Fatalf("after a kill at %s", at)
 				}
 			}
-			t.Logf("%d points, each at every passage", len(count))
+			points := failpoints(all)
+			t.Logf("%d passages of %d points", len(all), len(points))
 			for _, point := range []string{"step.run.after", "step.compile.after", "step.prove.after", "seal.verified", "seal.launchers", "seal.synced", "switch.renamed"} {
-				if count[point] == 0 {
+				if !points[point] {
 					t.Errorf("%s was not passed", point)
 				}
 			}

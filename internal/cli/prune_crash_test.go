@@ -3,12 +3,8 @@
 package cli
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -77,28 +73,12 @@ func TestCrashPrune(t *testing.T) {
 	s.write("data/full/mine.csv", "mine\n")
 	s.write("store/book.txt", "a book\n")
 	s.write("manifest.yaml", prunedManifest)
-	base := s.root + ".base"
-	check(t, os.Rename(s.root, base))
-	back := func() {
-		check(t, os.RemoveAll(s.root))
-		if out, err := exec.Command("cp", "-a", base, s.root).CombinedOutput(); err != nil {
-			t.Fatalf("copy the start: %v\n%s", err, out)
-		}
-	}
-	back()
-	list := filepath.Join(t.TempDir(), "list")
-	s.with("RECONCILE_FAILPOINT_LIST="+list).want(0, "apply", "-y")
+	base := s.saveBase()
+	all := s.passages("apply", "-y")
 	s.checkPruned("without a kill")
-	text, err := os.ReadFile(list)
-	check(t, err)
-	count := map[string]int{}
-	for point := range strings.FieldsSeq(string(text)) {
-		count[point]++
-		at := fmt.Sprintf("%s:%d", point, count[point])
-		back()
-		if e := s.with("RECONCILE_FAILPOINT="+at).run("apply", "-y"); e.signal != syscall.SIGKILL {
-			t.Fatalf("it was not killed at %s: %s", at, e)
-		}
+	for _, at := range all {
+		s.restore(base)
+		s.runKilledAt(at, "apply", "-y")
 		s.checkUserFiles(at)
 		s.want(0, "apply", "-y")
 		s.checkPruned(at)
@@ -106,8 +86,9 @@ func TestCrashPrune(t *testing.T) {
 			t.Fatalf("after a kill at %s", at)
 		}
 	}
+	points := failpoints(all)
 	for _, point := range []string{"step.remove.before", "step.remove.after", "step.move.before", "step.move.after", "trash.moved", "journal.written"} {
-		if count[point] == 0 {
+		if !points[point] {
 			t.Errorf("%s was never passed", point)
 		}
 	}

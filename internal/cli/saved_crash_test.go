@@ -5,10 +5,6 @@ package cli
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -16,10 +12,10 @@ import (
 // without a state. If a change was made, the plan cannot be applied again, and a new plan
 // completes.
 func TestCrashSaved(t *testing.T) {
-	for _, memory := range []bool{false, true} {
-		t.Run(fmt.Sprintf("memory %v", memory), func(t *testing.T) {
+	for _, withState := range []bool{false, true} {
+		t.Run(fmt.Sprintf("state %v", withState), func(t *testing.T) {
 			s := newSite(t, "")
-			if memory {
+			if withState {
 				s.write("manifest.yaml", "version: 1\nproject: saved\nfiles: [{path: z.txt, content: z}]\n")
 				s.want(0, "apply", "-y")
 			}
@@ -27,21 +23,12 @@ func TestCrashSaved(t *testing.T) {
 			s.want(0, "plan", "--out", "saved")
 			text, err := os.ReadFile(s.path("saved"))
 			check(t, err)
-			back := s.saveStart()
-			list := filepath.Join(t.TempDir(), "list")
-			s.with("RECONCILE_FAILPOINT_LIST="+list).want(0, "apply", "saved")
-			points, err := os.ReadFile(list)
-			check(t, err)
-			count := map[string]int{}
-			used, total := 0, 0
-			for point := range strings.FieldsSeq(string(points)) {
-				count[point]++
-				total++
-				at := fmt.Sprintf("%s:%d", point, count[point])
-				back()
-				if e := s.with("RECONCILE_FAILPOINT="+at).run("apply", "saved"); e.signal != syscall.SIGKILL {
-					t.Fatalf("it was not killed at %s: %s", at, e)
-				}
+			base := s.saveBase()
+			all := s.passages("apply", "saved")
+			used := 0
+			for _, at := range all {
+				s.restore(base)
+				s.runKilledAt(at, "apply", "saved")
 				_, lost := os.Lstat(s.path("data"))
 				e := s.run("apply", "saved")
 				switch {
@@ -57,25 +44,9 @@ func TestCrashSaved(t *testing.T) {
 				s.write("saved", string(text))
 				s.want(6, "apply", "saved")
 			}
-			if used == 0 || used == total {
-				t.Errorf("after %d of %d passages the plan was used", used, total)
+			if used == 0 || used == len(all) {
+				t.Errorf("after %d of %d passages the plan was used", used, len(all))
 			}
 		})
 	}
-}
-
-// saveStart copies the project, and returns a function that restores the copy.
-func (s *site) saveStart() (back func()) {
-	s.t.Helper()
-	base := s.root + ".base"
-	check(s.t, os.Rename(s.root, base))
-	back = func() {
-		s.t.Helper()
-		check(s.t, os.RemoveAll(s.root))
-		if out, err := exec.Command("cp", "-a", base, s.root).CombinedOutput(); err != nil {
-			s.t.Fatalf("copy the start: %v\n%s", err, out)
-		}
-	}
-	back()
-	return back
 }
