@@ -130,9 +130,7 @@ func world(b testing.TB, n int) string {
 	for i := range n - max(1, n/10) {
 		fmt.Fprintf(&m, "  - {path: d/%03d/%d/f%d, content: \"file %d of the benchmark\\n\"}\n", min(i/9, max(1, n/10)-1)/100, min(i/9, max(1, n/10)-1), i, i)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(m.String()), 0o644); err != nil {
-		b.Fatal(err)
-	}
+	check(b, os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(m.String()), 0o644))
 	return dir
 }
 
@@ -177,9 +175,7 @@ func BenchmarkPlanProject(b *testing.B) {
 func directories(b *testing.B, root string) string {
 	b.Helper()
 	generation, err := filepath.EvalSymlinks(filepath.Join(root, ".venv", "generation"))
-	if err != nil {
-		b.Fatal(err)
-	}
+	check(b, err)
 	var list strings.Builder
 	err = filepath.WalkDir(generation, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() && d.Name() != "__pycache__" {
@@ -187,12 +183,15 @@ func directories(b *testing.B, root string) string {
 		}
 		return err
 	})
-	if err != nil {
-		b.Fatal(err)
-	}
+	check(b, err)
 	file := filepath.Join(b.TempDir(), "directories")
-	if err := os.WriteFile(file, []byte(list.String()), 0o644); err != nil {
-		b.Fatal(err)
-	}
+	check(b, os.WriteFile(file, []byte(list.String()), 0o644))
 	return file
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -43,9 +43,7 @@ func filesystemCalls(t *testing.T, strace, ours string, n int) int {
 	for i := range n {
 		manifest += fmt.Sprintf("  - {path: d/%d/f, content: \"file %d\\n\"}\n", i, i)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(manifest), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check(t, os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(manifest), 0o644))
 	trace := filepath.Join(dir, "trace")
 	for _, words := range [][]string{{ours, "apply", "-y"}, {strace, "-f", "-qq", "-o", trace, ours, "plan", "--detailed-exitcode"}} {
 		cmd := exec.Command(words[0], words[1:]...)
@@ -56,9 +54,7 @@ func filesystemCalls(t *testing.T, strace, ours string, n int) int {
 		}
 	}
 	text, err := os.ReadFile(trace)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	// "4711  openat(AT_FDCWD, …": the second half of a call begins with "<... ".
 	calls := regexp.MustCompile(`(?m)^\d+\s+(\w+)\((.*)$`).FindAllStringSubmatch(string(text), -1)
 	files, programs := 0, 0

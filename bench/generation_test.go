@@ -30,9 +30,7 @@ func newSite(b *testing.B) *site {
 	b.Helper()
 	s := &site{b: b, ours: build(b, module+"/cmd/reconcile"), dir: filepath.Join(b.TempDir(), "site")}
 	root := settledProject(b, s.ours)
-	if err := os.MkdirAll(filepath.Join(s.dir, ".reconcile"), 0o700); err != nil {
-		b.Fatal(err)
-	}
+	check(b, os.MkdirAll(filepath.Join(s.dir, ".reconcile"), 0o700))
 	for _, name := range []string{"manifest.yaml", "locks", "templates", ".reconcile/cache", ".reconcile/tools"} {
 		if _, err := os.Stat(filepath.Join(root, name)); err == nil {
 			s.run("cp", "-a", filepath.Join(root, name), filepath.Join(s.dir, name))
@@ -59,9 +57,7 @@ func newSite(b *testing.B) *site {
 func settledProject(b *testing.B, ours string) string {
 	b.Helper()
 	root, err := filepath.Abs("..")
-	if err != nil {
-		b.Fatal(err)
-	}
+	check(b, err)
 	if err := exec.Command(ours, "-C", root, "plan", "--detailed-exitcode").Run(); err != nil {
 		b.Skipf("the project's environment is not installed or not settled (make apply): %v", err)
 	}
@@ -84,9 +80,7 @@ func (s *site) run(words ...string) {
 func (s *site) read() (texts [2]string) {
 	for i, name := range versioned {
 		text, err := os.ReadFile(filepath.Join(s.dir, name))
-		if err != nil {
-			s.b.Fatal(err)
-		}
+		check(s.b, err)
 		texts[i] = string(text)
 	}
 	return texts
@@ -94,9 +88,7 @@ func (s *site) read() (texts [2]string) {
 
 func (s *site) write(texts [2]string) {
 	for i, name := range versioned {
-		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(texts[i]), 0o644); err != nil {
-			s.b.Fatal(err)
-		}
+		check(s.b, os.WriteFile(filepath.Join(s.dir, name), []byte(texts[i]), 0o644))
 	}
 }
 
@@ -110,17 +102,13 @@ func (s *site) switchVersion() {
 // would make ext4 slow for a while.
 func (s *site) moveAway(pattern, keep string) {
 	found, err := filepath.Glob(filepath.Join(s.dir, pattern))
-	if err != nil {
-		s.b.Fatal(err)
-	}
+	check(s.b, err)
 	for _, name := range found {
 		if filepath.Base(name) == keep {
 			continue
 		}
 		s.aside++
-		if err := os.Rename(name, filepath.Join(filepath.Dir(s.dir), fmt.Sprint("aside-", s.aside))); err != nil {
-			s.b.Fatal(err)
-		}
+		check(s.b, os.Rename(name, filepath.Join(filepath.Dir(s.dir), fmt.Sprint("aside-", s.aside))))
 	}
 }
 
@@ -144,17 +132,11 @@ func BenchmarkNextGeneration(b *testing.B) {
 	s := newSite(b)
 	uv := s.uv()
 	active, err := filepath.EvalSymlinks(filepath.Join(s.dir, ".venv/generation"))
-	if err != nil {
-		b.Fatal(err)
-	}
+	check(b, err)
 	base, err := filepath.EvalSymlinks(filepath.Join(active, "bin/python"))
-	if err != nil {
-		b.Fatal(err)
-	}
+	check(b, err)
 	first, err := filepath.Glob(filepath.Join(filepath.Dir(active), "*/reconcile/requirements.txt"))
-	if err != nil {
-		b.Fatal(err)
-	}
+	check(b, err)
 	var all string // the requirements of the first build, which reused nothing
 	for _, name := range first {
 		if text, err := os.ReadFile(name); err == nil && len(text) > len(all) {
@@ -162,18 +144,14 @@ func BenchmarkNextGeneration(b *testing.B) {
 		}
 	}
 	requirements := filepath.Join(filepath.Dir(s.dir), "requirements.txt")
-	if err := os.WriteFile(requirements, []byte(all), 0o644); err != nil {
-		b.Fatal(err)
-	}
+	check(b, os.WriteFile(requirements, []byte(all), 0o644))
 	const script = `"$1" venv -q --no-config --no-project --cache-dir "$2" --python "$3" fresh
 "$1" pip install -q --no-config --cache-dir "$2" --python fresh/bin/python --no-deps --require-hashes -r "$4" $5
 [ -z "$6" ] || fresh/bin/python -I -B -c "import $6"`
 	next := program{[]string{s.ours, "apply", "-y"}, s.dir, func() {
 		s.switchVersion()
 		current, err := os.Readlink(filepath.Join(s.dir, ".venv/generation"))
-		if err != nil {
-			b.Fatal(err)
-		}
+		check(b, err)
 		s.moveAway(".reconcile/*/envs/local/*", filepath.Base(current))
 	}}
 	_, imports, _ := strings.Cut(s.texts[0][0], "imports: [")

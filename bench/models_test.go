@@ -30,9 +30,7 @@ func models(b *testing.B, shards, size int) (dir string, blobs []string) {
 	b.Helper()
 	dir = b.TempDir()
 	manifest := fmt.Sprintf("version: 1\nproject: bench\ndirectories: {models: {path: models}}\nmodels: [{repo: %s, revision: %s}]\n", modelRepo, modelRevision)
-	if err := os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(manifest), 0o644); err != nil {
-		b.Fatal(err)
-	}
+	check(b, os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(manifest), 0o644))
 	m := hubtest.New(b, filepath.Join(dir, "models"), modelRepo, modelRevision)
 	m.Put("config.json", []byte("{}"), false)
 	random := rand.NewChaCha8([32]byte{1})
@@ -42,12 +40,8 @@ func models(b *testing.B, shards, size int) (dir string, blobs []string) {
 		front = bytes.Replace(front, []byte(`[0,0]`), fmt.Appendf(nil, `[%d,%d]`, size, size), 1)
 		binary.LittleEndian.PutUint64(front, uint64(len(front)-8))
 		blob, err := writeBlob(filepath.Dir(m.Blob("config.json")), io.MultiReader(bytes.NewReader(front), io.LimitReader(random, int64(size))))
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := os.Symlink("../../blobs/"+filepath.Base(blob), m.Snapshot(hubtest.Shard(i, shards))); err != nil {
-			b.Fatal(err)
-		}
+		check(b, err)
+		check(b, os.Symlink("../../blobs/"+filepath.Base(blob), m.Snapshot(hubtest.Shard(i, shards))))
 		blobs = append(blobs, blob)
 	}
 	time.Sleep(100 * time.Millisecond) // files younger than a tick are hashed again

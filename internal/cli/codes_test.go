@@ -60,9 +60,7 @@ func sourceFiles(t *testing.T) []string {
 			}
 			return nil
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		check(t, err)
 	}
 	return files
 }
@@ -73,9 +71,7 @@ func readCodes(t *testing.T) *codeReader {
 	parsed := map[string]*ast.File{}
 	for _, name := range sourceFiles(t) {
 		file, err := parser.ParseFile(set, name, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check(t, err)
 		parsed[name] = file
 		r.addParameters(filepath.Dir(name), file)
 	}

@@ -235,11 +235,7 @@ var pyyaml = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	dir = filepath.Join(dir, "pyyaml")
-	install := exec.Command(python310(), "-m", "pip", "install", "-q", "--no-deps", "--only-binary", ":all:", "--target", dir, "pyyaml==6.0.3")
-	if out, err := install.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return dir, nil
+	return dir, pipInstall(python310(), dir, "--no-deps", "--only-binary", ":all:", "pyyaml==6.0.3")
 })
 
 func newConfigs(t *testing.T) *configs {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,8 +114,7 @@ func TestOrdinaryUserWithoutHome(t *testing.T) {
 	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
 	run := func(code int, args ...string) runResult {
 		t.Helper()
-		words := append(append([]string(nil), as...), args...)
-		e := s.startCommand(s.command(words[0], words[1:]...)).wait()
+		e := s.runCommand(slices.Concat(as, args)...)
 		if e.code != code {
 			t.Fatalf("reconcile %v as an ordinary user: want exit code %d\n%s", args, code, e)
 		}
@@ -146,11 +146,11 @@ func TestOrdinaryUserWithoutHome(t *testing.T) {
 		t.Fatalf("%v %s", err, out)
 	}
 	before := snapshotTree(t, s.root)
-	e := s.startCommand(s.command(as[0], append(as[1:], "plan", "--env", "local")...)).wait()
+	e := s.runCommand(slices.Concat(as, []string{"plan", "--env", "local"})...)
 	if e.code < 0 || !e.contains("directory.other") {
 		t.Errorf("plan in a project of another user: %s", e)
 	}
-	e = s.startCommand(s.command(as[0], append(as[1:], "apply", "-y", "--env", "local")...)).wait()
+	e = s.runCommand(slices.Concat(as, []string{"apply", "-y", "--env", "local"})...)
 	if e.code == 0 || e.code < 0 || !e.contains("denied") {
 		t.Errorf("apply in a project of another user: %s", e)
 	}
@@ -166,8 +166,7 @@ func TestAnotherUsersProject(t *testing.T) {
 	check(t, os.Chmod(s.root, 0o755))
 	check(t, os.Mkdir(s.path(".reconcile"), 0o700))
 	for _, args := range [][]string{{"status"}, {"verify"}, {"generations"}, {"gc"}, {"rollback"}, {"run", "--", "true"}} {
-		words := append(append([]string(nil), as...), append([]string{"--env", "local"}, args...)...)
-		e := s.startCommand(s.command(words[0], words[1:]...)).wait()
+		e := s.runCommand(slices.Concat(as, []string{"--env", "local"}, args)...)
 		if e.code != exit.Error || !e.contains("project.other-user", "belongs to user root", "this is user 65534") {
 			t.Errorf("%v: %s", args, e)
 		}
@@ -184,7 +183,7 @@ func TestRootInAUsersProject(t *testing.T) {
 	if e := s.want(exit.Done, "plan"); !e.contains(note) {
 		t.Errorf("before there is a .reconcile: %s", e)
 	}
-	if e := s.startCommand(s.command(as[0], append(as[1:], "apply", "-y")...)).wait(); e.code != exit.Done || e.contains(note) {
+	if e := s.runCommand(slices.Concat(as, []string{"apply", "-y"})...); e.code != exit.Done || e.contains(note) {
 		t.Errorf("the owner: %s", e)
 	}
 	if e := s.want(exit.Done, "plan"); e.contains(note) {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -69,10 +68,10 @@ func TestGPUDiagnostics(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			if tt.torch != "" {
-				write(t, filepath.Join(dir, "lib", "torch.py"), tt.torch, 0o644)
+				writeFile(t, filepath.Join(dir, "lib", "torch.py"), tt.torch)
 			}
 			if tt.smi != "" {
-				write(t, filepath.Join(dir, "bin", "nvidia-smi"), "#!/bin/sh\n"+tt.smi+"\n", 0o755)
+				writeProgram(t, filepath.Join(dir, "bin"), "nvidia-smi", "#!/bin/sh\n"+tt.smi+"\n")
 			}
 			command := func(words ...string) (string, int) {
 				c := exec.Command(python, append([]string{"-B", "-s", script}, words...)...)
@@ -110,15 +109,5 @@ func TestGPUDiagnostics(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func write(t *testing.T, file, content string, mode os.FileMode) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(content), mode); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -19,9 +19,7 @@ import (
 func pageHead(t *testing.T, page string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "docs", page))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	return string(text)
 }
 

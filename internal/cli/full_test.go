@@ -31,20 +31,10 @@ func alphaWithBallast(version string) wheel {
 
 func newSmallSite(t *testing.T) *smallSite {
 	t.Helper()
-	if os.Geteuid() != 0 || platform()[:5] != "linux" {
-		t.Skip("only root can mount a small file system, and only linux has tmpfs")
-	}
 	dir := must(filepath.EvalSymlinks(t.TempDir()))
 	x := newMirror(t, wheel{name: "beta", version: "1.0"})
 	s := &smallSite{siteAt(t, dir, x.indexURL()), x}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs", s.root).CombinedOutput(); err != nil {
-		t.Skipf("this root may not mount: %v %s", err, out)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", s.root).CombinedOutput(); err != nil {
-			t.Errorf("%v %s", err, out)
-		}
-	})
+	mountTmpfs(t, s.root, "size=64m,mode=755")
 	return s
 }
 

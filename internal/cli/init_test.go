@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -13,18 +12,8 @@ import (
 
 // TestInitOnFullDisk checks that init leaves no file if it cannot write all files.
 func TestInitOnFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 || platform()[:5] != "linux" {
-		t.Skip("only root can mount a small file system, and only linux has tmpfs")
-	}
 	dir := must(filepath.EvalSymlinks(t.TempDir()))
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Skipf("this root may not mount: %v %s", err, out)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("%v %s", err, out)
-		}
-	})
+	mountTmpfs(t, dir, "size=64k,mode=755")
 	for _, words := range [][]string{{"init"}, {"init", "below/new"}} {
 		cmd := exec.Command(must(exec.LookPath("reconcile")), words...)
 		cmd.Dir = dir

@@ -150,8 +150,8 @@ func TestCacheOfRealHubIsRead(t *testing.T) {
 		t.Run(requirement, func(t *testing.T) {
 			t.Parallel()
 			library := t.TempDir()
-			if out, err := exec.Command(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile", "--only-binary", ":all:", "--target", library, requirement).CombinedOutput(); err != nil {
-				t.Skipf("%s cannot be installed here, as without network: %s", requirement, firstLine(out))
+			if err := pipInstall(python, library, "--only-binary", ":all:", requirement); err != nil {
+				t.Skipf("%s cannot be installed: %s", requirement, firstLine([]byte(err.Error())))
 			}
 			checkDownload(t, python, library)
 		})
@@ -178,11 +178,11 @@ func (h *fakeHub) neededSize() string {
 func checkDownload(t *testing.T, python, library string) {
 	h := newFakeHub(t)
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "manifest.yaml"), fmt.Sprintf(`version: 1
+	writeFile(t, filepath.Join(dir, "manifest.yaml"), fmt.Sprintf(`version: 1
 project: story
 directories: {models: {path: models}}
 models: [{repo: %s, revision: %s, exclude: ["original/*"]}]
-`, hubRepo, hubCommit), 0o644)
+`, hubRepo, hubCommit))
 	download := func() *exec.Cmd {
 		cmd := exec.Command(python, "-c", fmt.Sprintf(`import sys; sys.path.insert(0, %q)
 import huggingface_hub; print("huggingface_hub", huggingface_hub.__version__, flush=True)

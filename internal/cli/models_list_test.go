@@ -282,9 +282,8 @@ func TestDownloadCommandsOfRealHubs(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			env := filepath.Join(t.TempDir(), "env")
-			install := []string{"-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile", "--target", env, "huggingface-hub==" + version}
-			if out, err := exec.Command(python310(), install...).CombinedOutput(); err != nil {
-				t.Skipf("huggingface-hub %s cannot be installed: %v\n%s", version, err, out)
+			if err := pipInstall(python310(), env, "huggingface-hub=="+version); err != nil {
+				t.Skipf("huggingface-hub %s cannot be installed: %v", version, err)
 			}
 			cli, _ := hub.ParseCLI(version)
 			fetch := func(h *tinyHub, cache string, words []string) ([]byte, error) {

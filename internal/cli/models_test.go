@@ -42,7 +42,7 @@ func newModelProject(t *testing.T) (dir string, made *hubtest.Model) {
 	t.Helper()
 	const repo, revision = "meta-llama/Tiny", "0e9e39f249a16976918f6564b8830bc894c89659"
 	dir = t.TempDir()
-	write(t, filepath.Join(dir, "manifest.yaml"), "version: 1\nproject: story\ndirectories: {models: {path: models}}\nmodels: [{repo: "+repo+", revision: "+revision+"}]\n", 0o644)
+	writeFile(t, filepath.Join(dir, "manifest.yaml"), "version: 1\nproject: story\ndirectories: {models: {path: models}}\nmodels: [{repo: "+repo+", revision: "+revision+"}]\n")
 	made = hubtest.New(t, filepath.Join(dir, "models"), repo, revision)
 	made.Sharded(3, 1000)
 	return dir, made
@@ -88,13 +88,9 @@ func TestModelsInterrupted(t *testing.T) {
 	cmd := verify()
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	check(t, cmd.Start())
 	time.Sleep(1500 * time.Millisecond) // the small files take a moment, the large one an hour
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
+	check(t, cmd.Process.Signal(os.Interrupt))
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	select {

@@ -16,6 +16,17 @@ type randomProject struct {
 	root string
 }
 
+// newRandomProject creates an empty project, which is removed at the end of t.
+func newRandomProject(t *rapid.T) *randomProject {
+	dir, err := os.MkdirTemp(memoryDir(), "random")
+	check(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		t.Fatal(err)
+	}
+	return &randomProject{t: t, root: dir}
+}
+
 // run runs reconcile and returns its exit code and its output.
 func (d *randomProject) run(args ...string) (int, string) {
 	var out strings.Builder
@@ -33,7 +44,7 @@ func (d *randomProject) want(code int, args ...string) string {
 
 // writeManifest draws a manifest of directories and files at few paths.
 func (d *randomProject) writeManifest(label string) {
-	text := "version: 1\nproject: drawn\ndirectories:\n  always: {path: always}\n"
+	text := "version: 1\nproject: random\ndirectories:\n  always: {path: always}\n"
 	asked := map[string]bool{}
 	for _, at := range []string{"a", "b", "a/c", "a/c/d"} {
 		if rapid.Bool().Draw(d.t, label+" asks for directory "+at) {
@@ -52,12 +63,8 @@ func (d *randomProject) writeManifest(label string) {
 
 func (d *randomProject) write(name, text string) {
 	full := filepath.Join(d.root, name)
-	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
-		d.t.Fatal(err)
-	}
-	if err := os.WriteFile(full, []byte(text), 0o644); err != nil {
-		d.t.Fatal(err)
-	}
+	check(d.t, os.MkdirAll(filepath.Dir(full), 0o755))
+	check(d.t, os.WriteFile(full, []byte(text), 0o644))
 }
 
 // editFiles draws changes of the user: own files, edits of managed files, removals. It returns
@@ -72,9 +79,7 @@ func (d *randomProject) editFiles(label string) map[string]string {
 				mine[at] = "mine " + label
 			}
 		case "remove":
-			if err := os.RemoveAll(filepath.Join(d.root, at)); err != nil {
-				d.t.Fatal(err)
-			}
+			check(d.t, os.RemoveAll(filepath.Join(d.root, at)))
 		}
 	}
 	return mine
@@ -96,15 +101,7 @@ func (d *randomProject) isKept(content string) bool {
 // lost state removes nothing, and destroy leaves the user's files.
 func TestPruneWithRealFiles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp(memoryDir(), "drawn")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(dir)
-		if dir, err = filepath.EvalSymlinks(dir); err != nil {
-			t.Fatal(err)
-		}
-		d := &randomProject{t: t, root: dir}
+		d := newRandomProject(t)
 		for n := range 3 {
 			label := fmt.Sprint("round ", n)
 			mine := d.editFiles(label)
@@ -141,9 +138,7 @@ func memoryDir() string {
 }
 
 func (d *randomProject) removeState() {
-	if err := os.RemoveAll(filepath.Join(d.root, ".reconcile")); err != nil {
-		d.t.Fatal(err)
-	}
+	check(d.t, os.RemoveAll(filepath.Join(d.root, ".reconcile")))
 }
 
 func (d *randomProject) checkDeletesNothing() {

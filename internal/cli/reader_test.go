@@ -8,11 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/internal/exit"
 	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/exit"
 )
 
 // newInstalledSite returns a site whose environment agrees with its manifest.
@@ -181,8 +183,7 @@ func withoutNetwork(t *testing.T) []string {
 // runUnder runs reconcile with a command such as that of withoutNetwork.
 func (s *site) runUnder(words []string, args ...string) runResult {
 	s.t.Helper()
-	words = append(append(append([]string(nil), words...), must(exec.LookPath("reconcile"))), args...)
-	return s.startCommand(s.command(words[0], words[1:]...)).wait()
+	return s.runCommand(slices.Concat(words, []string{must(exec.LookPath("reconcile"))}, args)...)
 }
 
 // TestApplyOffline checks that with a lock and a filled cache no network is needed for rollback,

@@ -18,9 +18,7 @@ func TestRecordedMachines(t *testing.T) {
 		t.Fatalf("no recorded machines: %v", err)
 	}
 	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	want := map[string]int{
 		"mac-m4-full":        exit.Blocked,
 		"linux-driver-470":   exit.Blocked, // too old for CUDA 12

@@ -166,13 +166,6 @@ func hashTree(t *testing.T, folder string) map[string]string {
 	return found
 }
 
-// writeFile writes a file and creates its parent directories.
-func writeFile(t *testing.T, file, text string) {
-	t.Helper()
-	check(t, os.MkdirAll(filepath.Dir(file), 0o755))
-	check(t, os.WriteFile(file, []byte(text), 0o644))
-}
-
 // children returns the descendants of the sshd: their arguments by process ID.
 func (f *remoteMachine) descendants() map[int]string {
 	f.t.Helper()

@@ -45,9 +45,7 @@ func (d *randomProject) files(ours bool) map[string]string {
 		}
 		return nil
 	})
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	check(d.t, err)
 	return all
 }
 
@@ -71,16 +69,12 @@ func (d *randomProject) changeMachine() {
 		case "gone":
 			err = os.RemoveAll(full)
 		}
-		if err != nil {
-			d.t.Fatal(err)
-		}
+		check(d.t, err)
 	}
 	switch rapid.IntRange(0, 14).Draw(d.t, "meanwhile to the manifest") {
 	case 0:
 		text, err := os.ReadFile(filepath.Join(d.root, "manifest.yaml"))
-		if err != nil {
-			d.t.Fatal(err)
-		}
+		check(d.t, err)
 		d.write("manifest.yaml", string(text)+"# edited\n")
 	case 1:
 		d.removeState()
@@ -112,15 +106,7 @@ func plannedPaths(t *rapid.T, doc *planfile.Document) map[string]bool {
 func TestSavedPlanDoesNoMore(t *testing.T) {
 	done, refused := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp(memoryDir(), "drawn")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(dir)
-		if dir, err = filepath.EvalSymlinks(dir); err != nil {
-			t.Fatal(err)
-		}
-		d := &randomProject{t: t, root: dir}
+		d := newRandomProject(t)
 		if rapid.Bool().Draw(t, "has a memory") {
 			d.writeManifest("before")
 			d.want(0, "apply", "-y", "-q")
@@ -128,14 +114,10 @@ func TestSavedPlanDoesNoMore(t *testing.T) {
 		d.editFiles("before the plan")
 		d.writeManifest("now")
 		d.want(0, "plan", "--out", "saved", "-q")
-		text, err := os.ReadFile(filepath.Join(dir, "saved"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		text, err := os.ReadFile(filepath.Join(d.root, "saved"))
+		check(t, err)
 		doc, err := planfile.Decode(text)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check(t, err)
 		if rapid.IntRange(0, 3).Draw(t, "something happens") > 0 {
 			d.changeMachine()
 		}

@@ -61,8 +61,7 @@ func newCheckout(t *testing.T, url string) *site {
 func (s *site) copyProgram() {
 	s.t.Helper()
 	check(s.t, os.MkdirAll(s.path("bin"), 0o755))
-	out, err := exec.Command("cp", must(exec.LookPath("reconcile")), s.path("bin/reconcile")).CombinedOutput()
-	if err != nil {
+	if out, err := exec.Command("cp", must(exec.LookPath("reconcile")), s.path("bin/reconcile")).CombinedOutput(); err != nil {
 		s.t.Fatalf("%v\n%s", err, out)
 	}
 }
@@ -152,7 +151,7 @@ func TestSetupShells(t *testing.T) {
 	for _, words := range shells(t) {
 		s := newCheckout(t, "").with("RECONCILE_RELEASE_URL="+release.URL, fmt.Sprintf("RECONCILE_RELEASE_SHA256=%x", sha256.Sum256([]byte(program))), "CDPATH=/tmp:..")
 		run := func(args ...string) runResult {
-			return s.startCommand(s.command(words[0], slices.Concat(words[1:], args)...)).wait() // must not be searched in CDPATH
+			return s.runCommand(slices.Concat(words, args)...) // must not be searched in CDPATH
 		}
 		if e := run("setup_remote.sh", "--dry-run"); e.code != 0 || !e.contains("downloading", "ran plan") || e.contains("ran apply") {
 			t.Errorf("%v: a dry run\n%s", words, e)
@@ -289,8 +288,7 @@ func TestSetupBuilds(t *testing.T) {
 func TestSetupOldGo(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
-	s.write("bin/old", "#!/bin/sh\necho go version go1.19.8 linux/amd64\n")
-	check(t, os.Chmod(s.path("bin/old"), 0o755))
+	writeProgram(t, s.path("bin"), "old", "#!/bin/sh\necho go version go1.19.8 linux/amd64\n")
 	with := s.with("GO=" + s.path("bin/old"))
 	with.wantScript(1, []string{"setup_local.sh"}, "Go 1.19.8 at "+s.path("bin/old")+" is too old", "the program reconcile is missing")
 }
@@ -306,9 +304,7 @@ func TestSetupUsesProgramOnPath(t *testing.T) {
 	installed.wantScript(1, []string{"setup_local.sh", "--dry-run"}, program+" is not used", "the program reconcile is missing")
 
 	foreign := s.with("PATH="+s.path("bin")+":/usr/bin:/bin", "GO=none")
-	s.write("bin/reconcile-of-others", "#!/bin/sh\necho accounts agree\n")
-	check(t, os.Rename(s.path("bin/reconcile-of-others"), s.path("bin/reconcile")))
-	check(t, os.Chmod(s.path("bin/reconcile"), 0o755))
+	writeProgram(t, s.path("bin"), "reconcile", "#!/bin/sh\necho accounts agree\n")
 	foreign.wantScript(1, []string{"setup_local.sh"}, "the program reconcile is missing")
 }
 
@@ -521,7 +517,7 @@ func (p fakePrograms) writeDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, script := range p {
-		write(t, filepath.Join(dir, name), "#!/bin/sh\n"+script+"\n", 0o755)
+		writeProgram(t, dir, name, "#!/bin/sh\n"+script+"\n")
 	}
 	return dir
 }

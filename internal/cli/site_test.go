@@ -65,8 +65,7 @@ func (s *site) path(name string) string { return filepath.Join(s.root, filepath.
 
 func (s *site) write(name, text string) {
 	s.t.Helper()
-	check(s.t, os.MkdirAll(filepath.Dir(s.path(name)), 0o755))
-	check(s.t, os.WriteFile(s.path(name), []byte(text), 0o644))
+	writeFile(s.t, s.path(name), text)
 }
 
 // A runResult is the result of a process.
@@ -188,6 +187,12 @@ func (s *site) run(args ...string) runResult {
 	return s.start(args...).wait()
 }
 
+// runCommand runs a program.
+func (s *site) runCommand(words ...string) runResult {
+	s.t.Helper()
+	return s.startCommand(s.command(words[0], words[1:]...)).wait()
+}
+
 // want runs reconcile and checks its exit code.
 func (s *site) want(code int, args ...string) runResult {
 	s.t.Helper()
@@ -293,12 +298,18 @@ var installUV = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	pinned := tool.UV()
-	install := exec.Command(python310(), "-m", "pip", "install", "-q", "--no-deps", "--target", filepath.Join(dir, "installs/uv", pinned.Version), "uv=="+pinned.Version)
-	if out, err := install.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return filepath.Join(dir, "installs/uv", pinned.Version, "bin"), nil
+	dir = filepath.Join(dir, "installs/uv", pinned.Version)
+	return filepath.Join(dir, "bin"), pipInstall(python310(), dir, "--no-deps", "uv=="+pinned.Version)
 })
+
+// pipInstall installs packages into a directory with pip.
+func pipInstall(python, target string, args ...string) error {
+	args = append([]string{"-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile", "--target", target}, args...)
+	if out, err := exec.Command(python, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
 
 // uvFolder returns the directory of uv. The test is skipped if there is no Python or no index to
 // install uv with.
@@ -331,7 +342,44 @@ func (s *site) processes() []string {
 	return list
 }
 
-func check(t *testing.T, err error) {
+// mountTmpfs mounts a tmpfs on a directory until the end of the test, or skips the test.
+func mountTmpfs(t *testing.T, dir, options string) {
+	t.Helper()
+	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
+		t.Skip("mounting a tmpfs needs root and linux")
+	}
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Skipf("mounting is not permitted: %v %s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+			t.Errorf("%v %s", err, out)
+		}
+	})
+}
+
+// writeFile writes a file and creates its parent directories.
+func writeFile(t *testing.T, file, text string) {
+	t.Helper()
+	check(t, os.MkdirAll(filepath.Dir(file), 0o755))
+	check(t, os.WriteFile(file, []byte(text), 0o644))
+}
+
+// writeProgram writes an executable script.
+func writeProgram(t *testing.T, dir, name, text string) {
+	t.Helper()
+	writeFile(t, filepath.Join(dir, name), text)
+	check(t, os.Chmod(filepath.Join(dir, name), 0o755))
+}
+
+// A failer is a *testing.T or a *rapid.T.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+}
+
+// check ends the test if err is not nil.
+func check(t failer, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -9,9 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/reconcile-ml/reconcile/internal/exit"
 )
 
 // specifiedLines is the number of lines of the specification by section.
@@ -32,9 +33,7 @@ var (
 // every line of the specification has a row.
 func TestSpecification(t *testing.T) {
 	page, err := os.ReadFile("../../docs/specification.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	tests := testNames(t)
 	commands := (&app{}).root()
 	section, rows := "", map[string]int{}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -247,20 +246,10 @@ func TestSyncInterruptedFile(t *testing.T) {
 // TestSyncFullDisk checks that a full remote disk is reported and leaves no incomplete file.
 func TestSyncFullDisk(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 || platform()[:5] != "linux" {
-		t.Skip("mounting a tmpfs needs root and linux")
-	}
 	project := must(filepath.EvalSymlinks(t.TempDir()))
 	there := filepath.Join(project, "data")
 	check(t, os.Mkdir(there, 0o755))
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", there).CombinedOutput(); err != nil {
-		t.Skipf("mounting is not permitted: %v %s", err, out)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", there).CombinedOutput(); err != nil {
-			t.Errorf("%v %s", err, out)
-		}
-	})
+	mountTmpfs(t, there, "size=1m,mode=755")
 	s, remote := newSyncSite(t) // after the mount, so that its sshd has it
 	remote.project = project
 	b := &interruptTest{site: s, remote: remote, from: s.path("data/processed"), to: filepath.Join(there, "processed"), versions: map[string]map[string]bool{}}

@@ -28,12 +28,6 @@ shift
 exec sh -c "$*"
 `
 
-// writeProgram writes an executable script.
-func writeProgram(t *testing.T, dir, name, text string) {
-	t.Helper()
-	check(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755))
-}
-
 // hostileValues returns values that a shell or program could interpret. fire is a command
 // that leaves a trace.
 func hostileValues(fire string) []string {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestSyncHostKeyIsAsked checks that ssh asks about an unknown host key on a terminal only.
@@ -21,12 +20,7 @@ func TestSyncHostKeyIsAsked(t *testing.T) {
 		t.Errorf("without a terminal: %s", e)
 	}
 	p, keys := s.startOnTerminal(remote.syncArgs("push", "processed", "--run")...)
-	for range 600 {
-		if strings.Contains(p.out.String(), "continue connecting") {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	s.waitUntil(p, "the question of ssh", func() bool { return strings.Contains(p.out.String(), "continue connecting") })
 	_, err := keys.WriteString("yes\n")
 	check(t, err)
 	if e := p.wait(); e.code != 0 || !e.contains("1 file, 2 B, to remote:") {
@@ -49,12 +43,7 @@ func TestSyncInterruptedOnTerminal(t *testing.T) {
 	there := filepath.Join(remote.project, "data/processed")
 	writeFile(t, filepath.Join(there, "a.jsonl"), "old")
 	p, keys := s.startOnTerminal(remote.syncArgs("push", "processed", "--run", "--bwlimit", "100")...)
-	for range 600 {
-		if strings.Contains(p.out.String(), "kB/s") {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	s.waitUntil(p, "the progress line", func() bool { return strings.Contains(p.out.String(), "kB/s") })
 	_, err := keys.WriteString("\x03")
 	check(t, err)
 	if e := p.wait(); e.code != 130 || !e.contains("\rpush data/processed to remote:", "Interrupted: stopping the transfer", "run the same command again") {

@@ -203,9 +203,7 @@ func dirWithoutRsync(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"sh", "uname", "head", "tail", "wc", "df", "mkdir", "mv", "test", "echo"} {
-		if err := os.Symlink(filepath.Join("/bin", name), filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
+		check(t, os.Symlink(filepath.Join("/bin", name), filepath.Join(dir, name)))
 	}
 	return dir
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -31,9 +30,7 @@ func TestColoursOnTerminal(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			root := t.TempDir()
 			const manifest = "version: 1\nproject: terminal\nfiles:\n  - {path: notes.txt, content: \"hello\\n\"}\n"
-			if err := os.WriteFile(filepath.Join(root, "manifest.yaml"), []byte(manifest), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			writeFile(t, filepath.Join(root, "manifest.yaml"), manifest)
 			cmd := exec.Command(script, "-qec", "stty cols 70; "+program+" apply -y", "/dev/null")
 			cmd.Dir = root
 			cmd.Env = append(c.environ, "PATH=/usr/bin:/bin", "HOME="+root)

@@ -28,13 +28,9 @@ type workflow struct {
 func readWorkflow(t *testing.T) (workflow, string) {
 	t.Helper()
 	text, err := os.ReadFile(workflowFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	var w workflow
-	if err := yaml.Unmarshal(text, &w); err != nil {
-		t.Fatal(err)
-	}
+	check(t, yaml.Unmarshal(text, &w))
 	return w, string(text)
 }
 
@@ -104,14 +100,14 @@ func TestWorkflowPlansAndComments(t *testing.T) {
 	w, _ := readWorkflow(t)
 	dir := t.TempDir()
 	root := must(filepath.Abs("../.."))
-	must(0, os.CopyFS(filepath.Join(dir, "testdata/facts"), os.DirFS(filepath.Join(root, "testdata/facts"))))
+	check(t, os.CopyFS(filepath.Join(dir, "testdata/facts"), os.DirFS(filepath.Join(root, "testdata/facts"))))
 	for _, name := range []string{"locks", "templates"} {
-		must(0, os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join(root, name))))
+		check(t, os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join(root, name))))
 	}
-	must(0, os.WriteFile(filepath.Join(dir, "manifest.yaml"), must(os.ReadFile(filepath.Join(root, "manifest.yaml"))), 0o644))
-	must(0, os.MkdirAll(filepath.Join(dir, "bin"), 0o755))
-	must(0, os.Symlink(must(exec.LookPath("reconcile")), filepath.Join(dir, "bin/reconcile")))
-	must(0, os.WriteFile(filepath.Join(dir, "bin/gh"), []byte(fakeGH), 0o755))
+	check(t, os.WriteFile(filepath.Join(dir, "manifest.yaml"), must(os.ReadFile(filepath.Join(root, "manifest.yaml"))), 0o644))
+	check(t, os.MkdirAll(filepath.Join(dir, "bin"), 0o755))
+	check(t, os.Symlink(must(exec.LookPath("reconcile")), filepath.Join(dir, "bin/reconcile")))
+	check(t, os.WriteFile(filepath.Join(dir, "bin/gh"), []byte(fakeGH), 0o755))
 	runScript := func(script string) {
 		t.Helper()
 		cmd := exec.Command(bash, "-e", "-c", script)
@@ -125,7 +121,7 @@ func TestWorkflowPlansAndComments(t *testing.T) {
 		}
 	}
 	for round := range 2 {
-		must(0, os.RemoveAll(filepath.Join(dir, "plans"))) // each run has its own machine
+		check(t, os.RemoveAll(filepath.Join(dir, "plans"))) // each run has its own machine
 		runScript(w.script(t, "plan", "Plan for each"))
 		runScript(w.script(t, "comment", "Write or update"))
 		log := strings.Split(strings.TrimSpace(string(must(os.ReadFile(filepath.Join(dir, "log"))))), "\n")
