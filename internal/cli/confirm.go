@@ -175,7 +175,8 @@ func (a *app) confirmAndApply(ctx context.Context, p proposal, o applyFlags) err
 	return a.apply(ctx, p, o)
 }
 
-// cleanup removes the temporary files of a killed apply, for a plan without changes.
+// cleanup removes the temporary files of a killed apply, for a plan without changes. They do
+// no harm, so an error is printed and does not fail the command.
 func (a *app) cleanup(ctx context.Context, m *session.Machine, plan *planner.Plan) {
 	if err := m.Cleanup(ctx, plan, a.lockOptions(lockFlags{}, nil)); err != nil {
 		_ = writeLine(a.err, "The temporary files of an interrupted apply could not be removed yet: %v", err)
@@ -229,7 +230,8 @@ func (a *app) apply(ctx context.Context, p proposal, o applyFlags) error {
 	return exit.Quietly(code)
 }
 
-// remake makes a saved plan again under the lock, and records that it is being applied.
+// remake makes a saved plan again under the lock, and records that it is being applied; see
+// package savedplan.
 func (a *app) remake(run *session.Run, p *proposal) error {
 	m, plan, err := p.saved.Remake(run.Context)
 	if run.Context.Err() != nil { // then a failed probe is no reason to refuse it
