@@ -94,7 +94,7 @@ func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation,
 		steps = append(steps, resources.Reuse{From: from, To: dir, Dists: reused})
 	}
 	if len(fetched) > 0 {
-		steps = append(steps, m.Install(dir, fetched, rewritten(env, fetched))...)
+		steps = append(steps, m.Install(dir, fetched, modifiedDists(env, fetched))...)
 	}
 	steps = append(steps, resources.Compile{Generation: dir})
 	if test, needed := d.SmokeTest.step(v, dir); needed {
@@ -132,9 +132,9 @@ func (d *Desired) reusable(current facts.Generation) []string {
 	return names
 }
 
-// rewritten returns the names of the dists to install whose files were changed in place
+// modifiedDists returns the names of the dists to install whose files were changed in place
 // in the active generation.
-func rewritten(env facts.Environment, dists []lock.Dist) []string {
+func modifiedDists(env facts.Environment, dists []lock.Dist) []string {
 	current, _ := env.CurrentGeneration()
 	var names []string
 	for _, d := range current.Damage {

@@ -48,9 +48,9 @@ type Builder interface {
 	// Create returns the steps that create the environment without distributions, at its
 	// final path, relative to the project.
 	Create(generation string) []resources.Step
-	// Install returns the steps that install distributions into it. spoilt are those
+	// Install returns the steps that install distributions into it. modified are those
 	// whose files were changed in place, so that the cache may be damaged.
-	Install(generation string, dists []lock.Dist, spoilt []string) []resources.Step
+	Install(generation string, dists []lock.Dist, modified []string) []resources.Step
 }
 
 // ignoreFile returns the path of the .gitignore of an environment.

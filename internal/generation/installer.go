@@ -40,10 +40,10 @@ func (i Installer) UVFlags() []string {
 }
 
 // Install returns the steps that write the requirements file and install from it.
-func (i Installer) Install(generation string, dists []lock.Dist, spoilt []string) []resources.Step {
+func (i Installer) Install(generation string, dists []lock.Dist, modified []string) []resources.Step {
 	var steps []resources.Step
-	if len(spoilt) > 0 {
-		steps = i.forget(spoilt)
+	if len(modified) > 0 {
+		steps = i.forget(modified)
 	}
 	requirements := path.Join(path.Dir(layout.Seal(generation)), "requirements.txt") // the generation is new
 	return append(

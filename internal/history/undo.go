@@ -33,7 +33,7 @@ func PlanUndo(ctx context.Context, m *session.Machine) (*planner.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, others, err := earlier(m, last)
+	list, others, err := undoResources(m, last)
 	if err != nil {
 		return nil, err
 	}
@@ -76,9 +76,9 @@ func lastChange(m *session.Machine) (*runrecord.Record, error) {
 	return nil, &diag.Problem{Code: "undo.none", Summary: "no apply of this machine is recorded, so there is nothing to undo", Hint: "`reconcile plan` shows how this machine differs"}
 }
 
-// earlier returns resources that describe the files of a run as they were before it, and
-// how many of its changes are not of files.
-func earlier(m *session.Machine, r *runrecord.Record) (list []resources.Resource, others int, err error) {
+// undoResources returns resources that describe the files of a run as they were before it,
+// and how many of its changes are not of files.
+func undoResources(m *session.Machine, r *runrecord.Record) (list []resources.Resource, others int, err error) {
 	var problems diag.List
 	for i := range r.Items {
 		item := &r.Items[i]

@@ -46,7 +46,7 @@ func All(ctx context.Context, p *session.Project, o Options) (*Document, error) 
 			continue
 		}
 		named++
-		result, err := one(ctx, p, env, o, failed)
+		result, err := lockEnvironment(ctx, p, env, o, failed)
 		if without, ok := errors.AsType[*toolError](err); ok {
 			o.Skipped(env.Lock, without.addr.String())
 			continue
@@ -74,9 +74,9 @@ type toolError struct{ addr resources.Addr }
 
 func (e *toolError) Error() string { return fmt.Sprintf("%s failed", e.addr) }
 
-// one resolves one environment and writes its lock if that changed. The Result is nil if it
-// was not resolved or not written.
-func one(ctx context.Context, p *session.Project, env *manifest.Environment, o Options, failed map[resources.Addr]bool) (*Result, error) {
+// lockEnvironment resolves one environment and writes its lock if that changed. The Result
+// is nil if it was not resolved or not written.
+func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Environment, o Options, failed map[resources.Addr]bool) (*Result, error) {
 	t, err := installTools(ctx, p, env, o.Lock, failed)
 	if err != nil {
 		return nil, err
@@ -107,15 +107,15 @@ func one(ctx context.Context, p *session.Project, env *manifest.Environment, o O
 	if err != nil {
 		return nil, err
 	}
-	result, err := write(p, env, previous, l)
+	result, err := writeLock(p, env, previous, l)
 	if err != nil {
 		return nil, err
 	}
 	return result, o.Locked(result)
 }
 
-// write writes a lock if its content changed.
-func write(p *session.Project, env *manifest.Environment, previous, l *lock.Lock) (*Result, error) {
+// writeLock writes a lock if its content changed.
+func writeLock(p *session.Project, env *manifest.Environment, previous, l *lock.Lock) (*Result, error) {
 	content := l.Encode()
 	root, err := os.OpenRoot(p.Root)
 	if err != nil {

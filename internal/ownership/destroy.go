@@ -43,7 +43,7 @@ func planDestroy(ctx context.Context, m *session.Machine) (*planner.Plan, error)
 	if used {
 		return plan, nil // an environment that stays needs its interpreter
 	}
-	addOwn(plan, own, known)
+	addOwnFolders(plan, own, known)
 	for _, e := range all.State.Sorted() {
 		if e.Key.Kind == facts.KindTool || e.Key.Kind == facts.KindPython {
 			plan.StateChanges.Forget = append(plan.StateChanges.Forget, e)
@@ -52,9 +52,9 @@ func planDestroy(ctx context.Context, m *session.Machine) (*planner.Plan, error)
 	return plan, nil
 }
 
-// addOwn adds the directories of .reconcile that can be made again. They are removed last,
-// since environments are made from them.
-func addOwn(plan *planner.Plan, own []resources.Resource, known *facts.Facts) {
+// addOwnFolders adds the directories of .reconcile that can be made again. They are removed
+// last, since environments are made from them.
+func addOwnFolders(plan *planner.Plan, own []resources.Resource, known *facts.Facts) {
 	var after []int
 	for i := range plan.Items {
 		if plan.Items[i].Change.Action == resources.Delete {
