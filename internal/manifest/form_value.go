@@ -13,11 +13,11 @@ func joined(joints string) string {
 }
 
 func slugName() form {
-	return text("name", "^"+joined("._-")+"$", "lower-case letters, digits and - _ . between them, beginning with a letter, at most 64")
+	return text("name", "^"+joined("._-")+"$", "lower-case letters, digits and - _ . between them, beginning with a letter, at most 64 characters")
 }
 
 func snakeName() form {
-	return text("name", "^"+joined("_")+"$", "lower-case letters, digits and _, beginning with a letter, at most 64")
+	return text("name", "^"+joined("_")+"$", "lower-case letters, digits and _, beginning with a letter, at most 64 characters")
 }
 
 func hostName() form {

@@ -373,12 +373,12 @@ func (v value) severity() diag.Severity {
 
 // slug reads a name of lower-case words joined by -, _ or a dot, for what.
 func (v value) slug(what string) (string, bool) {
-	return v.identifier(what, isSlug, "use lower-case letters, digits and - _ . between them, beginning with a letter, at most 64")
+	return v.identifier(what, isSlug, "use lower-case letters, digits and - _ . between them, beginning with a letter, at most 64 characters")
 }
 
 // snake reads a name of lower-case words joined by _, for what.
 func (v value) snake(what string) (string, bool) {
-	return v.identifier(what, isSnake, "use lower-case letters, digits and _, beginning with a letter, at most 64")
+	return v.identifier(what, isSnake, "use lower-case letters, digits and _, beginning with a letter, at most 64 characters")
 }
 
 func (v value) identifier(what string, valid func(string) bool, rule string) (string, bool) {

@@ -14,7 +14,7 @@ import (
 type Models struct {
 	Environment string `json:"environment"` // of this machine; "" if the manifest has none
 	Cache       string `json:"cache"`       // HF_HUB_CACHE inside the environment, absolute
-	Place       string `json:"place"`       // Cache with links resolved
+	Place       string `json:"place"`       // the directory itself; Cache is a link to it if the host has another path
 	Free        int64  `json:"free"`        // bytes at Place; -1 if unknown
 	Download    int64  `json:"download"`    // missing bytes, as far as known
 	Token       Token  `json:"token"`
