@@ -2,10 +2,10 @@ package cli
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/report"
@@ -86,7 +86,7 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, allCodes(
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exit.Usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	if create := a.namedCommand(); create != nil {
+	if create := a.namedCommand(f); create != nil {
 		root.AddCommand(create(a))
 	} else {
 		for _, create := range commands() {
@@ -115,20 +115,24 @@ func commands() map[string]func(*app) *cobra.Command {
 }
 
 // namedCommand returns the function that creates the command that the arguments name, nil
-// if they name none. To create all commands takes a quarter of the time of a start.
-func (a *app) namedCommand() func(*app) *cobra.Command {
+// if they name none. global are the flags that may precede it. To create all commands takes
+// a quarter of the time of a start.
+func (a *app) namedCommand(global *pflag.FlagSet) func(*app) *cobra.Command {
 	for i := 0; i < len(a.args); i++ {
 		arg := a.args[i]
-		short := strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--")
+		long, isLong := strings.CutPrefix(arg, "--")
 		switch {
-		case slices.Contains([]string{"--directory", "--manifest", "--env"}, arg), short && strings.HasSuffix(arg, "C"), short && strings.HasSuffix(arg, "m"):
-			i++ // its value
 		case !strings.HasPrefix(arg, "-"):
 			return commands()[arg]
+		case isLong && takesValue(global.Lookup(long)), !isLong && len(arg) > 1 && takesValue(global.ShorthandLookup(arg[len(arg)-1:])):
+			i++
 		}
 	}
 	return nil
 }
+
+// takesValue reports whether the next argument is the value of a flag.
+func takesValue(f *pflag.Flag) bool { return f != nil && f.NoOptDefVal == "" }
 
 // addCompletion adds the command that prints the completion scripts of shells.
 func addCompletion(root *cobra.Command) {

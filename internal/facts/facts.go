@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 )
 
 // Version is the format version of the JSON form of Facts.
@@ -190,42 +191,47 @@ func (f *Facts) UnmarshalJSON(b []byte) error {
 
 // decode reads the body of one fact and sets its name from k.
 func decode(k Key, body []byte) (Fact, error) {
-	switch k.Kind {
-	case KindProject:
-		return decodeAs(body, func(*Project) {})
-	case KindHost:
-		return decodeAs(body, func(*Host) {})
-	case KindGPU:
-		return decodeAs(body, func(*GPU) {})
-	case KindNvidia:
-		return decodeAs(body, func(*Nvidia) {})
-	case KindToolkit:
-		return decodeAs(body, func(*Toolkit) {})
-	case KindIndex:
-		return decodeAs(body, func(*Index) {})
-	case KindPath:
-		return decodeAs(body, func(p *Path) { p.Path = k.Name })
-	case KindFolder:
-		return decodeAs(body, func(f *Folder) { f.Path = k.Name })
-	case KindTree:
-		return decodeAs(body, func(t *Tree) { t.Path = k.Name })
-	case KindDisk:
-		return decodeAs(body, func(d *Disk) { d.Path = k.Name })
-	case KindPython:
-		return decodeAs(body, func(p *Pythons) { p.Minor = k.Name })
-	case KindTool:
-		return decodeAs(body, func(t *Tool) { t.Name = k.Name })
-	case KindEnvironment:
-		return decodeAs(body, func(e *Environment) { e.Name = k.Name })
-	case KindModel:
-		return decodeAs(body, func(m *Model) { m.Repo = k.Name })
+	if decode, ok := decoders()[k.Kind]; ok {
+		return decode(k.Name, body)
 	}
 	return nil, fmt.Errorf("unknown kind of fact %q", k.Kind)
 }
 
-func decodeAs[T Fact](body []byte, setName func(*T)) (Fact, error) {
-	var fact T
-	err := json.Unmarshal(body, &fact)
-	setName(&fact)
-	return fact, err
+// decoders maps each kind of fact to the function that reads a body and sets the name.
+var decoders = sync.OnceValue(func() map[Kind]func(name string, body []byte) (Fact, error) {
+	return map[Kind]func(string, []byte) (Fact, error){
+		KindProject:     decodeAs(func(*Project, string) {}),
+		KindHost:        decodeAs(func(*Host, string) {}),
+		KindGPU:         decodeAs(func(*GPU, string) {}),
+		KindNvidia:      decodeAs(func(*Nvidia, string) {}),
+		KindToolkit:     decodeAs(func(*Toolkit, string) {}),
+		KindIndex:       decodeAs(func(*Index, string) {}),
+		KindPath:        decodeAs(func(p *Path, name string) { p.Path = name }),
+		KindFolder:      decodeAs(func(f *Folder, name string) { f.Path = name }),
+		KindTree:        decodeAs(func(t *Tree, name string) { t.Path = name }),
+		KindDisk:        decodeAs(func(d *Disk, name string) { d.Path = name }),
+		KindPython:      decodeAs(func(p *Pythons, name string) { p.Minor = name }),
+		KindTool:        decodeAs(func(t *Tool, name string) { t.Name = name }),
+		KindEnvironment: decodeAs(func(e *Environment, name string) { e.Name = name }),
+		KindModel:       decodeAs(func(m *Model, name string) { m.Repo = name }),
+	}
+})
+
+func decodeAs[T Fact](setName func(*T, string)) func(string, []byte) (Fact, error) {
+	return func(name string, body []byte) (Fact, error) {
+		var fact T
+		err := json.Unmarshal(body, &fact)
+		setName(&fact, name)
+		return fact, err
+	}
+}
+
+// Zero returns an empty fact of each kind. Tests use it to find places that forget a kind.
+func Zero() []Fact {
+	var list []Fact
+	for _, kind := range slices.Sorted(maps.Keys(decoders())) {
+		fact, _ := decoders()[kind]("", []byte("{}")) // an empty object is valid for each
+		list = append(list, fact)
+	}
+	return list
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/aymanbagabas/go-udiff"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -29,7 +31,7 @@ func Check(t testing.TB, file string, got []byte) {
 		return
 	}
 	if !bytes.Equal(want, got) {
-		t.Errorf("%s differs (go test -update rewrites it)\n--- want\n%s\n--- got\n%s", file, want, got)
+		t.Errorf("%s differs (go test -update rewrites it)\n%s", file, udiff.Unified("want", "got", string(want), string(got)))
 	}
 }
 

@@ -341,7 +341,9 @@ func TestMismatch(t *testing.T) {
 	}
 }
 
+// TestDescribe checks that every kind of fact has a description and a label.
 func TestDescribe(t *testing.T) {
+	described := map[facts.Kind]bool{}
 	for _, f := range []facts.Fact{
 		facts.Project{State: ".reconcile/x"}, facts.Host{Platform: "linux-x86_64"}, facts.GPU{Vendor: "none"}, facts.Nvidia{State: "ok", Driver: "535.1"},
 		facts.Toolkit{}, facts.Index{URL: "public"}, facts.Path{Type: facts.Absent}, facts.Path{Type: facts.Regular}, facts.Path{Type: facts.Dir},
@@ -350,9 +352,15 @@ func TestDescribe(t *testing.T) {
 		facts.Environment{}, facts.Environment{Foreign: "a file"}, facts.Environment{Current: "a", Entry: "no bin", Generations: []facts.Generation{{Name: "a", Damage: []facts.Damage{{What: "missing"}}}}},
 		facts.Environment{Generations: []facts.Generation{{Name: "a"}}}, facts.Model{State: "absent"},
 	} {
+		described[f.Key().Kind] = true
 		text := assumed(f.Key(), Describe(f), "another")
 		if Describe(f) == "" || strings.Contains(text, "this :") || !strings.Contains(text, "now another") {
 			t.Errorf("%T is described as %q", f, text)
+		}
+	}
+	for _, f := range facts.Zero() {
+		if !described[f.Key().Kind] {
+			t.Errorf("this test has no %T", f)
 		}
 	}
 }

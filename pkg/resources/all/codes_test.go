@@ -17,7 +17,7 @@ import (
 // TestCodesAreExplained checks that every code in the cases of a kind is explained, and
 // that most of the explained codes have a case.
 func TestCodesAreExplained(t *testing.T) {
-	code := regexp.MustCompile(`(?m)^\s+(?:found: )?(?:error|warn|also) ([a-z]+\.[a-z-]+):`)
+	code := regexp.MustCompile(`(?m)^\s+(?:found: )?(?:error|warn|also) ([a-z_]+\.[a-z-]+):`)
 	for _, of := range []struct {
 		kind  resources.Kind
 		least int // codes with a case

@@ -189,6 +189,8 @@ func otherFacts() []facts.Fact {
 		facts.Toolkit{Version: "1.0"},
 		facts.Index{URL: "https://elsewhere.invalid/simple"},
 		facts.Path{Path: "elsewhere", Type: facts.Other},
+		facts.Folder{Path: "elsewhere", Entries: 1},
+		facts.Tree{Path: "elsewhere", Entries: 1},
 		facts.Disk{Path: "elsewhere", Device: "none"},
 		facts.Pythons{Minor: "0.1"},
 		facts.Tool{Name: "elsewhere", Path: "/elsewhere"},

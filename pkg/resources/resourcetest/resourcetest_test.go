@@ -120,3 +120,16 @@ func TestRunDetectsBrokenRules(t *testing.T) {
 		})
 	}
 }
+
+// TestOtherFacts checks that otherFacts has a fact of every kind.
+func TestOtherFacts(t *testing.T) {
+	has := map[facts.Kind]bool{}
+	for _, f := range otherFacts() {
+		has[f.Key().Kind] = true
+	}
+	for _, f := range facts.Zero() {
+		if !has[f.Key().Kind] {
+			t.Errorf("otherFacts has no %T", f)
+		}
+	}
+}
