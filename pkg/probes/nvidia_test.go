@@ -231,7 +231,7 @@ func TestHostileSMI(t *testing.T) {
 		}
 	}
 	unknown := func(n facts.Nvidia, reason string) bool {
-		return n.State == "" && reason == "the NVIDIA driver did not answer in 400ms"
+		return n.State == "" && reason == "the NVIDIA driver did not answer in 1.2s"
 	}
 	const row = "0, X, GPU-1, 535.1, 1, 1, 8.6, [N/A], 00000000:01:00.0"
 	for name, script := range map[string]string{
@@ -240,11 +240,11 @@ func TestHostileSMI(t *testing.T) {
 		"floods":                  "yes '0, a, b'",
 		"hangs at the second GPU": `case "$1" in --*) echo '` + row + `'; sleep 60 ;; esac`,
 	} {
-		t.Run(name, func(t *testing.T) { hostileSMI(t, script, 500*time.Millisecond, unknown) })
+		t.Run(name, func(t *testing.T) { hostileSMI(t, script, 1500*time.Millisecond, unknown) })
 	}
 	t.Run("hangs in its banner", func(t *testing.T) {
 		script := `case "$1" in --*) echo '` + row + `' ;; *) sleep 60 ;; esac`
-		hostileSMI(t, script, 500*time.Millisecond, func(n facts.Nvidia, _ string) bool {
+		hostileSMI(t, script, 1500*time.Millisecond, func(n facts.Nvidia, _ string) bool {
 			return n.State == facts.DriverOK && len(n.Devices) == 1 && n.CUDA == "" && n.CUDAReason != ""
 		})
 	})
