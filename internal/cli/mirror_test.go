@@ -58,7 +58,6 @@ type mirror struct {
 	mu     sync.Mutex
 	wheels map[string][]byte
 	fault  func(http.ResponseWriter, *http.Request) bool // returns true if it handled the request
-	asked  []string                                      // paths, in order
 }
 
 func newMirror(t *testing.T, wheels ...wheel) *mirror {
@@ -96,7 +95,6 @@ func (x *mirror) setFault(f func(http.ResponseWriter, *http.Request) bool) {
 
 func (x *mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.mu.Lock()
-	x.asked = append(x.asked, r.URL.Path)
 	fault := x.fault
 	x.mu.Unlock()
 	if fault != nil && fault(w, r) {

@@ -222,28 +222,28 @@ huggingface_hub.snapshot_download(%q, revision=%q, ignore_patterns=["original/*"
 	case <-h.stalled:
 		time.Sleep(300 * time.Millisecond) // until it has written the half
 	case <-ended:
-		t.Fatalf("the download ended before it could be killed:\n%s\nasked in vain: %v", output.String(), h.unknown)
+		t.Fatalf("the download ended before it could be killed:\n%s\nunknown requests: %v", output.String(), h.unknown)
 	case <-time.After(time.Minute):
-		t.Errorf("the download did not come to its second shard:\n%s\nasked in vain: %v", output.String(), h.unknown)
+		t.Errorf("the download did not reach its second shard:\n%s\nunknown requests: %v", output.String(), h.unknown)
 	}
 	_ = cmd.Process.Kill()
 	<-ended
 	t.Log(firstLine(output.Bytes()))
 	want(0, []string{"model.partial"}, "plan")
 	want(2, []string{"partial: ", hubtest.Shard(2, 3) + " is missing"}, "models", "verify")
-	whole := h.neededSize()
+	size := h.neededSize()
 
 	// Again, to the end.
 	h.mu.Lock()
 	h.stall = ""
 	h.mu.Unlock()
 	if out, err := download().CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s\nasked in vain: %v", err, out, h.unknown)
+		t.Fatalf("%v\n%s\nunknown requests: %v", err, out, h.unknown)
 	}
-	want(0, []string{"complete, " + whole + ", "}, "plan", "-v")
+	want(0, []string{"complete, " + size + ", "}, "plan", "-v")
 	time.Sleep(60 * time.Millisecond)
-	want(0, []string{"intact, " + whole + " in 8 files"}, "models", "verify")
-	want(0, []string{"complete, " + whole + ", verified 20"}, "plan", "-v")
+	want(0, []string{"intact, " + size + " in 8 files"}, "models", "verify")
+	want(0, []string{"complete, " + size + ", verified 20"}, "plan", "-v")
 
 	// A byte flipped in a blob is found, and fixed by the remedy.
 	shard := filepath.Join(dir, "models", "models--meta-llama--Tiny", "blobs", hubtest.BlobName(h.files[hubtest.Shard(3, 3)], true))
@@ -257,7 +257,7 @@ huggingface_hub.snapshot_download(%q, revision=%q, ignore_patterns=["original/*"
 	if out, err := download().CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	want(0, []string{"intact, " + whole + " in 8 files"}, "models", "verify")
+	want(0, []string{"intact, " + size + " in 8 files"}, "models", "verify")
 
 	// The script for machines without reconcile gives the same result.
 	script := exec.Command(python, must(filepath.Abs("../../scripts/verify_models.py")), "--all", "--manifest", filepath.Join(dir, "none"), "--cache", filepath.Join(dir, "models"))

@@ -45,16 +45,14 @@ func (d *randomProject) want(code int, args ...string) string {
 // writeManifest draws a manifest of directories and files at few paths.
 func (d *randomProject) writeManifest(label string) {
 	text := "version: 1\nproject: random\ndirectories:\n  always: {path: always}\n"
-	asked := map[string]bool{}
 	for _, at := range []string{"a", "b", "a/c", "a/c/d"} {
-		if rapid.Bool().Draw(d.t, label+" asks for directory "+at) {
+		if rapid.Bool().Draw(d.t, label+" has directory "+at) {
 			text += fmt.Sprintf("  %s: {path: %s}\n", strings.ReplaceAll(at, "/", "_"), at)
-			asked[at] = true
 		}
 	}
 	text += "files:\n  - {path: always.txt, content: x}\n"
 	for _, at := range []string{"x.txt", "a/x.txt", "a/c/x.txt", "b/x.txt"} {
-		if content := rapid.SampledFrom([]string{"", "", "one", "two"}).Draw(d.t, label+" asks for file "+at); content != "" {
+		if content := rapid.SampledFrom([]string{"", "", "one", "two"}).Draw(d.t, label+" has file "+at); content != "" {
 			text += fmt.Sprintf("  - {path: %s, content: %s}\n", at, content)
 		}
 	}
@@ -106,7 +104,7 @@ func TestPruneWithRealFiles(t *testing.T) {
 			label := fmt.Sprint("round ", n)
 			mine := d.editFiles(label)
 			d.writeManifest(label)
-			if rapid.IntRange(0, 9).Draw(t, label+" loses the memory") == 0 {
+			if rapid.IntRange(0, 9).Draw(t, label+" loses the state") == 0 {
 				d.removeState()
 				d.checkDeletesNothing()
 			}
@@ -143,6 +141,6 @@ func (d *randomProject) removeState() {
 
 func (d *randomProject) checkDeletesNothing() {
 	if out := d.want(0, "plan"); strings.Contains(out, "Deletes ") {
-		d.t.Fatalf("without a memory something would go:\n%s", out)
+		d.t.Fatalf("without a state the plan deletes a resource:\n%s", out)
 	}
 }

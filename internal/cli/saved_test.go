@@ -107,7 +107,7 @@ func TestSavedPlanDoesNoMore(t *testing.T) {
 	done, refused := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		d := newRandomProject(t)
-		if rapid.Bool().Draw(t, "has a memory") {
+		if rapid.Bool().Draw(t, "has a state") {
 			d.writeManifest("before")
 			d.want(0, "apply", "-y", "-q")
 		}
@@ -121,12 +121,12 @@ func TestSavedPlanDoesNoMore(t *testing.T) {
 		if rapid.IntRange(0, 3).Draw(t, "something happens") > 0 {
 			d.changeMachine()
 		}
-		before, whole := d.files(false), d.files(true)
+		before, all := d.files(false), d.files(true)
 		code, out := d.run("apply", "saved")
 		switch code {
 		case 6:
 			refused++
-			d.checkSame(whole, out)
+			d.checkSame(all, out)
 			return
 		case 0:
 			done++
@@ -146,12 +146,12 @@ func TestSavedPlanDoesNoMore(t *testing.T) {
 			}
 		}
 		d.want(0, "plan", "--detailed-exitcode")
-		whole = d.files(true)
+		all = d.files(true)
 		if code, out = d.run("apply", "saved"); changed > 0 && code != 6 {
 			t.Fatalf("applied twice: exit code %d\n%s", code, out)
 		}
 		if code == 6 {
-			d.checkSame(whole, out)
+			d.checkSame(all, out)
 		}
 	})
 	if !t.Failed() && (done == 0 || refused == 0) {

@@ -265,7 +265,7 @@ func TestSetupBuilds(t *testing.T) {
 			t.Errorf("want %q, building %v\n%s", text, builds, e)
 		}
 		if left := must(os.ReadDir(s.path("bin"))); len(left) != 1 {
-			t.Errorf("bin holds %v", left)
+			t.Errorf("bin has %v", left)
 		}
 	}
 	build("building the program with", true)
@@ -406,7 +406,7 @@ func (s *site) checkFetch(want string, program []byte, accepted bool) {
 		s.t.Errorf("bin/reconcile is not the downloaded program")
 	}
 	if left := must(os.ReadDir(s.path("bin"))); len(left) != 1 {
-		s.t.Errorf("bin holds %v", left)
+		s.t.Errorf("bin has %v", left)
 	}
 	s.checkUnchanged("a second run", func() { s.wantScript(0, []string{"setup_local.sh"}, "using bin/reconcile") })
 }

@@ -14,10 +14,10 @@ import (
 
 // checkStopped waits for a run that received a signal, and checks that it ended in time with a
 // message, that no child is running, and that the active environment is unchanged.
-func (b *busySite) checkStopped(p *process, asked time.Time, within time.Duration) runResult {
+func (b *busySite) checkStopped(p *process, sent time.Time, within time.Duration) runResult {
 	b.t.Helper()
 	e := p.wait()
-	if took := time.Since(asked); took > within {
+	if took := time.Since(sent); took > within {
 		b.t.Errorf("the run ended after %s, more than %s", took, within)
 	}
 	if e.code != 130 || !e.contains("Interrupted", "reconcile apply") {
@@ -116,10 +116,10 @@ func TestStoppedDuringInstall(t *testing.T) {
 // TestLockStopped checks that an interrupted lock ends in time and leaves no file.
 func TestLockStopped(t *testing.T) {
 	t.Parallel()
-	asked := make(chan struct{}, 100)
+	requests := make(chan struct{}, 100)
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"})
 	x.setFault(func(_ http.ResponseWriter, r *http.Request) bool {
-		asked <- struct{}{}
+		requests <- struct{}{}
 		<-r.Context().Done()
 		return true
 	})
@@ -127,7 +127,7 @@ func TestLockStopped(t *testing.T) {
 	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
 	temporary := t.TempDir()
 	p := s.with("TMPDIR="+temporary).start("lock", "--env", "local")
-	<-asked
+	<-requests
 	p.signal(syscall.SIGINT)
 	begun := time.Now()
 	e := p.wait()

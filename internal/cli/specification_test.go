@@ -51,11 +51,11 @@ func TestSpecification(t *testing.T) {
 		}
 		rows[section]++
 		checkFulfilled(t, commands, cells[1])
-		held := codeSpan.FindAllStringSubmatch(cells[2], -1)
-		if len(held) == 0 {
+		named := codeSpan.FindAllStringSubmatch(cells[2], -1)
+		if len(named) == 0 {
 			t.Errorf("%q has no test", cells[0])
 		}
-		for _, m := range held {
+		for _, m := range named {
 			if !tests[m[1]] {
 				t.Errorf("%q: test %s does not exist", cells[0], m[1])
 			}

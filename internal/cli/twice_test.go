@@ -70,9 +70,9 @@ func (b *busySite) finishImport() {
 }
 
 // waitUntil waits until a condition is true while a process runs.
-func (s *site) waitUntil(p *process, what string, holds func() bool) {
+func (s *site) waitUntil(p *process, what string, ok func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(limit); !holds(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); !ok(); time.Sleep(5 * time.Millisecond) {
 		select {
 		case <-p.done:
 			s.t.Fatalf("the process ended before %s\n%s", what, p.wait())

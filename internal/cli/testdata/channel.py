@@ -1,8 +1,8 @@
-"""Makes a channel of conda from the Python that runs this: python3.10 channel.py DIR
+"""Creates a conda channel from the Python that runs this script: python3.10 channel.py DIR
 
-It holds the interpreter itself as the package python, with a link and a file that
-names the place of the environment, and small packages that depend on it. Archives
-are .tar.bz2, the older of the two formats, which the standard library can write.
+The package python contains the interpreter, a link, and a file with the path of the
+environment; small packages depend on it. Archives are .tar.bz2, the older of the two
+formats, which the standard library can write.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
-"""Gives the values of configs/ to the libraries of environment remote.
+"""Checks that the libraries of environment remote accept the values of configs/.
 
-Usage: config_libraries.py CHECKOUT. Any key that a library does not know, and any
-value that it refuses, ends this with an error. Without a GPU the training is told to
-use the CPU: TrainingArguments asks the machine whether it can compute in bfloat16.
+Usage: config_libraries.py CHECKOUT. An unknown key or a refused value is an error.
+Without a GPU the training uses the CPU, because TrainingArguments checks whether the
+machine supports bfloat16.
 """
 
 import re
