@@ -136,7 +136,7 @@ func (a *app) reportRemaining(plan *planner.Plan) {
 		return
 	}
 	for _, out := range plan.Excluded.Resources {
-		_ = writeLine(a.err, "Left out: %s: %s.", out.Addr, out.Why)
+		_ = writeLine(a.err, "Excluded: %s: %s.", out.Addr, out.Why)
 	}
 	if n := plan.Totals().Changes(); n > 0 {
 		verb := "remain"

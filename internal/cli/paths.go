@@ -85,11 +85,11 @@ func (a *app) pathFormat(format string, terminal bool) (string, error) {
 		return "sh", nil
 	case "table", "sh", "json", "py":
 		if a.json && format != "json" {
-			return "", exit.Usage("--json and --format %s are two formats", format)
+			return "", exit.Usage("--json and --format %s contradict each other", format)
 		}
 		return format, nil
 	}
-	return "", exit.Usage("%q is no format of paths; there are: %s", format, strings.Join(pathFormats, ", "))
+	return "", exit.Usage("there is no format %q; the formats are: %s", format, strings.Join(pathFormats, ", "))
 }
 
 // paths returns where the directories of the project are on this machine.
@@ -120,7 +120,7 @@ func (a *app) exportPaths(p report.Paths, o report.Options) error {
 	for _, d := range p.Directories {
 		if named := (manifest.Directory{Name: d.Name}); !named.Exports() {
 			return &diag.Problem{
-				Code: "paths.name", Addr: "directory." + d.Name, Summary: fmt.Sprintf("%s is no name to export: shells or programs act on variables that are called so", d.Constant),
+				Code: "paths.name", Addr: "directory." + d.Name, Summary: fmt.Sprintf("%s cannot be exported: shells or programs act on variables that are called so", d.Constant),
 				Hint: "rename the directory in manifest.yaml, or use --format json",
 			}
 		}

@@ -48,7 +48,7 @@ func PlanUndo(ctx context.Context, m *session.Machine) (*planner.Plan, error) {
 		if others == 1 {
 			verb = "is"
 		}
-		plan.Notices = append(plan.Notices, fmt.Sprintf("%s of the last apply %s no file: directories and links stay, and `reconcile rollback` goes back to the environment before",
+		plan.Notices = append(plan.Notices, fmt.Sprintf("%s of the last apply %s not of a file: directories and links stay, and `reconcile rollback` goes back to the environment before",
 			plural.Count(others, "change"), verb))
 	}
 	return plan, nil

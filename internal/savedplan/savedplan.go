@@ -198,7 +198,7 @@ func CheckDestination(c *session.Config, name string) (string, error) {
 			return file, nil
 		}
 	}
-	p := &diag.Problem{Code: "saved.exists", Pos: diag.Pos{File: name}, Summary: "this is no saved plan, so it is not replaced by one", Hint: "name another file with --out"}
+	p := &diag.Problem{Code: "saved.exists", Pos: diag.Pos{File: name}, Summary: "this file is not a saved plan, so it is not replaced", Hint: "name another file with --out"}
 	if err != nil {
 		p.Found = err.Error()
 	}
