@@ -189,10 +189,14 @@ func (a *app) apply(ctx context.Context, p proposal, o applyFlags) error {
 	if err != nil {
 		return err
 	}
-	if p.saved != nil {
-		if err := a.remake(run, &p); err != nil {
-			return errors.Join(err, run.Close())
-		}
+	switch {
+	case p.saved != nil:
+		err = a.remake(run, &p)
+	case p.word != "":
+		err = run.CheckState(p.machine)
+	}
+	if err != nil {
+		return errors.Join(err, run.Close())
 	}
 	done := runrecord.Run{Started: time.Now(), Command: a.command(), Word: p.word, Agreed: p.plan.Unchanged, Excluded: p.plan.Excluded, Times: &runrecord.Times{}}
 	done.Result = run.Apply(p.machine, p.plan, done.Times.Listen)

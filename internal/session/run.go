@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"os/user"
 	"path"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -185,6 +186,23 @@ func Interruptible(ctx context.Context, first func()) (soft, hard context.Contex
 	}
 }
 
+// CheckState returns the problem that another run changed the state between m and this run,
+// which waited for its lock; nil if none did. A plan to undo or to destroy is made from the
+// state, and would apply to the wrong run.
+func (r *Run) CheckState(m *Machine) error {
+	var before []state.Entry
+	if m.Prior.State != nil {
+		before = m.Prior.State.Sorted()
+	}
+	if reflect.DeepEqual(before, r.Journal.Sorted()) {
+		return nil
+	}
+	return &diag.Problem{
+		Code: "state.changed", Summary: "another run changed this machine while this one waited for its lock; nothing was changed",
+		Hint: "run the same command again, which plans from the new state",
+	}
+}
+
 // ResultCode returns the exit code of an apply.
 func ResultCode(r *apply.Result) int {
 	switch {
@@ -212,7 +230,7 @@ func (m *Machine) ApplyTools(ctx context.Context, plan *planner.Plan, o LockOpti
 		problems.Add(item.Cause)
 	}
 	if result.Interrupted {
-		return exit.With(exit.Interrupted, problems.Err())
+		return exit.Quietly(exit.Interrupted)
 	}
 	return problems.Err()
 }
