@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,7 @@ func Main(args []string, s Streams, environ []string) int {
 	if code == exit.Error && !a.started {
 		code, err = exit.CodeOf(exit.Usage("%v", err))
 	}
-	if a.json {
+	if a.json || !a.started && slices.Contains(a.args, "--json") { // a wrong flag before it
 		report.ProblemsJSON(a.out, err)
 	} else {
 		o := a.report(a.err)
@@ -86,8 +87,9 @@ Commit an edit of manifest.yaml to change every machine.`, ofCommands, allCodes(
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exit.Usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	if create := a.namedCommand(f); create != nil {
-		root.AddCommand(create(a))
+	var command int
+	if a.args, command = findCommand(f, a.args); command >= 0 && commands()[a.args[command]] != nil {
+		root.AddCommand(commands()[a.args[command]](a)) // to create all takes a quarter of the time of a start
 	} else {
 		for _, create := range commands() {
 			root.AddCommand(create(a))
@@ -114,21 +116,31 @@ func commands() map[string]func(*app) *cobra.Command {
 	}
 }
 
-// namedCommand returns the function that creates the command that the arguments name, nil
-// if they name none. global are the flags that may precede it. To create all commands takes
-// a quarter of the time of a start.
-func (a *app) namedCommand(global *pflag.FlagSet) func(*app) *cobra.Command {
-	for i := 0; i < len(a.args); i++ {
-		arg := a.args[i]
+// findCommand returns the index of the command in the arguments, -1 for none, and the
+// arguments with groups such as -qC before it split: cobra takes a group for flags without a
+// value, and the value for the command. global are the flags that may precede it.
+func findCommand(global *pflag.FlagSet, args []string) (split []string, command int) {
+	split = args
+	for i := 0; i < len(split); i++ {
+		arg := split[i]
 		long, isLong := strings.CutPrefix(arg, "--")
 		switch {
 		case !strings.HasPrefix(arg, "-"):
-			return commands()[arg]
-		case isLong && takesValue(global.Lookup(long)), !isLong && len(arg) > 1 && takesValue(global.ShorthandLookup(arg[len(arg)-1:])):
-			i++
+			return split, i
+		case isLong:
+			if takesValue(global.Lookup(long)) {
+				i++
+			}
+		case len(arg) == 2:
+			if takesValue(global.ShorthandLookup(arg[1:])) {
+				i++
+			}
+		case len(arg) > 2 && !takesValue(global.ShorthandLookup(arg[1:2])) && takesValue(global.ShorthandLookup(arg[len(arg)-1:])):
+			split = slices.Concat(split[:i], []string{arg[:len(arg)-1], "-" + arg[len(arg)-1:]}, split[i+1:])
+			i += 2
 		}
 	}
-	return nil
+	return split, -1
 }
 
 // takesValue reports whether the next argument is the value of a flag.
