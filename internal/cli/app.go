@@ -112,6 +112,19 @@ func (a *app) command() string {
 	return report.Command(append([]string{"reconcile"}, a.args...))
 }
 
+// again returns a command line that starts this program on the same project, quoted for a
+// shell.
+func (a *app) again(args ...string) string {
+	words := []string{"reconcile"}
+	if a.dir != "" {
+		words = append(words, "-C", a.dir)
+	}
+	if a.manifest != "" {
+		words = append(words, "-m", a.manifest)
+	}
+	return report.Command(append(words, args...))
+}
+
 // getenv returns a variable of the environment that the program was started with.
 func (a *app) getenv(name string) string {
 	return (&session.Config{Environ: a.environ}).Getenv(name)

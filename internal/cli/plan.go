@@ -10,7 +10,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/savedplan"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
-	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 // planFlags are the flags of plan.
@@ -64,14 +63,23 @@ is blocked is not saved.`, readOnly, exit.Done, exit.Error, exit.Differs, exit.B
 			if err != nil {
 				return err
 			}
-			if err := a.printPlan(m, plan, o.format, o.detail); err != nil {
+			if a.json { // before the plan is printed, so that an error is the only document
+				err = a.save(m, plan, destination, &o)
+			}
+			if err == nil {
+				err = a.printPlan(m, plan, o.format, o.detail)
+			}
+			if err == nil && !a.json {
+				err = a.save(m, plan, destination, &o)
+			}
+			if err != nil {
 				return err
 			}
 			if o.detailed {
 				a.reportExcluded(plan)
 			}
 			if o.out != "" {
-				if err := a.savePlan(m, plan, destination, &o); err != nil {
+				if err := a.reportSaved(plan, o.out); err != nil {
 					return err
 				}
 			}
@@ -94,16 +102,24 @@ func (a *app) reportExcluded(plan *planner.Plan) {
 	}
 }
 
-// savePlan saves a plan that was printed, and prints how to apply it. A blocked plan
-// cannot be applied as it is, so it is not saved.
-func (a *app) savePlan(m *session.Machine, p *planner.Plan, destination string, o *planFlags) error {
+// save saves a plan if --out asks for it and it is not blocked.
+func (a *app) save(m *session.Machine, p *planner.Plan, destination string, o *planFlags) error {
+	if o.out == "" || p.Totals().Blocked > 0 {
+		return nil
+	}
+	return savedplan.Save(m, p, o.selection(), destination, o.out)
+}
+
+// reportSaved prints how to apply a saved plan. A blocked plan cannot be applied as it is, so
+// it is not saved.
+func (a *app) reportSaved(p *planner.Plan, name string) error {
 	if p.Totals().Blocked > 0 {
 		fmt.Fprintln(a.err)
 		return writeLine(a.err, "The plan is not saved: resolve the blocked changes first.")
 	}
-	if err := savedplan.Save(m, p, o.selection(), destination, o.out); err != nil || a.quiet {
-		return err
+	if a.quiet {
+		return nil
 	}
 	fmt.Fprintln(a.err)
-	return writeLine(a.err, "Saved the plan in %s. To apply it: reconcile apply %s", o.out, resources.ShellQuote(o.out))
+	return writeLine(a.err, "Saved the plan in %s. To apply it: %s", name, a.again("apply", name))
 }

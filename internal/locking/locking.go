@@ -40,6 +40,11 @@ type Options struct {
 func All(ctx context.Context, p *session.Project, o Options) (*Document, error) {
 	var problems diag.List
 	doc := &Document{Version: 1, Locks: []*Result{}}
+	if only := p.Config.Environment; only != "" {
+		if _, err := p.Manifest.Select(manifest.Selection{Environment: only}); err != nil {
+			return nil, err
+		}
+	}
 	named, failed := 0, map[resources.Addr]bool{}
 	for _, env := range p.Manifest.Environments {
 		if only := p.Config.Environment; env.Lock == "" || only != "" && only != env.Name {

@@ -242,7 +242,7 @@ func TestSummaryEndings(t *testing.T) {
 		{
 			done(),
 			report.Machine{Plan: manyPlan(1)},
-			"The machine still differs in 2 resources; `reconcile plan` shows them.\nRecap: 0 ok, 0 changed, 0 failed, 0 skipped, 0 blocked on gpu1.\nApply: 0 created, 0 updated in 1 min 5 s.\n",
+			"The machine still differs in 2 resources: run `reconcile plan`.\nRecap: 0 ok, 0 changed, 0 failed, 0 skipped, 0 blocked on gpu1.\nApply: 0 created, 0 updated in 1 min 5 s.\n",
 		},
 		{
 			stopped,

@@ -177,7 +177,7 @@ func (p *page) recap(r *runrecord.Record) {
 		p.line(0, "Finished changes are kept; fix the failures and run `reconcile %s` again.", command)
 	case r.Word != "":
 	case r.Left > 0:
-		p.line(0, "The machine still differs in %s; `reconcile plan` shows them.", plural.Count(r.Left, "resource"))
+		p.line(0, "The machine still differs in %s: run `reconcile plan`.", plural.Count(r.Left, "resource"))
 	}
 	c := green
 	if t.Failed+t.Skipped+t.Interrupted > 0 {

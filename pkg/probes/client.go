@@ -33,7 +33,7 @@ func (s IndexSettings) Client() (*http.Client, error) {
 		if err != nil {
 			return nil, &diag.Problem{
 				Code: "index.cert", Summary: "the CA file for downloads cannot be used", Found: err.Error(),
-				Hint: fmt.Sprintf("correct the setting (%v)", s.Sources),
+				Hint: "correct the setting of the CA: RECONCILE_CERT, or pip's cert",
 			}
 		}
 		transport.TLSClientConfig.RootCAs = roots
