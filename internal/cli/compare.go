@@ -14,7 +14,7 @@ func compareCommand(a *app) *cobra.Command {
 	var format string
 	var all bool
 	cmd := &cobra.Command{
-		Use:   "compare FILE FILE…",
+		Use:   "compare FILE FILE...",
 		Short: "show in what machines differ, from their recorded facts",
 		Long: long(`
 Compares machines in what matters to the manifest: platform, GPUs, driver and CUDA, Python,

@@ -16,7 +16,7 @@ func modelsVerifyCommand(a *app) *cobra.Command {
 	var o models.VerifyOptions
 	var all bool
 	cmd := &cobra.Command{
-		Use:   "verify [REPO…]",
+		Use:   "verify [REPO...]",
 		Short: "verify that the models are byte for byte what the manifest pins",
 		Long: long(`
 Hashes every file of the models that this machine's environment needs, or of those that are

@@ -26,13 +26,13 @@ func pathsCommand(a *app) *cobra.Command {
 		Use:   "paths",
 		Short: "print where the project's directories lie, for sh, JSON, Python",
 		Long: long(`
-Prints the path constants of the manifest's directories (DATA_RAW, MODELS_DIR …) and
+Prints the path constants of the manifest's directories (DATA_RAW, MODELS_DIR, ...) and
 PROJECT_ROOT: a table on a terminal, else lines for a shell. They are the same on every
 machine; one that keeps a directory elsewhere has a link at the common path, and the
 table and JSON show its target. No variable of the shell changes them.
 
   table  for people
-  sh     export DATA_RAW='…' for sh, bash, zsh and fish, quoted
+  sh     export DATA_RAW='...' for sh, bash, zsh and fish, quoted
   json   one document, also with --json
   py     scripts/paths.py as the manifest has it written`, readOnly, exit.Done, exit.Error),
 		Example: "  eval \"$(reconcile paths)\"\n  reconcile paths --format sh | source    # fish",

@@ -8,7 +8,7 @@ import (
 
 func runCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "run [flags] -- CMD [ARG…]",
+		Use:   "run [flags] -- CMD [ARG...]",
 		Short: "run a command inside the environment",
 		Long: long(`
 Starts a command inside this machine's environment, bound to the generation that is active
@@ -20,7 +20,7 @@ command replaces this program, with its exit code; all other variables of the sh
 		Example: "  reconcile run -- python -c 'import pandas; print(pandas.__version__)'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return exit.Usage("run needs a command: reconcile run -- CMD [ARG…]")
+				return exit.Usage("run needs a command: reconcile run -- CMD [ARG...]")
 			}
 			e, err := a.environment(cmd.Context())
 			if err != nil {

@@ -4,7 +4,6 @@ package ownership
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -62,10 +61,10 @@ func Adopt(ctx context.Context, m *session.Machine, addrs []resources.Addr, o se
 func adoptable(m *session.Machine, plan *planner.Plan, addr resources.Addr) (e state.Entry, agrees bool, p *diag.Problem) {
 	r := m.Resource(addr)
 	if r == nil {
-		return e, false, unadoptable(addr, "adopt.unknown", fmt.Sprintf("the manifest does not ask for %s on this machine", addr), "`reconcile status` lists what it asks for")
+		return e, false, unadoptable(addr, "adopt.unknown", "the manifest does not declare it on this machine", "`reconcile status` lists what it asks for")
 	}
 	if _, check := r.Spec.(resources.Requirement); check {
-		return e, false, unadoptable(addr, "adopt.check", fmt.Sprintf("%s is a check, and manages nothing", addr), "adopt a directory, file, link or environment")
+		return e, false, unadoptable(addr, "adopt.check", "it is a check, and manages nothing", "adopt a directory, file, link or environment")
 	}
 	action := resources.None
 	for i := range plan.Items {
@@ -77,7 +76,7 @@ func adoptable(m *session.Machine, plan *planner.Plan, addr resources.Addr) (e s
 	}
 	e = m.AdoptedEntry(r)
 	if e.Left == (resources.Left{}) {
-		return e, false, unadoptable(addr, "adopt.absent", fmt.Sprintf("%s does not exist", r.Spec.Owns().Name), "`reconcile apply` creates it; there is nothing to adopt")
+		return e, false, unadoptable(addr, "adopt.absent", "it does not exist", "`reconcile apply` creates it; there is nothing to adopt")
 	}
 	if action == resources.None {
 		e.Spec = resources.Digest(r.Spec) // without it the manifest's request would be pending

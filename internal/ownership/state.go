@@ -2,7 +2,6 @@ package ownership
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/layout"
@@ -31,7 +30,7 @@ func Entries(s *state.State, addrs []resources.Addr) ([]state.Entry, error) {
 		e, ok := s.Entry(addr)
 		if !ok {
 			problems.Add(&diag.Problem{
-				Code: "state.unknown", Addr: addr.String(), Summary: fmt.Sprintf("%s is not managed on this machine", addr),
+				Code: "state.unknown", Addr: addr.String(), Summary: "it is not managed on this machine",
 				Hint: "`reconcile state list` lists the managed resources",
 			})
 		}

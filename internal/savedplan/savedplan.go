@@ -174,7 +174,7 @@ func (s *Plan) refuse(code string, why []string) error {
 	}[code]
 	return exit.With(exit.Stale, &diag.Problem{
 		Code: code, Pos: diag.Pos{File: s.name}, Summary: summary, Found: strings.Join(why, "\n"),
-		Hint: "save a new plan: reconcile plan --out " + resources.ShellQuote(s.name),
+		Hint: "save a new plan: `reconcile plan --out " + resources.ShellQuote(s.name) + "`",
 	})
 }
 

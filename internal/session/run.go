@@ -120,7 +120,7 @@ func (p *Project) acquire(ctx context.Context, part string, o LockOptions) (*sta
 	if held, ok := errors.AsType[*state.LockedError](err); ok {
 		return nil, exit.With(exit.Locked, &diag.Problem{
 			Code: "locked", Summary: "another run is changing this machine; nothing was changed",
-			Found: held.Holder.String(), Hint: "wait for it, or pass --lock-timeout=10m",
+			Found: held.Holder.String(), Hint: "wait for it, or pass `--lock-timeout=10m`",
 		})
 	}
 	return lock, apply.Explain(err, p.Root)
