@@ -42,7 +42,10 @@ names that, and changes nothing.`,
 				o.yes = true // who saved the plan has read it
 				p, err = a.readSavedPlan(cmd.Context(), args[0])
 			} else {
-				p, err = a.propose(cmd.Context(), selected.selection())
+				p.selection = selected.selection()
+				if p.machine, err = a.observe(cmd.Context(), ""); err == nil {
+					p.plan, err = p.machine.Plan(cmd.Context(), p.selection)
+				}
 			}
 			if err != nil {
 				return err

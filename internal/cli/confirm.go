@@ -115,16 +115,6 @@ type proposal struct {
 	unrecorded bool              // no record of the run is kept
 }
 
-// propose plans for this machine.
-func (a *app) propose(ctx context.Context, selection planner.Selection) (proposal, error) {
-	m, err := a.observe(ctx, "")
-	if err != nil {
-		return proposal{}, err
-	}
-	plan, err := m.Plan(ctx, selection)
-	return proposal{machine: m, plan: plan, selection: selection}, err
-}
-
 func (a *app) readSavedPlan(ctx context.Context, name string) (proposal, error) {
 	saved, err := savedplan.Read(a.config(), name)
 	if err != nil {
