@@ -33,7 +33,7 @@ in parentheses at the end of its first line, and as
 For a resource, such as directory.data_raw, it explains why it changes or not: the line of the
 manifest that declares it, the facts of this machine, its recorded state, its dependencies and
 dependents, the steps, and the things that are kept.`, readOnly, exit.Done, exit.Error),
-		Args:              cobra.MaximumNArgs(1),
+		Args:              argCount(0, 1, "one address or code, if any"),
 		ValidArgsFunction: a.completeExplain,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {

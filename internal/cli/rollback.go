@@ -19,7 +19,7 @@ A name may be abbreviated if it stays unique. Needs no network and no disk space
 processes keep the generation that they started with. The manifest is not changed: the next
 apply goes forward again.`,
 			changes, exit.Done, exit.Error, exit.Locked),
-		Args:              cobra.MaximumNArgs(1),
+		Args:              argCount(0, 1, "one generation, if any"),
 		ValidArgsFunction: a.generationNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, err := a.environment(cmd.Context())
