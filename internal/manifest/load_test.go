@@ -365,9 +365,12 @@ func TestHostile(t *testing.T) {
 		"directories": head + "directories:\n" + fill("  a: {path: ../a}\n"), "100,000 resources": honest,
 	}
 	for name, text := range cases {
-		// Each takes less than a second; the limit leaves room for the race detector
-		// and a slow machine, and is far below an exponential case.
-		limit, memory := 30*time.Second, uint64(256<<20)
+		// Each takes less than a second; the limit leaves room for a slow machine, and is far
+		// below an exponential case.
+		limit, memory := 10*time.Second, uint64(256<<20)
+		if manifest.Racing {
+			limit *= 3
+		}
 		if len(text) > 2*size {
 			memory = 512 << 20 // a valid manifest of several megabytes
 		}

@@ -2,4 +2,4 @@
 
 package manifest
 
-const racing = false
+const Racing = false

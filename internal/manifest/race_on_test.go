@@ -2,6 +2,6 @@
 
 package manifest
 
-// racing is true with the race detector. Slow tests without concurrency are skipped
+// Racing is true with the race detector. Slow tests without concurrency are skipped
 // with it.
-const racing = true
+const Racing = true

@@ -24,7 +24,7 @@ var (
 // time: other values, missing keys, unknown keys. Reader and schema
 // must agree, except for the cases in disagreement.
 func TestSchemaAgreesWithReader(t *testing.T) {
-	if racing {
+	if Racing {
 		t.Skip("not concurrent, and ten times slower with the race detector")
 	}
 	_, doc := reference(t)
