@@ -16,6 +16,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/mounts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -71,7 +72,7 @@ func (t *task) checkRemovable(p place, info fs.FileInfo) error {
 	if _, err := p.root.Lstat(path.Join(p.rel, ".git")); err == nil {
 		return refuse("it is a git repository")
 	}
-	if at, err := mountBelow(target); err != nil {
+	if at, err := mounts.Below(target); err != nil {
 		return err
 	} else if at != "" {
 		return refuse("a file system is mounted at " + at)

@@ -120,7 +120,9 @@ type Path struct {
 	Size   int64    `json:"size,omitempty"`   // bytes; regular files only
 	SHA256 SHA256   `json:"sha256,omitzero"`  // regular files up to 64 MiB
 	Target string   `json:"target,omitempty"` // links only, as written
-	Parent string   `json:"parent,omitempty"` // the first parent that is not a directory: "file data" or "link data -> /mnt"; "" if there is none
+	// Directory is set for a link that leads to a directory, if this user or root owns both.
+	Directory bool   `json:"directory,omitempty"`
+	Parent    string `json:"parent,omitempty"` // the first parent that is not a directory: "file data" or "link data -> /mnt"; "" if there is none
 }
 
 // Folder lists the entries of a directory. It is empty if the path is absent or not a
@@ -143,13 +145,17 @@ type Tree struct {
 // Disk is the file system that holds a path, or will hold it once it exists.
 type Disk struct {
 	Path       string `json:"-"`
-	Device     string `json:"device"`      // identifies the file system on this machine
-	FileSystem string `json:"file_system"` // "ext2/3/4", "apfs", "tmpfs"
-	Total      int64  `json:"total"`       // bytes
-	Free       int64  `json:"free"`        // bytes available to this user (f_bavail)
-	FreeInodes int64  `json:"free_inodes"` // -1 if the file system has no limit
+	Device     string `json:"device"`                // identifies the file system on this machine
+	FileSystem string `json:"file_system"`           // "ext4", "apfs", "tmpfs", "nfs4", "fuse.sshfs"
+	MountPoint string `json:"mount_point,omitempty"` // absolute; "" if unknown
+	Network    bool   `json:"network,omitempty"`     // other machines may write to it: NFS, SMB, Lustre, sshfs and the like
+	Total      int64  `json:"total"`                 // bytes
+	Free       int64  `json:"free"`                  // bytes available to this user: f_bavail, or less with a quota
+	Quota      int64  `json:"quota,omitempty"`       // limit of the quota of this user in bytes; 0 for none or unknown
+	FreeInodes int64  `json:"free_inodes"`           // -1 if the file system has no limit
 	ReadOnly   bool   `json:"read_only,omitempty"`
-	Writable   bool   `json:"writable"` // whether this user may write to the nearest existing parent
+	NoExec     bool   `json:"no_exec,omitempty"` // no program can be started from it
+	Writable   bool   `json:"writable"`          // whether this user may write to the nearest existing parent
 }
 
 // Pythons are the interpreters of one Python minor version on this machine.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/mounts"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
@@ -18,7 +19,7 @@ import (
 const readOnlyMount = 1
 
 // disk measures the file system of the nearest existing parent of a path. Free is the space
-// that this user can use, not that of root.
+// that this user can use: without the reserve of root, and within a quota.
 func (p *Prober) disk(path string) (facts.Disk, error) {
 	d := facts.Disk{Path: path, FreeInodes: -1}
 	at, info, err := nearest(p.abs(path))
@@ -30,8 +31,12 @@ func (p *Prober) disk(path string) (facts.Disk, error) {
 		return d, fmt.Errorf("statfs %s: %w", at, err)
 	}
 	d.FileSystem, d.Total, d.Free = usage.Fstype, int64(usage.Total), int64(usage.Free)
-	if d.FileSystem == "ext2/ext3" {
-		d.FileSystem = "ext2/3/4" // one magic number
+	if m, err := mounts.Of(at); err == nil {
+		d.FileSystem, d.MountPoint = m.Type, m.Point
+	}
+	d.Network = mounts.IsNetwork(d.FileSystem)
+	if limit, left, ok := quota(at); ok {
+		d.Quota, d.Free = limit, min(d.Free, left)
 	}
 	if usage.InodesTotal > 0 { // 0 for btrfs and others without a limit
 		d.FreeInodes = int64(usage.InodesFree)
@@ -45,7 +50,7 @@ func (p *Prober) disk(path string) (facts.Disk, error) {
 	if err := unix.Statfs(at, &flags); err != nil {
 		return d, &fs.PathError{Op: "statfs", Path: at, Err: err}
 	}
-	d.ReadOnly = flags.Flags&readOnlyMount != 0
+	d.ReadOnly, d.NoExec = flags.Flags&readOnlyMount != 0, flags.Flags&noExecMount != 0
 	mode := uint32(unix.W_OK)
 	if info.IsDir() {
 		mode |= unix.X_OK

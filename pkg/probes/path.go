@@ -184,6 +184,7 @@ func (r *pathReader) readOnce(abs string, f *facts.Path) (again bool, err error)
 		if f.Target, err = os.Readlink(abs); isNotLink(err) {
 			return true, nil
 		}
+		f.Directory = leadsToDirectory(abs, &st)
 		return false, err
 	case unix.S_IFREG:
 		f.Type, f.Size = facts.Regular, st.Size
@@ -194,6 +195,15 @@ func (r *pathReader) readOnce(abs string, f *facts.Path) (again bool, err error)
 		f.Type = facts.Other
 	}
 	return false, nil
+}
+
+// leadsToDirectory reports whether the link with the metadata st leads to a directory, and
+// this user or root owns both.
+func leadsToDirectory(abs string, st *unix.Stat_t) bool {
+	var target unix.Stat_t
+	own := uint32(os.Geteuid())
+	return unix.Stat(abs, &target) == nil && target.Mode&unix.S_IFMT == unix.S_IFDIR &&
+		(st.Uid == own || st.Uid == 0) && (target.Uid == own || target.Uid == 0)
 }
 
 // isNotLink reports whether reading a link failed because the file is not a link.

@@ -78,6 +78,28 @@ func TestPath(t *testing.T) {
 	}
 }
 
+// TestLinkToDirectory compares links that this user made with those of another user.
+func TestLinkToDirectory(t *testing.T) {
+	m := newMachine(t)
+	m.put(filepath.Join(m.root, "big/file"), "")
+	for name, target := range map[string]string{"models": m.root + "/big", "relative": "big", "chain": "models", "file": "big/file", "dangling": "none", "system": "/usr", "theirs": "big", "totheirs": "foreign"} {
+		m.link(target, filepath.Join(m.root, name))
+	}
+	m.put(filepath.Join(m.root, "foreign/file"), "")
+	want := map[string]bool{"models": true, "relative": true, "chain": true, "system": true, "theirs": true, "totheirs": true}
+	if os.Getuid() == 0 {
+		os.Lchown(filepath.Join(m.root, "theirs"), 12345, 12345)
+		os.Lchown(filepath.Join(m.root, "foreign"), 12345, 12345)
+		want["theirs"], want["totheirs"] = false, false
+	}
+	for _, name := range []string{"models", "relative", "chain", "file", "dangling", "system", "theirs", "totheirs"} {
+		fact, reason := m.probe(facts.PathKey(name))
+		if f, ok := fact.(facts.Path); !ok || f.Type != facts.Symlink || f.Directory != want[name] {
+			t.Errorf("%s: %+v %s", name, fact, reason)
+		}
+	}
+}
+
 // TestUnreadableIsNotAbsent requires a user other than root.
 func TestUnreadableIsNotAbsent(t *testing.T) {
 	if os.Getuid() == 0 {
