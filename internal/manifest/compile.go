@@ -71,7 +71,7 @@ func (c *compiler) directories(env *Environment) {
 	specs := make([]directory.Spec, len(c.m.Directories))
 	for i := range c.m.Directories {
 		d := &c.m.Directories[i]
-		specs[i] = directory.Spec{Path: d.Path, Mode: d.Mode, Purpose: d.Purpose}
+		specs[i] = directory.Spec{Path: d.Path, Mode: d.Mode, Purpose: d.Purpose, Name: d.Name, Host: c.hostName}
 		place := c.m.PlaceOf(d.Name, c.host, env)
 		if place == nil {
 			c.allowed(d.Path, d.pathPos, "directory", d.Name)

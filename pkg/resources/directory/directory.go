@@ -1,9 +1,14 @@
 // Package directory manages one directory and, if the manifest sets one, its mode. It does
-// not change the content.
+// not change the content. A link that the user made to a directory takes its place.
 package directory
 
 import (
 	"cmp"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -20,6 +25,10 @@ type Spec struct {
 	Path    string     `json:"path"`
 	Mode    facts.Mode `json:"mode,omitempty"` // 0: 0755 for a new directory, any for an existing one
 	Purpose string     `json:"purpose,omitempty"`
+	// Name is the name of the directory in the manifest and Host that of this machine, for
+	// hints; "" if unknown.
+	Name string `json:"-"`
+	Host string `json:"-"`
 }
 
 // Owns returns the key of the path.
@@ -31,7 +40,13 @@ func (s *Spec) Reads() []facts.Key { return []facts.Key{s.Owns()} }
 // Diff creates the directory, or changes its mode.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	actual := facts.Get[facts.Path](v, s.Owns())
+	if actual.Directory && actual.Parent == "" && s.Mode == 0 {
+		return resources.Change{} // a mode would be that of a directory elsewhere
+	}
 	if p := resources.PathProblem(actual, facts.Dir); p != nil {
+		if target := linkTarget(actual); target != "" {
+			p.Hint = s.linkHint(target)
+		}
 		return resources.Block(p)
 	}
 	if actual.Type == facts.Absent {
@@ -48,6 +63,47 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 		return resources.Change{}
 	}
 	return resources.SetPathMode(actual, s.Mode)
+}
+
+// linkTarget returns the path to which a link at actual or above it leads, as in a manifest;
+// "" if there is none.
+func linkTarget(actual facts.Path) string {
+	link, target, rest := actual.Path, actual.Target, ""
+	if actual.Parent != "" {
+		var found bool
+		if link, target, found = strings.Cut(strings.TrimPrefix(actual.Parent, "link "), " -> "); !found {
+			return ""
+		}
+		rest = strings.TrimPrefix(actual.Path, link)
+	}
+	switch {
+	case target == "":
+		return ""
+	case !path.IsAbs(target):
+		target = path.Join(path.Dir(link), target)
+	}
+	return path.Join(target, rest)
+}
+
+// linkHint returns the entry of the manifest that keeps the directory at the target of a
+// link.
+func (s *Spec) linkHint(target string) string {
+	if s.Name == "" || s.Host == "" || !path.IsAbs(target) {
+		return "use the target of the link as the path in the manifest; nothing is moved"
+	}
+	return fmt.Sprintf("to keep the directory there, add to the manifest: `hosts: {%s: {allow_paths: [%s], directories: {%s: {path: %[2]s}}}}`",
+		yamlText(s.Host), yamlText(target), yamlText(s.Name))
+}
+
+// yamlText returns text as a YAML scalar in a flow mapping.
+func yamlText(text string) string {
+	plain := func(r rune) bool {
+		return r == '/' || r == '_' || r == '-' || r == '.' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) || !strings.ContainsFunc(text, unicode.IsLetter) {
+		return strconv.Quote(text)
+	}
+	return text
 }
 
 // Removal removes the directory if it is empty by then.

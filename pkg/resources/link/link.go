@@ -2,8 +2,11 @@
 package link
 
 import (
+	"fmt"
 	"path"
+	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -31,15 +34,24 @@ func (s *Spec) Reads() []facts.Key {
 	return []facts.Key{s.Owns()}
 }
 
-// Diff creates the link, or changes its target.
+// Diff creates the link, or changes its target. A link outside of the project is a
+// convenience: below a link it is omitted with a warning.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	actual := facts.Get[facts.Path](v, s.Owns())
-	if p := resources.PathProblem(actual, facts.Symlink); p != nil {
-		return resources.Block(p)
-	}
 	target := s.Target
 	if s.InProject {
 		target = path.Join(facts.Get[facts.Project](v, facts.ProjectKey).Root, s.Target)
+	}
+	if p := resources.PathProblem(actual, facts.Symlink); p != nil {
+		if s.InProject && strings.HasPrefix(actual.Parent, "link ") {
+			p = &diag.Problem{
+				Code: "path.register", Severity: diag.Warn, Found: actual.Parent,
+				Summary: fmt.Sprintf("%q is reached through a link, so the environment is not registered there", s.Path),
+				Hint:    "activate it by its path: `" + resources.ShellJoin("conda", "activate", target) + "`",
+			}
+			return resources.Change{Problem: p}
+		}
+		return resources.Block(p)
 	}
 	action := resources.Create
 	if actual.Type == facts.Symlink {
