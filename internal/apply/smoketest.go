@@ -100,9 +100,8 @@ func RunSmokeTest(ctx context.Context, generation string, s resources.SmokeTest,
 	return runSmokeTest(ctx, command.Command{Program: filepath.Join(generation, "bin", "python")}, s, dir, gpuEnv)
 }
 
-// runSmokeTest runs the script with the interpreter of c: isolated, without writing
-// bytecode, in the empty folder dir, which is also HOME and TMPDIR, without network as
-// far as variables can disable it. On a GPU the script caches no memory.
+// runSmokeTest runs the script with the interpreter of c: isolated in the empty folder dir
+// (see command.Command), without writing bytecode. On a GPU the script caches no memory.
 func runSmokeTest(ctx context.Context, c command.Command, s resources.SmokeTest, dir string, gpuEnv []string) ([]SmokeTestPart, error) {
 	c.Timeout = cmp.Or(s.Timeout, smokeTestTimeout)
 	request, err := json.Marshal(struct {
@@ -117,12 +116,9 @@ func runSmokeTest(ctx context.Context, c command.Command, s resources.SmokeTest,
 		return nil, err
 	}
 	c.Args = []string{"-I", "-B", "-c", smokeTestScript, string(request)}
-	c.Dir = dir
-	c.Env = []string{
-		"HOME=" + dir, "TMPDIR=" + dir, "HF_HUB_OFFLINE=1",
-		"http_proxy=http://127.0.0.1:9", "https_proxy=http://127.0.0.1:9", "ALL_PROXY=http://127.0.0.1:9",
-	}
+	c.Dir, c.Isolated = dir, dir
 	if s.GPU {
+		loadUVM(ctx)
 		c.Env = append(c.Env, "PYTORCH_NO_CUDA_MEMORY_CACHING=1", "CUDA_CACHE_DISABLE=1")
 		c.Env = append(c.Env, gpuEnv...)
 	}
@@ -132,6 +128,16 @@ func runSmokeTest(ctx context.Context, c command.Command, s resources.SmokeTest,
 		return nil, err
 	}
 	return smokeTestParts(s, result, ran), nil
+}
+
+// loadUVM creates the device files of CUDA as its library does, by a program that is root
+// for anyone. It is not root in the namespace of an isolated program.
+func loadUVM(ctx context.Context) {
+	const program = "/usr/bin/nvidia-modprobe"
+	if _, err := os.Stat("/dev/nvidia-uvm"); err == nil || command.CheckExecutable(program) != nil {
+		return
+	}
+	_, _ = command.Run(ctx, command.Command{Program: program, Args: []string{"-u", "-c=0"}, Timeout: gpuTimeout}) // the smoke test reports what is missing
 }
 
 // smokeTestMark is the prefix of each line of the script, so that the output of a

@@ -1,7 +1,7 @@
 // Package command runs programs. No other package starts processes, so all have these
 // properties:
 //
-//   - The environment is built here, never inherited; standard input is empty.
+//   - The environment is built here, never inherited; standard input is empty unless set.
 //   - A program is an absolute path with arguments, never a shell command.
 //   - It leads its own process group, which is ended as a whole: by SIGTERM, and after a
 //     grace period by SIGKILL. On Linux it also ends when reconcile does. A program that
@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,6 +35,13 @@ type Command struct {
 	// Terminal keeps the program in our process group, the foreground group of the
 	// terminal, so that it can prompt on /dev/tty. ^C then reaches both.
 	Terminal bool
+	// Isolated, unless "", is a directory of the caller that others cannot write. The
+	// program gets an empty home and a temporary directory in it, no variable of the user,
+	// and no network if CanIsolate. It may still read and write all files of the user.
+	Isolated string
+	// Stdin is standard input; nil for an empty one. An *os.File is inherited, and the
+	// program's end does not close it. Any other reader must end before the program does.
+	Stdin io.Reader
 	// Lock is inherited, so that a lock on it lasts until the last child ends.
 	Lock *os.File
 	// Kill kills the program at once when it is done; nil for never.
@@ -75,7 +83,10 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, fmt.Errorf("run %s: %w", c.Program, err)
 	}
-	p := newProcess(c)
+	p, err := newProcess(c)
+	if err != nil {
+		return Result{}, fmt.Errorf("run %s: %w", c.Program, err)
+	}
 	start := time.Now()
 	go p.run()
 	if err := <-p.started; err != nil {
@@ -101,7 +112,7 @@ type process struct {
 	err            error         // of Wait
 }
 
-func newProcess(c Command) *process {
+func newProcess(c Command) (*process, error) {
 	p := &process{Command: c, started: make(chan error, 1), ended: make(chan struct{})}
 	p.Grace, p.Keep = cmp.Or(p.Grace, defaultGrace), cmp.Or(p.Keep, defaultKeep)
 	if p.Kill == nil {
@@ -111,16 +122,27 @@ func newProcess(c Command) *process {
 	p.stdout = &output{stream: "stdout", command: &p.Command, lines: lines}
 	p.stderr = &output{stream: "stderr", command: &p.Command, lines: lines}
 	p.cmd = exec.Command(c.Program, c.Args...)
-	p.cmd.Env = environment(c.Env)
+	variables := defaultVariables()
+	if c.Isolated != "" {
+		var err error
+		if variables, err = isolatedVariables(c.Isolated); err != nil {
+			return nil, err
+		}
+	}
+	p.cmd.Env = environment(c.Env, variables)
 	p.cmd.Dir = c.Dir
+	p.cmd.Stdin = c.Stdin
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	p.cmd.WaitDelay = pipeDelay
 	p.cmd.SysProcAttr = attributes()
 	p.cmd.SysProcAttr.Setpgid = !c.Terminal
+	if c.Isolated != "" {
+		isolate(p.cmd.SysProcAttr)
+	}
 	if c.Lock != nil {
 		p.cmd.ExtraFiles = []*os.File{c.Lock}
 	}
-	return p
+	return p, nil
 }
 
 // umask serialises the starts of programs, since the umask that a child inherits belongs

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +23,16 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "environment":
 		fmt.Println(strings.Join(os.Environ(), "\n"))
+	case "connect":
+		conn, err := net.Dial("tcp", os.Args[len(os.Args)-1])
+		if err == nil {
+			conn.Close()
+		}
+		fmt.Print(err)
+	case "echo":
+		_, _ = io.Copy(os.Stdout, os.Stdin)
+	case "uid":
+		fmt.Print(os.Geteuid(), " ", os.Getegid())
 	case "group":
 		fmt.Print(syscall.Getpgrp())
 	case "umask":

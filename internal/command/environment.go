@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// environment returns extra and those default variables that extra does not set.
-func environment(extra []string) []string {
+// environment returns extra and those defaults that extra does not set.
+func environment(extra, defaults []string) []string {
 	env := slices.Clone(extra)
 	set := map[string]bool{}
 	for _, kv := range extra {
 		name, _, _ := strings.Cut(kv, "=")
 		set[name] = true
 	}
-	for _, kv := range defaultVariables() {
+	for _, kv := range defaults {
 		if name, _, _ := strings.Cut(kv, "="); !set[name] {
 			env = append(env, kv)
 		}
@@ -24,7 +24,7 @@ func environment(extra []string) []string {
 	return env
 }
 
-// defaultVariables returns the variables that every child gets.
+// defaultVariables returns the variables that every child gets unless it is isolated.
 func defaultVariables() []string {
 	home, name := os.Getenv("HOME"), os.Getenv("USER")
 	if home == "" || name == "" {
