@@ -27,6 +27,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/redact"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -43,6 +44,8 @@ type Options struct {
 	IndexEnv []string
 	// ChannelEnv is passed, in addition, to programs that download conda packages.
 	ChannelEnv []string
+	// Redactor removes secrets from the output of programs and servers.
+	Redactor *redact.Redactor
 	// GPUEnv is passed to a smoke test on a GPU: the user's CUDA_VISIBLE_DEVICES and such.
 	GPUEnv       []string
 	Client       *http.Client // for Fetch; nil for one without a proxy

@@ -82,7 +82,7 @@ func (t *task) download(ctx context.Context, s resources.Fetch, to place) error 
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err // without the URL, which may contain a password
 		}
-		tried = append(tried, redactURL(source)+": "+command.Escape(err.Error()))
+		tried = append(tried, redactURL(source)+": "+command.Escape(t.o.Redactor.String(err.Error())))
 	}
 	p := &diag.Problem{
 		Code: "apply.fetch", Summary: "no source provides " + s.Path, Found: strings.Join(tried, "\n"),

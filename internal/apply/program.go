@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
+
 	"os"
 	"slices"
 	"strings"
@@ -40,7 +40,7 @@ func (t *task) runProgram(ctx context.Context, s resources.Run) error {
 		if s.Channels {
 			env = slices.Concat(env, t.o.ChannelEnv)
 		}
-		c.Env, c.Secrets = slices.Concat(s.Env, env), Secrets(env)
+		c.Env = slices.Concat(s.Env, env)
 	}
 	if len(s.Offline) > 0 {
 		offline := c
@@ -103,7 +103,7 @@ func withContext(ctx context.Context, err error) error {
 // command returns a command with the settings of all programs of this run.
 func (t *task) command(program string, args []string) command.Command {
 	return command.Command{
-		Program: program, Args: args, Dir: t.o.Root, Lock: t.o.Lock, Kill: t.o.Kill,
+		Program: program, Args: args, Dir: t.o.Root, Lock: t.o.Lock, Kill: t.o.Kill, Redactor: t.o.Redactor,
 		Line: func(stream, line string) {
 			t.emit(Event{Kind: Log, Addr: t.item.Resource.Addr, Step: t.step, Stream: stream, Text: line})
 		},
@@ -126,26 +126,4 @@ func checkProgram(s resources.Run) error {
 		}
 	}
 	return err
-}
-
-// Secrets returns the parts of an environment to redact: users and passwords in its
-// URLs, as written and decoded.
-func Secrets(env []string) []string {
-	var list []string
-	for _, kv := range env {
-		_, value, _ := strings.Cut(kv, "=")
-		for word := range strings.FieldsSeq(value) {
-			u, err := url.Parse(word)
-			if err != nil || u.User == nil {
-				continue
-			}
-			list = append(list, u.User.String()) // a user without a password may be a token
-			if p, ok := u.User.Password(); ok && p != "" {
-				list = append(list, p, url.QueryEscape(p), url.PathEscape(p))
-			} else if name := u.User.Username(); len(name) > 8 {
-				list = append(list, name)
-			}
-		}
-	}
-	return list
 }

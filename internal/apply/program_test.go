@@ -148,19 +148,6 @@ func TestInterruptEndsARunningProgram(t *testing.T) {
 	}
 }
 
-func TestSecrets(t *testing.T) {
-	for env, want := range map[string]string{
-		"A=https://ann:p%40ss@x/y":                     "ann:p%40ss p@ss p%40ss p@ss",
-		"A=https://a-long-token-here@x/y":              "a-long-token-here a-long-token-here",
-		"A=https://x/y":                                "",
-		"A=/some/path https://u:p@one https://v:q@two": "u:p p p p v:q q q q",
-	} {
-		if got := strings.Join(Secrets([]string{env}), " "); got != want {
-			t.Errorf("%s: %q, want %q", env, got, want)
-		}
-	}
-}
-
 // findPython returns a Python 3.10 or newer of this machine that can make environments.
 func findPython(t testing.TB) string {
 	t.Helper()

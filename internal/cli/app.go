@@ -13,10 +13,13 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"github.com/reconcile-ml/reconcile/internal/environments"
+	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/redact"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
@@ -29,6 +32,7 @@ type app struct {
 	err     io.Writer // progress, questions and errors
 	environ []string
 	args    []string // as typed, without the program
+	secrets *redact.Redactor
 
 	dir      string // -C
 	manifest string // -m
@@ -52,9 +56,61 @@ type Streams struct {
 // Standard returns the standard files of this process.
 func Standard() Streams { return Streams{os.Stdin, newStream(os.Stdout), newStream(os.Stderr)} }
 
+// newApp returns a run of the program whose streams print no secrets.
+func newApp(args []string, s Streams, environ []string) *app {
+	secrets := redact.New()
+	secrets.AddEnviron(environ)
+	secrets.AddFiles(environ)
+	secrets.AddArguments(args)
+	return &app{in: s.In, out: withoutSecrets(s.Out, secrets), err: withoutSecrets(s.Err, secrets), environ: environ, args: args, secrets: secrets}
+}
+
+// A terminal is a redacted stream to a file.
+type terminal struct {
+	*redact.Writer
+	file interface{ Fd() uintptr }
+}
+
+func (t terminal) Fd() uintptr { return t.file.Fd() }
+
+func withoutSecrets(w io.Writer, secrets *redact.Redactor) io.Writer {
+	redacted := secrets.Writer(w)
+	if file, ok := w.(interface{ Fd() uintptr }); ok {
+		return terminal{redacted, file}
+	}
+	return redacted
+}
+
+// flush writes what the streams withhold because it may be the beginning of a secret: at
+// the end of the program, and before a person is to answer.
+func (a *app) flush() {
+	for _, w := range []io.Writer{a.out, a.err} {
+		_ = w.(interface{ Flush() error }).Flush() // as other errors of these streams
+	}
+}
+
+// setJSON sets whether the results are JSON, in which secrets are replaced so that it
+// remains valid.
+func (a *app) setJSON(isJSON bool) { a.out.(interface{ SetJSON(bool) }).SetJSON(isJSON) }
+
+// printsJSON reports whether a command prints JSON without --json.
+func printsJSON(cmd *cobra.Command) bool {
+	format := cmd.Flags().Lookup("format")
+	return cmd.Name() == "facts" || cmd.Name() == "schema" || format != nil && format.Value.String() == "json"
+}
+
+// reportPanic ends a panic of the goroutine that defers it: it prints the reason without
+// secrets, and where it occurred, and sets the exit code.
+func (a *app) reportPanic(code *int) {
+	if reason := recover(); reason != nil {
+		fmt.Fprintf(a.err, "panic: %v\n\n%s", reason, debug.Stack())
+		*code = exit.Error
+	}
+}
+
 // config returns how this run was started.
 func (a *app) config() *session.Config {
-	return &session.Config{Dir: a.dir, Manifest: a.manifest, Environment: a.env, Environ: a.environ, Stdin: a.in, Program: buildVersion()}
+	return &session.Config{Dir: a.dir, Manifest: a.manifest, Environment: a.env, Environ: a.environ, Stdin: a.in, Program: buildVersion(), Redactor: a.secrets}
 }
 
 // target opens the project on this machine, or on the one whose facts are in factsFile,

@@ -80,6 +80,7 @@ func (a *app) ask(question string) (string, error) {
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)
 	fmt.Fprint(a.err, question)
+	a.flush()
 	if a.answers == nil { // one for all questions: it may read ahead
 		a.answers = bufio.NewReader(a.in)
 	}

@@ -16,19 +16,21 @@ import (
 
 // Main runs the program with these arguments, without the program's name, and returns its
 // exit code.
-func Main(args []string, s Streams, environ []string) int {
+func Main(args []string, s Streams, environ []string) (code int) {
 	// Probes start this program again to query NVML: see session.NewProber.
 	if code, ok := probes.RunHelper(args); ok {
 		return code
 	}
-	a := &app{in: s.In, out: s.Out, err: s.Err, environ: environ, args: args}
+	a := newApp(args, s, environ)
+	defer a.flush()
+	defer a.reportPanic(&code)
 	root := a.root()
 	root.SetArgs(a.args)
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	err := root.ExecuteContext(context.Background())
-	code, err := exit.CodeOf(err)
+	code, err = exit.CodeOf(err)
 	if err == nil {
 		return code
 	}
@@ -36,6 +38,7 @@ func Main(args []string, s Streams, environ []string) int {
 		code, err = exit.CodeOf(exit.Usage("%v", err))
 	}
 	if a.json || !a.started && slices.Contains(a.args, "--json") { // a wrong flag before it
+		a.setJSON(true)
 		report.ProblemsJSON(a.out, err)
 	} else {
 		o := a.report(a.err)
@@ -62,8 +65,9 @@ Python environments (venv, conda). It checks the disk, the NVIDIA driver and its
 Commit an edit of manifest.yaml to change every machine.`, ofCommands, allCodes()...),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(*cobra.Command, []string) {
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
 			a.started = true
+			a.setJSON(a.json || printsJSON(cmd))
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {

@@ -22,6 +22,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/redact"
 )
 
 // A Command is one program to run.
@@ -49,8 +51,8 @@ type Command struct {
 	// Line is called for every line of output, escaped and truncated to 4 KiB, by one
 	// goroutine at a time. A carriage return ends a line too.
 	Line func(stream, line string)
-	// Secrets are replaced by *** in lines and errors.
-	Secrets []string
+	// Redactor removes secrets from lines and errors, before they are truncated.
+	Redactor *redact.Redactor
 	// Keep is the number of bytes that are kept of the end of each stream; 0 for 256 KiB.
 	Keep int
 }

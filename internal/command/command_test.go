@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/redact"
 )
 
 // TestMain runs one of the programs of the tests if COMMAND_CHILD is set.
@@ -121,7 +123,9 @@ func TestOutputIsCapped(t *testing.T) {
 
 func TestLinesAreEscapedAndRedacted(t *testing.T) {
 	var got []string
-	_, err := Run(t.Context(), child("terminal", Command{Secrets: []string{"hunter2", ""}, Line: func(s, l string) { got = append(got, s+" "+l) }}))
+	secrets := redact.New()
+	secrets.Add("hunter2")
+	_, err := Run(t.Context(), child("terminal", Command{Redactor: secrets, Line: func(s, l string) { got = append(got, s+" "+l) }}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func (p *process) tail() []string {
 	if len(strings.TrimSpace(string(text))) == 0 {
 		text = p.stdout.bytes()
 	}
-	lines := strings.FieldsFunc(redact(string(text), p.Secrets), func(r rune) bool { return r == '\n' || r == '\r' })
+	lines := strings.FieldsFunc(p.Redactor.String(string(text)), func(r rune) bool { return r == '\n' || r == '\r' })
 	if len(lines) > tailLines {
 		lines = lines[len(lines)-tailLines:]
 	}

@@ -70,7 +70,7 @@ func (o *output) emit() {
 	if len(line) == 0 {
 		return
 	}
-	text := truncate(Escape(redact(string(line), o.command.Secrets)))
+	text := truncate(Escape(o.command.Redactor.String(string(line))))
 	o.lines.Lock()
 	defer o.lines.Unlock()
 	o.command.Line(o.stream, text)
@@ -102,15 +102,6 @@ func truncate(line string) string {
 		end--
 	}
 	return line[:end] + "…"
-}
-
-func redact(text string, secrets []string) string {
-	for _, s := range secrets {
-		if s != "" {
-			text = strings.ReplaceAll(text, s, "***")
-		}
-	}
-	return text
 }
 
 // Escape makes text safe to print on a terminal: it escapes control characters except

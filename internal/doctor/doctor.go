@@ -16,6 +16,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
+	"github.com/reconcile-ml/reconcile/internal/redact"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
@@ -217,12 +218,16 @@ func (d *diagnosis) runChecks() *report.Diagnosis {
 	}
 	running.Wait()
 	doc := &report.Diagnosis{Root: d.root, Recorded: d.FactsFile, Chapters: []report.Chapter{}}
+	var secrets *redact.Redactor
+	if d.prober != nil {
+		secrets = d.prober.Redactor
+	}
 	if d.env != nil {
 		doc.Environment = d.env.Name
 	}
 	for i, c := range checks {
 		for _, f := range found[i] {
-			f.Code, f.Name = cmp.Or(f.Code, c.code), cmp.Or(f.Name, c.name)
+			f.Code, f.Name, f.Found = cmp.Or(f.Code, c.code), cmp.Or(f.Name, c.name), secrets.String(f.Found)
 			doc.Add(c.chapter, f)
 		}
 	}

@@ -91,7 +91,7 @@ func (d *diagnosis) publicIndexReachable(settings probes.IndexSettings) findings
 		}
 		// pip prints why a request failed only before it retries.
 		result, err := command.Run(d.ctx, command.Command{
-			Program: program, Env: append(resources.PipEnv(), settings.Environ()...), Timeout: 3 * indexTimeout, Secrets: settings.Secrets(),
+			Program: program, Env: append(resources.PipEnv(), settings.Environ()...), Timeout: 3 * indexTimeout, Redactor: d.prober.Redactor,
 			Args: append(args, "index", "versions", "--disable-pip-version-check", "--no-input", "--no-color", "--timeout", "5", "--retries", "1", "pip"),
 		})
 		if err == nil {

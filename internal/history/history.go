@@ -91,5 +91,5 @@ func Keep(p *session.Project, r *runrecord.Record) error {
 		return err
 	}
 	defer records.Close()
-	return records.Add(r)
+	return records.Add(r, p.Config.Redactor)
 }

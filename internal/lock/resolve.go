@@ -17,6 +17,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/indexerror"
 	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/redact"
 )
 
 // A Request is the input of Resolve. Paths are absolute, except for Path.
@@ -34,7 +35,7 @@ type Request struct {
 	Cache       string                    // of uv
 	Dir         string                    // an empty folder for temporary files
 	IndexEnv    []string                  // KEY=value: index, CA, wheel folders, proxy of this machine
-	Secrets     []string                  // to be hidden in output
+	Redactor    *redact.Redactor          // of the output of uv and py-rattler
 	Line        func(stream, line string) // called for each line of uv's output; may be nil
 	Client      *http.Client              // for the installed sizes of wheels; nil leaves them unknown
 }
@@ -189,9 +190,9 @@ func (r *resolver) compile(ctx context.Context, platform, pins, out string) (str
 	}
 	result, err := command.Run(ctx, command.Command{
 		Program: r.UV, Args: append(args, "--", in), Env: r.IndexEnv, Dir: r.Dir,
-		Timeout: 10 * time.Minute, Secrets: r.Secrets, Line: r.Line,
+		Timeout: 10 * time.Minute, Redactor: r.Redactor, Line: r.Line,
 	})
-	return string(result.Stderr), err
+	return r.Redactor.String(string(result.Stderr)), err
 }
 
 // preferences returns the versions that uv should keep if the pins allow it: those of the

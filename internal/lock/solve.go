@@ -61,7 +61,7 @@ func (r *resolver) solve(ctx context.Context, platform string) ([]rattler.Packag
 	}
 	result, err := command.Run(ctx, command.Command{
 		Program: r.Interpreter, Args: []string{"-I", "-B", script, input}, Env: slices.Concat(r.IndexEnv, r.Conda.Env), Dir: dir,
-		Timeout: 10 * time.Minute, Secrets: r.Secrets, Line: r.Line, Keep: 16 << 20,
+		Timeout: 10 * time.Minute, Redactor: r.Redactor, Line: r.Line, Keep: 16 << 20,
 	})
 	if err != nil {
 		return nil, r.unsolved(ctx, platform, err)

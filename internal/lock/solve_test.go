@@ -14,6 +14,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/rattler"
+	"github.com/reconcile-ml/reconcile/internal/redact"
 )
 
 // fakeRattler returns a resolver with a shell script in place of Python and py-rattler. The script
@@ -29,9 +30,11 @@ func fakeRattler(t *testing.T, script string) *resolver {
 	if err := os.Mkdir(work, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	secrets := redact.New()
+	secrets.Add("hunter2")
 	return &resolver{Request: Request{
 		Path: "locks/test.toml", Python: "3.10", Interpreter: program, Dir: work,
-		Secrets: []string{"hunter2"},
+		Redactor: secrets,
 		Conda: &CondaRequest{
 			Channels: []string{"conda-forge", "file:///srv/channel"}, Specs: []string{"pip ==24.2", "python 3.10.*"},
 			Wheel: "/tools/py_rattler.whl", Cache: filepath.Join(dir, "cache"), Env: []string{"RECONCILE_CONDA_ALIAS=https://ann:hunter2@mirror.example"}, Pos: diag.Pos{File: "manifest.yaml", Line: 7, Col: 3},

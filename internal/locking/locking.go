@@ -8,9 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path"
-	"slices"
 
-	"github.com/reconcile-ml/reconcile/internal/apply"
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
@@ -104,7 +102,7 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 	l, err := lock.Resolve(ctx, lock.Request{
 		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Pins: env.Packages, Previous: previous, Upgrade: o.Upgrade,
 		Conda: t.conda(p.Path(layout.Conda(local.State)), env), UV: t.uv, Interpreter: t.python, Cache: p.Path(layout.Cache("uv")), Dir: work,
-		IndexEnv: t.indexEnv, Secrets: apply.Secrets(slices.Concat(t.indexEnv, t.channelEnv)), Client: t.client, Line: o.Line,
+		IndexEnv: t.indexEnv, Redactor: p.Config.Redactor, Client: t.client, Line: o.Line,
 	})
 	if ctx.Err() != nil {
 		return nil, exit.Quietly(exit.Interrupted)

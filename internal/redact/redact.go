@@ -63,6 +63,9 @@ func (r *Redactor) Add(values ...string) {
 // the scheme is ignored. Without a scheme, the text is a host with an optional user, as in
 // the variable of a proxy.
 func (r *Redactor) AddURL(values ...string) {
+	if r == nil {
+		return
+	}
 	for _, value := range values {
 		r.addUserinfo(userinfo(value))
 		_, rest, _ := strings.Cut(value, "?")

@@ -29,7 +29,7 @@ func encodings(s string) map[string]string {
 		"JSON": string(ascii), "Go": fmt.Sprintf("%q", s), "ASCII": fmt.Sprintf("%+q", s), "Go in JSON": string(quoted),
 		"HTML": html.EscapeString(s), "shell": "'" + strings.ReplaceAll(s, "'", `'\''`) + "'",
 		"Markdown": strings.NewReplacer("/", `\/`, "<", `\<`, "+", `\+`).Replace(s),
-		"base64": base64.StdEncoding.EncodeToString([]byte(s)), "base64 of a header": base64.StdEncoding.EncodeToString([]byte("robot:" + s)),
+		"base64":   base64.StdEncoding.EncodeToString([]byte(s)), "base64 of a header": base64.StdEncoding.EncodeToString([]byte("robot:" + s)),
 	}
 }
 
@@ -108,7 +108,8 @@ func TestEnviron(t *testing.T) {
 	r := New()
 	r.AddEnviron(environ)
 	r.AddFiles(environ)
-	secret := []string{"hf_env", "uvuser", "uvpass", "query", "corp-pw", "pr0xy", "ghp_12345678", "dbpass", "ind3x", "netuser", "n3trc", "qu0ted", "hf_fromfile"}
+	r.AddArguments([]string{"run", "--", "fetch", "https://arguser:argpass@h/?lang=python"})
+	secret := []string{"hf_env", "uvuser", "uvpass", "query", "corp-pw", "pr0xy", "ghp_12345678", "dbpass", "ind3x", "netuser", "n3trc", "argpass", "arguser", "qu0ted", "hf_fromfile"}
 	for _, s := range secret {
 		if got := r.String("(" + s + ")"); got != "(***)" {
 			t.Errorf("%s is %s", s, got)

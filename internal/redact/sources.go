@@ -45,6 +45,16 @@ func (r *Redactor) AddEnviron(environ []string) {
 	r.compile()
 }
 
+// AddArguments adds the users and passwords of URLs in a command line.
+func (r *Redactor) AddArguments(args []string) {
+	for _, arg := range args {
+		if strings.Contains(arg, "://") {
+			r.addUserinfo(userinfo(arg))
+		}
+	}
+	r.compile()
+}
+
 func isTokenName(name string) bool {
 	for _, end := range []string{"TOKEN", "PASSWORD", "PASSWD", "SECRET", "API_KEY", "ACCESS_KEY"} {
 		if name == end || strings.HasSuffix(name, "_"+end) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/redact"
 )
 
 const (
@@ -95,13 +96,14 @@ func (f *Folder) Read(name string) (*Record, error) {
 	return r, err
 }
 
-// Add writes a record that is named by the current time, and removes the oldest records
-// above Kept.
-func (f *Folder) Add(r *Record) error {
+// Add writes a record, without the secrets of the redactor, that is named by the current
+// time, and removes the oldest records above Kept.
+func (f *Folder) Add(r *Record, secrets *redact.Redactor) error {
 	text, err := Encode(r)
 	if err != nil {
 		return err
 	}
+	text = secrets.JSON(text)
 	if _, err := atomicfile.MakeAll(f.root, f.path, 0o700); err != nil {
 		return err
 	}

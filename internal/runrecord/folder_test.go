@@ -45,7 +45,7 @@ func TestAddKeepsTheNewestRecords(t *testing.T) {
 		}
 	}
 	want := New(Run{Started: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Command: "reconcile apply", Result: &apply.Result{Elapsed: time.Second}})
-	if err := f.Add(want); err != nil {
+	if err := f.Add(want, nil); err != nil {
 		t.Fatal(err)
 	}
 	names, err := f.Names()

@@ -25,6 +25,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/redact"
 )
 
 // DefaultManifest is the file name that is searched for, in the directory of the run
@@ -39,6 +40,8 @@ type Config struct {
 	Environ     []string  // of the process, as os.Environ returns it
 	Stdin       io.Reader // read for a file that is named -; nil for none
 	Program     string    // version of this program
+	// Redactor removes the secrets of the run from what it prints and records; nil for none.
+	Redactor *redact.Redactor
 }
 
 // Getenv returns a variable of Environ, "" if it is not set.

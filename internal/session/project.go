@@ -29,6 +29,7 @@ func NewProber(c *Config, root string) (*probes.Prober, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.Redactor = c.Redactor
 	if probes.HasNVML {
 		p.Helper, _ = os.Executable() // without it nvidia-smi is asked
 	}

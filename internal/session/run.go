@@ -80,7 +80,7 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 	r.options = apply.Options{
 		Root: p.Root, State: local.State, Probe: p.Probe, Journal: journal, Lock: lock.File(),
 		Jobs: o.Jobs, Events: o.Events, Now: time.Now, Kill: kill,
-		GPUEnv: p.Config.GPUEnv(), IndexEnv: settings.Environ(), ChannelEnv: settings.ChannelEnviron(), Client: client,
+		GPUEnv: p.Config.GPUEnv(), IndexEnv: settings.Environ(), ChannelEnv: settings.ChannelEnviron(), Client: client, Redactor: p.Config.Redactor,
 	}
 	for _, e := range p.Manifest.EnvironmentPaths() {
 		r.options.EnvPaths = append(r.options.EnvPaths, e.Path)
@@ -106,7 +106,7 @@ func (p *Checkout) IgnoreState() error {
 // acquire takes the lock of this machine's part, or returns who holds it.
 func (p *Project) acquire(ctx context.Context, part string, o LockOptions) (*state.Lock, error) {
 	host, _ := os.Hostname()
-	holder := state.Holder{Host: host, PID: os.Getpid(), Since: time.Now(), Command: strings.Join(os.Args, " "), User: strconv.Itoa(os.Getuid())}
+	holder := state.Holder{Host: host, PID: os.Getpid(), Since: time.Now(), Command: p.Config.Redactor.String(strings.Join(os.Args, " ")), User: strconv.Itoa(os.Getuid())}
 	if u, err := user.Current(); err == nil {
 		holder.User = u.Username
 	}

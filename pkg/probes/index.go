@@ -50,8 +50,8 @@ type setting struct {
 	pos    diag.Pos
 }
 
-// Index returns the settings of this machine. Errors are *diag.Problem values without
-// secrets.
+// Index returns the settings of this machine, and adds the secrets of all of them, in use or
+// not, to the Redactor. Errors are *diag.Problem values without secrets.
 func (p *Prober) Index() (IndexSettings, error) {
 	var all []setting
 	for _, v := range [][2]string{
@@ -75,7 +75,15 @@ func (p *Prober) Index() (IndexSettings, error) {
 	if err != nil {
 		return IndexSettings{}, err
 	}
-	return p.merge(append(all, fromPip...))
+	all = append(all, fromPip...)
+	for _, one := range all {
+		for _, value := range one.values {
+			if strings.Contains(value, "://") || one.name == "proxy" {
+				p.Redactor.AddURL(value)
+			}
+		}
+	}
+	return p.merge(all)
 }
 
 // merge applies the first setting of each name.
@@ -188,9 +196,9 @@ func appendSetting(all []setting, name, value, source string) []setting {
 	return append(all, setting{name: name, values: values, source: source})
 }
 
-// redact returns a URL without user, password, query and fragment, which may contain
+// shownURL returns a URL without user, password, query and fragment, which may contain
 // tokens. Other text is returned as it is.
-func redact(value string) string {
+func shownURL(value string) string {
 	if !strings.Contains(value, "://") {
 		return value
 	}
@@ -204,12 +212,12 @@ func redact(value string) string {
 
 // Fact returns the settings without secrets.
 func (s IndexSettings) Fact() facts.Index {
-	f := facts.Index{URL: cmp.Or(redact(s.URL), "public"), Cert: s.Cert, Proxy: redact(s.Proxy), CondaAlias: redact(s.CondaAlias), Sources: s.Sources}
+	f := facts.Index{URL: cmp.Or(shownURL(s.URL), "public"), Cert: s.Cert, Proxy: shownURL(s.Proxy), CondaAlias: shownURL(s.CondaAlias), Sources: s.Sources}
 	if s.NoIndex {
 		f.URL = "none"
 	}
 	for _, l := range s.FindLinks {
-		f.FindLinks = append(f.FindLinks, redact(l))
+		f.FindLinks = append(f.FindLinks, shownURL(l))
 	}
 	return f
 }
@@ -223,29 +231,6 @@ func (s IndexSettings) GoString() string { return fmt.Sprintf("%#v", s.Fact()) }
 // MarshalJSON writes the settings without secrets.
 func (s IndexSettings) MarshalJSON() ([]byte, error) { return json.Marshal(s.Fact()) }
 
-// Secrets returns the secret parts of the settings as they may appear in the output of a
-// program: users, passwords and queries.
-func (s IndexSettings) Secrets() []string {
-	var out []string
-	for _, value := range append([]string{s.URL, s.Proxy, s.CondaAlias}, s.FindLinks...) {
-		u, err := url.Parse(value)
-		if err != nil {
-			continue
-		}
-		if u.User != nil {
-			password, _ := u.User.Password()
-			out = append(out, u.User.String(), password, url.QueryEscape(password))
-			if password == "" {
-				out = append(out, u.User.Username()) // a token as the user
-			}
-		}
-		out = append(out, u.RawQuery)
-	}
-	out = slices.DeleteFunc(out, func(v string) bool { return v == "" })
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
 // ChannelEnviron returns the variables with the base URL of conda channels. Only that for
 // py-rattler has the user and password: conda clients write the URL of a package into the
 // environment.
@@ -253,7 +238,7 @@ func (s IndexSettings) ChannelEnviron() []string {
 	if s.CondaAlias == "" {
 		return nil
 	}
-	shown := redact(s.CondaAlias)
+	shown := shownURL(s.CondaAlias)
 	return []string{"RECONCILE_CONDA_ALIAS=" + s.CondaAlias, "CONDA_CHANNEL_ALIAS=" + shown, "MAMBA_CHANNEL_ALIAS=" + shown}
 }
 

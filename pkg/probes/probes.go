@@ -28,6 +28,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/redact"
 )
 
 // deadline is the time after which a probe fails.
@@ -44,6 +45,8 @@ type Prober struct {
 	// is started to query NVML. If it is "", only nvidia-smi is used. The caller sets it to
 	// its own executable if HasNVML; other programs do not understand the argument.
 	Helper string
+	// Redactor gets the secrets of the settings that are read; nil for none.
+	Redactor *redact.Redactor
 
 	root     string // absolute, links resolved
 	home     string // absolute; "" if there is none
