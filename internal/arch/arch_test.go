@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"internal/pyenv", "internal/hub"}, // know installed environments and models as facts
 	{"pkg/resources", "internal/lock", "internal/nvidia", "internal/exit"},
 	{"internal/userconfig"},
-	{"internal/generation", "internal/rsync"},
+	{"internal/generation", "internal/rsync", "internal/wheels"},
 	{"pkg/resources/*", "pkg/probes"},
 	{"pkg/resources/all", "pkg/resources/resourcetest", "internal/state"},
 	{"internal/manifest", "pkg/planner", "internal/compare"},

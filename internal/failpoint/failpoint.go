@@ -25,6 +25,9 @@ const (
 	GroupAfter       = "group.after"       // the new names are durable
 	FetchStaged      = "fetch.staged"      // the download is complete and verified, not yet renamed
 	TrashMoved       = "trash.moved"       // the removed path is in the trash
+	DistUnpacked     = "dist.unpacked"     // the files of a wheel are in the store, under a temporary name
+	DistRecorded     = "dist.recorded"     // its entry is complete and durable, not yet renamed
+	AssembleLinked   = "assemble.linked"   // files are in the new generation, scripts are not
 	ReuseLinked      = "reuse.linked"      // files are in the new generation, scripts are not
 	SealVerified     = "seal.verified"     // every digest is verified
 	SealLaunchers    = "seal.launchers"    // launchers are written
@@ -49,7 +52,7 @@ func Names() []string {
 	names := []string{
 		JournalBefore, JournalWritten, JournalAfter, CompactBefore, CompactPrevious, CompactAfter,
 		GroupMade, GroupStaged, GroupSynced, GroupRenaming, GroupRenamed, GroupAfter, FetchStaged, TrashMoved,
-		ReuseLinked, SealVerified, SealLaunchers, SealStamped, SealSynced,
+		DistUnpacked, DistRecorded, AssembleLinked, ReuseLinked, SealVerified, SealLaunchers, SealStamped, SealSynced,
 		SwitchBefore, SwitchRenamed, SwitchAfter, AtomicfileStaged, AtomicfileMoved,
 	}
 	for _, s := range []string{"make_dir", "write_file", "set_mode", "link", "remove", "move", "fetch", "run", "reuse", "compile", "prove", "seal", "switch"} {

@@ -114,7 +114,8 @@ func hasNoDigest(name string) bool {
 	})
 }
 
-// VerifiedFiles are the files for which Hash found the recorded digest, by path.
+// VerifiedFiles are the files that have the recorded digest, by path: those for which Hash
+// found it, and those that were added.
 type VerifiedFiles map[string]verifiedFile
 
 // A verifiedFile is the digest of a file and the attributes that change when it is written
@@ -124,6 +125,17 @@ type verifiedFile struct {
 	sum                string // for other algorithms
 	dev, ino           uint64
 	size, mtime, ctime int64
+}
+
+// Add adds a file with a known SHA-256. st is the state of the file when its content was
+// known, and justMade that of a file on the same file system that was created later. Like
+// Hash, it omits a file that changed less than a tick before justMade.
+func (v VerifiedFiles) Add(name string, sum facts.SHA256, st, justMade *unix.Stat_t) {
+	made := unix.TimespecToNsec(justMade.Mtim)
+	c := claim{RecordEntry: RecordEntry{SHA256: sum}}
+	if f := c.verifiedFile(st); f.ctime < made-tickOf(made) && st.Dev == justMade.Dev {
+		v[name] = f
+	}
 }
 
 func (c *claim) verifiedFile(st *unix.Stat_t) verifiedFile {

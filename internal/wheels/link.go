@@ -1,0 +1,89 @@
+package wheels
+
+import (
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Method is a way to put a file of the store into an environment.
+type Method int32
+
+// The methods, the best first: a clone shares its blocks until one of the two files is
+// written, a hard link always shares them, a copy needs space.
+const (
+	Clone Method = iota
+	Link
+	Copy
+)
+
+func (m Method) String() string { return [...]string{"clone", "link", "copy"}[m] }
+
+var methods = [...]func(from, to string, f *File) error{Clone: clone, Link: hardLink, Copy: copyFile}
+
+// A linker puts files into an environment by the first method that the file systems
+// support.
+type linker struct {
+	method atomic.Int32
+	count  [len(methods)]atomic.Int64
+}
+
+func (l *linker) link(from, to string, f *File) error {
+	for {
+		m := l.method.Load()
+		err := methods[m](from, to, f)
+		switch {
+		case err == nil:
+			l.count[m].Add(1)
+			return nil
+		case int(m) == len(methods)-1 || !isUnsupported(err):
+			return err
+		}
+		l.method.CompareAndSwap(m, m+1)
+	}
+}
+
+// isUnsupported reports whether a file system does not support a method.
+func isUnsupported(err error) bool {
+	return slices.ContainsFunc([]error{
+		unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOTTY, unix.EINVAL, unix.EXDEV, unix.EPERM, unix.EMLINK, unix.ENOSYS,
+	}, func(e error) bool { return errors.Is(err, e) })
+}
+
+func hardLink(from, to string, _ *File) error { return os.Link(from, to) }
+
+func copyFile(from, to string, f *File) error {
+	return createFrom(from, to, f, func(out, in *os.File) error {
+		_, err := io.Copy(out, in)
+		return err
+	})
+}
+
+// createFrom creates a file with the mode and time of another. It removes the file if
+// content fails.
+func createFrom(from, to string, f *File, content func(out, in *os.File) error) error {
+	var st unix.Stat_t
+	fd, err := openRegular(from, &st)
+	if err != nil {
+		return err
+	}
+	in := os.NewFile(uintptr(fd), from)
+	defer in.Close()
+	fd, err = createNew(to)
+	if err != nil {
+		return err
+	}
+	out := os.NewFile(uintptr(fd), to)
+	err = content(out, in)
+	if err == nil {
+		err = setAttributes(fd, to, f.Mode, unix.TimespecToNsec(st.Mtim))
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		return errors.Join(err, os.Remove(to))
+	}
+	return nil
+}

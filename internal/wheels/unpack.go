@@ -1,0 +1,436 @@
+package wheels
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/failpoint"
+	"github.com/reconcile-ml/reconcile/internal/lock"
+)
+
+// Unpack unpacks the archive of a wheel into the entry dir, whose parent exists, and
+// returns the entry. An intact entry of the same wheel is returned as it is, and a damaged
+// or changed one is replaced. Environments that have hard links to the old one keep their
+// files.
+//
+// The archive must have the size, unless it is 0, and the SHA-256 of w (ErrArchive), and
+// contain name and version. Every file must have the size and the digest in the RECORD of
+// the wheel (ErrInvalid).
+//
+// The entry is written to a temporary directory beside dir, synced and renamed. Several
+// processes may unpack one wheel at once: all return the entry of the first. An error, or
+// the end of ctx, leaves no entry and no temporary directory; see RemoveTemps for those of
+// a killed process.
+func Unpack(ctx context.Context, archive string, w lock.Wheel, name, version, dir string) (*Entry, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if e, err := intact(dir, w.SHA256); e != nil || err != nil {
+		return e, err
+	}
+	a, err := openArchive(ctx, archive, w)
+	if err != nil {
+		return nil, err
+	}
+	e, err := a.unpack(ctx, w, name, version, dir)
+	return e, errors.Join(err, a.close())
+}
+
+// intact returns the entry of a wheel if it is complete and unchanged, else nil.
+func intact(dir string, sum facts.SHA256) (*Entry, error) {
+	e, err := Open(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case e.SHA256 != sum:
+		return nil, nil
+	}
+	changed, err := e.Changed()
+	if err != nil || len(changed) > 0 {
+		return nil, err
+	}
+	return e, nil
+}
+
+// unpack unpacks an open archive into dir.
+func (a *archive) unpack(ctx context.Context, w lock.Wheel, name, version, dir string) (*Entry, error) {
+	e := &Entry{Dir: dir, Format: entryFormat, SHA256: w.SHA256}
+	record, err := a.describe(e, name, version)
+	if err == nil {
+		err = a.compareRecord(e.InfoDir, record)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.name, err)
+	}
+	slices.SortFunc(a.files, func(a, b member) int { return strings.Compare(a.Path, b.Path) })
+	for i := range a.files {
+		if strings.HasPrefix(a.files[i].Path, strings.TrimSuffix(e.InfoDir, infoSuffix)+".data/scripts/") {
+			a.files[i].Mode = 0o755 // archives that were created on Windows have no modes
+		}
+		e.Files = append(e.Files, a.files[i].File)
+	}
+	if err := e.validate(); err != nil { // before anything is written
+		return nil, fmt.Errorf("%s: %w", a.name, invalid("%w", err))
+	}
+	temp, err := newTemp(filepath.Dir(dir))
+	if err != nil {
+		return nil, err
+	}
+	defer temp.close()
+	if err := a.write(ctx, e, temp.path); err != nil {
+		return nil, fmt.Errorf("%s: %w", a.name, err)
+	}
+	failpoint.Hit(failpoint.DistUnpacked)
+	text, err := json.Marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	err = writeNew(filepath.Join(temp.path, entryFile), 0o644, 0, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+	if err == nil {
+		err = temp.sync()
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	failpoint.Hit(failpoint.DistRecorded)
+	return temp.publish(e)
+}
+
+// write writes the files of an archive below dir, several at a time, and sets their
+// digests in e.
+func (a *archive) write(ctx context.Context, e *Entry, dir string) error {
+	root := filepath.Join(dir, filesDir)
+	if err := makeDirs(root, func(yield func(string) bool) {
+		for i := range a.files {
+			if !yield(a.files[i].Path) {
+				return
+			}
+		}
+	}); err != nil {
+		return err
+	}
+	order := make([]int, len(a.files))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return int(a.files[j].Size>>20 - a.files[i].Size>>20) }) // large files first
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, i := range order {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			m := &a.files[i]
+			sum, err := m.write(ctx, filepath.Join(root, filepath.FromSlash(m.Path)))
+			if err != nil {
+				return fmt.Errorf("%q: %w", m.Path, err)
+			}
+			e.Files[i].SHA256 = sum
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// makeDirs makes root and the directories of the files below it, with mode 0755 whatever
+// the umask is.
+func makeDirs(root string, files func(yield func(string) bool)) error {
+	for _, dir := range append([]string{"."}, parents(files)...) {
+		name := filepath.Join(root, filepath.FromSlash(dir))
+		if err := os.Mkdir(name, 0o755); err != nil {
+			return err
+		}
+		if err := os.Chmod(name, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes a file of an archive, compares it with RECORD and returns its digest.
+func (m *member) write(ctx context.Context, name string) (sum facts.SHA256, err error) {
+	d := newDigests(m.want.algorithm)
+	err = writeNew(name, m.Mode, m.MTime, func(w io.Writer) error { return m.copy(ctx, io.MultiWriter(d, w)) })
+	if errors.Is(err, fs.ErrExist) {
+		err = invalid("the file system does not distinguish it from another file of the wheel")
+	}
+	if err != nil {
+		return sum, err
+	}
+	d.sha256.Sum(sum[:0])
+	if m.want.algorithm != "" && d.sum() != m.want.sum {
+		return sum, invalid("its %s differs from RECORD", m.want.algorithm)
+	}
+	return sum, nil
+}
+
+// pipeSize is the size in bytes from which a file is decompressed by one goroutine, and
+// hashed and written by another.
+const pipeSize = 4 << 20
+
+// copy decompresses a file to w.
+func (m *member) copy(ctx context.Context, w io.Writer) error {
+	r, err := m.zip.Open()
+	if err != nil {
+		return invalid("%w", err)
+	}
+	defer r.Close()
+	if m.Size < pipeSize {
+		return m.copyAll(ctx, r, w)
+	}
+	p := newPipe(w)
+	err = m.copyAll(ctx, r, p)
+	return cmp.Or(p.Close(), err)
+}
+
+func (m *member) copyAll(ctx context.Context, r io.Reader, w io.Writer) error {
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
+	var done int64
+	for {
+		n, err := io.ReadFull(r, buf[:])
+		if done += int64(n); done > m.Size {
+			return invalid("it has more than %d bytes", m.Size)
+		}
+		if _, err := w.Write(buf[:n]); err != nil {
+			return err
+		}
+		switch {
+		case err == io.EOF || err == io.ErrUnexpectedEOF && done == m.Size:
+			return nil
+		case err != nil:
+			return invalid("read the archive: %w", err)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// A pipe writes buffers to another writer in a goroutine of its own, two behind.
+type pipe struct {
+	buffers chan filled
+	done    chan struct{}
+	failed  atomic.Bool
+	err     error // of the other writer; read after done is closed
+}
+
+// filled is a buffer and the number of bytes in it.
+type filled struct {
+	buf *[bufferSize]byte
+	n   int
+}
+
+func newPipe(w io.Writer) *pipe {
+	p := &pipe{buffers: make(chan filled, 2), done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		for b := range p.buffers {
+			if p.err == nil {
+				_, p.err = w.Write(b.buf[:b.n])
+				p.failed.Store(p.err != nil)
+			}
+			buffers.Put(b.buf)
+		}
+	}()
+	return p
+}
+
+// Write takes at most one buffer. An error of the other writer is returned by Close.
+func (p *pipe) Write(b []byte) (int, error) {
+	f := filled{buf: buffers.Get().(*[bufferSize]byte)}
+	f.n = copy(f.buf[:], b)
+	p.buffers <- f
+	if f.n < len(b) || p.failed.Load() {
+		return f.n, io.ErrShortWrite
+	}
+	return f.n, nil
+}
+
+// Close waits for the other writer.
+func (p *pipe) Close() error {
+	close(p.buffers)
+	<-p.done
+	return p.err
+}
+
+// digests is the SHA-256 of a file, and its digest by another algorithm.
+type digests struct {
+	sha256, other hash.Hash // other may be nil
+}
+
+func newDigests(algorithm string) *digests {
+	d := &digests{sha256: sha256.New()}
+	switch algorithm {
+	case "sha384":
+		d.other = sha512.New384()
+	case "sha512":
+		d.other = sha512.New()
+	}
+	return d
+}
+
+func (d *digests) Write(b []byte) (int, error) {
+	if d.other != nil {
+		d.other.Write(b)
+	}
+	return d.sha256.Write(b)
+}
+
+// sum returns the digest by the algorithm of newDigests.
+func (d *digests) sum() string {
+	if d.other != nil {
+		return string(d.other.Sum(nil))
+	}
+	return string(d.sha256.Sum(nil))
+}
+
+// A temp is a temporary directory that is locked while it is in use.
+type temp struct {
+	path string
+	lock *os.File
+}
+
+// newTemp makes a temporary directory in parent.
+func newTemp(parent string) (*temp, error) {
+	for range 10 {
+		t := &temp{path: filepath.Join(parent, atomicfile.TempName())}
+		if err := os.Mkdir(t.path, 0o700); err != nil {
+			return nil, err
+		}
+		if t.acquire() {
+			return t, os.Chmod(t.path, 0o755)
+		}
+	}
+	return nil, fmt.Errorf("temporary directories in %s disappear", parent)
+}
+
+// acquire locks a directory, and reports whether it still has its name. A file system
+// without locks counts as locked.
+func (t *temp) acquire() bool {
+	f, err := os.Open(t.path)
+	if err != nil {
+		return false
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	opened, err1 := f.Stat()
+	now, err2 := os.Lstat(t.path)
+	if errors.Is(err, unix.EWOULDBLOCK) || err1 != nil || err2 != nil || !os.SameFile(opened, now) {
+		_ = f.Close()
+		return false
+	}
+	t.lock = f
+	return true
+}
+
+// close removes the directory, unless it was renamed, and releases the lock.
+func (t *temp) close() {
+	if t.path != "" {
+		_ = os.RemoveAll(t.path) // RemoveTemps repeats it
+	}
+	_ = t.lock.Close()
+}
+
+// sync makes the directory durable.
+func (t *temp) sync() error {
+	root, err := os.OpenRoot(filepath.Dir(t.path))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return atomicfile.SyncTree(root, filepath.Base(t.path))
+}
+
+// publish renames the directory to that of an entry. If another process was faster, its
+// entry is returned. An entry that is damaged or of another wheel is removed.
+func (t *temp) publish(e *Entry) (*Entry, error) {
+	for range 10 {
+		err := os.Rename(t.path, e.Dir)
+		if err == nil {
+			t.path = ""
+			return e, syncParent(e.Dir)
+		}
+		if !errors.Is(err, fs.ErrExist) && !errors.Is(err, unix.ENOTEMPTY) {
+			return nil, err
+		}
+		if theirs, err := intact(e.Dir, e.SHA256); theirs != nil || err != nil {
+			return theirs, err
+		}
+		if err := Remove(e.Dir); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%s is always replaced by another process", e.Dir)
+}
+
+func syncParent(name string) error {
+	f, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOTSUP) {
+		return fmt.Errorf("sync directory: %w", err)
+	}
+	return nil
+}
+
+// Remove removes an entry, complete or not. It first gets the name of a temporary
+// directory, so that no process sees a part of it. An absent entry is no error.
+func Remove(dir string) error {
+	aside := &temp{path: filepath.Join(filepath.Dir(dir), atomicfile.TempName())}
+	err := os.Rename(dir, aside.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.RemoveAll(aside.path)
+}
+
+// RemoveTemps removes the temporary directories of killed processes from the directory of
+// the entries. Those in use are locked, and remain.
+func RemoveTemps(parent string) error {
+	names, err := os.ReadDir(parent)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var errs []error
+	for _, n := range names {
+		if t := (&temp{path: filepath.Join(parent, n.Name())}); atomicfile.IsTemp(n.Name()) && n.IsDir() && t.acquire() {
+			errs = append(errs, os.RemoveAll(t.path))
+			_ = t.lock.Close()
+		}
+	}
+	return errors.Join(append(errs, err)...)
+}

@@ -1,0 +1,402 @@
+// Package wheels unpacks wheels into a store, once for all environments, and assembles
+// the unpacked wheels into a Python environment. It uses no network and starts no program.
+//
+//	<entry>/files/…                        the files of the archive
+//	<entry>/bytecode/cpython-310/…         bytecode that was compiled from them, see Entry.BytecodePath
+//	<entry>/entry.json                     written last; without it the entry is ignored
+//
+// Unpack checks every file once, with the digests in the wheel's RECORD. Afterwards an
+// entry is trusted as long as size, modification time, mode and type of its files remain
+// the same. Assemble makes hard links or clones, so that an environment needs no space of
+// its own. A program that writes into a hard-linked file changes the entry and all
+// environments with it: Assemble then reports a ChangedError, and Unpack replaces the
+// entry. Python and editors that replace files by renaming do not.
+//
+// The format of wheels: https://packaging.python.org/en/latest/specifications/binary-distribution-format/
+package wheels
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
+)
+
+// Names in the directory of an entry.
+const (
+	filesDir    = "files"
+	bytecodeDir = "bytecode"
+	entryFile   = "entry.json"
+)
+
+// entryFormat is the version of entry.json. An entry of another version is damaged.
+const entryFormat = 1
+
+// maxEntryFile is the maximum size of an entry.json in bytes.
+const maxEntryFile = 256 << 20
+
+// ErrDamaged means that an entry.json is not one that Unpack wrote. Unpack replaces the
+// entry.
+var ErrDamaged = errors.New("the unpacked wheel is damaged")
+
+// An Entry is an unpacked wheel.
+type Entry struct {
+	Dir     string       `json:"-"` // absolute
+	Format  int          `json:"format"`
+	SHA256  facts.SHA256 `json:"sha256"`   // of the archive
+	Name    string       `json:"name"`     // normalised
+	Version string       `json:"version"`  // as in METADATA
+	InfoDir string       `json:"info_dir"` // "tqdm-4.66.2.dist-info"
+	Pure    bool         `json:"pure"`     // Root-Is-Purelib
+	Console []EntryPoint `json:"console_scripts,omitempty"`
+	GUI     []EntryPoint `json:"gui_scripts,omitempty"`
+	Files   []File       `json:"files"` // by path
+}
+
+// An EntryPoint is a script that calls a function.
+type EntryPoint struct {
+	Name   string `json:"name"`   // file name of the script
+	Module string `json:"module"` // "tqdm.cli"
+	Object string `json:"object"` // "main", "Class.method"
+}
+
+// A File is a file of a wheel.
+type File struct {
+	Path   string       `json:"path"` // in the archive, clean and slash-separated
+	Size   int64        `json:"size"`
+	SHA256 facts.SHA256 `json:"sha256"`
+	Mode   facts.Mode   `json:"mode"`  // 0644 or 0755
+	MTime  int64        `json:"mtime"` // ns since 1970, in whole seconds
+}
+
+// A ChangedError means that a file of an entry is no longer the one that was unpacked.
+// Unpack replaces the entry.
+type ChangedError struct {
+	Dir, Name, Version string
+	Path               string // of the file, in the wheel
+}
+
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("%s of %s %s, unpacked in %s, was changed", e.Path, e.Name, e.Version, e.Dir)
+}
+
+// Open reads an entry. The error wraps fs.ErrNotExist if Unpack did not complete it, and
+// ErrDamaged if its description is invalid.
+func Open(dir string) (*Entry, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	b, err := readFile(filepath.Join(dir, entryFile), maxEntryFile)
+	if rawfile.IsAbsent(err) {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: fs.ErrNotExist}
+	}
+	if err != nil {
+		return nil, err
+	}
+	e := &Entry{Dir: dir}
+	if err := json.Unmarshal(b, e); err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", dir, ErrDamaged, err)
+	}
+	if err := e.validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", dir, ErrDamaged, err)
+	}
+	return e, nil
+}
+
+// validate returns an error for an entry that could not be assembled, or that would write
+// outside its environment.
+func (e *Entry) validate() error {
+	stem, ok := strings.CutSuffix(e.InfoDir, infoSuffix)
+	switch {
+	case e.Format != entryFormat:
+		return fmt.Errorf("its format is %d, not %d", e.Format, entryFormat)
+	case e.SHA256.IsZero():
+		return errors.New("it has no digest of the archive")
+	case !ok || stem == "" || strings.Contains(stem, "/") || checkName(e.InfoDir) != nil || e.Name == "" || e.Name != pep.Normalize(e.Name) || e.Version == "":
+		return errors.New("it has no name")
+	}
+	for i, f := range e.Files {
+		if err := checkName(f.Path); err != nil {
+			return err
+		}
+		if i > 0 && e.Files[i-1].Path >= f.Path {
+			return errors.New("its files are not sorted")
+		}
+		if f.Size < 0 || f.Mode != 0o644 && f.Mode != 0o755 {
+			return fmt.Errorf("%q has the size %d and the mode %s", f.Path, f.Size, f.Mode)
+		}
+		if _, err := e.place(f.Path); err != nil {
+			return err
+		}
+	}
+	for _, p := range slices.Concat(e.Console, e.GUI) {
+		if err := p.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Size returns the total size of the files in bytes.
+func (e *Entry) Size() int64 {
+	var total int64
+	for _, f := range e.Files {
+		total += f.Size
+	}
+	return total
+}
+
+// file returns a file by its path, or nil.
+func (e *Entry) file(name string) *File {
+	i, ok := slices.BinarySearchFunc(e.Files, name, func(f File, name string) int { return strings.Compare(f.Path, name) })
+	if !ok {
+		return nil
+	}
+	return &e.Files[i]
+}
+
+// FilePath returns the absolute path of a file of the wheel in the entry.
+func (e *Entry) FilePath(name string) string {
+	return filepath.Join(e.Dir, filesDir, filepath.FromSlash(name))
+}
+
+// BytecodePath returns the absolute path of the bytecode of a source of the wheel for a
+// Python minor version such as "3.10": <entry>/bytecode/cpython-310/tqdm/cli.pyc for
+// tqdm/cli.py. It has no __pycache__, so that Python does not use it by itself.
+func (e *Entry) BytecodePath(source, minor string) string {
+	return filepath.Join(e.bytecodeRoot(minor), filepath.FromSlash(strings.TrimSuffix(source, ".py")+".pyc"))
+}
+
+func (e *Entry) bytecodeRoot(minor string) string {
+	return filepath.Join(e.Dir, bytecodeDir, "cpython-"+strings.ReplaceAll(minor, ".", ""))
+}
+
+// Changed returns the files whose size, modification time, mode or type differ from those
+// that were unpacked, and the missing ones. It does not read their contents.
+func (e *Entry) Changed() ([]string, error) {
+	var changed []string
+	for i := range e.Files {
+		f := &e.Files[i]
+		var st unix.Stat_t
+		err := rawfile.Lstat(e.FilePath(f.Path), &st)
+		if err != nil && !rawfile.IsAbsent(err) {
+			return nil, err
+		}
+		if err != nil || !f.matches(&st) {
+			changed = append(changed, f.Path)
+		}
+	}
+	return changed, nil
+}
+
+// matches reports whether a file has the attributes that it had after unpacking.
+func (f *File) matches(st *unix.Stat_t) bool {
+	return st.Mode&unix.S_IFMT == unix.S_IFREG && facts.Mode(st.Mode&0o7777) == f.Mode &&
+		st.Size == f.Size && unix.TimespecToNsec(st.Mtim) == f.MTime
+}
+
+// Verify returns the files whose content or attributes differ from those that were
+// unpacked, and the missing ones. It reads every file.
+func (e *Entry) Verify(ctx context.Context) ([]string, error) {
+	damaged, err := e.Changed()
+	if err != nil {
+		return nil, err
+	}
+	bad := make(map[string]bool, len(damaged))
+	for _, name := range damaged {
+		bad[name] = true
+	}
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range e.Files {
+		f := &e.Files[i]
+		if bad[f.Path] {
+			continue
+		}
+		group.Go(func() error {
+			sum, err := hashFile(ctx, e.FilePath(f.Path))
+			if err != nil && !rawfile.IsAbsent(err) {
+				return err
+			}
+			if err != nil || sum != f.SHA256 {
+				mu.Lock()
+				damaged = append(damaged, f.Path)
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	slices.Sort(damaged)
+	return damaged, nil
+}
+
+// openRegular opens a regular file for reading. It follows no link and does not block.
+func openRegular(name string, st *unix.Stat_t) (fd int, err error) {
+	fd, err = rawfile.Open(name, unix.O_NOFOLLOW)
+	if err != nil {
+		return -1, err
+	}
+	err = unix.Fstat(fd, st)
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+		err = errors.New("it is not a regular file")
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return fd, nil
+}
+
+// readFile reads a regular file of at most limit bytes.
+func readFile(name string, limit int64) ([]byte, error) {
+	var st unix.Stat_t
+	fd, err := openRegular(name, &st)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	if st.Size > limit {
+		return nil, fmt.Errorf("%s has %d bytes, more than the limit of %d", name, st.Size, limit)
+	}
+	buf := make([]byte, st.Size+1)
+	n, err := rawfile.Read(fd, name, buf, len(buf))
+	if err != nil {
+		return nil, err
+	}
+	if int64(n) > st.Size {
+		return nil, fmt.Errorf("%s grows while it is read", name)
+	}
+	return buf[:n], nil
+}
+
+// bufferSize is the number of bytes that are read, hashed and written at a time.
+const bufferSize = 256 << 10
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// hashFile returns the digest of a regular file.
+func hashFile(ctx context.Context, name string) (sum facts.SHA256, err error) {
+	var st unix.Stat_t
+	fd, err := openRegular(name, &st)
+	if err != nil {
+		return sum, err
+	}
+	defer unix.Close(fd)
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
+	h := sha256.New()
+	for {
+		n, err := rawfile.Read(fd, name, buf[:], len(buf))
+		if err != nil {
+			return sum, err
+		}
+		h.Write(buf[:n])
+		if n < len(buf) {
+			h.Sum(sum[:0])
+			return sum, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return sum, err
+		}
+	}
+}
+
+// writeNew creates a file, which must not exist, with content, mode and modification time
+// in ns; 0 leaves the current time.
+func writeNew(name string, mode facts.Mode, mtime int64, content func(w io.Writer) error) (err error) {
+	fd, err := createNew(name)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, unix.Close(fd))
+	}()
+	if err := content(fdWriter{fd, name}); err != nil {
+		return err
+	}
+	return setAttributes(fd, name, mode, mtime)
+}
+
+func createNew(name string) (fd int, err error) {
+	for {
+		fd, err = unix.Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		switch err {
+		case nil:
+			return fd, nil
+		case unix.EINTR:
+		default:
+			return -1, &fs.PathError{Op: "create", Path: name, Err: err}
+		}
+	}
+}
+
+// setAttributes sets the mode, whatever the umask is, and the modification time.
+func setAttributes(fd int, name string, mode facts.Mode, mtime int64) error {
+	if err := unix.Fchmod(fd, uint32(mode)); err != nil {
+		return &fs.PathError{Op: "chmod", Path: name, Err: err}
+	}
+	if mtime == 0 {
+		return nil
+	}
+	t := unix.NsecToTimeval(mtime)
+	if err := unix.Futimes(fd, []unix.Timeval{t, t}); err != nil {
+		return &fs.PathError{Op: "set the time of", Path: name, Err: err}
+	}
+	return nil
+}
+
+// An fdWriter writes to a file descriptor, without the cost of an os.File.
+type fdWriter struct {
+	fd   int
+	name string
+}
+
+func (w fdWriter) Write(b []byte) (int, error) {
+	written := 0
+	for written < len(b) {
+		n, err := unix.Write(w.fd, b[written:])
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return written, &fs.PathError{Op: "write", Path: w.name, Err: err}
+		}
+		written += n
+	}
+	return written, nil
+}
+
+// parents returns the directories of slash-separated paths, parents first, without ".".
+func parents(paths func(yield func(string) bool)) []string {
+	seen := map[string]bool{".": true}
+	var dirs []string
+	for name := range paths {
+		for dir := path.Dir(name); !seen[dir]; dir = path.Dir(dir) {
+			seen[dir] = true
+			dirs = append(dirs, dir)
+		}
+	}
+	slices.Sort(dirs)
+	return dirs
+}
