@@ -78,7 +78,7 @@ func explainInstaller(ran *command.Error) error {
 	case unreachable && indexerror.FromConda(output):
 		return &diag.Problem{
 			Code: "apply.channel", Summary: "a conda channel could not be reached", Found: line,
-			Hint: "check the network; a mirror of all channels is set in .reconcile/local.yaml as `conda_alias`, or in RECONCILE_CONDA_ALIAS",
+			Hint: "check the network; a mirror of all channels is set in ~/.config/reconcile/config.yaml as `conda_alias`, or in RECONCILE_CONDA_ALIAS",
 		}
 	case unreachable:
 		return &diag.Problem{

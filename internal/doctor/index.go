@@ -40,7 +40,13 @@ func (d *diagnosis) indexSettings() findings {
 	if !ok {
 		return d.notProbed(facts.IndexKey)
 	}
-	return okf("%s", cmp.Or(session.IndexText(d.facts), "packages come from the "+f.URL+" index"))
+	found := okf("%s", cmp.Or(session.IndexText(d.facts), "packages come from the "+f.URL+" index"))
+	if d.prober != nil {
+		if note := d.config.OldSettingsNote(d.root); note != "" {
+			found = append(found, warnf("", "%s", note)...)
+		}
+	}
+	return found
 }
 
 // indexReachable sends one request to the index, with the CA and the proxy that apply uses.

@@ -2,7 +2,6 @@
 // below .reconcile.
 //
 //	.reconcile/
-//	  local.yaml                      this machine's mirror, CA, wheel folder, proxy
 //	  cache/uv                        wheels, shared by all machines that mount the project
 //	  cache/digests                   digests of model files, with their file metadata
 //	  tools/<platform>/               pinned helpers: uv-0.13.9, cpython-3.10.21
@@ -65,9 +64,6 @@ func EntryLinks(kind string) []EntryLink {
 
 // State returns the state directory of one machine.
 func State(platform, machine string) string { return path.Join(Dir, platform+"-"+machine) }
-
-// LocalConfig returns the git-ignored file with this machine's index settings.
-func LocalConfig() string { return path.Join(Dir, "local.yaml") }
 
 // Cache returns a cache directory, such as "uv".
 func Cache(name string) string { return path.Join(Dir, "cache", name) }

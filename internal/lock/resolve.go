@@ -292,7 +292,7 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 		return &diag.Problem{
 			Code: "lock.index", Pos: diag.Pos{File: r.Path},
 			Summary: "the package index could not be reached", Found: text,
-			Hint: "check the network, or name a mirror in .reconcile/local.yaml or RECONCILE_INDEX_URL; `reconcile facts` shows the settings, under \"index\"",
+			Hint: "check the network, or name a mirror in ~/.config/reconcile/config.yaml or RECONCILE_INDEX_URL; `reconcile facts` shows the settings, under \"index\"",
 		}
 	}
 	return fmt.Errorf("resolve %s for %s with %s: %w\n%s", r.Path, platform, r.UV, err, text)

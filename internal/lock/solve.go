@@ -99,7 +99,7 @@ func (r *resolver) unsolved(ctx context.Context, platform string, err error) err
 		p.Hint = "change `python`, `conda_packages` or `channels`"
 	case unreached || strings.Contains(output, "error sending request") || strings.Contains(output, "FetchRepoDataError") || strings.Contains(output, "GatewayError"):
 		p.Code, p.Summary = "lock.channel", "a channel could not be read: "+strings.Join(r.Conda.Channels, ", ")
-		p.Hint = "check its name and the network, or set a mirror of all channels as `conda_alias` in .reconcile/local.yaml or RECONCILE_CONDA_ALIAS"
+		p.Hint = "check its name and the network, or set a mirror of all channels as `conda_alias` in ~/.config/reconcile/config.yaml or RECONCILE_CONDA_ALIAS"
 	case strings.Contains(output, "InvalidMatchSpec"):
 		p.Summary = "py-rattler cannot parse the conda packages: " + strings.Join(r.Conda.Specs, ", ")
 		p.Hint = "write each version and build in `conda_packages` as the channel lists it"

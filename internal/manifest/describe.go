@@ -42,7 +42,7 @@ func describe() *object {
 			{"models", listOf(formOf(modelObject())), "Models of Hugging Face that the project needs. Apply never downloads them: users do, into the directory `models`, which must be in `directories`.", nil, nil},
 			{"sync", namesOf(slugName(), formOf(syncObject())), "Folders to transfer between machines, each in one direction, at the same path on both.", nil, nil},
 			{"hosts", namesOf(hostName(), formOf(hostObject())), "Settings of one machine, by the output of `hostname`, without the domain. Case is ignored.", nil, nil},
-			{"indexes", publicIndex(), "The package indexes. The only index that a manifest can name is `public`; set the mirror of a machine in .reconcile/local.yaml or RECONCILE_INDEX_URL.", []string{"public"}, []string{"public"}},
+			{"indexes", publicIndex(), "The package indexes. The only index that a manifest can name is `public`; set the mirror of a machine in ~/.config/reconcile/config.yaml or RECONCILE_INDEX_URL.", []string{"public"}, []string{"public"}},
 			{"interpreters", listOf(formOf(interpreterObject())), "Python builds to download if a machine has no Python of that minor version. They are preferred to the built-in ones.", nil, nil},
 			{"moved", listOf(formOf(movedObject())), "Changed addresses, so that a resource is moved on the machine and not deleted and created again.", nil, nil},
 		},

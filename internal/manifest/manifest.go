@@ -143,7 +143,7 @@ func (l *loader) indexes(v value) {
 		n++
 		if s, ok := item.scalar(); ok && s != "public" {
 			item.problem("value", "the only index that a manifest can name is public", quote(s),
-				"set the mirror of a machine in .reconcile/local.yaml or RECONCILE_INDEX_URL")
+				"set the mirror of a machine in ~/.config/reconcile/config.yaml or RECONCILE_INDEX_URL")
 		}
 	}
 	if n > 1 || v.isEmptyList() {

@@ -128,7 +128,7 @@ func (r *requirements) option(line string, at place, constraint bool) {
 	case "-e", "--editable":
 		r.into.remark(at, "an editable install; a lock has files of an index only")
 	case "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host", "--no-index":
-		r.into.remark(at, word+" is not copied: the package index of a machine belongs in .reconcile/local.yaml")
+		r.into.remark(at, word+" is not copied: the package index of a machine belongs in ~/.config/reconcile/config.yaml")
 	case "--hash", "--require-hashes":
 	default:
 		r.into.remark(at, "an unsupported option")

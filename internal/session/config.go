@@ -20,12 +20,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/redact"
+	"github.com/reconcile-ml/reconcile/internal/userconfig"
 )
 
 // DefaultManifest is the file name that is searched for, in the directory of the run
@@ -52,6 +54,27 @@ func (c *Config) Getenv(name string) string {
 		}
 	}
 	return ""
+}
+
+// Home returns the home directory of the user, absolute; "" if there is none.
+func (c *Config) Home() string {
+	if home := c.Getenv("HOME"); filepath.IsAbs(home) {
+		return filepath.Clean(home)
+	}
+	if u, err := user.Current(); err == nil && filepath.IsAbs(u.HomeDir) {
+		return u.HomeDir
+	}
+	return ""
+}
+
+// OldSettingsNote returns a note if the project at root has a .reconcile/local.yaml, the
+// file of earlier releases for the settings that are now in the user's config.yaml; "" if not.
+func (c *Config) OldSettingsNote(root string) string {
+	file := userconfig.File(c.Home(), c.Getenv)
+	if _, err := os.Lstat(filepath.Join(root, ".reconcile", "local.yaml")); err != nil || file == "" {
+		return ""
+	}
+	return ".reconcile/local.yaml is no longer read, because it can come with a clone: move your settings to " + file
 }
 
 // ManifestName returns the manifest as messages name it.

@@ -55,6 +55,9 @@ func (m *Machine) addNotes(p *planner.Plan) {
 		notices = append(notices, m.rootNote())
 	}
 	notices = append(notices, m.leakNote(), m.ShellNote())
+	if !m.IsRecorded() {
+		notices = append(notices, m.Config.OldSettingsNote(m.Root))
+	}
 	index := IndexText(m.Facts)
 	switch {
 	case !changes:

@@ -70,6 +70,9 @@ func (m *fakeMachine) put(name, content string) {
 	}
 }
 
+// config writes the config.yaml of the user.
+func (m *fakeMachine) config(content string) { m.put(m.home+"/.config/reconcile/config.yaml", content) }
+
 func (m *fakeMachine) link(target, name string) {
 	m.t.Helper()
 	m.mkdir(filepath.Dir(name))

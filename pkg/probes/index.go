@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -14,7 +13,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
-	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/userconfig"
 )
 
 // IndexSettings are the package index settings of this machine, including secrets, which
@@ -24,7 +23,7 @@ import (
 //
 //  1. RECONCILE_INDEX_URL, RECONCILE_CERT, RECONCILE_FIND_LINKS, RECONCILE_PROXY,
 //     RECONCILE_CONDA_ALIAS (also RECONCILE_INDEX_CERT, _FIND_LINKS, _PROXY)
-//  2. .reconcile/local.yaml
+//  2. config.yaml of the user, see package userconfig
 //  3. PIP_INDEX_URL, PIP_CERT, PIP_FIND_LINKS, PIP_PROXY, PIP_NO_INDEX
 //  4. pip's configuration files, unless PIP_CONFIG_FILE is /dev/null
 //
@@ -66,11 +65,13 @@ func (p *Prober) Index() (IndexSettings, error) {
 	} {
 		all = appendSetting(all, v[0], p.environ[v[1]], v[1])
 	}
-	local, err := p.localConfig()
+	config, err := userconfig.Load(p.home, func(name string) string { return p.environ[name] })
 	if err != nil {
 		return IndexSettings{}, err
 	}
-	all = append(all, local...)
+	for _, s := range config.Index {
+		all = append(all, setting{name: s.Name, values: s.Values, source: "config.yaml", pos: s.Pos})
+	}
 	fromPip, err := p.pipSettings()
 	if err != nil {
 		return IndexSettings{}, err
@@ -168,8 +169,8 @@ func isLoopback(host string) bool {
 	return host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.")
 }
 
-// settingPath makes the name of a file or folder absolute: ~ is the user's home, and other
-// names are relative to the project.
+// settingPath makes the name of a file or folder of a variable or of pip absolute: ~ is the
+// user's home, and other names are relative to the project.
 func (p *Prober) settingPath(name string) (string, error) {
 	if rest, ok := strings.CutPrefix(name, "~/"); ok {
 		if p.home == "" {
@@ -281,19 +282,6 @@ func quoteLink(link string) string {
 		link = (&url.URL{Scheme: "file", Path: link}).String()
 	}
 	return strings.ReplaceAll(link, ",", "%2C")
-}
-
-// localConfig reads .reconcile/local.yaml.
-func (p *Prober) localConfig() ([]setting, error) {
-	name := layout.LocalConfig()
-	b, err := readSmall(p.abs(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, &diag.Problem{Code: "index.local", Pos: diag.Pos{File: name}, Summary: "the settings of this machine cannot be read", Found: reason(err)}
-	}
-	return parseLocal(name, b)
 }
 
 // readSmall reads a file of at most 64 KiB, without a byte order mark.

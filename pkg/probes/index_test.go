@@ -38,10 +38,16 @@ func TestIndexSources(t *testing.T) {
 			"RECONCILE_INDEX variables", func(m *fakeMachine) { m.environ = append(m.environ, "RECONCILE_INDEX_CERT=/ca.pem") },
 			IndexSettings{Cert: "/ca.pem", Sources: []string{"RECONCILE_INDEX_CERT"}},
 		},
-		{"local.yaml before pip", func(m *fakeMachine) {
-			m.put(m.root+"/.reconcile/local.yaml", "# mine\nindex_url: "+mirror+"\nfind_links: [wheels, \"https://w.example/w.html\"]\n")
-			m.environ = append(m.environ, "PIP_INDEX_URL=https://other.example", "PIP_CERT=/ca.pem")
-		}, IndexSettings{URL: mirror, Cert: "/ca.pem", FindLinks: []string{"./wheels", "https://w.example/w.html"}, Sources: []string{".reconcile/local.yaml", "PIP_CERT"}}},
+		{"config.yaml before pip", func(m *fakeMachine) {
+			m.config("# mine\nindex_url: " + mirror + "\nfind_links: [~/wheels, \"https://w.example/w.html\"]\nproxy: p.example\n")
+			m.environ = append(m.environ, "PIP_INDEX_URL=https://other.example", "PIP_CERT=/ca.pem", "RECONCILE_PROXY=first.example")
+		}, IndexSettings{URL: mirror, Cert: "/ca.pem", FindLinks: []string{"~/wheels", "https://w.example/w.html"}, Proxy: "http://first.example", Sources: []string{"RECONCILE_PROXY", "config.yaml", "PIP_CERT"}}},
+		{"files of the project are not read", func(m *fakeMachine) {
+			m.put(m.root+"/.reconcile/local.yaml", "index_url: https://evil.example\n")
+			m.put(m.root+"/.config/reconcile/config.yaml", "index_url: https://evil.example\n")
+			m.put(m.root+"/pip.conf", "[global]\nindex-url = https://evil.example\n")
+			m.put(m.root+"/.config/pip/pip.conf", "[global]\nindex-url = https://evil.example\n")
+		}, IndexSettings{}},
 		{"pip's files in order", func(m *fakeMachine) {
 			m.put(m.sys+"/etc/pip.conf", "[global]\nindex-url = https://global.example\ncert = /global.pem\nproxy: p.example\n")
 			m.put(m.home+"/.pip/pip.conf", "[global]\nindex_url = https://legacy.example\n")
@@ -85,6 +91,9 @@ func TestIndexSources(t *testing.T) {
 				if strings.HasPrefix(l, "./") {
 					want.FindLinks[i] = filepath.Join(m.root, l)
 				}
+				if rest, ok := strings.CutPrefix(l, "~"); ok {
+					want.FindLinks[i] = m.home + rest
+				}
 			}
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("sources differ:\ngot  %v %q\nwant %v %q", got.Environ(), got.Sources, want.Environ(), want.Sources)
@@ -94,19 +103,15 @@ func TestIndexSources(t *testing.T) {
 }
 
 func TestIndexProblems(t *testing.T) {
-	tests := []struct{ name, variable, local, want string }{
+	tests := []struct{ name, variable, config, want string }{
 		{"no URL", "RECONCILE_INDEX_URL=" + secret, "", "index_url of RECONCILE_INDEX_URL is not a URL"},
 		{"broken URL", "PIP_INDEX_URL=https://a:" + secret + "@[x", "", "is not a URL"},
 		{"no TLS", "PIP_INDEX_URL=http://u:" + secret + "@mirror.example/simple", "", "does not use https"},
 		{"two lines", "RECONCILE_INDEX_URL=https://x.example/\n--extra-index-url=" + secret, "", ""},
 		{"proxy scheme", "RECONCILE_PROXY=ftp://u:" + secret + "@p.example", "", "scheme"},
-		{"unknown key", "", "index-url: https://u:" + secret + "@x.example\n", `local.yaml:1:1: has the unknown setting "index-url"`},
-		{"twice", "", "cert: a\ncert: " + secret + "\n", "local.yaml:2:1: has cert twice"},
-		{"wrong type", "", "proxy: [" + secret + "]\n", "local.yaml:1:8: proxy is not a string"},
-		{"alias", "", "cert: &a x\nproxy: *a\n", "cert is not a string"},
-		{"no mapping", "", "- " + secret + "\n", "not a mapping"},
-		{"two documents", "", "cert: a\n---\ncert: b\n", "more than one document"},
-		{"no YAML", "", "cert: \"" + secret + "\n", "not valid YAML"},
+		{"config.yaml", "", "index-url: https://u:" + secret + "@x.example\n", "config.yaml:1:1: unknown key \"index-url\""},
+		{"setting of config.yaml", "", "proxy: x\nindex_url: http://u:" + secret + "@x.example\n", "config.yaml:2:12: index_url of config.yaml does not use https"},
+		{"relative file", "PIP_CONFIG_FILE=pip.conf", "", "PIP_CONFIG_FILE is not an absolute path"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -114,8 +119,8 @@ func TestIndexProblems(t *testing.T) {
 			if tt.variable != "" {
 				m.environ = append(m.environ, tt.variable)
 			}
-			if tt.local != "" {
-				m.put(m.root+"/.reconcile/local.yaml", tt.local)
+			if tt.config != "" {
+				m.config(tt.config)
 			}
 			_, err := m.prober().Index()
 			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), secret) {
@@ -226,23 +231,20 @@ func FuzzParseINI(f *testing.F) {
 	})
 }
 
-func FuzzParseLocal(f *testing.F) {
-	f.Add([]byte("index_url: https://x.example\nfind_links: [a, b]\n"))
-	f.Add([]byte("cert: &a x\nproxy: *a\n"))
-	f.Add([]byte("? [a]\n: b\n---\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		settings, err := parseLocal("local.yaml", b)
-		for _, p := range diag.Problems(err) {
-			if p.Code != "index.local" || p.Pos.File != "local.yaml" {
-				t.Errorf("%q gives %+v", b, p)
-			}
+// TestProjectCannotBePipsConfiguration checks that PIP_CONFIG_FILE cannot lead into the
+// project, by a link neither: a clone would choose the package index.
+func TestProjectCannotBePipsConfiguration(t *testing.T) {
+	m := newMachine(t)
+	m.put(m.root+"/etc/pip.conf", "[global]\nindex-url = https://evil.example\n")
+	m.link(m.root+"/etc/pip.conf", m.home+"/linked.conf")
+	for _, name := range []string{m.root + "/etc/pip.conf", m.root + "/absent.conf", m.home + "/linked.conf", m.home + "/../project/etc/pip.conf"} {
+		with := *m
+		with.environ = append(with.environ, "PIP_CONFIG_FILE="+name)
+		s, err := with.prober().Index()
+		if err == nil || !strings.Contains(err.Error(), "PIP_CONFIG_FILE names a file of the project") {
+			t.Errorf("%s: %v, %v", name, s, err)
 		}
-		for _, s := range settings {
-			if len(s.values) > 0 && s.values[0] == "" || !s.pos.IsValid() {
-				t.Errorf("%q gives %+v", b, s)
-			}
-		}
-	})
+	}
 }
 
 // TestCondaAlias checks that the password of a channel mirror is passed on, and neither

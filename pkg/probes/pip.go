@@ -26,6 +26,9 @@ func (p *Prober) pipSettings() ([]setting, error) {
 		variable := "PIP_" + strings.ToUpper(name)
 		all = appendSetting(all, name, p.environ[variable], variable)
 	}
+	if err := p.checkPipFile(); err != nil {
+		return nil, err
+	}
 	for _, file := range slices.Backward(p.pipFiles()) {
 		b, err := readSmall(file.name)
 		if rawfile.IsAbsent(err) {
@@ -45,6 +48,30 @@ func (p *Prober) pipSettings() ([]setting, error) {
 		}
 	}
 	return all, nil
+}
+
+// checkPipFile returns the problem that PIP_CONFIG_FILE names a file of the project, which may
+// have come with a clone, or a file relative to the working directory.
+func (p *Prober) checkPipFile() error {
+	named := p.environ["PIP_CONFIG_FILE"]
+	if named == "" {
+		return nil
+	}
+	resolved := filepath.Clean(named)
+	if r, err := filepath.EvalSymlinks(named); err == nil {
+		resolved = r
+	}
+	problem := &diag.Problem{
+		Code: "index.pip", Summary: "PIP_CONFIG_FILE names a file of the project, and a project cannot choose the package index", Found: named,
+		Hint: "copy the file to ~/.config/pip/pip.conf, or set PIP_CONFIG_FILE=/dev/null",
+	}
+	switch {
+	case !filepath.IsAbs(named):
+		problem.Summary = "PIP_CONFIG_FILE is not an absolute path"
+	case resolved != p.root && !strings.HasPrefix(resolved, strings.TrimSuffix(p.root, "/")+"/"):
+		return nil
+	}
+	return problem
 }
 
 // pipFiles lists pip's configuration files in the order in which pip reads them.
@@ -78,9 +105,7 @@ func (p *Prober) pipFiles() []pipFile {
 		user = filepath.Join(mac, "pip.conf")
 	}
 	add("pip.conf of the user", user)
-	if filepath.IsAbs(named) {
-		add("PIP_CONFIG_FILE", named)
-	}
+	add("PIP_CONFIG_FILE", named)
 	return files
 }
 
