@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"internal/pyenv", "internal/hub"}, // know installed environments and models as facts
 	{"pkg/resources", "internal/lock", "internal/nvidia", "internal/exit"},
 	{"internal/userconfig"},
-	{"internal/generation", "internal/rsync", "internal/wheels"},
+	{"internal/generation", "internal/rsync", "internal/simpleindex", "internal/wheels"},
 	{"pkg/resources/*", "pkg/probes"},
 	{"pkg/resources/all", "pkg/resources/resourcetest", "internal/state"},
 	{"internal/manifest", "pkg/planner", "internal/compare"},
@@ -47,8 +47,9 @@ var rules = []struct {
 	{"github.com/pelletier/go-toml/v2", []string{"internal/lock", "internal/scan"}, "locks are the only TOML that is ours; init --scan reads a pyproject.toml"},
 	{"github.com/NVIDIA/go-nvml/pkg/nvml", []string{"pkg/probes"}, nvmlWhy},
 	{"github.com/NVIDIA/go-nvml/pkg/dl", []string{"pkg/probes"}, nvmlWhy},
+	{"golang.org/x/net/html", []string{"internal/simpleindex"}, "pages of package indexes are the only HTML that is read"},
 	{"github.com/spf13/cobra", []string{"internal/cli", "internal/manpages", "bench/empty"}, "the command line is in one package; manpages documents it"},
-	{"net/http", []string{"internal/apply", "internal/lock", "pkg/probes", "internal/locking", "internal/doctor"}, "a plan uses no network; probes only make a client for others; doctor sends one request to the package index"},
+	{"net/http", []string{"internal/download", "internal/simpleindex", "internal/apply", "internal/lock", "pkg/probes", "internal/locking", "internal/doctor"}, "a plan uses no network; probes only make a client for others; doctor sends one request to the package index"},
 }
 
 const nvmlWhy = "it does not compile without cgo, and calling it can end the process: gpu_nvml.go runs in one of its own"

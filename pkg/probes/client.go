@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/download"
 )
 
 // Client returns an HTTP client that uses the CA file and the proxy of these settings and
@@ -49,6 +50,7 @@ func (s IndexSettings) Client() (*http.Client, error) {
 			}
 			return proxy, nil
 		}
+		transport.OnProxyConnectResponse = download.CheckProxy
 	}
 	return &http.Client{Transport: transport}, nil
 }
