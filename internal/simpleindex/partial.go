@@ -1,0 +1,127 @@
+package simpleindex
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/lock"
+)
+
+// partialSuffix is appended to the name of a file that is being downloaded.
+const partialSuffix = ".partial"
+
+// lockInterval is the time between two attempts to lock a file that another process has locked.
+const lockInterval = 100 * time.Millisecond
+
+// A partial is an open file that becomes dst. It is locked, so that no other call writes it.
+type partial struct {
+	*os.File
+	dst    string
+	waited bool // for another call, which may have finished dst
+}
+
+// openPartial opens and locks dst.partial, which it creates if necessary.
+func openPartial(ctx context.Context, dst string) (*partial, error) {
+	p := &partial{dst: dst}
+	for {
+		f, err := os.OpenFile(dst+partialSuffix, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		p.File = f
+		current, err := p.lock(ctx)
+		if current {
+			return p, nil
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// lock locks the file, and reports whether its name still leads to it.
+func (p *partial) lock(ctx context.Context) (current bool, err error) {
+	if err := p.flock(ctx); err != nil {
+		return false, err
+	}
+	mine, err := p.Stat()
+	if err != nil {
+		return false, err
+	}
+	if !mine.Mode().IsRegular() {
+		return false, fmt.Errorf("%s is not a regular file", p.Name())
+	}
+	named, err := os.Lstat(p.Name())
+	if errors.Is(err, fs.ErrNotExist) {
+		p.waited = true
+		return false, nil
+	}
+	return err == nil && os.SameFile(mine, named), err
+}
+
+// flock awaits the lock. On a file system without locks it has no effect.
+func (p *partial) flock(ctx context.Context) error {
+	for {
+		err := unix.Flock(int(p.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case !errors.Is(err, unix.EWOULDBLOCK):
+			if errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOLCK) || errors.Is(err, unix.ENOSYS) {
+				return nil
+			}
+			return err
+		}
+		p.waited = true
+		select {
+		case <-time.After(lockInterval):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// commit makes the file durable and renames it to dst.
+func (p *partial) commit() error {
+	if err := p.Sync(); err != nil {
+		return err
+	}
+	return os.Rename(p.Name(), p.dst)
+}
+
+// isWheel reports whether a file has the content of a wheel.
+func isWheel(name string, wheel lock.Wheel) bool {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || wheel.Size > 0 && info.Size() != wheel.Size {
+		return false
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return err == nil && facts.SHA256(h.Sum(nil)) == wheel.SHA256
+}
+
+// discard removes the file.
+func (p *partial) discard() error { return os.Remove(p.Name()) }
+
+// discardEmpty removes the file if it has no content.
+func (p *partial) discardEmpty() error {
+	info, err := p.Stat()
+	if err != nil || info.Size() > 0 {
+		return err
+	}
+	return p.discard()
+}

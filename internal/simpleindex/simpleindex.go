@@ -1,0 +1,351 @@
+// Package simpleindex fetches the wheels of a lock from the package index and the wheel
+// folders of this machine. An index is a simple repository (PEP 503 HTML, PEP 691 JSON) at an
+// https or file URL. The lock decides by size and SHA-256; the index only has the address.
+package simpleindex
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/download"
+	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/redact"
+)
+
+// publicIndex is the index of a machine without settings: the default of pip and uv.
+const publicIndex = "https://pypi.org/simple/"
+
+const (
+	// maxPage is the maximum size of a page. The largest of the public index have 2 MB.
+	maxPage = 64 << 20
+	// maxWheel is the maximum size of a wheel whose size is not in the lock.
+	maxWheel = 16 << 30
+	accept   = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+)
+
+// Settings are the sources of wheels of this machine.
+type Settings struct {
+	URL       string        // of the index, https or file; "" for the public index
+	NoIndex   bool          // use FindLinks only
+	FindLinks []string      // folders and HTML pages with wheels: absolute paths and URLs
+	Client    *http.Client  // with CA and proxy; nil for one without
+	Stall     time.Duration // see download.Client
+	// Redactor removes secrets from errors. Those of the URLs are added to it; nil for a
+	// Redactor of its own.
+	Redactor *redact.Redactor
+}
+
+// A Source fetches wheels. It reads each page once. Its methods can be called concurrently.
+type Source struct {
+	client   download.Client
+	links    []place
+	index    *place // nil for none
+	redactor *redact.Redactor
+
+	mu    sync.Mutex
+	pages map[string]*entry // by URL
+}
+
+// A place is an index, a folder or a page with wheels.
+type place struct {
+	url  *url.URL
+	name string // in messages, without secrets
+}
+
+// An entry is a page that is read once.
+type entry struct {
+	busy    chan struct{} // holds a value while the page is being read
+	listing *listing
+	err     error
+}
+
+// New returns a Source. It does not access the network or the file system.
+func New(s Settings) (*Source, error) {
+	source := &Source{
+		client: download.Client{HTTP: s.Client, Stall: s.Stall}, pages: map[string]*entry{},
+		redactor: cmp.Or(s.Redactor, redact.New()),
+	}
+	source.redactor.AddURL(s.URL)
+	for _, link := range s.FindLinks {
+		if filepath.IsAbs(link) {
+			link = (&url.URL{Scheme: "file", Path: link}).String()
+		} else {
+			source.redactor.AddURL(link)
+		}
+		u, err := url.Parse(link)
+		if err != nil {
+			return nil, &diag.Problem{Code: "index.setting", Summary: "a wheel folder is not a path or URL", Hint: "correct find_links"}
+		}
+		source.links = append(source.links, source.place(u, "the page "))
+	}
+	if !s.NoIndex {
+		u, err := url.Parse(cmp.Or(s.URL, publicIndex))
+		if err != nil {
+			return nil, &diag.Problem{Code: "index.setting", Summary: "the package index is not a URL", Hint: "correct RECONCILE_INDEX_URL"}
+		}
+		at := source.place(u, "the index ")
+		source.index = &at
+	}
+	return source, nil
+}
+
+// place returns the place at u. Its name contains the path of a local place and the host of
+// another one.
+func (s *Source) place(u *url.URL, kind string) place {
+	if u.Scheme == "file" {
+		return place{u, s.printable(u.Path)}
+	}
+	return place{u, kind + s.printable(u.Host)}
+}
+
+// Fetch downloads a wheel of the project name to dst, which it replaces. Wheel folders come
+// before pages of links, and these before the index; a source without the file, or with other
+// content, is passed over. The content has the size and SHA-256 of the lock.
+//
+// An interrupted download leaves dst.partial, which the next call resumes. Concurrent calls
+// for one dst, in any process, download once. progress, which may be nil, receives the number
+// of bytes that are present; it decreases if a download begins again.
+//
+// Errors of the sources are *diag.Problem values without secrets, with code index.absent,
+// index.credentials, index.not-an-index, apply.index or apply.hash. Others are those of ctx
+// and of the file system of dst.
+func (s *Source) Fetch(ctx context.Context, name string, wheel lock.Wheel, dst string, progress func(bytes int64)) error {
+	if _, err := lock.ParseWheel(wheel.File); err != nil {
+		return err
+	}
+	if wheel.SHA256.IsZero() {
+		return fmt.Errorf("%s has no sha256", wheel.File)
+	}
+	part, err := openPartial(ctx, dst)
+	if err != nil {
+		return fmt.Errorf("fetch %s: %w", wheel.File, err)
+	}
+	defer part.Close()
+	if part.waited && isWheel(dst, wheel) {
+		return part.discard() // another call has downloaded it
+	}
+	f := &fetch{Source: s, project: pep.Normalize(name), wheel: wheel, part: part.File, progress: progress}
+	if err := f.run(ctx); err != nil {
+		return errors.Join(err, part.discardEmpty())
+	}
+	return part.commit()
+}
+
+// A fetch is one call of Fetch.
+type fetch struct {
+	*Source
+	project   string // normalised
+	wheel     lock.Wheel
+	part      *os.File
+	progress  func(int64)
+	at        place           // that is being tried
+	failed    []*diag.Problem // of the sources
+	absent    []string        // names of sources that do not have the file
+	noProject bool            // the index does not have the project
+}
+
+// run tries all sources.
+func (f *fetch) run(ctx context.Context) error {
+	for _, local := range []bool{true, false} {
+		for _, at := range f.links {
+			if (at.url.Scheme == "file") != local {
+				continue
+			}
+			if done, err := f.try(ctx, at, f.fromLinks); done {
+				return err
+			}
+		}
+	}
+	if f.index != nil {
+		if done, err := f.try(ctx, *f.index, f.fromIndex); done {
+			return err
+		}
+	}
+	return f.problem()
+}
+
+// errAbsent is the error of a source without the file.
+var errAbsent = errors.New("absent")
+
+// try fetches from one source, and reports whether that ends the search.
+func (f *fetch) try(ctx context.Context, at place, get func(context.Context, place) error) (done bool, err error) {
+	f.at = at
+	err = get(ctx, at)
+	switch {
+	case err == nil:
+		return true, nil
+	case ctx.Err() != nil:
+		return true, ctx.Err()
+	case errors.Is(err, errAbsent):
+		f.absent = append(f.absent, at.name)
+		return false, nil
+	}
+	if p := f.explain(err); p != nil {
+		f.failed = append(f.failed, p)
+		return false, nil
+	}
+	return true, fmt.Errorf("fetch %s: %w", f.wheel.File, err)
+}
+
+// fromLinks fetches from a folder or a page of links.
+func (f *fetch) fromLinks(ctx context.Context, at place) error {
+	if at.url.Scheme == "file" {
+		info, err := os.Stat(at.url.Path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return errAbsent
+		}
+		if err != nil {
+			return download.SourceError{Err: err}
+		}
+		if info.IsDir() {
+			name := filepath.Join(at.url.Path, f.wheel.File)
+			if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+				return errAbsent
+			}
+			return f.from(ctx, &url.URL{Scheme: "file", Path: name})
+		}
+	}
+	return f.fromPage(ctx, at, at.url, false)
+}
+
+// fromIndex fetches from the index.
+func (f *fetch) fromIndex(ctx context.Context, at place) error {
+	page := at.url.JoinPath(f.project + "/")
+	if page.Scheme == "file" {
+		page = page.JoinPath("index.html")
+	}
+	return f.fromPage(ctx, at, page, true)
+}
+
+// fromPage fetches the file that a page links.
+func (f *fetch) fromPage(ctx context.Context, at place, page *url.URL, index bool) error {
+	list, err := f.listing(ctx, page)
+	if isNotFound(err) {
+		f.noProject = f.noProject || index
+		return errAbsent
+	}
+	if err != nil {
+		return err
+	}
+	links := list.files[f.wheel.File]
+	switch {
+	case !list.isIndex && (index || list.login):
+		return &notAnIndexError{list.host, list.describe()}
+	case len(links) == 0:
+		return errAbsent
+	}
+	for _, l := range links {
+		if l.hasSHA256 && l.sha256 != f.wheel.SHA256 {
+			err = &download.HashError{Got: l.sha256, Want: f.wheel.SHA256}
+			continue
+		}
+		u, err := f.resolve(list, l)
+		if err != nil {
+			return err
+		}
+		if u.Host != at.url.Host {
+			f.at = f.place(u, "the server ")
+		}
+		return f.from(ctx, u)
+	}
+	return err
+}
+
+// resolve returns the URL of a link, with the credentials of the settings if it has the origin
+// of one of them.
+func (s *Source) resolve(list *listing, l link) (*url.URL, error) {
+	u, err := list.base.Parse(l.href)
+	if err != nil {
+		return nil, download.RefusedError("invalid link")
+	}
+	if u.Scheme == "file" && !list.local {
+		return nil, download.RefusedError("link to a file of this machine")
+	}
+	u.User, u.Fragment, u.RawFragment = nil, "", ""
+	s.authorize(u)
+	return u, nil
+}
+
+// authorize adds the credentials for the origin of u.
+func (s *Source) authorize(u *url.URL) {
+	if s.index != nil && download.SameOrigin(u, s.index.url) {
+		u.User = s.index.url.User
+		return
+	}
+	for _, l := range s.links {
+		if l.url.User != nil && download.SameOrigin(u, l.url) {
+			u.User = l.url.User
+			return
+		}
+	}
+}
+
+// from downloads from one URL.
+func (f *fetch) from(ctx context.Context, u *url.URL) error {
+	file := download.File{URL: u.String(), Size: f.wheel.Size, Max: maxWheel, SHA256: f.wheel.SHA256}
+	err := f.client.To(ctx, f.part, file, func(done, _ int64) {
+		if f.progress != nil {
+			f.progress(done)
+		}
+	})
+	if isNotFound(err) {
+		return errAbsent // the file was deleted after the page was made
+	}
+	return err
+}
+
+// listing returns the page at u, which is read by the first call.
+func (s *Source) listing(ctx context.Context, u *url.URL) (*listing, error) {
+	key := u.String()
+	s.mu.Lock()
+	e := s.pages[key]
+	if e == nil {
+		e = &entry{busy: make(chan struct{}, 1)}
+		s.pages[key] = e
+	}
+	s.mu.Unlock()
+	select {
+	case e.busy <- struct{}{}:
+		defer func() { <-e.busy }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if e.listing == nil && e.err == nil {
+		list, err := s.read(ctx, u)
+		if ctx.Err() != nil {
+			return nil, ctx.Err() // the next call reads it
+		}
+		e.listing, e.err = list, err
+	}
+	return e.listing, e.err
+}
+
+func (s *Source) read(ctx context.Context, u *url.URL) (*listing, error) {
+	page, err := s.client.Page(ctx, u.String(), accept, maxPage)
+	if tooLarge, ok := errors.AsType[*download.SizeError](err); ok {
+		return nil, &notAnIndexError{u.Host, "a page whose " + strings.TrimPrefix(tooLarge.Error(), "the ")}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parse(page), nil
+}
+
+// isNotFound reports whether err is that of a server or file system that does not have a page
+// or file.
+func isNotFound(err error) bool {
+	status, ok := errors.AsType[*download.StatusError](err)
+	return ok && (status.Code == http.StatusNotFound || status.Code == http.StatusGone) || errors.Is(err, fs.ErrNotExist)
+}
