@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // copyMethods copy a file, the best first: a clone shares its blocks until one of the
@@ -31,7 +33,7 @@ func copyFile(from, to string, info fs.FileInfo) error {
 // createLike creates a file with the mode and time of another. It removes the file if
 // content fails.
 func createLike(from, to string, info fs.FileInfo, content func(out, in *os.File) error) error {
-	in, err := os.Open(from)
+	in, err := rawfile.OpenFile(from, 0)
 	if err != nil {
 		return err
 	}

@@ -4,19 +4,19 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// maxKept is the largest file whose old content is kept, in bytes: the largest one
+// MaxKept is the largest file whose old content is kept, in bytes: the largest one
 // with a digest in the facts.
-const maxKept = 64 << 20
+const MaxKept = 64 << 20
 
 func (t *task) makeDir(s resources.MakeDir) error {
 	p, err := t.place(s.Path)
@@ -142,7 +142,7 @@ func readContent(dir *atomicfile.Dir, p place, old atomicfile.FileID) ([]byte, f
 	switch {
 	case !old.Mode.IsRegular():
 		return nil, facts.SHA256{}, changedProblem(fmt.Sprintf("%s is not a file", p.rel))
-	case old.Size > maxKept:
+	case old.Size > MaxKept:
 		return nil, facts.SHA256{}, changedProblem(fmt.Sprintf("%s has %d bytes now", p.rel, old.Size))
 	}
 	f, err := dir.Open(p.base())
@@ -150,7 +150,7 @@ func readContent(dir *atomicfile.Dir, p place, old atomicfile.FileID) ([]byte, f
 		return nil, facts.SHA256{}, err
 	}
 	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxKept+1))
+	content, err := rawfile.ReadOpen(f, p.rel, MaxKept)
 	return content, sha256.Sum256(content), err
 }
 

@@ -5,15 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/indexerror"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -22,7 +22,7 @@ const defaultTimeout = time.Hour
 
 func (t *task) runProgram(ctx context.Context, s resources.Run) error {
 	if !s.SHA256.IsZero() {
-		if err := checkProgram(s); err != nil {
+		if err := checkProgram(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -111,13 +111,14 @@ func (t *task) command(program string, args []string) command.Command {
 }
 
 // checkProgram returns an error if a pinned program has another digest.
-func checkProgram(s resources.Run) error {
-	f, err := os.Open(s.Program)
+func checkProgram(ctx context.Context, s resources.Run) error {
+	f, err := rawfile.OpenFile(s.Program, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	got, err := hash(f)
+	sum, err := rawfile.SHA256(ctx, f)
+	got := facts.SHA256(sum)
 	if err == nil && got != s.SHA256 {
 		return &diag.Problem{
 			Code: "apply.program-changed", Summary: s.Program + " is not the pinned program, and was not started",

@@ -6,14 +6,12 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -135,20 +133,18 @@ func matches(p place, l state.Left) bool {
 	return l.Type == facts.Dir
 }
 
-// digestOf hashes a file.
+// digestOf hashes a file of at most MaxKept bytes: no larger file is managed.
 func digestOf(p place) (facts.SHA256, error) {
-	f, err := p.root.OpenFile(p.rel, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := rawfile.OpenRoot(p.root, p.rel, 0)
 	if err != nil {
 		return facts.SHA256{}, err
 	}
 	defer f.Close()
-	return hash(f)
-}
-
-// hash returns the SHA-256 of the rest of a file.
-func hash(f *os.File) (facts.SHA256, error) {
 	h := sha256.New()
-	_, err := io.Copy(h, f)
+	n, err := io.Copy(h, io.LimitReader(f, MaxKept+1))
+	if err == nil && n > MaxKept {
+		err = &rawfile.Error{Path: p.rel, Max: MaxKept}
+	}
 	return facts.SHA256(h.Sum(nil)), err
 }
 

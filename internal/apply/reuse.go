@@ -16,6 +16,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -209,6 +210,12 @@ func (r *reuseStep) file(f reusedFile) error {
 	}
 }
 
+// The largest console script and RECORD in bytes; those of installers are far smaller.
+const (
+	maxScript = 16 << 20
+	maxRecord = 64 << 20
+)
+
 // scripts writes the scripts of a distribution with the new path, and a RECORD with
 // their new digests.
 func (r *reuseStep) scripts(d *reusedDist) error {
@@ -218,7 +225,7 @@ func (r *reuseStep) scripts(d *reusedDist) error {
 	written := map[string][]byte{}
 	for _, name := range d.scripts {
 		from := filepath.Join(r.from, filepath.FromSlash(name))
-		text, err := os.ReadFile(from)
+		text, err := rawfile.ReadFile(from, maxScript, 0)
 		if err != nil {
 			return r.damaged(err.Error())
 		}
@@ -233,7 +240,7 @@ func (r *reuseStep) scripts(d *reusedDist) error {
 		}
 	}
 	record := filepath.Join(filepath.FromSlash(r.sitePackages), d.infoDir, "RECORD")
-	text, err := os.ReadFile(filepath.Join(r.from, record))
+	text, err := rawfile.ReadFile(filepath.Join(r.from, record), maxRecord, 0)
 	if err != nil {
 		return r.damaged(err.Error())
 	}

@@ -6,10 +6,10 @@ import (
 	"encoding/base64"
 	"encoding/csv"
 	"fmt"
-	"io"
-	"os"
 	"path"
 	"strconv"
+
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // shebangSize is the maximum length of the first lines of a script that name its
@@ -18,12 +18,7 @@ const shebangSize = 8 << 10
 
 // shebangContains reports whether the interpreter of a script is in dir.
 func shebangContains(name, dir string) (bool, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	head, err := io.ReadAll(io.LimitReader(f, shebangSize))
+	head, err := rawfile.Head(name, make([]byte, shebangSize))
 	if err != nil {
 		return false, err
 	}

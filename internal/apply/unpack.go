@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -39,7 +40,7 @@ func unpack(ctx context.Context, s resources.Fetch, from, to place) error {
 	if s.Unpack != "tar.gz" {
 		return fmt.Errorf("unknown archive type %q", s.Unpack)
 	}
-	f, err := from.root.Open(from.rel)
+	f, err := rawfile.OpenRoot(from.root, from.rel, 0)
 	if err != nil {
 		return err
 	}

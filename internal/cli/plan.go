@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -64,13 +65,13 @@ is blocked is not saved.`, readOnly, exit.Done, exit.Error, exit.Differs, exit.B
 				return err
 			}
 			if a.json { // before the plan is printed, so that an error is the only document
-				err = a.save(m, plan, destination, &o)
+				err = a.save(cmd.Context(), m, plan, destination, &o)
 			}
 			if err == nil {
 				err = a.printPlan(m, plan, o.format, o.detail)
 			}
 			if err == nil && !a.json {
-				err = a.save(m, plan, destination, &o)
+				err = a.save(cmd.Context(), m, plan, destination, &o)
 			}
 			if err != nil {
 				return err
@@ -103,11 +104,11 @@ func (a *app) reportExcluded(plan *planner.Plan) {
 }
 
 // save saves a plan if --out asks for it and it is not blocked.
-func (a *app) save(m *session.Machine, p *planner.Plan, destination string, o *planFlags) error {
+func (a *app) save(ctx context.Context, m *session.Machine, p *planner.Plan, destination string, o *planFlags) error {
 	if o.out == "" || p.Totals().Blocked > 0 {
 		return nil
 	}
-	return savedplan.Save(m, p, o.selection(), destination, o.out)
+	return savedplan.Save(ctx, m, p, o.selection(), destination, o.out)
 }
 
 // reportSaved prints how to apply a saved plan. A blocked plan cannot be applied as it is, so

@@ -19,9 +19,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 const (
@@ -259,14 +258,14 @@ func (r *stallReader) Read(b []byte) (int, error) {
 
 // openFile opens a regular file.
 func openFile(name string) (*os.File, int64, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := rawfile.OpenFile(name, 0)
+	if refused, ok := errors.AsType[*rawfile.Error](err); ok {
+		return nil, 0, SourceError{RefusedError(refused.Error())}
+	}
 	if err != nil {
 		return nil, 0, SourceError{err}
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = RefusedError(name + " is not a regular file")
-	}
 	if err != nil {
 		return nil, 0, SourceError{errors.Join(err, f.Close())}
 	}

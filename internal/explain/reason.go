@@ -12,6 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
@@ -159,7 +160,7 @@ func line(m *session.Machine, pos diag.Pos) string {
 		return ""
 	}
 	defer root.Close()
-	f, err := root.Open(path.Clean(pos.File))
+	f, err := rawfile.OpenRoot(root, path.Clean(pos.File), 0)
 	if err != nil {
 		return ""
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/plural"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/runrecord"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/internal/state"
@@ -110,7 +110,7 @@ func undoResources(m *session.Machine, r *runrecord.Record) (list []resources.Re
 
 // restore returns the Spec of a file with its kept content. e is its entry in the state.
 func restore(m *session.Machine, k apply.Kept, e state.Entry) (resources.Spec, *diag.Problem) {
-	content, err := os.ReadFile(m.Path(path.Join(layout.Kept(m.Prior.StateDir), k.SHA256.String())))
+	content, err := rawfile.ReadFile(m.Path(path.Join(layout.Kept(m.Prior.StateDir), k.SHA256.String())), apply.MaxKept, rawfile.NoFollow)
 	if err == nil && sha256.Sum256(content) != k.SHA256 {
 		err = errors.New("its sha256 is not its name")
 	}

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // A fileID identifies a file in one state: a write to the file changes it, unless it follows
@@ -23,7 +24,7 @@ func fileIDOf(st *unix.Stat_t) fileID {
 
 // openRegular opens a regular file. It follows no link and never blocks.
 func openRegular(name string) (*os.File, fileID, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := rawfile.OpenFile(name, rawfile.NoFollow)
 	if err != nil {
 		return nil, fileID{}, err
 	}

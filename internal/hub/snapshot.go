@@ -2,9 +2,6 @@ package hub
 
 import (
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,21 +111,14 @@ func (s *snapshot) find(name string) *file {
 
 // readJSON reads a JSON file of at most jsonLimit bytes.
 func readJSON(name string) ([]byte, error) {
-	f, id, err := openRegular(name)
-	if err != nil {
-		return nil, err
+	b, err := rawfile.ReadFile(name, jsonLimit, rawfile.NoFollow)
+	if e, ok := errors.AsType[*rawfile.Error](err); ok && e.Type == 0 {
+		return nil, &formatError{"index", "it " + e.Reason()}
 	}
-	defer f.Close()
-	if id.size > jsonLimit {
-		return nil, &formatError{"index", fmt.Sprintf("%d bytes, more than %d", id.size, jsonLimit)}
-	}
-	return io.ReadAll(io.LimitReader(f, jsonLimit))
+	return b, err
 }
 
 // reason returns an error without its path, which the fault names already.
 func reason(err error) string {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return p.Err.Error()
-	}
-	return err.Error()
+	return rawfile.Reason(err)
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // Of returns the processes that have an executable, working directory, open file,
@@ -40,16 +42,21 @@ func Of(dir string) (found []Process, unseen int, err error) {
 	return found, unseen, nil
 }
 
+// maxArguments is the size in bytes to which the kernel limits the arguments and the
+// environment of a process with the usual limit of its stack, 8 MiB. Those of a process with
+// more are not searched.
+const maxArguments = 6 << 20
+
 // uses returns the first evidence that the process with the /proc directory proc uses dir.
 func uses(proc, dir string) (how string, err error) {
-	if line, err := os.ReadFile(filepath.Join(proc, "cmdline")); err == nil {
+	if line, err := rawfile.ReadFile(filepath.Join(proc, "cmdline"), maxArguments, 0); err == nil {
 		for arg := range bytes.SplitSeq(line, []byte{0}) {
 			if below(string(arg), dir) {
 				return string(arg), nil
 			}
 		}
 	}
-	if environ, err := os.ReadFile(filepath.Join(proc, "environ")); err == nil {
+	if environ, err := rawfile.ReadFile(filepath.Join(proc, "environ"), maxArguments, 0); err == nil {
 		for kv := range bytes.SplitSeq(environ, []byte{0}) {
 			for _, variable := range []string{"VIRTUAL_ENV=", "CONDA_PREFIX="} {
 				if place, ok := strings.CutPrefix(string(kv), variable); ok && below(place, dir) {
@@ -74,7 +81,7 @@ func uses(proc, dir string) (how string, err error) {
 }
 
 func mapped(maps, dir string) (string, error) {
-	f, err := os.Open(maps)
+	f, err := rawfile.OpenFile(maps, 0)
 	if err != nil {
 		return "", err
 	}
@@ -101,7 +108,7 @@ func opened(fd, dir string) (string, error) {
 }
 
 func name(pid int) string {
-	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	comm, err := rawfile.ReadFile(fmt.Sprintf("/proc/%d/comm", pid), 64, 0)
 	if err != nil {
 		return "?"
 	}

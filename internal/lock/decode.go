@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -15,22 +14,21 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // Read reads a lock of a project. A missing file is the Problem lock.missing, an invalid
 // one is one or more Problems with positions.
 func Read(fsys fs.FS, path string) (*Lock, error) {
-	f, err := fsys.Open(path)
+	data, err := rawfile.ReadFS(fsys, path, maxLock)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, Missing(path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxLock+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, &diag.Problem{
+			Code: "lock.unreadable", Pos: diag.Pos{File: path}, Summary: "the lock cannot be read", Found: rawfile.Reason(err),
+			Hint: "move it away, then " + relock,
+		}
 	}
 	return Decode(data, path)
 }

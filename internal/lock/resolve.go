@@ -17,6 +17,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/indexerror"
 	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/redact"
 )
 
@@ -159,7 +160,7 @@ func (r *resolver) platform(ctx context.Context, platform string) ([]Package, er
 	if err != nil {
 		return nil, r.explain(ctx, platform, output, err)
 	}
-	data, err := os.ReadFile(out)
+	data, err := rawfile.ReadFile(out, maxLock, 0)
 	if err != nil {
 		return nil, fmt.Errorf("read the output of uv for %s: %w", platform, err)
 	}
@@ -346,7 +347,7 @@ func (r *resolver) newest(ctx context.Context, platform, name string) (string, e
 	if _, err := r.compile(ctx, platform, name+"\n", out); err != nil {
 		return "", err
 	}
-	data, err := os.ReadFile(out)
+	data, err := rawfile.ReadFile(out, maxLock, 0)
 	if err != nil {
 		return "", fmt.Errorf("read the output of uv: %w", err)
 	}

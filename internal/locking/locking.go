@@ -16,6 +16,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -98,7 +99,7 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 	defer os.RemoveAll(work)
 	ctx, _, stop := session.Interruptible(ctx, o.Interrupted)
 	defer stop()
-	previous, _ := lock.Read(os.DirFS(p.Root), env.Lock) // an absent or damaged lock has no versions to keep
+	previous, _ := lock.Read(p.FS(), env.Lock) // an absent or damaged lock has no versions to keep
 	l, err := lock.Resolve(ctx, lock.Request{
 		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Pins: env.Packages, Previous: previous, Upgrade: o.Upgrade,
 		Conda: t.conda(p.Path(layout.Conda(local.State)), env), UV: t.uv, Interpreter: t.python, Cache: p.Path(layout.Cache("uv")), Dir: work,
@@ -129,7 +130,7 @@ func writeLock(p *session.Project, env *manifest.Environment, previous, l *lock.
 	if err != nil {
 		return nil, err
 	}
-	if old, err := root.ReadFile(env.Lock); err == nil && string(old) == string(content) {
+	if old, err := rawfile.ReadRoot(root, env.Lock, int64(len(content)), 0); err == nil && string(old) == string(content) {
 		return result, nil
 	}
 	result.Changed = true

@@ -115,7 +115,7 @@ func TestUnreadable(t *testing.T) {
 	files := fstest.MapFS{"dir/x": {}, "manifest.yaml": {Data: []byte(head)}}
 	for name, want := range map[string]string{
 		"absent.yaml": "absent.yaml: cannot be read: file does not exist",
-		"dir":         "dir: cannot be read: not a regular file",
+		"dir":         "dir: cannot be read: it is a directory, not a regular file",
 	} {
 		_, err := manifest.Load(files, name)
 		var p *diag.Problem

@@ -445,7 +445,7 @@ func TestTooLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = manifest.Load(os.DirFS(dir), "manifest.yaml")
-	if want := "manifest.yaml: is larger than 64 MiB\n  found: 67108865 bytes"; err == nil || err.Error() != want {
+	if want := "manifest.yaml: is larger than 64 MiB"; err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
 }

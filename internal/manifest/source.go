@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 const (
@@ -153,35 +153,12 @@ func quote(s string) string {
 // readFile reads at most limit bytes of a regular file. The problem has no position in
 // the file.
 func readFile(fsys fs.FS, name string, limit int64) ([]byte, *diag.Problem) {
-	unreadable := func(err error) *diag.Problem {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err
-		}
-		return &diag.Problem{Code: "manifest.unreadable", Pos: diag.Pos{File: name}, Summary: "cannot be read: " + printable(err.Error())}
+	text, err := rawfile.ReadFS(fsys, name, limit)
+	if err == nil {
+		return text, nil
 	}
-	// Opening a pipe would block until someone writes to it.
-	info, err := fs.Stat(fsys, name)
-	if err != nil {
-		return nil, unreadable(err)
+	if e, ok := errors.AsType[*rawfile.Error](err); ok && e.Type == 0 {
+		return nil, &diag.Problem{Code: "manifest.too-large", Pos: diag.Pos{File: name}, Summary: e.Reason()}
 	}
-	if !info.Mode().IsRegular() {
-		return nil, unreadable(errors.New("not a regular file"))
-	}
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, unreadable(err)
-	}
-	defer f.Close()
-	buf := bytes.NewBuffer(make([]byte, 0, min(info.Size(), limit)+bytes.MinRead))
-	if _, err := buf.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
-		return nil, unreadable(err)
-	}
-	if int64(buf.Len()) > limit {
-		return nil, &diag.Problem{
-			Code: "manifest.too-large", Pos: diag.Pos{File: name},
-			Summary: fmt.Sprintf("is larger than %d MiB", limit>>20), Found: fmt.Sprintf("%d bytes", info.Size()),
-		}
-	}
-	return buf.Bytes(), nil
+	return nil, &diag.Problem{Code: "manifest.unreadable", Pos: diag.Pos{File: name}, Summary: "cannot be read: " + printable(rawfile.Reason(err))}
 }

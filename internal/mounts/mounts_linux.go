@@ -6,10 +6,16 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // table is the mount table of this process. See proc(5).
 const table = "/proc/self/mountinfo"
+
+// maxTable is the largest mount table in bytes: room for 100,000 mounts, the default limit of
+// the kernel.
+const maxTable = 64 << 20
 
 // Of returns the mount that holds an existing path. Links are followed.
 func Of(path string) (Mount, error) {
@@ -18,13 +24,13 @@ func Of(path string) (Mount, error) {
 		return Mount{}, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
-	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd))
+	info, err := rawfile.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd), 4<<10, 0)
 	if err != nil {
 		return Mount{}, err
 	}
 	_, id, _ := strings.Cut(string(info), "mnt_id:")
 	id, _, _ = strings.Cut(strings.TrimSpace(id), "\n")
-	text, err := os.ReadFile(table)
+	text, err := rawfile.ReadFile(table, maxTable, 0)
 	if err != nil {
 		return Mount{}, err
 	}
@@ -39,7 +45,7 @@ func Of(path string) (Mount, error) {
 // Below returns a mount point at or below dir, "" for none. It reads the mount table, since
 // a bind mount may have the device number of dir.
 func Below(dir string) (string, error) {
-	text, err := os.ReadFile(table)
+	text, err := rawfile.ReadFile(table, maxTable, 0)
 	if err != nil {
 		return "", err
 	}

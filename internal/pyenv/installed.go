@@ -63,7 +63,7 @@ func isInfo(name string) bool {
 
 // readNames lists a directory without an lstat of each entry.
 func readNames(dir string) ([]string, error) {
-	f, err := os.Open(dir)
+	f, err := rawfile.OpenDir(dir, 0)
 	if err != nil {
 		return nil, err
 	}

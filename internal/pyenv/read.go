@@ -1,7 +1,6 @@
 package pyenv
 
 import (
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"runtime"
@@ -21,36 +20,10 @@ const (
 	maxStamps   = 64 << 20
 )
 
-// readFile reads a regular file of at most limit bytes into buf, growing it. The result is
-// valid until buf is used again.
-func readFile(name string, buf []byte, limit int) ([]byte, error) {
-	fd, err := rawfile.Open(name, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, fmt.Errorf("%s is not a regular file", name)
-	}
-	if st.Size > int64(limit) {
-		return nil, fmt.Errorf("%s has %d bytes, more than the limit of %d", name, st.Size, limit)
-	}
-	need := int(st.Size) + 1
-	if cap(buf) < need {
-		buf = make([]byte, need)
-	}
-	n, err := rawfile.Read(fd, name, buf[:need], need)
-	if err != nil {
-		return nil, err
-	}
-	if n == need {
-		return nil, fmt.Errorf("%s grows while it is read", name)
-	}
-	return buf[:n], nil
+// readFile reads a regular file of at most limit bytes into buf, growing it. It follows links,
+// which some installers make. The result is valid until buf is used again.
+func readFile(name string, buf []byte, limit int64) ([]byte, error) {
+	return rawfile.ReadInto(buf, name, limit, 0)
 }
 
 // Measure returns the number of files, directories and links below dir, and the bytes that

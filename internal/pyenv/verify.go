@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"hash"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -238,8 +237,8 @@ func (h *hasher) file(ctx context.Context, name, algorithm string, st *unix.Stat
 		return nil, err
 	}
 	defer unix.Close(fd)
-	if err := unix.Fstat(fd, st); err != nil {
-		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
+	if err := rawfile.Fstat(fd, name, st); err != nil {
+		return nil, err
 	}
 	for {
 		n, err := rawfile.Read(fd, name, h.buf, len(h.buf))

@@ -1,5 +1,9 @@
-// Package rawfile reads files by system calls, without the cost of Go's poller, for
-// code that reads thousands of small files. A named pipe does not block it.
+// Package rawfile reads files that others may have written: regular files only, of bounded
+// size. A named pipe does not block it, and a device is not opened. All of this program
+// reads files through it.
+//
+// It reads by system calls, without the cost of Go's poller, for code that reads thousands
+// of small files.
 package rawfile
 
 import (
@@ -9,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open opens a file for reading; flags are added to O_RDONLY. It follows links unless flags
-// has O_NOFOLLOW. The caller closes fd.
+// Open opens a file of any type for reading; flags are added to O_RDONLY. It follows links
+// unless flags has O_NOFOLLOW. The caller checks the type with Fstat, and closes fd.
 func Open(name string, flags int) (fd int, err error) {
 	err = retry("open", name, func() (err error) {
-		fd, err = unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|flags, 0)
+		fd, err = unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY|flags, 0)
 		return err
 	})
 	return fd, err
@@ -36,9 +40,10 @@ func Read(fd int, name string, buf []byte, want int) (n int, err error) {
 	return n, nil
 }
 
-// Head reads the beginning of a file, at most len(buf) bytes, into buf. It follows links.
+// Head reads the beginning of a regular file, at most len(buf) bytes, into buf. It follows
+// links.
 func Head(name string, buf []byte) ([]byte, error) {
-	fd, err := Open(name, 0)
+	fd, _, err := openRegular(name, 0)
 	if err != nil {
 		return nil, err
 	}

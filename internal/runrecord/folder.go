@@ -2,7 +2,6 @@ package runrecord
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/redact"
 )
 
@@ -67,22 +67,7 @@ func (f *Folder) Names() ([]string, error) {
 // a regular file, and for a file of more than MaxBytes. A record without a start time,
 // from an earlier version, gets the time of its name.
 func (f *Folder) Read(name string) (*Record, error) {
-	dir, err := atomicfile.OpenDir(f.root, f.path)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	file, err := dir.Open(name + extension)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
-	text, err := io.ReadAll(io.LimitReader(file, MaxBytes+1))
+	text, err := rawfile.ReadRoot(f.root, f.File(name), MaxBytes, rawfile.NoFollow)
 	if err != nil {
 		return nil, err
 	}

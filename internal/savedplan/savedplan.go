@@ -11,10 +11,7 @@ package savedplan
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/user"
@@ -27,6 +24,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/planfile"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -69,16 +67,7 @@ func Read(c *session.Config, name string) (*Plan, error) {
 
 // read reads a regular file of at most planfile.MaxSize bytes.
 func read(file string) ([]byte, error) {
-	info, err := os.Stat(file)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, errors.New("not a regular file")
-	case info.Size() > planfile.MaxSize:
-		return nil, fmt.Errorf("%d bytes are too many for a plan", info.Size())
-	}
-	return os.ReadFile(file)
+	return rawfile.ReadFile(file, planfile.MaxSize, 0)
 }
 
 // Remake makes the plan again from the current state of this machine, without writing
@@ -92,7 +81,7 @@ func (s *Plan) Remake(ctx context.Context) (*session.Machine, *planner.Plan, err
 	if why := s.Mismatch(s.Machine, root, name); why != nil { // before its manifest is read
 		return nil, nil, s.refuse("saved.elsewhere", why)
 	}
-	if err := s.checkInputs(root); err != nil {
+	if err := s.checkInputs(ctx, root); err != nil {
 		return nil, nil, err
 	}
 	m, err := s.observe(ctx)
@@ -104,7 +93,7 @@ func (s *Plan) Remake(ctx context.Context) (*session.Machine, *planner.Plan, err
 	if err != nil {
 		return nil, nil, err
 	}
-	now, err := document(m, plan, selection)
+	now, err := document(ctx, m, plan, selection)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -150,14 +139,14 @@ func (s *Plan) observe(ctx context.Context) (*session.Machine, error) {
 
 // checkInputs refuses a plan whose manifest, lock or templates are different now. It
 // comes before the manifest is read, which may no longer be one.
-func (s *Plan) checkInputs(root string) error {
+func (s *Plan) checkInputs(ctx context.Context, root string) error {
 	confined, err := os.OpenRoot(root)
 	if err != nil {
 		return err
 	}
 	defer confined.Close()
 	why := s.ChangedInputs(func(name string) (facts.SHA256, bool) {
-		sum, err := digest(confined.FS(), name)
+		sum, err := digest(ctx, func() (*os.File, error) { return rawfile.OpenRoot(confined, name, 0) })
 		return sum, err == nil
 	})
 	if why != nil {
@@ -207,11 +196,11 @@ func CheckDestination(c *session.Config, name string) (string, error) {
 
 // Save writes a plan of m to file, an absolute path, which it replaces; name is its name on
 // the command line. The file is readable by this user alone.
-func Save(m *session.Machine, p *planner.Plan, selection planner.Selection, file, name string) error {
+func Save(ctx context.Context, m *session.Machine, p *planner.Plan, selection planner.Selection, file, name string) error {
 	if m.StateErr != nil {
 		return m.StateErr // whether the plan was applied could not be recorded
 	}
-	d, err := document(m, p, selection)
+	d, err := document(ctx, m, p, selection)
 	if err != nil {
 		return err
 	}
@@ -226,7 +215,7 @@ func Save(m *session.Machine, p *planner.Plan, selection planner.Selection, file
 }
 
 // document returns a plan of m as it is saved and compared.
-func document(m *session.Machine, p *planner.Plan, selection planner.Selection) (*planfile.Document, error) {
+func document(ctx context.Context, m *session.Machine, p *planner.Plan, selection planner.Selection) (*planfile.Document, error) {
 	here, err := machineOf(m)
 	if err != nil {
 		return nil, err
@@ -235,8 +224,7 @@ func document(m *session.Machine, p *planner.Plan, selection planner.Selection) 
 		Inputs: m.Inputs(m.Env), Machine: here, Manifest: m.Name, Program: m.Config.Program, Selected: m.Config.Environment,
 		Selection: planfile.Selection{Exclude: selection.Exclude, Replace: selection.Replace, Target: selection.Target},
 		Identify: func(program string) (facts.SHA256, bool) {
-			dir, base := filepath.Split(program)
-			sum, err := digest(os.DirFS(dir), base)
+			sum, err := digest(ctx, func() (*os.File, error) { return rawfile.OpenFile(program, 0) })
 			return sum, err == nil
 		},
 	}
@@ -259,21 +247,12 @@ func machineOf(m *session.Machine) (planfile.Machine, error) {
 	return here, nil
 }
 
-// digest hashes a regular file; a link is followed.
-func digest(fsys fs.FS, name string) (facts.SHA256, error) {
-	info, err := fs.Stat(fsys, name) // opening a pipe would wait for a writer
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file")
-	}
-	if err != nil {
-		return facts.SHA256{}, err
-	}
-	f, err := fsys.Open(name)
+// digest hashes a file.
+func digest(ctx context.Context, open func() (*os.File, error)) (facts.SHA256, error) {
+	f, err := open()
 	if err != nil {
 		return facts.SHA256{}, err
 	}
 	defer f.Close()
-	sum := sha256.New()
-	_, err = io.Copy(sum, f)
-	return facts.SHA256(sum.Sum(nil)), err
+	return rawfile.SHA256(ctx, f)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
@@ -215,7 +216,7 @@ func (p *place) compare(f newFile) (string, error) {
 	case !info.Mode().IsRegular() || info.Size() != int64(len(f.content)):
 		return "other", nil
 	}
-	if b, err := p.root.ReadFile(p.path(f.name)); err != nil || !bytes.Equal(b, f.content) {
+	if b, err := rawfile.ReadRoot(p.root, p.path(f.name), int64(len(f.content)), rawfile.NoFollow); err != nil || !bytes.Equal(b, f.content) {
 		return "other", nil
 	}
 	return "same", nil

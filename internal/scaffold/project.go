@@ -8,6 +8,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/session"
 )
 
@@ -28,14 +29,14 @@ func projectFiles(at *place, result *Result) ([]newFile, error) {
 		if err != nil || entry.IsDir() || rendered(m, name) || name == session.DefaultManifest {
 			return err
 		}
-		content, err := fs.ReadFile(reconcile.Project, name)
+		content, err := reconcile.Project.ReadFile(name)
 		files = append(files, newFile{name, content})
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	text, err := fs.ReadFile(reconcile.Project, session.DefaultManifest)
+	text, err := reconcile.Project.ReadFile(session.DefaultManifest)
 	if err != nil {
 		return nil, err
 	}
@@ -78,13 +79,9 @@ func unignored(at *place, files []newFile) string {
 	if i < 0 {
 		return ""
 	}
-	info, err := at.root.Lstat(at.path(".gitignore"))
-	if err != nil || !info.Mode().IsRegular() || info.Size() > maxIgnore {
-		return "" // absent, or not read by git
-	}
-	b, err := at.root.ReadFile(at.path(".gitignore"))
+	b, err := rawfile.ReadRoot(at.root, at.path(".gitignore"), maxIgnore, rawfile.NoFollow)
 	if err != nil {
-		return ""
+		return "" // absent, or not read by git
 	}
 	has := strings.Fields(string(b))
 	var missing []string

@@ -11,6 +11,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/plural"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/scan"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
@@ -48,7 +49,7 @@ func scanDirectory(ctx context.Context, c *session.Config, at *place, result *Re
 	}
 	walking, done := context.WithTimeout(ctx, walkTime)
 	defer done()
-	found, err := scan.Folder(walking, folder.FS(), in)
+	found, err := scan.Folder(walking, rawfile.FS(folder), in)
 	if err == nil {
 		err = ctx.Err()
 	}

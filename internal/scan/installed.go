@@ -11,6 +11,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // An Installed is an installed environment in the folder.
@@ -45,7 +46,7 @@ func Environments(dir string) []Installed {
 
 // folderNames returns the names of the folders in dir, sorted, without links.
 func folderNames(dir string) []string {
-	f, err := os.Open(dir)
+	f, err := rawfile.OpenDir(dir, rawfile.NoFollow)
 	if err != nil {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/hub"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // A model is a model in a Hugging Face cache.
@@ -68,8 +69,7 @@ func (s *scanner) readModel(name string) (model, bool) {
 			m.commits = append(m.commits, e.Name())
 		}
 	}
-	if info, err := fs.Lstat(s.fsys, path.Join(name, "refs/main")); err == nil && info.Mode().IsRegular() && info.Size() < 100 {
-		b, _ := fs.ReadFile(s.fsys, path.Join(name, "refs/main"))
+	if b, err := rawfile.ReadFS(s.fsys, path.Join(name, "refs/main"), 100); err == nil {
 		if commit := strings.TrimSpace(string(b)); slices.Contains(m.commits, commit) {
 			m.main = commit
 		}

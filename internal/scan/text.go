@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 const (
@@ -45,23 +46,12 @@ func (s *scanner) readText(name string) (text, why string, ok bool) {
 	if isAbsent(s.fsys, name) {
 		return "", "", false
 	}
-	info, err := fs.Stat(s.fsys, name)
-	switch {
-	case err != nil:
+	b, err := rawfile.ReadFS(s.fsys, name, maxFile)
+	if refused, ok := errors.AsType[*rawfile.Error](err); ok {
+		return "", "it " + refused.Reason(), false
+	}
+	if err != nil {
 		return "", "it cannot be opened, or is a link out of the folder", false
-	case !info.Mode().IsRegular():
-		return "", "it is not a file", false
-	case info.Size() > maxFile:
-		return "", fmt.Sprintf("it has more than %d bytes", maxFile), false
-	}
-	f, err := s.fsys.Open(name)
-	if err != nil {
-		return "", "it cannot be opened", false
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxFile))
-	if err != nil {
-		return "", "it cannot be read", false
 	}
 	return decode(b), "", true
 }

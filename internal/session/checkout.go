@@ -1,6 +1,7 @@
 package session
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -8,6 +9,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/planfile"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // A Checkout is the project's folder with its manifest, on no machine in particular.
@@ -17,6 +19,7 @@ type Checkout struct {
 	Name     string // of the manifest, relative to Root
 	Manifest *manifest.Manifest
 
+	files  fs.FS // below Root
 	inputs *planfile.Recorder
 }
 
@@ -39,7 +42,8 @@ func load(c *Config, root, name string) (*Checkout, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Checkout{Config: c, Root: root, Name: name, inputs: planfile.NewRecorder(confined.FS())}
+	p := &Checkout{Config: c, Root: root, Name: name, files: rawfile.FS(confined)}
+	p.inputs = planfile.NewRecorder(p.files)
 	if p.Manifest, err = manifest.Load(p.inputs, name); err != nil {
 		return nil, err
 	}
@@ -48,6 +52,9 @@ func load(c *Config, root, name string) (*Checkout, error) {
 	}
 	return p, nil
 }
+
+// FS returns the files of the project. Links out of it are errors.
+func (p *Checkout) FS() fs.FS { return p.files }
 
 // Path returns the absolute path of a path of the manifest, which is below Root unless
 // it is absolute itself.

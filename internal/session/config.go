@@ -26,6 +26,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/redact"
 	"github.com/reconcile-ml/reconcile/internal/userconfig"
 )
@@ -88,16 +89,17 @@ func (c *Config) Path(file string) (string, error) {
 	return filepath.Abs(filepath.Join(c.Dir, file))
 }
 
-// ReadFile reads a file that the command line names; - is standard input.
-func (c *Config) ReadFile(file string) ([]byte, error) {
+// ReadFile reads a file of at most limit bytes that the command line names; - is standard
+// input.
+func (c *Config) ReadFile(file string, limit int64) ([]byte, error) {
 	if file == "-" && c.Stdin != nil {
-		return io.ReadAll(c.Stdin)
+		return rawfile.ReadStream(c.Stdin, "standard input", limit)
 	}
 	file, err := c.Path(file)
 	if err != nil {
 		return nil, err
 	}
-	return os.ReadFile(file)
+	return rawfile.ReadFile(file, limit, 0)
 }
 
 // Directory returns the absolute path of Dir, which must be a directory.

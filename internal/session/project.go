@@ -81,11 +81,14 @@ func FromFacts(c *Config, m *manifest.Manifest, f *facts.Facts) *Project {
 	return &Project{Checkout: &Checkout{Config: c, Manifest: m}, Base: f}
 }
 
+// maxFacts is the largest file of recorded facts in bytes: room for some 300,000 facts.
+const maxFacts = 64 << 20
+
 // ReadFacts reads facts that `reconcile facts` recorded, from a file or, for -, from
 // standard input.
 func ReadFacts(c *Config, file string) (*facts.Facts, error) {
 	p := &diag.Problem{Code: "facts.unreadable", Hint: "record them on the other machine with `reconcile facts > machine.json`"}
-	b, err := c.ReadFile(file)
+	b, err := c.ReadFile(file, maxFacts)
 	if err != nil {
 		p.Summary, p.Found = "the recorded facts cannot be read", err.Error()
 		return nil, p

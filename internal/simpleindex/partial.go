@@ -2,10 +2,8 @@ package simpleindex
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // partialSuffix is appended to the name of a file that is being downloaded.
@@ -99,19 +98,18 @@ func (p *partial) commit() error {
 }
 
 // isWheel reports whether a file has the content of a wheel.
-func isWheel(name string, wheel lock.Wheel) bool {
-	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+func isWheel(ctx context.Context, name string, wheel lock.Wheel) bool {
+	f, err := rawfile.OpenFile(name, rawfile.NoFollow)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || wheel.Size > 0 && info.Size() != wheel.Size {
+	if err != nil || wheel.Size > 0 && info.Size() != wheel.Size {
 		return false
 	}
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	return err == nil && facts.SHA256(h.Sum(nil)) == wheel.SHA256
+	sum, err := rawfile.SHA256(ctx, f)
+	return err == nil && facts.SHA256(sum) == wheel.SHA256
 }
 
 // discard removes the file.

@@ -133,7 +133,7 @@ func (s *Source) Fetch(ctx context.Context, name string, wheel lock.Wheel, dst s
 		return fmt.Errorf("fetch %s: %w", wheel.File, err)
 	}
 	defer part.Close()
-	if part.waited && isWheel(dst, wheel) {
+	if part.waited && isWheel(ctx, dst, wheel) {
 		return part.discard() // another call has downloaded it
 	}
 	f := &fetch{Source: s, project: pep.Normalize(name), wheel: wheel, part: part.File, progress: progress}

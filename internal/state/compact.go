@@ -6,6 +6,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // compactAbove is the size in bytes above which a journal is compacted, if it is also
@@ -20,7 +21,7 @@ func (j *Journal) compact() error {
 	if j.size <= compactAbove {
 		return nil
 	}
-	text, err := j.root.ReadFile(j.base)
+	text, err := rawfile.ReadRoot(j.root, j.base, maxJournal, rawfile.NoFollow)
 	if err != nil {
 		return err
 	}

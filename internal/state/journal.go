@@ -14,6 +14,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -72,7 +73,7 @@ func makePrivate(dir string) error {
 }
 
 func (j *Journal) load() error {
-	text, err := j.root.ReadFile(j.base)
+	text, err := rawfile.ReadRoot(j.root, j.base, maxJournal, rawfile.NoFollow)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j.create()
 	}

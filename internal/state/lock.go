@@ -129,7 +129,7 @@ func openLock(path string) (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
-	f, err := root.OpenFile(filepath.Base(path), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := root.OpenFile(filepath.Base(path), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func flock(f *os.File) error {
 // locksExclude requests the lock again, through a second descriptor. A file system that
 // grants it has no locks, or locks per process.
 func locksExclude(path string) bool {
-	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return true // isAtPath reports it
 	}

@@ -6,17 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
+
+// maxJournal is the largest state file in bytes. 100,000 resources take some 40 MB, and an
+// apply of all of them doubles the file before it is compacted.
+const maxJournal = 128 << 20
 
 // Read returns the state in the journal at path, without a lock and without writing.
 // The state of a missing journal is empty. The error for a damaged journal, or one of a
 // newer version, is a *diag.Problem.
 func Read(path string) (*State, error) {
-	text, err := os.ReadFile(path)
+	text, err := rawfile.ReadFile(path, maxJournal, rawfile.NoFollow)
 	if errors.Is(err, fs.ErrNotExist) {
 		return empty(), nil
 	}

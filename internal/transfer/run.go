@@ -10,10 +10,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/rsync"
 	"github.com/reconcile-ml/reconcile/internal/session"
@@ -154,7 +153,7 @@ func (t *Transfer) createParent() error {
 // one over it. It returns its size in bytes.
 func (t *Transfer) finishPull() (int64, error) {
 	file := t.spec.LocalFile()
-	part, err := os.OpenFile(rsync.PartialFile(file), os.O_RDWR|unix.O_NOFOLLOW, 0)
+	part, err := rawfile.OpenFile(rsync.PartialFile(file), rawfile.NoFollow)
 	if err != nil {
 		return 0, err
 	}
@@ -198,7 +197,7 @@ func (t *Transfer) backUp(file string, pulled fs.FileInfo) error {
 
 // copyFile copies a regular file to a new file and syncs it to disk.
 func copyFile(from, to string) error {
-	in, err := os.OpenFile(from, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	in, err := rawfile.OpenFile(from, rawfile.NoFollow)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // Unpack unpacks the archive of a wheel into the entry dir, whose parent exists, and
@@ -337,7 +338,7 @@ func newTemp(parent string) (*temp, error) {
 // acquire locks a directory, and reports whether it still has its name. A file system
 // without locks counts as locked.
 func (t *temp) acquire() bool {
-	f, err := os.Open(t.path)
+	f, err := rawfile.OpenDir(t.path, rawfile.NoFollow)
 	if err != nil {
 		return false
 	}
@@ -393,7 +394,7 @@ func (t *temp) publish(e *Entry) (*Entry, error) {
 }
 
 func syncParent(name string) error {
-	f, err := os.Open(filepath.Dir(name))
+	f, err := rawfile.OpenDir(filepath.Dir(name), 0)
 	if err != nil {
 		return err
 	}

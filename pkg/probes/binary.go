@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // An executable is the header of an executable file.
@@ -25,18 +26,11 @@ var (
 
 // readBinary reads the header of an executable.
 func readBinary(name string) (executable, error) {
-	f, err := os.Open(name)
+	f, err := rawfile.OpenFile(name, 0)
 	if err != nil {
 		return executable{}, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return executable{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return executable{}, fmt.Errorf("%s is not a file", name)
-	}
 	b, err := parseBinary(f)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)

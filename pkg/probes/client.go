@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/download"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
+
+// maxCert is the largest file of CA certificates in bytes. That of a system has less than one
+// MiB.
+const maxCert = 16 << 20
 
 // Client returns an HTTP client that uses the CA file and the proxy of these settings and
 // ignores the inherited environment. It waits a minute for the response header; the caller
@@ -27,7 +31,7 @@ func (s IndexSettings) Client() (*http.Client, error) {
 	}
 	if s.Cert != "" {
 		roots := x509.NewCertPool()
-		b, err := os.ReadFile(s.Cert)
+		b, err := rawfile.ReadFile(s.Cert, maxCert, 0)
 		if err == nil && !roots.AppendCertsFromPEM(b) {
 			err = fmt.Errorf("%s contains no certificate", s.Cert)
 		}

@@ -2,9 +2,12 @@ package probes
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // maxIndex is the largest size in bytes of a git index that is searched.
@@ -48,16 +51,27 @@ func gitDir(name string) string {
 // indexHolds searches a git index, which contains every tracked path. Version 4 omits the
 // prefix that two neighbours share, so only the end of prefix is searched there.
 func indexHolds(index, prefix string) bool {
-	info, err := os.Stat(index)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > maxIndex {
+	head, err := rawfile.Head(index, make([]byte, 8))
+	if err != nil || len(head) < 8 {
 		return false
 	}
-	b, err := os.ReadFile(index)
-	if err != nil || len(b) < 8 {
-		return false
-	}
-	if b[7] == 4 {
+	if head[7] == 4 {
 		prefix = filepath.Base(prefix) + "/"
 	}
-	return bytes.Contains(b, []byte(prefix))
+	f, err := rawfile.OpenFile(index, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	kept, buf := 0, make([]byte, searchWindow+len(prefix))
+	for from := io.LimitReader(f, maxIndex); ; {
+		n, err := from.Read(buf[kept:])
+		if bytes.Contains(buf[:kept+n], []byte(prefix)) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		kept = copy(buf, buf[max(0, kept+n-len(prefix)):kept+n])
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // HasNVML reports whether this build can be a Prober's Helper.
@@ -135,7 +136,7 @@ func nvmlText(r nvml.Return) string {
 // loadedVersion returns the version in the file name of the loaded library, which is known
 // even if the library does not match the kernel module.
 func loadedVersion() string {
-	maps, _ := os.ReadFile("/proc/self/maps")
+	maps, _ := rawfile.ReadFile("/proc/self/maps", 4<<20, 0)
 	_, after, _ := strings.Cut(string(maps), "/"+strings.TrimSuffix(libraryName, "1"))
 	if v := leadingVersion([]byte(after)); strings.Contains(v, ".") {
 		return v

@@ -5,12 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // platformName returns the platform name that locks use.
@@ -31,7 +31,7 @@ func firstLabel(name string) string {
 // folder, derived from /etc/machine-id or the host name.
 func (p *Prober) machineID() string {
 	id := p.system.hostname
-	if b, err := os.ReadFile(p.sys("/etc/machine-id")); err == nil {
+	if b, err := readSmall(p.sys("/etc/machine-id")); err == nil {
 		if text := string(bytes.TrimSpace(b)); len(text) >= 16 { // it is empty or "uninitialized" in a fresh image
 			id = text
 		}
@@ -49,7 +49,7 @@ func (p *Prober) host() (facts.Host, error) {
 		return h, nil
 	}
 	for _, name := range []string{"/etc/os-release", "/usr/lib/os-release"} {
-		if b, err := os.ReadFile(p.sys(name)); err == nil {
+		if b, err := readSmall(p.sys(name)); err == nil {
 			h.OSVersion = parseOSRelease(b)
 			break
 		}
@@ -79,7 +79,7 @@ func parseOSRelease(b []byte) string {
 
 // container returns the name of the container runtime, from the files that it creates.
 func (p *Prober) container() string {
-	b, _ := os.ReadFile(p.sys("/proc/sys/kernel/osrelease"))
+	b, _ := readSmall(p.sys("/proc/sys/kernel/osrelease"))
 	switch {
 	case exists(p.sys("/.dockerenv")):
 		return "docker"
@@ -175,11 +175,14 @@ const (
 
 // searchFile returns the result of find in a regular file, which it reads in pieces, or "".
 func searchFile(name string, find func([]byte) string) string {
-	f, _, err := openRegular(name, searchLimit, 0)
+	f, err := rawfile.OpenFile(name, 0)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || info.Size() > searchLimit {
+		return ""
+	}
 	b, kept := make([]byte, searchWindow), 0
 	for {
 		n, err := io.ReadFull(f, b[kept:])

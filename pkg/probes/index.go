@@ -13,6 +13,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/userconfig"
 )
 
@@ -286,6 +287,6 @@ func quoteLink(link string) string {
 
 // readSmall reads a file of at most 64 KiB, without a byte order mark.
 func readSmall(name string) ([]byte, error) {
-	b, err := readRegular(name, 64<<10, 0)
+	b, err := rawfile.ReadFile(name, 64<<10, 0)
 	return bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), err
 }

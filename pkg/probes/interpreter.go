@@ -132,7 +132,7 @@ func (p *Prober) pythonVersion(minor string, i facts.Interpreter, real string) s
 		}
 	}
 	for _, name := range glob(i.Prefix, "conda-meta/python-"+minor+".*.json") {
-		if b, err := readRegular(name, 64<<20, 0); err == nil {
+		if b, err := rawfile.ReadFile(name, 64<<20, 0); err == nil {
 			if v := parseCondaMeta(b, minor); v != "" {
 				return v
 			}

@@ -5,11 +5,10 @@ import (
 	"path"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/hub"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // A ModelCache is the project's Hugging Face cache and the models of the manifest.
@@ -32,7 +31,7 @@ func (p *Prober) model(repo string) (facts.Model, error) {
 
 // Digests returns the stored digests of model files, or none if they cannot be read.
 func (p *Prober) Digests() *hub.Digests {
-	b, err := readRegular(p.abs(layout.Digests()), hub.DigestsLimit, unix.O_NOFOLLOW)
+	b, err := rawfile.ReadFile(p.abs(layout.Digests()), hub.DigestsLimit, rawfile.NoFollow)
 	if err != nil {
 		return hub.NewDigests()
 	}

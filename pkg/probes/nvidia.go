@@ -142,7 +142,7 @@ func (d driverFiles) source() string {
 
 func (p *Prober) readDriverFiles() (driverFiles, error) {
 	var d driverFiles
-	b, err := os.ReadFile(p.sys(procNvidia + "/version"))
+	b, err := readSmall(p.sys(procNvidia + "/version"))
 	switch {
 	case err == nil:
 		d.module, d.kernel = true, parseNVRM(b)
@@ -328,7 +328,7 @@ func (p *Prober) procDevices() []facts.Device {
 	entries, _ := os.ReadDir(dir) // sorted in PCI order
 	var devices []facts.Device
 	for _, e := range entries {
-		b, err := os.ReadFile(filepath.Join(dir, e.Name(), "information"))
+		b, err := readSmall(filepath.Join(dir, e.Name(), "information"))
 		if err != nil {
 			continue
 		}

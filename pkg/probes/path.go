@@ -1,12 +1,10 @@
 package probes
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -267,7 +265,7 @@ func (p *Prober) ReadText(path string, limit int64) (string, error) {
 	case f.Type != facts.Regular:
 		return "", fmt.Errorf("%s is not a file (%s)", path, f.Type)
 	}
-	b, err := readRegular(p.abs(path), limit, unix.O_NOFOLLOW)
+	b, err := rawfile.ReadFile(p.abs(path), limit, rawfile.NoFollow)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
@@ -275,41 +273,4 @@ func (p *Prober) ReadText(path string, limit int64) (string, error) {
 		return "", fmt.Errorf("%s is not text", path)
 	}
 	return string(b), nil
-}
-
-// openRegular opens a regular file of at most limit bytes without blocking on a pipe.
-func openRegular(name string, limit int64, flags int) (f *os.File, size int64, err error) {
-	f, err = os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|flags, 0)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-	case !info.Mode().IsRegular():
-		err = errors.New("not a regular file")
-	case info.Size() > limit:
-		err = fmt.Errorf("%d bytes, more than %d", info.Size(), limit)
-	}
-	if err != nil {
-		f.Close()
-		return nil, 0, err
-	}
-	return f, info.Size(), nil
-}
-
-// readRegular reads a regular file of at most limit bytes without blocking on a pipe.
-func readRegular(name string, limit int64, flags int) ([]byte, error) {
-	f, size, err := openRegular(name, limit, flags)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var b bytes.Buffer
-	b.Grow(int(size) + bytes.MinRead) // one read, and one that finds the end
-	n, err := b.ReadFrom(io.LimitReader(f, limit+1))
-	if err == nil && n > limit {
-		return nil, fmt.Errorf("more than %d bytes", limit)
-	}
-	return b.Bytes(), err
 }
