@@ -61,7 +61,12 @@ func (f *fetch) explain(err error) *diag.Problem {
 			Code: "apply.index", Summary: "the TLS connection to " + strings.TrimPrefix(f.at.name, "the index ") + " failed", Found: err.Error(),
 			Hint: "if the index or a proxy uses its own CA, name its file in RECONCILE_CERT; " + settingsHint,
 		})
-	case stalled, refused, failed:
+	case refused:
+		return f.redact(&diag.Problem{
+			Code: "apply.index", Summary: fmt.Sprintf("%s could not be fetched from %s", f.wheel.File, f.at.name), Found: err.Error(),
+			Hint: "correct the address of the index, or ask its operator; " + settingsHint,
+		})
+	case stalled, failed:
 		return f.redact(&diag.Problem{Code: "apply.index", Summary: f.at.name + " could not be reached", Found: err.Error(), Hint: networkHint})
 	}
 	return nil
@@ -79,7 +84,7 @@ func (f *fetch) explainStatus(status *download.StatusError) *diag.Problem {
 	case status.Code == http.StatusUnauthorized, status.Code == http.StatusForbidden:
 		p := &diag.Problem{Code: "index.credentials", Summary: name + " refused the request", Found: status.Status(), Hint: credentialsHint + "; " + settingsHint}
 		if f.at.url.User == nil {
-			p.Found += "; the settings have no user and password for it"
+			p.Found += "; the settings have no user and password for it, and some servers refuse packages that they do not have"
 		}
 		return f.redact(p)
 	}

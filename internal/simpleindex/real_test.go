@@ -2,11 +2,14 @@ package simpleindex_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/simpleindex"
@@ -41,10 +44,13 @@ func TestRealIndex(t *testing.T) {
 	defer cancel()
 	dst := filepath.Join(t.TempDir(), wheel.File)
 	if err := source.Fetch(ctx, "six", wheel, dst, nil); err != nil {
-		t.Skipf("the index of this machine does not provide six 1.17.0: %v", err)
+		if p, ok := errors.AsType[*diag.Problem](err); ok && slices.Contains([]string{"apply.index", "index.absent", "index.credentials"}, p.Code) {
+			t.Skipf("the index of this machine does not provide six 1.17.0: %v", err)
+		}
+		t.Fatal(err)
 	}
-	if sum, err := os.ReadFile(dst); err != nil || int64(len(sum)) != wheel.Size {
-		t.Errorf("%d bytes, %v", len(sum), err)
+	if b, err := os.ReadFile(dst); err != nil || int64(len(b)) != wheel.Size {
+		t.Errorf("%d bytes, %v", len(b), err)
 	}
 	wheel.SHA256 = facts.SHA256{1}
 	if err := source.Fetch(ctx, "six", wheel, dst+".other", nil); err == nil {

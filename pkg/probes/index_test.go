@@ -3,6 +3,7 @@ package probes
 import (
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/download"
 	"github.com/reconcile-ml/reconcile/internal/redact"
 )
 
@@ -203,7 +205,11 @@ func TestClient(t *testing.T) {
 		}
 	}
 	var asked string
-	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked = r.URL.Host }))
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked = r.URL.Host; r.Method == http.MethodConnect {
+			http.Error(w, "", http.StatusProxyAuthRequired)
+		}
+	}))
 	defer proxy.Close()
 	client, err := IndexSettings{Proxy: proxy.URL}.Client()
 	if err != nil {
@@ -214,6 +220,10 @@ func TestClient(t *testing.T) {
 	}
 	if asked != "remote.example" {
 		t.Errorf("the proxy got a request for %q", asked)
+	}
+	_, err = client.Get("https://remote.example/x")
+	if refused, ok := errors.AsType[*download.ProxyError](err); !ok || refused.Code != http.StatusProxyAuthRequired {
+		t.Errorf("got %v from a proxy that refuses", err)
 	}
 }
 
