@@ -89,13 +89,8 @@ func (p *partial) flock(ctx context.Context) error {
 	}
 }
 
-// commit makes the file durable and renames it to dst.
-func (p *partial) commit() error {
-	if err := p.Sync(); err != nil {
-		return err
-	}
-	return os.Rename(p.Name(), p.dst)
-}
+// commit renames the file to dst.
+func (p *partial) commit() error { return os.Rename(p.Name(), p.dst) }
 
 // isWheel reports whether a file has the content of a wheel.
 func isWheel(ctx context.Context, name string, wheel lock.Wheel) bool {

@@ -112,7 +112,8 @@ func (s *Source) place(u *url.URL, kind string) place {
 
 // Fetch downloads a wheel of the project name to dst, which it replaces. Wheel folders come
 // before pages of links, and these before the index; a source without the file, or with other
-// content, is passed over. The content has the size and SHA-256 of the lock.
+// content, is passed over. The content has the size and SHA-256 of the lock; it is not synced,
+// so that it must be verified again after a power failure.
 //
 // An interrupted download leaves dst.partial, which the next call resumes. Concurrent calls
 // for one dst, in any process, download once. progress, which may be nil, receives the number
