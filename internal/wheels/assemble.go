@@ -310,14 +310,14 @@ func (a *assembly) link(t *target) error {
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return a.existing(t, to)
-	case rawfile.IsAbsent(err) && t.file == nil:
+	case err != nil && t.file == nil && rawfile.IsAbsent(err):
 		return nil // bytecode may disappear
-	case rawfile.IsAbsent(err):
-		if _, err := os.Lstat(t.from); rawfile.IsAbsent(err) {
-			return t.entry.changed(t.file)
-		}
-		return err
 	case err != nil:
+		if t.file != nil {
+			if differs, _ := t.file.isChanged(t.from); differs {
+				return t.entry.changed(t.file)
+			}
+		}
 		return err
 	}
 	if err := rawfile.Lstat(to, &t.st); err != nil {

@@ -194,16 +194,25 @@ func (e *Entry) Changed() ([]string, error) {
 	var changed []string
 	for i := range e.Files {
 		f := &e.Files[i]
-		var st unix.Stat_t
-		err := rawfile.Lstat(e.FilePath(f.Path), &st)
-		if err != nil && !rawfile.IsAbsent(err) {
+		differs, err := f.isChanged(e.FilePath(f.Path))
+		if err != nil {
 			return nil, err
 		}
-		if err != nil || !f.matches(&st) {
+		if differs {
 			changed = append(changed, f.Path)
 		}
 	}
 	return changed, nil
+}
+
+// isChanged reports whether the file at name is missing or differs.
+func (f *File) isChanged(name string) (bool, error) {
+	var st unix.Stat_t
+	err := rawfile.Lstat(name, &st)
+	if rawfile.IsAbsent(err) {
+		return true, nil
+	}
+	return err == nil && !f.matches(&st), err
 }
 
 // matches reports whether a file has the attributes that it had after unpacking.

@@ -609,7 +609,7 @@ func TestAssemblePutsFilesToTheirPlaces(t *testing.T) {
 	e := full.mustUnpack(t)
 	prefix := environment(t)
 	r := assemble(t, prefix, e)
-	const site = "lib/python3.10/site-packages/"
+
 	shebang := "#!" + prefix + "/bin/python"
 	got := tree(t, prefix)
 	record := got[site+"demo-1.0.dist-info/RECORD"]

@@ -1,0 +1,324 @@
+package wheels
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/pyenv"
+)
+
+const site = "lib/python3.10/site-packages/"
+
+// module is a wheel with one module.
+func module(name, file, text string) testWheel {
+	return testWheel{name: name, version: "1.0", files: []testFile{{name: file, text: text}}}
+}
+
+func TestAssembleKeepsTheFirstOfTwoFiles(t *testing.T) {
+	one := module("one", "shared/__init__.py", "1\n").mustUnpack(t)
+	same := module("same", "shared/__init__.py", "1\n").mustUnpack(t)
+	other := module("other", "shared/__init__.py", "22\n").mustUnpack(t)
+	prefix := environment(t)
+	if r := assemble(t, prefix, one, same); len(r.Conflicts) > 0 {
+		t.Errorf("conflicts %v", r.Conflicts)
+	}
+	prefix = environment(t)
+	r := assemble(t, prefix, one, same, other)
+	if want := []Conflict{{site + "shared/__init__.py", "other"}}; !slices.Equal(r.Conflicts, want) {
+		t.Errorf("conflicts %v, want %v", r.Conflicts, want)
+	}
+	if got := tree(t, prefix)[site+"shared/__init__.py"]; got != "1\n" {
+		t.Errorf("the file is %q", got)
+	}
+	damage, err := pyenv.Verify(t.Context(), prefix, pyenv.Seal{}, true, nil)
+	if err != nil || !slices.ContainsFunc(damage, func(d facts.Damage) bool { return d.What == "doubled" && d.Path == site+"shared/__init__.py" }) {
+		t.Errorf("damage %v, %v", damage, err)
+	}
+}
+
+func TestAssembleKeepsExistingFiles(t *testing.T) {
+	w := testWheel{files: []testFile{{name: "a.py", text: "a"}, {name: "b.py", text: "b"}}, entryPoints: "[console_scripts]\nactivate = a:main\n"}
+	e := w.mustUnpack(t)
+	prefix := environment(t)
+	outside := filepath.Join(t.TempDir(), "outside")
+	err := errors.Join(
+		os.WriteFile(filepath.Join(prefix, site, "a.py"), []byte("a"), 0o644),
+		os.Symlink(outside, filepath.Join(prefix, site, "b.py")),
+		os.WriteFile(filepath.Join(prefix, "bin/activate"), []byte("venv"), 0o644),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := assemble(t, prefix, e)
+	if want := []Conflict{{"bin/activate", "demo"}, {site + "b.py", "demo"}}; !slices.Equal(r.Conflicts, want) {
+		t.Errorf("conflicts %v, want %v", r.Conflicts, want)
+	}
+	got := tree(t, prefix)
+	if got["bin/activate"] != "venv" || got[site+"b.py"] != outside {
+		t.Errorf("overwritten: %q, %q", got["bin/activate"], got[site+"b.py"])
+	}
+	if _, err := os.Lstat(outside); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("written through a link: %v", err)
+	}
+}
+
+func TestAssembleRefusesAChangedEntry(t *testing.T) {
+	for what, damage := range map[string]func(name string) error{
+		"written":   func(name string) error { return os.WriteFile(name, []byte("x"), 0o644) },
+		"missing":   os.Remove,
+		"a link":    func(name string) error { return errors.Join(os.Remove(name), os.Symlink("/etc/passwd", name)) },
+		"same size": func(name string) error { return os.WriteFile(name, []byte("DATA\n"), 0o644) },
+		"a mode":    func(name string) error { return os.Chmod(name, 0o640) },
+	} {
+		for _, file := range []string{"demo-1.0.data/data/share/demo/data.txt", "demo-1.0.data/scripts/demo-script"} {
+			e := full.mustUnpack(t)
+			if err := damage(e.FilePath(file)); err != nil {
+				t.Fatal(err)
+			}
+			if what == "a mode" && strings.Contains(file, "scripts") {
+				continue // written with its own mode
+			}
+			prefix := environment(t)
+			_, err := Assemble(t.Context(), prefix, "/python", "3.10", []*Entry{e}, 2, nil)
+			var changed *ChangedError
+			if !errors.As(err, &changed) || changed.Path != file || changed.Dir != e.Dir {
+				t.Errorf("%s of %s: %v", file, what, err)
+			}
+		}
+	}
+}
+
+func TestAssembleRefusesOneDistributionTwice(t *testing.T) {
+	e := full.mustUnpack(t)
+	if _, err := Assemble(t.Context(), environment(t), "/python", "3.10", []*Entry{e, e}, 1, nil); err == nil || !strings.Contains(err.Error(), "twice") {
+		t.Errorf("%v", err)
+	}
+	if _, err := Assemble(t.Context(), environment(t), "python", "3.10", []*Entry{e}, 1, nil); err == nil || !strings.Contains(err.Error(), "not absolute") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestHeadersOfCondaEnvironments(t *testing.T) {
+	prefix := environment(t)
+	if err := os.Mkdir(filepath.Join(prefix, "conda-meta"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	assemble(t, prefix, full.mustUnpack(t))
+	if got := tree(t, prefix)["include/python3.10/demo/demo.h"]; got != "// header\n" {
+		t.Errorf("the header is %q", got)
+	}
+}
+
+func TestProgressEndsWithAllFiles(t *testing.T) {
+	var last, total int64
+	e := full.mustUnpack(t)
+	_, err := Assemble(t.Context(), environment(t), "/python", "3.10", []*Entry{e}, 2, func(done, all int64) {
+		if done < last {
+			t.Errorf("%d after %d", done, last)
+		}
+		last, total = done, all
+	})
+	if err != nil || last != total || total == 0 {
+		t.Errorf("%d of %d, %v", last, total, err)
+	}
+}
+
+// TestVerifiedFilesAreNotHashedAgain modifies a file that was assembled before, restores its
+// time, and finds that only files which are not in Verified were hashed.
+func TestVerifiedFilesAreNotHashedAgain(t *testing.T) {
+	e := full.mustUnpack(t)
+	prefix := environment(t)
+	a := &assembly{prefix: prefix, python: "/python", minor: "3.10", scheme: readScheme(prefix, "3.10"), taken: map[string]int{}}
+	if err := errors.Join(a.add(e), a.makeDirs(), a.place(t.Context(), 1, nil)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(30 * time.Millisecond) // until the clock of the file system has certainly advanced
+	if err := a.writeTexts(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := a.result(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := r.Verified[site+"demo/tool"]; !ok || len(r.Verified) != 12 {
+		t.Errorf("%d verified files", len(r.Verified))
+	}
+	for name := range r.Verified {
+		if strings.HasPrefix(name, "bin/demo-script") {
+			t.Errorf("%s was just written and could still be changed with the same time", name)
+		}
+	}
+	checkRecords(t, prefix, r, "demo", "1.0")
+	name := filepath.Join(prefix, site, "demo/tool")
+	if err := errors.Join(os.WriteFile(name, []byte("#!/bin/SH\n"), 0o755), os.Chtimes(name, built, built)); err != nil {
+		t.Fatal(err)
+	}
+	damage, err := pyenv.Recheck(t.Context(), prefix, pyenv.Seal{}, r.Verified, nil)
+	if err != nil || !slices.ContainsFunc(damage, func(d facts.Damage) bool { return d.Path == site+"demo/tool" && d.What == "changed" }) {
+		t.Errorf("damage %v, %v", damage, err)
+	}
+}
+
+func TestEveryMethodKeepsModeAndTime(t *testing.T) {
+	e := full.mustUnpack(t)
+	f := e.file("demo/tool")
+	worked := 0
+	for m := range methods {
+		to := filepath.Join(filepath.Dir(e.Dir), "to")
+		err := methods[m](e.FilePath(f.Path), to, f)
+		if err != nil && isUnsupported(err) {
+			if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s left a file: %v", Method(m), err)
+			}
+			continue
+		}
+		worked++
+		var st unix.Stat_t
+		if err := errors.Join(err, unix.Lstat(to, &st)); err != nil || !f.matches(&st) {
+			t.Errorf("%s: %+v, %v", Method(m), st, err)
+		}
+		if err := methods[m](e.FilePath(f.Path), to, f); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%s over an existing file: %v", Method(m), err)
+		}
+		if err := os.Remove(to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if worked < 2 {
+		t.Errorf("%d methods work", worked)
+	}
+}
+
+// TestCopyIsTheLastMethod assembles on another file system.
+func TestCopyIsTheLastMethod(t *testing.T) {
+	memory, err := os.MkdirTemp("/dev/shm", "wheels-")
+	if err != nil {
+		t.Skip("no second file system: ", err)
+	}
+	defer os.RemoveAll(memory)
+	e := full.mustUnpack(t)
+	var here, there unix.Stat_t
+	if err := errors.Join(unix.Stat(e.Dir, &here), unix.Stat(memory, &there)); err != nil || here.Dev == there.Dev {
+		t.Skip("no second file system: ", err)
+	}
+	prefix := filepath.Join(memory, "gen")
+	if err := os.CopyFS(prefix, os.DirFS(environment(t))); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"bin", site} {
+		if err := os.MkdirAll(filepath.Join(prefix, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := assemble(t, prefix, e)
+	if r.Method() != Copy || r.Count[Copy] != 12 || len(r.Count) != 1 {
+		t.Errorf("result %+v", r)
+	}
+	checkRecords(t, prefix, r, "demo", "1.0")
+}
+
+func TestScriptsOfPip(t *testing.T) {
+	e := testWheel{name: "pip", version: "24.0", entryPoints: "[console_scripts]\npip = pip:main\npip3 = pip:main\npip3.9 = pip:main\n"}.mustUnpack(t)
+	prefix := environment(t)
+	assemble(t, prefix, e)
+	if list := names(t, filepath.Join(prefix, "bin")); !slices.Equal(list, []string{"pip", "pip3", "pip3.10"}) {
+		t.Errorf("scripts %v", list)
+	}
+}
+
+func TestBytecode(t *testing.T) {
+	w := testWheel{files: []testFile{
+		{name: "demo/__init__.py"}, {name: "demo/a.py"}, {name: "demo-1.0.data/purelib/b.py"},
+		{name: "demo/__pycache__/a.cpython-310.pyc", text: "of the wheel"},
+	}}
+	e := w.mustUnpack(t)
+	compile := func(source, minor string) {
+		t.Helper()
+		name := e.BytecodePath(source, minor)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte("code of "+source), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compile("demo/__init__.py", "3.10")
+	compile("demo/a.py", "3.10")
+	compile("demo/a.py", "3.11")
+	compile("unknown.py", "3.10")
+	if want := filepath.Join(e.Dir, "bytecode/cpython-310/demo/__init__.pyc"); e.BytecodePath("demo/__init__.py", "3.10") != want {
+		t.Errorf("bytecode in %s, want %s", e.BytecodePath("demo/__init__.py", "3.10"), want)
+	}
+	prefix := environment(t)
+	code := func() map[string]string {
+		got := tree(t, prefix)
+		maps.DeleteFunc(got, func(name, _ string) bool { return !strings.HasSuffix(name, ".pyc") })
+		return got
+	}
+	r := assemble(t, prefix, e)
+	want := map[string]string{
+		site + "demo/__pycache__/__init__.cpython-310.pyc": "code of demo/__init__.py",
+		site + "demo/__pycache__/a.cpython-310.pyc":        "of the wheel",
+	}
+	if !maps.Equal(code(), want) || r.Bytecode != 1 {
+		t.Errorf("bytecode %v (%d), want %v", code(), r.Bytecode, want)
+	}
+	checkRecords(t, prefix, r, "demo", "1.0")
+	compile("demo-1.0.data/purelib/b.py", "3.10")
+	want[site+"__pycache__/b.cpython-310.pyc"] = "code of demo-1.0.data/purelib/b.py"
+	for _, linked := range []int{1, 0} {
+		n, err := LinkBytecode(t.Context(), prefix, "3.10", []*Entry{e}, 2)
+		if err != nil || n != linked || !maps.Equal(code(), want) {
+			t.Errorf("%d new, %v; bytecode %v, want %v", n, err, code(), want)
+		}
+	}
+	if changed, err := e.Verify(t.Context()); err != nil || len(changed) > 0 {
+		t.Errorf("changed %v, %v", changed, err)
+	}
+}
+
+// TestShebang runs scripts by interpreters with all kinds of paths, in sh and in Python.
+func TestShebang(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3: ", err)
+	}
+	path, err := exec.Command(python, "-c", "import sys; print(sys.executable)").Output()
+	if err != nil {
+		t.Skip("python3 does not run: ", err)
+	}
+	python = strings.TrimSpace(string(path))
+	for _, dir := range []string{"plain", "with blank", "quote'and \"blank", "dollar $HOME `x` blank", strings.Repeat("long/", 30) + "dir"} {
+		dir = filepath.Join(t.TempDir(), dir)
+		link := filepath.Join(dir, "python")
+		if err := errors.Join(os.MkdirAll(dir, 0o755), os.Symlink(python, link)); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range []string{"", "-I"} {
+			script := filepath.Join(dir, "script")
+			text := rewriteShebang([]byte("#!pythonw "+args+"\nimport sys\nprint(sys.argv[1:], sys.flags.isolated)\n"), link)
+			if err := os.WriteFile(script, text, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Command(script, "a b", "$c").CombinedOutput()
+			want := "['a b', '$c'] 0\n"
+			if args == "-I" {
+				want = "['a b', '$c'] 1\n"
+			}
+			if err != nil || string(out) != want {
+				t.Errorf("%s %s: %q, %v, want %q\n%s", dir, args, out, err, want, text)
+			}
+			if out, err := exec.Command(python, script, "a b", "$c").CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "['a b', '$c']") {
+				t.Errorf("by Python: %q, %v\n%s", out, err, text)
+			}
+		}
+	}
+}
