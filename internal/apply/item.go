@@ -26,7 +26,8 @@ type task struct {
 	step       string              // name of the running step
 	kept       []Kept              // contents that were replaced
 	smokeTests []SmokeTestPart     // of the new generation
-	verified   pyenv.VerifiedFiles // files of the generation that were hashed during the smoke test
+	verified   pyenv.VerifiedFiles // files of the new generation with the recorded content
+	isVerified bool                // verify succeeded
 }
 
 // doItem runs one item that is not part of a group.

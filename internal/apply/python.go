@@ -1,20 +1,16 @@
 package apply
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
-	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -42,74 +38,97 @@ func (t *task) generation(name string) (place, error) {
 
 func interpreter(gen place) string { return filepath.Join(gen.abs(), "bin", "python") }
 
-// compile writes the missing bytecode. A source that Python cannot compile is no
-// error: packages contain templates and files for other versions.
+// verify compares a new generation with the lock, every RECORD and conda-meta, before any
+// code of its packages runs. seal then compares the attributes of the files only.
+func (t *task) verify(ctx context.Context, gen, justMade place, s resources.Seal) error {
+	if t.isVerified {
+		return nil
+	}
+	if err := checkDuplicates(gen, s); err != nil {
+		return err
+	}
+	var damage []facts.Damage
+	var err error
+	t.verified, damage, err = pyenv.VerifyNew(ctx, gen.abs(), expected(s), t.verified, justMade.abs(), (&progress{task: t}).report)
+	if err == nil && len(damage) > 0 {
+		err = damageProblem(damage)
+	}
+	t.isVerified = err == nil
+	return err
+}
+
+// sealStep returns the step of this change that seals a generation.
+func (t *task) sealStep(generation string) (resources.Seal, bool) {
+	for _, s := range t.item.Change.Steps {
+		if seal, ok := s.(resources.Seal); ok && seal.Generation == generation {
+			return seal, true
+		}
+	}
+	return resources.Seal{}, false
+}
+
+// privateDir creates a directory for the programs of one step.
+func (t *task) privateDir() (place, error) {
+	dir := place{t.root, path.Join(t.o.State, atomicfile.TempName())}
+	return dir, dir.root.Mkdir(dir.rel, 0o700)
+}
+
+// compile writes the bytecode that a verified generation lacks. A source that Python cannot
+// compile is no error: packages contain templates and files for other versions.
 func (t *task) compile(ctx context.Context, s resources.Compile) error {
 	gen, err := t.generation(s.Generation)
-	var files []string
-	if err == nil {
-		files, err = pyenv.Uncompiled(gen.abs())
-	}
-	if pyenv.NoLibrary(err) { // although the installer succeeded
-		return damageProblem([]facts.Damage{{What: "missing", Path: "lib"}})
-	}
-	if err != nil || len(files) == 0 {
+	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(interpreter(gen)); errors.Is(err, fs.ErrNotExist) {
-		return damageProblem([]facts.Damage{{What: "missing", Path: "bin/python"}})
-	}
-	if err := t.compileFiles(ctx, gen, files, runtime.GOMAXPROCS(0)); err != nil {
+	dir, err := t.privateDir()
+	if err != nil {
 		return err
 	}
-	left, err := pyenv.StillUncompiled(gen.abs(), files)
-	if err != nil || len(left) < len(files) {
-		return err
-	}
-	// Nothing was compiled: Python cannot use several processes without shared memory.
-	return t.compileFiles(ctx, gen, left, 1)
-}
-
-func (t *task) compileFiles(ctx context.Context, gen place, files []string, jobs int) error {
-	var list strings.Builder
-	for _, f := range files {
-		if !strings.ContainsAny(f, "\n\r") {
-			list.WriteString(filepath.Join(gen.abs(), filepath.FromSlash(f)) + "\n")
+	defer discard(dir)
+	if seal, ok := t.sealStep(s.Generation); ok {
+		if err := t.verify(ctx, gen, dir, seal); err != nil {
+			return err
 		}
 	}
-	names := place{t.root, path.Join(t.o.State, atomicfile.TempName())}
-	defer discard(names)
-	if err := atomicfile.Write(names.root, names.rel, 0o600, []byte(list.String())); err != nil {
+	sources, err := pyenv.Uncompiled(gen.abs())
+	if err != nil {
 		return err
 	}
-	c := t.command(interpreter(gen), []string{"-I", "-m", "compileall", "-qq", "-j", strconv.Itoa(jobs), "-i", names.abs()})
-	c.Timeout = defaultTimeout
-	_, err := command.Run(ctx, c)
-	if ran, ok := errors.AsType[*command.Error](err); ok && ran.ExitCode == 1 {
-		return nil // some file is not valid for this Python
-	}
-	return withContext(ctx, err)
+	group, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var next atomic.Int64
+	jobs := min(runtime.GOMAXPROCS(0), len(sources))
+	parallel(jobs, jobs, func(int) {
+		if err := t.compileSources(group, gen, dir, sources, &next); err != nil {
+			stop(err)
+		}
+	})
+	return cmp.Or(ctx.Err(), context.Cause(group))
 }
 
-// verifyInBackground starts to hash the files of a generation; justMade is as in
-// pyenv.Hash. The returned function must be called. It waits for the hashes if the result is
-// wanted, else it stops, and returns the files that are verified. If there is no spare core
-// or an error occurs these may be none; Seal reads all others.
-func (t *task) verifyInBackground(ctx context.Context, gen, justMade place) func(wanted bool) pyenv.VerifiedFiles {
-	spare := runtime.GOMAXPROCS(0) - 1
-	if spare == 0 {
-		return func(bool) pyenv.VerifiedFiles { return nil }
+// compileSources compiles the next source until none is left. A source that ends the
+// compiler is left to the first import.
+func (t *task) compileSources(ctx context.Context, gen, dir place, sources []string, next *atomic.Int64) error {
+	w, err := newBytecodeWriter(gen.abs(), t.sharedBytecode(gen))
+	if err != nil {
+		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	var verified pyenv.VerifiedFiles
-	var reading sync.WaitGroup
-	reading.Go(func() { verified, _ = pyenv.Hash(ctx, gen.abs(), justMade.abs(), spare) })
-	return func(wanted bool) pyenv.VerifiedFiles {
-		if !wanted {
-			stop()
+	defer w.close()
+	for ctx.Err() == nil {
+		i := int(next.Add(1)) - 1
+		if i >= len(sources) {
+			return nil
 		}
-		reading.Wait()
-		stop()
-		return verified
+		if err := w.start(ctx, t.command(interpreter(gen), nil), dir.abs()); err != nil {
+			return err
+		}
+		if _, err := w.write(sources[i]); err != nil {
+			return err
+		}
 	}
+	return nil
 }
+
+// sharedBytecode returns the function shared of a bytecodeWriter; nil for a generation
+// whose files are its own.
+func (t *task) sharedBytecode(place) func(source string) string { return nil }

@@ -28,12 +28,10 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	if err != nil {
 		return err
 	}
-	packages := slices.Clone(s.Packages)
-	slices.SortFunc(packages, func(a, b facts.Package) int { return strings.Compare(a.Name, b.Name) })
 	if err := checkDuplicates(gen, s); err != nil {
 		return err
 	}
-	damage, err := pyenv.Recheck(ctx, gen.abs(), pyenv.Seal{Packages: packages, Conda: s.Conda}, t.verified, (&progress{task: t}).report)
+	damage, err := pyenv.Recheck(ctx, gen.abs(), expected(s), t.verified, (&progress{task: t}).report)
 	if err != nil {
 		return err
 	}
@@ -46,6 +44,9 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 		return err
 	}
 	failpoint.Hit(failpoint.SealLaunchers)
+	if err := pyenv.MakeCaches(gen.abs()); err != nil {
+		return err
+	}
 	skeleton, err := pyenv.Skeleton(gen.abs())
 	if err != nil {
 		return err
@@ -68,13 +69,20 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	config, _ := pyenv.ReadConfig(gen.abs()) // without a pyvenv.cfg the creator stays empty
 	text, err := pyenv.EncodeSeal(pyenv.Seal{
 		Digest: s.Digest, Python: s.Python, Base: s.Base, Created: t.o.Now().UTC().Format(time.RFC3339),
-		Installer: config.Creator, Prefix: gen.abs(), Packages: packages,
+		Installer: config.Creator, Prefix: gen.abs(), Packages: expected(s).Packages,
 		Conda: s.Conda, CondaDists: byConda, Skeleton: skeleton,
 	})
 	if err != nil {
 		return err
 	}
 	return atomicfile.Write(t.root, layout.Seal(gen.rel), 0o600, text)
+}
+
+// expected returns what a generation that is not sealed yet is compared with.
+func expected(s resources.Seal) pyenv.Seal {
+	packages := slices.Clone(s.Packages)
+	slices.SortFunc(packages, func(a, b facts.Package) int { return strings.Compare(a.Name, b.Name) })
+	return pyenv.Seal{Packages: packages, Conda: s.Conda}
 }
 
 // checkDuplicates returns an error for distributions that are in both parts of a lock.

@@ -9,13 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -55,24 +52,34 @@ const (
 //go:embed smoketest.py
 var smokeTestScript string
 
-// smokeTest tests a generation, and fails with the first failed part. Imports use one
-// core; meanwhile other cores hash the files for the following Seal.
+// smokeTest verifies a generation, tests it, and fails with the first failed part. Meanwhile
+// a compiler writes the bytecode that the imports lack, and the test uses it.
 func (t *task) smokeTest(ctx context.Context, s resources.SmokeTest) error {
 	gen, err := t.generation(s.Generation)
 	if err != nil {
 		return err
 	}
-	folder := place{t.root, path.Join(t.o.State, atomicfile.TempName())}
-	if err := folder.root.Mkdir(folder.rel, 0o700); err != nil {
+	dir, err := t.privateDir()
+	if err != nil {
 		return err
 	}
-	defer discard(folder)
+	defer discard(dir)
 	c := t.command(interpreter(gen), nil)
 	c.Line = nil // the output of imports is reported only if one fails
-	verified := t.verifyInBackground(ctx, gen, folder)
-	t.smokeTests, err = runSmokeTest(ctx, c, s, folder.abs(), t.o.GPUEnv)
-	failed := slices.ContainsFunc(t.smokeTests, func(p SmokeTestPart) bool { return p.Outcome == SmokeTestFailed })
-	t.verified = verified(err == nil && !failed)
+	var bytecode *bytecodeWriter
+	if seal, ok := t.sealStep(s.Generation); ok {
+		if err := t.verify(ctx, gen, dir, seal); err != nil {
+			return err
+		}
+		if bytecode, err = newBytecodeWriter(gen.abs(), t.sharedBytecode(gen)); err != nil {
+			return err
+		}
+		defer bytecode.close()
+		if err := bytecode.start(ctx, c, dir.abs()); err != nil {
+			return err
+		}
+	}
+	t.smokeTests, err = runSmokeTest(ctx, c, s, dir.abs(), t.o.GPUEnv, bytecode)
 	if err != nil {
 		return withContext(ctx, err)
 	}
@@ -97,12 +104,13 @@ func RunSmokeTest(ctx context.Context, generation string, s resources.SmokeTest,
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	return runSmokeTest(ctx, command.Command{Program: filepath.Join(generation, "bin", "python")}, s, dir, gpuEnv)
+	return runSmokeTest(ctx, command.Command{Program: filepath.Join(generation, "bin", "python")}, s, dir, gpuEnv, nil)
 }
 
 // runSmokeTest runs the script with the interpreter of c: isolated in the empty folder dir
-// (see command.Command), without writing bytecode. On a GPU the script caches no memory.
-func runSmokeTest(ctx context.Context, c command.Command, s resources.SmokeTest, dir string, gpuEnv []string) ([]SmokeTestPart, error) {
+// (see command.Command), without writing bytecode. On a GPU the script caches no memory. If
+// bytecode is not nil, it writes what the imports lack.
+func runSmokeTest(ctx context.Context, c command.Command, s resources.SmokeTest, dir string, gpuEnv []string, bytecode *bytecodeWriter) ([]SmokeTestPart, error) {
 	c.Timeout = cmp.Or(s.Timeout, smokeTestTimeout)
 	request, err := json.Marshal(struct {
 		Imports  []string
@@ -111,7 +119,8 @@ func runSmokeTest(ctx context.Context, c command.Command, s resources.SmokeTest,
 		Driver   string
 		QLoRA    *resources.QLoRA
 		Deadline float64 // of a stage on the GPU, in seconds
-	}{append([]string{}, s.Imports...), s.GPU, s.CUDA, s.Driver, s.QLoRA, min(gpuTimeout, c.Timeout/2).Seconds()})
+		Bytecode bool    // asks for missing bytecode
+	}{append([]string{}, s.Imports...), s.GPU, s.CUDA, s.Driver, s.QLoRA, min(gpuTimeout, c.Timeout/2).Seconds(), bytecode != nil})
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +130,15 @@ func runSmokeTest(ctx context.Context, c command.Command, s resources.SmokeTest,
 		loadUVM(ctx)
 		c.Env = append(c.Env, "PYTORCH_NO_CUDA_MEMORY_CACHING=1", "CUDA_CACHE_DISABLE=1")
 		c.Env = append(c.Env, gpuEnv...)
+	}
+	if bytecode != nil {
+		stdin, answers, err := os.Pipe()
+		if err != nil {
+			return nil, err
+		}
+		defer stdin.Close()
+		defer answers.Close()
+		c.Stdin, c.Line = stdin, bytecode.answer(answers)
 	}
 	result, err := command.Run(ctx, c)
 	ran, ok := errors.AsType[*command.Error](err)
@@ -143,6 +161,34 @@ func loadUVM(ctx context.Context) {
 // smokeTestMark is the prefix of each line of the script, so that the output of a
 // package is not taken for one.
 const smokeTestMark = "\x1ereconcile-smoketest "
+
+// bytecodeMark is the prefix of a line that names, in JSON, a source without current bytecode;
+// escaped as in Command.Line.
+const bytecodeMark = `\x1ereconcile-bytecode `
+
+// answer returns a function for the lines of a smoke test. It writes the bytecode that the
+// test asks for, and for each request one byte to answers: y if it was written, else n.
+func (w *bytecodeWriter) answer(answers *os.File) func(stream, line string) {
+	return func(stream, line string) {
+		request, ok := strings.CutPrefix(line, bytecodeMark)
+		if !ok || stream != "stdout" {
+			return
+		}
+		var source string
+		written := false
+		if json.Unmarshal([]byte(request), &source) == nil {
+			if rel, ok := strings.CutPrefix(source, w.gen+"/"); ok {
+				written, _ = w.write(rel) // without bytecode the test compiles the source itself
+			}
+		}
+		answer := "n"
+		if written {
+			answer = "y"
+		}
+		_ = answers.SetWriteDeadline(time.Now().Add(time.Second)) // a test that asks without reading waits for nothing
+		_, _ = answers.WriteString(answer)
+	}
+}
 
 // smokeTestLine is one line of the script: the outcome of a part, or its next stage.
 type smokeTestLine struct {

@@ -14,6 +14,10 @@ import traceback
 import warnings
 
 request = json.loads(sys.argv[1])
+answers = os.dup(0)  # to the requests for bytecode
+nothing = os.open(os.devnull, os.O_RDONLY)
+os.dup2(nothing, 0)
+os.close(nothing)
 answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)  # output of modules goes to stderr
 gc.disable()  # imports create no garbage; collecting takes an eighth of the time
@@ -56,6 +60,30 @@ def first_line(error):
     """The first line of a CUDA error; advice on debugging kernels follows it."""
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__
+
+
+def ask_for_bytecode():
+    """Lets each import of a source without current bytecode ask for it, and use it."""
+    import _imp
+    import importlib._bootstrap_external as external
+    import marshal
+    import threading
+
+    compile_here, lock, parent = external.SourceLoader.source_to_code, threading.Lock(), os.getpid()
+
+    def source_to_code(self, data, path, *args, **options):
+        if isinstance(path, str) and os.getpid() == parent:
+            with lock:
+                os.write(answer.fileno(), ("\x1ereconcile-bytecode " + json.dumps(path) + "\n").encode())
+                written = os.read(answers, 1) == b"y"
+            if written:
+                with open(external.cache_from_source(path), "rb") as file:
+                    code = marshal.loads(memoryview(file.read())[16:])
+                _imp._fix_co_filename(code, path)
+                return code
+        return compile_here(self, data, path, *args, **options)
+
+    external.SourceLoader.source_to_code = source_to_code
 
 
 def imports():
@@ -230,6 +258,8 @@ def on_gpu():
         return
 
 
+if request["Bytecode"]:
+    ask_for_bytecode()
 if (imports() or not request["Imports"]) and request["GPU"]:
     on_gpu()
 os._exit(0)  # without threads and exit handlers of modules

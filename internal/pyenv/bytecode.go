@@ -2,6 +2,10 @@ package pyenv
 
 import (
 	"encoding/binary"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,42 +25,69 @@ var magics = sync.OnceValue(func() map[string]uint16 {
 // pycHeader is the length of the header of a bytecode file in bytes (PEP 552).
 const pycHeader = 16
 
-// Uncompiled lists the sources of a generation for which Python would write bytecode on
-// import: .py files in site-packages, and in the standard library of a conda environment,
-// whose .pyc is absent or has another time or size. Paths are relative to the generation.
-// A file that is not valid Python is always listed.
-func Uncompiled(genDir string) ([]string, error) {
+// Sources lists the recorded sources of a generation for which Python writes bytecode on
+// import: .py files in site-packages, and in the standard library of a conda environment.
+// Paths are relative to the generation and sorted. minor is as of SitePackages.
+func Sources(genDir string) (sources []string, minor string, err error) {
 	records, err := readRecords(genDir)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
+	return records.sources(), records.minor, nil
+}
+
+func (r *records) sources() []string {
 	var sources []string
 	add := func(name, dir string) {
 		if strings.HasSuffix(name, ".py") && strings.HasPrefix(name, dir) {
 			sources = append(sources, name)
 		}
 	}
-	for _, r := range records.dists {
-		for _, e := range r.entries {
-			add(e.Path, records.sitePackages+"/")
+	for _, d := range r.dists {
+		for _, e := range d.entries {
+			add(e.Path, r.sitePackages+"/")
 		}
 	}
-	for _, r := range records.conda {
-		for _, p := range r.paths {
-			add(p.Path, "lib/python"+records.minor+"/")
+	for _, c := range r.conda {
+		for _, p := range c.paths {
+			add(p.Path, "lib/python"+r.minor+"/")
 		}
 	}
 	slices.Sort(sources)
-	return stale(genDir, records.minor, slices.Compact(sources))
+	return slices.Compact(sources)
 }
 
-// StillUncompiled is Uncompiled for a list that Uncompiled returned.
-func StillUncompiled(genDir string, sources []string) ([]string, error) {
-	_, minor, err := SitePackages(genDir)
+// Uncompiled lists the sources without current bytecode: it is absent, or has another time
+// or size. A file that is not valid Python is always listed.
+func Uncompiled(genDir string) ([]string, error) {
+	sources, minor, err := Sources(genDir)
 	if err != nil {
 		return nil, err
 	}
 	return stale(genDir, minor, sources)
+}
+
+// MakeCaches creates the missing __pycache__ directories of a generation, so that later
+// imports, which write bytecode there, do not change stamped directories.
+func MakeCaches(genDir string) error {
+	sources, _, err := Sources(genDir)
+	if err != nil {
+		return err
+	}
+	last := ""
+	for _, s := range sources {
+		cache := path.Join(path.Dir(s), "__pycache__")
+		if cache == last {
+			continue
+		}
+		last = cache
+		switch err := os.Mkdir(filepath.Join(genDir, cache), 0o755); {
+		case errors.Is(err, fs.ErrExist):
+		case err != nil:
+			return err
+		}
+	}
+	return nil
 }
 
 // stale returns the sources that have no current bytecode.

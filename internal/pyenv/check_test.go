@@ -202,11 +202,11 @@ func TestDamage(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir, seal := newGeneration(t, twoDists())
-			verified := hashAll(t, dir)
+			verified := verifyAll(t, dir, seal)
 			tt.do(t, dir)
 			again, err := Recheck(context.Background(), dir, seal, verified, nil)
 			if deep := check(t, "deep", dir, seal); err != nil || !slices.Equal(again, deep) {
-				t.Errorf("after an earlier hash: %v, error %v; deep %v", again, err, deep)
+				t.Errorf("after an earlier verification: %v, error %v; deep %v", again, err, deep)
 			}
 			for _, mode := range all {
 				damage := check(t, mode, dir, seal)
@@ -219,24 +219,27 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// hashAll hashes a generation in which no file is too new.
-func hashAll(t *testing.T, dir string) VerifiedFiles {
+// verifyAll verifies a generation in which no file is too new.
+func verifyAll(t *testing.T, dir string, seal Seal) VerifiedFiles {
 	t.Helper()
 	made := filepath.Join(dir, "../made")
 	mkdir(t, made)
-	verified, err := Hash(context.Background(), dir, made, 2)
+	verified, damage, err := VerifyNew(context.Background(), dir, Seal{Packages: seal.Packages}, nil, made, nil)
+	if len(damage) > 0 {
+		t.Fatal(damage)
+	}
 	if err != nil || len(verified) != 8 {
 		t.Fatalf("%d files are verified, error %v", len(verified), err)
 	}
 	return verified
 }
 
-func TestHashOmitsNewFiles(t *testing.T) {
-	dir, _ := newGeneration(t, twoDists())
+func TestVerifyNewOmitsNewFiles(t *testing.T) {
+	dir, seal := newGeneration(t, twoDists())
 	made := filepath.Join(dir, "../made")
 	mkdir(t, made)
 	put(t, filepath.Join(dir, site, "six.py"), "import sys\n", 0o644)
-	verified, err := Hash(context.Background(), dir, made, 1)
+	verified, _, err := VerifyNew(context.Background(), dir, Seal{Packages: seal.Packages}, nil, made, nil)
 	if _, found := verified[site+"/six.py"]; err != nil || found || len(verified) != 7 {
 		t.Errorf("six.py verified %v of %d, error %v", found, len(verified), err)
 	}

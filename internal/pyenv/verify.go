@@ -82,8 +82,13 @@ type verification struct {
 	genDir   string
 	deep     bool
 	verified VerifiedFiles // may be nil
-	meter    *meter
-	hashers  []hasher // one for each worker
+
+	meter   *meter
+	hashers []hasher // one for each worker
+
+	mu       sync.Mutex
+	found    VerifiedFiles // the hashed files that are intact; nil if not wanted
+	justMade unix.Stat_t
 }
 
 // check reports whether a file that has the right size has the right content.
@@ -103,7 +108,13 @@ func (v *verification) check(worker int, c *claim) (bool, error) {
 		return true, nil
 	}
 	var st unix.Stat_t
-	return v.hashers[worker].matches(v.ctx, v.genDir, c, &st, v.meter)
+	same, err := v.hashers[worker].matches(v.ctx, v.genDir, c, &st, v.meter)
+	if same && v.found != nil {
+		v.mu.Lock()
+		v.found.add(c, &st, &v.justMade)
+		v.mu.Unlock()
+	}
+	return same, err
 }
 
 // hasNoDigest reports whether a RECORD may list a file without its digest.
@@ -113,8 +124,8 @@ func hasNoDigest(name string) bool {
 	})
 }
 
-// VerifiedFiles are the files that have the recorded digest, by path: those for which Hash
-// found it, and those that were added.
+// VerifiedFiles are the files that have the recorded digest, by path: those for which
+// VerifyNew found it, and those that were added.
 type VerifiedFiles map[string]verifiedFile
 
 // A verifiedFile is the digest of a file and the attributes that change when it is written
@@ -127,13 +138,17 @@ type verifiedFile struct {
 }
 
 // Add adds a file with a known SHA-256. st is the state of the file when its content was
-// known, and justMade that of a file on the same file system that was created later. Like
-// Hash, it omits a file that changed less than a tick before justMade.
+// known, and justMade that of a file on the same file system that was created later. It
+// omits a file that changed less than a tick before justMade: a later change could have the
+// same times.
 func (v VerifiedFiles) Add(name string, sum facts.SHA256, st, justMade *unix.Stat_t) {
+	v.add(&claim{RecordEntry: RecordEntry{Path: name, SHA256: sum}}, st, justMade)
+}
+
+func (v VerifiedFiles) add(c *claim, st, justMade *unix.Stat_t) {
 	made := unix.TimespecToNsec(justMade.Mtim)
-	c := claim{RecordEntry: RecordEntry{SHA256: sum}}
 	if f := c.verifiedFile(st); f.ctime < made-tickOf(made) && st.Dev == justMade.Dev {
-		v[name] = f
+		v[c.Path] = f
 	}
 }
 
@@ -144,47 +159,20 @@ func (c *claim) verifiedFile(st *unix.Stat_t) verifiedFile {
 	}
 }
 
-// Hash hashes the files of a generation, workers at a time, so that a later Recheck can
-// skip those that were not modified since. justMade is a file or directory on the same
-// file system that was just created.
-//
-// A file is omitted if its digest differs from the recorded one, or if it changed less
-// than a tick before justMade: a later change could have the same times.
-func Hash(ctx context.Context, genDir, justMade string, workers int) (VerifiedFiles, error) {
-	var now unix.Stat_t
-	if err := rawfile.Lstat(justMade, &now); err != nil {
-		return nil, err
+// VerifyNew is Recheck for a generation that is not sealed yet. It also adds the files that
+// it hashed to a copy of verified, for a later Recheck; justMade is a file or directory that
+// was just created, as in VerifiedFiles.Add.
+func VerifyNew(ctx context.Context, genDir string, seal Seal, verified VerifiedFiles, justMade string, progress func(done, total int64)) (VerifiedFiles, []facts.Damage, error) {
+	v := &verification{deep: true, verified: verified, found: VerifiedFiles{}}
+	if err := rawfile.Lstat(justMade, &v.justMade); err != nil {
+		return nil, nil, err
 	}
-	records, err := readRecords(genDir)
-	if err != nil {
-		return nil, err
-	}
-	claims := slices.Collect(maps.Values(newIndex(records, Seal{}, nil).claims))
-	files := make([]verifiedFile, len(claims))
-	hashers := make([]hasher, workers)
-	made := unix.TimespecToNsec(now.Mtim)
-	err = eachOf(workers, len(claims), func(w, i int) error {
-		var st unix.Stat_t
-		c := &claims[i]
-		same, _ := hashers[w].matches(ctx, genDir, c, &st, nil) // Recheck reports errors
-		if f := c.verifiedFile(&st); same && f.ctime < made-tickOf(made) && st.Dev == now.Dev {
-			files[i] = f
-		}
-		return ctx.Err()
-	})
-	if err != nil {
-		return nil, err
-	}
-	verified := make(VerifiedFiles, len(claims))
-	for i, f := range files {
-		if f != (verifiedFile{}) {
-			verified[claims[i].Path] = f
-		}
-	}
-	return verified, nil
+	damage, err := v.run(ctx, genDir, seal, progress)
+	maps.Copy(v.found, verified)
+	return v.found, damage, err
 }
 
-// holds reports whether Hash found the recorded digest for a file that was not modified
+// holds reports whether VerifyNew found the recorded digest for a file that was not modified
 // since.
 func (v VerifiedFiles) holds(genDir string, c *claim) bool {
 	known, ok := v[c.Path]

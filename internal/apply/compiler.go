@@ -1,0 +1,204 @@
+package apply
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/command"
+	"github.com/reconcile-ml/reconcile/internal/pyenv"
+)
+
+//go:embed compiler.py
+var compilerScript string
+
+// compileTimeout is the time limit for one source.
+const compileTimeout = time.Minute
+
+// A compiler is a process that writes bytecode. It is isolated like the smoke test, and
+// runs no code of the environment.
+type compiler struct {
+	stdin   *os.File
+	answers chan string   // lines of the process
+	ended   chan struct{} // closed when the process has ended
+	kill    context.CancelFunc
+
+	mu sync.Mutex // one request at a time
+}
+
+// startCompiler starts a compiler with the options of c, in the empty directory dir. The
+// program of c is the interpreter of a generation.
+func startCompiler(ctx context.Context, c command.Command, dir string) (*compiler, error) {
+	// The interpreter that created a venv reads no pyvenv.cfg.
+	program, err := filepath.EvalSymlinks(c.Program)
+	if err != nil {
+		return nil, err
+	}
+	stdin, requests, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	ctx, kill := context.WithCancel(ctx)
+	p := &compiler{stdin: requests, answers: make(chan string, 1), ended: make(chan struct{}), kill: kill}
+	c.Program, c.Args = program, []string{"-I", "-S", "-B", "-W", "ignore", "-c", compilerScript}
+	c.Dir, c.Isolated, c.Stdin, c.Timeout = dir, dir, stdin, 0
+	c.Line = func(stream, line string) {
+		if stream == "stdout" {
+			select {
+			case p.answers <- line:
+			case <-ctx.Done():
+			}
+		}
+	}
+	go func() {
+		defer close(p.ended)
+		_, _ = command.Run(ctx, c) // a compiler that ends early leaves sources to the first import
+		stdin.Close()
+	}()
+	return p, nil
+}
+
+// compile writes the bytecode of a source to an absolute path, and reports whether it did.
+// name is the file name in tracebacks until an import replaces it. A source that is not
+// valid for this Python, and a compiler that ended, are no error.
+func (p *compiler) compile(source, target, name string) (bool, error) {
+	request, err := json.Marshal([]string{source, target, name})
+	if err != nil {
+		return false, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, err := p.stdin.Write(append(request, '\n')); err != nil {
+		return false, nil // it has ended
+	}
+	timer := time.NewTimer(compileTimeout)
+	defer timer.Stop()
+	select {
+	case line := <-p.answers:
+		var written bool
+		var text string
+		if json.Unmarshal([]byte(line), &[]any{&written, &text}) != nil {
+			return false, nil
+		}
+		if text != "" {
+			err = errors.New("write bytecode: " + text)
+		}
+		return written, err
+	case <-timer.C:
+		p.kill()
+		<-p.ended
+	case <-p.ended:
+	}
+	return false, nil
+}
+
+// alive reports whether the process has not ended.
+func (p *compiler) alive() bool {
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// close ends the process after its last request.
+func (p *compiler) close() {
+	p.stdin.Close()
+	timer := time.AfterFunc(time.Second, p.kill)
+	defer timer.Stop()
+	<-p.ended
+	p.kill()
+}
+
+// A bytecodeWriter writes the bytecode of a generation with a compiler.
+type bytecodeWriter struct {
+	compiler *compiler
+	gen      string // absolute
+	minor    string // "3.10"
+	sources  map[string]bool
+	// shared returns the absolute path where bytecode of a source is shared with other
+	// generations, "" for a source that has no such place. It may be nil.
+	shared func(source string) string
+}
+
+// newBytecodeWriter returns a writer for the sources that are recorded in a generation.
+func newBytecodeWriter(gen string, shared func(string) string) (*bytecodeWriter, error) {
+	sources, minor, err := pyenv.Sources(gen)
+	if err != nil {
+		return nil, err
+	}
+	w := &bytecodeWriter{gen: gen, minor: minor, sources: make(map[string]bool, len(sources)), shared: shared}
+	for _, s := range sources {
+		w.sources[s] = true
+	}
+	return w, nil
+}
+
+// write writes the bytecode of a source, which is relative to the generation, and reports
+// whether it did. The caller does not trust the name: any other than that of a recorded
+// regular file is ignored.
+func (w *bytecodeWriter) write(source string) (bool, error) {
+	if !w.sources[source] {
+		return false, nil
+	}
+	name := filepath.Join(w.gen, filepath.FromSlash(source))
+	if info, err := os.Lstat(name); err != nil || !info.Mode().IsRegular() {
+		return false, nil
+	}
+	target := pyenv.BytecodePath(name, w.minor)
+	shared := ""
+	if w.shared != nil {
+		shared = w.shared(source)
+	}
+	if shared == "" {
+		return w.compiler.compile(name, target, source)
+	}
+	if written, err := w.compiler.compile(name, shared, source); !written {
+		return false, err
+	}
+	return true, linkBytecode(shared, target)
+}
+
+// linkBytecode makes bytecode available at another path, as a hard link or else as a copy.
+func linkBytecode(from, to string) error {
+	if err := os.Mkdir(filepath.Dir(to), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) { // outdated bytecode of a wheel
+		return err
+	}
+	info, err := os.Lstat(from)
+	if err != nil {
+		return err
+	}
+	for i, method := range copyMethods {
+		if err = method(from, to, info); err == nil || i == len(copyMethods)-1 || !unsupported(err) {
+			break
+		}
+	}
+	return err
+}
+
+// start starts a compiler with the options of c unless one runs.
+func (w *bytecodeWriter) start(ctx context.Context, c command.Command, dir string) (err error) {
+	if w.compiler != nil && w.compiler.alive() {
+		return nil
+	}
+	w.close()
+	w.compiler, err = startCompiler(ctx, c, dir)
+	return err
+}
+
+// close ends the compiler, if any.
+func (w *bytecodeWriter) close() {
+	if w.compiler != nil {
+		w.compiler.close()
+	}
+}
