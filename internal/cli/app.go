@@ -110,7 +110,7 @@ func (a *app) reportPanic(code *int) {
 
 // config returns how this run was started.
 func (a *app) config() *session.Config {
-	return &session.Config{Dir: a.dir, Manifest: a.manifest, Environment: a.env, Environ: a.environ, Stdin: a.in, Program: buildVersion(), Redactor: a.secrets}
+	return &session.Config{Dir: a.dir, Manifest: a.manifest, Environment: a.env, Environ: a.environ, Stdin: a.in, Program: buildVersion(), Args: a.args, Redactor: a.secrets}
 }
 
 // target opens the project on this machine, or on the one whose facts are in factsFile,

@@ -172,25 +172,3 @@ func TestAnotherUsersProject(t *testing.T) {
 		}
 	}
 }
-
-// TestRootInAUsersProject checks that plan tells root, if there are changes, that the project
-// belongs to another user, and that the owner is not told.
-func TestRootInAUsersProject(t *testing.T) {
-	t.Parallel()
-	s, as := newOrdinaryUserSite(t)
-	const note = "this is root, and the project belongs to user "
-	s.write("manifest.yaml", "version: 1\nproject: story\ndirectories:\n  data: {path: data}\n")
-	if e := s.want(exit.Done, "plan"); !e.contains(note) {
-		t.Errorf("before there is a .reconcile: %s", e)
-	}
-	if e := s.runCommand(slices.Concat(as, []string{"apply", "-y"})...); e.code != exit.Done || e.contains(note) {
-		t.Errorf("the owner: %s", e)
-	}
-	if e := s.want(exit.Done, "plan"); e.contains(note) {
-		t.Errorf("without changes: %s", e)
-	}
-	s.write("manifest.yaml", "version: 1\nproject: story\ndirectories:\n  other: {path: other}\n")
-	if e := s.want(exit.Done, "plan"); !e.contains(note) {
-		t.Errorf("with a .reconcile of another user: %s", e)
-	}
-}

@@ -66,6 +66,9 @@ func openPlace(c *session.Config, dir string) (*place, error) {
 	if err := p.open(); err != nil {
 		return nil, err
 	}
+	if err := p.checkOwner(c); err != nil {
+		return nil, errors.Join(err, p.root.Close())
+	}
 	if _, err := p.root.Lstat(p.path(p.manifest)); err == nil {
 		return nil, errors.Join(&diag.Problem{
 			Code: "init.exists", Summary: fmt.Sprintf("%s exists and is not changed; nothing was written", filepath.Join(p.dir, p.manifest)),
@@ -74,6 +77,15 @@ func openPlace(c *session.Config, dir string) (*place, error) {
 	}
 	p.outer = outerProject(filepath.Dir(p.dir))
 	return p, nil
+}
+
+// checkOwner refuses a folder of another user, which no command would use as a project.
+func (p *place) checkOwner(c *session.Config) error {
+	dir, err := filepath.EvalSymlinks(p.dir)
+	if err != nil {
+		return nil // it does not exist yet
+	}
+	return c.CheckOwner(dir, "")
 }
 
 // checkIntended refuses the home directory and /, where a shell starts: everything below

@@ -43,6 +43,7 @@ type Config struct {
 	Environ     []string  // of the process, as os.Environ returns it
 	Stdin       io.Reader // read for a file that is named -; nil for none
 	Program     string    // version of this program
+	Args        []string  // as typed, without the program, for hints
 	// Redactor removes the secrets of the run from what it prints and records; nil for none.
 	Redactor *redact.Redactor
 }
@@ -131,7 +132,8 @@ func checkDirectory(dir string, info fs.FileInfo, err error) error {
 
 // Locate returns the root of the project, absolute with links resolved, and the name of
 // the manifest in it. Without -m the project is the nearest directory, at or above Dir, in
-// which anything has the name DefaultManifest.
+// which anything has the name DefaultManifest. A project of another user is refused, see
+// CheckOwner.
 func (c *Config) Locate() (root, name string, err error) {
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
@@ -146,27 +148,34 @@ func (c *Config) Locate() (root, name string, err error) {
 		if err != nil {
 			return "", "", err
 		}
-		if why := checkManifest(file); why != nil {
-			return "", "", noManifest(file, "", why)
-		}
-		root, err = filepath.EvalSymlinks(filepath.Dir(file))
-		return root, filepath.Base(file), err
+		return c.locateFile(file)
 	}
 	for at := dir; ; at = filepath.Dir(at) {
 		file := filepath.Join(at, DefaultManifest)
 		// Anything of that name ends the search: a project further up is not the one that
 		// was meant.
 		if _, err := os.Lstat(file); err == nil {
-			if why := checkManifest(file); why != nil {
-				return "", "", noManifest(file, "", why)
-			}
-			root, err = filepath.EvalSymlinks(at)
-			return root, DefaultManifest, err
+			return c.locateFile(file)
 		}
 		if at == filepath.Dir(at) {
 			return "", "", noManifest(filepath.Join(dir, DefaultManifest), ", nor in a folder above", fs.ErrNotExist)
 		}
 	}
+}
+
+// locateFile returns the root and name of a manifest, unless it cannot be one, or belongs to
+// a project of another user.
+func (c *Config) locateFile(file string) (root, name string, err error) {
+	root, err = filepath.EvalSymlinks(filepath.Dir(file))
+	if err == nil {
+		if err := c.CheckOwner(root, filepath.Join(root, filepath.Base(file))); err != nil {
+			return "", "", err
+		}
+	}
+	if why := checkManifest(file); why != nil {
+		return "", "", noManifest(file, "", why)
+	}
+	return root, filepath.Base(file), err
 }
 
 // checkManifest returns why a file cannot be a manifest; nil if it can.

@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/userconfig"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -81,7 +80,7 @@ func (p *Checkout) CheckReadable() *diag.Problem {
 	owner := "another user"
 	var st unix.Stat_t
 	if unix.Lstat(dir, &st) == nil {
-		owner = userName(st.Uid)
+		owner = userconfig.UserName(st.Uid)
 	}
 	return &diag.Problem{
 		Code:    "project.other-user",
@@ -89,33 +88,4 @@ func (p *Checkout) CheckReadable() *diag.Problem {
 		Found:   fmt.Sprintf("this is user %d", os.Geteuid()),
 		Hint:    "run reconcile as that user; one checkout is for one user",
 	}
-}
-
-// rootNote warns root in the project of another user, who could not use what root builds,
-// nor start an interpreter in root's home. It is not an error: in a container, and on a
-// network file system that maps root, it may be intended.
-func (m *Machine) rootNote() string {
-	if os.Geteuid() != 0 || m.IsRecorded() {
-		return ""
-	}
-	for _, dir := range []string{layout.Dir, "."} {
-		var st unix.Stat_t
-		if unix.Lstat(m.Path(dir), &st) != nil {
-			continue // absent: it will be made in a directory that exists
-		}
-		if st.Uid == 0 {
-			return ""
-		}
-		return fmt.Sprintf("this is root, and the project belongs to %s, who may not be able to use what root builds in it: run reconcile as that user; one checkout is for one user", userName(st.Uid))
-	}
-	return ""
-}
-
-// userName returns "user NAME", or "user NUMBER" if this machine has no name for it.
-func userName(uid uint32) string {
-	id := strconv.FormatUint(uint64(uid), 10)
-	if u, err := user.LookupId(id); err == nil {
-		return "user " + u.Username
-	}
-	return "user " + id
 }

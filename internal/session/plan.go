@@ -50,11 +50,7 @@ func wrongSelection(err error) error {
 // addNotes adds notes and notices about the machine to a plan.
 func (m *Machine) addNotes(p *planner.Plan) {
 	changes := p.Totals().Changes() > 0
-	notices := []string{m.stateNote()}
-	if changes {
-		notices = append(notices, m.rootNote())
-	}
-	notices = append(notices, m.leakNote(), m.ShellNote())
+	notices := []string{m.stateNote(), m.leakNote(), m.ShellNote()}
 	if !m.IsRecorded() {
 		notices = append(notices, m.Config.OldSettingsNote(m.Root))
 	}
