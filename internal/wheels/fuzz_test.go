@@ -3,7 +3,6 @@ package wheels
 import (
 	"archive/zip"
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,11 +10,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
-// FuzzUnpack unpacks arbitrary archives: nothing is written outside the entry, an error
-// leaves nothing, and an entry can be opened, verified and assembled.
+// FuzzUnpack unpacks arbitrary archives: nothing is written outside the directory of the
+// entry, and an entry can be verified and assembled. The checks of the wheel's digest and
+// the sync are omitted.
 func FuzzUnpack(f *testing.F) {
 	f.Add(full.build(f))
 	f.Add(testWheel{}.build(f))
@@ -28,21 +28,24 @@ func FuzzUnpack(f *testing.F) {
 			return
 		}
 		root := t.TempDir()
-		archive, store := filepath.Join(root, "a.whl"), filepath.Join(root, "store")
-		if err := errors.Join(os.WriteFile(archive, content, 0o600), os.Mkdir(store, 0o755)); err != nil {
+		dir := filepath.Join(root, "entry")
+		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		w := lock.Wheel{SHA256: sha256.Sum256(content)}
-		e, err := Unpack(t.Context(), archive, w, "demo", "1.0", filepath.Join(store, "entry"))
-		if list := names(t, root); !slices.Equal(list, []string{"a.whl", "store"}) {
+		a, e := &archive{}, &Entry{Dir: dir, Format: entryFormat, SHA256: facts.SHA256{1}}
+		err := a.list(bytes.NewReader(content), int64(len(content)))
+		if err == nil {
+			err = a.prepare(e, "demo", "1.0")
+		}
+		if err == nil {
+			err = a.write(t.Context(), e, dir)
+		}
+		if list := names(t, root); !slices.Equal(list, []string{"entry"}) {
 			t.Fatalf("written outside: %v", list)
 		}
 		if err != nil {
 			if !errors.Is(err, ErrInvalid) {
 				t.Errorf("%v is not ErrInvalid", err)
-			}
-			if list := names(t, store); len(list) > 0 {
-				t.Errorf("left %v", list)
 			}
 			return
 		}
@@ -54,7 +57,7 @@ func FuzzUnpack(f *testing.F) {
 			t.Fatal(err)
 		}
 		_, _ = Assemble(t.Context(), prefix, "/python", "3.10", []*Entry{e}, 1, nil) // a file may be a directory of another scheme
-		if list := names(t, root); !slices.Equal(list, []string{"a.whl", "gen", "store"}) {
+		if list := names(t, root); !slices.Equal(list, []string{"entry", "gen"}) {
 			t.Fatalf("written outside: %v", list)
 		}
 	})

@@ -19,13 +19,10 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
-	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/internal/lock"
-	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // Unpack unpacks the archive of a wheel into the entry dir, whose parent exists, and
@@ -37,7 +34,8 @@ import (
 // contain name and version. Every file must have the size and the digest in the RECORD of
 // the wheel (ErrInvalid).
 //
-// The entry is written to a temporary directory beside dir, synced and renamed. Several
+// The entry is written to a temporary directory beside dir, synced and renamed. Unpacks of
+// one process share syncs, so that several at a time are faster than one. Several
 // processes may unpack one wheel at once: all return the entry of the first. An error, or
 // the end of ctx, leaves no entry and no temporary directory; see RemoveTemps for those of
 // a killed process.
@@ -78,22 +76,8 @@ func intact(dir string, sum facts.SHA256) (*Entry, error) {
 // unpack unpacks an open archive into dir.
 func (a *archive) unpack(ctx context.Context, w lock.Wheel, name, version, dir string) (*Entry, error) {
 	e := &Entry{Dir: dir, Format: entryFormat, SHA256: w.SHA256}
-	record, err := a.describe(e, name, version)
-	if err == nil {
-		err = a.compareRecord(e.InfoDir, record)
-	}
-	if err != nil {
+	if err := a.prepare(e, name, version); err != nil {
 		return nil, fmt.Errorf("%s: %w", a.name, err)
-	}
-	slices.SortFunc(a.files, func(a, b member) int { return strings.Compare(a.Path, b.Path) })
-	for i := range a.files {
-		if strings.HasPrefix(a.files[i].Path, strings.TrimSuffix(e.InfoDir, infoSuffix)+".data/scripts/") {
-			a.files[i].Mode = 0o755 // archives that were created on Windows have no modes
-		}
-		e.Files = append(e.Files, a.files[i].File)
-	}
-	if err := e.validate(); err != nil { // before anything is written
-		return nil, fmt.Errorf("%s: %w", a.name, invalid("%w", err))
 	}
 	temp, err := newTemp(filepath.Dir(dir))
 	if err != nil {
@@ -113,7 +97,7 @@ func (a *archive) unpack(ctx context.Context, w lock.Wheel, name, version, dir s
 		return err
 	})
 	if err == nil {
-		err = temp.sync()
+		err = syncs.do(temp.path)
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -123,6 +107,29 @@ func (a *archive) unpack(ctx context.Context, w lock.Wheel, name, version, dir s
 	}
 	failpoint.Hit(failpoint.DistRecorded)
 	return temp.publish(e)
+}
+
+// prepare checks everything that can be checked before anything is written, and lists the
+// files in e, without their digests.
+func (a *archive) prepare(e *Entry, name, version string) error {
+	record, err := a.describe(e, name, version)
+	if err != nil {
+		return err
+	}
+	if err := a.compareRecord(e.InfoDir, record); err != nil {
+		return err
+	}
+	slices.SortFunc(a.files, func(a, b member) int { return strings.Compare(a.Path, b.Path) })
+	for i := range a.files {
+		if p, err := e.place(a.files[i].Path); err == nil && p.scheme == "scripts" {
+			a.files[i].Mode = 0o755 // archives that were created on Windows have no modes
+		}
+		e.Files = append(e.Files, a.files[i].File)
+	}
+	if err := e.validate(); err != nil {
+		return invalid("%w", err)
+	}
+	return nil
 }
 
 // write writes the files of an archive below dir, several at a time, and sets their
@@ -313,125 +320,4 @@ func (d *digests) sum() string {
 		return string(d.other.Sum(nil))
 	}
 	return string(d.sha256.Sum(nil))
-}
-
-// A temp is a temporary directory that is locked while it is in use.
-type temp struct {
-	path string
-	lock *os.File
-}
-
-// newTemp makes a temporary directory in parent.
-func newTemp(parent string) (*temp, error) {
-	for range 10 {
-		t := &temp{path: filepath.Join(parent, atomicfile.TempName())}
-		if err := os.Mkdir(t.path, 0o700); err != nil {
-			return nil, err
-		}
-		if t.acquire() {
-			return t, os.Chmod(t.path, 0o755)
-		}
-	}
-	return nil, fmt.Errorf("temporary directories in %s disappear", parent)
-}
-
-// acquire locks a directory, and reports whether it still has its name. A file system
-// without locks counts as locked.
-func (t *temp) acquire() bool {
-	f, err := rawfile.OpenDir(t.path, rawfile.NoFollow)
-	if err != nil {
-		return false
-	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	opened, err1 := f.Stat()
-	now, err2 := os.Lstat(t.path)
-	if errors.Is(err, unix.EWOULDBLOCK) || err1 != nil || err2 != nil || !os.SameFile(opened, now) {
-		_ = f.Close()
-		return false
-	}
-	t.lock = f
-	return true
-}
-
-// close removes the directory, unless it was renamed, and releases the lock.
-func (t *temp) close() {
-	if t.path != "" {
-		_ = os.RemoveAll(t.path) // RemoveTemps repeats it
-	}
-	_ = t.lock.Close()
-}
-
-// sync makes the directory durable.
-func (t *temp) sync() error {
-	root, err := os.OpenRoot(filepath.Dir(t.path))
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return atomicfile.SyncTree(root, filepath.Base(t.path))
-}
-
-// publish renames the directory to that of an entry. If another process was faster, its
-// entry is returned. An entry that is damaged or of another wheel is removed.
-func (t *temp) publish(e *Entry) (*Entry, error) {
-	for range 10 {
-		err := os.Rename(t.path, e.Dir)
-		if err == nil {
-			t.path = ""
-			return e, syncParent(e.Dir)
-		}
-		if !errors.Is(err, fs.ErrExist) && !errors.Is(err, unix.ENOTEMPTY) {
-			return nil, err
-		}
-		if theirs, err := intact(e.Dir, e.SHA256); theirs != nil || err != nil {
-			return theirs, err
-		}
-		if err := Remove(e.Dir); err != nil {
-			return nil, err
-		}
-	}
-	return nil, fmt.Errorf("%s is always replaced by another process", e.Dir)
-}
-
-func syncParent(name string) error {
-	f, err := rawfile.OpenDir(filepath.Dir(name), 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOTSUP) {
-		return fmt.Errorf("sync directory: %w", err)
-	}
-	return nil
-}
-
-// Remove removes an entry, complete or not. It first gets the name of a temporary
-// directory, so that no process sees a part of it. An absent entry is no error.
-func Remove(dir string) error {
-	aside := &temp{path: filepath.Join(filepath.Dir(dir), atomicfile.TempName())}
-	err := os.Rename(dir, aside.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return os.RemoveAll(aside.path)
-}
-
-// RemoveTemps removes the temporary directories of killed processes from the directory of
-// the entries. Those in use are locked, and remain.
-func RemoveTemps(parent string) error {
-	names, err := os.ReadDir(parent)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	var errs []error
-	for _, n := range names {
-		if t := (&temp{path: filepath.Join(parent, n.Name())}); atomicfile.IsTemp(n.Name()) && n.IsDir() && t.acquire() {
-			errs = append(errs, os.RemoveAll(t.path))
-			_ = t.lock.Close()
-		}
-	}
-	return errors.Join(append(errs, err)...)
 }

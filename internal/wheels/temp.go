@@ -1,0 +1,185 @@
+package wheels
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
+)
+
+// A temp is a temporary directory that is locked while it is in use.
+type temp struct {
+	path string
+	lock *os.File
+}
+
+// newTemp makes a temporary directory in parent.
+func newTemp(parent string) (*temp, error) {
+	for range 10 {
+		t := &temp{path: filepath.Join(parent, atomicfile.TempName())}
+		if err := os.Mkdir(t.path, 0o700); err != nil {
+			return nil, err
+		}
+		if t.acquire() {
+			return t, os.Chmod(t.path, 0o755)
+		}
+	}
+	return nil, fmt.Errorf("temporary directories in %s disappear", parent)
+}
+
+// acquire locks a directory, and reports whether it still has its name. A file system
+// without locks counts as locked.
+func (t *temp) acquire() bool {
+	f, err := rawfile.OpenDir(t.path, rawfile.NoFollow)
+	if err != nil {
+		return false
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	opened, err1 := f.Stat()
+	now, err2 := os.Lstat(t.path)
+	if errors.Is(err, unix.EWOULDBLOCK) || err1 != nil || err2 != nil || !os.SameFile(opened, now) {
+		_ = f.Close()
+		return false
+	}
+	t.lock = f
+	return true
+}
+
+// close removes the directory, unless it was renamed, and releases the lock.
+func (t *temp) close() {
+	if t.path != "" {
+		_ = os.RemoveAll(t.path) // RemoveTemps repeats it
+	}
+	_ = t.lock.Close()
+}
+
+// publish renames the directory to that of an entry. If another process was faster, its
+// entry is returned. An entry that is damaged or of another wheel is removed.
+func (t *temp) publish(e *Entry) (*Entry, error) {
+	for range 10 {
+		err := os.Rename(t.path, e.Dir)
+		if err == nil {
+			t.path = ""
+			return e, syncParent(e.Dir)
+		}
+		if !errors.Is(err, fs.ErrExist) && !errors.Is(err, unix.ENOTEMPTY) {
+			return nil, err
+		}
+		if theirs, err := intact(e.Dir, e.SHA256); theirs != nil || err != nil {
+			return theirs, err
+		}
+		if err := Remove(e.Dir); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%s is always replaced by another process", e.Dir)
+}
+
+func syncParent(name string) error {
+	f, err := rawfile.OpenDir(filepath.Dir(name), 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOTSUP) {
+		return fmt.Errorf("sync directory: %w", err)
+	}
+	return nil
+}
+
+// Remove removes an entry, complete or not. It first gets the name of a temporary
+// directory, so that no process sees a part of it. An absent entry is no error.
+func Remove(dir string) error {
+	aside := &temp{path: filepath.Join(filepath.Dir(dir), atomicfile.TempName())}
+	err := os.Rename(dir, aside.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.RemoveAll(aside.path)
+}
+
+// RemoveTemps removes the temporary directories of killed processes from the directory of
+// the entries. Those in use are locked, and remain.
+func RemoveTemps(parent string) error {
+	names, err := os.ReadDir(parent)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var errs []error
+	for _, n := range names {
+		if t := (&temp{path: filepath.Join(parent, n.Name())}); atomicfile.IsTemp(n.Name()) && n.IsDir() && t.acquire() {
+			errs = append(errs, os.RemoveAll(t.path))
+			_ = t.lock.Close()
+		}
+	}
+	return errors.Join(append(errs, err)...)
+}
+
+// syncs are the syncs of all Unpacks of this process.
+var syncs groupSync
+
+// A groupSync makes directories durable: one sync of the file system for all that were
+// completed while the previous sync ran.
+type groupSync struct {
+	running sync.Mutex
+	mu      sync.Mutex // guards next
+	next    *syncBatch
+}
+
+// A syncBatch is the directories of one sync.
+type syncBatch struct {
+	dirs []string
+	done chan struct{}
+	err  error // read after done is closed
+}
+
+// do returns when a directory is durable.
+func (g *groupSync) do(dir string) error {
+	g.mu.Lock()
+	b, first := g.next, g.next == nil
+	if first {
+		b = &syncBatch{done: make(chan struct{})}
+		g.next = b
+	}
+	b.dirs = append(b.dirs, dir)
+	g.mu.Unlock()
+	if !first {
+		<-b.done
+		return b.err
+	}
+	g.running.Lock()
+	defer g.running.Unlock()
+	g.mu.Lock()
+	g.next = nil
+	g.mu.Unlock()
+	defer close(b.done)
+	b.err = b.sync()
+	return b.err
+}
+
+func (b *syncBatch) sync() error {
+	byParent := map[string][]string{}
+	for _, dir := range b.dirs {
+		byParent[filepath.Dir(dir)] = append(byParent[filepath.Dir(dir)], filepath.Base(dir))
+	}
+	for parent, names := range byParent {
+		root, err := os.OpenRoot(parent)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(atomicfile.SyncTree(root, names...), root.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
