@@ -2,9 +2,12 @@ package wheels
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/reconcile-ml/reconcile/internal/lock"
 )
@@ -37,18 +40,22 @@ func locked(t testing.TB, archive string) (w lock.Wheel, name, version string) {
 	return lock.Wheel{File: filepath.Base(archive), Size: info.Size(), SHA256: sum}, n.Name, n.Version
 }
 
-// unpackAll unpacks archives into a new store.
+// unpackAll unpacks archives into a new store, several at a time.
 func unpackAll(t testing.TB, archives []string) []*Entry {
 	t.Helper()
 	store := t.TempDir()
-	var entries []*Entry
-	for _, archive := range archives {
+	entries := make([]*Entry, len(archives))
+	var group errgroup.Group
+	group.SetLimit(8)
+	for i, archive := range archives {
 		w, name, version := locked(t, archive)
-		e, err := Unpack(t.Context(), archive, w, name, version, filepath.Join(store, w.SHA256.String()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		entries = append(entries, e)
+		group.Go(func() (err error) {
+			entries[i], err = Unpack(t.Context(), archive, w, name, version, filepath.Join(store, w.SHA256.String()))
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
 	}
 	return entries
 }
@@ -91,4 +98,72 @@ func BenchmarkOpen(b *testing.B) {
 			}
 		}
 	}
+}
+
+// BenchmarkInstall compares the first installation of real wheels (unpack), and the next
+// one from a filled store or cache (assemble), with uv. Unpack verifies every digest and
+// syncs every file; uv does neither.
+func BenchmarkInstall(b *testing.B) {
+	archives := benchWheels(b)
+	uv, err := exec.LookPath("uv")
+	if err != nil {
+		b.Skip("no uv: ", err)
+	}
+	prefix := environment(b)
+	newVenv := func() {
+		if err := os.RemoveAll(prefix); err != nil {
+			b.Fatal(err)
+		}
+		if out, err := exec.Command(uv, "venv", "-q", "--python", "3.10", prefix).CombinedOutput(); err != nil {
+			b.Skipf("no Python 3.10: %s", out)
+		}
+	}
+	install := func(cache string) {
+		c := exec.Command(uv, append([]string{"pip", "install", "-q", "--no-deps", "--no-index", "--link-mode=hardlink", "--python", prefix + "/bin/python"}, archives...)...)
+		c.Env = append(os.Environ(), "UV_NO_CONFIG=1", "UV_CACHE_DIR="+cache)
+		if out, err := c.CombinedOutput(); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
+	}
+	b.Run("unpack/reconcile", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			newVenv()
+			b.StartTimer()
+			assemble(b, prefix, unpackAll(b, archives)...)
+		}
+	})
+	b.Run("unpack/uv", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			newVenv()
+			b.StartTimer()
+			install(b.TempDir())
+		}
+	})
+	entries := unpackAll(b, archives)
+	b.Run("assemble/reconcile", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			newVenv()
+			b.StartTimer()
+			for _, e := range entries {
+				if _, err := Open(e.Dir); err != nil {
+					b.Fatal(err)
+				}
+			}
+			assemble(b, prefix, entries...)
+		}
+	})
+	cache := b.TempDir()
+	newVenv()
+	install(cache)
+	b.Run("assemble/uv", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			newVenv()
+			b.StartTimer()
+			install(cache)
+		}
+	})
 }

@@ -170,11 +170,11 @@ func (a *archive) write(ctx context.Context, e *Entry, dir string) error {
 }
 
 // makeDirs makes root and the directories of the files below it, with mode 0755 whatever
-// the umask is.
+// the umask is. Two may be one if the file system ignores case.
 func makeDirs(root string, files func(yield func(string) bool)) error {
 	for _, dir := range append([]string{"."}, parents(files)...) {
 		name := filepath.Join(root, filepath.FromSlash(dir))
-		if err := os.Mkdir(name, 0o755); err != nil {
+		if err := os.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 		if err := os.Chmod(name, 0o755); err != nil {
