@@ -36,7 +36,8 @@ import (
 // Options are the inputs of apply other than the plan.
 type Options struct {
 	Root  string // of the project, absolute, symlinks resolved
-	State string // state directory of this machine, relative to Root
+	Store string // of the user, absolute, symlinks resolved
+	State string // state directory of the project, in Store
 	// Probe reads facts of this machine. It is called concurrently.
 	Probe func(context.Context, []facts.Key) *facts.Facts
 	// IndexEnv is passed to programs that download packages: index, CA, wheel folders,
@@ -89,7 +90,7 @@ type Kept struct {
 	Path   string       `json:"path"`   // of the file, as in the step
 	SHA256 facts.SHA256 `json:"sha256"` // of the content
 	Mode   facts.Mode   `json:"mode"`   // permission bits of the file
-	Copy   string       `json:"copy"`   // path of the copy, relative to the project
+	Copy   string       `json:"copy"`   // absolute path of the copy
 }
 
 // A Result is how an apply ended, with the items in the order of the plan.

@@ -58,10 +58,10 @@ func TestReplacedContentIsKept(t *testing.T) {
 	if e.Ownership != state.Adopted || e.Kept != sha256.Sum256([]byte("mine")) {
 		t.Errorf("the journal has %+v", e)
 	}
-	if got := w.read(layout.Kept(part) + "/" + e.Kept.String()); got != "mine" {
+	if got := w.read(layout.Kept(w.stateDir()) + "/" + e.Kept.String()); got != "mine" {
 		t.Errorf("kept is %q", got)
 	}
-	want := []Kept{{Path: "a", SHA256: e.Kept, Mode: 0o644, Copy: layout.Kept(part) + "/" + e.Kept.String()}}
+	want := []Kept{{Path: "a", SHA256: e.Kept, Mode: 0o644, Copy: layout.Kept(w.stateDir()) + "/" + e.Kept.String()}}
 	if got := r.Items[0].Kept; !slices.Equal(got, want) {
 		t.Errorf("the result has %v", got)
 	}
@@ -223,14 +223,12 @@ func TestRemoveRejectsMistakes(t *testing.T) {
 	t.Setenv("HOME", w.path("home/ann"))
 	w.write("home/ann/file", "x")
 	w.write("repository/.git/HEAD", "x")
-	w.write(part+"/runs/1", "x")
+	w.write(w.stateDir()+"/runs/1", "x")
 	t.Chdir(w.path("home"))
-	e := newEngine(w.plan(), Options{Root: w.root, State: part})
-	root, err := os.OpenRoot(w.root)
-	check(t, err)
-	e.root = root
+	e := newEngine(w.plan(), Options{Root: w.root, Store: w.store(), State: w.stateDir()})
+	check(t, e.open(t.Context()))
 	defer e.close()
-	for _, name := range []string{"", "/", ".", "home", "home/ann", "repository", ".reconcile", part, "..", w.root, filepath.Dir(w.root), "home/../../x"} {
+	for _, name := range []string{"", "/", ".", "home", "home/ann", "repository", w.store(), w.stateDir(), "..", w.root, filepath.Dir(w.root), "home/../../x"} {
 		if err := (&task{engine: e}).remove(resources.Remove{Path: name}); err == nil {
 			t.Errorf("%q was removed", name)
 		}
@@ -304,7 +302,7 @@ func TestWithoutAJournal(t *testing.T) {
 func TestMissingProject(t *testing.T) {
 	w := newWorld(t)
 	p := w.plan(wantFile("a", "x"))
-	r := Run(t.Context(), p, Options{Root: w.path("gone"), State: part, Probe: w.probe})
+	r := Run(t.Context(), p, Options{Root: w.path("gone"), Store: w.store(), State: w.stateDir(), Probe: w.probe})
 	r.want(t, "file.a", Failed, "apply.error")
 }
 

@@ -48,9 +48,9 @@ func BenchmarkApply10k(b *testing.B) {
 		check(b, err)
 		unix.Sync()
 		b.StartTimer()
-		j, err := state.Open(w.path(layout.Journal(part)), time.Now)
+		j, err := state.Open(layout.Journal(w.stateDir()), time.Now)
 		check(b, err)
-		r := Run(b.Context(), p, Options{Root: w.root, State: part, Probe: w.probe, Journal: j})
+		r := Run(b.Context(), p, Options{Root: w.root, Store: w.store(), State: w.stateDir(), Probe: w.probe, Journal: j})
 		check(b, j.Close())
 		if r.Count(Done) != 10_000 {
 			b.Fatalf("%d done", r.Count(Done))

@@ -59,7 +59,7 @@ with open(os.path.join(prefix, "conda-meta", "history"), "w"):
 // a version, and beta from pip. Its path is that of wantEnvironment.
 func wantCondaEnvironment(w *world, python, name, version string) resources.Resource {
 	key := facts.EnvironmentKey("local")
-	gen := layout.Generation(part, "local", name)
+	gen := layout.Generation(w.stateDir(), "local", name)
 	return newResource("conda", "local", &spec{owns: key, diff: func(v facts.View) resources.Change {
 		actual := facts.Get[facts.Environment](v, key)
 		if actual.Current == name {
@@ -119,7 +119,7 @@ func TestCondaFromFirstToNextGeneration(t *testing.T) {
 	python := findPython(t)
 	w := newWorld(t)
 	w.mustApply(wantCondaEnvironment(w, python, "one", "1.0"))
-	one := w.path(layout.Generation(part, "local", "one"))
+	one := layout.Generation(w.stateDir(), "local", "one")
 	if got := w.runActive("tiny", "a b", "$HOME", `"`); got != one+" 1.0 "+one+` 1 a b $HOME "` {
 		t.Errorf("tiny prints %q", got)
 	}
@@ -127,7 +127,7 @@ func TestCondaFromFirstToNextGeneration(t *testing.T) {
 		t.Errorf("beta prints %q", got)
 	}
 	w.mustApply(wantCondaEnvironment(w, python, "two", "2.0"))
-	two := w.path(layout.Generation(part, "local", "two"))
+	two := layout.Generation(w.stateDir(), "local", "two")
 	if got := w.runActive("tiny"); got != two+" 2.0 "+two+" 1" {
 		t.Errorf("tiny prints %q", got)
 	}
@@ -200,7 +200,7 @@ func newCondaWorld(t *testing.T, python, root string) (w *world, one string) {
 	w.root = w.path(root)
 	check(t, os.Mkdir(w.root, 0o755))
 	w.mustApply(wantCondaEnvironment(w, python, "one", "1.0"))
-	return w, w.path(layout.Generation(part, "local", "one"))
+	return w, layout.Generation(w.stateDir(), "local", "one")
 }
 
 // shell runs a script in the project with a minimal environment, and returns its output.

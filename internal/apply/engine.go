@@ -27,7 +27,8 @@ type engine struct {
 	ready      []int   // sorted
 	taken      []bool  // given to a worker, or ended
 
-	root    *os.Root
+	root    *os.Root // the project
+	store   *os.Root
 	events  sync.Mutex
 	journal sync.Mutex
 	outside sync.Mutex
@@ -99,22 +100,24 @@ func (e *engine) run(ctx context.Context) {
 	e.emptyTrash(ctx)
 }
 
-// open opens the project and recovers from a killed apply.
+// open opens the project and the store, and recovers from a killed apply.
 func (e *engine) open(ctx context.Context) error {
-	root, err := os.OpenRoot(e.o.Root)
-	if err != nil {
+	var err error
+	if e.root, err = os.OpenRoot(e.o.Root); err != nil {
 		return err
 	}
-	e.root = root
+	if e.store, err = os.OpenRoot(e.o.Store); err != nil {
+		return errors.Join(err, e.root.Close())
+	}
 	if err := e.recover(ctx); err != nil {
-		return errors.Join(err, root.Close())
+		return errors.Join(err, e.root.Close(), e.store.Close())
 	}
 	return nil
 }
 
 // close closes the open directories. Writes in them are synced already.
 func (e *engine) close() {
-	_ = e.root.Close()
+	_, _ = e.root.Close(), e.store.Close()
 	for _, r := range e.roots {
 		_ = r.Close()
 	}

@@ -64,7 +64,7 @@ func (t *task) writeCondaFiles(gen place, entry entryPoints) error {
 		{path.Join(deactivate, pyenv.ActivateName+".sh"), joinScripts(entry.condaVars(), envVar.restore)},
 		{path.Join(deactivate, pyenv.ActivateName+".fish"), joinScripts(entry.condaVars(), envVar.restoreFish)},
 	} {
-		if err := t.root.MkdirAll(path.Dir(f.name), 0o755); err != nil {
+		if err := t.store.MkdirAll(path.Dir(f.name), 0o755); err != nil {
 			return err
 		}
 		if err := t.createFile(f.name, f.text, 0o644); err != nil {

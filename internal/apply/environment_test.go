@@ -58,7 +58,7 @@ for pin in sys.argv[2:]:
 // built by the steps of the kind venv; reused pins are from the active generation.
 func wantEnvironment(w *world, python, name string, pins, reused []string) resources.Resource {
 	key := facts.EnvironmentKey("local")
-	gen := layout.Generation(part, "local", name)
+	gen := layout.Generation(w.stateDir(), "local", name)
 	return newResource("venv", "local", &spec{owns: key, diff: func(v facts.View) resources.Change {
 		actual := facts.Get[facts.Environment](v, key)
 		if actual.Current == name {
@@ -99,7 +99,7 @@ func buildSteps(w *world, python, gen, current string, pins, reused []string) []
 	steps := []resources.Step{resources.Run{Program: python, Args: []string{"-I", "-m", "venv", "--without-pip", full}, Writes: gen}}
 	isReused := map[string]bool{}
 	if current != "" && len(reused) > 0 {
-		steps = append(steps, resources.Reuse{From: layout.Generation(part, "local", current), To: gen, Dists: reused})
+		steps = append(steps, resources.Reuse{From: layout.Generation(w.stateDir(), "local", current), To: gen, Dists: reused})
 		for _, r := range reused {
 			isReused[r] = true
 		}
@@ -117,7 +117,7 @@ func buildSteps(w *world, python, gen, current string, pins, reused []string) []
 	}
 	return append(
 		steps,
-		resources.WriteFile{Path: part + "/requirements.txt", Mode: 0o600, Content: strings.Join(pins, "\n")},
+		resources.WriteFile{Path: w.stateDir() + "/requirements.txt", Mode: 0o600, Content: strings.Join(pins, "\n")},
 		resources.Run{Program: python, Args: words, Writes: gen},
 		resources.Compile{Generation: gen},
 		resources.SmokeTest{Generation: gen, Imports: imports},
@@ -139,7 +139,7 @@ func TestEnvironmentFromFirstToNextGeneration(t *testing.T) {
 	python := findPython(t)
 	w := newWorld(t)
 	w.mustApply(wantEnvironment(w, python, "one", []string{"alpha=1", "beta=1"}, nil))
-	one := w.path(layout.Generation(part, "local", "one"))
+	one := layout.Generation(w.stateDir(), "local", "one")
 	if got := w.runActive("alpha"); got != one+" 1" {
 		t.Errorf("alpha prints %q", got)
 	}
@@ -160,7 +160,7 @@ func TestEnvironmentFromFirstToNextGeneration(t *testing.T) {
 	}
 
 	w.mustApply(wantEnvironment(w, python, "two", []string{"alpha=1", "beta=2", "gamma=1"}, []string{"alpha"}))
-	two := w.path(layout.Generation(part, "local", "two"))
+	two := layout.Generation(w.stateDir(), "local", "two")
 	for name, want := range map[string]string{"alpha": two + " 1", "beta": two + " 2", "gamma": two + " 1"} {
 		if got := w.runActive(name); got != want {
 			t.Errorf("%s prints %q, want %q", name, got, want)
@@ -266,7 +266,7 @@ func TestFailedBuildKeepsTheActiveGeneration(t *testing.T) {
 		}
 		w.checkClean()
 		// A generation that was sealed before the failure is intact; remove it.
-		w.apply(t.Context(), w.plan(wantMade("removed", resources.Remove{Path: layout.Generation(part, "local", "bad")})))
+		w.apply(t.Context(), w.plan(wantMade("removed", resources.Remove{Path: layout.Generation(w.stateDir(), "local", "bad")})))
 	}
 }
 
@@ -285,9 +285,9 @@ func TestReuseRejectsDamage(t *testing.T) {
 	python := findPython(t)
 	w := newWorld(t)
 	w.mustApply(wantEnvironment(w, python, "one", []string{"alpha=1"}, nil))
-	sitePackages, _, err := pyenv.SitePackages(w.path(layout.Generation(part, "local", "one")))
+	sitePackages, _, err := pyenv.SitePackages(layout.Generation(w.stateDir(), "local", "one"))
 	check(t, err)
-	late := layout.Generation(part, "local", "one") + "/" + sitePackages + "/alpha/late.py"
+	late := layout.Generation(w.stateDir(), "local", "one") + "/" + sitePackages + "/alpha/late.py"
 	w.write(late, w.read(late)+"# longer\n")
 	r := w.apply(t.Context(), w.plan(wantEnvironment(w, python, "two", []string{"alpha=1"}, []string{"alpha"})))
 	r.want(t, "venv.local", Failed, "apply.reuse")

@@ -67,7 +67,7 @@ func TestFetchUnpacks(t *testing.T) {
 	content := pythonArchive(t)
 	source := filepath.Join(t.TempDir(), "python.tar.gz")
 	check(t, os.WriteFile(source, content, 0o600))
-	p := ".reconcile/tools/linux/cpython-3.10"
+	p := "/store/tools/linux/cpython-3.10"
 	w.mustApply(fetch([]string{"file:///nonexistent", "file://" + source}, content, p, "tar.gz"))
 	if w.read(p+"/bin/python3") != "python/bin/python3.10" || w.read(p+"/lib/b.py") != "python/lib/a.py" || w.read(p+"/up/python3.10") == "" {
 		t.Error("content is wrong")

@@ -156,17 +156,17 @@ func readContent(dir *atomicfile.Dir, p place, old atomicfile.FileID) ([]byte, f
 
 // keepContent writes content to kept/ unless it is there already.
 func (e *engine) keepContent(digest facts.SHA256, content []byte) error {
-	folder := layout.Kept(e.o.State)
-	if err := makeDurably(e.root, folder, 0o700); err != nil {
+	folder := e.own(layout.Kept(e.o.State))
+	if err := makeDurably(folder.root, folder.rel, 0o700); err != nil {
 		return err
 	}
-	name := path.Join(folder, digest.String())
-	info, err := e.root.Lstat(name)
+	name := path.Join(folder.rel, digest.String())
+	info, err := e.store.Lstat(name)
 	if err == nil && info.Mode().IsRegular() && info.Size() == int64(len(content)) {
 		return nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return atomicfile.Write(e.root, name, 0o600, content)
+	return atomicfile.Write(e.store, name, 0o600, content)
 }

@@ -77,7 +77,7 @@ func (e *engine) doItem(ctx context.Context, i int) (itemEnd, error) {
 }
 
 // replacedContent returns the digest that the journal records for an item: a change
-// replaces at most one file that is not in .reconcile.
+// replaces at most one file that is not in the store.
 func replacedContent(kept []Kept) facts.SHA256 {
 	if len(kept) == 0 {
 		return facts.SHA256{}

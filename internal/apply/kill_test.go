@@ -39,7 +39,7 @@ func (l exitTB) Errorf(format string, args ...any) { l.Fatalf(format, args...) }
 // prints the number of items in its plan.
 func childApply() {
 	w := &world{t: exitTB{}, root: os.Getenv("APPLY_ROOT"), jobs: 2}
-	lock, err := state.Acquire(context.Background(), w.path(layout.Lock(part)), state.LockOptions{
+	lock, err := state.Acquire(context.Background(), layout.Lock(w.stateDir()), state.LockOptions{
 		Holder: state.Holder{User: "test", PID: os.Getpid(), Command: "apply"}, Timeout: 30 * time.Second,
 	})
 	check(w.t, err)
@@ -169,7 +169,7 @@ func checkCondaEnvironment(w *world, start, goal string) {
 	}
 	seal, err := pyenv.ReadSeal(w.path(".venv/generation"))
 	check(w.t, err)
-	damage, err := pyenv.Verify(w.t.Context(), w.path(layout.Generation(part, "local", path.Base(seal.Prefix))), seal, true, nil)
+	damage, err := pyenv.Verify(w.t.Context(), w.path(layout.Generation(w.stateDir(), "local", path.Base(seal.Prefix))), seal, true, nil)
 	if err != nil || len(damage) > 0 {
 		w.t.Errorf("the active generation: %v, %v", damage, err)
 	}
@@ -249,7 +249,7 @@ func (s *crashTest) killAt(t *testing.T, w *world, at string) {
 		t.Fatalf("not killed: %v\n%s", err, out)
 	}
 	s.check(w, s.start, s.goal)
-	if _, err := state.Read(w.path(layout.Journal(part))); err != nil {
+	if _, err := state.Read(layout.Journal(w.stateDir())); err != nil {
 		t.Errorf("the journal: %v", err)
 	}
 	if out, err := s.run(w, s.goal); err != nil {

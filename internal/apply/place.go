@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
-	"github.com/reconcile-ml/reconcile/internal/layout"
 )
 
 // place is the path of a step as an open directory and a path below it, so that no
@@ -28,15 +27,18 @@ func (p place) abs() string { return filepath.Join(p.root.Name(), filepath.FromS
 // temp returns an unused name in the same directory.
 func (p place) temp() place { return place{p.root, path.Join(p.dir(), atomicfile.TempName())} }
 
-// place resolves the path of a step. A path in the project is opened through the
-// project, an absolute path through its nearest existing parent. The last element is
-// not followed.
+// place resolves the path of a step. A path in the store or in the project is opened through
+// that directory, another absolute path through its nearest existing parent. The last
+// element is not followed.
 func (e *engine) place(name string) (place, error) {
 	clean := path.Clean(name)
 	if name == "" || strings.ContainsRune(name, 0) {
 		return place{}, fmt.Errorf("invalid path %q", name)
 	}
-	if rel, ok := strings.CutPrefix(clean, strings.TrimSuffix(filepath.ToSlash(e.o.Root), "/")+"/"); ok && path.IsAbs(clean) {
+	if rel, ok := below(e.o.Store, clean); ok {
+		return place{e.store, rel}, nil
+	}
+	if rel, ok := below(e.o.Root, clean); ok {
 		clean = rel
 	}
 	if path.IsAbs(clean) {
@@ -46,6 +48,17 @@ func (e *engine) place(name string) (place, error) {
 		return place{}, fmt.Errorf("%q is outside the project", name)
 	}
 	return place{e.root, clean}, nil
+}
+
+// below returns the rest of an absolute path in a directory.
+func below(dir, name string) (rel string, ok bool) {
+	return strings.CutPrefix(name, strings.TrimSuffix(filepath.ToSlash(dir), "/")+"/")
+}
+
+// own resolves a path of package layout in the store.
+func (e *engine) own(name string) place {
+	rel, _ := below(e.o.Store, name)
+	return place{e.store, rel}
 }
 
 func (e *engine) outsidePlace(name string) (place, error) {
@@ -75,11 +88,9 @@ func (e *engine) placeWithParents(name string) (place, error) {
 	return p, makeDurably(p.root, p.dir(), e.parentMode(p))
 }
 
-// isOurs reports whether a path is in .reconcile, where existing files are replaced
-// without comparing or keeping them.
-func isOurs(p place, e *engine) bool {
-	return p.root == e.root && (p.rel == layout.Dir || strings.HasPrefix(p.rel, layout.Dir+"/"))
-}
+// isOurs reports whether a path is in the store, where existing files are replaced without
+// comparing or keeping them.
+func isOurs(p place, e *engine) bool { return p.root == e.store }
 
 // parentMode returns the mode of missing parents of a path.
 func (e *engine) parentMode(p place) fs.FileMode {

@@ -92,7 +92,7 @@ func TestPoolRespectsDependencies(t *testing.T) {
 		}
 		var result *Result
 		synctest.Test(t, func(*testing.T) {
-			result = Run(context.Background(), p, Options{Root: root, State: part, Probe: tr.probe, Jobs: jobs})
+			result = Run(context.Background(), p, Options{Root: root, Store: root, State: root + "/projects/test", Probe: tr.probe, Jobs: jobs})
 		})
 		if len(tr.tooEarly) > 0 {
 			r.Fatalf("too early: %v", tr.tooEarly)
@@ -135,7 +135,7 @@ func TestPoolRunsInOrderAndConcurrently(t *testing.T) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
-			Run(context.Background(), p, Options{Root: root, State: part, Probe: tr.probe, Jobs: jobs})
+			Run(context.Background(), p, Options{Root: root, Store: root, State: root + "/projects/test", Probe: tr.probe, Jobs: jobs})
 			if took := time.Since(start); took != want {
 				t.Errorf("%d jobs took %s, want %s", jobs, took, want)
 			}
@@ -156,7 +156,7 @@ func TestCancelStopsBetweenItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3600*time.Millisecond) // while the fourth runs
 		defer cancel()
-		r := Run(ctx, p, Options{Root: root, State: part, Probe: tr.probe, Jobs: 1})
+		r := Run(ctx, p, Options{Root: root, Store: root, State: root + "/projects/test", Probe: tr.probe, Jobs: 1})
 		if r.Count(Done) != 4 || r.Count(Interrupted) != 6 || !r.Interrupted {
 			t.Errorf("got\n%s", r)
 		}

@@ -17,14 +17,14 @@ import (
 )
 
 // generation resolves the directory of a generation, which is in the state directory
-// of this machine.
+// of the project.
 func (t *task) generation(name string) (place, error) {
 	p, err := t.place(name)
 	if err != nil {
 		return place{}, err
 	}
-	if p.root != t.root || !strings.HasPrefix(p.rel, t.o.State+"/") {
-		return place{}, fmt.Errorf("%q is not a generation of this machine", name)
+	if p.root != t.store || !strings.HasPrefix(p.abs(), t.o.State+"/") {
+		return place{}, fmt.Errorf("%q is not a generation of this project", name)
 	}
 	info, err := p.root.Lstat(p.rel)
 	if err != nil {
@@ -69,7 +69,7 @@ func (t *task) sealStep(generation string) (resources.Seal, bool) {
 
 // privateDir creates a directory for the programs of one step.
 func (t *task) privateDir() (place, error) {
-	dir := place{t.root, path.Join(t.o.State, atomicfile.TempName())}
+	dir := t.own(path.Join(t.o.State, atomicfile.TempName()))
 	return dir, dir.root.Mkdir(dir.rel, 0o700)
 }
 

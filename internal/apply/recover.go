@@ -20,8 +20,8 @@ import (
 // done or failed by what is on the machine. Without that, a path that it created would count
 // as one that existed before, and would never be pruned.
 func (e *engine) recover(ctx context.Context) error {
-	for _, dir := range []string{layout.Dir, e.o.State, layout.Kept(e.o.State), layout.Runs(e.o.State)} {
-		removeTemps(ctx, place{e.root, dir})
+	for _, dir := range []string{e.o.State, layout.Kept(e.o.State), layout.Runs(e.o.State)} {
+		removeTemps(ctx, e.own(dir))
 	}
 	for _, dir := range e.o.EnvPaths {
 		if p, err := e.place(dir); err == nil {
@@ -35,7 +35,7 @@ func (e *engine) recover(ctx context.Context) error {
 	if len(pending) > 0 {
 		// The writes of the killed apply may not be durable, and are about to be
 		// recorded as done.
-		if err := atomicfile.SyncFileSystem(e.root); err != nil {
+		if err := errors.Join(atomicfile.SyncFileSystem(e.root), atomicfile.SyncFileSystem(e.store)); err != nil {
 			return err
 		}
 	}

@@ -63,7 +63,7 @@ func (t *task) checkRemovable(p place, info fs.FileInfo) error {
 			return refuse("it is or contains " + what)
 		}
 	}
-	if p.rel == "." || p.root == t.root && (p.rel == layout.Dir || p.rel == t.o.State) {
+	if p.rel == "." || target == t.o.State || strings.HasPrefix(t.o.State, target+"/") {
 		return refuse("it contains the state of reconcile")
 	}
 	if !info.IsDir() {
@@ -80,15 +80,15 @@ func (t *task) checkRemovable(p place, info fs.FileInfo) error {
 	return nil
 }
 
-// moveToTrash renames a path into the trash of this machine. On another file system it
-// renames it within its directory and deletes it at once.
+// moveToTrash renames a path in the store into the trash of the project. Outside the store
+// or on another file system it renames it within its directory and deletes it at once.
 func (t *task) moveToTrash(p place) error {
-	if p.root == t.root {
-		trash := layout.Trash(t.o.State)
-		if err := makeDurably(t.root, trash, 0o700); err != nil {
+	if p.root == t.store {
+		trash := t.own(layout.Trash(t.o.State))
+		if err := makeDurably(trash.root, trash.rel, 0o700); err != nil {
 			return err
 		}
-		err := t.root.Rename(p.rel, path.Join(trash, atomicfile.TempName()))
+		err := t.store.Rename(p.rel, path.Join(trash.rel, atomicfile.TempName()))
 		if !errors.Is(err, unix.EXDEV) {
 			return err
 		}
@@ -106,14 +106,14 @@ func (t *task) moveToTrash(p place) error {
 // emptyTrash deletes what this and earlier runs removed. A failure is left to the next
 // run.
 func (e *engine) emptyTrash(ctx context.Context) {
-	trash := layout.Trash(e.o.State)
-	entries, err := readDir(e.root, trash)
+	trash := e.own(layout.Trash(e.o.State))
+	entries, err := readDir(trash.root, trash.rel)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
 	for _, entry := range entries {
 		if err == nil {
-			err = removeTree(ctx, e.root, path.Join(trash, entry.Name()))
+			err = removeTree(ctx, trash.root, path.Join(trash.rel, entry.Name()))
 		}
 	}
 	if err != nil && ctx.Err() == nil {

@@ -55,14 +55,14 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	if err != nil {
 		return err
 	}
-	if err := t.root.WriteFile(layout.Stamps(gen.rel), stamps, 0o600); err != nil {
+	if err := t.store.WriteFile(layout.Stamps(gen.rel), stamps, 0o600); err != nil {
 		return err
 	}
 	failpoint.Hit(failpoint.SealStamped)
-	if err := atomicfile.SyncTree(t.root, gen.rel); err != nil {
+	if err := atomicfile.SyncTree(t.store, gen.rel); err != nil {
 		return err
 	}
-	if err := syncDir(t.root, gen.dir()); err != nil {
+	if err := syncDir(t.store, gen.dir()); err != nil {
 		return err
 	}
 	failpoint.Hit(failpoint.SealSynced)
@@ -75,7 +75,7 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(t.root, layout.Seal(gen.rel), 0o600, text)
+	return atomicfile.Write(t.store, layout.Seal(gen.rel), 0o600, text)
 }
 
 // expected returns what a generation that is not sealed yet is compared with.
@@ -140,7 +140,7 @@ func damageProblem(damage []facts.Damage) error {
 	}
 	return &diag.Problem{
 		Code: "apply.seal", Summary: "the installed files differ from the lock", Found: strings.Join(found, "\n"),
-		Hint: "the active generation was not changed; run `reconcile apply` again; if that fails, the cache is damaged: remove .reconcile/cache and the folder conda in the state directory of this machine, and apply once more",
+		Hint: "the active generation was not changed; run `reconcile apply` again; if that fails, the cache is damaged: remove the folders cache and conda in the store, and apply once more",
 	}
 }
 
@@ -154,7 +154,7 @@ exit 1
 
 // writeIfAbsent writes a file unless it exists.
 func (t *task) writeIfAbsent(name, text string, mode fs.FileMode) error {
-	if _, err := t.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := t.store.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return t.createFile(name, text, mode)
@@ -164,12 +164,12 @@ func (t *task) writeIfAbsent(name, text string, mode fs.FileMode) error {
 // the generation whatever link leads to them.
 func (t *task) writeLaunchers(gen place, entry entryPoints) error {
 	folder := layout.Launchers(gen.rel)
-	if err := t.root.MkdirAll(folder, 0o755); err != nil {
+	if err := t.store.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
 	// Modes do not depend on the umask, for other users of the group.
 	for _, dir := range []string{path.Dir(folder), folder} {
-		if err := t.root.Chmod(dir, 0o755); err != nil {
+		if err := t.store.Chmod(dir, 0o755); err != nil {
 			return err
 		}
 	}
@@ -193,7 +193,7 @@ func (t *task) writeLaunchers(gen place, entry entryPoints) error {
 // createFile writes a new file. An existing one is from a package and may be a hard link
 // to the cache and to other generations.
 func (t *task) createFile(name, text string, mode fs.FileMode) error {
-	f, err := t.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	f, err := t.store.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, fs.ErrExist) {
 		return &diag.Problem{
 			Code: "apply.occupied", Summary: "a package contains a file that reconcile writes", Found: name,

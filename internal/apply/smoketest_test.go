@@ -160,7 +160,7 @@ func TestSmokeTestInAPlan(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			gen := layout.Generation(part, "local", "one")
+			gen := layout.Generation(w.stateDir(), "local", "one")
 			full := w.path(gen)
 			check(t, exec.Command(python, "-I", "-m", "venv", "--without-pip", full).Run())
 			installFakes(t, full, tt.machine)

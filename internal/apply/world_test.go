@@ -24,9 +24,6 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// part is the state directory of the tests.
-const part = ".reconcile/test-1"
-
 func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -158,10 +155,22 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	root, err := filepath.EvalSymlinks(t.TempDir())
 	check(t, err)
-	return &world{t: t, root: root, jobs: 2}
+	w := &world{t: t, root: filepath.Join(root, "project"), jobs: 2}
+	check(t, os.Mkdir(w.root, 0o755))
+	check(t, os.MkdirAll(w.stateDir(), 0o700))
+	return w
 }
 
-func (w *world) path(p string) string { return filepath.Join(w.root, filepath.FromSlash(p)) }
+// store and state are the directories of the store and of the project's state in it.
+func (w *world) store() string    { return w.root + ".store" }
+func (w *world) stateDir() string { return layout.State(w.store(), w.root) }
+
+func (w *world) path(p string) string {
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(w.root, p)
+}
 
 func (w *world) write(p, content string) {
 	w.t.Helper()
@@ -190,7 +199,7 @@ func (w *world) probe(_ context.Context, keys []facts.Key) *facts.Facts {
 			}
 			f.Set(p)
 		case facts.KindEnvironment:
-			f.Set(probeEnvironment(w.root, k.Name))
+			f.Set(w.probeEnvironment(k.Name))
 		default:
 			f.Fail(k, "unknown kind")
 		}
@@ -225,12 +234,12 @@ func probePath(root, name string) (facts.Path, error) {
 	return p, err
 }
 
-func probeEnvironment(root, name string) facts.Environment {
+func (w *world) probeEnvironment(name string) facts.Environment {
 	e := facts.Environment{Name: name, Path: ".venv"}
-	if target, err := os.Readlink(filepath.Join(root, ".venv", layout.GenerationLink)); err == nil {
+	if target, err := os.Readlink(filepath.Join(w.root, ".venv", layout.GenerationLink)); err == nil {
 		e.Current = path.Base(target)
 	}
-	dir := filepath.Join(root, filepath.FromSlash(layout.Environment(part, name)))
+	dir := layout.Environment(w.stateDir(), name)
 	entries, _ := os.ReadDir(dir)
 	for _, entry := range entries {
 		if _, err := pyenv.ReadSeal(filepath.Join(dir, entry.Name())); err == nil {
@@ -252,7 +261,7 @@ func (w *world) plan(list ...resources.Resource) *planner.Plan {
 
 func (w *world) options() Options {
 	return Options{
-		Root: w.root, State: part, Probe: w.probe, Jobs: w.jobs, StallTimeout: 500 * time.Millisecond,
+		Root: w.root, Store: w.store(), State: w.stateDir(), Probe: w.probe, Jobs: w.jobs, StallTimeout: 500 * time.Millisecond,
 		Events: func(ev Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -264,7 +273,7 @@ func (w *world) options() Options {
 // apply executes a plan with a journal.
 func (w *world) apply(ctx context.Context, p *planner.Plan, change ...func(*Options)) *Result {
 	w.t.Helper()
-	j, err := state.Open(w.path(layout.Journal(part)), time.Now)
+	j, err := state.Open(layout.Journal(w.stateDir()), time.Now)
 	check(w.t, err)
 	o := w.options()
 	o.Journal = j
@@ -308,14 +317,14 @@ func (w *world) checkClean() {
 		}
 		return err
 	}))
-	if entries, err := os.ReadDir(w.path(layout.Trash(part))); err == nil && len(entries) > 0 {
+	if entries, err := os.ReadDir(layout.Trash(w.stateDir())); err == nil && len(entries) > 0 {
 		w.t.Errorf("the trash contains %v", entries)
 	}
 }
 
 func (w *world) state() *state.State {
 	w.t.Helper()
-	s, err := state.Read(w.path(layout.Journal(part)))
+	s, err := state.Read(layout.Journal(w.stateDir()))
 	check(w.t, err)
 	return s
 }

@@ -22,6 +22,7 @@ var floors = [][]string{
 	{"internal/pyenv", "internal/hub"}, // know installed environments and models as facts
 	{"pkg/resources", "internal/lock", "internal/nvidia", "internal/exit"},
 	{"internal/userconfig"},
+	{"internal/store"},
 	{"internal/generation", "internal/rsync", "internal/simpleindex", "internal/wheels"},
 	{"pkg/resources/*", "pkg/probes"},
 	{"pkg/resources/all", "pkg/resources/resourcetest", "internal/state"},

@@ -259,7 +259,7 @@ func TestCondaCacheThatIsALink(t *testing.T) {
 	c.pinVersion("1.0")
 	c.checkConverges()
 	c.pinVersion("2.0")
-	own := must(filepath.Glob(c.path(".reconcile/*/state.jsonl")))
+	own := must(filepath.Glob(c.store("projects/*/state.jsonl")))
 	link := filepath.Join(filepath.Dir(own[0]), "conda", "pkgs")
 	check(t, os.MkdirAll(filepath.Dir(link), 0o755))
 	check(t, os.Symlink(t.TempDir(), link))

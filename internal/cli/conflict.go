@@ -77,7 +77,7 @@ func conflictProblems(conflicts []*planner.Item) error {
 }
 
 const conflictHelp = `  diff       show how the file on this machine differs from what will be written
-  overwrite  write the content of the manifest; the old content is kept below .reconcile
+  overwrite  write the content of the manifest; the old content is kept in the store
   adopt      keep the file, and record it as yours: prune never removes it, and each plan
              shows it again until the manifest asks for its content
   skip       keep the file this time

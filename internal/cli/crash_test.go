@@ -214,7 +214,7 @@ func (b *crashTest) checkKillAt(at string) {
 	b.reset()
 	b.runKilledAt(at, b.args(b.killed)...)
 	b.checkContent(false)
-	part, err := filepath.Glob(b.path(".reconcile/" + platform() + "-*"))
+	part, err := filepath.Glob(b.store("projects/*"))
 	check(b.t, err)
 	for _, dir := range part {
 		if _, err := state.Read(layout.Journal(dir)); err != nil {

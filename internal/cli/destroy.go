@@ -18,7 +18,7 @@ func destroyCommand(a *app) *cobra.Command {
 Shows the plan that removes what reconcile created here and that is unchanged, and asks for
 "yes". Resources that existed before, were edited since or are protected, directories
 that are not empty and environments that a process uses stay, and are named. Contents of files are
-kept below .reconcile; the records of runs stay there too. The manifest is not changed:
+kept in the store; the records of runs stay there too. The manifest is not changed:
 `+"`reconcile apply`"+` creates all of it again.`,
 			destructive, exit.Done, exit.Error, exit.Partly, exit.Locked, exit.Interrupted),
 		Example: "  reconcile destroy",

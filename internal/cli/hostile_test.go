@@ -90,7 +90,7 @@ func TestHostileGeneration(t *testing.T) {
 func TestHostileLockHolder(t *testing.T) {
 	t.Parallel()
 	b := newBusySite(t, false)
-	parts, err := filepath.Glob(b.path(".reconcile/" + platform() + "-*"))
+	parts, err := filepath.Glob(b.store("projects/*"))
 	check(t, err)
 	text, err := json.Marshal(map[string]any{"user": attack, "host": attack, "pid": 1, "command": attack})
 	check(t, err)

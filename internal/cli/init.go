@@ -92,7 +92,7 @@ func (a *app) printInit(r *scaffold.Result, o scaffold.Options) error {
 	lines = append(lines,
 		"  reconcile plan    # show how this machine differs; changes nothing",
 		"  reconcile apply   # make the changes",
-		"apply keeps its files in .reconcile, which git ignores.")
+		"apply keeps its files in the store of the user, outside the project.")
 	for _, line := range lines {
 		if err := writeLine(a.out, "%s", line); err != nil {
 			return err

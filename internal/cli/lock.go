@@ -28,7 +28,7 @@ and writes the closure with sizes and hashes. Locked versions stay as they are w
 pins allow it. For type conda it first solves the conda packages, always with py-rattler,
 whatever client this machine has; they stay locked while their requirements are unchanged.
 Needs the package index and, to solve, the conda channels. Nothing is installed but pinned
-tools in .reconcile/tools.
+tools in the store.
 
 Commit the result: from then on neither plan nor apply resolves anything.`, changes, exit.Done, exit.Error, exit.Locked, exit.Interrupted),
 		Args: noArgs,

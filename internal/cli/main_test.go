@@ -38,6 +38,12 @@ func (t suite) Run() int {
 	if n := flag.Lookup("test.parallel"); n.Value.String() == n.DefValue {
 		_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
 	}
+	store, err := os.MkdirTemp("", "reconcile-store-") // of tests that name none
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(store)
+	_ = os.Setenv("RECONCILE_STORE", store)
 	code := t.M.Run()
 	if dir, err := sharedDir(); err == nil {
 		_ = os.RemoveAll(dir)
@@ -63,6 +69,7 @@ func TestStories(t *testing.T) {
 // and no other variable.
 func setupStory(e *testscript.Env) error {
 	e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+	defer e.Setenv("RECONCILE_STORE", filepath.Join(e.WorkDir, "store"))
 	e.Setenv("PATH", filepath.Dir(must(exec.LookPath("reconcile")))+":/usr/bin:/bin")
 	for _, kv := range os.Environ() {
 		name, value, _ := strings.Cut(kv, "=")

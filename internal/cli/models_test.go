@@ -67,10 +67,16 @@ func TestModelsVerifiedConcurrently(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), "nothing had to be hashed again") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	left, err := os.ReadDir(filepath.Join(dir, filepath.Dir(layout.Digests())))
+	left, err := filepath.Glob(layout.Digests(stateOf(dir)) + "*")
 	if err != nil || len(left) != 1 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+}
+
+// stateOf returns the state directory of a project in the store of the tests.
+func stateOf(dir string) string {
+	root := must(filepath.EvalSymlinks(dir))
+	return layout.State(must(filepath.EvalSymlinks(os.Getenv("RECONCILE_STORE"))), root)
 }
 
 // TestModelsInterrupted checks that an interrupted verification ends at once with 130 and saves
@@ -102,7 +108,7 @@ func TestModelsInterrupted(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != exit.Interrupted || !strings.Contains(out.String(), "models.interrupted") {
 		t.Fatalf("exit code %d\n%s", code, out.String())
 	}
-	kept, err := os.ReadFile(filepath.Join(dir, layout.Digests()))
+	kept, err := os.ReadFile(layout.Digests(stateOf(dir)))
 	if n := bytes.Count(kept, []byte("\n")); err != nil || n != 1+6 {
 		t.Errorf("the digests of %d files are saved, want the 6 small ones: %v\n%s", n-1, err, kept)
 	}

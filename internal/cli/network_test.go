@@ -21,7 +21,7 @@ func newUpgradeSite(t *testing.T, installer string) (*site, *mirror) {
 	s.checkConverges()
 	s.write("manifest.yaml", environmentManifest(installer, "alpha==2.0", "beta==1.0"))
 	s.want(0, "lock", "--env", "local")
-	check(t, os.RemoveAll(s.path(".reconcile/cache")))
+	check(t, os.RemoveAll(s.store("cache")))
 	return s, x
 }
 
@@ -179,7 +179,7 @@ func TestLockFaults(t *testing.T) {
 		{"a name that does not exist", []string{"alpha==1.0", "gamma==1.0"}, s, []string{"manifest.yaml:18:", "gamma", "spelling", "lock.pin"}},
 		{"the port is closed", []string{"alpha==1.0", "beta==1.0"}, s.with("RECONCILE_INDEX_URL=" + closedAddress(t)), []string{"index could not be reached", "Connection refused", "RECONCILE_INDEX_URL", "lock.index"}},
 	} {
-		check(t, os.RemoveAll(s.path(".reconcile/cache")))
+		check(t, os.RemoveAll(s.store("cache")))
 		s.write("manifest.yaml", environmentManifest("uv", fault.pins...))
 		e := fault.site.want(1, "lock", "--env", "local")
 		if !e.contains(fault.want...) {

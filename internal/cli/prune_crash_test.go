@@ -119,7 +119,7 @@ func (s *site) checkPruned(at string) {
 			s.t.Errorf("%s: %s is still there: %v", at, name, err)
 		}
 	}
-	if found, _ := filepath.Glob(s.path(".reconcile/*/envs/local")); len(found) > 0 {
+	if found, _ := filepath.Glob(s.store("projects/*/envs/local")); len(found) > 0 {
 		s.t.Errorf("%s: generations are left: %q", at, found)
 	}
 	s.want(0, "plan", "--detailed-exitcode")

@@ -200,7 +200,7 @@ func TestApplyOffline(t *testing.T) {
 		t.Errorf("rollback: %s", e)
 	}
 	s.wantImports("1.0 1.0", "alpha", "beta")
-	generations, err := filepath.Glob(s.path(".reconcile/*/envs"))
+	generations, err := filepath.Glob(s.store("projects/*/envs"))
 	check(t, err)
 	for _, dir := range append(generations, s.path(".venv")) {
 		check(t, os.RemoveAll(dir))

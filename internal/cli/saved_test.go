@@ -302,7 +302,7 @@ func TestFirstPlanIsBoundToNoState(t *testing.T) {
 // acquireLock acquires the lock of the site.
 func (s *site) acquireLock() *state.Lock {
 	s.t.Helper()
-	found, err := filepath.Glob(s.path(".reconcile/*/lock"))
+	found, err := filepath.Glob(s.store("projects/*/lock"))
 	check(s.t, err)
 	if len(found) != 1 {
 		s.t.Fatalf("locks: %v", found)

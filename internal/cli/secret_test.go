@@ -70,7 +70,7 @@ func TestPasswordIsNeitherPrintedNorWritten(t *testing.T) {
 				http.Error(w, "you may not have "+r.Header.Get("Authorization")+" "+password, http.StatusForbidden)
 				return true
 			})
-			check(t, os.RemoveAll(s.path(".reconcile/cache")))
+			check(t, os.RemoveAll(s.store("cache")))
 			checkOutput(s.want(4, "apply", "-y", "--env", "local", "-v"))
 			checkOutput(s.want(4, "apply", "-y", "--env", "local", "--json"))
 			checkOutput(s.want(1, "lock", "--env", "local", "-v", "--upgrade"))

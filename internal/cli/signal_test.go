@@ -72,7 +72,7 @@ func newStuckInstall(t *testing.T, installer string) (*busySite, *mirror) {
 	pinVersion("1.0")
 	b.checkConverges()
 	pinVersion("2.0")
-	check(t, os.RemoveAll(b.path(".reconcile/cache")))
+	check(t, os.RemoveAll(b.store("cache")))
 	hang := make(chan struct{})
 	x.setFault(func(_ http.ResponseWriter, r *http.Request) bool {
 		if strings.HasPrefix(r.URL.Path, "/files/lazy-2.0") {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
 )
 
@@ -48,7 +49,7 @@ func siteAt(t *testing.T, dir, url string) *site {
 		search = uvFolder(t) + ":" + search
 	}
 	s.env = []string{
-		"HOME=" + home, "PATH=" + search, "PIP_CONFIG_FILE=/dev/null",
+		"HOME=" + home, "PATH=" + search, "PIP_CONFIG_FILE=/dev/null", "RECONCILE_STORE=" + s.store(""),
 		"RECONCILE_INDEX_URL=" + url, "PYENV_ROOT=" + pyenvRoot(),
 	}
 	return s
@@ -62,6 +63,12 @@ func (s *site) with(env ...string) *site {
 }
 
 func (s *site) path(name string) string { return filepath.Join(s.root, filepath.FromSlash(name)) }
+
+// store returns a path in the store.
+func (s *site) store(name string) string { return filepath.Join(filepath.Dir(s.root), "store", name) }
+
+// stateDir returns the state directory of the project.
+func (s *site) stateDir() string { return layout.State(s.store(""), s.root) }
 
 func (s *site) write(name, text string) {
 	s.t.Helper()

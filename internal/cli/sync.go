@@ -65,7 +65,7 @@ func (a *app) transferCommand(push bool) *cobra.Command {
 	cmd := &cobra.Command{Use: "pull NAME HOST", Short: "copy a folder from another machine"}
 	text, e := `
 Copies the files of an entry of sync from another machine that are not on this machine or
-differ in size or time. No other file is changed; replaced files are kept in .reconcile.`, pulls
+differ in size or time. No other file is changed; replaced files are kept in the store.`, pulls
 	if push {
 		cmd.Use, cmd.Short = "push NAME HOST", "copy a folder to another machine"
 		text, e = `

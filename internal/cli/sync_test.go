@@ -90,7 +90,7 @@ func TestSyncPushAndPull(t *testing.T) {
 	if len(back) != 3 || back["latest"] != "-> run-1" || back["mine/adapter_model.safetensors"] == "" {
 		t.Errorf("the local adapters are %v", back)
 	}
-	kept, err := filepath.Glob(s.path(".reconcile/*/replaced/adapters/*/run-1/adapter_model.safetensors"))
+	kept, err := filepath.Glob(s.store("projects/*/replaced/adapters/*/run-1/adapter_model.safetensors"))
 	if err != nil || len(kept) != 1 || string(must(os.ReadFile(kept[0]))) != "older" {
 		t.Errorf("the backups are %v, %v", kept, err)
 	}
@@ -288,7 +288,7 @@ func TestSyncFileReplacesAnother(t *testing.T) {
 			t.Errorf("pull over a file, want a backup: %v\n%s", keeps, e)
 		}
 	}
-	kept, err := filepath.Glob(s.path(".reconcile/*/replaced/adapters/*/run/x.bin"))
+	kept, err := filepath.Glob(s.store("projects/*/replaced/adapters/*/run/x.bin"))
 	if err != nil || len(kept) != 1 || string(must(os.ReadFile(kept[0]))) != "weights" {
 		t.Errorf("the backups are %v, %v", kept, err)
 	}

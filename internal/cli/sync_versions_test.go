@@ -85,7 +85,7 @@ func TestSyncOtherVersions(t *testing.T) {
 				s.checkTransfer(remote, "pull", "adapters", map[string]bool{"run/x.bin": true, "y.bin": true})
 				writeFile(t, filepath.Join(remote.project, "adapters/run/x.bin"), "more weights")
 				s.checkTransfer(remote, "pull", "adapters", map[string]bool{"run/x.bin": false})
-				kept, _ := filepath.Glob(s.path(".reconcile/*/replaced/adapters/*/run/x.bin"))
+				kept, _ := filepath.Glob(s.store("projects/*/replaced/adapters/*/run/x.bin"))
 				if len(kept) != 1 || string(must(os.ReadFile(kept[0]))) != "weights" {
 					t.Errorf("the backups are %v", kept)
 				}

@@ -20,7 +20,7 @@ func TestUndoIsRefusedAfterAnotherRun(t *testing.T) {
 		lock := s.acquireLock()
 		p := s.start(command, "-y", "--lock-timeout", "1m")
 		s.waitFor(p, "Waiting for")
-		journals, err := filepath.Glob(s.path(".reconcile/*/state.jsonl"))
+		journals, err := filepath.Glob(s.store("projects/*/state.jsonl"))
 		check(t, err)
 		journal, err := state.Open(journals[0], time.Now)
 		check(t, err)

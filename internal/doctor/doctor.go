@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 
@@ -130,7 +129,7 @@ func (d *diagnosis) probe() (err error) {
 	d.env, d.selection = t.Env, t.Selection
 	e, _ := d.environment()
 	if g, active := e.CurrentGeneration(); active && ok {
-		d.generation = filepath.Join(d.root, filepath.FromSlash(layout.Generation(project.State, e.Name, g.Name)))
+		d.generation = layout.Generation(project.State, e.Name, g.Name)
 		d.library = layout.SitePackages(d.generation, d.env.Python)
 	}
 	return nil
@@ -141,7 +140,7 @@ func (d *diagnosis) probeMachine() (err error) {
 	if d.prober, err = session.NewProber(d.config, d.root); err != nil {
 		return err
 	}
-	keys := []facts.Key{facts.DiskKey(layout.Cache("uv"))}
+	keys := []facts.Key{facts.DiskKey(d.prober.Store())}
 	for _, name := range conda.Clients() {
 		keys = append(keys, facts.ToolKey(name))
 	}
@@ -193,7 +192,7 @@ func (d *diagnosis) checks() []check {
 		{"CUDA", "cuda.libraries", "LD_LIBRARY_PATH", d.libraryPath, true},
 		{"Disk", "disk.project", "project", func() findings { return d.disk(".") }, false},
 		{"Disk", "disk.storage", "storage", d.storageDisk, false},
-		{"Disk", "disk.cache", "wheel cache", d.cacheDisk, false},
+		{"Disk", "disk.store", "store", d.storeDisk, false},
 		{"Package index", "index.settings", "settings", d.indexSettings, false},
 		{"Package index", "index.reach", "reachable", d.indexReachable, true},
 		{"Environment", "environment.built", "built", d.built, false},

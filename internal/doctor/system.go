@@ -10,7 +10,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
-	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/report"
@@ -178,15 +177,18 @@ func (d *diagnosis) storageDisk() findings {
 	return d.disk(d.manifest.Storage.Path)
 }
 
-// cacheDisk checks the file system of the wheel cache. From another file system wheels are
-// copied into environments, not linked.
-func (d *diagnosis) cacheDisk() findings {
-	cache, ok := facts.Find[facts.Disk](d.facts, facts.DiskKey(layout.Cache("uv")))
-	project, known := facts.Find[facts.Disk](d.facts, facts.DiskKey("."))
-	if ok && known && cache.Device == project.Device && cache.Writable == project.Writable {
-		return okf("on the file system of the project")
+// storeDisk checks the file system of the store.
+func (d *diagnosis) storeDisk() findings {
+	place, ok := facts.Find[facts.Project](d.facts, facts.ProjectKey)
+	if !ok || place.Store == "" { // facts of an earlier version
+		return nil
 	}
-	return d.disk(layout.Cache("uv"))
+	store, ok := facts.Find[facts.Disk](d.facts, facts.DiskKey(place.Store))
+	project, known := facts.Find[facts.Disk](d.facts, facts.DiskKey("."))
+	if ok && known && store.Device == project.Device && store.Writable == project.Writable {
+		return okf("%s, on the file system of the project", place.Store)
+	}
+	return d.disk(place.Store)
 }
 
 // disk checks the file system of a path, and its free space against the limits of the

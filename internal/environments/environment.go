@@ -20,16 +20,13 @@ type Environment struct {
 	*session.Target
 	facts.Environment
 
-	part string // this machine's part of the project, relative to Root
+	part string // state directory of the project, absolute
 }
 
 // Open probes the environment of a target. It is an error if the target has none.
 func Open(ctx context.Context, t *session.Target) (*Environment, error) {
 	if t.Env == nil {
 		return nil, &diag.Problem{Code: "environment.none", Summary: t.Name + " has no environment", Hint: "declare one under `environments`; docs/manifest.md has the keys"}
-	}
-	if p := t.CheckReadable(); p != nil {
-		return nil, p
 	}
 	local, err := t.Local()
 	if err != nil {

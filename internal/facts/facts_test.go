@@ -10,7 +10,7 @@ import (
 
 func sample() *Facts {
 	f := Of(
-		Project{Root: "/srv/p", State: ".reconcile/linux-x86_64-0a1b2c3d"},
+		Project{Root: "/srv/p", State: "/store/projects/train-0a1b2c3d"},
 		Host{OS: "linux", Arch: "x86_64", Platform: "linux-x86_64", Hostname: "gpu1", Libc: Libc{"glibc", "2.36"}},
 		GPU{Vendor: "none"},
 		Nvidia{

@@ -59,10 +59,9 @@ func (m *Mode) UnmarshalText(b []byte) error {
 
 // Project is the checkout that is planned.
 type Project struct {
-	Root string `json:"root"` // absolute, links resolved
-	// State is the state directory of this machine, relative to Root:
-	// ".reconcile/linux-x86_64-1f2e3d4c".
-	State string `json:"state"`
+	Root  string `json:"root"`  // absolute, links resolved
+	Store string `json:"store"` // of the user, absolute, links resolved: "/home/a/.local/share/reconcile"
+	State string `json:"state"` // directory of the project in Store, absolute: "/home/a/.local/share/reconcile/projects/train-1f2e3d4c5b6a"
 }
 
 // Host is the machine itself.
@@ -193,7 +192,7 @@ type Tool struct {
 	Version string `json:"version,omitempty"`
 	Source  string `json:"source,omitempty"`  // "path", "reconcile"
 	Refused string `json:"refused,omitempty"` // why the program that was found is not used
-	// SHA256 is the digest in the file "complete" beside a program in .reconcile/tools. The
+	// SHA256 is the digest in the file "complete" beside a program in the tools of the store. The
 	// program is verified when it is run.
 	SHA256 SHA256 `json:"sha256,omitzero"`
 }

@@ -13,8 +13,8 @@ import (
 // An Installer returns the commands of uv or pip that install distributions into a
 // generation.
 type Installer struct {
-	Root string     // of the project
-	UV   facts.Tool // without a path: use pip
+	Store string     // of the user
+	UV    facts.Tool // without a path: use pip
 	// Base is the interpreter whose pip is used without uv; if its path is empty, the
 	// environment contains pip.
 	Base facts.Interpreter
@@ -36,7 +36,7 @@ func SelectUV(v facts.View, choice string) facts.Tool {
 // UVFlags returns the flags that keep uv from reading configuration files and from
 // downloading Python. Its environment variables are not inherited.
 func (i Installer) UVFlags() []string {
-	return []string{"--no-config", "--no-python-downloads", "--color", "never", "--no-progress", "--cache-dir", path.Join(i.Root, layout.Cache("uv"))}
+	return []string{"--no-config", "--no-python-downloads", "--color", "never", "--no-progress", "--cache-dir", layout.Cache(i.Store, "uv")}
 }
 
 // Install returns the steps that write the requirements file and install from it.
@@ -48,8 +48,8 @@ func (i Installer) Install(generation string, dists []lock.Dist, modified []stri
 	requirements := path.Join(path.Dir(layout.Seal(generation)), "requirements.txt") // the generation is new
 	return append(
 		steps,
-		resources.WriteFile{Path: requirements, Mode: 0o644, Content: lock.HashedRequirements(dists)},
-		i.run(generation, path.Join(i.Root, requirements)),
+		resources.WriteFile{Path: requirements, Mode: 0o644, Internal: true, Content: lock.HashedRequirements(dists)},
+		i.run(generation, requirements),
 	)
 }
 
@@ -69,13 +69,13 @@ func (i Installer) forget(names []string) []resources.Step {
 // the index even for cached packages, so it runs offline first; the hashes determine
 // what is installed.
 func (i Installer) run(generation, requirements string) resources.Step {
-	prefix := path.Join(i.Root, generation)
+	prefix := generation
 	if i.UV.Path == "" {
 		program, words := path.Join(prefix, "bin", "python"), []string{"-I", "-m", "pip"}
 		if i.Base.Path != "" {
 			program, words, _ = resources.PipCommand(i.Base, prefix)
 		}
-		words = append(words, resources.PipInstall(path.Join(i.Root, layout.Cache("pip")))...)
+		words = append(words, resources.PipInstall(layout.Cache(i.Store, "pip"))...)
 		words = append(words, "-r", requirements)
 		return resources.Run{Program: program, Args: words, Env: resources.PipEnv(), Index: true, Writes: generation}
 	}

@@ -22,7 +22,7 @@ func open(p *session.Project) (*runrecord.Folder, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	records, err := runrecord.OpenFolder(p.Root, local.State)
+	records, err := runrecord.OpenFolder(local.State)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -110,7 +110,7 @@ func undoResources(m *session.Machine, r *runrecord.Record) (list []resources.Re
 
 // restore returns the Spec of a file with its kept content. e is its entry in the state.
 func restore(m *session.Machine, k apply.Kept, e state.Entry) (resources.Spec, *diag.Problem) {
-	content, err := rawfile.ReadFile(m.Path(path.Join(layout.Kept(m.Prior.StateDir), k.SHA256.String())), apply.MaxKept, rawfile.NoFollow)
+	content, err := rawfile.ReadFile(path.Join(layout.Kept(m.Prior.StateDir), k.SHA256.String()), apply.MaxKept, rawfile.NoFollow)
 	if err == nil && sha256.Sum256(content) != k.SHA256 {
 		err = errors.New("its sha256 is not its name")
 	}

@@ -1,36 +1,49 @@
-// Package layout defines the paths of a project: those that expose environments, and those
-// below .reconcile.
+// Package layout defines the paths of reconcile: those in a project that expose
+// environments, and those in the store of a user (package store).
 //
-//	.reconcile/
-//	  cache/uv                        wheels, shared by all machines that mount the project
-//	  cache/digests                   digests of model files, with their file metadata
+//	<store>/
+//	  cache/uv                        metadata and wheels that uv fetched while it locked
 //	  tools/<platform>/               pinned helpers: uv-0.13.9, cpython-3.10.21
-//	  <platform>-<machine>/           the state directory of one machine:
+//	  dists/<sha256 of the wheel>/    unpacked distributions and their bytecode
+//	  conda/                          unpacked conda packages
+//	  tmp/                            temporary files of programs that reconcile starts
+//	  projects/<name>-<digest>/       the state directory of one project:
+//	    project.json                  the path of the project
 //	    lock                          locked during apply
 //	    state.jsonl                   journal of applied resources
+//	    digests                       digests of model files, with their file metadata
 //	    runs/                         one record per apply
 //	    trash/                        files that are being deleted
 //	    kept/                         contents of files that were replaced
-//	    conda/                        unpacked conda packages
 //	    envs/<environment>/<generation>/
 //	      pyvenv.cfg, bin, lib        the environment itself
 //	      reconcile/seal.json         written last; without it the generation is ignored
 //	      reconcile/stamps            metadata of its directories when it was sealed
 //	      reconcile/bin/              launchers, which use the real path
+//
+// In the project:
+//
 //	.venv/                            a real directory, which exposes the active generation
-//	  generation -> ../.reconcile/…/envs/local/<generation>   the one link that is switched
+//	  generation -> <store>/projects/…/envs/local/<generation>   the one link that is switched
 //	  bin -> generation/reconcile/bin
 //	  lib -> generation/lib
 //	  pyvenv.cfg -> generation/pyvenv.cfg
 //	.conda/<environment>/             the same for conda, with conda-meta and etc instead of pyvenv.cfg
 //
-// All paths are slash-separated and relative to the project root.
+// All paths are slash-separated. Those in a project are relative to its root, those in the
+// store absolute.
 package layout
 
-import "path"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path"
+	"strings"
+)
 
-// Dir is the directory of reconcile in a project.
-const Dir = ".reconcile"
+// FormerDir is the directory in a project in which earlier versions kept everything that is
+// in the store now. It is no longer used.
+const FormerDir = ".reconcile"
 
 // GenerationLink is the link in the directory of an environment that selects the active
 // generation.
@@ -62,31 +75,81 @@ func EntryLinks(kind string) []EntryLink {
 	return links
 }
 
-// State returns the state directory of one machine.
-func State(platform, machine string) string { return path.Join(Dir, platform+"-"+machine) }
+// Projects returns the directory of the state directories of all projects.
+func Projects(store string) string { return path.Join(store, "projects") }
+
+// State returns the state directory of the project at the absolute path root. Its name is
+// that of the project directory and a digest of its path: a project that is moved, or
+// cloned again elsewhere, begins with an empty state.
+func State(store, root string) string {
+	digest := sha256.Sum256([]byte(root))
+	return path.Join(Projects(store), nameOf(root)+"-"+hex.EncodeToString(digest[:6]))
+}
+
+// nameOf returns the last element of a path as part of a file name, which launchers and
+// activation scripts contain.
+func nameOf(root string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '.', r == '_', r == '-':
+			return r
+		}
+		return '_'
+	}, path.Base(root))
+	name = strings.Trim(name[:min(len(name), 32)], ".-_")
+	if name == "" {
+		return "project"
+	}
+	return name
+}
+
+// ProjectFile returns the file with the path of the project that a state directory belongs
+// to.
+func ProjectFile(state string) string { return path.Join(state, "project.json") }
 
 // Cache returns a cache directory, such as "uv".
-func Cache(name string) string { return path.Join(Dir, "cache", name) }
+func Cache(store, name string) string { return path.Join(store, "cache", name) }
 
 // Digests returns the file with the digests of model files.
-func Digests() string { return Cache("digests") }
+func Digests(state string) string { return path.Join(state, "digests") }
 
 // DefaultConda returns the directory of a conda environment if the manifest sets none.
 func DefaultConda(env string) string { return path.Join(".conda", env) }
 
-// Conda returns the conda cache of a machine. It is not shared, because a shared cache may
-// have been cloned, and an unpacked package is compared only with its own metadata.
-func Conda(state string) string { return path.Join(state, "conda") }
+// Conda returns the cache of conda packages.
+func Conda(store string) string { return path.Join(store, "conda") }
+
+// Temp returns the directory of temporary files.
+func Temp(store string) string { return path.Join(store, "tmp") }
+
+// Dists returns the directory of unpacked distributions.
+func Dists(store string) string { return path.Join(store, "dists") }
+
+// Dist returns the directory of the distribution in a wheel, by the SHA-256 of the wheel in
+// hexadecimal.
+func Dist(store, sha256 string) string { return path.Join(Dists(store), sha256) }
 
 // Tools returns the directory of the pinned helpers for a platform.
-func Tools(platform string) string { return path.Join(Dir, "tools", platform) }
+func Tools(store, platform string) string { return path.Join(store, "tools", platform) }
 
 // Tool returns the directory of one pinned helper, such as "uv", "0.13.9".
-func Tool(platform, name, version string) string { return path.Join(Tools(platform), name+"-"+version) }
+func Tool(store, platform, name, version string) string {
+	return path.Join(Tools(store, platform), name+"-"+version)
+}
 
 // ToolComplete returns the file that is written last into the directory of a helper. It
 // contains the SHA-256 of its program, in hexadecimal. A helper without it is ignored.
 func ToolComplete(tool string) string { return path.Join(tool, "complete") }
+
+// IsGeneration reports whether target, the text of the generation link of an environment
+// directory, has the form of a generation of that environment ("" for any), in whatever store, or in a
+// project as earlier versions kept them.
+func IsGeneration(target, env string) bool {
+	parts := strings.Split(path.Clean(target), "/")
+	n := len(parts)
+	return n >= 5 && parts[n-1] != "" && parts[n-1][0] != '.' && (env == "" || parts[n-2] == env) && parts[n-3] == "envs" &&
+		(parts[n-5] == "projects" || parts[n-5] == FormerDir)
+}
 
 // Environment returns the directory of the generations of an environment.
 func Environment(state, env string) string { return path.Join(state, "envs", env) }

@@ -85,14 +85,11 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 	if err != nil {
 		return nil, err
 	}
-	local, err := p.Local()
+	local, err := p.Prepare()
 	if err != nil {
 		return nil, err
 	}
-	if err := p.CheckDirectories(local.State); err != nil { // uv and py-rattler write their caches there
-		return nil, err
-	}
-	work, err := os.MkdirTemp("", "reconcile-lock-")
+	work, err := os.MkdirTemp(layout.Temp(local.Store), "lock-")
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +99,7 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 	previous, _ := lock.Read(p.FS(), env.Lock) // an absent or damaged lock has no versions to keep
 	l, err := lock.Resolve(ctx, lock.Request{
 		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Pins: env.Packages, Previous: previous, Upgrade: o.Upgrade,
-		Conda: t.conda(p.Path(layout.Conda(local.State)), env), UV: t.uv, Interpreter: t.python, Cache: p.Path(layout.Cache("uv")), Dir: work,
+		Conda: t.conda(layout.Conda(local.Store), env), UV: t.uv, Interpreter: t.python, Cache: layout.Cache(local.Store, "uv"), Dir: work,
 		IndexEnv: t.indexEnv, Redactor: p.Config.Redactor, Client: t.client, Line: o.Line,
 	})
 	if ctx.Err() != nil {

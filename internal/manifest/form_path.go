@@ -11,8 +11,8 @@ const (
 	innerPattern    = pathFirst + `(/` + pathName + `)*`
 	absolutePattern = `(/` + pathName + `)+`
 
-	// Folders of git and reconcile, in any case, and names that are too long.
-	reserved = `(^|/)\.[gG][iI][tT](/|$)|^/?\.[rR][eE][cC][oO][nN][cC][iI][lL][eE](/|$)|[^/]{256}`
+	// Folders of git, in any case, and names that are too long.
+	reserved = `(^|/)\.[gG][iI][tT](/|$)|[^/]{256}`
 
 	pathComplaint = "a path relative to the manifest, in its shortest form"
 )

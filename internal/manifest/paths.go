@@ -9,7 +9,6 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
-	"github.com/reconcile-ml/reconcile/internal/layout"
 )
 
 const (
@@ -61,7 +60,6 @@ func pathProblem(s string) (summary, hint string) {
 	case s[len(s)-1] == '/':
 		return "ends with a slash", "write " + strings.TrimRight(s, "/")
 	}
-	first := true
 	for name := range strings.SplitSeq(strings.TrimPrefix(s, "/"), "/") {
 		switch {
 		case name == "..":
@@ -75,12 +73,9 @@ func pathProblem(s string) (summary, hint string) {
 			return fmt.Sprintf("has a name longer than %d bytes", maxComponent), ""
 		case name[0] == ' ' || name[len(name)-1] == ' ':
 			return "has a name that begins or ends with a space", "remove the space"
-		case first && len(name) == len(layout.Dir) && strings.EqualFold(name, layout.Dir):
-			return "is in the folder that reconcile uses for itself", "choose another path"
 		case len(name) == 4 && strings.EqualFold(name, ".git"):
 			return "is in the .git folder of a repository", "choose another path"
 		}
-		first = false
 	}
 	return "", ""
 }

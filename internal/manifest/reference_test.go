@@ -30,7 +30,7 @@ shell. An error code in brackets, such as ` + "`manifest.path`" + `, is explaine
 | name | lower-case letters, digits and ` + "`- _ .`" + ` between them, beginning with a letter, at most 64 characters. Names of directories and template values have only ` + "`_`" + ` |
 | text | one line of at most 1000 bytes, without tabs |
 | size | a number and a unit: 30GB is 30·10^9 bytes, 1.5GiB is 1.5·2^30. B, kB, MB, GB, TB, PB and KiB, MiB, GiB, TiB, PiB |
-| path | relative to the manifest and below it, in its shortest form: ` + "`data/raw`" + `, not ` + "`./data/raw/`" + `. No ` + "`..`, `~`" + ` or backslash, and no path in .git or .reconcile |
+| path | relative to the manifest and below it, in its shortest form: ` + "`data/raw`" + `, not ` + "`./data/raw/`" + `. No ` + "`..`, `~`" + ` or backslash, and no path in .git |
 | mode | three octal digits, quoted or not: ` + "`0644`" + ` |
 | version | one exact version: no range, no wildcard |
 

@@ -120,24 +120,14 @@ func Verify(ctx context.Context, t *session.Target, pins []hub.Pin, o VerifyOpti
 
 // record stores digests, with those that other runs have recorded meanwhile.
 func record(t *session.Target, d *hub.Digests) error {
-	local, err := t.Local()
+	local, err := t.Prepare()
 	if err != nil {
 		return err
 	}
-	if err := t.CheckDirectories(local.State); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(t.Root)
+	root, err := os.OpenRoot(local.State)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	name := layout.Digests()
-	if _, err := atomicfile.MakeAll(root, path.Dir(name), 0o755); err != nil {
-		return err
-	}
-	if err := t.IgnoreState(); err != nil {
-		return err
-	}
-	return atomicfile.Write(root, name, 0o644, d.Encode(t.Digests()))
+	return atomicfile.Write(root, path.Base(layout.Digests(local.State)), 0o600, d.Encode(t.Digests()))
 }

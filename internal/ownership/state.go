@@ -16,9 +16,6 @@ func State(p *session.Project) (*state.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p := p.CheckReadable(); p != nil {
-		return nil, p
-	}
 	return state.Read(p.Path(layout.Journal(local.State)))
 }
 

@@ -17,8 +17,11 @@ import (
 // that it can.
 func (d *Document) Mismatch(m Machine, root, manifest string) []string {
 	var why []string
+	if d.Machine.Host != m.Host {
+		why = append(why, fmt.Sprintf("it was made on %s, but this is %s", d.Machine.Host, m.Host))
+	}
 	if d.Machine.Part != m.Part {
-		why = append(why, fmt.Sprintf("it was made on %s (%s), but this is %s (%s)", d.Machine.Host, path.Base(d.Machine.Part), m.Host, path.Base(m.Part)))
+		why = append(why, fmt.Sprintf("it was made with the state in %s, but this is %s", d.Machine.Part, m.Part))
 	}
 	if d.Machine.UID != m.UID {
 		why = append(why, fmt.Sprintf("it was made by user %s, but this is user %s", d.Machine.userName(), m.userName()))
@@ -168,7 +171,7 @@ func (d *Document) changedFacts(now *Document, it *Item) []string {
 	return described[:min(len(described), maxFacts)]
 }
 
-// compareTools compares the programs that the plan runs. A program below .reconcile that was
+// compareTools compares the programs that the plan runs. A program in the store that was
 // absent may have been installed since, because it is pinned.
 func (d *Document) compareTools(now *Document) []string {
 	var why []string
@@ -177,7 +180,7 @@ func (d *Document) compareTools(now *Document) []string {
 		is := now.Tools[at]
 		switch {
 		case known && saved == is:
-		case known && saved.Absent && strings.HasPrefix(at, d.Root+"/.reconcile/"):
+		case known && saved.Absent && strings.HasPrefix(at, path.Join(path.Dir(path.Dir(d.Machine.Part)), "tools")+"/"):
 		case !known:
 			why = append(why, fmt.Sprintf("it would run %s, which the saved plan does not", at))
 		default:

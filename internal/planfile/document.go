@@ -57,8 +57,8 @@ type Item struct {
 
 // A Machine is the machine and the user that a plan was made on.
 type Machine struct {
-	Host string `json:"host"` // its name, for people
-	Part string `json:"part"` // the directory below .reconcile that belongs to it, which identifies it
+	Host string `json:"host"` // its name
+	Part string `json:"part"` // the state directory of the project, absolute
 	UID  int    `json:"uid"`
 	User string `json:"user,omitempty"` // name of UID, for people
 }

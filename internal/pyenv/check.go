@@ -156,7 +156,7 @@ func movedFile(genDir string, seal Seal) (string, error) {
 }
 
 // strayScripts lists the programs in bin that start the interpreter of another
-// generation, as in a project that was moved or copied. They run while the other
+// generation, as in a store that was moved or copied. They run while the other
 // generation exists, and import its packages.
 func strayScripts(genDir string) ([]facts.Damage, error) {
 	names, err := Scripts(genDir)
@@ -169,7 +169,7 @@ func strayScripts(genDir string) ([]facts.Damage, error) {
 		if err != nil {
 			return nil, err
 		}
-		if bytes.Contains(head, []byte("/"+layout.Dir+"/")) && !bytes.Contains(head, []byte(genDir+"/bin/")) {
+		if bytes.Contains(head, []byte("/projects/")) && bytes.Contains(head, []byte("/envs/")) && !bytes.Contains(head, []byte(genDir+"/bin/")) {
 			stray = append(stray, facts.Damage{What: "moved", Path: path.Join("bin", name)})
 		}
 	}

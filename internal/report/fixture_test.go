@@ -44,7 +44,7 @@ func storageSpec() *disk.Spec {
 // machineFacts are the facts of a machine with few of the resources.
 func machineFacts(free int64) *facts.Facts {
 	return facts.Of(
-		facts.Project{Root: "/srv/train", State: ".reconcile/linux-x86_64-1f2e3d4c"},
+		facts.Project{Root: "/srv/train", Store: "/store", State: "/store/projects/train-1f2e3d4c"},
 		facts.Host{OS: "linux", Arch: "x86_64", Platform: "linux-x86_64", Hostname: "gpu1"},
 		facts.GPU{Vendor: "nvidia", Driver: "550.54.15"},
 		facts.Disk{Path: ".", Device: "259:1", FileSystem: "ext2/ext3", Total: 500 * gigabyte, Free: free, FreeInodes: 1000, Writable: true},
@@ -88,7 +88,7 @@ func manifestResources() []resources.Resource {
 
 // environmentItem is the build of an environment with every type of step.
 func environmentItem() planner.Item {
-	const gen = ".reconcile/linux-x86_64-1f2e3d4c/envs/local/7c1f5a90b2d3"
+	const gen = "/store/projects/train-1f2e3d4c/envs/local/7c1f5a90b2d3"
 	python := "/srv/train/" + gen + "/bin/python"
 	r := res("venv", "local", facts.EnvironmentKey("local"))
 	return planner.Item{Resource: r, After: []int{1}, Change: resources.Change{
@@ -105,9 +105,9 @@ func environmentItem() planner.Item {
 		Steps: []resources.Step{
 			resources.Remove{Path: gen},
 			resources.Run{Program: "/usr/bin/uv", Args: []string{"venv", "--no-python-downloads", "--python", "/usr/bin/python3.10", "--prompt", "it's local", "/srv/train/" + gen}, Writes: gen},
-			resources.Reuse{From: ".reconcile/linux-x86_64-1f2e3d4c/envs/local/1f2e3d4c5b6a", To: gen, Dists: []string{"numpy", "pandas"}},
-			resources.WriteFile{Path: ".reconcile/linux-x86_64-1f2e3d4c/requirements/local.txt", Mode: 0o600, Content: strings.Repeat("datasets==2.21.0\n", 3)},
-			resources.Run{Program: "/usr/bin/uv", Args: []string{"pip", "install", "--python", python, "--no-deps", "--no-build", "--require-hashes", "--only-binary", ":all:", "-r", "/srv/train/.reconcile/linux-x86_64-1f2e3d4c/requirements/local.txt"}, Env: []string{"UV_CACHE_DIR=/srv/train/.reconcile/cache/uv"}, Index: true, Dir: ".reconcile"},
+			resources.Reuse{From: "/store/projects/train-1f2e3d4c/envs/local/1f2e3d4c5b6a", To: gen, Dists: []string{"numpy", "pandas"}},
+			resources.WriteFile{Path: "/store/projects/train-1f2e3d4c/requirements/local.txt", Mode: 0o600, Content: strings.Repeat("datasets==2.21.0\n", 3)},
+			resources.Run{Program: "/usr/bin/uv", Args: []string{"pip", "install", "--python", python, "--no-deps", "--no-build", "--require-hashes", "--only-binary", ":all:", "-r", "/store/projects/train-1f2e3d4c/requirements/local.txt"}, Env: []string{"UV_CACHE_DIR=/store/cache/uv"}, Index: true, Dir: "/store"},
 			resources.Compile{Generation: gen},
 			resources.SmokeTest{Generation: gen, Imports: []string{"pandas", "datasets", "lingua"}, CUDA: true, QLoRA: &resources.QLoRA{QuantType: "nf4", DoubleQuant: true, ComputeDtype: "bfloat16"}},
 			resources.Seal{Generation: gen, Packages: make([]facts.Package, 53)},
@@ -128,7 +128,7 @@ func oddItems() []planner.Item {
 			Action: resources.Create, Summary: "CPython 3.10.21 for linux-x86_64",
 			Steps: []resources.Step{resources.Fetch{
 				URLs: []string{"https://example.org/cpython-3.10.21.tar.gz", "https://mirror.example.org/cpython.tar.gz"}, SHA256: facts.SHA256{0xab},
-				Size: 30_200_000, Path: ".reconcile/tools/linux-x86_64/cpython-3.10.21", Unpack: "tar.gz", Strip: 1,
+				Size: 30_200_000, Path: "/store/tools/linux-x86_64/cpython-3.10.21", Unpack: "tar.gz", Strip: 1,
 			}},
 			Need: resources.Need{Download: 30_200_000, Disk: 110_000_000},
 		}},

@@ -49,8 +49,8 @@ func watch(listen func(apply.Event)) {
 	say(20*time.Millisecond, apply.Event{Kind: apply.ItemDone, Addr: fileAddr, Action: resources.Create, Outcome: apply.Done, Elapsed: 20 * time.Millisecond})
 	say(0, apply.Event{Kind: apply.ItemStarted, Addr: venvAddr, Action: resources.Replace})
 	say(0, apply.Event{Kind: apply.ItemStarted, Addr: toolAddr, Action: resources.Update})
-	say(0, apply.Event{Kind: apply.StepStarted, Addr: venvAddr, Step: "remove", Text: ".reconcile/x"})
-	say(0, apply.Event{Kind: apply.StepStarted, Addr: toolAddr, Step: "fetch", Text: ".reconcile/tools/uv"})
+	say(0, apply.Event{Kind: apply.StepStarted, Addr: venvAddr, Step: "remove", Text: "/store/projects/x"})
+	say(0, apply.Event{Kind: apply.StepStarted, Addr: toolAddr, Step: "fetch", Text: "/store/tools/uv"})
 	for n := range 25 {
 		say(500*time.Millisecond, apply.Event{Kind: apply.Progress, Addr: toolAddr, Step: "fetch", Bytes: int64(n+1) * mb, Total: 25 * mb})
 	}
@@ -151,7 +151,7 @@ func result() *apply.Result {
 		{Addr: fileAddr, Action: resources.Create, Outcome: apply.Done, Elapsed: 20 * time.Millisecond},
 		{
 			Addr: toolAddr, Action: resources.Update, Outcome: apply.Done, Elapsed: 12500 * time.Millisecond,
-			Kept: []apply.Kept{{Path: "it's.py", SHA256: facts.SHA256{1}, Copy: ".reconcile/linux-x86_64-1f2e3d4c/kept/0100"}},
+			Kept: []apply.Kept{{Path: "it's.py", SHA256: facts.SHA256{1}, Copy: "/store/projects/train-1f2e3d4c/kept/0100"}},
 		},
 		{Addr: venvAddr, Action: resources.Replace, Outcome: apply.Failed, Cause: failure(), Elapsed: 35 * time.Second},
 		{Addr: lateAddr, Action: resources.Defer, Outcome: apply.Skipped, Cause: &diag.Problem{Summary: "not done, since venv.local failed"}},
@@ -204,16 +204,16 @@ func TestSummaryListsPackages(t *testing.T) {
 func TestSummaryOfManyReplaced(t *testing.T) {
 	r := &apply.Result{}
 	for range 25 {
-		r.Items = append(r.Items, apply.ItemResult{Addr: fileAddr, Action: resources.Update, Outcome: apply.Done, Kept: []apply.Kept{{Path: "-a b", Copy: ".reconcile/x/kept/00"}}})
+		r.Items = append(r.Items, apply.ItemResult{Addr: fileAddr, Action: resources.Update, Outcome: apply.Done, Kept: []apply.Kept{{Path: "-a b", Copy: "/store/projects/x/kept/00"}}})
 	}
 	var b bytes.Buffer
 	if err := summarize(&b, r, report.Machine{Options: report.Options{Width: 40}}); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(b.String(), "; to restore it: cp .reconcile/x/kept/00 './-a b'\n"); n != 20 {
+	if n := strings.Count(b.String(), "; to restore it: cp /store/projects/x/kept/00 './-a b'\n"); n != 20 {
 		t.Errorf("%d files are named in\n%s", n, &b)
 	}
-	if !strings.Contains(b.String(), "Replaced 5 files more;") || !strings.Contains(b.String(), ".reconcile/x/runs") {
+	if !strings.Contains(b.String(), "Replaced 5 files more;") || !strings.Contains(b.String(), "/store/projects/x/runs") {
 		t.Errorf("the others are not counted in\n%s", &b)
 	}
 }

@@ -35,7 +35,7 @@ func reason() report.Reason {
 			Action: resources.Update,
 			Steps:  []resources.Step{resources.WriteFile{Path: "paths.py", Mode: 0o644, Content: newPaths, Replaces: facts.SHA256{1}}},
 		},
-		Unaffected: []string{"the content that paths.py has now, below .reconcile/linux-x86_64-1f2e3d4c/kept"},
+		Unaffected: []string{"the content that paths.py has now, below /store/projects/train-1f2e3d4c/kept"},
 	}
 }
 

@@ -45,7 +45,7 @@ func runList() *report.RunList {
 			report.NewRunLine("20260301T120035.250Z", testRecord(report.Options{})),
 			report.NewRunLine("20260201T080000.400Z", old),
 		},
-		Damaged: []report.DamagedRun{{File: ".reconcile/linux-x86_64-1f2e3d4c/runs/20260101T000000.000Z.json", Reason: "unexpected end of JSON input"}},
+		Damaged: []report.DamagedRun{{File: "/store/projects/train-1f2e3d4c/runs/20260101T000000.000Z.json", Reason: "unexpected end of JSON input"}},
 	}
 }
 

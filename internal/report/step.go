@@ -7,7 +7,6 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/facts"
-	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -26,8 +25,8 @@ func viewStep(c *resources.Change, s resources.Step, o Options) stepView {
 		return stepView{Texts: escapeAll(smokeTestTexts(s))}
 	case resources.WriteFile:
 		v := stepView{Texts: []string{Escape(writeText(s))}}
-		if strings.HasPrefix(s.Path, layout.Dir+"/") || strings.HasPrefix(s.Path, layout.GenerationLink+"/") {
-			return v // internal files have no diff
+		if s.Internal {
+			return v
 		}
 		d := o.difference(s, actualMode(c))
 		v.Diff, v.Aside = d.lines, Escape(d.why)

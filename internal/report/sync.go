@@ -157,7 +157,7 @@ func WritePreview(w io.Writer, t Transfer, o Options) error {
 		p.hang(0, yellow, "warning: ", fmt.Sprintf("the remote disk has %s free", bytesize.Format(*t.Free)))
 	}
 	if !t.Push && differ > 0 {
-		p.line(0, "The old content of files that differ is kept in .reconcile.")
+		p.line(0, "The old content of files that differ is kept in the store.")
 	}
 	return p.close()
 }

@@ -25,7 +25,7 @@ func transfer() report.Transfer {
 
 func TestTransfer(t *testing.T) {
 	pull := transfer()
-	pull.Push, pull.Replaced, pull.Path = false, ".reconcile/mac/replaced/adapters/20261127T061500Z", "adapters"
+	pull.Push, pull.Replaced, pull.Path = false, "/store/projects/mac/replaced/adapters/20261127T061500Z", "adapters"
 	page(t, "sync", func(b *bytes.Buffer, o report.Options) error {
 		for _, x := range []report.Transfer{transfer(), pull, {Path: "adapters"}} {
 			if err := report.WritePreview(b, x, o); err != nil {

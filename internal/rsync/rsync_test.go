@@ -27,9 +27,9 @@ func TestFolderCommands(t *testing.T) {
 	if words[0] != "-rltz" || slices.Contains(words, "-b") {
 		t.Errorf("a push is %q", words)
 	}
-	pull := Transfer{LocalDir: "adapters", Remote: Remote{Host: "2001:db8::1", Path: "p"}, Path: "adapters", BackupDir: "../.reconcile/x", SecludedArgs: true}
+	pull := Transfer{LocalDir: "adapters", Remote: Remote{Host: "2001:db8::1", Path: "p"}, Path: "adapters", BackupDir: "/store/projects/x", SecludedArgs: true}
 	words = pull.Commands()[1].Args
-	if n := len(words); words[n-2] != "[2001:db8::1]:p/adapters/" || words[n-1] != "adapters/" || words[0] != "-rlts" || !slices.Contains(words, "--backup-dir=../.reconcile/x") {
+	if n := len(words); words[n-2] != "[2001:db8::1]:p/adapters/" || words[n-1] != "adapters/" || words[0] != "-rlts" || !slices.Contains(words, "--backup-dir=/store/projects/x") {
 		t.Errorf("a pull is %q", words)
 	}
 	for _, t2 := range []Transfer{push, pull} {

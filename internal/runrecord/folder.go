@@ -2,6 +2,7 @@ package runrecord
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -23,32 +24,43 @@ const (
 	extension  = ".json"
 )
 
-// A Folder holds the records of one machine.
+// A Folder holds the records of one project.
 type Folder struct {
-	root *os.Root
-	path string // relative to root
+	state string   // directory of the project's state, absolute
+	root  *os.Root // that directory; nil if it does not exist
 }
 
-// OpenFolder opens the records of the machine whose state folder is state, relative to
-// the project folder. The folder of records need not exist.
-func OpenFolder(project, state string) (*Folder, error) {
-	root, err := os.OpenRoot(project)
-	if err != nil {
+// runs is the directory of the records in a state directory.
+var runs = layout.Runs("")
+
+// OpenFolder opens the records of the project with the state directory state, absolute. The
+// directory need not exist.
+func OpenFolder(state string) (*Folder, error) {
+	root, err := os.OpenRoot(state)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return &Folder{root, layout.Runs(state)}, nil
+	return &Folder{state, root}, nil
 }
 
 // Close closes the folder.
-func (f *Folder) Close() error { return f.root.Close() }
+func (f *Folder) Close() error {
+	if f.root == nil {
+		return nil
+	}
+	return f.root.Close()
+}
 
-// File returns the path of a record, relative to the project.
-func (f *Folder) File(name string) string { return path.Join(f.path, name+extension) }
+// File returns the path of a record, absolute.
+func (f *Folder) File(name string) string { return path.Join(layout.Runs(f.state), name+extension) }
 
 // Names returns the names of all records, the oldest first. Other files in the folder
 // are ignored.
 func (f *Folder) Names() ([]string, error) {
-	entries, err := fs.ReadDir(f.root.FS(), f.path)
+	if f.root == nil {
+		return nil, nil
+	}
+	entries, err := fs.ReadDir(f.root.FS(), runs)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -67,7 +79,10 @@ func (f *Folder) Names() ([]string, error) {
 // a regular file, and for a file of more than MaxBytes. A record without a start time,
 // from an earlier version, gets the time of its name.
 func (f *Folder) Read(name string) (*Record, error) {
-	text, err := rawfile.ReadRoot(f.root, f.File(name), MaxBytes, rawfile.NoFollow)
+	if f.root == nil {
+		return nil, fs.ErrNotExist
+	}
+	text, err := rawfile.ReadRoot(f.root, path.Join(runs, name+extension), MaxBytes, rawfile.NoFollow)
 	if err != nil {
 		return nil, err
 	}
@@ -89,15 +104,18 @@ func (f *Folder) Add(r *Record, secrets *redact.Redactor) error {
 		return err
 	}
 	text = secrets.JSON(text)
-	if _, err := atomicfile.MakeAll(f.root, f.path, 0o700); err != nil {
+	if f.root == nil {
+		return fmt.Errorf("%s: %w", f.state, fs.ErrNotExist)
+	}
+	if _, err := atomicfile.MakeAll(f.root, runs, 0o700); err != nil {
 		return err
 	}
-	if err := atomicfile.Write(f.root, f.File(time.Now().UTC().Format(timeFormat)), 0o600, text); err != nil {
+	if err := atomicfile.Write(f.root, path.Join(runs, time.Now().UTC().Format(timeFormat)+extension), 0o600, text); err != nil {
 		return err
 	}
 	names, err := f.Names()
 	for _, old := range names[:max(0, len(names)-Kept)] {
-		err = errors.Join(err, f.root.Remove(f.File(old)))
+		err = errors.Join(err, f.root.Remove(path.Join(runs, old+extension)))
 	}
 	return err
 }

@@ -13,17 +13,15 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 )
 
-const state = ".reconcile/linux-x86_64-1f2e3d4c"
-
 func openFolder(t *testing.T) (f *Folder, dir string) {
 	t.Helper()
-	project := t.TempDir()
-	f, err := OpenFolder(project, state)
+	state := t.TempDir()
+	f, err := OpenFolder(state)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	return f, filepath.Join(project, layout.Runs(state))
+	return f, layout.Runs(state)
 }
 
 func TestAddKeepsTheNewestRecords(t *testing.T) {

@@ -70,7 +70,7 @@ func scanDirectory(ctx context.Context, c *session.Config, at *place, result *Re
 // scanInput returns the input of a scan.
 func scanInput(ctx context.Context, c *session.Config, at *place) (scan.Input, error) {
 	in := scan.Input{Name: at.name(), Installed: scan.Environments(at.dir)}
-	prober, err := probes.New(at.dir, c.Environ)
+	prober, err := probes.New(at.dir, "", c.Environ) // the host alone is probed
 	if err != nil {
 		return in, err
 	}

@@ -5,7 +5,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/reconcile-ml/reconcile/internal/layout"
@@ -72,7 +71,7 @@ func readInstalled(dir string) (Installed, bool) {
 	}
 	e.Conda, e.Python = conda, config.Version
 	if target, err := os.Readlink(filepath.Join(dir, "generation")); err == nil {
-		e.Ours = strings.Contains(target, "/"+layout.Dir+"/") || strings.HasPrefix(target, layout.Dir+"/")
+		e.Ours = layout.IsGeneration(target, "")
 	}
 	site, minor, err := pyenv.SitePackages(dir)
 	if err != nil {

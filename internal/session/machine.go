@@ -78,10 +78,6 @@ func (m *Machine) readState() {
 		return
 	}
 	m.Prior = planner.Prior{StateDir: local.State, NewSpec: newSpec}
-	if owned := m.CheckReadable(); owned != nil {
-		m.StateErr = owned
-		return
-	}
 	m.Prior.State, m.StateErr = state.Read(m.Path(layout.Journal(local.State)))
 }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func (m *Machine) addNotes(p *planner.Plan) {
 	changes := p.Totals().Changes() > 0
 	notices := []string{m.stateNote(), m.leakNote(), m.ShellNote()}
 	if !m.IsRecorded() {
-		notices = append(notices, m.Config.OldSettingsNote(m.Root))
+		notices = append(notices, cmp.Or(m.Config.OldSettingsNote(m.Root), m.formerNote()))
 	}
 	index := IndexText(m.Facts)
 	switch {
@@ -70,11 +71,7 @@ func (m *Machine) stateNote() string {
 	if m.StateErr == nil {
 		return ""
 	}
-	p, ok := errors.AsType[*diag.Problem](m.StateErr)
-	switch {
-	case ok && p.Code == "project.other-user":
-		return p.Summary + ": " + p.Hint
-	case ok:
+	if p, ok := errors.AsType[*diag.Problem](m.StateErr); ok {
 		return "nothing is pruned or moved: " + p.Summary
 	}
 	return "nothing is pruned or moved: " + m.StateErr.Error()

@@ -12,6 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
+	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
 )
 
 // A Project is a checkout on one machine, of which the facts are known that select an
@@ -25,7 +26,11 @@ type Project struct {
 
 // NewProber returns a prober for the project at root, before its environments are known.
 func NewProber(c *Config, root string) (*probes.Prober, error) {
-	p, err := probes.New(root, c.Environ)
+	l, err := c.Store(root)
+	if err != nil {
+		return nil, err
+	}
+	p, err := probes.New(root, l.Path, c.Environ)
 	if err != nil {
 		return nil, err
 	}
@@ -33,6 +38,7 @@ func NewProber(c *Config, root string) (*probes.Prober, error) {
 	if probes.HasNVML {
 		p.Helper, _ = os.Executable() // without it nvidia-smi is asked
 	}
+	p.PinnedTool = tool.PinnedVersion
 	return p, nil
 }
 
@@ -98,6 +104,10 @@ func ReadFacts(c *Config, file string) (*facts.Facts, error) {
 		p.Pos, p.Summary, p.Found = diag.Pos{File: file}, "these are not recorded facts", err.Error()
 		return nil, p
 	}
+	if project, ok := facts.Find[facts.Project](f, facts.ProjectKey); ok && project.Store == "" {
+		p.Pos, p.Summary = diag.Pos{File: file}, "these facts were recorded by an earlier version, which had no store"
+		return nil, p
+	}
 	return f, nil
 }
 
@@ -108,7 +118,7 @@ func (p *Project) IsRecorded() bool { return p.prober == nil }
 // one.
 func (p *Project) Index() (probes.IndexSettings, error) { return p.prober.Index() }
 
-// Local returns where this machine keeps its part of the project.
+// Local returns where the project and its state are.
 func (p *Project) Local() (facts.Project, error) {
 	return find[facts.Project](p.Base, facts.ProjectKey)
 }

@@ -3,11 +3,9 @@ package session
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"os/signal"
 	"os/user"
-	"path"
 	"reflect"
 	"slices"
 	"strconv"
@@ -16,7 +14,6 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/apply"
-	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/layout"
@@ -48,11 +45,8 @@ type Run struct {
 // Lock takes the lock of this machine and opens its journal. The error has exit.Locked if
 // another run holds the lock until the timeout. Close releases both.
 func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
-	local, err := p.Local()
+	local, err := p.Prepare()
 	if err != nil {
-		return nil, err
-	}
-	if err := p.CheckDirectories(local.State); err != nil {
 		return nil, err
 	}
 	settings, err := p.Index()
@@ -71,14 +65,11 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 	if err != nil {
 		return nil, errors.Join(apply.Explain(err, p.Root), lock.Release())
 	}
-	if err := p.IgnoreState(); err != nil {
-		return nil, errors.Join(err, journal.Close(), lock.Release())
-	}
 	r := &Run{lock: lock, Journal: journal}
 	var kill context.Context
 	r.Context, kill, r.stop = Interruptible(ctx, o.Interrupted)
 	r.options = apply.Options{
-		Root: p.Root, State: local.State, Probe: p.Probe, Journal: journal, Lock: lock.File(),
+		Root: p.Root, Store: local.Store, State: local.State, Probe: p.Probe, Journal: journal, Lock: lock.File(),
 		Jobs: o.Jobs, Events: o.Events, Now: time.Now, Kill: kill,
 		GPUEnv: p.Config.GPUEnv(), IndexEnv: settings.Environ(), ChannelEnv: settings.ChannelEnviron(), Client: client, Redactor: p.Config.Redactor,
 	}
@@ -87,20 +78,6 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 	}
 	slices.Sort(r.options.EnvPaths)
 	return r, nil
-}
-
-// IgnoreState makes git ignore .reconcile, whatever the project's own .gitignore names.
-func (p *Checkout) IgnoreState() error {
-	root, err := os.OpenRoot(p.Root)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	name := path.Join(layout.Dir, ".gitignore")
-	if _, err := root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return atomicfile.Write(root, name, 0o644, []byte("*\n"))
 }
 
 // acquire takes the lock of this machine's part, or returns who holds it.
@@ -215,7 +192,7 @@ func ResultCode(r *apply.Result) int {
 }
 
 // ApplyTools applies a plan of tools that a command needs, without asking: they are
-// pinned, and are installed in .reconcile alone.
+// pinned, and are installed in the store alone.
 func (m *Machine) ApplyTools(ctx context.Context, plan *planner.Plan, o LockOptions) error {
 	r, err := m.Lock(ctx, o)
 	if err != nil {

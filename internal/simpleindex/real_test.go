@@ -18,7 +18,7 @@ import (
 
 // TestRealIndex fetches a wheel from the index of this machine, whatever it is.
 func TestRealIndex(t *testing.T) {
-	prober, err := probes.New(t.TempDir(), os.Environ())
+	prober, err := probes.New(t.TempDir(), t.TempDir(), os.Environ())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -129,22 +127,7 @@ func openLock(path string) (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
-	f, err := root.OpenFile(filepath.Base(path), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if os.Geteuid() != 0 {
-		return f, nil
-	}
-	// A lock file that root creates must be usable by the owner of the project.
-	dir, err := root.Stat(".")
-	if err == nil {
-		err = chownTo(f, dir)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	return root.OpenFile(filepath.Base(path), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 }
 
 func flock(f *os.File) error {
@@ -215,13 +198,4 @@ func writeHolder(f *os.File, h Holder) error {
 	}
 	_, err = f.WriteAt(append(text, '\n'), 0)
 	return err
-}
-
-// chownTo gives f to the owner of dir.
-func chownTo(f *os.File, dir fs.FileInfo) error {
-	st, ok := dir.Sys().(*syscall.Stat_t)
-	if !ok || int(st.Uid) == os.Geteuid() {
-		return nil
-	}
-	return f.Chown(int(st.Uid), int(st.Gid))
 }

@@ -61,23 +61,10 @@ func (t *Transfer) run(ctx context.Context) (*report.Transfer, error) {
 	return &result, err
 }
 
-// createLocal creates the folder that is pulled into, and this machine's directory in
-// .reconcile, which will hold the backup.
+// createLocal creates the folder that is pulled into, and the project's state directory,
+// which will hold the backup.
 func (t *Transfer) createLocal() error {
-	if err := t.project.CheckDirectories(t.state); err != nil {
-		return err
-	}
-	real, err := resolve(t.project.Path(t.backup))
-	if err != nil {
-		return err
-	}
-	if !within(t.project.Root, real) {
-		return &diag.Problem{Code: "sync.leads-out", Summary: "a directory of .reconcile is outside the project through a link", Found: real, Hint: "remove the link, if it came with a copy of the project"}
-	}
-	if err := os.MkdirAll(t.project.Path(t.state), 0o700); err != nil {
-		return err
-	}
-	if err := t.project.IgnoreState(); err != nil {
+	if _, err := t.project.Prepare(); err != nil {
 		return err
 	}
 	return os.MkdirAll(t.spec.LocalDir, 0o755)

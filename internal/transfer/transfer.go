@@ -51,7 +51,7 @@ type Transfer struct {
 	project *session.Project
 	entry   manifest.Sync
 	host    string          // name in the manifest, "" for USER@HOST:PATH
-	state   string          // this machine's directory in .reconcile, relative to the root
+	state   string          // state directory of the project, absolute
 	backup  string          // directory for the files that a pull replaces, relative to the root
 	local   rsync.Version   // set by probe
 	kill    context.Context // ends to kill started programs

@@ -16,7 +16,7 @@ import (
 // resource is planned.
 type Prior struct {
 	State *state.State // nil for none
-	// StateDir is the directory below .reconcile that belongs to this machine.
+	// StateDir is the state directory of the project, absolute.
 	StateDir string
 	// Declared holds addresses that the manifest defines for this machine in
 	// environments and directories that are not selected in this run. DeclaredPaths

@@ -140,12 +140,11 @@ func TestCondaTool(t *testing.T) {
 	}
 }
 
-// TestProjectInAPattern finds a tool that is a wheel in a project whose path is a glob
-// pattern.
-func TestProjectInAPattern(t *testing.T) {
+// TestStoreInAPattern finds a tool that is a wheel in a store whose path is a glob pattern.
+func TestStoreInAPattern(t *testing.T) {
 	m := newMachine(t)
-	m.root = filepath.Join(filepath.Dir(m.root), "a[bc]* ?")
-	folder := filepath.Join(m.root, layout.Tool("linux-x86_64", "rattler", "0.28.0"))
+	m.store = filepath.Join(m.store, "a[bc]* ?")
+	folder := layout.Tool(m.store, "linux-x86_64", "rattler", "0.28.0")
 	m.put(filepath.Join(folder, "py_rattler-0.28.0-cp310-abi3-manylinux_2_17_x86_64.whl"), "PK")
 	m.put(filepath.Join(folder, "complete"), strings.Repeat("ab", 32)+"\n")
 	fact, reason := m.probe(facts.ToolKey("rattler"))

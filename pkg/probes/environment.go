@@ -105,22 +105,20 @@ func (p *Prober) readEntry(e *facts.Environment, links []layout.EntryLink) error
 }
 
 // currentOf returns the generation that a link points to, or the reason why the
-// environment directory is foreign. A generation of the previous name of the environment
-// gives neither.
+// environment directory is foreign. A generation of the previous name of the environment,
+// of another project and of another store give neither: the directory came with a project
+// that was moved, or the store was, and its links are replaced.
 func (p *Prober) currentOf(e *facts.Environment, target string) (current, foreign string) {
 	full := filepath.Clean(target)
 	if !filepath.IsAbs(full) {
 		full = filepath.Join(p.abs(e.Path), full)
 	}
-	dir, name := filepath.Dir(full), filepath.Base(full)
 	previous := p.Environments[e.Name].PreviousName
 	switch {
-	case dir == p.abs(layout.Environment(p.state(), e.Name)) && isGenerationName(name):
-		return name, ""
-	case previous != "" && dir == p.abs(layout.Environment(p.state(), previous)):
+	case filepath.Dir(full) == layout.Environment(p.state(), e.Name) && isGenerationName(filepath.Base(full)):
+		return filepath.Base(full), ""
+	case layout.IsGeneration(full, e.Name), previous != "" && layout.IsGeneration(full, previous):
 		return "", ""
-	case within(full, filepath.Join(p.root, layout.Dir)):
-		return "", "an environment of another machine: its generation is " + target
 	}
 	return "", "a directory whose generation is " + target + ", which reconcile did not build here"
 }
@@ -177,7 +175,7 @@ func (p *Prober) isEntry(dir, name string, links []layout.EntryLink) (bool, erro
 // without its seal it is damaged, since unsealed ones are removed and processes may use
 // this one.
 func (p *Prober) generations(e *facts.Environment) error {
-	dir := p.abs(layout.Environment(p.state(), e.Name))
+	dir := layout.Environment(p.state(), e.Name)
 	entries, err := os.ReadDir(dir)
 	if rawfile.IsAbsent(err) {
 		return nil

@@ -17,7 +17,7 @@ import (
 // folder.
 func (m *fakeMachine) generation(name string) string {
 	m.t.Helper()
-	dir := filepath.Join(m.root, layout.Generation(m.prober().state(), "local", name))
+	dir := layout.Generation(m.prober().state(), "local", name)
 	base := filepath.Join(m.home, "py/bin")
 	m.put(base+"/python3.10", "elf")
 	m.put(dir+"/pyvenv.cfg", "home = "+base+"\n")
@@ -56,7 +56,7 @@ func (m *fakeMachine) activate(name string) {
 	m.link("generation/lib", venv+"/lib")
 	m.link("generation/pyvenv.cfg", venv+"/pyvenv.cfg")
 	if name != "" {
-		m.link("../"+layout.Generation(m.prober().state(), "local", name), venv+"/generation")
+		m.link(layout.Generation(m.prober().state(), "local", name), venv+"/generation")
 	}
 }
 
@@ -100,13 +100,17 @@ func TestEnvironmentEntry(t *testing.T) {
 		}},
 		{"a folder", "a directory that reconcile did not create; it contains thesis.txt", "", "", func(m *fakeMachine, venv string) { m.put(venv+"/thesis.txt", "") }},
 		{"a folder with its own .gitignore", "a directory that reconcile did not create; it contains .gitignore", "", "", func(m *fakeMachine, venv string) { m.put(venv+"/.gitignore", "*.pyc\n") }},
-		{"of another machine", "an environment of another machine: its generation is ../.reconcile/macos-arm64-00000000/envs/local/g1", "", "", func(m *fakeMachine, venv string) {
+		{"of another project", "", "", "", func(m *fakeMachine, venv string) {
 			m.activate("")
-			m.link("../.reconcile/macos-arm64-00000000/envs/local/g1", venv+"/generation")
+			m.link("/store/projects/train-00000000/envs/local/g1", venv+"/generation")
 		}},
-		{"of another environment", "an environment of another machine: its generation is ../.reconcile/", "", "", func(m *fakeMachine, venv string) {
+		{"of an earlier version", "", "", "", func(m *fakeMachine, venv string) {
 			m.activate("")
-			m.link("../"+layout.Generation(m.prober().state(), "remote", "g1"), venv+"/generation")
+			m.link("../.reconcile/linux-x86_64-00000000/envs/local/g1", venv+"/generation")
+		}},
+		{"of another environment", "a directory whose generation is ", "", "", func(m *fakeMachine, venv string) {
+			m.activate("")
+			m.link(layout.Generation(m.prober().state(), "remote", "g1"), venv+"/generation")
 		}},
 		{"outside the project", "a directory whose generation is /elsewhere/evil, which reconcile did not build here", "", "", func(m *fakeMachine, venv string) {
 			m.activate("")

@@ -19,6 +19,7 @@ import (
 type fakeMachine struct {
 	t               testing.TB
 	root, home, sys string
+	store           string
 	environ         []string
 	os, arch        string // "" for linux-x86_64
 }
@@ -29,11 +30,10 @@ func newMachine(t testing.TB) *fakeMachine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &fakeMachine{t: t, root: filepath.Join(dir, "project"), home: filepath.Join(dir, "home"), sys: filepath.Join(dir, "sys")}
-	for _, d := range []string{m.root, m.home, m.sys} {
+	m := &fakeMachine{t: t, root: filepath.Join(dir, "project"), home: filepath.Join(dir, "home"), sys: filepath.Join(dir, "sys"), store: filepath.Join(dir, "store")}
+	for _, d := range []string{m.root, m.home, m.sys, m.store} {
 		m.mkdir(d)
 	}
-	m.put(filepath.Join(m.sys, "etc/machine-id"), "0123456789abcdef0123456789abcdef\n")
 	m.environ = []string{"HOME=" + m.home, "PATH=/nowhere"}
 	return m
 }
@@ -42,7 +42,7 @@ func newMachine(t testing.TB) *fakeMachine {
 // and arch are set.
 func (m *fakeMachine) prober() *Prober {
 	m.t.Helper()
-	p, err := newAt(m.sys, m.root, m.environ)
+	p, err := newAt(m.sys, m.root, m.store, m.environ)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -52,6 +52,7 @@ func (m *fakeMachine) prober() *Prober {
 	}
 	p.arch = p.system.arch
 	p.platform = platformName(p.system.os, p.arch)
+	p.PinnedTool = func(name string) string { return map[string]string{"uv": "0.13.9", "rattler": "0.28.0"}[name] }
 	return p
 }
 

@@ -2,8 +2,6 @@ package probes
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"io"
 	"path/filepath"
 	"strconv"
@@ -25,19 +23,6 @@ func platformName(goos, arch string) string {
 func firstLabel(name string) string {
 	label, _, _ := strings.Cut(name, ".")
 	return label
-}
-
-// machineID returns eight hexadecimal digits that distinguish the machines which share a
-// folder, derived from /etc/machine-id or the host name.
-func (p *Prober) machineID() string {
-	id := p.system.hostname
-	if b, err := readSmall(p.sys("/etc/machine-id")); err == nil {
-		if text := string(bytes.TrimSpace(b)); len(text) >= 16 { // it is empty or "uninitialized" in a fresh image
-			id = text
-		}
-	}
-	sum := sha256.Sum256([]byte(id))
-	return hex.EncodeToString(sum[:4])
 }
 
 func (p *Prober) host() (facts.Host, error) {

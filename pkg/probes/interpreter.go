@@ -68,8 +68,6 @@ func (p *Prober) refuse(minor string, c candidate, i facts.Interpreter, b execut
 		return "has no standard library at " + library
 	case !exists(filepath.Join(library, "venv/__init__.py")):
 		return "cannot create environments: the module venv is missing"
-	case c.source == "reconcile" && p.cloned(c.exe):
-		return "came with the repository: git tracks it"
 	case c.source == "path" && writableByOthers(real):
 		return "any user of this machine can change it"
 	case i.Pip == "" && !p.hasUV():
@@ -98,12 +96,6 @@ func writableByOthers(name string) bool {
 	}
 	info, err := os.Stat(filepath.Dir(name))
 	return err == nil && info.Mode()&0o002 != 0 && info.Mode()&os.ModeSticky == 0
-}
-
-// cloned reports whether git tracks the prefix of an interpreter in .reconcile/tools.
-func (p *Prober) cloned(exe string) bool {
-	rel, err := filepath.Rel(p.root, filepath.Dir(filepath.Dir(exe)))
-	return err == nil && p.tracked(rel)
 }
 
 // hasUV reports whether uv, which needs no pip, is on this machine.

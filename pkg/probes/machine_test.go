@@ -24,16 +24,16 @@ func TestTool(t *testing.T) {
 		{"none", func(*fakeMachine) {}, facts.Tool{}},
 		{"own", func(m *fakeMachine) {
 			for _, v := range []string{"0.9.30", "0.13.9", "0.14.0"} {
-				m.put(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/uv-"+v+"/bin/uv"), x86)
+				m.put(filepath.Join(m.store, "tools/linux-x86_64/uv-"+v+"/bin/uv"), x86)
 			}
-			m.put(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/uv-0.9.30/complete"), pinned+"\n")
-			m.put(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/uv-0.13.9/complete"), pinned+"\n")
+			m.put(filepath.Join(m.store, "tools/linux-x86_64/uv-0.9.30/complete"), pinned+"\n")
+			m.put(filepath.Join(m.store, "tools/linux-x86_64/uv-0.13.9/complete"), pinned+"\n")
 			m.put(filepath.Join(m.home, ".local/bin/uv"), x86)
-		}, facts.Tool{Path: "project/.reconcile/tools/linux-x86_64/uv-0.13.9/bin/uv", Version: "0.13.9", Source: "reconcile"}},
+		}, facts.Tool{Path: "store/tools/linux-x86_64/uv-0.13.9/bin/uv", Version: "0.13.9", Source: "reconcile"}},
 		{"own, damaged", func(m *fakeMachine) {
-			m.put(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/uv-0.13.9/bin/uv"), x86)
-			m.put(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/uv-0.13.9/complete"), "yes\n")
-		}, facts.Tool{Path: "project/.reconcile/tools/linux-x86_64/uv-0.13.9/bin/uv", Version: "0.13.9", Source: "reconcile", Refused: "its file complete is damaged"}},
+			m.put(filepath.Join(m.store, "tools/linux-x86_64/uv-0.13.9/bin/uv"), x86)
+			m.put(filepath.Join(m.store, "tools/linux-x86_64/uv-0.13.9/complete"), "yes\n")
+		}, facts.Tool{Path: "store/tools/linux-x86_64/uv-0.13.9/bin/uv", Version: "0.13.9", Source: "reconcile", Refused: "its file complete is damaged"}},
 		{"by wheel", func(m *fakeMachine) {
 			m.put(filepath.Join(m.home, "venv/bin/uv"), x86)
 			m.mkdir(filepath.Join(m.home, "venv/lib/python3.12/site-packages/uv-0.13.8.dist-info"))
@@ -219,7 +219,7 @@ func TestLibc(t *testing.T) {
 
 // TestHostOfThisMachine checks the values that every machine has.
 func TestHostOfThisMachine(t *testing.T) {
-	p, err := New(t.TempDir(), os.Environ())
+	p, err := New(t.TempDir(), t.TempDir(), os.Environ())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestHostOfThisMachine(t *testing.T) {
 }
 
 func BenchmarkHost(b *testing.B) {
-	p, err := New(b.TempDir(), os.Environ())
+	p, err := New(b.TempDir(), b.TempDir(), os.Environ())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func (p *Prober) model(repo string) (facts.Model, error) {
 
 // Digests returns the stored digests of model files, or none if they cannot be read.
 func (p *Prober) Digests() *hub.Digests {
-	b, err := rawfile.ReadFile(p.abs(layout.Digests()), hub.DigestsLimit, rawfile.NoFollow)
+	b, err := rawfile.ReadFile(layout.Digests(p.state()), hub.DigestsLimit, rawfile.NoFollow)
 	if err != nil {
 		return hub.NewDigests()
 	}

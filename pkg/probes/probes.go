@@ -47,14 +47,17 @@ type Prober struct {
 	Helper string
 	// Redactor gets the secrets of the settings that are read; nil for none.
 	Redactor *redact.Redactor
+	// PinnedTool returns the version of a helper program that is looked for in the store, ""
+	// for none. The caller sets it; nil means none.
+	PinnedTool func(name string) string
 
 	root     string // absolute, links resolved
+	store    string // absolute, links resolved
 	home     string // absolute; "" if there is none
 	environ  map[string]string
 	system   system
 	platform string // "linux-x86_64"
 	arch     string // of the hardware
-	machine  string // 8 hexadecimal digits
 
 	driverStuck *atomic.Bool // a process that queries the driver cannot be ended; shared with copies
 
@@ -73,14 +76,14 @@ type system struct {
 	version  string // of the operating system, if the kernel reports it
 }
 
-// New returns a Prober for the project in the directory root. environ has the form of
-// os.Environ; no other variables are used.
-func New(root string, environ []string) (*Prober, error) {
-	return newAt("", root, environ)
+// New returns a Prober for the project in the directory root, of the user with the store at
+// the absolute path store. environ has the form of os.Environ; no other variables are used.
+func New(root, store string, environ []string) (*Prober, error) {
+	return newAt("", root, store, environ)
 }
 
 // newAt is New with a prefix before the fixed paths of the system.
-func newAt(prefix, root string, environ []string) (*Prober, error) {
+func newAt(prefix, root, store string, environ []string) (*Prober, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
 		return nil, err
@@ -91,7 +94,7 @@ func newAt(prefix, root string, environ []string) (*Prober, error) {
 	if info, err := os.Stat(abs); err != nil || !info.IsDir() {
 		return nil, cmp.Or(err, fmt.Errorf("%s is not a directory", abs))
 	}
-	p := &Prober{root: abs, prefix: prefix, deadline: deadline, environ: make(map[string]string, len(environ)), driverStuck: new(atomic.Bool)}
+	p := &Prober{root: abs, store: store, prefix: prefix, deadline: deadline, environ: make(map[string]string, len(environ)), driverStuck: new(atomic.Bool)}
 	for _, v := range environ {
 		if name, value, ok := strings.Cut(v, "="); ok {
 			p.environ[name] = value
@@ -103,7 +106,6 @@ func newAt(prefix, root string, environ []string) (*Prober, error) {
 	}
 	p.arch = p.system.arch
 	p.platform = platformName(p.system.os, p.arch)
-	p.machine = p.machineID()
 	return p, nil
 }
 
@@ -124,6 +126,9 @@ func (p *Prober) findHome() string {
 	}
 	return ""
 }
+
+// Store returns the store of the user.
+func (p *Prober) Store() string { return p.store }
 
 // sys returns a fixed path of the system.
 func (p *Prober) sys(name string) string { return p.prefix + name }
@@ -149,8 +154,8 @@ func (p *Prober) abs(path string) string {
 	return filepath.Join(p.root, path)
 }
 
-// state returns the state directory of this machine in .reconcile.
-func (p *Prober) state() string { return layout.State(p.platform, p.machine) }
+// state returns the state directory of the project.
+func (p *Prober) state() string { return layout.State(p.store, p.root) }
 
 // An answer is the result of one probe.
 type answer struct {
@@ -223,7 +228,7 @@ func (p *Prober) answer(ctx context.Context, k facts.Key) (a answer) {
 func (p *Prober) probe(ctx context.Context, k facts.Key) (facts.Fact, error) {
 	switch k.Kind {
 	case facts.KindProject:
-		return facts.Project{Root: p.root, State: p.state()}, nil
+		return facts.Project{Root: p.root, Store: p.store, State: p.state()}, nil
 	case facts.KindHost:
 		return p.host()
 	case facts.KindGPU:
@@ -259,7 +264,7 @@ func minors() []string { return []string{"3.9", "3.10", "3.11", "3.12", "3.13", 
 // AllKeys returns every key that does not depend on a manifest, those of Environments and
 // Models, and extra, sorted and without duplicates.
 func (p *Prober) AllKeys(extra ...facts.Key) []facts.Key {
-	keys := []facts.Key{facts.ProjectKey, facts.HostKey, facts.GPUKey, facts.NvidiaKey, facts.ToolkitKey, facts.IndexKey, facts.DiskKey("."), facts.ToolKey("uv")}
+	keys := []facts.Key{facts.ProjectKey, facts.HostKey, facts.GPUKey, facts.NvidiaKey, facts.ToolkitKey, facts.IndexKey, facts.DiskKey("."), facts.DiskKey(p.store), facts.ToolKey("uv")}
 	for _, minor := range minors() {
 		keys = append(keys, facts.PythonKey(minor))
 	}

@@ -19,7 +19,7 @@ func TestNewRequiresDirectory(t *testing.T) {
 	m := newMachine(t)
 	m.put(filepath.Join(m.root, "file"), "")
 	for _, root := range []string{filepath.Join(m.root, "file"), filepath.Join(m.root, "absent")} {
-		if _, err := New(root, nil); err == nil {
+		if _, err := New(root, "", nil); err == nil {
 			t.Errorf("%s was accepted", root)
 		}
 	}
@@ -28,28 +28,13 @@ func TestNewRequiresDirectory(t *testing.T) {
 func TestProjectResolvesLinks(t *testing.T) {
 	m := newMachine(t)
 	m.link(m.root, m.root+"-link")
-	p, err := newAt(m.sys, m.root+"-link", m.environ)
+	p, err := newAt(m.sys, m.root+"-link", m.store, m.environ)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f, _ := facts.Find[facts.Project](p.Probe(context.Background(), []facts.Key{facts.ProjectKey}), facts.ProjectKey)
-	if f.Root != m.root || !strings.HasPrefix(f.State, ".reconcile/") {
+	if f.Root != m.root || f.Store != m.store || filepath.Dir(f.State) != filepath.Join(m.store, "projects") {
 		t.Errorf("%+v", f)
-	}
-}
-
-func TestMachineID(t *testing.T) {
-	m := newMachine(t)
-	one := m.prober().machine
-	m.put(filepath.Join(m.sys, "etc/machine-id"), "fedcba9876543210fedcba9876543210")
-	two := m.prober().machine
-	m.put(filepath.Join(m.sys, "etc/machine-id"), "uninitialized\n")
-	fresh := m.prober().machine
-	if err := os.Remove(filepath.Join(m.sys, "etc/machine-id")); err != nil {
-		t.Fatal(err)
-	}
-	if none := m.prober().machine; one == two || fresh != none || none == one || len(one) != 8 {
-		t.Errorf("machines %s, %s, %s, %s", one, two, fresh, none)
 	}
 }
 

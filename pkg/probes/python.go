@@ -90,7 +90,7 @@ type pythonSearch struct {
 
 func (s *pythonSearch) run() {
 	p := s.p
-	s.versions("reconcile", filepath.Join(p.root, filepath.FromSlash(layout.Tools(p.platform))), "cpython-"+s.minor+".")
+	s.versions("reconcile", layout.Tools(p.store, p.platform), "cpython-"+s.minor+".")
 	data := p.dirVariable("XDG_DATA_HOME", p.below(".local/share"))
 	s.versions("uv", p.dirVariable("UV_PYTHON_INSTALL_DIR", join(data, "uv/python")), "cpython-"+s.minor)
 	s.versions("pyenv", join(p.dirVariable("PYENV_ROOT", p.below(".pyenv")), "versions"), s.minor+".")

@@ -47,9 +47,9 @@ func TestPythonsOfLinux(t *testing.T) {
 	m.python(m.sys+"/usr", "3.10.12", x86)
 	m.python(home("miniforge3"), "3.10.15", x86)
 	m.put(home("miniforge3/conda-meta/history"), "")
-	m.python(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21"), "3.10.21", x86)
-	m.put(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21/lib/python3.10/site-packages/pip/__init__.py"), "")
-	m.mkdir(filepath.Join(m.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21/lib/python3.10/site-packages/pip-24.0.dist-info"))
+	m.python(filepath.Join(m.store, "tools/linux-x86_64/cpython-3.10.21"), "3.10.21", x86)
+	m.put(filepath.Join(m.store, "tools/linux-x86_64/cpython-3.10.21/lib/python3.10/site-packages/pip/__init__.py"), "")
+	m.mkdir(filepath.Join(m.store, "tools/linux-x86_64/cpython-3.10.21/lib/python3.10/site-packages/pip-24.0.dist-info"))
 	m.python(filepath.Join(m.root, "evil"), "3.10.99", x86)
 	m.python(home("opt/py"), "3.10.11", x86)
 	m.link(home(".pyenv/versions/3.10.13/bin/python3.10"), home("bin/python3.10"))
@@ -67,7 +67,7 @@ func TestPythonsOfLinux(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if i := found.Found[0]; i.Pip != "module" || i.Arch != "x86_64" || i.Prefix != filepath.Join(m.root, ".reconcile/tools/linux-x86_64/cpython-3.10.21") {
+	if i := found.Found[0]; i.Pip != "module" || i.Arch != "x86_64" || i.Prefix != filepath.Join(m.store, "tools/linux-x86_64/cpython-3.10.21") {
 		t.Errorf("%+v", i)
 	}
 	if i := found.Found[1]; !strings.HasSuffix(i.Pip, "lib/python3.10/ensurepip/_bundled/pip-23.0.1-py3-none-any.whl") || filepath.Base(i.Path) != "python3.10" {
@@ -182,7 +182,7 @@ func TestOldPipModule(t *testing.T) {
 
 // TestPythonsOfThisMachine compares the facts with the output of the interpreters.
 func TestPythonsOfThisMachine(t *testing.T) {
-	p, err := New(t.TempDir(), os.Environ())
+	p, err := New(t.TempDir(), t.TempDir(), os.Environ())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestPythonsOfThisMachine(t *testing.T) {
 }
 
 func BenchmarkPythons(b *testing.B) {
-	p, err := New(b.TempDir(), os.Environ())
+	p, err := New(b.TempDir(), b.TempDir(), os.Environ())
 	if err != nil {
 		b.Fatal(err)
 	}

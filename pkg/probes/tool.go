@@ -13,7 +13,6 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
-	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // isToolName reports whether a text is a valid program name.
@@ -22,21 +21,19 @@ func isToolName(s string) bool {
 	return s != "" && len(s) <= 32 && strings.Trim(s[:1], letters) == "" && strings.Trim(s, letters+more) == ""
 }
 
-// tool finds a helper program: the newest complete one in .reconcile/tools, else the first
+// tool finds a helper program: the pinned one in the store, else the first
 // on PATH and in the usual folders whose version can be read from files, else the first
 // without a version, else the first that cannot be used, with Refused.
 //
-// A program in .reconcile/tools may have come with a clone. The fact has the digest in its
-// file "complete"; the kind compares that with the built-in digest, and apply verifies the
-// program.
+// The fact of a program in the store has the digest in its file "complete"; the kind compares
+// that with the built-in digest, and apply verifies the program when it starts it.
 func (p *Prober) tool(name string) (facts.Tool, error) {
 	none := facts.Tool{Name: name}
 	if !isToolName(name) {
 		return none, fmt.Errorf("%q is not a tool name", name)
 	}
-	own, err := p.ownTool(name)
-	if err != nil || own.Path != "" {
-		return own, err
+	if own := p.ownTool(name); own.Path != "" {
+		return own, nil
 	}
 	if name == "conda" || name == "mamba" {
 		if t := p.condaTool(name); t.Path != "" {
@@ -57,40 +54,31 @@ func (p *Prober) tool(name string) (facts.Tool, error) {
 	return best, nil
 }
 
-// ownTool returns the newest complete tool in .reconcile/tools.
-func (p *Prober) ownTool(name string) (facts.Tool, error) {
+// ownTool returns the pinned version of a tool if it is complete in the store. Other versions
+// there belong to other versions of reconcile.
+func (p *Prober) ownTool(name string) facts.Tool {
 	none := facts.Tool{Name: name}
-	entries, err := os.ReadDir(p.abs(layout.Tools(p.platform)))
-	if rawfile.IsAbsent(err) {
-		return none, nil
+	version := ""
+	if p.PinnedTool != nil {
+		version = p.PinnedTool(name)
 	}
-	if err != nil {
-		return none, err
+	if version == "" {
+		return none
 	}
-	var versions []string
-	for _, e := range entries {
-		if v, ok := strings.CutPrefix(e.Name(), name+"-"); ok && e.IsDir() {
-			versions = append(versions, v)
-		}
+	folder := layout.Tool(p.store, p.platform, name, version)
+	exe := filepath.Join(folder, "bin", name)
+	if wheels := glob(folder, "*.whl"); len(wheels) == 1 {
+		exe = wheels[0] // used without unpacking
 	}
-	slices.SortFunc(versions, func(a, b string) int { return compareVersions(b, a) })
-	for _, v := range versions {
-		folder := p.abs(layout.Tool(p.platform, name, v))
-		exe := filepath.Join(folder, "bin", name)
-		if wheels := glob(folder, "*.whl"); len(wheels) == 1 {
-			exe = wheels[0] // used without unpacking
-		}
-		b, err := readSmall(layout.ToolComplete(folder))
-		if err != nil || !exists(exe) {
-			continue
-		}
-		t := facts.Tool{Name: name, Path: exe, Version: v, Source: "reconcile"}
-		if err := t.SHA256.UnmarshalText([]byte(strings.TrimSpace(string(b)))); err != nil {
-			t.Refused = "its file complete is damaged"
-		}
-		return t, nil
+	b, err := readSmall(layout.ToolComplete(folder))
+	if err != nil || !exists(exe) {
+		return none
 	}
-	return none, nil
+	t := facts.Tool{Name: name, Path: exe, Version: version, Source: "reconcile"}
+	if err := t.SHA256.UnmarshalText([]byte(strings.TrimSpace(string(b)))); err != nil {
+		t.Refused = "its file complete is damaged"
+	}
+	return t
 }
 
 // toolDirs lists the folders in which programs are searched.

@@ -61,7 +61,7 @@ type Recorded struct {
 	Left Left      `json:"left"`
 	// Reason is why it is removed; "" means that it left the manifest.
 	Reason string `json:"reason,omitempty"`
-	// StateDir is the directory below .reconcile that belongs to this machine.
+	// StateDir is the state directory of the project, absolute.
 	StateDir string `json:"state,omitempty"`
 	// Inside are paths directly in Left.Path that are removed before it.
 	Inside []string `json:"inside,omitempty"`
@@ -173,31 +173,4 @@ func listed(names []string, total int) string {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
-}
-
-// RemoveTree removes a directory below .reconcile that belongs to reconcile alone, such as
-// a cache, unless a process uses a file in it.
-type RemoveTree struct{ Recorded }
-
-// Owns returns the key of the tree.
-func (s *RemoveTree) Owns() facts.Key { return facts.TreeKey(s.Left.Path) }
-
-// Reads returns the tree.
-func (s *RemoveTree) Reads() []facts.Key { return []facts.Key{s.Owns()} }
-
-// Diff removes the whole directory.
-func (s *RemoveTree) Diff(v facts.View) Change {
-	tree := facts.Get[facts.Tree](v, s.Owns())
-	switch {
-	case tree.Entries == 0:
-		return Change{}
-	case len(tree.Users) > 0:
-		return s.Keep("prune.used", "it is used by "+listed(tree.Users, 0))
-	}
-	return Change{
-		Action:   Delete,
-		Summary:  fmt.Sprintf("%s, %s, %s", plural.Count(int(tree.Entries), "file"), bytesize.Format(tree.Bytes), s.RemovalReason()),
-		Steps:    []Step{Remove{Path: s.Left.Path}},
-		Predicts: []facts.Fact{facts.Tree{Path: s.Left.Path}},
-	}
 }

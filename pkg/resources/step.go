@@ -25,13 +25,15 @@ type MakeDir struct {
 }
 
 // WriteFile writes a file with one rename, creating missing parents. The existing file
-// must have the digest Replaces (zero: none may exist). Its content is kept below
-// .reconcile.
+// must have the digest Replaces (zero: none may exist). Its content is kept in
+// the store. A file in the store itself is replaced whatever its content.
 type WriteFile struct {
 	Path     string       `json:"path"`
 	Mode     facts.Mode   `json:"mode"`
 	Content  string       `json:"content"`
 	Replaces facts.SHA256 `json:"replaces,omitzero"`
+	// Internal marks a file in the store, whose content no report prints.
+	Internal bool `json:"internal,omitempty"`
 }
 
 // SetMode changes the permission bits of a file or directory.
@@ -47,12 +49,13 @@ type Link struct {
 	Target string `json:"target"` // as it is written
 }
 
-// Remove moves a file or tree into the trash of this machine on the same file system and
-// deletes it there. It does nothing if Path does not exist.
+// Remove removes a file, a link, an empty directory, or a tree of the store. It does nothing
+// if Path does not exist.
 //
 // Type is the expected type, checked again at the time of the removal: a file with the
-// content SHA256, which is kept below .reconcile; a link to Target; an empty directory.
-// With "" it is a tree below .reconcile that belongs to reconcile, whatever its content.
+// content SHA256, which is kept in the store; a link to Target; an empty directory. With ""
+// it is a tree in the store, whatever its content: it is moved into the trash and deleted
+// there.
 type Remove struct {
 	Path   string         `json:"path"`
 	Type   facts.PathType `json:"type,omitempty"`

@@ -7,7 +7,6 @@ package conda
 import (
 	"cmp"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -76,8 +75,8 @@ func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Builder) {
 		SmokeTest: s.SmokeTest, Variables: s.Variables,
 	}
 	return d, builder{
-		Installer: generation.Installer{Root: project.Root, UV: generation.SelectUV(v, s.Installer)},
-		spec:      s, cache: path.Join(project.Root, layout.Conda(project.State)), platform: host.Platform, engine: s.engine(v),
+		Installer: generation.Installer{Store: project.Store, UV: generation.SelectUV(v, s.Installer)},
+		spec:      s, cache: layout.Conda(project.Store), platform: host.Platform, engine: s.engine(v),
 	}
 }
 
@@ -157,13 +156,13 @@ func (s *Spec) pythonProblem() *diag.Problem {
 const maxPrefix = 254
 
 func (s *Spec) pathProblem(project facts.Project) *diag.Problem {
-	prefix := path.Join(project.Root, layout.Generation(project.State, s.Name, "0123456789ab-99"))
+	prefix := layout.Generation(project.State, s.Name, "0123456789ab-99")
 	if len(prefix) <= maxPrefix {
 		return nil
 	}
 	return &diag.Problem{
 		Code: "conda.long-path", Summary: fmt.Sprintf("the path of the environment would have %d bytes, and conda packages support %d", len(prefix), maxPrefix),
-		Found: prefix, Hint: "move the project to a shorter path",
+		Found: prefix, Hint: "name a store with a shorter path: export RECONCILE_STORE=/path/to/store",
 	}
 }
 

@@ -101,11 +101,10 @@ func (b builder) Create(dir string) []resources.Step {
 
 // rattler writes the script and its request into the new generation, and runs it.
 func (b builder) rattler(dir string) []resources.Step {
-	absolute := path.Join(b.Root, dir)
 	request, err := json.MarshalIndent(rattler.Request{
 		Wheel: b.engine.tool.Path, WheelSHA256: b.engine.tool.SHA256.String(),
 		Cache: b.cache, Channels: b.spec.Channels, Subdir: rattler.Subdir(b.platform),
-		Prefix: absolute, Packages: b.spec.Packages, Requested: b.spec.Requested,
+		Prefix: dir, Packages: b.spec.Packages, Requested: b.spec.Requested,
 	}, "", " ")
 	if err != nil { // plain structs
 		panic("encode a request: " + err.Error())
@@ -113,10 +112,10 @@ func (b builder) rattler(dir string) []resources.Step {
 	own := path.Dir(layout.Seal(dir))
 	script, input := path.Join(own, "conda.py"), path.Join(own, "conda.json")
 	return []resources.Step{
-		resources.WriteFile{Path: script, Mode: 0o644, Content: rattler.Script},
-		resources.WriteFile{Path: input, Mode: 0o644, Content: string(request) + "\n"},
+		resources.WriteFile{Path: script, Mode: 0o644, Internal: true, Content: rattler.Script},
+		resources.WriteFile{Path: input, Mode: 0o644, Internal: true, Content: string(request) + "\n"},
 		resources.Run{
-			Program: b.engine.base.Path, Args: []string{"-I", "-B", path.Join(b.Root, script), path.Join(b.Root, input)},
+			Program: b.engine.base.Path, Args: []string{"-I", "-B", script, input},
 			Index: true, Channels: true, Writes: dir,
 		},
 	}
@@ -144,7 +143,7 @@ func (b builder) client(dir string) resources.Step {
 	for _, c := range b.spec.Channels {
 		r.Args = append(r.Args, "--channel", c)
 	}
-	r.Args = append(r.Args, "--prefix", path.Join(b.Root, dir), "--")
+	r.Args = append(r.Args, "--prefix", dir, "--")
 	for i := range b.spec.Packages {
 		p := &b.spec.Packages[i]
 		r.Args = append(r.Args, fmt.Sprintf("%s=%s=%s", p.Name, p.Version, p.Build))

@@ -32,7 +32,7 @@ func (s *Restore) Diff(v facts.View) resources.Change {
 			Code:    "undo.edited",
 			Summary: fmt.Sprintf("%q was changed since the last apply, so its earlier content does not replace it", s.Path),
 			Found:   resources.DescribePath(actual),
-			Hint:    "the earlier content is in .reconcile, named by its sha256: " + s.Digest().String(),
+			Hint:    "the earlier content is in the store, named by its sha256: " + s.Digest().String(),
 		})
 	}
 	return s.Spec.Diff(v)

@@ -1,5 +1,5 @@
 // Package python provides an interpreter of one Python minor version: one of the machine,
-// or else a pinned build below .reconcile/tools. It never changes an existing interpreter.
+// or else a pinned build in the store. It never changes an existing interpreter.
 package python
 
 import (
@@ -87,12 +87,11 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 
 // fetch fetches a build, and first removes a refused one from its directory.
 func (s *Spec) fetch(b Build, pythons facts.Pythons, host facts.Host, project facts.Project) resources.Change {
-	dir := layout.Tool(host.Platform, "cpython", b.Version)
-	prefix := path.Join(project.Root, dir)
+	prefix := layout.Tool(project.Store, host.Platform, "cpython", b.Version)
 	change := resources.Change{
 		Action:  resources.Create,
 		Summary: fmt.Sprintf("no usable Python %s on this machine; fetching a pinned build", s.Minor),
-		Fields:  []resources.Field{{Path: "python", Desired: b.Version + " in " + dir}},
+		Fields:  []resources.Field{{Path: "python", Desired: b.Version + " in " + prefix}},
 		Need:    resources.Need{Download: b.Size, Disk: b.Unpacked},
 	}
 	after := facts.Pythons{Minor: s.Minor, Searched: pythons.Searched, Found: []facts.Interpreter{{
@@ -102,13 +101,13 @@ func (s *Spec) fetch(b Build, pythons facts.Pythons, host facts.Host, project fa
 	for _, i := range pythons.Found {
 		change.Fields = append(change.Fields, resources.Field{Path: i.Path, Actual: "refused: " + i.Refused, Desired: "not used"})
 		if i.Prefix == prefix {
-			change.Steps = append(change.Steps, resources.Remove{Path: dir})
+			change.Steps = append(change.Steps, resources.Remove{Path: prefix})
 		} else {
 			after.Found = append(after.Found, i)
 		}
 	}
 	change.Steps = append(change.Steps, resources.Fetch{
-		URLs: b.URLs, SHA256: b.SHA256, Size: b.Size, Path: dir, Unpack: "tar.gz", Strip: 1, Hint: s.hint(host),
+		URLs: b.URLs, SHA256: b.SHA256, Size: b.Size, Path: prefix, Unpack: "tar.gz", Strip: 1, Hint: s.hint(host),
 	})
 	change.Predicts = []facts.Fact{after}
 	return change

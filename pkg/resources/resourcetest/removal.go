@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
-	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -18,7 +17,7 @@ import (
 //	plan         the change as text; `go test -update` rewrites it
 //
 // Besides the checks of Run that apply, each case checks that a whole tree is removed only
-// below .reconcile, and that any other removal states the expected content.
+// in the store, and that any other removal states the expected content.
 func Removals(t *testing.T, kind resources.Kind) {
 	t.Helper()
 	remover, ok := kind.New().(resources.Remover)
@@ -45,8 +44,8 @@ func checkRemoval(t testing.TB, change resources.Change) {
 		switch {
 		case !ok:
 			t.Errorf("a removal with the step %s", resources.StepName(s))
-		case remove.Type == "" && !strings.HasPrefix(remove.Path, layout.Dir+"/"):
-			t.Errorf("the whole of %s, outside of .reconcile, would be removed", remove.Path)
+		case remove.Type == "" && !strings.Contains(remove.Path, "/projects/"):
+			t.Errorf("the whole of %s, outside of the store, would be removed", remove.Path)
 		case remove.Type == facts.Regular && remove.SHA256.IsZero():
 			t.Errorf("the file %s would be removed whatever its content", remove.Path)
 		case remove.Type == facts.Symlink && remove.Target == "":

@@ -182,7 +182,7 @@ func (c testCase) checkReads(t testing.TB, want string) {
 // otherFacts returns a fact of every kind that differs from those of any case.
 func otherFacts() []facts.Fact {
 	return []facts.Fact{
-		facts.Project{Root: "/elsewhere", State: ".reconcile/elsewhere"},
+		facts.Project{Root: "/elsewhere", Store: "/elsewhere/store", State: "/elsewhere/store/projects/elsewhere"},
 		facts.Host{OS: "plan9", Arch: "mips", Hostname: "elsewhere"},
 		facts.GPU{Vendor: "nvidia", Driver: "1.0"},
 		facts.Nvidia{State: facts.DriverOK, Driver: "1.0", CUDA: "1.0"},

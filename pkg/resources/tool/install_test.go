@@ -62,7 +62,7 @@ func TestInstall(t *testing.T) {
 	spec := tool.UV()
 	spec.Python = "3.10"
 	known := facts.Of(
-		facts.Project{Root: root, State: ".reconcile/m"}, facts.Tool{Name: "uv"},
+		facts.Project{Root: root, Store: root, State: root + "/projects/m"}, facts.Tool{Name: "uv"},
 		facts.Host{OS: "linux", Arch: "x86_64", Platform: "linux-x86_64", Libc: facts.Libc{Name: "glibc", Version: "2.36"}},
 		facts.Pythons{Minor: "3.10", Found: []facts.Interpreter{base}},
 	)
@@ -70,7 +70,7 @@ func TestInstall(t *testing.T) {
 	for _, step := range change.Steps {
 		switch s := step.(type) {
 		case resources.WriteFile:
-			file := filepath.Join(root, s.Path)
+			file := s.Path
 			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 				t.Fatal(err)
 			}

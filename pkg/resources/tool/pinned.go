@@ -37,6 +37,18 @@ func Rattler() Spec {
 	return s
 }
 
+// PinnedVersion returns the version of a helper program that reconcile installs, "" for a
+// program that it does not.
+func PinnedVersion(name string) string {
+	switch name {
+	case "uv":
+		return UV().Version
+	case "rattler":
+		return Rattler().Version
+	}
+	return ""
+}
+
 func pinned(name string, text []byte) Spec {
 	var doc struct {
 		Format  int     `json:"format"`

@@ -1,5 +1,5 @@
 // Package tool provides a helper program, such as uv: that of the machine if it is new
-// enough, or else a pinned, hashed wheel below .reconcile/tools. It never changes a program
+// enough, or else a pinned, hashed wheel in the store. It never changes a program
 // of the machine.
 package tool
 
@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -82,15 +81,7 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	if !pip {
 		return resources.Block(s.pipProblem(base, ok))
 	}
-	project := facts.Get[facts.Project](v, facts.ProjectKey)
-	change := s.install(wheel, base, reason, host, project)
-	// A probe finds the newest version there, so one that is not pinned is removed.
-	dir, inside := strings.CutPrefix(path.Dir(path.Dir(actual.Path)), project.Root+"/")
-	if inside && actual.Source == "reconcile" && path.Dir(dir) == layout.Tools(host.Platform) && dir != layout.Tool(host.Platform, s.Name, s.Version) {
-		change.Fields = append(change.Fields, resources.Field{Path: dir, Actual: "not pinned"})
-		change.Steps = append([]resources.Step{resources.Remove{Path: dir}}, change.Steps...)
-	}
-	return change
+	return s.install(wheel, base, reason, host, facts.Get[facts.Project](v, facts.ProjectKey))
 }
 
 // base returns the interpreter that installs: the first usable one with pip, else the first
@@ -163,19 +154,18 @@ func (s *Spec) pipProblem(base facts.Interpreter, found bool) *diag.Problem {
 
 // install installs the wheel into its directory, and writes the file complete last.
 func (s *Spec) install(w Wheel, base facts.Interpreter, reason string, host facts.Host, project facts.Project) resources.Change {
-	dir := layout.Tool(host.Platform, s.Name, s.Version)
-	absolute := path.Join(project.Root, dir)
+	dir := layout.Tool(project.Store, host.Platform, s.Name, s.Version)
 	requirements := path.Join(dir, "requirements.txt")
 	program, args, _ := resources.PipCommand(base, "")
-	cache := path.Join(project.Root, layout.Cache("pip"))
-	installed := path.Join(absolute, "bin", s.Name)
+	cache := layout.Cache(project.Store, "pip")
+	installed := path.Join(dir, "bin", s.Name)
 	if s.Packed {
-		args = slices.Concat(args, resources.PipDownload(cache), []string{"--dest", absolute})
-		installed = path.Join(absolute, w.File)
+		args = slices.Concat(args, resources.PipDownload(cache), []string{"--dest", dir})
+		installed = path.Join(dir, w.File)
 	} else {
-		args = slices.Concat(args, resources.PipInstall(cache), []string{"--target", absolute})
+		args = slices.Concat(args, resources.PipInstall(cache), []string{"--target", dir})
 	}
-	args = append(args, "-r", path.Join(project.Root, requirements))
+	args = append(args, "-r", requirements)
 	dist := lock.Dist{Name: cmp.Or(s.Distribution, s.Name), Version: s.Version, Wheels: []lock.Wheel{w.Wheel}}
 	return resources.Change{
 		Action:  resources.Create,
@@ -183,9 +173,9 @@ func (s *Spec) install(w Wheel, base facts.Interpreter, reason string, host fact
 		Fields:  []resources.Field{{Path: s.Name, Desired: s.Version + " in " + dir}},
 		Steps: []resources.Step{
 			resources.Remove{Path: dir},
-			resources.WriteFile{Path: requirements, Mode: 0o644, Content: lock.HashedRequirements([]lock.Dist{dist})},
+			resources.WriteFile{Path: requirements, Mode: 0o644, Internal: true, Content: lock.HashedRequirements([]lock.Dist{dist})},
 			resources.Run{Program: program, Args: args, Env: resources.PipEnv(), Index: true, Writes: dir},
-			resources.WriteFile{Path: layout.ToolComplete(dir), Mode: 0o644, Content: w.Program.String() + "\n"},
+			resources.WriteFile{Path: layout.ToolComplete(dir), Mode: 0o644, Internal: true, Content: w.Program.String() + "\n"},
 		},
 		Predicts: []facts.Fact{facts.Tool{
 			Name: s.Name, Path: installed, Version: s.Version, Source: "reconcile", SHA256: w.Program,

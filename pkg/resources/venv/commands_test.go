@@ -49,11 +49,11 @@ func TestCommands(t *testing.T) {
 			if out, err := execute(t, root, wheels, spec, c.base, c.uv); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			site, _ := filepath.Glob(filepath.Join(root, ".reconcile/m/envs/local/*/lib/python"+minor+"/site-packages/tinygood/__init__.py"))
+			site, _ := filepath.Glob(filepath.Join(root, "projects/m/envs/local/*/lib/python"+minor+"/site-packages/tinygood/__init__.py"))
 			if len(site) != 1 {
 				t.Errorf("tinygood was not installed once: %v", site)
 			}
-			program, _ := filepath.Glob(filepath.Join(root, ".reconcile/m/envs/local/*/bin/tinygood"))
+			program, _ := filepath.Glob(filepath.Join(root, "projects/m/envs/local/*/bin/tinygood"))
 			if len(program) != 1 {
 				t.Errorf("its console script was not installed once: %v", program)
 			}
@@ -79,7 +79,7 @@ func newSpec(name, minor, prompt string, dist lock.Dist) *venv.Spec {
 func execute(t *testing.T, root, wheels string, spec *venv.Spec, base facts.Interpreter, uv facts.Tool) (string, error) {
 	t.Helper()
 	known := facts.Of(
-		facts.Project{Root: root, State: ".reconcile/m"},
+		facts.Project{Root: root, Store: root, State: root + "/projects/m"},
 		facts.Host{OS: runtime.GOOS, Arch: "x86_64", Platform: "linux-x86_64"},
 		facts.Pythons{Minor: spec.Python, Found: []facts.Interpreter{base}}, uv,
 		facts.Environment{Name: spec.Name, Path: spec.Path},
@@ -93,7 +93,7 @@ func execute(t *testing.T, root, wheels string, spec *venv.Spec, base facts.Inte
 	for _, step := range change.Steps {
 		switch s := step.(type) {
 		case resources.WriteFile:
-			file := filepath.Join(root, filepath.FromSlash(s.Path))
+			file := s.Path
 			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 				t.Fatal(err)
 			}

@@ -6,7 +6,6 @@ package venv
 import (
 	"cmp"
 	"fmt"
-	"path"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -103,7 +102,7 @@ func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Builder) {
 		SmokeTest: s.SmokeTest, Variables: s.Variables,
 	}
 	return d, builder{
-		Installer: generation.Installer{Root: project.Root, UV: generation.SelectUV(v, s.Installer), Base: base},
+		Installer: generation.Installer{Store: project.Store, UV: generation.SelectUV(v, s.Installer), Base: base},
 		prompt:    s.Prompt,
 	}
 }
@@ -128,12 +127,11 @@ type builder struct {
 
 // Create creates the empty environment at its final path.
 func (b builder) Create(dir string) []resources.Step {
-	prefix := path.Join(b.Root, dir)
 	if b.UV.Path == "" {
-		args := []string{"-I", "-m", "venv", "--without-pip", "--prompt=" + b.prompt, "--", prefix}
+		args := []string{"-I", "-m", "venv", "--without-pip", "--prompt=" + b.prompt, "--", dir}
 		return []resources.Step{resources.Run{Program: b.Base.Path, Args: args, Writes: dir}}
 	}
 	args := append([]string{"venv"}, b.UVFlags()...)
-	args = append(args, "--no-project", "--python", b.Base.Path, "--prompt="+b.prompt, "--", prefix)
+	args = append(args, "--no-project", "--python", b.Base.Path, "--prompt="+b.prompt, "--", dir)
 	return []resources.Step{resources.Run{Program: b.UV.Path, SHA256: b.UV.SHA256, Args: args, Writes: dir}}
 }
