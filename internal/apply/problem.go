@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/userconfig"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -81,6 +84,9 @@ func explain(err error, root string, need int64) *diag.Problem {
 	case errors.Is(err, fs.ErrPermission):
 		p.Code, p.Summary = "apply.denied", "permission denied"
 		p.Hint = "check the owner: ls -ld " + resources.ShellQuote(filepath.Dir(where))
+		if hint := giveBack(where); hint != "" {
+			p.Hint = hint
+		}
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		p.Code, p.Summary, p.Hint = "apply.descriptors", "too many open files", "raise the limit: ulimit -n 1024"
 	case errors.Is(err, syscall.EIO):
@@ -144,6 +150,37 @@ func pathOf(err error, root string) string {
 		name = filepath.Join(root, name)
 	}
 	return name
+}
+
+// giveBack returns the command that makes this user the owner of a path that is below a
+// folder of this user and belongs to another one, as an earlier run by root leaves it; "" if
+// there is no such folder.
+func giveBack(path string) string {
+	var st unix.Stat_t
+	for other := ""; ; path = filepath.Dir(path) {
+		switch err := unix.Lstat(path, &st); {
+		case err == nil && st.Uid != uint32(os.Geteuid()):
+			other = path
+		case err == nil && other == "":
+			return ""
+		case err == nil:
+			_ = unix.Lstat(other, &st)
+			return fmt.Sprintf("it belongs to %s, perhaps by an earlier run as root: `sudo chown -R %s %s`, then run `reconcile apply` again",
+				userconfig.UserName(st.Uid), thisOwner(), resources.ShellQuote(other))
+		}
+		if path == filepath.Dir(path) {
+			return ""
+		}
+	}
+}
+
+// thisOwner returns the user and group of this process for chown.
+func thisOwner() string {
+	id := strconv.Itoa(os.Geteuid())
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username + ":" // the group is that of the user
+	}
+	return id + ":" + strconv.Itoa(os.Getegid())
 }
 
 // existing returns path or its nearest existing parent.

@@ -62,7 +62,11 @@ Python environments (venv, conda). It checks the disk, the NVIDIA driver and its
   reconcile apply    make the changes, or report exactly why it cannot
   reconcile run -- python train.py
 
-Commit an edit of manifest.yaml to change every machine.`, ofCommands, allCodes()...),
+Commit an edit of manifest.yaml to change every machine.
+
+Settings of this user are in ~/.config/reconcile/config.yaml, below XDG_CONFIG_HOME if it is
+set. RECONCILE_SAFE_DIRECTORY, or safe_directories in that file, names projects of other
+users that may be used: folders, DIR/* or *, in the variable separated by colons.`, ofCommands, allCodes()...),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
