@@ -124,6 +124,7 @@ func (r *Redactor) addUser(user string) {
 	for _, form := range decodings(user) {
 		if len(form) >= minLength && !isPlaceholder(form) && !r.isLocal(form) {
 			r.add(form, true)
+			r.addEncoded(form)
 		}
 	}
 }

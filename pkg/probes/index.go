@@ -266,6 +266,9 @@ func (s IndexSettings) Environ() []string {
 	}
 	set(strings.Join(links, " "), "PIP_FIND_LINKS")
 	set(strings.Join(links, ","), "UV_FIND_LINKS")
+	if slices.ContainsFunc(append(links, s.URL), func(l string) bool { return strings.Contains(l, "://") && strings.ContainsAny(l, "?#") }) {
+		set("1", "UV_NO_CACHE") // uv writes the addresses of pages into its cache, without users but with queries
+	}
 	if s.Proxy != "" {
 		set(s.Proxy, "PIP_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 		set("localhost,127.0.0.1,::1", "NO_PROXY")
