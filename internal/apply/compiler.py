@@ -17,7 +17,7 @@ def write(source, target, name):
     code = loader.source_to_code(loader.get_data(source), name)
     pyc = external._code_to_timestamp_pyc(code, int(st.st_mtime), st.st_size & 0xFFFFFFFF)
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    temporary = "%s.%d" % (target, os.getpid())  # Python also adds a number
+    temporary = "%s.%s" % (target, os.urandom(6).hex())  # Python adds a number
     file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         with os.fdopen(file, "wb") as f:

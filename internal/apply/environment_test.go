@@ -34,6 +34,11 @@ for pin in sys.argv[2:]:
     }
     if name == "writer":  # changes itself during the import, to the same size
         files[name + "/__init__.py"] += "import os, time\ntime.sleep(0.5)\nwith open(os.path.dirname(__file__) + '/late.py', 'r+') as f:\n    f.write('V')\n"
+    if name == "hostile":  # code that site runs at the start of Python, and by import
+        code = "open(%r, 'a').write(%%r)" % (gen + ".ran")
+        files["sitecustomize.py"] = code % "sitecustomize "
+        files["hostile.pth"] = "import os; " + code % "pth "
+        files[name + "/__init__.py"] += code % "import "
     record = ""
     for path, text in files.items():
         full = os.path.join(lib, path)
@@ -42,6 +47,8 @@ for pin in sys.argv[2:]:
             f.write(text)
         if "bin/" in path:
             os.chmod(full, 0o755)
+        if name == "broken" and path.endswith("late.py"):
+            text = "Version = 1"  # another one is recorded
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
         record += "%s,sha256=%s,%d\n" % (path, digest, len(text.encode()))
     # Some wheels contain bytecode, which is older than its source after unpacking.

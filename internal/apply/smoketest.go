@@ -169,9 +169,10 @@ const bytecodeMark = `\x1ereconcile-bytecode `
 // answer returns a function for the lines of a smoke test. It writes the bytecode that the
 // test asks for, and for each request one byte to answers: y if it was written, else n.
 func (w *bytecodeWriter) answer(answers *os.File) func(stream, line string) {
+	full := false // the test asks without reading
 	return func(stream, line string) {
 		request, ok := strings.CutPrefix(line, bytecodeMark)
-		if !ok || stream != "stdout" {
+		if !ok || stream != "stdout" || full {
 			return
 		}
 		var source string
@@ -185,8 +186,9 @@ func (w *bytecodeWriter) answer(answers *os.File) func(stream, line string) {
 		if written {
 			answer = "y"
 		}
-		_ = answers.SetWriteDeadline(time.Now().Add(time.Second)) // a test that asks without reading waits for nothing
-		_, _ = answers.WriteString(answer)
+		_ = answers.SetWriteDeadline(time.Now().Add(time.Second))
+		_, err := answers.WriteString(answer)
+		full = err != nil
 	}
 }
 
