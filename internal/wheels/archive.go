@@ -90,17 +90,17 @@ func (a *archive) compare(ctx context.Context, w lock.Wheel) error {
 	return nil
 }
 
-// close closes the archive. It is an error if the file was modified since it was opened.
-func (a *archive) close() error {
+// checkUnmodified returns an error if the archive was modified since it was opened.
+func (a *archive) checkUnmodified() error {
 	var now unix.Stat_t
 	err := unix.Fstat(int(a.f.Fd()), &now)
 	if err == nil && (now.Mtim != a.opened.Mtim || now.Size != a.opened.Size) {
 		err = errors.New("it was modified while it was unpacked")
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w", a.name, err)
+		return fmt.Errorf("%s: %w", a.name, err)
 	}
-	return errors.Join(err, a.f.Close())
+	return nil
 }
 
 func hashReader(ctx context.Context, r io.Reader) (sum facts.SHA256, err error) {

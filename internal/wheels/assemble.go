@@ -312,6 +312,8 @@ func (a *assembly) link(t *target) error {
 		return a.existing(t, to)
 	case err != nil && t.file == nil && rawfile.IsAbsent(err):
 		return nil // bytecode may disappear
+	case errors.Is(err, errDiffers):
+		return t.entry.changed(t.file)
 	case err != nil:
 		if t.file != nil {
 			if differs, _ := t.file.isChanged(t.from); differs {

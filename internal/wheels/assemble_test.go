@@ -216,16 +216,20 @@ func TestCopyIsTheLastMethod(t *testing.T) {
 	if err := os.CopyFS(prefix, os.DirFS(environment(t))); err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{"bin", site} {
-		if err := os.MkdirAll(filepath.Join(prefix, dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
 	r := assemble(t, prefix, e)
 	if r.Method() != Copy || r.Count[Copy] != 12 || len(r.Count) != 1 {
 		t.Errorf("result %+v", r)
 	}
 	checkRecords(t, prefix, r, "demo", "1.0")
+
+	tool := e.FilePath("demo/tool")
+	if err := errors.Join(os.RemoveAll(prefix), os.CopyFS(prefix, os.DirFS(environment(t))), os.WriteFile(tool, []byte("#!/bin/SH\n"), 0o755), os.Chtimes(tool, built, built)); err != nil {
+		t.Fatal(err)
+	}
+	var changed *ChangedError
+	if _, err := Assemble(t.Context(), prefix, "/python", "3.10", []*Entry{e}, 2, nil); !errors.As(err, &changed) || changed.Path != "demo/tool" {
+		t.Errorf("a file with another content and the same time is copied: %v", err)
+	}
 }
 
 func TestScriptsOfPip(t *testing.T) {

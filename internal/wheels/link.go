@@ -1,6 +1,7 @@
 package wheels
 
 import (
+	"crypto/sha256"
 	"errors"
 	"io"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 // A Method is a way to put a file of the store into an environment.
@@ -56,9 +59,17 @@ func isUnsupported(err error) bool {
 
 func hardLink(from, to string, _ *File) error { return os.Link(from, to) }
 
+// errDiffers means that a file of the store does not have its digest.
+var errDiffers = errors.New("its content differs")
+
+// copyFile copies a file and compares its digest, unless that is not known.
 func copyFile(from, to string, f *File) error {
 	return createFrom(from, to, f, func(out, in *os.File) error {
-		_, err := io.Copy(out, in)
+		h := sha256.New()
+		_, err := io.Copy(io.MultiWriter(out, h), in)
+		if err == nil && !f.SHA256.IsZero() && facts.SHA256(h.Sum(nil)) != f.SHA256 {
+			err = errDiffers
+		}
 		return err
 	})
 }

@@ -40,8 +40,8 @@ func (a *archive) describe(e *Entry, name, version string) (record []byte, err e
 		return nil, invalid("%s/WHEEL: %w", e.InfoDir, err)
 	}
 	e.Name, e.Version = pep.Normalize(header(texts["METADATA"], "Name")), header(texts["METADATA"], "Version")
-	if e.Name != pep.Normalize(name) || !sameVersion(e.Version, version) {
-		return nil, invalid("it contains %s %s, not %s %s", e.Name, e.Version, name, version)
+	if err := e.checkID(name, version); err != nil {
+		return nil, err
 	}
 	if e.Console, e.GUI, err = parseEntryPoints(texts["entry_points.txt"]); err != nil {
 		return nil, invalid("%s/entry_points.txt: %w", e.InfoDir, err)
@@ -66,6 +66,14 @@ func (a *archive) infoDir() (string, error) {
 		return "", invalid("it has no directory *%s", infoSuffix)
 	}
 	return found, nil
+}
+
+// checkID returns an error unless the entry is that version of that distribution.
+func (e *Entry) checkID(name, version string) error {
+	if e.Name != pep.Normalize(name) || !sameVersion(e.Version, version) {
+		return invalid("it contains %s %s, not %s %s", e.Name, e.Version, name, version)
+	}
+	return nil
 }
 
 func sameVersion(a, b string) bool {

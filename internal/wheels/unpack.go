@@ -26,8 +26,8 @@ import (
 )
 
 // Unpack unpacks the archive of a wheel into the entry dir, whose parent exists, and
-// returns the entry. An intact entry of the same wheel is returned as it is, and a damaged
-// or changed one is replaced. Environments that have hard links to the old one keep their
+// returns the entry. An intact entry of the same wheel is returned without reading the
+// archive, and a damaged or changed one is replaced. Environments that have hard links to the old one keep their
 // files.
 //
 // The archive must have the size, unless it is 0, and the SHA-256 of w (ErrArchive), and
@@ -44,15 +44,19 @@ func Unpack(ctx context.Context, archive string, w lock.Wheel, name, version, di
 	if err != nil {
 		return nil, err
 	}
-	if e, err := intact(dir, w.SHA256); e != nil || err != nil {
-		return e, err
+	e, err := intact(dir, w.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	if e != nil {
+		return e, e.checkID(name, version)
 	}
 	a, err := openArchive(ctx, archive, w)
 	if err != nil {
 		return nil, err
 	}
-	e, err := a.unpack(ctx, w, name, version, dir)
-	return e, errors.Join(err, a.close())
+	defer a.f.Close()
+	return a.unpack(ctx, w, name, version, dir)
 }
 
 // intact returns the entry of a wheel if it is complete and unchanged, else nil.
@@ -100,7 +104,7 @@ func (a *archive) unpack(ctx context.Context, w lock.Wheel, name, version, dir s
 		err = syncs.do(temp.path)
 	}
 	if err == nil {
-		err = ctx.Err()
+		err = cmp.Or(ctx.Err(), a.checkUnmodified())
 	}
 	if err != nil {
 		return nil, err
@@ -226,9 +230,7 @@ func (m *member) copyAll(ctx context.Context, r io.Reader, w io.Writer) error {
 	var done int64
 	for {
 		n, err := io.ReadFull(r, buf[:])
-		if done += int64(n); done > m.Size {
-			return invalid("it has more than %d bytes", m.Size)
-		}
+		done += int64(n) // at most m.Size, else zip returns an error
 		if _, err := w.Write(buf[:n]); err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -338,6 +339,12 @@ func TestUnpackRefusesAnotherDistribution(t *testing.T) {
 			t.Errorf("%v: %v", id, err)
 		}
 	}
+	dir := filepath.Join(t.TempDir(), "entry")
+	for _, version := range []string{"1.0", "2.0"} {
+		if _, err := Unpack(t.Context(), archive, w, "demo", version, dir); (err == nil) != (version == "1.0") {
+			t.Errorf("an existing entry for version %s: %v", version, err)
+		}
+	}
 	for name, version := range map[string]string{"Demo": "1.0", "demo": "v1.0"} {
 		if _, err := Unpack(t.Context(), archive, w, name, version, filepath.Join(t.TempDir(), "entry")); err != nil {
 			t.Errorf("%s %s: %v", name, version, err)
@@ -371,6 +378,46 @@ func TestUnpackComparesTheArchive(t *testing.T) {
 		if _, err := Unpack(t.Context(), name, w, "demo", "1.0", filepath.Join(t.TempDir(), "entry")); err == nil {
 			t.Errorf("%s is unpacked", name)
 		}
+	}
+}
+
+func TestUnpackNoticesThatTheArchiveIsModified(t *testing.T) {
+	name, w := save(t, full.build(t))
+	a, err := openArchive(t.Context(), name, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.f.Close()
+	if err := os.Chtimes(name, built, built); err != nil {
+		t.Fatal(err)
+	}
+	parent := t.TempDir()
+	if _, err := a.unpack(t.Context(), w, "demo", "1.0", filepath.Join(parent, "entry")); err == nil || !strings.Contains(err.Error(), "modified") || len(names(t, parent)) > 0 {
+		t.Errorf("%v, the store has %v", err, names(t, parent))
+	}
+}
+
+// TestConcurrentUnpacksShareSyncs unpacks different wheels at the same time.
+func TestConcurrentUnpacksShareSyncs(t *testing.T) {
+	parent := t.TempDir()
+	var group errgroup.Group
+	const n = 12
+	for i := range n {
+		w := module(fmt.Sprint("m", i), "m.py", fmt.Sprint(i))
+		archive, locked := save(t, w.build(t))
+		group.Go(func() error {
+			e, err := Unpack(context.Background(), archive, locked, w.name, w.version, filepath.Join(parent, w.name))
+			if err == nil && e.Name != w.name {
+				err = fmt.Errorf("got %s instead of %s", e.Name, w.name)
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+	if list := names(t, parent); len(list) != n {
+		t.Errorf("the store has %v", list)
 	}
 }
 
@@ -554,6 +601,18 @@ func TestCancelledUnpackLeavesNothing(t *testing.T) {
 	}
 	if cancelled < 3 {
 		t.Errorf("only %d were cancelled", cancelled)
+	}
+}
+
+// TestUnpackReportsAnUnreadableEntry has a named pipe in the place of an entry.json.
+func TestUnpackReportsAnUnreadableEntry(t *testing.T) {
+	archive, w := save(t, full.build(t))
+	dir := filepath.Join(t.TempDir(), "entry")
+	if err := errors.Join(os.Mkdir(dir, 0o755), unix.Mkfifo(filepath.Join(dir, entryFile), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := Unpack(t.Context(), archive, w, "demo", "1.0", dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("%v, %v", e, err)
 	}
 }
 
