@@ -19,6 +19,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
@@ -421,4 +422,34 @@ func LinkBytecode(ctx context.Context, prefix, minor string, entries []*Entry, j
 		}
 	}
 	return n, nil
+}
+
+// A Source is a Python source of an entry.
+type Source struct {
+	Entry *Entry
+	Path  string // in the wheel
+}
+
+// Bytecode returns the absolute path of the bytecode of a source in its entry.
+func (s Source) Bytecode(minor string) string { return s.Entry.BytecodePath(s.Path, minor) }
+
+// Sources returns the sources that Assemble puts into site-packages, by their paths
+// relative to the environment, so that the bytecode of an imported module can be compiled
+// into its entry.
+func Sources(entries []*Entry, minor string) map[string]Source {
+	s := scheme{site: layout.SitePackages("", minor)}
+	sources := map[string]Source{}
+	for _, e := range entries {
+		for i := range e.Files {
+			name := e.Files[i].Path
+			p, err := e.place(name)
+			if err != nil || p.scheme != "lib" || !strings.HasSuffix(name, ".py") {
+				continue
+			}
+			if to := s.path(e, p); sources[to].Entry == nil { // the first one is installed
+				sources[to] = Source{e, name}
+			}
+		}
+	}
+	return sources
 }

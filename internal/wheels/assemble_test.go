@@ -326,3 +326,19 @@ func TestShebang(t *testing.T) {
 		}
 	}
 }
+
+func TestSourcesAreThoseInSitePackages(t *testing.T) {
+	e, shared := full.mustUnpack(t), module("other", "demo/__init__.py", "other\n").mustUnpack(t)
+	got := Sources([]*Entry{e, shared}, "3.10")
+	want := map[string]Source{
+		site + "demo/__init__.py": {e, "demo/__init__.py"},
+		site + "pure.py":          {e, "demo-1.0.data/purelib/pure.py"},
+		site + "plat.py":          {e, "demo-1.0.data/platlib/plat.py"},
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if name, want := got[site+"pure.py"].Bytecode("3.12"), filepath.Join(e.Dir, "bytecode/cpython-312/demo-1.0.data/purelib/pure.pyc"); name != want {
+		t.Errorf("bytecode in %s, want %s", name, want)
+	}
+}
