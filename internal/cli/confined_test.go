@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/reconcile-ml/reconcile/internal/exit"
 )
 
 // mountCommand returns a command that runs a shell line and then args in a new mount namespace,
@@ -155,20 +153,4 @@ func TestOrdinaryUserWithoutHome(t *testing.T) {
 		t.Errorf("apply in a project of another user: %s", e)
 	}
 	checkSameTree(t, before, snapshotTree(t, s.root))
-}
-
-// TestAnotherUsersProject checks that each command names the owner if it cannot read .reconcile.
-func TestAnotherUsersProject(t *testing.T) {
-	t.Parallel()
-	s, as := newOrdinaryUserSite(t)
-	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
-	check(t, os.Chown(s.root, 0, 0))
-	check(t, os.Chmod(s.root, 0o755))
-	check(t, os.Mkdir(s.path(".reconcile"), 0o700))
-	for _, args := range [][]string{{"status"}, {"verify"}, {"generations"}, {"gc"}, {"rollback"}, {"run", "--", "true"}} {
-		e := s.runCommand(slices.Concat(as, []string{"--env", "local"}, args)...)
-		if e.code != exit.Error || !e.contains("project.other-user", "belongs to user root", "this is user 65534") {
-			t.Errorf("%v: %s", args, e)
-		}
-	}
 }

@@ -14,8 +14,8 @@ import (
 
 // A person is an ordinary user with an own folder, below a folder that all users may read.
 type person struct {
-	uid uint32
-	dir string // absolute, of this user
+	uid       uint32
+	home, dir string // of this user, absolute; dir is for the project
 }
 
 // newPeople returns users without accounts, and skips the test if this process cannot become
@@ -29,11 +29,17 @@ func newPeople(t *testing.T, uids ...uint32) (people []person, reconcile string)
 	t.Cleanup(func() { check(t, os.RemoveAll(top)) })
 	check(t, os.Chmod(top, 0o755))
 	reconcile = filepath.Join(top, "reconcile")
-	check(t, os.WriteFile(reconcile, must(os.ReadFile(must(exec.LookPath("reconcile")))), 0o755))
+	// By cp: a file that this process wrote may be busy while another test starts a program.
+	if out, err := exec.Command("cp", "-L", must(exec.LookPath("reconcile")), reconcile).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	check(t, os.Chmod(reconcile, 0o755))
 	for _, uid := range uids {
-		p := person{uid, filepath.Join(top, "user"+strconv.Itoa(int(uid)))}
-		check(t, os.Mkdir(p.dir, 0o755))
-		check(t, os.Chown(p.dir, int(uid), int(uid)))
+		p := person{uid, filepath.Join(top, "home"+strconv.Itoa(int(uid))), filepath.Join(top, "project"+strconv.Itoa(int(uid)))}
+		for _, dir := range []string{p.home, p.dir} {
+			check(t, os.Mkdir(dir, 0o755))
+			check(t, os.Chown(dir, int(uid), int(uid)))
+		}
 		people = append(people, p)
 	}
 	return people, reconcile
@@ -44,7 +50,7 @@ func (p person) run(t *testing.T, dir string, words ...string) (string, int) {
 	t.Helper()
 	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Dir = dir
-	cmd.Env = []string{"HOME=" + p.dir, "PATH=/usr/bin:/bin"}
+	cmd.Env = []string{"HOME=" + p.home, "PATH=/usr/bin:/bin"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: p.uid, Gid: p.uid, NoSetGroups: true}}
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
@@ -76,14 +82,14 @@ func TestProjectsOfOtherUsers(t *testing.T) {
 		t.Errorf("another user's project declared safe: exit code %d\n%s", code, out)
 	}
 	// The config.yaml of a user applies to that user alone.
-	config := filepath.Join(other.dir, ".config", "reconcile", "config.yaml")
+	config := filepath.Join(other.home, ".config", "reconcile", "config.yaml")
 	if out, code := other.run(t, other.dir, "sh", "-c", `mkdir -p "$(dirname "$0")" && echo "safe_directories: ['*']" > "$0" && chmod go-w "$0"`, config); code != 0 {
 		t.Fatal(out)
 	}
 	if out, code := other.run(t, me.dir, reconcile, "plan"); code != exit.Done {
 		t.Errorf("safe_directories: exit code %d\n%s", code, out)
 	}
-	if out, _ := me.run(t, me.dir, "env", "XDG_CONFIG_HOME="+filepath.Join(other.dir, ".config"), reconcile, "doctor", "--offline"); !strings.Contains(out, ".config/reconcile belongs to another user, so it is not used") {
+	if out, _ := me.run(t, me.dir, "env", "XDG_CONFIG_HOME="+filepath.Join(other.home, ".config"), reconcile, "doctor", "--offline"); !strings.Contains(out, ".config/reconcile belongs to another user, so it is not used") {
 		t.Errorf("the config.yaml of another user is used:\n%s", out)
 	}
 }
