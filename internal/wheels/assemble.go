@@ -207,24 +207,31 @@ func (a *assembly) conflict(t target) {
 	a.conflicts = append(a.conflicts, Conflict{Path: t.path, Name: t.entry.Name})
 }
 
-// bytecode adds the bytecode that the entries have, and returns the number of its files.
-// Bytecode that a wheel contains at the same path remains.
-func (a *assembly) bytecode(entries []*Entry) (int, error) {
-	before := len(a.targets)
+// bytecode adds the bytecode that the entries have, and returns the number of its files. It
+// replaces that of a wheel, which may be outdated and is not compared with RECORD.
+func (a *assembly) bytecode(entries []*Entry) (n int, err error) {
+	sources := Sources(entries, a.minor)
 	for _, e := range entries {
-		if err := e.eachBytecode(a.scheme, a.minor, func(t target) {
-			if _, ok := a.taken[t.path]; !ok {
-				a.target(t)
+		if err := e.eachBytecode(a.scheme, a.minor, func(source string, t target) {
+			if sources[source].Entry != e { // it is that of another distribution
+				return
 			}
+			n++
+			if i, ok := a.taken[t.path]; ok {
+				a.targets[i] = t
+				return
+			}
+			a.target(t)
 		}); err != nil {
 			return 0, err
 		}
 	}
-	return len(a.targets) - before, nil
+	return n, nil
 }
 
-// eachBytecode calls add for the bytecode of the sources of an entry.
-func (e *Entry) eachBytecode(s scheme, minor string, add func(target)) error {
+// eachBytecode calls add for the bytecode of the sources of an entry. source is the path of
+// the source in the environment.
+func (e *Entry) eachBytecode(s scheme, minor string, add func(source string, t target)) error {
 	root := e.bytecodeRoot(minor)
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
@@ -239,7 +246,8 @@ func (e *Entry) eachBytecode(s scheme, minor string, add func(target)) error {
 		if err != nil || p.scheme != "lib" {
 			return err
 		}
-		add(target{path: pyenv.BytecodePath(s.path(e, p), minor), entry: e, from: name, mode: 0o644})
+		source := s.path(e, p)
+		add(source, target{path: pyenv.BytecodePath(source, minor), entry: e, from: name, mode: 0o644})
 		return nil
 	})
 	if rawfile.IsAbsent(err) {

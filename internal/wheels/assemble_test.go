@@ -245,6 +245,7 @@ func TestBytecode(t *testing.T) {
 	w := testWheel{files: []testFile{
 		{name: "demo/__init__.py"}, {name: "demo/a.py"}, {name: "demo-1.0.data/purelib/b.py"},
 		{name: "demo/__pycache__/a.cpython-310.pyc", text: "of the wheel"},
+		{name: "demo/__pycache__/__init__.cpython-312.pyc", text: "for another Python"},
 	}}
 	e := w.mustUnpack(t)
 	compile := func(source, minor string) {
@@ -267,12 +268,21 @@ func TestBytecode(t *testing.T) {
 		maps.DeleteFunc(got, func(name, _ string) bool { return !strings.HasSuffix(name, ".pyc") })
 		return got
 	}
+	other := module("other", "demo/__init__.py", "with another content\n").mustUnpack(t)
+	foreign := other.BytecodePath("demo/__init__.py", "3.10")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(foreign), 0o755), os.WriteFile(foreign, []byte("of a source that is not installed"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if r := assemble(t, environment(t), e, other); len(r.Conflicts) != 1 || r.Bytecode != 2 {
+		t.Errorf("result %+v", r)
+	}
 	r := assemble(t, prefix, e)
 	want := map[string]string{
+		site + "demo/__pycache__/__init__.cpython-312.pyc": "for another Python",
 		site + "demo/__pycache__/__init__.cpython-310.pyc": "code of demo/__init__.py",
-		site + "demo/__pycache__/a.cpython-310.pyc":        "of the wheel",
+		site + "demo/__pycache__/a.cpython-310.pyc":        "code of demo/a.py",
 	}
-	if !maps.Equal(code(), want) || r.Bytecode != 1 {
+	if !maps.Equal(code(), want) || r.Bytecode != 2 {
 		t.Errorf("bytecode %v (%d), want %v", code(), r.Bytecode, want)
 	}
 	checkRecords(t, prefix, r, "demo", "1.0")
