@@ -13,6 +13,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/internal/wheels"
 )
 
 //go:embed compiler.py
@@ -123,14 +124,17 @@ type bytecodeWriter struct {
 	gen      string // absolute
 	minor    string // "3.10"
 	sources  map[string]bool
-	// shared returns the absolute path where bytecode of a source is shared with other
-	// generations, "" for a source that has no such place. It may be nil.
-	shared func(source string) string
+	shared   map[string]string // see wheels.SharedBytecode
 }
 
 // newBytecodeWriter returns a writer for the sources that are recorded in a generation.
-func newBytecodeWriter(gen string, shared func(string) string) (*bytecodeWriter, error) {
+// Bytecode of entries is written into them, for all generations.
+func newBytecodeWriter(gen string, entries []*wheels.Entry) (*bytecodeWriter, error) {
 	sources, minor, err := pyenv.Sources(gen)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := wheels.SharedBytecode(gen, minor, entries)
 	if err != nil {
 		return nil, err
 	}
@@ -153,11 +157,8 @@ func (w *bytecodeWriter) write(source string) (bool, error) {
 		return false, nil
 	}
 	target := pyenv.BytecodePath(name, w.minor)
-	shared := ""
-	if w.shared != nil {
-		shared = w.shared(source)
-	}
-	if shared == "" {
+	shared, ok := w.shared[source]
+	if !ok {
 		return w.compiler.compile(name, target, source)
 	}
 	if written, err := w.compiler.compile(name, shared, source); !written {

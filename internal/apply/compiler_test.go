@@ -1,11 +1,16 @@
 package apply
 
 import (
+	"archive/zip"
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,7 +20,9 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/internal/wheels"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -205,4 +212,66 @@ func TestKilledCompilerLeavesNoPartOfBytecode(t *testing.T) {
 	if killed == 0 {
 		t.Error("no compiler was killed before it had written bytecode")
 	}
+}
+
+// TestBytecodeOfWheelsIsShared writes bytecode of an unpacked wheel, which a second
+// environment gets when it is assembled.
+func TestBytecodeOfWheelsIsShared(t *testing.T) {
+	python := findPython(t)
+	root := t.TempDir()
+	entry := unpackWheel(t, filepath.Join(root, "dist"), map[string]string{"shared/__init__.py": "x = 1\n", "shared/bad.py": "x =\n"})
+	for i, name := range []string{"one", "two"} {
+		gen := filepath.Join(root, name)
+		check(t, exec.Command(python, "-I", "-m", "venv", "--without-pip", gen).Run())
+		_, minor, err := pyenv.SitePackages(gen)
+		check(t, err)
+		r, err := wheels.Assemble(t.Context(), gen, filepath.Join(gen, "bin", "python"), minor, []*wheels.Entry{entry}, 1, nil)
+		check(t, err)
+		if r.Bytecode != i {
+			t.Errorf("%s got %d files of bytecode", name, r.Bytecode)
+		}
+		b, err := newBytecodeWriter(gen, []*wheels.Entry{entry})
+		check(t, err)
+		defer b.close()
+		private := t.TempDir()
+		check(t, b.start(t.Context(), command.Command{Program: filepath.Join(gen, "bin", "python")}, private))
+		parts, err := runSmokeTest(t.Context(), command.Command{Program: filepath.Join(gen, "bin", "python")}, resources.SmokeTest{Imports: []string{"shared"}}, private, nil, b)
+		if err != nil || parts[0].Outcome != SmokeTestPassed {
+			t.Fatalf("%+v, %v", parts, err)
+		}
+		left, err := pyenv.Uncompiled(gen)
+		if err != nil || len(left) != 1 || path.Base(left[0]) != "bad.py" {
+			t.Errorf("%s: without bytecode: %v, %v", name, left, err)
+		}
+		if written, err := b.write(left[0]); written || err != nil {
+			t.Errorf("invalid source: %v, %v", written, err)
+		}
+	}
+}
+
+// unpackWheel makes a wheel "shared" 1.0 and unpacks it.
+func unpackWheel(t *testing.T, dir string, files map[string]string) *wheels.Entry {
+	t.Helper()
+	info, record := "shared-1.0.dist-info/", ""
+	files[info+"METADATA"] = "Metadata-Version: 2.1\nName: shared\nVersion: 1.0\n"
+	files[info+"WHEEL"] = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+	for name, text := range files {
+		sum := sha256.Sum256([]byte(text))
+		record += fmt.Sprintf("%s,sha256=%s,%d\n", name, base64.RawURLEncoding.EncodeToString(sum[:]), len(text))
+	}
+	files[info+"RECORD"] = record + info + "RECORD,,\n"
+	var archive bytes.Buffer
+	z := zip.NewWriter(&archive)
+	for name, text := range files {
+		f, err := z.Create(name)
+		check(t, err)
+		_, err = f.Write([]byte(text))
+		check(t, err)
+	}
+	check(t, z.Close())
+	file := filepath.Join(t.TempDir(), "shared-1.0-py3-none-any.whl")
+	check(t, os.WriteFile(file, archive.Bytes(), 0o644))
+	e, err := wheels.Unpack(t.Context(), file, lock.Wheel{File: filepath.Base(file), Size: int64(archive.Len()), SHA256: sha256.Sum256(archive.Bytes())}, "shared", "1.0", dir)
+	check(t, err)
+	return e
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/state"
+	"github.com/reconcile-ml/reconcile/internal/wheels"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -27,6 +28,7 @@ type task struct {
 	kept       []Kept              // contents that were replaced
 	smokeTests []SmokeTestPart     // of the new generation
 	verified   pyenv.VerifiedFiles // files of the new generation with the recorded content
+	entries    []*wheels.Entry     // that the new generation was assembled from
 	isVerified bool                // verify succeeded
 }
 

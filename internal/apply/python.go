@@ -109,7 +109,7 @@ func (t *task) compile(ctx context.Context, s resources.Compile) error {
 // compileSources compiles the next source until none is left. A source that ends the
 // compiler is left to the first import.
 func (t *task) compileSources(ctx context.Context, gen, dir place, sources []string, next *atomic.Int64) error {
-	w, err := newBytecodeWriter(gen.abs(), t.sharedBytecode(gen))
+	w, err := newBytecodeWriter(gen.abs(), t.entries)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,3 @@ func (t *task) compileSources(ctx context.Context, gen, dir place, sources []str
 	}
 	return nil
 }
-
-// sharedBytecode returns the function shared of a bytecodeWriter; nil for a generation
-// whose files are its own.
-func (t *task) sharedBytecode(place) func(source string) string { return nil }

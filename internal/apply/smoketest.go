@@ -71,7 +71,7 @@ func (t *task) smokeTest(ctx context.Context, s resources.SmokeTest) error {
 		if err := t.verify(ctx, gen, dir, seal); err != nil {
 			return err
 		}
-		if bytecode, err = newBytecodeWriter(gen.abs(), t.sharedBytecode(gen)); err != nil {
+		if bytecode, err = newBytecodeWriter(gen.abs(), t.entries); err != nil {
 			return err
 		}
 		defer bytecode.close()

@@ -41,6 +41,9 @@ type Desired struct {
 	CondaNeed func(missing []facts.CondaPackage) resources.Need
 	SmokeTest SmokeTest
 	Variables []resources.Variable
+	// CompileAll compiles the whole generation before it is sealed, and not only what the
+	// smoke test imports.
+	CompileAll bool
 }
 
 // A Builder creates and fills environments of one type.

@@ -36,7 +36,8 @@ type Content struct {
 	Closure []lock.Dist   `json:"closure"`           // locked Python packages for this platform, by name
 	Problem *diag.Problem `json:"problem,omitempty"` // why there is no closure: the lock is missing or out of date
 	SmokeTest
-	Variables []resources.Variable `json:"variables,omitempty"` // set by activation
+	CompileAll bool                 `json:"compile_all,omitempty"` // not only what the smoke test imports
+	Variables  []resources.Variable `json:"variables,omitempty"`   // set by activation
 
 	// PreviousName is the name that a moved environment had, not part of the desired state.
 	PreviousName string `json:"-"`
@@ -72,6 +73,9 @@ func (c *Content) LockProblem() *diag.Problem {
 func (c *Content) Digest(header string, more ...string) string {
 	var b strings.Builder
 	b.WriteString(header + c.digest())
+	if c.CompileAll {
+		b.WriteString("compile all\n")
+	}
 	for _, v := range c.Variables { // none in generations of releases without variables
 		fmt.Fprintf(&b, "variable %q %q\n", v.Name, v.Path)
 	}

@@ -32,7 +32,9 @@ type Environment struct {
 	Installer string   // "auto", "uv", "pip"
 	Lock      string   // path
 	Platforms []string // of the lock
-	Note      string   // shown to users of the environment, "" for none
+	// CompileAll compiles all packages before the environment becomes active.
+	CompileAll bool
+	Note       string // shown to users of the environment, "" for none
 	// RequirementsFile and EnvironmentFile are written from the pins; "" for none.
 	RequirementsFile string
 	EnvironmentFile  string // type conda only
@@ -46,7 +48,7 @@ type Environment struct {
 var (
 	environmentShape = shape{what: "an environment", keys: []string{
 		"type", "python", "packages", "match", "smoke_test", "directories", "protect", "cuda", "gpu",
-		"path", "lock", "platforms", "installer", "note",
+		"path", "lock", "platforms", "installer", "compile", "note",
 		"requirements_file",
 		"name", "environment_file", "channels", "register", "engine", "conda_packages",
 	}, required: 3, alias: alias{"prove", "smoke_test"}}
@@ -54,8 +56,8 @@ var (
 )
 
 // venvOnly and condaOnly are the keys of environmentShape that only one type has.
-func venvOnly() []string  { return environmentShape.keys[14:15] }
-func condaOnly() []string { return environmentShape.keys[15:] }
+func venvOnly() []string  { return environmentShape.keys[15:16] }
+func condaOnly() []string { return environmentShape.keys[16:] }
 
 func (l *loader) environments(v value) {
 	for key, val := range v.entries() {
@@ -115,6 +117,9 @@ func (e *Environment) readInstallation(f fields) {
 	e.Installer = "auto"
 	if v := f.get("installer"); v.given() {
 		e.Installer = v.choice("auto", "uv", "pip")
+	}
+	if v := f.get("compile"); v.given() {
+		e.CompileAll = v.choice("imports", "all") == "all"
 	}
 	e.Note = f.get("note").text()
 	if e.Type == "venv" {

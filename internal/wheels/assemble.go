@@ -410,6 +410,27 @@ func (a *assembly) result(code int) (Result, error) {
 	return r, nil
 }
 
+// SharedBytecode returns where entries keep the bytecode of the sources of an environment at
+// prefix: absolute paths, see Entry.BytecodePath, by path in the environment.
+func SharedBytecode(prefix, minor string, entries []*Entry) (map[string]string, error) {
+	s, shared := readScheme(prefix, minor), map[string]string{}
+	for _, e := range entries {
+		for _, f := range e.Files {
+			if !strings.HasSuffix(f.Path, ".py") {
+				continue
+			}
+			p, err := e.place(f.Path)
+			if err != nil {
+				return nil, err
+			}
+			if p.scheme == "lib" {
+				shared[s.path(e, p)] = e.BytecodePath(f.Path, minor)
+			}
+		}
+	}
+	return shared, nil
+}
+
 // LinkBytecode puts bytecode that was compiled after Assemble into an environment, and
 // returns the number of new files. Existing bytecode remains.
 func LinkBytecode(ctx context.Context, prefix, minor string, entries []*Entry, jobs int) (int, error) {

@@ -72,7 +72,7 @@ func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Builder) {
 		Environment: s.Name, Type: "conda", Path: s.Path, PreviousName: s.PreviousName, Project: project,
 		Digest: s.Digest(host.Platform), Python: s.version("python"),
 		Closure: s.Closure, Conda: lock.CondaFacts(s.Packages), CondaNeed: s.need,
-		SmokeTest: s.SmokeTest, Variables: s.Variables,
+		SmokeTest: s.SmokeTest, CompileAll: s.CompileAll, Variables: s.Variables,
 	}
 	return d, builder{
 		Installer: generation.Installer{Store: project.Store, UV: generation.SelectUV(v, s.Installer)},

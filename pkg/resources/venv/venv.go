@@ -99,7 +99,7 @@ func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Builder) {
 		Environment: s.Name, Type: "venv", Path: s.Path, PreviousName: s.PreviousName, Project: project,
 		Digest: s.Digest(facts.Get[facts.Host](v, facts.HostKey).Platform, base),
 		Python: base.Version, Base: base.Path, Closure: s.Closure,
-		SmokeTest: s.SmokeTest, Variables: s.Variables,
+		SmokeTest: s.SmokeTest, CompileAll: s.CompileAll, Variables: s.Variables,
 	}
 	return d, builder{
 		Installer: generation.Installer{Store: project.Store, UV: generation.SelectUV(v, s.Installer), Base: base},
