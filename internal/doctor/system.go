@@ -13,6 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/conda"
 )
 
@@ -185,6 +186,13 @@ func (d *diagnosis) storeDisk() findings {
 	}
 	store, ok := facts.Find[facts.Disk](d.facts, facts.DiskKey(place.Store))
 	project, known := facts.Find[facts.Disk](d.facts, facts.DiskKey("."))
+	if ok && store.NoExec {
+		remedy := "set RECONCILE_STORE to a directory on another file system"
+		if store.MountPoint != "" {
+			remedy = "`" + resources.ShellJoin("sudo", "mount", "-o", "remount,exec", store.MountPoint) + "`, or " + remedy
+		}
+		return failf(remedy, "the file system of %s, mounted at %s, is noexec, so that no program of an environment can be started", place.Store, cmp.Or(store.MountPoint, "an unknown directory"))
+	}
 	if ok && known && store.Device == project.Device && store.Writable == project.Writable {
 		return okf("%s, on the file system of the project", place.Store)
 	}
@@ -212,9 +220,12 @@ func (d *diagnosis) disk(path string) findings {
 		path = filepath.Join(d.root, path)
 	}
 	text := fmt.Sprintf("%s free of %s (%s) at %s", bytesize.Format(disk.Free), bytesize.Format(disk.Total), disk.FileSystem, path)
+	if disk.Quota > 0 {
+		text = fmt.Sprintf("%s free of your quota of %s (%s) at %s", bytesize.Format(disk.Free), bytesize.Format(disk.Quota), disk.FileSystem, path)
+	}
 	switch {
 	case disk.ReadOnly:
-		return failf("remount it read-write; `sudo dmesg` shows whether a disk error made it read-only", "the file system at %s is read-only", path)
+		return failf("remount it read-write; `sudo dmesg` shows whether a disk error made it read-only", "the file system at %s, mounted at %s, is read-only", path, cmp.Or(disk.MountPoint, "an unknown directory"))
 	case !disk.Writable:
 		return failf("change the owner of the folder, or use another one", "this user cannot write to %s", path)
 	case disk.Free < storage.FailBelow:

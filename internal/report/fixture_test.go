@@ -158,6 +158,10 @@ func fullPlan() *planner.Plan {
 	p.Items = append(p.Items, environmentItem())
 	p.Items = append(p.Items, oddItems()...)
 	p.Storage.Download, p.Storage.Disk = 182_200_000, 720_000_117
+	p.FileSystems = []planner.FileSystem{
+		{MountPoint: "/", Type: "ext4", Places: []string{"project", "store"}, Disk: 720_000_117, Free: p.Storage.Free},
+		{MountPoint: "/big", Type: "nfs4", Places: []string{"models"}, Free: 2_000_000_000_000, Quota: 2_500_000_000_000},
+	}
 	return p
 }
 

@@ -267,7 +267,10 @@ func markdownStorage(s *storageView) block {
 	for _, row := range s.Rows {
 		fmt.Fprintf(&b, "| %s | %s |\n", md(row[0]), md(row[1]))
 	}
-	line := "Storage on " + mdCode(s.Path)
+	line := s.title()
+	if s.Path != "" {
+		line += mdCode(s.Path)
+	}
 	if s.Verdict != "" {
 		line += ": " + md(s.Verdict)
 	}

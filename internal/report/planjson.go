@@ -21,7 +21,9 @@ type planDocument struct {
 	Totals      planner.Totals   `json:"totals"`
 	Need        resources.Need   `json:"need"`
 	Storage     *planner.Storage `json:"storage,omitempty"`
-	Notes       []string         `json:"notes,omitempty"`
+	// FileSystems are those of the project, the store and the models.
+	FileSystems []planner.FileSystem `json:"file_systems,omitempty"`
+	Notes       []string             `json:"notes,omitempty"`
 	// Excluded is the resources excluded by --target, --exclude and answers to conflicts.
 	// Totals and Unchanged do not count them.
 	Excluded *planner.Excluded `json:"left_out,omitempty"`
@@ -49,7 +51,7 @@ func PlanJSON(w io.Writer, plan *planner.Plan) error {
 	doc := planDocument{
 		Version: Version, Environment: plan.Environment, Root: plan.Root, Host: plan.Host, Platform: plan.Platform,
 		Items: make([]planItem, len(plan.Items)), Unchanged: plan.Unchanged, Totals: plan.Totals(),
-		Need: planNeed(plan), Storage: plan.Storage, Notes: plan.AllNotes(), Excluded: plan.Excluded,
+		Need: planNeed(plan), Storage: plan.Storage, FileSystems: plan.FileSystems, Notes: plan.AllNotes(), Excluded: plan.Excluded,
 	}
 	for i := range plan.Items {
 		item := &plan.Items[i]

@@ -108,7 +108,7 @@ func Status(w io.Writer, m Machine) error {
 		p.blank()
 	}
 	p.machine(m)
-	if storage := viewStorage(m.Plan.Storage); storage != nil && storage.State == Fail {
+	if storage := viewStorage(m.Plan); storage != nil && storage.State == Fail {
 		p.storage(storage)
 	}
 	p.notes(m.Plan.AllNotes())

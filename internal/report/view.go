@@ -74,7 +74,7 @@ func viewPlan(plan *planner.Plan, o Options) planView {
 	v := planView{
 		Host: Escape(plan.Host), Environment: Escape(plan.Environment), Platform: Escape(plan.Platform), Root: Escape(plan.Root),
 		Manifest: Escape(o.manifest()), Nothing: t.Changes() == 0 && t.Blocked == 0, Where: Escape(where(plan)),
-		Counts: countViews(t), Storage: viewStorage(plan.Storage), Excluded: viewExcluded(plan.Excluded),
+		Counts: countViews(t), Storage: viewStorage(plan), Excluded: viewExcluded(plan.Excluded),
 	}
 	short := t.Changes() > manyChanges && !o.Detail
 	for i := range plan.Items {

@@ -35,7 +35,7 @@ func (t *Target) Observe(ctx context.Context, known ...Damage) (*Machine, error)
 	m := &Machine{Target: t, places: t.Manifest.EnvironmentPaths(), damage: &damageList{list: known}}
 	var err error
 	if t.IsRecorded() {
-		m.Facts = t.Base
+		m.Facts, m.Prior.Models = t.Base, t.Manifest.ModelsPath(t.Selection, t.Env)
 		m.Resources, err = t.Resources()
 		return m, err
 	}
@@ -44,6 +44,7 @@ func (t *Target) Observe(ctx context.Context, known ...Damage) (*Machine, error)
 	reading.Go(m.readState)
 	compiling.Go(func() { m.Resources, err = t.Resources() })
 	reading.Wait()
+	m.Prior.Models = t.Manifest.ModelsPath(t.Selection, t.Env)
 	m.resolveMoves()
 	m.prober = t.proberAt(m.places)
 	early := &facts.Facts{}
@@ -53,9 +54,18 @@ func (t *Target) Observe(ctx context.Context, known ...Damage) (*Machine, error)
 	if err != nil {
 		return nil, err
 	}
-	m.Facts = m.Probe(ctx, Without(m.Prior.Keys(m.Resources), early))
+	m.Facts = m.Probe(ctx, Without(append(m.Prior.Keys(m.Resources), m.placeKeys()...), early))
 	m.Facts.Merge(early) // not the many into the few, which would copy them
 	return m, nil
+}
+
+// placeKeys returns the file systems to which a plan is compared.
+func (m *Machine) placeKeys() []facts.Key {
+	local, err := m.Local()
+	if err != nil {
+		return nil // every plan fails then
+	}
+	return planner.PlaceKeys(local, m.Prior.Models)
 }
 
 // environmentKeys returns the slowest facts of those that an environment reads.
@@ -185,7 +195,7 @@ func (p *Project) ObserveTools(ctx context.Context, env *manifest.Environment) *
 		places: p.Manifest.EnvironmentPaths(), prober: p.prober,
 	}
 	m.Facts.Merge(p.Base)
-	m.Facts.Merge(m.Probe(ctx, Without(planner.Keys(m.Resources), p.Base)))
+	m.Facts.Merge(m.Probe(ctx, Without(append(planner.Keys(m.Resources), m.placeKeys()...), p.Base)))
 	return m
 }
 

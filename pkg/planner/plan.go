@@ -30,6 +30,7 @@ type Plan struct {
 	// Excluded summarizes the resources that the plan does not cover; nil if it covers all.
 	Excluded     *Excluded
 	Storage      *Storage
+	FileSystems  []FileSystem
 	StateChanges StateChanges
 	Notes        []string // printed with -v: environments for other machines, for example
 	Notices      []string // always printed: the mirror that packages come from, for example
@@ -68,12 +69,12 @@ type StateChanges struct {
 func (s StateChanges) IsEmpty() bool { return len(s.Forget)+len(s.Entries) == 0 }
 
 // Storage is the storage summary of a plan: the manifest's budget, and the space that the
-// plan needs.
+// plan needs on the same file system.
 type Storage struct {
 	Path     string             `json:"path"`
 	Free     int64              `json:"free"`     // bytes now
 	Download int64              `json:"download"` // bytes that apply downloads
-	Disk     int64              `json:"disk"`     // bytes that apply writes
+	Disk     int64              `json:"disk"`     // bytes that apply writes to this file system
 	Budget   []resources.Budget `json:"budget"`
 }
 

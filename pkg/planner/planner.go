@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/graph"
@@ -315,41 +314,7 @@ func (p *planning) describe() {
 	if project, ok := facts.Find[facts.Project](p.facts, facts.ProjectKey); ok {
 		p.plan.Root = project.Root
 	}
-	for i := range p.list {
-		b, ok := p.list[i].Spec.(resources.Budgeter)
-		if !ok {
-			continue
-		}
-		key, budget := b.StorageBudget()
-		s := &Storage{Path: key.Name, Budget: budget}
-		if disk, ok := facts.Find[facts.Disk](p.facts, key); ok {
-			s.Free = disk.Free
-		}
-		for j := range p.plan.Items {
-			need := p.plan.Items[j].Change.Need
-			s.Download += need.Download
-			s.Disk += need.Disk
-		}
-		p.plan.Storage = s
-		p.checkSpace(int32(i), s)
-		return
-	}
-}
-
-// checkSpace blocks a plan that needs more than is free on the project's disk. It does
-// nothing if the manifest checks another disk, since then the free space is unknown.
-func (p *planning) checkSpace(budgeter int32, s *Storage) {
-	at := p.item[budgeter]
-	if s.Disk <= s.Free || path.IsAbs(s.Path) || at == none || p.plan.Items[at].Change.Action == resources.Blocked {
-		return
-	}
-	r := &p.list[budgeter]
-	p.plan.Items[at].Change.Action = resources.Blocked
-	p.plan.Items[at].Change.Problem = &diag.Problem{
-		Code: "plan.disk", Pos: r.Pos, Addr: r.Addr.String(),
-		Summary: fmt.Sprintf("this plan needs %s, and %s are free on the file system of %q", bytesize.Format(s.Disk), bytesize.Format(s.Free), s.Path),
-		Hint:    fmt.Sprintf("free %s there; `reconcile gc` removes unused generations", bytesize.Format(s.Disk-s.Free)),
-	}
+	p.describeStorage()
 }
 
 // dependsOn begins the reason of a resource that is blocked or excluded with another.

@@ -30,6 +30,8 @@ type Prior struct {
 	NewSpec func(kind string) resources.Spec
 	// Selection is the part of the resources to plan; the zero value is all.
 	Selection Selection
+	// Models is the directory of the models, as facts name it; "" for none.
+	Models string
 }
 
 // A Move gives a resource a new address without recreating it.

@@ -2,6 +2,7 @@
 package disk
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -51,7 +52,7 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 		return resources.CheckResult(summary, &diag.Problem{
 			Code: "disk.read-only", Severity: diag.Warn,
 			Summary: fmt.Sprintf("the file system of %q is mounted read-only", s.Path),
-			Found:   fmt.Sprintf("%s on %s", actual.FileSystem, actual.Device),
+			Found:   fmt.Sprintf("%s on %s", actual.FileSystem, cmp.Or(actual.MountPoint, actual.Device)),
 			Hint:    "mount it for writing; nothing can be applied to it before",
 		})
 	case actual.Free < s.WarnBelow:
@@ -79,10 +80,17 @@ func (s *Spec) summary(actual facts.Disk) string {
 }
 
 func (s *Spec) problem(actual facts.Disk, code string, limit int64) *diag.Problem {
+	found := fmt.Sprintf("%s free of %s", bytesize.Format(actual.Free), bytesize.Format(actual.Total))
+	if actual.Quota > 0 {
+		found += ", your quota is " + bytesize.Format(actual.Quota)
+	}
+	if actual.MountPoint != "" {
+		found += fmt.Sprintf("; mounted at %s (%s)", actual.MountPoint, actual.FileSystem)
+	}
 	return &diag.Problem{
 		Code:    code,
 		Summary: fmt.Sprintf("%s free on the file system of %q, %s required", bytesize.Format(actual.Free), s.Path, bytesize.Format(limit)),
-		Found:   fmt.Sprintf("%s free of %s", bytesize.Format(actual.Free), bytesize.Format(actual.Total)),
+		Found:   found,
 		Hint: fmt.Sprintf("free %s there (`reconcile gc` removes unused generations; `du -xh -d 2 %s | sort -h` lists large directories), or change the limit in the manifest",
 			bytesize.Format(limit-actual.Free), resources.ShellQuote(s.Path)),
 	}
