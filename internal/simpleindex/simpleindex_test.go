@@ -642,7 +642,7 @@ func TestIndexInFolder(t *testing.T) {
 	check(t, os.Remove(filepath.Join(dir, "files", file)))
 	check(t, unix.Mkfifo(filepath.Join(dir, "files", file), 0o600))
 	dst, err = fetchFrom(t, Settings{URL: fileURL(dir + "/simple")})
-	wantProblem(t, dst, err, "apply.index", "is not a regular file")
+	wantProblem(t, dst, err, "apply.index", "not a regular file")
 }
 
 func TestFindLinks(t *testing.T) {

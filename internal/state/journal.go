@@ -78,7 +78,7 @@ func (j *Journal) load() error {
 		return j.create()
 	}
 	if err != nil {
-		return err
+		return unreadableProblem(j.path, err)
 	}
 	p, err := parse(j.path, text)
 	if err != nil {

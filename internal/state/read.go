@@ -25,7 +25,7 @@ func Read(path string) (*State, error) {
 		return empty(), nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, unreadableProblem(path, err)
 	}
 	p, err := parse(path, text)
 	if err != nil {
@@ -117,13 +117,31 @@ func newerProblem(path string) error {
 	}
 }
 
+// unreadableProblem returns the problem of a state file that is not a regular file, or too
+// large; for other errors, such as a missing permission, the error itself.
+func unreadableProblem(path string, err error) error {
+	e, ok := errors.AsType[*rawfile.Error](err)
+	if !ok {
+		return err
+	}
+	return &diag.Problem{
+		Code: "state.unreadable", Pos: diag.Pos{File: path},
+		Summary: "the state file cannot be read; nothing was changed", Found: "it " + e.Reason(), Hint: withoutState(path),
+	}
+}
+
+// withoutState is the hint to continue without a state file.
+func withoutState(path string) string {
+	return "continue without it: mv " + resources.ShellQuote(path) + " " + resources.ShellQuote(path+".damaged") + "\n" +
+		"everything installed stays, and the next plan reads the machine; resources that are no longer in the manifest will not be pruned.\n" +
+		"An older state may be in " + path + ".prev"
+}
+
 func damagedProblem(path string, number int, found string) error {
 	return &diag.Problem{
 		Code: "state.damaged", Pos: diag.Pos{File: path, Line: number},
 		Summary: "the state file is damaged; nothing was read from it and nothing was changed",
 		Found:   found,
-		Hint: "continue without it: mv " + resources.ShellQuote(path) + " " + resources.ShellQuote(path+".damaged") + "\n" +
-			"everything installed stays, and the next plan reads the machine; resources that are no longer in the manifest will not be pruned.\n" +
-			"An older state may be in " + path + ".prev",
+		Hint:    withoutState(path),
 	}
 }

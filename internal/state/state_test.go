@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
@@ -368,4 +369,34 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("accepted %q as %+v", text, p)
 		}
 	})
+}
+
+// TestStateIsARegularFile checks that nothing else is read as state, also not through a link.
+func TestStateIsARegularFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.jsonl")
+	for what, plant := range map[string]func() error{
+		"pipe":   func() error { return unix.Mkfifo(path, 0o600) },
+		"device": func() error { return os.Symlink("/dev/zero", path) },
+		"link":   func() error { return os.Symlink("other.jsonl", path) },
+		"size":   func() error { return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, maxJournal+1)) },
+	} {
+		if err := plant(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(path); code(err) != "state.unreadable" {
+			t.Errorf("%s: Read: %v", what, err)
+		}
+		if _, err := Open(path, clock); code(err) != "state.unreadable" {
+			t.Errorf("%s: Open: %v", what, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Acquire(t.Context(), path, LockOptions{}); err == nil || !strings.Contains(err.Error(), "is a named pipe, not a regular file") {
+		t.Errorf("a lock that is a pipe: %v", err)
+	}
 }
