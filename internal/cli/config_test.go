@@ -305,7 +305,7 @@ func TestConfigEnvironments(t *testing.T) {
 	// The environment of a generation overrides the variable; one without a file has no
 	// overrides.
 	for environment, want := range map[string]any{"remote": 4000.0, "remote-legacy": 1000.0} {
-		prefix := c.path(".reconcile/linux-x86_64-00000000/envs/" + environment + "/0123456789ab")
+		prefix := filepath.Join(c.stateDir(), "envs", environment, "0123456789ab")
 		if out, err := exec.Command(c.python, "-m", "venv", "--without-pip", prefix).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}

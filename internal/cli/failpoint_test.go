@@ -3,7 +3,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,20 +13,26 @@ import (
 	"syscall"
 )
 
-// saveBase moves the project away, restores a copy of it, and returns the path for restore.
+// saveBase moves the project and the store away, restores a copy of both, and returns the path
+// for restore.
 func (s *site) saveBase() string {
 	s.t.Helper()
 	base := s.root + ".base"
-	check(s.t, os.Rename(s.root, base))
+	check(s.t, os.Mkdir(base, 0o755))
+	check(s.t, os.Rename(s.root, filepath.Join(base, "project")))
+	if err := os.Rename(s.store(""), filepath.Join(base, "store")); !errors.Is(err, fs.ErrNotExist) {
+		check(s.t, err)
+	}
 	s.restore(base)
 	return base
 }
 
-// restore replaces the project by a copy of base.
+// restore replaces the project and the store by a copy of base.
 func (s *site) restore(base string) {
 	s.t.Helper()
 	check(s.t, os.RemoveAll(s.root))
-	if out, err := exec.Command("cp", "-a", base, s.root).CombinedOutput(); err != nil {
+	check(s.t, os.RemoveAll(s.store("")))
+	if out, err := exec.Command("cp", "-a", base+"/.", filepath.Dir(s.root)).CombinedOutput(); err != nil {
 		s.t.Fatalf("copy the start: %v\n%s", err, out)
 	}
 }

@@ -82,7 +82,7 @@ func TestHostileGeneration(t *testing.T) {
 	t.Parallel()
 	s := newInstalledSite(t)
 	check(t, os.Remove(s.path(".venv/generation")))
-	check(t, os.Symlink("../.reconcile/"+attack, s.path(".venv/generation")))
+	check(t, os.Symlink("/store/projects/"+attack, s.path(".venv/generation")))
 	s.checkAllOutput("a link to a generation")
 }
 

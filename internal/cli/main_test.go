@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/reconcile-ml/reconcile/internal/golden"
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 )
 
@@ -61,12 +62,13 @@ func TestStories(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               setupStory,
 		Condition:           condition,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"code": code, "replace": replace, "pythonbuild": pythonBuild, "channel": channel, "expand": expand, "hubmodel": hubModel},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"code": code, "replace": replace, "pythonbuild": pythonBuild, "channel": channel, "expand": expand, "hubmodel": hubModel, "state": setState},
 	})
 }
 
 // setupStory passes the variables of this machine's package index and interpreters to a story,
-// and no other variable.
+// and no other variable. RECONCILE_STORE is $WORK/store; STATE is the state directory in it of
+// the project in $WORK, until the command state changes it.
 func setupStory(e *testscript.Env) error {
 	e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 	defer e.Setenv("RECONCILE_STORE", filepath.Join(e.WorkDir, "store"))
@@ -80,7 +82,21 @@ func setupStory(e *testscript.Env) error {
 	if root := pyenvRoot(); root != "" {
 		e.Setenv("PYENV_ROOT", root)
 	}
+	e.Setenv("STATE", stateDir(e.WorkDir, filepath.Join(e.WorkDir, "store")))
 	return os.MkdirAll(filepath.Join(e.WorkDir, "home"), 0o755)
+}
+
+// stateDir returns the state directory in a store of the project in dir.
+func stateDir(dir, store string) string {
+	return layout.State(store, must(filepath.EvalSymlinks(dir)))
+}
+
+// setState sets STATE to the state directory of the project in the current directory: state.
+func setState(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: state")
+	}
+	ts.Setenv("STATE", stateDir(ts.MkAbs("."), ts.Getenv("RECONCILE_STORE")))
 }
 
 func pyenvRoot() string {

@@ -24,13 +24,18 @@ func newRandomProject(t *rapid.T) *randomProject {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		t.Fatal(err)
 	}
-	return &randomProject{t: t, root: dir}
+	root := filepath.Join(dir, "project")
+	check(t, os.Mkdir(root, 0o755))
+	return &randomProject{t: t, root: root}
 }
+
+// store returns the store of the project.
+func (d *randomProject) store() string { return filepath.Join(filepath.Dir(d.root), "store") }
 
 // run runs reconcile and returns its exit code and its output.
 func (d *randomProject) run(args ...string) (int, string) {
 	var out strings.Builder
-	code := Main(append([]string{"-C", d.root}, args...), Streams{nil, &out, &out}, []string{"HOME=" + d.root})
+	code := Main(append([]string{"-C", d.root}, args...), Streams{nil, &out, &out}, []string{"HOME=" + d.root, "RECONCILE_STORE=" + d.store()})
 	return code, out.String()
 }
 
@@ -85,7 +90,7 @@ func (d *randomProject) editFiles(label string) map[string]string {
 
 // isKept reports whether a file below kept/ has a content.
 func (d *randomProject) isKept(content string) bool {
-	found, _ := filepath.Glob(filepath.Join(d.root, ".reconcile/*/kept/*"))
+	found, _ := filepath.Glob(filepath.Join(d.store(), "projects/*/kept/*"))
 	for _, name := range found {
 		if text, err := os.ReadFile(name); err == nil && string(text) == content {
 			return true
@@ -136,7 +141,7 @@ func memoryDir() string {
 }
 
 func (d *randomProject) removeState() {
-	check(d.t, os.RemoveAll(filepath.Join(d.root, ".reconcile")))
+	check(d.t, os.RemoveAll(d.store()))
 }
 
 func (d *randomProject) checkDeletesNothing() {

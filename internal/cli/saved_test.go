@@ -18,20 +18,21 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/state"
 )
 
-// files returns the mode and content of everything below the project, by path; of .reconcile
-// only if ours is set.
+// files returns the mode and content of everything below the project, by path, and of the
+// store if ours is set.
 func (d *randomProject) files(ours bool) map[string]string {
 	all := map[string]string{}
-	err := filepath.WalkDir(d.root, func(at string, e fs.DirEntry, err error) error {
+	top := d.root
+	if ours {
+		top = filepath.Dir(d.root)
+	}
+	err := filepath.WalkDir(top, func(at string, e fs.DirEntry, err error) error {
 		if err != nil || at == d.root {
 			return err
 		}
 		name, err := filepath.Rel(d.root, at)
 		if err != nil {
 			return err
-		}
-		if name == ".reconcile" && !ours {
-			return fs.SkipDir
 		}
 		info, err := e.Info()
 		if err != nil {
@@ -242,7 +243,7 @@ func TestForgedPlan(t *testing.T) {
 				s.want(0, "plan", "--detailed-exitcode")
 				entries, err := os.ReadDir(s.root)
 				check(t, err)
-				if len(entries) != 6 { // .reconcile, a.txt, b.txt, data, manifest.yaml, saved
+				if len(entries) != 5 { // a.txt, b.txt, data, manifest.yaml, saved
 					t.Errorf("the project has %v", entries)
 				}
 				return
@@ -251,7 +252,7 @@ func TestForgedPlan(t *testing.T) {
 			if _, err := os.Lstat(s.path("data")); err == nil {
 				t.Error("a directory was created")
 			}
-			if _, err := os.Lstat(s.path(".reconcile")); err == nil {
+			if _, err := os.Lstat(s.stateDir()); err == nil {
 				t.Error("a state was created")
 			}
 		})

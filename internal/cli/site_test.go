@@ -219,10 +219,10 @@ func (s *site) checkConverges() {
 	s.checkNoTemporaries()
 }
 
-// checkNoTemporaries checks that the project has no temporary files.
+// checkNoTemporaries checks that the project and the store have no temporary files.
 func (s *site) checkNoTemporaries() {
 	s.t.Helper()
-	check(s.t, filepath.WalkDir(s.root, func(path string, d fs.DirEntry, err error) error {
+	check(s.t, filepath.WalkDir(filepath.Dir(s.root), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && strings.HasPrefix(d.Name(), ".reconcile-tmp-") {
 			s.t.Errorf("%s remains", path)
 		}
@@ -333,7 +333,7 @@ func uvFolder(t *testing.T) string {
 	return dir
 }
 
-// processes returns the processes whose arguments contain the path of the project.
+// processes returns the processes whose arguments contain a path in the project or the store.
 func (s *site) processes() []string {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
@@ -342,7 +342,7 @@ func (s *site) processes() []string {
 	check(s.t, err)
 	var list []string
 	for line := range strings.Lines(string(out)) {
-		if strings.Contains(line, s.root) {
+		if strings.Contains(line, s.root) || strings.Contains(line, s.store("")) {
 			list = append(list, strings.TrimSpace(line))
 		}
 	}

@@ -68,7 +68,7 @@ func TestSyncDocs(t *testing.T) {
 	if got := string(must(os.ReadFile(s.path("adapters/run/adapter_model.safetensors")))); got != "weights" {
 		t.Errorf("the pulled adapter is %q", got)
 	}
-	if got := string(must(os.ReadFile(s.path(".reconcile/replaced/run/adapter_model.safetensors")))); got != "older" {
+	if got := string(must(os.ReadFile(s.path("replaced/run/adapter_model.safetensors")))); got != "older" {
 		t.Errorf("the backup is %q", got)
 	}
 	check(t, os.Remove(s.path("data/processed/.DS_Store")))

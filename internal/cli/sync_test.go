@@ -83,7 +83,7 @@ func TestSyncPushAndPull(t *testing.T) {
 	writeFile(t, s.path("adapters/mine/adapter_model.safetensors"), "mine")
 	writeFile(t, s.path("adapters/run-1/adapter_model.safetensors"), "older")
 	e := s.want(0, remote.syncArgs("pull", "adapters", "--run")...)
-	if !e.contains("Pulled 2 files", "skipped: steal", "The replaced files are in .reconcile/"+platform()) {
+	if !e.contains("Pulled 2 files", "skipped: steal", "The replaced files are in "+s.stateDir()+"/replaced/adapters/") {
 		t.Errorf("a pull: %s", e)
 	}
 	back := hashTree(t, s.path("adapters"))
@@ -284,7 +284,7 @@ func TestSyncFileReplacesAnother(t *testing.T) {
 	writeFile(t, filepath.Join(remote.project, "adapters/run/x.bin"), "newer weights")
 	for _, keeps := range []bool{true, false} {
 		e := s.want(0, remote.syncArgs("pull", "adapters", "--file", "run/x.bin", "--run", "--json")...)
-		if isNew := transferredFiles(t, e)["run/x.bin"]; isNew || e.contains(`"replaced": ".reconcile/`) != keeps {
+		if isNew := transferredFiles(t, e)["run/x.bin"]; isNew || e.contains(`"replaced": "`+s.stateDir()) != keeps {
 			t.Errorf("pull over a file, want a backup: %v\n%s", keeps, e)
 		}
 	}
