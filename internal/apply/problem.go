@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -30,7 +31,7 @@ func (e *engine) problem(i int, err error) *diag.Problem {
 		own := *p // the problem may belong to the plan
 		p = &own
 	} else {
-		p = explain(err, e.o.Root, e.items[i].Change.Need.Disk)
+		p = explain(err, e.o.Root, e.items[i].Change.Need.Disk, e.o.State)
 	}
 	if p.Addr == "" {
 		p.Addr = e.items[i].Resource.Addr.String()
@@ -52,10 +53,10 @@ func Explain(err error, root string) error {
 }
 
 // explain returns a system error as a problem. need is the disk space that the change
-// needs, in bytes; 0 if unknown.
-func explain(err error, root string, need int64) *diag.Problem {
+// needs, in bytes; 0 if unknown. Programs write to root and to the other directories.
+func explain(err error, root string, need int64, others ...string) *diag.Problem {
 	if ran, ok := errors.AsType[*command.Error](err); ok {
-		return explainProgram(ran, root, need)
+		return explainProgram(ran, append(others, root), need)
 	}
 	if errors.Is(err, atomicfile.ErrChanged) {
 		return changedProblem(err.Error())
@@ -123,19 +124,43 @@ func systemError(output string) syscall.Errno {
 
 // explainProgram returns the error of a program as a problem: that of the system error
 // at the end of its output, if any.
-func explainProgram(ran *command.Error, root string, need int64) *diag.Problem {
+func explainProgram(ran *command.Error, written []string, need int64) *diag.Problem {
 	p := &diag.Problem{Code: "apply.program", Summary: ran.Error(), Found: strings.Join(ran.Tail, "\n")}
 	if errors.Is(ran.Cause, context.Canceled) {
 		p.Code = "apply.interrupted"
 		return p
 	}
 	if errno := systemError(p.Found); errno != 0 {
-		why := explain(&fs.PathError{Op: "write", Path: root, Err: errno}, root, need)
+		where := failedPlace(errno, written)
+		why := explain(&fs.PathError{Op: "write", Path: where, Err: errno}, where, need)
 		_, free, _ := strings.Cut(why.Found, "\n")
 		why.Found = strings.TrimSpace(p.Summary + "\n" + p.Found + "\n" + free)
 		return why
 	}
 	return p
+}
+
+// failedPlace returns the directory on whose file system a program failed: of a full one the
+// one with the least space, else the first that is read-only, else the first.
+func failedPlace(errno syscall.Errno, written []string) string {
+	least, at := int64(math.MaxInt64), written[0]
+	for _, dir := range written {
+		var st unix.Statfs_t
+		if unix.Statfs(existing(dir), &st) != nil {
+			continue
+		}
+		free := int64(st.Bavail) * int64(st.Bsize)
+		if st.Files > 0 && st.Ffree == 0 {
+			free = 0
+		}
+		if errno == syscall.EROFS {
+			free = int64(1 - st.Flags&1) // ST_RDONLY
+		}
+		if free < least {
+			least, at = free, dir
+		}
+	}
+	return at
 }
 
 // pathOf returns the path in an error, or root.

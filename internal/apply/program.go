@@ -26,8 +26,14 @@ func (t *task) runProgram(ctx context.Context, s resources.Run) error {
 			return err
 		}
 	}
+	temp, err := t.privateDir() // not /tmp, which may be small
+	if err != nil {
+		return err
+	}
+	defer discard(temp)
+	own := slices.Concat(s.Env, []string{"TMPDIR=" + temp.abs()})
 	c := t.command(s.Program, s.Args)
-	c.Env, c.Timeout = s.Env, cmp.Or(s.Timeout, defaultTimeout)
+	c.Env, c.Timeout = own, cmp.Or(s.Timeout, defaultTimeout)
 	if s.Dir != "" {
 		p, err := t.place(s.Dir)
 		if err != nil {
@@ -40,7 +46,7 @@ func (t *task) runProgram(ctx context.Context, s resources.Run) error {
 		if s.Channels {
 			env = slices.Concat(env, t.o.ChannelEnv)
 		}
-		c.Env = slices.Concat(s.Env, env)
+		c.Env = slices.Concat(own, env)
 	}
 	if len(s.Offline) > 0 {
 		offline := c
@@ -49,7 +55,7 @@ func (t *task) runProgram(ctx context.Context, s resources.Run) error {
 			return withContext(ctx, err)
 		}
 	}
-	_, err := command.Run(ctx, c)
+	_, err = command.Run(ctx, c)
 	if ran, ok := errors.AsType[*command.Error](err); ok && s.Index && ran.Cause == nil && ctx.Err() == nil {
 		return explainInstaller(ran)
 	}

@@ -48,3 +48,16 @@ func TestProjectOnNoexec(t *testing.T) {
 	}
 	s.want(0, "run", "--env", "local", "--", "python", "-c", "import beta")
 }
+
+// TestSmallTMPDIR applies with a TMPDIR that holds nothing: temporary files are in the store.
+func TestSmallTMPDIR(t *testing.T) {
+	x := newMirror(t, wheel{name: "beta", version: "1.0"})
+	s := siteAt(t, must(os.MkdirTemp(t.TempDir(), "")), x.indexURL())
+	small := t.TempDir()
+	mountTmpfs(t, small, "size=8k")
+	check(t, os.WriteFile(small+"/full", make([]byte, 8<<10), 0o600))
+	s = s.with("TMPDIR=" + small)
+	s.write("manifest.yaml", environmentManifest("pip", "beta==1.0"))
+	s.want(0, "lock", "--env", "local")
+	s.want(0, "apply", "-y", "--env", "local")
+}
