@@ -20,8 +20,8 @@ versions of CUDA (driver, toolkit, torch), disks, the package index and the acti
 environment, and runs its smoke test. The result of each check is ok, warn, fail, unknown
 or skipped, with a remedy. A manifest is not needed.
 
-The smoke test starts the environment's Python in an empty folder without network access.
-On a GPU that is not full it uses a little memory for a few seconds.`, readOnly, exit.Done, exit.Error, exit.Blocked, exit.Interrupted),
+The smoke test starts the environment's Python in an empty folder, on Linux without network access
+if the kernel allows that. On a GPU that is not full it uses a little memory for a few seconds.`, readOnly, exit.Done, exit.Error, exit.Blocked, exit.Interrupted),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !a.quiet && !a.json {
