@@ -83,7 +83,7 @@ func Assemble(ctx context.Context, prefix, python, minor string, entries []*Entr
 	if err != nil {
 		return Result{}, err
 	}
-	if err := a.makeDirs(); err != nil {
+	if err := a.makeDirs(jobs); err != nil {
 		return Result{}, err
 	}
 	if err := a.place(ctx, jobs, progress); err != nil {
@@ -256,14 +256,37 @@ func (e *Entry) eachBytecode(s scheme, minor string, add func(source string, t t
 	return err
 }
 
-func (a *assembly) makeDirs() error {
-	for _, dir := range parents(func(yield func(string) bool) {
+// makeDirs makes the directories of all files, those of one depth several at a time.
+func (a *assembly) makeDirs(jobs int) error {
+	dirs := parents(func(yield func(string) bool) {
 		for i := range a.targets {
 			if !yield(a.targets[i].path) {
 				return
 			}
 		}
-	}) {
+	})
+	depth := func(dir string) int { return strings.Count(dir, "/") }
+	slices.SortStableFunc(dirs, func(x, y string) int { return depth(x) - depth(y) })
+	for len(dirs) > 0 {
+		end := slices.IndexFunc(dirs, func(dir string) bool { return depth(dir) > depth(dirs[0]) })
+		if end < 0 {
+			end = len(dirs)
+		}
+		var group errgroup.Group
+		group.SetLimit(max(1, jobs))
+		for part := range slices.Chunk(dirs[:end], batch) {
+			group.Go(func() error { return a.makeEach(part) })
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		dirs = dirs[end:]
+	}
+	return nil
+}
+
+func (a *assembly) makeEach(dirs []string) error {
+	for _, dir := range dirs {
 		err := os.Mkdir(filepath.Join(a.prefix, filepath.FromSlash(dir)), 0o755)
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
@@ -271,6 +294,9 @@ func (a *assembly) makeDirs() error {
 	}
 	return nil
 }
+
+// batch is the number of files that a goroutine handles, so that it costs little.
+const batch = 64
 
 // place puts all files but the texts into the environment.
 func (a *assembly) place(ctx context.Context, jobs int, progress func(done, total int64)) error {
@@ -284,7 +310,6 @@ func (a *assembly) place(ctx context.Context, jobs int, progress func(done, tota
 			progress(done, total)
 		}
 	}
-	const batch = 64 // files, so that a goroutine costs little
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, jobs))
 	for part := range slices.Chunk(a.targets, batch) {
@@ -438,7 +463,7 @@ func LinkBytecode(ctx context.Context, prefix, minor string, entries []*Entry, j
 	if _, err := a.bytecode(entries); err != nil {
 		return 0, err
 	}
-	if err := a.makeDirs(); err != nil {
+	if err := a.makeDirs(jobs); err != nil {
 		return 0, err
 	}
 	if err := a.place(ctx, jobs, nil); err != nil {

@@ -140,7 +140,7 @@ func TestVerifiedFilesAreNotHashedAgain(t *testing.T) {
 	e := full.mustUnpack(t)
 	prefix := environment(t)
 	a := &assembly{prefix: prefix, python: "/python", minor: "3.10", scheme: readScheme(prefix, "3.10"), taken: map[string]int{}}
-	if err := errors.Join(a.add(e), a.makeDirs(), a.place(t.Context(), 1, nil)); err != nil {
+	if err := errors.Join(a.add(e), a.makeDirs(1), a.place(t.Context(), 1, nil)); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(30 * time.Millisecond) // until the clock of the file system has certainly advanced
