@@ -28,6 +28,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/redact"
+	"github.com/reconcile-ml/reconcile/internal/simpleindex"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -49,9 +50,10 @@ type Options struct {
 	Redactor *redact.Redactor
 	// GPUEnv is passed to a smoke test on a GPU: the user's CUDA_VISIBLE_DEVICES and such.
 	GPUEnv       []string
-	Client       *http.Client // for Fetch; nil for one without a proxy
-	Jobs         int          // workers; 0 for one per core
-	Events       func(Event)  // called by one goroutine at a time; may be nil
+	Client       *http.Client         // for Fetch; nil for one without a proxy
+	Index        simpleindex.Settings // for Unpack
+	Jobs         int                  // workers; 0 for one per core
+	Events       func(Event)          // called by one goroutine at a time; may be nil
 	Journal      *state.Journal
 	Lock         *os.File        // inherited by every child; nil for none
 	Kill         context.Context // its end stops at once what the end of ctx stops gracefully; nil for never

@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -165,26 +164,6 @@ func (w *bytecodeWriter) write(source string) (bool, error) {
 		return false, err
 	}
 	return true, linkBytecode(shared, target)
-}
-
-// linkBytecode makes bytecode available at another path, as a hard link or else as a copy.
-func linkBytecode(from, to string) error {
-	if err := os.Mkdir(filepath.Dir(to), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) { // outdated bytecode of a wheel
-		return err
-	}
-	info, err := os.Lstat(from)
-	if err != nil {
-		return err
-	}
-	for i, method := range copyMethods {
-		if err = method(from, to, info); err == nil || i == len(copyMethods)-1 || !unsupported(err) {
-			break
-		}
-	}
-	return err
 }
 
 // start starts a compiler with the options of c unless one runs.

@@ -1,11 +1,8 @@
 package apply
 
 import (
-	"fmt"
-	"os"
 	"os/exec"
 	"path"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -104,13 +101,6 @@ func wantEnvironment(w *world, python, name string, pins, reused []string) resou
 func buildSteps(w *world, python, gen, current string, pins, reused []string) []resources.Step {
 	full := w.path(gen)
 	steps := []resources.Step{resources.Run{Program: python, Args: []string{"-I", "-m", "venv", "--without-pip", full}, Writes: gen}}
-	isReused := map[string]bool{}
-	if current != "" && len(reused) > 0 {
-		steps = append(steps, resources.Reuse{From: layout.Generation(w.stateDir(), "local", current), To: gen, Dists: reused})
-		for _, r := range reused {
-			isReused[r] = true
-		}
-	}
 	words := []string{"-I", "-c", installScript, full}
 	var packages []facts.Package
 	var imports []string
@@ -118,9 +108,7 @@ func buildSteps(w *world, python, gen, current string, pins, reused []string) []
 		name, version, _ := strings.Cut(pin, "=")
 		packages = append(packages, facts.Package{Name: name, Version: version})
 		imports = append(imports, name)
-		if !isReused[name] {
-			words = append(words, pin)
-		}
+		words = append(words, pin)
 	}
 	return append(
 		steps,
@@ -285,81 +273,5 @@ func TestSmokeTestThatWritesIsFound(t *testing.T) {
 	r := w.apply(t.Context(), w.plan(wantEnvironment(w, python, "one", []string{"alpha=1", "writer=1"}, nil)))
 	if p := r.want(t, "venv.local", Failed, "apply.seal"); !strings.HasPrefix(p.Found, "changed writer ") || !strings.HasSuffix(p.Found, "/writer/late.py") {
 		t.Errorf("found %q", p.Found)
-	}
-}
-
-func TestReuseRejectsDamage(t *testing.T) {
-	python := findPython(t)
-	w := newWorld(t)
-	w.mustApply(wantEnvironment(w, python, "one", []string{"alpha=1"}, nil))
-	sitePackages, _, err := pyenv.SitePackages(layout.Generation(w.stateDir(), "local", "one"))
-	check(t, err)
-	late := layout.Generation(w.stateDir(), "local", "one") + "/" + sitePackages + "/alpha/late.py"
-	w.write(late, w.read(late)+"# longer\n")
-	r := w.apply(t.Context(), w.plan(wantEnvironment(w, python, "two", []string{"alpha=1"}, []string{"alpha"})))
-	r.want(t, "venv.local", Failed, "apply.reuse")
-	r = w.apply(t.Context(), w.plan(wantEnvironment(w, python, "two", []string{"alpha=1"}, []string{"omega"})))
-	r.want(t, "venv.local", Failed, "apply.reuse")
-}
-
-func TestCopyMethods(t *testing.T) {
-	dir := t.TempDir()
-	from := filepath.Join(dir, "from")
-	check(t, os.WriteFile(from, []byte("content"), 0o755))
-	info, err := os.Stat(from)
-	check(t, err)
-	worked := 0
-	for i, copyTo := range copyMethods {
-		to := filepath.Join(dir, fmt.Sprint("to", i))
-		err := copyTo(from, to, info)
-		if unsupported(err) {
-			if _, err := os.Lstat(to); err == nil {
-				t.Errorf("method %d left a file", i)
-			}
-			continue
-		}
-		check(t, err)
-		worked++
-		got, err := os.Stat(to)
-		check(t, err)
-		text, _ := os.ReadFile(to)
-		if string(text) != "content" || got.Mode() != info.Mode() || !got.ModTime().Equal(info.ModTime()) {
-			t.Errorf("method %d: %q, %v, %s", i, text, got.Mode(), got.ModTime())
-		}
-		if err := copyTo(from, to, info); err == nil {
-			t.Errorf("method %d overwrites a file", i)
-		}
-	}
-	if worked < 2 {
-		t.Errorf("%d of %d methods work", worked, len(copyMethods))
-	}
-}
-
-func TestReplaceShebangPath(t *testing.T) {
-	for before, after := range map[string]string{
-		"#!/g/one/bin/python\nimport x # /g/one/bin\n":                                   "#!/g/two/bin/python\nimport x # /g/one/bin\n",
-		"#!/bin/sh\n'''exec' '/g/one/bin/python' \"$0\" \"$@\"\n' '''\nx = '/g/one/y'\n": "#!/bin/sh\n'''exec' '/g/two/bin/python' \"$0\" \"$@\"\n' '''\nx = '/g/one/y'\n",
-		"#!/usr/bin/env python\n# /g/one/bin\n":                                          "#!/usr/bin/env python\n# /g/one/bin\n",
-		"\x7fELF /g/one/bin":                                                             "\x7fELF /g/one/bin",
-		"#!/g/one-b/bin/x\n":                                                             "#!/g/one-b/bin/x\n",
-		"":                                                                               "",
-		"#!/g/one/bin/x":                                                                 "#!/g/two/bin/x",
-	} {
-		if got := string(replaceShebangPath([]byte(before), "/g/one", "/g/two")); got != after {
-			t.Errorf("%q became %q, want %q", before, got, after)
-		}
-	}
-}
-
-func TestUpdateRecord(t *testing.T) {
-	record := "a/b.py,sha256=x,1\n../../../bin/tool,sha256=old,3\n\"c,d.py\",,\na.dist-info/RECORD,,\n"
-	got, err := updateRecord([]byte(record), "lib/python3.10/site-packages", map[string][]byte{"bin/tool": []byte("hello")})
-	check(t, err)
-	want := strings.Replace(record, "sha256=old,3", "sha256=LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ,5", 1)
-	if string(got) != want {
-		t.Errorf("got %q", got)
-	}
-	if _, err := updateRecord([]byte(record), "lib", map[string][]byte{"bin/other": nil}); err == nil {
-		t.Error("a script that is not in RECORD was accepted")
 	}
 }

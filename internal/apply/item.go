@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -30,6 +31,7 @@ type task struct {
 	verified   pyenv.VerifiedFiles // files of the new generation with the recorded content
 	entries    []*wheels.Entry     // that the new generation was assembled from
 	isVerified bool                // verify succeeded
+	transfers  sync.Mutex          // for progress of several transfers
 }
 
 // doItem runs one item that is not part of a group.
@@ -136,8 +138,10 @@ func (t *task) run(ctx context.Context, s resources.Step) error {
 		return t.fetch(ctx, s)
 	case resources.Run:
 		return t.runProgram(ctx, s)
-	case resources.Reuse:
-		return t.reuse(ctx, s)
+	case resources.Unpack:
+		return t.unpackWheels(ctx, s)
+	case resources.Assemble:
+		return t.assemble(ctx, s)
 	case resources.Compile:
 		return t.compile(ctx, s)
 	case resources.SmokeTest:
@@ -169,8 +173,10 @@ func stepText(s resources.Step) string {
 		return s.Path
 	case resources.Run:
 		return programText(s)
-	case resources.Reuse:
-		return plural.Count(len(s.Dists), "package") + " of generation " + path.Base(s.From)
+	case resources.Unpack:
+		return plural.Count(len(s.Wheels), "package")
+	case resources.Assemble:
+		return plural.Count(len(s.Wheels), "package") + " in generation " + path.Base(s.Generation)
 	case resources.Compile:
 		return "bytecode of generation " + path.Base(s.Generation)
 	case resources.SmokeTest:

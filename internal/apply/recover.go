@@ -13,6 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/state"
+	"github.com/reconcile-ml/reconcile/internal/wheels"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -28,6 +29,7 @@ func (e *engine) recover(ctx context.Context) error {
 			removeTemps(ctx, p)
 		}
 	}
+	_ = wheels.RemoveTemps(layout.Dists(e.o.Store)) // as far as possible; those in use stay
 	if e.o.Journal == nil {
 		return nil
 	}

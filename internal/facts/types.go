@@ -216,6 +216,7 @@ type Environment struct {
 	LeakDir     string       `json:"leak_dir,omitempty"`
 	Generations []Generation `json:"generations,omitempty"` // by name, without the unsealed ones
 	Unsealed    []string     `json:"unsealed,omitempty"`    // left by interrupted builds, by name
+	Stored      []SHA256     `json:"stored,omitempty"`      // locked wheels that are unpacked in the store
 }
 
 // Generation is one built environment.

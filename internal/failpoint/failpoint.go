@@ -28,7 +28,6 @@ const (
 	DistUnpacked     = "dist.unpacked"     // the files of a wheel are in the store, under a temporary name
 	DistRecorded     = "dist.recorded"     // its entry is complete and durable, not yet renamed
 	AssembleLinked   = "assemble.linked"   // files are in the new generation, scripts are not
-	ReuseLinked      = "reuse.linked"      // files are in the new generation, scripts are not
 	SealVerified     = "seal.verified"     // every digest is verified
 	SealLaunchers    = "seal.launchers"    // launchers are written
 	SealStamped      = "seal.stamped"      // directories are stamped
@@ -52,10 +51,10 @@ func Names() []string {
 	names := []string{
 		JournalBefore, JournalWritten, JournalAfter, CompactBefore, CompactPrevious, CompactAfter,
 		GroupMade, GroupStaged, GroupSynced, GroupRenaming, GroupRenamed, GroupAfter, FetchStaged, TrashMoved,
-		DistUnpacked, DistRecorded, AssembleLinked, ReuseLinked, SealVerified, SealLaunchers, SealStamped, SealSynced,
+		DistUnpacked, DistRecorded, AssembleLinked, SealVerified, SealLaunchers, SealStamped, SealSynced,
 		SwitchBefore, SwitchRenamed, SwitchAfter, AtomicfileStaged, AtomicfileMoved,
 	}
-	for _, s := range []string{"make_dir", "write_file", "set_mode", "link", "remove", "move", "fetch", "run", "reuse", "compile", "prove", "seal", "switch"} {
+	for _, s := range []string{"make_dir", "write_file", "set_mode", "link", "remove", "move", "fetch", "run", "unpack", "assemble", "compile", "prove", "seal", "switch"} {
 		names = append(names, stepName(s, Before), stepName(s, After))
 	}
 	slices.Sort(names)

@@ -1,7 +1,6 @@
 package generation
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -14,32 +13,25 @@ import (
 )
 
 // build creates a new generation and activates it.
-func (d *Desired) build(v facts.View, env facts.Environment, m Builder) resources.Change {
-	name := Name(d.Digest, env)
+func (d *Desired) build(v facts.View, env facts.Environment) resources.Change {
 	current, exists := env.CurrentGeneration()
 	from := d.Environment
 	if !exists && d.PreviousName != "" {
 		from = d.PreviousName
 		current, _ = facts.Get[facts.Environment](v, facts.EnvironmentKey(from)).CurrentGeneration()
 	}
-	reused := d.reusable(current)
-	fetched := d.closureWithout(reused)
 	missing := slices.DeleteFunc(slices.Clone(d.Conda), func(p facts.CondaPackage) bool { return slices.Contains(current.Conda, p) })
-	g := d.result(name)
+	g := d.result(Name(d.Digest, env))
 	change := resources.Change{
-		Action: resources.Create,
-		Summary: fmt.Sprintf("%s in a new generation: %d to install, %d from generation %s",
-			d.count(), len(fetched)+len(missing), len(reused)+len(d.Conda)-len(missing), current.Name),
-		Steps: d.steps(v, env, g, layout.Generation(d.Project.State, from, current.Name), reused, fetched, m),
-		Need:  need(fetched),
+		Action:  resources.Create,
+		Summary: d.count() + " in a new generation",
+		Steps:   d.steps(v, env, g),
+		Need:    d.need(env.Stored),
 	}
 	if len(missing) > 0 {
 		more := d.CondaNeed(missing)
 		change.Need.Download += more.Download
 		change.Need.Disk += more.Disk
-	}
-	if len(reused) == 0 && len(missing) == len(d.Conda) {
-		change.Summary = fmt.Sprintf("%s in a new generation", d.count())
 	}
 	change.Fields, change.Packages = d.differences(current)
 	if exists {
@@ -49,7 +41,7 @@ func (d *Desired) build(v facts.View, env facts.Environment, m Builder) resource
 		change.Fields = append(change.Fields, resources.Field{Path: "environment", Actual: from, Desired: d.Environment})
 		change.Summary += "; the paths of a generation contain the name of its environment, so it is built again"
 	}
-	change.Fields = append(change.Fields, resources.Field{Path: "generation", Actual: env.Current, Desired: name})
+	change.Fields = append(change.Fields, resources.Field{Path: "generation", Actual: env.Current, Desired: g.Name})
 	change.Predicts = []facts.Fact{predicted(env, g)}
 	return change
 }
@@ -81,22 +73,24 @@ func predicted(env facts.Environment, g facts.Generation) facts.Environment {
 	return env
 }
 
-// steps returns the steps of a build and of the switch, in order. from is the generation
-// of the reused distributions.
-func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation, from string, reused []string, fetched []lock.Dist, m Builder) []resources.Step {
+// steps returns the steps of a build and of the switch, in order.
+func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation) []resources.Step {
 	dir := layout.Generation(d.Project.State, d.Environment, g.Name)
+	wheels := wheelsOf(d.Closure)
 	var steps []resources.Step
 	if slices.Contains(env.Unsealed, g.Name) {
 		steps = append(steps, resources.Remove{Path: dir})
 	}
-	steps = append(steps, m.Create(dir)...)
-	if len(reused) > 0 {
-		steps = append(steps, resources.Reuse{From: from, To: dir, Dists: reused})
+	if len(wheels) > 0 {
+		steps = append(steps, resources.Unpack{Wheels: wheels})
 	}
-	if len(fetched) > 0 {
-		steps = append(steps, m.Install(dir, fetched, modifiedDists(env, fetched))...)
+	steps = append(steps, d.Create(dir)...)
+	if len(wheels) > 0 {
+		steps = append(steps, resources.Assemble{Generation: dir, Python: pep.MajorMinor(d.Python), Wheels: wheels})
 	}
-	steps = append(steps, resources.Compile{Generation: dir})
+	if d.CompileAll {
+		steps = append(steps, resources.Compile{Generation: dir})
+	}
 	if test, needed := d.SmokeTest.step(v, dir); needed {
 		steps = append(steps, test)
 	}
@@ -104,67 +98,27 @@ func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation,
 	return append(steps, d.activateSteps(v, env, g.Name)...)
 }
 
-// reusable returns the names of the dists that the active generation contains undamaged
-// and from the same lock entry. There are none in one of another Python minor version,
-// whose bytecode and paths differ, or in one that was moved here, whose scripts contain
-// the old path.
-func (d *Desired) reusable(current facts.Generation) []string {
-	moved := func(d facts.Damage) bool { return d.What == "moved" }
-	if pep.MajorMinor(current.Python) != pep.MajorMinor(d.Python) || slices.ContainsFunc(current.Damage, moved) {
-		return nil
-	}
-	have := map[string]string{}
-	for _, p := range current.Packages {
-		if p.Origin == "" && p.Entry != "" {
-			have[p.Name] = p.Entry
-		}
-	}
-	for _, damage := range current.Damage {
-		delete(have, damage.Dist)
-	}
-	var names []string
-	for _, dist := range d.Closure {
-		if have[dist.Name] == dist.Entry() {
-			names = append(names, dist.Name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// modifiedDists returns the names of the dists to install whose files were changed in place
-// in the active generation.
-func modifiedDists(env facts.Environment, dists []lock.Dist) []string {
-	current, _ := env.CurrentGeneration()
-	var names []string
-	for _, d := range current.Damage {
-		install := slices.ContainsFunc(dists, func(l lock.Dist) bool { return l.Name == d.Dist })
-		if d.What == "changed" && install {
-			names = append(names, d.Dist)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// closureWithout returns the closure without the named dists, which are sorted.
-func (d *Desired) closureWithout(names []string) []lock.Dist {
-	var dists []lock.Dist
-	for _, dist := range d.Closure {
-		if _, found := slices.BinarySearch(names, dist.Name); !found {
-			dists = append(dists, dist)
-		}
-	}
-	return dists
-}
-
-// need returns the sum of the downloads and sizes of dists. Reused ones need next to
-// nothing: they are cloned or linked if the file system supports that.
-func need(dists []lock.Dist) resources.Need {
-	var n resources.Need
+// wheelsOf returns the wheels of dists. A dist for one platform has one.
+func wheelsOf(dists []lock.Dist) []resources.Wheel {
+	wheels := make([]resources.Wheel, 0, len(dists))
 	for _, d := range dists {
-		n.Download += d.Download()
-		n.Disk += d.Disk()
+		for _, w := range d.Wheels {
+			wheels = append(wheels, resources.Wheel{Name: d.Name, Version: d.Version, File: w.File, Size: w.Size, SHA256: w.SHA256})
+		}
+	}
+	return wheels
+}
+
+// need returns the sum of the downloads and sizes of the dists that the store lacks. The
+// others need next to nothing: they are cloned or linked if the file system supports that.
+func (d *Desired) need(stored []facts.SHA256) resources.Need {
+	var n resources.Need
+	for _, dist := range d.Closure {
+		have := slices.ContainsFunc(dist.Wheels, func(w lock.Wheel) bool { return slices.Contains(stored, w.SHA256) })
+		if !have {
+			n.Download += dist.Download()
+			n.Disk += dist.Disk()
+		}
 	}
 	return n
 }

@@ -6,8 +6,8 @@
 //  1. The digest of everything that determines the content names the generation.
 //  2. If the active generation has it and is intact, there is no change.
 //  3. If another sealed generation has it, that one is activated.
-//  4. Otherwise one is built: unchanged distributions are reused from the active
-//     generation, others are installed; then bytecode, smoke test and seal.
+//  4. Otherwise one is built: wheels that the store lacks are unpacked into it, and the
+//     generation is assembled from it; then smoke test and seal.
 //  5. The environment path is created or completed, and one link is switched.
 package generation
 
@@ -25,12 +25,10 @@ import (
 
 // Desired is the desired generation.
 type Desired struct {
-	Environment string // name of the environment: "local"
-	Type        string // "venv", "conda": layout.EntryLinks
-	Path        string // of the environment: ".venv"
-	// PreviousName is the name of the environment before it was moved, "" for none.
-	// Unchanged distributions are reused from its active generation.
-	PreviousName string
+	Environment  string // name of the environment: "local"
+	Type         string // "venv", "conda": layout.EntryLinks
+	Path         string // of the environment: ".venv"
+	PreviousName string // of the environment before it was moved, "" for none
 	Project      facts.Project
 	Digest       string               // of everything that determines the content
 	Python       string               // "3.10.13"
@@ -44,23 +42,16 @@ type Desired struct {
 	// CompileAll compiles the whole generation before it is sealed, and not only what the
 	// smoke test imports.
 	CompileAll bool
-}
-
-// A Builder creates and fills environments of one type.
-type Builder interface {
 	// Create returns the steps that create the environment without distributions, at its
-	// final path, relative to the project.
-	Create(generation string) []resources.Step
-	// Install returns the steps that install distributions into it. modified are those
-	// whose files were changed in place, so that the cache may be damaged.
-	Install(generation string, dists []lock.Dist, modified []string) []resources.Step
+	// final path.
+	Create func(generation string) []resources.Step
 }
 
 // ignoreFile returns the path of the .gitignore of an environment.
 func ignoreFile(env string) string { return path.Join(env, ".gitignore") }
 
 // Diff compares the active generation with the desired one.
-func (d *Desired) Diff(v facts.View, m Builder) resources.Change {
+func (d *Desired) Diff(v facts.View) resources.Change {
 	env := facts.Get[facts.Environment](v, facts.EnvironmentKey(d.Environment))
 	current, exists := env.CurrentGeneration()
 	intact := exists && len(current.Damage) == 0
@@ -72,13 +63,13 @@ func (d *Desired) Diff(v facts.View, m Builder) resources.Change {
 	case ok && latest.Name != env.Current:
 		return d.activate(v, env, latest)
 	}
-	return d.build(v, env, m)
+	return d.build(v, env)
 }
 
 // Rebuild builds another generation even if the active one is as desired. An environment
 // must be active, and nothing must block.
-func (d *Desired) Rebuild(v facts.View, m Builder) resources.Change {
-	c := d.build(v, facts.Get[facts.Environment](v, facts.EnvironmentKey(d.Environment)), m)
+func (d *Desired) Rebuild(v facts.View) resources.Change {
+	c := d.build(v, facts.Get[facts.Environment](v, facts.EnvironmentKey(d.Environment)))
 	c.Action = resources.Replace
 	c.Summary = "built again because of --replace; " + c.Summary
 	return c
@@ -99,28 +90,12 @@ func ForeignProblem(env facts.Environment) *diag.Problem {
 	}
 }
 
-// shellSpecial are the characters that activate scripts of some clients do not quote.
+// shellSpecial are the characters that activate scripts of some clients do not quote
+// (CVE-2024-9287).
 const shellSpecial = "\"'`$\\!;&|<>\n\r\t"
 
-// RootProblem returns the problem of a project path that activate scripts do not quote
-// (CVE-2024-9287), or that cannot be in PATH, nil for none.
-func RootProblem(project facts.Project) *diag.Problem {
-	what := ""
-	switch {
-	case strings.ContainsAny(project.Root, shellSpecial):
-		what = "characters that activate scripts do not quote"
-	case strings.Contains(project.Root, ":"):
-		what = "a colon, which separates entries of PATH"
-	default:
-		return nil
-	}
-	return &diag.Problem{
-		Code: "environment.root", Summary: fmt.Sprintf("the path of the project, %q, has %s", project.Root, what),
-		Hint: "rename the folder to letters, digits, spaces and -._()",
-	}
-}
-
-// PromptProblem is like RootProblem for the prompt of an active environment.
+// PromptProblem returns the problem of a prompt that activate scripts do not quote, nil for
+// none.
 func PromptProblem(prompt string) *diag.Problem {
 	if !strings.ContainsAny(prompt, shellSpecial) {
 		return nil

@@ -44,14 +44,11 @@ type Content struct {
 }
 
 // Reads returns the keys that every kind of environment reads: those of a GPU only if it is
-// tested, that of uv unless the installer is pip.
-func (c *Content) Reads(e *Env, installer string) []facts.Key {
+// tested.
+func (c *Content) Reads(e *Env) []facts.Key {
 	keys := []facts.Key{facts.EnvironmentKey(e.Name), facts.HostKey, facts.ProjectKey, facts.PathKey(ignoreFile(e.Path))}
 	if c.onGPU() {
 		keys = append(keys, facts.NvidiaKey)
-	}
-	if installer != "pip" {
-		keys = append(keys, facts.ToolKey("uv"))
 	}
 	if c.PreviousName != "" {
 		keys = append(keys, facts.EnvironmentKey(c.PreviousName))

@@ -55,7 +55,12 @@ const IgnoreAll = "*\n"
 // An ActiveEnv is the directory that exposes the active generation of an environment, its
 // type ("venv" or "conda") and its Python minor version. PreviousName is the previous name
 // of a moved environment, whose generations the directory may still expose; "" for none.
-type ActiveEnv struct{ Path, Type, Python, PreviousName string }
+type ActiveEnv struct {
+	Path, Type, Python, PreviousName string
+	// Wheels returns the SHA-256 of the locked wheels for this machine, in hexadecimal. It is
+	// nil if they are not known.
+	Wheels func(platform string) []string
+}
 
 // An EntryLink is a link in the directory of an environment. Target is the text of the link.
 type EntryLink struct{ Name, Target string }
@@ -128,6 +133,10 @@ func Dists(store string) string { return path.Join(store, "dists") }
 // Dist returns the directory of the distribution in a wheel, by the SHA-256 of the wheel in
 // hexadecimal.
 func Dist(store, sha256 string) string { return path.Join(Dists(store), sha256) }
+
+// DistEntry returns the file that is written last into the directory of a distribution.
+// A distribution without it is ignored.
+func DistEntry(dist string) string { return path.Join(dist, "entry.json") }
 
 // Tools returns the directory of the pinned helpers for a platform.
 func Tools(store, platform string) string { return path.Join(store, "tools", platform) }

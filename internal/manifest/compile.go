@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -166,7 +167,7 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 		return nil
 	}
 	c.add("venv", e.Name, e.Pos, e.Protect, &venv.Spec{
-		Env: generation.Env{Name: e.Name, Path: e.Path, Python: e.Python}, Prompt: c.m.Project + "-" + e.Name, Installer: e.Installer,
+		Env: generation.Env{Name: e.Name, Path: e.Path, Python: e.Python}, Prompt: c.m.Project + "-" + e.Name,
 		Content: generation.Content{Closure: closure, Problem: problem, SmokeTest: e.SmokeTest, CompileAll: e.CompileAll, Variables: c.m.Variables(e)},
 	})
 	return nil
@@ -195,7 +196,7 @@ func (c *compiler) pinFiles(e *Environment, locked *lock.Lock) {
 // by which conda finds it by name.
 func (c *compiler) conda(s Selection, e *Environment, locked *lock.Lock, closure []lock.Dist, problem *diag.Problem) {
 	spec := &conda.Spec{
-		Env: generation.Env{Name: e.Name, Path: e.Path, Python: e.Python}, Engine: e.Conda.Engine, Installer: e.Installer,
+		Env: generation.Env{Name: e.Name, Path: e.Path, Python: e.Python}, Engine: e.Conda.Engine,
 		Channels: e.Conda.Channels, Requested: e.condaSpecs(),
 		Content: generation.Content{Closure: closure, Problem: problem, SmokeTest: e.SmokeTest, CompileAll: e.CompileAll, Variables: c.m.Variables(e)},
 	}
@@ -210,33 +211,34 @@ func (c *compiler) conda(s Selection, e *Environment, locked *lock.Lock, closure
 	}
 }
 
-// Tools returns the resources for building an environment: a Python, uv unless the
-// installer is pip, and for type conda py-rattler unless the engine is a client.
+// Tools returns the resources for building an environment: a Python, and for type conda
+// py-rattler unless the engine is a client.
 func (m *Manifest) Tools(e *Environment) []resources.Resource {
 	if e.Type != "conda" {
-		return m.tools(e, e.Python, nil, nil, false)
+		return m.tools(e, e.Python, nil, nil)
 	}
 	var unless []string // conda clients, which include pip
 	if e.Conda.Engine != "rattler" {
 		unless = conda.Clients()
 	}
 	versions := resources.HelperVersions() // conda installs the Python of the environment
-	return m.tools(e, versions[0], versions[1:], unless, e.Conda.Engine == "auto" || e.Conda.Engine == "rattler")
+	if e.Conda.Engine == "auto" || e.Conda.Engine == "rattler" {
+		return m.tools(e, versions[0], versions[1:], unless, tool.Rattler())
+	}
+	return m.tools(e, versions[0], versions[1:], unless)
 }
 
-// LockTools returns the resources for locking an environment: always uv, and for type
-// conda always py-rattler.
+// LockTools returns the resources for locking an environment: a Python, uv, and for type
+// conda py-rattler.
 func (m *Manifest) LockTools(e *Environment) []resources.Resource {
-	resolving := *e
-	resolving.Installer = "auto"
 	if e.Type != "conda" {
-		return m.Tools(&resolving)
+		return m.tools(e, e.Python, nil, nil, tool.UV())
 	}
 	versions := resources.HelperVersions()
-	return m.tools(&resolving, versions[0], versions[1:], nil, true)
+	return m.tools(e, versions[0], versions[1:], nil, tool.UV(), tool.Rattler())
 }
 
-func (m *Manifest) tools(e *Environment, minor string, or, unless []string, rattler bool) []resources.Resource {
+func (m *Manifest) tools(e *Environment, minor string, or, unless []string, helpers ...tool.Spec) []resources.Resource {
 	var builds []python.Build
 	for _, i := range m.Interpreters {
 		if i.Minor == minor {
@@ -252,15 +254,9 @@ func (m *Manifest) tools(e *Environment, minor string, or, unless []string, ratt
 		Addr: resources.Addr{Kind: "python", Name: minor}, Pos: e.Pos,
 		Spec: &python.Spec{Minor: minor, Or: or, Unless: unless, Builds: builds},
 	}}
-	add := func(s tool.Spec) {
+	for _, s := range helpers {
 		s.Python, s.Or, s.Unless = minor, or, unless
 		list = append(list, resources.Resource{Addr: resources.Addr{Kind: "tool", Name: s.Name}, Pos: e.Pos, Spec: &s})
-	}
-	if e.Installer != "pip" {
-		add(tool.UV())
-	}
-	if rattler {
-		add(tool.Rattler())
 	}
 	return list
 }
@@ -269,7 +265,7 @@ func (m *Manifest) tools(e *Environment, minor string, or, unless []string, ratt
 // not an error, since `reconcile lock` must be able to load the manifest and fix it. A
 // stale lock is returned together with its problem.
 func (m *Manifest) Locked(e *Environment) (*lock.Lock, *diag.Problem, error) {
-	locked, err := lock.Read(m.fsys, e.Lock)
+	locked, err := m.readLock(e.Lock)
 	if err != nil {
 		problems := diag.Problems(err)
 		if len(problems) == 0 || problems[0].Code == "internal" {
@@ -278,6 +274,34 @@ func (m *Manifest) Locked(e *Environment) (*lock.Lock, *diag.Problem, error) {
 		return nil, problems[0], nil
 	}
 	return locked, locked.Stale(e.lockInputs()), nil
+}
+
+// readLock reads a lock once, unless it is written meanwhile: probes need it too, at the same
+// time.
+func (m *Manifest) readLock(name string) (*lock.Lock, error) {
+	info, err := fs.Stat(m.fsys, name)
+	if err != nil {
+		return lock.Read(m.fsys, name)
+	}
+	m.locks.Lock()
+	defer m.locks.Unlock()
+	last := m.locks.read[name]
+	if last.info == nil || last.info.Size() != info.Size() || !last.info.ModTime().Equal(info.ModTime()) {
+		last.info = info
+		last.lock, last.err = lock.Read(m.fsys, name)
+		if m.locks.read == nil {
+			m.locks.read = map[string]lockRead{}
+		}
+		m.locks.read[name] = last
+	}
+	return last.lock, last.err
+}
+
+// A lockRead is the result of reading a lock, and its file before that.
+type lockRead struct {
+	info fs.FileInfo
+	lock *lock.Lock
+	err  error
 }
 
 // CheckLock returns all problems of the lock of an environment: it is missing, damaged or

@@ -19,7 +19,7 @@ func environmentObject() *object {
 			{"path", innerPath(), "The link to the active generation. The default for type conda is .conda/NAME.", nil, ".venv"},
 			{"lock", lockName(), "The file with all packages, their hashes and sizes. `reconcile lock` writes it; commit it.", nil, "locks/pylock.local.toml"},
 			{"platforms", nonEmptySetOf(platform()), "The platforms of the lock.", nil, []string{"macos-arm64", "linux-x86_64"}},
-			{"installer", choice("auto", "uv", "pip"), "The installer of wheels. `auto` uses uv if it is found or can be downloaded, else pip.", "auto", "uv"},
+			{"installer", choice("auto", "uv", "pip"), "Has no effect, and can be removed: reconcile installs wheels itself.", "auto", "uv"},
 			{"compile", choice("imports", "all"), "The bytecode that is written before the environment becomes active: that of the modules that the smoke test imports, or of all packages. Python writes the rest at the first import. `all` is for environments that are read-only afterwards, such as those of images.", "imports", "all"},
 			{"note", line(), "A note for users of the environment. `plan -v` prints it.", nil, "only for old checkpoints"},
 			{"requirements_file", innerPath(), "Type venv: the file to which the pins are written for pip, with each `why` as a comment.", nil, "requirements-local.txt"},

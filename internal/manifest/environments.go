@@ -29,7 +29,6 @@ type Environment struct {
 	Places    []Place
 	Protect   bool
 	Path      string   // of the link to the active generation
-	Installer string   // "auto", "uv", "pip"
 	Lock      string   // path
 	Platforms []string // of the lock
 	// CompileAll compiles all packages before the environment becomes active.
@@ -43,6 +42,7 @@ type Environment struct {
 	GPU              *GPU
 
 	pathPos, lockPos, requirementsPos, environmentPos diag.Pos
+	installerPos                                      diag.Pos // of a key without effect
 }
 
 var (
@@ -86,7 +86,7 @@ func (l *loader) environments(v value) {
 	}
 }
 
-// readInstallation reads the paths of an environment, its lock and its installer.
+// readInstallation reads the paths of an environment, and its lock.
 func (e *Environment) readInstallation(f fields) {
 	others, other := condaOnly(), "conda"
 	path, platforms := ".venv", "[macos-arm64, linux-x86_64]"
@@ -114,9 +114,9 @@ func (e *Environment) readInstallation(f fields) {
 		f.get("lock").problem("value", "the name of a lock must end in .toml", quote(e.Lock), "write locks/pylock."+e.Name+".toml")
 	}
 	e.Platforms = readPlatforms(f.get("platforms"))
-	e.Installer = "auto"
 	if v := f.get("installer"); v.given() {
-		e.Installer = v.choice("auto", "uv", "pip")
+		v.choice("auto", "uv", "pip")
+		e.installerPos = v.pos()
 	}
 	if v := f.get("compile"); v.given() {
 		e.CompileAll = v.choice("imports", "all") == "all"

@@ -19,6 +19,7 @@ package manifest
 import (
 	"crypto/sha256"
 	"io/fs"
+	"sync"
 
 	"gopkg.in/yaml.v3"
 
@@ -45,7 +46,11 @@ type Manifest struct {
 	Interpreters []Interpreter
 	Moved        []Moved
 
-	fsys fs.FS // for locks, which are read when an environment is compiled
+	fsys  fs.FS // for locks, which are read when an environment is compiled
+	locks struct {
+		sync.Mutex
+		read map[string]lockRead // by path
+	}
 }
 
 // loader reads one manifest.

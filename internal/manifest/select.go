@@ -65,6 +65,9 @@ func (m *Manifest) Select(s Selection) (*Environment, error) {
 func (m *Manifest) Notes(env *Environment) []string {
 	var notes []string
 	for _, e := range m.Environments {
+		if e.installerPos.IsValid() {
+			notes = append(notes, fmt.Sprintf("%s: `installer` has no effect, since reconcile installs wheels itself; remove the line", e.installerPos))
+		}
 		if e == env {
 			if e.Note != "" {
 				notes = append(notes, fmt.Sprintf("environment %s: %s", e.Name, e.Note))
@@ -89,7 +92,22 @@ func (m *Manifest) Notes(env *Environment) []string {
 func (m *Manifest) EnvironmentPaths() map[string]layout.ActiveEnv {
 	paths := make(map[string]layout.ActiveEnv, len(m.Environments))
 	for _, e := range m.Environments {
-		paths[e.Name] = layout.ActiveEnv{Path: e.Path, Type: e.Type, Python: e.Python}
+		paths[e.Name] = layout.ActiveEnv{Path: e.Path, Type: e.Type, Python: e.Python, Wheels: func(platform string) []string { return m.wheels(e, platform) }}
 	}
 	return paths
+}
+
+// wheels returns the SHA-256 of the locked wheels of an environment for a platform, in
+// hexadecimal; none if the lock is missing or damaged.
+func (m *Manifest) wheels(e *Environment, platform string) []string {
+	locked, _, err := m.Locked(e)
+	if err != nil || locked == nil {
+		return nil
+	}
+	closure, _ := locked.For(platform) // without the platform there is none
+	var sums []string
+	for _, d := range closure {
+		sums = append(sums, d.Hashes()...)
+	}
+	return sums
 }

@@ -105,7 +105,8 @@ func environmentItem() planner.Item {
 		Steps: []resources.Step{
 			resources.Remove{Path: gen},
 			resources.Run{Program: "/usr/bin/uv", Args: []string{"venv", "--no-python-downloads", "--python", "/usr/bin/python3.10", "--prompt", "it's local", "/srv/train/" + gen}, Writes: gen},
-			resources.Reuse{From: "/store/projects/train-1f2e3d4c/envs/local/1f2e3d4c5b6a", To: gen, Dists: []string{"numpy", "pandas"}},
+			resources.Unpack{Wheels: make([]resources.Wheel, 2)},
+			resources.Assemble{Generation: gen, Python: "3.10", Wheels: make([]resources.Wheel, 2)},
 			resources.WriteFile{Path: "/store/projects/train-1f2e3d4c/requirements/local.txt", Mode: 0o600, Content: strings.Repeat("datasets==2.21.0\n", 3)},
 			resources.Run{Program: "/usr/bin/uv", Args: []string{"pip", "install", "--python", python, "--no-deps", "--no-build", "--require-hashes", "--only-binary", ":all:", "-r", "/store/projects/train-1f2e3d4c/requirements/local.txt"}, Env: []string{"UV_CACHE_DIR=/store/cache/uv"}, Index: true, Dir: "/store"},
 			resources.Compile{Generation: gen},
@@ -200,7 +201,7 @@ func hostilePlan() *planner.Plan {
 			resources.MakeDir{Path: hostile},
 			resources.Fetch{URLs: []string{hostile}, Path: hostile},
 			resources.SmokeTest{Imports: []string{hostile}, CUDA: true, Driver: hostile, QLoRA: &resources.QLoRA{QuantType: hostile, ComputeDtype: hostile}},
-			resources.Reuse{From: hostile},
+			resources.Assemble{Generation: hostile},
 			resources.Seal{Generation: hostile},
 			resources.Switch{Link: hostile, Target: hostile},
 			resources.Compile{Generation: hostile},

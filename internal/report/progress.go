@@ -172,7 +172,7 @@ func stepWord(name string) string {
 // isLong reports whether a step is announced.
 func isLong(step string) bool {
 	switch step {
-	case "fetch", "run", "reuse", "compile", "prove", "seal", "switch":
+	case "fetch", "run", "unpack", "assemble", "compile", "prove", "seal", "switch":
 		return true
 	}
 	return false

@@ -82,8 +82,10 @@ func stepText(s resources.Step) string {
 		return fmt.Sprintf("rename %s to %s", s.From, s.To)
 	case resources.Fetch:
 		return fetchText(s)
-	case resources.Reuse:
-		return fmt.Sprintf("reuse %s of %s", plural.Count(len(s.Dists), "distribution"), s.From)
+	case resources.Unpack:
+		return fmt.Sprintf("unpack %s into the store, unless they are there", plural.Count(len(s.Wheels), "wheel"))
+	case resources.Assemble:
+		return fmt.Sprintf("link %s into %s", plural.Count(len(s.Wheels), "distribution"), s.Generation)
 	case resources.Compile:
 		return "compile bytecode in " + s.Generation
 	case resources.Seal:

@@ -73,7 +73,7 @@ func environmentKeys(env *manifest.Environment) []facts.Key {
 	if env == nil {
 		return nil
 	}
-	keys := []facts.Key{facts.EnvironmentKey(env.Name), facts.PythonKey(env.Python), facts.ToolKey("uv")}
+	keys := []facts.Key{facts.EnvironmentKey(env.Name), facts.PythonKey(env.Python)}
 	if env.RequiresGPU() {
 		keys = append(keys, facts.NvidiaKey)
 	}

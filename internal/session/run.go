@@ -17,6 +17,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/simpleindex"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -71,7 +72,8 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 	r.options = apply.Options{
 		Root: p.Root, Store: local.Store, State: local.State, Probe: p.Probe, Journal: journal, Lock: lock.File(),
 		Jobs: o.Jobs, Events: o.Events, Now: time.Now, Kill: kill,
-		GPUEnv: p.Config.GPUEnv(), IndexEnv: settings.Environ(), ChannelEnv: settings.ChannelEnviron(), Client: client, Redactor: p.Config.Redactor,
+		GPUEnv: p.Config.GPUEnv(), Index: simpleindex.Settings{URL: settings.URL, NoIndex: settings.NoIndex, FindLinks: settings.FindLinks, Client: client, Redactor: p.Config.Redactor},
+		IndexEnv: settings.Environ(), ChannelEnv: settings.ChannelEnviron(), Client: client, Redactor: p.Config.Redactor,
 	}
 	for _, e := range p.Manifest.EnvironmentPaths() {
 		r.options.EnvPaths = append(r.options.EnvPaths, e.Path)

@@ -14,6 +14,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
+	"golang.org/x/sys/unix"
 )
 
 // environment reads the directory of an environment and its generations. Only the active
@@ -30,7 +31,23 @@ func (p *Prober) environment(name string) (facts.Environment, error) {
 	if env.Type == "conda" {
 		e.LeakDir, e.Leaks = p.userSite(env.Python)
 	}
+	if env.Wheels != nil {
+		e.Stored = p.stored(env.Wheels(p.platform))
+	}
 	return e, p.generations(&e)
+}
+
+// stored returns those of the wheels that are unpacked in the store.
+func (p *Prober) stored(wheels []string) []facts.SHA256 {
+	var found []facts.SHA256
+	for _, w := range wheels {
+		var sum facts.SHA256
+		var st unix.Stat_t
+		if sum.UnmarshalText([]byte(w)) == nil && rawfile.Lstat(layout.DistEntry(layout.Dist(p.store, w)), &st) == nil {
+			found = append(found, sum)
+		}
+	}
+	return found
 }
 
 // userSite returns the user site-packages of a Python minor version, as site.getuserbase

@@ -109,13 +109,27 @@ type Run struct {
 	Writes string `json:"writes,omitempty"`
 }
 
-// Reuse takes Python packages, with their bytecode, from a sealed generation into one that
-// is being built, by clone, hard link or copy. A file whose size differs from its RECORD
-// is an error.
-type Reuse struct {
-	From  string   `json:"from"`  // generation directory
-	To    string   `json:"to"`    // generation directory
-	Dists []string `json:"dists"` // normalised names
+// Unpack unpacks wheels into the store. Those that the store lacks, or that changed there,
+// are fetched from this machine's package index.
+type Unpack struct {
+	Wheels []Wheel `json:"wheels"`
+}
+
+// A Wheel is a locked wheel: what the index calls it, and what it must contain.
+type Wheel struct {
+	Name    string       `json:"name"` // of the project, normalised
+	Version string       `json:"version"`
+	File    string       `json:"file"`           // file name
+	Size    int64        `json:"size,omitempty"` // bytes; 0 if unknown
+	SHA256  facts.SHA256 `json:"sha256"`
+}
+
+// Assemble puts unpacked wheels into a new generation: clones or hard links of their files,
+// else copies, and the scripts that contain its path.
+type Assemble struct {
+	Generation string  `json:"generation"`
+	Python     string  `json:"python"` // minor version: "3.10"
+	Wheels     []Wheel `json:"wheels"`
 }
 
 // Compile writes the missing bytecode of a generation, so that running a program does not
@@ -184,7 +198,8 @@ func (Remove) stepName() string    { return "remove" }
 func (Move) stepName() string      { return "move" }
 func (Fetch) stepName() string     { return "fetch" }
 func (Run) stepName() string       { return "run" }
-func (Reuse) stepName() string     { return "reuse" }
+func (Unpack) stepName() string    { return "unpack" }
+func (Assemble) stepName() string  { return "assemble" }
 func (Compile) stepName() string   { return "compile" }
 func (SmokeTest) stepName() string { return "prove" }
 func (Seal) stepName() string      { return "seal" }
@@ -220,7 +235,7 @@ func kindOf[S Step]() stepKind {
 var stepKinds = sync.OnceValue(func() []stepKind {
 	return []stepKind{
 		kindOf[MakeDir](), kindOf[WriteFile](), kindOf[SetMode](), kindOf[Link](), kindOf[Remove](), kindOf[Move](), kindOf[Fetch](),
-		kindOf[Run](), kindOf[Reuse](), kindOf[Compile](), kindOf[SmokeTest](), kindOf[Seal](), kindOf[Switch](),
+		kindOf[Run](), kindOf[Unpack](), kindOf[Assemble](), kindOf[Compile](), kindOf[SmokeTest](), kindOf[Seal](), kindOf[Switch](),
 	}
 })
 

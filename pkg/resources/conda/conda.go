@@ -1,6 +1,6 @@
 // Package conda manages Python environments of type conda as generations (package
-// generation). conda installs the interpreter and its packages from locked archives; uv or
-// pip install the rest from hashed wheels. It never changes an environment or a conda
+// generation). conda installs the interpreter and its packages from locked archives; the rest
+// is assembled from hashed wheels. It never changes an environment or a conda
 // installation that reconcile did not create.
 package conda
 
@@ -26,7 +26,6 @@ var Kind = resources.Kind{Name: "conda", New: func() resources.Spec { return &Sp
 type Spec struct {
 	generation.Env
 	Engine    string            `json:"engine"`    // "auto", "rattler", "micromamba", "mamba", "conda"
-	Installer string            `json:"installer"` // "auto", "uv", "pip": for Python packages
 	Channels  []string          `json:"channels"`  // in order of priority
 	Requested []string          `json:"requested"` // the solved specs: lock.CondaSpecs
 	Packages  []rattler.Package `json:"packages"`  // locked for this platform, by name
@@ -35,7 +34,7 @@ type Spec struct {
 
 // Reads returns the environment, its .gitignore, and the facts that a build needs.
 func (s *Spec) Reads() []facts.Key {
-	keys := append(s.Content.Reads(&s.Env, s.Installer), resources.ToolKeys(s.engines())...)
+	keys := append(s.Content.Reads(&s.Env), resources.ToolKeys(s.engines())...)
 	if s.usesRattler() {
 		keys = append(keys, resources.PythonKeys(resources.HelperVersions())...)
 	}
@@ -47,36 +46,31 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 	if p := s.blocked(v); p != nil {
 		return resources.Block(p)
 	}
-	d, b := s.desired(v)
-	return d.Diff(v, b)
+	return s.desired(v).Diff(v)
 }
 
-// Recreate builds another generation, from the intact parts of the active one.
+// Recreate builds another generation of the same content.
 func (s *Spec) Recreate(v facts.View) resources.Change {
-	d, b := s.desired(v)
-	return d.Rebuild(v, b)
+	return s.desired(v).Rebuild(v)
 }
 
-// MovedFrom reuses the unchanged packages of the environment with the previous name.
+// MovedFrom returns the Spec that replaces the environment with the previous name.
 func (s *Spec) MovedFrom(r resources.Recorded) resources.Spec {
 	moved := *s
 	moved.PreviousName = r.Addr.Name
 	return &moved
 }
 
-// desired returns the desired generation and its builder. Nothing may block it.
-func (s *Spec) desired(v facts.View) (*generation.Desired, generation.Builder) {
+// desired returns the desired generation. Nothing may block it.
+func (s *Spec) desired(v facts.View) *generation.Desired {
 	project := facts.Get[facts.Project](v, facts.ProjectKey)
 	host := facts.Get[facts.Host](v, facts.HostKey)
-	d := &generation.Desired{
+	b := builder{spec: s, cache: layout.Conda(project.Store), platform: host.Platform, engine: s.engine(v)}
+	return &generation.Desired{
 		Environment: s.Name, Type: "conda", Path: s.Path, PreviousName: s.PreviousName, Project: project,
 		Digest: s.Digest(host.Platform), Python: s.version("python"),
 		Closure: s.Closure, Conda: lock.CondaFacts(s.Packages), CondaNeed: s.need,
-		SmokeTest: s.SmokeTest, CompileAll: s.CompileAll, Variables: s.Variables,
-	}
-	return d, builder{
-		Installer: generation.Installer{Store: project.Store, UV: generation.SelectUV(v, s.Installer)},
-		spec:      s, cache: layout.Conda(project.Store), platform: host.Platform, engine: s.engine(v),
+		SmokeTest: s.SmokeTest, Variables: s.Variables, CompileAll: s.CompileAll, Create: b.create,
 	}
 }
 
@@ -132,12 +126,10 @@ func (s *Spec) blocked(v facts.View) *diag.Problem {
 		generation.ForeignProblem(facts.Get[facts.Environment](v, s.Owns())),
 		s.LockProblem(),
 		s.pythonProblem(),
-		generation.RootProblem(project),
 		s.pathProblem(project),
 		generation.LibcProblem(s.Closure, host),
 		s.systemProblem(host),
 		s.engineProblem(v),
-		s.installerProblem(v),
 	)
 }
 
@@ -163,15 +155,5 @@ func (s *Spec) pathProblem(project facts.Project) *diag.Problem {
 	return &diag.Problem{
 		Code: "conda.long-path", Summary: fmt.Sprintf("the path of the environment would have %d bytes, and conda packages support %d", len(prefix), maxPrefix),
 		Found: prefix, Hint: "name a store with a shorter path: export RECONCILE_STORE=/path/to/store",
-	}
-}
-
-func (s *Spec) installerProblem(v facts.View) *diag.Problem {
-	if len(s.Closure) == 0 || generation.SelectUV(v, s.Installer).Path != "" || s.Installer != "uv" && s.version("pip") != "" {
-		return nil
-	}
-	return &diag.Problem{
-		Code: "environment.installer", Summary: "this machine has no uv, and conda installs no pip",
-		Hint: "install uv and put it on PATH, or add pip to `conda_packages`",
 	}
 }

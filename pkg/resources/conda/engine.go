@@ -9,7 +9,6 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
-	"github.com/reconcile-ml/reconcile/internal/generation"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/rattler"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -84,15 +83,14 @@ func (s *Spec) engineProblem(v facts.View) *diag.Problem {
 
 // A builder installs the conda packages with an engine.
 type builder struct {
-	generation.Installer
 	spec     *Spec
 	cache    string // conda cache, absolute
 	platform string
 	engine   engine
 }
 
-// Create installs the locked conda packages at the final path.
-func (b builder) Create(dir string) []resources.Step {
+// create installs the locked conda packages at the final path.
+func (b builder) create(dir string) []resources.Step {
 	if b.engine.name == "rattler" {
 		return b.rattler(dir)
 	}
