@@ -55,6 +55,11 @@ func TestMain(m *testing.M) {
 		os.Exit(7)
 	case "sleep":
 		time.Sleep(time.Minute)
+	case "pid":
+		fmt.Println("pid", os.Getpid())
+		time.Sleep(time.Minute)
+	case "parent":
+		_, _ = Run(context.Background(), child("pid", Command{Isolated: os.Args[len(os.Args)-1], Line: func(_, line string) { fmt.Println(line) }}))
 	case "stubborn":
 		ignoreTerm()
 		fmt.Println("ready")

@@ -1,12 +1,37 @@
 package command
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 )
+
+// TestIsolatedProgramsEndWithTheirParent kills a parent that cannot end its child.
+func TestIsolatedProgramsEndWithTheirParent(t *testing.T) {
+	kill, now := context.WithCancel(t.Context())
+	defer now()
+	pid := 0
+	_, _ = Run(t.Context(), child("parent", Command{Args: []string{t.TempDir()}, Kill: kill, Line: func(_, line string) {
+		if _, err := fmt.Sscanf(line, "pid %d", &pid); err == nil {
+			now()
+		}
+	}}))
+	if pid == 0 {
+		t.Fatal("the child did not start")
+	}
+	for range 100 {
+		if ended(pid) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Errorf("the child %d still runs", pid)
+}
 
 // TestIsolationWithoutRoot runs the tests of isolation as an ordinary user, who needs a
 // user namespace.
