@@ -113,7 +113,7 @@ func (r *Removal) pathSteps(v facts.View) (steps []resources.Step, why string) {
 			continue
 		case name == layout.GenerationLink:
 			target = p.Target
-			ours = ours && path.Dir(path.Join(at, target)) == r.generationsDir()
+			ours = ours && path.Dir(path.Clean(target)) == r.generationsDir()
 		case isLink:
 			ours = ours && p.Target == target
 		default:
