@@ -111,7 +111,8 @@ func pyenvRoot() string {
 }
 
 // condition reports whether this machine has [python] 3.10, a package [index], an [embedded]
-// Python build or [root], and whether this build can use [nvml].
+// Python build, [root], or root who may [unshare] the host name and mounts, and whether this
+// build can use [nvml].
 func condition(cond string) (bool, error) {
 	switch cond {
 	case "python":
@@ -122,6 +123,9 @@ func condition(cond string) (bool, error) {
 		return embeddedPythonDir() != "", nil
 	case "root":
 		return os.Geteuid() == 0, nil
+	case "unshare":
+		_, err := os.Stat("/etc/machine-id")
+		return err == nil && exec.Command("unshare", "-u", "-m", "true").Run() == nil, nil
 	case "nvml":
 		return probes.HasNVML, nil
 	}

@@ -225,7 +225,7 @@ func TestForgedPlan(t *testing.T) {
 		}, ""},
 		"an item less":     {func(d *planfile.Document) { d.Items = d.Items[:len(d.Items)-1] }, "file.b.txt: no change was planned"},
 		"another digest":   {func(d *planfile.Document) { d.Items[0].Digest = facts.SHA256{1} }, "directory.data: planned and now: create, but with other"},
-		"another machine":  {func(d *planfile.Document) { d.Machine.Part += "0" }, "it was made on"},
+		"another store":    {func(d *planfile.Document) { d.Machine.Part += "0" }, "it was made with the state in"},
 		"another user":     {func(d *planfile.Document) { d.Machine.UID++ }, "it was made by user"},
 		"another project":  {func(d *planfile.Document) { d.Root = "/elsewhere" }, "it was made for the project at /elsewhere"},
 		"another manifest": {func(d *planfile.Document) { d.Inputs["manifest.yaml"] = facts.SHA256{} }, "manifest.yaml has changed since"},

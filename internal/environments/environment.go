@@ -60,7 +60,10 @@ func (e *Environment) active() (string, error) {
 		Code: "environment.absent", Summary: fmt.Sprintf("environment %s is not built on this machine", e.Env.Name),
 		Hint: "`reconcile apply` builds it",
 	}
-	if e.Foreign != "" {
+	switch {
+	case e.Current != "":
+		p.Found = fmt.Sprintf("%s selects generation %s, which is not in the store", e.Environment.Path, e.Current)
+	case e.Foreign != "":
 		p.Found = fmt.Sprintf("%s: %s", e.Environment.Path, e.Foreign)
 		p.Hint = "`reconcile plan` prints how to move it away"
 	}

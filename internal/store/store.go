@@ -20,6 +20,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/userconfig"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 // Variable names the store.
@@ -56,7 +57,7 @@ func Locate(getenv func(string) string, home, configured, source string) (Locati
 	if !filepath.IsAbs(l.Path) {
 		return l, &diag.Problem{
 			Code: "store.path", Summary: fmt.Sprintf("the store %q of %s is not an absolute path", l.Path, l.Source),
-			Hint: "name an absolute path: export RECONCILE_STORE=\"$PWD/" + l.Path + "\"",
+			Hint: `name an absolute path: export RECONCILE_STORE="$PWD"/` + resources.ShellQuote(l.Path),
 		}
 	}
 	if why := badPath(l.Path); why != "" {
@@ -89,7 +90,7 @@ func resolve(p string) (string, error) {
 	case err == nil:
 		return real, nil
 	case !errors.Is(err, fs.ErrNotExist) || p == filepath.Dir(p):
-		return p, &diag.Problem{Code: "store.unreadable", Summary: fmt.Sprintf("the store %s cannot be opened", p), Found: err.Error()}
+		return p, unreadable(p, err)
 	}
 	if _, err := os.Lstat(p); err == nil {
 		return p, &diag.Problem{
@@ -107,17 +108,15 @@ func (l Location) Check(root string) error {
 	if root != "" && l.Source == "default" && (l.Path == root || strings.HasPrefix(l.Path, strings.TrimSuffix(root, "/")+"/")) {
 		return &diag.Problem{
 			Code: "store.in-project", Summary: fmt.Sprintf("the store %s is in the project, where a clone could have put it", l.Path),
-			Hint: "name another directory, or the same one on purpose: export RECONCILE_STORE=" + l.Path,
+			Hint: "name another directory, or the same one on purpose: export RECONCILE_STORE=" + resources.ShellQuote(l.Path),
 		}
 	}
 	var st unix.Stat_t
 	switch err := unix.Stat(l.Path, &st); {
 	case errors.Is(err, unix.ENOENT):
 		return nil
-	case errors.Is(err, unix.EACCES):
-		return l.foreign("it is in a directory that this user cannot enter")
 	case err != nil:
-		return &diag.Problem{Code: "store.unreadable", Summary: fmt.Sprintf("the store %s cannot be opened", l.Path), Found: err.Error()}
+		return unreadable(l.Path, err)
 	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
 		return &diag.Problem{
 			Code: "store.path", Summary: fmt.Sprintf("the store %s is not a directory", l.Path),
@@ -128,10 +127,17 @@ func (l Location) Check(root string) error {
 	case st.Mode&0o022 != 0:
 		return &diag.Problem{
 			Code: "store.writable", Summary: fmt.Sprintf("other users can write to the store %s", l.Path),
-			Found: fmt.Sprintf("mode %04o", st.Mode&0o7777), Hint: "chmod go-w " + l.Path,
+			Found: fmt.Sprintf("mode %04o", st.Mode&0o7777), Hint: "chmod go-w " + resources.ShellQuote(l.Path),
 		}
 	}
 	return nil
+}
+
+func unreadable(p string, err error) error {
+	return &diag.Problem{
+		Code: "store.unreadable", Summary: fmt.Sprintf("the store %s cannot be opened", p), Found: err.Error(),
+		Hint: "name a directory of this user: export RECONCILE_STORE=/path/to/store",
+	}
 }
 
 func (l Location) foreign(found string) error {
@@ -149,6 +155,12 @@ type projectFile struct {
 // Prepare makes the store and the state directory of the project at root.
 func Prepare(store, state, root string) error {
 	if err := os.MkdirAll(store, 0o700); err != nil {
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) { // as below /proc
+			return &diag.Problem{
+				Code: "store.unwritable", Summary: fmt.Sprintf("the store %s cannot be made; nothing was changed", store), Found: err.Error(),
+				Hint: "name a directory of this user: export RECONCILE_STORE=/path/to/store",
+			}
+		}
 		return err
 	}
 	dir, err := os.OpenRoot(store)
