@@ -14,7 +14,7 @@ merged, other values are replaced. An unknown parameter or a value of another ty
 error.
 
 The environment is that of the running Python, which reconcile builds below
-.reconcile/<machine>/envs/<environment>; otherwise the argument, otherwise
+projects/<project>/envs/<environment> of its store; otherwise the argument, otherwise
 CONFIG_ENVIRONMENT. Without any of these, load fails.
 
 ${NAME} in a text is replaced by a constant of paths.py: ${DATA_RAW}/gutenberg. Keys named
@@ -97,7 +97,7 @@ def environment_of(prefix):
     """Return the environment of a Python prefix, or None."""
     parts = Path(prefix).resolve().parts
     for i in range(len(parts) - 4):
-        if parts[i] == ".reconcile" and parts[i + 2] == "envs":
+        if parts[i] == "projects" and parts[i + 2] == "envs":
             return parts[i + 3]
     return None
 

@@ -78,7 +78,10 @@ func newOrdinaryUserSite(t *testing.T) (s *site, as []string) {
 	check(t, os.Chmod(dir, 0o755))
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"})
 	s = siteAt(t, dir, x.indexURL())
-	check(t, os.Chown(s.root, 65534, 65534))
+	check(t, os.Mkdir(s.store(""), 0o700))
+	for _, own := range []string{s.root, s.store("")} {
+		check(t, os.Chown(own, 65534, 65534))
+	}
 	tools := filepath.Join(dir, "installs", "uv", filepath.Base(filepath.Dir(uvFolder(t))))
 	for from, to := range map[string]string{filepath.Dir(uvFolder(t)): tools, must(exec.LookPath("reconcile")): filepath.Join(dir, "reconcile")} {
 		check(t, os.MkdirAll(filepath.Dir(to), 0o755))
@@ -88,7 +91,7 @@ func newOrdinaryUserSite(t *testing.T) (s *site, as []string) {
 	}
 	s.env = []string{
 		"PATH=" + filepath.Join(tools, "bin") + ":/usr/bin:/bin", "PYENV_ROOT=" + pyenvRoot(),
-		"PIP_CONFIG_FILE=/dev/null", "RECONCILE_INDEX_URL=" + x.indexURL(),
+		"PIP_CONFIG_FILE=/dev/null", "RECONCILE_INDEX_URL=" + x.indexURL(), "RECONCILE_STORE=" + s.store(""),
 	}
 	line := "true"
 	python, home := filepath.Dir(filepath.Dir(python310())), must(os.UserHomeDir())
@@ -125,8 +128,8 @@ func TestOrdinaryUserWithoutHome(t *testing.T) {
 	if e := run(0, "run", "--env", "local", "--", "python", "-c", "import alpha; print(alpha.version)"); e.out != "1.0\n" {
 		t.Errorf("run: %s", e)
 	}
-	check(t, filepath.WalkDir(s.root, func(path string, d os.DirEntry, err error) error {
-		if err != nil || strings.HasPrefix(path, s.path("manifest.yaml")) || path == s.root {
+	check(t, filepath.WalkDir(filepath.Dir(s.root), func(path string, d os.DirEntry, err error) error {
+		if err != nil || path == s.path("manifest.yaml") || !strings.HasPrefix(path, s.root+"/") && !strings.HasPrefix(path, s.store("")) {
 			return err
 		}
 		info, err := d.Info()

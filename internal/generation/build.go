@@ -41,7 +41,11 @@ func (d *Desired) build(v facts.View, env facts.Environment) resources.Change {
 		change.Fields = append(change.Fields, resources.Field{Path: "environment", Actual: from, Desired: d.Environment})
 		change.Summary += "; the paths of a generation contain the name of its environment, so it is built again"
 	}
-	change.Fields = append(change.Fields, resources.Field{Path: "generation", Actual: env.Current, Desired: g.Name})
+	field := resources.Field{Path: "generation", Actual: env.Current, Desired: g.Name}
+	if env.Current == g.Name { // it is not in the store
+		field.Actual = ""
+	}
+	change.Fields = append(change.Fields, field)
 	change.Predicts = []facts.Fact{predicted(env, g)}
 	return change
 }
