@@ -121,6 +121,7 @@ func BenchmarkVersion(b *testing.B) {
 func world(b testing.TB, n int) string {
 	b.Helper()
 	dir := b.TempDir()
+	b.Setenv("RECONCILE_STORE", filepath.Join(b.TempDir(), "store"))
 	var m strings.Builder
 	m.WriteString("version: 1\nproject: bench\ndirectories:\n")
 	for i := range max(1, n/10) {
