@@ -43,7 +43,7 @@ open(os.path.join(os.environ["HOME"], "secret"), "w").close()
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "x")
-	parts, err := RunSmokeTest(t.Context(), gen, resources.SmokeTest{Imports: []string{"spy"}}, nil)
+	parts, err := RunSmokeTest(t.Context(), gen, t.TempDir(), resources.SmokeTest{Imports: []string{"spy"}}, nil)
 	check(t, err)
 	if parts[0].Outcome != SmokeTestPassed {
 		t.Fatalf("%+v", parts)

@@ -58,6 +58,9 @@ func explain(err error, root string, need int64, others ...string) *diag.Problem
 	if ran, ok := errors.AsType[*command.Error](err); ok {
 		return explainProgram(ran, append(others, root), need)
 	}
+	if changed, ok := errors.AsType[*command.ChangedError](err); ok {
+		return ChangedProgram(changed)
+	}
 	if errors.Is(err, atomicfile.ErrChanged) {
 		return changedProblem(err.Error())
 	}

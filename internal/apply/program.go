@@ -11,9 +11,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
-	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/indexerror"
-	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -21,19 +19,14 @@ import (
 const defaultTimeout = time.Hour
 
 func (t *task) runProgram(ctx context.Context, s resources.Run) error {
-	if !s.SHA256.IsZero() {
-		if err := checkProgram(ctx, s); err != nil {
-			return err
-		}
-	}
-	temp, err := t.privateDir() // not /tmp, which may be small
+	private, err := t.privateDir() // not in /tmp, which may be small
 	if err != nil {
 		return err
 	}
-	defer discard(temp)
-	own := slices.Concat(s.Env, []string{"TMPDIR=" + temp.abs()})
+	defer discard(private)
 	c := t.command(s.Program, s.Args)
-	c.Env, c.Timeout = own, cmp.Or(s.Timeout, defaultTimeout)
+	c.SHA256, c.Private = s.SHA256, private.abs()
+	c.Env, c.Timeout = s.Env, cmp.Or(s.Timeout, defaultTimeout)
 	if s.Dir != "" {
 		p, err := t.place(s.Dir)
 		if err != nil {
@@ -46,7 +39,7 @@ func (t *task) runProgram(ctx context.Context, s resources.Run) error {
 		if s.Channels {
 			env = slices.Concat(env, t.o.ChannelEnv)
 		}
-		c.Env = slices.Concat(own, env)
+		c.Env = slices.Concat(s.Env, env)
 	}
 	if len(s.Offline) > 0 {
 		offline := c
@@ -116,21 +109,11 @@ func (t *task) command(program string, args []string) command.Command {
 	}
 }
 
-// checkProgram returns an error if a pinned program has another digest.
-func checkProgram(ctx context.Context, s resources.Run) error {
-	f, err := rawfile.OpenFile(s.Program, 0)
-	if err != nil {
-		return err
+// ChangedProgram returns the problem that a pinned program has another digest.
+func ChangedProgram(e *command.ChangedError) *diag.Problem {
+	return &diag.Problem{
+		Code: "apply.program-changed", Summary: e.Program + " is not the pinned program, and was not started",
+		Found: fmt.Sprintf("sha256 %x, not %x", e.Got, e.Want),
+		Hint:  "run the same command again, which installs the program again",
 	}
-	defer f.Close()
-	sum, err := rawfile.SHA256(ctx, f)
-	got := facts.SHA256(sum)
-	if err == nil && got != s.SHA256 {
-		return &diag.Problem{
-			Code: "apply.program-changed", Summary: s.Program + " is not the pinned program, and was not started",
-			Found: fmt.Sprintf("sha256 %s, not %s", got, s.SHA256),
-			Hint:  "move it away; the next apply installs it again: " + resources.ShellJoin("mv", s.Program, s.Program+".old"),
-		}
-	}
-	return err
 }

@@ -96,10 +96,13 @@ func (t *task) smokeTest(ctx context.Context, s resources.SmokeTest) error {
 }
 
 // RunSmokeTest tests the generation at an absolute path, outside of any plan. It writes
-// only a temporary folder, which it removes. gpuEnv is as in Options. An error means
-// that the interpreter could not be started.
-func RunSmokeTest(ctx context.Context, generation string, s resources.SmokeTest, gpuEnv []string) ([]SmokeTestPart, error) {
-	dir, err := os.MkdirTemp("", "reconcile-smoketest-")
+// only a folder in the directory temp, which it removes. gpuEnv is as in Options. An error
+// means that the interpreter could not be started.
+func RunSmokeTest(ctx context.Context, generation, temp string, s resources.SmokeTest, gpuEnv []string) ([]SmokeTestPart, error) {
+	if err := os.MkdirAll(temp, 0o700); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(temp, "smoketest-")
 	if err != nil {
 		return nil, err
 	}

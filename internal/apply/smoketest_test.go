@@ -86,7 +86,7 @@ func TestSmokeTest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			gen := fakeGPU(t, python, tt.machine)
-			parts, err := RunSmokeTest(t.Context(), gen, tt.step, tt.env)
+			parts, err := RunSmokeTest(t.Context(), gen, t.TempDir(), tt.step, tt.env)
 			check(t, err)
 			if len(parts) != len(tt.want) {
 				t.Fatalf("%d parts, want %d: %+v", len(parts), len(tt.want), parts)

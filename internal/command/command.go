@@ -13,6 +13,7 @@ package command
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -28,7 +29,10 @@ import (
 
 // A Command is one program to run.
 type Command struct {
-	Program string        // absolute
+	Program string // absolute
+	// SHA256, unless zero, is the digest of Program. It is compared just before the start, of
+	// the very file that is executed where the system can do that.
+	SHA256  [sha256.Size]byte
 	Args    []string      // after the program's name
 	Env     []string      // KEY=value, overriding the variables that every child gets
 	Dir     string        // absolute; "" for that of this process
@@ -37,9 +41,12 @@ type Command struct {
 	// Terminal keeps the program in our process group, the foreground group of the
 	// terminal, so that it can prompt on /dev/tty. ^C then reaches both.
 	Terminal bool
-	// Isolated, unless "", is a directory of the caller that others cannot write. The
-	// program gets an empty home and a temporary directory in it, no variable of the user,
-	// and no network if CanIsolate. It may still read and write all files of the user.
+	// Private, unless "", is a directory of the caller that others cannot write. The program
+	// gets an empty home and a temporary directory in it, and no variable of the user, so that
+	// it finds no configuration and no credentials of its own.
+	Private string
+	// Isolated is the same as Private, but the program has no network if CanIsolate. It may
+	// still read and write all files of the user.
 	Isolated string
 	// Stdin is standard input; nil for an empty one. An *os.File is inherited, and the
 	// program's end does not close it. Any other reader must end before the program does.
@@ -76,8 +83,9 @@ const (
 	defaultKeep = 256 << 10
 )
 
-// Run runs the program. The error is an *Error if the program was started, and wraps
-// context.Canceled if ctx or c.Kill ended it.
+// Run runs the program. The error is an *Error if the program was started, wraps
+// context.Canceled if ctx or c.Kill ended it, and wraps a *ChangedError if the program does
+// not have the digest.
 func Run(ctx context.Context, c Command) (Result, error) {
 	if !filepath.IsAbs(c.Program) {
 		return Result{}, fmt.Errorf("run %q: the path is not absolute", c.Program)
@@ -88,6 +96,14 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	p, err := newProcess(c)
 	if err != nil {
 		return Result{}, fmt.Errorf("run %s: %w", c.Program, err)
+	}
+	if c.SHA256 != [sha256.Size]byte{} {
+		f, err := openVerified(ctx, c.Program, c.SHA256)
+		if err != nil {
+			return Result{}, fmt.Errorf("run %s: %w", c.Program, err)
+		}
+		defer f.Close()
+		p.cmd.Path = executable(f)
 	}
 	start := time.Now()
 	go p.run()
@@ -124,12 +140,9 @@ func newProcess(c Command) (*process, error) {
 	p.stdout = &output{stream: "stdout", command: &p.Command, lines: lines}
 	p.stderr = &output{stream: "stderr", command: &p.Command, lines: lines}
 	p.cmd = exec.Command(c.Program, c.Args...)
-	variables := defaultVariables()
-	if c.Isolated != "" {
-		var err error
-		if variables, err = isolatedVariables(c.Isolated); err != nil {
-			return nil, err
-		}
+	variables, err := c.variables()
+	if err != nil {
+		return nil, err
 	}
 	p.cmd.Env = environment(c.Env, variables)
 	p.cmd.Dir = c.Dir

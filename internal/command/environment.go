@@ -2,8 +2,11 @@ package command
 
 import (
 	"cmp"
+	"errors"
+	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -24,7 +27,31 @@ func environment(extra, defaults []string) []string {
 	return env
 }
 
-// defaultVariables returns the variables that every child gets unless it is isolated.
+// variables returns the variables that a program gets besides those in c.Env.
+func (c *Command) variables() ([]string, error) {
+	switch {
+	case c.Isolated != "":
+		private, err := privateVariables(c.Isolated)
+		return append(private, offlineVariables()...), err
+	case c.Private != "":
+		return privateVariables(c.Private)
+	}
+	return defaultVariables(), nil
+}
+
+// privateVariables creates the home and temporary directories of a program in its private
+// directory and returns the variables that it gets, none of them inherited.
+func privateVariables(private string) ([]string, error) {
+	home, temp := filepath.Join(private, "home"), filepath.Join(private, "tmp")
+	for _, dir := range []string{home, temp} {
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+	}
+	return []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=" + home, "TMPDIR=" + temp, "USER=user", "PYTHONNOUSERSITE=1"}, nil
+}
+
+// defaultVariables returns the variables of a program without a private directory.
 func defaultVariables() []string {
 	home, name := os.Getenv("HOME"), os.Getenv("USER")
 	if home == "" || name == "" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/apply"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/report"
@@ -107,7 +108,7 @@ func (d *diagnosis) smokeTest() findings {
 	if d.Testing != nil {
 		d.Testing(d.env.Name)
 	}
-	parts, err := apply.RunSmokeTest(d.ctx, d.generation, s, d.config.GPUEnv())
+	parts, err := apply.RunSmokeTest(d.ctx, d.generation, layout.Temp(d.prober.Store()), s, d.config.GPUEnv())
 	if err != nil {
 		return failf("`reconcile verify` checks the files of the environment", "the environment's Python could not be started: %v", err)
 	}

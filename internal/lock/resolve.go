@@ -15,6 +15,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/indexerror"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
@@ -32,9 +33,10 @@ type Request struct {
 
 	Conda       *CondaRequest // nil for environments of type venv
 	UV          string
+	UVSHA256    facts.SHA256              // of UV, checked at each start; zero for a program of the machine
 	Interpreter string                    // a Python for uv, "" to let uv search for one
 	Cache       string                    // of uv
-	Dir         string                    // an empty folder for temporary files
+	Dir         string                    // an empty folder, which others cannot write, for temporary files and the homes of programs
 	IndexEnv    []string                  // KEY=value: index, CA, wheel folders, proxy of this machine
 	Redactor    *redact.Redactor          // of the output of uv and py-rattler
 	Line        func(stream, line string) // called for each line of uv's output; may be nil
@@ -190,7 +192,7 @@ func (r *resolver) compile(ctx context.Context, platform, pins, out string) (str
 		args = append(args, "--constraints", held)
 	}
 	result, err := command.Run(ctx, command.Command{
-		Program: r.UV, Args: append(args, "--", in), Env: r.IndexEnv, Dir: r.Dir,
+		Program: r.UV, SHA256: r.UVSHA256, Args: append(args, "--", in), Env: r.IndexEnv, Dir: r.Dir, Private: r.Dir,
 		Timeout: 10 * time.Minute, Redactor: r.Redactor, Line: r.Line,
 	})
 	return r.Redactor.String(string(result.Stderr)), err

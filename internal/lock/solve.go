@@ -60,7 +60,7 @@ func (r *resolver) solve(ctx context.Context, platform string) ([]rattler.Packag
 		return nil, fmt.Errorf("prepare the conda packages for %s: %w", platform, err)
 	}
 	result, err := command.Run(ctx, command.Command{
-		Program: r.Interpreter, Args: []string{"-I", "-B", script, input}, Env: slices.Concat(r.IndexEnv, r.Conda.Env), Dir: dir,
+		Program: r.Interpreter, Args: []string{"-I", "-B", script, input}, Env: slices.Concat(r.IndexEnv, r.Conda.Env), Dir: dir, Private: r.Dir,
 		Timeout: 10 * time.Minute, Redactor: r.Redactor, Line: r.Line, Keep: 16 << 20,
 	})
 	if err != nil {

@@ -9,7 +9,9 @@ import (
 	"os"
 	"path"
 
+	"github.com/reconcile-ml/reconcile/internal/apply"
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -99,11 +101,14 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 	previous, _ := lock.Read(p.FS(), env.Lock) // an absent or damaged lock has no versions to keep
 	l, err := lock.Resolve(ctx, lock.Request{
 		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Pins: env.Packages, Previous: previous, Upgrade: o.Upgrade,
-		Conda: t.conda(layout.Conda(local.Store), env), UV: t.uv, Interpreter: t.python, Cache: layout.Cache(local.Store, "uv"), Dir: work,
+		Conda: t.conda(layout.Conda(local.Store), env), UV: t.uv.Path, UVSHA256: t.uv.SHA256, Interpreter: t.python, Cache: layout.Cache(local.Store, "uv"), Dir: work,
 		IndexEnv: t.indexEnv, Redactor: p.Config.Redactor, Client: t.client, Line: o.Line,
 	})
 	if ctx.Err() != nil {
 		return nil, exit.Quietly(exit.Interrupted)
+	}
+	if changed, ok := errors.AsType[*command.ChangedError](err); ok {
+		return nil, apply.ChangedProgram(changed)
 	}
 	if err != nil {
 		return nil, err
@@ -139,11 +144,11 @@ func writeLock(p *session.Project, env *manifest.Environment, previous, l *lock.
 
 // tools are what resolving needs of this machine.
 type tools struct {
-	uv, python string
-	rattler    facts.Tool // for conda environments
-	indexEnv   []string
-	channelEnv []string
-	client     *http.Client
+	uv, rattler facts.Tool // rattler for conda environments
+	python      string
+	indexEnv    []string
+	channelEnv  []string
+	client      *http.Client
 }
 
 // installTools finds an interpreter and uv, and installs the pinned ones where this
@@ -186,8 +191,7 @@ func installTools(ctx context.Context, p *session.Project, env *manifest.Environ
 		return nil, err
 	}
 	t := &tools{python: interpreter(m.Facts, env), indexEnv: settings.Environ(), channelEnv: settings.ChannelEnviron()}
-	uv, _ := facts.Find[facts.Tool](m.Facts, facts.ToolKey("uv"))
-	t.uv = uv.Path
+	t.uv, _ = facts.Find[facts.Tool](m.Facts, facts.ToolKey("uv"))
 	t.rattler, _ = facts.Find[facts.Tool](m.Facts, facts.ToolKey("rattler"))
 	t.client, err = settings.Client()
 	return t, err
