@@ -89,6 +89,9 @@ func (p *parsed) check(l *line) error {
 		p.state.Lineage = l.Lineage
 		return nil
 	}
+	if err := l.checkNames(); err != nil {
+		return err
+	}
 	switch {
 	case l.Lineage != p.state.Lineage:
 		return fmt.Errorf("it belongs to another state file, %s", l.Lineage)
