@@ -94,6 +94,10 @@ func undoResources(m *session.Machine, r *runrecord.Record) (list []resources.Re
 			if e.Key.Kind != facts.KindPath {
 				continue // forgotten, or undone already
 			}
+			if why := m.RefusedEntry(e); why != "" {
+				problems.Add(refusedProblem(e.Left.Path, why))
+				continue
+			}
 			w := resources.Recorded{Addr: item.Addr, Key: e.Key, Left: e.Left, Reason: "created by the last apply"}
 			list = append(list, resources.Resource{Addr: item.Addr, Spec: &resources.RemovePath{Recorded: w}})
 			continue
@@ -110,6 +114,9 @@ func undoResources(m *session.Machine, r *runrecord.Record) (list []resources.Re
 
 // restore returns the Spec of a file with its kept content. e is its entry in the state.
 func restore(m *session.Machine, k apply.Kept, e state.Entry) (resources.Spec, *diag.Problem) {
+	if why := m.RefusedPath(k.Path); why != "" {
+		return nil, refusedProblem(k.Path, why)
+	}
 	content, err := rawfile.ReadFile(path.Join(layout.Kept(m.Prior.StateDir), k.SHA256.String()), apply.MaxKept, rawfile.NoFollow)
 	if err == nil && sha256.Sum256(content) != k.SHA256 {
 		err = errors.New("its sha256 is not its name")
@@ -124,4 +131,11 @@ func restore(m *session.Machine, k apply.Kept, e state.Entry) (resources.Spec, *
 		}
 	}
 	return &file.Restore{Spec: &file.Spec{Path: k.Path, Mode: k.Mode, Content: string(content)}, Left: e.Left}, nil
+}
+
+func refusedProblem(name, why string) *diag.Problem {
+	return &diag.Problem{
+		Code: "undo.path", Summary: fmt.Sprintf("the last apply recorded the path %q, which a manifest cannot have", name), Found: why,
+		Hint: "the store may be from another machine; `reconcile plan` shows how this machine differs from the manifest",
+	}
 }

@@ -102,6 +102,11 @@ func (h *Host) allows(p string) bool {
 	return slices.ContainsFunc(h.AllowPaths, func(allowed string) bool { return p == allowed || strings.HasPrefix(p, allowed+"/") })
 }
 
+// Allows reports whether an absolute path is in an allowed folder of any host.
+func (m *Manifest) Allows(p string) bool {
+	return slices.ContainsFunc(m.Hosts, func(h *Host) bool { return h.allows(p) })
+}
+
 // Host returns the section of a machine, or nil.
 func (m *Manifest) Host(h facts.Host) *Host {
 	for _, host := range m.Hosts {

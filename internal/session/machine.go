@@ -24,6 +24,7 @@ type Machine struct {
 	Prior     planner.Prior // what earlier applies recorded; the zero value for a recorded machine
 	StateErr  error         // why the state could not be read; nil if it was, and for a recorded machine
 
+	guard  func() (guard, error)
 	places map[string]layout.ActiveEnv // of environments, those with a previous name too
 	prober *probes.Prober              // nil where the facts come from a file
 	damage *damageList
@@ -33,6 +34,10 @@ type Machine struct {
 // before by comparing hashes, which a probe does not do.
 func (t *Target) Observe(ctx context.Context, known ...Damage) (*Machine, error) {
 	m := &Machine{Target: t, places: t.Manifest.EnvironmentPaths(), damage: &damageList{list: known}}
+	m.guard = sync.OnceValues(func() (guard, error) {
+		local, err := m.Local()
+		return m.Config.guard(m.Root, local.Store), err
+	})
 	var err error
 	if t.IsRecorded() {
 		m.Facts, m.Prior.Models = t.Base, t.Manifest.ModelsPath(t.Selection, t.Env)
@@ -87,7 +92,7 @@ func (m *Machine) readState() {
 	if err != nil {
 		return
 	}
-	m.Prior = planner.Prior{StateDir: local.State, NewSpec: newSpec}
+	m.Prior = planner.Prior{StateDir: local.State, NewSpec: newSpec, Refused: m.RefusedEntry}
 	m.Prior.State, m.StateErr = state.Read(m.Path(layout.Journal(local.State)))
 }
 

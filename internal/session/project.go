@@ -67,6 +67,11 @@ func Open(ctx context.Context, c *Config, factsFile string) (*Project, error) {
 		return nil, err
 	}
 	p.prober = prober.With(p.Manifest.EnvironmentPaths(), probes.ModelCache{})
+	if local, err := p.Local(); err == nil { // else every plan fails
+		if err := p.checkPaths(local.Store); err != nil {
+			return nil, err
+		}
+	}
 	return p, nil
 }
 

@@ -56,16 +56,17 @@ func parse(path string, text []byte) (*parsed, error) {
 	for rest := text; len(rest) > 0; {
 		row, after, whole := bytes.Cut(rest, []byte("\n"))
 		l, s, err := decode(row, p.last)
-		if err == nil && whole {
+		intact := err == nil && whole
+		if intact {
 			err = p.check(l)
 		}
 		switch {
 		case p.lines == 0 && isNewer(row):
 			return nil, newerProblem(path)
-		case err == nil && whole:
+		case err == nil && intact:
 		case p.lines == 0:
 			return nil, damagedProblem(path, 1, "the first line is not the header of a state file")
-		case len(after) == 0:
+		case len(after) == 0 && !intact:
 			p.state.Torn = fmt.Sprintf("line %d of %s is incomplete; its event is unknown", p.lines+1, path)
 			return p, nil
 		default:

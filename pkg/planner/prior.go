@@ -26,6 +26,9 @@ type Prior struct {
 	Moves         []Move
 	// Reason is why orphans are deleted; "" means that they left the manifest.
 	Reason string
+	// Refused returns why the path of an entry is not one that the manifest could have, ""
+	// if it is. Such an entry is neither pruned nor moved. nil refuses none.
+	Refused func(state.Entry) string
 	// NewSpec returns an empty Spec of a kind, or nil for an unknown kind.
 	NewSpec func(kind string) resources.Spec
 	// Selection is the part of the resources to plan; the zero value is all.
@@ -193,7 +196,7 @@ func (in *input) move(prior Prior, e state.Entry, to resources.Addr) bool {
 		return false // the move was applied already, or the address is taken
 	}
 	mover, ok := in.list[i].Spec.(resources.Mover)
-	if !ok || e.Left.Path == "" || e.Key == mover.Owns() {
+	if !ok || e.Left.Path == "" || e.Key == mover.Owns() || prior.refused(e) != "" {
 		return false
 	}
 	if in.from == nil {
@@ -203,6 +206,13 @@ func (in *input) move(prior Prior, e state.Entry, to resources.Addr) bool {
 	in.from[int32(i)] = e.Addr
 	in.list[i].Spec = mover.MovedFrom(resources.Recorded{Addr: e.Addr, Key: e.Key, Left: e.Left, StateDir: prior.StateDir})
 	return e.Key.Kind == facts.KindPath
+}
+
+func (prior Prior) refused(e state.Entry) string {
+	if prior.Refused == nil {
+		return ""
+	}
+	return prior.Refused(e)
 }
 
 // addOrphan adds an orphan if its kind can be removed. Tools and interpreters cannot:

@@ -10,8 +10,8 @@ import (
 
 // prune decides each orphan, inner paths first:
 //
-//  1. An orphan that cannot be read, that reconcile did not create, that is protected,
-//     or that contains a resource of the manifest is kept, with a warning.
+//  1. An orphan that cannot be read, that reconcile did not create, that is protected, whose
+//     path the manifest could not have, or that contains a resource of the manifest is kept, with a warning.
 //  2. An orphan that no longer exists is dropped from the state.
 //  3. An orphan that its kind reports as unchanged since the last apply is deleted.
 func (p *planning) prune() {
@@ -71,7 +71,10 @@ func (p *planning) diffOrphan(o *orphan, inside map[string]string) resources.Cha
 	if change.Action != resources.Delete {
 		return change
 	}
+	refused := p.prior.refused(o.entry)
 	switch addr := inside[o.recorded.Left.Path]; {
+	case refused != "":
+		return o.keep("prune.outside", refused)
 	case o.entry.Protect:
 		return o.keep("prune.protected", "it was protected by `protect: true`")
 	case o.entry.Ownership == state.Adopted:
