@@ -3,7 +3,9 @@ package apply
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"path/filepath"
 	"runtime"
@@ -27,10 +29,12 @@ func (t *task) generation(name string) (place, error) {
 		return place{}, fmt.Errorf("%q is not a generation of this project", name)
 	}
 	info, err := p.root.Lstat(p.rel)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // a client that reported success made nothing
+		return place{}, damageProblem([]facts.Damage{{What: "missing", Path: name}})
+	case err != nil:
 		return place{}, err
-	}
-	if !info.IsDir() {
+	case !info.IsDir():
 		return place{}, fmt.Errorf("%q is not a directory", name)
 	}
 	return p, nil

@@ -224,7 +224,7 @@ func TestCondaInAnyFolder(t *testing.T) {
 // installed exactly the locked packages, and that the next apply succeeds.
 func TestCondaClientInstallsSomethingElse(t *testing.T) {
 	for behaviour, want := range map[string]string{
-		"nothing": "missing  lib", "half": "missing", "other": "sets", "rots": "share/notes.txt", "fails": "out of luck",
+		"nothing": "missing  /", "half": "missing", "other": "sets", "rots": "share/notes.txt", "fails": "out of luck",
 	} {
 		t.Run(behaviour, func(t *testing.T) {
 			t.Parallel()

@@ -103,7 +103,7 @@ func TestCredentialsAreNeitherPrintedNorWritten(t *testing.T) {
 			plain.want(0, "lock", "--env", "local")
 			for name, fault := range faults {
 				x.setFault(fault)
-				check(t, os.RemoveAll(s.path(".reconcile/cache")))
+				check(t, os.RemoveAll(s.store("cache")))
 				commands := []string{"doctor", "doctor --json", "apply -y -v", "apply -y --json", "lock -v --upgrade", "lock --json --upgrade"}
 				switch name {
 				case "status 500":

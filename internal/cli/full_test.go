@@ -13,10 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A smallSite is a site on its own file system, whose size can be changed.
+// A smallSite is a site whose project and store are on their own file system, whose size can be
+// changed.
 type smallSite struct {
 	*site
 	mirror *mirror
+	disk   string // its mount point
 }
 
 // ballast is the size of a data file in each version of alpha, so large that an install runs
@@ -33,9 +35,8 @@ func newSmallSite(t *testing.T) *smallSite {
 	t.Helper()
 	dir := must(filepath.EvalSymlinks(t.TempDir()))
 	x := newMirror(t, wheel{name: "beta", version: "1.0"})
-	s := &smallSite{siteAt(t, dir, x.indexURL()), x}
-	mountTmpfs(t, s.root, "size=64m,mode=755")
-	return s
+	mountTmpfs(t, dir, "size=64m,mode=755")
+	return &smallSite{siteAt(t, dir, x.indexURL()), x, dir}
 }
 
 // pinVersion pins a version of alpha and a file of 64 KiB that contains it, and locks.
@@ -63,7 +64,7 @@ func (s *smallSite) leaveFree(free int64) {
 
 func (s *smallSite) remount(option string) {
 	s.t.Helper()
-	if out, err := exec.Command("mount", "-o", "remount,"+option, s.root).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-o", "remount,"+option, s.disk).CombinedOutput(); err != nil {
 		s.t.Fatalf("%v %s", err, out)
 	}
 }
@@ -81,7 +82,7 @@ func (s *smallSite) checkVersions(versions ...string) {
 	}
 }
 
-// TestFullDisk fills the file system of the project at different points of an apply. Each time
+// TestFullDisk fills the file system of the project and the store at different points of an apply. Each time
 // the environment and the files have their old or their new version, the message names the file
 // system, rollback needs no space, and with more space the next apply reaches the manifest.
 func TestFullDisk(t *testing.T) {
@@ -104,12 +105,12 @@ func TestFullDisk(t *testing.T) {
 		s.pinVersion(next)
 		s.leaveFree(free)
 		e := s.run("apply", "-y", "--env", "local")
-		blocked := e.code == 3 && e.contains("on the file system of "+s.root, "plan.disk") // the file alone is too large
+		blocked := e.code == 3 && e.contains("on the file system of "+s.disk, "plan.disk") // the file alone is too large
 		switch {
 		case e.code == 0:
 			last = next
 		case blocked:
-		case e.code != 4 || !e.contains("the file system of "+s.root+" is full", "apply.disk-full", "free some space there"):
+		case e.code != 4 || !e.contains("the file system of "+s.disk+" is full", "apply.disk-full", "free some space there"):
 			t.Errorf("with %d bytes free: %s", free, e)
 		default:
 			failures++
@@ -156,7 +157,7 @@ func TestNoInodes(t *testing.T) {
 		e := s.run("apply", "-y", "--env", "local")
 		switch {
 		case e.code == 0:
-		case e.code < 0 || !e.contains("the file system of "+s.root+" has no inodes left"):
+		case e.code < 0 || !e.contains("the file system of "+s.disk+" has no inodes left"):
 			t.Errorf("with %d inodes free: %s", free, e)
 		default:
 			failures++
