@@ -91,8 +91,10 @@ func (a *app) printInit(r *scaffold.Result, o scaffold.Options) error {
 	}
 	lines = append(lines,
 		"  reconcile plan    # show how this machine differs; changes nothing",
-		"  reconcile apply   # make the changes",
-		"apply keeps its files in the store of the user, outside the project.")
+		"  reconcile apply   # make the changes")
+	if l, err := a.config().Store(r.Root); err == nil {
+		lines = append(lines, "apply keeps environments and records outside the project, in "+l.Path+".")
+	}
 	for _, line := range lines {
 		if err := writeLine(a.out, "%s", line); err != nil {
 			return err
