@@ -29,18 +29,29 @@ trap 'exit 143' TERM
 
 setup() {
     dry_run=''
-    for _word; do
-        case $_word in
+    named=''
+    while [ $# -gt 0 ]; do
+        case $1 in
         -h | --help)
             usage
             return 0
             ;;
         --dry-run) dry_run=yes ;;
+        --store=?*) use_store "${1#--store=}" ;;
+        --store)
+            if [ -z "${2-}" ]; then
+                log "--store takes a directory: ./$script --store DIR"
+                return 64
+            fi
+            use_store "$2"
+            shift
+            ;;
         *)
-            log "$_word is not an option of $script; --help lists them"
+            log "$1 is not an option of $script; --help lists them"
             return 64
             ;;
         esac
+        shift
     done
     [ -f "$root/manifest.yaml" ] || die "there is no manifest.yaml in $root: run this script at the top of the checkout"
     log "environment $environment of $root/manifest.yaml: $purpose"
@@ -48,6 +59,7 @@ setup() {
         log "note: started by sudo, so all files will belong to root; root is not needed"
     fi
     find_reconcile
+    propose_store
     if [ -n "$dry_run" ]; then
         run_reconcile plan -v
         return
@@ -57,16 +69,18 @@ setup() {
 
 usage() {
     cat <<EOF
-Usage: ./$script [--dry-run]
+Usage: ./$script [--dry-run] [--store DIR]
 
 Applies environment $environment of manifest.yaml ($purpose):
 folders, files and a Python environment with exact versions. Then shows the
 storage summary, checks Python, the disk and the installed files (and CUDA and
-the GPU if the environment needs them), and lists the installed packages. A
-second run changes nothing. Drivers and system packages are never installed.
+the GPU if the environment needs them), and lists the installed packages and
+the store, which holds the environments of all projects. A second run changes
+nothing. Drivers and system packages are never installed.
 
-  --dry-run   show the plan and change nothing
-  --help      show this text
+  --dry-run     show the plan and change nothing
+  --store DIR   keep environments in DIR, as RECONCILE_STORE=DIR does
+  --help        show this text
 
 The program reconcile is bin/reconcile, one on PATH, built with Go, or a release with a known
 sha256 (scripts/releases.txt).
@@ -109,9 +123,11 @@ verify() {
     check run_reconcile doctor --offline # installed packages need no network
     heading "Status and installed packages"
     check run_reconcile status
+    show_store
     echo
     if [ "$worst" = 0 ]; then
         log "environment $environment is ready: \`$shown run -- COMMAND\` runs a command in it"
+        [ -z "$named" ] || log "in every shell before you run reconcile: export RECONCILE_STORE=$(quote "$RECONCILE_STORE")"
     else
         log "environment $environment is installed, but a check failed: see above"
     fi
@@ -128,6 +144,68 @@ check() {
 # run_reconcile runs the program for the environment.
 run_reconcile() {
     "$program" -C "$root" --env "$environment" "$@"
+}
+
+# --- the store -----------------------------------------------------------------------
+
+# use_store sets the store for the program. A relative path is one in the current directory.
+use_store() {
+    case $1 in
+    /*) RECONCILE_STORE=$1 ;;
+    *) RECONCILE_STORE=$PWD/$1 ;;
+    esac
+    export RECONCILE_STORE
+    named=yes
+}
+
+# store_path prints the path of the store, which need not exist.
+store_path() {
+    run_reconcile facts 2>/dev/null | sed -n 's/^ *"store": "\(.*\)",*$/\1/p' | sed 1q
+}
+
+# show_store prints the path and the size of the store.
+show_store() {
+    _store=$(store_path)
+    [ -d "$_store" ] || return 0
+    _size=$(du -sk "$_store" 2>/dev/null | awk '{if ($1 < 976563) printf "%.0f MB", $1 * 1.024 / 1000; else printf "%.1f GB", $1 * 1.024 / 1000000}')
+    heading "Store"
+    printf '%s  %s, shared by all projects of this user\n' "$_store" "${_size:-of unknown size}"
+}
+
+# propose_store proposes a store beside the project if only the project is on a volume, as on
+# rented machines whose root file system, with the home directory, is lost at each stop. It
+# uses the volume only if the user agrees.
+propose_store() {
+    [ "$environment" = remote ] && [ -z "${RECONCILE_STORE-}" ] || return 0
+    ! grep -q '^ *store *:' "${XDG_CONFIG_HOME:-${HOME-}/.config}/reconcile/config.yaml" 2>/dev/null || return 0
+    _store=$(store_path)
+    _volume=$(mount_point "$root")
+    # A store in the project would be one that a clone can contain.
+    case $_store:$_volume in :* | *: | *:/ | *:"$root") return 0 ;; esac
+    [ "$(mount_point "$_store")" = / ] || return 0
+    _proposed=$_volume/.reconcile-store
+    log "note: the project is on the volume $_volume, and the store is on the root file system: $_store"
+    log "If this machine keeps only $_volume when it stops, keep the environments there:
+  export RECONCILE_STORE=$(quote "$_proposed")"
+    [ -z "$dry_run" ] && [ -t 0 ] && [ -t 2 ] || return 0
+    printf 'Use %s for this run? [y/N] ' "$_proposed" >&2
+    read -r _answer || _answer=''
+    case $_answer in [yY] | [yY][eE][sS]) use_store "$_proposed" ;; esac
+}
+
+# mount_point prints the mount point of a path, or of its nearest parent that exists.
+mount_point() (
+    path=$1
+    while [ ! -e "$path" ] && [ -n "$path" ]; do path=${path%/*}; done
+    df -P "${path:-/}" 2>/dev/null | awk 'NR == 2 && match($0, / [0-9-]+%? +\//) {print substr($0, RSTART + RLENGTH - 1)}'
+)
+
+# quote prints a word for a shell.
+quote() {
+    case $1 in
+    *[!A-Za-z0-9/._-]*) printf "'%s'\n" "$(printf %s "$1" | sed "s/'/'\\\\''/g")" ;;
+    *) printf '%s\n' "$1" ;;
+    esac
 }
 
 # --- the program ---------------------------------------------------------------------

@@ -127,7 +127,7 @@ func TestSetupLocal(t *testing.T) {
 	first := s.wantScript(0, []string{"setup_local.sh"}, "using bin/reconcile", "venv.local: created", "environment local is ready")
 	s.wantImports("1.0", "alpha")
 	s.checkUnchanged("another run", func() {
-		again := s.wantScript(0, []string{"setup_local.sh"}, "Nothing to do", "Storage on .", "raw data", "disk.storage", "is intact", "Python 3.10", "alpha 1.0", "converged", "environment local is ready")
+		again := s.wantScript(0, []string{"setup_local.sh"}, "Nothing to do", "Storage on .", "raw data", "disk.storage", "is intact", "Python 3.10", "alpha 1.0", "converged", "shared by all projects of this user", "environment local is ready")
 		if again.contains("created") {
 			t.Errorf("a second run creates a resource\n%s", again)
 		}
@@ -192,6 +192,56 @@ func TestSetupFindsDamage(t *testing.T) {
 	}
 }
 
+// TestSetupProposesStore checks that setup_remote.sh proposes a store on the volume of the
+// project if the store is on the root file system, uses it only if asked to, and proposes
+// none where it would be in the project or is set already.
+func TestSetupProposesStore(t *testing.T) {
+	t.Parallel()
+	s := newCheckout(t, "")
+	volume := filepath.Dir(s.root)
+	program := `#!/bin/sh
+for w; do case $w in
+version) echo reconcile fake ;;
+facts) printf '  "store": "%s",\n' "${RECONCILE_STORE:-$HOME/.local/share/reconcile}" ;;
+apply) echo "store: $RECONCILE_STORE" ;;
+esac; done
+`
+	df := `#!/bin/sh
+echo Filesystem 1024-blocks Used Available Capacity Mounted on
+for last; do :; done
+case $last/ in "$VOLUME"/*) echo "host:/vol 264212084 37500156 58001108 40% $VOLUME" ;; *) echo "overlay 9 4 5 45% /" ;; esac
+`
+	fakes := fakePrograms{"reconcile": program, "df": df}
+	s = s.with("GO=none", "PATH="+fakes.writeDir(t)+":/usr/bin:/bin", "VOLUME="+volume, "HOME=/nonexistent", "RECONCILE_STORE=")
+	proposal := "export RECONCILE_STORE='" + volume + "/.reconcile-store'"
+	if !strings.ContainsAny(volume, " ") {
+		proposal = strings.ReplaceAll(proposal, "'", "")
+	}
+	s.wantScript(0, []string{"setup_remote.sh", "--dry-run"}, proposal)
+	s.wantScript(0, []string{"setup_remote.sh"}, proposal, "store: \n")
+
+	for what, e := range map[string]runResult{
+		"the local environment":   s.runScript("setup_local.sh"),
+		"a store in the project":  s.with("VOLUME=" + s.root).runScript("setup_remote.sh"),
+		"one file system":         s.with("VOLUME=/none").runScript("setup_remote.sh"),
+		"a store on the volume":   s.with("HOME=" + volume).runScript("setup_remote.sh"),
+		"a store that is set":     s.with("RECONCILE_STORE=/elsewhere").runScript("setup_remote.sh"),
+		"the option --store":      s.runScript("setup_remote.sh", "--store", "/elsewhere"),
+		"the option --store=":     s.runScript("setup_remote.sh", "--store=/elsewhere"),
+		"a relative path":         s.runScript("setup_remote.sh", "--store", "elsewhere"), // it runs in /
+		"setup_local.sh --store=": s.runScript("setup_local.sh", "--store=/elsewhere"),
+	} {
+		if e.code != 0 || e.contains(".reconcile-store") {
+			t.Errorf("%s: a store is proposed\n%s", what, e)
+		}
+		if strings.Contains(what, "--store") && !e.contains("store: /elsewhere\n", "export RECONCILE_STORE=/elsewhere") {
+			t.Errorf("%s: the store is not used\n%s", what, e)
+		}
+	}
+	s.wantScript(exit.WrongUsage, []string{"setup_remote.sh", "--store"}, "--store takes a directory")
+	s.wantScript(exit.WrongUsage, []string{"setup_remote.sh", "--store", ""}, "--store takes a directory")
+}
+
 // TestSetupRemote checks that setup_remote.sh with the real manifest is blocked and changes
 // nothing on a machine without a GPU.
 func TestSetupRemote(t *testing.T) {
@@ -228,7 +278,7 @@ func TestSetupArguments(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, "")
 	s.checkUnchanged("--help or a wrong option", func() {
-		s.wantScript(0, []string{"setup_local.sh", "--help"}, "Usage: ./setup_local.sh [--dry-run]", "Exit status")
+		s.wantScript(0, []string{"setup_local.sh", "--help"}, "Usage: ./setup_local.sh [--dry-run] [--store DIR]", "Exit status")
 		s.wantScript(0, []string{"setup_remote.sh", "-h"}, "environment remote")
 		for _, word := range []string{"--env", "-y", "extra", ""} {
 			s.wantScript(exit.WrongUsage, []string{"setup_local.sh", word}, "is not an option of setup_local.sh")
