@@ -36,7 +36,7 @@ environments:
 	}
 	c := m.Claims()
 	for _, addr := range []string{
-		"venv.local", "conda.remote", "file.a.txt", "file.b.yml", "link.conda-tune", "link.models", "link.data", "python.3.10", "tool.uv", "tool.rattler",
+		"venv.local", "conda.remote", "file.a.txt", "file.b.yml", "link.conda-tune", "link.models", "link.data", "python.3.10", "tool.rattler",
 	} {
 		var a resources.Addr
 		if err := a.UnmarshalText([]byte(addr)); err != nil || !c.Addrs[a] {

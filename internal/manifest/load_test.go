@@ -77,7 +77,7 @@ func TestOwn(t *testing.T) {
 	}
 	folders := "directory.data_raw directory.data_processed directory.data_synthetic directory.models directory.adapters directory.scripts directory.configs disk.storage"
 	list := compile(t, m, mac)
-	if got, want := addresses(list), folders+" python.3.10 tool.uv file.requirements-local.txt venv.local file.scripts/paths.py"; got != want {
+	if got, want := addresses(list), folders+" python.3.10 file.requirements-local.txt venv.local file.scripts/paths.py"; got != want {
 		t.Errorf("on a Mac: %s\nwant: %s", got, want)
 	}
 	for _, r := range list {
@@ -91,7 +91,7 @@ func TestOwn(t *testing.T) {
 	golden.Check(t, "testdata/paths.py", []byte(m.Files[0].Content))
 
 	list = compile(t, m, gpu1)
-	if got, want := addresses(list), folders+" model.meta-llama/Llama-3.1-8B-Instruct model.mistralai/Mistral-7B-Instruct-v0.3 cuda.remote gpu.remote compat.remote python.3.10 tool.uv tool.rattler file.environment-remote.yml conda.remote file.scripts/paths.py"; got != want {
+	if got, want := addresses(list), folders+" model.meta-llama/Llama-3.1-8B-Instruct model.mistralai/Mistral-7B-Instruct-v0.3 cuda.remote gpu.remote compat.remote python.3.10 tool.rattler file.environment-remote.yml conda.remote file.scripts/paths.py"; got != want {
 		t.Errorf("on a GPU machine: %s\nwant: %s", got, want)
 	}
 	spec := list[slices.IndexFunc(list, func(r resources.Resource) bool { return r.Addr.Kind == "conda" })].Spec.(*conda.Spec)
@@ -105,8 +105,14 @@ func TestOwn(t *testing.T) {
 			t.Errorf("no note contains %q: %s", part, notes)
 		}
 	}
-	if got := fmt.Sprint(m.EnvironmentPaths()); got != "map[local:{.venv venv 3.10 } remote:{.conda/remote conda 3.10 } remote-legacy:{.conda/remote-legacy conda 3.10 }]" {
-		t.Errorf("environment paths: %s", got)
+	places := m.EnvironmentPaths()
+	for name, want := range map[string][3]string{"local": {".venv", "venv", "3.10"}, "remote": {".conda/remote", "conda", "3.10"}, "remote-legacy": {".conda/remote-legacy", "conda", "3.10"}} {
+		if p := places[name]; [3]string{p.Path, p.Type, p.Python} != want {
+			t.Errorf("%s is at %+v, want %v", name, p, want)
+		}
+	}
+	if wheels := places["remote"].Wheels("linux-x86_64"); len(wheels) != len(spec.Closure) || wheels[0] != spec.Closure[0].Wheels[0].SHA256.String() {
+		t.Errorf("remote has %d wheels, not the %d of its closure: %v", len(wheels), len(spec.Closure), wheels)
 	}
 }
 
@@ -142,7 +148,7 @@ func TestStarter(t *testing.T) {
 			t.Errorf("Starter(%q) has the project %q, want %q", name, m.Project, want)
 		}
 		list := compile(t, m, mac)
-		if got := addresses(list); got != "directory.data directory.scripts disk.storage python.3.10 tool.uv file.requirements-local.txt venv.local" {
+		if got := addresses(list); got != "directory.data directory.scripts disk.storage python.3.10 file.requirements-local.txt venv.local" {
 			t.Error(got)
 		}
 		last := list[len(list)-1].Spec.(*venv.Spec)
@@ -166,7 +172,7 @@ func TestCheck(t *testing.T) {
 // TestStarterConda uncomments the conda environment of the starter.
 func TestStarterConda(t *testing.T) {
 	m := load(t, strings.ReplaceAll(manifest.Starter("p"), "\n  # ", "\n  "))
-	const want = "directory.data directory.scripts disk.storage cuda.remote gpu.remote python.3.10 tool.uv tool.rattler file.environment-remote.yml conda.remote"
+	const want = "directory.data directory.scripts disk.storage cuda.remote gpu.remote python.3.10 tool.rattler file.environment-remote.yml conda.remote"
 	if got := addresses(compile(t, m, gpu1)); got != want {
 		t.Errorf("%s\nwant: %s", got, want)
 	}
