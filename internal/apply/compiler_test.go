@@ -1,12 +1,8 @@
 package apply
 
 import (
-	"archive/zip"
 	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -20,7 +16,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
-	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/wheels"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -41,19 +36,10 @@ func without[S resources.Step](steps []resources.Step) []resources.Step {
 	return slices.DeleteFunc(steps, func(s resources.Step) bool { _, ok := s.(S); return ok })
 }
 
-// ran returns what the code of the package "hostile" wrote when it ran.
-func (w *world) ran() string {
-	b, err := os.ReadFile(w.path(layout.Generation(w.stateDir(), "local", "one")) + ".ran")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		w.t.Fatal(err)
-	}
-	return string(b)
-}
-
 func TestCompileRunsNoCodeOfPackages(t *testing.T) {
 	python := findPython(t)
 	w := newWorld(t)
-	w.mustApply(withSteps(wantEnvironment(w, python, "one", []string{"hostile=1"}, nil), without[resources.SmokeTest]))
+	w.mustApply(withSteps(wantEnvironment(w, python, "one", []string{"hostile=1"}), without[resources.SmokeTest]))
 	if got := w.ran(); got != "" {
 		t.Errorf("compiling ran %s", got)
 	}
@@ -67,16 +53,24 @@ func TestCompileRunsNoCodeOfPackages(t *testing.T) {
 	}
 }
 
+// TestFilesAreVerifiedBeforeCodeRuns changes a file of a generation after it was assembled.
 func TestFilesAreVerifiedBeforeCodeRuns(t *testing.T) {
 	python := findPython(t)
 	for _, first := range []string{"compile", "smoke test"} {
 		w := newWorld(t)
-		r := wantEnvironment(w, python, "one", []string{"broken=1", "hostile=1"}, nil)
+		r := wantEnvironment(w, python, "one", []string{"alpha=1", "hostile=1"})
+		replace := resources.Run{Program: python, Args: []string{
+			"-I", "-c", "import os, sys; os.remove(sys.argv[1]); open(sys.argv[1], 'w').write('version = 2')", w.lateIn(python, "one", "alpha"),
+		}}
+		r = withSteps(r, func(steps []resources.Step) []resources.Step {
+			i := slices.IndexFunc(steps, func(s resources.Step) bool { _, ok := s.(resources.Compile); return ok })
+			return slices.Insert(steps, i, resources.Step(replace))
+		})
 		if first == "smoke test" {
 			r = withSteps(r, without[resources.Compile])
 		}
 		p := w.apply(t.Context(), w.plan(r)).want(t, "venv.local", Failed, "apply.seal")
-		if !strings.Contains(p.Found, "broken/late.py") {
+		if !strings.Contains(p.Found, "alpha/late.py") {
 			t.Errorf("found %q", p.Found)
 		}
 		if got := w.ran(); got != "" {
@@ -90,7 +84,7 @@ func TestFilesAreVerifiedBeforeCodeRuns(t *testing.T) {
 func TestFirstImportsAreNoDamage(t *testing.T) {
 	python := findPython(t)
 	w := newWorld(t)
-	w.mustApply(withSteps(wantEnvironment(w, python, "one", []string{"alpha=1"}, nil), without[resources.Compile]))
+	w.mustApply(withSteps(wantEnvironment(w, python, "one", []string{"alpha=1"}), without[resources.Compile]))
 	one := w.path(layout.Generation(w.stateDir(), "local", "one"))
 	left, err := pyenv.Uncompiled(one)
 	if err != nil || len(left) != 1 || !strings.HasSuffix(left[0], "/alpha/late.py") {
@@ -122,7 +116,7 @@ func TestFirstImportsAreNoDamage(t *testing.T) {
 	if damage, err := pyenv.Verify(t.Context(), one, seal, true, nil); err != nil || len(damage) > 0 {
 		t.Errorf("deep: %v, %v", damage, err)
 	}
-	if p := w.plan(wantEnvironment(w, python, "one", []string{"alpha=1"}, nil)); len(p.Items) > 0 && p.Items[0].Change.Action != resources.None {
+	if p := w.plan(wantEnvironment(w, python, "one", []string{"alpha=1"})); len(p.Items) > 0 && p.Items[0].Change.Action != resources.None {
 		t.Errorf("the next plan is not empty: %+v", p.Items[0].Change)
 	}
 }
@@ -134,7 +128,7 @@ func TestSmokeTestCannotMisuseTheCompiler(t *testing.T) {
 	w := newWorld(t)
 	outside := w.path("outside.py")
 	w.write("outside.py", "x = 1\n")
-	w.mustApply(wantEnvironment(w, python, "one", []string{"alpha=1"}, nil))
+	w.mustApply(wantEnvironment(w, python, "one", []string{"alpha=1"}))
 	one := w.path(layout.Generation(w.stateDir(), "local", "one"))
 	b, err := newBytecodeWriter(one, nil)
 	check(t, err)
@@ -247,31 +241,4 @@ func TestBytecodeOfWheelsIsShared(t *testing.T) {
 			t.Errorf("invalid source: %v, %v", written, err)
 		}
 	}
-}
-
-// unpackWheel makes a wheel "shared" 1.0 and unpacks it.
-func unpackWheel(t *testing.T, dir string, files map[string]string) *wheels.Entry {
-	t.Helper()
-	info, record := "shared-1.0.dist-info/", ""
-	files[info+"METADATA"] = "Metadata-Version: 2.1\nName: shared\nVersion: 1.0\n"
-	files[info+"WHEEL"] = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-	for name, text := range files {
-		sum := sha256.Sum256([]byte(text))
-		record += fmt.Sprintf("%s,sha256=%s,%d\n", name, base64.RawURLEncoding.EncodeToString(sum[:]), len(text))
-	}
-	files[info+"RECORD"] = record + info + "RECORD,,\n"
-	var archive bytes.Buffer
-	z := zip.NewWriter(&archive)
-	for name, text := range files {
-		f, err := z.Create(name)
-		check(t, err)
-		_, err = f.Write([]byte(text))
-		check(t, err)
-	}
-	check(t, z.Close())
-	file := filepath.Join(t.TempDir(), "shared-1.0-py3-none-any.whl")
-	check(t, os.WriteFile(file, archive.Bytes(), 0o644))
-	e, err := wheels.Unpack(t.Context(), file, lock.Wheel{File: filepath.Base(file), Size: int64(archive.Len()), SHA256: sha256.Sum256(archive.Bytes())}, "shared", "1.0", dir)
-	check(t, err)
-	return e
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +61,7 @@ with open(os.path.join(prefix, "conda-meta", "history"), "w"):
 func wantCondaEnvironment(w *world, python, name, version string) resources.Resource {
 	key := facts.EnvironmentKey("local")
 	gen := layout.Generation(w.stateDir(), "local", name)
+	build := condaSteps(w, python, gen, version, "beta=1")
 	return newResource("conda", "local", &spec{owns: key, diff: func(v facts.View) resources.Change {
 		actual := facts.Get[facts.Environment](v, key)
 		if actual.Current == name {
@@ -79,7 +81,7 @@ func wantCondaEnvironment(w *world, python, name, version string) resources.Reso
 			}
 		}
 		if !sealed {
-			c.Steps = append(c.Steps, condaSteps(w, python, gen, version, "beta=1")...)
+			c.Steps = append(c.Steps, build...)
 		}
 		if actual.Current == "" {
 			c.Steps = append(c.Steps, resources.MakeDir{Path: ".venv", Mode: 0o755})
@@ -99,17 +101,18 @@ func condaSteps(w *world, python, gen, version, pin string) []resources.Step {
 	for _, p := range [][3]string{{"python", "3.10", "h0"}, {"sets", "1.0", "0"}, {"tiny", version, "py_0"}} {
 		conda = append(conda, facts.CondaPackage{Name: p[0], Version: p[1], Build: p[2], SHA256: sha256.Sum256([]byte(p[0] + p[1] + p[2]))})
 	}
-	name, number, _ := strings.Cut(pin, "=")
+	wheel := w.wheel(python, pin)
+	wheels := []resources.Wheel{wheel}
 	return []resources.Step{
+		resources.Unpack{Wheels: wheels},
 		resources.WriteFile{Path: gen + "/reconcile/conda.json", Mode: 0o644, Content: "{}\n"},
 		resources.Run{Program: python, Args: []string{"-I", "-B", "-c", condaInstallScript, full, version}, Writes: gen},
-		resources.WriteFile{Path: gen + "/reconcile/requirements.txt", Mode: 0o644, Content: pin + "\n"},
-		resources.Run{Program: python, Args: []string{"-I", "-B", "-c", installScript, full, pin}, Writes: gen},
+		resources.Assemble{Generation: gen, Python: minorOf(python), Wheels: wheels},
 		resources.Compile{Generation: gen},
-		resources.SmokeTest{Generation: gen, Imports: []string{"tiny", name}},
+		resources.SmokeTest{Generation: gen, Imports: []string{"tiny", wheel.Name}},
 		resources.Seal{
 			Generation: gen, Digest: path.Base(gen), Python: "3.10", Conda: conda,
-			Packages:  []facts.Package{{Name: name, Version: number}},
+			Packages:  []facts.Package{{Name: wheel.Name, Version: wheel.Version}},
 			Variables: []resources.Variable{{Name: "HF_HUB_CACHE", Path: "models"}},
 		},
 	}
@@ -173,6 +176,7 @@ func TestCondaDiffersFromTheLock(t *testing.T) {
 				c := diff(v)
 				for i := range c.Steps {
 					if s, ok := c.Steps[i].(resources.Seal); ok {
+						s.Conda = slices.Clone(s.Conda)
 						tt.change(&s)
 						c.Steps[i] = s
 					}

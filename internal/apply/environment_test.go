@@ -12,57 +12,12 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// installScript is a fake installer in Python: for each NAME=VERSION it writes a
-// distribution with a package, a script and a RECORD.
-const installScript = `
-import base64, hashlib, os, sys
-gen = sys.argv[1]
-lib = os.path.join(gen, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
-for pin in sys.argv[2:]:
-    name, version = pin.split("=")
-    info = "%s-%s.dist-info" % (name, version)
-    files = {
-        name + "/__init__.py": "version = %r\n" % version,
-        name + "/late.py": "version = %r\n" % version,
-        info + "/METADATA": "Metadata-Version: 2.1\nName: %s\nVersion: %s\n\n" % (name, version),
-        info + "/INSTALLER": "test\n",
-        info + "/entry_points.txt": "[console_scripts]\n%s = %s:main\n" % (name, name),
-        "../../../bin/" + name: "#!%s/bin/python\nimport sys, %s as m\nprint(sys.prefix, m.version)\n" % (gen, name),
-    }
-    if name == "writer":  # changes itself during the import, to the same size
-        files[name + "/__init__.py"] += "import os, time\ntime.sleep(0.5)\nwith open(os.path.dirname(__file__) + '/late.py', 'r+') as f:\n    f.write('V')\n"
-    if name == "hostile":  # code that site runs at the start of Python, and by import
-        code = "open(%r, 'a').write(%%r)" % (gen + ".ran")
-        files["sitecustomize.py"] = code % "sitecustomize "
-        files["hostile.pth"] = "import os; " + code % "pth "
-        files[name + "/__init__.py"] += code % "import "
-    record = ""
-    for path, text in files.items():
-        full = os.path.join(lib, path)
-        os.makedirs(os.path.dirname(full), exist_ok=True)
-        with open(full, "w") as f:
-            f.write(text)
-        if "bin/" in path:
-            os.chmod(full, 0o755)
-        if name == "broken" and path.endswith("late.py"):
-            text = "Version = 1"  # another one is recorded
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-        record += "%s,sha256=%s,%d\n" % (path, digest, len(text.encode()))
-    # Some wheels contain bytecode, which is older than its source after unpacking.
-    cache = "%s/__pycache__/__init__.cpython-%d%d.pyc" % ((name,) + sys.version_info[:2])
-    os.makedirs(os.path.join(lib, name, "__pycache__"), exist_ok=True)
-    with open(os.path.join(lib, cache), "wb") as f:
-        f.write(b"stale")
-    record += "%s,sha256=%s,5\n" % (cache, base64.urlsafe_b64encode(hashlib.sha256(b"stale").digest()).rstrip(b"=").decode())
-    with open(os.path.join(lib, info, "RECORD"), "w") as f:
-        f.write(record + info + "/RECORD,,\n")
-`
-
 // wantEnvironment is an environment whose generation contains pins, NAME=VERSION. It is
-// built by the steps of the kind venv; reused pins are from the active generation.
-func wantEnvironment(w *world, python, name string, pins, reused []string) resources.Resource {
+// built by the steps of the kind venv. The wheels of pins are written first.
+func wantEnvironment(w *world, python, name string, pins []string) resources.Resource {
 	key := facts.EnvironmentKey("local")
 	gen := layout.Generation(w.stateDir(), "local", name)
+	build := buildSteps(w, python, gen, pins)
 	return newResource("venv", "local", &spec{owns: key, diff: func(v facts.View) resources.Change {
 		actual := facts.Get[facts.Environment](v, key)
 		if actual.Current == name {
@@ -83,7 +38,7 @@ func wantEnvironment(w *world, python, name string, pins, reused []string) resou
 			if unsealed {
 				c.Steps = append(c.Steps, resources.Remove{Path: gen})
 			}
-			c.Steps = append(c.Steps, buildSteps(w, python, gen, actual.Current, pins, reused)...)
+			c.Steps = append(c.Steps, build...)
 		}
 		if actual.Current == "" {
 			c.Steps = append(c.Steps,
@@ -98,26 +53,24 @@ func wantEnvironment(w *world, python, name string, pins, reused []string) resou
 	}})
 }
 
-func buildSteps(w *world, python, gen, current string, pins, reused []string) []resources.Step {
-	full := w.path(gen)
-	steps := []resources.Step{resources.Run{Program: python, Args: []string{"-I", "-m", "venv", "--without-pip", full}, Writes: gen}}
-	words := []string{"-I", "-c", installScript, full}
+func buildSteps(w *world, python, gen string, pins []string) []resources.Step {
+	var wheels []resources.Wheel
 	var packages []facts.Package
 	var imports []string
 	for _, pin := range pins {
-		name, version, _ := strings.Cut(pin, "=")
-		packages = append(packages, facts.Package{Name: name, Version: version})
-		imports = append(imports, name)
-		words = append(words, pin)
+		wheel := w.wheel(python, pin)
+		wheels = append(wheels, wheel)
+		packages = append(packages, facts.Package{Name: wheel.Name, Version: wheel.Version})
+		imports = append(imports, wheel.Name)
 	}
-	return append(
-		steps,
-		resources.WriteFile{Path: w.stateDir() + "/requirements.txt", Mode: 0o600, Content: strings.Join(pins, "\n")},
-		resources.Run{Program: python, Args: words, Writes: gen},
+	return []resources.Step{
+		resources.Unpack{Wheels: wheels},
+		resources.Run{Program: python, Args: []string{"-I", "-m", "venv", "--without-pip", "--", w.path(gen)}, Writes: gen},
+		resources.Assemble{Generation: gen, Python: minorOf(python), Wheels: wheels},
 		resources.Compile{Generation: gen},
 		resources.SmokeTest{Generation: gen, Imports: imports},
-		resources.Seal{Generation: gen, Digest: path.Base(gen), Python: "3.10", Base: python, Packages: packages},
-	)
+		resources.Seal{Generation: gen, Digest: path.Base(gen), Python: minorOf(python), Base: python, Packages: packages},
+	}
 }
 
 // runActive runs a program of the active generation and returns its output.
@@ -133,7 +86,7 @@ func (w *world) runActive(words ...string) string {
 func TestEnvironmentFromFirstToNextGeneration(t *testing.T) {
 	python := findPython(t)
 	w := newWorld(t)
-	w.mustApply(wantEnvironment(w, python, "one", []string{"alpha=1", "beta=1"}, nil))
+	w.mustApply(wantEnvironment(w, python, "one", []string{"alpha=1", "beta=1"}))
 	one := layout.Generation(w.stateDir(), "local", "one")
 	if got := w.runActive("alpha"); got != one+" 1" {
 		t.Errorf("alpha prints %q", got)
@@ -154,7 +107,7 @@ func TestEnvironmentFromFirstToNextGeneration(t *testing.T) {
 		}
 	}
 
-	w.mustApply(wantEnvironment(w, python, "two", []string{"alpha=1", "beta=2", "gamma=1"}, []string{"alpha"}))
+	w.mustApply(wantEnvironment(w, python, "two", []string{"alpha=1", "beta=2", "gamma=1"}))
 	two := layout.Generation(w.stateDir(), "local", "two")
 	for name, want := range map[string]string{"alpha": two + " 1", "beta": two + " 2", "gamma": two + " 1"} {
 		if got := w.runActive(name); got != want {
@@ -178,7 +131,7 @@ func TestEnvironmentFromFirstToNextGeneration(t *testing.T) {
 		t.Errorf("switches are %+v", sw)
 	}
 	// A rollback is one switch.
-	w.mustApply(wantEnvironment(w, python, "one", nil, nil))
+	w.mustApply(wantEnvironment(w, python, "one", nil))
 	if got := w.runActive("beta"); got != one+" 1" {
 		t.Errorf("after a rollback beta prints %q", got)
 	}
@@ -187,9 +140,9 @@ func TestEnvironmentFromFirstToNextGeneration(t *testing.T) {
 func TestFailedBuildKeepsTheActiveGeneration(t *testing.T) {
 	python := findPython(t)
 	w := newWorld(t)
-	w.mustApply(wantEnvironment(w, python, "one", []string{"alpha=1"}, nil))
+	w.mustApply(wantEnvironment(w, python, "one", []string{"alpha=1"}))
 	steps := func(change func([]resources.Step)) resources.Resource {
-		r := wantEnvironment(w, python, "bad", []string{"alpha=1", "beta=1"}, []string{"alpha"})
+		r := wantEnvironment(w, python, "bad", []string{"alpha=1", "beta=1"})
 		diff := r.Spec.(*spec).diff
 		r.Spec.(*spec).diff = func(v facts.View) resources.Change {
 			c := diff(v)
@@ -270,7 +223,7 @@ func TestFailedBuildKeepsTheActiveGeneration(t *testing.T) {
 func TestSmokeTestThatWritesIsFound(t *testing.T) {
 	python := findPython(t)
 	w := newWorld(t)
-	r := w.apply(t.Context(), w.plan(wantEnvironment(w, python, "one", []string{"alpha=1", "writer=1"}, nil)))
+	r := w.apply(t.Context(), w.plan(wantEnvironment(w, python, "one", []string{"alpha=1", "writer=1"})))
 	if p := r.want(t, "venv.local", Failed, "apply.seal"); !strings.HasPrefix(p.Found, "changed writer ") || !strings.HasSuffix(p.Found, "/writer/late.py") {
 		t.Errorf("found %q", p.Found)
 	}

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (e *engine) problem(i int, err error) *diag.Problem {
 		own := *p // the problem may belong to the plan
 		p = &own
 	} else {
-		p = explain(err, e.o.Root, e.items[i].Change.Need.Disk, e.o.State)
+		p = explain(err, e.o.Root, e.items[i].Change.Need.Disk, e.o.Store)
 	}
 	if p.Addr == "" {
 		p.Addr = e.items[i].Resource.Addr.String()
@@ -64,7 +65,7 @@ func explain(err error, root string, need int64, others ...string) *diag.Problem
 	if errors.Is(err, atomicfile.ErrChanged) {
 		return changedProblem(err.Error())
 	}
-	where := pathOf(err, root)
+	where := pathOf(err, append([]string{root}, others...))
 	p := &diag.Problem{Found: err.Error()}
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
@@ -166,18 +167,23 @@ func failedPlace(errno syscall.Errno, written []string) string {
 	return at
 }
 
-// pathOf returns the path in an error, or root.
-func pathOf(err error, root string) string {
+// pathOf returns the path in an error, or the first root. A relative path is below the root
+// that has most of its directories.
+func pathOf(err error, roots []string) string {
 	name := ""
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		name = e.Path
 	} else if e, ok := errors.AsType[*os.LinkError](err); ok {
 		name = e.New
 	}
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(root, name)
+	if filepath.IsAbs(name) {
+		return name
 	}
-	return name
+	missing := func(root string) int { // part of the path, in bytes
+		full := filepath.Join(root, name)
+		return len(full) - len(existing(full))
+	}
+	return filepath.Join(slices.MinFunc(roots, func(a, b string) int { return cmp.Compare(missing(a), missing(b)) }), name)
 }
 
 // giveBack returns the command that makes this user the owner of a path that is below a

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/redact"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -45,7 +46,11 @@ func self(name string, s resources.Run) resources.Run {
 
 func TestRunPassesTheIndexAndRedactsIt(t *testing.T) {
 	w := newWorld(t)
-	index := func(o *Options) { o.IndexEnv = []string{"INDEX=https://ann:hunter2@mirror.example/simple"} }
+	redactor := redact.New()
+	redactor.AddURL("https://ann:hunter2@mirror.example/simple")
+	index := func(o *Options) {
+		o.IndexEnv, o.Redactor = []string{"INDEX=https://ann:hunter2@mirror.example/simple"}, redactor
+	}
 	r := w.apply(t.Context(), w.plan(wantMade("out", self("print", resources.Run{Index: true}), self("touch", resources.Run{Index: true, Env: []string{"TARGET=out"}}))), index)
 	r.want(t, "made.out", Done, "")
 	if got := w.read("out"); !strings.Contains(got, "hunter2") {

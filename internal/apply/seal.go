@@ -140,7 +140,7 @@ func damageProblem(damage []facts.Damage) error {
 	}
 	return &diag.Problem{
 		Code: "apply.seal", Summary: "the installed files differ from the lock", Found: strings.Join(found, "\n"),
-		Hint: "the active generation was not changed; run `reconcile apply` again; if that fails, the cache is damaged: remove the folders cache and conda in the store, and apply once more",
+		Hint: "run `reconcile apply` again, which unpacks a damaged package again; if that fails, a package changes files while it is imported; the active generation was not changed",
 	}
 }
 

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -42,6 +44,8 @@ func (t *task) unpackWheels(ctx context.Context, s resources.Unpack) error {
 		if _, err := t.entry(w); err != nil {
 			missing = append(missing, w)
 			total += w.Size
+		} else if err := t.removeArchive(w); err != nil {
+			return err
 		}
 	}
 	var done atomic.Int64
@@ -60,30 +64,52 @@ func (t *task) unpackWheels(ctx context.Context, s resources.Unpack) error {
 	return g.Wait()
 }
 
-// unpackWheel fetches one wheel and unpacks it. report receives the number of bytes since its
-// last call.
+// attempts is how often an archive is fetched that another process removes, or that a file
+// system damages, before it is unpacked.
+const attempts = 2
+
+// unpackWheel unpacks one wheel: the archive that an interrupted apply left, or else a new
+// one. After an error that another apply may not have, such as a full disk, the archive
+// remains. report receives the number of bytes since its last call.
 func (t *task) unpackWheel(ctx context.Context, source *simpleindex.Source, w resources.Wheel, report func(bytes int64)) error {
-	archive := path.Join(layout.Temp(t.o.Store), w.SHA256.String()+".whl")
+	archive := t.archive(w)
 	locked := lock.Wheel{File: w.File, Size: w.Size, SHA256: w.SHA256}
-	var last int64
-	err := source.Fetch(ctx, w.Name, locked, archive, func(bytes int64) {
-		report(bytes - last)
-		last = bytes
-	})
-	if err != nil {
+	unpack := func() error {
+		_, err := wheels.Unpack(ctx, archive, locked, w.Name, w.Version, layout.Dist(t.o.Store, w.SHA256.String()))
 		return err
 	}
-	_, err = wheels.Unpack(ctx, archive, locked, w.Name, w.Version, layout.Dist(t.o.Store, w.SHA256.String()))
+	var last int64
+	err := unpack()
+	for i := 0; i < attempts && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, wheels.ErrArchive)); i++ {
+		if err := source.Fetch(ctx, w.Name, locked, archive, func(bytes int64) {
+			report(bytes - last)
+			last = bytes
+		}); err != nil {
+			return err
+		}
+		err = unpack()
+	}
 	if errors.Is(err, wheels.ErrInvalid) {
-		return &diag.Problem{
+		return errors.Join(&diag.Problem{
 			Code: "apply.wheel", Summary: fmt.Sprintf("%s cannot be installed", w.File), Found: err.Error(),
 			Hint: fmt.Sprintf("pin another version of %s; the active generation was not changed", w.Name),
-		}
+		}, t.removeArchive(w))
 	}
 	if err != nil {
 		return err
 	}
-	if err := os.Remove(archive); !errors.Is(err, fs.ErrNotExist) { // another project may have been faster
+	report(w.Size - last) // nothing was fetched
+	return t.removeArchive(w)
+}
+
+// archive returns the absolute path of the archive of a wheel while it is unpacked.
+func (t *task) archive(w resources.Wheel) string {
+	return path.Join(layout.Temp(t.o.Store), w.SHA256.String()+".whl")
+}
+
+// removeArchive removes the archive of an unpacked wheel, if another project has not.
+func (t *task) removeArchive(w resources.Wheel) error {
+	if err := os.Remove(t.archive(w)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -108,10 +134,19 @@ func (t *task) assemble(ctx context.Context, s resources.Assemble) error {
 	if err != nil {
 		return err
 	}
+	if seal, ok := t.sealStep(s.Generation); ok {
+		if err := checkDuplicates(gen, seal); err != nil {
+			return err
+		}
+	}
 	entries := make([]*wheels.Entry, len(s.Wheels))
 	for i, w := range s.Wheels {
-		if entries[i], err = wheels.Open(layout.Dist(t.o.Store, w.SHA256.String())); err != nil {
+		entries[i], err = wheels.Open(layout.Dist(t.o.Store, w.SHA256.String()))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, wheels.ErrDamaged) {
 			return storeChanged(err)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	result, err := wheels.Assemble(ctx, gen.abs(), interpreter(gen), s.Python, entries, t.o.Jobs, (&progress{task: t}).report)
@@ -120,6 +155,9 @@ func (t *task) assemble(ctx context.Context, s resources.Assemble) error {
 	}
 	if err != nil {
 		return err
+	}
+	if len(result.Conflicts) > 0 {
+		return conflictProblem(result.Conflicts)
 	}
 	if result.Method() == wheels.Copy {
 		t.emit(Event{Kind: Note, Addr: t.item.Resource.Addr, Text: "the file system of the store has neither clones nor hard links, so that packages are copied"})
@@ -135,6 +173,22 @@ func storeChanged(err error) error {
 	return &diag.Problem{
 		Code: "apply.store", Summary: "an unpacked package in the store changed while it was being used", Found: err.Error(),
 		Hint: "run `reconcile apply` again, which unpacks it again; the active generation was not changed",
+	}
+}
+
+// conflictProblem returns the problem that packages have different files at one path.
+func conflictProblem(conflicts []wheels.Conflict) error {
+	var found []string
+	for i, c := range conflicts {
+		if i == maxDamage {
+			found = append(found, fmt.Sprintf("and %d more", len(conflicts)-maxDamage))
+			break
+		}
+		found = append(found, fmt.Sprintf("%s: from %s and from %s", c.Path, cmp.Or(c.First, "the environment itself"), c.Name))
+	}
+	return &diag.Problem{
+		Code: "apply.conflict", Summary: "two packages contain different files with the same path", Found: strings.Join(found, "\n"),
+		Hint: "remove one of them from the manifest, then run `reconcile lock`; the active generation was not changed",
 	}
 }
 

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/internal/simpleindex"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -146,6 +148,7 @@ func wantMade(p string, steps ...resources.Step) resources.Resource {
 type world struct {
 	t      testing.TB
 	root   string
+	shared string // store; "" for one of its own
 	jobs   int
 	mu     sync.Mutex
 	events []Event
@@ -162,7 +165,7 @@ func newWorld(t testing.TB) *world {
 }
 
 // store and state are the directories of the store and of the project's state in it.
-func (w *world) store() string    { return w.root + ".store" }
+func (w *world) store() string    { return cmp.Or(w.shared, w.root+".store") }
 func (w *world) stateDir() string { return layout.State(w.store(), w.root) }
 
 func (w *world) path(p string) string {
@@ -262,6 +265,7 @@ func (w *world) plan(list ...resources.Resource) *planner.Plan {
 func (w *world) options() Options {
 	return Options{
 		Root: w.root, Store: w.store(), State: w.stateDir(), Probe: w.probe, Jobs: w.jobs, StallTimeout: 500 * time.Millisecond,
+		Index: simpleindex.Settings{NoIndex: true, FindLinks: []string{w.wheelFolder()}},
 		Events: func(ev Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -308,7 +312,8 @@ func (r *Result) String() string {
 	return b.String()
 }
 
-// checkClean checks that there are no temporary files and that the trash is empty.
+// checkClean checks that there are no temporary files, that the trash is empty, and that the
+// unpacked wheels are intact.
 func (w *world) checkClean() {
 	w.t.Helper()
 	check(w.t, filepath.WalkDir(w.root, func(p string, e fs.DirEntry, err error) error {
@@ -320,6 +325,7 @@ func (w *world) checkClean() {
 	if entries, err := os.ReadDir(layout.Trash(w.stateDir())); err == nil && len(entries) > 0 {
 		w.t.Errorf("the trash contains %v", entries)
 	}
+	w.checkStore()
 }
 
 func (w *world) state() *state.State {

@@ -51,8 +51,9 @@ func (r Result) Method() Method {
 // A Conflict is a path that two distributions, or a distribution and the environment, have
 // with different contents. The first one remains, and the RECORD of the second is damaged.
 type Conflict struct {
-	Path string // relative to the environment
-	Name string // of the distribution whose file was not installed
+	Path  string // relative to the environment
+	Name  string // of the distribution whose file was not installed
+	First string // of the one whose file was; "" if the environment has the file
 }
 
 // Assemble installs entries into a new environment at prefix, which has a bin and a
@@ -193,7 +194,7 @@ func (e *Entry) changed(f *File) error {
 func (a *assembly) target(t target) {
 	if i, ok := a.taken[t.path]; ok {
 		if first := &a.targets[i]; first.sum != t.sum || first.sum.IsZero() {
-			a.conflict(t)
+			a.conflict(t, first.entry.Name)
 		}
 		return
 	}
@@ -201,10 +202,10 @@ func (a *assembly) target(t target) {
 	a.targets = append(a.targets, t)
 }
 
-func (a *assembly) conflict(t target) {
+func (a *assembly) conflict(t target, first string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.conflicts = append(a.conflicts, Conflict{Path: t.path, Name: t.entry.Name})
+	a.conflicts = append(a.conflicts, Conflict{Path: t.path, Name: t.entry.Name, First: first})
 }
 
 // bytecode adds the bytecode that the entries have, and returns the number of its files. It
@@ -373,7 +374,7 @@ func (a *assembly) existing(t *target, to string) error {
 	}
 	sum, err := hashFile(context.Background(), to)
 	if err != nil || sum != t.sum || t.sum.IsZero() {
-		a.conflict(*t)
+		a.conflict(*t, "")
 	}
 	return nil
 }

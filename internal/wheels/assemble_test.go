@@ -35,7 +35,7 @@ func TestAssembleKeepsTheFirstOfTwoFiles(t *testing.T) {
 	}
 	prefix = environment(t)
 	r := assemble(t, prefix, one, same, other)
-	if want := []Conflict{{site + "shared/__init__.py", "other"}}; !slices.Equal(r.Conflicts, want) {
+	if want := []Conflict{{site + "shared/__init__.py", "other", "one"}}; !slices.Equal(r.Conflicts, want) {
 		t.Errorf("conflicts %v, want %v", r.Conflicts, want)
 	}
 	if got := tree(t, prefix)[site+"shared/__init__.py"]; got != "1\n" {
@@ -61,7 +61,7 @@ func TestAssembleKeepsExistingFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := assemble(t, prefix, e)
-	if want := []Conflict{{"bin/activate", "demo"}, {site + "b.py", "demo"}}; !slices.Equal(r.Conflicts, want) {
+	if want := []Conflict{{"bin/activate", "demo", ""}, {site + "b.py", "demo", ""}}; !slices.Equal(r.Conflicts, want) {
 		t.Errorf("conflicts %v, want %v", r.Conflicts, want)
 	}
 	got := tree(t, prefix)

@@ -178,7 +178,7 @@ func (b *syncBatch) sync() error {
 			return err
 		}
 		if err := errors.Join(atomicfile.SyncTree(root, names...), root.Close()); err != nil {
-			return err
+			return &fs.PathError{Op: "sync", Path: parent, Err: err}
 		}
 	}
 	return nil
