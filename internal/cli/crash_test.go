@@ -20,14 +20,11 @@ import (
 
 // coveredElsewhere lists the failpoints that no scenario here passes, with the reason.
 var coveredElsewhere = map[string]string{
-	failpoint.FetchStaged:    "a Python of 30 MB would be unpacked at every point; the kill test of internal/apply passes it with a small archive",
-	failpoint.DistUnpacked:   "TestKilled of internal/wheels passes it",
-	failpoint.DistRecorded:   "as dist.unpacked",
-	failpoint.AssembleLinked: "as dist.unpacked",
-	"step.fetch.before":      "as fetch.staged",
-	"step.fetch.after":       "as fetch.staged",
-	"step.move.before":       "TestCrashPrune passes it",
-	"step.move.after":        "TestCrashPrune passes it",
+	failpoint.FetchStaged: "a Python of 30 MB would be unpacked at every point; the kill test of internal/apply passes it with a small archive",
+	"step.fetch.before":   "as fetch.staged",
+	"step.fetch.after":    "as fetch.staged",
+	"step.move.before":    "TestCrashPrune passes it",
+	"step.move.after":     "TestCrashPrune passes it",
 }
 
 // A scenario is a command that leads from one manifest to the next, and that is killed at every
@@ -47,17 +44,18 @@ type goal struct {
 	text        string // of data/readme.txt
 	target      string // of the link models
 	mode        string // of data/run.sh
+	compileAll  bool
 }
 
 var (
-	firstGoal  = goal{alpha: "1.0", beta: "1.0", text: "first", target: "store/one", mode: "0644"}
+	firstGoal  = goal{alpha: "1.0", beta: "1.0", text: "first", target: "store/one", mode: "0644", compileAll: true}
 	secondGoal = goal{alpha: "1.0", beta: "2.0", text: "second", target: "store/two", mode: "0755"}
 )
 
 var scenarios = []scenario{
 	{name: "first", to: firstGoal},
 	{name: "next", from: firstGoal, to: secondGoal},
-	{name: "after a crash", from: firstGoal, to: secondGoal, crashBefore: "step.reuse.after:1"},
+	{name: "after a crash", from: firstGoal, to: secondGoal, crashBefore: "step.unpack.after:1"},
 	{name: "rollback", from: firstGoal, to: secondGoal, prepare: func(*crashTest) {}, killed: []string{"rollback"}},
 	{name: "gc", from: firstGoal, to: secondGoal, prepare: func(*crashTest) {}, killed: []string{"gc", "-y", "--keep", "0"}},
 	{name: "heal", from: firstGoal, to: secondGoal, prepare: (*crashTest).corrupt, killed: []string{"heal", "-y"}, repair: []string{"heal", "-y"}},
@@ -73,6 +71,9 @@ func (g goal) manifest() string {
   - {path: configs/deep/train.yaml, content: %q}
 environments:
 `, g.mode, "goal: "+g.text+"\n"), 1)
+	if g.compileAll {
+		text = strings.Replace(text, "    match: ", "    compile: all\n    match: ", 1)
+	}
 	return strings.Replace(text, "    match: ", fmt.Sprintf("    directories: {models: {path: %s}}\n    match: ", g.target), 1)
 }
 
@@ -328,7 +329,7 @@ func TestCrashConda(t *testing.T) {
 			}
 			points := failpoints(all)
 			t.Logf("%d passages of %d points", len(all), len(points))
-			for _, point := range []string{"step.run.after", "step.compile.after", "step.prove.after", "seal.verified", "seal.launchers", "seal.synced", "switch.renamed"} {
+			for _, point := range []string{"step.run.after", "step.prove.after", "seal.verified", "seal.launchers", "seal.synced", "switch.renamed"} {
 				if !points[point] {
 					t.Errorf("%s was not passed", point)
 				}
