@@ -69,7 +69,7 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	config, _ := pyenv.ReadConfig(gen.abs()) // without a pyvenv.cfg the creator stays empty
 	text, err := pyenv.EncodeSeal(pyenv.Seal{
 		Digest: s.Digest, Python: s.Python, Base: s.Base, Created: t.o.Now().UTC().Format(time.RFC3339),
-		Installer: config.Creator, Prefix: gen.abs(), Packages: expected(s).Packages,
+		Installer: config.Creator, Prefix: gen.abs(), Packages: t.withWheels(expected(s).Packages),
 		Conda: s.Conda, CondaDists: byConda, Skeleton: skeleton,
 	})
 	if err != nil {
@@ -83,6 +83,18 @@ func expected(s resources.Seal) pyenv.Seal {
 	packages := slices.Clone(s.Packages)
 	slices.SortFunc(packages, func(a, b facts.Package) int { return strings.Compare(a.Name, b.Name) })
 	return pyenv.Seal{Packages: packages, Conda: s.Conda}
+}
+
+// withWheels sets the wheels from which packages were installed, for a later verification.
+func (t *task) withWheels(packages []facts.Package) []facts.Package {
+	for i := range packages {
+		for _, e := range t.entries {
+			if e.Name == packages[i].Name {
+				packages[i].Wheel = e.SHA256
+			}
+		}
+	}
+	return packages
 }
 
 // checkDuplicates returns an error for distributions that are in both parts of a lock.

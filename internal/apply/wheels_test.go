@@ -161,7 +161,7 @@ func TestFileChangedInPlace(t *testing.T) {
 	if text, err := os.ReadFile(w.lateIn(python, "two", "beta")); err != nil || string(text) != "version = \"1\"\n" {
 		t.Errorf("the next generation contains %q, %v", text, err)
 	}
-	if damaged, err := w.entry(beta).Verify(t.Context()); err != nil || len(damaged) > 0 {
+	if damaged, err := w.entry(beta).Verify(t.Context(), nil); err != nil || len(damaged) > 0 {
 		t.Errorf("the store has damaged files: %v, %v", damaged, err)
 	}
 }
@@ -355,7 +355,7 @@ func (w *world) checkStore() {
 			w.t.Errorf("the store has an incomplete entry: %v", err)
 			continue
 		}
-		if damaged, err := e.Verify(context.Background()); err != nil || len(damaged) > 0 {
+		if damaged, err := e.Verify(context.Background(), nil); err != nil || len(damaged) > 0 {
 			w.t.Errorf("%s is damaged: %v, %v", e.Name, damaged, err)
 		}
 	}

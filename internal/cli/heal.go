@@ -16,22 +16,26 @@ func healCommand(a *app) *cobra.Command {
 		Short:   "replace a damaged environment by an intact one",
 		Long: long(`
 Verifies the active generation against every hash, prints the damage, and builds a new
-generation from the intact parts and, for the rest, from the index. The damaged one is not
-changed, since a job may use it.`, changes, exit.Done, exit.Error, exit.Blocked, exit.Partly, exit.Locked, exit.Interrupted),
+generation from the intact wheels in the store and, for the rest, from the index. Damaged
+wheels are removed from the store. The damaged generation is not changed, since a job may
+use it.`, changes, exit.Done, exit.Error, exit.Blocked, exit.Partly, exit.Locked, exit.Interrupted),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			e, err := a.environment(cmd.Context())
 			if err != nil {
 				return err
 			}
-			damage, err := e.Verify(cmd.Context(), true)
+			v, err := e.Verify(cmd.Context(), true)
 			if err != nil {
 				return err
 			}
-			if err := a.showDamage(e, damage, true); err != nil || len(damage) == 0 {
+			if err := a.showDamage(e, v, true); err != nil {
 				return err
 			}
-			m, err := e.Observe(cmd.Context(), session.Damage{Environment: e.Env.Name, Generation: e.Current, Found: damage, Deep: true})
+			if err := e.Discard(v); err != nil || len(v.Damage) == 0 {
+				return err
+			}
+			m, err := e.Observe(cmd.Context(), session.Damage{Environment: e.Env.Name, Generation: e.Current, Found: v.Damage, Deep: true})
 			if err != nil {
 				return err
 			}

@@ -148,7 +148,9 @@ func newReaderSite(t *testing.T) *site {
 	} {
 		writeFile(t, filepath.Join(generation, name), text)
 	}
-	seal := must(pyenv.EncodeSeal(pyenv.Seal{Python: "3.10.13", Prefix: generation, Packages: []facts.Package{{Name: "x", Version: "1.0"}}}))
+	seal := must(pyenv.EncodeSeal(pyenv.Seal{
+		Python: "3.10.13", Prefix: generation, Packages: []facts.Package{{Name: "x", Version: "1.0"}}, Skeleton: must(pyenv.Skeleton(generation)),
+	}))
 	writeFile(t, layout.Seal(generation), string(seal))
 	writeFile(t, layout.Stamps(generation), string(must(pyenv.TakeStamps(generation))))
 	check(t, os.MkdirAll(s.path(".venv"), 0o755))

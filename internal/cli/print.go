@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/environments"
 	"github.com/reconcile-ml/reconcile/internal/exit"
@@ -56,26 +58,51 @@ func (a *app) describe(ctx context.Context, m *session.Machine) (report.Machine,
 	return report.Machine{Plan: plan, Resources: m.Resources, Facts: m.Facts, Options: a.report(a.out)}, nil
 }
 
-// showDamage prints the damage of an environment; deep is whether hashes were compared.
-func (a *app) showDamage(e *environments.Environment, damage []facts.Damage, deep bool) error {
+// showDamage prints what a verification of an environment found; deep is whether hashes were
+// compared.
+func (a *app) showDamage(e *environments.Environment, v *session.Verification, deep bool) error {
 	if a.json {
-		if damage == nil {
-			damage = []facts.Damage{}
-		}
 		return report.JSON(a.out, map[string]any{
-			"version": 1, "environment": e.Env.Name, "generation": e.Current, "deep": deep, "damage": damage,
+			"version": 1, "environment": e.Env.Name, "generation": e.Current, "deep": deep,
+			"damage": append([]facts.Damage{}, v.Damage...), "record_only": append([]string{}, v.RecordOnly...), "wheels": append([]session.DamagedWheel{}, v.Wheels...),
 		})
 	}
-	if len(damage) == 0 {
+	if err := report.Damage(a.out, v.Damage, a.report(a.out)); err != nil {
+		return err
+	}
+	if err := a.showStore(v); err != nil {
+		return err
+	}
+	if len(v.Damage) == 0 {
 		what := "names and sizes"
 		if deep {
 			what = "names, sizes and hashes"
 		}
 		return writeLine(a.out, "Environment %s is intact: %s agree (generation %s).", e.Env.Name, what, e.Current)
 	}
-	if err := report.Damage(a.out, damage, a.report(a.out)); err != nil {
-		return err
-	}
 	return writeLine(a.out, "Environment %s is damaged in %s (generation %s); `reconcile heal` builds an intact one.",
-		e.Env.Name, plural.Count(len(report.DistinctDamage(damage)), "place"), e.Current)
+		e.Env.Name, plural.Count(len(report.DistinctDamage(v.Damage)), "place"), e.Current)
+}
+
+// maxNames is how many packages a line names.
+const maxNames = 5
+
+// showStore prints what a verification found in the store.
+func (a *app) showStore(v *session.Verification) error {
+	if n := len(v.RecordOnly); n > 0 {
+		names := strings.Join(v.RecordOnly[:min(n, maxNames)], ", ")
+		if n > maxNames {
+			names += fmt.Sprintf(" and %d more", n-maxNames)
+		}
+		if err := writeLine(a.out, "Compared with RECORD alone, since the store no longer has the unpacked wheel: %s.", names); err != nil {
+			return err
+		}
+	}
+	for _, w := range v.Wheels {
+		if err := writeLine(a.out, "The unpacked wheel of %s %s in the store is damaged (%s): `reconcile heal` fetches it again. Other environments that share its files are damaged as well: run `reconcile verify` in their projects.",
+			w.Name, w.Version, strings.Join(w.Files[:min(len(w.Files), maxNames)], ", ")); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -13,8 +13,10 @@ func verifyCommand(a *app) *cobra.Command {
 		Example: "  reconcile verify\n  reconcile verify --deep",
 		Short:   "check that the installed environment is still intact",
 		Long: long(`
-Compares every file of the active generation with what its packages recorded: names and
-sizes, with --deep also every sha256. Exit 2 if something is missing, changed or not
+Compares every file of the active generation with the wheel that it is from, as it was
+unpacked in the store when its hash was checked: names, sizes and times, with --deep also
+every sha256, and those of the store's files. Where the store no longer has a wheel, the
+comparison is with RECORD in the generation. Exit 2 if something is missing, changed or not
 installed by reconcile; `+"`reconcile heal`"+` then builds an intact one.`, readOnly, exit.Done, exit.Error, exit.Differs),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -22,14 +24,14 @@ installed by reconcile; `+"`reconcile heal`"+` then builds an intact one.`, read
 			if err != nil {
 				return err
 			}
-			damage, err := e.Verify(cmd.Context(), deep)
+			v, err := e.Verify(cmd.Context(), deep)
 			if err != nil {
 				return err
 			}
-			if err := a.showDamage(e, damage, deep); err != nil {
+			if err := a.showDamage(e, v, deep); err != nil {
 				return err
 			}
-			if len(damage) > 0 {
+			if len(v.Damage)+len(v.Wheels) > 0 {
 				return exit.Quietly(exit.Differs)
 			}
 			return nil

@@ -45,7 +45,7 @@ func (e *Environment) Unneeded(ctx context.Context, keep int) ([]string, error) 
 			continue
 		}
 		if keep > 0 {
-			damage, err := session.VerifyGeneration(ctx, e.directory(g.Name), false)
+			damage, err := e.verify(ctx, g.Name)
 			if err != nil {
 				return nil, err
 			}

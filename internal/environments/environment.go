@@ -20,7 +20,8 @@ type Environment struct {
 	*session.Target
 	facts.Environment
 
-	part string // state directory of the project, absolute
+	part  string // state directory of the project, absolute
+	store string // absolute
 }
 
 // Open probes the environment of a target. It is an error if the target has none.
@@ -38,7 +39,7 @@ func Open(ctx context.Context, t *session.Target) (*Environment, error) {
 	if !ok {
 		return nil, session.NotProbed(known, key)
 	}
-	return &Environment{Target: t, Environment: e, part: local.State}, nil
+	return &Environment{Target: t, Environment: e, part: local.State, store: local.Store}, nil
 }
 
 // addr returns the address of the environment's resource.
@@ -77,12 +78,23 @@ func (e *Environment) SortedGenerations() []facts.Generation {
 	})
 }
 
-// Verify compares the files of the active generation with what its packages recorded:
-// names and sizes, with deep every hash too.
-func (e *Environment) Verify(ctx context.Context, deep bool) ([]facts.Damage, error) {
+// Verify verifies the active generation; see session.VerifyGeneration.
+func (e *Environment) Verify(ctx context.Context, deep bool) (*session.Verification, error) {
 	dir, err := e.active()
 	if err != nil {
 		return nil, err
 	}
-	return session.VerifyGeneration(ctx, dir, deep)
+	return session.VerifyGeneration(ctx, e.store, dir, deep)
+}
+
+// Discard removes the damaged wheels that Verify found from the store.
+func (e *Environment) Discard(v *session.Verification) error { return v.Discard(e.store) }
+
+// verify verifies a generation by its name, without comparing hashes.
+func (e *Environment) verify(ctx context.Context, generation string) ([]facts.Damage, error) {
+	v, err := session.VerifyGeneration(ctx, e.store, e.directory(generation), false)
+	if err != nil {
+		return nil, err
+	}
+	return v.Damage, nil
 }

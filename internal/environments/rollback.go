@@ -22,7 +22,7 @@ func (e *Environment) List(ctx context.Context) ([]report.Generation, error) {
 	var list []report.Generation
 	for _, g := range e.SortedGenerations() {
 		dir := e.directory(g.Name)
-		damage, err := session.VerifyGeneration(ctx, dir, false)
+		damage, err := e.verify(ctx, g.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +121,7 @@ func (e *Environment) checkIntact(ctx context.Context, generation string) error 
 			Hint: "`reconcile apply` repairs it; then roll back",
 		}
 	}
-	damage, err := session.VerifyGeneration(ctx, e.directory(generation), false)
+	damage, err := e.verify(ctx, generation)
 	if err != nil || len(damage) == 0 {
 		return err
 	}

@@ -32,7 +32,7 @@ func (d Damage) Description() string {
 	case "moved":
 		return "the project was moved or copied from another location"
 	case "seal":
-		return "the seal cannot be read"
+		return "the seal is damaged"
 	}
 	return d.What // "missing", "changed"
 }

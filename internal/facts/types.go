@@ -243,6 +243,9 @@ type Package struct {
 	// Entry identifies the lock entry it was installed from (name, version and
 	// hashes), "" if not known. Equal entries have equal content.
 	Entry string `json:"entry,omitempty"`
+	// Wheel is the SHA-256 of the wheel that it was installed from, which is unpacked in the
+	// store. It is zero for other installations, and in a plan.
+	Wheel SHA256 `json:"wheel,omitzero"`
 }
 
 // CondaPackage is one conda package, as in conda-meta and locks.

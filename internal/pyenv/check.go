@@ -65,7 +65,7 @@ func CheckFast(genDir string, seal Seal) ([]facts.Damage, error) {
 	if err != nil {
 		return noLibrary(damage, sitePackages, err)
 	}
-	x := newIndex(records, seal, scope)
+	x := newIndex(records, seal, nil, scope)
 	if !stamped {
 		if dirs, err = x.knownDirs(genDir); err != nil {
 			return nil, err
@@ -91,6 +91,9 @@ func noLibrary(damage []facts.Damage, folder string, err error) ([]facts.Damage,
 // in its launchers.
 func checkFrame(genDir string, seal Seal) ([]facts.Damage, error) {
 	var damage []facts.Damage
+	if seal.Version > 0 && (seal.Prefix == "" || len(seal.Skeleton) == 0) {
+		damage = append(damage, facts.Damage{What: "seal", Path: layout.Seal("")})
+	}
 	info, err := os.Stat(filepath.Join(genDir, "bin", "python"))
 	switch {
 	case err != nil && !rawfile.IsAbsent(err):

@@ -98,6 +98,7 @@ type claim struct {
 	conda  string // name of the conda package, "" for others
 	target string // of a link of the skeleton
 	link   bool   // a link whose target is not recorded
+	mtime  int64  // expected, in ns; 0 for any
 }
 
 // unknown reports whether a conda client recorded a file without its digest or target, as
@@ -113,8 +114,9 @@ type index struct {
 	damage []facts.Damage   // found while indexing
 }
 
-// newIndex indexes the records and the seal for the directories in scope.
-func newIndex(list records, seal Seal, scope map[string]bool) *index {
+// newIndex indexes the records and the seal for the directories in scope. For the
+// distributions in expected it does not use their RECORD.
+func newIndex(list records, seal Seal, expected Expected, scope map[string]bool) *index {
 	x := &index{scope: scope, claims: map[string]claim{}, dirs: map[string]bool{}, sealed: len(seal.Skeleton) > 0}
 	for _, f := range seal.Skeleton {
 		x.add(claim{
@@ -130,7 +132,15 @@ func newIndex(list records, seal Seal, scope map[string]bool) *index {
 			x.add(c)
 		}
 	}
+	for name, files := range expected {
+		for _, f := range files {
+			x.add(claim{RecordEntry: RecordEntry{Path: f.Path, Size: f.Size, SHA256: f.SHA256, HasHash: true}, dist: name, mtime: f.MTime})
+		}
+	}
 	for _, r := range list.dists {
+		if expected[r.name] != nil {
+			continue
+		}
 		info := list.sitePackages + "/" + r.infoDir
 		if r.err != nil {
 			what := "changed"

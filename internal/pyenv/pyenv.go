@@ -19,7 +19,7 @@
 //	interpreter  bin/python or the home in pyvenv.cfg does not exist
 //	package      another version of a distribution than sealed, or two versions
 //	moved        the environment was built for another path
-//	seal         the seal is invalid
+//	seal         the seal is invalid or incomplete
 //	twice        a distribution of the lock that a conda package contains too (DuplicateDists only)
 package pyenv
 

@@ -72,7 +72,7 @@ func realEnvironment(t testing.TB) (dir string, seal Seal) {
 	if err != nil || len(dists) != 1 || dists[0].Name != "pip" {
 		t.Fatalf("installed %+v, error %v", dists, err)
 	}
-	return dir, Seal{Packages: []facts.Package{{Name: "pip", Version: dists[0].Version}}}
+	return dir, Seal{Prefix: dir, Packages: []facts.Package{{Name: "pip", Version: dists[0].Version}}}
 }
 
 // TestRealEnvironment reads an environment that venv and pip created.

@@ -21,7 +21,7 @@ func Skeleton(genDir string) ([]SkeletonFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := newIndex(records, Seal{}, nil)
+	x := newIndex(records, Seal{}, nil, nil)
 	dirs, err := x.knownDirs(genDir)
 	if err != nil {
 		return nil, err

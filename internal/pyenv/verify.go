@@ -34,6 +34,36 @@ func Verify(ctx context.Context, genDir string, seal Seal, deep bool, progress f
 	return (&verification{deep: deep}).run(ctx, genDir, seal, progress)
 }
 
+// Expected are the files of distributions, by their normalised names, as they were
+// installed: with them Verify needs no RECORD in the generation.
+type Expected map[string][]InstalledFile
+
+// An InstalledFile is a file of a distribution.
+type InstalledFile struct {
+	Path   string // relative to the generation
+	Size   int64
+	SHA256 facts.SHA256
+	MTime  int64 // ns since 1970; 0 for any
+}
+
+// Hashed is the SHA-256 of files that were hashed and are intact, by FileID.
+type Hashed map[FileID]facts.SHA256
+
+// A FileID identifies a file of this machine, whatever its names are.
+type FileID struct{ dev, ino uint64 }
+
+// IDOf returns the FileID of a file.
+func IDOf(st *unix.Stat_t) FileID { return FileID{uint64(st.Dev), uint64(st.Ino)} }
+
+// VerifyExpected is Verify that compares the distributions in expected with that, and with
+// their RECORD too. Without deep it also hashes their files that have another modification
+// time than expected. It returns what was hashed.
+func VerifyExpected(ctx context.Context, genDir string, seal Seal, expected Expected, deep bool, progress func(done, total int64)) (Hashed, []facts.Damage, error) {
+	v := &verification{deep: deep, expected: expected, hashed: Hashed{}}
+	damage, err := v.run(ctx, genDir, seal, progress)
+	return v.hashed, damage, err
+}
+
 // Recheck is Verify with deep, except that it does not hash the files in verified again
 // unless they were modified.
 func Recheck(ctx context.Context, genDir string, seal Seal, verified VerifiedFiles, progress func(done, total int64)) ([]facts.Damage, error) {
@@ -63,7 +93,7 @@ func (v *verification) run(ctx context.Context, genDir string, seal Seal, progre
 	if err != nil {
 		return nil, err
 	}
-	x := newIndex(records, seal, nil)
+	x := newIndex(records, seal, v.expected, nil)
 	dirs, err := x.knownDirs(genDir)
 	if err != nil {
 		return nil, err
@@ -82,12 +112,14 @@ type verification struct {
 	genDir   string
 	deep     bool
 	verified VerifiedFiles // may be nil
+	expected Expected      // may be nil
 
 	meter   *meter
 	hashers []hasher // one for each worker
 
 	mu       sync.Mutex
 	found    VerifiedFiles // the hashed files that are intact; nil if not wanted
+	hashed   Hashed        // the same, by FileID; nil if not wanted
 	justMade unix.Stat_t
 }
 
@@ -96,7 +128,7 @@ func (v *verification) check(worker int, c *claim) (bool, error) {
 	switch {
 	case !v.deep:
 		v.meter.add(1)
-		return true, nil
+		return v.hasTime(worker, c)
 	case c.unknown(): // of a generation that is not sealed yet
 		v.meter.add(max(0, c.Size))
 		return true, nil
@@ -109,12 +141,33 @@ func (v *verification) check(worker int, c *claim) (bool, error) {
 	}
 	var st unix.Stat_t
 	same, err := v.hashers[worker].matches(v.ctx, v.genDir, c, &st, v.meter)
-	if same && v.found != nil {
+	if same && (v.found != nil || v.hashed != nil && c.Algorithm == "") {
 		v.mu.Lock()
-		v.found.add(c, &st, &v.justMade)
-		v.mu.Unlock()
+		defer v.mu.Unlock()
+		if v.found != nil {
+			v.found.add(c, &st, &v.justMade)
+		}
+		if v.hashed != nil && c.Algorithm == "" {
+			v.hashed[IDOf(&st)] = c.SHA256
+		}
 	}
 	return same, err
+}
+
+// hasTime reports whether a file has the expected modification time or else the expected
+// content.
+func (v *verification) hasTime(worker int, c *claim) (bool, error) {
+	var st unix.Stat_t
+	if c.mtime == 0 {
+		return true, nil
+	}
+	if err := rawfile.Lstat(v.genDir+"/"+c.Path, &st); err != nil {
+		return false, ignoreAbsent(err)
+	}
+	if unix.TimespecToNsec(st.Mtim) == c.mtime {
+		return true, nil
+	}
+	return v.hashers[worker].matches(v.ctx, v.genDir, c, &st, nil)
 }
 
 // hasNoDigest reports whether a RECORD may list a file without its digest.

@@ -2,12 +2,17 @@ package session
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"sync"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/internal/wheels"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -68,13 +73,17 @@ func (m *Machine) verifyActivated(ctx context.Context, plan *planner.Plan) (dama
 		if !ok {
 			continue
 		}
-		dir := m.Path(s.Target)
-		damage, err := VerifyGeneration(ctx, dir, m.damage.isDeep())
+		local, err := m.Local()
 		if err != nil {
 			return false, err
 		}
-		if len(damage) > 0 {
-			found := Damage{Environment: s.Environment, Generation: filepath.Base(dir), Found: damage}
+		dir := m.Path(s.Target)
+		v, err := VerifyGeneration(ctx, local.Store, dir, m.damage.isDeep())
+		if err != nil {
+			return false, err
+		}
+		if len(v.Damage) > 0 {
+			found := Damage{Environment: s.Environment, Generation: filepath.Base(dir), Found: v.Damage}
 			m.damage.add(found)
 			found.addTo(m.Facts)
 			damaged = true
@@ -99,14 +108,106 @@ func activates(c *resources.Change) (resources.Switch, bool) {
 	return resources.Switch{}, false
 }
 
+// A Verification is the result of VerifyGeneration.
+type Verification struct {
+	Damage []facts.Damage
+	// RecordOnly are the distributions that were compared with their RECORD alone, because the
+	// store no longer has an intact description of their wheels: "six 1.16.0".
+	RecordOnly []string
+	// Wheels are the damaged wheels in the store: with deep all of the generation, else those
+	// of damaged files.
+	Wheels []DamagedWheel
+}
+
+// A DamagedWheel is an unpacked wheel in the store that differs from the wheel.
+type DamagedWheel struct {
+	Name    string       `json:"name"`
+	Version string       `json:"version"`
+	SHA256  facts.SHA256 `json:"sha256"` // of the wheel
+	Files   []string     `json:"files"`  // in the wheel
+}
+
 // VerifyGeneration returns the damage of the generation at dir, an absolute path. It
-// compares the size of every file and, with deep, every hash. A generation that is not
-// active is verified in full too: generations share files, so that a file edited in place
-// in the active one is edited in the others.
-func VerifyGeneration(ctx context.Context, dir string, deep bool) ([]facts.Damage, error) {
+// compares every file with the wheel in the store that it is from, as it was when the hash
+// of the wheel was checked, and files of other wheels with RECORD: size, modification time,
+// and, with deep, hash. A generation that is not active is verified in full too: generations
+// share files, so that a file edited in place in the active one is edited in the others.
+func VerifyGeneration(ctx context.Context, store, dir string, deep bool) (*Verification, error) {
 	seal, err := pyenv.ReadSeal(dir)
 	if err != nil {
 		return nil, err
 	}
-	return pyenv.Verify(ctx, dir, seal, deep, nil)
+	v := &Verification{}
+	entries, err := v.open(store, seal.Packages)
+	if err != nil {
+		return nil, err
+	}
+	var expected pyenv.Expected
+	_, minor, err := pyenv.SitePackages(dir)
+	if err != nil && !pyenv.NoLibrary(err) {
+		return nil, err
+	}
+	if err == nil {
+		if expected, err = wheels.Expected(dir, filepath.Join(dir, "bin", "python"), minor, entries); err != nil {
+			return nil, err
+		}
+	}
+	hashed, damage, err := pyenv.VerifyExpected(ctx, dir, seal, expected, deep, nil)
+	if err != nil {
+		return nil, err
+	}
+	v.Damage = append(v.Damage, damage...)
+	for _, e := range entries {
+		ofDist := func(d facts.Damage) bool { return d.Dist == e.Name }
+		var files []string
+		switch {
+		case deep:
+			files, err = e.Verify(ctx, hashed)
+		case slices.ContainsFunc(damage, ofDist):
+			files, err = e.Changed()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(files) > 0 {
+			v.Wheels = append(v.Wheels, DamagedWheel{e.Name, e.Version, e.SHA256, files})
+		}
+	}
+	return v, nil
+}
+
+// open opens the wheels of packages in the store. A seal that names another wheel than the
+// lock did is damage.
+func (v *Verification) open(store string, packages []facts.Package) ([]*wheels.Entry, error) {
+	var entries []*wheels.Entry
+	for _, p := range packages {
+		if p.Origin != "" {
+			continue
+		}
+		locked := lock.Dist{Name: p.Name, Version: p.Version, Wheels: []lock.Wheel{{SHA256: p.Wheel}}}
+		if !p.Wheel.IsZero() && p.Entry != "" && locked.Entry() != p.Entry {
+			v.Damage = append(v.Damage, facts.Damage{What: "seal", Path: layout.Seal(""), Dist: p.Name})
+		}
+		e, err := wheels.Open(layout.Dist(store, p.Wheel.String()))
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, wheels.ErrDamaged):
+		case err != nil:
+			return nil, err
+		case e.SHA256 == p.Wheel && e.Name == p.Name:
+			entries = append(entries, e)
+			continue
+		}
+		v.RecordOnly = append(v.RecordOnly, p.Name+" "+p.Version)
+	}
+	return entries, nil
+}
+
+// Discard removes the damaged wheels from the store, so that the next apply fetches them.
+// Environments keep their files.
+func (v *Verification) Discard(store string) error {
+	var errs []error
+	for _, w := range v.Wheels {
+		errs = append(errs, wheels.Remove(layout.Dist(store, w.SHA256.String())))
+	}
+	return errors.Join(errs...)
 }

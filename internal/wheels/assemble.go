@@ -436,6 +436,37 @@ func (a *assembly) result(code int) (Result, error) {
 	return r, nil
 }
 
+// Expected returns the files that Assemble installs, for pyenv.VerifyExpected. It omits
+// entries with a changed script, of which the installed text is not known.
+func Expected(prefix, python, minor string, entries []*Entry) (pyenv.Expected, error) {
+	a := &assembly{prefix: prefix, python: python, minor: minor, scheme: readScheme(prefix, minor), taken: map[string]int{}}
+	expected := pyenv.Expected{}
+	for _, e := range entries {
+		first := len(a.targets)
+		err := a.add(e)
+		if _, changed := errors.AsType[*ChangedError](err); changed {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		files := make([]pyenv.InstalledFile, 0, len(a.targets)-first)
+		for i := range a.targets[first:] {
+			files = append(files, a.targets[first+i].installed())
+		}
+		expected[e.Name] = files
+	}
+	return expected, nil
+}
+
+// installed describes a target that is not bytecode.
+func (t *target) installed() pyenv.InstalledFile {
+	if t.text != nil {
+		return pyenv.InstalledFile{Path: t.path, Size: int64(len(t.text)), SHA256: sha256.Sum256(t.text)}
+	}
+	return pyenv.InstalledFile{Path: t.path, Size: t.file.Size, SHA256: t.file.SHA256, MTime: t.file.MTime}
+}
+
 // SharedBytecode returns where entries keep the bytecode of the sources of an environment at
 // prefix: absolute paths, see Entry.BytecodePath, by path in the environment.
 func SharedBytecode(prefix, minor string, entries []*Entry) (map[string]string, error) {

@@ -294,7 +294,7 @@ func TestBytecode(t *testing.T) {
 			t.Errorf("%d new, %v; bytecode %v, want %v", n, err, code(), want)
 		}
 	}
-	if changed, err := e.Verify(t.Context()); err != nil || len(changed) > 0 {
+	if changed, err := e.Verify(t.Context(), nil); err != nil || len(changed) > 0 {
 		t.Errorf("changed %v, %v", changed, err)
 	}
 }

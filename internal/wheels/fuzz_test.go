@@ -49,7 +49,7 @@ func FuzzUnpack(f *testing.F) {
 			}
 			return
 		}
-		if damaged, err := e.Verify(t.Context()); err != nil || len(damaged) > 0 {
+		if damaged, err := e.Verify(t.Context(), nil); err != nil || len(damaged) > 0 {
 			t.Errorf("damaged %v, %v", damaged, err)
 		}
 		prefix := filepath.Join(root, "gen")

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/sha512"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -92,7 +91,7 @@ func (a *archive) unpack(ctx context.Context, w lock.Wheel, name, version, dir s
 		return nil, fmt.Errorf("%s: %w", a.name, err)
 	}
 	failpoint.Hit(failpoint.DistUnpacked)
-	text, err := json.Marshal(e)
+	text, err := e.encode()
 	if err != nil {
 		return nil, err
 	}

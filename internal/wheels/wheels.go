@@ -16,8 +16,10 @@
 package wheels
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +37,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
@@ -111,13 +114,43 @@ func Open(dir string) (*Entry, error) {
 		return nil, err
 	}
 	e := &Entry{Dir: dir}
-	if err := json.Unmarshal(b, e); err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", dir, ErrDamaged, err)
-	}
-	if err := e.validate(); err != nil {
+	if err := e.decode(b); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", dir, ErrDamaged, err)
 	}
 	return e, nil
+}
+
+// checksumKey separates the checksum of an entry.json from the text that it covers.
+const checksumKey = `,"checksum":"`
+
+// encode returns the text of entry.json, with a checksum over every byte before it. The
+// checksum finds accidental changes: who may write in the store can compute another one.
+func (e *Entry) encode() ([]byte, error) {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	b = bytes.TrimSuffix(b, []byte("}"))
+	sum := sha256.Sum256(b)
+	b = append(b, checksumKey...)
+	b = hex.AppendEncode(b, sum[:])
+	return append(b, "\"}"...), nil
+}
+
+// decode reads a text that encode returned.
+func (e *Entry) decode(b []byte) error {
+	i := bytes.LastIndex(b, []byte(checksumKey))
+	if i < 0 {
+		return errors.New("it has no checksum")
+	}
+	sum := sha256.Sum256(b[:i])
+	if string(b[i+len(checksumKey):]) != hex.EncodeToString(sum[:])+"\"}" {
+		return errors.New("its checksum differs")
+	}
+	if err := json.Unmarshal(b, e); err != nil {
+		return err
+	}
+	return e.validate()
 }
 
 // validate returns an error for an entry that could not be assembled, or that would write
@@ -222,8 +255,9 @@ func (f *File) matches(st *unix.Stat_t) bool {
 }
 
 // Verify returns the files whose content or attributes differ from those that were
-// unpacked, and the missing ones. It reads every file.
-func (e *Entry) Verify(ctx context.Context) ([]string, error) {
+// unpacked, and the missing ones. It reads every file except those in known, which may be
+// nil: an environment with hard links has the same files.
+func (e *Entry) Verify(ctx context.Context, known pyenv.Hashed) ([]string, error) {
 	damaged, err := e.Changed()
 	if err != nil {
 		return nil, err
@@ -241,6 +275,10 @@ func (e *Entry) Verify(ctx context.Context) ([]string, error) {
 			continue
 		}
 		group.Go(func() error {
+			var st unix.Stat_t
+			if rawfile.Lstat(e.FilePath(f.Path), &st) == nil && known[pyenv.IDOf(&st)] == f.SHA256 {
+				return nil
+			}
 			sum, err := hashFile(ctx, e.FilePath(f.Path))
 			if err != nil && !rawfile.IsAbsent(err) {
 				return err

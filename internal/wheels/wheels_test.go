@@ -486,7 +486,7 @@ func TestUnpackRepairsAnEntry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if damaged, err := e.Verify(t.Context()); err != nil || len(damaged) > 0 {
+		if damaged, err := e.Verify(t.Context(), nil); err != nil || len(damaged) > 0 {
 			t.Fatalf("unpacked with damage %v, %v", damaged, err)
 		}
 		return e
@@ -516,7 +516,14 @@ func TestUnpackRepairsAnEntry(t *testing.T) {
 		"entry.json leads out": func() error {
 			name := filepath.Join(dir, entryFile)
 			b, err := os.ReadFile(name)
-			return errors.Join(err, os.WriteFile(name, bytes.Replace(b, []byte(`"demo/tool"`), []byte(`"../../../x"`), 1), 0o644))
+			b = bytes.Replace(b[:bytes.LastIndex(b, []byte(checksumKey))], []byte(`"demo/tool"`), []byte(`"../../../x"`), 1)
+			return errors.Join(err, os.WriteFile(name, fmt.Appendf(nil, `%s%s%x"}`, b, checksumKey, sha256.Sum256(b)), 0o644))
+		},
+		"entry.json has another digest": func() error {
+			name := filepath.Join(dir, entryFile)
+			b, err := os.ReadFile(name)
+			old := e.Files[0].SHA256.String()
+			return errors.Join(err, os.WriteFile(name, bytes.Replace(b, []byte(old), []byte(strings.Repeat("0", len(old))), 1), 0o644))
 		},
 	} {
 		if err := damage(); err != nil {
@@ -550,7 +557,7 @@ func TestVerifyFindsAChangeWithTheSameTimes(t *testing.T) {
 	if changed, err := e.Changed(); err != nil || len(changed) > 0 {
 		t.Fatalf("%v, %v", changed, err)
 	}
-	if damaged, err := e.Verify(t.Context()); err != nil || !slices.Equal(damaged, []string{"demo/tool"}) {
+	if damaged, err := e.Verify(t.Context(), nil); err != nil || !slices.Equal(damaged, []string{"demo/tool"}) {
 		t.Errorf("%v, %v", damaged, err)
 	}
 }
