@@ -140,6 +140,8 @@ func (t *task) run(ctx context.Context, s resources.Step) error {
 		return t.runProgram(ctx, s)
 	case resources.Unpack:
 		return t.unpackWheels(ctx, s)
+	case resources.FetchWheel:
+		return t.fetchWheel(ctx, s)
 	case resources.Assemble:
 		return t.assemble(ctx, s)
 	case resources.Compile:
@@ -173,6 +175,8 @@ func stepText(s resources.Step) string {
 		return s.Path
 	case resources.Run:
 		return programText(s)
+	case resources.FetchWheel:
+		return s.Path
 	case resources.Unpack:
 		return plural.Count(len(s.Wheels), "package")
 	case resources.Assemble:

@@ -115,6 +115,24 @@ func (t *task) removeArchive(w resources.Wheel) error {
 	return nil
 }
 
+// fetchWheel fetches a wheel that stays packed.
+func (t *task) fetchWheel(ctx context.Context, s resources.FetchWheel) error {
+	p, err := t.placeWithParents(s.Path)
+	if err != nil {
+		return err
+	}
+	if p.root != t.store {
+		return fmt.Errorf("%q is not in the store", s.Path)
+	}
+	source, err := simpleindex.New(t.o.Index)
+	if err != nil {
+		return err
+	}
+	progress := progress{task: t}
+	locked := lock.Wheel{File: s.Wheel.File, Size: s.Wheel.Size, SHA256: s.Wheel.SHA256}
+	return source.Fetch(ctx, s.Wheel.Name, locked, p.abs(), func(bytes int64) { progress.report(bytes, s.Wheel.Size) })
+}
+
 // entry returns the entry of a wheel in the store, if it is complete and unchanged.
 func (t *task) entry(w resources.Wheel) (*wheels.Entry, error) {
 	e, err := wheels.Open(layout.Dist(t.o.Store, w.SHA256.String()))

@@ -9,16 +9,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
-	"github.com/reconcile-ml/reconcile/internal/indexerror"
 	"github.com/reconcile-ml/reconcile/internal/session"
-	"github.com/reconcile-ml/reconcile/pkg/probes"
-	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/internal/simpleindex"
 )
 
 const (
@@ -63,11 +59,8 @@ func (d *diagnosis) indexReachable() findings {
 			return failf("correct the find_links setting", "a folder of wheels is missing: %s", dir)
 		}
 	}
-	switch {
-	case settings.NoIndex:
+	if settings.NoIndex {
 		return skippedf("the settings disable the index; packages come only from folders of wheels")
-	case settings.URL == "":
-		return d.publicIndexReachable(settings)
 	}
 	if u, err := url.Parse(settings.URL); err == nil && u.Scheme == "file" {
 		if _, err := os.Stat(u.Path); err != nil {
@@ -79,38 +72,7 @@ func (d *diagnosis) indexReachable() findings {
 	if err != nil {
 		return problemFinding(diag.Problems(err)[0])
 	}
-	return request(d.ctx, client, settings.URL)
-}
-
-// publicIndexReachable lets pip, which has the address, send a request to the public index.
-// It starts a pip of this machine only, never one in the project.
-func (d *diagnosis) publicIndexReachable(settings probes.IndexSettings) findings {
-	for _, minor := range resources.HelperVersions() {
-		pythons, _ := facts.Find[facts.Pythons](d.facts, facts.PythonKey(minor))
-		base, ok := pythons.Usable()
-		if !ok || base.Source == "reconcile" {
-			continue
-		}
-		program, args, ok := resources.PipCommand(base, "")
-		if !ok {
-			continue
-		}
-		// pip prints why a request failed only before it retries.
-		result, err := command.Run(d.ctx, command.Command{
-			Program: program, Env: append(resources.PipEnv(), settings.Environ()...), Timeout: 3 * indexTimeout, Redactor: d.prober.Redactor,
-			Args: append(args, "index", "versions", "--disable-pip-version-check", "--no-input", "--no-color", "--timeout", "5", "--retries", "1", "pip"),
-		})
-		if err == nil {
-			return okf("the public index responded to pip in %s", result.Elapsed.Round(time.Millisecond))
-		}
-		text := err.Error()
-		if failed, ok := errors.AsType[*command.Error](err); ok {
-			line, _ := indexerror.Unreachable(strings.Join(failed.Tail, "\n"))
-			text = cmp.Or(line, strings.Join(indexerror.Message(failed.Tail), "\n"), text)
-		}
-		return failf(networkRemedy, "pip gets no response from the public index: %s", strings.TrimPrefix(text, "ERROR: "))
-	}
-	return skippedf("no Python on this machine has pip, which is needed to contact the public index")
+	return request(d.ctx, client, cmp.Or(settings.URL, simpleindex.PublicIndex))
 }
 
 // request sends a HEAD request. Findings never contain the address, which may contain a

@@ -171,7 +171,6 @@ type Interpreter struct {
 	Version string `json:"version"`           // "3.10.13"
 	Arch    string `json:"arch"`              // from the executable's header, spelled as in Host.Arch
 	Source  string `json:"source"`            // "pyenv", "uv", "homebrew", "python.org", "system", "mise", "asdf", "conda", "reconcile", "path"
-	Pip     string `json:"pip,omitempty"`     // a pip wheel that this interpreter can run ("…/ensurepip/_bundled/pip-23.0.1-py3-none-any.whl"), "module" if pip is importable, or ""
 	Refused string `json:"refused,omitempty"` // why it cannot be used; "" if it can
 }
 
@@ -192,8 +191,8 @@ type Tool struct {
 	Version string `json:"version,omitempty"`
 	Source  string `json:"source,omitempty"`  // "path", "reconcile"
 	Refused string `json:"refused,omitempty"` // why the program that was found is not used
-	// SHA256 is the digest in the file "complete" beside a program in the tools of the store. The
-	// program is verified when it is run.
+	// SHA256 is the digest that a program in the store must have. It is compared when the program
+	// is started.
 	SHA256 SHA256 `json:"sha256,omitzero"`
 }
 

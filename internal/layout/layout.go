@@ -3,7 +3,7 @@
 //
 //	<store>/
 //	  cache/uv                        metadata and wheels that uv fetched while it locked
-//	  tools/<platform>/               pinned helpers: uv-0.13.9, cpython-3.10.21
+//	  tools/<platform>/               pinned helpers: a wheel of py-rattler, cpython-3.10.21-807bb6746dd8
 //	  dists/<sha256 of the wheel>/    unpacked distributions and their bytecode
 //	  conda/                          unpacked conda packages
 //	  tmp/                            temporary files of programs that reconcile starts
@@ -134,21 +134,22 @@ func Dists(store string) string { return path.Join(store, "dists") }
 // hexadecimal.
 func Dist(store, sha256 string) string { return path.Join(Dists(store), sha256) }
 
+// DistFiles returns the directory of the files of the wheel in the directory of a distribution.
+func DistFiles(dist string) string { return path.Join(dist, "files") }
+
 // DistEntry returns the file that is written last into the directory of a distribution.
 // A distribution without it is ignored.
 func DistEntry(dist string) string { return path.Join(dist, "entry.json") }
 
-// Tools returns the directory of the pinned helpers for a platform.
+// Tools returns the directory of the pinned helpers for a platform: wheels that stay packed, and
+// interpreters.
 func Tools(store, platform string) string { return path.Join(store, "tools", platform) }
 
-// Tool returns the directory of one pinned helper, such as "uv", "0.13.9".
-func Tool(store, platform, name, version string) string {
-	return path.Join(Tools(store, platform), name+"-"+version)
+// Interpreter returns the directory of a fetched Python, by its version and the SHA-256 of its
+// archive in hexadecimal.
+func Interpreter(store, platform, version, sha256 string) string {
+	return path.Join(Tools(store, platform), "cpython-"+version+"-"+sha256[:12])
 }
-
-// ToolComplete returns the file that is written last into the directory of a helper. It
-// contains the SHA-256 of its program, in hexadecimal. A helper without it is ignored.
-func ToolComplete(tool string) string { return path.Join(tool, "complete") }
 
 // IsGeneration reports whether target, the text of the generation link of an environment
 // directory, has the form of a generation of that environment ("" for any), in whatever store, or in a

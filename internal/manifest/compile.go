@@ -217,7 +217,7 @@ func (m *Manifest) Tools(e *Environment) []resources.Resource {
 	if e.Type != "conda" {
 		return m.tools(e, e.Python, nil, nil)
 	}
-	var unless []string // conda clients, which include pip
+	var unless []string
 	if e.Conda.Engine != "rattler" {
 		unless = conda.Clients()
 	}
@@ -255,7 +255,6 @@ func (m *Manifest) tools(e *Environment, minor string, or, unless []string, help
 		Spec: &python.Spec{Minor: minor, Or: or, Unless: unless, Builds: builds},
 	}}
 	for _, s := range helpers {
-		s.Python, s.Or, s.Unless = minor, or, unless
 		list = append(list, resources.Resource{Addr: resources.Addr{Kind: "tool", Name: s.Name}, Pos: e.Pos, Spec: &s})
 	}
 	return list

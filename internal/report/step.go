@@ -84,6 +84,8 @@ func stepText(s resources.Step) string {
 		return fetchText(s)
 	case resources.Unpack:
 		return fmt.Sprintf("unpack %s into the store, unless they are there", plural.Count(len(s.Wheels), "wheel"))
+	case resources.FetchWheel:
+		return fmt.Sprintf("fetch %s to %s", s.Wheel.File, s.Path)
 	case resources.Assemble:
 		return fmt.Sprintf("link %s into %s", plural.Count(len(s.Wheels), "distribution"), s.Generation)
 	case resources.Compile:

@@ -38,7 +38,7 @@ func NewProber(c *Config, root string) (*probes.Prober, error) {
 	if probes.HasNVML {
 		p.Helper, _ = os.Executable() // without it nvidia-smi is asked
 	}
-	p.PinnedTool = tool.PinnedVersion
+	p.PinnedTool = tool.Pinned
 	return p, nil
 }
 

@@ -24,8 +24,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/redact"
 )
 
-// publicIndex is the index of a machine without settings: the default of pip and uv.
-const publicIndex = "https://pypi.org/simple/"
+// PublicIndex is the index of a machine without settings: the default of pip and uv.
+const PublicIndex = "https://pypi.org/simple/"
 
 const (
 	// maxPage is the maximum size of a page. The largest of the public index have 2 MB.
@@ -91,7 +91,7 @@ func New(s Settings) (*Source, error) {
 		source.links = append(source.links, source.place(u, "the page "))
 	}
 	if !s.NoIndex {
-		u, err := url.Parse(cmp.Or(s.URL, publicIndex))
+		u, err := url.Parse(cmp.Or(s.URL, PublicIndex))
 		if err != nil {
 			return nil, &diag.Problem{Code: "index.setting", Summary: "the package index is not a URL", Hint: "correct RECONCILE_INDEX_URL"}
 		}

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -137,19 +136,6 @@ func TestCondaTool(t *testing.T) {
 				t.Errorf("got  %+v\nwant %+v", got, want)
 			}
 		})
-	}
-}
-
-// TestStoreInAPattern finds a tool that is a wheel in a store whose path is a glob pattern.
-func TestStoreInAPattern(t *testing.T) {
-	m := newMachine(t)
-	m.store = filepath.Join(m.store, "a[bc]* ?")
-	folder := layout.Tool(m.store, "linux-x86_64", "rattler", "0.28.0")
-	m.put(filepath.Join(folder, "py_rattler-0.28.0-cp310-abi3-manylinux_2_17_x86_64.whl"), "PK")
-	m.put(filepath.Join(folder, "complete"), strings.Repeat("ab", 32)+"\n")
-	fact, reason := m.probe(facts.ToolKey("rattler"))
-	if got, ok := fact.(facts.Tool); !ok || got.Version != "0.28.0" || got.Source != "reconcile" || filepath.Dir(got.Path) != folder {
-		t.Errorf("%+v, %s", fact, reason)
 	}
 }
 

@@ -3,6 +3,7 @@ package probes
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"debug/elf"
 	"debug/macho"
 	"encoding/binary"
@@ -52,7 +53,13 @@ func (m *fakeMachine) prober() *Prober {
 	}
 	p.arch = p.system.arch
 	p.platform = platformName(p.system.os, p.arch)
-	p.PinnedTool = func(name string) string { return map[string]string{"uv": "0.13.9", "rattler": "0.28.0"}[name] }
+	p.PinnedTool = func(name, store string, host facts.Host) facts.Tool {
+		t := facts.Tool{Name: name}
+		if name == "uv" && host.Platform == "linux-x86_64" {
+			t.Path, t.Version, t.Source, t.SHA256 = filepath.Join(store, "dists/uv"), "0.13.9", "reconcile", sha256.Sum256([]byte("genuine"))
+		}
+		return t
+	}
 	return p
 }
 
@@ -129,7 +136,7 @@ func fatFile(cpus ...macho.Cpu) string {
 	return head.String() + strings.Repeat("\x00", offset-head.Len()) + body.String()
 }
 
-// python installs an interpreter with its library and a pip wheel.
+// python installs an interpreter with its library.
 func (m *fakeMachine) python(prefix, version, program string) {
 	m.t.Helper()
 	minor := version[:strings.LastIndexByte(version, '.')]
@@ -137,5 +144,4 @@ func (m *fakeMachine) python(prefix, version, program string) {
 	m.put(filepath.Join(prefix, "include/python"+minor+"/patchlevel.h"), "/* x */\n#define PY_VERSION      \t\""+version+"\"\n")
 	m.put(filepath.Join(prefix, "lib/python"+minor+"/os.py"), "")
 	m.put(filepath.Join(prefix, "lib/python"+minor+"/venv/__init__.py"), "")
-	m.put(filepath.Join(prefix, "lib/python"+minor+"/ensurepip/_bundled/pip-23.0.1-py3-none-any.whl"), "")
 }

@@ -2,16 +2,12 @@ package probes
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-
-	"github.com/Masterminds/semver/v3"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
@@ -45,7 +41,6 @@ func (p *Prober) interpreter(minor string, c candidate) (facts.Interpreter, bool
 	}
 	i.Arch = bin.arch(p.arch)
 	i.Version = p.pythonVersion(minor, i, real)
-	i.Pip = p.pip(minor, i)
 	i.Refused = p.refuse(minor, c, i, bin, real)
 	return i, true
 }
@@ -70,8 +65,6 @@ func (p *Prober) refuse(minor string, c candidate, i facts.Interpreter, b execut
 		return "cannot create environments: the module venv is missing"
 	case c.source == "path" && writableByOthers(real):
 		return "any user of this machine can change it"
-	case i.Pip == "" && !p.hasUV():
-		return fmt.Sprintf("has no pip, and uv is not installed: on Debian and Ubuntu run `sudo apt install python%s-venv`", minor)
 	}
 	return ""
 }
@@ -96,12 +89,6 @@ func writableByOthers(name string) bool {
 	}
 	info, err := os.Stat(filepath.Dir(name))
 	return err == nil && info.Mode()&0o002 != 0 && info.Mode()&os.ModeSticky == 0
-}
-
-// hasUV reports whether uv, which needs no pip, is on this machine.
-func (p *Prober) hasUV() bool {
-	t, err := p.tool("uv")
-	return err == nil && t.Path != "" && t.Refused == ""
 }
 
 // stdlib returns the folder of the standard library, and whether it exists.
@@ -194,58 +181,4 @@ func parseBinaryVersion(b []byte, minor string) string {
 			}
 		}
 	}
-}
-
-// pip finds a pip that the interpreter can run: a wheel, or a module that can install into
-// other environments (pip 22.3 and later). It prefers the module of an interpreter that
-// reconcile fetched.
-func (p *Prober) pip(minor string, i facts.Interpreter) string {
-	library, _ := stdlib(i.Prefix, minor)
-	wheels := glob(library, "ensurepip/_bundled/pip-*.whl")
-	if i.Source == "system" {
-		wheels = append(wheels, glob(p.sys("/usr/share/python-wheels"), "pip-*.whl")...) // Debian
-	}
-	module := hasPipModule(filepath.Join(library, "site-packages")) ||
-		i.Source == "system" && hasPipModule(filepath.Join(i.Prefix, "lib/python3/dist-packages"))
-	switch {
-	case module && (len(wheels) == 0 || i.Source == "reconcile"):
-		return "module"
-	case len(wheels) == 0:
-		return ""
-	}
-	return slices.MaxFunc(wheels, func(a, b string) int {
-		return compareVersions(wheelVersion(a), wheelVersion(b))
-	})
-}
-
-// hasPipModule reports whether a folder contains pip 22.3 or later.
-func hasPipModule(dir string) bool {
-	return exists(filepath.Join(dir, "pip/__init__.py")) && slices.ContainsFunc(glob(dir, "pip-*.dist-info"), func(name string) bool {
-		version := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(name), "pip-"), ".dist-info")
-		return compareVersions(version, "22.3") >= 0
-	})
-}
-
-// wheelVersion returns the version in the file name of a wheel.
-func wheelVersion(name string) string {
-	parts := strings.SplitN(filepath.Base(name), "-", 3)
-	if len(parts) < 3 {
-		return ""
-	}
-	return parts[1]
-}
-
-// compareVersions compares two versions. Invalid ones come first.
-func compareVersions(a, b string) int {
-	va, errA := semver.NewVersion(a)
-	vb, errB := semver.NewVersion(b)
-	switch {
-	case errA != nil && errB != nil:
-		return cmp.Compare(a, b)
-	case errA != nil:
-		return -1
-	case errB != nil:
-		return 1
-	}
-	return va.Compare(vb)
 }

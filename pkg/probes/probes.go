@@ -47,9 +47,9 @@ type Prober struct {
 	Helper string
 	// Redactor gets the secrets of the settings that are read; nil for none.
 	Redactor *redact.Redactor
-	// PinnedTool returns the version of a helper program that is looked for in the store, ""
+	// PinnedTool returns where the store has a helper program, and its digest; its Path is ""
 	// for none. The caller sets it; nil means none.
-	PinnedTool func(name string) string
+	PinnedTool func(name, store string, host facts.Host) facts.Tool
 
 	root     string // absolute, links resolved
 	store    string // absolute, links resolved
@@ -249,7 +249,7 @@ func (p *Prober) probe(ctx context.Context, k facts.Key) (facts.Fact, error) {
 	case facts.KindPython:
 		return p.pythons(k.Name)
 	case facts.KindTool:
-		return p.tool(k.Name)
+		return p.tool(ctx, k.Name)
 	case facts.KindEnvironment:
 		return p.environment(k.Name)
 	case facts.KindModel:

@@ -48,8 +48,6 @@ func TestPythonsOfLinux(t *testing.T) {
 	m.python(home("miniforge3"), "3.10.15", x86)
 	m.put(home("miniforge3/conda-meta/history"), "")
 	m.python(filepath.Join(m.store, "tools/linux-x86_64/cpython-3.10.21"), "3.10.21", x86)
-	m.put(filepath.Join(m.store, "tools/linux-x86_64/cpython-3.10.21/lib/python3.10/site-packages/pip/__init__.py"), "")
-	m.mkdir(filepath.Join(m.store, "tools/linux-x86_64/cpython-3.10.21/lib/python3.10/site-packages/pip-24.0.dist-info"))
 	m.python(filepath.Join(m.root, "evil"), "3.10.99", x86)
 	m.python(home("opt/py"), "3.10.11", x86)
 	m.link(home(".pyenv/versions/3.10.13/bin/python3.10"), home("bin/python3.10"))
@@ -67,10 +65,10 @@ func TestPythonsOfLinux(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if i := found.Found[0]; i.Pip != "module" || i.Arch != "x86_64" || i.Prefix != filepath.Join(m.store, "tools/linux-x86_64/cpython-3.10.21") {
+	if i := found.Found[0]; i.Arch != "x86_64" || i.Prefix != filepath.Join(m.store, "tools/linux-x86_64/cpython-3.10.21") {
 		t.Errorf("%+v", i)
 	}
-	if i := found.Found[1]; !strings.HasSuffix(i.Pip, "lib/python3.10/ensurepip/_bundled/pip-23.0.1-py3-none-any.whl") || filepath.Base(i.Path) != "python3.10" {
+	if i := found.Found[1]; filepath.Base(i.Path) != "python3.10" {
 		t.Errorf("%+v", i)
 	}
 	if !slices.Contains(found.Searched, "PATH") || !slices.Contains(found.Searched, home(".pyenv/versions")) {
@@ -116,11 +114,6 @@ func TestRefusedPythons(t *testing.T) {
 		{"intact", "", func(*fakeMachine, string) {}},
 		{"no library", "no standard library", func(m *fakeMachine, prefix string) { os.Remove(filepath.Join(prefix, "lib/python3.10/os.py")) }},
 		{"no venv", "the module venv", func(m *fakeMachine, prefix string) { os.RemoveAll(filepath.Join(prefix, "lib/python3.10/venv")) }},
-		{"no pip and no uv", "python3.10-venv", func(m *fakeMachine, prefix string) { os.RemoveAll(filepath.Join(prefix, "lib/python3.10/ensurepip")) }},
-		{"no pip, but uv", "", func(m *fakeMachine, prefix string) {
-			os.RemoveAll(filepath.Join(prefix, "lib/python3.10/ensurepip"))
-			m.put(filepath.Join(m.home, ".local/bin/uv"), x86)
-		}},
 		{"no version", "version cannot be read", func(m *fakeMachine, prefix string) {
 			os.RemoveAll(filepath.Join(prefix, "include"))
 			os.Rename(prefix, filepath.Join(filepath.Dir(prefix), "3.10.x"))
@@ -148,35 +141,14 @@ func TestRefusedPythons(t *testing.T) {
 	}
 }
 
-// TestDebianPip finds the wheels of Debian, and the version in the program without header
-// files.
-func TestDebianPip(t *testing.T) {
+// TestVersionInTheProgram finds the version of an interpreter without header files.
+func TestVersionInTheProgram(t *testing.T) {
 	m := newMachine(t)
 	m.python(filepath.Join(m.sys, "usr"), "3.10.12", elfFile(elf.EM_X86_64, "", "…\x003.10.x\x003.10.12\x00…"))
 	os.RemoveAll(filepath.Join(m.sys, "usr/include"))
-	os.RemoveAll(filepath.Join(m.sys, "usr/lib/python3.10/ensurepip"))
-	m.put(filepath.Join(m.sys, "usr/share/python-wheels/pip-22.0.2-py3-none-any.whl"), "")
 	found := m.pythons().Found
-	if len(found) != 1 || found[0].Version != "3.10.12" || !strings.HasSuffix(found[0].Pip, "python-wheels/pip-22.0.2-py3-none-any.whl") || found[0].Refused != "" {
+	if len(found) != 1 || found[0].Version != "3.10.12" || found[0].Refused != "" {
 		t.Errorf("%+v", found)
-	}
-}
-
-// TestOldPipModule rejects a pip that cannot install for another interpreter.
-func TestOldPipModule(t *testing.T) {
-	m := newMachine(t)
-	prefix := filepath.Join(m.home, ".pyenv/versions/3.10.13")
-	m.python(prefix, "3.10.13", elfFile(elf.EM_X86_64, "", ""))
-	os.RemoveAll(filepath.Join(prefix, "lib/python3.10/ensurepip"))
-	m.put(filepath.Join(prefix, "lib/python3.10/site-packages/pip/__init__.py"), "")
-	old, recent := filepath.Join(prefix, "lib/python3.10/site-packages/pip-22.0.2.dist-info"), filepath.Join(prefix, "lib/python3.10/site-packages/pip-22.3.dist-info")
-	m.mkdir(old)
-	if i := m.pythons().Found[0]; i.Pip != "" {
-		t.Errorf("pip 22.0.2 was accepted: %+v", i)
-	}
-	os.Rename(old, recent)
-	if i := m.pythons().Found[0]; i.Pip != "module" {
-		t.Errorf("pip 22.3 was rejected: %+v", i)
 	}
 }
 

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,8 +12,10 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/reconcile-ml/reconcile/internal/facts"
-	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // isToolName reports whether a text is a valid program name.
@@ -25,14 +28,14 @@ func isToolName(s string) bool {
 // on PATH and in the usual folders whose version can be read from files, else the first
 // without a version, else the first that cannot be used, with Refused.
 //
-// The fact of a program in the store has the digest in its file "complete"; the kind compares
-// that with the built-in digest, and apply verifies the program when it starts it.
-func (p *Prober) tool(name string) (facts.Tool, error) {
+// A program in the store is compared with the digest that it must have, and refused if it
+// differs. It is compared again when it is started.
+func (p *Prober) tool(ctx context.Context, name string) (facts.Tool, error) {
 	none := facts.Tool{Name: name}
 	if !isToolName(name) {
 		return none, fmt.Errorf("%q is not a tool name", name)
 	}
-	if own := p.ownTool(name); own.Path != "" {
+	if own := p.ownTool(ctx, name); own.Path != "" {
 		return own, nil
 	}
 	if name == "conda" || name == "mamba" {
@@ -54,29 +57,34 @@ func (p *Prober) tool(name string) (facts.Tool, error) {
 	return best, nil
 }
 
-// ownTool returns the pinned version of a tool if it is complete in the store. Other versions
-// there belong to other versions of reconcile.
-func (p *Prober) ownTool(name string) facts.Tool {
+// ownTool returns a pinned program that the store has.
+func (p *Prober) ownTool(ctx context.Context, name string) facts.Tool {
 	none := facts.Tool{Name: name}
-	version := ""
-	if p.PinnedTool != nil {
-		version = p.PinnedTool(name)
-	}
-	if version == "" {
+	if p.PinnedTool == nil {
 		return none
 	}
-	folder := layout.Tool(p.store, p.platform, name, version)
-	exe := filepath.Join(folder, "bin", name)
-	if wheels := glob(folder, "*.whl"); len(wheels) == 1 {
-		exe = wheels[0] // used without unpacking
-	}
-	b, err := readSmall(layout.ToolComplete(folder))
-	if err != nil || !exists(exe) {
+	host, err := p.host()
+	if err != nil {
 		return none
 	}
-	t := facts.Tool{Name: name, Path: exe, Version: version, Source: "reconcile"}
-	if err := t.SHA256.UnmarshalText([]byte(strings.TrimSpace(string(b)))); err != nil {
-		t.Refused = "its file complete is damaged"
+	t := p.PinnedTool(name, p.store, host)
+	if t.Path == "" {
+		return none
+	}
+	f, err := rawfile.OpenFile(t.Path, unix.O_NOFOLLOW)
+	if rawfile.IsAbsent(err) {
+		return none
+	}
+	if err != nil {
+		t.Refused = t.Path + ": " + reason(err)
+		return t
+	}
+	defer f.Close()
+	switch sum, err := rawfile.SHA256(ctx, f); {
+	case err != nil:
+		t.Refused = t.Path + ": " + reason(err)
+	case t.SHA256 != sum:
+		t.Refused = t.Path + " was changed or is damaged"
 	}
 	return t
 }

@@ -99,7 +99,7 @@ type Run struct {
 	Env     []string `json:"env,omitempty"` // KEY=value, added to the few variables of every child
 	Dir     string   `json:"dir,omitempty"` // "" for the project root
 	// Index passes this machine's package index, CA, wheel folders and proxy to the program
-	// (for pip and uv, by variables). They never appear in a plan.
+	// (by variables). They never appear in a plan.
 	Index bool `json:"index,omitempty"`
 	// Channels also passes the locations of conda channels.
 	Channels bool          `json:"channels,omitempty"`
@@ -122,6 +122,13 @@ type Wheel struct {
 	File    string       `json:"file"`           // file name
 	Size    int64        `json:"size,omitempty"` // bytes; 0 if unknown
 	SHA256  facts.SHA256 `json:"sha256"`
+}
+
+// FetchWheel fetches a wheel from this machine's package index to a file of the store, which it
+// replaces.
+type FetchWheel struct {
+	Wheel Wheel  `json:"wheel"`
+	Path  string `json:"path"`
 }
 
 // Assemble puts unpacked wheels into a new generation: clones or hard links of their files,
@@ -190,20 +197,21 @@ type Switch struct {
 	Target      string `json:"target"` // generation directory
 }
 
-func (MakeDir) stepName() string   { return "make_dir" }
-func (WriteFile) stepName() string { return "write_file" }
-func (SetMode) stepName() string   { return "set_mode" }
-func (Link) stepName() string      { return "link" }
-func (Remove) stepName() string    { return "remove" }
-func (Move) stepName() string      { return "move" }
-func (Fetch) stepName() string     { return "fetch" }
-func (Run) stepName() string       { return "run" }
-func (Unpack) stepName() string    { return "unpack" }
-func (Assemble) stepName() string  { return "assemble" }
-func (Compile) stepName() string   { return "compile" }
-func (SmokeTest) stepName() string { return "prove" }
-func (Seal) stepName() string      { return "seal" }
-func (Switch) stepName() string    { return "switch" }
+func (MakeDir) stepName() string    { return "make_dir" }
+func (WriteFile) stepName() string  { return "write_file" }
+func (SetMode) stepName() string    { return "set_mode" }
+func (Link) stepName() string       { return "link" }
+func (Remove) stepName() string     { return "remove" }
+func (Move) stepName() string       { return "move" }
+func (Fetch) stepName() string      { return "fetch" }
+func (Run) stepName() string        { return "run" }
+func (Unpack) stepName() string     { return "unpack" }
+func (FetchWheel) stepName() string { return "fetch_wheel" }
+func (Assemble) stepName() string   { return "assemble" }
+func (Compile) stepName() string    { return "compile" }
+func (SmokeTest) stepName() string  { return "prove" }
+func (Seal) stepName() string       { return "seal" }
+func (Switch) stepName() string     { return "switch" }
 
 // StepName returns the name of a step in plans, journals and failpoints: "make_dir",
 // "write_file", "run" …
@@ -235,7 +243,7 @@ func kindOf[S Step]() stepKind {
 var stepKinds = sync.OnceValue(func() []stepKind {
 	return []stepKind{
 		kindOf[MakeDir](), kindOf[WriteFile](), kindOf[SetMode](), kindOf[Link](), kindOf[Remove](), kindOf[Move](), kindOf[Fetch](),
-		kindOf[Run](), kindOf[Unpack](), kindOf[Assemble](), kindOf[Compile](), kindOf[SmokeTest](), kindOf[Seal](), kindOf[Switch](),
+		kindOf[Run](), kindOf[Unpack](), kindOf[FetchWheel](), kindOf[Assemble](), kindOf[Compile](), kindOf[SmokeTest](), kindOf[Seal](), kindOf[Switch](),
 	}
 })
 

@@ -75,7 +75,7 @@ func (s *Spec) engineProblem(v facts.View) *diag.Problem {
 		p.Summary, p.Found = s.Engine+" is not available on this machine", tool.Refused
 		p.Hint = "install it and put it on PATH, or set `engine: auto`"
 		if s.Engine == "rattler" {
-			p.Hint = "install Python 3.10 or later with pip, with which reconcile installs it, or set `engine: auto`"
+			p.Hint = "install Python 3.10 or later, with which reconcile runs it, or set `engine: auto`"
 		}
 	}
 	return p

@@ -87,7 +87,7 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 
 // fetch fetches a build, and first removes a refused one from its directory.
 func (s *Spec) fetch(b Build, pythons facts.Pythons, host facts.Host, project facts.Project) resources.Change {
-	prefix := layout.Tool(project.Store, host.Platform, "cpython", b.Version)
+	prefix := layout.Interpreter(project.Store, host.Platform, b.Version, b.SHA256.String())
 	change := resources.Change{
 		Action:  resources.Create,
 		Summary: fmt.Sprintf("no usable Python %s on this machine; fetching a pinned build", s.Minor),
@@ -96,7 +96,7 @@ func (s *Spec) fetch(b Build, pythons facts.Pythons, host facts.Host, project fa
 	}
 	after := facts.Pythons{Minor: s.Minor, Searched: pythons.Searched, Found: []facts.Interpreter{{
 		Path: path.Join(prefix, "bin", "python"+s.Minor), Prefix: prefix, Version: b.Version,
-		Arch: host.Arch, Source: "reconcile", Pip: "module",
+		Arch: host.Arch, Source: "reconcile",
 	}}}
 	for _, i := range pythons.Found {
 		change.Fields = append(change.Fields, resources.Field{Path: i.Path, Actual: "refused: " + i.Refused, Desired: "not used"})

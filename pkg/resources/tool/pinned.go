@@ -13,7 +13,7 @@ import (
 type Wheel struct {
 	lock.Wheel
 	Libc    string       `json:"libc,omitempty"` // "glibc" or "musl" if it needs one
-	Program facts.SHA256 `json:"program"`        // of the installed program
+	Program facts.SHA256 `json:"program"`        // of the program, or of the wheel if it stays packed
 }
 
 //go:embed uv.json
@@ -22,12 +22,11 @@ var uvJSON []byte
 //go:embed rattler.json
 var rattlerJSON []byte
 
-// UV returns the pinned uv, without Python. Versions older than Minimum lack options that
+// UV returns the pinned uv. Versions older than Minimum lack options that
 // reconcile uses, or add files to an environment that are not in the lock.
 func UV() Spec { return pinned("uv", uvJSON) }
 
-// Rattler returns the pinned py-rattler, which solves and installs conda packages, without
-// Python.
+// Rattler returns the pinned py-rattler, which solves and installs conda packages.
 func Rattler() Spec {
 	s := pinned("rattler", rattlerJSON)
 	s.Distribution, s.Packed = "py-rattler", true
@@ -37,16 +36,20 @@ func Rattler() Spec {
 	return s
 }
 
-// PinnedVersion returns the version of a helper program that reconcile installs, "" for a
-// program that it does not.
-func PinnedVersion(name string) string {
+// Pinned returns where the store has a helper program for a machine, and the digest that it
+// must have. Its Path is "" for a program that reconcile does not provide there.
+func Pinned(name, store string, host facts.Host) facts.Tool {
+	var s Spec
 	switch name {
 	case "uv":
-		return UV().Version
+		s = UV()
 	case "rattler":
-		return Rattler().Version
+		s = Rattler()
 	}
-	return ""
+	if w, ok := s.wheel(host); ok {
+		return s.installed(w, store, host.Platform)
+	}
+	return facts.Tool{Name: name}
 }
 
 func pinned(name string, text []byte) Spec {

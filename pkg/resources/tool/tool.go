@@ -1,6 +1,5 @@
 // Package tool provides a helper program, such as uv: that of the machine if it is new
-// enough, or else a pinned, hashed wheel in the store. It never changes a program
-// of the machine.
+// enough, or else a pinned wheel in the store. It never changes a program of the machine.
 package tool
 
 import (
@@ -14,8 +13,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
-	"github.com/reconcile-ml/reconcile/internal/lock"
-	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -29,71 +26,42 @@ type Spec struct {
 	// Distribution is the name of the wheel in the index, "" for Name.
 	Distribution string `json:"distribution,omitempty"`
 	Minimum      string `json:"minimum"` // the oldest accepted version of the machine
-	Python       string `json:"python"`  // minor version of the interpreter whose pip installs the wheel
-	// Or are other minor versions that are accepted.
-	Or []string `json:"or,omitempty"`
 	// Packed keeps the wheel as it is; each use unpacks it. Then its digest covers
 	// everything, and nothing that is already unpacked is trusted. No program of the
 	// machine is accepted.
-	Packed bool `json:"packed,omitempty"`
-	// Unless are programs that make this one unnecessary if no interpreter has pip.
-	Unless []string `json:"unless,omitempty"`
-	Wheels []Wheel  `json:"wheels"` // one per platform, on Linux one per libc
+	Packed bool    `json:"packed,omitempty"`
+	Wheels []Wheel `json:"wheels"` // one per platform, on Linux one per libc
 }
 
 // Owns returns the key of the program.
 func (s *Spec) Owns() facts.Key { return facts.ToolKey(s.Name) }
 
-// Reads returns the program, the alternatives, the interpreters, and the facts that select a
-// wheel.
+// Reads returns the program, and the facts that select a wheel.
 func (s *Spec) Reads() []facts.Key {
-	return slices.Concat([]facts.Key{s.Owns(), facts.HostKey, facts.ProjectKey}, resources.PythonKeys(s.minors()), resources.ToolKeys(s.Unless))
+	return []facts.Key{s.Owns(), facts.HostKey, facts.ProjectKey}
 }
 
-// minors returns the minor versions of the interpreters that can install the wheel.
-func (s *Spec) minors() []string { return append([]string{s.Python}, s.Or...) }
-
-// Diff accepts an existing program or alternative, or installs the pinned wheel.
+// Diff accepts an existing program, or fetches the pinned wheel.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	actual, host := facts.Get[facts.Tool](v, s.Owns()), facts.Get[facts.Host](v, facts.HostKey)
 	wheel, pinned := s.wheel(host)
 	reason := s.refuse(actual, wheel)
-	if reason == "" {
+	switch {
+	case reason == "":
 		return resources.Change{Summary: fmt.Sprintf("%s %s at %s", s.Name, actual.Version, actual.Path)}
+	case pinned:
+		return s.fetch(wheel, reason, actual, facts.Get[facts.Project](v, facts.ProjectKey), host)
 	}
-	if !pinned {
-		hint := fmt.Sprintf("install %s %s or newer and put it on PATH, or set `installer: pip`", s.Name, s.Minimum)
-		if s.Packed {
-			hint = "install micromamba, mamba or conda and set it as `engine`"
-		}
-		return resources.Block(&diag.Problem{
-			Code:    "tool.none",
-			Summary: fmt.Sprintf("%s is not available on this machine, and no wheel of it is pinned for %s", s.Name, host.Platform),
-			Found:   reason,
-			Hint:    hint,
-		})
+	hint := fmt.Sprintf("install %s %s or newer and put it on PATH", s.Name, s.Minimum)
+	if s.Packed {
+		hint = "install micromamba, mamba or conda and set it as `engine`"
 	}
-	base, ok := s.base(v)
-	_, _, pip := resources.PipCommand(base, "")
-	if other, found := resources.FirstTool(v, s.Unless); !pip && found {
-		return resources.Change{Summary: fmt.Sprintf("not needed: %s is at %s", other.Name, other.Path)}
-	}
-	if !pip {
-		return resources.Block(s.pipProblem(base, ok))
-	}
-	return s.install(wheel, base, reason, host, facts.Get[facts.Project](v, facts.ProjectKey))
-}
-
-// base returns the interpreter that installs: the first usable one with pip, else the first
-// usable one.
-func (s *Spec) base(v facts.View) (facts.Interpreter, bool) {
-	for _, minor := range s.minors() {
-		i, ok := resources.FirstPython(v, []string{minor})
-		if _, _, pip := resources.PipCommand(i, ""); ok && pip {
-			return i, true
-		}
-	}
-	return resources.FirstPython(v, s.minors())
+	return resources.Block(&diag.Problem{
+		Code:    "tool.none",
+		Summary: fmt.Sprintf("%s is not available on this machine, and no wheel of it is pinned for %s", s.Name, host.Platform),
+		Found:   reason,
+		Hint:    hint,
+	})
 }
 
 // wheel returns the pinned wheel for a machine.
@@ -131,55 +99,36 @@ func (s *Spec) refuse(actual facts.Tool, pinned Wheel) string {
 	return ""
 }
 
-// pipProblem reports that no interpreter can install the wheel; found is false if there is
-// no interpreter at all.
-func (s *Spec) pipProblem(base facts.Interpreter, found bool) *diag.Problem {
-	alternative := fmt.Sprintf("%s %s or newer", s.Name, s.Minimum)
+// installed returns the fact of the program of a wheel in the store.
+func (s *Spec) installed(w Wheel, store, platform string) facts.Tool {
+	t := facts.Tool{Name: s.Name, Version: s.Version, Source: "reconcile", SHA256: w.Program}
 	if s.Packed {
-		alternative = "micromamba, mamba or conda"
+		t.Path = path.Join(layout.Tools(store, platform), w.File)
+	} else {
+		t.Path = path.Join(layout.DistFiles(layout.Dist(store, w.SHA256.String())), s.Name+"-"+s.Version+".data/scripts", s.Name)
 	}
-	if !found {
-		return &diag.Problem{
-			Code: "python.none", Summary: fmt.Sprintf("there is no usable Python %s to install %s with", s.Python, s.Name),
-			Hint: fmt.Sprintf("install Python %s, or %s", s.Python, alternative),
-		}
-	}
-	return &diag.Problem{
-		Code:    "tool.pip",
-		Summary: fmt.Sprintf("%s has no pip, so %s cannot be installed", base.Path, s.Name),
-		Found:   fmt.Sprintf("Python %s (%s) without ensurepip and without pip", base.Version, base.Source),
-		Hint:    fmt.Sprintf("on Debian and Ubuntu run `sudo apt install python%s-venv`; or install %s", pep.MajorMinor(base.Version), alternative),
-	}
+	return t
 }
 
-// install installs the wheel into its directory, and writes the file complete last.
-func (s *Spec) install(w Wheel, base facts.Interpreter, reason string, host facts.Host, project facts.Project) resources.Change {
-	dir := layout.Tool(project.Store, host.Platform, s.Name, s.Version)
-	requirements := path.Join(dir, "requirements.txt")
-	program, args, _ := resources.PipCommand(base, "")
-	cache := layout.Cache(project.Store, "pip")
-	installed := path.Join(dir, "bin", s.Name)
+// fetch puts the wheel into the store. A program of an unpacked wheel may be damaged although
+// the metadata of its file is unchanged, so that the wheel must be removed first.
+func (s *Spec) fetch(w Wheel, reason string, actual facts.Tool, project facts.Project, host facts.Host) resources.Change {
+	after := s.installed(w, project.Store, host.Platform)
+	wheel := resources.Wheel{Name: cmp.Or(s.Distribution, s.Name), Version: s.Version, File: w.File, Size: w.Size, SHA256: w.SHA256}
+	change := resources.Change{
+		Action:   resources.Create,
+		Summary:  reason,
+		Fields:   []resources.Field{{Path: s.Name, Desired: s.Version + " in the store"}},
+		Predicts: []facts.Fact{after},
+		Need:     resources.Need{Download: w.Size, Disk: w.Unpacked},
+	}
 	if s.Packed {
-		args = slices.Concat(args, resources.PipDownload(cache), []string{"--dest", dir})
-		installed = path.Join(dir, w.File)
-	} else {
-		args = slices.Concat(args, resources.PipInstall(cache), []string{"--target", dir})
+		change.Steps = []resources.Step{resources.FetchWheel{Wheel: wheel, Path: after.Path}}
+		return change
 	}
-	args = append(args, "-r", requirements)
-	dist := lock.Dist{Name: cmp.Or(s.Distribution, s.Name), Version: s.Version, Wheels: []lock.Wheel{w.Wheel}}
-	return resources.Change{
-		Action:  resources.Create,
-		Summary: reason,
-		Fields:  []resources.Field{{Path: s.Name, Desired: s.Version + " in " + dir}},
-		Steps: []resources.Step{
-			resources.Remove{Path: dir},
-			resources.WriteFile{Path: requirements, Mode: 0o644, Internal: true, Content: lock.HashedRequirements([]lock.Dist{dist})},
-			resources.Run{Program: program, Args: args, Env: resources.PipEnv(), Index: true, Writes: dir},
-			resources.WriteFile{Path: layout.ToolComplete(dir), Mode: 0o644, Internal: true, Content: w.Program.String() + "\n"},
-		},
-		Predicts: []facts.Fact{facts.Tool{
-			Name: s.Name, Path: installed, Version: s.Version, Source: "reconcile", SHA256: w.Program,
-		}},
-		Need: resources.Need{Download: dist.Download(), Disk: dist.Disk()},
+	if actual.Path == after.Path {
+		change.Steps = append(change.Steps, resources.Remove{Path: layout.Dist(project.Store, w.SHA256.String())})
 	}
+	change.Steps = append(change.Steps, resources.Unpack{Wheels: []resources.Wheel{wheel}})
+	return change
 }
