@@ -65,6 +65,11 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	if err := syncDir(t.store, gen.dir()); err != nil {
 		return err
 	}
+	if atomicfile.SyncTreeSyncsAll(t.store) {
+		for _, e := range t.entries {
+			_ = e.MarkDurable() // without it they are verified once after the next start of the machine
+		}
+	}
 	failpoint.Hit(failpoint.SealSynced)
 	config, _ := pyenv.ReadConfig(gen.abs()) // without a pyvenv.cfg the creator stays empty
 	text, err := pyenv.EncodeSeal(pyenv.Seal{

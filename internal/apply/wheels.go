@@ -41,7 +41,7 @@ func (t *task) unpackWheels(ctx context.Context, s resources.Unpack) error {
 	var missing []resources.Wheel
 	var total int64
 	for _, w := range s.Wheels {
-		if _, err := t.entry(w); err != nil {
+		if _, err := t.entry(ctx, w); err != nil {
 			missing = append(missing, w)
 			total += w.Size
 		} else if err := t.removeArchive(w); err != nil {
@@ -134,14 +134,10 @@ func (t *task) fetchWheel(ctx context.Context, s resources.FetchWheel) error {
 }
 
 // entry returns the entry of a wheel in the store, if it is complete and unchanged.
-func (t *task) entry(w resources.Wheel) (*wheels.Entry, error) {
+func (t *task) entry(ctx context.Context, w resources.Wheel) (*wheels.Entry, error) {
 	e, err := wheels.Open(layout.Dist(t.o.Store, w.SHA256.String()))
-	if err != nil {
-		return nil, err
-	}
-	changed, err := e.Changed()
-	if err == nil && len(changed) > 0 {
-		err = fmt.Errorf("%s has changed", changed[0])
+	if err == nil {
+		err = e.Check(ctx)
 	}
 	return e, err
 }

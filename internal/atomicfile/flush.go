@@ -106,6 +106,17 @@ func SyncTree(root *os.Root, names ...string) error {
 	return nil
 }
 
+// SyncTreeSyncsAll reports whether SyncTree makes everything on the file system of root
+// durable, and not the tree alone.
+func SyncTreeSyncsAll(root *os.Root) bool {
+	f, err := root.Open(".")
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return hasSyncfs(f)
+}
+
 // SyncFileSystem makes all writes to the file system of root durable, by any process.
 func SyncFileSystem(root *os.Root) error {
 	f, err := root.Open(".")

@@ -1,12 +1,12 @@
 package wheels
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -62,17 +62,17 @@ func (t *temp) close() {
 
 // publish renames the directory to that of an entry. If another process was faster, its
 // entry is returned. An entry that is damaged or of another wheel is removed.
-func (t *temp) publish(e *Entry) (*Entry, error) {
+func (t *temp) publish(ctx context.Context, e *Entry) (*Entry, error) {
 	for range 10 {
 		err := os.Rename(t.path, e.Dir)
 		if err == nil {
 			t.path = ""
-			return e, syncParent(e.Dir)
+			return e, nil
 		}
 		if !errors.Is(err, fs.ErrExist) && !errors.Is(err, unix.ENOTEMPTY) {
 			return nil, err
 		}
-		if theirs, err := intact(e.Dir, e.SHA256); theirs != nil || err != nil {
+		if theirs, err := intact(ctx, e.Dir, e.SHA256); theirs != nil || err != nil {
 			return theirs, err
 		}
 		if err := Remove(e.Dir); err != nil {
@@ -80,18 +80,6 @@ func (t *temp) publish(e *Entry) (*Entry, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s is always replaced by another process", e.Dir)
-}
-
-func syncParent(name string) error {
-	f, err := rawfile.OpenDir(filepath.Dir(name), 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOTSUP) {
-		return fmt.Errorf("sync directory: %w", err)
-	}
-	return nil
 }
 
 // Remove removes an entry, complete or not. It first gets the name of a temporary
@@ -123,63 +111,4 @@ func RemoveTemps(parent string) error {
 		}
 	}
 	return errors.Join(append(errs, err)...)
-}
-
-// syncs are the syncs of all Unpacks of this process.
-var syncs groupSync
-
-// A groupSync makes directories durable: one sync of the file system for all that were
-// completed while the previous sync ran.
-type groupSync struct {
-	running sync.Mutex
-	mu      sync.Mutex // guards next
-	next    *syncBatch
-}
-
-// A syncBatch is the directories of one sync.
-type syncBatch struct {
-	dirs []string
-	done chan struct{}
-	err  error // read after done is closed
-}
-
-// do returns when a directory is durable.
-func (g *groupSync) do(dir string) error {
-	g.mu.Lock()
-	b, first := g.next, g.next == nil
-	if first {
-		b = &syncBatch{done: make(chan struct{})}
-		g.next = b
-	}
-	b.dirs = append(b.dirs, dir)
-	g.mu.Unlock()
-	if !first {
-		<-b.done
-		return b.err
-	}
-	g.running.Lock()
-	defer g.running.Unlock()
-	g.mu.Lock()
-	g.next = nil
-	g.mu.Unlock()
-	defer close(b.done)
-	b.err = b.sync()
-	return b.err
-}
-
-func (b *syncBatch) sync() error {
-	byParent := map[string][]string{}
-	for _, dir := range b.dirs {
-		byParent[filepath.Dir(dir)] = append(byParent[filepath.Dir(dir)], filepath.Base(dir))
-	}
-	for parent, names := range byParent {
-		root, err := os.OpenRoot(parent)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(atomicfile.SyncTree(root, names...), root.Close()); err != nil {
-			return &fs.PathError{Op: "sync", Path: parent, Err: err}
-		}
-	}
-	return nil
 }

@@ -33,9 +33,8 @@ import (
 // contain name and version. Every file must have the size and the digest in the RECORD of
 // the wheel (ErrInvalid).
 //
-// The entry is written to a temporary directory beside dir, synced and renamed. Unpacks of
-// one process share syncs, so that several at a time are faster than one. Several
-// processes may unpack one wheel at once: all return the entry of the first. An error, or
+// The entry is written to a temporary directory beside dir and renamed. It is not synced:
+// see Check and MarkDurable. Several processes may unpack one wheel at once: all return the entry of the first. An error, or
 // the end of ctx, leaves no entry and no temporary directory; see RemoveTemps for those of
 // a killed process.
 func Unpack(ctx context.Context, archive string, w lock.Wheel, name, version, dir string) (*Entry, error) {
@@ -43,7 +42,7 @@ func Unpack(ctx context.Context, archive string, w lock.Wheel, name, version, di
 	if err != nil {
 		return nil, err
 	}
-	e, err := intact(dir, w.SHA256)
+	e, err := intact(ctx, dir, w.SHA256)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +58,7 @@ func Unpack(ctx context.Context, archive string, w lock.Wheel, name, version, di
 }
 
 // intact returns the entry of a wheel if it is complete and unchanged, else nil.
-func intact(dir string, sum facts.SHA256) (*Entry, error) {
+func intact(ctx context.Context, dir string, sum facts.SHA256) (*Entry, error) {
 	e, err := Open(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged):
@@ -69,8 +68,11 @@ func intact(dir string, sum facts.SHA256) (*Entry, error) {
 	case e.SHA256 != sum:
 		return nil, nil
 	}
-	changed, err := e.Changed()
-	if err != nil || len(changed) > 0 {
+	err = e.Check(ctx)
+	if _, changed := errors.AsType[*ChangedError](err); changed {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -78,7 +80,7 @@ func intact(dir string, sum facts.SHA256) (*Entry, error) {
 
 // unpack unpacks an open archive into dir.
 func (a *archive) unpack(ctx context.Context, w lock.Wheel, name, version, dir string) (*Entry, error) {
-	e := &Entry{Dir: dir, Format: entryFormat, SHA256: w.SHA256}
+	e := &Entry{Dir: dir, Format: entryFormat, Boot: bootID(), SHA256: w.SHA256}
 	if err := a.prepare(e, name, version); err != nil {
 		return nil, fmt.Errorf("%s: %w", a.name, err)
 	}
@@ -100,16 +102,13 @@ func (a *archive) unpack(ctx context.Context, w lock.Wheel, name, version, dir s
 		return err
 	})
 	if err == nil {
-		err = syncs.do(temp.path)
-	}
-	if err == nil {
 		err = cmp.Or(ctx.Err(), a.checkUnmodified())
 	}
 	if err != nil {
 		return nil, err
 	}
 	failpoint.Hit(failpoint.DistRecorded)
-	return temp.publish(e)
+	return temp.publish(ctx, e)
 }
 
 // prepare checks everything that can be checked before anything is written, and lists the

@@ -62,11 +62,12 @@ var ErrDamaged = errors.New("the unpacked wheel is damaged")
 type Entry struct {
 	Dir     string       `json:"-"` // absolute
 	Format  int          `json:"format"`
-	SHA256  facts.SHA256 `json:"sha256"`   // of the archive
-	Name    string       `json:"name"`     // normalised
-	Version string       `json:"version"`  // as in METADATA
-	InfoDir string       `json:"info_dir"` // "tqdm-4.66.2.dist-info"
-	Pure    bool         `json:"pure"`     // Root-Is-Purelib
+	Boot    string       `json:"boot,omitempty"` // identifies the start of the machine since which it exists
+	SHA256  facts.SHA256 `json:"sha256"`         // of the archive
+	Name    string       `json:"name"`           // normalised
+	Version string       `json:"version"`        // as in METADATA
+	InfoDir string       `json:"info_dir"`       // "tqdm-4.66.2.dist-info"
+	Pure    bool         `json:"pure"`           // Root-Is-Purelib
 	Console []EntryPoint `json:"console_scripts,omitempty"`
 	GUI     []EntryPoint `json:"gui_scripts,omitempty"`
 	Files   []File       `json:"files"` // by path
@@ -381,6 +382,9 @@ func writeNew(name string, mode facts.Mode, mtime int64, content func(w io.Write
 	}()
 	if err := content(fdWriter{fd, name}); err != nil {
 		return err
+	}
+	if size, _ := unix.Seek(fd, 0, io.SeekCurrent); size >= writebackSize {
+		startWriteback(fd)
 	}
 	return setAttributes(fd, name, mode, mtime)
 }
