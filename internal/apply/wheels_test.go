@@ -36,6 +36,7 @@ func (w *world) wheelFolder() string { return w.root + ".wheels" }
 //	hostile   runs code by site and by import, which writes to the file of ran
 //	broken    differs from its RECORD
 //	clash     contains a file of alpha
+//	large     has 3 MB when it is unpacked
 func (w *world) wheel(python, pin string) resources.Wheel {
 	w.t.Helper()
 	name, version, _ := strings.Cut(pin, "=")
@@ -59,6 +60,9 @@ func (w *world) wheel(python, pin string) resources.Wheel {
 		files[name+"/__init__.py"] += fmt.Sprintf(code, "import")
 	case "clash":
 		files["alpha/late.py"] = "version = 'other'\n"
+	}
+	if name == "large" {
+		files[name+"/data"] = strings.Repeat("x", 3<<20)
 	}
 	recorded := maps.Clone(files)
 	if name == "broken" {

@@ -83,7 +83,10 @@ func stepText(s resources.Step) string {
 	case resources.Fetch:
 		return fetchText(s)
 	case resources.Unpack:
-		return fmt.Sprintf("unpack %s into the store, unless they are there", plural.Count(len(s.Wheels), "wheel"))
+		if len(s.Wheels) == 1 {
+			return fmt.Sprintf("unpack %s %s if the store lacks it", s.Wheels[0].Name, s.Wheels[0].Version)
+		}
+		return fmt.Sprintf("unpack those of %d wheels that the store lacks", len(s.Wheels))
 	case resources.FetchWheel:
 		return fmt.Sprintf("fetch %s to %s", s.Wheel.File, s.Path)
 	case resources.Assemble:
