@@ -76,15 +76,19 @@ func (d *Desired) Rebuild(v facts.View) resources.Change {
 }
 
 // ForeignProblem returns the problem of an environment path that reconcile did not
-// create, nil for none.
+// create, or in which other files are in the place of its links; nil for none.
 func ForeignProblem(env facts.Environment) *diag.Problem {
-	if env.Foreign == "" {
+	found := env.Foreign
+	if found == "" && strings.Contains(env.Entry, " is not a link") {
+		found = "a directory in which " + env.Entry
+	}
+	if found == "" {
 		return nil
 	}
 	return &diag.Problem{
 		Code:    "environment.foreign",
 		Summary: fmt.Sprintf("%s exists and is not an environment of reconcile, so it was not changed", env.Path),
-		Found:   env.Foreign,
+		Found:   found,
 		Hint: fmt.Sprintf("move it away with `mv %s %s` and apply again, or change `path`",
 			resources.ShellQuote(env.Path), resources.ShellQuote(env.Path+".old")),
 	}
