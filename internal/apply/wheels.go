@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -48,6 +49,7 @@ func (t *task) unpackWheels(ctx context.Context, s resources.Unpack) error {
 			return err
 		}
 	}
+	slices.SortStableFunc(missing, func(a, b resources.Wheel) int { return cmp.Compare(b.Size, a.Size) }) // the largest takes longest
 	var done atomic.Int64
 	progress := progress{task: t}
 	report := func(bytes int64) {
