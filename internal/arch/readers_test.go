@@ -34,6 +34,7 @@ var mayOpen = map[string]string{
 	"internal/atomicfile/dir.go openat":               "files that are created, and Dir.Open, which neither follows a link nor blocks",
 	"internal/atomicfile/flush.go Attach":             "the directory itself, to sync it",
 	"internal/atomicfile/flush.go SyncFileSystem":     "the directory itself, to sync it",
+	"internal/atomicfile/flush.go SyncTreeSyncsAll":   "the directory itself, not its content",
 	"internal/atomicfile/flush.go syncEach":           "files to sync, not to read; it does not block",
 	"internal/atomicfile/stage.go keepAttributes":     "the attributes of a file, not its content; Dir.Open does not block",
 	"internal/apply/file.go readContent":              "Dir.Open neither follows a link nor blocks, and rawfile.ReadOpen reads",

@@ -34,7 +34,7 @@ func TestTool(t *testing.T) {
 		{"own, a link", func(m *fakeMachine) {
 			m.put(filepath.Join(m.store, "other"), "genuine")
 			m.link(filepath.Join(m.store, "other"), filepath.Join(m.store, "dists/uv"))
-		}, facts.Tool{Path: "store/dists/uv", Version: "0.13.9", Source: "reconcile", SHA256: pinned, Refused: "BASE/store/dists/uv: too many levels of symbolic links"}},
+		}, facts.Tool{Path: "store/dists/uv", Version: "0.13.9", Source: "reconcile", SHA256: pinned, Refused: "BASE/store/dists/uv: it is a symbolic link, which is not followed"}},
 		{"by wheel", func(m *fakeMachine) {
 			m.put(filepath.Join(m.home, "venv/bin/uv"), x86)
 			m.mkdir(filepath.Join(m.home, "venv/lib/python3.12/site-packages/uv-0.13.8.dist-info"))

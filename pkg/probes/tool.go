@@ -76,13 +76,13 @@ func (p *Prober) ownTool(ctx context.Context, name string) facts.Tool {
 		return none
 	}
 	if err != nil {
-		t.Refused = t.Path + ": " + reason(err)
+		t.Refused = t.Path + ": " + rawfile.Reason(err)
 		return t
 	}
 	defer f.Close()
 	switch sum, err := rawfile.SHA256(ctx, f); {
 	case err != nil:
-		t.Refused = t.Path + ": " + reason(err)
+		t.Refused = t.Path + ": " + rawfile.Reason(err)
 	case t.SHA256 != sum:
 		t.Refused = t.Path + " was changed or is damaged"
 	}
