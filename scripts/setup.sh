@@ -152,7 +152,7 @@ run_reconcile() {
 use_store() {
     case $1 in
     /*) RECONCILE_STORE=$1 ;;
-    *) RECONCILE_STORE=$PWD/$1 ;;
+    *) RECONCILE_STORE=${PWD%/}/$1 ;;
     esac
     export RECONCILE_STORE
     named=yes

@@ -228,7 +228,7 @@ case $last/ in "$VOLUME"/*) echo "host:/vol 264212084 37500156 58001108 40% $VOL
 		"a store that is set":     s.with("RECONCILE_STORE=/elsewhere").runScript("setup_remote.sh"),
 		"the option --store":      s.runScript("setup_remote.sh", "--store", "/elsewhere"),
 		"the option --store=":     s.runScript("setup_remote.sh", "--store=/elsewhere"),
-		"a relative path":         s.runScript("setup_remote.sh", "--store", "elsewhere"), // it runs in /
+		"--store, relative to /":  s.runScript("setup_remote.sh", "--store", "elsewhere"),
 		"setup_local.sh --store=": s.runScript("setup_local.sh", "--store=/elsewhere"),
 	} {
 		if e.code != 0 || e.contains(".reconcile-store") {
