@@ -2,7 +2,10 @@
 // so that it is not removed while a job runs in it.
 package inuse
 
-import "strings"
+import (
+	"path/filepath"
+	"strings"
+)
 
 // A Process uses a tree.
 type Process struct {
@@ -14,4 +17,28 @@ type Process struct {
 // below reports whether file is dir or is inside it.
 func below(file, dir string) bool {
 	return file == dir || strings.HasPrefix(file, dir+"/")
+}
+
+// trees are directories whose users are sought.
+type trees struct {
+	dirs  map[string]bool
+	found map[string]Process
+}
+
+func newTrees(dirs []string) trees {
+	t := trees{map[string]bool{}, map[string]Process{}}
+	for _, dir := range dirs {
+		t.dirs[dir] = true
+	}
+	return t
+}
+
+// holding returns the directory that holds file, "" for none.
+func (t trees) holding(file string) string {
+	for ; len(file) > 1 && file[0] == '/'; file = filepath.Dir(file) {
+		if t.dirs[file] {
+			return file
+		}
+	}
+	return ""
 }

@@ -22,24 +22,50 @@ import (
 // unseen is the number of processes that may not be inspected, such as those of other
 // users.
 func Of(dir string) (found []Process, unseen int, err error) {
+	unseen, err = eachProcess(func(pid int, proc string) error {
+		return evidence(proc, func(file, how string) bool {
+			if !below(file, dir) {
+				return true
+			}
+			found = append(found, Process{PID: pid, Name: name(pid), How: how})
+			return false
+		})
+	})
+	return found, unseen, err
+}
+
+// OfEach returns for each directory one of the processes that use it, as Of does; none for
+// those that are not used. It inspects every process once.
+func OfEach(dirs []string) (found map[string]Process, unseen int, err error) {
+	trees := newTrees(dirs)
+	unseen, err = eachProcess(func(pid int, proc string) error {
+		return evidence(proc, func(file, how string) bool {
+			if dir := trees.holding(file); dir != "" {
+				trees.found[dir] = Process{PID: pid, Name: name(pid), How: how}
+			}
+			return true
+		})
+	})
+	return trees.found, unseen, err
+}
+
+// eachProcess calls do with the number and the /proc directory of every process but this one,
+// and returns how many do could not inspect.
+func eachProcess(do func(pid int, proc string) error) (unseen int, err error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return nil, 0, fmt.Errorf("list processes: %w", err)
+		return 0, fmt.Errorf("list processes: %w", err)
 	}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil || pid == os.Getpid() {
 			continue
 		}
-		how, err := uses(filepath.Join("/proc", e.Name()), dir)
-		switch {
-		case errors.Is(err, fs.ErrPermission):
+		if errors.Is(do(pid, filepath.Join("/proc", e.Name())), fs.ErrPermission) {
 			unseen++
-		case how != "":
-			found = append(found, Process{PID: pid, Name: name(pid), How: how})
 		}
 	}
-	return found, unseen, nil
+	return unseen, nil
 }
 
 // maxArguments is the size in bytes to which the kernel limits the arguments and the
@@ -47,20 +73,21 @@ func Of(dir string) (found []Process, unseen int, err error) {
 // more are not searched.
 const maxArguments = 6 << 20
 
-// uses returns the first evidence that the process with the /proc directory proc uses dir.
-func uses(proc, dir string) (how string, err error) {
+// evidence calls yield with every path that the process with the /proc directory proc uses,
+// and how it uses it, until yield returns false.
+func evidence(proc string, yield func(file, how string) bool) error {
 	if line, err := rawfile.ReadFile(filepath.Join(proc, "cmdline"), maxArguments, 0); err == nil {
 		for arg := range bytes.SplitSeq(line, []byte{0}) {
-			if below(string(arg), dir) {
-				return string(arg), nil
+			if !yield(string(arg), string(arg)) {
+				return nil
 			}
 		}
 	}
 	if environ, err := rawfile.ReadFile(filepath.Join(proc, "environ"), maxArguments, 0); err == nil {
 		for kv := range bytes.SplitSeq(environ, []byte{0}) {
 			for _, variable := range []string{"VIRTUAL_ENV=", "CONDA_PREFIX="} {
-				if place, ok := strings.CutPrefix(string(kv), variable); ok && below(place, dir) {
-					return string(kv), nil
+				if place, ok := strings.CutPrefix(string(kv), variable); ok && !yield(place, string(kv)) {
+					return nil
 				}
 			}
 		}
@@ -68,43 +95,46 @@ func uses(proc, dir string) (how string, err error) {
 	for _, link := range []string{"exe", "cwd", "root"} {
 		target, err := os.Readlink(filepath.Join(proc, link))
 		if errors.Is(err, fs.ErrPermission) {
-			return "", err
+			return err
 		}
-		if below(target, dir) {
-			return target, nil
+		if !yield(target, target) {
+			return nil
 		}
 	}
-	if how, err := mapped(filepath.Join(proc, "maps"), dir); how != "" || err != nil {
-		return how, err
+	if more, err := mapped(filepath.Join(proc, "maps"), yield); !more || err != nil {
+		return err
 	}
-	return opened(filepath.Join(proc, "fd"), dir)
+	return opened(filepath.Join(proc, "fd"), yield)
 }
 
-func mapped(maps, dir string) (string, error) {
+// mapped calls yield with the mapped files, and reports whether it wants more.
+func mapped(maps string, yield func(file, how string) bool) (more bool, err error) {
 	f, err := rawfile.OpenFile(maps, 0)
 	if err != nil {
-		return "", err
+		return false, err
 	}
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if i := strings.IndexByte(lines.Text(), '/'); i >= 0 && below(lines.Text()[i:], dir) {
-			return lines.Text()[i:], nil
+		if i := strings.IndexByte(lines.Text(), '/'); i >= 0 {
+			if file := lines.Text()[i:]; !yield(file, file) {
+				return false, nil
+			}
 		}
 	}
-	return "", nil
+	return true, nil
 }
 
-func opened(fd, dir string) (string, error) {
+func opened(fd string, yield func(file, how string) bool) error {
 	entries, err := os.ReadDir(fd)
 	if err != nil {
-		return "", err
+		return err
 	}
 	for _, e := range entries {
-		if target, err := os.Readlink(filepath.Join(fd, e.Name())); err == nil && below(target, dir) {
-			return target, nil
+		if target, err := os.Readlink(filepath.Join(fd, e.Name())); err == nil && !yield(target, target) {
+			return nil
 		}
 	}
-	return "", nil
+	return nil
 }
 
 func name(pid int) string {

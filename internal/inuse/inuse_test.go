@@ -55,6 +55,9 @@ func TestOf(t *testing.T) {
 			if len(found) != 1 || found[0].PID != c.Process.Pid {
 				t.Errorf("found %v, want process %d", found, c.Process.Pid)
 			}
+			if each, _, err := OfEach([]string{used, unused}); err != nil || len(each) != 1 || each[used].PID != c.Process.Pid {
+				t.Errorf("of each %v, %v, want process %d in %s", each, err, c.Process.Pid, used)
+			}
 			if others, _, _ := Of(unused); len(others) != 0 {
 				t.Errorf("%v use a tree that only shares a prefix", others)
 			}
