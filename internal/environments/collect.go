@@ -3,11 +3,15 @@ package environments
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/inuse"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/lease"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -21,6 +25,7 @@ type Collection struct {
 	DryRun      bool            `json:"dry_run"`
 	Generations []Collected     `json:"generations"`
 	Freed       int64           `json:"freed"` // bytes
+	Notes       []string        `json:"notes,omitempty"`
 	Problems    []*diag.Problem `json:"problems,omitempty"`
 }
 
@@ -70,7 +75,48 @@ func (e *Environment) CollectDry(unneeded []string) *Collection {
 }
 
 func (e *Environment) newCollection() *Collection {
-	return &Collection{Version: 1, Environment: e.Env.Name, Generations: []Collected{}}
+	doc := &Collection{Version: 1, Environment: e.Env.Name, Generations: []Collected{}}
+	if e.isNetwork() {
+		doc.Notes = append(doc.Notes, "other hosts may use this store: their programs are known only if `reconcile run` started them, not if .venv/bin did")
+	}
+	return doc
+}
+
+// previousKept is how long the previous generation stays in a store that other hosts use,
+// since their programs may still run in it.
+const previousKept = 24 * time.Hour
+
+// remote returns why another host may use a generation; "" if none is known to.
+func (e *Environment) remote(name string, now time.Time) (string, error) {
+	leases, err := lease.Read(layout.Leases(e.part))
+	if err != nil {
+		return "", err
+	}
+	network := e.isNetwork()
+	if l, ok := lease.Holder(leases, e.directory(name), network, now); ok {
+		return l.String() + ", may use it", nil
+	}
+	if network && name == e.previous() && e.activatedWithin(previousKept, now) {
+		return "it was active less than a day ago, and programs of other hosts may use it", nil
+	}
+	return "", nil
+}
+
+// previous returns the newest generation that is not active, "" for none.
+func (e *Environment) previous() string {
+	for _, g := range e.SortedGenerations() {
+		if g.Name != e.Current {
+			return g.Name
+		}
+	}
+	return ""
+}
+
+// activatedWithin reports whether the active generation was selected less than d ago. The
+// link that selects it is as old.
+func (e *Environment) activatedWithin(d time.Duration, now time.Time) bool {
+	info, err := os.Lstat(filepath.Join(e.Target.Path(e.Environment.Path), layout.GenerationLink))
+	return err == nil && now.Sub(info.ModTime()) < d
 }
 
 // Collect removes, under the machine's lock, the generations that are not needed now.
@@ -119,6 +165,9 @@ func (e *Environment) remove(run *session.Run, name string) (Collected, error) {
 	if len(users) > 0 {
 		c.Reason = fmt.Sprintf("process %d (%s) uses %s", users[0].PID, users[0].Name, users[0].How)
 		return c, nil
+	}
+	if c.Reason, err = e.remote(name, time.Now()); err != nil || c.Reason != "" {
+		return c, err
 	}
 	c.Action = "removed"
 	return c, run.RunStep(e.addr(), resources.Delete, resources.Remove{Path: layout.Generation(e.part, e.Env.Name, name)})

@@ -11,6 +11,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/mounts"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -50,6 +51,12 @@ func (e *Environment) addr() resources.Addr {
 // directory returns the absolute path of a generation, by its name.
 func (e *Environment) directory(generation string) string {
 	return e.Target.Path(layout.Generation(e.part, e.Env.Name, generation))
+}
+
+// isNetwork reports whether other hosts may use the generations at the same time.
+func (e *Environment) isNetwork() bool {
+	m, err := mounts.Of(e.part)
+	return err == nil && mounts.IsNetwork(m.Type)
 }
 
 // active returns the absolute path of the active generation, or why there is none.

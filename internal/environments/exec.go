@@ -10,10 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/lease"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 )
 
@@ -40,6 +43,8 @@ func (e *Environment) Exec(program string, args []string) error {
 	if err != nil {
 		return err
 	}
+	// Without a lease, as in a read-only store, the program runs all the same.
+	_ = lease.Write(layout.Leases(e.part), generation, e.isNetwork(), time.Now())
 	scripts := activationScripts(e.Env.Type, generation)
 	if len(scripts) == 0 {
 		return notExecutable(program, command.Exec(program, args, environ))

@@ -7,9 +7,12 @@
 //	  dists/<sha256 of the wheel>/    unpacked distributions and their bytecode
 //	  conda/                          unpacked conda packages
 //	  tmp/                            temporary files of programs that reconcile starts
+//	  trash/                          files that are being deleted
+//	  lock                            locked while applies use the store, or prune changes it
 //	  projects/<name>-<digest>/       the state directory of one project:
 //	    project.json                  the path of the project
 //	    lock                          locked during apply
+//	    leases/                       the programs that `reconcile run` started
 //	    state.jsonl                   journal of applied resources
 //	    digests                       digests of model files, with their file metadata
 //	    runs/                         one record per apply
@@ -127,6 +130,12 @@ func Conda(store string) string { return path.Join(store, "conda") }
 // Temp returns the directory of temporary files.
 func Temp(store string) string { return path.Join(store, "tmp") }
 
+// StoreTrash returns the directory of files of the store that are being deleted.
+func StoreTrash(store string) string { return path.Join(store, "trash") }
+
+// StoreLock returns the file that applies lock together, and prune alone.
+func StoreLock(store string) string { return path.Join(store, "lock") }
+
 // Dists returns the directory of unpacked distributions.
 func Dists(store string) string { return path.Join(store, "dists") }
 
@@ -194,6 +203,9 @@ func Replaced(state, entry string) string { return path.Join(state, "replaced", 
 
 // Runs returns the directory of the run records.
 func Runs(state string) string { return path.Join(state, "runs") }
+
+// Leases returns the directory of the leases, see package lease.
+func Leases(state string) string { return path.Join(state, "leases") }
 
 // Journal returns the file of the state.
 func Journal(state string) string { return path.Join(state, "state.jsonl") }
