@@ -91,6 +91,11 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 	if err != nil {
 		return nil, err
 	}
+	shared, err := p.ShareStore(ctx, local.Store, o.Lock)
+	if err != nil {
+		return nil, err
+	}
+	defer shared.Release()
 	work, err := os.MkdirTemp(layout.Temp(local.Store), "lock-")
 	if err != nil {
 		return nil, err

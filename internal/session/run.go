@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"path"
 	"reflect"
 	"slices"
 	"strconv"
@@ -40,6 +41,7 @@ type Run struct {
 
 	stop    func() // no more signals
 	lock    *state.Lock
+	shared  *state.Lock // of the store
 	options apply.Options
 }
 
@@ -62,11 +64,15 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	shared, err := p.ShareStore(ctx, local.Store, o)
+	if err != nil {
+		return nil, errors.Join(err, lock.Release())
+	}
 	journal, err := state.Open(p.Path(layout.Journal(local.State)), time.Now)
 	if err != nil {
-		return nil, errors.Join(apply.Explain(err, p.Root), lock.Release())
+		return nil, errors.Join(apply.Explain(err, p.Root), shared.Release(), lock.Release())
 	}
-	r := &Run{lock: lock, Journal: journal}
+	r := &Run{lock: lock, shared: shared, Journal: journal}
 	var kill context.Context
 	r.Context, kill, r.stop = Interruptible(ctx, o.Interrupted)
 	r.options = apply.Options{
@@ -84,17 +90,12 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 
 // acquire takes the lock of this machine's part, or returns who holds it.
 func (p *Project) acquire(ctx context.Context, part string, o LockOptions) (*state.Lock, error) {
-	host, _ := os.Hostname()
-	holder := state.Holder{Host: host, PID: os.Getpid(), Since: time.Now(), Command: p.Config.Redactor.String(strings.Join(os.Args, " ")), User: strconv.Itoa(os.Getuid())}
-	if u, err := user.Current(); err == nil {
-		holder.User = u.Username
-	}
 	waiting := o.Waiting
 	if waiting == nil {
 		waiting = func(state.Holder) {}
 	}
 	lock, err := state.Acquire(ctx, p.Path(layout.Lock(part)), state.LockOptions{
-		Holder: holder, Timeout: o.Timeout, AllowUntrusted: o.NoLock, Waiting: waiting,
+		Holder: p.Config.holder(), Timeout: o.Timeout, AllowUntrusted: o.NoLock, Waiting: waiting,
 	})
 	if held, ok := errors.AsType[*state.LockedError](err); ok {
 		return nil, exit.With(exit.Locked, &diag.Problem{
@@ -103,6 +104,77 @@ func (p *Project) acquire(ctx context.Context, part string, o LockOptions) (*sta
 		})
 	}
 	return lock, apply.Explain(err, p.Root)
+}
+
+// holder describes this process for those that wait for its locks.
+func (c *Config) holder() state.Holder {
+	host, _ := os.Hostname()
+	h := state.Holder{Host: host, PID: os.Getpid(), Since: time.Now(), Command: c.Redactor.String(strings.Join(os.Args, " ")), User: strconv.Itoa(os.Getuid())}
+	if u, err := user.Current(); err == nil {
+		h.User = u.Username
+	}
+	return h
+}
+
+// sharePatience is how long a run waits at least for `reconcile store prune`, which holds the
+// lock of the store for as long as it measures the store and renames files.
+const sharePatience = 5 * time.Minute
+
+// ShareStore takes the lock of the store together with other runs, so that nothing in it is
+// removed meanwhile. The error has exit.Locked if prune holds it until the timeout.
+func (p *Project) ShareStore(ctx context.Context, store string, o LockOptions) (*state.Lock, error) {
+	lock, err := state.Acquire(ctx, layout.StoreLock(store), state.LockOptions{
+		Shared: true, Timeout: max(o.Timeout, sharePatience), AllowUntrusted: o.NoLock, Waiting: o.Waiting,
+	})
+	return lock, apply.Explain(storeLocked(err), p.Root)
+}
+
+// LockStore takes the lock of a store alone. The error has exit.Locked if another run uses it
+// until the timeout.
+func (c *Config) LockStore(ctx context.Context, store string, o LockOptions) (*state.Lock, error) {
+	waiting := func(state.Holder) {
+		if o.Waiting != nil {
+			o.Waiting(storeHolder(ctx, store))
+		}
+	}
+	lock, err := state.Acquire(ctx, layout.StoreLock(store), state.LockOptions{Holder: c.holder(), Timeout: o.Timeout, Waiting: waiting})
+	if held, ok := errors.AsType[*state.LockedError](err); ok {
+		held.Holder = storeHolder(ctx, store)
+	}
+	if p, ok := errors.AsType[*diag.Problem](err); ok && p.Code == "state.lock-untrusted" {
+		return nil, &diag.Problem{
+			Code: "store.lock-untrusted", Summary: "the file system of the store does not support locks, so nothing in it is removed while another run may use it",
+			Found: p.Found, Hint: "make sure that no reconcile runs, then delete the store or parts of it: ls " + resources.ShellQuote(store),
+		}
+	}
+	return lock, storeLocked(err)
+}
+
+// storeHolder returns the run that holds the lock of a project in the store. Runs share the
+// lock of the store and are not recorded in it.
+func storeHolder(ctx context.Context, store string) state.Holder {
+	for _, name := range ListNames(layout.Projects(store)) {
+		lock, err := state.Acquire(ctx, layout.Lock(path.Join(layout.Projects(store), name)), state.LockOptions{})
+		if held, ok := errors.AsType[*state.LockedError](err); ok {
+			return held.Holder
+		}
+		if err == nil {
+			_ = lock.Release()
+		}
+	}
+	return state.Holder{}
+}
+
+// storeLocked returns the problem that the store is locked, other errors unchanged.
+func storeLocked(err error) error {
+	held, ok := errors.AsType[*state.LockedError](err)
+	if !ok {
+		return err
+	}
+	return exit.With(exit.Locked, &diag.Problem{
+		Code: "store.locked", Summary: "another run uses the store; nothing was changed",
+		Found: held.Holder.String(), Hint: "wait for it, or pass `--lock-timeout=10m`",
+	})
 }
 
 // Apply applies a plan of m. listen, if not nil, wraps the receiver of the events.
@@ -125,10 +197,10 @@ func (r *Run) RunStep(addr resources.Addr, action resources.Action, step resourc
 	return apply.RunSteps(r.Context, addr, action, []resources.Step{step}, r.options)
 }
 
-// Close releases the journal and the lock.
+// Close releases the journal and the locks.
 func (r *Run) Close() error {
 	r.stop()
-	return errors.Join(r.Journal.Close(), r.lock.Release())
+	return errors.Join(r.Journal.Close(), r.shared.Release(), r.lock.Release())
 }
 
 // Interruptible returns a context that ends at the first signal to stop (SIGINT, SIGTERM or

@@ -44,7 +44,7 @@ func (e *LockedError) Error() string {
 	return "locked by " + e.Holder.String()
 }
 
-// A Lock is held by one run at a time. The system releases it when the last process
+// A Lock is held by one run at a time, or by several that share it. The system releases it when the last process
 // that inherited File ends, so a leftover file never blocks.
 type Lock struct{ f *os.File }
 
@@ -52,6 +52,8 @@ type Lock struct{ f *os.File }
 type LockOptions struct {
 	Holder  Holder        // this process
 	Timeout time.Duration // how long to wait for another holder; 0 does not wait
+	// Shared takes the lock together with others that share it. Its holders are not recorded.
+	Shared bool
 	// Waiting is called once if Acquire has to wait.
 	Waiting func(Holder)
 	// AllowUntrusted accepts a file system without locks. Two concurrent runs may then
@@ -99,7 +101,11 @@ func tryLock(path string, o LockOptions) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = flock(f)
+	how := unix.LOCK_EX
+	if o.Shared {
+		how = unix.LOCK_SH
+	}
+	err = flock(f, how)
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		return nil, errors.Join(&LockedError{Path: path, Holder: readHolder(f)}, f.Close())
@@ -115,6 +121,9 @@ func tryLock(path string, o LockOptions) (*Lock, error) {
 	}
 	if !same { // the file was removed or replaced between open and lock
 		return nil, errors.Join(&LockedError{Path: path}, f.Close())
+	}
+	if o.Shared {
+		return &Lock{f}, nil
 	}
 	if err := writeHolder(f, o.Holder); err != nil && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
 		return nil, errors.Join(err, f.Close()) // on a full disk the holder stays unknown
@@ -141,9 +150,9 @@ func openLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-func flock(f *os.File) error {
+func flock(f *os.File, how int) error {
 	for {
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != unix.EINTR {
+		if err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); err != unix.EINTR {
 			return err
 		}
 	}
@@ -157,7 +166,7 @@ func locksExclude(path string) bool {
 		return true // isAtPath reports it
 	}
 	defer f.Close()
-	return errors.Is(flock(f), unix.EWOULDBLOCK)
+	return errors.Is(flock(f, unix.LOCK_EX), unix.EWOULDBLOCK)
 }
 
 func isAtPath(f *os.File, path string) (bool, error) {
