@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +24,10 @@ func gcCommand(a *app) *cobra.Command {
 		Short:   "free the generations that are not needed",
 		Long: long(`
 Removes incomplete builds of this machine's environment, and its generations except the
-active one and the newest intact ones that --keep asks for. A generation that a process
-uses is never removed. Lists the generations and asks for "yes".`,
+active one and the newest intact ones that --keep asks for. A generation that a process uses
+is never removed, nor one in which `+"`reconcile run`"+` started a program on another host in the last
+14 days. Lists the generations and asks for "yes". Last it prints what
+`+"`reconcile store prune`"+` would free.`,
 			destructive, exit.Done, exit.Error, exit.Partly, exit.Locked),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -48,6 +51,7 @@ uses is never removed. Lists the generations and asks for "yes".`,
 				if a.json {
 					return report.JSON(a.out, doc)
 				}
+				a.showFreeable(cmd.Context(), doc.Notes)
 				return nil
 			}
 			if err := a.askYes(o.yes); err != nil {
@@ -57,7 +61,11 @@ uses is never removed. Lists the generations and asks for "yes".`,
 			if doc == nil {
 				return err
 			}
-			return a.showCollected(doc, err)
+			err = a.showCollected(doc, err)
+			if !a.json {
+				a.showFreeable(cmd.Context(), doc.Notes)
+			}
+			return err
 		},
 	}
 	o.register(cmd)
@@ -107,4 +115,20 @@ func (a *app) showCollected(doc *environments.Collection, failed error) error {
 		return failed
 	}
 	return cmp.Or(writeLine(a.out, "Freed %s.", bytesize.Format(doc.Freed)), exit.Quietly(code))
+}
+
+// showFreeable prints what is not known about other hosts, and what prune would free in the
+// store.
+func (a *app) showFreeable(ctx context.Context, notes []string) {
+	for _, note := range notes {
+		_ = writeLine(a.out, "Note: %s.", note)
+	}
+	s, err := a.loadStore(ctx)
+	if err != nil {
+		_ = writeLine(a.err, "The store could not be measured: %v", err)
+		return
+	}
+	for _, hint := range report.StoreHints(s.Report()) {
+		_ = writeLine(a.out, "%s", hint)
+	}
 }

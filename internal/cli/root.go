@@ -119,7 +119,7 @@ func commands() map[string]func(*app) *cobra.Command {
 		"generations": generationsCommand, "graph": graphCommand, "heal": healCommand, "init": initCommand,
 		"lock": lockCommand, "models": modelsCommand, "paths": pathsCommand, "plan": planCommand,
 		"rollback": rollbackCommand, "run": runCommand, "runs": runsCommand, "schema": schemaCommand,
-		"state": stateCommand, "status": statusCommand, "sync": syncCommand, "undo": undoCommand,
+		"state": stateCommand, "status": statusCommand, "store": storeCommand, "sync": syncCommand, "undo": undoCommand,
 		"validate": validateCommand, "verify": verifyCommand, "version": versionCommand,
 	}
 }

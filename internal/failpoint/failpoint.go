@@ -37,6 +37,9 @@ const (
 	SwitchAfter      = "switch.after"      // the link is durable and the journal has it
 	AtomicfileStaged = "atomicfile.staged" // one temporary file is written
 	AtomicfileMoved  = "atomicfile.moved"  // it is renamed, perhaps not durably
+	PruneLocked      = "prune.locked"      // the store is locked, nothing is removed
+	PruneMoved       = "prune.moved"       // one more part of the store is in its trash
+	PruneUnlocked    = "prune.unlocked"    // everything is in the trash, nothing is deleted
 )
 
 // When the failpoint of a step is hit.
@@ -53,6 +56,7 @@ func Names() []string {
 		GroupMade, GroupStaged, GroupSynced, GroupRenaming, GroupRenamed, GroupAfter, FetchStaged, TrashMoved,
 		DistUnpacked, DistRecorded, AssembleLinked, SealVerified, SealLaunchers, SealStamped, SealSynced,
 		SwitchBefore, SwitchRenamed, SwitchAfter, AtomicfileStaged, AtomicfileMoved,
+		PruneLocked, PruneMoved, PruneUnlocked,
 	}
 	for _, s := range []string{"make_dir", "write_file", "set_mode", "link", "remove", "move", "fetch", "run", "unpack", "assemble", "compile", "prove", "seal", "switch"} {
 		names = append(names, stepName(s, Before), stepName(s, After))

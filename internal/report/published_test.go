@@ -13,7 +13,7 @@ import (
 
 // TestGoldensMatchTheirSchemas validates the JSON goldens and documents with hostile text.
 func TestGoldensMatchTheirSchemas(t *testing.T) {
-	for _, name := range []string{"plan", "status", "facts", "doctor", "compare", "graph", "runs", "problems", "summary", "reason"} {
+	for _, name := range []string{"plan", "status", "facts", "doctor", "compare", "graph", "runs", "problems", "summary", "reason", "store", "prune"} {
 		text, err := os.ReadFile("testdata/" + name + ".json")
 		if err != nil {
 			t.Fatal(err)

@@ -33,6 +33,8 @@ var documents = map[string]struct {
 	"compare":  {"What `reconcile compare --json` prints", compareDocument{}},
 	"graph":    {"What `reconcile graph --json` prints", graphDocument{}},
 	"runs":     {"What `reconcile runs --json` prints", runsDocument{}},
+	"store":    {"What `reconcile store --json` prints", storeDocument{}},
+	"prune":    {"What `reconcile store prune --json` prints", pruneDocument{}},
 	"reason":   {"What `reconcile explain ADDR --json` prints", Reason{}},
 	"problems": {"What a command with --json prints if it fails", problemsDocument{}},
 }
