@@ -235,7 +235,7 @@ func PrunePlan(w io.Writer, d *Prune, o Options) error {
 func groupText(kind string, n int) string {
 	switch kind {
 	case "temporary":
-		return plural.Count(n, "temporary file")+" of earlier runs"
+		return plural.Count(n, "temporary file") + " of earlier runs"
 	case "cache":
 		return plural.Count(n, "cache") + " that can be downloaded again"
 	}
