@@ -302,6 +302,8 @@ func (s *Store) unused(u *unit, used usedSet, removed *removal) string {
 		switch {
 		case u.isLinked(removed) || used.wheels[u.wheel]:
 			return ""
+		case strings.HasPrefix(u.wheel, "uv ") && age <= cacheAge: // `reconcile lock` starts it from its wheel
+			return ""
 		case u.wheel != "":
 			return u.wheel + ", which no environment uses"
 		case age > tempAge:

@@ -1,8 +1,12 @@
 package storage
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
-	"encoding/json"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +19,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
@@ -55,19 +60,41 @@ func (s *site) write(name string, size int) {
 // blocks is the size of the file of a wheel, large beside directories and metadata.
 const blocks = 1 << 20
 
-// wheel unpacks a wheel with one file, and returns its entry.
-func (s *site) wheel(name, digest string) string {
+// wheel builds and unpacks a wheel with one module, and returns its entry.
+func (s *site) wheel(name string) string {
 	s.Helper()
-	dir := layout.Dist(s.store, strings.Repeat(digest, 64))
-	s.write(filepath.Join(dir, "files", name+".py"), blocks)
-	var sum facts.SHA256
-	s.must(sum.UnmarshalText([]byte(strings.Repeat(digest, 64))))
-	text, err := json.Marshal(wheels.Entry{Format: 1, SHA256: sum, Name: name, Version: "1.0", InfoDir: name + "-1.0.dist-info",
-		Files: []wheels.File{{Path: name + ".py", Size: blocks, Mode: 0o644}}})
+	var archive bytes.Buffer
+	w := zip.NewWriter(&archive)
+	record := ""
+	add := func(file string, content []byte) {
+		f, err := w.Create(file)
+		s.must(err)
+		_, err = f.Write(content)
+		s.must(err)
+		sum := sha256.Sum256(content)
+		record += fmt.Sprintf("%s,sha256=%s,%d\n", file, base64.RawURLEncoding.EncodeToString(sum[:]), len(content))
+	}
+	info := name + "-1.0.dist-info/"
+	add(name+".py", bytes.Repeat([]byte(name+"\n"), blocks/(len(name)+1)))
+	add(info+"METADATA", []byte("Metadata-Version: 2.1\nName: "+name+"\nVersion: 1.0\n"))
+	add(info+"WHEEL", []byte("Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"))
+	f, err := w.Create(info + "RECORD")
 	s.must(err)
-	s.must(os.WriteFile(layout.DistEntry(dir), text, 0o644))
+	_, err = f.Write([]byte(record + info + "RECORD,,\n"))
+	s.must(err)
+	s.must(w.Close())
+	file := filepath.Join(s.TempDir(), name+"-1.0-py3-none-any.whl")
+	s.must(os.WriteFile(file, archive.Bytes(), 0o600))
+	locked := lock.Wheel{File: filepath.Base(file), Size: int64(archive.Len()), SHA256: sha256.Sum256(archive.Bytes())}
+	dir := layout.Dist(s.store, locked.SHA256.String())
+	s.must(os.MkdirAll(filepath.Dir(dir), 0o700))
+	_, err = wheels.Unpack(s.Context(), file, locked, name, "1.0", dir)
+	s.must(err)
 	return dir
 }
+
+// moduleOf returns the path of the module of a wheel.
+func moduleOf(e *wheels.Entry) string { return e.Name + ".py" }
 
 // generation builds a sealed generation of project from entries: hard links, or copies.
 func (s *site) generation(project, name string, copies bool, entries ...string) string {
@@ -82,13 +109,13 @@ func (s *site) generation(project, name string, copies bool, entries ...string) 
 		entry, err := wheels.Open(e)
 		s.must(err)
 		seal.Packages = append(seal.Packages, facts.Package{Name: entry.Name, Version: entry.Version})
-		file := filepath.Join(dir, "lib", entry.Files[0].Path)
+		file := filepath.Join(dir, "lib", moduleOf(entry))
 		if copies {
 			s.write(file, blocks)
 			continue
 		}
 		s.must(os.MkdirAll(filepath.Dir(file), 0o755))
-		s.must(os.Link(entry.FilePath(entry.Files[0].Path), file))
+		s.must(os.Link(entry.FilePath(moduleOf(entry)), file))
 	}
 	text, err := pyenv.EncodeSeal(seal)
 	s.must(err)
@@ -139,7 +166,7 @@ func projectOf(t *testing.T, r *report.Store, base string) report.StoreProject {
 
 func TestHardLinkedFilesAreCountedOnce(t *testing.T) {
 	s := newSite(t)
-	a, b := s.wheel("alpha", "a"), s.wheel("beta", "b")
+	a, b := s.wheel("alpha"), s.wheel("beta")
 	s.generation("one", "g1", false, a, b)
 	s.generation("one", "g2", false, a)
 	s.generation("two", "g1", false, a)
@@ -169,7 +196,7 @@ func TestHardLinkedFilesAreCountedOnce(t *testing.T) {
 // project are then the only names of its file.
 func TestAProjectWithoutItsWheelsOwnsTheFiles(t *testing.T) {
 	s := newSite(t)
-	a := s.wheel("alpha", "a")
+	a := s.wheel("alpha")
 	s.generation("one", "g1", false, a)
 	s.generation("one", "g2", false, a)
 	s.must(os.RemoveAll(a))
@@ -181,7 +208,7 @@ func TestAProjectWithoutItsWheelsOwnsTheFiles(t *testing.T) {
 
 func TestStatusOfProjects(t *testing.T) {
 	s := newSite(t)
-	a := s.wheel("alpha", "a")
+	a := s.wheel("alpha")
 	for _, name := range []string{"here", "gone", "moved", "disk/unmounted", "other/deleted"} {
 		s.generation(name, "g1", false, a)
 	}
@@ -213,8 +240,8 @@ func TestStatusOfProjects(t *testing.T) {
 
 func TestPruneKeepsWhatIsUsed(t *testing.T) {
 	s := newSite(t)
-	linked, copied, unused := s.wheel("alpha", "a"), s.wheel("beta", "b"), s.wheel("gamma", "c")
-	base := layout.Tool(s.store, "linux-x86_64", "cpython", "3.10.1")
+	linked, copied, unused := s.wheel("alpha"), s.wheel("beta"), s.wheel("gamma")
+	base := layout.Interpreter(s.store, "linux-x86_64", "3.10.1", strings.Repeat("0", 64))
 	s.base = base + "/bin/python"
 	s.generation("one", "g1", false, linked)
 	s.generation("one", "g2", true, copied)
@@ -230,6 +257,7 @@ func TestPruneKeepsWhatIsUsed(t *testing.T) {
 	for _, name := range []string{"tmp/new.partial", "tools/linux-x86_64/uv-2/uv", "cache/pip/x", "conda/pkgs/new-1-0/x"} {
 		s.write(filepath.Join(s.store, name), 10)
 	}
+	uv := s.wheel("uv") // of reconcile lock
 	locked, err := os.OpenFile(filepath.Join(s.store, "tmp/locked.partial"), os.O_RDWR, 0)
 	s.must(err)
 	defer locked.Close()
@@ -248,7 +276,7 @@ func TestPruneKeepsWhatIsUsed(t *testing.T) {
 	if len(actions) > 0 || done.Freed < blocks || done.Freed > want {
 		t.Errorf("also %v; freed %d of %d", actions, done.Freed, want)
 	}
-	for _, name := range []string{linked, copied, base, filepath.Join(s.store, "tmp/new.partial"), filepath.Join(s.store, "tools/linux-x86_64/uv-2"), filepath.Join(s.store, "cache/pip")} {
+	for _, name := range []string{linked, copied, base, uv, filepath.Join(s.store, "tmp/new.partial"), filepath.Join(s.store, "tools/linux-x86_64/uv-2"), filepath.Join(s.store, "cache/pip")} {
 		if !s.exists(name) {
 			t.Errorf("%s was removed", name)
 		}
@@ -263,7 +291,7 @@ func TestPruneKeepsWhatIsUsed(t *testing.T) {
 
 func TestPruneGone(t *testing.T) {
 	s := newSite(t)
-	a, b := s.wheel("alpha", "a"), s.wheel("beta", "b")
+	a, b := s.wheel("alpha"), s.wheel("beta")
 	s.generation("one", "g1", false, a)
 	s.generation("gone", "g1", false, a, b)
 	s.write(filepath.Join(layout.Kept(s.state("gone")), "old"), 5000)
@@ -283,7 +311,7 @@ func TestPruneGone(t *testing.T) {
 
 func TestPruneByProjectAgeAndBudget(t *testing.T) {
 	s := newSite(t)
-	a, b := s.wheel("alpha", "a"), s.wheel("beta", "b")
+	a, b := s.wheel("alpha"), s.wheel("beta")
 	s.generation("new", "g1", false, a)
 	old := s.generation("old", "g1", false, b)
 	s.write(filepath.Join(layout.Kept(s.state("old")), "file"), 10)
@@ -328,7 +356,7 @@ func TestPruneKeepsRunningGenerations(t *testing.T) {
 		t.Skip("no sleep program")
 	}
 	s := newSite(t)
-	a := s.wheel("alpha", "a")
+	a := s.wheel("alpha")
 	gen := s.generation("one", "g1", false, a)
 	c := exec.Command(sleep, "60")
 	c.Args[0] = filepath.Join(gen, "bin/python")
@@ -351,7 +379,7 @@ func TestPruneKeepsRunningGenerations(t *testing.T) {
 // TestPruneWaitsForApplies shares the lock of the store, as an apply does.
 func TestPruneWaitsForApplies(t *testing.T) {
 	s := newSite(t)
-	a := s.wheel("alpha", "a")
+	a := s.wheel("alpha")
 	loaded := s.load()
 	agreed, err := loaded.Prune(Options{Budget: -1})
 	s.must(err)
