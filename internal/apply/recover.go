@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"path"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
@@ -47,7 +49,11 @@ func (e *engine) recover(ctx context.Context) error {
 				removeTemps(ctx, place{p.root, p.dir()})
 			}
 		}
-		if err := e.conclude(in); err != nil {
+		err := e.conclude(in)
+		if isAny(err, unix.ENOSPC, unix.EDQUOT) {
+			return nil // a rollback must work on a full disk; the next run records it
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 
 	"golang.org/x/sys/unix"
@@ -11,7 +12,9 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -36,11 +39,7 @@ func (t *task) switchTo(s resources.Switch) error {
 	}
 	target := switchTarget(s)
 	failpoint.Hit(failpoint.SwitchBefore)
-	if err := atomicfile.Symlink(p.root, p.rel, target); err != nil {
-		return err
-	}
-	failpoint.Hit(failpoint.SwitchRenamed)
-	if err := syncDir(p.root, p.dir()); err != nil {
+	if err := replaceLink(p, target); err != nil {
 		return err
 	}
 	if old == target {
@@ -58,6 +57,40 @@ func (t *task) switchTo(s resources.Switch) error {
 		return nil
 	}
 	return err
+}
+
+// replaceLink points the link at p to target, durably. If the disk is full, it uses the block of
+// the .gitignore beside the link: ext4 stores the target of a link in a block if it has 60 bytes
+// or more. The replaced link then frees its own.
+func replaceLink(p place, target string) error {
+	err := atomicfile.Symlink(p.root, p.rel, target)
+	if isAny(err, unix.ENOSPC, unix.EDQUOT) {
+		ignore := place{p.root, path.Join(p.dir(), ".gitignore")}
+		text, readErr := rawfile.ReadRoot(ignore.root, ignore.rel, int64(len(layout.IgnoreAll)), rawfile.NoFollow)
+		if readErr != nil || string(text) != layout.IgnoreAll { // of the user
+			return err
+		}
+		if err := rewriteIgnore(ignore, ""); err != nil {
+			return err
+		}
+		err = errors.Join(atomicfile.Symlink(p.root, p.rel, target), rewriteIgnore(ignore, layout.IgnoreAll))
+	}
+	if err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.SwitchRenamed)
+	return syncDir(p.root, p.dir())
+}
+
+// rewriteIgnore replaces the content of a .gitignore in place, and syncs it so that the file
+// system frees the block that it no longer needs.
+func rewriteIgnore(p place, content string) error {
+	f, err := p.root.OpenFile(p.rel, os.O_WRONLY|os.O_TRUNC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(content)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // checkSeal returns an error for a generation that is incomplete or was moved here.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/reconcile-ml/reconcile/internal/layout"
 )
 
 // A smallSite is a site whose project and store are on their own file system, whose size can be
@@ -84,8 +87,8 @@ func (s *smallSite) checkVersions(versions ...string) {
 
 // TestFullDisk fills the file system of the project and the store at different points of an
 // apply. Each time the environment and the files have their old or their new version, the message
-// names the file system, rollback needs space for its lines of the journal only, and with more
-// space the next apply reaches the manifest.
+// names the file system, rollback needs no space, and with more space the next apply reaches the
+// manifest.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	s := newSmallSite(t)
@@ -120,7 +123,7 @@ func TestFullDisk(t *testing.T) {
 		if e := s.run("plan", "--env", "local"); e.code != 0 && (e.code != 3 || !e.contains("plan.disk")) {
 			t.Errorf("a plan with %d bytes free: %s", free, e)
 		}
-		s.leaveFree(8 << 10) // for the lines that rollback adds to the journal
+		s.leaveFree(0)
 		if e := s.run("rollback", "--env", "local"); e.code != 0 {
 			t.Errorf("rollback on a full disk, after %d bytes: %s", free, e)
 		}
@@ -172,4 +175,48 @@ func TestNoInodes(t *testing.T) {
 	if failures < 3 {
 		t.Errorf("only %d applies ran out of inodes: the numbers are too far apart", failures)
 	}
+}
+
+// TestRollbackOnFullExt4 rolls back on a file system in which a link with a long target needs a
+// block, and none is free. The link in the project and the journal in the store are both on it.
+func TestRollbackOnFullExt4(t *testing.T) {
+	t.Parallel()
+	dir := must(filepath.EvalSymlinks(t.TempDir()))
+	x := newMirror(t, wheel{name: "beta", version: "1.0"}, wheel{name: "beta", version: "2.0"})
+	mountExt4(t, dir)
+	s := siteAt(t, dir, x.indexURL())
+	for _, version := range []string{"1.0", "2.0"} {
+		s.write("manifest.yaml", environmentManifest("uv", "beta=="+version))
+		s.want(0, "lock", "--env", "local")
+		s.checkConverges()
+	}
+	fillDisk(t, filepath.Join(dir, "ballast"))
+	for _, version := range []string{"1.0", "2.0"} {
+		s.want(0, "rollback", "--env", "local")
+		s.wantImports(version, "beta")
+		if text, err := os.ReadFile(s.path(".venv/.gitignore")); err != nil || string(text) != layout.IgnoreAll {
+			t.Errorf("the .gitignore is %q, %v", text, err)
+		}
+	}
+	check(t, os.Remove(filepath.Join(dir, "ballast")))
+	s.want(0, "rollback", "--env", "local")
+	s.checkConverges()
+	s.wantImports("2.0", "beta")
+}
+
+// fillDisk writes a file until no block of the file system is free.
+func fillDisk(t *testing.T, file string) {
+	t.Helper()
+	f, err := os.Create(file)
+	check(t, err)
+	defer f.Close()
+	for size := 1 << 20; size > 0; {
+		if _, err = f.Write(make([]byte, size)); err != nil {
+			size /= 2
+		}
+	}
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
+	}
+	check(t, f.Sync())
 }

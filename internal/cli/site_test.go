@@ -349,6 +349,28 @@ func (s *site) processes() []string {
 	return list
 }
 
+// mountExt4 mounts an empty ext4 without reserved blocks on a directory until the end of the test,
+// or skips the test.
+func mountExt4(t *testing.T, dir string) {
+	t.Helper()
+	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
+		t.Skip("mounting a file system needs root and linux")
+	}
+	image := filepath.Join(t.TempDir(), "image")
+	check(t, os.WriteFile(image, nil, 0o600))
+	check(t, os.Truncate(image, 64<<20))
+	for _, words := range [][]string{{"mkfs.ext4", "-q", "-m", "0", "-F", image}, {"mount", "-o", "loop", image, dir}} {
+		if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+			t.Skipf("%s: %v %s", words[0], err, out)
+		}
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+			t.Errorf("%v %s", err, out)
+		}
+	})
+}
+
 // mountTmpfs mounts a tmpfs on a directory until the end of the test, or skips the test.
 func mountTmpfs(t *testing.T, dir, options string) {
 	t.Helper()
