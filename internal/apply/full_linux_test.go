@@ -53,29 +53,35 @@ func TestFullDisk(t *testing.T) {
 	w.mustApply(list...)
 }
 
-// TestFullStore fills the file system of the store while a wheel is unpacked. With free space
-// the next apply unpacks the archive that is there.
+// TestFullStore fills the file system of the store while a wheel is fetched, and while it is
+// unpacked. With free space the next apply continues with the archive that is there.
 func TestFullStore(t *testing.T) {
 	python := findPython(t)
-	w := newWorld(t)
-	if err := unix.Mount("tmpfs", w.store(), "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("this user cannot mount a small file system: %v", err)
+	for _, pin := range []string{"dense=1", "large=1"} {
+		t.Run(pin, func(t *testing.T) {
+			w := newWorld(t)
+			if err := unix.Mount("tmpfs", w.store(), "tmpfs", 0, "size=1m"); err != nil {
+				t.Skipf("this user cannot mount a small file system: %v", err)
+			}
+			defer unix.Unmount(w.store(), unix.MNT_DETACH)
+			check(t, os.MkdirAll(w.stateDir(), 0o700))
+			env := wantEnvironment(w, python, "one", []string{pin})
+			p := w.apply(t.Context(), w.plan(env)).want(t, "venv.local", Failed, "apply.disk-full")
+			if !strings.Contains(p.Summary, w.store()+" is full") {
+				t.Errorf("%+v", p)
+			}
+			if left, err := os.ReadDir(layout.Dists(w.store())); err != nil || len(left) > 0 {
+				t.Errorf("the store has %v, %v", left, err)
+			}
+			if err := unix.Mount("", w.store(), "", unix.MS_REMOUNT, "size=64m"); err != nil {
+				t.Fatal(err)
+			}
+			if pin == "large=1" {
+				w.removeWheels()
+			}
+			w.mustApply(env)
+		})
 	}
-	defer unix.Unmount(w.store(), unix.MNT_DETACH)
-	check(t, os.MkdirAll(w.stateDir(), 0o700))
-	env := wantEnvironment(w, python, "one", []string{"large=1"})
-	p := w.apply(t.Context(), w.plan(env)).want(t, "venv.local", Failed, "apply.disk-full")
-	if !strings.Contains(p.Summary, w.store()+" is full") {
-		t.Errorf("%+v", p)
-	}
-	if left, err := os.ReadDir(layout.Dists(w.store())); err != nil || len(left) > 0 {
-		t.Errorf("the store has %v, %v", left, err)
-	}
-	if err := unix.Mount("", w.store(), "", unix.MS_REMOUNT, "size=64m"); err != nil {
-		t.Fatal(err)
-	}
-	w.removeWheels()
-	w.mustApply(env)
 }
 
 func TestReadOnly(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -32,6 +33,7 @@ func (e *engine) recover(ctx context.Context) error {
 		}
 	}
 	_ = wheels.RemoveTemps(layout.Dists(e.o.Store)) // as far as possible; those in use stay
+	e.removeOld(ctx, e.own(layout.Temp(e.o.Store)))
 	if e.o.Journal == nil {
 		return nil
 	}
@@ -58,6 +60,25 @@ func (e *engine) recover(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// tempAge is the age from which a temporary file of the store is in use by no process, and
+// worth nothing to the next: a part of a download that no lock needs any more.
+const tempAge = 7 * 24 * time.Hour
+
+// removeOld removes old files and directories from the temporary directory of the store, as
+// far as possible. Other projects use it at the same time.
+func (e *engine) removeOld(ctx context.Context, dir place) {
+	entries, err := readDir(dir.root, dir.rel)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err == nil && e.o.Now().Sub(info.ModTime()) > tempAge {
+			_ = removeTree(ctx, dir.root, path.Join(dir.rel, entry.Name()))
+		}
+	}
 }
 
 // removeTemps removes the temporary files in a directory, as far as possible. The

@@ -35,10 +35,6 @@ func (t *task) unpackWheels(ctx context.Context, s resources.Unpack) error {
 			return err
 		}
 	}
-	source, err := simpleindex.New(t.o.Index)
-	if err != nil {
-		return err
-	}
 	var missing []resources.Wheel
 	var total int64
 	for _, w := range s.Wheels {
@@ -50,6 +46,13 @@ func (t *task) unpackWheels(ctx context.Context, s resources.Unpack) error {
 		}
 	}
 	slices.SortStableFunc(missing, func(a, b resources.Wheel) int { return cmp.Compare(b.Size, a.Size) }) // the largest takes longest
+	if len(missing) == 0 {
+		return nil
+	}
+	source, err := simpleindex.New(t.o.Index)
+	if err != nil {
+		return err
+	}
 	var done atomic.Int64
 	progress := progress{task: t}
 	report := func(bytes int64) {
@@ -100,7 +103,7 @@ func (t *task) unpackWheel(ctx context.Context, source *simpleindex.Source, w re
 	if err != nil {
 		return err
 	}
-	report(w.Size - last) // nothing was fetched
+	report(max(0, w.Size-last)) // of an archive that was not fetched
 	return t.removeArchive(w)
 }
 

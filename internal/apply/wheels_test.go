@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +38,7 @@ func (w *world) wheelFolder() string { return w.root + ".wheels" }
 //	broken    differs from its RECORD
 //	clash     contains a file of alpha
 //	large     has 3 MB when it is unpacked
+//	dense     has 3 MB packed
 func (w *world) wheel(python, pin string) resources.Wheel {
 	w.t.Helper()
 	name, version, _ := strings.Cut(pin, "=")
@@ -61,8 +63,13 @@ func (w *world) wheel(python, pin string) resources.Wheel {
 	case "clash":
 		files["alpha/late.py"] = "version = 'other'\n"
 	}
-	if name == "large" {
+	switch name {
+	case "large":
 		files[name+"/data"] = strings.Repeat("x", 3<<20)
+	case "dense":
+		data := make([]byte, 3<<20)
+		_, _ = rand.NewChaCha8([32]byte{}).Read(data) // always succeeds
+		files[name+"/data"] = string(data)
 	}
 	recorded := maps.Clone(files)
 	if name == "broken" {
@@ -249,6 +256,25 @@ func TestArchivesOfAnInterruptedApply(t *testing.T) {
 	w.mustApply(env)
 	check(t, os.WriteFile(temp(beta), []byte("left"), 0o600))
 	w.mustApply(wantEnvironment(w, python, "two", pins))
+}
+
+// TestOldTemporaryFilesAreRemoved has files in the temporary folder of the store that no lock
+// needs any more.
+func TestOldTemporaryFilesAreRemoved(t *testing.T) {
+	w := newWorld(t)
+	temp := layout.Temp(w.store())
+	check(t, os.MkdirAll(filepath.Join(temp, "lock-1", "sub"), 0o700))
+	for name, age := range map[string]time.Duration{"old.whl.partial": 8 * 24 * time.Hour, "new.whl.partial": time.Hour, "lock-1": 9 * 24 * time.Hour} {
+		if name != "lock-1" {
+			check(t, os.WriteFile(filepath.Join(temp, name), []byte("x"), 0o600))
+		}
+		check(t, os.Chtimes(filepath.Join(temp, name), time.Time{}, time.Now().Add(-age)))
+	}
+	w.apply(t.Context(), w.plan(wantDir("data", 0o755)))
+	left, err := os.ReadDir(temp)
+	if err != nil || len(left) != 1 || left[0].Name() != "new.whl.partial" {
+		t.Errorf("left: %v, %v", left, err)
+	}
 }
 
 // TestInterruptedUnpackCanContinue ends an apply while it fetches wheels.
