@@ -104,6 +104,7 @@ func condaSteps(w *world, python, gen, version, pin string) []resources.Step {
 	wheel := w.wheel(python, pin)
 	wheels := []resources.Wheel{wheel}
 	return []resources.Step{
+		resources.FetchWheel{Wheel: w.wheel(python, "engine=1"), Path: path.Join(w.store(), "tools", "engine-1.whl")},
 		resources.Unpack{Wheels: wheels},
 		resources.WriteFile{Path: gen + "/reconcile/conda.json", Mode: 0o644, Content: "{}\n"},
 		resources.Run{Program: python, Args: []string{"-I", "-B", "-c", condaInstallScript, full, version}, Writes: gen},

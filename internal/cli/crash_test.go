@@ -20,14 +20,16 @@ import (
 
 // coveredElsewhere lists the failpoints that no scenario here passes, with the reason.
 var coveredElsewhere = map[string]string{
-	failpoint.FetchStaged:   "a Python of 30 MB would be unpacked at every point; the kill test of internal/apply passes it with a small archive",
-	"step.fetch.before":     "as fetch.staged",
-	"step.fetch.after":      "as fetch.staged",
-	failpoint.PruneLocked:   "TestCrashStorePrune passes it",
-	failpoint.PruneMoved:    "TestCrashStorePrune passes it",
-	failpoint.PruneUnlocked: "TestCrashStorePrune passes it",
-	"step.move.before":      "TestCrashPrune passes it",
-	"step.move.after":       "TestCrashPrune passes it",
+	failpoint.FetchStaged:     "a Python of 30 MB would be unpacked at every point; the kill test of internal/apply passes it with a small archive",
+	"step.fetch.before":       "as fetch.staged",
+	"step.fetch.after":        "as fetch.staged",
+	"step.fetch_wheel.before": "the kill test of internal/apply passes it",
+	"step.fetch_wheel.after":  "the kill test of internal/apply passes it",
+	failpoint.PruneLocked:     "TestCrashStorePrune passes it",
+	failpoint.PruneMoved:      "TestCrashStorePrune passes it",
+	failpoint.PruneUnlocked:   "TestCrashStorePrune passes it",
+	"step.move.before":        "TestCrashPrune passes it",
+	"step.move.after":         "TestCrashPrune passes it",
 }
 
 // A scenario is a command that leads from one manifest to the next, and that is killed at every
