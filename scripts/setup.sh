@@ -123,7 +123,8 @@ verify() {
     check run_reconcile doctor --offline # installed packages need no network
     heading "Status and installed packages"
     check run_reconcile status
-    show_store
+    heading "Store: the environments of all projects of this user"
+    check run_reconcile store
     echo
     if [ "$worst" = 0 ]; then
         log "environment $environment is ready: \`$shown run -- COMMAND\` runs a command in it"
@@ -161,15 +162,6 @@ use_store() {
 # store_path prints the path of the store, which need not exist.
 store_path() {
     run_reconcile facts 2>/dev/null | sed -n 's/^ *"store": "\(.*\)",*$/\1/p' | sed 1q
-}
-
-# show_store prints the path and the size of the store.
-show_store() {
-    _store=$(store_path)
-    [ -d "$_store" ] || return 0
-    _size=$(du -sk "$_store" 2>/dev/null | awk '{if ($1 < 976563) printf "%.0f MB", $1 * 1.024 / 1000; else printf "%.1f GB", $1 * 1.024 / 1000000}')
-    heading "Store"
-    printf '%s  %s, shared by all projects of this user\n' "$_store" "${_size:-of unknown size}"
 }
 
 # propose_store proposes a store beside the project if only the project is on a volume, as on

@@ -127,7 +127,7 @@ func TestSetupLocal(t *testing.T) {
 	first := s.wantScript(0, []string{"setup_local.sh"}, "using bin/reconcile", "venv.local: created", "environment local is ready")
 	s.wantImports("1.0", "alpha")
 	s.checkUnchanged("another run", func() {
-		again := s.wantScript(0, []string{"setup_local.sh"}, "Nothing to do", "Storage on .", "raw data", "disk.storage", "is intact", "Python 3.10", "alpha 1.0", "converged", "shared by all projects of this user", "environment local is ready")
+		again := s.wantScript(0, []string{"setup_local.sh"}, "Nothing to do", "Storage on .", "raw data", "disk.storage", "is intact", "Python 3.10", "alpha 1.0", "converged", "environments of all projects", "size         ", "environment local is ready")
 		if again.contains("created") {
 			t.Errorf("a second run creates a resource\n%s", again)
 		}
