@@ -154,17 +154,3 @@ func parseAge(text string) (time.Duration, error) {
 	}
 	return time.Duration(n) * unit, nil
 }
-
-// loadStore measures the store of this user.
-func (a *app) loadStore(ctx context.Context) (*storage.Store, error) {
-	c := a.config()
-	root, _, err := c.Locate()
-	if err != nil {
-		root = "" // the store can be shown without a project
-	}
-	l, err := c.Store(root)
-	if err != nil {
-		return nil, err
-	}
-	return storage.Load(ctx, l, root, time.Now())
-}
