@@ -41,13 +41,6 @@ func (t *task) runProgram(ctx context.Context, s resources.Run) error {
 		}
 		c.Env = slices.Concat(s.Env, env)
 	}
-	if len(s.Offline) > 0 {
-		offline := c
-		offline.Args, offline.Line = s.Offline, nil // that the cache lacks something is not reported
-		if _, err := command.Run(ctx, offline); err == nil || ctx.Err() != nil {
-			return withContext(ctx, err)
-		}
-	}
 	_, err = command.Run(ctx, c)
 	if ran, ok := errors.AsType[*command.Error](err); ok && s.Index && ran.Cause == nil && ctx.Err() == nil {
 		return explainInstaller(ran)

@@ -55,9 +55,6 @@ func commandNotes(s resources.Run) []string {
 	if s.Dir != "" {
 		notes = append(notes, "in "+s.Dir)
 	}
-	if len(s.Offline) > len(s.Args) {
-		notes = append(notes, fmt.Sprintf("first with %s, from the cache", resources.ShellJoin(s.Offline[len(s.Args):]...)))
-	}
 	if s.Index {
 		notes = append(notes, "with this machine's package index")
 	}

@@ -93,11 +93,8 @@ type Run struct {
 	// program of the machine that nothing pins.
 	SHA256 facts.SHA256 `json:"sha256,omitzero"`
 	Args   []string     `json:"args,omitempty"`
-	// Offline, if any, are arguments that do the same from a cache, without the network.
-	// They are tried before Args, and may fail.
-	Offline []string `json:"offline,omitempty"`
-	Env     []string `json:"env,omitempty"` // KEY=value, added to the few variables of every child
-	Dir     string   `json:"dir,omitempty"` // "" for the project root
+	Env    []string     `json:"env,omitempty"` // KEY=value, added to the few variables of every child
+	Dir    string       `json:"dir,omitempty"` // "" for the project root
 	// Index passes this machine's package index, CA, wheel folders and proxy to the program
 	// (by variables). They never appear in a plan.
 	Index bool `json:"index,omitempty"`
