@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/pybuild"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -31,10 +33,11 @@ type unpacking struct {
 	entries int
 	bytes   int64
 	links   []string
-	times   []*tar.Header // of directories, set last
+	sums    map[string]pybuild.Digest // of files, by path
+	times   []*tar.Header             // of directories, set last
 }
 
-// unpack extracts an archive into a new directory. An absolute path, a path outside the
+// unpack extracts an archive into a new directory, and seals it there. An absolute path, a path outside the
 // archive, a device and a duplicate entry are errors.
 func unpack(ctx context.Context, s resources.Fetch, from, to place) error {
 	if s.Unpack != "tar.gz" {
@@ -56,7 +59,11 @@ func unpack(ctx context.Context, s resources.Fetch, from, to place) error {
 		return err
 	}
 	defer root.Close()
-	return (&unpacking{ctx: ctx, root: root, strip: s.Strip}).all(f)
+	u := &unpacking{ctx: ctx, root: root, strip: s.Strip, sums: map[string]pybuild.Digest{}}
+	if err := u.all(f); err != nil {
+		return err
+	}
+	return pybuild.Seal(to.abs(), s.SHA256, u.sums)
 }
 
 func (u *unpacking) all(from io.Reader) error {
@@ -135,6 +142,7 @@ func (u *unpacking) entry(h *tar.Header, r io.Reader) error {
 		if err != nil {
 			return err
 		}
+		u.sums[name] = u.sums[old]
 		return u.root.Link(old, name)
 	}
 	return errors.New("the entry is neither a file, a directory nor a link")
@@ -164,13 +172,15 @@ func (u *unpacking) file(name string, h *tar.Header, r io.Reader) error {
 	if h.FileInfo().Mode()&0o100 != 0 {
 		mode = 0o755
 	}
-	_, err = io.Copy(f, r)
+	sum := sha256.New()
+	_, err = io.Copy(io.MultiWriter(f, sum), r)
 	if err == nil {
 		err = f.Chmod(mode)
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
+	u.sums[name] = pybuild.Digest(sum.Sum(nil))
 	return u.root.Chtimes(name, h.ModTime, h.ModTime) // bytecode in the archive contains the time of its source
 }
 

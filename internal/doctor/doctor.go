@@ -145,7 +145,7 @@ func (d *diagnosis) probeMachine() (err error) {
 		keys = append(keys, facts.ToolKey(name))
 	}
 	if d.manifest != nil {
-		d.prober.Environments = d.manifest.EnvironmentPaths()
+		d.prober.Environments, d.prober.IsPythonArchive = d.manifest.EnvironmentPaths(), d.manifest.IsPythonArchive
 		if d.manifest.Storage != nil {
 			keys = append(keys, facts.DiskKey(d.manifest.Storage.Path))
 		}

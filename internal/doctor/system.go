@@ -12,6 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/plural"
+	"github.com/reconcile-ml/reconcile/internal/pybuild"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/conda"
@@ -113,6 +114,9 @@ func (d *diagnosis) pythonMinor(k facts.Key) report.Finding {
 		return report.Finding{Name: name, State: report.Unknown, Found: d.reason(k)}
 	}
 	if i, ok := f.Usable(); ok {
+		if changed := d.changedBuild(i); changed != "" {
+			return report.Finding{Name: name, State: report.Fail, Found: i.Path + ": " + changed, Remedy: "`reconcile heal` fetches it again"}
+		}
 		return report.Finding{Name: name, State: report.OK, Found: fmt.Sprintf("%s, %s (%s)", i.Version, i.Path, i.Source)}
 	}
 	text := "not found on this machine"
@@ -126,17 +130,38 @@ func (d *diagnosis) pythonMinor(k facts.Key) report.Finding {
 	return report.Finding{Name: name, State: report.Warn, Found: text, Remedy: remedy}
 }
 
-// uv reports the program that installs packages.
+// changedBuild compares an interpreter in the store with the archive that it is from, and
+// returns what was changed; "" for nothing, and for any other interpreter.
+func (d *diagnosis) changedBuild(i facts.Interpreter) string {
+	if d.prober == nil || i.Source != "reconcile" {
+		return ""
+	}
+	b, err := pybuild.Open(i.Prefix)
+	if err != nil {
+		return err.Error()
+	}
+	switch changed, err := b.Verify(d.ctx); {
+	case err != nil:
+		return err.Error()
+	case len(changed) > 0:
+		return pybuild.ChangedText(changed)
+	}
+	return ""
+}
+
+// uv reports the program that resolves versions.
 func (d *diagnosis) uv() findings {
 	k := facts.ToolKey("uv")
 	t, ok := facts.Find[facts.Tool](d.facts, k)
 	switch {
 	case !ok:
 		return d.notProbed(k)
+	case t.Refused != "" && t.Source == "reconcile":
+		return warnf("`reconcile lock` replaces it", "%s", t.Refused)
 	case t.Refused != "":
 		return warnf("install another uv, or remove this one from PATH", "%s", t.Refused)
 	case t.Path == "":
-		return okf("none; `reconcile apply` installs one if it has a build for this platform, and uses pip otherwise")
+		return okf("none; `reconcile lock` fetches one if it has a build for this platform")
 	}
 	return okf("%s, %s", cmp.Or(t.Version, "unknown version"), t.Path)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/generation"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -258,6 +259,12 @@ func (m *Manifest) tools(e *Environment, minor string, or, unless []string, help
 		list = append(list, resources.Resource{Addr: resources.Addr{Kind: "tool", Name: s.Name}, Pos: e.Pos, Spec: &s})
 	}
 	return list
+}
+
+// IsPythonArchive reports whether the SHA-256 is that of an archive that the manifest names
+// under interpreters, or that reconcile fetches by itself.
+func (m *Manifest) IsPythonArchive(sum facts.SHA256) bool {
+	return python.IsArchive(sum) || slices.ContainsFunc(m.Interpreters, func(i Interpreter) bool { return i.Build.SHA256 == sum })
 }
 
 // Locked reads the lock of an environment. A missing, damaged or stale lock is a problem,

@@ -12,6 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
+	"github.com/reconcile-ml/reconcile/pkg/resources/python"
 	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
 )
 
@@ -38,7 +39,7 @@ func NewProber(c *Config, root string) (*probes.Prober, error) {
 	if probes.HasNVML {
 		p.Helper, _ = os.Executable() // without it nvidia-smi is asked
 	}
-	p.PinnedTool = tool.Pinned
+	p.PinnedTool, p.IsPythonArchive = tool.Pinned, python.IsArchive
 	return p, nil
 }
 
@@ -66,6 +67,7 @@ func Open(ctx context.Context, c *Config, factsFile string) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
+	prober.IsPythonArchive = p.Manifest.IsPythonArchive
 	p.prober = prober.With(p.Manifest.EnvironmentPaths(), probes.ModelCache{})
 	if local, err := p.Local(); err == nil { // else every plan fails
 		if err := p.checkPaths(local.Store); err != nil {

@@ -7,12 +7,15 @@ import (
 	"debug/elf"
 	"debug/macho"
 	"encoding/binary"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/pybuild"
 )
 
 // A fakeMachine has a project, a home directory and the fixed paths of the system in one
@@ -60,7 +63,28 @@ func (m *fakeMachine) prober() *Prober {
 		}
 		return t
 	}
+	p.IsPythonArchive = func(sum facts.SHA256) bool { return sum == facts.SHA256{1} }
 	return p
+}
+
+// build installs an interpreter in the store, as if it were unpacked from an archive.
+func (m *fakeMachine) build(name, version, program string, archive facts.SHA256) (dir string) {
+	m.t.Helper()
+	dir = filepath.Join(m.store, "tools/linux-x86_64", name)
+	m.python(dir, version, program)
+	sums := map[string]pybuild.Digest{}
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		sums[strings.TrimPrefix(name, dir+"/")] = sha256.Sum256(text)
+		return err
+	})
+	if err := errors.Join(err, pybuild.Seal(dir, archive, sums)); err != nil {
+		m.t.Fatal(err)
+	}
+	return dir
 }
 
 func (m *fakeMachine) mkdir(dir string) {

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,11 +11,13 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/pybuild"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// interpreter reads one candidate. It returns false for a script, such as a shim.
-func (p *Prober) interpreter(minor string, c candidate) (facts.Interpreter, bool) {
+// interpreter reads one candidate. It returns false for a script, such as a shim, and for a
+// program in the project.
+func (p *Prober) interpreter(ctx context.Context, minor string, c candidate) (facts.Interpreter, bool) {
 	i := facts.Interpreter{Path: c.exe, Source: c.source, Prefix: filepath.Dir(filepath.Dir(c.exe))}
 	real, err := filepath.EvalSymlinks(c.exe)
 	if err != nil {
@@ -23,6 +26,9 @@ func (p *Prober) interpreter(minor string, c candidate) (facts.Interpreter, bool
 			i.Refused = reason(err)
 		}
 		return i, true
+	}
+	if p.inProject(c.exe) {
+		return i, false
 	}
 	i.Prefix = filepath.Dir(filepath.Dir(real))
 	if c.source != "homebrew" { // its links survive an upgrade, their targets do not
@@ -42,6 +48,9 @@ func (p *Prober) interpreter(minor string, c candidate) (facts.Interpreter, bool
 	i.Arch = bin.arch(p.arch)
 	i.Version = p.pythonVersion(minor, i, real)
 	i.Refused = p.refuse(minor, c, i, bin, real)
+	if c.source == "reconcile" && i.Refused == "" {
+		i.Refused = p.refuseBuild(ctx, filepath.Dir(filepath.Dir(c.exe)), real)
+	}
 	return i, true
 }
 
@@ -67,6 +76,33 @@ func (p *Prober) refuse(minor string, c candidate, i facts.Interpreter, b execut
 		return "any user of this machine can change it"
 	}
 	return ""
+}
+
+// refuseBuild returns why a Python in the store is not used: it is not one of the pinned builds,
+// or was changed since it was unpacked.
+func (p *Prober) refuseBuild(ctx context.Context, dir, real string) string {
+	b, err := pybuild.Open(dir)
+	switch {
+	case err != nil:
+		return err.Error()
+	case p.IsPythonArchive == nil || !p.IsPythonArchive(b.Archive):
+		return "the manifest does not name the archive that it is from"
+	case !within(real, dir):
+		return "its program is outside of it"
+	}
+	changed, err := b.Changed(ctx)
+	switch {
+	case err != nil:
+		return reason(err)
+	case len(changed) > 0:
+		return pybuild.ChangedText(changed)
+	}
+	return ""
+}
+
+// within reports whether a path is in a directory.
+func within(name, dir string) bool {
+	return strings.HasPrefix(name, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // format returns the executable format of this system.

@@ -50,6 +50,9 @@ type Prober struct {
 	// PinnedTool returns where the store has a helper program, and its digest; its Path is ""
 	// for none. The caller sets it; nil means none.
 	PinnedTool func(name, store string, host facts.Host) facts.Tool
+	// IsPythonArchive reports whether the SHA-256 is that of an archive with a Python that may
+	// be in the store. The caller sets it; nil means none.
+	IsPythonArchive func(facts.SHA256) bool
 
 	root     string // absolute, links resolved
 	store    string // absolute, links resolved
@@ -247,7 +250,7 @@ func (p *Prober) probe(ctx context.Context, k facts.Key) (facts.Fact, error) {
 	case facts.KindDisk:
 		return p.disk(k.Name)
 	case facts.KindPython:
-		return p.pythons(k.Name)
+		return p.pythons(ctx, k.Name)
 	case facts.KindTool:
 		return p.tool(ctx, k.Name)
 	case facts.KindEnvironment:

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,7 +19,7 @@ import (
 // pythonSources lists the sources of interpreters in order of preference. Interpreters
 // that are never upgraded in place precede those that a package manager may replace:
 //
-//  1. reconcile: fetched by a plan, whose choice then stays the same
+//  1. reconcile: fetched by a plan, whose choice then stays the same, and unchanged since
 //  2. uv, pyenv, python.org: one folder for each version, or never updated
 //  3. mise, asdf: the same, but removed more often
 //  4. homebrew, system: replaced by upgrades
@@ -44,7 +45,7 @@ func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") =
 
 // pythons finds the interpreters of a minor version. It runs none of them: python3 of
 // macOS may open a dialog.
-func (p *Prober) pythons(minor string) (facts.Pythons, error) {
+func (p *Prober) pythons(ctx context.Context, minor string) (facts.Pythons, error) {
 	found := facts.Pythons{Minor: minor}
 	if !isMinor(minor) {
 		return found, fmt.Errorf("%q is not a Python minor version such as 3.10", minor)
@@ -54,7 +55,7 @@ func (p *Prober) pythons(minor string) (facts.Pythons, error) {
 	found.Searched = s.searched
 	seen := map[string]bool{}
 	for _, c := range s.candidates {
-		i, ok := p.interpreter(minor, c)
+		i, ok := p.interpreter(ctx, minor, c)
 		if ok && !seen[i.Prefix] {
 			seen[i.Prefix] = true
 			found.Found = append(found.Found, i)
@@ -185,7 +186,7 @@ func (p *Prober) pathDirs() []string {
 			continue
 		}
 		dir = filepath.Clean(dir)
-		if real, err := filepath.EvalSymlinks(dir); err == nil && within(real, p.root) || slices.Contains(dirs, dir) {
+		if p.inProject(dir) || slices.Contains(dirs, dir) {
 			continue
 		}
 		dirs = append(dirs, dir)
@@ -193,9 +194,28 @@ func (p *Prober) pathDirs() []string {
 	return dirs
 }
 
-// within reports whether a path is root or is inside it.
-func within(name, root string) bool {
-	return name == root || strings.HasPrefix(name, strings.TrimSuffix(root, "/")+"/")
+// inProject reports whether a path is in the project, with and without the links in it: files
+// there may have come with a clone.
+func (p *Prober) inProject(name string) bool {
+	root, err := os.Stat(p.root)
+	if err != nil {
+		return true
+	}
+	names := []string{name}
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		names = append(names, real)
+	}
+	for _, name := range names {
+		for dir := filepath.Clean(name); ; dir = filepath.Dir(dir) {
+			if info, err := os.Stat(dir); err == nil && os.SameFile(info, root) {
+				return true
+			}
+			if dir == filepath.Dir(dir) {
+				break
+			}
+		}
+	}
+	return false
 }
 
 // glob lists the files in a folder that match a pattern, sorted. The folder itself is not a

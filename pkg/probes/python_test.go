@@ -47,7 +47,7 @@ func TestPythonsOfLinux(t *testing.T) {
 	m.python(m.sys+"/usr", "3.10.12", x86)
 	m.python(home("miniforge3"), "3.10.15", x86)
 	m.put(home("miniforge3/conda-meta/history"), "")
-	m.python(filepath.Join(m.store, "tools/linux-x86_64/cpython-3.10.21"), "3.10.21", x86)
+	m.build("cpython-3.10.21-0100000000", "3.10.21", x86, facts.SHA256{1})
 	m.python(filepath.Join(m.root, "evil"), "3.10.99", x86)
 	m.python(home("opt/py"), "3.10.11", x86)
 	m.link(home(".pyenv/versions/3.10.13/bin/python3.10"), home("bin/python3.10"))
@@ -65,7 +65,7 @@ func TestPythonsOfLinux(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if i := found.Found[0]; i.Arch != "x86_64" || i.Prefix != filepath.Join(m.store, "tools/linux-x86_64/cpython-3.10.21") {
+	if i := found.Found[0]; i.Arch != "x86_64" || i.Prefix != filepath.Join(m.store, "tools/linux-x86_64/cpython-3.10.21-0100000000") {
 		t.Errorf("%+v", i)
 	}
 	if i := found.Found[1]; filepath.Base(i.Path) != "python3.10" {
@@ -141,6 +141,102 @@ func TestRefusedPythons(t *testing.T) {
 	}
 }
 
+// TestBuildsOfTheStore has one defect in each interpreter that was fetched.
+func TestBuildsOfTheStore(t *testing.T) {
+	x86 := elfFile(elf.EM_X86_64, "", "")
+	const name = "cpython-3.10.21-0100000000"
+	for _, tt := range []struct {
+		name, refused string
+		archive       byte
+		do            func(m *fakeMachine, dir string)
+	}{
+		{"intact", "", 1, func(*fakeMachine, string) {}},
+		{"bytecode", "", 1, func(m *fakeMachine, dir string) {
+			m.put(filepath.Join(dir, "lib/python3.10/__pycache__/os.cpython-310.pyc"), "")
+		}},
+		{"another archive", "the manifest does not name the archive that it is from", 2, func(*fakeMachine, string) {}},
+		{"a changed module", "lib/python3.10/os.py was changed since it was unpacked", 1, func(m *fakeMachine, dir string) {
+			m.put(filepath.Join(dir, "lib/python3.10/os.py"), "import evil")
+		}},
+		{"an added module", "lib/python3.10/site-packages/sitecustomize.py was changed", 1, func(m *fakeMachine, dir string) {
+			m.put(filepath.Join(dir, "lib/python3.10/site-packages/sitecustomize.py"), "import evil")
+		}},
+		{"no seal", "it has no intact list of its files", 1, func(_ *fakeMachine, dir string) { os.Remove(filepath.Join(dir, "reconcile.seal")) }},
+		{"a link to another folder", "its program is outside of it", 1, func(m *fakeMachine, dir string) {
+			os.Rename(dir, filepath.Join(m.home, "moved"))
+			m.link(filepath.Join(m.home, "moved"), dir)
+		}},
+		{"a link to another program", "its program is outside of it", 1, func(m *fakeMachine, dir string) {
+			m.python(filepath.Join(m.home, "other"), "3.10.21", x86)
+			os.Remove(filepath.Join(dir, "bin/python3.10"))
+			m.link(filepath.Join(m.home, "other/bin/python3.10"), filepath.Join(dir, "bin/python3.10"))
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMachine(t)
+			tt.do(m, m.build(name, "3.10.21", x86, facts.SHA256{tt.archive}))
+			found := m.pythons().Found
+			if len(found) != 1 || (found[0].Refused == "") != (tt.refused == "") || !strings.Contains(found[0].Refused, tt.refused) {
+				t.Errorf("found %+v, want refused with %q", found, tt.refused)
+			}
+		})
+	}
+}
+
+// TestProgramsOfTheProject has interpreters and tools in the project, which may be from a
+// clone, on PATH and where version managers install.
+func TestProgramsOfTheProject(t *testing.T) {
+	x86 := elfFile(elf.EM_X86_64, "", "")
+	for _, tt := range []struct {
+		name string
+		do   func(m *fakeMachine) (path string)
+	}{
+		{"in a folder", func(m *fakeMachine) string { return m.root + "/evil/bin" }},
+		{"the project itself", func(m *fakeMachine) string {
+			m.link("evil/bin/uv", m.root+"/uv")
+			m.link("evil/bin/python3.10", m.root+"/python3.10")
+			return m.root + ":.:"
+		}},
+		{"by a link to the project", func(m *fakeMachine) string {
+			m.link(m.root, m.home+"/checkout")
+			return m.home + "/checkout/evil/bin"
+		}},
+		{"by a link to the folder", func(m *fakeMachine) string {
+			m.link(m.root+"/evil/bin", m.home+"/tools")
+			return m.home + "/tools"
+		}},
+		{"by links to the programs", func(m *fakeMachine) string {
+			m.link(m.root+"/evil/bin/uv", m.home+"/tools/uv")
+			m.link(m.root+"/evil/bin/python3.10", m.home+"/tools/python3.10")
+			return m.home + "/tools"
+		}},
+		{"by a link in the project to a folder outside", func(m *fakeMachine) string {
+			m.python(filepath.Join(m.home, "outside"), "3.10.99", x86)
+			m.put(m.home+"/outside/bin/uv", x86)
+			m.link(m.home+"/outside/bin", m.root+"/.venv/bin")
+			return m.root + "/.venv/bin"
+		}},
+		{"of a version manager", func(m *fakeMachine) string {
+			m.environ = append(m.environ, "PYENV_ROOT="+m.root+"/pyenv")
+			m.python(filepath.Join(m.root, "pyenv/versions/3.10.99"), "3.10.99", x86)
+			return "/nowhere"
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMachine(t)
+			m.python(filepath.Join(m.root, "evil"), "3.10.99", x86)
+			m.put(m.root+"/evil/bin/uv", x86)
+			m.environ = append(m.environ, "PATH="+tt.do(m))
+			if found := m.pythons().Found; len(found) > 0 {
+				t.Errorf("found %+v", found)
+			}
+			if fact, _ := m.probe(facts.ToolKey("uv")); fact != (facts.Tool{Name: "uv"}) {
+				t.Errorf("found %+v", fact)
+			}
+		})
+	}
+}
+
 // TestVersionInTheProgram finds the version of an interpreter without header files.
 func TestVersionInTheProgram(t *testing.T) {
 	m := newMachine(t)
@@ -160,7 +256,7 @@ func TestPythonsOfThisMachine(t *testing.T) {
 	}
 	run := 0
 	for _, minor := range minors() {
-		found, err := p.pythons(minor)
+		found, err := p.pythons(t.Context(), minor)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +282,7 @@ func BenchmarkPythons(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := p.pythons(minor); err != nil {
+		if _, err := p.pythons(b.Context(), "3.10"); err != nil {
 			b.Fatal(err)
 		}
 	}

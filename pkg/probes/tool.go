@@ -104,7 +104,7 @@ func (p *Prober) toolDirs() []string {
 // executable or is inside the project.
 func (p *Prober) programAt(exe string) (real string, ok bool) {
 	real, err := filepath.EvalSymlinks(exe)
-	if err != nil || within(real, p.root) {
+	if err != nil || p.inProject(exe) {
 		return "", false
 	}
 	info, err := os.Stat(real)

@@ -73,8 +73,8 @@ type Move struct {
 }
 
 // Fetch downloads an archive or file from the first source that serves it, checks size and
-// digest, and renames it to Path. An archive is unpacked beside Path first; an entry that
-// leads out of it is an error.
+// digest, and renames it to Path. An archive is unpacked beside Path first, with a list of its
+// files by which changes are found; an entry that leads out of it is an error.
 type Fetch struct {
 	URLs   []string     `json:"urls"` // https, http for loopback, or file
 	SHA256 facts.SHA256 `json:"sha256"`

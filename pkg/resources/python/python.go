@@ -58,6 +58,11 @@ func DefaultBuilds() []Build {
 	return doc.Builds
 }
 
+// IsArchive reports whether the SHA-256 is that of a pinned build.
+func IsArchive(sum facts.SHA256) bool {
+	return slices.ContainsFunc(DefaultBuilds(), func(b Build) bool { return b.SHA256 == sum })
+}
+
 // Owns returns the key of the minor version.
 func (s *Spec) Owns() facts.Key { return facts.PythonKey(s.Minor) }
 
