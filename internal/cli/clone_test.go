@@ -370,7 +370,7 @@ var hostileClones = map[string]func(c *clone){
 	},
 	"an interpreter of the author": func(c *clone) {
 		c.plant("manifest.yaml", strings.Replace(environmentManifest("uv", "alpha==1.0"), `python: "3.10"`, `python: "3.9"`, 1)+
-			fmt.Sprintf("interpreters:\n  - {version: 3.9.99, platform: %s, url: %q, sha256: %s}\n", platform(), c.spy.URL+"/python.tar.gz", strings.Repeat("0", 64)))
+			fmt.Sprintf("interpreters:\n  - {version: 3.9.99, platform: %s, url: %q, sha256: %s}\n", platform(), c.spy.URL+"/python.tar.gz", strings.Repeat("a", 64)))
 		c.env = slices.DeleteFunc(c.env, func(kv string) bool { return strings.HasPrefix(kv, "PYENV_ROOT=") })
 	},
 	"pipes": func(c *clone) {}, // git has none; they come with an archive
@@ -399,6 +399,8 @@ func TestHostileClones(t *testing.T) {
 			if what == "pipes" {
 				c.plantPipes()
 			}
+			check(t, exec.Command("sh", c.path("evil/python3.10")).Run())
+			check(t, os.Remove(c.marker)) // planted programs leave it
 			before := c.outside()
 			for _, words := range cloneCommands {
 				if words[0] == "lock" && !c.hasUV {
@@ -408,6 +410,9 @@ func TestHostileClones(t *testing.T) {
 				c.check(withEnv(words, "local")...)
 			}
 			checkSameTree(t, before, c.outside())
+			if !strings.Contains(what, "link") && !strings.Contains(what, "interpreter") && what != "pipes" {
+				c.want(0, "validate")
+			}
 			if python310() != "" && !strings.Contains(what, "lock") && !strings.Contains(what, "template") && !strings.Contains(what, "pipes") && !strings.Contains(what, "interpreter") {
 				c.apply()
 				c.checkSafe("apply -y")

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/apply"
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
@@ -22,6 +24,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/python"
 )
 
 // Options state how environments are locked, and receive the progress.
@@ -176,6 +179,10 @@ func installTools(ctx context.Context, p *session.Project, env *manifest.Environ
 			if failed[addr] {
 				return nil, &toolError{addr}
 			}
+			if problem := manifestInterpreter(p, &plan.Items[i]); problem != nil {
+				blocked.Add(problem)
+				continue
+			}
 			missing = append(missing, addr)
 		}
 	}
@@ -200,6 +207,28 @@ func installTools(ctx context.Context, p *session.Project, env *manifest.Environ
 	t.rattler, _ = facts.Find[facts.Tool](m.Facts, facts.ToolKey("rattler"))
 	t.client, err = settings.Client()
 	return t, err
+}
+
+// manifestInterpreter returns a problem if an item fetches an interpreter that the manifest
+// names: it would be started to resolve, and a manifest may come with a clone. Only apply
+// starts what a manifest names.
+func manifestInterpreter(p *session.Project, item *planner.Item) *diag.Problem {
+	for _, step := range item.Change.Steps {
+		fetch, ok := step.(resources.Fetch)
+		if !ok || slices.ContainsFunc(python.DefaultBuilds(), func(b python.Build) bool { return b.SHA256 == fetch.SHA256 }) {
+			continue
+		}
+		for _, i := range p.Manifest.Interpreters {
+			if i.SHA256 == fetch.SHA256 {
+				addr := item.Resource.Addr.String()
+				return &diag.Problem{
+					Code: "lock.interpreter", Pos: i.Pos, Addr: addr, Summary: "lock starts no interpreter that only the manifest names, and this machine has no other one",
+					Hint: fmt.Sprintf("if you trust %s: `reconcile apply --target %s`, then `reconcile lock`", strings.Join(i.URLs, ", "), addr),
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // interpreter returns the path of the Python that runs the tools: of the minor version of the
