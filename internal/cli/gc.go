@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/storage"
 )
 
 func gcCommand(a *app) *cobra.Command {
@@ -123,7 +125,7 @@ func (a *app) showFreeable(ctx context.Context, notes []string) {
 	for _, note := range notes {
 		_ = writeLine(a.out, "Note: %s.", note)
 	}
-	s, err := a.loadStore(ctx)
+	s, err := storage.Load(ctx, a.config(), time.Now())
 	if err != nil {
 		_ = writeLine(a.err, "The store could not be measured: %v", err)
 		return

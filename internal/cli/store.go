@@ -27,7 +27,7 @@ was applied whether its folder still exists, its last use, and how much it share
 		Example: "  reconcile store\n  reconcile store --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.loadStore(cmd.Context())
+			s, err := storage.Load(cmd.Context(), a.config(), time.Now())
 			if err != nil {
 				return err
 			}
@@ -88,7 +88,7 @@ starts on another host are not known.`,
 
 // pruneStore shows what a prune removes, asks, and removes it.
 func (a *app) pruneStore(ctx context.Context, selected storage.Options, o applyFlags, dry bool) error {
-	s, err := a.loadStore(ctx)
+	s, err := storage.Load(ctx, a.config(), time.Now())
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ type pruner struct {
 }
 
 func newPruner(ctx context.Context, c *session.Config, s *Store, o Options, agreed *report.Prune) (*pruner, error) {
-	now, err := Load(ctx, s.location, s.current, time.Now())
+	now, err := load(ctx, s.location, s.current, time.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/internal/store"
 	"github.com/reconcile-ml/reconcile/internal/wheels"
 )
@@ -75,9 +76,21 @@ type Store struct {
 	projects []*project
 }
 
-// Load measures a store. It need not exist. root is the project of the calling command, ""
-// for none.
-func Load(ctx context.Context, l store.Location, root string, now time.Time) (*Store, error) {
+// Load measures the store of a user, which need not exist. No project is needed.
+func Load(ctx context.Context, c *session.Config, now time.Time) (*Store, error) {
+	root, _, err := c.Locate()
+	if err != nil {
+		root = ""
+	}
+	l, err := c.Store(root)
+	if err != nil {
+		return nil, err
+	}
+	return load(ctx, l, root, now)
+}
+
+// load measures a store. root is the project of the calling command, "" for none.
+func load(ctx context.Context, l store.Location, root string, now time.Time) (*Store, error) {
 	s := &Store{location: l, current: root, free: -1, now: now}
 	if _, err := os.Lstat(l.Path); errors.Is(err, fs.ErrNotExist) {
 		return s, nil

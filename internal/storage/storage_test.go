@@ -130,7 +130,7 @@ func (s *site) state(project string) string {
 
 func (s *site) load() *Store {
 	s.Helper()
-	loaded, err := Load(s.Context(), store.Location{Path: s.store, Source: "default"}, "", time.Now())
+	loaded, err := load(s.Context(), store.Location{Path: s.store, Source: "default"}, "", time.Now())
 	s.must(err)
 	return loaded
 }
