@@ -12,7 +12,6 @@ import (
 	"os"
 	"runtime/debug"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -23,7 +22,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/redact"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
-	"github.com/reconcile-ml/reconcile/internal/storage"
 )
 
 // An app is one run of the program: the flags of every command, and the process's streams,
@@ -145,20 +143,6 @@ func (a *app) environment(ctx context.Context) (*environments.Environment, error
 		return nil, err
 	}
 	return environments.Open(ctx, t)
-}
-
-// loadStore measures the store of this user.
-func (a *app) loadStore(ctx context.Context) (*storage.Store, error) {
-	c := a.config()
-	root, _, err := c.Locate()
-	if err != nil {
-		root = "" // the store can be shown without a project
-	}
-	l, err := c.Store(root)
-	if err != nil {
-		return nil, err
-	}
-	return storage.Load(ctx, l, root, time.Now())
 }
 
 // report returns how to print to w: its width and whether it takes colour.

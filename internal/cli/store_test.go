@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -130,4 +131,37 @@ func TestStoreOutputsMatchTheirSchemas(t *testing.T) {
 	outputschema.Load(t, "prune").Check(t, []byte(s.want(0, "store", "prune", "--gone", "--dry-run", "--json").out))
 	outputschema.Load(t, "prune").Check(t, []byte(s.want(0, "store", "prune", "--gone", "-y", "--json").out))
 	outputschema.Load(t, "problems").Check(t, []byte(s.want(64, "store", "prune", "--project", "none", "--json").out))
+}
+
+// TestGCKeepsGenerationsOfOtherHosts collects a generation in which `reconcile run` of another
+// host started a program, and then one in which a program of an earlier boot did.
+func TestGCKeepsGenerationsOfOtherHosts(t *testing.T) {
+	t.Parallel()
+	x := newMirror(t, wheel{name: "alpha", version: "1.0"}, wheel{name: "beta", version: "1.0"})
+	s := newSite(t, x.indexURL())
+	s.write("manifest.yaml", environmentOf("alpha"))
+	s.want(0, "lock")
+	s.want(0, "apply", "-y", "--env", "local")
+	s.want(0, "run", "--env", "local", "--", "true")
+	leases, err := filepath.Glob(filepath.Join(s.stateDir(), "leases", "*"))
+	if err != nil || len(leases) != 1 {
+		t.Fatalf("the leases are %v, %v", leases, err)
+	}
+	text := string(must(os.ReadFile(leases[0])))
+	var lease map[string]any
+	check(t, json.Unmarshal([]byte(text), &lease))
+	lease["host"], lease["namespace"] = "node2", "another"
+	check(t, os.WriteFile(leases[0], must(json.Marshal(lease)), 0o600))
+	s.write("manifest.yaml", environmentOf("beta"))
+	s.want(0, "lock")
+	s.want(0, "apply", "-y", "--env", "local")
+	gc := []string{"gc", "-y", "--keep", "0", "--env", "local"}
+	if e := s.want(4, gc...); !e.contains("kept ", " on node2, started ", ", may use it") {
+		t.Errorf("%s", e)
+	}
+	lease["time"] = longAgo()
+	check(t, os.WriteFile(leases[0], must(json.Marshal(lease)), 0o600))
+	if e := s.want(0, gc...); !e.contains("Freed ", "are unused: `reconcile store prune` frees them") {
+		t.Errorf("%s", e)
+	}
 }
