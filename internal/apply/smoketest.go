@@ -317,15 +317,24 @@ func (p *SmokeTestPart) remark() string {
 
 // problem returns a failed part as the problem of a new generation.
 func (p *SmokeTestPart) problem() *diag.Problem {
-	d := &diag.Problem{Code: "apply.prove", Found: p.Found, Hint: "the active generation was not changed"}
+	return p.problemIn("the new generation", "the active generation was not changed")
+}
+
+// ActiveProblem returns a failed part as the problem of the active generation with a name.
+func (p *SmokeTestPart) ActiveProblem(name string) *diag.Problem {
+	return p.problemIn("generation "+name+" on this machine", "it stays active; `reconcile rollback` activates an earlier one")
+}
+
+func (p *SmokeTestPart) problemIn(generation, hint string) *diag.Problem {
+	d := &diag.Problem{Code: "apply.prove", Found: p.Found, Hint: hint}
 	switch {
 	case p.Name != "imports":
 		d.Code += "." + p.Name
-		d.Summary = map[string]string{"cuda": "CUDA", "qlora": "QLoRA"}[p.Name] + " does not work in the new generation: " + p.Detail
+		d.Summary = map[string]string{"cuda": "CUDA", "qlora": "QLoRA"}[p.Name] + " does not work in " + generation + ": " + p.Detail
 	case strings.HasPrefix(p.Detail, "cannot import "):
-		d.Summary = p.Detail + " in the new generation"
+		d.Summary = p.Detail + " in " + generation
 	default:
-		d.Summary = "the new generation does not work: " + p.Detail
+		d.Summary = generation + " does not work: " + p.Detail
 	}
 	if p.Hint != "" {
 		d.Hint += "; " + p.Hint

@@ -20,6 +20,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 // lockOptions returns how a run takes the lock; events receives its events.
@@ -135,6 +136,11 @@ func (a *app) confirmAndApply(ctx context.Context, p proposal, o applyFlags) err
 		}
 		if totals.Blocked == 0 {
 			a.cleanup(ctx, p.machine, p.plan)
+			if p.word == "" && p.plan.Excluded == nil {
+				if err := a.testActive(ctx, p.machine); err != nil {
+					return err
+				}
+			}
 		} else if !a.json {
 			fmt.Fprintln(a.err, "\nNothing was changed: resolve the blocked changes first.")
 		}
@@ -174,6 +180,37 @@ func (a *app) cleanup(ctx context.Context, m *session.Machine, plan *planner.Pla
 	}
 }
 
+// testActive runs the smoke test of the active generation, unless it passed on this machine or
+// an equal one, and records the result. The generation stays active in any case; a failure has
+// exit.Partly.
+func (a *app) testActive(ctx context.Context, m *session.Machine) error {
+	t, ok := m.ActiveTest()
+	if !ok || t.Passed() {
+		return nil
+	}
+	ctx, _, stop := session.Interruptible(ctx, nil)
+	defer stop()
+	events, addr := a.events(), resources.Addr{Kind: m.Env.Type, Name: m.Env.Name}
+	note := func(format string, args ...any) {
+		events(apply.Event{Time: time.Now(), Kind: apply.Note, Addr: addr, Text: fmt.Sprintf(format, args...)})
+	}
+	note("testing it on this machine (%s)", t.On)
+	parts, recorded, err := t.Run(ctx, m.Config)
+	if ctx.Err() != nil {
+		return exit.Quietly(exit.Interrupted)
+	}
+	for _, p := range parts {
+		note("%s: %s", p.Name, strings.TrimSuffix(string(p.Outcome)+", "+p.Detail, ", "))
+	}
+	if recorded != nil {
+		note("the result cannot be recorded, so that the next apply tests it again: %v", recorded)
+	}
+	if err != nil {
+		return exit.With(exit.Partly, err)
+	}
+	return nil
+}
+
 // apply applies a plan under the machine's lock and prints a summary.
 func (a *app) apply(ctx context.Context, p proposal, o applyFlags) error {
 	run, err := p.machine.Lock(ctx, a.lockOptions(o.lockFlags, a.events()))
@@ -195,6 +232,10 @@ func (a *app) apply(ctx context.Context, p proposal, o applyFlags) error {
 	now, failed := p.machine.Refresh(ctx)
 	if failed != nil {
 		return errors.Join(err, failed)
+	}
+	tested, failed := now.RecordBuilt(done.Result)
+	if failed != nil {
+		_ = writeLine(a.err, "The result of the smoke test could not be recorded: %v", failed)
 	}
 	after, failed := a.describe(ctx, now)
 	if failed != nil {
@@ -221,6 +262,11 @@ func (a *app) apply(ctx context.Context, p proposal, o applyFlags) error {
 	}
 	if code == exit.Done && p.plan.Excluded != nil && p.plan.Excluded.Conflicts > 0 {
 		code = exit.Partly // conflicts were skipped
+	}
+	if code == exit.Done && p.word == "" && p.plan.Excluded == nil && !tested {
+		if err := a.testActive(ctx, now); err != nil {
+			return err
+		}
 	}
 	return exit.Quietly(code)
 }

@@ -26,6 +26,9 @@ command replaces this program, with its exit code; all other variables of the sh
 			if err != nil {
 				return err
 			}
+			if note := e.TestNote(cmd.Context()); note != "" && !a.quiet {
+				_ = writeLine(a.err, "Warning: %s.", note)
+			}
 			return e.Exec(args[0], args[1:])
 		},
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/apply"
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -97,7 +98,7 @@ func (d *diagnosis) pythonVariables() findings {
 func (d *diagnosis) smokeTest() findings {
 	switch {
 	case d.NoSmokeTest:
-		return skippedf("--no-smoke-test")
+		return skippedf("%s", lines("--no-smoke-test", d.testNote()))
 	case d.generation == "":
 		return skippedf("no environment is built")
 	}
@@ -112,11 +113,23 @@ func (d *diagnosis) smokeTest() findings {
 	if err != nil {
 		return failf("`reconcile verify` checks the files of the environment", "the environment's Python could not be started: %v", err)
 	}
+	if t, ok := session.NewActiveTest(d.facts, d.env); ok {
+		_ = t.Record(parts, time.Now()) // in a store that is read-only it is tested again
+	}
 	var list findings
 	for _, part := range parts {
 		list = append(list, smokeTestFinding(part))
 	}
 	return list
+}
+
+// testNote returns that the active generation did not pass its smoke test on this machine, or
+// "".
+func (d *diagnosis) testNote() string {
+	if t, ok := session.NewActiveTest(d.facts, d.env); ok {
+		return t.Note()
+	}
+	return ""
 }
 
 // smokeTestStep returns the smoke test of the environment. With torch and a GPU it always

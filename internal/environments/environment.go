@@ -94,6 +94,20 @@ func (e *Environment) Verify(ctx context.Context, deep bool) (*session.Verificat
 	return session.VerifyGeneration(ctx, e.store, dir, deep)
 }
 
+// TestNote returns a note if the active generation did not pass its smoke test on this
+// machine, else "". It asks no driver.
+func (e *Environment) TestNote(ctx context.Context) string {
+	if !e.Env.SmokeTest.Needed() {
+		return ""
+	}
+	f := e.Facts(ctx, []facts.Key{facts.PythonKey(e.Env.Python)})
+	f.Set(e.Environment)
+	if t, ok := session.NewActiveTest(f, e.Env); ok {
+		return t.Note()
+	}
+	return ""
+}
+
 // Discard removes the damaged wheels that Verify found from the store.
 func (e *Environment) Discard(v *session.Verification) error { return v.Discard(e.store) }
 

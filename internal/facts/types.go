@@ -87,6 +87,7 @@ type GPU struct {
 	Vendor string `json:"vendor"`           // "nvidia" or "none"
 	Driver string `json:"driver,omitempty"` // kernel driver version from /proc/driver/nvidia, if any
 	Source string `json:"source,omitempty"` // the file that shows the GPU
+	Models string `json:"models,omitempty"` // of its GPUs, from /proc/driver/nvidia: "2 x NVIDIA H100 80GB HBM3"
 }
 
 // Index is the package index of this machine, without secrets.

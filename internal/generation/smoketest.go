@@ -28,8 +28,11 @@ func (p SmokeTest) step(v facts.View, generation string) (resources.SmokeTest, b
 		driver := facts.Get[facts.Nvidia](v, facts.NvidiaKey)
 		s.GPU, s.Driver = driver.State == facts.DriverOK && len(driver.Devices) > 0, driver.CUDA
 	}
-	return s, len(p.Imports) > 0 || p.onGPU()
+	return s, p.Needed()
 }
+
+// Needed reports whether there is anything to test.
+func (p SmokeTest) Needed() bool { return len(p.Imports) > 0 || p.onGPU() }
 
 // digest returns the lines of the smoke test in the digest of a generation.
 func (p SmokeTest) digest() string {

@@ -14,6 +14,7 @@
 //	    lock                          locked during apply
 //	    leases/                       the programs that `reconcile run` started
 //	    state.jsonl                   journal of applied resources
+//	    tested.json                   results of smoke tests by machine
 //	    digests                       digests of model files, with their file metadata
 //	    runs/                         one record per apply
 //	    trash/                        files that are being deleted
@@ -117,6 +118,9 @@ func ProjectFile(state string) string { return path.Join(state, "project.json") 
 
 // Cache returns a cache directory, such as "uv".
 func Cache(store, name string) string { return path.Join(store, "cache", name) }
+
+// Tested returns the file with the results of smoke tests by machine.
+func Tested(state string) string { return path.Join(state, "tested.json") }
 
 // Digests returns the file with the digests of model files.
 func Digests(state string) string { return path.Join(state, "digests") }

@@ -15,6 +15,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 // Plan compares the resources of the manifest with the facts. It verifies the generations
@@ -52,6 +53,9 @@ func wrongSelection(err error) error {
 func (m *Machine) addNotes(p *planner.Plan) {
 	changes := p.Totals().Changes() > 0
 	notices := []string{m.stateNote(), m.leakNote(), m.ShellNote()}
+	if !m.changesEnvironment(p) {
+		notices = append(notices, m.testNote())
+	}
 	if !m.IsRecorded() {
 		notices = append(notices, cmp.Or(m.Config.OldSettingsNote(m.Root), m.formerNote()))
 	}
@@ -64,6 +68,13 @@ func (m *Machine) addNotes(p *planner.Plan) {
 		p.Notes = append(p.Notes, index)
 	}
 	p.Notices = append(p.Notices, slices.DeleteFunc(notices, func(note string) bool { return note == "" })...)
+}
+
+// changesEnvironment reports whether a plan changes the environment: it is then tested.
+func (m *Machine) changesEnvironment(p *planner.Plan) bool {
+	return slices.ContainsFunc(p.Items, func(i planner.Item) bool {
+		return m.Env != nil && i.Resource.Addr == resources.Addr{Kind: m.Env.Type, Name: m.Env.Name} && len(i.Change.Steps) > 0
+	})
 }
 
 // stateNote returns why the state could not be read, "" if it was.

@@ -131,7 +131,10 @@ func TestGPU(t *testing.T) {
 		{"none", func(*fakeMachine) {}, facts.GPU{Vendor: "none"}},
 		{"driver", func(m *fakeMachine) {
 			m.put(m.sys+"/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build  (dvs-builder@U22)  Sun Jul 27\nGCC version:  gcc version 12.3.0\n")
-		}, facts.GPU{Vendor: "nvidia", Driver: "580.65.06", Source: "/proc/driver/nvidia/version"}},
+			for bus, model := range map[string]string{"0000:01:00.0": "NVIDIA T400", "0000:c1:00.0": "NVIDIA H100", "0000:d1:00.0": "NVIDIA H100"} {
+				m.put(m.sys+"/proc/driver/nvidia/gpus/"+bus+"/information", "Model: \t\t "+model+"\n")
+			}
+		}, facts.GPU{Vendor: "nvidia", Driver: "580.65.06", Source: "/proc/driver/nvidia/version", Models: "2 x NVIDIA H100, NVIDIA T400"}},
 		{"old driver", func(m *fakeMachine) {
 			m.put(m.sys+"/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12 19:39:15 UTC 2024\n")
 		}, facts.GPU{Vendor: "nvidia", Driver: "535.183.01", Source: "/proc/driver/nvidia/version"}},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,7 +104,7 @@ func (p *Prober) gpu() (facts.GPU, error) {
 	found := facts.GPU{Vendor: "nvidia", Driver: seen.kernel}
 	switch {
 	case seen.module:
-		found.Source = procNvidia + "/version"
+		found.Source, found.Models = procNvidia+"/version", models(p.procDevices())
 	case seen.wsl:
 		found.Source = "/dev/dxg"
 	case exists(p.sys("/dev/nvidia0")):
@@ -337,6 +338,22 @@ func (p *Prober) procDevices() []facts.Device {
 		devices = append(devices, d)
 	}
 	return devices
+}
+
+// models returns the names of GPUs, each with its number: "2 x NVIDIA H100, NVIDIA T400".
+func models(devices []facts.Device) string {
+	count := map[string]int{}
+	for _, d := range devices {
+		count[printable(d.Name)]++
+	}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		if n := count[name]; n > 1 {
+			name = fmt.Sprintf("%d x %s", n, name)
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // parseInformation reads the name and UUID of a GPU from the kernel module.
