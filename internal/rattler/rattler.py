@@ -7,6 +7,8 @@
 # new folder next to the request.
 import asyncio
 import base64
+import errno
+import fcntl
 import hashlib
 import io
 import json
@@ -127,15 +129,104 @@ async def install(request):
     records = [record(rattler, p, known[p["channel"]].base_url.rstrip("/")) for p in request["packages"]]
     for r in records:
         compare(r)
+    cache = Cache(request["cache"], records)
+    cache.open()
     # install of 0.28.0 does not unwrap a MatchSpec.
     specs = [rattler.MatchSpec(spec)._match_spec for spec in request.get("requested", [])]
     # Fully validated: a change of a hard-linked file in an environment changes the cache.
-    layer = rattler.PackageCacheLayer(os.path.join(request["cache"], "pkgs")).with_validation_mode(rattler.ValidationMode.full())
+    layer = rattler.PackageCacheLayer(cache.packages).with_validation_mode(rattler.ValidationMode.full())
     await rattler.install(
         records, target_prefix=request["prefix"], package_cache=rattler.PackageCache.from_layers([layer]),
         client=client(), requested_specs=specs, execute_link_scripts=False, show_progress=False,
         platform=rattler.Subdir(request["subdir"]), reporter=Reporter(records),
     )
+    cache.record()
+
+
+class Cache:
+    """The unpacked packages of all environments, <cache>/pkgs/NAME-VERSION-BUILD.
+
+    rattler compares their files with the digests in info/paths.json of the package itself.
+    <cache>/checked/NAME-VERSION-BUILD.json has the digest of the archive from which the
+    package was unpacked, and that of its info folder at that time. A package without it, or
+    with another one, is removed, so that it is fetched again and its archive is compared with
+    the lock.
+
+    Installs hold a shared lock, and a removal an exclusive one: no install loses a package
+    that it is about to link.
+    """
+
+    def __init__(self, folder, records):
+        self.packages, self.checked = os.path.join(folder, "pkgs"), os.path.join(folder, "checked")
+        self.records = {r.file_name.removesuffix(".conda").removesuffix(".tar.bz2"): r.sha256.hex() for r in records}
+        os.makedirs(self.packages, mode=0o700, exist_ok=True)
+        os.makedirs(self.checked, mode=0o700, exist_ok=True)
+
+    def open(self):
+        self.lock = os.open(os.path.join(self.checked, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        while True:
+            self.acquire(fcntl.LOCK_SH)
+            if not self.unknown():
+                self.absent = [s for s in self.records if not os.path.lexists(os.path.join(self.packages, s))]
+                return
+            self.acquire(fcntl.LOCK_EX)
+            for stem in self.unknown():  # another install may have recorded one
+                shutil.rmtree(os.path.join(self.packages, stem))
+
+    def acquire(self, operation):
+        try:
+            fcntl.flock(self.lock, operation)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise
+
+    def unknown(self):
+        """The packages that are in the cache and were not unpacked from the locked archive."""
+        return [s for s, sha256 in self.records.items() if os.path.lexists(os.path.join(self.packages, s)) and self.recorded(s) != self.describe(s, sha256)]
+
+    def file(self, stem):
+        return os.path.join(self.checked, stem + ".json")
+
+    def recorded(self, stem):
+        try:
+            with open(self.file(stem), encoding="utf-8") as f:
+                return json.load(f)
+        except (OSError, ValueError):
+            return None
+
+    def describe(self, stem, sha256):
+        """The archive and the digest of the info folder; "" without digests of all files."""
+        folder = os.path.join(self.packages, stem, "info")
+        digest = hashlib.sha256()
+        try:
+            with open(os.path.join(folder, "paths.json"), "rb") as f:
+                paths = json.load(f)["paths"]
+            if not all(p.get("sha256") or p.get("path_type") in ("softlink", "directory") for p in paths):
+                return ""
+            for name in sorted(os.listdir(folder)):
+                full = os.path.join(folder, name)
+                if os.path.islink(full):
+                    content = b"link " + os.fsencode(os.readlink(full))
+                elif os.path.isfile(full):
+                    with open(full, "rb") as f:
+                        content = b"file " + hashlib.sha256(f.read()).digest()
+                else:
+                    continue
+                digest.update(os.fsencode(name) + b"\0" + content + b"\0")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return ""
+        return {"sha256": sha256, "info": digest.hexdigest()}
+
+    def record(self):
+        """Records the packages that rattler unpacked: it compared their archives with the lock."""
+        for stem in self.absent:
+            now = self.describe(stem, self.records[stem])
+            if not now:
+                continue
+            temporary = "%s.%d.tmp" % (self.file(stem), os.getpid())
+            with open(temporary, "w", encoding="utf-8") as f:
+                json.dump(now, f)
+            os.replace(temporary, self.file(stem))
 
 
 def record(rattler, p, base):

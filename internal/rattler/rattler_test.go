@@ -6,17 +6,20 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -520,4 +523,118 @@ func TestPlatforms(t *testing.T) {
 			t.Errorf("%s has %s", platform, least)
 		}
 	}
+}
+
+// TestChangedPackageInTheCacheIsFetchedAgain edits an unpacked package together with its own
+// digests, and removes the record of another.
+func TestChangedPackageInTheCacheIsFetchedAgain(t *testing.T) {
+	var mu sync.Mutex
+	fetched := map[string]int{}
+	s, _ := server(t, func(_ http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		fetched[path.Base(r.URL.Path)]++
+		return false
+	})
+	first := newBench(t).real(s.URL)
+	list := first.solve("zones", "sets ==1.0")
+	install := func() *bench {
+		t.Helper()
+		b := newBench(t).real(s.URL)
+		b.request.Cache, b.request.Prefix, b.request.Packages = first.request.Cache, b.path("gen"), list
+		if out, errs, ok := b.run(); !ok {
+			t.Fatalf("%s%s", out, errs)
+		}
+		return b
+	}
+	want := func(what string, zones, sets int) {
+		t.Helper()
+		if z, s := fetched["zones-2024a-h0_0.tar.bz2"], fetched[list[0].File]; z != zones || s != sets {
+			t.Errorf("%s: zones was fetched %d times, not %d, sets %d times, not %d", what, z, zones, s, sets)
+		}
+	}
+	if list[0].Name != "sets" {
+		t.Fatalf("solved %+v", list)
+	}
+	genuine, err := os.ReadFile(install().path("gen/share/zoneinfo/UTC"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want("at first", 1, 1)
+	install()
+	want("from the cache", 1, 1)
+
+	package1 := first.path("cache/pkgs/zones-2024a-h0_0/")
+	paths, err := os.ReadFile(package1 + "/info/paths.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	evil := bytes.Repeat([]byte("x"), len(genuine))
+	edited := bytes.ReplaceAll(paths, fmt.Appendf(nil, "%x", sha256.Sum256(genuine)), fmt.Appendf(nil, "%x", sha256.Sum256(evil)))
+	if bytes.Equal(edited, paths) {
+		t.Fatalf("no digest to edit: %s", paths)
+	}
+	if err := errors.Join(os.WriteFile(package1+"/share/zoneinfo/UTC", evil, 0o644), os.WriteFile(package1+"/info/paths.json", edited, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(install().path("gen/share/zoneinfo/UTC")); err != nil || !bytes.Equal(text, genuine) {
+		t.Errorf("installed %q, %v", text, err)
+	}
+	want("edited", 2, 1)
+	if err := os.Remove(first.path("cache/checked/" + strings.TrimSuffix(strings.TrimSuffix(list[0].File, ".conda"), ".tar.bz2") + ".json")); err != nil {
+		t.Fatal(err)
+	}
+	install()
+	want("without its record", 2, 2)
+}
+
+// TestInstallsShareACache installs two environments at once into an empty cache, from a
+// channel in a folder, and a third one, which downloads nothing and shares the files.
+func TestInstallsShareACache(t *testing.T) {
+	python(t)
+	wheel(t)
+	dir, err := made()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two, three := newBench(t).real("file://"+dir), newBench(t).real("file://"+dir), newBench(t).real("file://"+dir)
+	list := one.solve(lock.CondaSpecs("3.10", []lock.CondaPin{{Name: "tiny", Version: "1.0"}})...)
+	var installs sync.WaitGroup
+	for _, b := range []*bench{one, two} {
+		b.request.Cache, b.request.Prefix, b.request.Packages = one.request.Cache, b.path("gen"), list
+		installs.Go(func() {
+			if out, errs, ok := b.run(); !ok {
+				t.Errorf("%s%s", out, errs)
+			}
+		})
+	}
+	installs.Wait()
+	three.request.Cache, three.request.Prefix, three.request.Packages = one.request.Cache, three.path("gen"), list
+	if out, errs, ok := three.run(); !ok || strings.Contains(out, "fetched") {
+		t.Errorf("%s%s", out, errs)
+	}
+	for _, b := range []*bench{one, two, three} {
+		if out, err := exec.Command(b.path("gen/bin/tiny")).CombinedOutput(); err != nil || string(out) != "tiny 1.0\n" {
+			t.Errorf("%q, %v", out, err)
+		}
+	}
+	total, own := int64(0), int64(0)
+	err = filepath.WalkDir(three.path("gen"), func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		total += info.Size()
+		if info.Sys().(*syscall.Stat_t).Nlink == 1 {
+			own += info.Size()
+		}
+		return nil
+	})
+	if err != nil || own*20 > total {
+		t.Errorf("%d of %d bytes are its own, %v", own, total, err)
+	}
+	t.Logf("%d of %d bytes are its own", own, total)
 }
