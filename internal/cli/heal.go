@@ -32,7 +32,7 @@ use it.`, changes, exit.Done, exit.Error, exit.Blocked, exit.Partly, exit.Locked
 			if err := a.showDamage(e, v, true); err != nil {
 				return err
 			}
-			if err := e.Discard(v); err != nil || len(v.Damage) == 0 {
+			if err := e.Discard(v); err != nil || len(v.Damage) == 0 && v.Python == nil {
 				return err
 			}
 			m, err := e.Observe(cmd.Context(), session.Damage{Environment: e.Env.Name, Generation: e.Current, Found: v.Damage, Deep: true})

@@ -64,7 +64,7 @@ func (a *app) showDamage(e *environments.Environment, v *session.Verification, d
 	if a.json {
 		return report.JSON(a.out, map[string]any{
 			"version": 1, "environment": e.Env.Name, "generation": e.Current, "deep": deep,
-			"damage": append([]facts.Damage{}, v.Damage...), "record_only": append([]string{}, v.RecordOnly...), "wheels": append([]session.DamagedWheel{}, v.Wheels...),
+			"damage": append([]facts.Damage{}, v.Damage...), "record_only": append([]string{}, v.RecordOnly...), "wheels": append([]session.DamagedWheel{}, v.Wheels...), "python": v.Python,
 		})
 	}
 	if err := report.Damage(a.out, v.Damage, a.report(a.out)); err != nil {
@@ -104,5 +104,9 @@ func (a *app) showStore(v *session.Verification) error {
 			return err
 		}
 	}
-	return nil
+	if v.Python == nil {
+		return nil
+	}
+	return writeLine(a.out, "The interpreter in %s is damaged (%s): `reconcile heal` fetches it again.",
+		v.Python.Dir, strings.Join(v.Python.Files[:min(len(v.Python.Files), maxNames)], ", "))
 }

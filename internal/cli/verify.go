@@ -15,7 +15,7 @@ func verifyCommand(a *app) *cobra.Command {
 		Long: long(`
 Compares every file of the active generation with the wheel that it is from, as it was
 unpacked in the store when its hash was checked: names, sizes and times, with --deep also
-every sha256, and those of the store's files. Where the store no longer has a wheel, the
+every sha256, and those of the store's files, those of a Python there included. Where the store no longer has a wheel, the
 comparison is with RECORD in the generation. Exit 2 if something is missing, changed or not
 installed by reconcile; `+"`reconcile heal`"+` then builds an intact one.`, readOnly, exit.Done, exit.Error, exit.Differs),
 		Args: noArgs,
@@ -31,7 +31,7 @@ installed by reconcile; `+"`reconcile heal`"+` then builds an intact one.`, read
 			if err := a.showDamage(e, v, deep); err != nil {
 				return err
 			}
-			if len(v.Damage)+len(v.Wheels) > 0 {
+			if len(v.Damage)+len(v.Wheels) > 0 || v.Python != nil {
 				return exit.Quietly(exit.Differs)
 			}
 			return nil

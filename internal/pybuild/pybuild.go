@@ -25,8 +25,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// sealName is the file with the list, in the top directory.
-const sealName = "reconcile.seal"
+// SealName is the file with the list, in the top directory.
+const SealName = "reconcile.seal"
 
 // header begins a list. The number is the version of its format.
 const header = "reconcile-python 1 "
@@ -88,7 +88,7 @@ func Seal(dir string, archive Digest, sums map[string]Digest) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, sealName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := os.OpenFile(filepath.Join(dir, SealName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func Seal(dir string, archive Digest, sums map[string]Digest) error {
 
 // Open reads the list in dir. The error wraps ErrNoSeal if there is no intact one.
 func Open(dir string) (*Build, error) {
-	text, err := rawfile.ReadFile(filepath.Join(dir, sealName), maxSeal, unix.O_NOFOLLOW)
+	text, err := rawfile.ReadFile(filepath.Join(dir, SealName), maxSeal, unix.O_NOFOLLOW)
 	if rawfile.IsAbsent(err) {
 		return nil, ErrNoSeal
 	}
@@ -217,7 +217,7 @@ func (c *comparison) directory(dir string) error {
 		}
 		f, listed := c.files[name]
 		if !listed {
-			if name != sealName && !(e.Type().IsRegular() && c.isBytecode(name)) {
+			if name != SealName && !(e.Type().IsRegular() && c.isBytecode(name)) {
 				c.changed = append(c.changed, name)
 			}
 			continue
@@ -272,8 +272,13 @@ func (c *comparison) isSame(name string, f file) (bool, error) {
 	return sum == f.sum, err
 }
 
-// Forget removes the list, so that the build is fetched again.
-func (b *Build) Forget() error { return os.Remove(filepath.Join(b.Dir, sealName)) }
+// Forget removes the list in dir, if there is one, so that the build is fetched again.
+func Forget(dir string) error {
+	if err := os.Remove(filepath.Join(dir, SealName)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
 
 // ChangedText describes changed files, of which there is at least one: "os.py and 2 other files
 // were changed since it was unpacked".

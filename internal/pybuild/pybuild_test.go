@@ -103,7 +103,7 @@ func TestChanged(t *testing.T) {
 }
 
 func TestDamagedSeals(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(unpacked(t), sealName))
+	text, err := os.ReadFile(filepath.Join(unpacked(t), SealName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestDamagedSeals(t *testing.T) {
 		"a negative number": strings.Replace(intact, " 644 ", " -644 ", 1), "a short digest": strings.Replace(intact, "file ", "file 00", 1),
 	} {
 		dir := t.TempDir()
-		put(t, filepath.Join(dir, sealName), text)
+		put(t, filepath.Join(dir, SealName), text)
 		if _, err := Open(dir); !errors.Is(err, ErrNoSeal) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -128,7 +128,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add("reconcile-python 1 " + strings.Repeat("00", 32) + "\nfile " + strings.Repeat("ab", 32) + " 644 1 2 3 \"x\"\nlink \"a\" \"b\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		dir := t.TempDir()
-		put(t, filepath.Join(dir, sealName), text)
+		put(t, filepath.Join(dir, SealName), text)
 		b, err := Open(dir)
 		if err != nil {
 			return

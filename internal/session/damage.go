@@ -6,11 +6,13 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/pybuild"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/wheels"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
@@ -117,6 +119,15 @@ type Verification struct {
 	// Wheels are the damaged wheels in the store: with deep all of the generation, else those
 	// of damaged files.
 	Wheels []DamagedWheel
+	// Python is the damaged interpreter in the store that the generation was created from; nil
+	// for an intact one, for one of the machine, and without deep.
+	Python *DamagedPython
+}
+
+// A DamagedPython is a Python in the store that differs from its archive.
+type DamagedPython struct {
+	Dir   string   `json:"dir"`   // absolute
+	Files []string `json:"files"` // relative to it
 }
 
 // A DamagedWheel is an unpacked wheel in the store that differs from the wheel.
@@ -138,6 +149,11 @@ func VerifyGeneration(ctx context.Context, store, dir string, deep bool) (*Verif
 		return nil, err
 	}
 	v := &Verification{}
+	if deep {
+		if v.Python, err = verifyPython(ctx, store, seal.Base); err != nil {
+			return nil, err
+		}
+	}
 	entries, err := v.open(store, seal.Packages)
 	if err != nil {
 		return nil, err
@@ -176,6 +192,26 @@ func VerifyGeneration(ctx context.Context, store, dir string, deep bool) (*Verif
 	return v, nil
 }
 
+// verifyPython compares the interpreter at base with its archive, if it is in the store.
+func verifyPython(ctx context.Context, store, base string) (*DamagedPython, error) {
+	dir := filepath.Dir(filepath.Dir(base))
+	if base == "" || !strings.HasPrefix(dir, filepath.Join(store, "tools")+"/") {
+		return nil, nil
+	}
+	b, err := pybuild.Open(dir)
+	if errors.Is(err, pybuild.ErrNoSeal) {
+		return &DamagedPython{dir, []string{pybuild.SealName}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	changed, err := b.Verify(ctx)
+	if err != nil || len(changed) == 0 {
+		return nil, err
+	}
+	return &DamagedPython{dir, changed}, nil
+}
+
 // open opens the wheels of packages in the store. A seal that names another wheel than the
 // lock did is damage.
 func (v *Verification) open(store string, packages []facts.Package) ([]*wheels.Entry, error) {
@@ -202,12 +238,16 @@ func (v *Verification) open(store string, packages []facts.Package) ([]*wheels.E
 	return entries, nil
 }
 
-// Discard removes the damaged wheels from the store, so that the next apply fetches them.
+// Discard removes the damaged wheels from the store, and the list of the files of a damaged
+// interpreter, so that the next apply fetches them.
 // Environments keep their files.
 func (v *Verification) Discard(store string) error {
 	var errs []error
 	for _, w := range v.Wheels {
 		errs = append(errs, wheels.Remove(layout.Dist(store, w.SHA256.String())))
+	}
+	if v.Python != nil {
+		errs = append(errs, pybuild.Forget(v.Python.Dir))
 	}
 	return errors.Join(errs...)
 }
