@@ -114,7 +114,10 @@ func (a *app) pruneStore(ctx context.Context, selected storage.Options, o applyF
 	ctx, _, stop := session.Interruptible(ctx, nil)
 	defer stop()
 	done, err := storage.Apply(ctx, a.config(), s, selected, doc, a.lockOptions(o.lockFlags, nil))
-	if done == nil {
+	switch {
+	case done == nil && ctx.Err() != nil:
+		return exit.Quietly(exit.Interrupted)
+	case done == nil:
 		return err
 	}
 	return a.showPruned(done, err, ctx.Err() != nil)

@@ -59,6 +59,9 @@ func lastUse(state string) time.Time {
 			newest = info.ModTime()
 		}
 	}
+	if info, err := os.Lstat(state); err == nil && newest.IsZero() { // an incomplete copy
+		newest = info.ModTime()
+	}
 	return newest
 }
 
