@@ -200,7 +200,7 @@ func (s *site) readPlaces() []readPlace {
 	}
 	add(readHostileProject, s.path("locks/pylock.local.toml"), s.path("data/readme.txt"))
 	add(append(slices.Clone(readHostileProject), []string{"lock", "--env", "local"}), s.path("manifest.yaml"), s.path("templates/data.tmpl"))
-	add(readHostileState, layout.Journal(state), layout.Lock(state), filepath.Join(layout.Kept(state), strings.Repeat("0", 64)), layout.ProjectFile(state))
+	add(readHostileState, layout.Journal(state), layout.Lock(state), filepath.Join(layout.Kept(state), strings.Repeat("0", 64)), layout.ProjectFile(state), layout.Tested(state))
 	for _, e := range must(os.ReadDir(layout.Runs(state))) {
 		add(readHostileState, filepath.Join(layout.Runs(state), e.Name()))
 	}

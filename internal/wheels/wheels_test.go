@@ -560,6 +560,15 @@ func TestVerifyFindsAChangeWithTheSameTimes(t *testing.T) {
 	if damaged, err := e.Verify(t.Context(), nil); err != nil || !slices.Equal(damaged, []string{"demo/tool"}) {
 		t.Errorf("%v, %v", damaged, err)
 	}
+	// A file that an environment shares, and that was hashed there, is not read again.
+	var st unix.Stat_t
+	if err := unix.Lstat(name, &st); err != nil {
+		t.Fatal(err)
+	}
+	hashed := pyenv.Hashed{pyenv.IDOf(&st): e.file("demo/tool").SHA256}
+	if damaged, err := e.Verify(t.Context(), hashed); err != nil || len(damaged) > 0 {
+		t.Errorf("%v, %v", damaged, err)
+	}
 }
 
 func TestConcurrentUnpacksReturnOneEntry(t *testing.T) {
