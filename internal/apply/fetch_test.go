@@ -168,6 +168,7 @@ func TestHostileArchives(t *testing.T) {
 		"link out":       archive(t, header("x/l", tar.TypeSymlink, 0, "../victim")),
 		"absolute link":  archive(t, header("x/l", tar.TypeSymlink, 0, "/etc")),
 		"through a link": archive(t, header("x/d", tar.TypeSymlink, 0, "."), header("x/l", tar.TypeSymlink, 0, "d/../victim")),
+		"late link":      archive(t, header("x/l", tar.TypeSymlink, 0, "d/../victim"), header("x/d", tar.TypeSymlink, 0, ".")),
 		"hard link out":  archive(t, header("x/l", tar.TypeLink, 0, "x/../../victim")),
 		"device":         archive(t, header("x/dev", tar.TypeChar, 0, "")),
 		"pipe":           archive(t, header("x/pipe", tar.TypeFifo, 0, "")),

@@ -179,6 +179,13 @@ func isReference(s string) bool {
 	})
 }
 
+// isInterpreter reports whether name is one of the interpreter, such as python3.10, in any
+// case.
+func isInterpreter(name string) bool {
+	rest, ok := strings.CutPrefix(strings.ToLower(name), "python")
+	return ok && strings.Trim(rest, "0123456789.") == ""
+}
+
 // checkScript returns an error for a name that a script must not have: a path, or that of
 // the interpreter.
 func checkScript(name string) error {
@@ -188,8 +195,7 @@ func checkScript(name string) error {
 	if strings.Contains(name, "/") {
 		return fmt.Errorf("the script %.80q is not in one directory", name)
 	}
-	rest, ok := strings.CutPrefix(strings.ToLower(name), "python")
-	if ok && strings.Trim(rest, "0123456789.") == "" {
+	if isInterpreter(name) {
 		return errors.New("the script " + name + " has the name of the interpreter")
 	}
 	return nil

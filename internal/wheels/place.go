@@ -45,11 +45,14 @@ func (e *Entry) place(name string) (place, error) {
 // checkData returns an error for the files of an environment that do not belong to a
 // distribution.
 func checkData(rel string) error {
-	top, _, _ := strings.Cut(rel, "/")
+	top, name, _ := strings.Cut(rel, "/")
 	for _, reserved := range []string{"reconcile", "conda-meta", "pyvenv.cfg"} {
 		if strings.EqualFold(top, reserved) {
 			return fmt.Errorf("the data file %q would be a part of the environment itself", rel)
 		}
+	}
+	if strings.EqualFold(top, "bin") && isInterpreter(name) {
+		return fmt.Errorf("the data file %q has the name of the interpreter", rel)
 	}
 	return nil
 }

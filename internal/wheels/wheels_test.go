@@ -317,6 +317,8 @@ func TestUnpackRefuses(t *testing.T) {
 		"in no directory for data":     good.with(testFile{name: "demo-1.0.data/x"}),
 		"part of the environment":      good.with(testFile{name: "demo-1.0.data/data/Reconcile/seal.json"}),
 		"part of the environment its":  good.with(testFile{name: "demo-1.0.data/data/pyvenv.cfg"}),
+		"python3 has the name":         good.with(testFile{name: "demo-1.0.data/scripts/python3", text: "#!/bin/sh\n"}),
+		"bin/python\" has the name":    good.with(testFile{name: "demo-1.0.data/data/bin/python", text: "#!/bin/sh\n"}),
 		"the script \"d/e\" is not in": good.with(testFile{name: "demo-1.0.data/scripts/d/e"}),
 	} {
 		t.Run(reason, func(t *testing.T) {
