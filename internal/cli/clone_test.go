@@ -3,6 +3,7 @@ package cli
 import (
 	"crypto/sha256"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -42,12 +43,20 @@ type spy struct {
 
 func newSpy(t *testing.T) *spy {
 	x := &spy{}
-	x.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	x.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		x.requests = append(x.requests, r.Method+" "+r.RequestURI+" "+r.Header.Get("Authorization")+r.Header.Get("Proxy-Authorization"))
 		http.NotFound(w, r)
 	}))
+	x.Config.ConnState = func(_ net.Conn, s http.ConnState) { // TLS too, which is no request
+		if s == http.StateNew {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			x.requests = append(x.requests, "a connection")
+		}
+	}
+	x.Start()
 	t.Cleanup(x.Close)
 	return x
 }
@@ -373,8 +382,43 @@ var hostileClones = map[string]func(c *clone){
 			fmt.Sprintf("interpreters:\n  - {version: 3.9.99, platform: %s, url: %q, sha256: %s}\n", platform(), c.spy.URL+"/python.tar.gz", strings.Repeat("a", 64)))
 		c.env = slices.DeleteFunc(c.env, func(kv string) bool { return strings.HasPrefix(kv, "PYENV_ROOT=") })
 	},
+	"conda generations": func(c *clone) {
+		c.plant("manifest.yaml", fmt.Sprintf(condaClone, strings.Replace(c.spy.URL, "http:", "https:", 1), platform()))
+		c.plantGeneration(filepath.Join(c.author, "projects/x-0123456789ab/envs/remote/g1"))
+		c.plantEntry(".conda/remote", "conda", "../../projects/x-0123456789ab/envs/remote/g1")
+		c.plantEntry(".conda/local", "conda", c.otherGeneration())
+		c.plantProgram(".conda/remote/etc2/conda/activate.d/x.sh")
+		c.plantLink(c.canary("empty"), ".conda/pkgs")
+	},
+	"a conda environment of another program": func(c *clone) {
+		c.plant("manifest.yaml", fmt.Sprintf(condaClone, strings.Replace(c.spy.URL, "http:", "https:", 1), platform()))
+		c.plantGeneration(filepath.Join(c.author, ".conda/remote"))
+		c.plant(".conda/remote/conda-meta/history", "")
+	},
+	"a smoke test of planted modules": func(c *clone) {
+		c.plant("manifest.yaml", strings.Replace(environmentManifest("uv", "alpha==1.0"), "imports: [alpha]", "imports: [alpha, planted, data.planted]", 1))
+		for _, name := range []string{"planted.py", "data/planted.py", "data/__init__.py", "locks/planted.py"} {
+			c.plantModule(name)
+		}
+		c.env = append(c.env, "PYTHONPATH="+c.root)
+	},
 	"pipes": func(c *clone) {}, // git has none; they come with an archive
 }
+
+// condaClone is a manifest whose channel is a server of the author.
+const condaClone = `version: 1
+project: site
+environments:
+  remote:
+    type: conda
+    python: "3.10"
+    match: {gpu: [none, nvidia]}
+    lock: locks/pylock.remote.toml
+    channels: ["%s/channel"]
+    platforms: [%s]
+    conda_packages: [{name: tiny, version: "1.0"}]
+    packages: []
+`
 
 // plantPipes puts pipes in place of files, as an archive may bring them.
 func (c *clone) plantPipes() {
@@ -402,22 +446,84 @@ func TestHostileClones(t *testing.T) {
 			check(t, exec.Command("sh", c.path("evil/python3.10")).Run())
 			check(t, os.Remove(c.marker)) // planted programs leave it
 			before := c.outside()
+			env := "local"
+			if strings.Contains(what, "conda") {
+				env = "remote"
+			}
 			for _, words := range cloneCommands {
+				if words[0] == "lock" && env == "remote" {
+					continue // it asks the channels of the manifest, without a password
+				}
 				if words[0] == "lock" && !c.hasUV {
 					t.Log("lock is not tried: uv cannot be installed, because no package index can be reached")
 					continue
 				}
-				c.check(withEnv(words, "local")...)
+				c.check(withEnv(words, env)...)
 			}
 			checkSameTree(t, before, c.outside())
 			if !strings.Contains(what, "link") && !strings.Contains(what, "interpreter") && what != "pipes" {
 				c.want(0, "validate")
 			}
-			if python310() != "" && !strings.Contains(what, "lock") && !strings.Contains(what, "template") && !strings.Contains(what, "pipes") && !strings.Contains(what, "interpreter") {
-				c.apply()
+			if python310() != "" && !strings.Contains(what, "lock") && !strings.Contains(what, "template") && !strings.Contains(what, "pipes") && !strings.Contains(what, "interpreter") && env == "local" {
+				if strings.Contains(what, "smoke test") {
+					if e := c.want(4, "apply", "-y"); !e.contains("planted") {
+						t.Errorf("the message does not name the module: %s", e)
+					}
+				} else {
+					c.apply()
+				}
 				c.checkSafe("apply -y")
 				checkSameTree(t, before, c.outside())
 			}
 		})
+	}
+}
+
+// TestLinkSwapDuringApply replaces a folder by a link out of the project and back, again and
+// again, while files are written below it: nothing is ever written outside.
+func TestLinkSwapDuringApply(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	outside := filepath.Join(filepath.Dir(s.root), "outside")
+	check(t, os.Mkdir(outside, 0o755))
+	var text strings.Builder
+	text.WriteString("version: 1\nproject: site\nfiles:\n")
+	for i := range 40 {
+		fmt.Fprintf(&text, "  - {path: data/deep/%d.txt, content: \"x\\n\"}\n", i)
+	}
+	s.write("manifest.yaml", text.String())
+	check(t, os.MkdirAll(s.path("real"), 0o755))
+	check(t, os.Symlink(outside, s.path("link")))
+	done, swaps := make(chan struct{}), 0
+	var swapping sync.WaitGroup
+	swapping.Go(func() {
+		for name := "real"; ; swaps++ {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			_ = os.Rename(s.path("data"), s.path("real"))
+			_ = os.Rename(s.path(name), s.path("data"))
+			if name == "real" {
+				name = "link"
+				continue
+			}
+			_ = os.Rename(s.path("data"), s.path("link"))
+			name = "real"
+		}
+	})
+	for range 25 {
+		if e := s.run("apply", "-y"); e.code < 0 || strings.Contains(e.err, "goroutine ") {
+			t.Errorf("apply: %s", e)
+		}
+	}
+	close(done)
+	swapping.Wait()
+	if swaps < 1000 {
+		t.Skipf("only %d swaps: this machine is too busy", swaps)
+	}
+	if left := must(os.ReadDir(outside)); len(left) > 0 {
+		t.Errorf("written outside: %v", left)
 	}
 }

@@ -337,3 +337,27 @@ func TestSyncFollowsNoLinks(t *testing.T) {
 		t.Errorf("remote %v, local %v", hashTree(t, there), hashTree(t, s.path("adapters")))
 	}
 }
+
+// TestSyncPullThroughPlantedPartials checks that a pull writes nothing through links in the
+// place of the partial files of rsync and scp, which may have come with a clone.
+func TestSyncPullThroughPlantedPartials(t *testing.T) {
+	t.Parallel()
+	s, remote := newSyncSite(t)
+	outside := t.TempDir()
+	writeFile(t, filepath.Join(outside, "known"), "known\n")
+	writeFile(t, filepath.Join(remote.project, "adapters/x.bin"), strings.Repeat("x", 1<<20))
+	writeFile(t, filepath.Join(remote.project, "adapters/sub/y.bin"), "y")
+	for _, dir := range []string{"adapters", "adapters/sub"} {
+		check(t, os.MkdirAll(s.path(dir), 0o755))
+		check(t, os.Symlink(outside, s.path(dir+"/.rsync-partial")))
+	}
+	check(t, os.Symlink(filepath.Join(outside, "known"), s.path("adapters/x.bin.part")))
+	check(t, os.Symlink(filepath.Join(outside, "known"), s.path("adapters/x.bin")))
+	before := snapshotTree(t, outside)
+	s.run(remote.syncArgs("pull", "adapters", "--run")...)
+	s.run(remote.syncArgs("pull", "adapters", "--dry-run")...)
+	checkSameTree(t, before, snapshotTree(t, outside))
+	if got := hashTree(t, s.path("adapters"))["sub/y.bin"]; got == "" {
+		t.Error("nothing was pulled")
+	}
+}
