@@ -106,6 +106,12 @@ func (d *diagnosis) smokeTest() findings {
 	if len(s.Imports) == 0 && !s.CUDA && s.QLoRA == nil {
 		return skippedf("the manifest asks for no smoke test")
 	}
+	e, _ := d.environment()
+	if g, ok := e.CurrentGeneration(); ok {
+		if changed := d.changedBuild(g.Base); changed != "" {
+			return failf("`reconcile heal` fetches the interpreter again", "not started: %s: %s", g.Base, changed)
+		}
+	}
 	if d.Testing != nil {
 		d.Testing(d.env.Name)
 	}

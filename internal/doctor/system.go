@@ -14,6 +14,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/pybuild"
 	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/conda"
 )
@@ -114,7 +115,7 @@ func (d *diagnosis) pythonMinor(k facts.Key) report.Finding {
 		return report.Finding{Name: name, State: report.Unknown, Found: d.reason(k)}
 	}
 	if i, ok := f.Usable(); ok {
-		if changed := d.changedBuild(i); changed != "" {
+		if changed := d.changedBuild(i.Path); changed != "" {
 			return report.Finding{Name: name, State: report.Fail, Found: i.Path + ": " + changed, Remedy: "`reconcile heal` fetches it again"}
 		}
 		return report.Finding{Name: name, State: report.OK, Found: fmt.Sprintf("%s, %s (%s)", i.Version, i.Path, i.Source)}
@@ -130,21 +131,17 @@ func (d *diagnosis) pythonMinor(k facts.Key) report.Finding {
 	return report.Finding{Name: name, State: report.Warn, Found: text, Remedy: remedy}
 }
 
-// changedBuild compares an interpreter in the store with the archive that it is from, and
-// returns what was changed; "" for nothing, and for any other interpreter.
-func (d *diagnosis) changedBuild(i facts.Interpreter) string {
-	if d.prober == nil || i.Source != "reconcile" {
+// changedBuild compares the interpreter at a path with the archive that it is from, if it is in
+// the store, and returns what was changed; "" for nothing, and for any other interpreter.
+func (d *diagnosis) changedBuild(base string) string {
+	if d.prober == nil {
 		return ""
 	}
-	b, err := pybuild.Open(i.Prefix)
-	if err != nil {
-		return err.Error()
-	}
-	switch changed, err := b.Verify(d.ctx); {
+	switch damaged, err := session.VerifyPython(d.ctx, d.prober.Store(), base); {
 	case err != nil:
 		return err.Error()
-	case len(changed) > 0:
-		return pybuild.ChangedText(changed)
+	case damaged != nil:
+		return pybuild.ChangedText(damaged.Files)
 	}
 	return ""
 }

@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/rattler"
 	"github.com/reconcile-ml/reconcile/internal/redact"
 )
@@ -175,5 +177,35 @@ func TestProvided(t *testing.T) {
 	left := withoutProvided([]Package{{Name: "torch"}, {Name: "Ruamel.YAML"}, {Name: "six"}}, want)
 	if len(left) != 1 || left[0].Name != "six" {
 		t.Errorf("got %v", left)
+	}
+}
+
+// TestChangedUVIsNotStarted has another uv than the pinned one, as if it were replaced after the
+// machine was probed.
+func TestChangedUVIsNotStarted(t *testing.T) {
+	dir := t.TempDir()
+	uv, started := filepath.Join(dir, "uv"), filepath.Join(dir, "started")
+	if err := os.WriteFile(uv, []byte("#!/bin/sh\ntouch "+started+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	work := filepath.Join(dir, "work")
+	if err := os.Mkdir(work, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	req := Request{
+		Path: "locks/test.toml", Python: "3.10", Platforms: []string{"linux-x86_64"}, Pins: []Pin{{Name: "six", Version: "1.16.0"}},
+		UV: uv, UVSHA256: facts.SHA256{1}, Cache: work, Dir: work,
+	}
+	_, err := Resolve(t.Context(), req)
+	if changed, ok := errors.AsType[*command.ChangedError](err); !ok || changed.Program != uv {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(started); err == nil {
+		t.Error("the program was started")
+	}
+	req.UVSHA256 = facts.SHA256{}
+	_, _ = Resolve(t.Context(), req)
+	if _, err := os.Stat(started); err != nil {
+		t.Error("without a digest the program is not started, so that this test cannot fail")
 	}
 }

@@ -150,7 +150,7 @@ func VerifyGeneration(ctx context.Context, store, dir string, deep bool) (*Verif
 	}
 	v := &Verification{}
 	if deep {
-		if v.Python, err = verifyPython(ctx, store, seal.Base); err != nil {
+		if v.Python, err = VerifyPython(ctx, store, seal.Base); err != nil {
 			return nil, err
 		}
 	}
@@ -192,8 +192,9 @@ func VerifyGeneration(ctx context.Context, store, dir string, deep bool) (*Verif
 	return v, nil
 }
 
-// verifyPython compares the interpreter at base with its archive, if it is in the store.
-func verifyPython(ctx context.Context, store, base string) (*DamagedPython, error) {
+// VerifyPython compares every file of the interpreter at base with its archive, if it is in the
+// store. It returns nil for an intact one, and for one of the machine.
+func VerifyPython(ctx context.Context, store, base string) (*DamagedPython, error) {
 	dir := filepath.Dir(filepath.Dir(base))
 	if base == "" || !strings.HasPrefix(dir, filepath.Join(store, "tools")+"/") {
 		return nil, nil
