@@ -114,6 +114,10 @@ func load(ctx context.Context, l store.Location, root string, now time.Time) (*S
 // list finds the units and projects.
 func (s *Store) list() error {
 	at := s.location.Path
+	// The trash is removed first: generations in it have hard links to wheels.
+	if err := s.addUnits(tmp, layout.StoreTrash(at)); err != nil {
+		return err
+	}
 	names, err := readNames(at)
 	if err != nil {
 		return err
@@ -123,7 +127,7 @@ func (s *Store) list() error {
 		switch name {
 		case dists, cache:
 			err = s.addUnits(name, dir)
-		case tmp, trash:
+		case tmp:
 			err = s.addUnits(tmp, dir)
 		case conda, tools: // conda/pkgs/<package>, tools/<platform>/<tool>
 			err = s.addNested(name, dir)

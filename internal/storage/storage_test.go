@@ -309,6 +309,20 @@ func TestPruneGone(t *testing.T) {
 	}
 }
 
+// TestPruneAfterAKill has a deleted project in the trash, as a prune leaves it that is killed: the
+// wheel that only it links is unused.
+func TestPruneAfterAKill(t *testing.T) {
+	s := newSite(t)
+	a := s.wheel("alpha")
+	s.generation("one", "g1", false, a)
+	s.must(os.Mkdir(layout.StoreTrash(s.store), 0o700))
+	s.must(os.Rename(s.state("one"), filepath.Join(layout.StoreTrash(s.store), "x")))
+	actions, done := s.prune(Options{Budget: -1})
+	if len(actions) != 2 || s.exists(a) || s.exists(filepath.Join(layout.StoreTrash(s.store), "x")) || done.Freed < blocks {
+		t.Errorf("%v, freed %d", actions, done.Freed)
+	}
+}
+
 func TestPruneByProjectAgeAndBudget(t *testing.T) {
 	s := newSite(t)
 	a, b := s.wheel("alpha"), s.wheel("beta")
