@@ -27,7 +27,7 @@ import (
 const fetches = 8
 
 // unpackWheels fetches the wheels that the store lacks, and unpacks them into it. Another
-// project may do the same for the same wheels at the same time.
+// project may do the same at the same time: of those that need one wheel, the first unpacks it.
 func (t *task) unpackWheels(ctx context.Context, s resources.Unpack) error {
 	for _, dir := range []string{layout.Dists(t.o.Store), layout.Temp(t.o.Store)} {
 		p := t.own(dir)
@@ -64,7 +64,9 @@ func (t *task) unpackWheels(ctx context.Context, s resources.Unpack) error {
 	g, ctx = errgroup.WithContext(ctx)
 	g.SetLimit(fetches)
 	for _, w := range missing {
-		g.Go(func() error { return t.unpackWheel(ctx, source, w, report) })
+		g.Go(func() error {
+			return locked(ctx, t.archive(w)+".lock", func() error { return t.unpackWheel(ctx, source, w, report) })
+		})
 	}
 	return g.Wait()
 }
