@@ -28,10 +28,13 @@ import (
 // problem returns an error of item i as a problem with its address and position.
 func (e *engine) problem(i int, err error) *diag.Problem {
 	p, ok := errors.AsType[*diag.Problem](err)
-	if ok {
+	switch {
+	case e.storeIsGone(err):
+		p = storeGone(e.o.Store, err)
+	case ok:
 		own := *p // the problem may belong to the plan
 		p = &own
-	} else {
+	default:
 		p = explain(err, e.o.Root, e.items[i].Change.Need.Disk, e.o.Store)
 	}
 	if p.Addr == "" {
@@ -41,6 +44,24 @@ func (e *engine) problem(i int, err error) *diag.Problem {
 		p.Pos = e.items[i].Resource.Pos
 	}
 	return p
+}
+
+// storeIsGone reports whether an error follows from the removal of the state directory of the
+// project, which exists while an apply runs.
+func (e *engine) storeIsGone(err error) bool {
+	if e.o.State == "" || !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	_, err = os.Lstat(e.o.State)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// storeGone returns the problem that the store was removed while it was being used.
+func storeGone(store string, err error) *diag.Problem {
+	return &diag.Problem{
+		Code: "apply.store", Summary: fmt.Sprintf("the store %s was removed while it was being used", store), Found: err.Error(),
+		Hint: "run `reconcile apply` again, which makes it again",
+	}
 }
 
 // Explain returns a system error in the project at root as a problem. A *diag.Problem
