@@ -222,12 +222,14 @@ func (s *site) checkConverges() {
 // checkNoTemporaries checks that the project and the store have no temporary files.
 func (s *site) checkNoTemporaries() {
 	s.t.Helper()
-	check(s.t, filepath.WalkDir(filepath.Dir(s.root), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && strings.HasPrefix(d.Name(), ".reconcile-tmp-") {
-			s.t.Errorf("%s remains", path)
-		}
-		return err
-	}))
+	for _, dir := range []string{s.root, s.store("")} {
+		check(s.t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && strings.HasPrefix(d.Name(), ".reconcile-tmp-") {
+				s.t.Errorf("%s remains", path)
+			}
+			return err
+		}))
+	}
 }
 
 // imports imports modules in the environment, and returns their versions and the name of the
