@@ -109,7 +109,7 @@ func (s *Store) withUnused(pl *plan) *plan {
 	all := pl.clone()
 	used := s.used(pl.units)
 	for _, u := range s.units {
-		if why := s.unused(u, used, &pl.removed); why != "" && !pl.units[u] {
+		if why := s.unused(u, used, &all.removed); why != "" && !pl.units[u] {
 			all.add(&item{unit: u, kind: kindOf(u), why: why})
 		}
 	}
