@@ -27,7 +27,7 @@ func (p *Prober) interpreter(ctx context.Context, minor string, c candidate) (fa
 		}
 		return i, true
 	}
-	if p.inProject(c.exe) {
+	if c.source != "reconcile" && p.inProject(c.exe) { // the user may put the store into the project
 		return i, false
 	}
 	i.Prefix = filepath.Dir(filepath.Dir(real))

@@ -183,6 +183,16 @@ func TestBuildsOfTheStore(t *testing.T) {
 	}
 }
 
+// TestStoreInTheProject finds a build in a store that the user put into the project.
+func TestStoreInTheProject(t *testing.T) {
+	m := newMachine(t)
+	m.store = filepath.Join(m.root, "store")
+	m.build("cpython-3.10.21-0100000000", "3.10.21", elfFile(elf.EM_X86_64, "", ""), facts.SHA256{1})
+	if found := m.pythons().Found; len(found) != 1 || found[0].Refused != "" {
+		t.Errorf("found %+v", found)
+	}
+}
+
 // TestProgramsOfTheProject has interpreters and tools in the project, which may be from a
 // clone, on PATH and where version managers install.
 func TestProgramsOfTheProject(t *testing.T) {
