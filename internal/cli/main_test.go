@@ -26,8 +26,14 @@ func TestMain(m *testing.M) {
 		runFakeClient()
 		return
 	}
+	if len(os.Args) > 2 && os.Args[1] == withoutFlock {
+		panic(execWithoutFlock(os.Args[2:]))
+	}
 	testscript.Main(suite{m}, map[string]func(){"reconcile": func() { os.Exit(Main(os.Args[1:], Standard(), os.Environ())) }})
 }
+
+// withoutFlock is the first argument of a test process that runs the others as a program.
+const withoutFlock = "without-flock"
 
 // A suite runs all tests of this package and removes the directory that they share.
 type suite struct{ *testing.M }
