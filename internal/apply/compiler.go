@@ -133,11 +133,7 @@ func newBytecodeWriter(gen string, entries []*wheels.Entry) (*bytecodeWriter, er
 	if err != nil {
 		return nil, err
 	}
-	shared, err := wheels.SharedBytecode(gen, minor, entries)
-	if err != nil {
-		return nil, err
-	}
-	w := &bytecodeWriter{gen: gen, minor: minor, sources: make(map[string]bool, len(sources)), shared: shared}
+	w := &bytecodeWriter{gen: gen, minor: minor, sources: make(map[string]bool, len(sources)), shared: wheels.SharedBytecode(minor, entries)}
 	for _, s := range sources {
 		w.sources[s] = true
 	}

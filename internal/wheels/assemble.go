@@ -19,7 +19,6 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
-	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
@@ -206,55 +205,6 @@ func (a *assembly) conflict(t target, first string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.conflicts = append(a.conflicts, Conflict{Path: t.path, Name: t.entry.Name, First: first})
-}
-
-// bytecode adds the bytecode that the entries have, and returns the number of its files. It
-// replaces that of a wheel, which may be outdated and is not compared with RECORD.
-func (a *assembly) bytecode(entries []*Entry) (n int, err error) {
-	sources := Sources(entries, a.minor)
-	for _, e := range entries {
-		if err := e.eachBytecode(a.scheme, a.minor, func(source string, t target) {
-			if sources[source].Entry != e { // it is that of another distribution
-				return
-			}
-			n++
-			if i, ok := a.taken[t.path]; ok {
-				a.targets[i] = t
-				return
-			}
-			a.target(t)
-		}); err != nil {
-			return 0, err
-		}
-	}
-	return n, nil
-}
-
-// eachBytecode calls add for the bytecode of the sources of an entry. source is the path of
-// the source in the environment.
-func (e *Entry) eachBytecode(s scheme, minor string, add func(source string, t target)) error {
-	root := e.bytecodeRoot(minor)
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		stem, ok := strings.CutSuffix(filepath.ToSlash(strings.TrimPrefix(name, root+string(filepath.Separator))), ".pyc")
-		f := e.file(stem + ".py")
-		if !ok || f == nil {
-			return nil
-		}
-		p, err := e.place(f.Path)
-		if err != nil || p.scheme != "lib" {
-			return err
-		}
-		source := s.path(e, p)
-		add(source, target{path: pyenv.BytecodePath(source, minor), entry: e, from: name, mode: 0o644})
-		return nil
-	})
-	if rawfile.IsAbsent(err) {
-		return nil
-	}
-	return err
 }
 
 // makeDirs makes the directories of all files, those of one depth several at a time.
@@ -465,77 +415,4 @@ func (t *target) installed() pyenv.InstalledFile {
 		return pyenv.InstalledFile{Path: t.path, Size: int64(len(t.text)), SHA256: sha256.Sum256(t.text)}
 	}
 	return pyenv.InstalledFile{Path: t.path, Size: t.file.Size, SHA256: t.file.SHA256, MTime: t.file.MTime}
-}
-
-// SharedBytecode returns where entries keep the bytecode of the sources of an environment at
-// prefix: absolute paths, see Entry.BytecodePath, by path in the environment.
-func SharedBytecode(prefix, minor string, entries []*Entry) (map[string]string, error) {
-	s, shared := readScheme(prefix, minor), map[string]string{}
-	for _, e := range entries {
-		for _, f := range e.Files {
-			if !strings.HasSuffix(f.Path, ".py") {
-				continue
-			}
-			p, err := e.place(f.Path)
-			if err != nil {
-				return nil, err
-			}
-			if p.scheme == "lib" {
-				shared[s.path(e, p)] = e.BytecodePath(f.Path, minor)
-			}
-		}
-	}
-	return shared, nil
-}
-
-// LinkBytecode puts bytecode that was compiled after Assemble into an environment, and
-// returns the number of new files. Existing bytecode remains.
-func LinkBytecode(ctx context.Context, prefix, minor string, entries []*Entry, jobs int) (int, error) {
-	a := &assembly{prefix: prefix, minor: minor, scheme: readScheme(prefix, minor), taken: map[string]int{}}
-	if _, err := a.bytecode(entries); err != nil {
-		return 0, err
-	}
-	if err := a.makeDirs(jobs); err != nil {
-		return 0, err
-	}
-	if err := a.place(ctx, jobs, nil); err != nil {
-		return 0, err
-	}
-	n := 0
-	for i := range a.targets {
-		if a.targets[i].st.Nlink > 0 {
-			n++
-		}
-	}
-	return n, nil
-}
-
-// A Source is a Python source of an entry.
-type Source struct {
-	Entry *Entry
-	Path  string // in the wheel
-}
-
-// Bytecode returns the absolute path of the bytecode of a source in its entry.
-func (s Source) Bytecode(minor string) string { return s.Entry.BytecodePath(s.Path, minor) }
-
-// Sources returns the sources that Assemble puts into site-packages, by their paths
-// relative to the environment, so that the bytecode of an imported module can be compiled
-// into its entry.
-func Sources(entries []*Entry, minor string) map[string]Source {
-	s := scheme{site: layout.SitePackages("", minor)}
-	sources := map[string]Source{}
-	for _, e := range entries {
-		for i := range e.Files {
-			name := e.Files[i].Path
-			p, err := e.place(name)
-			if err != nil || p.scheme != "lib" || !strings.HasSuffix(name, ".py") {
-				continue
-			}
-			if to := s.path(e, p); sources[to].Entry == nil { // the first one is installed
-				sources[to] = Source{e, name}
-			}
-		}
-	}
-	return sources
 }

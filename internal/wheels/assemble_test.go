@@ -286,14 +286,6 @@ func TestBytecode(t *testing.T) {
 		t.Errorf("bytecode %v (%d), want %v", code(), r.Bytecode, want)
 	}
 	checkRecords(t, prefix, r, "demo", "1.0")
-	compile("demo-1.0.data/purelib/b.py", "3.10")
-	want[site+"__pycache__/b.cpython-310.pyc"] = "code of demo-1.0.data/purelib/b.py"
-	for _, linked := range []int{1, 0} {
-		n, err := LinkBytecode(t.Context(), prefix, "3.10", []*Entry{e}, 2)
-		if err != nil || n != linked || !maps.Equal(code(), want) {
-			t.Errorf("%d new, %v; bytecode %v, want %v", n, err, code(), want)
-		}
-	}
 	if changed, err := e.Verify(t.Context(), nil); err != nil || len(changed) > 0 {
 		t.Errorf("changed %v, %v", changed, err)
 	}
@@ -337,18 +329,17 @@ func TestShebang(t *testing.T) {
 	}
 }
 
-func TestSourcesAreThoseInSitePackages(t *testing.T) {
-	e, shared := full.mustUnpack(t), module("other", "demo/__init__.py", "other\n").mustUnpack(t)
-	got := Sources([]*Entry{e, shared}, "3.10")
-	want := map[string]Source{
-		site + "demo/__init__.py": {e, "demo/__init__.py"},
-		site + "pure.py":          {e, "demo-1.0.data/purelib/pure.py"},
-		site + "plat.py":          {e, "demo-1.0.data/platlib/plat.py"},
+func TestSharedBytecodeIsThatOfSitePackages(t *testing.T) {
+	e, other := full.mustUnpack(t), module("other", "demo/__init__.py", "other\n").mustUnpack(t)
+	got := SharedBytecode("3.12", []*Entry{e, other})
+	code := filepath.Join(e.Dir, "bytecode/cpython-312")
+	site := strings.Replace(site, "3.10", "3.12", 1)
+	want := map[string]string{
+		site + "demo/__init__.py": code + "/demo/__init__.pyc",
+		site + "pure.py":          code + "/demo-1.0.data/purelib/pure.pyc",
+		site + "plat.py":          code + "/demo-1.0.data/platlib/plat.pyc",
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
-	}
-	if name, want := got[site+"pure.py"].Bytecode("3.12"), filepath.Join(e.Dir, "bytecode/cpython-312/demo-1.0.data/purelib/pure.pyc"); name != want {
-		t.Errorf("bytecode in %s, want %s", name, want)
 	}
 }

@@ -26,17 +26,17 @@ import (
 
 // Unpack unpacks the archive of a wheel into the entry dir, whose parent exists, and
 // returns the entry. An intact entry of the same wheel is returned without reading the
-// archive, and a damaged or changed one is replaced. Environments that have hard links to the old one keep their
-// files.
+// archive, and a damaged or changed one is replaced. Environments that have hard links to
+// the old one keep their files.
 //
 // The archive must have the size, unless it is 0, and the SHA-256 of w (ErrArchive), and
 // contain name and version. Every file must have the size and the digest in the RECORD of
 // the wheel (ErrInvalid).
 //
 // The entry is written to a temporary directory beside dir and renamed. It is not synced:
-// see Check and MarkDurable. Several processes may unpack one wheel at once: all return the entry of the first. An error, or
-// the end of ctx, leaves no entry and no temporary directory; see RemoveTemps for those of
-// a killed process.
+// see Check and MarkDurable. Several processes may unpack one wheel at once: all return
+// the entry of the first. An error, or the end of ctx, leaves no entry and no temporary
+// directory; see RemoveTemps for those of a killed process.
 func Unpack(ctx context.Context, archive string, w lock.Wheel, name, version, dir string) (*Entry, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
