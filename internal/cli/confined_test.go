@@ -25,7 +25,7 @@ func mountCommand(t *testing.T, line string, args ...string) []string {
 }
 
 // TestReadOnlyProject checks that the reading commands print the same in a read-only project,
-// and that apply fails without a change.
+// except that changes are blocked with the mount point, and that apply fails without a change.
 func TestReadOnlyProject(t *testing.T) {
 	t.Parallel()
 	s := newInstalledSite(t)
@@ -35,18 +35,21 @@ func TestReadOnlyProject(t *testing.T) {
 	before := snapshotTree(t, s.root)
 	for _, words := range [][]string{
 		{"validate"},
-		{"plan", "--env", "local"},
-		{"plan", "--env", "local", "--json"},
-		{"plan", "--env", "local", "--detailed-exitcode"},
-		{"status", "--env", "local"},
 		{"verify", "--env", "local", "--deep"},
-		{"facts", "--env", "local"},
 		{"generations", "--env", "local"},
 	} {
 		usual, readOnlyRun := s.run(words...), s.runUnder(readOnly, words...)
 		if usual.code != readOnlyRun.code || usual.out != readOnlyRun.out || usual.err != readOnlyRun.err {
 			t.Errorf("reconcile %v prints in a read-only project\n%s\nand otherwise\n%s", words, readOnlyRun, usual)
 		}
+	}
+	for _, words := range [][]string{{"plan"}, {"plan", "--json"}, {"plan", "--detailed-exitcode"}, {"status"}} {
+		if e := s.runUnder(readOnly, append(words, "--env", "local")...); e.code != 3 || !e.contains("project.read-only", "mounted at "+s.root) {
+			t.Errorf("reconcile %v in a read-only project: %s", words, e)
+		}
+	}
+	if e := s.runUnder(readOnly, "facts", "--env", "local"); e.code != 0 {
+		t.Errorf("facts: %s", e)
 	}
 	if e := s.runUnder(readOnly, "run", "--env", "local", "--", "python", "-c", "import alpha; print(alpha.version)"); e.out != "1.0\n" {
 		t.Errorf("run: %s", e)
