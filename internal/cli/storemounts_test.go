@@ -114,6 +114,13 @@ func TestReadOnlyStore(t *testing.T) {
 			t.Errorf("%v: %s", words, e)
 		}
 	}
+	files := s.other("files")
+	files.write("manifest.yaml", "version: 1\nproject: files\nfiles:\n  - {path: a.txt, content: a}\n")
+	for _, command := range []string{"plan", "apply"} {
+		if e := files.run(command); e.code != 3 || !e.contains("store.read-only", "mounted at "+s.store("")) {
+			t.Errorf("%s of a file: %s", command, e)
+		}
+	}
 	if e := s.run("rollback", "--env", "local"); e.code == 0 || !e.contains("read-only") {
 		t.Errorf("rollback: %s", e)
 	}

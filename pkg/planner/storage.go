@@ -139,8 +139,8 @@ func (p *planning) budgeter() int32 {
 	}))
 }
 
-// checkMounts blocks the first change of each place that is mounted read-only, and the
-// first one that needs programs of a store that is mounted noexec: an environment has its
+// checkMounts blocks the first change of each place that is mounted read-only, any change if the
+// store is, which has the state, and the first one that needs programs of a store that is mounted noexec: an environment has its
 // programs there, and the launchers in the project are links into the store.
 func (p *planning) checkMounts(list []place) {
 	for _, at := range list {
@@ -148,11 +148,14 @@ func (p *planning) checkMounts(list []place) {
 		if !ok || !disk.ReadOnly && !(disk.NoExec && at.name == inStore) {
 			continue
 		}
+		change := func(item Item) bool { return !item.Check && changes(item.Change.Action) }
 		i := slices.IndexFunc(p.plan.Items, func(item Item) bool {
 			own := item.Resource.Spec.Owns()
-			return !item.Check && changes(item.Change.Action) &&
-				(placeOf(own) == at.name || at.name == inProject && own.Kind == facts.KindEnvironment)
+			return change(item) && (placeOf(own) == at.name || at.name == inProject && own.Kind == facts.KindEnvironment)
 		})
+		if i < 0 && disk.ReadOnly && at.name == inStore {
+			i = slices.IndexFunc(p.plan.Items, change) // it would be recorded there
+		}
 		if i < 0 {
 			continue
 		}
