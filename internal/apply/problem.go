@@ -60,7 +60,7 @@ func (e *engine) storeIsGone(err error) bool {
 func storeGone(store string, err error) *diag.Problem {
 	return &diag.Problem{
 		Code: "apply.store", Summary: fmt.Sprintf("the store %s was removed while it was being used", store), Found: err.Error(),
-		Hint: "run `reconcile apply` again, which makes it again",
+		Hint: "run `reconcile apply` again, which recreates it",
 	}
 }
 

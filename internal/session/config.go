@@ -6,7 +6,7 @@
 //	Select  selects the environment for the machine   *Target
 //	Observe probes all that the manifest asks for     *Machine
 //	Plan    compares both                             *planner.Plan
-//	Lock    takes the machine's lock                  *Run
+//	Lock    takes the project's lock                  *Run
 //	Apply   applies a plan                            *apply.Result
 //
 // The facts come from this machine or from a file that another one recorded; every
@@ -28,7 +28,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/redact"
-	"github.com/reconcile-ml/reconcile/internal/userconfig"
 )
 
 // DefaultManifest is the file name that is searched for, in the directory of the run
@@ -67,16 +66,6 @@ func (c *Config) Home() string {
 		return u.HomeDir
 	}
 	return ""
-}
-
-// OldSettingsNote returns a note if the project at root has a .reconcile/local.yaml, the
-// file of earlier releases for the settings that are now in the user's config.yaml; "" if not.
-func (c *Config) OldSettingsNote(root string) string {
-	file := userconfig.File(c.Home(), c.Getenv)
-	if _, err := os.Lstat(filepath.Join(root, ".reconcile", "local.yaml")); err != nil || file == "" {
-		return ""
-	}
-	return ".reconcile/local.yaml is no longer read, because it can come with a clone: move your settings to " + file
 }
 
 // ManifestName returns the manifest as messages name it.

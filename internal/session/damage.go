@@ -240,8 +240,7 @@ func (v *Verification) open(store string, packages []facts.Package) ([]*wheels.E
 }
 
 // Discard removes the damaged wheels from the store, and the list of the files of a damaged
-// interpreter, so that the next apply fetches them.
-// Environments keep their files.
+// interpreter, so that the next apply fetches them. Environments keep their files.
 func (v *Verification) Discard(store string) error {
 	var errs []error
 	for _, w := range v.Wheels {

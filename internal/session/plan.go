@@ -1,7 +1,6 @@
 package session
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +56,7 @@ func (m *Machine) addNotes(p *planner.Plan) {
 		notices = append(notices, m.testNote())
 	}
 	if !m.IsRecorded() {
-		notices = append(notices, cmp.Or(m.Config.OldSettingsNote(m.Root), m.formerNote()))
+		notices = append(notices, m.formerNote())
 	}
 	index := IndexText(m.Facts)
 	switch {

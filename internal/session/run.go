@@ -24,7 +24,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// LockOptions are the options of a run: how it takes the machine's lock, and what it reports.
+// LockOptions are the options of a run: how it takes its locks, and what it reports.
 type LockOptions struct {
 	Timeout     time.Duration      // how long to wait for another run; 0 to fail at once
 	NoLock      bool               // go on where the file system does not keep locks
@@ -34,19 +34,20 @@ type LockOptions struct {
 	Events      func(apply.Event)  // receives the events of a run; nil for none
 }
 
-// A Run may change the machine: it holds its lock, and its journal open for writing.
+// A Run may change the machine: it holds the lock of the project, a share of that of the
+// store, and the journal, open for writing.
 type Run struct {
 	Context context.Context // ends at the first signal to stop
 	Journal *state.Journal
 
-	stop    func() // no more signals
-	lock    *state.Lock
-	shared  *state.Lock // of the store
+	stop    func()      // no more signals
+	lock    *state.Lock // of the project
+	shared  *state.Lock // of the store, with other runs
 	options apply.Options
 }
 
-// Lock takes the lock of this machine and opens its journal. The error has exit.Locked if
-// another run holds the lock until the timeout. Close releases both.
+// Lock takes the lock of the project and a share of that of the store, and opens the journal.
+// The error has exit.Locked if another run holds a lock until the timeout. Close releases all.
 func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 	local, err := p.Prepare()
 	if err != nil {
@@ -68,7 +69,7 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Release())
 	}
-	journal, err := state.Open(p.Path(layout.Journal(local.State)), time.Now)
+	journal, err := state.Open(layout.Journal(local.State), time.Now)
 	if err != nil {
 		return nil, errors.Join(apply.Explain(err, p.Root), shared.Release(), lock.Release())
 	}
@@ -88,13 +89,13 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 	return r, nil
 }
 
-// acquire takes the lock of this machine's part, or returns who holds it.
-func (p *Project) acquire(ctx context.Context, part string, o LockOptions) (*state.Lock, error) {
+// acquire takes the lock in a state directory, or returns the run that holds it as a problem.
+func (p *Project) acquire(ctx context.Context, dir string, o LockOptions) (*state.Lock, error) {
 	waiting := o.Waiting
 	if waiting == nil {
 		waiting = func(state.Holder) {}
 	}
-	lock, err := state.Acquire(ctx, p.Path(layout.Lock(part)), state.LockOptions{
+	lock, err := state.Acquire(ctx, layout.Lock(dir), state.LockOptions{
 		Holder: p.Config.holder(), Timeout: o.Timeout, AllowUntrusted: o.NoLock, Waiting: waiting,
 	})
 	if held, ok := errors.AsType[*state.LockedError](err); ok {
@@ -116,16 +117,16 @@ func (c *Config) holder() state.Holder {
 	return h
 }
 
-// sharePatience is how long a run waits at least for `reconcile store prune`, which holds the
+// minShareTimeout is how long a run waits at least for `reconcile store prune`, which holds the
 // lock of the store for as long as it measures the store and renames files.
-const sharePatience = 5 * time.Minute
+const minShareTimeout = 5 * time.Minute
 
 // ShareStore takes the lock of the store together with other runs, so that nothing in it is
 // removed meanwhile. The error has exit.Locked if prune holds it until the timeout. On a file
 // system without locks it excludes nothing, and prune refuses to remove anything.
 func (p *Project) ShareStore(ctx context.Context, store string, o LockOptions) (*state.Lock, error) {
 	lock, err := state.Acquire(ctx, layout.StoreLock(store), state.LockOptions{
-		Shared: true, Timeout: max(o.Timeout, sharePatience), AllowUntrusted: true, Waiting: o.Waiting,
+		Shared: true, Timeout: max(o.Timeout, minShareTimeout), AllowUntrusted: true, Waiting: o.Waiting,
 	})
 	return lock, apply.Explain(storeLocked(err), p.Root)
 }

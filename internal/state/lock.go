@@ -44,8 +44,8 @@ func (e *LockedError) Error() string {
 	return "locked by " + e.Holder.String()
 }
 
-// A Lock is held by one run at a time, or by several that share it. The system releases it when the last process
-// that inherited File ends, so a leftover file never blocks.
+// A Lock is held by one run at a time, or by several that share it. The system releases it
+// when the last process that inherited File ends, so a leftover file never blocks.
 type Lock struct{ f *os.File }
 
 // LockOptions are the options of Acquire.

@@ -116,8 +116,8 @@ func (s *Store) withUnused(pl *plan) *plan {
 	return all
 }
 
-// planBudget adds environments to a plan, the longest unused first, until the store has no more than a number
-// of bytes.
+// planBudget adds environments to a plan, the longest unused first, until the store has no
+// more than a number of bytes.
 func (s *Store) planBudget(budget int64, pl *plan) *plan {
 	var everything removal
 	for _, u := range s.all() {

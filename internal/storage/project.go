@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,25 +31,6 @@ type generation struct {
 	seal        *pyenv.Seal // nil if it is incomplete
 }
 
-// maxProjectFile is the largest project.json in bytes.
-const maxProjectFile = 64 << 10
-
-// readRoot returns the path of the project of a state directory, "" if its file is missing,
-// damaged, or of another state directory.
-func readRoot(store, state string) string {
-	text, err := rawfile.ReadFile(layout.ProjectFile(state), maxProjectFile, rawfile.NoFollow)
-	if err != nil {
-		return ""
-	}
-	var file struct {
-		Root string `json:"root"`
-	}
-	if json.Unmarshal(text, &file) != nil || !filepath.IsAbs(file.Root) || layout.State(store, file.Root) != state {
-		return ""
-	}
-	return file.Root
-}
-
 // lastUse returns when the project of a state directory last ran an apply or a program.
 func lastUse(state string) time.Time {
 	var newest time.Time
@@ -65,9 +45,9 @@ func lastUse(state string) time.Time {
 	return newest
 }
 
-// patience limits how long the folder of a project is searched. A network file system
-// without its server does not answer.
-const patience = 5 * time.Second
+// searchTimeout is the time limit of the search for the folder of a project. A network file
+// system without its server does not answer.
+const searchTimeout = 5 * time.Second
 
 // statusOf returns whether the folder of a project exists.
 func statusOf(root string) report.ProjectStatus {
@@ -79,7 +59,7 @@ func statusOf(root string) report.ProjectStatus {
 	select {
 	case status := <-answer:
 		return status
-	case <-time.After(patience):
+	case <-time.After(searchTimeout):
 		return report.ProjectUnreachable
 	}
 }

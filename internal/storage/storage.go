@@ -237,7 +237,7 @@ func (s *Store) measure(ctx context.Context) error {
 	}
 	for _, p := range s.projects {
 		run(func() {
-			p.root = readRoot(s.location.Path, p.state)
+			p.root = store.ProjectRoot(s.location.Path, p.state)
 			p.status, p.lastUse = statusOf(p.root), lastUse(p.state)
 		})
 		for _, u := range p.rest {

@@ -19,6 +19,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/userconfig"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -150,6 +151,23 @@ func (l Location) foreign(found string) error {
 // projectFile is the content of layout.ProjectFile.
 type projectFile struct {
 	Root string `json:"root"`
+}
+
+// maxProjectFile is the largest content of layout.ProjectFile in bytes.
+const maxProjectFile = 64 << 10
+
+// ProjectRoot returns the path of the project that a state directory belongs to, "" if its
+// project.json is missing, damaged, or of another state directory.
+func ProjectRoot(store, state string) string {
+	text, err := rawfile.ReadFile(layout.ProjectFile(state), maxProjectFile, rawfile.NoFollow)
+	if err != nil {
+		return ""
+	}
+	var file projectFile
+	if json.Unmarshal(text, &file) != nil || !filepath.IsAbs(file.Root) || layout.State(store, file.Root) != state {
+		return ""
+	}
+	return file.Root
 }
 
 // Prepare makes the store and the state directory of the project at root.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"os"
+	"path/filepath"
 
 	"github.com/reconcile-ml/reconcile/internal/apply"
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -34,8 +35,22 @@ func (p *Project) Prepare() (facts.Project, error) {
 	return local, apply.Explain(store.Prepare(local.Store, local.State, p.Root), p.Root)
 }
 
-// formerNote returns a note if the project has the directory of an earlier version.
+// OldSettingsNote returns a note if the project at root has the file of earlier versions for
+// the settings that are now in the user's config.yaml; "" if not.
+func (c *Config) OldSettingsNote(root string) string {
+	const old = layout.FormerDir + "/local.yaml"
+	file := userconfig.File(c.Home(), c.Getenv)
+	if _, err := os.Lstat(filepath.Join(root, old)); err != nil || file == "" {
+		return ""
+	}
+	return old + " is no longer read, because it can come with a clone: move your settings to " + file
+}
+
+// formerNote returns a note if the project has the directory of earlier versions; "" if not.
 func (p *Project) formerNote() string {
+	if note := p.Config.OldSettingsNote(p.Root); note != "" {
+		return note
+	}
 	if info, err := os.Lstat(p.Path(layout.FormerDir)); err != nil || !info.IsDir() {
 		return ""
 	}
