@@ -211,7 +211,7 @@ func (a *app) testActive(ctx context.Context, m *session.Machine) error {
 	return nil
 }
 
-// apply applies a plan under the machine's lock and prints a summary.
+// apply applies a plan under the project's lock and prints a summary.
 func (a *app) apply(ctx context.Context, p proposal, o applyFlags) error {
 	run, err := p.machine.Lock(ctx, a.lockOptions(o.lockFlags, a.events()))
 	if err != nil {

@@ -83,7 +83,7 @@ func (a *app) addressNames(cmd *cobra.Command, _ []string, _ string) ([]string, 
 	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
-// lockFlags are the flags of every command that takes the machine's lock.
+// lockFlags are the flags of every command that takes the project's lock.
 type lockFlags struct {
 	timeout time.Duration
 	noLock  bool // go on where the file system does not keep locks

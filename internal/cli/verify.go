@@ -15,9 +15,9 @@ func verifyCommand(a *app) *cobra.Command {
 		Long: long(`
 Compares every file of the active generation with the wheel that it is from, as it was
 unpacked in the store when its hash was checked: names, sizes and times, with --deep also
-every sha256, and those of the store's files, those of a Python there included. Where the store no longer has a wheel, the
-comparison is with RECORD in the generation. Exit 2 if something is missing, changed or not
-installed by reconcile; `+"`reconcile heal`"+` then builds an intact one.`, readOnly, exit.Done, exit.Error, exit.Differs),
+every sha256, and those of the store's files, those of a Python there included. Where the
+store no longer has a wheel, the comparison is with RECORD in the generation. Exit 2 if
+something is missing, changed or not installed by reconcile; `+"`reconcile heal`"+` then builds an intact one.`, readOnly, exit.Done, exit.Error, exit.Differs),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			e, err := a.environment(cmd.Context())

@@ -88,7 +88,7 @@ const previousKept = 24 * time.Hour
 
 // remote returns why another host may use a generation; "" if none is known to.
 func (e *Environment) remote(name string, now time.Time) (string, error) {
-	leases, err := lease.Read(layout.Leases(e.part))
+	leases, err := lease.Read(layout.Leases(e.state))
 	if err != nil {
 		return "", err
 	}
@@ -119,7 +119,7 @@ func (e *Environment) activatedWithin(d time.Duration, now time.Time) bool {
 	return err == nil && now.Sub(info.ModTime()) < d
 }
 
-// Collect removes, under the machine's lock, the generations that are not needed now.
+// Collect removes, under the project's lock, the generations that are not needed now.
 // Those that a process uses are kept. It stops at the first error; the Collection lists the
 // generations before it, and is nil if none was tried.
 func (e *Environment) Collect(ctx context.Context, keep int, o session.LockOptions) (*Collection, error) {
@@ -170,7 +170,7 @@ func (e *Environment) remove(run *session.Run, name string) (Collected, error) {
 		return c, err
 	}
 	c.Action = "removed"
-	return c, run.RunStep(e.addr(), resources.Delete, resources.Remove{Path: layout.Generation(e.part, e.Env.Name, name)})
+	return c, run.RunStep(e.addr(), resources.Delete, resources.Remove{Path: layout.Generation(e.state, e.Env.Name, name)})
 }
 
 // size returns the bytes that a generation alone takes, 0 if unknown.

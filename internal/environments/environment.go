@@ -21,7 +21,7 @@ type Environment struct {
 	*session.Target
 	facts.Environment
 
-	part  string // state directory of the project, absolute
+	state string // state directory of the project, absolute
 	store string // absolute
 }
 
@@ -40,7 +40,7 @@ func Open(ctx context.Context, t *session.Target) (*Environment, error) {
 	if !ok {
 		return nil, session.NotProbed(known, key)
 	}
-	return &Environment{Target: t, Environment: e, part: local.State, store: local.Store}, nil
+	return &Environment{Target: t, Environment: e, state: local.State, store: local.Store}, nil
 }
 
 // addr returns the address of the environment's resource.
@@ -50,12 +50,12 @@ func (e *Environment) addr() resources.Addr {
 
 // directory returns the absolute path of a generation, by its name.
 func (e *Environment) directory(generation string) string {
-	return e.Target.Path(layout.Generation(e.part, e.Env.Name, generation))
+	return e.Target.Path(layout.Generation(e.state, e.Env.Name, generation))
 }
 
 // isNetwork reports whether other hosts may use the generations at the same time.
 func (e *Environment) isNetwork() bool {
-	m, err := mounts.Of(e.part)
+	m, err := mounts.Of(e.state)
 	return err == nil && mounts.IsNetwork(m.Type)
 }
 

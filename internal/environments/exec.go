@@ -44,7 +44,7 @@ func (e *Environment) Exec(program string, args []string) error {
 		return err
 	}
 	// Without a lease, as in a read-only store, the program runs all the same.
-	_ = lease.Write(layout.Leases(e.part), generation, e.isNetwork(), time.Now())
+	_ = lease.Write(layout.Leases(e.state), generation, e.isNetwork(), time.Now())
 	scripts := activationScripts(e.Env.Type, generation)
 	if len(scripts) == 0 {
 		return notExecutable(program, command.Exec(program, args, environ))

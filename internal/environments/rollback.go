@@ -49,7 +49,7 @@ func (e *Environment) Earlier(named []string) (string, error) {
 	if len(named) == 1 {
 		return e.named(named[0])
 	}
-	recorded, err := state.Read(e.Target.Path(layout.Journal(e.part)))
+	recorded, err := state.Read(e.Target.Path(layout.Journal(e.state)))
 	if err != nil {
 		return "", err
 	}
@@ -107,7 +107,7 @@ func (e *Environment) Rollback(ctx context.Context, generation string, o session
 	defer run.Close()
 	err = run.RunStep(e.addr(), resources.Update, resources.Switch{
 		Environment: e.Env.Name, Link: path.Join(e.Environment.Path, layout.GenerationLink),
-		Target: layout.Generation(e.part, e.Env.Name, generation),
+		Target: layout.Generation(e.state, e.Env.Name, generation),
 	})
 	return generation != e.Current, err
 }

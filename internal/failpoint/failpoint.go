@@ -26,7 +26,7 @@ const (
 	FetchStaged      = "fetch.staged"      // the download is complete and verified, not yet renamed
 	TrashMoved       = "trash.moved"       // the removed path is in the trash
 	DistUnpacked     = "dist.unpacked"     // the files of a wheel are in the store, under a temporary name
-	DistRecorded     = "dist.recorded"     // its entry is complete and durable, not yet renamed
+	DistRecorded     = "dist.recorded"     // its entry is complete, not yet renamed
 	AssembleLinked   = "assemble.linked"   // files are in the new generation, scripts are not
 	SealVerified     = "seal.verified"     // every digest is verified
 	SealLaunchers    = "seal.launchers"    // launchers are written

@@ -39,7 +39,7 @@ type Options struct {
 
 // All locks every environment that names a lock, or the one that the command line names.
 // An environment that fails does not stop the others; an interruption does, and so does
-// another run that holds the machine's lock. The Document, which has no problems yet, lists
+// another run that holds the project's lock. The Document, which has no problems yet, lists
 // what was locked before the error. It is nil if no environment names a lock.
 func All(ctx context.Context, p *session.Project, o Options) (*Document, error) {
 	var problems diag.List

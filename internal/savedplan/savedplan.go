@@ -2,7 +2,7 @@
 // nothing it depends on has changed. A saved plan is compared, never executed.
 //
 // To apply a saved plan the caller calls Remake twice: before it writes anything, so that a
-// refused plan leaves no trace, and again under the machine's lock, since the machine may
+// refused plan leaves no trace, and again under the project's lock, since the machine may
 // have changed in between. It applies the second result. Before the first change it records
 // the ID in the journal (state.Journal.BeginPlan), so that no plan is applied twice, however
 // the apply ends.

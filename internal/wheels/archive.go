@@ -3,7 +3,6 @@ package wheels
 import (
 	"archive/zip"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -17,8 +16,8 @@ import (
 	"github.com/klauspost/compress/flate"
 	"golang.org/x/sys/unix"
 
-	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // ErrArchive means that an archive is not the wheel of the lock: it has another size or
@@ -80,12 +79,12 @@ func (a *archive) compare(ctx context.Context, w lock.Wheel) error {
 	if w.Size > 0 && a.opened.Size != w.Size {
 		return fmt.Errorf("%w: it has %d bytes, not %d", ErrArchive, a.opened.Size, w.Size)
 	}
-	sum, err := hashReader(ctx, io.NewSectionReader(a.f, 0, a.opened.Size))
+	sum, err := rawfile.SHA256(ctx, io.NewSectionReader(a.f, 0, a.opened.Size))
 	if err != nil {
 		return err
 	}
 	if sum != w.SHA256 || w.SHA256.IsZero() {
-		return fmt.Errorf("%w: its SHA-256 is %s, not %s", ErrArchive, sum, w.SHA256)
+		return fmt.Errorf("%w: its SHA-256 is %x, not %s", ErrArchive, sum, w.SHA256)
 	}
 	return nil
 }
@@ -101,26 +100,6 @@ func (a *archive) checkUnmodified() error {
 		return fmt.Errorf("%s: %w", a.name, err)
 	}
 	return nil
-}
-
-func hashReader(ctx context.Context, r io.Reader) (sum facts.SHA256, err error) {
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
-	h := sha256.New()
-	for {
-		n, err := r.Read(buf[:])
-		h.Write(buf[:n])
-		if err == io.EOF {
-			h.Sum(sum[:0])
-			return sum, nil
-		}
-		if err != nil {
-			return sum, err
-		}
-		if err := ctx.Err(); err != nil {
-			return sum, err
-		}
-	}
 }
 
 // list reads the directory of an archive. Its directories are ignored, since every file

@@ -174,7 +174,7 @@ func (a *assembly) script(e *Entry, f *File) ([]byte, error) {
 	}
 	var text []byte
 	if err == nil {
-		text, err = readFile(e.FilePath(f.Path), maxMetadata)
+		text, err = rawfile.ReadFile(e.FilePath(f.Path), maxMetadata, rawfile.NoFollow)
 	}
 	switch {
 	case rawfile.IsAbsent(err) || err == nil && sha256.Sum256(text) != f.SHA256:

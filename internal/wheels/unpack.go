@@ -21,6 +21,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 )
 
@@ -97,7 +98,7 @@ func (a *archive) unpack(ctx context.Context, w lock.Wheel, name, version, dir s
 	if err != nil {
 		return nil, err
 	}
-	err = writeNew(filepath.Join(temp.path, entryFile), 0o644, 0, func(w io.Writer) error {
+	err = writeNew(layout.DistEntry(temp.path), 0o644, 0, func(w io.Writer) error {
 		_, err := w.Write(text)
 		return err
 	})
@@ -137,7 +138,7 @@ func (a *archive) prepare(e *Entry, name, version string) error {
 // write writes the files of an archive below dir, several at a time, and sets their
 // digests in e.
 func (a *archive) write(ctx context.Context, e *Entry, dir string) error {
-	root := filepath.Join(dir, filesDir)
+	root := layout.DistFiles(dir)
 	if err := makeDirs(root, func(yield func(string) bool) {
 		for i := range a.files {
 			if !yield(a.files[i].Path) {

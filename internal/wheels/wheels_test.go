@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 )
@@ -513,16 +514,16 @@ func TestUnpackRepairsAnEntry(t *testing.T) {
 		"a time is changed":      func() error { return os.Chtimes(file, time.Time{}, time.Now()) },
 		"a file becomes a link":  func() error { return errors.Join(os.Rename(file, file+"x"), os.Symlink(file+"x", file)) },
 		"a directory is removed": func() error { return os.RemoveAll(filepath.Dir(file)) },
-		"entry.json is cut":      func() error { return os.Truncate(filepath.Join(dir, entryFile), 20) },
-		"entry.json is missing":  func() error { return os.Remove(filepath.Join(dir, entryFile)) },
+		"entry.json is cut":      func() error { return os.Truncate(layout.DistEntry(dir), 20) },
+		"entry.json is missing":  func() error { return os.Remove(layout.DistEntry(dir)) },
 		"entry.json leads out": func() error {
-			name := filepath.Join(dir, entryFile)
+			name := layout.DistEntry(dir)
 			b, err := os.ReadFile(name)
 			b = bytes.Replace(b[:bytes.LastIndex(b, []byte(checksumKey))], []byte(`"demo/tool"`), []byte(`"../../../x"`), 1)
 			return errors.Join(err, os.WriteFile(name, fmt.Appendf(nil, `%s%s%x"}`, b, checksumKey, sha256.Sum256(b)), 0o644))
 		},
 		"entry.json has another digest": func() error {
-			name := filepath.Join(dir, entryFile)
+			name := layout.DistEntry(dir)
 			b, err := os.ReadFile(name)
 			old := e.Files[0].SHA256.String()
 			return errors.Join(err, os.WriteFile(name, bytes.Replace(b, []byte(old), []byte(strings.Repeat("0", len(old))), 1), 0o644))
@@ -626,7 +627,7 @@ func TestCancelledUnpackLeavesNothing(t *testing.T) {
 func TestUnpackReportsAnUnreadableEntry(t *testing.T) {
 	archive, w := save(t, full.build(t))
 	dir := filepath.Join(t.TempDir(), "entry")
-	if err := errors.Join(os.Mkdir(dir, 0o755), unix.Mkfifo(filepath.Join(dir, entryFile), 0o600)); err != nil {
+	if err := errors.Join(os.Mkdir(dir, 0o755), unix.Mkfifo(layout.DistEntry(dir), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	if e, err := Unpack(t.Context(), archive, w, "demo", "1.0", dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
