@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/apply"
+	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/plural"
@@ -125,6 +126,9 @@ func (d *diagnosis) smokeTest() findings {
 	var list findings
 	for _, part := range parts {
 		list = append(list, smokeTestFinding(part))
+	}
+	if len(list) > 0 && !command.CanIsolate() {
+		list[0].Found = lines(list[0].Found, "with access to the network: this system permits no network namespace")
 	}
 	return list
 }
