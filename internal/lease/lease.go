@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reconcile-ml/reconcile/internal/boot"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
@@ -54,7 +55,7 @@ func (l Lease) String() string {
 
 // of returns the lease of a process of this host.
 func of(pid int) (Lease, error) {
-	l := Lease{Boot: boot(), Namespace: namespace(), PID: pid, Start: start(pid)}
+	l := Lease{Boot: boot.ID(), Namespace: namespace(), PID: pid, Start: start(pid)}
 	var err error
 	l.Host, err = os.Hostname()
 	if l.Start == "" {
@@ -145,7 +146,7 @@ func Read(dir string) ([]Lease, error) {
 func (l Lease) Status(network bool) Status {
 	host, _ := os.Hostname()
 	switch {
-	case l.Boot != "" && l.Boot == boot():
+	case l.Boot != "" && l.Boot == boot.ID():
 		if l.Host != host || l.Namespace != namespace() {
 			return Unknown // in another container on this kernel
 		}

@@ -6,12 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// boot returns the identifier of the kernel's start.
-func boot() string {
-	id, _ := unix.Sysctl("kern.bootsessionuuid")
-	return id
-}
-
 // namespace returns "": macOS has one namespace of process numbers.
 func namespace() string { return "" }
 

@@ -9,12 +9,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// boot returns the identifier of the kernel's start. See random(4).
-var boot = sync.OnceValue(func() string {
-	text, _ := rawfile.ReadFile("/proc/sys/kernel/random/boot_id", 64, 0)
-	return strings.TrimSpace(string(text))
-})
-
 // namespace returns the namespace of process numbers. See namespaces(7).
 var namespace = sync.OnceValue(func() string {
 	target, _ := os.Readlink("/proc/self/ns/pid")

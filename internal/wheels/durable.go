@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/boot"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
@@ -39,7 +40,7 @@ func (e *Entry) Check(ctx context.Context) error {
 }
 
 func (e *Entry) mayBeLost() bool {
-	if e.Boot != "" && e.Boot == bootID() {
+	if e.Boot != "" && e.Boot == boot.ID() {
 		return false
 	}
 	var st unix.Stat_t

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/reconcile-ml/reconcile/internal/boot"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
 	"github.com/reconcile-ml/reconcile/internal/layout"
@@ -81,7 +82,7 @@ func intact(ctx context.Context, dir string, sum facts.SHA256) (*Entry, error) {
 
 // unpack unpacks an open archive into dir.
 func (a *archive) unpack(ctx context.Context, w lock.Wheel, name, version, dir string) (*Entry, error) {
-	e := &Entry{Dir: dir, Format: entryFormat, Boot: bootID(), SHA256: w.SHA256}
+	e := &Entry{Dir: dir, Format: entryFormat, Boot: boot.ID(), SHA256: w.SHA256}
 	if err := a.prepare(e, name, version); err != nil {
 		return nil, fmt.Errorf("%s: %w", a.name, err)
 	}

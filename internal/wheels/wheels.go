@@ -59,7 +59,7 @@ var ErrDamaged = errors.New("the unpacked wheel is damaged")
 type Entry struct {
 	Dir     string       `json:"-"` // absolute
 	Format  int          `json:"format"`
-	Boot    string       `json:"boot,omitempty"` // identifies the start of the machine since which it exists
+	Boot    string       `json:"boot,omitempty"` // identifies the start of the kernel since which it exists
 	SHA256  facts.SHA256 `json:"sha256"`         // of the archive
 	Name    string       `json:"name"`           // normalised
 	Version string       `json:"version"`        // as in METADATA
