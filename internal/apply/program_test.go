@@ -80,8 +80,8 @@ func TestRunExplainsIndexErrors(t *testing.T) {
 			"apply.index", "the package index could not be reached", "Failed to fetch: https://i/simple/six/: tcp connect error",
 		},
 		"bytes": {
-			"error: Failed to download `six==1.17.0`\n  cause: Hash mismatch for `six==1.17.0`\nExpected:\n sha256:" + zeros + "\nComputed:\n sha256:" + ones + "\n",
-			"apply.hash", "six==1.17.0 in the index differs from the lock, and was not installed", "sha256 " + ones + ", not " + zeros,
+			"hash mismatch: /channel/noarch/tiny-1.0-0.conda has sha256 " + ones + ", the lock has " + zeros + "\n",
+			"apply.hash", "tiny-1.0-0 in the index differs from the lock, and was not installed", "sha256 " + ones + ", not " + zeros,
 		},
 		"full":  {"error: Failed to fetch: x\n  cause: No space left on device\n", "apply.disk-full", "", ""},
 		"other": {"Resolved 3 packages\nerror: something else\n", "apply.program", os.Args[0] + ": exit status 2", "error: something else"},

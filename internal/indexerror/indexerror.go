@@ -1,5 +1,5 @@
-// Package indexerror extracts the reason of a failure from the output of uv, pip and
-// py-rattler: an index that cannot be reached, a file with the wrong hash, or the lines
+// Package indexerror extracts the reason of a failure from the output of uv, py-rattler and
+// conda clients: an index that cannot be reached, a file with the wrong hash, or the lines
 // that hold the error message.
 package indexerror
 
@@ -14,15 +14,12 @@ const maxLines = 12
 
 var (
 	unreachable = regexpOnce(`(?i)failed to fetch|error sending request|connect error|dns error|timed? ?out|HTTP status|invalid peer certificate|network connectivity is disabled` +
-		// pip:
-		`|after connection broken by|connection (?:refused|reset)|name or service not known|certificate verify failed|HTTP error \d+|\(from versions: none\)`)
-	// uv: Hash mismatch for `six==1.17.0`; pip: six==1.17.0 from https://… below a line in capitals.
-	wheelMismatch = regexpOnce("(?i)hash mismatch for `([^`\\n]+)`|do not match the hashes[^\\n]*\\n\\s*([^\\s]+==[^\\s]+) from ")
+		// urllib3, in conda:
+		`|after connection broken by|connection (?:refused|reset)|name or service not known|certificate verify failed|HTTP error \d+`)
 	// py-rattler for a download, and the embedded script for a local archive.
 	archiveMismatch = regexpOnce(`(?i)hash mismatch(?: when extracting)?:? (?:\S*/)?([^/\s]+?)(?:\.conda|\.tar\.bz2)(?: to [^\n]*?: expected ([0-9a-f]{64}), got ([0-9a-f]{64})| has sha256 ([0-9a-f]{64}), the lock has ([0-9a-f]{64}))`)
-	// pip prints the repr of the exception around the reason.
-	pipRetry = regexpOnce(`^Retrying \(.*\) after connection broken by '(.*)': (\S+)$`)
-	digest   = regexpOnce(`\b[0-9a-f]{64}\b`)
+	// urllib3 prints the repr of the exception around the reason.
+	retrying = regexpOnce(`^Retrying \(.*\) after connection broken by '(.*)': (\S+)$`)
 )
 
 func regexpOnce(expr string) func() *regexp.Regexp {
@@ -59,27 +56,17 @@ func FromConda(output string) bool {
 
 // A HashMismatch is a package whose file has the wrong hash.
 type HashMismatch struct {
-	Package   string // "six==1.17.0"
+	Package   string // "python-3.10.13-h4499717_1"
 	Want, Got string // sha256 in hexadecimal, "" if the output does not contain them
 }
 
 // FindHashMismatch returns the first hash mismatch that the output reports.
 func FindHashMismatch(output string) (HashMismatch, bool) {
-	if m := archiveMismatch().FindStringSubmatch(output); m != nil {
-		return HashMismatch{Package: m[1], Want: m[2] + m[5], Got: m[3] + m[4]}, true
-	}
-	found := wheelMismatch().FindStringSubmatchIndex(output)
-	if found == nil {
+	m := archiveMismatch().FindStringSubmatch(output)
+	if m == nil {
 		return HashMismatch{}, false
 	}
-	m := HashMismatch{Package: string(wheelMismatch().ExpandString(nil, "$1$2", output, found))}
-	// The URL before "Expected" may contain a digest too.
-	_, rest, _ := strings.Cut(output[found[1]:], "Expected")
-	if sums := digest().FindAllString(rest, -1); len(sums) >= 2 {
-		// uv prints all the expected digests before the computed one.
-		m.Want, m.Got = sums[0], sums[len(sums)-1]
-	}
-	return m, true
+	return HashMismatch{Package: m[1], Want: m[2] + m[5], Got: m[3] + m[4]}, true
 }
 
 // Message returns the lines of an output from the first error on, or all lines if no
@@ -94,14 +81,14 @@ func Message(lines []string) []string {
 	return lines[max(0, len(lines)-maxLines):]
 }
 
-// pipReason returns the reason of a failed connection, such as "[Errno 111] Connection
-// refused", and the requested path. A line that pip did not print is returned unchanged.
-func pipReason(line string) string {
-	m := pipRetry().FindStringSubmatch(line)
+// retryReason returns the reason of a failed connection, such as "[Errno 111] Connection
+// refused", and the requested path. A line that urllib3 did not print is returned unchanged.
+func retryReason(line string) string {
+	m := retrying().FindStringSubmatch(line)
 	if m == nil {
 		return line
 	}
-	// The reason is the innermost text: NewConnectionError('<pip… object at 0x7f…>: Failed to …')
+	// The reason is the innermost text: NewConnectionError('<urllib3… object at 0x7f…>: Failed to …')
 	text := strings.TrimRight(m[1], ")")
 	if text == "" || text == m[1] || !strings.ContainsRune(`'"`, rune(text[len(text)-1])) {
 		return line
@@ -122,11 +109,11 @@ func pipReason(line string) string {
 	return text + ": " + m[2]
 }
 
-// clean removes the label of a line, and reduces a line of pip to its reason.
+// clean removes the label of a line, and reduces a line of urllib3 to its reason.
 func clean(line string) string {
 	line = strings.TrimSpace(line)
 	for _, label := range []string{"error: ", "ERROR: ", "WARNING: ", "cause: ", "Caused by: "} {
 		line = strings.TrimPrefix(line, label)
 	}
-	return pipReason(line)
+	return retryReason(line)
 }
