@@ -99,7 +99,7 @@ func (s *site) fresh(flags, imports string) []string {
 		s.b.Skip(err)
 	}
 	requirements := filepath.Join(s.dir, "requirements.txt")
-	check(s.b, os.WriteFile(requirements, []byte(lock.HashedRequirements(dists)), 0o644))
+	check(s.b, os.WriteFile(requirements, []byte(hashedRequirements(dists)), 0o644))
 	generation, err := os.Readlink(filepath.Join(s.root, ".venv", layout.GenerationLink))
 	check(s.b, err)
 	base, err := filepath.EvalSymlinks(filepath.Join(generation, "bin/python"))
@@ -108,6 +108,19 @@ func (s *site) fresh(flags, imports string) []string {
 "$1" pip install -q --no-config --cache-dir "$2/uv-cache" --python "$2/fresh/bin/python" --no-deps --require-hashes -r "$4" $5
 [ -z "$6" ] || "$2/fresh/bin/python" -I -c "import $6"`
 	return []string{"sh", "-ec", script, "sh", s.uv, s.dir, base, requirements, flags, imports}
+}
+
+// hashedRequirements returns a requirements file for uv with exact versions and hashes.
+func hashedRequirements(dists []lock.Dist) string {
+	var b strings.Builder
+	for _, d := range dists {
+		b.WriteString(d.Name + "==" + d.Version)
+		for _, h := range d.Hashes() {
+			b.WriteString(" \\\n    --hash=sha256:" + h)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 // withoutTest returns a manifest of a project without its smoke test.

@@ -238,14 +238,8 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("encoding twice differs\n%s\n%s", once, again.Encode())
 		}
 		for _, platform := range l.Platforms {
-			dists, err := l.For(platform)
-			if err != nil {
+			if _, err := l.For(platform); err != nil {
 				t.Fatal(err)
-			}
-			for line := range strings.Lines(lock.HashedRequirements(dists)) {
-				if strings.HasPrefix(strings.TrimSpace(line), "-") && !strings.HasPrefix(line, "    --hash=sha256:") {
-					t.Errorf("an option in the requirements: %q", line)
-				}
 			}
 		}
 	})

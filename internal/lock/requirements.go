@@ -98,16 +98,3 @@ func comment(text string) string {
 	}, text)
 	return strings.TrimRight(strings.Join(strings.Fields(flat), " "), `\ `)
 }
-
-// HashedRequirements returns a requirements file with exact versions and hashes.
-func HashedRequirements(dists []Dist) string {
-	var b strings.Builder
-	for _, d := range dists {
-		b.WriteString(d.Name + "==" + d.Version)
-		for _, h := range d.Hashes() {
-			b.WriteString(" \\\n    --hash=sha256:" + h)
-		}
-		b.WriteByte('\n')
-	}
-	return b.String()
-}

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/golden"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 )
@@ -23,15 +22,6 @@ func TestRequirements(t *testing.T) {
 		if strings.HasPrefix(line, "-") || strings.Contains(line, "triton") {
 			t.Errorf("unexpected line %q", line)
 		}
-	}
-}
-
-func TestHashedRequirements(t *testing.T) {
-	got := lock.HashedRequirements([]lock.Dist{{Name: "a", Version: "1", Wheels: []lock.Wheel{{SHA256: facts.SHA256{2}}, {SHA256: facts.SHA256{1}}}}, {Name: "b", Version: "2", Wheels: []lock.Wheel{{SHA256: facts.SHA256{3}}}}})
-	want := "a==1 \\\n    --hash=sha256:01" + strings.Repeat("0", 62) + " \\\n    --hash=sha256:02" + strings.Repeat("0", 62) +
-		"\nb==2 \\\n    --hash=sha256:03" + strings.Repeat("0", 62) + "\n"
-	if got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
