@@ -2,6 +2,7 @@ package redact
 
 import (
 	"bytes"
+	"cmp"
 	"html"
 	"slices"
 	"strconv"
@@ -33,7 +34,7 @@ func newTable(secrets map[string]bool) *table {
 	for text, word := range secrets {
 		all = append(all, newSecret(text, word))
 	}
-	slices.SortFunc(all, byLength)
+	slices.SortFunc(all, func(a, b *secret) int { return cmp.Compare(len(b.text), len(a.text)) }) // the longest first
 	for _, s := range all {
 		second := firstBytes(s.units[1])
 		for _, b := range firstBytes(s.units[0]) {

@@ -15,7 +15,6 @@
 package redact
 
 import (
-	"cmp"
 	"encoding/base64"
 	"net/url"
 	"slices"
@@ -31,7 +30,7 @@ const Mask = "***"
 const minLength = 4
 
 // A Redactor replaces secrets. Methods may be called by several goroutines at the same
-// time. A nil Redactor has no secrets.
+// time. The methods String, Strings, JSON and AddURL have no effect for a nil Redactor.
 type Redactor struct {
 	mu      sync.Mutex
 	secrets map[string]bool // true for a word: replaced only between characters that are not of a word
@@ -197,7 +196,7 @@ func (r *Redactor) isLocal(name string) bool {
 	return r.local[name]
 }
 
-// compile makes the added secrets known to the methods that replace.
+// compile replaces the table by one of all added secrets.
 func (r *Redactor) compile() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -245,5 +244,3 @@ func (r *Redactor) Strings(texts []string) []string {
 	}
 	return out
 }
-
-func byLength(a, b *secret) int { return cmp.Compare(len(b.text), len(a.text)) }

@@ -1,10 +1,9 @@
 package redact
 
 import (
+	"io"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
@@ -73,7 +72,7 @@ func hasAnyPrefix(name string, prefixes ...string) bool {
 	return false
 }
 
-// addLocal remembers the names in the paths of this machine.
+// addLocal adds the names in the paths of this machine.
 func (r *Redactor) addLocal(environ []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -120,24 +119,13 @@ func join(dir, name string) string {
 
 // read returns the first 64 KiB of a regular file; "" if there is none.
 func read(name string) string {
-	if name == "" {
-		return ""
-	}
-	fd, err := rawfile.Open(name, 0)
+	f, err := rawfile.OpenFile(name, 0)
 	if err != nil {
 		return ""
 	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return ""
-	}
-	buf := make([]byte, min(64<<10, st.Size+1))
-	n, err := rawfile.Read(fd, name, buf, len(buf))
-	if err != nil {
-		return ""
-	}
-	return string(buf[:n])
+	defer f.Close()
+	text, _ := io.ReadAll(io.LimitReader(f, 64<<10))
+	return string(text)
 }
 
 // addNetrc adds the users and passwords of the text of a .netrc.

@@ -2,8 +2,8 @@ package resources
 
 import "github.com/reconcile-ml/reconcile/internal/facts"
 
-// HelperVersions returns the Python minor versions that can run the helpers, in the
-// order of preference.
+// HelperVersions returns the Python minor versions that can run py-rattler, in the order of
+// preference.
 func HelperVersions() []string { return []string{"3.10", "3.11", "3.12", "3.13", "3.14"} }
 
 // FirstPython returns the first usable interpreter of some minor versions. The view must

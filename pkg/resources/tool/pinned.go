@@ -22,8 +22,8 @@ var uvJSON []byte
 //go:embed rattler.json
 var rattlerJSON []byte
 
-// UV returns the pinned uv. Versions older than Minimum lack options that
-// reconcile uses, or add files to an environment that are not in the lock.
+// UV returns the pinned uv, which resolves versions. Versions older than Minimum lack options
+// that reconcile uses.
 func UV() Spec { return pinned("uv", uvJSON) }
 
 // Rattler returns the pinned py-rattler, which solves and installs conda packages.
