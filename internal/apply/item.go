@@ -8,7 +8,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -31,7 +30,6 @@ type task struct {
 	verified   pyenv.VerifiedFiles // files of the new generation with the recorded content
 	entries    []*wheels.Entry     // that the new generation was assembled from
 	isVerified bool                // verify succeeded
-	transfers  sync.Mutex          // for progress of several transfers
 }
 
 // doItem runs one item that is not part of a group.

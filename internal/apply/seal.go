@@ -143,20 +143,22 @@ func (t *task) writeEntryPoints(gen place, s resources.Seal) (byConda []facts.Pa
 	return byConda, t.writeLaunchers(gen, entry)
 }
 
-// maxDamage is the number of damaged files that a message lists.
-const maxDamage = 10
+// firstFiles joins the lines for the first ten files, and the number of the others.
+func firstFiles(lines []string) string {
+	const most = 10
+	if more := len(lines) - most; more > 0 {
+		lines = append(lines[:most:most], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(lines, "\n")
+}
 
 func damageProblem(damage []facts.Damage) error {
-	var found []string
+	found := make([]string, len(damage))
 	for i, d := range damage {
-		if i == maxDamage {
-			found = append(found, fmt.Sprintf("and %d more", len(damage)-maxDamage))
-			break
-		}
-		found = append(found, strings.TrimSpace(strings.Join([]string{d.What, d.Dist, d.Path}, " ")))
+		found[i] = strings.TrimSpace(strings.Join([]string{d.What, d.Dist, d.Path}, " "))
 	}
 	return &diag.Problem{
-		Code: "apply.seal", Summary: "the installed files differ from the lock", Found: strings.Join(found, "\n"),
+		Code: "apply.seal", Summary: "the installed files differ from the lock", Found: firstFiles(found),
 		Hint: "run `reconcile apply` again, which unpacks a damaged package again; if that fails, a package changes files while it is imported; the active generation was not changed",
 	}
 }

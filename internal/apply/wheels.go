@@ -10,8 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
-	"sync/atomic"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -53,12 +52,14 @@ func (t *task) unpackWheels(ctx context.Context, s resources.Unpack) error {
 	if err != nil {
 		return err
 	}
-	var done atomic.Int64
+	var mu sync.Mutex // guards done and progress
+	var done int64
 	progress := progress{task: t}
 	report := func(bytes int64) {
-		t.transfers.Lock()
-		defer t.transfers.Unlock()
-		progress.report(min(done.Add(bytes), total), total)
+		mu.Lock()
+		defer mu.Unlock()
+		done += bytes
+		progress.report(min(done, total), total)
 	}
 	var g *errgroup.Group
 	g, ctx = errgroup.WithContext(ctx)
@@ -199,16 +200,12 @@ func storeChanged(err error) error {
 
 // conflictProblem returns the problem that packages have different files at one path.
 func conflictProblem(conflicts []wheels.Conflict) error {
-	var found []string
+	found := make([]string, len(conflicts))
 	for i, c := range conflicts {
-		if i == maxDamage {
-			found = append(found, fmt.Sprintf("and %d more", len(conflicts)-maxDamage))
-			break
-		}
-		found = append(found, fmt.Sprintf("%s: from %s and from %s", c.Path, cmp.Or(c.First, "the environment itself"), c.Name))
+		found[i] = fmt.Sprintf("%s: from %s and from %s", c.Path, cmp.Or(c.First, "the environment itself"), c.Name)
 	}
 	return &diag.Problem{
-		Code: "apply.conflict", Summary: "two packages contain different files with the same path", Found: strings.Join(found, "\n"),
+		Code: "apply.conflict", Summary: "two packages contain different files with the same path", Found: firstFiles(found),
 		Hint: "remove one of them from the manifest, then run `reconcile lock`; the active generation was not changed",
 	}
 }

@@ -103,11 +103,12 @@ func PrintStore(w io.Writer, s *Store, o Options) error {
 		}
 		p.storeProject(&s.Projects[i])
 	}
-	if hints := StoreHints(s); len(hints)+len(s.Notes) > 0 {
+	hints := StoreHints(s)
+	if len(hints)+len(s.Notes) > 0 {
 		p.blank()
 	}
 	p.notes(s.Notes)
-	for _, text := range StoreHints(s) {
+	for _, text := range hints {
 		p.line(0, "%s", text)
 	}
 	return p.close()

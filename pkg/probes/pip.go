@@ -68,7 +68,7 @@ func (p *Prober) checkPipFile() error {
 	switch {
 	case !filepath.IsAbs(named):
 		problem.Summary = "PIP_CONFIG_FILE is not an absolute path"
-	case resolved != p.root && !strings.HasPrefix(resolved, strings.TrimSuffix(p.root, "/")+"/"):
+	case resolved != p.root && !within(resolved, p.root):
 		return nil
 	}
 	return problem
