@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// lockInterval is the time between two attempts to lock a file that another process has locked.
-const lockInterval = 100 * time.Millisecond
+	"github.com/reconcile-ml/reconcile/internal/flock"
+)
 
 // locked calls f while this process alone has locked the file at name, which is created and
 // then removed. It waits for another process until ctx ends. On a file system without locks it
@@ -21,30 +19,17 @@ func locked(ctx context.Context, name string, f func() error) error {
 		if err != nil {
 			return err
 		}
-		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if errors.Is(err, unix.EWOULDBLOCK) || !isNamed(file, name) { // held, or removed by its holder
-			if err := file.Close(); err != nil {
+		if _, err := flock.Wait(ctx, file); err != nil {
+			return errors.Join(err, file.Close())
+		}
+		if isAt, err := flock.IsAt(file, name); err != nil || !isAt { // removed by its holder
+			if err := errors.Join(err, file.Close()); err != nil {
 				return err
 			}
-			select {
-			case <-time.After(lockInterval):
-				continue
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+			continue
 		}
 		err = f()
 		_ = os.Remove(name) // a file that remains is used by the next process
 		return errors.Join(err, file.Close())
 	}
-}
-
-// isNamed reports whether name leads to an open file.
-func isNamed(f *os.File, name string) bool {
-	mine, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	named, err := os.Lstat(name)
-	return err == nil && os.SameFile(mine, named)
 }

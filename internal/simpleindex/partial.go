@@ -4,22 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/flock"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // partialSuffix is appended to the name of a file that is being downloaded.
 const partialSuffix = ".partial"
-
-// lockInterval is the time between two attempts to lock a file that another process has locked.
-const lockInterval = 100 * time.Millisecond
 
 // A partial is an open file that becomes dst. It is locked, so that no other call writes it.
 type partial struct {
@@ -49,44 +45,20 @@ func openPartial(ctx context.Context, dst string) (*partial, error) {
 
 // lock locks the file, and reports whether its name still leads to it.
 func (p *partial) lock(ctx context.Context) (current bool, err error) {
-	if err := p.flock(ctx); err != nil {
-		return false, err
-	}
-	mine, err := p.Stat()
+	info, err := p.Stat()
 	if err != nil {
 		return false, err
 	}
-	if !mine.Mode().IsRegular() {
+	if !info.Mode().IsRegular() {
 		return false, fmt.Errorf("%s is not a regular file", p.Name())
 	}
-	named, err := os.Lstat(p.Name())
-	if errors.Is(err, fs.ErrNotExist) {
-		p.waited = true
-		return false, nil
+	waited, err := flock.Wait(ctx, p.File)
+	if err != nil {
+		return false, err
 	}
-	return err == nil && os.SameFile(mine, named), err
-}
-
-// flock awaits the lock. On a file system without locks it has no effect.
-func (p *partial) flock(ctx context.Context) error {
-	for {
-		err := unix.Flock(int(p.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case !errors.Is(err, unix.EWOULDBLOCK):
-			if errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOLCK) || errors.Is(err, unix.ENOSYS) {
-				return nil
-			}
-			return err
-		}
-		p.waited = true
-		select {
-		case <-time.After(lockInterval):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	current, err = flock.IsAt(p.File, p.Name())
+	p.waited = p.waited || waited || !current // for its holder, which renamed or removed it
+	return current, err
 }
 
 // commit renames the file to dst.

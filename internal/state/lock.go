@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/flock"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
@@ -61,9 +62,6 @@ type LockOptions struct {
 	AllowUntrusted bool
 }
 
-// poll is the interval between attempts to take a held lock.
-const poll = 100 * time.Millisecond
-
 // Acquire takes the lock in the file at path, and creates the file and its directory if
 // missing. The error is a *LockedError if another process holds the lock; it wraps a
 // *diag.Problem if the file system does not support locks.
@@ -84,7 +82,7 @@ func Acquire(ctx context.Context, path string, o LockOptions) (*Lock, error) {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(poll):
+		case <-time.After(flock.Interval):
 		}
 	}
 }
@@ -101,13 +99,13 @@ func tryLock(path string, o LockOptions) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	how := unix.LOCK_EX
+	take := flock.Exclusive
 	if o.Shared {
-		how = unix.LOCK_SH
+		take = flock.Shared
 	}
-	err = flock(f, how)
+	err = take(f)
 	switch {
-	case errors.Is(err, unix.EWOULDBLOCK):
+	case errors.Is(err, flock.ErrHeld):
 		return nil, errors.Join(&LockedError{Path: path, Holder: readHolder(f)}, f.Close())
 	case err == nil && !locksExclude(path):
 		err = errors.New("a second lock on the same file was granted")
@@ -115,7 +113,7 @@ func tryLock(path string, o LockOptions) (*Lock, error) {
 	if err != nil && !o.AllowUntrusted {
 		return nil, errors.Join(untrustedProblem(path, err), f.Close())
 	}
-	same, err := isAtPath(f, path)
+	same, err := flock.IsAt(f, path)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -150,35 +148,15 @@ func openLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-func flock(f *os.File, how int) error {
-	for {
-		if err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); err != unix.EINTR {
-			return err
-		}
-	}
-}
-
 // locksExclude requests the lock again, through a second descriptor. A file system that
 // grants it has no locks, or locks per process.
 func locksExclude(path string) bool {
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return true // isAtPath reports it
+		return true // the caller finds that
 	}
 	defer f.Close()
-	return errors.Is(flock(f, unix.LOCK_EX), unix.EWOULDBLOCK)
-}
-
-func isAtPath(f *os.File, path string) (bool, error) {
-	ours, err := f.Stat()
-	if err != nil {
-		return false, err
-	}
-	there, err := os.Lstat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil && os.SameFile(ours, there), err
+	return errors.Is(flock.Exclusive(f), flock.ErrHeld)
 }
 
 func untrustedProblem(path string, err error) error {

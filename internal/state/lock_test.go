@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/flock"
 )
 
 // TestMain holds the lock as another process if STATE_LOCK is set.
@@ -76,7 +78,7 @@ func TestLockWaits(t *testing.T) {
 	first, err := Acquire(t.Context(), path, LockOptions{Holder: holder("first")})
 	check(t, err)
 	start := time.Now()
-	if _, err := Acquire(t.Context(), path, LockOptions{Timeout: 2 * poll}); err == nil || time.Since(start) < 2*poll {
+	if _, err := Acquire(t.Context(), path, LockOptions{Timeout: 2 * flock.Interval}); err == nil || time.Since(start) < 2*flock.Interval {
 		t.Errorf("got %v after %s", err, time.Since(start))
 	}
 	second, err := Acquire(t.Context(), path, LockOptions{

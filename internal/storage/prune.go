@@ -10,10 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
+	"github.com/reconcile-ml/reconcile/internal/flock"
 	"github.com/reconcile-ml/reconcile/internal/inuse"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lease"
@@ -177,12 +176,13 @@ func (p *pruner) whyUsed(i *item) (string, error) {
 // isLocked reports whether another process has locked a file or directory. Partial downloads
 // and wheels that are being unpacked are locked.
 func isLocked(path string) bool {
-	fd, err := rawfile.Open(path, unix.O_NOFOLLOW)
+	fd, err := rawfile.Open(path, rawfile.NoFollow)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd)
-	return errors.Is(unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
+	f := os.NewFile(uintptr(fd), path)
+	defer f.Close()
+	return errors.Is(flock.Exclusive(f), flock.ErrHeld)
 }
 
 // trash renames an item into the trash.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
+	"github.com/reconcile-ml/reconcile/internal/flock"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
@@ -41,10 +42,8 @@ func (t *temp) acquire() bool {
 	if err != nil {
 		return false
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	opened, err1 := f.Stat()
-	now, err2 := os.Lstat(t.path)
-	if errors.Is(err, unix.EWOULDBLOCK) || err1 != nil || err2 != nil || !os.SameFile(opened, now) {
+	err = flock.Exclusive(f)
+	if isAt, _ := flock.IsAt(f, t.path); errors.Is(err, flock.ErrHeld) || !isAt {
 		_ = f.Close()
 		return false
 	}
