@@ -113,7 +113,7 @@ func TestFirstImportsAreNoDamage(t *testing.T) {
 	if damage, err := pyenv.CheckFast(one, seal); err != nil || len(damage) > 0 {
 		t.Errorf("fast: %v, %v", damage, err)
 	}
-	if damage, err := pyenv.Verify(t.Context(), one, seal, true, nil); err != nil || len(damage) > 0 {
+	if _, damage, err := pyenv.Verify(t.Context(), one, seal, nil, true, nil); err != nil || len(damage) > 0 {
 		t.Errorf("deep: %v, %v", damage, err)
 	}
 	if p := w.plan(wantEnvironment(w, python, "one", []string{"alpha=1"})); len(p.Items) > 0 && p.Items[0].Change.Action != resources.None {

@@ -141,7 +141,7 @@ func TestCondaFromFirstToNextGeneration(t *testing.T) {
 		if len(seal.Conda) != 3 || len(seal.CondaDists) != 1 || len(seal.Packages) != 1 {
 			t.Errorf("the seal contains %v, %v, %v", seal.Conda, seal.CondaDists, seal.Packages)
 		}
-		if damage, err := pyenv.Verify(t.Context(), gen, seal, true, nil); err != nil || len(damage) > 0 {
+		if _, damage, err := pyenv.Verify(t.Context(), gen, seal, nil, true, nil); err != nil || len(damage) > 0 {
 			t.Errorf("deep: %v, %v", damage, err)
 		}
 		if damage, err := pyenv.CheckFast(gen, seal); err != nil || len(damage) > 0 {

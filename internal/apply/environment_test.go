@@ -117,7 +117,7 @@ func TestEnvironmentFromFirstToNextGeneration(t *testing.T) {
 	seal, err := pyenv.ReadSeal(two)
 	check(t, err)
 	for _, deep := range []bool{false, true} {
-		if damage, err := pyenv.Verify(t.Context(), two, seal, deep, nil); err != nil || len(damage) > 0 {
+		if _, damage, err := pyenv.Verify(t.Context(), two, seal, nil, deep, nil); err != nil || len(damage) > 0 {
 			t.Errorf("deep %v: %v, %v", deep, damage, err)
 		}
 	}

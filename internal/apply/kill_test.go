@@ -169,7 +169,7 @@ func checkCondaEnvironment(w *world, start, goal string) {
 	}
 	seal, err := pyenv.ReadSeal(w.path(".venv/generation"))
 	check(w.t, err)
-	damage, err := pyenv.Verify(w.t.Context(), w.path(layout.Generation(w.stateDir(), "local", path.Base(seal.Prefix))), seal, true, nil)
+	_, damage, err := pyenv.Verify(w.t.Context(), w.path(layout.Generation(w.stateDir(), "local", path.Base(seal.Prefix))), seal, nil, true, nil)
 	if err != nil || len(damage) > 0 {
 		w.t.Errorf("the active generation: %v, %v", damage, err)
 	}

@@ -324,7 +324,7 @@ func TestVerifyCanceled(t *testing.T) {
 	dir, seal := newGeneration(t, twoDists())
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Verify(ctx, dir, seal, true, nil); !errors.Is(err, context.Canceled) {
+	if _, _, err := Verify(ctx, dir, seal, nil, true, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -332,7 +332,7 @@ func TestVerifyCanceled(t *testing.T) {
 func TestVerifyReportsProgress(t *testing.T) {
 	dir, seal := newGeneration(t, twoDists())
 	var last, total int64
-	_, err := Verify(context.Background(), dir, seal, true, func(d, n int64) {
+	_, _, err := Verify(context.Background(), dir, seal, nil, true, func(d, n int64) {
 		if d < last || d > n {
 			t.Errorf("%d of %d after %d", d, n, last)
 		}

@@ -154,7 +154,7 @@ func remove(t testing.TB, name string) {
 
 func verify(t testing.TB, dir string, seal Seal, deep bool) []facts.Damage {
 	t.Helper()
-	damage, err := Verify(context.Background(), dir, seal, deep, nil)
+	_, damage, err := Verify(context.Background(), dir, seal, nil, deep, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,17 +21,6 @@ type distRecord struct {
 	err     error // why the RECORD is invalid, if it is absent or malformed
 }
 
-// ReadRecord reads the RECORD of one distribution of an environment; infoDir is
-// its folder in site-packages.
-func ReadRecord(envDir, sitePackages, infoDir string) ([]RecordEntry, error) {
-	r := distRecord{infoDir: infoDir}
-	var buf []byte
-	if err := r.read(envDir, sitePackages, &buf); err != nil {
-		return nil, err
-	}
-	return r.entries, r.err
-}
-
 // read sets r.entries, or r.err if the RECORD is invalid. The returned error is that of a
 // file that could not be read.
 func (r *distRecord) read(envDir, sitePackages string, buf *[]byte) error {

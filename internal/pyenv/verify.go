@@ -28,10 +28,16 @@ const hashBuffer = 256 << 10
 // With deep, a file without a digest is "changed" unless it is a RECORD or its signature.
 // Bytecode in __pycache__ is not checked.
 //
+// The distributions in expected, which may be nil, are compared with that, and with their
+// RECORD too. Without deep, their files that have another modification time than expected
+// are hashed. Verify also returns what was hashed.
+//
 // progress may be nil. It is called with the bytes hashed of all bytes (deep), or the
 // files checked of all files, by one goroutine at a time.
-func Verify(ctx context.Context, genDir string, seal Seal, deep bool, progress func(done, total int64)) ([]facts.Damage, error) {
-	return (&verification{deep: deep}).run(ctx, genDir, seal, progress)
+func Verify(ctx context.Context, genDir string, seal Seal, expected Expected, deep bool, progress func(done, total int64)) (Hashed, []facts.Damage, error) {
+	v := &verification{deep: deep, expected: expected, hashed: Hashed{}}
+	damage, err := v.run(ctx, genDir, seal, progress)
+	return v.hashed, damage, err
 }
 
 // Expected are the files of distributions, by their normalised names, as they were
@@ -54,15 +60,6 @@ type FileID struct{ dev, ino uint64 }
 
 // IDOf returns the FileID of a file.
 func IDOf(st *unix.Stat_t) FileID { return FileID{uint64(st.Dev), uint64(st.Ino)} }
-
-// VerifyExpected is Verify that compares the distributions in expected with that, and with
-// their RECORD too. Without deep it also hashes their files that have another modification
-// time than expected. It returns what was hashed.
-func VerifyExpected(ctx context.Context, genDir string, seal Seal, expected Expected, deep bool, progress func(done, total int64)) (Hashed, []facts.Damage, error) {
-	v := &verification{deep: deep, expected: expected, hashed: Hashed{}}
-	damage, err := v.run(ctx, genDir, seal, progress)
-	return v.hashed, damage, err
-}
 
 // Recheck is Verify with deep, except that it does not hash the files in verified again
 // unless they were modified.

@@ -168,7 +168,7 @@ func VerifyGeneration(ctx context.Context, store, dir string, deep bool) (*Verif
 			return nil, err
 		}
 	}
-	hashed, damage, err := pyenv.VerifyExpected(ctx, dir, seal, expected, deep, nil)
+	hashed, damage, err := pyenv.Verify(ctx, dir, seal, expected, deep, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -386,7 +386,7 @@ func (a *assembly) result(code int) (Result, error) {
 	return r, nil
 }
 
-// Expected returns the files that Assemble installs, for pyenv.VerifyExpected. It omits
+// Expected returns the files that Assemble installs, for pyenv.Verify. It omits
 // entries with a changed script, of which the installed text is not known.
 func Expected(prefix, python, minor string, entries []*Entry) (pyenv.Expected, error) {
 	a := &assembly{prefix: prefix, python: python, minor: minor, scheme: readScheme(prefix, minor), taken: map[string]int{}}

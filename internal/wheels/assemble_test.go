@@ -41,7 +41,7 @@ func TestAssembleKeepsTheFirstOfTwoFiles(t *testing.T) {
 	if got := tree(t, prefix)[site+"shared/__init__.py"]; got != "1\n" {
 		t.Errorf("the file is %q", got)
 	}
-	damage, err := pyenv.Verify(t.Context(), prefix, pyenv.Seal{}, true, nil)
+	_, damage, err := pyenv.Verify(t.Context(), prefix, pyenv.Seal{}, nil, true, nil)
 	if err != nil || !slices.ContainsFunc(damage, func(d facts.Damage) bool { return d.What == "doubled" && d.Path == site+"shared/__init__.py" }) {
 		t.Errorf("damage %v, %v", damage, err)
 	}

@@ -161,11 +161,14 @@ func compareRecords(t *testing.T, ours, theirs string) {
 			t.Fatal(err)
 		}
 		for _, d := range dists {
-			entries, err := pyenv.ReadRecord(prefix, strings.TrimSuffix(site, "/"), filepath.Base(d))
+			record, err := os.ReadFile(filepath.Join(d, "RECORD"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, e := range entries {
+			for e, err := range pyenv.ParseRecord(record, strings.TrimSuffix(site, "/")) {
+				if err != nil {
+					t.Fatal(err)
+				}
 				if !isRequest(e.Path) {
 					paths[e.Path] = true
 				}
