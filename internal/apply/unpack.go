@@ -37,8 +37,8 @@ type unpacking struct {
 	times   []*tar.Header             // of directories, set last
 }
 
-// unpack extracts an archive into a new directory, and seals it there. An absolute path, a path outside the
-// archive, a device and a duplicate entry are errors.
+// unpack extracts an archive into a new directory, and seals it there. An absolute path, a
+// path outside the archive, a device and a duplicate entry are errors.
 func unpack(ctx context.Context, s resources.Fetch, from, to place) error {
 	if s.Unpack != "tar.gz" {
 		return fmt.Errorf("unknown archive type %q", s.Unpack)

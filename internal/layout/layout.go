@@ -165,8 +165,8 @@ func Interpreter(store, platform, version, sha256 string) string {
 }
 
 // IsGeneration reports whether target, the text of the generation link of an environment
-// directory, has the form of a generation of that environment ("" for any), in whatever store, or in a
-// project as earlier versions kept them.
+// directory, has the form of a generation of that environment ("" for any), in any store or in
+// a project as earlier versions kept them.
 func IsGeneration(target, env string) bool {
 	parts := strings.Split(path.Clean(target), "/")
 	n := len(parts)

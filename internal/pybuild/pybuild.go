@@ -98,7 +98,7 @@ func Seal(dir string, archive Digest, sums map[string]Digest) error {
 
 // Open reads the list in dir. The error wraps ErrNoSeal if there is no intact one.
 func Open(dir string) (*Build, error) {
-	text, err := rawfile.ReadFile(filepath.Join(dir, SealName), maxSeal, unix.O_NOFOLLOW)
+	text, err := rawfile.ReadFile(filepath.Join(dir, SealName), maxSeal, rawfile.NoFollow)
 	if rawfile.IsAbsent(err) {
 		return nil, ErrNoSeal
 	}
@@ -263,7 +263,7 @@ func (c *comparison) isSame(name string, f file) (bool, error) {
 	if !c.deep && unix.TimespecToNsec(st.Mtim) == f.mtime && unix.TimespecToNsec(st.Ctim) == f.ctime {
 		return true, nil
 	}
-	open, err := rawfile.OpenFile(full, unix.O_NOFOLLOW)
+	open, err := rawfile.OpenFile(full, rawfile.NoFollow)
 	if err != nil {
 		return false, err
 	}

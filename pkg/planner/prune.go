@@ -11,7 +11,8 @@ import (
 // prune decides each orphan, inner paths first:
 //
 //  1. An orphan that cannot be read, that reconcile did not create, that is protected, whose
-//     path the manifest could not have, or that contains a resource of the manifest is kept, with a warning.
+//     path the manifest could not have, or that contains a resource of the manifest is kept,
+//     with a warning.
 //  2. An orphan that no longer exists is dropped from the state.
 //  3. An orphan that its kind reports as unchanged since the last apply is deleted.
 func (p *planning) prune() {

@@ -139,9 +139,10 @@ func (p *planning) budgeter() int32 {
 	}))
 }
 
-// checkMounts blocks the first change of each place that is mounted read-only, any change if the
-// store is, which has the state, and the first one that needs programs of a store that is mounted noexec: an environment has its
-// programs there, and the launchers in the project are links into the store.
+// checkMounts blocks the first change of each place that is mounted read-only, any change if
+// the store is, which has the state, and the first one that needs programs of a store that is
+// mounted noexec: an environment has its programs there, and the launchers in the project are
+// links into the store.
 func (p *planning) checkMounts(list []place) {
 	for _, at := range list {
 		disk, ok := facts.Find[facts.Disk](p.facts, at.key)
