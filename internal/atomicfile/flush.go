@@ -84,26 +84,21 @@ func (fl *Flusher) Close() error {
 	return errors.Join(errs...)
 }
 
-// SyncTree makes the trees at names durable, which are on one file system, by one sync of
-// it if the system supports that.
-func SyncTree(root *os.Root, names ...string) error {
-	for i, name := range names {
-		dir, err := OpenDir(root, name)
-		if err != nil {
+// SyncTree makes the tree at name durable, by one sync of its file system if the system
+// supports that.
+func SyncTree(root *os.Root, name string) error {
+	dir, err := OpenDir(root, name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	dev := device{dir.f, hasSyncfs(dir.f)}
+	if !dev.syncfs {
+		if err := syncEach(root, name); err != nil {
 			return err
 		}
-		defer dir.Close()
-		dev := device{dir.f, hasSyncfs(dir.f)}
-		if !dev.syncfs {
-			if err := syncEach(root, name); err != nil {
-				return err
-			}
-		}
-		if i == len(names)-1 {
-			return flushDevice(dev)
-		}
 	}
-	return nil
+	return flushDevice(dev)
 }
 
 // SyncTreeSyncsAll reports whether SyncTree makes everything on the file system of root
