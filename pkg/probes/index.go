@@ -244,10 +244,10 @@ func (s IndexSettings) ChannelEnviron() []string {
 	return []string{"RECONCILE_CONDA_ALIAS=" + s.CondaAlias, "CONDA_CHANNEL_ALIAS=" + shown, "MAMBA_CHANNEL_ALIAS=" + shown}
 }
 
-// Environ returns the variables that pass the settings, with secrets, to pip and uv, and that
-// prevent them from reading configuration files.
+// Environ returns the variables that pass the settings, with secrets, to uv, py-rattler and
+// conda clients, and that prevent uv from reading configuration files.
 func (s IndexSettings) Environ() []string {
-	env := []string{"PIP_CONFIG_FILE=/dev/null", "UV_NO_CONFIG=1"}
+	env := []string{"UV_NO_CONFIG=1"}
 	set := func(value string, names ...string) {
 		for _, n := range names {
 			if value != "" {
@@ -255,29 +255,27 @@ func (s IndexSettings) Environ() []string {
 			}
 		}
 	}
-	set(s.URL, "PIP_INDEX_URL", "UV_DEFAULT_INDEX")
-	set(s.Cert, "PIP_CERT", "SSL_CERT_FILE")
+	set(s.URL, "UV_DEFAULT_INDEX")
+	set(s.Cert, "SSL_CERT_FILE")
 	if s.NoIndex {
-		set("1", "PIP_NO_INDEX", "UV_NO_INDEX")
+		set("1", "UV_NO_INDEX")
 	}
 	links := make([]string, len(s.FindLinks))
 	for i, l := range s.FindLinks {
 		links[i] = quoteLink(l)
 	}
-	set(strings.Join(links, " "), "PIP_FIND_LINKS")
 	set(strings.Join(links, ","), "UV_FIND_LINKS")
 	if slices.ContainsFunc(append(links, s.URL), func(l string) bool { return strings.Contains(l, "://") && strings.ContainsAny(l, "?#") }) {
 		set("1", "UV_NO_CACHE") // uv writes the addresses of pages into its cache, without users but with queries
 	}
 	if s.Proxy != "" {
-		set(s.Proxy, "PIP_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+		set(s.Proxy, "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 		set("localhost,127.0.0.1,::1", "NO_PROXY")
 	}
 	return env
 }
 
-// quoteLink encodes a link so that neither pip, which splits at blanks, nor uv, which splits
-// at commas, splits it.
+// quoteLink encodes a link with blanks or commas as a URL, since uv splits at commas.
 func quoteLink(link string) string {
 	if !strings.ContainsAny(link, " \t\n,") {
 		return link

@@ -158,17 +158,17 @@ func TestIndexHidesSecrets(t *testing.T) {
 func TestIndexEnviron(t *testing.T) {
 	s := IndexSettings{URL: "https://m.example/simple", Cert: "/ca.pem", FindLinks: []string{"/opt/w", "/my wheels, old"}, Proxy: "http://p.example"}
 	want := []string{
-		"PIP_CONFIG_FILE=/dev/null", "UV_NO_CONFIG=1", "PIP_INDEX_URL=https://m.example/simple", "UV_DEFAULT_INDEX=https://m.example/simple",
-		"PIP_CERT=/ca.pem", "SSL_CERT_FILE=/ca.pem", "PIP_FIND_LINKS=/opt/w file:///my%20wheels%2C%20old", "UV_FIND_LINKS=/opt/w,file:///my%20wheels%2C%20old",
-		"PIP_PROXY=http://p.example", "HTTPS_PROXY=http://p.example", "HTTP_PROXY=http://p.example", "ALL_PROXY=http://p.example", "NO_PROXY=localhost,127.0.0.1,::1",
+		"UV_NO_CONFIG=1", "UV_DEFAULT_INDEX=https://m.example/simple",
+		"SSL_CERT_FILE=/ca.pem", "UV_FIND_LINKS=/opt/w,file:///my%20wheels%2C%20old",
+		"HTTPS_PROXY=http://p.example", "HTTP_PROXY=http://p.example", "ALL_PROXY=http://p.example", "NO_PROXY=localhost,127.0.0.1,::1",
 	}
 	if got := s.Environ(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	if got := (IndexSettings{}).Environ(); len(got) != 2 {
+	if got := (IndexSettings{}).Environ(); len(got) != 1 {
 		t.Errorf("the public index sets %q", got)
 	}
-	if got := (IndexSettings{NoIndex: true}); got.Fact().URL != "none" || !strings.Contains(fmt.Sprint(got.Environ()), "PIP_NO_INDEX=1 UV_NO_INDEX=1") {
+	if got := (IndexSettings{NoIndex: true}); got.Fact().URL != "none" || !strings.Contains(fmt.Sprint(got.Environ()), "UV_NO_INDEX=1") {
 		t.Errorf("no index gives %v", got)
 	}
 }
