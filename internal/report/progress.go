@@ -73,6 +73,9 @@ func (v *progress) event(e apply.Event) {
 	case apply.Progress:
 		if a := v.running[e.Addr]; a != nil {
 			a.bytes, a.total = e.Bytes, e.Total
+			if a.total > 0 && a.bytes >= a.total { // the rest of the step has no bytes
+				a.bytes, a.total = 0, 0
+			}
 		}
 	case apply.Log:
 		if v.o.Verbose {

@@ -333,3 +333,22 @@ func testRecord(o report.Options) *runrecord.Record {
 		Result: result(), After: after.Plan, Facts: after.Facts,
 	})
 }
+
+// A smoke test begins with a verification, whose bytes are not those of the program that runs
+// after it.
+func TestProgressWithoutTheBytesThatAreDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		listen := report.Progress(&b, report.Options{})
+		listen(apply.Event{Kind: apply.PlanStarted, Total: 1})
+		listen(apply.Event{Kind: apply.ItemStarted, Addr: venvAddr, Action: resources.Create})
+		listen(apply.Event{Kind: apply.StepStarted, Addr: venvAddr, Step: "prove", Text: "python -c import"})
+		time.Sleep(time.Second)
+		listen(apply.Event{Kind: apply.Progress, Addr: venvAddr, Step: "prove", Bytes: 542_000_000, Total: 542_000_000})
+		time.Sleep(10 * time.Second)
+		listen(apply.Event{Kind: apply.Finished})
+		if want := "still working: venv.local, smoke test, 10 s (0 of 1 done)\n"; !strings.Contains(b.String(), want) {
+			t.Errorf("got\n%swant the line %s", b.String(), want)
+		}
+	})
+}
