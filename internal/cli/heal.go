@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
@@ -32,8 +33,16 @@ use it.`, changes, exit.Done, exit.Error, exit.Blocked, exit.Partly, exit.Locked
 			if err := a.showDamage(e, v, true); err != nil {
 				return err
 			}
-			if err := e.Discard(v); err != nil || len(v.Damage) == 0 && v.Python == nil {
+			if err := e.Discard(v); err != nil {
 				return err
+			}
+			if n := len(v.Wheels); n > 0 && !a.json {
+				if err := writeLine(a.out, "Removed %s from the store.", plural.Count(n, "damaged wheel")); err != nil {
+					return err
+				}
+			}
+			if len(v.Damage) == 0 && v.Python == nil {
+				return nil
 			}
 			m, err := e.Observe(cmd.Context(), session.Damage{Environment: e.Env.Name, Generation: e.Current, Found: v.Damage, Deep: true})
 			if err != nil {

@@ -78,10 +78,30 @@ func (a *app) showDamage(e *environments.Environment, v *session.Verification, d
 		if deep {
 			what = "names, sizes and hashes"
 		}
-		return writeLine(a.out, "Environment %s is intact: %s agree (generation %s).", e.Env.Name, what, e.Current)
+		return writeLine(a.out, "Environment %s is intact: %s agree (generation %s)%s.", e.Env.Name, what, e.Current, damagedStore(v))
 	}
 	return writeLine(a.out, "Environment %s is damaged in %s (generation %s); `reconcile heal` builds an intact one.",
 		e.Env.Name, plural.Count(len(report.DistinctDamage(v.Damage)), "place"), e.Current)
+}
+
+// damagedStore returns the end of the sentence that the environment is intact, "" if the store
+// is intact too.
+func damagedStore(v *session.Verification) string {
+	var parts []string
+	if n := len(v.Wheels); n > 0 {
+		parts = append(parts, plural.Count(n, "unpacked wheel"))
+	}
+	if v.Python != nil {
+		parts = append(parts, "the interpreter")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	verb := "are"
+	if len(parts) == 1 && len(v.Wheels) <= 1 {
+		verb = "is"
+	}
+	return "; " + strings.Join(parts, " and ") + " in the store " + verb + " damaged"
 }
 
 // maxNames is how many packages a line names.
@@ -99,7 +119,7 @@ func (a *app) showStore(v *session.Verification) error {
 		}
 	}
 	for _, w := range v.Wheels {
-		if err := writeLine(a.out, "The unpacked wheel of %s %s in the store is damaged (%s): `reconcile heal` fetches it again. Other environments that share its files are damaged as well: run `reconcile verify` in their projects.",
+		if err := writeLine(a.out, "The unpacked wheel of %s %s in the store is damaged (%s): `reconcile heal` removes it, and the next build that needs it fetches it again. Other environments may share the damaged files: run `reconcile verify` in their projects.",
 			w.Name, w.Version, strings.Join(w.Files[:min(len(w.Files), maxNames)], ", ")); err != nil {
 			return err
 		}

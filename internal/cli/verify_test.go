@@ -114,6 +114,32 @@ func TestVerifyWithoutTheUnpackedWheel(t *testing.T) {
 	}
 }
 
+// TestDamagedWheelOfAnIntactEnvironment removes a file from an unpacked wheel; the environment
+// has another link to it.
+func TestDamagedWheelOfAnIntactEnvironment(t *testing.T) {
+	x := newMirror(t, wheel{name: "alpha", version: "1.0"})
+	s := newSite(t, x.indexURL())
+	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
+	s.want(0, "lock", "--env", "local")
+	s.checkConverges()
+	found, err := filepath.Glob(s.store("dists/*/*/alpha/__init__.py"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%q %v", found, err)
+	}
+	check(t, os.Remove(found[0]))
+	if e := s.want(2, "verify", "--deep"); !e.contains("`reconcile heal` removes it, and the next build that needs it fetches it again", "Environment local is intact: ", "; 1 unpacked wheel in the store is damaged.") {
+		t.Error(e)
+	}
+	if e := s.want(0, "heal", "-y"); !e.contains("Removed 1 damaged wheel from the store.") {
+		t.Error(e)
+	}
+	s.want(0, "verify", "--deep")
+	s.want(0, "apply", "-y", "--replace", "venv.local")
+	if e := s.want(0, "verify", "--deep"); e.contains("RECORD") {
+		t.Error(e)
+	}
+}
+
 // TestForgedSealIsDamage removes from a seal what verification would have compared, with a
 // right checksum, and replaces the interpreter.
 func TestForgedSealIsDamage(t *testing.T) {
