@@ -2,6 +2,7 @@ package simpleindex
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -109,7 +110,7 @@ func status(code int) http.HandlerFunc {
 func fetchFrom(t *testing.T, s Settings) (string, error) {
 	t.Helper()
 	dst := filepath.Join(t.TempDir(), "wheel")
-	s.Stall = stall
+	s.Stall = cmp.Or(s.Stall, stall)
 	source, err := New(s)
 	check(t, err)
 	return dst, source.Fetch(t.Context(), "tiny.PKG", tiny(), dst, nil)
@@ -613,7 +614,7 @@ func TestLargePageIsRefused(t *testing.T) {
 			}
 		}
 	}
-	dst, err := fetchFrom(t, Settings{URL: s.URL})
+	dst, err := fetchFrom(t, Settings{URL: s.URL, Stall: time.Minute}) // a loaded machine may pause
 	wantProblem(t, dst, err, "index.not-an-index", "a page whose size is more than")
 }
 
