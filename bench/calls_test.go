@@ -48,7 +48,7 @@ func filesystemCalls(t *testing.T, strace, ours string, n int) int {
 	for _, words := range [][]string{{ours, "apply", "-y"}, {strace, "-f", "-qq", "-o", trace, ours, "plan", "--detailed-exitcode"}} {
 		cmd := exec.Command(words[0], words[1:]...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+		cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "RECONCILE_STORE="+filepath.Join(dir, "store"))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", words, err, out)
 		}

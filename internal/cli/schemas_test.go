@@ -35,7 +35,7 @@ func TestOutputsMatchTheirSchemas(t *testing.T) {
 	print := func(want int, args ...string) []byte {
 		t.Helper()
 		var out, messages bytes.Buffer
-		if code := Main(append([]string{"-C", root, "--json"}, args...), Streams{nil, &out, &messages}, nil); code != want && want != anyCode {
+		if code := Main(append([]string{"-C", root, "--json"}, args...), Streams{nil, &out, &messages}, []string{"RECONCILE_STORE=" + os.Getenv("RECONCILE_STORE")}); code != want && want != anyCode {
 			t.Errorf("%q ends with %d, want %d\n%s%s", args, code, want, out.String(), messages.String())
 		}
 		return out.Bytes()

@@ -42,7 +42,7 @@ func openProject(t *testing.T) *session.Project {
 	writeFile(t, filepath.Join(dir, "data/processed/a.jsonl"), "a\n")
 	writeFile(t, filepath.Join(bin, "ssh"), fakeSSH)
 	check(t, os.Chmod(filepath.Join(bin, "ssh"), 0o755))
-	p, err := session.Open(t.Context(), &session.Config{Dir: dir, Environ: []string{"PATH=" + bin + ":/usr/bin:/bin"}}, "")
+	p, err := session.Open(t.Context(), &session.Config{Dir: dir, Environ: []string{"PATH=" + bin + ":/usr/bin:/bin", "RECONCILE_STORE=" + filepath.Join(t.TempDir(), "store")}}, "")
 	check(t, err)
 	return p
 }
