@@ -252,23 +252,6 @@ func TestCondaClientInstallsSomethingElse(t *testing.T) {
 	}
 }
 
-// TestCondaCacheThatIsALink checks that nothing is written through a link in place of the
-// directory of unpacked conda packages, which a copied project may contain.
-func TestCondaCacheThatIsALink(t *testing.T) {
-	c := newCondaSite(t, "project")
-	c.pinVersion("1.0")
-	c.checkConverges()
-	c.pinVersion("2.0")
-	own := must(filepath.Glob(c.store("projects/*/state.jsonl")))
-	link := filepath.Join(filepath.Dir(own[0]), "conda", "pkgs")
-	check(t, os.MkdirAll(filepath.Dir(link), 0o755))
-	check(t, os.Symlink(t.TempDir(), link))
-	if e := c.run("apply", "-y", "--env", "local"); e.code == 0 || !e.contains("conda/pkgs is not a directory that reconcile made") {
-		t.Errorf("apply followed a link in the cache: %s", e)
-	}
-	c.wantTiny("1.0")
-}
-
 // TestCondaEarlierGenerationEdited checks that neither rollback nor apply activates an inactive
 // generation in which a file was edited, and that run starts nothing if the active generation
 // has no Python.
