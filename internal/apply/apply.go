@@ -41,7 +41,7 @@ type Options struct {
 	State string // state directory of the project, in Store
 	// Probe reads facts of this machine. It is called concurrently.
 	Probe func(context.Context, []facts.Key) *facts.Facts
-	// IndexEnv is passed to programs that download packages: index, CA, wheel folders,
+	// IndexEnv is passed to programs that download conda packages: CA and
 	// proxy. Passwords in it are redacted in events and errors.
 	IndexEnv []string
 	// ChannelEnv is passed, in addition, to programs that download conda packages.

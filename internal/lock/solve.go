@@ -28,7 +28,7 @@ type CondaRequest struct {
 	Wheel       string   // absolute path of the pinned py-rattler wheel
 	WheelSHA256 facts.SHA256
 	Cache       string   // absolute
-	Env         []string // KEY=value: channel settings of this machine
+	Env         []string // KEY=value: channels, CA and proxy of this machine
 	Pos         diag.Pos
 }
 
@@ -60,7 +60,7 @@ func (r *resolver) solve(ctx context.Context, platform string) ([]rattler.Packag
 		return nil, fmt.Errorf("prepare the conda packages for %s: %w", platform, err)
 	}
 	result, err := command.Run(ctx, command.Command{
-		Program: r.Interpreter, Args: []string{"-I", "-B", script, input}, Env: slices.Concat(r.IndexEnv, r.Conda.Env), Dir: dir, Private: r.Dir,
+		Program: r.Interpreter, Args: []string{"-I", "-B", script, input}, Env: r.Conda.Env, Dir: dir, Private: r.Dir,
 		Timeout: 10 * time.Minute, Redactor: r.Redactor, Line: r.Line, Keep: 16 << 20,
 	})
 	if err != nil {

@@ -202,7 +202,7 @@ func installTools(ctx context.Context, p *session.Project, env *manifest.Environ
 	if err != nil {
 		return nil, err
 	}
-	t := &tools{python: interpreter(m.Facts, env), indexEnv: settings.Environ(), channelEnv: settings.ChannelEnviron()}
+	t := &tools{python: interpreter(m.Facts, env), indexEnv: settings.Environ(), channelEnv: slices.Concat(settings.NetworkEnviron(), settings.ChannelEnviron())}
 	t.uv, _ = facts.Find[facts.Tool](m.Facts, facts.ToolKey("uv"))
 	t.rattler, _ = facts.Find[facts.Tool](m.Facts, facts.ToolKey("rattler"))
 	t.client, err = settings.Client()

@@ -80,7 +80,7 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 		Root: p.Root, Store: local.Store, State: local.State, Probe: p.Probe, Journal: journal, Lock: lock.File(),
 		Jobs: o.Jobs, Events: o.Events, Now: time.Now, Kill: kill,
 		GPUEnv: p.Config.GPUEnv(), Index: simpleindex.Settings{URL: settings.URL, NoIndex: settings.NoIndex, FindLinks: settings.FindLinks, Client: client, Redactor: p.Config.Redactor},
-		IndexEnv: settings.Environ(), ChannelEnv: settings.ChannelEnviron(), Client: client, Redactor: p.Config.Redactor,
+		IndexEnv: settings.NetworkEnviron(), ChannelEnv: settings.ChannelEnviron(), Client: client, Redactor: p.Config.Redactor,
 	}
 	for _, e := range p.Manifest.EnvironmentPaths() {
 		r.options.EnvPaths = append(r.options.EnvPaths, e.Path)

@@ -244,33 +244,38 @@ func (s IndexSettings) ChannelEnviron() []string {
 	return []string{"RECONCILE_CONDA_ALIAS=" + s.CondaAlias, "CONDA_CHANNEL_ALIAS=" + shown, "MAMBA_CHANNEL_ALIAS=" + shown}
 }
 
-// Environ returns the variables that pass the settings, with secrets, to uv, py-rattler and
-// conda clients, and that prevent uv from reading configuration files.
+// Environ returns the variables that pass the settings, with secrets, to uv, and that prevent
+// it from reading configuration files.
 func (s IndexSettings) Environ() []string {
-	env := []string{"UV_NO_CONFIG=1"}
-	set := func(value string, names ...string) {
-		for _, n := range names {
-			if value != "" {
-				env = append(env, n+"="+value)
-			}
-		}
+	env := append(s.NetworkEnviron(), "UV_NO_CONFIG=1")
+	if s.URL != "" {
+		env = append(env, "UV_DEFAULT_INDEX="+s.URL)
 	}
-	set(s.URL, "UV_DEFAULT_INDEX")
-	set(s.Cert, "SSL_CERT_FILE")
 	if s.NoIndex {
-		set("1", "UV_NO_INDEX")
+		env = append(env, "UV_NO_INDEX=1")
 	}
 	links := make([]string, len(s.FindLinks))
 	for i, l := range s.FindLinks {
 		links[i] = quoteLink(l)
 	}
-	set(strings.Join(links, ","), "UV_FIND_LINKS")
+	if len(links) > 0 {
+		env = append(env, "UV_FIND_LINKS="+strings.Join(links, ","))
+	}
 	if slices.ContainsFunc(append(links, s.URL), func(l string) bool { return strings.Contains(l, "://") && strings.ContainsAny(l, "?#") }) {
-		set("1", "UV_NO_CACHE") // uv writes the addresses of pages into its cache, without users but with queries
+		env = append(env, "UV_NO_CACHE=1") // uv writes the addresses of pages into its cache, without users but with queries
+	}
+	return env
+}
+
+// NetworkEnviron returns the variables that pass the CA file and the proxy to a program that
+// downloads: all that one needs which does not use the package index.
+func (s IndexSettings) NetworkEnviron() []string {
+	var env []string
+	if s.Cert != "" {
+		env = append(env, "SSL_CERT_FILE="+s.Cert)
 	}
 	if s.Proxy != "" {
-		set(s.Proxy, "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
-		set("localhost,127.0.0.1,::1", "NO_PROXY")
+		env = append(env, "HTTPS_PROXY="+s.Proxy, "HTTP_PROXY="+s.Proxy, "ALL_PROXY="+s.Proxy, "NO_PROXY=localhost,127.0.0.1,::1")
 	}
 	return env
 }

@@ -158,9 +158,12 @@ func TestIndexHidesSecrets(t *testing.T) {
 func TestIndexEnviron(t *testing.T) {
 	s := IndexSettings{URL: "https://m.example/simple", Cert: "/ca.pem", FindLinks: []string{"/opt/w", "/my wheels, old"}, Proxy: "http://p.example"}
 	want := []string{
-		"UV_NO_CONFIG=1", "UV_DEFAULT_INDEX=https://m.example/simple",
-		"SSL_CERT_FILE=/ca.pem", "UV_FIND_LINKS=/opt/w,file:///my%20wheels%2C%20old",
+		"SSL_CERT_FILE=/ca.pem",
 		"HTTPS_PROXY=http://p.example", "HTTP_PROXY=http://p.example", "ALL_PROXY=http://p.example", "NO_PROXY=localhost,127.0.0.1,::1",
+		"UV_NO_CONFIG=1", "UV_DEFAULT_INDEX=https://m.example/simple", "UV_FIND_LINKS=/opt/w,file:///my%20wheels%2C%20old",
+	}
+	if got := s.NetworkEnviron(); !reflect.DeepEqual(got, want[:5]) { // without the index and its password
+		t.Errorf("for conda %q, want %q", got, want[:5])
 	}
 	if got := s.Environ(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
