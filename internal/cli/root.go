@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -51,6 +53,7 @@ func Main(args []string, s Streams, environ []string) (code int) {
 }
 
 func (a *app) root() *cobra.Command {
+	var version bool
 	root := &cobra.Command{
 		Use:   "reconcile",
 		Short: "bring this machine to what manifest.yaml says",
@@ -77,6 +80,9 @@ users that may be used: folders, DIR/* or *, in the variable separated by colons
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
 			}
+			if version {
+				return a.printVersion()
+			}
 			return cmd.Help()
 		},
 		Args:                       cobra.ArbitraryArgs,
@@ -90,10 +96,11 @@ users that may be used: folders, DIR/* or *, in the variable separated by colons
 	f.BoolVar(&a.noColor, "no-color", false, "no colour (also: NO_COLOR)")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "results only: no progress, and with -y no plan")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "also the output of started programs")
+	root.Flags().BoolVar(&version, "version", false, "print the version")
 	root.SetUsageFunc(printUsage)
 	root.SetHelpFunc(printHelp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return exit.Usage("%v; `%s --help` lists the flags", err, cmd.CommandPath())
+		return exit.Usage("%s; `%s --help` lists the flags", flagProblem(err), cmd.CommandPath())
 	})
 	var command int
 	if a.args, command = findCommand(f, a.args); command >= 0 && commands()[a.args[command]] != nil {
@@ -106,6 +113,22 @@ users that may be used: folders, DIR/* or *, in the variable separated by colons
 	}
 	_ = root.RegisterFlagCompletionFunc("env", a.environmentNames) // it fails only if the flag did not exist
 	return root
+}
+
+// flagProblem returns the text of an error of the flags.
+func flagProblem(err error) string {
+	invalid, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err.Error()
+	}
+	f := invalid.GetFlag()
+	takes := map[string]string{
+		"int": "a whole number", "bool": "true or false", "duration": "a duration such as 90s or 10m",
+	}[f.Value.Type()]
+	if takes == "" {
+		return err.Error()
+	}
+	return fmt.Sprintf("--%s takes %s, and got %q", f.Name, takes, invalid.GetValue())
 }
 
 // Root returns the command line with all commands, for programs that document it.

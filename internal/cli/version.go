@@ -17,14 +17,16 @@ func versionCommand(a *app) *cobra.Command {
 		Short:   "print the version of this program",
 		Long:    long("Prints the version of this program and of the Go that built it.", readOnly, exit.Done),
 		Args:    noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			v := buildVersion()
-			platform := runtime.GOOS + "/" + runtime.GOARCH
-			if a.json {
-				return report.JSON(a.out, map[string]any{"version": 1, "reconcile": v, "go": runtime.Version(), "platform": platform})
-			}
-			_, err := fmt.Fprintf(a.out, "reconcile %s (%s, %s)\n", v, runtime.Version(), platform)
-			return err
-		},
+		RunE:    func(*cobra.Command, []string) error { return a.printVersion() },
 	}
+}
+
+func (a *app) printVersion() error {
+	v := buildVersion()
+	platform := runtime.GOOS + "/" + runtime.GOARCH
+	if a.json {
+		return report.JSON(a.out, map[string]any{"version": 1, "reconcile": v, "go": runtime.Version(), "platform": platform})
+	}
+	_, err := fmt.Fprintf(a.out, "reconcile %s (%s, %s)\n", v, runtime.Version(), platform)
+	return err
 }
