@@ -37,13 +37,13 @@ setup() {
             return 0
             ;;
         --dry-run) dry_run=yes ;;
-        --store=?*) use_store "${1#--store=}" ;;
+        --store=?*) use_store "${1#--store=}" || return ;;
         --store)
             if [ -z "${2-}" ]; then
                 log "--store takes a directory: ./$script --store DIR"
                 return 64
             fi
-            use_store "$2"
+            use_store "$2" || return
             shift
             ;;
         *)
@@ -149,13 +149,20 @@ run_reconcile() {
 
 # --- the store -----------------------------------------------------------------------
 
-# use_store sets the store for the program. A relative path is one in the current directory.
+# use_store sets the store for the program, as RECONCILE_STORE does: an absolute path.
 use_store() {
     case $1 in
-    /*) RECONCILE_STORE=$1 ;;
-    *) RECONCILE_STORE=${PWD%/}/$1 ;;
+    /* | "~/"*) ;;
+    "~"*)
+        log "--store takes an absolute path: ./$script --store \"\$HOME\"/reconcile"
+        return 64
+        ;;
+    *)
+        log "--store takes an absolute path: ./$script --store \"\$PWD\"/$(quote "$1")"
+        return 64
+        ;;
     esac
-    export RECONCILE_STORE
+    export RECONCILE_STORE="$1"
     named=yes
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/mounts"
 	"github.com/reconcile-ml/reconcile/internal/userconfig"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -64,8 +65,8 @@ func storeGone(store string, err error) *diag.Problem {
 	}
 }
 
-// Explain returns a system error in the project at root as a problem. A *diag.Problem
-// is returned unchanged.
+// Explain returns a system error in the directory root, that of the project or in the store, as
+// a problem. A *diag.Problem is returned unchanged.
 func Explain(err error, root string) error {
 	var p *diag.Problem
 	if err == nil || errors.As(err, &p) {
@@ -106,7 +107,7 @@ func explain(err error, root string, need int64, others ...string) *diag.Problem
 		p.Hint = needHint(need) + "remove files that you no longer need there, or ask for a larger quota: quota -s"
 	case errors.Is(err, syscall.EROFS):
 		p.Code, p.Summary = "apply.read-only", "the file system of "+mountPoint(where)+" is read-only"
-		p.Hint = "mount it for writing, or move the project; Linux remounts a file system read-only after a disk error: dmesg"
+		p.Hint = "mount it for writing: `" + resources.ShellJoin("sudo", "mount", "-o", "remount,rw", mountPoint(where)) + "`; Linux remounts a file system read-only after a disk error: dmesg"
 	case errors.Is(err, fs.ErrPermission):
 		p.Code, p.Summary = "apply.denied", "permission denied"
 		p.Hint = "check the owner: ls -ld " + resources.ShellQuote(filepath.Dir(where))
@@ -251,6 +252,9 @@ func existing(path string) string {
 // mountPoint returns the topmost parent of path on the same file system.
 func mountPoint(path string) string {
 	path = existing(path)
+	if m, err := mounts.Of(path); err == nil && m.Point != "" {
+		return m.Point
+	}
 	var own, parent unix.Stat_t
 	if unix.Stat(path, &own) != nil {
 		return path

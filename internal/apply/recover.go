@@ -16,6 +16,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/state"
+	"github.com/reconcile-ml/reconcile/internal/store"
 	"github.com/reconcile-ml/reconcile/internal/wheels"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -67,7 +68,7 @@ func (e *engine) recover(ctx context.Context) error {
 const tempAge = 7 * 24 * time.Hour
 
 // removeOld removes old files and directories from the temporary directory of the store, as
-// far as possible. Other projects use it at the same time.
+// far as possible: those whose names reconcile gives. Other projects use it at the same time.
 func (e *engine) removeOld(ctx context.Context, dir place) {
 	entries, err := readDir(dir.root, dir.rel)
 	if err != nil {
@@ -75,7 +76,7 @@ func (e *engine) removeOld(ctx context.Context, dir place) {
 	}
 	for _, entry := range entries {
 		info, err := entry.Info()
-		if err == nil && e.o.Now().Sub(info.ModTime()) > tempAge {
+		if err == nil && store.IsMade(path.Join(dir.rel, entry.Name())) && e.o.Now().Sub(info.ModTime()) > tempAge {
 			_ = removeTree(ctx, dir.root, path.Join(dir.rel, entry.Name()))
 		}
 	}

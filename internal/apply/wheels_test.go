@@ -259,20 +259,21 @@ func TestArchivesOfAnInterruptedApply(t *testing.T) {
 }
 
 // TestOldTemporaryFilesAreRemoved has files in the temporary folder of the store that no lock
-// needs any more.
+// needs any more, and an old file of the user.
 func TestOldTemporaryFilesAreRemoved(t *testing.T) {
 	w := newWorld(t)
 	temp := layout.Temp(w.store())
 	check(t, os.MkdirAll(filepath.Join(temp, "lock-1", "sub"), 0o700))
-	for name, age := range map[string]time.Duration{"old.whl.partial": 8 * 24 * time.Hour, "new.whl.partial": time.Hour, "lock-1": 9 * 24 * time.Hour} {
+	download := func(digit string) string { return strings.Repeat(digit, 64) + ".whl.partial" }
+	for name, days := range map[string]int{download("a"): 8, download("b"): 0, "lock-1": 9, "notes.txt": 400} {
 		if name != "lock-1" {
 			check(t, os.WriteFile(filepath.Join(temp, name), []byte("x"), 0o600))
 		}
-		check(t, os.Chtimes(filepath.Join(temp, name), time.Time{}, time.Now().Add(-age)))
+		check(t, os.Chtimes(filepath.Join(temp, name), time.Time{}, time.Now().AddDate(0, 0, -days)))
 	}
 	w.apply(t.Context(), w.plan(wantDir("data", 0o755)))
 	left, err := os.ReadDir(temp)
-	if err != nil || len(left) != 1 || left[0].Name() != "new.whl.partial" {
+	if err != nil || len(left) != 2 || left[0].Name() != download("b") || left[1].Name() != "notes.txt" {
 		t.Errorf("left: %v, %v", left, err)
 	}
 }

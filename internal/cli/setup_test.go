@@ -228,7 +228,6 @@ case $last/ in "$VOLUME"/*) echo "host:/vol 264212084 37500156 58001108 40% $VOL
 		"a store that is set":     s.with("RECONCILE_STORE=/elsewhere").runScript("setup_remote.sh"),
 		"the option --store":      s.runScript("setup_remote.sh", "--store", "/elsewhere"),
 		"the option --store=":     s.runScript("setup_remote.sh", "--store=/elsewhere"),
-		"--store, relative to /":  s.runScript("setup_remote.sh", "--store", "elsewhere"),
 		"setup_local.sh --store=": s.runScript("setup_local.sh", "--store=/elsewhere"),
 	} {
 		if e.code != 0 || e.contains(".reconcile-store") {
@@ -240,6 +239,8 @@ case $last/ in "$VOLUME"/*) echo "host:/vol 264212084 37500156 58001108 40% $VOL
 	}
 	s.wantScript(exit.WrongUsage, []string{"setup_remote.sh", "--store"}, "--store takes a directory")
 	s.wantScript(exit.WrongUsage, []string{"setup_remote.sh", "--store", ""}, "--store takes a directory")
+	s.wantScript(exit.WrongUsage, []string{"setup_local.sh", "--store", "a b"}, `--store takes an absolute path: ./setup_local.sh --store "$PWD"/'a b'`)
+	s.wantScript(exit.WrongUsage, []string{"setup_local.sh", "--store=~"}, `--store takes an absolute path: ./setup_local.sh --store "$HOME"/reconcile`)
 }
 
 // TestSetupRemote checks that setup_remote.sh with the real manifest is blocked and changes

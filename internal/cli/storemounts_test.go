@@ -121,6 +121,9 @@ func TestReadOnlyStore(t *testing.T) {
 			t.Errorf("%s of a file: %s", command, e)
 		}
 	}
+	if e := s.run("gc", "--env", "local", "--keep", "0", "-y"); e.code != 1 || !e.contains("the file system of "+s.store("")+" is read-only", "remount,rw "+s.store("")) {
+		t.Errorf("gc: %s", e)
+	}
 	if e := s.run("rollback", "--env", "local"); e.code == 0 || !e.contains("read-only") {
 		t.Errorf("rollback: %s", e)
 	}

@@ -2,6 +2,7 @@
 // environments, and those in the store of a user (package store).
 //
 //	<store>/
+//	  store.json                      written first; a directory with files and without it is no store
 //	  cache/uv                        metadata and wheels that uv fetched while it locked
 //	  tools/<platform>/               pinned helpers: a wheel of py-rattler, cpython-3.10.21-807bb6746dd8
 //	  dists/<sha256 of the wheel>/    unpacked distributions and their bytecode
@@ -136,6 +137,9 @@ func Temp(store string) string { return path.Join(store, "tmp") }
 
 // StoreTrash returns the directory of files of the store that are being deleted.
 func StoreTrash(store string) string { return path.Join(store, "trash") }
+
+// StoreMarker returns the file by which a store is recognized.
+func StoreMarker(store string) string { return path.Join(store, "store.json") }
 
 // StoreLock returns the file that applies lock together, and prune alone.
 func StoreLock(store string) string { return path.Join(store, "lock") }

@@ -71,7 +71,7 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 	}
 	journal, err := state.Open(layout.Journal(local.State), time.Now)
 	if err != nil {
-		return nil, errors.Join(apply.Explain(err, p.Root), shared.Release(), lock.Release())
+		return nil, errors.Join(apply.Explain(err, local.State), shared.Release(), lock.Release())
 	}
 	r := &Run{lock: lock, shared: shared, Journal: journal}
 	var kill context.Context
@@ -104,7 +104,7 @@ func (p *Project) acquire(ctx context.Context, dir string, o LockOptions) (*stat
 			Found: held.Holder.String(), Hint: "wait for it, or pass `--lock-timeout=10m`",
 		})
 	}
-	return lock, apply.Explain(err, p.Root)
+	return lock, apply.Explain(err, dir)
 }
 
 // holder describes this process for those that wait for its locks.
@@ -128,7 +128,7 @@ func (p *Project) ShareStore(ctx context.Context, store string, o LockOptions) (
 	lock, err := state.Acquire(ctx, layout.StoreLock(store), state.LockOptions{
 		Shared: true, Timeout: max(o.Timeout, minShareTimeout), AllowUntrusted: true, Waiting: o.Waiting,
 	})
-	return lock, apply.Explain(storeLocked(err), p.Root)
+	return lock, apply.Explain(storeLocked(err), store)
 }
 
 // LockStore takes the lock of a store alone. The error has exit.Locked if another run uses it

@@ -32,7 +32,7 @@ func (p *Project) Prepare() (facts.Project, error) {
 	if err != nil {
 		return local, err
 	}
-	return local, apply.Explain(store.Prepare(local.Store, local.State, p.Root), p.Root)
+	return local, apply.Explain(store.Prepare(local.Store, local.State, p.Root), local.Store)
 }
 
 // OldSettingsNote returns a note if the project at root has the file of earlier versions for

@@ -20,6 +20,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/internal/state"
+	"github.com/reconcile-ml/reconcile/internal/store"
 )
 
 // Apply removes, under the lock of the store, the items of a document that prune would still
@@ -205,7 +206,9 @@ func (p *pruner) trash(i *item) error {
 func (p *pruner) empty() error {
 	names, err := readNames(layout.StoreTrash(p.store.location.Path))
 	for _, name := range names {
-		err = errors.Join(err, p.root.RemoveAll(filepath.Join(trash, name)))
+		if at := filepath.Join(trash, name); store.IsMade(at) {
+			err = errors.Join(err, p.root.RemoveAll(at))
+		}
 	}
 	return err
 }

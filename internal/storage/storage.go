@@ -25,6 +25,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/mounts"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/internal/store"
@@ -62,6 +63,7 @@ type unit struct {
 	*tree
 	part  string
 	wheel string // "name version" of an unpacked wheel, "" if it is incomplete
+	other bool   // not made by reconcile
 }
 
 // A Store is the measured store of a user.
@@ -74,6 +76,7 @@ type Store struct {
 	now      time.Time
 	units    []*unit // outside the projects
 	projects []*project
+	others   []string // paths in the store that reconcile did not make
 }
 
 // Load measures the store of a user, which need not exist. No project is needed.
@@ -133,6 +136,11 @@ func (s *Store) list() error {
 			err = s.addNested(name, dir)
 		case projects:
 			err = s.addProjects(dir)
+		case trash, filepath.Base(layout.StoreLock(at)), filepath.Base(layout.StoreMarker(at)), "lost+found":
+		default:
+			if !atomicfile.IsTemp(name) {
+				s.others = append(s.others, name)
+			}
 		}
 		if err != nil {
 			return err
@@ -145,9 +153,25 @@ func (s *Store) list() error {
 func (s *Store) addUnits(part, dir string) error {
 	names, err := readNames(dir)
 	for _, name := range names {
-		s.units = append(s.units, &unit{tree: &tree{path: filepath.Join(dir, name)}, part: part})
+		s.addUnit(part, filepath.Join(dir, name))
 	}
 	return err
+}
+
+func (s *Store) addUnit(part, at string) {
+	other := !s.isMade(at)
+	s.units = append(s.units, &unit{tree: &tree{path: at}, part: part, other: other})
+}
+
+// isMade reports whether a path in the store has the form of one that reconcile makes. Others
+// are recorded.
+func (s *Store) isMade(at string) bool {
+	rel, err := filepath.Rel(s.location.Path, at)
+	if err == nil && store.IsMade(rel) {
+		return true
+	}
+	s.others = append(s.others, rel)
+	return false
 }
 
 // addNested adds everything in the directories in dir.
@@ -156,7 +180,7 @@ func (s *Store) addNested(part, dir string) error {
 	for _, name := range names {
 		inner := filepath.Join(dir, name)
 		if info, err := os.Lstat(inner); err == nil && !info.IsDir() {
-			s.units = append(s.units, &unit{tree: &tree{path: inner}, part: part})
+			s.addUnit(part, inner)
 		} else if err := s.addUnits(part, inner); err != nil {
 			return err
 		}
@@ -168,6 +192,13 @@ func (s *Store) addProjects(dir string) error {
 	names, err := readNames(dir)
 	for _, name := range names {
 		p := &project{state: filepath.Join(dir, name)}
+		if !s.isMade(p.state) {
+			continue
+		}
+		if _, err := os.Lstat(layout.ProjectFile(p.state)); rawfile.IsAbsent(err) {
+			s.others = append(s.others, filepath.Join(projects, name))
+			continue
+		}
 		if err := p.list(); err != nil {
 			return err
 		}
@@ -303,6 +334,9 @@ func (s *Store) readWheels(ctx context.Context) error {
 // unused returns why nothing uses a unit outside the projects after something is removed; ""
 // if something does, or may.
 func (s *Store) unused(u *unit, used usedSet, removed *removal) string {
+	if u.other {
+		return ""
+	}
 	name := filepath.Base(u.path)
 	age := s.now.Sub(u.newest)
 	if u.part == tmp || atomicfile.IsTemp(name) {
@@ -438,6 +472,14 @@ func (s *Store) all() []*unit {
 func (s *Store) notes(unread int) (notes []string) {
 	if unread > 0 {
 		notes = append(notes, plural.Count(unread, "file")+" could not be read, and are not counted")
+	}
+	if len(s.others) > 0 {
+		const most = 5
+		text := strings.Join(s.others[:min(most, len(s.others))], ", ")
+		if rest := len(s.others) - most; rest > 0 {
+			text += fmt.Sprintf(" and %d more", rest)
+		}
+		notes = append(notes, "not made by reconcile, so never removed from the store: "+text)
 	}
 	switch s.mount.Type {
 	case "apfs", "bcachefs", "btrfs", "xfs":

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lock"
@@ -41,7 +42,9 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{t, filepath.Join(dir, "work"), filepath.Join(dir, "store"), "/usr/bin/python3.10"}
+	s := &site{t, filepath.Join(dir, "work"), filepath.Join(dir, "store"), "/usr/bin/python3.10"}
+	s.must(store.Make(s.store))
+	return s
 }
 
 func (s *site) must(err error) {
@@ -246,7 +249,10 @@ func TestPruneKeepsWhatIsUsed(t *testing.T) {
 	s.generation("one", "g1", false, linked)
 	s.generation("one", "g2", true, copied)
 	old := time.Now().Add(-40 * 24 * time.Hour)
-	for _, name := range []string{"tools/linux-x86_64/uv-1/uv", "cache/uv/x", "tmp/old.partial", "tmp/locked.partial", "conda/pkgs/zlib-1-0/x"} {
+	oldTool, newTool := "py_rattler-1-cp310-none-any.whl", "py_rattler-2-cp310-none-any.whl"
+	temp := func(digit string) string { return strings.Repeat(digit, 64) + ".whl.partial" }
+	oldTemp, lockedTemp, newTemp := temp("a"), temp("b"), temp("c")
+	for _, name := range []string{"tools/linux-x86_64/" + oldTool, "cache/uv/x", "tmp/" + oldTemp, "tmp/" + lockedTemp, "conda/pkgs/zlib-1-0/x"} {
 		s.write(filepath.Join(s.store, name), 10)
 	}
 	s.write(filepath.Join(base, "bin/python"), 10)
@@ -254,19 +260,19 @@ func TestPruneKeepsWhatIsUsed(t *testing.T) {
 		s.must(err)
 		return os.Chtimes(name, old, old)
 	}))
-	for _, name := range []string{"tmp/new.partial", "tools/linux-x86_64/uv-2/uv", "cache/pip/x", "conda/pkgs/new-1-0/x"} {
+	for _, name := range []string{"tmp/" + newTemp, "tools/linux-x86_64/" + newTool, "conda/pkgs/new-1-0/x"} {
 		s.write(filepath.Join(s.store, name), 10)
 	}
 	uv := s.wheel("uv") // of reconcile lock
-	locked, err := os.OpenFile(filepath.Join(s.store, "tmp/locked.partial"), os.O_RDWR, 0)
+	locked, err := os.OpenFile(filepath.Join(s.store, "tmp", lockedTemp), os.O_RDWR, 0)
 	s.must(err)
 	defer locked.Close()
 	s.must(unix.Flock(int(locked.Fd()), unix.LOCK_EX))
 	want := s.load().Report().Unused
 	actions, done := s.prune(Options{Budget: -1})
 	for name, action := range map[string]string{
-		filepath.Base(unused): "removed", "uv-1": "removed", "uv": "removed", "old.partial": "removed", "zlib-1-0": "removed",
-		"locked.partial": "kept a process has locked it",
+		filepath.Base(unused): "removed", oldTool: "removed", "uv": "removed", oldTemp: "removed", "zlib-1-0": "removed",
+		lockedTemp: "kept a process has locked it",
 	} {
 		if actions[name] != action {
 			t.Errorf("%s is %q, want %q", name, actions[name], action)
@@ -276,7 +282,7 @@ func TestPruneKeepsWhatIsUsed(t *testing.T) {
 	if len(actions) > 0 || done.Freed < blocks || done.Freed > want {
 		t.Errorf("also %v; freed %d of %d", actions, done.Freed, want)
 	}
-	for _, name := range []string{linked, copied, base, uv, filepath.Join(s.store, "tmp/new.partial"), filepath.Join(s.store, "tools/linux-x86_64/uv-2"), filepath.Join(s.store, "cache/pip")} {
+	for _, name := range []string{linked, copied, base, uv, filepath.Join(s.store, "tmp", newTemp), filepath.Join(s.store, "tools/linux-x86_64", newTool)} {
 		if !s.exists(name) {
 			t.Errorf("%s was removed", name)
 		}
@@ -316,9 +322,10 @@ func TestPruneAfterAKill(t *testing.T) {
 	a := s.wheel("alpha")
 	s.generation("one", "g1", false, a)
 	s.must(os.Mkdir(layout.StoreTrash(s.store), 0o700))
-	s.must(os.Rename(s.state("one"), filepath.Join(layout.StoreTrash(s.store), "x")))
+	trashed := filepath.Join(layout.StoreTrash(s.store), atomicfile.TempName())
+	s.must(os.Rename(s.state("one"), trashed))
 	actions, done := s.prune(Options{Budget: -1})
-	if len(actions) != 2 || s.exists(a) || s.exists(filepath.Join(layout.StoreTrash(s.store), "x")) || done.Freed < blocks {
+	if len(actions) != 2 || s.exists(a) || s.exists(trashed) || done.Freed < blocks {
 		t.Errorf("%v, freed %d", actions, done.Freed)
 	}
 }
@@ -412,7 +419,41 @@ func TestPruneWaitsForApplies(t *testing.T) {
 
 func TestAbsentStore(t *testing.T) {
 	s := newSite(t)
+	s.must(os.RemoveAll(s.store))
 	if r := s.load().Report(); len(r.Parts) > 0 || r.Size != 0 || s.exists(s.store) {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestPruneKeepsOtherFiles has files of the user in every part of a store, all old: none is
+// removed, and each is listed.
+func TestPruneKeepsOtherFiles(t *testing.T) {
+	s := newSite(t)
+	s.generation("one", "g1", false, s.wheel("alpha"))
+	others := []string{
+		"cache/mine", "conda/mine/x", "conda/pkgs/mine", "dists/mine", "notes", "projects/x", "projects/x-0123456789ab",
+		"tmp/lock-notes", "tmp/mine.whl", "tools/linux-x86_64/mine", "tools/mine/x", "trash/mine",
+	}
+	for _, name := range others {
+		s.write(filepath.Join(s.store, name, "file"), 10)
+	}
+	old := time.Now().Add(-400 * 24 * time.Hour)
+	s.must(filepath.WalkDir(s.store, func(name string, _ os.DirEntry, err error) error {
+		s.must(err)
+		return os.Chtimes(name, old, old)
+	}))
+	s.must(os.RemoveAll(filepath.Join(s.dir, "one")))
+	actions, _ := s.prune(Options{Budget: 0, Older: time.Hour, Gone: true})
+	if len(actions) != 2 {
+		t.Errorf("%v, want the project and its wheel", actions)
+	}
+	for _, name := range others {
+		if !s.exists(filepath.Join(s.store, name, "file")) {
+			t.Errorf("%s was removed", name)
+		}
+	}
+	notes := strings.Join(s.load().Report().Notes, "\n")
+	if !strings.Contains(notes, "not made by reconcile, so never removed from the store: ") || !strings.Contains(notes, " and 7 more") {
+		t.Errorf("%s", notes)
 	}
 }

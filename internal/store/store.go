@@ -56,10 +56,17 @@ func Locate(getenv func(string) string, home, configured, source string) (Locati
 		l.Path = filepath.Join(home, rest)
 	}
 	if !filepath.IsAbs(l.Path) {
-		return l, &diag.Problem{
+		p := &diag.Problem{
 			Code: "store.path", Summary: fmt.Sprintf("the store %q of %s is not an absolute path", l.Path, l.Source),
 			Hint: `name an absolute path: export RECONCILE_STORE="$PWD"/` + resources.ShellQuote(l.Path),
 		}
+		switch {
+		case strings.HasPrefix(l.Path, "~") && home != "":
+			p.Hint = `name an absolute path: export RECONCILE_STORE="$HOME"/reconcile`
+		case strings.HasPrefix(l.Path, "~"):
+			p.Hint = "name an absolute path: export RECONCILE_STORE=/path/to/store"
+		}
+		return l, p
 	}
 	if why := badPath(l.Path); why != "" {
 		return l, &diag.Problem{
@@ -124,14 +131,15 @@ func (l Location) Check(root string) error {
 			Hint: "name another one: export RECONCILE_STORE=/path/to/store",
 		}
 	case int(st.Uid) != os.Geteuid():
-		return l.foreign("it belongs to " + userconfig.UserName(st.Uid))
+		return l.otherOwner("it belongs to " + userconfig.UserName(st.Uid))
 	case st.Mode&0o022 != 0:
 		return &diag.Problem{
 			Code: "store.writable", Summary: fmt.Sprintf("other users can write to the store %s", l.Path),
 			Found: fmt.Sprintf("mode %04o", st.Mode&0o7777), Hint: "chmod go-w " + resources.ShellQuote(l.Path),
 		}
 	}
-	return nil
+	_, err := inspect(l.Path)
+	return err
 }
 
 func unreadable(p string, err error) error {
@@ -141,7 +149,7 @@ func unreadable(p string, err error) error {
 	}
 }
 
-func (l Location) foreign(found string) error {
+func (l Location) otherOwner(found string) error {
 	return &diag.Problem{
 		Code: "store.owner", Summary: fmt.Sprintf("the store %s belongs to another user", l.Path), Found: found,
 		Hint: "run reconcile as that user, or name a store of this one: export RECONCILE_STORE=/path/to/store",
@@ -172,13 +180,7 @@ func ProjectRoot(store, state string) string {
 
 // Prepare makes the store and the state directory of the project at root.
 func Prepare(store, state, root string) error {
-	if err := os.MkdirAll(store, 0o700); err != nil {
-		if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) { // as below /proc
-			return &diag.Problem{
-				Code: "store.unwritable", Summary: fmt.Sprintf("the store %s cannot be made; nothing was changed", store), Found: err.Error(),
-				Hint: "name a directory of this user: export RECONCILE_STORE=/path/to/store",
-			}
-		}
+	if err := Make(store); err != nil {
 		return err
 	}
 	dir, err := os.OpenRoot(store)
@@ -205,4 +207,27 @@ func Prepare(store, state, root string) error {
 		return err
 	}
 	return atomicfile.Write(dir, name, 0o600, append(text, '\n'))
+}
+
+// Make makes a store: a directory with layout.StoreMarker. It makes an empty directory a
+// store, and refuses one with other files. Several processes may make the same store.
+func Make(store string) error {
+	if err := os.MkdirAll(store, 0o700); err != nil {
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) { // as below /proc
+			return &diag.Problem{
+				Code: "store.unwritable", Summary: fmt.Sprintf("the store %s cannot be made; nothing was changed", store), Found: err.Error(),
+				Hint: "name a directory of this user: export RECONCILE_STORE=/path/to/store",
+			}
+		}
+		return err
+	}
+	if marked, err := inspect(store); marked || err != nil {
+		return err
+	}
+	dir, err := os.OpenRoot(store)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return atomicfile.Write(dir, filepath.Base(layout.StoreMarker(store)), 0o600, []byte(marker))
 }

@@ -2,11 +2,15 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 )
@@ -166,5 +170,87 @@ func TestPrepare(t *testing.T) {
 	}
 	if err := Prepare("/dev/null/store", layout.State("/dev/null/store", "/p"), "/p"); err == nil {
 		t.Error("a store below a file was made")
+	}
+}
+
+// TestDirectoryWithOtherFilesIsNoStore checks that only a new or an empty directory becomes a
+// store, and that its marker makes a copy one too.
+func TestDirectoryWithOtherFilesIsNoStore(t *testing.T) {
+	t.Parallel()
+	base, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(layout.StoreMarker(prepared(t, base)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct{ file, content, want string }{
+		"empty":            {"", "", ""},
+		"new file system":  {"lost+found/x", "", ""},
+		"store being made": {atomicfile.TempName(), "", ""},
+		"copy of a store":  {"store.json", string(text), ""},
+		"store of a later": {"store.json", `{"program":"reconcile","format":2}`, "store.foreign"},
+		"other store.json": {"store.json", `{"format":1}`, "store.foreign"},
+		"volume":           {"tmp/notes", "", "store.foreign"},
+		"user's cache":     {".cache/x", "", "store.foreign"},
+	} {
+		dir := filepath.Join(base, name)
+		file := filepath.Join(dir, tt.file)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if tt.file != "" {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(tt.content), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := Location{dir, Variable}.Check("")
+		made := Make(dir)
+		if got := codeOf(t, err); got != tt.want || codeOf(t, made) != tt.want {
+			t.Errorf("%s: %v, then %v; want %q", name, err, made, tt.want)
+		}
+		if entries, _ := os.ReadDir(dir); tt.want != "" && len(entries) != 1 {
+			t.Errorf("%s: %v was made in it", name, entries)
+		}
+		if name == "volume" && !strings.HasSuffix(err.Error(), "export RECONCILE_STORE="+filepath.Join(base, "volume", "reconcile")) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// prepared returns a store with a project.
+func prepared(t *testing.T, base string) string {
+	t.Helper()
+	dir := filepath.Join(base, "prepared")
+	if err := Prepare(dir, layout.State(dir, "/p"), "/p"); err != nil {
+		t.Fatal(err)
+	}
+	if err := (Location{dir, Variable}).Check(""); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestTwoProcessesMakeOneStore(t *testing.T) {
+	t.Parallel()
+	base := filepath.Join(t.TempDir(), "store")
+	var g errgroup.Group
+	for i := range 8 {
+		root := fmt.Sprintf("/p%d", i)
+		g.Go(func() error { return Prepare(base, layout.State(base, root), root) })
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestHintOfAPathWithATildeNamesNoFolder(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"~", "~other/x"} {
+		_, err := locate("/home/u", "", "RECONCILE_STORE="+name)
+		if codeOf(t, err) != "store.path" || !strings.HasSuffix(err.Error(), `export RECONCILE_STORE="$HOME"/reconcile`) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -69,7 +69,11 @@ func Load(home string, getenv func(string) string) (*Config, error) {
 	}
 	text, err := read(name)
 	if rawfile.IsAbsent(err) {
-		return &Config{}, nil
+		link, is := danglingLink(name)
+		if !is {
+			return &Config{}, nil
+		}
+		err = fmt.Errorf("%s is a link to a path that does not exist", link)
 	}
 	if p, ok := errors.AsType[*diag.Problem](err); ok {
 		return nil, p
@@ -81,6 +85,18 @@ func Load(home string, getenv func(string) string) (*Config, error) {
 		}
 	}
 	return parse(name, home, text)
+}
+
+// danglingLink returns the first element of the path of an absent file that is a link.
+func danglingLink(name string) (link string, is bool) {
+	for dir := name; ; dir = filepath.Dir(dir) {
+		switch info, err := os.Lstat(dir); {
+		case err == nil:
+			return dir, info.Mode()&os.ModeSymlink != 0
+		case dir == filepath.Dir(dir):
+			return "", false
+		}
+	}
 }
 
 // reason returns the innermost cause of an error, without the name of the file.

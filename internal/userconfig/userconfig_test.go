@@ -1,6 +1,7 @@
 package userconfig
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -296,4 +297,18 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestDanglingLinkIsAnError(t *testing.T) {
+	for _, link := range []string{".config/reconcile/config.yaml", ".config/reconcile", ".config"} {
+		home := t.TempDir()
+		at := filepath.Join(home, link)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o700), os.Symlink("nowhere", at)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(home, noVariables)
+		if p, ok := errors.AsType[*diag.Problem](err); !ok || p.Code != "config.unreadable" || p.Found != at+" is a link to a path that does not exist" {
+			t.Errorf("%s: %v", link, err)
+		}
+	}
 }
