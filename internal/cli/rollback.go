@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/exit"
@@ -41,7 +42,7 @@ apply goes forward again.`,
 			case !changed:
 				return writeLine(a.out, "%s shows generation %s already: nothing was changed.", e.Environment.Path, to)
 			}
-			return writeLine(a.out, "%s now shows generation %s (was %s).", e.Environment.Path, to, e.Current)
+			return writeLine(a.out, "%s now shows generation %s (was %s).", e.Environment.Path, to, cmp.Or(e.Current, "none"))
 		},
 	}
 	lock.registerTimeout(cmd)

@@ -59,6 +59,9 @@ func (e *Environment) isNetwork() bool {
 	return err == nil && mounts.IsNetwork(m.Type)
 }
 
+// formerHint is the hint in a project with the directory of an earlier version.
+const formerHint = layout.FormerDir + " is from an earlier version and is not used; `reconcile apply` builds the environment again"
+
 // active returns the absolute path of the active generation, or why there is none.
 func (e *Environment) active() (string, error) {
 	if _, ok := e.CurrentGeneration(); ok {
@@ -67,6 +70,9 @@ func (e *Environment) active() (string, error) {
 	p := &diag.Problem{
 		Code: "environment.absent", Summary: fmt.Sprintf("environment %s is not built on this machine", e.Env.Name),
 		Hint: "`reconcile apply` builds it",
+	}
+	if e.HasFormerDir() {
+		p.Hint = formerHint
 	}
 	switch {
 	case e.Current != "":

@@ -60,7 +60,11 @@ func (e *Environment) Earlier(named []string) (string, error) {
 		}
 	}
 	if len(newest) == 0 {
-		return "", &diag.Problem{Code: "rollback.none", Summary: fmt.Sprintf("environment %s has no earlier generation", e.Env.Name)}
+		p := &diag.Problem{Code: "rollback.none", Summary: fmt.Sprintf("environment %s has no earlier generation", e.Env.Name)}
+		if e.HasFormerDir() {
+			p.Hint = formerHint
+		}
+		return "", p
 	}
 	return newest[0].Name, nil
 }

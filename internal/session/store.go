@@ -51,10 +51,17 @@ func (p *Project) formerNote() string {
 	if note := p.Config.OldSettingsNote(p.Root); note != "" {
 		return note
 	}
-	if info, err := os.Lstat(p.Path(layout.FormerDir)); err != nil || !info.IsDir() {
+	if !p.HasFormerDir() {
 		return ""
 	}
 	return layout.FormerDir + " is from an earlier version and is not used; delete it with `rm -rf " + layout.FormerDir + "` when no program runs from it"
+}
+
+// HasFormerDir reports whether the project has the directory in which earlier versions kept
+// environments.
+func (p *Project) HasFormerDir() bool {
+	info, err := os.Lstat(p.Path(layout.FormerDir))
+	return err == nil && info.IsDir()
 }
 
 // ListNames returns the names in a directory, none if it cannot be read.
