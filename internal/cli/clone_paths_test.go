@@ -88,9 +88,9 @@ func TestPathsInAStoreInTheProject(t *testing.T) {
 		"directories:\n  x: {path: link/store}\n",
 		"files:\n  - {path: own/store/tools/x, content: x}\n",
 		"sync:\n  x: {pull: own/store/dists}\n",
-		strings.Replace(environmentManifest("uv", "alpha==1.0"), "path: .venv", "path: own/store/x", 1),
-		strings.Replace(environmentManifest("uv", "alpha==1.0"), "locks/pylock.local.toml", "own/store/pylock.local.toml", 1),
-		strings.Replace(environmentManifest("uv", "alpha==1.0"), "    installer:", "    requirements_file: own/store/requirements.txt\n    installer:", 1),
+		strings.Replace(environmentManifest("alpha==1.0"), "path: .venv", "path: own/store/x", 1),
+		strings.Replace(environmentManifest("alpha==1.0"), "locks/pylock.local.toml", "own/store/pylock.local.toml", 1),
+		strings.Replace(environmentManifest("alpha==1.0"), "    platforms:", "    requirements_file: own/store/requirements.txt\n    platforms:", 1),
 	} {
 		if !strings.HasPrefix(section, "version:") {
 			section = "version: 1\nproject: site\n" + section

@@ -104,7 +104,7 @@ func newClone(t *testing.T, url string) *clone {
 			File: w.file(), Size: int64(len(content)), SHA256: sha256.Sum256(content), Platforms: []string{platform()},
 		}}}},
 	}
-	c.plant("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
+	c.plant("manifest.yaml", environmentManifest("alpha==1.0"))
 	c.plant("locks/pylock.local.toml", string(l.Encode()))
 	return c
 }
@@ -365,7 +365,7 @@ var hostileClones = map[string]func(c *clone){
 		c.plant(".python-version", "../../evil\n")
 	},
 	"templates through links": func(c *clone) {
-		c.plant("manifest.yaml", strings.Replace(environmentManifest("uv", "alpha==1.0"), "environments:", "  - {path: stolen.txt, template: stolen.tmpl}\nenvironments:", 1))
+		c.plant("manifest.yaml", strings.Replace(environmentManifest("alpha==1.0"), "environments:", "  - {path: stolen.txt, template: stolen.tmpl}\nenvironments:", 1))
 		c.plantLink(c.canary("known.txt"), "templates/stolen.tmpl")
 	},
 	"a lock through a link": func(c *clone) {
@@ -378,7 +378,7 @@ var hostileClones = map[string]func(c *clone){
 		c.plant("locks/pylock.local.toml", strings.ReplaceAll(text, `path = "wheels/`, `url = "`+c.spy.URL+`/`))
 	},
 	"an interpreter of the author": func(c *clone) {
-		c.plant("manifest.yaml", strings.Replace(environmentManifest("uv", "alpha==1.0"), `python: "3.10"`, `python: "3.9"`, 1)+
+		c.plant("manifest.yaml", strings.Replace(environmentManifest("alpha==1.0"), `python: "3.10"`, `python: "3.9"`, 1)+
 			fmt.Sprintf("interpreters:\n  - {version: 3.9.99, platform: %s, url: %q, sha256: %s}\n", platform(), c.spy.URL+"/python.tar.gz", strings.Repeat("a", 64)))
 		c.env = slices.DeleteFunc(c.env, func(kv string) bool { return strings.HasPrefix(kv, "PYENV_ROOT=") })
 	},
@@ -396,7 +396,7 @@ var hostileClones = map[string]func(c *clone){
 		c.plant(".conda/remote/conda-meta/history", "")
 	},
 	"a smoke test of planted modules": func(c *clone) {
-		c.plant("manifest.yaml", strings.Replace(environmentManifest("uv", "alpha==1.0"), "imports: [alpha]", "imports: [alpha, planted, data.planted]", 1))
+		c.plant("manifest.yaml", strings.Replace(environmentManifest("alpha==1.0"), "imports: [alpha]", "imports: [alpha, planted, data.planted]", 1))
 		for _, name := range []string{"planted.py", "data/planted.py", "data/__init__.py", "locks/planted.py"} {
 			c.plantModule(name)
 		}

@@ -149,7 +149,6 @@ environments:
     lock: pylock.toml
     platforms: [%s]
     engine: micromamba
-    installer: pip
     channels: [%q]
     conda_packages:
       - {name: tiny, version: %q}

@@ -29,7 +29,7 @@ func mountCommand(t *testing.T, line string, args ...string) []string {
 func TestReadOnlyProject(t *testing.T) {
 	t.Parallel()
 	s := newInstalledSite(t)
-	s.write("manifest.yaml", environmentManifest("uv", "alpha==2.0", "beta==1.0"))
+	s.write("manifest.yaml", environmentManifest("alpha==2.0", "beta==1.0"))
 	s.want(0, "lock", "--env", "local")
 	readOnly := mountCommand(t, "mount --bind "+s.root+" "+s.root+" && mount -o remount,bind,ro "+s.root+" && cd "+s.root)
 	before := snapshotTree(t, s.root)
@@ -115,7 +115,7 @@ func newOrdinaryUserSite(t *testing.T) (s *site, as []string) {
 func TestOrdinaryUserWithoutHome(t *testing.T) {
 	t.Parallel()
 	s, as := newOrdinaryUserSite(t)
-	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
+	s.write("manifest.yaml", environmentManifest("alpha==1.0"))
 	run := func(code int, args ...string) runResult {
 		t.Helper()
 		e := s.runCommand(slices.Concat(as, args)...)
@@ -144,7 +144,7 @@ func TestOrdinaryUserWithoutHome(t *testing.T) {
 	}))
 	// The same user in a project of another user.
 	check(t, os.Lchown(s.root, 0, 0))
-	check(t, os.WriteFile(s.path("manifest.yaml"), []byte(strings.Replace(environmentManifest("uv", "alpha==1.0"), "{path: data}", "{path: data}\n  other: {path: other}", 1)), 0o644))
+	check(t, os.WriteFile(s.path("manifest.yaml"), []byte(strings.Replace(environmentManifest("alpha==1.0"), "{path: data}", "{path: data}\n  other: {path: other}", 1)), 0o644))
 	out, err := exec.Command("chown", "-R", "0:0", s.root).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v %s", err, out)

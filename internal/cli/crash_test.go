@@ -69,7 +69,7 @@ var scenarios = []scenario{
 // manifest returns the manifest of the goal: three directories, three files, a link, and an
 // environment with two packages.
 func (g goal) manifest() string {
-	text := environmentManifest("uv", "alpha=="+g.alpha, "beta=="+g.beta)
+	text := environmentManifest("alpha=="+g.alpha, "beta=="+g.beta)
 	text = strings.Replace(text, "  data: {path: data}\n", "  data: {path: data}\n  adapters: {path: adapters/lora, mode: \"0750\"}\n  models: {path: models}\n", 1)
 	text = strings.Replace(text, `"read me\n"`, fmt.Sprintf("%q", g.text), 1)
 	text = strings.Replace(text, "environments:\n", fmt.Sprintf(`  - {path: data/run.sh, content: "run", mode: %q}

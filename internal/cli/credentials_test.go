@@ -80,67 +80,63 @@ func TestCredentialsAreNeitherPrintedNorWritten(t *testing.T) {
 	faults := map[string]func(http.ResponseWriter, *http.Request) bool{
 		"status 500": echoStatus(500), "status 403": echoStatus(403), "redirect": echoRedirect, "page": echoPage, "none": nil,
 	}
-	for _, installer := range []string{"uv", "pip"} {
-		t.Run(installer, func(t *testing.T) {
-			t.Parallel()
-			x := newMirror(t, wheel{name: "alpha", version: "1.0"}, wheel{name: "alpha", version: "2.0"})
-			host := strings.TrimPrefix(x.URL, "http://")
-			login := "http://" + credentials["user"] + ":" + url.QueryEscape(credentials["password"]) + "@" + host
-			plain := newSite(t, login+"/simple")
-			s := plain.with(
-				"RECONCILE_INDEX_URL="+login+"/simple?token="+url.QueryEscape(credentials["token"]),
-				"RECONCILE_FIND_LINKS="+x.URL+"/links?sig="+url.QueryEscape(credentials["sig"]),
-				"RECONCILE_CONDA_ALIAS=http://robot:"+url.QueryEscape(credentials["conda password"])+"@"+host+"/conda?key="+url.QueryEscape(credentials["conda key"]),
-				"HF_TOKEN="+credentials["hub token"],
-			)
-			pinVersion := func(version string) {
-				s.write("manifest.yaml", environmentManifest(installer, "alpha=="+version))
-			}
-			pinVersion("1.0")
-			plain.want(0, "lock", "--env", "local")
-			plain.want(0, "apply", "-y", "--env", "local")
-			pinVersion("2.0")
-			plain.want(0, "lock", "--env", "local")
-			for name, fault := range faults {
-				x.setFault(fault)
-				check(t, os.RemoveAll(s.store("cache")))
-				commands := []string{"doctor", "doctor --json", "apply -y -v", "apply -y --json", "lock -v --upgrade", "lock --json --upgrade"}
-				switch name {
-				case "status 500":
-					commands = commands[:3] // installers try again after seconds
-				case "status 403":
-					commands = append(commands, "plan -v", "plan --json", "facts --all", "status --json", "runs --json", "runs show last")
-				}
-				for _, words := range commands {
-					args := strings.Fields(words)
-					if args[0] != "facts" && args[0] != "runs" {
-						args = append(args, "--env", "local")
-					}
-					r := s.run(args...)
-					checkNoCredential(t, fmt.Sprintf("%s, %s: standard output", name, words), r.out)
-					checkNoCredential(t, fmt.Sprintf("%s, %s: standard error", name, words), r.err)
-					if slices.Contains(args, "--json") || args[0] == "facts" {
-						for d := json.NewDecoder(strings.NewReader(r.out)); ; {
-							var v any
-							if err := d.Decode(&v); err == io.EOF {
-								break
-							} else if err != nil {
-								t.Fatalf("%s, %s: %v: %s", name, words, err, r)
-							}
-						}
-					}
-				}
-			}
-			check(t, filepath.WalkDir(filepath.Dir(s.root), func(path string, d fs.DirEntry, err error) error {
-				if err != nil || !d.Type().IsRegular() {
-					return err
-				}
-				text, err := os.ReadFile(path)
-				checkNoCredential(t, path, string(text))
-				return err
-			}))
-		})
+	t.Parallel()
+	x := newMirror(t, wheel{name: "alpha", version: "1.0"}, wheel{name: "alpha", version: "2.0"})
+	host := strings.TrimPrefix(x.URL, "http://")
+	login := "http://" + credentials["user"] + ":" + url.QueryEscape(credentials["password"]) + "@" + host
+	plain := newSite(t, login+"/simple")
+	s := plain.with(
+		"RECONCILE_INDEX_URL="+login+"/simple?token="+url.QueryEscape(credentials["token"]),
+		"RECONCILE_FIND_LINKS="+x.URL+"/links?sig="+url.QueryEscape(credentials["sig"]),
+		"RECONCILE_CONDA_ALIAS=http://robot:"+url.QueryEscape(credentials["conda password"])+"@"+host+"/conda?key="+url.QueryEscape(credentials["conda key"]),
+		"HF_TOKEN="+credentials["hub token"],
+	)
+	pinVersion := func(version string) {
+		s.write("manifest.yaml", environmentManifest("alpha=="+version))
 	}
+	pinVersion("1.0")
+	plain.want(0, "lock", "--env", "local")
+	plain.want(0, "apply", "-y", "--env", "local")
+	pinVersion("2.0")
+	plain.want(0, "lock", "--env", "local")
+	for name, fault := range faults {
+		x.setFault(fault)
+		check(t, os.RemoveAll(s.store("cache")))
+		commands := []string{"doctor", "doctor --json", "apply -y -v", "apply -y --json", "lock -v --upgrade", "lock --json --upgrade"}
+		switch name {
+		case "status 500":
+			commands = commands[:3] // installers try again after seconds
+		case "status 403":
+			commands = append(commands, "plan -v", "plan --json", "facts --all", "status --json", "runs --json", "runs show last")
+		}
+		for _, words := range commands {
+			args := strings.Fields(words)
+			if args[0] != "facts" && args[0] != "runs" {
+				args = append(args, "--env", "local")
+			}
+			r := s.run(args...)
+			checkNoCredential(t, fmt.Sprintf("%s, %s: standard output", name, words), r.out)
+			checkNoCredential(t, fmt.Sprintf("%s, %s: standard error", name, words), r.err)
+			if slices.Contains(args, "--json") || args[0] == "facts" {
+				for d := json.NewDecoder(strings.NewReader(r.out)); ; {
+					var v any
+					if err := d.Decode(&v); err == io.EOF {
+						break
+					} else if err != nil {
+						t.Fatalf("%s, %s: %v: %s", name, words, err, r)
+					}
+				}
+			}
+		}
+	}
+	check(t, filepath.WalkDir(filepath.Dir(s.root), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		checkNoCredential(t, path, string(text))
+		return err
+	}))
 }
 
 func checkNoCredential(t *testing.T, where, text string) {

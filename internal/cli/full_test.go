@@ -47,7 +47,7 @@ func (s *smallSite) pinVersion(version string) {
 	s.t.Helper()
 	w := alphaWithBallast(version)
 	s.mirror.setFile(w.file(), w.bytes())
-	text := environmentManifest("uv", "alpha=="+version, "beta==1.0")
+	text := environmentManifest("alpha=="+version, "beta==1.0")
 	s.write("manifest.yaml", strings.Replace(text, `"read me\n"`, fmt.Sprintf("%q", s.readme(version)), 1))
 	s.want(0, "lock", "--env", "local")
 }
@@ -186,7 +186,7 @@ func TestRollbackOnFullExt4(t *testing.T) {
 	mountExt4(t, dir)
 	s := siteAt(t, dir, x.indexURL())
 	for _, version := range []string{"1.0", "2.0"} {
-		s.write("manifest.yaml", environmentManifest("uv", "beta=="+version))
+		s.write("manifest.yaml", environmentManifest("beta=="+version))
 		s.want(0, "lock", "--env", "local")
 		s.checkConverges()
 	}

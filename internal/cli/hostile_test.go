@@ -113,7 +113,7 @@ func TestHostilePackages(t *testing.T) {
 	}})
 	s := newSite(t, x.indexURL())
 	for _, version := range []string{"1.0", "2.0"} {
-		s.write("manifest.yaml", environmentManifest("uv", "alpha=="+version))
+		s.write("manifest.yaml", environmentManifest("alpha=="+version))
 		s.want(0, "lock", "--env", "local")
 		s.checkAllOutput("alpha " + version)
 	}
@@ -122,7 +122,7 @@ func TestHostilePackages(t *testing.T) {
 // TestHostileIndex checks that responses of the index and its settings are escaped.
 func TestHostileIndex(t *testing.T) {
 	t.Parallel()
-	s, x := newUpgradeSite(t, "uv")
+	s, x := newUpgradeSite(t)
 	x.setFault(func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Content-Type", "text/html; x="+strings.Map(func(r rune) rune {
 			if unicode.IsControl(r) {

@@ -15,7 +15,7 @@ func TestMountOptionsOfTheStore(t *testing.T) {
 	} {
 		t.Run(option, func(t *testing.T) {
 			s := siteAt(t, must(os.MkdirTemp(t.TempDir(), "")), x.indexURL())
-			s.write("manifest.yaml", environmentManifest("pip", "beta==1.0"))
+			s.write("manifest.yaml", environmentManifest("beta==1.0"))
 			s.want(0, "lock", "--env", "local")
 			store := s.store("")
 			check(t, os.RemoveAll(store))
@@ -40,7 +40,7 @@ func TestProjectOnNoexec(t *testing.T) {
 	x := newMirror(t, wheel{name: "beta", version: "1.0"})
 	s := siteAt(t, must(os.MkdirTemp(t.TempDir(), "")), x.indexURL())
 	mountTmpfs(t, s.root, "noexec")
-	s.write("manifest.yaml", environmentManifest("pip", "beta==1.0"))
+	s.write("manifest.yaml", environmentManifest("beta==1.0"))
 	s.want(0, "lock", "--env", "local")
 	s.want(0, "apply", "-y", "--env", "local")
 	if got, err := s.imports("beta"); err != nil {
@@ -57,7 +57,7 @@ func TestSmallTMPDIR(t *testing.T) {
 	mountTmpfs(t, small, "size=8k")
 	check(t, os.WriteFile(small+"/full", make([]byte, 8<<10), 0o600))
 	s = s.with("TMPDIR=" + small)
-	s.write("manifest.yaml", environmentManifest("pip", "beta==1.0"))
+	s.write("manifest.yaml", environmentManifest("beta==1.0"))
 	s.want(0, "lock", "--env", "local")
 	s.want(0, "apply", "-y", "--env", "local")
 }

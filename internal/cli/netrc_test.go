@@ -17,7 +17,7 @@ func TestNetrcIsNotRead(t *testing.T) {
 	s := newSite(t, x.indexURL())
 	netrc := fmt.Sprintf("machine %s login robot password netrcword\n", must(url.Parse(x.URL)).Hostname())
 	writeFile(t, filepath.Join(filepath.Dir(s.root), "home/.netrc"), netrc)
-	s.write("manifest.yaml", environmentManifest("auto", "alpha==1.0"))
+	s.write("manifest.yaml", environmentManifest("alpha==1.0"))
 	if e := s.want(1, "lock", "--env", "local"); !e.contains("alpha==1.0 is not in the index") {
 		t.Errorf("another failure: %s", e)
 	}

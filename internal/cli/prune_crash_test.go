@@ -28,7 +28,6 @@ environments:
     match: {gpu: none}
     path: .venv
     python: "3.10"
-    installer: pip
     lock: pylock.toml
     platforms: [linux-x86_64, macos-arm64]
     packages: []

@@ -22,7 +22,7 @@ func newInstalledSite(t *testing.T) *site {
 	t.Helper()
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"}, wheel{name: "alpha", version: "2.0"}, wheel{name: "beta", version: "1.0"})
 	s := newSite(t, x.indexURL())
-	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0", "beta==1.0"))
+	s.write("manifest.yaml", environmentManifest("alpha==1.0", "beta==1.0"))
 	s.want(0, "lock", "--env", "local")
 	s.checkConverges()
 	return s
@@ -138,7 +138,7 @@ func TestPlanStartsNothing(t *testing.T) {
 	if out, err := s.command(strace, "-f", "-e", "trace=network,process", "true").CombinedOutput(); err != nil {
 		t.Skipf("strace may not trace here: %s", out)
 	}
-	s.write("manifest.yaml", environmentManifest("uv", "alpha==2.0", "beta==1.0")) // so that the plan has a change
+	s.write("manifest.yaml", environmentManifest("alpha==2.0", "beta==1.0")) // so that the plan has a change
 	traced := func(words ...string) (starts, calls []string) {
 		t.Helper()
 		trace := filepath.Join(t.TempDir(), "trace")
@@ -193,7 +193,7 @@ func TestApplyOffline(t *testing.T) {
 	without := withoutNetwork(t)
 	s := newInstalledSite(t)
 	first := string(must(os.ReadFile(s.path("locks/pylock.local.toml"))))
-	s.write("manifest.yaml", environmentManifest("uv", "alpha==2.0", "beta==1.0"))
+	s.write("manifest.yaml", environmentManifest("alpha==2.0", "beta==1.0"))
 	s.want(0, "lock", "--env", "local")
 	s.checkConverges()
 	if e := s.runUnder(without, "rollback", "--env", "local"); e.code != 0 {
@@ -209,7 +209,7 @@ func TestApplyOffline(t *testing.T) {
 		t.Fatalf("a new environment: %s", e)
 	}
 	s.wantImports("2.0 1.0", "alpha", "beta")
-	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0", "beta==1.0"))
+	s.write("manifest.yaml", environmentManifest("alpha==1.0", "beta==1.0"))
 	s.write("locks/pylock.local.toml", first)
 	if e := s.runUnder(without, "apply", "-y", "--env", "local"); e.code != 0 {
 		t.Fatalf("another generation: %s", e)

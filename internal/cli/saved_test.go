@@ -366,25 +366,30 @@ func TestSavedPlanIsAppliedOnceByTwoRuns(t *testing.T) {
 }
 
 // TestSavedPlanDetectsReplacedPrograms checks that a plan that builds an environment is refused
-// after its installer or its lock was changed, but not after another environment's lock was.
+// after its interpreter or its lock was changed, but not after another environment's lock was.
 func TestSavedPlanDetectsReplacedPrograms(t *testing.T) {
 	t.Parallel()
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"}, wheel{name: "alpha", version: "2.0"})
 	s := newSite(t, strings.Replace(x.indexURL(), "://", "://robot:s3cret-canary@", 1))
-	manifest := environmentManifest("uv", "alpha==1.0")
+	manifest := environmentManifest("alpha==1.0")
 	_, environment, _ := strings.Cut(manifest, "environments:\n")
 	other := strings.NewReplacer("  local:", "  other:", "path: .venv", "path: .venv-other", "local.toml", "other.toml", "gpu: none", "gpu: nvidia").Replace(environment)
 	s.write("manifest.yaml", manifest+other)
 	s.want(0, "lock", "--env", "local")
 	s.want(0, "lock", "--env", "other")
-	uv := findUV(t, s)
-	version := filepath.Base(filepath.Dir(filepath.Dir(uv)))
-	own := filepath.Join(filepath.Dir(s.root), "installs/uv", version, "bin") // its path contains the version
-	check(t, os.MkdirAll(own, 0o755))
-	program, err := os.ReadFile(uv)
+	real := must(filepath.EvalSymlinks(python310()))
+	prefix := filepath.Dir(filepath.Dir(real))
+	pyenv := filepath.Join(filepath.Dir(s.root), "pyenv")
+	own := filepath.Join(pyenv, "versions", filepath.Base(prefix))
+	check(t, os.MkdirAll(filepath.Join(own, "bin"), 0o755))
+	for _, name := range []string{"lib", "include"} {
+		check(t, os.Symlink(filepath.Join(prefix, name), filepath.Join(own, name)))
+	}
+	program, err := os.ReadFile(real)
 	check(t, err)
-	check(t, os.WriteFile(filepath.Join(own, "uv"), program, 0o755))
-	s = s.with("PATH=" + own + ":/usr/bin:/bin")
+	python := filepath.Join(own, "bin/python3.10")
+	check(t, os.WriteFile(python, program, 0o755))
+	s = s.with("PYENV_ROOT=" + pyenv)
 	plan := func() {
 		t.Helper()
 		s.want(0, "plan", "--env", "local", "--out", "saved")
@@ -395,12 +400,12 @@ func TestSavedPlanDetectsReplacedPrograms(t *testing.T) {
 	if strings.Contains(string(text), "canary") {
 		t.Errorf("the plan contains the password of the index:\n%s", text)
 	}
-	if tool, known := s.savedPlan().Tools[filepath.Join(own, "uv")]; !known || tool.SHA256.IsZero() {
-		t.Fatalf("uv is not identified: %v", s.savedPlan().Tools)
+	if tool, known := s.savedPlan().Tools[python]; !known || tool.SHA256.IsZero() {
+		t.Fatalf("the interpreter is not identified: %v", s.savedPlan().Tools)
 	}
-	check(t, os.WriteFile(filepath.Join(own, "uv"), append(bytes.Clone(program), 0), 0o755))
-	s.checkRefused("assumed that the program " + filepath.Join(own, "uv"))
-	check(t, os.WriteFile(filepath.Join(own, "uv"), program, 0o755))
+	check(t, os.WriteFile(python, append(bytes.Clone(program), 0), 0o755))
+	s.checkRefused("assumed that the program " + python)
+	check(t, os.WriteFile(python, program, 0o755))
 
 	lock, err := os.ReadFile(s.path("locks/pylock.local.toml"))
 	check(t, err)
@@ -419,7 +424,7 @@ func TestSavedPlanDetectsReplacedPrograms(t *testing.T) {
 	s.want(0, "plan", "--env", "local", "--detailed-exitcode")
 
 	// Another apply built the generation of the plan, and then it was rolled back.
-	s.write("manifest.yaml", environmentManifest("uv", "alpha==2.0")+other)
+	s.write("manifest.yaml", environmentManifest("alpha==2.0")+other)
 	s.want(0, "lock", "--env", "local")
 	plan()
 	s.want(0, "apply", "-y", "--env", "local")

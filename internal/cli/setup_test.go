@@ -117,7 +117,7 @@ func shells(t *testing.T) [][]string {
 func TestSetupLocal(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, newMirror(t, wheel{name: "alpha", version: "1.0"}).indexURL())
-	s.write("manifest.yaml", strings.Replace(environmentManifest("uv", "alpha==1.0"), "directories:", "storage: {path: ., warn_below: 1KB, fail_below: 1KB, budget: [{item: raw data, size: 1KB}]}\ndirectories:", 1))
+	s.write("manifest.yaml", strings.Replace(environmentManifest("alpha==1.0"), "directories:", "storage: {path: ., warn_below: 1KB, fail_below: 1KB, budget: [{item: raw data, size: 1KB}]}\ndirectories:", 1))
 	s.want(0, "lock")
 	s.copyProgram()
 
@@ -264,7 +264,7 @@ func TestSetupRemote(t *testing.T) {
 func TestSetupLoginNode(t *testing.T) {
 	t.Parallel()
 	s := newCheckout(t, newMirror(t, wheel{name: "alpha", version: "1.0"}).indexURL())
-	manifest := strings.NewReplacer("local", "remote", "    packages:", "    cuda: {minimum: \"12.1\", severity: warn}\n    gpu: {count: 1, memory: 24GB, severity: warn}\n    packages:").Replace(environmentManifest("uv", "alpha==1.0"))
+	manifest := strings.NewReplacer("local", "remote", "    packages:", "    cuda: {minimum: \"12.1\", severity: warn}\n    gpu: {count: 1, memory: 24GB, severity: warn}\n    packages:").Replace(environmentManifest("alpha==1.0"))
 	s.write("manifest.yaml", manifest)
 	s.want(0, "lock")
 	s.copyProgram()
@@ -502,7 +502,7 @@ func TestSetupInterruptedApply(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	s := newCheckout(t, newMirror(t, slowWheel("1.0", folder, false)).indexURL())
-	s.write("manifest.yaml", environmentManifest("uv", "lazy==1.0"))
+	s.write("manifest.yaml", environmentManifest("lazy==1.0"))
 	s.want(0, "lock")
 	s.copyProgram()
 	check(t, os.WriteFile(filepath.Join(folder, "slow"), nil, 0o600))

@@ -26,7 +26,7 @@ func (s *site) other(name string) *site {
 // pin writes the manifest of an environment and locks it.
 func (s *site) pin(pins ...string) {
 	s.t.Helper()
-	s.write("manifest.yaml", environmentManifest("uv", pins...))
+	s.write("manifest.yaml", environmentManifest(pins...))
 	s.want(0, "lock", "--env", "local")
 }
 

@@ -258,7 +258,7 @@ func (s *site) wantImports(versions string, modules ...string) {
 
 // environmentManifest returns a manifest with an environment of pins, name==version, whose smoke
 // test imports them.
-func environmentManifest(installer string, pins ...string) string {
+func environmentManifest(pins ...string) string {
 	var packages, names []string
 	for _, pin := range pins {
 		name, version, _ := strings.Cut(pin, "==")
@@ -279,11 +279,10 @@ environments:
     path: .venv
     lock: locks/pylock.local.toml
     platforms: [%s]
-    installer: %s
     packages:
 %s    smoke_test:
       imports: [%s]
-`, platform(), installer, strings.Join(packages, ""), strings.Join(names, ", "))
+`, platform(), strings.Join(packages, ""), strings.Join(names, ", "))
 }
 
 // platform returns the platform of this machine as in a manifest.

@@ -30,7 +30,7 @@ func TestStoreOnAnotherFileSystem(t *testing.T) {
 	if len(unpacked) != 1 || !os.SameFile(installed, must(os.Stat(unpacked[0]))) {
 		t.Errorf("the installed file is no link to %v", unpacked)
 	}
-	text := strings.Replace(environmentManifest("uv", "beta==2.0"), `"read me\n"`, `"second\n"`, 1)
+	text := strings.Replace(environmentManifest("beta==2.0"), `"read me\n"`, `"second\n"`, 1)
 	s.write("manifest.yaml", text)
 	s.want(0, "lock", "--env", "local")
 	s.checkConverges()
@@ -107,7 +107,7 @@ func TestReadOnlyStore(t *testing.T) {
 		}
 	}
 	s.wantImports("1.0", "beta")
-	s.write("manifest.yaml", environmentManifest("uv", "beta==2.0"))
+	s.write("manifest.yaml", environmentManifest("beta==2.0"))
 	s.write("locks/pylock.local.toml", string(next))
 	for _, words := range [][]string{{"plan"}, {"apply", "-y"}} {
 		if e := s.run(append(words, "--env", "local")...); e.code == 0 || e.code == 4 || !e.contains("read-only", s.store("")) {

@@ -33,7 +33,7 @@ func TestColoursOnTerminal(t *testing.T) {
 			writeFile(t, filepath.Join(root, "manifest.yaml"), manifest)
 			cmd := exec.Command(script, "-qec", "stty cols 70; "+program+" apply -y", "/dev/null")
 			cmd.Dir = root
-			cmd.Env = append(c.environ, "PATH=/usr/bin:/bin", "HOME="+root)
+			cmd.Env = append(c.environ, "PATH=/usr/bin:/bin", "HOME="+root, "RECONCILE_STORE="+filepath.Join(t.TempDir(), "store"))
 			out, err := cmd.Output()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)

@@ -45,7 +45,7 @@ func TestAnotherMachineTestsWithoutBuilding(t *testing.T) {
 	broken := filepath.Join(t.TempDir(), "broken")
 	x := newMirror(t, wheel{name: "alpha", version: "1.0", init: fmt.Sprintf("import os\nif os.path.exists(%q):\n    raise ImportError('no kernel image')\n", broken)})
 	s := newSite(t, x.indexURL())
-	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
+	s.write("manifest.yaml", environmentManifest("alpha==1.0"))
 	s.want(0, "lock", "--env", "local")
 	s.checkConverges()
 	before, err := os.Readlink(s.path(".venv/generation"))

@@ -49,7 +49,7 @@ func newBusySite(t *testing.T, ignoreTerm bool) *busySite {
 // pinVersion pins a version of lazy and locks.
 func (b *busySite) pinVersion(version string) {
 	b.t.Helper()
-	b.write("manifest.yaml", environmentManifest("uv", "alpha==1.0", "lazy=="+version))
+	b.write("manifest.yaml", environmentManifest("alpha==1.0", "lazy=="+version))
 	b.want(0, "lock", "--env", "local")
 }
 

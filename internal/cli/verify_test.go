@@ -59,7 +59,7 @@ func editInPlace(t *testing.T, name, from, to string, restore bool) (digests [2]
 func TestEditInPlaceIsFoundInEveryProject(t *testing.T) {
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"})
 	one := newSite(t, x.indexURL())
-	one.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
+	one.write("manifest.yaml", environmentManifest("alpha==1.0"))
 	one.want(0, "lock", "--env", "local")
 	one.checkConverges()
 	two := one.besides()
@@ -99,7 +99,7 @@ func TestEditInPlaceIsFoundInEveryProject(t *testing.T) {
 func TestVerifyWithoutTheUnpackedWheel(t *testing.T) {
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"})
 	s := newSite(t, x.indexURL())
-	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
+	s.write("manifest.yaml", environmentManifest("alpha==1.0"))
 	s.want(0, "lock", "--env", "local")
 	s.checkConverges()
 	check(t, os.RemoveAll(s.store("dists")))
@@ -119,7 +119,7 @@ func TestVerifyWithoutTheUnpackedWheel(t *testing.T) {
 func TestDamagedWheelOfAnIntactEnvironment(t *testing.T) {
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"})
 	s := newSite(t, x.indexURL())
-	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
+	s.write("manifest.yaml", environmentManifest("alpha==1.0"))
 	s.want(0, "lock", "--env", "local")
 	s.checkConverges()
 	found, err := filepath.Glob(s.store("dists/*/*/alpha/__init__.py"))
@@ -145,7 +145,7 @@ func TestDamagedWheelOfAnIntactEnvironment(t *testing.T) {
 func TestForgedSealIsDamage(t *testing.T) {
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"})
 	s := newSite(t, x.indexURL())
-	s.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
+	s.write("manifest.yaml", environmentManifest("alpha==1.0"))
 	s.want(0, "lock", "--env", "local")
 	s.checkConverges()
 	generation, err := os.Readlink(s.path(".venv/generation"))
