@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"crypto/sha256"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -11,7 +12,9 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/command"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/wheels"
 )
 
@@ -20,6 +23,9 @@ var compilerScript string
 
 // compileTimeout is the time limit for one source.
 const compileTimeout = time.Minute
+
+// maxBytecode is the largest size of a bytecode file in bytes.
+const maxBytecode = 256 << 20
 
 // A compiler is a process that writes bytecode. It is isolated like the smoke test, and
 // runs no code of the environment.
@@ -123,17 +129,34 @@ type bytecodeWriter struct {
 	gen      string // absolute
 	minor    string // "3.10"
 	sources  map[string]bool
-	shared   map[string]string // see wheels.SharedBytecode
+	shared   map[string]wheels.Source
+	written  *bytecodeList
 }
 
-// newBytecodeWriter returns a writer for the sources that are recorded in a generation.
-// Bytecode of entries is written into them, for all generations.
-func newBytecodeWriter(gen string, entries []*wheels.Entry) (*bytecodeWriter, error) {
+// A bytecodeList is the digests of bytecode that was written into a generation, by path.
+type bytecodeList struct {
+	mu   sync.Mutex
+	sums map[string]facts.SHA256
+}
+
+func (l *bytecodeList) add(name string, sum facts.SHA256) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sums == nil {
+		l.sums = map[string]facts.SHA256{}
+	}
+	l.sums[name] = sum
+}
+
+// newBytecodeWriter returns a writer for the sources that are recorded in a generation. It
+// keeps the bytecode of sources of entries in them, for other generations, and adds what it
+// writes to written.
+func newBytecodeWriter(gen string, entries []*wheels.Entry, written *bytecodeList) (*bytecodeWriter, error) {
 	sources, minor, err := pyenv.Sources(gen)
 	if err != nil {
 		return nil, err
 	}
-	w := &bytecodeWriter{gen: gen, minor: minor, sources: make(map[string]bool, len(sources)), shared: wheels.SharedBytecode(minor, entries)}
+	w := &bytecodeWriter{gen: gen, minor: minor, sources: make(map[string]bool, len(sources)), shared: wheels.Sources(minor, entries), written: written}
 	for _, s := range sources {
 		w.sources[s] = true
 	}
@@ -152,14 +175,19 @@ func (w *bytecodeWriter) write(source string) (bool, error) {
 		return false, nil
 	}
 	target := pyenv.BytecodePath(name, w.minor)
-	shared, ok := w.shared[source]
-	if !ok {
-		return w.compiler.compile(name, target, source)
-	}
-	if written, err := w.compiler.compile(name, shared, source); !written {
+	if written, err := w.compiler.compile(name, target, source); !written {
 		return false, err
 	}
-	return true, linkBytecode(shared, target)
+	code, err := rawfile.ReadFile(target, maxBytecode, rawfile.NoFollow)
+	if err != nil {
+		return false, err
+	}
+	sum := facts.SHA256(sha256.Sum256(code))
+	w.written.add(pyenv.BytecodePath(source, w.minor), sum)
+	if s, ok := w.shared[source]; ok {
+		_ = s.Keep(target, int64(len(code)), sum) // without it other generations compile the source again
+	}
+	return true, nil
 }
 
 // start starts a compiler with the options of c unless one runs.

@@ -2,7 +2,9 @@ package apply
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -10,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -130,7 +133,7 @@ func TestSmokeTestCannotMisuseTheCompiler(t *testing.T) {
 	w.write("outside.py", "x = 1\n")
 	w.mustApply(wantEnvironment(w, python, "one", []string{"alpha=1"}))
 	one := w.path(layout.Generation(w.stateDir(), "local", "one"))
-	b, err := newBytecodeWriter(one, nil)
+	b, err := newBytecodeWriter(one, nil, &bytecodeList{})
 	check(t, err)
 	defer b.close()
 	check(t, b.start(t.Context(), command.Command{Program: filepath.Join(one, "bin", "python")}, t.TempDir()))
@@ -224,7 +227,7 @@ func TestBytecodeOfWheelsIsShared(t *testing.T) {
 		if r.Bytecode != i {
 			t.Errorf("%s got %d files of bytecode", name, r.Bytecode)
 		}
-		b, err := newBytecodeWriter(gen, []*wheels.Entry{entry})
+		b, err := newBytecodeWriter(gen, []*wheels.Entry{entry}, &bytecodeList{})
 		check(t, err)
 		defer b.close()
 		private := t.TempDir()
@@ -240,5 +243,161 @@ func TestBytecodeOfWheelsIsShared(t *testing.T) {
 		if written, err := b.write(left[0]); written || err != nil {
 			t.Errorf("invalid source: %v, %v", written, err)
 		}
+	}
+}
+
+// TestSmokeTestCompilesWhatItCannotRead answers every request for bytecode with yes, although
+// the file is missing, or is not bytecode.
+func TestSmokeTestCompilesWhatItCannotRead(t *testing.T) {
+	python := findPython(t)
+	for name, code := range map[string]string{"missing": "", "short": "abc", "garbage": strings.Repeat("g", 64), "cut": strings.Repeat("\x00", 16) + "\xe3\x01"} {
+		gen := filepath.Join(t.TempDir(), "gen")
+		check(t, exec.Command(python, "-I", "-m", "venv", "--without-pip", gen).Run())
+		site, minor, err := pyenv.SitePackages(gen)
+		check(t, err)
+		source := filepath.Join(gen, site, "sample.py")
+		check(t, os.WriteFile(source, []byte("x = 1\n"), 0o644))
+		b, err := newBytecodeWriter(gen, nil, &bytecodeList{})
+		check(t, err)
+		target := pyenv.BytecodePath(source, minor)
+		stdin, answers, err := os.Pipe()
+		check(t, err)
+		asked := false
+		c := command.Command{Program: filepath.Join(gen, "bin", "python"), Stdin: stdin, Dir: t.TempDir(), Args: []string{
+			"-I", "-B", "-c", smokeTestScript, `{"Imports": ["sample"], "GPU": false, "Bytecode": true}`,
+		}}
+		c.Line = func(stream, line string) {
+			if strings.HasPrefix(line, bytecodeMark) {
+				asked = true
+				if code != "" {
+					_ = os.MkdirAll(filepath.Dir(target), 0o755)
+					_ = os.WriteFile(target, []byte(code), 0o644)
+				}
+				_, _ = answers.WriteString("y")
+			}
+		}
+		result, err := command.Run(t.Context(), c)
+		check(t, errors.Join(err, stdin.Close(), answers.Close()))
+		if part := smokeTestLines(result.Stdout)["imports"]; !asked || part.Outcome != SmokeTestPassed {
+			t.Errorf("%s: asked %t, %+v", name, asked, part)
+		}
+		b.close()
+	}
+}
+
+// TestBytecodeOfTwoProjectsAtOnce builds two generations at once from a store without bytecode,
+// ten times. Both import every module, and the store has intact bytecode of each.
+func TestBytecodeOfTwoProjectsAtOnce(t *testing.T) {
+	python := findPython(t)
+	root := t.TempDir()
+	const modules = 60
+	files, all := map[string]string{}, strings.Builder{}
+	for i := range modules {
+		files[fmt.Sprintf("shared/m%d.py", i)] = strings.Repeat("def f(x):\n    return [x, 1]\n", 20)
+		fmt.Fprintf(&all, "from . import m%d\n", i)
+	}
+	files["shared/__init__.py"] = all.String()
+	entry := unpackWheel(t, filepath.Join(root, "dist"), files)
+	var gens []string
+	for _, name := range []string{"one", "two"} {
+		gen := filepath.Join(root, name)
+		check(t, exec.Command(python, "-I", "-m", "venv", "--without-pip", gen).Run())
+		gens = append(gens, gen)
+	}
+	site, minor, err := pyenv.SitePackages(gens[0])
+	check(t, err)
+	build := func(gen string) error {
+		err := os.RemoveAll(filepath.Join(gen, site))
+		err = errors.Join(err, os.Mkdir(filepath.Join(gen, site), 0o755))
+		program := filepath.Join(gen, "bin", "python")
+		r, err2 := wheels.Assemble(t.Context(), gen, program, minor, []*wheels.Entry{entry}, 1, nil)
+		if err = errors.Join(err, err2); err != nil {
+			return err
+		}
+		list := bytecodeList{sums: r.Digests}
+		b, err := newBytecodeWriter(gen, []*wheels.Entry{entry}, &list)
+		if err != nil {
+			return err
+		}
+		defer b.close()
+		private, err := os.MkdirTemp(root, "private")
+		if err != nil {
+			return err
+		}
+		c := command.Command{Program: program}
+		if err := b.start(t.Context(), c, private); err != nil {
+			return err
+		}
+		parts, err := runSmokeTest(t.Context(), c, resources.SmokeTest{Imports: []string{"shared"}}, private, nil, b)
+		if err != nil {
+			return err
+		}
+		if parts[0].Outcome != SmokeTestPassed || len(list.sums) != modules+1 {
+			return fmt.Errorf("%d files of bytecode, %+v", len(list.sums), parts)
+		}
+		text := pyenv.EncodeBytecodeList(list.sums)
+		if err := os.MkdirAll(filepath.Join(gen, "reconcile"), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(layout.BytecodeList(gen), text, 0o600); err != nil {
+			return err
+		}
+		damage, err := pyenv.VerifyBytecode(t.Context(), gen, pyenv.Seal{Bytecode: sha256.Sum256(text)}, pyenv.Hashed{})
+		if len(damage) > 0 {
+			err = fmt.Errorf("damaged: %v", damage)
+		}
+		return err
+	}
+	for range 10 {
+		check(t, wheels.RemoveBytecode(entry.Dir))
+		var builds sync.WaitGroup
+		for _, gen := range gens {
+			builds.Go(func() {
+				if err := build(gen); err != nil {
+					t.Errorf("%s: %v", filepath.Base(gen), err)
+				}
+			})
+		}
+		builds.Wait()
+		if damaged, err := entry.VerifyBytecode(t.Context(), nil); err != nil || len(damaged) > 0 {
+			t.Fatalf("damaged in the store: %v, %v", damaged, err)
+		}
+	}
+	stored, err := filepath.Glob(filepath.Join(entry.Dir, "bytecode", "*", "shared", "*"))
+	if err != nil || len(stored) != modules+1 {
+		t.Errorf("the store has %d files, %v", len(stored), err)
+	}
+}
+
+// TestBytecodeDamagedInPlace overwrites bytecode that a generation shares with the store.
+func TestBytecodeDamagedInPlace(t *testing.T) {
+	python := findPython(t)
+	w := newWorld(t)
+	w.mustApply(wantEnvironment(w, python, "one", []string{"alpha=1"}))
+	one := w.path(layout.Generation(w.stateDir(), "local", "one"))
+	seal, err := pyenv.ReadSeal(one)
+	check(t, err)
+	if damage, err := pyenv.VerifyBytecode(t.Context(), one, seal, pyenv.Hashed{}); err != nil || len(damage) > 0 {
+		t.Fatalf("intact: %v, %v", damage, err)
+	}
+	_, minor, err := pyenv.SitePackages(one)
+	check(t, err)
+	code := pyenv.BytecodePath(w.lateIn(python, "one", "alpha"), minor)
+	f, err := os.OpenFile(code, os.O_WRONLY|os.O_TRUNC, 0)
+	check(t, err)
+	_, err = f.WriteString("garbage")
+	check(t, errors.Join(err, f.Close()))
+	damage, err := pyenv.VerifyBytecode(t.Context(), one, seal, pyenv.Hashed{})
+	if err != nil || len(damage) != 1 || damage[0].What != "changed" || filepath.Join(one, damage[0].Path) != code {
+		t.Errorf("damage %v, %v", damage, err)
+	}
+	w.mustApply(wantEnvironment(w, python, "two", []string{"alpha=1"}))
+	two := w.path(layout.Generation(w.stateDir(), "local", "two"))
+	again, err := os.ReadFile(pyenv.BytecodePath(w.lateIn(python, "two", "alpha"), minor))
+	if err != nil || string(again) == "garbage" {
+		t.Errorf("the next generation has the damaged bytecode, %v", err)
+	}
+	if left, err := pyenv.Uncompiled(two); err != nil || len(left) > 0 {
+		t.Errorf("without bytecode: %v, %v", left, err)
 	}
 }

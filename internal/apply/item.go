@@ -29,6 +29,7 @@ type task struct {
 	smokeTests []SmokeTestPart     // of the new generation
 	verified   pyenv.VerifiedFiles // files of the new generation with the recorded content
 	entries    []*wheels.Entry     // that the new generation was assembled from
+	bytecode   bytecodeList        // of the new generation
 	isVerified bool                // verify succeeded
 }
 

@@ -113,7 +113,7 @@ func (t *task) compile(ctx context.Context, s resources.Compile) error {
 // compileSources compiles the next source until none is left. A source that ends the
 // compiler is left to the first import.
 func (t *task) compileSources(ctx context.Context, gen, dir place, sources []string, next *atomic.Int64) error {
-	w, err := newBytecodeWriter(gen.abs(), t.entries)
+	w, err := newBytecodeWriter(gen.abs(), t.entries, &t.bytecode)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -58,6 +59,10 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	if err := t.store.WriteFile(layout.Stamps(gen.rel), stamps, 0o600); err != nil {
 		return err
 	}
+	list := pyenv.EncodeBytecodeList(t.bytecode.sums)
+	if err := t.store.WriteFile(layout.BytecodeList(gen.rel), list, 0o600); err != nil {
+		return err
+	}
 	failpoint.Hit(failpoint.SealStamped)
 	if err := atomicfile.SyncTree(t.store, gen.rel); err != nil {
 		return err
@@ -75,7 +80,7 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	text, err := pyenv.EncodeSeal(pyenv.Seal{
 		Digest: s.Digest, Python: s.Python, Base: s.Base, Created: t.o.Now().UTC().Format(time.RFC3339),
 		Installer: config.Creator, Prefix: gen.abs(), Packages: t.withWheels(expected(s).Packages),
-		Conda: s.Conda, CondaDists: byConda, Skeleton: skeleton,
+		Conda: s.Conda, CondaDists: byConda, Skeleton: skeleton, Bytecode: sha256.Sum256(list),
 	})
 	if err != nil {
 		return err

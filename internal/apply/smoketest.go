@@ -15,6 +15,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/wheels"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -71,7 +72,7 @@ func (t *task) smokeTest(ctx context.Context, s resources.SmokeTest) error {
 		if err := t.verify(ctx, gen, dir, seal); err != nil {
 			return err
 		}
-		if bytecode, err = newBytecodeWriter(gen.abs(), t.entries); err != nil {
+		if bytecode, err = newBytecodeWriter(gen.abs(), t.entries, &t.bytecode); err != nil {
 			return err
 		}
 		defer bytecode.close()
@@ -86,13 +87,37 @@ func (t *task) smokeTest(ctx context.Context, s resources.SmokeTest) error {
 	for i := range t.smokeTests {
 		part := &t.smokeTests[i]
 		if part.Outcome == SmokeTestFailed {
-			return part.problem()
+			return cmp.Or(t.removeDamagedBytecode(ctx), error(part.problem()))
 		}
 		if text := part.remark(); text != "" {
 			t.emit(Event{Kind: Note, Addr: t.item.Resource.Addr, Action: t.item.Change.Action, Step: t.step, Text: text})
 		}
 	}
 	return nil
+}
+
+// removeDamagedBytecode removes the bytecode of entries in the store that is damaged although
+// its size and time are not, since a first project has no other way to find it. The result is
+// nil if there is none.
+func (t *task) removeDamagedBytecode(ctx context.Context) error {
+	var found []string
+	for _, e := range t.entries {
+		damaged, err := e.VerifyBytecode(ctx, nil)
+		if err != nil || len(damaged) == 0 {
+			continue // the failure of the test is reported
+		}
+		if err := wheels.RemoveBytecode(e.Dir); err != nil {
+			return err
+		}
+		found = append(found, fmt.Sprintf("the bytecode of %s %s differs: %s", e.Name, e.Version, firstFiles(damaged)))
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return &diag.Problem{
+		Code: "apply.store", Summary: "bytecode in the store was damaged, and was removed", Found: strings.Join(found, "\n"),
+		Hint: "run `reconcile apply` again, which compiles it again; the active generation was not changed",
+	}
 }
 
 // RunSmokeTest tests the generation at an absolute path, outside of any plan. It writes
@@ -269,7 +294,7 @@ func importFailure(line smokeTestLine) SmokeTestPart {
 	}
 	return SmokeTestPart{
 		Name: line.Name, Outcome: SmokeTestFailed, Detail: "cannot import " + strings.Join(names, ", "),
-		Found: strings.Join(found, "\n"), Hint: "change the pins in the manifest",
+		Found: strings.Join(found, "\n"), Hint: "change the pins in the manifest, or `reconcile verify --deep` finds damaged files of the store",
 	}
 }
 

@@ -77,10 +77,13 @@ def ask_for_bytecode():
                 os.write(answer.fileno(), ("\x1ereconcile-bytecode " + json.dumps(path) + "\n").encode())
                 written = os.read(answers, 1) == b"y"
             if written:
-                with open(external.cache_from_source(path), "rb") as file:
-                    code = marshal.loads(memoryview(file.read())[16:])
-                _imp._fix_co_filename(code, path)
-                return code
+                try:
+                    with open(external.cache_from_source(path), "rb") as file:
+                        code = marshal.loads(memoryview(file.read())[16:])
+                    _imp._fix_co_filename(code, path)
+                    return code
+                except (OSError, EOFError, ValueError, TypeError):
+                    pass
         return compile_here(self, data, path, *args, **options)
 
     external.SourceLoader.source_to_code = source_to_code

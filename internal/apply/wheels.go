@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"sync"
 
@@ -186,6 +185,7 @@ func (t *task) assemble(ctx context.Context, s resources.Assemble) error {
 	}
 	t.verified = result.Verified
 	t.entries = entries
+	t.bytecode.sums = result.Digests
 	return nil
 }
 
@@ -208,16 +208,4 @@ func conflictProblem(conflicts []wheels.Conflict) error {
 		Code: "apply.conflict", Summary: "two packages contain different files with the same path", Found: firstFiles(found),
 		Hint: "remove one of them from the manifest, then run `reconcile lock`; the active generation was not changed",
 	}
-}
-
-// linkBytecode puts bytecode of the store into a generation, instead of outdated bytecode of
-// a wheel.
-func linkBytecode(from, to string) error {
-	if err := os.Mkdir(filepath.Dir(to), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return wheels.Put(from, to)
 }

@@ -119,6 +119,13 @@ func (a *app) showStore(v *session.Verification) error {
 		}
 	}
 	for _, w := range v.Wheels {
+		if n := len(w.Bytecode); n > 0 && len(w.Files) == 0 {
+			if err := writeLine(a.out, "The bytecode of %s %s in the store is damaged (of %s): `reconcile heal` removes it, and the next apply compiles it again. Other environments may share it: run `reconcile verify --deep` in their projects.",
+				w.Name, w.Version, strings.Join(w.Bytecode[:min(n, maxNames)], ", ")); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := writeLine(a.out, "The unpacked wheel of %s %s in the store is damaged (%s): `reconcile heal` removes it, and the next build that needs it fetches it again. Other environments may share the damaged files: run `reconcile verify` in their projects.",
 			w.Name, w.Version, strings.Join(w.Files[:min(len(w.Files), maxNames)], ", ")); err != nil {
 			return err

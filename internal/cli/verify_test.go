@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -93,6 +94,62 @@ func TestEditInPlaceIsFoundInEveryProject(t *testing.T) {
 	check(t, os.Chtimes(two.installed("alpha/__init__.py"), time.Time{}, time.Now()))
 	editInPlace(t, two.installed("alpha/__init__.py"), "6.6", "1.0", false)
 	two.want(0, "verify") // another time alone is no damage
+}
+
+// TestDamagedBytecode overwrites bytecode in the store, which a project shares: it is found there,
+// and no other project gets it.
+func TestDamagedBytecode(t *testing.T) {
+	x := newMirror(t, wheel{name: "alpha", version: "1.0"})
+	one := newSite(t, x.indexURL())
+	one.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
+	one.want(0, "lock", "--env", "local")
+	one.checkConverges()
+	damage := func(sameTime bool) {
+		t.Helper()
+		stored, err := filepath.Glob(filepath.Join(one.store("dists"), "*", "bytecode", "*", "alpha", "__init__.*.pyc"))
+		if err != nil || len(stored) != 1 {
+			t.Fatalf("the store has %v, %v", stored, err)
+		}
+		info, err := os.Stat(stored[0])
+		check(t, err)
+		code, err := os.ReadFile(stored[0])
+		check(t, err)
+		for i := range code[16:] {
+			code[16+i] = 0x7f
+		}
+		check(t, os.WriteFile(stored[0], code, 0o644))
+		if sameTime {
+			check(t, os.Chtimes(stored[0], time.Time{}, info.ModTime()))
+		}
+	}
+	damage(false)
+	two := one.besides()
+	two.checkConverges()
+	two.wantImports("1.0", "alpha")
+	two.want(0, "verify", "--deep")
+	if e := one.want(2, "verify", "--deep"); !e.contains("__pycache__/__init__", "changed") {
+		t.Error(e)
+	}
+	one.want(0, "heal", "-y")
+	one.want(0, "verify", "--deep")
+	one.wantImports("1.0", "alpha")
+
+	damage(true)
+	three := one.other("third")
+	check(t, errors.Join(os.RemoveAll(three.root), os.CopyFS(three.root, os.DirFS(one.root)), os.RemoveAll(three.path(".venv"))))
+	if e := three.want(4, "apply", "-y", "--env", "local"); !e.contains("bytecode in the store was damaged, and was removed", "of alpha 1.0") {
+		t.Error(e)
+	}
+	three.want(0, "apply", "-y", "--env", "local")
+	three.wantImports("1.0", "alpha")
+
+	damage(true)
+	if e := three.want(2, "verify", "--deep"); !e.contains("changed", "The bytecode of alpha 1.0 in the store is damaged (of alpha/__init__.py)") {
+		t.Error(e)
+	}
+	three.want(0, "heal", "-y")
+	three.want(0, "verify", "--deep")
+	three.wantImports("1.0", "alpha")
 }
 
 // TestVerifyWithoutTheUnpackedWheel removes the wheels from the store.

@@ -24,6 +24,7 @@
 //	      pyvenv.cfg, bin, lib        the environment itself
 //	      reconcile/seal.json         written last; without it the generation is ignored
 //	      reconcile/stamps            metadata of its directories when it was sealed
+//	      reconcile/bytecode          digests of its bytecode when it was sealed
 //	      reconcile/bin/              launchers, which use the real path
 //
 // In the project:
@@ -189,6 +190,9 @@ func Seal(generation string) string { return path.Join(generation, "reconcile", 
 
 // Stamps returns the file with the metadata of the directories of a sealed generation.
 func Stamps(generation string) string { return path.Join(generation, "reconcile", "stamps") }
+
+// BytecodeList returns the file with the digests of the bytecode of a sealed generation.
+func BytecodeList(generation string) string { return path.Join(generation, "reconcile", "bytecode") }
 
 // Launchers returns the directory of the launchers of a generation.
 func Launchers(generation string) string { return path.Join(generation, "reconcile", "bin") }

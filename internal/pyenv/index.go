@@ -193,7 +193,7 @@ func isIgnored(base string) bool { return base == ".DS_Store" || strings.HasPref
 
 // isFrame reports whether a path belongs to every environment, by the names that venv (3.8
 // to 3.14), uv, conda and reconcile write. If the skeleton is sealed, only directories,
-// the seal, the stamps and the lock of uv are accepted by name.
+// the seal, the stamps, the list of bytecode and the lock of uv are accepted by name.
 func isFrame(rel string, isDir, sealed bool) bool {
 	dir, base := path.Split(rel)
 	if isDir {
@@ -206,7 +206,7 @@ func isFrame(rel string, isDir, sealed bool) bool {
 			strings.HasPrefix(dir, "lib/python3.") && strings.Count(dir, "/") == 2 && base == "site-packages" ||
 			strings.HasPrefix(rel, "include/") && strings.HasPrefix(base, "python3.")
 	}
-	if rel == ".lock" || rel == layout.Seal("") || rel == layout.Stamps("") {
+	if rel == ".lock" || rel == layout.Seal("") || rel == layout.Stamps("") || rel == layout.BytecodeList("") {
 		return true
 	}
 	if sealed {

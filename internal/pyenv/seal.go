@@ -34,6 +34,9 @@ type Seal struct {
 	// Skeleton is every file that belongs to no distribution, written by venv, uv or
 	// reconcile (launchers). Without it these files are checked by name only.
 	Skeleton []SkeletonFile `json:"skeleton,omitempty"`
+	// Bytecode is the digest of the list of the bytecode that the build wrote; see
+	// EncodeBytecodeList.
+	Bytecode facts.SHA256 `json:"bytecode,omitzero"`
 }
 
 // A SkeletonFile is a file or link of the environment itself.

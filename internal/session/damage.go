@@ -136,13 +136,16 @@ type DamagedWheel struct {
 	Version string       `json:"version"`
 	SHA256  facts.SHA256 `json:"sha256"` // of the wheel
 	Files   []string     `json:"files"`  // in the wheel
+	// Bytecode are the sources in the wheel whose bytecode in the store is damaged.
+	Bytecode []string `json:"bytecode,omitempty"`
 }
 
 // VerifyGeneration returns the damage of the generation at dir, an absolute path. It
 // compares every file with the wheel in the store that it is from, as it was when the hash
 // of the wheel was checked, and files of other wheels with RECORD: size, modification time,
-// and, with deep, hash. A generation that is not active is verified in full too: generations
-// share files, so that a file edited in place in the active one is edited in the others.
+// and, with deep, hash. With deep it also compares the bytecode that the build wrote. A
+// generation that is not active is verified in full too: generations share files, so that a
+// file edited in place in the active one is edited in the others.
 func VerifyGeneration(ctx context.Context, store, dir string, deep bool) (*Verification, error) {
 	seal, err := pyenv.ReadSeal(dir)
 	if err != nil {
@@ -173,20 +176,28 @@ func VerifyGeneration(ctx context.Context, store, dir string, deep bool) (*Verif
 		return nil, err
 	}
 	v.Damage = append(v.Damage, damage...)
+	if deep {
+		if damage, err = pyenv.VerifyBytecode(ctx, dir, seal, hashed); err != nil {
+			return nil, err
+		}
+		v.Damage = append(v.Damage, damage...)
+	}
 	for _, e := range entries {
 		ofDist := func(d facts.Damage) bool { return d.Dist == e.Name }
-		var files []string
+		var files, bytecode []string
 		switch {
 		case deep:
-			files, err = e.Verify(ctx, hashed)
+			if files, err = e.Verify(ctx, hashed); err == nil {
+				bytecode, err = e.VerifyBytecode(ctx, hashed)
+			}
 		case slices.ContainsFunc(damage, ofDist):
 			files, err = e.Changed()
 		}
 		if err != nil {
 			return nil, err
 		}
-		if len(files) > 0 {
-			v.Wheels = append(v.Wheels, DamagedWheel{e.Name, e.Version, e.SHA256, files})
+		if len(files)+len(bytecode) > 0 {
+			v.Wheels = append(v.Wheels, DamagedWheel{e.Name, e.Version, e.SHA256, append([]string{}, files...), bytecode})
 		}
 	}
 	return v, nil
@@ -239,12 +250,17 @@ func (v *Verification) open(store string, packages []facts.Package) ([]*wheels.E
 	return entries, nil
 }
 
-// Discard removes the damaged wheels from the store, and the list of the files of a damaged
-// interpreter, so that the next apply fetches them. Environments keep their files.
+// Discard removes the damaged wheels from the store, or only the damaged bytecode of intact
+// ones, and the list of the files of a damaged interpreter, so that the next apply fetches or
+// compiles them. Environments keep their files.
 func (v *Verification) Discard(store string) error {
 	var errs []error
 	for _, w := range v.Wheels {
-		errs = append(errs, wheels.Remove(layout.Dist(store, w.SHA256.String())))
+		remove := wheels.Remove
+		if len(w.Files) == 0 {
+			remove = wheels.RemoveBytecode
+		}
+		errs = append(errs, remove(layout.Dist(store, w.SHA256.String())))
 	}
 	if v.Python != nil {
 		errs = append(errs, pybuild.Forget(v.Python.Dir))

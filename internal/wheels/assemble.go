@@ -34,6 +34,8 @@ type Result struct {
 	Conflicts []Conflict
 	// Verified are the files whose content is known, for pyenv.Recheck.
 	Verified pyenv.VerifiedFiles
+	// Digests are those of the bytecode of the entries, by path in the environment.
+	Digests map[string]facts.SHA256
 }
 
 // Method returns the method by which most files were placed.
@@ -111,7 +113,8 @@ type assembly struct {
 type target struct {
 	path  string // relative to it
 	entry *Entry
-	file  *File // in the store; its SHA256 is zero for bytecode
+	file  *File    // in the store; nil for bytecode
+	code  bytecode // its zero value for other files
 	from  string
 	text  []byte // to write instead
 	mode  facts.Mode
@@ -289,13 +292,13 @@ func (a *assembly) link(t *target) error {
 	to := filepath.Join(a.prefix, filepath.FromSlash(t.path))
 	f := t.file
 	if f == nil {
-		f = &File{Mode: t.mode} // bytecode
+		f = &File{Mode: t.mode, SHA256: t.code.sum}
 	}
 	err := a.linker.link(t.from, to, f)
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return a.existing(t, to)
-	case err != nil && t.file == nil && rawfile.IsAbsent(err):
+	case t.file == nil && (rawfile.IsAbsent(err) || errors.Is(err, errDiffers)):
 		return nil // bytecode may disappear
 	case errors.Is(err, errDiffers):
 		return t.entry.changed(t.file)
@@ -309,6 +312,10 @@ func (a *assembly) link(t *target) error {
 	}
 	if err := rawfile.Lstat(to, &t.st); err != nil {
 		return err
+	}
+	if t.file == nil && !t.code.matches(&t.st) {
+		t.st = unix.Stat_t{}
+		return os.Remove(to)
 	}
 	if t.file != nil && !t.file.matches(&t.st) {
 		return errors.Join(t.entry.changed(t.file), os.Remove(to))
@@ -363,7 +370,7 @@ func (a *assembly) result(code int) (Result, error) {
 	slices.SortFunc(r.Conflicts, func(x, y Conflict) int {
 		return strings.Compare(x.Path+"\x00"+x.Name, y.Path+"\x00"+y.Name)
 	})
-	r.Verified = make(pyenv.VerifiedFiles, len(a.targets))
+	r.Verified, r.Digests = make(pyenv.VerifiedFiles, len(a.targets)), map[string]facts.SHA256{}
 	var last unix.Stat_t // a file that was written after the others were linked
 	for i := range a.targets {
 		if a.targets[i].text != nil && a.targets[i].st.Nlink > 0 {
@@ -377,6 +384,9 @@ func (a *assembly) result(code int) (Result, error) {
 		}
 		if t.text != nil {
 			r.Written++
+		}
+		if t.code.source != nil {
+			r.Digests[t.path] = t.code.sum
 		}
 		if t.sum.IsZero() {
 			continue

@@ -1,6 +1,7 @@
 package wheels
 
 import (
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"maps"
@@ -252,19 +253,15 @@ func TestBytecode(t *testing.T) {
 		{name: "demo/__pycache__/__init__.cpython-312.pyc", text: "for another Python"},
 	}}
 	e := w.mustUnpack(t)
-	compile := func(source, minor string) {
-		t.Helper()
-		name := e.BytecodePath(source, minor)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte("code of "+source), 0o644)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	compile := func(source, minor string) { keep(t, e, source, minor, "code of "+source) }
 	compile("demo/__init__.py", "3.10")
 	compile("demo/a.py", "3.10")
 	compile("demo/a.py", "3.11")
-	compile("unknown.py", "3.10")
-	if want := filepath.Join(e.Dir, "bytecode/cpython-310/demo/__init__.pyc"); e.BytecodePath("demo/__init__.py", "3.10") != want {
-		t.Errorf("bytecode in %s, want %s", e.BytecodePath("demo/__init__.py", "3.10"), want)
+	compile("demo/a.py", "3.10") // by another process
+	for _, name := range []string{"unknown.pyc", "unknown.7.00.pyc", "demo/a.pyc"} {
+		if err := os.WriteFile(filepath.Join(e.Dir, "bytecode/cpython-310", name), []byte("not kept"), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	prefix := environment(t)
 	code := func() map[string]string {
@@ -273,10 +270,7 @@ func TestBytecode(t *testing.T) {
 		return got
 	}
 	other := module("other", "demo/__init__.py", "with another content\n").mustUnpack(t)
-	foreign := other.BytecodePath("demo/__init__.py", "3.10")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(foreign), 0o755), os.WriteFile(foreign, []byte("of a source that is not installed"), 0o644)); err != nil {
-		t.Fatal(err)
-	}
+	keep(t, other, "demo/__init__.py", "3.10", "of a source that is not installed")
 	if r := assemble(t, environment(t), e, other); len(r.Conflicts) != 1 || r.Bytecode != 2 {
 		t.Errorf("result %+v", r)
 	}
@@ -292,6 +286,71 @@ func TestBytecode(t *testing.T) {
 	checkRecords(t, prefix, r, "demo", "1.0")
 	if changed, err := e.Verify(t.Context(), nil); err != nil || len(changed) > 0 {
 		t.Errorf("changed %v, %v", changed, err)
+	}
+	code310 := site + "demo/__pycache__/a.cpython-310.pyc"
+	if want := facts.SHA256(sha256.Sum256([]byte("code of demo/a.py"))); len(r.Digests) != 2 || r.Digests[code310] != want {
+		t.Errorf("digests %v", r.Digests)
+	}
+}
+
+// keep keeps a text as the bytecode of a source.
+func keep(t *testing.T, e *Entry, source, minor, text string) {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "code.pyc")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := Source{e, source, minor}
+	if err := s.Keep(name, int64(len(text)), sha256.Sum256([]byte(text))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestChangedBytecode changes kept bytecode in place: it is not installed, it is found, and
+// keeping the bytecode again replaces it.
+func TestChangedBytecode(t *testing.T) {
+	for _, text := range []string{"other", "different length", "code\x00"} {
+		for _, sameTime := range []bool{false, true} {
+			e := module("demo", "demo.py", "").mustUnpack(t)
+			keep(t, e, "demo.py", "3.10", "code1")
+			stored, err := filepath.Glob(filepath.Join(e.Dir, "bytecode/cpython-310/demo.*.pyc"))
+			if err != nil || len(stored) != 1 {
+				t.Fatal(stored, err)
+			}
+			before, err := os.Stat(stored[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if damaged, err := e.VerifyBytecode(t.Context(), nil); err != nil || len(damaged) > 0 {
+				t.Errorf("intact: %v, %v", damaged, err)
+			}
+			if err := os.WriteFile(stored[0], []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if sameTime {
+				if err := os.Chtimes(stored[0], before.ModTime(), before.ModTime()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if r := assemble(t, environment(t), e); !sameTime && r.Bytecode != 0 {
+				t.Errorf("%q: %d files of changed bytecode are installed", text, r.Bytecode)
+			}
+			if damaged, err := e.VerifyBytecode(t.Context(), nil); err != nil || !slices.Equal(damaged, []string{"demo.py"}) {
+				t.Errorf("%q: damaged %v, %v", text, damaged, err)
+			}
+			if sameTime {
+				if err := RemoveBytecode(e.Dir); err != nil {
+					t.Fatal(err)
+				}
+			}
+			keep(t, e, "demo.py", "3.10", "code1")
+			if damaged, err := e.VerifyBytecode(t.Context(), nil); err != nil || len(damaged) > 0 {
+				t.Errorf("kept again: %v, %v", damaged, err)
+			}
+			if r := assemble(t, environment(t), e); r.Bytecode != 1 {
+				t.Errorf("kept again: %d files are installed", r.Bytecode)
+			}
+		}
 	}
 }
 
@@ -333,15 +392,14 @@ func TestShebang(t *testing.T) {
 	}
 }
 
-func TestSharedBytecodeIsThatOfSitePackages(t *testing.T) {
+func TestSourcesAreThoseOfSitePackages(t *testing.T) {
 	e, other := full.mustUnpack(t), module("other", "demo/__init__.py", "other\n").mustUnpack(t)
-	got := SharedBytecode("3.12", []*Entry{e, other})
-	code := filepath.Join(e.Dir, "bytecode/cpython-312")
+	got := Sources("3.12", []*Entry{e, other})
 	site := strings.Replace(site, "3.10", "3.12", 1)
-	want := map[string]string{
-		site + "demo/__init__.py": code + "/demo/__init__.pyc",
-		site + "pure.py":          code + "/demo-1.0.data/purelib/pure.pyc",
-		site + "plat.py":          code + "/demo-1.0.data/platlib/plat.pyc",
+	want := map[string]Source{
+		site + "demo/__init__.py": {e, "demo/__init__.py", "3.12"},
+		site + "pure.py":          {e, "demo-1.0.data/purelib/pure.py", "3.12"},
+		site + "plat.py":          {e, "demo-1.0.data/platlib/plat.py", "3.12"},
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

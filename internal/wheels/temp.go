@@ -83,16 +83,19 @@ func (t *temp) publish(ctx context.Context, e *Entry) (*Entry, error) {
 
 // Remove removes an entry, complete or not. It first gets the name of a temporary
 // directory, so that no process sees a part of it. An absent entry is no error.
-func Remove(dir string) error {
-	aside := &temp{path: filepath.Join(filepath.Dir(dir), atomicfile.TempName())}
-	err := os.Rename(dir, aside.path)
+func Remove(dir string) error { return removeBy(dir, filepath.Dir(dir)) }
+
+// removeBy removes a directory by way of a temporary name in parent.
+func removeBy(dir, parent string) error {
+	aside := filepath.Join(parent, atomicfile.TempName())
+	err := os.Rename(dir, aside)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return os.RemoveAll(aside.path)
+	return os.RemoveAll(aside)
 }
 
 // RemoveTemps removes the temporary directories of killed processes from the directory of

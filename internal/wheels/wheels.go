@@ -2,7 +2,7 @@
 // the unpacked wheels into a Python environment. It uses no network and starts no program.
 //
 //	<entry>/files/…                        the files of the archive
-//	<entry>/bytecode/cpython-310/…         bytecode that was compiled from them, see Entry.BytecodePath
+//	<entry>/bytecode/cpython-310/…         bytecode that was compiled from them, see Source.Keep
 //	<entry>/entry.json                     written last; without it the entry is ignored
 //
 // Unpack checks every file once, with the digests in the wheel's RECORD. Afterwards an
@@ -206,17 +206,6 @@ func (e *Entry) file(name string) *File {
 // FilePath returns the absolute path of a file of the wheel in the entry.
 func (e *Entry) FilePath(name string) string {
 	return filepath.Join(layout.DistFiles(e.Dir), filepath.FromSlash(name))
-}
-
-// BytecodePath returns the absolute path of the bytecode of a source of the wheel for a
-// Python minor version such as "3.10": <entry>/bytecode/cpython-310/tqdm/cli.pyc for
-// tqdm/cli.py. It has no __pycache__, so that Python does not use it by itself.
-func (e *Entry) BytecodePath(source, minor string) string {
-	return filepath.Join(e.bytecodeRoot(minor), filepath.FromSlash(strings.TrimSuffix(source, ".py")+".pyc"))
-}
-
-func (e *Entry) bytecodeRoot(minor string) string {
-	return filepath.Join(e.Dir, bytecodeDir, "cpython-"+strings.ReplaceAll(minor, ".", ""))
 }
 
 // Changed returns the files whose size, modification time, mode or type differ from those
