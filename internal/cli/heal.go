@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/exit"
@@ -37,7 +39,11 @@ use it.`, changes, exit.Done, exit.Error, exit.Blocked, exit.Partly, exit.Locked
 				return err
 			}
 			if n := len(v.Wheels); n > 0 && !a.json {
-				if err := writeLine(a.out, "Removed %s from the store.", plural.Count(n, "damaged wheel")); err != nil {
+				what := plural.Count(n, "damaged wheel")
+				if !slices.ContainsFunc(v.Wheels, func(w session.DamagedWheel) bool { return len(w.Files) > 0 }) {
+					what = "the bytecode of " + plural.Count(n, "wheel")
+				}
+				if err := writeLine(a.out, "Removed %s from the store.", what); err != nil {
 					return err
 				}
 			}

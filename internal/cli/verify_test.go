@@ -147,7 +147,9 @@ func TestDamagedBytecode(t *testing.T) {
 	if e := three.want(2, "verify", "--deep"); !e.contains("changed", "The bytecode of alpha 1.0 in the store is damaged (of alpha/__init__.py)") {
 		t.Error(e)
 	}
-	three.want(0, "heal", "-y")
+	if e := three.want(0, "heal", "-y"); !e.contains("Removed the bytecode of 1 wheel from the store") {
+		t.Error(e)
+	}
 	three.want(0, "verify", "--deep")
 	three.wantImports("1.0", "alpha")
 }
