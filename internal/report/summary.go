@@ -163,7 +163,7 @@ func (p *page) recap(r *runrecord.Record) {
 	t := r.Totals
 	done := fmt.Sprintf("%d created, %d updated", t.Created, t.Updated)
 	if more := countTexts(
-		count{t.Replaced, "replaced"}, count{t.Deleted, "deleted"}, count{t.Decided, "decided and done"}, count{t.Unchanged, "unchanged"},
+		count{t.Replaced, "replaced"}, count{t.Deleted, "deleted"}, count{t.Decided, "decided and done"},
 		count{t.Failed, "failed"}, count{t.Skipped, "skipped"}, count{t.Interrupted, "not done"},
 	); more != "" {
 		done += ", " + more
