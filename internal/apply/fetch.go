@@ -16,6 +16,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/download"
 	"github.com/reconcile-ml/reconcile/internal/failpoint"
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -75,8 +76,12 @@ func (t *task) download(ctx context.Context, s resources.Fetch, to place) error 
 		}
 		tried = append(tried, redactURL(source)+": "+command.Escape(t.o.Redactor.String(err.Error())))
 	}
+	what := s.Path
+	if version := layout.InterpreterVersion(s.Path); version != "" {
+		what = "Python " + version
+	}
 	p := &diag.Problem{
-		Code: "apply.fetch", Summary: "no source provides " + s.Path, Found: strings.Join(tried, "\n"),
+		Code: "apply.fetch", Summary: what + " could not be downloaded", Found: strings.Join(tried, "\n"),
 		Hint: "check the network and the proxy of this machine, then run `reconcile apply` again",
 	}
 	if s.Hint != "" {

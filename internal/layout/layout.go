@@ -169,6 +169,16 @@ func Interpreter(store, platform, version, sha256 string) string {
 	return path.Join(Tools(store, platform), "cpython-"+version+"-"+sha256[:12])
 }
 
+// InterpreterVersion returns the version in the path of a fetched Python, "" for another path.
+func InterpreterVersion(dir string) string {
+	name, ok := strings.CutPrefix(path.Base(dir), "cpython-")
+	if !ok {
+		return ""
+	}
+	version, _, _ := strings.Cut(name, "-")
+	return version
+}
+
 // IsGeneration reports whether target, the text of the generation link of an environment
 // directory, has the form of a generation of that environment ("" for any), in any store or in
 // a project as earlier versions kept them.

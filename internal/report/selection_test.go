@@ -72,3 +72,21 @@ func TestPlanOfNothingInAPart(t *testing.T) {
 		}
 	}
 }
+
+func TestDownloadOfUnknownSizeIsInTheTotals(t *testing.T) {
+	item := func(kind, name string, c resources.Change) planner.Item {
+		c.Action = resources.Create
+		return planner.Item{Resource: res(kind, name, facts.PathKey(name)), Change: c}
+	}
+	plan := &planner.Plan{Items: []planner.Item{
+		item("python", "3.10", resources.Change{Steps: []resources.Step{resources.Fetch{URLs: []string{"file:///build"}, Path: "/store/build"}}}),
+		item("venv", "local", resources.Change{Need: resources.Need{Download: 5_000_000, Disk: 9_000_000}}),
+	}}
+	var b bytes.Buffer
+	if err := report.Plan(&b, plan, report.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "; downloads 5 MB, takes 9 MB, and downloads 1 archive of unknown size."; !strings.Contains(b.String(), want) {
+		t.Errorf("got\n%s\nwant %s", b.String(), want)
+	}
+}

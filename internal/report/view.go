@@ -149,10 +149,32 @@ func totalsText(plan *planner.Plan, counts []countView) string {
 		}
 	}
 	text := strings.Join(parts, ", ")
-	if need := needText(planNeed(plan)); need != "" {
+	need := needText(planNeed(plan))
+	if unknown := unknownDownloads(plan); unknown > 0 {
+		if need != "" {
+			need += ", and "
+		}
+		need += "downloads " + plural.Count(unknown, "archive") + " of unknown size"
+	}
+	if need != "" {
 		text += "; " + need
 	}
 	return text
+}
+
+// unknownDownloads counts the archives that a plan fetches and whose size is unknown.
+func unknownDownloads(plan *planner.Plan) int {
+	n := 0
+	for i := range plan.Items {
+		if c := &plan.Items[i].Change; c.Action != resources.Blocked {
+			for _, s := range c.Steps {
+				if f, ok := s.(resources.Fetch); ok && f.Size == 0 {
+					n++
+				}
+			}
+		}
+	}
+	return n
 }
 
 // planNeed returns the sum of the needs of all changes.
