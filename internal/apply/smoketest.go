@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,7 +125,7 @@ func (t *task) removeDamagedBytecode(ctx context.Context) error {
 // only a folder in the directory temp, which it removes. gpuEnv is as in Options. An error
 // means that the interpreter could not be started.
 func RunSmokeTest(ctx context.Context, generation, temp string, s resources.SmokeTest, gpuEnv []string) ([]SmokeTestPart, error) {
-	if err := os.MkdirAll(temp, 0o700); err != nil {
+	if err := os.Mkdir(temp, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp(temp, "smoketest-")

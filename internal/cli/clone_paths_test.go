@@ -15,6 +15,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/store"
 )
 
 // hostName returns the name of this machine as in a manifest.
@@ -30,6 +31,7 @@ func TestPathsInTheStore(t *testing.T) {
 	s := newSite(t, "")
 	top := filepath.Dir(s.root)
 	settings := filepath.Join(top, "home/.config/reconcile")
+	check(t, store.Make(s.store("")))
 	check(t, os.MkdirAll(s.store("projects"), 0o700))
 	check(t, os.MkdirAll(settings, 0o700))
 	check(t, os.MkdirAll(filepath.Join(top, "free"), 0o755))

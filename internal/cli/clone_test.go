@@ -20,6 +20,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
+	"github.com/reconcile-ml/reconcile/internal/store"
 	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
 )
 
@@ -94,7 +95,7 @@ func newClone(t *testing.T, url string) *clone {
 	}
 	writeFile(t, c.canary("known.txt"), "known\n")
 	check(t, os.Mkdir(c.canary("empty"), 0o755))
-	check(t, os.Mkdir(c.store(""), 0o700))
+	check(t, store.Make(c.store("")))
 	c.plantGeneration(c.otherGeneration())
 	w := cloneWheel()
 	content := w.bytes()

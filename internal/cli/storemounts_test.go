@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/store"
 )
 
 // TestStoreOnAnotherFileSystem applies, rolls back, undoes, prunes and collects garbage with the
@@ -63,6 +64,7 @@ func TestPackagesAreCopied(t *testing.T) {
 	t.Parallel()
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"}, wheel{name: "beta", version: "1.0"})
 	s := newSite(t, x.indexURL())
+	check(t, store.Make(s.store("")))
 	check(t, os.MkdirAll(layout.Projects(s.store("")), 0o700))
 	check(t, os.Chmod(s.store(""), 0o700))
 	mountTmpfs(t, layout.Projects(s.store("")), "mode=700")
