@@ -101,7 +101,7 @@ func TestEditInPlaceIsFoundInEveryProject(t *testing.T) {
 func TestDamagedBytecode(t *testing.T) {
 	x := newMirror(t, wheel{name: "alpha", version: "1.0"})
 	one := newSite(t, x.indexURL())
-	one.write("manifest.yaml", environmentManifest("uv", "alpha==1.0"))
+	one.write("manifest.yaml", environmentManifest("alpha==1.0"))
 	one.want(0, "lock", "--env", "local")
 	one.checkConverges()
 	damage := func(sameTime bool) {
