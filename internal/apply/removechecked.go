@@ -17,7 +17,7 @@ import (
 // removeChecked removes a path of the user if it is still as in the plan.
 //
 //  1. A directory is removed by rmdir, which fails unless it is empty.
-//  2. The content of a file is copied to kept/, named by its digest.
+//  2. The content of a file is copied to kept/, named by its digest, unless it is generated.
 //  3. A file or link is renamed to a temporary name and compared once more: what was
 //     put in its place in that moment is renamed back.
 func (t *task) removeChecked(p place, s resources.Remove) error {
@@ -72,6 +72,9 @@ func (t *task) keepBeforeRemove(dir *atomicfile.Dir, p place, s resources.Remove
 	content, digest, err := readContent(dir, p, old)
 	if err == nil && digest != s.SHA256 {
 		err = changedContent(p.rel, digest)
+	}
+	if s.Generated {
+		return err
 	}
 	if err == nil {
 		err = t.keepContent(s.SHA256, content)

@@ -126,7 +126,7 @@ func wantRemoved(l state.Left) resources.Resource {
 		}
 		return resources.Change{
 			Action:   resources.Delete,
-			Steps:    []resources.Step{resources.Remove(l)},
+			Steps:    []resources.Step{resources.Remove{Path: l.Path, Type: l.Type, SHA256: l.SHA256, Target: l.Target}},
 			Predicts: []facts.Fact{facts.Path{Path: l.Path, Type: facts.Absent}},
 		}
 	}})

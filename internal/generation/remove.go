@@ -122,7 +122,7 @@ func (r *Removal) pathSteps(v facts.View) (steps []resources.Step, why string) {
 		if !ours {
 			return nil, fmt.Sprintf("%s in it has changed (%s)", name, resources.DescribePath(p))
 		}
-		steps = append(steps, resources.Remove{Path: p.Path, Type: p.Type, SHA256: p.SHA256, Target: target})
+		steps = append(steps, resources.Remove{Path: p.Path, Type: p.Type, SHA256: p.SHA256, Target: target, Generated: p.Type == facts.Regular})
 	}
 	for _, name := range facts.Get[facts.Folder](v, facts.FolderKey(at)).Names {
 		if !slices.Contains(r.ownedNames(), name) && !atomicfile.IsTemp(name) { // temporary files are removed before

@@ -71,7 +71,7 @@ func stepText(s resources.Step) string {
 	case resources.Link:
 		return fmt.Sprintf("link %s -> %s", s.Path, s.Target)
 	case resources.Remove:
-		if s.Type == facts.Regular {
+		if s.Type == facts.Regular && !s.Generated {
 			return "remove " + s.Path + " (its content is kept)"
 		}
 		return "remove " + s.Path

@@ -53,14 +53,15 @@ type Link struct {
 // if Path does not exist.
 //
 // Type is the expected type, checked again at the time of the removal: a file with the
-// content SHA256, which is kept in the store; a link to Target; an empty directory. With ""
+// content SHA256, which is kept in the store unless reconcile generated it; a link to Target; an empty directory. With ""
 // it is a tree in the store, whatever its content: it is moved into the trash and deleted
 // there.
 type Remove struct {
-	Path   string         `json:"path"`
-	Type   facts.PathType `json:"type,omitempty"`
-	SHA256 facts.SHA256   `json:"sha256,omitzero"`
-	Target string         `json:"target,omitempty"`
+	Path      string         `json:"path"`
+	Type      facts.PathType `json:"type,omitempty"`
+	SHA256    facts.SHA256   `json:"sha256,omitzero"`
+	Target    string         `json:"target,omitempty"`
+	Generated bool           `json:"generated,omitempty"` // a file that reconcile can write again
 }
 
 // Move renames a file, directory or link on its file system, creating missing parents. It
