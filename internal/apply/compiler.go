@@ -149,8 +149,8 @@ func (l *bytecodeList) add(name string, sum facts.SHA256) {
 }
 
 // newBytecodeWriter returns a writer for the sources that are recorded in a generation. It
-// keeps the bytecode of sources of entries in them, for other generations, and adds what it
-// writes to written.
+// keeps the bytecode of sources of entries in them, for other generations, and adds all
+// bytecode to written.
 func newBytecodeWriter(gen string, entries []*wheels.Entry, written *bytecodeList) (*bytecodeWriter, error) {
 	sources, minor, err := pyenv.Sources(gen)
 	if err != nil {
