@@ -437,22 +437,6 @@ func TestSavedPlanDetectsReplacedPrograms(t *testing.T) {
 	s.checkNoPassword()
 }
 
-// findUV returns the path of uv on the PATH of a site.
-func findUV(t *testing.T, s *site) string {
-	t.Helper()
-	for _, kv := range s.env {
-		if search, ok := strings.CutPrefix(kv, "PATH="); ok {
-			for _, dir := range filepath.SplitList(search) {
-				if name := filepath.Join(dir, "uv"); fileExists(name) {
-					return name
-				}
-			}
-		}
-	}
-	t.Fatal("no uv")
-	return ""
-}
-
 func fileExists(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil
