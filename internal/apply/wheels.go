@@ -170,7 +170,7 @@ func (t *task) assemble(ctx context.Context, s resources.Assemble) error {
 			return err
 		}
 	}
-	result, err := wheels.Assemble(ctx, gen.abs(), interpreter(gen), s.Python, entries, t.o.Jobs, (&progress{task: t}).report)
+	result, err := wheels.Assemble(ctx, gen.abs(), interpreter(gen), s.Python, entries, t.o.Jobs, nil)
 	if _, ok := errors.AsType[*wheels.ChangedError](err); ok {
 		return storeChanged(err)
 	}
