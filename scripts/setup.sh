@@ -152,7 +152,7 @@ run_reconcile() {
 # use_store sets the store for the program, as RECONCILE_STORE does: an absolute path.
 use_store() {
     case $1 in
-    /* | "~/"*) ;;
+    /* | [~]/*) ;;
     "~"*)
         log "--store takes an absolute path: ./$script --store \"\$HOME\"/reconcile"
         return 64
