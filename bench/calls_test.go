@@ -34,7 +34,7 @@ func TestSystemCallsOfAPlan(t *testing.T) {
 // and returns the number of file system calls.
 func filesystemCalls(t *testing.T, strace, ours string, n int) int {
 	t.Helper()
-	dir := t.TempDir()
+	dir, store := t.TempDir(), filepath.Join(t.TempDir(), "store")
 	manifest := "version: 1\nproject: calls\ndirectories:\n"
 	for i := range n {
 		manifest += fmt.Sprintf("  d%d: {path: d/%d}\n", i, i)
@@ -48,7 +48,7 @@ func filesystemCalls(t *testing.T, strace, ours string, n int) int {
 	for _, words := range [][]string{{ours, "apply", "-y"}, {strace, "-f", "-qq", "-o", trace, ours, "plan", "--detailed-exitcode"}} {
 		cmd := exec.Command(words[0], words[1:]...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "RECONCILE_STORE="+filepath.Join(dir, "store"))
+		cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "RECONCILE_STORE="+store)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", words, err, out)
 		}
