@@ -169,8 +169,8 @@ func TestLockFaults(t *testing.T) {
 		site *site
 		want []string
 	}{
-		{"a version that does not exist", []string{"beta==1.0", "alpha==9.9"}, s, []string{"manifest.yaml:18:", "alpha==9.9 does not exist", "alpha 2.0 is the newest", "lock.pin"}},
-		{"a name that does not exist", []string{"alpha==1.0", "gamma==1.0"}, s, []string{"manifest.yaml:18:", "gamma", "spelling", "lock.pin"}},
+		{"a version that does not exist", []string{"beta==1.0", "alpha==9.9"}, s, []string{"manifest.yaml:17:", "alpha==9.9 does not exist", "alpha 2.0 is the newest", "lock.pin"}},
+		{"a name that does not exist", []string{"alpha==1.0", "gamma==1.0"}, s, []string{"manifest.yaml:17:", "gamma", "spelling", "lock.pin"}},
 		{"the port is closed", []string{"alpha==1.0", "beta==1.0"}, s.with("RECONCILE_INDEX_URL=" + closedAddress(t)), []string{"index could not be reached", "Connection refused", "RECONCILE_INDEX_URL", "lock.index"}},
 	} {
 		check(t, os.RemoveAll(s.store("cache")))
