@@ -25,6 +25,7 @@ import (
 // done or failed by what is on the machine. Without that, a path that it created would count
 // as one that existed before, and would never be pruned.
 func (e *engine) recover(ctx context.Context) error {
+	removeTemps(ctx, place{e.store, "."})
 	for _, dir := range []string{e.o.State, layout.Kept(e.o.State), layout.Runs(e.o.State)} {
 		removeTemps(ctx, e.own(dir))
 	}

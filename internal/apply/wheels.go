@@ -114,10 +114,13 @@ func (t *task) archive(w resources.Wheel) string {
 	return path.Join(layout.Temp(t.o.Store), w.SHA256.String()+".whl")
 }
 
-// removeArchive removes the archive of an unpacked wheel, if another project has not.
+// removeArchive removes the archive of an unpacked wheel, if another project has not, and the
+// lock that a killed one left.
 func (t *task) removeArchive(w resources.Wheel) error {
-	if err := os.Remove(t.archive(w)); !errors.Is(err, fs.ErrNotExist) {
-		return err
+	for _, name := range []string{t.archive(w), t.archive(w) + ".lock"} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -23,8 +24,9 @@ func TestCrashStorePrune(t *testing.T) {
 	s.want(0, "-C", deleted, "lock")
 	s.want(0, "-C", deleted, "apply", "-y", "--env", "local")
 	check(t, os.RemoveAll(deleted))
-	writeFile(t, s.store("tmp/old.partial"), "")
-	check(t, os.Chtimes(s.store("tmp/old.partial"), longAgo(), longAgo()))
+	partial := "tmp/" + strings.Repeat("0", 64) + ".whl.partial"
+	writeFile(t, s.store(partial), "")
+	check(t, os.Chtimes(s.store(partial), longAgo(), longAgo()))
 	base := s.saveBase()
 	prune := []string{"store", "prune", "--gone", "-y"}
 	all := s.passages(prune...)

@@ -43,7 +43,7 @@ func (m *Machine) hasLeftovers() bool {
 	if len(ListNames(m.Path(layout.Trash(local.State)))) > 0 {
 		return true
 	}
-	places := []string{local.State, layout.Kept(local.State), layout.Runs(local.State)}
+	places := []string{local.Store, local.State, layout.Kept(local.State), layout.Runs(local.State)}
 	for _, e := range m.places {
 		places = append(places, e.Path)
 	}

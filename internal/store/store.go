@@ -229,5 +229,9 @@ func Make(store string) error {
 		return err
 	}
 	defer dir.Close()
-	return atomicfile.Write(dir, filepath.Base(layout.StoreMarker(store)), 0o600, []byte(marker))
+	err = atomicfile.Write(dir, filepath.Base(layout.StoreMarker(store)), 0o600, []byte(marker))
+	if marked, _ := inspect(store); marked {
+		return nil // by another process, which removed the temporary file of this one
+	}
+	return err
 }
