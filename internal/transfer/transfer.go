@@ -105,7 +105,10 @@ func (t *Transfer) resolveLocal() error {
 	if t.spec.Push {
 		return t.checkSource(folder)
 	}
-	t.backup = path.Join(layout.Replaced(t.state, t.entry.Name), time.Now().UTC().Format("20060102T150405Z"))
+	// With milliseconds: a pull in the same second has another directory, and does not report
+	// this one's.
+	name := strings.ReplaceAll(time.Now().UTC().Format("20060102T150405.000Z"), ".", "")
+	t.backup = path.Join(layout.Replaced(t.state, t.entry.Name), name)
 	if t.spec.BackupDir, err = filepath.Rel(folder, t.project.Path(t.backup)); err != nil {
 		return err
 	}
