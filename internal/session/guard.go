@@ -9,6 +9,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/realpath"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/internal/userconfig"
 )
@@ -60,7 +61,7 @@ func (g guard) refuses(name string, readOnly bool) string {
 // within reports whether name is dir or below it. Both are absolute and clean. Directories
 // are also compared by their identity, because some file systems ignore case.
 func within(dir, name string) bool {
-	if name == dir || strings.HasPrefix(name, strings.TrimSuffix(dir, "/")+"/") {
+	if realpath.Within(dir, name) {
 		return true
 	}
 	info, err := os.Stat(dir)

@@ -20,6 +20,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
+	"github.com/reconcile-ml/reconcile/internal/realpath"
 	"github.com/reconcile-ml/reconcile/internal/userconfig"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -74,9 +75,18 @@ func Locate(getenv func(string) string, home, configured, source string) (Locati
 			Hint: "name another one: export RECONCILE_STORE=/path/to/store",
 		}
 	}
-	var err error
-	l.Path, err = resolve(filepath.Clean(l.Path))
-	return l, err
+	real, err := realpath.Resolve(filepath.Clean(l.Path))
+	if dangling, ok := errors.AsType[*realpath.DanglingError](err); ok {
+		return l, &diag.Problem{
+			Code: "store.path", Summary: fmt.Sprintf("%s is a link to a directory that does not exist", dangling.Path),
+			Hint: "make that directory, or name another store: export RECONCILE_STORE=/path/to/store",
+		}
+	}
+	if err != nil {
+		return l, unreadable(l.Path, err)
+	}
+	l.Path = real
+	return l, nil
 }
 
 // badPath returns why launchers and activation scripts, which contain the path of the
@@ -91,29 +101,10 @@ func badPath(p string) string {
 	return ""
 }
 
-// resolve returns a path with the links resolved of its longest prefix that exists.
-func resolve(p string) (string, error) {
-	real, err := filepath.EvalSymlinks(p)
-	switch {
-	case err == nil:
-		return real, nil
-	case !errors.Is(err, fs.ErrNotExist) || p == filepath.Dir(p):
-		return p, unreadable(p, err)
-	}
-	if _, err := os.Lstat(p); err == nil {
-		return p, &diag.Problem{
-			Code: "store.path", Summary: fmt.Sprintf("%s is a link to a directory that does not exist", p),
-			Hint: "make that directory, or name another store: export RECONCILE_STORE=/path/to/store",
-		}
-	}
-	parent, err := resolve(filepath.Dir(p))
-	return filepath.Join(parent, filepath.Base(p)), err
-}
-
 // Check returns why a store cannot be used for the project at root, absolute with links
 // resolved, or "" for no project; nil if it can.
 func (l Location) Check(root string) error {
-	if root != "" && l.Source == "default" && (l.Path == root || strings.HasPrefix(l.Path, strings.TrimSuffix(root, "/")+"/")) {
+	if root != "" && l.Source == "default" && realpath.Within(root, l.Path) {
 		return &diag.Problem{
 			Code: "store.in-project", Summary: fmt.Sprintf("the store %s is in the project, where a clone could have put it", l.Path),
 			Hint: "name another directory, or the same one on purpose: export RECONCILE_STORE=" + resources.ShellQuote(l.Path),

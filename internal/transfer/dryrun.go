@@ -9,6 +9,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/rsync"
 	"github.com/reconcile-ml/reconcile/internal/session"
@@ -56,7 +57,7 @@ func (t *Transfer) dryRun(ctx context.Context) (*report.Transfer, error) {
 
 func (t *Transfer) dryRunFolder(ctx context.Context, result *report.Transfer) error {
 	spec := t.spec
-	if _, err := os.Stat(spec.LocalDir); !spec.Push && isAbsent(err) {
+	if _, err := os.Stat(spec.LocalDir); !spec.Push && rawfile.IsAbsent(err) {
 		// Some versions of rsync report nothing for a destination that does not exist.
 		empty, err := os.MkdirTemp("", "reconcile-sync-")
 		if err != nil {

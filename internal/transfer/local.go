@@ -1,18 +1,18 @@
 package transfer
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
+	"github.com/reconcile-ml/reconcile/internal/realpath"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -20,15 +20,15 @@ import (
 // only to a path that the manifest allows for directories: a link that came with a clone
 // would otherwise choose which files are sent, or overwritten.
 func (t *Transfer) folder() (string, error) {
-	real, err := resolve(t.spec.LocalDir)
+	real, err := realpath.Resolve(t.spec.LocalDir)
 	if err != nil {
 		return "", &diag.Problem{Code: "sync.folder", Pos: t.entry.Pos, Summary: t.entry.Path + " cannot be read", Found: err.Error()}
 	}
-	if within(t.project.Root, real) {
+	if realpath.Within(t.project.Root, real) {
 		return real, nil
 	}
 	for _, place := range t.allowedPlaces() {
-		if dir, err := resolve(t.project.Path(place.Path)); err == nil && within(dir, real) {
+		if dir, err := realpath.Resolve(t.project.Path(place.Path)); err == nil && realpath.Within(dir, real) {
 			return real, nil
 		}
 	}
@@ -63,7 +63,7 @@ func (t *Transfer) checkSource(folder string) error {
 	p := &diag.Problem{Code: "sync.folder", Pos: t.entry.Pos}
 	info, err := os.Lstat(file)
 	switch {
-	case isAbsent(err):
+	case rawfile.IsAbsent(err):
 		p.Summary, p.Hint = name+" does not exist, so there is nothing to push", "`reconcile apply` creates the folders of the manifest"
 		if _, err := os.Lstat(filepath.Dir(file)); t.spec.File != "" && err == nil {
 			p.Hint = "list its folder: ls " + resources.ShellQuote(path.Dir(name))
@@ -74,33 +74,10 @@ func (t *Transfer) checkSource(folder string) error {
 		p.Summary, p.Found = fmt.Sprintf("%s is not %s", name, want), info.Mode().String()
 	default:
 		real, err := filepath.EvalSymlinks(file)
-		if err == nil && within(folder, real) {
+		if err == nil && realpath.Within(folder, real) {
 			return nil
 		}
 		p.Summary = fmt.Sprintf("%s is outside %s through a link", name, t.entry.Path)
 	}
 	return p
-}
-
-// resolve resolves the links of a path, of which the last elements may be absent.
-func resolve(p string) (string, error) {
-	real, err := filepath.EvalSymlinks(p)
-	if !isAbsent(err) || p == filepath.Dir(p) {
-		return real, err
-	}
-	if _, lerr := os.Lstat(p); lerr == nil {
-		return "", fmt.Errorf("%s is a dangling link", p)
-	}
-	parent, err := resolve(filepath.Dir(p))
-	return filepath.Join(parent, filepath.Base(p)), err
-}
-
-// within reports whether a resolved path is dir or below it.
-func within(dir, file string) bool {
-	rel, err := filepath.Rel(dir, file)
-	return err == nil && filepath.IsLocal(rel)
-}
-
-func isAbsent(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }

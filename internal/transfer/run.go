@@ -13,6 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
+	"github.com/reconcile-ml/reconcile/internal/realpath"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/rsync"
 	"github.com/reconcile-ml/reconcile/internal/session"
@@ -111,7 +112,7 @@ func (t *Transfer) runFile(ctx context.Context, remote rsync.ProbeResult) ([]rsy
 // a partial file that is not a regular file: scp would write through a link.
 func (t *Transfer) createParent() error {
 	dir := filepath.Dir(t.spec.LocalFile())
-	real, err := resolve(dir)
+	real, err := realpath.Resolve(dir)
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func (t *Transfer) createParent() error {
 	if err != nil {
 		return err
 	}
-	if !within(folder, real) {
+	if !realpath.Within(folder, real) {
 		return &diag.Problem{Code: "sync.leads-out", Summary: fmt.Sprintf("%s is outside %s through a link", t.spec.File, t.entry.Path), Found: real, Hint: "remove the link"}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -127,7 +128,7 @@ func (t *Transfer) createParent() error {
 	}
 	part := rsync.PartialFile(t.spec.LocalFile())
 	info, err := os.Lstat(part)
-	if isAbsent(err) || err == nil && info.Mode().IsRegular() {
+	if rawfile.IsAbsent(err) || err == nil && info.Mode().IsRegular() {
 		return nil
 	}
 	if err == nil {

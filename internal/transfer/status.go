@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/rsync"
 	"github.com/reconcile-ml/reconcile/internal/session"
@@ -18,7 +19,7 @@ func Status(ctx context.Context, c *session.Checkout) (report.SyncStatus, error)
 	var s report.SyncStatus
 	for _, entry := range c.Manifest.Sync {
 		files, bytes, err := measure(ctx, c.Path(entry.Path))
-		if err != nil && !isAbsent(err) {
+		if err != nil && !rawfile.IsAbsent(err) {
 			return s, err
 		}
 		s.Entries = append(s.Entries, report.SyncEntry{
