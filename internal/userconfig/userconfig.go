@@ -3,7 +3,7 @@
 // too.
 //
 //	store: ~/big/reconcile                 # the place of the store
-//	safe_directories: [/work/shared/lora]  # projects of other users that may be used
+//	safe_directories: [/data/shared/lora]  # projects of other users that may be used
 //	index_url: https://mirror.example/simple
 //	cert: ca.pem                           # relative to the folder of this file
 //	find_links: [~/wheels]

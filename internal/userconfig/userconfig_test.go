@@ -40,7 +40,7 @@ func TestLoad(t *testing.T) {
 	home, file := write(t, `# mine
 store: ~/big/reconcile/
 safe_directories:
-  - /work/shared/lora
+  - /data/shared/lora
   - ~/friends/*
   - "*"
 index_url: https://user:`+secret+`@mirror.example/simple
@@ -56,7 +56,7 @@ proxy: proxy.example:3128
 	at := func(line, col int) diag.Pos { return diag.Pos{File: file, Line: line, Col: col} }
 	want := &Config{
 		Store:           home + "/big/reconcile",
-		SafeDirectories: []string{"/work/shared/lora", home + "/friends/*", "*"},
+		SafeDirectories: []string{"/data/shared/lora", home + "/friends/*", "*"},
 		Index: []Setting{
 			{"index_url", []string{"https://user:" + secret + "@mirror.example/simple"}, at(7, 12)},
 			{"cert", []string{dir + "/certs/ca.pem"}, at(8, 7)},

@@ -26,7 +26,7 @@ func (s *needing) Diff(facts.View) resources.Change {
 // project, its store and its models.
 func planWith(t *testing.T, project, store, models facts.Disk) *Plan {
 	t.Helper()
-	f := facts.Of(facts.Project{Root: "/work/p", Store: "/store"})
+	f := facts.Of(facts.Project{Root: "/srv/p", Store: "/store"})
 	for name, d := range map[string]facts.Disk{".": project, "/store": store, "/big/models": models} {
 		d.Path = name
 		f.Set(d)
@@ -85,7 +85,7 @@ func TestUnusableFileSystemBlocksThePlan(t *testing.T) {
 		text                   []string
 	}{
 		"store read-only":   {good, readOnly, good, "store.read-only", "tool.uv", []string{"type ext4, mounted at /mnt/other", "remount,rw /mnt/other", "RECONCILE_STORE"}},
-		"project read-only": {readOnly, good, good, "project.read-only", "file.a", []string{"/work/p is on a file system of type ext4, mounted at /mnt/other", "remount,rw /mnt/other"}},
+		"project read-only": {readOnly, good, good, "project.read-only", "file.a", []string{"/srv/p is on a file system of type ext4, mounted at /mnt/other", "remount,rw /mnt/other"}},
 		"models read-only":  {good, good, readOnly, "", "", nil},
 		"store noexec":      {good, noExec, good, "store.noexec", "tool.uv", []string{"type ext4, mounted at /mnt/other", "remount,exec /mnt/other", "RECONCILE_STORE"}},
 		"project noexec":    {noExec, good, good, "", "", nil},
