@@ -316,7 +316,7 @@ func (m *Manifest) CheckLock(e *Environment) error {
 	if e.Lock == "" {
 		return nil
 	}
-	locked, err := lock.Read(m.fsys, e.Lock)
+	locked, err := m.readLock(e.Lock)
 	if err != nil {
 		return err
 	}
