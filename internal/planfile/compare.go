@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -180,7 +181,7 @@ func (d *Document) compareTools(now *Document) []string {
 		is := now.Tools[at]
 		switch {
 		case known && saved == is:
-		case known && saved.Absent && strings.HasPrefix(at, path.Join(path.Dir(path.Dir(d.Machine.Part)), "tools")+"/"):
+		case known && saved.Absent && strings.HasPrefix(at, layout.Tools(path.Dir(path.Dir(d.Machine.Part)), "")+"/"):
 		case !known:
 			why = append(why, fmt.Sprintf("it would run %s, which the saved plan does not", at))
 		default:

@@ -207,7 +207,7 @@ func VerifyGeneration(ctx context.Context, store, dir string, deep bool) (*Verif
 // store. It returns nil for an intact one, and for one of the machine.
 func VerifyPython(ctx context.Context, store, base string) (*DamagedPython, error) {
 	dir := filepath.Dir(filepath.Dir(base))
-	if base == "" || !strings.HasPrefix(dir, filepath.Join(store, "tools")+"/") {
+	if base == "" || !strings.HasPrefix(dir, layout.Tools(store, "")+"/") {
 		return nil, nil
 	}
 	b, err := pybuild.Open(dir)

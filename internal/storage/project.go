@@ -130,7 +130,7 @@ func (p *project) trees() []*tree {
 // kept returns the bytes of the contents of files that were replaced.
 func (p *project) kept() (bytes int64) {
 	for _, u := range p.rest {
-		if name := filepath.Base(u.path); name == filepath.Base(layout.Kept(p.state)) || name == "replaced" {
+		if name := filepath.Base(u.path); name == filepath.Base(layout.Kept(p.state)) || name == filepath.Base(layout.Replaced(p.state, "")) {
 			exclusive, _ := sizes(u.tree)
 			bytes += exclusive
 		}
