@@ -11,6 +11,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
+	"github.com/reconcile-ml/reconcile/internal/userconfig"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
 	"github.com/reconcile-ml/reconcile/pkg/resources/python"
 	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
@@ -27,7 +28,11 @@ type Project struct {
 
 // NewProber returns a prober for the project at root, before its environments are known.
 func NewProber(c *Config, root string) (*probes.Prober, error) {
-	l, err := c.Store(root)
+	user, err := userconfig.Load(c.Home(), c.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	l, err := c.storeOf(user, root)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +40,7 @@ func NewProber(c *Config, root string) (*probes.Prober, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Redactor = c.Redactor
+	p.Redactor, p.Settings = c.Redactor, user
 	if probes.HasNVML {
 		p.Helper, _ = os.Executable() // without it nvidia-smi is asked
 	}

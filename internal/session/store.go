@@ -18,6 +18,11 @@ func (c *Config) Store(root string) (store.Location, error) {
 	if err != nil {
 		return store.Location{}, err
 	}
+	return c.storeOf(user, root)
+}
+
+// storeOf is Store for the user's settings.
+func (c *Config) storeOf(user *userconfig.Config, root string) (store.Location, error) {
 	l, err := store.Locate(c.Getenv, c.Home(), user.Store, userconfig.File(c.Home(), c.Getenv))
 	if err != nil {
 		return l, err

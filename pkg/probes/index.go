@@ -66,9 +66,12 @@ func (p *Prober) Index() (IndexSettings, error) {
 	} {
 		all = appendSetting(all, v[0], p.environ[v[1]], v[1])
 	}
-	config, err := userconfig.Load(p.home, func(name string) string { return p.environ[name] })
-	if err != nil {
-		return IndexSettings{}, err
+	config := p.Settings
+	if config == nil {
+		var err error
+		if config, err = userconfig.Load(p.home, func(name string) string { return p.environ[name] }); err != nil {
+			return IndexSettings{}, err
+		}
 	}
 	for _, s := range config.Index {
 		all = append(all, setting{name: s.Name, values: s.Values, source: "config.yaml", pos: s.Pos})

@@ -29,6 +29,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/redact"
+	"github.com/reconcile-ml/reconcile/internal/userconfig"
 )
 
 // deadline is the time after which a probe fails.
@@ -47,6 +48,9 @@ type Prober struct {
 	Helper string
 	// Redactor gets the secrets of the settings that are read; nil for none.
 	Redactor *redact.Redactor
+	// Settings are those of the user, if the caller has read them; nil to read them when they
+	// are needed.
+	Settings *userconfig.Config
 	// PinnedTool returns where the store has a helper program, and its digest; its Path is ""
 	// for none. The caller sets it; nil means none.
 	PinnedTool func(name, store string, host facts.Host) facts.Tool
