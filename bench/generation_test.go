@@ -24,7 +24,7 @@ type site struct {
 	dir   string // of everything
 	root  string // of the project, links resolved
 	store string
-	names int // of what was moved aside, and of projects
+	names int // given so far, to files moved aside and to projects
 }
 
 // newSite builds the environment once with either program, so that everything is cached.

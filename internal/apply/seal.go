@@ -88,7 +88,7 @@ func (t *task) seal(ctx context.Context, s resources.Seal) error {
 	return atomicfile.Write(t.store, layout.Seal(gen.rel), 0o600, text)
 }
 
-// expected returns what a generation that is not sealed yet is compared with.
+// expected returns the content that a generation must have before it is sealed.
 func expected(s resources.Seal) pyenv.Seal {
 	packages := slices.Clone(s.Packages)
 	slices.SortFunc(packages, func(a, b facts.Package) int { return strings.Compare(a.Name, b.Name) })

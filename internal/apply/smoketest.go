@@ -138,7 +138,7 @@ func RunSmokeTest(ctx context.Context, generation, temp string, s resources.Smok
 
 // runSmokeTest runs the script with the interpreter of c: isolated in the empty folder dir
 // (see command.Command), without writing bytecode. On a GPU the script caches no memory. If
-// bytecode is not nil, it writes what the imports lack.
+// bytecode is not nil, it writes the missing bytecode of the imports.
 func runSmokeTest(ctx context.Context, c command.Command, s resources.SmokeTest, dir string, gpuEnv []string, bytecode *bytecodeWriter) ([]SmokeTestPart, error) {
 	c.Timeout = cmp.Or(s.Timeout, smokeTestTimeout)
 	request, err := json.Marshal(struct {
@@ -184,7 +184,7 @@ func loadUVM(ctx context.Context) {
 	if _, err := os.Stat("/dev/nvidia-uvm"); err == nil || command.CheckExecutable(program) != nil {
 		return
 	}
-	_, _ = command.Run(ctx, command.Command{Program: program, Args: []string{"-u", "-c=0"}, Timeout: gpuTimeout}) // the smoke test reports what is missing
+	_, _ = command.Run(ctx, command.Command{Program: program, Args: []string{"-u", "-c=0"}, Timeout: gpuTimeout}) // the smoke test reports a failure
 }
 
 // smokeTestMark is the prefix of each line of the script, so that the output of a

@@ -93,7 +93,7 @@ func (w *world) removeWheels() {
 	check(w.t, os.Mkdir(w.wheelFolder(), 0o755))
 }
 
-// ran returns what the code of the package "hostile" wrote when it ran.
+// ran returns the text that the code of the package "hostile" wrote when it ran.
 func (w *world) ran() string {
 	b, err := os.ReadFile(w.root + ".ran")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -81,7 +81,7 @@ func withoutSecrets(w io.Writer, secrets *redact.Redactor) io.Writer {
 	return redacted
 }
 
-// flush writes what the streams withhold because it may be the beginning of a secret: at
+// flush writes the text that the streams withhold as the possible beginning of a secret: at
 // the end of the program, and before a person is to answer.
 func (a *app) flush() {
 	for _, w := range []io.Writer{a.out, a.err} {

@@ -118,7 +118,7 @@ func TestStoreFromElsewhere(t *testing.T) {
 		"files:\n  - {path: data/a.txt, content: \"a\\n\"}\nhosts:\n  " + hostName() + ": {allow_paths: [" + outside + "]}\n"
 	s.write("manifest.yaml", manifest)
 	s.want(0, "apply", "-y")
-	// What a real apply recorded outside is not removed without allow_paths.
+	// A path outside that a real apply recorded is not removed without allow_paths.
 	s.write("manifest.yaml", "version: 1\nproject: site\n")
 	before := snapshotTree(t, outside)
 	for _, words := range [][]string{{"plan"}, {"apply", "-y"}, {"undo", "-y"}, {"destroy", "-y"}} {

@@ -119,8 +119,8 @@ func (a *app) showCollected(doc *environments.Collection, failed error) error {
 	return cmp.Or(writeLine(a.out, "Freed %s.", bytesize.Format(doc.Freed)), exit.Quietly(code))
 }
 
-// showFreeable prints what is not known about other hosts, and what prune would free in the
-// store.
+// showFreeable prints notes on programs of other hosts, and the bytes that prune would free in
+// the store.
 func (a *app) showFreeable(ctx context.Context, notes []string) {
 	for _, note := range notes {
 		_ = writeLine(a.out, "Note: %s.", note)

@@ -58,7 +58,7 @@ func (a *app) describe(ctx context.Context, m *session.Machine) (report.Machine,
 	return report.Machine{Plan: plan, Resources: m.Resources, Facts: m.Facts, Options: a.report(a.out)}, nil
 }
 
-// showDamage prints what a verification of an environment found; deep is whether hashes were
+// showDamage prints the result of verifying an environment; deep reports whether hashes were
 // compared.
 func (a *app) showDamage(e *environments.Environment, v *session.Verification, deep bool) error {
 	if a.json {
@@ -107,7 +107,7 @@ func damagedStore(v *session.Verification) string {
 // maxNames is how many packages a line names.
 const maxNames = 5
 
-// showStore prints what a verification found in the store.
+// showStore prints the damage that a verification found in the store.
 func (a *app) showStore(v *session.Verification) error {
 	if n := len(v.RecordOnly); n > 0 {
 		names := strings.Join(v.RecordOnly[:min(n, maxNames)], ", ")
