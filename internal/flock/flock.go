@@ -5,6 +5,7 @@ package flock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"time"
@@ -70,4 +71,40 @@ func IsAt(f *os.File, path string) (bool, error) {
 		return false, nil
 	}
 	return err == nil && os.SameFile(open, named), err
+}
+
+// Open opens a regular file, which it creates if necessary, and locks it alone as Wait does.
+// When it returns, name leads to the file. It reports whether it waited for a holder, or the
+// holder removed or renamed the file.
+func Open(ctx context.Context, name string) (f *os.File, waited bool, err error) {
+	for {
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+		if err != nil {
+			return nil, waited, err
+		}
+		held, current, err := lockAt(ctx, f, name)
+		if err == nil && current {
+			return f, waited || held, nil
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			return nil, waited, err
+		}
+		waited = true
+	}
+}
+
+// lockAt locks a file, and reports whether it waited and whether name still leads to the file.
+func lockAt(ctx context.Context, f *os.File, name string) (waited, current bool, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return false, false, err
+	}
+	if !info.Mode().IsRegular() {
+		return false, false, fmt.Errorf("%s is not a regular file", name)
+	}
+	if waited, err = Wait(ctx, f); err != nil {
+		return waited, false, err
+	}
+	current, err = IsAt(f, name)
+	return waited, current, err
 }

@@ -2,11 +2,7 @@ package simpleindex
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/flock"
@@ -26,39 +22,11 @@ type partial struct {
 
 // openPartial opens and locks dst.partial, which it creates if necessary.
 func openPartial(ctx context.Context, dst string) (*partial, error) {
-	p := &partial{dst: dst}
-	for {
-		f, err := os.OpenFile(dst+partialSuffix, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		p.File = f
-		current, err := p.lock(ctx)
-		if current {
-			return p, nil
-		}
-		if err := errors.Join(err, f.Close()); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// lock locks the file, and reports whether its name still leads to it.
-func (p *partial) lock(ctx context.Context) (current bool, err error) {
-	info, err := p.Stat()
+	f, waited, err := flock.Open(ctx, dst+partialSuffix)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return false, fmt.Errorf("%s is not a regular file", p.Name())
-	}
-	waited, err := flock.Wait(ctx, p.File)
-	if err != nil {
-		return false, err
-	}
-	current, err = flock.IsAt(p.File, p.Name())
-	p.waited = p.waited || waited || !current // for its holder, which renamed or removed it
-	return current, err
+	return &partial{f, dst, waited}, nil
 }
 
 // commit renames the file to dst.
