@@ -2,80 +2,91 @@ package pep
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 )
 
-// Allows reports whether clauses allow a release, such as "3.10.4". ok is false if the
-// release or a clause is not only numbers: pre-releases are not compared.
-func Allows(clauses []Clause, release string) (allowed, ok bool) {
-	have, ok := numbers(release)
-	if !ok {
+// Allows reports whether clauses allow a version, such as "3.10.4" or "2.0rc1", by the rules of
+// PEP 440. It does not exclude pre-releases in general: Newest does. ok is false if the version
+// or a clause is malformed.
+func Allows(clauses []Clause, version string) (allowed, ok bool) {
+	v, ok := ParseVersion(version)
+	if !ok || slices.ContainsFunc(clauses, func(c Clause) bool { return !c.valid() }) {
 		return false, false
 	}
-	allowed = true
-	for _, c := range clauses {
-		version, wildcard := strings.CutSuffix(c.Version, ".*")
-		want, ok := numbers(version)
-		if !ok {
-			return false, false
-		}
-		allowed = allowed && c.allows(have, want, wildcard)
-	}
-	return allowed, true
+	return allowsAll(clauses, v), true
 }
 
-func (c Clause) allows(have, want []int, wildcard bool) bool {
-	equal := compareNumbers(have, want) == 0
-	if wildcard {
-		equal = hasPrefix(have, want)
+// HasPreRelease reports whether a clause other than != contains a pre-release, which makes
+// pre-releases candidates.
+func HasPreRelease(clauses []Clause) bool {
+	return slices.ContainsFunc(clauses, func(c Clause) bool {
+		v, ok := ParseVersion(strings.TrimSuffix(c.Version, ".*"))
+		return ok && c.Op != "!=" && v.IsPreRelease()
+	})
+}
+
+func allowsAll(clauses []Clause, v Version) bool {
+	for _, c := range clauses {
+		if !c.Allows(v) {
+			return false
+		}
 	}
-	order := compareNumbers(have, want)
+	return true
+}
+
+// valid reports whether the clause has a known operator and a version that it can have.
+func (c Clause) valid() bool {
+	parsed, ok := parseClause(c.Op + c.Version)
+	return ok && parsed == c
+}
+
+// Allows reports whether one clause allows a version. A malformed clause allows none.
+func (c Clause) Allows(v Version) bool {
+	bare, wildcard := strings.CutSuffix(c.Version, ".*")
+	want, ok := ParseVersion(bare)
+	if !ok || v.text == "" {
+		return false
+	}
+	order := v.comparePublic(want)
 	switch c.Op {
-	case "==", "===":
-		return equal
-	case "!=":
-		return !equal
+	case "===":
+		return v.text == want.text
+	case "==", "!=":
+		equal := order == 0 && (len(want.local) == 0 || compareLocal(v.local, want.local) == 0)
+		if wildcard {
+			equal = v.hasPrefix(want)
+		}
+		return equal == (c.Op == "==")
 	case "~=":
-		return order >= 0 && len(want) > 1 && hasPrefix(have, want[:len(want)-1])
+		n := len(want.release)
+		return n > 1 && order >= 0 && v.hasPrefix(Version{epoch: want.epoch, release: want.release[:n-1], pre: phase{rank: after}})
 	case "<=":
 		return order <= 0
 	case ">=":
 		return order >= 0
-	case "<":
-		return order < 0
+	case "<": // 3.1.dev0 is not < 3.1
+		return order < 0 && (want.IsPreRelease() || !v.IsPreRelease() || v.compareRelease(want) != 0)
+	case ">": // 3.1.post0 and 3.1+local are not > 3.1
+		isPost := v.post.rank != before && want.post.rank == before
+		return v.Compare(want) > 0 && (!isPost && len(v.local) == 0 || v.compareRelease(want) != 0)
 	}
-	return order > 0
+	return false
 }
 
-// hasPrefix reports whether a release begins with prefix: 3.10.4 begins with 3.10.
-func hasPrefix(release, prefix []int) bool {
-	for len(release) < len(prefix) {
-		release = append(slices.Clip(release), 0)
+// hasPrefix reports whether v begins with a version: 3.10.4 begins with 3.10, and 1.0a1.post1
+// with 1.0a1.
+func (v Version) hasPrefix(prefix Version) bool {
+	isRelease := prefix.pre.rank == after && prefix.post.rank == before
+	if !isRelease {
+		return v.compareRelease(prefix) == 0 && v.pre == prefix.pre && (prefix.post.rank == before || v.post == prefix.post)
 	}
-	return slices.Equal(release[:len(prefix)], prefix)
-}
-
-// compareNumbers compares releases; missing numbers are 0.
-func compareNumbers(a, b []int) int {
-	for len(a) < len(b) {
-		a = append(slices.Clip(a), 0)
+	if v.epoch != prefix.epoch {
+		return false
 	}
-	for len(b) < len(a) {
-		b = append(slices.Clip(b), 0)
-	}
-	return slices.Compare(a, b)
-}
-
-// numbers reads a release; each number has at most four digits.
-func numbers(s string) ([]int, bool) {
-	var list []int
-	for part := range strings.SplitSeq(s, ".") {
-		n, err := strconv.ParseUint(part, 10, 16)
-		if err != nil || len(part) > 4 {
-			return nil, false
+	for i, n := range prefix.release {
+		if number(v.release, i) != n {
+			return false
 		}
-		list = append(list, int(n))
 	}
-	return list, true
+	return true
 }

@@ -1,9 +1,6 @@
 package pep
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // A MarkerEnvironment holds the values of the variables of markers (PEP 508), such as
 // "linux" for "sys_platform".
@@ -77,14 +74,17 @@ func (p *markerParser) comparison(depth int) bool {
 		p.failed = !p.take(")") || p.failed
 		return holds
 	}
-	left, leftIsVersion := p.operand()
+	left, leftKind := p.operand()
 	op := p.next()
 	if op == "not" && p.take("in") {
 		op = "not in"
 	}
-	right, rightIsVersion := p.operand()
+	right, rightKind := p.operand()
 	if p.failed {
 		return false
+	}
+	if leftKind == extraVariable || rightKind == extraVariable {
+		left, right = Normalize(left), Normalize(right)
 	}
 	switch op {
 	case "in":
@@ -92,7 +92,7 @@ func (p *markerParser) comparison(depth int) bool {
 	case "not in":
 		return !strings.Contains(right, left)
 	}
-	if !leftIsVersion && !rightIsVersion {
+	if leftKind != versionVariable && rightKind != versionVariable {
 		p.failed = op != "==" && op != "!="
 		return (op == "==") == (left == right)
 	}
@@ -105,18 +105,45 @@ func (p *markerParser) comparison(depth int) bool {
 	return holds
 }
 
-// operand returns a string, or the value of a variable and whether it is a version.
-func (p *markerParser) operand() (value string, isVersion bool) {
+// An operandKind is the kind of an operand of a comparison.
+type operandKind int
+
+const (
+	text            operandKind = iota // a string, or a variable with a text
+	versionVariable                    // compared by PEP 440
+	extraVariable                      // compared as a normalised name
+)
+
+// operand returns a string, or the value of a variable and its kind.
+func (p *markerParser) operand() (value string, kind operandKind) {
 	word := p.next()
 	if p.failed {
-		return "", false
+		return "", text
 	}
 	if word[0] == '"' || word[0] == '\'' {
-		return word[1:], false
+		return word[1:], text
 	}
+	word = variable(word)
 	value, known := p.env[word]
 	p.failed = !known
-	return value, slices.Contains([]string{"python_version", "python_full_version", "implementation_version", "platform_release"}, word)
+	switch word {
+	case "python_version", "python_full_version", "implementation_version", "platform_release":
+		return value, versionVariable
+	case "extra":
+		return value, extraVariable
+	}
+	return value, text
+}
+
+// variable returns the name of a variable of PEP 508 for its older spellings.
+func variable(word string) string {
+	switch word {
+	case "os.name", "sys.platform", "platform.version", "platform.machine", "platform.python_implementation":
+		return strings.ReplaceAll(word, ".", "_")
+	case "python_implementation":
+		return "platform_python_implementation"
+	}
+	return word
 }
 
 // markerWords splits a marker. It returns nil for an unterminated string or a character

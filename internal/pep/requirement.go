@@ -5,13 +5,12 @@ import (
 	"strings"
 )
 
-// A Requirement is a requirement by PEP 508. It does not contain the URL of a direct
-// reference, which may contain a password.
+// A Requirement is a requirement by PEP 508.
 type Requirement struct {
 	Name    string
 	Extras  []string
 	Clauses []Clause
-	Direct  bool   // NAME @ URL
+	URL     string // of a direct reference, NAME @ URL; it may contain a password and must not be printed
 	Marker  string // "" for none; not validated
 }
 
@@ -46,8 +45,11 @@ func ParseRequirement(s string) (Requirement, error) {
 		}
 		s = strings.TrimSpace(after)
 	}
-	if strings.HasPrefix(s, "@") {
-		r.Direct = true
+	if url, ok := strings.CutPrefix(s, "@"); ok {
+		r.URL = strings.TrimSpace(url)
+		if r.URL == "" || strings.ContainsAny(r.URL, " \t") {
+			return r, errRequirement
+		}
 		return r, nil
 	}
 	if rest, ok := strings.CutPrefix(s, "("); ok {
@@ -118,7 +120,7 @@ func (r *Requirement) Pin() (string, bool) {
 	return "", false
 }
 
-// String returns the requirement without its marker: "pandas[excel]>=2,<3".
+// String returns the requirement without its URL and its marker: "pandas[excel]>=2,<3".
 func (r *Requirement) String() string {
 	s := r.Name
 	if len(r.Extras) > 0 {

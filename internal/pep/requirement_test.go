@@ -23,7 +23,7 @@ func TestParseRequirement(t *testing.T) {
 			t.Errorf("ParseRequirement(%q) = %q, pin %q, marker %q, %v", c.in, r.String(), pin, r.Marker, err)
 		}
 	}
-	if r, err := ParseRequirement("mine @ https://user:secret@host/x;y.whl ; os_name == 'nt'"); err != nil || !r.Direct || r.Marker != "os_name == 'nt'" {
+	if r, err := ParseRequirement("mine @ https://user:secret@host/x;y.whl ; os_name == 'nt'"); err != nil || r.URL != "https://user:secret@host/x;y.whl" || r.Marker != "os_name == 'nt'" {
 		t.Errorf("a direct requirement: got %+v, %v", r, err)
 	}
 	for _, bad := range []string{"", "-e .", "numpy 1.26", "numpy==", "numpy=1.26", "x[", "x[a b]", "x (==1", "x==1 --hash=sha256:0", "../x", "ä==1"} {
@@ -55,8 +55,10 @@ func TestAllows(t *testing.T) {
 			t.Errorf("%q allows %s: %v, want %v (%v, %v)", c.clauses, c.release, got, c.want, ok, known)
 		}
 	}
-	if _, known := Allows([]Clause{{">=", "3.13.0rc1"}}, "3.12"); known {
-		t.Error("Allows compares a pre-release")
+	for _, bad := range []Clause{{">=", "x"}, {"=", "1"}, {">=", "1.*"}, {}} {
+		if _, ok := Allows([]Clause{bad}, "3.12"); ok {
+			t.Errorf("Allows accepts the clause %q", bad)
+		}
 	}
 }
 
@@ -84,14 +86,76 @@ func TestMarker(t *testing.T) {
 	}
 }
 
+func TestMarkerVariables(t *testing.T) {
+	env := MarkerEnvironment{"sys_platform": "linux", "python_version": "3.10", "python_full_version": "3.10.13", "extra": "flash-attn", "platform_python_implementation": "CPython"}
+	for marker, want := range map[string]bool{
+		`extra == "Flash_Attn"`:                    true,
+		`"flash.attn" == extra`:                    true,
+		`extra != 'flash_attn'`:                    false,
+		`sys.platform == 'linux'`:                  true,
+		`python_implementation == 'CPython'`:       true,
+		`python_full_version >= "3.10.2"`:          true,
+		`python_full_version < "3.11.0rc1"`:        true,
+		`python_full_version ~= "3.10.0"`:          true,
+		`"3.9" <= python_version`:                  true,
+		`"3.11" > python_version`:                  true,
+		`python_version in "3.9 3.10"`:             true,
+		`python_version not in "2.7, 3.10"`:        false,
+		`python_version == "3.*"`:                  true,
+		`python_version != "3.10.*"`:               false,
+		`"linux" in sys_platform`:                  true,
+		`sys_platform in 'linux darwin'`:           true,
+		`python_version >= "3.10" and extra == ''`: false,
+	} {
+		if got, ok := env.Holds(marker); !ok || got != want {
+			t.Errorf("%s: %v, %v, want %v", marker, got, ok, want)
+		}
+	}
+}
+
+// TestNot tests that exactly one of a marker and its negation holds.
+func TestNot(t *testing.T) {
+	for _, marker := range []string{
+		`sys_platform == "linux"`, `python_version < '3.9' or sys_platform != 'linux' and "3.12" > python_version`,
+		`(sys_platform == "darwin" or python_version >= "3.10") and extra not in "a b"`, `'x' in extra`,
+	} {
+		not, ok := Not(marker)
+		if !ok {
+			t.Errorf("Not(%s) fails", marker)
+		}
+		for _, platform := range []string{"linux", "darwin"} {
+			for _, version := range []string{"3.8", "3.10", "3.13"} {
+				env := MarkerEnvironment{"sys_platform": platform, "python_version": version, "extra": "a"}
+				a, okA := env.Holds(marker)
+				b, okB := env.Holds(not)
+				both, okBoth := env.Holds(And(marker, not))
+				if !okA || !okB || !okBoth || a == b || both {
+					t.Errorf("%s is %v and %s is %v on %s with %s", marker, a, not, b, platform, version)
+				}
+			}
+		}
+	}
+	for _, bad := range []string{"", "(", "x", `python_version ~= "3.8"`, `"a" == `, `and == or`, `a == b)`, strings.Repeat("(", 100)} {
+		if not, ok := Not(bad); ok {
+			t.Errorf("Not(%q) = %q", bad, not)
+		}
+	}
+}
+
 func FuzzRequirement(f *testing.F) {
 	for _, s := range []string{"a==1", "a[b]>=1,<2; python_version<'3'", "a @ https://x ; os_name == 'nt'", "a (==1.*)", "((('"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		MarkerEnvironment{"python_version": "3.10"}.Holds(s)
+		env := MarkerEnvironment{"python_version": "3.10"}
+		holds, ok := env.Holds(s)
+		if not, okNot := Not(s); ok && okNot {
+			if got, ok := env.Holds(not); !ok || got == holds {
+				t.Errorf("%s is %v, and %s is %v, %v", s, holds, not, got, ok)
+			}
+		}
 		r, err := ParseRequirement(s)
-		if err != nil || r.Direct {
+		if err != nil || r.URL != "" {
 			return
 		}
 		again, err := ParseRequirement(r.String())

@@ -29,7 +29,7 @@ func newPackage(r *pep.Requirement, at place, env pep.MarkerEnvironment) pkg {
 		p.version, p.why = pin, "has an unknown condition"
 	case r.Marker != "" && !applies:
 		p.version, p.why = pin, "has a condition that does not apply here"
-	case r.Direct:
+	case r.URL != "":
 		p.why = "has an address; a lock has files of an index only"
 	case len(r.Clauses) == 0:
 		p.why = "has no version"
