@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
+	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -124,10 +127,11 @@ func (r *reader) lock(doc *document) *Lock {
 	l := &Lock{Path: r.path, RequiresPython: doc.RequiresPython, Platforms: tool.Platforms, Requests: tool.Requests}
 	l.Conda = r.conda(tool.Conda, tool.Platforms)
 	for i := range doc.Packages {
-		if p, ok := r.pkg(i, &doc.Packages[i], &tool); ok {
+		if p, ok := r.pkg(fmt.Sprintf("packages[%d]", i), &doc.Packages[i], &tool); ok {
 			l.Packages = append(l.Packages, p)
 		}
 	}
+	r.builds(l, &tool)
 	if r.problems.Len() > 0 {
 		return nil
 	}
@@ -172,10 +176,11 @@ func comparePackages(a, b Package) int {
 	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version))
 }
 
-// pkg reads one package; it returns false if the package is invalid.
-func (r *reader) pkg(i int, d *docPackage, tool *docReconcile) (Package, bool) {
-	at := r.at.pkg(i)
-	p := Package{Name: pep.Normalize(d.Name), Version: d.Version}
+// pkg reads one package; it returns false if the package is invalid. key is that of its
+// position.
+func (r *reader) pkg(key string, d *docPackage, tool *docReconcile) (Package, bool) {
+	at := r.at[key]
+	p := Package{Name: pep.Normalize(d.Name), Version: d.Version, Index: d.Tool.Reconcile.Index}
 	before := r.problems.Len()
 	r.byVersion[p.Name+"=="+p.Version] = at
 	switch {
@@ -185,12 +190,8 @@ func (r *reader) pkg(i int, d *docPackage, tool *docReconcile) (Package, bool) {
 	case !pep.ValidVersion(d.Version):
 		r.problem("lock.package", at, fmt.Sprintf("%q", d.Version), "package %s has an invalid version", d.Name)
 		return p, false
-	case d.VCS != nil || d.Directory != nil || d.Archive != nil:
-		r.problem("lock.source", at, "", "package %s does not come from an index", d.Name)
-		return p, false
-	case len(d.Wheels) == 0:
-		r.problem("lock.source", at, "", "package %s has no wheel, so it would have to be built from source", d.Name)
-		return p, false
+	case p.Index != "" && !pep.ValidName(p.Index):
+		r.problem("lock.package", at, fmt.Sprintf("%q", p.Index), "index of package %s has an invalid name", d.Name)
 	}
 	if d.Marker != "" {
 		var ok bool
@@ -198,13 +199,132 @@ func (r *reader) pkg(i int, d *docPackage, tool *docReconcile) (Package, bool) {
 			r.problem("lock.marker", at, d.Marker, "marker of %s does not name platforms of the lock", d.Name)
 		}
 	}
+	for _, n := range d.Dependencies {
+		if !pep.ValidName(n.Name) {
+			r.problem("lock.package", at, fmt.Sprintf("%q", n.Name), "package %s has a dependency with an invalid name", d.Name)
+		}
+		p.Dependencies = append(p.Dependencies, pep.Normalize(n.Name))
+	}
+	r.files(key, d, &p, tool)
+	return p, r.problems.Len() == before
+}
+
+// files reads the wheels of a package, or its source.
+func (r *reader) files(key string, d *docPackage, p *Package, tool *docReconcile) {
+	at := r.at[key]
+	given := 0
+	for _, is := range []bool{len(d.Wheels) > 0, d.Sdist != nil, d.VCS != nil, d.Directory != nil, d.Archive != nil} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		r.problem("lock.source", at, "", "package %s does not have exactly one of wheels, sdist, vcs, directory and archive", d.Name)
+		return
+	}
+	if d.Archive != nil && strings.HasSuffix(d.Archive.file(), ".whl") {
+		p.URL = r.location(at, d.Archive)
+		w := r.wheel(at, *p, d.Archive)
+		w.Unpacked = max(0, tool.Unpacked[w.File])
+		p.Wheels = []Wheel{w}
+		return
+	}
 	for n := range d.Wheels {
-		w := r.wheel(r.at.wheel(i, n), p, &d.Wheels[n])
+		at := cmp.Or(r.at[fmt.Sprintf("%s.wheels[%d]", key, n)], at)
+		w := r.wheel(at, *p, &d.Wheels[n])
 		w.Unpacked = max(0, tool.Unpacked[w.File])
 		p.Wheels = append(p.Wheels, w)
 	}
-	slices.SortFunc(p.Wheels, compareWheels)
-	return p, r.problems.Len() == before
+	if len(p.Wheels) > 0 {
+		slices.SortFunc(p.Wheels, compareWheels)
+		return
+	}
+	p.Build = &Build{Source: r.source(at, d)}
+}
+
+// source reads the input of a build.
+func (r *reader) source(at diag.Pos, d *docPackage) (s Source) {
+	switch {
+	case d.VCS != nil:
+		s = Source{Git: d.VCS.URL, Commit: d.VCS.Commit, Subdirectory: d.VCS.Subdirectory}
+		if !ValidGit(s.Git) || !ValidCommit(s.Commit) {
+			r.problem("lock.source", at, fmt.Sprintf("commit %q", s.Commit), "package %s is not a full commit of a git repository", d.Name)
+		}
+	case d.Directory != nil:
+		s = Source{Directory: r.inProject(at, d.Directory.Path)}
+		if !d.Directory.Editable {
+			r.problem("lock.source", at, "", "directory of package %s is not editable", d.Name)
+		}
+	default:
+		archive := cmp.Or(d.Sdist, d.Archive)
+		s = Source{File: archive.file(), Size: archive.Size, SHA256: r.digest(at, archive), Subdirectory: archive.Subdirectory}
+		if d.Archive != nil {
+			s.URL = r.location(at, archive)
+		}
+		if !ValidArchive(s.File) {
+			r.problem("lock.source", at, fmt.Sprintf("%q", s.File), "source of package %s is not a .tar.gz or .zip archive", d.Name)
+		}
+	}
+	if s.Subdirectory != "" && !fs.ValidPath(s.Subdirectory) {
+		r.problem("lock.source", at, fmt.Sprintf("%q", s.Subdirectory), "subdirectory of package %s is not a path in its source", d.Name)
+	}
+	return s
+}
+
+// location returns the location of a direct reference.
+func (r *reader) location(at diag.Pos, d *docWheel) string {
+	if d.URL != "" {
+		u, err := url.Parse(d.URL)
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+			r.problem("lock.source", at, "", "location of %s is not an https URL without credentials", d.file())
+		}
+		return d.URL
+	}
+	return "./" + r.inProject(at, d.Path)
+}
+
+// inProject returns a path that is relative to the directory of the lock relative to the
+// project root. A path that leads outside is a problem.
+func (r *reader) inProject(at diag.Pos, name string) string {
+	inner := path.Join(path.Dir(r.path), name)
+	if path.IsAbs(name) || !fs.ValidPath(inner) || strings.ContainsFunc(name, unicode.IsControl) {
+		r.problem("lock.source", at, fmt.Sprintf("%q", name), "path is not in the project")
+		return "."
+	}
+	return inner
+}
+
+// builds reads the requirements of the packages that are built.
+func (r *reader) builds(l *Lock, tool *docReconcile) {
+	n := 0
+	for i := range tool.Builds {
+		d := &tool.Builds[i]
+		at := r.at[fmt.Sprintf("%s[%d]", buildTable, i)]
+		p := slices.IndexFunc(l.Packages, func(p Package) bool {
+			return p.Name == d.Name && p.Version == d.Version && p.Build != nil
+		})
+		if p < 0 {
+			r.problem("lock.source", at, "", "package %s %s is not built", d.Name, d.Version)
+		}
+		for k := range d.Packages {
+			required, ok := r.pkg(fmt.Sprintf("%s.packages[%d]", buildTable, n), &d.Packages[k], tool)
+			n++
+			if ok && len(required.Wheels) == 0 {
+				r.problem("lock.source", at, "", "%s, which is needed to build %s, has no wheel", required.Name, d.Name)
+			}
+			if p >= 0 && ok {
+				l.Packages[p].Build.Requires = append(l.Packages[p].Build.Requires, required)
+			}
+		}
+		for _, name := range d.With {
+			if !slices.ContainsFunc(l.Packages, func(q Package) bool { return q.Name == name && q.Name != d.Name }) {
+				r.problem("lock.source", at, fmt.Sprintf("%q", name), "package %s is built with a package that is not locked", d.Name)
+			}
+		}
+		if p >= 0 {
+			l.Packages[p].Build.With = d.With
+		}
+	}
 }
 
 func (r *reader) wheel(at diag.Pos, p Package, d *docWheel) Wheel {
@@ -221,12 +341,18 @@ func (r *reader) wheel(at diag.Pos, p Package, d *docWheel) Wheel {
 	if d.Size < 0 {
 		r.problem("lock.wheel", at, fmt.Sprint(d.Size), "size of %s is negative", w.File)
 	}
-	digest := d.Hashes["sha256"]
-	if len(digest) != 64 || w.SHA256.UnmarshalText([]byte(strings.ToLower(digest))) != nil || w.SHA256.IsZero() {
-		r.problem("lock.hash", at, fmt.Sprintf("%q", digest), "wheel %s has no valid sha256", w.File)
-		w.SHA256 = facts.SHA256{}
-	}
+	w.SHA256 = r.digest(at, d)
 	return w
+}
+
+// digest returns the digest of a file.
+func (r *reader) digest(at diag.Pos, d *docWheel) (sum facts.SHA256) {
+	text := d.Hashes["sha256"]
+	if len(text) != 64 || sum.UnmarshalText([]byte(strings.ToLower(text))) != nil || sum.IsZero() {
+		r.problem("lock.hash", at, fmt.Sprintf("%q", text), "%s has no valid sha256", d.file())
+		return facts.SHA256{}
+	}
+	return sum
 }
 
 // sameVersion compares the version in a file name, in which _ replaces -, with that of the

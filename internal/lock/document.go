@@ -33,15 +33,40 @@ type docPackage struct {
 	Version        string         `toml:"version"`
 	Marker         string         `toml:"marker"`
 	RequiresPython string         `toml:"requires-python"`
-	Dependencies   []any          `toml:"dependencies"`
+	Dependencies   []docName      `toml:"dependencies"`
 	Index          string         `toml:"index"`
 	Wheels         []docWheel     `toml:"wheels"`
 	Sdist          *docWheel      `toml:"sdist"`
-	VCS            any            `toml:"vcs"`
-	Directory      any            `toml:"directory"`
-	Archive        any            `toml:"archive"`
+	VCS            *docVCS        `toml:"vcs"`
+	Directory      *docDirectory  `toml:"directory"`
+	Archive        *docWheel      `toml:"archive"`
 	Attestations   []any          `toml:"attestation-identities"`
-	Tool           map[string]any `toml:"tool"`
+	Tool           docPackageTool `toml:"tool"`
+}
+
+type docName struct {
+	Name string `toml:"name"`
+}
+
+type docVCS struct {
+	Type         string `toml:"type"`
+	URL          string `toml:"url"`
+	Revision     string `toml:"requested-revision"`
+	Commit       string `toml:"commit-id"`
+	Subdirectory string `toml:"subdirectory"`
+}
+
+type docDirectory struct {
+	Path         string `toml:"path"`
+	Editable     bool   `toml:"editable"`
+	Subdirectory string `toml:"subdirectory"`
+}
+
+type docPackageTool struct {
+	Reconcile struct {
+		Index string `toml:"index"`
+	} `toml:"reconcile"`
+	UV map[string]any `toml:"uv"`
 }
 
 type docWheel struct {
@@ -51,6 +76,8 @@ type docWheel struct {
 	UploadTime any               `toml:"upload-time"`
 	Size       int64             `toml:"size"`
 	Hashes     map[string]string `toml:"hashes"`
+	// Subdirectory is a key of archives only.
+	Subdirectory string `toml:"subdirectory"`
 }
 
 type docTool struct {
@@ -63,7 +90,16 @@ type docReconcile struct {
 	Platforms []string         `toml:"platforms"`
 	Requests  []string         `toml:"requests"`
 	Unpacked  map[string]int64 `toml:"unpacked"`
+	Builds    []docBuild       `toml:"builds"`
 	Conda     *Conda           `toml:"conda"`
+}
+
+// docBuild holds what PEP 751 has no key for: the requirements of a build.
+type docBuild struct {
+	Name     string       `toml:"name"`
+	Version  string       `toml:"version"`
+	With     []string     `toml:"with"`
+	Packages []docPackage `toml:"packages"`
 }
 
 // file returns the file name of a wheel: its name, or the end of its path or URL.

@@ -2,8 +2,12 @@ package lock
 
 import (
 	"fmt"
+	"maps"
+	"path"
 	"slices"
 	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 // Encode writes the lock as pylock.toml. Equal locks give equal bytes.
@@ -18,37 +22,126 @@ func (l *Lock) Encode() []byte {
 	}
 	fmt.Fprintf(&b, "]\nrequires-python = %s\ncreated-by = \"reconcile\"\n", quote(l.RequiresPython))
 	packages := slices.SortedStableFunc(slices.Values(l.Packages), comparePackages)
-	unpacked := "" // what PEP 751 has no key for
+	e := encoder{l: l, b: &b, unpacked: map[string]int64{}}
 	for _, p := range packages {
-		fmt.Fprintf(&b, "\n[[packages]]\nname = %s\nversion = %s\n", quote(p.Name), quote(p.Version))
-		if p.Platforms != nil {
-			fmt.Fprintf(&b, "marker = %s\n", quote(Marker(p.Platforms)))
-		}
-		b.WriteString("wheels = [\n")
-		for _, w := range slices.SortedFunc(slices.Values(p.Wheels), compareWheels) {
-			fmt.Fprintf(&b, "    {name = %s, path = %s, ", quote(w.File), quote("wheels/"+w.File))
-			if w.Size > 0 {
-				fmt.Fprintf(&b, "size = %d, ", w.Size)
-			}
-			fmt.Fprintf(&b, "hashes = {sha256 = %s}},\n", quote(w.SHA256.String()))
-			if w.Unpacked > 0 {
-				unpacked += fmt.Sprintf("%s = %d\n", quote(w.File), w.Unpacked)
-			}
-		}
-		b.WriteString("]\n")
+		b.WriteString("\n[[packages]]\n")
+		e.pkg(p)
 	}
 	fmt.Fprintf(&b, "\n[tool.reconcile]\nformat = %d\nplatforms = %s\nrequests = [\n", format, quoteList(platforms))
 	for _, r := range slices.Sorted(slices.Values(l.Requests)) {
 		fmt.Fprintf(&b, "    %s,\n", quote(r))
 	}
 	b.WriteString("]\n")
-	if unpacked != "" {
-		b.WriteString("\n# Installed size in bytes, if known.\n[tool.reconcile.unpacked]\n" + unpacked)
+	for _, p := range packages {
+		if p.Build != nil && len(p.Build.Requires)+len(p.Build.With) > 0 {
+			e.build(p)
+		}
+	}
+	if len(e.unpacked) > 0 {
+		b.WriteString("\n# Installed size in bytes, if known.\n[tool.reconcile.unpacked]\n")
+		for _, file := range slices.Sorted(maps.Keys(e.unpacked)) {
+			fmt.Fprintf(&b, "%s = %d\n", quote(file), e.unpacked[file])
+		}
 	}
 	if l.Conda != nil {
 		l.Conda.encode(&b)
 	}
 	return []byte(b.String())
+}
+
+// An encoder writes the packages of a lock.
+type encoder struct {
+	l        *Lock
+	b        *strings.Builder
+	unpacked map[string]int64 // installed sizes by file, which PEP 751 has no key for
+}
+
+// pkg writes a package below its header.
+func (e *encoder) pkg(p Package) {
+	fmt.Fprintf(e.b, "name = %s\nversion = %s\n", quote(p.Name), quote(p.Version))
+	if p.Platforms != nil {
+		fmt.Fprintf(e.b, "marker = %s\n", quote(Marker(p.Platforms)))
+	}
+	if len(p.Dependencies) > 0 {
+		names := make([]string, len(p.Dependencies))
+		for i, name := range p.Dependencies {
+			names[i] = "{name = " + quote(name) + "}"
+		}
+		fmt.Fprintf(e.b, "dependencies = [%s]\n", strings.Join(names, ", "))
+	}
+	if p.Index != "" {
+		fmt.Fprintf(e.b, "tool = {reconcile = {index = %s}}\n", quote(p.Index))
+	}
+	wheels := slices.SortedFunc(slices.Values(p.Wheels), compareWheels)
+	for _, w := range wheels {
+		if w.Unpacked > 0 {
+			e.unpacked[w.File] = w.Unpacked
+		}
+	}
+	switch {
+	case p.Build != nil:
+		e.source(p.Build.Source)
+	case p.URL != "":
+		fmt.Fprintf(e.b, "archive = {%s, %s}\n", e.location(p.URL), sizeAndHash(wheels[0].Size, wheels[0].SHA256))
+	default:
+		e.b.WriteString("wheels = [\n")
+		for _, w := range wheels {
+			fmt.Fprintf(e.b, "    {name = %s, path = %s, %s},\n", quote(w.File), quote("wheels/"+w.File), sizeAndHash(w.Size, w.SHA256))
+		}
+		e.b.WriteString("]\n")
+	}
+}
+
+// source writes the input of a build.
+func (e *encoder) source(s Source) {
+	subdirectory := ""
+	if s.Subdirectory != "" {
+		subdirectory = ", subdirectory = " + quote(s.Subdirectory)
+	}
+	switch {
+	case s.Directory != "":
+		fmt.Fprintf(e.b, "directory = {path = %s, editable = true}\n", quote(e.relative(s.Directory)))
+	case s.Git != "":
+		fmt.Fprintf(e.b, "vcs = {type = \"git\", url = %s, commit-id = %s%s}\n", quote(s.Git), quote(s.Commit), subdirectory)
+	case s.URL != "":
+		fmt.Fprintf(e.b, "archive = {%s, %s%s}\n", e.location(s.URL), sizeAndHash(s.Size, s.SHA256), subdirectory)
+	default:
+		fmt.Fprintf(e.b, "sdist = {name = %s, path = %s, %s}\n", quote(s.File), quote("sdists/"+s.File), sizeAndHash(s.Size, s.SHA256))
+	}
+}
+
+// location returns the key of a direct reference.
+func (e *encoder) location(url string) string {
+	if name, ok := strings.CutPrefix(url, "./"); ok {
+		return "path = " + quote(e.relative(name))
+	}
+	return "url = " + quote(url)
+}
+
+// relative returns a path of the project relative to the directory of the lock, which PEP 751
+// prescribes.
+func (e *encoder) relative(name string) string {
+	return path.Join(strings.Repeat("../", strings.Count(e.l.Path, "/")), name)
+}
+
+func sizeAndHash(size int64, sum facts.SHA256) string {
+	text := "hashes = {sha256 = " + quote(sum.String()) + "}"
+	if size > 0 {
+		text = fmt.Sprintf("size = %d, %s", size, text)
+	}
+	return text
+}
+
+// build writes the requirements of a build.
+func (e *encoder) build(p Package) {
+	fmt.Fprintf(e.b, "\n[[tool.reconcile.builds]]\nname = %s\nversion = %s\n", quote(p.Name), quote(p.Version))
+	if len(p.Build.With) > 0 {
+		fmt.Fprintf(e.b, "with = %s\n", quoteList(p.Build.With))
+	}
+	for _, r := range slices.SortedStableFunc(slices.Values(p.Build.Requires), comparePackages) {
+		e.b.WriteString("\n[[tool.reconcile.builds.packages]]\n")
+		e.pkg(r)
+	}
 }
 
 func (c *Conda) encode(b *strings.Builder) {

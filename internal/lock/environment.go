@@ -14,8 +14,8 @@ type CondaFile struct {
 	Channels    []string
 	Python      string // minor version; the lock has the release
 	Conda       []CondaPin
-	Pins        []Pin
-	Closure     *Lock // nil: only the pins
+	Packages    []Requirement
+	Closure     *Lock // nil: only the requests
 }
 
 // Encode writes an environment file for a conda client without reconcile
@@ -32,15 +32,17 @@ func (f CondaFile) Encode() string {
 	}
 	b.WriteString("dependencies:\n")
 	f.conda(&b)
-	dependencies := f.Closure.dependencies(f.Pins)
-	if len(f.Pins)+len(dependencies) > 0 {
+	dependencies := f.Closure.dependencies(f.Packages)
+	if len(f.Packages)+len(dependencies) > 0 {
 		b.WriteString("  - pip:\n")
 	}
-	for _, p := range f.Pins {
+	for _, p := range f.Packages {
 		if why := comment(p.Why); why != "" {
 			b.WriteString("    # " + why + "\n")
 		}
-		fmt.Fprintf(&b, "    - %s\n", yamlWord(requirement(p.Name, p.Extras, p.Version, p.Marker)))
+		for _, line := range f.Closure.pinned(p) {
+			fmt.Fprintf(&b, "    - %s\n", yamlWord(line))
+		}
 	}
 	if len(dependencies) > 0 {
 		b.WriteString("    # Dependencies, locked in " + comment(f.Closure.Path) + ".\n")

@@ -33,14 +33,14 @@ func TestCondaFile(t *testing.T) {
 			{Name: "cuda-nvcc", Version: "12.1.105", Build: "0", Why: "compiles\n- evil\u2028# more \x1b[2J"},
 			{Name: "zlib", Version: "1!1.3"},
 		},
-		Pins: []lock.Pin{
-			{Name: "Attrs", Version: "26.1.0", Why: "classes\r\n  - --index-url=http://evil \\"},
-			{Name: "lxml", Version: "6.1.1", Extras: []string{"html_clean"}, Marker: "python_version < '3.11'"},
+		Packages: []lock.Requirement{
+			{Name: "Attrs", Specifier: "==26.1.0", Why: "classes\r\n  - --index-url=http://evil \\"},
+			{Name: "lxml", Specifier: "==6.1.1", Extras: []string{"html_clean"}, Marker: "python_version < '3.11'"},
 		},
 	}
 	pinned := f
 	pinned.Conda = []lock.CondaPin{{Name: "python", Version: "3.10.14"}, {Name: "pip", Version: "24.2"}}
-	pinned.Pins = nil
+	pinned.Packages = nil
 	closed := f
 	closed.Closure = l
 	golden.Check(t, "testdata/environment.yml", []byte(closed.Encode()))
@@ -61,8 +61,8 @@ func TestCondaFileIsReadBack(t *testing.T) {
 	for _, text := range hostile {
 		f := lock.CondaFile{
 			Project: text, Environment: text, Name: text, Channels: []string{text, "conda-forge"}, Python: "3.10",
-			Conda: []lock.CondaPin{{Name: "zlib", Version: "1.3", Why: text}, {Name: "null", Version: "1!2"}},
-			Pins:  []lock.Pin{{Name: "attrs", Version: "26.1.0", Why: text, Marker: "python_version < '3.11'"}},
+			Conda:    []lock.CondaPin{{Name: "zlib", Version: "1.3", Why: text}, {Name: "null", Version: "1!2"}},
+			Packages: []lock.Requirement{{Name: "attrs", Specifier: "==26.1.0", Why: text, Marker: "python_version < '3.11'"}},
 		}
 		files = append(files, f.Encode())
 	}
@@ -129,7 +129,7 @@ func FuzzCondaFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, why, name string) {
 		text := lock.CondaFile{
 			Project: name, Environment: name, Name: name, Channels: []string{name}, Python: "3.10",
-			Conda: []lock.CondaPin{{Name: "a", Version: "1", Why: why}}, Pins: []lock.Pin{{Name: "b", Version: "2", Why: why}},
+			Conda: []lock.CondaPin{{Name: "a", Version: "1", Why: why}}, Packages: []lock.Requirement{{Name: "b", Specifier: "==2", Why: why}},
 		}.Encode()
 		var rest []string
 		for line := range strings.Lines(strings.Map(anyLineEnd, text)) {

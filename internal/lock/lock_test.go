@@ -3,6 +3,7 @@ package lock_test
 import (
 	"bytes"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -149,19 +150,63 @@ func TestDecodeRejects(t *testing.T) {
 	}
 }
 
+// withSource returns sample with a package x 1.0 that has a source.
+func withSource(source string) string {
+	return strings.Replace(sample, "[tool.reconcile]\n", "[[packages]]\nname = \"x\"\nversion = \"1.0\"\n"+source+"\n\n[tool.reconcile]\n", 1)
+}
+
+const someDigest = "99b87a485a5820b23b879f04c2305b44b951b502fd64be915879d77a7e8fc6f1"
+
 func TestDecodeRejectsSources(t *testing.T) {
 	for _, source := range []string{
-		`sdist = {name = "x-1.0.tar.gz", path = "x-1.0.tar.gz", hashes = {sha256 = "00"}}`,
+		`sdist = {name = "x-1.0.tar.bz2", path = "x", hashes = {sha256 = "` + someDigest + `"}}`,
+		`sdist = {name = "../x-1.0.tar.gz", path = "x", hashes = {sha256 = "` + someDigest + `"}}`,
 		`vcs = {type = "git", url = "x", commit-id = "y"}`,
+		`vcs = {type = "git", url = "https://host.example/x.git", commit-id = "99b87a485a"}`,
+		`vcs = {type = "git", url = "ext::sh -c true", commit-id = "0123456789012345678901234567890123456789"}`,
 		`directory = {path = "."}`,
-		`archive = {path = "x.zip", hashes = {sha256 = "00"}}`,
+		`directory = {path = "..", editable = true}`,
+		`directory = {path = "/x", editable = true}`,
+		`archive = {path = "../x.zip", hashes = {sha256 = "` + someDigest + `"}}`,
+		`archive = {url = "https://me:secret@host.example/x.zip", hashes = {sha256 = "` + someDigest + `"}}`,
+		`archive = {url = "http://host.example/x.zip", hashes = {sha256 = "` + someDigest + `"}}`,
+		`archive = {path = "x.zip", subdirectory = "../y", hashes = {sha256 = "` + someDigest + `"}}`,
+		`wheels = []`,
+		"directory = {path = \".\", editable = true}\nvcs = {type = \"git\", url = \"https://host.example/x.git\", commit-id = \"0123456789012345678901234567890123456789\"}",
 	} {
-		text := strings.Replace(sample, "[tool.reconcile]\n", "[[packages]]\nname = \"x\"\nversion = \"1.0\"\n"+source+"\n\n[tool.reconcile]\n", 1)
-		_, err := lock.Decode([]byte(text), "pylock.toml")
+		_, err := lock.Decode([]byte(withSource(source)), "pylock.toml")
 		problems := diag.Problems(err)
 		if len(problems) != 1 || problems[0].Code != "lock.source" || problems[0].Pos.Line != 22 {
 			t.Errorf("%s: %v", source, err)
 		}
+	}
+}
+
+// TestSources writes and reads packages of every source.
+func TestSources(t *testing.T) {
+	var sum facts.SHA256
+	if err := sum.UnmarshalText([]byte(someDigest)); err != nil {
+		t.Fatal(err)
+	}
+	platforms := []string{"linux-x86_64"}
+	setuptools := lock.Package{Name: "setuptools", Version: "80.9.0", Wheels: []lock.Wheel{{File: "setuptools-80.9.0-py3-none-any.whl", SHA256: sum, Size: 7, Unpacked: 9, Platforms: platforms}}}
+	l := &lock.Lock{Path: "locks/a/pylock.toml", RequiresPython: ">=3.10,<3.11", Platforms: platforms, Requests: []string{"six>=1"}, Packages: []lock.Package{
+		{Name: "archive", Version: "1.0", Build: &lock.Build{Source: lock.Source{File: "archive-1.0.zip", SHA256: sum, URL: "https://host.example/archive-1.0.zip", Subdirectory: "py"}}},
+		{Name: "direct", Version: "1.0", URL: "./wheels/direct-1.0-py3-none-any.whl", Wheels: []lock.Wheel{{File: "direct-1.0-py3-none-any.whl", SHA256: sum, Platforms: platforms}}},
+		{Name: "git", Version: "1.0", Build: &lock.Build{Source: lock.Source{Git: "https://host.example/x.git", Commit: strings.Repeat("0123456789", 4), Subdirectory: "py"}}},
+		{Name: "linked", Version: "1.0+cu128", URL: "https://host.example/linked-1.0%2Bcu128-py3-none-any.whl", Wheels: []lock.Wheel{{File: "linked-1.0+cu128-py3-none-any.whl", SHA256: sum, Size: 3, Platforms: platforms}}},
+		{Name: "mine", Version: "1.0", Build: &lock.Build{Source: lock.Source{Directory: "."}, Requires: []lock.Package{setuptools}}},
+		{Name: "sdist", Version: "1.0", Dependencies: []string{"direct", "git"}, Index: "private", Build: &lock.Build{
+			Source: lock.Source{File: "sdist-1.0.tar.gz", Size: 5, SHA256: sum}, Requires: []lock.Package{setuptools}, With: []string{"direct"},
+		}},
+	}}
+	text := l.Encode()
+	got, err := lock.Decode(text, l.Path)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if !reflect.DeepEqual(got, l) {
+		t.Errorf("reading\n%s\ngives\n%+v\nwant\n%+v", text, got, l)
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 // condaTable is the name of the tables of conda packages.
 const condaTable = "tool.reconcile.conda.packages"
 
+// buildTable is the name of the tables of builds.
+const buildTable = "tool.reconcile.builds"
+
 // positions are the positions of keys, such as "tool.reconcile.format", of packages, such
 // as "packages[3]" and "tool.reconcile.conda.packages[3]", and of wheels, such as
 // "packages[3].wheels[0]".
@@ -54,16 +57,6 @@ func locate(data []byte, file string) positions {
 		}
 	}
 	return found
-}
-
-func (p positions) pkg(i int) diag.Pos { return p[fmt.Sprintf("packages[%d]", i)] }
-
-// wheel returns the position of a wheel, or that of its package.
-func (p positions) wheel(pkg, wheel int) diag.Pos {
-	if pos := p[fmt.Sprintf("packages[%d].wheels[%d]", pkg, wheel)]; pos.IsValid() {
-		return pos
-	}
-	return p.pkg(pkg)
 }
 
 // condaPkg returns the position of a conda package, or that of the channels before them.

@@ -13,9 +13,9 @@ func TestRequirements(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pins := []lock.Pin{
-		{Name: "Attrs", Version: "26.1.0", Why: "classes\r\n--index-url http://evil\u2028second \u202eline\x1b[2J\x00 \\"},
-		{Name: "lxml", Version: "6.1.1", Extras: []string{"html_clean", "cssselect"}, Marker: "python_version < '3.11'"},
+	pins := []lock.Requirement{
+		{Name: "Attrs", Specifier: "==26.1.0", Why: "classes\r\n--index-url http://evil\u2028second \u202eline\x1b[2J\x00 \\"},
+		{Name: "lxml", Specifier: "==6.1.1", Extras: []string{"html_clean", "cssselect"}, Marker: "python_version < '3.11'"},
 	}
 	golden.Check(t, "testdata/requirements.txt", []byte(lock.Requirements("lora\nfinetune", "local", pins, l)))
 	for line := range strings.Lines(lock.Requirements("p", "e", pins, nil)) {
@@ -25,8 +25,8 @@ func TestRequirements(t *testing.T) {
 	}
 }
 
-func TestPinRequest(t *testing.T) {
-	got := lock.Pin{Name: "Lxml_HTML", Version: "1.0", Extras: []string{"B_b", "a", "a"}, Marker: "x"}.Request()
+func TestRequest(t *testing.T) {
+	got := lock.Requirement{Name: "Lxml_HTML", Specifier: "==1.0", Extras: []string{"B_b", "a", "a"}, Marker: "x"}.Request()
 	if want := "lxml-html[a,b-b]==1.0 ; x"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -36,7 +36,7 @@ func FuzzRequirements(f *testing.F) {
 	f.Add("why", "name")
 	f.Add("a\nb\r\u0085c\u2028d", "e\x00\\")
 	f.Fuzz(func(t *testing.T, why, project string) {
-		text := lock.Requirements(project, project, []lock.Pin{{Name: "a", Version: "1", Why: why}}, nil)
+		text := lock.Requirements(project, project, []lock.Requirement{{Name: "a", Specifier: "==1", Why: why}}, nil)
 		if strings.Contains(text, "\\\n") {
 			t.Errorf("a line continues on the next: %q", text)
 		}

@@ -27,7 +27,7 @@ type Request struct {
 	Path      string   // of the lock, relative to the project root
 	Python    string   // minor version: "3.10"
 	Platforms []string // "macos-arm64", "linux-x86_64"
-	Pins      []Pin
+	Packages  []Requirement
 	Previous  *Lock // its versions are kept if the pins allow it; nil for none
 	Upgrade   bool  // do not keep them
 
@@ -82,7 +82,7 @@ func Resolve(ctx context.Context, req Request) (*Lock, error) {
 		Platforms: slices.Sorted(slices.Values(req.Platforms)),
 		Packages:  r.merge(),
 	}
-	for _, p := range req.Pins {
+	for _, p := range req.Packages {
 		l.Requests = append(l.Requests, p.Request())
 	}
 	slices.Sort(l.Requests)
@@ -94,22 +94,22 @@ func Resolve(ctx context.Context, req Request) (*Lock, error) {
 func (r Request) check() error {
 	var list diag.List
 	seen := map[string]bool{}
-	for _, p := range r.Pins {
+	for _, p := range r.Packages {
 		name, summary := pep.Normalize(p.Name), ""
 		switch {
 		case !pep.ValidName(p.Name):
 			summary = fmt.Sprintf("%q is not a valid package name", p.Name)
-		case !pep.ValidVersion(p.Version):
-			summary = fmt.Sprintf("%q is not an exact version of %s", p.Version, p.Name)
-		case seen[name]:
-			summary = fmt.Sprintf("package %s is pinned twice", p.Name)
+		case !validSpecifier(p.Specifier):
+			summary = fmt.Sprintf("%q is not a version specifier for %s", p.Specifier, p.Name)
+		case p.Marker == "" && seen[name]:
+			summary = fmt.Sprintf("package %s is requested twice", p.Name)
 		case strings.ContainsAny(p.Marker, "\n\r\\#"):
 			summary = fmt.Sprintf("marker %q of %s is invalid", p.Marker, p.Name)
 		}
 		if summary != "" {
 			list.Add(&diag.Problem{Code: "lock.pin", Pos: p.Pos, Summary: summary})
 		}
-		seen[name] = true
+		seen[name] = seen[name] || p.Marker == ""
 	}
 	for _, p := range r.Platforms {
 		if !slices.Contains(KnownPlatforms(), p) {
@@ -117,6 +117,12 @@ func (r Request) check() error {
 		}
 	}
 	return list.Err()
+}
+
+// validSpecifier reports whether s is a PEP 440 specifier; "" allows any version.
+func validSpecifier(s string) bool {
+	_, ok := pep.ParseClauses(s)
+	return ok
 }
 
 // A resolver is one run of Resolve.
@@ -149,8 +155,8 @@ func uvPlatform(platform string) string {
 // platform resolves the packages of a platform, each with one wheel.
 func (r *resolver) platform(ctx context.Context, platform string) ([]Package, error) {
 	var pins strings.Builder
-	for _, p := range r.Pins {
-		pins.WriteString(requirement(p.Name, p.Extras, p.Version, p.Marker) + "\n")
+	for _, p := range r.Packages {
+		pins.WriteString(p.String() + "\n")
 	}
 	out := filepath.Join(r.Dir, "pylock."+platform+".toml")
 	if keep := r.preferences(platform); len(keep.Packages) > 0 {
@@ -313,20 +319,20 @@ func errorText(output string) string {
 }
 
 // pin returns the pin of a package.
-func (r *resolver) pin(name string) (Pin, bool) {
-	i := slices.IndexFunc(r.Pins, func(p Pin) bool { return pep.Normalize(p.Name) == pep.Normalize(name) })
+func (r *resolver) pin(name string) (Requirement, bool) {
+	i := slices.IndexFunc(r.Packages, func(p Requirement) bool { return pep.Normalize(p.Name) == pep.Normalize(name) })
 	if i < 0 {
-		return Pin{}, false
+		return Requirement{}, false
 	}
-	return r.Pins[i], true
+	return r.Packages[i], true
 }
 
 // wrongPin returns the Problem of a pin that cannot be resolved. Its hint is the newest
 // available version.
-func (r *resolver) wrongPin(ctx context.Context, platform string, pin Pin, what string) error {
+func (r *resolver) wrongPin(ctx context.Context, platform string, pin Requirement, what string) error {
 	p := &diag.Problem{
 		Code: "lock.pin", Pos: pin.Pos,
-		Summary: fmt.Sprintf("%s==%s %s", pin.Name, pin.Version, what),
+		Summary: fmt.Sprintf("%s%s %s", pin.Name, pin.Specifier, what),
 		Hint:    fmt.Sprintf("change the version of %s in the manifest", pin.Name),
 	}
 	newest, err := r.newest(ctx, platform, pin.Name)
@@ -373,8 +379,8 @@ func (r *resolver) conflict(platform, text string) error {
 		Found: strings.TrimSpace(strings.TrimPrefix(text, "No solution found when resolving dependencies\n")),
 		Hint:  "change one of the versions named above",
 	}
-	for _, pin := range r.Pins {
-		if strings.Contains(text, "require "+pep.Normalize(pin.Name)+"==") || strings.Contains(text, pep.Normalize(pin.Name)+"=="+pin.Version) {
+	for _, pin := range r.Packages {
+		if strings.Contains(text, "require "+pep.Normalize(pin.Name)+"==") || strings.Contains(text, pep.Normalize(pin.Name)+pin.Specifier) {
 			p.Pos = pin.Pos
 			break
 		}

@@ -101,7 +101,7 @@ func (x *index) request(t *testing.T, pins ...string) lock.Request {
 	}
 	for i, pin := range pins {
 		name, version, _ := strings.Cut(pin, "==")
-		r.Pins = append(r.Pins, lock.Pin{Name: name, Version: version, Pos: diag.Pos{File: "manifest.yaml", Line: 10 + i, Col: 3}})
+		r.Packages = append(r.Packages, lock.Requirement{Name: name, Specifier: "==" + version, Pos: diag.Pos{File: "manifest.yaml", Line: 10 + i, Col: 3}})
 	}
 	return r
 }
@@ -185,9 +185,9 @@ func TestResolveProblems(t *testing.T) {
 		{"no such package", []string{"nowhere==1.0"}, "lock.pin", "manifest.yaml:10:3", "no version of nowhere"},
 		{"no wheel", []string{"mac==1.0"}, "lock.pin", "manifest.yaml:10:3", "has no wheel for linux-x86_64"},
 		{"conflict", []string{"app==1.0", "dep==2.0"}, "lock.conflict", "manifest.yaml:1", "depend on dep<2"},
-		{"range", []string{"app==1.*"}, "lock.pin", "manifest.yaml:10:3", "not an exact version"},
+		{"no specifier", []string{"app==1 or 2"}, "lock.pin", "manifest.yaml:10:3", "not a version specifier"},
 		{"option", []string{"--index-url==1"}, "lock.pin", "manifest.yaml:10:3", "not a valid package name"},
-		{"twice", []string{"app==1.0", "App==1.0"}, "lock.pin", "manifest.yaml:11:3", "pinned twice"},
+		{"twice", []string{"app==1.0", "App==1.0"}, "lock.pin", "manifest.yaml:11:3", "requested twice"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := lock.Resolve(t.Context(), x.request(t, c.pins...))

@@ -113,7 +113,7 @@ func (r *resolver) unsolved(ctx context.Context, platform string, err error) err
 func constraints(provided map[string]string) string {
 	var lines []string
 	for name, version := range provided {
-		lines = append(lines, requirement(name, nil, version, ""))
+		lines = append(lines, Requirement{Name: name, Specifier: "==" + version}.String())
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n") + "\n"

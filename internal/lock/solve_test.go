@@ -193,7 +193,7 @@ func TestChangedUVIsNotStarted(t *testing.T) {
 		t.Fatal(err)
 	}
 	req := Request{
-		Path: "locks/test.toml", Python: "3.10", Platforms: []string{"linux-x86_64"}, Pins: []Pin{{Name: "six", Version: "1.16.0"}},
+		Path: "locks/test.toml", Python: "3.10", Platforms: []string{"linux-x86_64"}, Packages: []Requirement{{Name: "six", Specifier: "==1.16.0"}},
 		UV: uv, UVSHA256: facts.SHA256{1}, Cache: work, Dir: work,
 	}
 	_, err := Resolve(t.Context(), req)

@@ -10,7 +10,7 @@ import (
 
 // Inputs are the parts of a manifest that determine a lock.
 type Inputs struct {
-	Requests  []string // in the form of Pin.Request
+	Requests  []string // in the form of Requirement.Request
 	Platforms []string
 	Python    string // minor version
 	// Channels and CondaRequests (CondaSpecs) are those of environments of type conda.

@@ -108,7 +108,7 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 	defer stop()
 	previous, _ := lock.Read(p.FS(), env.Lock) // an absent or damaged lock has no versions to keep
 	l, err := lock.Resolve(ctx, lock.Request{
-		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Pins: env.Packages, Previous: previous, Upgrade: o.Upgrade,
+		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Packages: env.Packages, Previous: previous, Upgrade: o.Upgrade,
 		Conda: t.conda(layout.Conda(local.Store), env), UV: t.uv.Path, UVSHA256: t.uv.SHA256, Interpreter: t.python, Cache: layout.Cache(local.Store, "uv"), Dir: work,
 		IndexEnv: t.indexEnv, Redactor: p.Config.Redactor, Client: t.client, Line: o.Line,
 	})

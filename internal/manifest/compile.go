@@ -188,7 +188,7 @@ func (c *compiler) pinFiles(e *Environment, locked *lock.Lock) {
 		}
 		c.add("file", e.EnvironmentFile, e.environmentPos, false, &file.Spec{Path: e.EnvironmentFile, Content: lock.CondaFile{
 			Project: c.m.Project, Environment: e.Name, Name: e.Conda.Name, Channels: channels, Python: e.Python,
-			Conda: e.Conda.Packages, Pins: e.Packages, Closure: locked,
+			Conda: e.Conda.Packages, Packages: e.Packages, Closure: locked,
 		}.Encode()})
 	}
 }

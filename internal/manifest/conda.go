@@ -91,7 +91,7 @@ func (e *Environment) readCondaPackages(v value) {
 			Build:   f.get("build").condaWord("build", lock.ValidCondaWord, "write the build as the channel lists it, such as h0_0_cpython"),
 			Why:     f.get("why").text(),
 		}
-		switch i := slices.IndexFunc(e.Packages, func(q lock.Pin) bool { return pep.Normalize(q.Name) == pep.Normalize(p.Name) }); {
+		switch i := slices.IndexFunc(e.Packages, func(q lock.Requirement) bool { return pep.Normalize(q.Name) == pep.Normalize(p.Name) }); {
 		case p.Name == "" || p.Version == "" || p.Build == "" && f.get("build").given():
 		case slices.ContainsFunc(e.Conda.Packages, func(q lock.CondaPin) bool { return q.Name == p.Name }):
 			name.problem("duplicate-item", quote(p.Name)+" is pinned twice", "", "remove one of them")

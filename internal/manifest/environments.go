@@ -24,7 +24,7 @@ type Environment struct {
 	Match     *Match // nil: chosen only by --env or a host
 	Type      string // "venv", "conda"
 	Python    string // minor version: "3.10"
-	Packages  []lock.Pin
+	Packages  []lock.Requirement
 	SmokeTest generation.SmokeTest
 	Places    []Place
 	Protect   bool
@@ -163,8 +163,8 @@ func (v value) pythonMinor() string {
 }
 
 // readPackages reads pins. locked returns the locked version of a package for hints.
-func readPackages(v value, locked func(name string) string) []lock.Pin {
-	pins := []lock.Pin{}
+func readPackages(v value, locked func(name string) string) []lock.Requirement {
+	pins := []lock.Requirement{}
 	seen := make(map[string]diag.Pos)
 	for item := range v.items("a package") {
 		if item.node.Kind == yaml.ScalarNode && item.node.Tag != "!!null" {
@@ -176,8 +176,8 @@ func readPackages(v value, locked func(name string) string) []lock.Pin {
 			continue
 		}
 		name := f.get("name")
-		p := lock.Pin{Pos: name.pos(), Name: name.packageName(locked), Why: f.get("why").text()}
-		p.Version = f.get("version").packageVersion(p.Name, locked)
+		p := lock.Requirement{Pos: name.pos(), Name: name.packageName(locked), Why: f.get("why").text()}
+		version := f.get("version").packageVersion(p.Name, locked)
 		for extra := range f.get("extras").items("name") {
 			if s := extra.packageName(locked); s != "" {
 				p.Extras = append(p.Extras, s)
@@ -186,9 +186,10 @@ func readPackages(v value, locked func(name string) string) []lock.Pin {
 		if only := readPlatforms(f.get("platforms")); len(only) > 0 {
 			p.Marker = lock.Marker(only)
 		}
-		if p.Name == "" || p.Version == "" {
+		if p.Name == "" || version == "" {
 			continue
 		}
+		p.Specifier = "==" + version
 		key := pep.Normalize(p.Name)
 		if first, ok := seen[key]; ok {
 			name.duplicate("duplicate-item", quote(p.Name)+" is pinned twice", first)

@@ -198,7 +198,7 @@ environments:
 		got = append(got, fmt.Sprintf("%s %s %04o %s", d.Name, d.Path, uint32(d.Mode), d.Purpose))
 	}
 	for _, p := range m.Environments[0].Packages {
-		got = append(got, p.Name+"=="+p.Version)
+		got = append(got, p.String())
 	}
 	got = append(got, m.Environments[0].Python)
 	want := "on 0755 0755 |b 1.10 0700 2024-01-01|a==2.10|1==010|yes==2024.10.01|3.10"

@@ -54,7 +54,7 @@ func TestSpecifiedPackages(t *testing.T) {
 		}
 		pinned := map[string]string{}
 		for _, p := range e.Packages {
-			pinned[pep.Normalize(p.Name)] = p.Version
+			pinned[pep.Normalize(p.Name)] = p.Pin()
 		}
 		for name, least := range c.minimum {
 			if version, ok := pinned[name]; !ok || !atLeast(t, version, least) {

@@ -56,8 +56,8 @@ func (v *inventory) hubVersion(env *manifest.Environment) (version, source strin
 		}
 	}
 	for _, p := range env.Packages {
-		if p.Name == hubDistribution {
-			return p.Version, "pinned"
+		if version := p.Pin(); p.Name == hubDistribution && version != "" {
+			return version, "pinned"
 		}
 	}
 	return "", ""
