@@ -29,12 +29,14 @@ import (
 
 // Options state how environments are locked, and receive the progress.
 type Options struct {
-	Upgrade     bool                      // take the newest versions that the pins allow
-	Lock        session.LockOptions       // for the tools that are installed first
-	Line        func(stream, line string) // receives what started programs print; nil for none
-	Locked      func(*Result) error       // called for each environment that is locked
-	Skipped     func(lock, tool string)   // called for each environment whose tool failed before
-	Interrupted func()                    // called at the first signal to stop
+	Upgrade bool // take the newest versions that the pins allow
+	// UpgradeNames are normalised names of packages whose locked versions are not kept.
+	UpgradeNames []string
+	Lock         session.LockOptions       // for the tools that are installed first
+	Line         func(stream, line string) // receives what started programs print; nil for none
+	Locked       func(*Result) error       // called for each environment that is locked
+	Skipped      func(lock, tool string)   // called for each environment whose tool failed before
+	Interrupted  func()                    // called at the first signal to stop
 }
 
 // All locks every environment that names a lock, or the one that the command line names.
@@ -86,6 +88,31 @@ func (e *toolError) Error() string { return fmt.Sprintf("%s failed", e.addr) }
 // lockEnvironment resolves one environment and writes its lock if that changed. The Result
 // is nil if it was not resolved or not written.
 func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Environment, o Options, failed map[resources.Addr]bool) (*Result, error) {
+	r, err := resolve(ctx, p, env, o, failed)
+	if err != nil {
+		return nil, err
+	}
+	result, err := r.Write(p)
+	if err != nil {
+		return nil, err
+	}
+	return result, o.Locked(result)
+}
+
+// A Resolution is a resolved environment, whose lock is not written yet.
+type Resolution struct {
+	Environment *manifest.Environment
+	Previous    *lock.Lock // nil for none
+	Lock        *lock.Lock
+}
+
+// Resolve resolves an environment, which may differ from the one of the manifest. It writes
+// nothing in the project.
+func Resolve(ctx context.Context, p *session.Project, env *manifest.Environment, o Options) (*Resolution, error) {
+	return resolve(ctx, p, env, o, map[resources.Addr]bool{})
+}
+
+func resolve(ctx context.Context, p *session.Project, env *manifest.Environment, o Options, failed map[resources.Addr]bool) (*Resolution, error) {
 	t, err := installTools(ctx, p, env, o.Lock, failed)
 	if err != nil {
 		return nil, err
@@ -108,7 +135,7 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 	defer stop()
 	previous, _ := lock.Read(p.FS(), env.Lock) // an absent or damaged lock has no versions to keep
 	l, err := lock.Resolve(ctx, lock.Request{
-		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Packages: env.Packages, Previous: previous, Upgrade: o.Upgrade,
+		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Packages: env.Packages, Previous: without(previous, o.UpgradeNames), Upgrade: o.Upgrade,
 		Conda: t.conda(layout.Conda(local.Store), env), UV: t.uv.Path, UVSHA256: t.uv.SHA256, Interpreter: t.python, Cache: layout.Cache(local.Store, "uv"), Dir: work,
 		IndexEnv: t.indexEnv, Redactor: p.Config.Redactor, Client: t.client, Line: o.Line,
 	})
@@ -121,33 +148,39 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 	if err != nil {
 		return nil, err
 	}
-	result, err := writeLock(p, env, previous, l)
-	if err != nil {
-		return nil, err
-	}
-	return result, o.Locked(result)
+	return &Resolution{env, previous, l}, nil
 }
 
-// writeLock writes a lock if its content changed.
-func writeLock(p *session.Project, env *manifest.Environment, previous, l *lock.Lock) (*Result, error) {
-	content := l.Encode()
+// without returns a lock without some packages, so that their versions are not kept.
+func without(l *lock.Lock, names []string) *lock.Lock {
+	if l == nil || len(names) == 0 {
+		return l
+	}
+	rest := *l
+	rest.Packages = slices.DeleteFunc(slices.Clone(l.Packages), func(p lock.Package) bool { return slices.Contains(names, p.Name) })
+	return &rest
+}
+
+// Write writes the lock if its content changed.
+func (r *Resolution) Write(p *session.Project) (*Result, error) {
+	content := r.Lock.Encode()
 	root, err := os.OpenRoot(p.Root)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	result, err := newResult(env, previous, l)
+	result, err := newResult(r.Environment, r.Previous, r.Lock)
 	if err != nil {
 		return nil, err
 	}
-	if old, err := rawfile.ReadRoot(root, env.Lock, int64(len(content)), 0); err == nil && string(old) == string(content) {
+	if old, err := rawfile.ReadRoot(root, r.Environment.Lock, int64(len(content)), 0); err == nil && string(old) == string(content) {
 		return result, nil
 	}
 	result.Changed = true
-	if _, err := atomicfile.MakeAll(root, path.Dir(env.Lock), 0o755); err != nil {
+	if _, err := atomicfile.MakeAll(root, path.Dir(r.Environment.Lock), 0o755); err != nil {
 		return nil, err
 	}
-	return result, atomicfile.Write(root, env.Lock, 0o644, content)
+	return result, atomicfile.Write(root, r.Environment.Lock, 0o644, content)
 }
 
 // tools are what resolving needs of this machine.
