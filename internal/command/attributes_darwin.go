@@ -10,4 +10,4 @@ func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: tr
 // deprecated.
 func canIsolate() bool { return false }
 
-func isolate(*syscall.SysProcAttr) {}
+func isolate(*syscall.SysProcAttr, bool) {}

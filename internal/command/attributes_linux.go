@@ -44,4 +44,10 @@ func setNamespaces(attr *syscall.SysProcAttr, flags uintptr) {
 
 func canIsolate() bool { return isolation() != 0 }
 
-func isolate(attr *syscall.SysProcAttr) { setNamespaces(attr, isolation()) }
+func isolate(attr *syscall.SysProcAttr, contained bool) {
+	flags := isolation()
+	if contained && flags != 0 { // the kernel grants both to the same users
+		flags |= syscall.CLONE_NEWPID
+	}
+	setNamespaces(attr, flags)
+}

@@ -48,6 +48,9 @@ type Command struct {
 	// Isolated is the same as Private, but the program has no network if CanIsolate. It may
 	// still read and write all files of the user.
 	Isolated string
+	// Contained, with Isolated, also puts the program into its own process namespace if
+	// CanIsolate, so that all processes that it started end with it.
+	Contained bool
 	// Stdin is standard input; nil for an empty one. An *os.File is inherited, and the
 	// program's end does not close it. Any other reader must end before the program does.
 	Stdin io.Reader
@@ -152,7 +155,7 @@ func newProcess(c Command) (*process, error) {
 	p.cmd.SysProcAttr = attributes()
 	p.cmd.SysProcAttr.Setpgid = !c.Terminal
 	if c.Isolated != "" {
-		isolate(p.cmd.SysProcAttr)
+		isolate(p.cmd.SysProcAttr, c.Contained)
 	}
 	if c.Lock != nil {
 		p.cmd.ExtraFiles = []*os.File{c.Lock}

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 const infoSuffix = ".dist-info"
@@ -49,6 +50,33 @@ func (a *archive) describe(e *Entry, name, version string) (record []byte, err e
 	return texts["RECORD"], nil
 }
 
+// ReadMetadata returns the METADATA of a wheel that has no digest yet.
+func ReadMetadata(name string) ([]byte, error) {
+	f, err := rawfile.OpenFile(name, rawfile.NoFollow)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	a := &archive{name: name}
+	if err := a.list(f, info.Size()); err != nil {
+		return nil, err
+	}
+	dir, err := a.infoDir()
+	if err != nil {
+		return nil, err
+	}
+	for i := range a.files {
+		if a.files[i].Path == dir+"/METADATA" {
+			return a.files[i].read()
+		}
+	}
+	return nil, invalid("it has no %s/METADATA", dir)
+}
+
 // infoDir returns the one directory for metadata at the top of the archive.
 func (a *archive) infoDir() (string, error) {
 	found := ""
@@ -70,13 +98,14 @@ func (a *archive) infoDir() (string, error) {
 
 // checkID returns an error unless the entry is that version of that distribution.
 func (e *Entry) checkID(name, version string) error {
-	if e.Name != pep.Normalize(name) || !sameVersion(e.Version, version) {
+	if e.Name != pep.Normalize(name) || !SameVersion(e.Version, version) {
 		return invalid("it contains %s %s, not %s %s", e.Name, e.Version, name, version)
 	}
 	return nil
 }
 
-func sameVersion(a, b string) bool {
+// SameVersion reports whether two versions are equal by PEP 440: 1.0 and 1.0.0 are.
+func SameVersion(a, b string) bool {
 	v, ok1 := pep.CanonicalVersion(a)
 	w, ok2 := pep.CanonicalVersion(b)
 	return a == b && a != "" || ok1 && ok2 && v == w
