@@ -38,6 +38,7 @@ var mayOpen = map[string]string{
 	"internal/atomicfile/flush.go syncEach":           "files to sync, not to read; it does not block",
 	"internal/atomicfile/stage.go keepAttributes":     "the attributes of a file, not its content; Dir.Open does not block",
 	"internal/apply/file.go readContent":              "Dir.Open neither follows a link nor blocks, and rawfile.ReadOpen reads",
+	"internal/extract/extract.go member":              "a file of an archive, whose size is limited",
 	"internal/flock/flock.go Open":                    "a file that is created or continued; it neither follows a link nor blocks",
 	"internal/apply/remove.go content":                "directories only: O_DIRECTORY",
 	"internal/environments/exec.go activationScripts": "fs.Glob reads directories only",
