@@ -27,10 +27,11 @@ type listing struct {
 	host    string   // that returned the page
 	kind    string   // media type
 	files   map[string][]link
-	isIndex bool // the page is one of an index, although it may be empty
-	login   bool // the page has a field for a password
-	local   bool // the page is a local file
-	count   int  // of files
+	offers  []ReleaseFile // wheels and source archives
+	isIndex bool          // the page is one of an index, although it may be empty
+	login   bool          // the page has a field for a password
+	local   bool          // the page is a local file
+	count   int           // of files
 }
 
 // describe returns a few words for a page that is not one of an index.
@@ -49,6 +50,8 @@ type link struct {
 	href      string
 	sha256    facts.SHA256
 	hasSHA256 bool
+	yanked    bool
+	python    string // requires-python
 }
 
 // parse parses a page by its media type.
@@ -77,8 +80,10 @@ func (l *listing) add(file string, one link) {
 	switch {
 	case strings.HasSuffix(file, ".whl"):
 		l.files[file] = append(l.files[file], one)
+		l.offers = append(l.offers, ReleaseFile{file, one.yanked, one.python})
 		l.isIndex = true
 	case strings.HasSuffix(file, ".tar.gz"), strings.HasSuffix(file, ".zip"), strings.HasSuffix(file, ".egg"), strings.HasSuffix(file, ".tar.bz2"):
+		l.offers = append(l.offers, ReleaseFile{file, one.yanked, one.python})
 		l.isIndex = true
 	}
 }
@@ -102,13 +107,15 @@ func (l *listing) parseJSON(body []byte) {
 	l.isIndex = true
 	for files.More() {
 		var f struct {
-			Filename, URL string
-			Hashes        map[string]string
+			Filename, URL  string
+			Hashes         map[string]string
+			Yanked         any    // false, true, or the reason
+			RequiresPython string `json:"requires-python"`
 		}
 		if files.Decode(&f) != nil {
 			return
 		}
-		one := link{href: f.URL}
+		one := link{href: f.URL, yanked: f.Yanked != nil && f.Yanked != false, python: f.RequiresPython}
 		one.setSHA256(f.Hashes["sha256"])
 		l.add(f.Filename, one)
 	}
@@ -139,7 +146,7 @@ func (l *listing) parseHTML(body []byte) {
 			attributes := readAttributes(z)
 			switch tag {
 			case "a":
-				l.addHref(attributes["href"])
+				l.addHref(attributes)
 			case "base":
 				if u, err := l.base.Parse(attributes["href"]); err == nil && !hasBase && attributes["href"] != "" {
 					u.User = nil
@@ -167,15 +174,16 @@ func readAttributes(z *html.Tokenizer) map[string]string {
 	return attributes
 }
 
-// addHref adds the file of a link.
-func (l *listing) addHref(href string) {
-	address, fragment, _ := strings.Cut(strings.TrimSpace(href), "#")
+// addHref adds the file of a link with these attributes.
+func (l *listing) addHref(attributes map[string]string) {
+	address, fragment, _ := strings.Cut(strings.TrimSpace(attributes["href"]), "#")
 	name, _, _ := strings.Cut(address, "?")
 	name = name[strings.LastIndexByte(name, '/')+1:]
 	if decoded, err := url.PathUnescape(name); err == nil {
 		name = decoded
 	}
-	one := link{href: address}
+	_, yanked := attributes["data-yanked"]
+	one := link{href: address, yanked: yanked, python: attributes["data-requires-python"]}
 	for part := range strings.SplitSeq(fragment, "&") {
 		if digest, ok := strings.CutPrefix(part, "sha256="); ok {
 			one.setSHA256(digest)
