@@ -335,7 +335,7 @@ func (r *reader) wheel(at diag.Pos, p Package, d *docWheel) Wheel {
 		r.problem("lock.wheel", at, "", "%v", err)
 	case name.Name != p.Name:
 		r.problem("lock.wheel", at, w.File, "wheel does not belong to package %s", p.Name)
-	case !sameVersion(name.Version, p.Version):
+	case !SameVersion(name.Version, p.Version):
 		r.problem("lock.wheel", at, w.File, "wheel is not of version %s of %s", p.Version, p.Name)
 	}
 	if d.Size < 0 {
@@ -355,9 +355,9 @@ func (r *reader) digest(at diag.Pos, d *docWheel) (sum facts.SHA256) {
 	return sum
 }
 
-// sameVersion compares the version in a file name, in which _ replaces -, with that of the
+// SameVersion compares the version in a file name, in which _ replaces -, with that of the
 // package.
-func sameVersion(file, version string) bool {
+func SameVersion(file, version string) bool {
 	if file == version {
 		return true
 	}

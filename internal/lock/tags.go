@@ -86,7 +86,24 @@ func macTags(arch string, oldest int) []string {
 // such as "3.10", or -1 if it can install none. Of wheels with equal tags it returns the one
 // with the higher build number.
 func Best(wheels []Wheel, minor, platform string) int {
-	return rank(minor, platform).best(wheels, wheelNames(wheels))
+	return Chooser(minor, []string{platform})(wheels)[0]
+}
+
+// Chooser returns a function that returns Best for each of the platforms. It is faster than Best
+// for many packages.
+func Chooser(minor string, platforms []string) func(wheels []Wheel) []int {
+	rankings := make([]ranking, len(platforms))
+	for i, platform := range platforms {
+		rankings[i] = rank(minor, platform)
+	}
+	return func(wheels []Wheel) []int {
+		names := wheelNames(wheels)
+		best := make([]int, len(rankings))
+		for i, r := range rankings {
+			best[i] = r.best(wheels, names)
+		}
+		return best
+	}
 }
 
 // A ranking orders the tags of a platform (PEP 425, 600): by interpreter, then by platform,

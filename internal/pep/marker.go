@@ -8,12 +8,17 @@ type MarkerEnvironment map[string]string
 
 // Holds reports whether a marker holds. ok is false if the marker is malformed or uses a
 // variable that is not in the environment.
-func (e MarkerEnvironment) Holds(marker string) (holds, ok bool) {
+func (e MarkerEnvironment) Holds(marker string) (holds, ok bool) { return e.HoldsWith(marker, nil) }
+
+// HoldsWith is Holds with variables that are sets of normalised names, such as "extras" and
+// "dependency_groups" of PEP 751. If "extra" is a set, == holds for each of its elements, and
+// != for all other names.
+func (e MarkerEnvironment) HoldsWith(marker string, sets map[string]map[string]bool) (holds, ok bool) {
 	words := markerWords(marker)
 	if words == nil {
 		return false, false
 	}
-	p := &markerParser{words: words, env: e}
+	p := &markerParser{words: words, env: e, sets: sets}
 	holds = p.or(0)
 	return holds, !p.failed && len(p.words) == 0
 }
@@ -22,6 +27,7 @@ func (e MarkerEnvironment) Holds(marker string) (holds, ok bool) {
 type markerParser struct {
 	words  []string // a string literal keeps its opening quote
 	env    MarkerEnvironment
+	sets   map[string]map[string]bool
 	failed bool
 }
 
@@ -83,6 +89,9 @@ func (p *markerParser) comparison(depth int) bool {
 	if p.failed {
 		return false
 	}
+	if leftKind == setVariable || rightKind == setVariable {
+		return p.membership(left, leftKind, op, right, rightKind)
+	}
 	if leftKind == extraVariable || rightKind == extraVariable {
 		left, right = Normalize(left), Normalize(right)
 	}
@@ -112,7 +121,26 @@ const (
 	text            operandKind = iota // a string, or a variable with a text
 	versionVariable                    // compared by PEP 440
 	extraVariable                      // compared as a normalised name
+	setVariable                        // a set of normalised names; the value is its name
 )
+
+// membership compares a name with a set of names.
+func (p *markerParser) membership(left string, leftKind operandKind, op, right string, rightKind operandKind) bool {
+	name, set := right, p.sets[left]
+	if rightKind == setVariable {
+		name, set = left, p.sets[right]
+	}
+	is := set[Normalize(name)]
+	switch {
+	case leftKind == rightKind:
+	case op == "==", op == "in" && rightKind == setVariable:
+		return is
+	case op == "!=", op == "not in" && rightKind == setVariable:
+		return !is
+	}
+	p.failed = true
+	return false
+}
 
 // operand returns a string, or the value of a variable and its kind.
 func (p *markerParser) operand() (value string, kind operandKind) {
@@ -124,6 +152,9 @@ func (p *markerParser) operand() (value string, kind operandKind) {
 		return word[1:], text
 	}
 	word = variable(word)
+	if _, isSet := p.sets[word]; isSet {
+		return word, setVariable
+	}
 	value, known := p.env[word]
 	p.failed = !known
 	switch word {

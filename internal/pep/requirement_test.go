@@ -142,6 +142,30 @@ func TestNot(t *testing.T) {
 	}
 }
 
+func TestMarkerOfSets(t *testing.T) {
+	env := MarkerEnvironment{"sys_platform": "linux"}
+	sets := map[string]map[string]bool{"extra": {"extra-4-demo-cpu": true}, "extras": {"html-clean": true}, "dependency_groups": {}}
+	for marker, want := range map[string]bool{
+		`extra == 'extra-4-demo-cpu' and sys_platform == 'linux'`: true,
+		`'extra-4-demo-cpu' == extra`:                             true,
+		`extra != 'extra-4-demo-cpu'`:                             false,
+		`extra == 'extra-4-demo-gpu'`:                             false,
+		`extra != 'extra-4-demo-gpu'`:                             true,
+		`'HTML_clean' in extras`:                                  true,
+		`'dev' in dependency_groups`:                              false,
+		`'dev' not in dependency_groups`:                          true,
+	} {
+		if got, ok := env.HoldsWith(marker, sets); !ok || got != want {
+			t.Errorf("%s: %v, %v, want %v", marker, got, ok, want)
+		}
+	}
+	for _, bad := range []string{`extra < 'x'`, `extras in 'x'`, `extra == extras`, `extra in extra`} {
+		if got, ok := env.HoldsWith(bad, sets); ok {
+			t.Errorf("HoldsWith(%q) = %v, want an error", bad, got)
+		}
+	}
+}
+
 func FuzzRequirement(f *testing.F) {
 	for _, s := range []string{"a==1", "a[b]>=1,<2; python_version<'3'", "a @ https://x ; os_name == 'nt'", "a (==1.*)", "((('"} {
 		f.Add(s)
