@@ -24,6 +24,7 @@ var floors = [][]string{
 	{"internal/userconfig"},
 	{"internal/store"},
 	{"internal/generation", "internal/rsync", "internal/simpleindex", "internal/wheels"},
+	{"internal/foreignlock"},
 	{"internal/sourcebuild"}, // assembles wheels into the environment of a build
 	{"pkg/resources/*", "pkg/probes"},
 	{"pkg/resources/all", "pkg/resources/resourcetest", "internal/state"},
@@ -46,7 +47,7 @@ var rules = []struct {
 	{"os/exec", []string{"internal/command"}, "one place starts processes, so that environment, deadline and process group are right everywhere"},
 	{"github.com/hashicorp/go-multierror", []string{"internal/diag"}, "a nil *multierror.Error in an error is not nil; diag.List hides that"},
 	{"gopkg.in/yaml.v3", []string{"internal/manifest", "internal/userconfig", "internal/scan", "internal/yamledit", "bench/floor", "bench/bare"}, "foreign YAML is walked with budgets; nothing else reads YAML"},
-	{"github.com/pelletier/go-toml/v2", []string{"internal/lock", "internal/scan", "internal/sourcebuild"}, "locks are the only TOML that is ours; init --scan and builds from source read a pyproject.toml"},
+	{"github.com/pelletier/go-toml/v2", []string{"internal/lock", "internal/foreignlock", "internal/scan", "internal/sourcebuild"}, "locks are the only TOML that is ours; init --scan, builds from source and locks of other tools need a pyproject.toml"},
 	{"github.com/NVIDIA/go-nvml/pkg/nvml", []string{"pkg/probes"}, nvmlWhy},
 	{"github.com/NVIDIA/go-nvml/pkg/dl", []string{"pkg/probes"}, nvmlWhy},
 	{"golang.org/x/net/html", []string{"internal/simpleindex"}, "pages of package indexes are the only HTML that is read"},

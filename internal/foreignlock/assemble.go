@@ -1,0 +1,411 @@
+package foreignlock
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/simpleindex"
+)
+
+// A dist is a package of a foreign lock.
+type dist struct {
+	name, version string
+	key           string // of its position
+	registry      string // URL of its index, "" for the default one
+	wheels        []file
+	sdist         *file
+	direct        bool        // from a URL, a path or a repository
+	source        lock.Source // of a direct one without wheels: a repository or a directory
+	subdirectory  string      // of the package in a direct sdist
+}
+
+// A file is a wheel or an archive of a dist.
+type file struct {
+	name   string
+	size   int64
+	sha256 string // hexadecimal
+	url    string // of a direct one: https, or a path of the project that begins with ./
+}
+
+// A chosen is a dist that platforms install.
+type chosen struct {
+	*dist
+	platforms    []string
+	dependencies map[string]bool
+}
+
+// assemble adds the selected packages to the lock, and reports those that cannot be installed.
+func (r *reader) assemble(all []*chosen) {
+	slices.SortStableFunc(all, func(a, b *chosen) int {
+		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.version, b.version))
+	})
+	best := lock.Chooser(pep.MajorMinor(r.Python), r.lock.Platforms)
+	var sources []missing
+	r.once(all)
+	for _, c := range all {
+		if !r.check(c.dist) {
+			continue
+		}
+		index, ok := r.index(c.dist)
+		if !ok {
+			continue
+		}
+		p := lock.Package{Name: c.name, Version: c.version, Index: index, Dependencies: slices.Sorted(maps.Keys(c.dependencies))}
+		var build []string // platforms
+		if len(c.wheels) == 0 {
+			build = c.platforms
+		} else {
+			wheels := make([]lock.Wheel, len(c.wheels))
+			for i, w := range c.wheels {
+				wheels[i] = lock.Wheel{File: w.name, Size: w.size}
+			}
+			chosen := map[int][]string{}
+			for i, n := range best(wheels) {
+				switch platform := r.lock.Platforms[i]; {
+				case !slices.Contains(c.platforms, platform):
+				case n < 0:
+					build = append(build, platform)
+				default:
+					chosen[n] = append(chosen[n], platform)
+				}
+			}
+			for _, n := range slices.Sorted(maps.Keys(chosen)) {
+				w := wheels[n]
+				w.Platforms = chosen[n]
+				if !r.wheel(c.dist, &w, c.wheels[n]) {
+					continue
+				}
+				if url := c.wheels[n].url; url != "" {
+					one := p
+					one.URL, one.Wheels, one.Platforms = url, []lock.Wheel{w}, slices.Clone(w.Platforms)
+					r.lock.Packages = append(r.lock.Packages, r.only(one))
+					continue
+				}
+				p.Wheels = append(p.Wheels, w)
+				p.Platforms = append(p.Platforms, w.Platforms...)
+			}
+			slices.SortFunc(p.Wheels, func(a, b lock.Wheel) int { return strings.Compare(a.File, b.File) })
+		}
+		if len(p.Wheels) > 0 {
+			r.lock.Packages = append(r.lock.Packages, r.only(p))
+		}
+		if len(build) == 0 {
+			continue
+		}
+		b := p
+		b.Wheels, b.URL, b.Platforms = nil, "", build
+		switch {
+		case c.sdist == nil && c.source == lock.Source{}:
+			r.problem("lock.wheel", r.at(c.key), fileNames(c.wheels), "remove the platform from the environment, or change the version and "+r.relock(),
+				"package %s %s has no wheel for %s and Python %s, and no source", c.name, c.version, strings.Join(build, ", "), r.Python)
+		case !c.direct && (r.Build == nil || !r.Build(c.name)):
+			sources = append(sources, missing{c.dist, build})
+		default:
+			if b.Build = r.build(c.dist); b.Build != nil {
+				r.lock.Packages = append(r.lock.Packages, r.only(b))
+			}
+		}
+	}
+	r.sources(sources)
+}
+
+// only sets the platforms to nil if all need the package.
+func (r *reader) only(p lock.Package) lock.Package {
+	slices.Sort(p.Platforms)
+	if len(p.Platforms) == len(r.lock.Platforms) {
+		p.Platforms = nil
+	}
+	return p
+}
+
+// once reports packages that are selected in two versions for a platform.
+func (r *reader) once(all []*chosen) {
+	seen := map[string]string{} // versions by name and platform
+	for _, c := range all {
+		for _, platform := range c.platforms {
+			key := c.name + " " + platform
+			if before, ok := seen[key]; ok {
+				r.problem("lock.duplicate", r.at(c.key), before+" and "+c.version, r.relock(), "package %s is locked twice for %s", c.name, platform)
+			}
+			seen[key] = c.version
+		}
+	}
+}
+
+// check reports an invalid name or version.
+func (r *reader) check(d *dist) bool {
+	switch {
+	case !pep.ValidName(d.name):
+		r.problem("lock.package", r.at(d.key), fmt.Sprintf("%q", d.name), r.relock(), "package has an invalid name")
+		return false
+	case !pep.ValidVersion(d.version) && (d.version != "" || !d.direct): // a dynamic version is not locked
+		r.problem("lock.package", r.at(d.key), fmt.Sprintf("%q", d.version), r.relock(), "package %s has an invalid version", d.name)
+		return false
+	}
+	return true
+}
+
+// index returns the name of the index of a package in the manifest, "" for the default one. It
+// reports an unknown index once.
+func (r *reader) index(d *dist) (string, bool) {
+	registry := trimIndex(d.registry)
+	if d.direct || registry == "" || registry == publicIndex || r.defaults[registry] {
+		return "", true
+	}
+	if name, ok := r.Indexes[registry]; ok {
+		return name, true
+	}
+	if r.unknown[registry] {
+		return "", false
+	}
+	if r.unknown == nil {
+		r.unknown = map[string]bool{}
+	}
+	r.unknown[registry] = true
+	u, err := url.Parse(registry)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+		r.problem("lock.index-unknown", r.at(d.key), "", "name the index in the manifest, and its password in ~/.config/reconcile/config.yaml", "the index of package %s is not a URL without a password", d.name)
+		return "", false
+	}
+	r.problem("lock.index-unknown", r.at(d.key), registry, fmt.Sprintf("add it to the manifest: `indexes: [public, {name: %s, url: %q}]`", indexName(u), registry),
+		"package %s comes from an index that the manifest does not name", d.name)
+	return "", false
+}
+
+// publicIndex is the index of a machine without settings.
+var publicIndex = trimIndex(simpleindex.PublicIndex)
+
+func trimIndex(url string) string { return strings.TrimSuffix(url, "/") }
+
+// setDefaults finds the indexes that stand for the default one of each machine: those of the
+// project, or the most frequent one of a lock that was written with a mirror of the public
+// index. named are the URLs of other indexes of the project.
+func (r *reader) setDefaults(ofProject, named []string, registries map[string]int) {
+	r.defaults = map[string]bool{}
+	for _, u := range ofProject {
+		r.defaults[trimIndex(u)] = true
+	}
+	counts := map[string]int{}
+	for u, n := range registries {
+		counts[trimIndex(u)] += n
+	}
+	for _, u := range named {
+		delete(counts, trimIndex(u))
+	}
+	if len(ofProject) > 0 || len(counts) == 0 || counts[publicIndex] > 0 {
+		return
+	}
+	most := slices.MaxFunc(slices.Sorted(maps.Keys(counts)), func(a, b string) int { return cmp.Compare(counts[a], counts[b]) })
+	if _, isNamed := r.Indexes[most]; !isNamed {
+		r.defaults[most] = true
+	}
+}
+
+// indexName proposes a name: the last element of the path, behind the second level of the host:
+// "pytorch-cu128".
+func indexName(u *url.URL) string {
+	labels := strings.Split(u.Hostname(), ".")
+	name := labels[max(0, len(labels)-2)]
+	if last := path.Base(u.Path); last != "/" && last != "." && last != "simple" {
+		name += "-" + last
+	}
+	return pep.Normalize(strings.Trim(strings.Map(func(c rune) rune {
+		if c < 0x80 && pep.ValidName(string(c)) {
+			return c
+		}
+		return '-'
+	}, name), "-"))
+}
+
+// wheel checks a wheel, and sets its digest.
+func (r *reader) wheel(d *dist, w *lock.Wheel, f file) bool {
+	name, err := lock.ParseWheel(f.name)
+	switch {
+	case err != nil:
+		r.problem("lock.wheel", r.at(d.key), "", r.relock(), "%v", err)
+	case name.Name != d.name || !lock.SameVersion(name.Version, d.version):
+		r.problem("lock.wheel", r.at(d.key), f.name, r.relock(), "wheel does not belong to package %s %s", d.name, d.version)
+	case w.Size < 0:
+		r.problem("lock.wheel", r.at(d.key), fmt.Sprint(w.Size), r.relock(), "size of %s is negative", f.name)
+	case !r.url(d, f.url):
+	default:
+		w.SHA256, err = digest(f.sha256)
+		if err == nil {
+			return true
+		}
+		r.noHash(d, f)
+	}
+	return false
+}
+
+// build returns the input of a build.
+func (r *reader) build(d *dist) *lock.Build {
+	if d.sdist == nil {
+		if !r.validSource(d) {
+			return nil
+		}
+		return &lock.Build{Source: d.source}
+	}
+	f := *d.sdist
+	sum, err := digest(f.sha256)
+	switch {
+	case !lock.ValidArchive(f.name):
+		r.problem("lock.source", r.at(d.key), fmt.Sprintf("%q", f.name), r.relock(), "source of package %s is not a .tar.gz or .zip archive", d.name)
+	case f.size < 0:
+		r.problem("lock.source", r.at(d.key), fmt.Sprint(f.size), r.relock(), "size of %s is negative", f.name)
+	case !r.url(d, f.url) || !r.subdirectory(d, d.subdirectory):
+	case err != nil:
+		r.noHash(d, f)
+	default:
+		return &lock.Build{Source: lock.Source{File: f.name, Size: f.size, SHA256: sum, URL: f.url, Subdirectory: d.subdirectory}}
+	}
+	return nil
+}
+
+func (r *reader) noHash(d *dist, f file) {
+	r.problem("lock.hash", r.at(d.key), fmt.Sprintf("%q", f.sha256), "use an index that publishes digests, then "+r.relock(), "%s has no valid sha256", f.name)
+}
+
+// validSource checks a repository or a directory.
+func (r *reader) validSource(d *dist) bool {
+	s := d.source
+	if s.Directory != "" {
+		if s.Directory == "." || validPath(s.Directory) {
+			return true
+		}
+		r.problem("lock.source", r.at(d.key), fmt.Sprintf("%q", s.Directory), "move it into the project", "directory of package %s is not in the project", d.name)
+		return false
+	}
+	switch {
+	case !lock.ValidGit(s.Git): // not quoted, since it may contain a password
+		r.problem("lock.source", r.at(d.key), "", "use an https URL without credentials: git asks its credential helper", "repository of package %s is not a valid URL", d.name)
+	case !lock.ValidCommit(s.Commit):
+		r.problem("lock.source", r.at(d.key), fmt.Sprintf("%q", s.Commit), r.relock(), "package %s is not locked to a full commit", d.name)
+	default:
+		return r.subdirectory(d, s.Subdirectory)
+	}
+	return false
+}
+
+func (r *reader) subdirectory(d *dist, sub string) bool {
+	if sub == "" || validPath(sub) {
+		return true
+	}
+	r.problem("lock.source", r.at(d.key), fmt.Sprintf("%q", sub), r.relock(), "subdirectory of package %s is not a path in its source", d.name)
+	return false
+}
+
+// url checks the location of a direct reference.
+func (r *reader) url(d *dist, location string) bool {
+	if location == "" {
+		return true
+	}
+	if local, ok := strings.CutPrefix(location, "./"); ok {
+		if validPath(local) {
+			return true
+		}
+		r.problem("lock.source", r.at(d.key), fmt.Sprintf("%q", local), "move it into the project", "file of package %s is not in the project", d.name)
+		return false
+	}
+	u, err := url.Parse(location)
+	switch {
+	case err != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(location, " \t\r\n\\'\""):
+		r.problem("lock.source", r.at(d.key), "", r.relock(), "location of package %s is not an https URL", d.name)
+	case u.User != nil:
+		r.problem("lock.source", r.at(d.key), "", "remove the user and the password from the URL", "location of package %s has credentials in its URL", d.name)
+	default:
+		return true
+	}
+	return false
+}
+
+// validPath reports whether a path is below the directory that it is relative to.
+func validPath(name string) bool {
+	return name != "" && name == path.Clean(name) && !path.IsAbs(name) && name != "." && name != ".." && !strings.HasPrefix(name, "../") &&
+		!strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || c == 0x7f || c == '\\' || c == ':' })
+}
+
+func digest(hexadecimal string) (facts.SHA256, error) {
+	var sum facts.SHA256
+	if len(hexadecimal) != 2*len(sum) {
+		return sum, fmt.Errorf("a digest has %d characters", len(hexadecimal))
+	}
+	err := sum.UnmarshalText([]byte(strings.ToLower(hexadecimal)))
+	if err == nil && sum.IsZero() {
+		err = fmt.Errorf("a digest is zero")
+	}
+	return sum, err
+}
+
+// missing is a package that some platforms would have to build.
+type missing struct {
+	*dist
+	platforms []string
+}
+
+// sources reports all packages that would have to be built without permission, in one problem.
+func (r *reader) sources(list []missing) {
+	if len(list) == 0 {
+		return
+	}
+	var names, found []string
+	for _, m := range list {
+		names = append(names, m.name)
+		line := fmt.Sprintf("%s %s, source only", m.name, m.version)
+		if len(m.wheels) > 0 {
+			line = fmt.Sprintf("%s %s, no wheel for %s and Python %s", m.name, m.version, strings.Join(m.platforms, ", "), r.Python)
+		}
+		found = append(found, line)
+	}
+	names = slices.Compact(names)
+	r.problems.Add(&diag.Problem{
+		Code: "lock.source", Pos: r.at(list[0].key), Summary: "packages would have to be built from source", Found: strings.Join(found, "\n"),
+		Hint: fmt.Sprintf("to permit that, add this line to the environment in the manifest: `build: [%s]`", strings.Join(names, ", ")),
+	})
+}
+
+func fileNames(files []file) string {
+	const most = 5
+	var names []string
+	for i, f := range files {
+		if i == most {
+			names = append(names, fmt.Sprintf("and %d more", len(files)-most))
+			break
+		}
+		names = append(names, f.name)
+	}
+	return strings.Join(names, "\n")
+}
+
+// fileName returns the file name at the end of a URL or path.
+func fileName(location string) string {
+	location, _, _ = strings.Cut(location, "#")
+	location, _, _ = strings.Cut(location, "?")
+	name := location[strings.LastIndexByte(location, '/')+1:]
+	if strings.IndexByte(name, '%') < 0 {
+		return name
+	}
+	plain, err := url.PathUnescape(name)
+	if err != nil {
+		return name
+	}
+	return plain
+}
+
+// inProject returns a path that is relative to the directory of the lock as one that is relative
+// to the root of the checkout.
+func (r *reader) inProject(name string) string {
+	if path.IsAbs(name) {
+		return name
+	}
+	return path.Join(path.Dir(r.path), name)
+}

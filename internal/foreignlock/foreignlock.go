@@ -1,0 +1,294 @@
+// Package foreignlock reads the locks of other tools: uv.lock, poetry.lock, pixi.lock and
+// pylock.toml (PEP 751). It selects the packages of some platforms and one Python minor version
+// as the tool itself does, and returns them as a lock.Lock. It starts no program and uses no
+// network.
+package foreignlock
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
+)
+
+// maxLock is the maximum size of a lock in bytes.
+const maxLock = 64 << 20
+
+// A Selection is what an environment takes from a lock.
+type Selection struct {
+	// Project is the content of the pyproject.toml of the project, nil for none. ProjectPath is
+	// its path relative to the root of the checkout, with slashes.
+	Project     []byte
+	ProjectPath string
+	Extras      []string // of the project
+	Groups      []string // PEP 735, or those of Poetry; for pixi.lock, at most one environment
+	Python      string   // minor version: "3.12", or a release for markers that depend on it: "3.12.4"
+	Platforms   []string // "linux-x86_64"
+	Conda       bool     // the environment has conda packages
+	Editable    bool     // with the project itself
+	// Build reports whether the manifest permits to build a package from source, by normalised
+	// name. nil permits none.
+	Build func(name string) bool
+	// Indexes are the names of the indexes of the manifest by URL, without a final slash.
+	Indexes map[string]string
+}
+
+// readers are the functions that read a lock, by the name of its tool.
+var readers = map[string]func(*reader){"uv": readUV}
+
+// tool returns the tool that wrote a lock, by its file name, or "".
+func tool(name string) string {
+	switch base := path.Base(name); {
+	case base == "uv.lock", base == "poetry.lock", base == "pixi.lock":
+		return strings.TrimSuffix(base, ".lock")
+	}
+	return ""
+}
+
+// Is reports whether a file is the lock of another tool, by its name.
+func Is(name string) bool { return tool(name) != "" }
+
+// Read reads a lock of another tool. Its errors are Problems: the lock is missing, invalid or
+// older than pyproject.toml, it does not have what is selected, or packages would have to be
+// built without permission.
+func Read(fsys fs.FS, name string, s Selection) (*lock.Lock, error) {
+	data, err := rawfile.ReadFS(fsys, name, maxLock)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &diag.Problem{
+			Code: "lock.missing", Pos: diag.Pos{File: name}, Summary: "there is no lock",
+			Hint: fmt.Sprintf("run `%s lock`, and commit the file that it writes", tool(name)),
+		}
+	}
+	if err != nil {
+		return nil, &diag.Problem{Code: "lock.unreadable", Pos: diag.Pos{File: name}, Summary: "the lock cannot be read", Found: rawfile.Reason(err)}
+	}
+	return Decode(data, name, s)
+}
+
+// Decode is Read for the content of a lock.
+func Decode(data []byte, name string, s Selection) (*lock.Lock, error) {
+	r := &reader{path: name, tool: tool(name), data: data, Selection: s}
+	n, err := strconv.ParseUint(strings.TrimPrefix(pep.MajorMinor(s.Python), "3."), 10, 8)
+	if err != nil || !strings.HasPrefix(s.Python, "3.") || !pep.ValidVersion(s.Python) {
+		return nil, fmt.Errorf("read %s: %q is not a Python minor version", name, s.Python)
+	}
+	r.minor = int(n)
+	r.lock = &lock.Lock{Path: name, RequiresPython: fmt.Sprintf(">=3.%d,<3.%d", n, n+1), Platforms: slices.Sorted(slices.Values(s.Platforms))}
+	for _, p := range r.lock.Platforms {
+		if !slices.Contains(lock.KnownPlatforms(), p) {
+			return nil, &diag.Problem{Code: "lock.platform", Summary: fmt.Sprintf("platform %q is unknown", p), Hint: "use " + strings.Join(lock.KnownPlatforms(), ", ")}
+		}
+	}
+	for i, g := range r.Groups {
+		r.Groups[i] = pep.Normalize(g)
+	}
+	for i, e := range r.Extras {
+		r.Extras[i] = pep.Normalize(e)
+	}
+	read := readers[r.tool]
+	if read == nil {
+		return nil, &diag.Problem{Code: "lock.unreadable", Pos: diag.Pos{File: name}, Summary: "the file is no lock of uv, Poetry or pixi, and no pylock.toml"}
+	}
+	read(r)
+	if r.problems.Len() > 0 {
+		return nil, r.problems.Err()
+	}
+	return r.lock, nil
+}
+
+// A reader reads one lock and collects problems.
+type reader struct {
+	Selection
+	path     string
+	tool     string
+	data     []byte
+	minor    int    // of Python 3
+	python   string // release that markers are evaluated for
+	lock     *lock.Lock
+	places   places          // nil until a problem needs it
+	defaults map[string]bool // URLs of indexes that stand for the default one
+	unknown  map[string]bool // URLs of indexes that were reported
+	problems diag.List
+}
+
+// problem adds a problem at a position of the lock.
+func (r *reader) problem(code string, pos diag.Pos, found, hint, format string, args ...any) {
+	if pos.File == "" {
+		pos.File = r.path
+	}
+	r.problems.Add(&diag.Problem{Code: code, Pos: pos, Summary: fmt.Sprintf(format, args...), Found: found, Hint: hint})
+}
+
+// relock is the hint to write the lock again.
+func (r *reader) relock() string {
+	if r.tool == "pylock" {
+		return "write the lock again with the tool that made it"
+	}
+	return fmt.Sprintf("run `%s lock` to write it again", r.tool)
+}
+
+// toml decodes a document; keys that into lacks are ignored. It returns false after a problem.
+func (r *reader) toml(into any) bool {
+	err := toml.NewDecoder(bytes.NewReader(r.data)).Decode(into)
+	if err == nil {
+		return true
+	}
+	pos := diag.Pos{File: r.path}
+	var decode *toml.DecodeError
+	if errors.As(err, &decode) {
+		pos.Line, pos.Col = decode.Position()
+	}
+	r.problem("lock.syntax", pos, "", r.relock(), "%s", strings.TrimPrefix(err.Error(), "toml: "))
+	return false
+}
+
+// version checks the version of the format.
+func (r *reader) version(key, found string, known ...string) bool {
+	if slices.Contains(known, found) {
+		return true
+	}
+	if found == "" {
+		found = "none"
+	}
+	r.problem("lock.version", r.at(key), found, "update reconcile, or write the lock with a version of the tool that has one of these formats",
+		"%s is not a version of the format that is read: %s", key, strings.Join(known, ", "))
+	return false
+}
+
+// requires checks that the lock is for the Python minor version, and sets the release that
+// markers are evaluated for: the first one that the lock allows.
+func (r *reader) requires(specifier string) bool {
+	clauses, ok := pep.ParseClauses(strings.ReplaceAll(specifier, " ", ""))
+	if !ok {
+		r.problem("lock.python", r.at("requires-python"), fmt.Sprintf("%q", specifier), r.relock(), "requires-python is not a version specifier")
+		return false
+	}
+	const most = 40 // releases of a minor version
+	for patch := range most {
+		r.python = fmt.Sprintf("3.%d.%d", r.minor, patch)
+		if strings.Count(r.Python, ".") > 1 {
+			r.python = r.Python
+		}
+		if allowed, ok := pep.Allows(clauses, r.python); allowed && ok {
+			return true
+		}
+	}
+	r.problem("lock.python", r.at("requires-python"), fmt.Sprintf("requires-python %s", specifier), "set `python` of the environment to a version that the lock allows",
+		"the lock is not for Python 3.%d", r.minor)
+	return false
+}
+
+// markers evaluates markers of a lock for one platform.
+type markers struct {
+	env   pep.MarkerEnvironment
+	sets  map[string]map[string]bool
+	cache map[string]bool
+}
+
+// environment returns the values of markers for a platform and a Python release.
+func environment(platform, python string) pep.MarkerEnvironment {
+	system, machine, _ := strings.Cut(platform, "-")
+	e := pep.MarkerEnvironment{
+		"os_name": "posix", "sys_platform": system, "platform_system": "Linux", "platform_machine": machine,
+		"python_version": pep.MajorMinor(python), "python_full_version": python,
+		"implementation_name": "cpython", "implementation_version": python, "platform_python_implementation": "CPython",
+		"platform_release": "0", "platform_version": "", // unknown while a plan is made for another machine
+	}
+	switch system {
+	case "macos":
+		e["sys_platform"], e["platform_system"] = "darwin", "Darwin"
+	case "windows":
+		e["sys_platform"], e["platform_system"], e["os_name"] = "win32", "Windows", "nt"
+	}
+	return e
+}
+
+// newMarkers returns the evaluation of markers for a platform, with sets of names.
+func (r *reader) newMarkers(platform string, sets map[string]map[string]bool) *markers {
+	return &markers{env: environment(platform, r.python), sets: sets, cache: map[string]bool{}}
+}
+
+// holds reports whether a marker of a package holds; "" always holds. A malformed marker is a
+// problem, and does not hold.
+func (r *reader) holds(m *markers, marker string, at func() diag.Pos) bool {
+	if marker == "" {
+		return true
+	}
+	holds, known := m.cache[marker]
+	if known {
+		return holds
+	}
+	holds, ok := m.env.HoldsWith(marker, m.sets)
+	if !ok {
+		r.problem("lock.marker", at(), marker, r.relock(), "marker cannot be evaluated")
+	}
+	m.cache[marker] = holds && ok
+	return holds && ok
+}
+
+// places are the positions of keys before the first table, and of tables of an array, such as
+// "package[3]".
+type places map[string]diag.Pos
+
+// at returns the position of a key or a table. Positions are found only after a problem.
+func (r *reader) at(key string) diag.Pos {
+	if r.places == nil {
+		r.places = places{}
+		r.locate()
+	}
+	if pos, ok := r.places[key]; ok {
+		return pos
+	}
+	return diag.Pos{File: r.path}
+}
+
+// locate finds the positions in a TOML document.
+func (r *reader) locate() {
+	var p unstable.Parser
+	p.Reset(r.data)
+	table, counts := "", map[string]int{}
+	for p.NextExpression() {
+		e := p.Expression()
+		if e.Kind == unstable.Comment {
+			continue
+		}
+		var parts []string
+		var first *unstable.Node
+		for it := e.Key(); it.Next(); {
+			if first == nil {
+				first = it.Node()
+			}
+			parts = append(parts, string(it.Node().Data))
+		}
+		name := strings.Join(parts, ".")
+		key := name
+		switch e.Kind {
+		case unstable.Table:
+			table = name
+		case unstable.ArrayTable:
+			table = name
+			key = fmt.Sprintf("%s[%d]", name, counts[name])
+			counts[name]++
+		default:
+			if table != "" {
+				key = table + "." + name
+			}
+		}
+		if _, known := r.places[key]; first != nil && !known {
+			start := p.Shape(first.Raw).Start
+			r.places[key] = diag.Pos{File: r.path, Line: start.Line, Col: start.Column}
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package foreignlock
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+)
+
+// A pyproject is the part of a pyproject.toml that locks are compared with.
+type pyproject struct {
+	Project *struct {
+		Name           string              `toml:"name"`
+		RequiresPython string              `toml:"requires-python"`
+		Dependencies   []string            `toml:"dependencies"`
+		Optional       map[string][]string `toml:"optional-dependencies"`
+		Dynamic        []string            `toml:"dynamic"`
+	} `toml:"project"`
+	Groups map[string][]any `toml:"dependency-groups"`
+	Tool   struct {
+		UV struct {
+			Dev     []string       `toml:"dev-dependencies"`
+			Sources map[string]any `toml:"sources"`
+			Indexes []struct {
+				Name    string `toml:"name"`
+				URL     string `toml:"url"`
+				Default bool   `toml:"default"`
+			} `toml:"index"`
+			IndexURL      string   `toml:"index-url"`
+			ExtraIndexURL []string `toml:"extra-index-url"`
+		} `toml:"uv"`
+		Poetry map[string]any `toml:"poetry"`
+	} `toml:"tool"`
+}
+
+// pyproject decodes the pyproject.toml of the selection. It returns false after a problem.
+func (r *reader) pyproject() (p pyproject, ok bool) {
+	if len(r.Project) == 0 {
+		return p, true
+	}
+	err := toml.Unmarshal(r.Project, &p)
+	if err == nil {
+		return p, true
+	}
+	pos := diag.Pos{File: r.projectPath()}
+	var decode *toml.DecodeError
+	if errors.As(err, &decode) {
+		pos.Line, pos.Col = decode.Position()
+	}
+	r.problem("lock.project", pos, "", "correct the file", "%s", strings.TrimPrefix(err.Error(), "toml: "))
+	return p, false
+}
+
+func (r *reader) projectPath() string {
+	if r.ProjectPath != "" {
+		return r.ProjectPath
+	}
+	return "pyproject.toml"
+}
+
+// name returns the normalised name of the project, "" for none.
+func (p *pyproject) name() string {
+	if p.Project == nil {
+		return ""
+	}
+	return pep.Normalize(p.Project.Name)
+}
+
+// isDynamic reports whether the build backend computes a field.
+func (p *pyproject) isDynamic(field string) bool { return slices.Contains(p.Project.Dynamic, field) }
+
+// groups returns the dependency groups (PEP 735), and the older list of uv as group dev.
+func (p *pyproject) groups() map[string][]any {
+	groups := map[string][]any{}
+	for name, items := range p.Groups {
+		groups[pep.Normalize(name)] = items
+	}
+	for _, text := range p.Tool.UV.Dev {
+		groups["dev"] = append(slices.Clip(groups["dev"]), text)
+	}
+	return groups
+}
+
+// group returns the requirements of a group and of the groups that it includes. in are the groups
+// that include it.
+func (p *pyproject) group(name string, in []string) (texts []string) {
+	if slices.Contains(in, name) {
+		return nil // a cycle, which uv refuses
+	}
+	for _, item := range p.groups()[name] {
+		switch item := item.(type) {
+		case string:
+			texts = append(texts, item)
+		case map[string]any:
+			included, _ := item["include-group"].(string)
+			texts = append(texts, p.group(pep.Normalize(included), append(slices.Clip(in), name))...)
+		}
+	}
+	return texts
+}
+
+// foreignStale reports that the lock was made for another pyproject.toml.
+func (r *reader) foreignStale(found string) {
+	r.problem("lock.foreign-stale", diag.Pos{File: r.path}, found, fmt.Sprintf("run `%s lock`, and commit the result", r.tool), "the lock does not match %s", r.projectPath())
+}
