@@ -35,3 +35,47 @@ func ValidArchive(s string) bool {
 	return fs.ValidPath(s) && !strings.Contains(s, "/") && strings.Trim(s, alphanumeric+"._-+!") == "" &&
 		(strings.HasSuffix(s, ".tar.gz") || strings.HasSuffix(s, ".zip"))
 }
+
+// CheckURL returns why a direct reference is not a valid Requirement.URL, and how to correct
+// it; "" for a valid one.
+func CheckURL(text string) (problem, hint string) {
+	if name, ok := strings.CutPrefix(text, "./"); ok {
+		if name != "" && !fs.ValidPath(name) {
+			return "the path is not one of the project", "write it as ./DIRECTORY or ./FILE, in the project"
+		}
+		return "", ""
+	}
+	if rest, ok := strings.CutPrefix(text, "git+"); ok {
+		return checkGit(rest)
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https":
+		return "the location is neither https, git+https, git+ssh nor a path that begins with ./", `write "NAME @ https://HOST/FILE.whl#sha256=DIGEST"`
+	case u.User != nil:
+		return "the location contains credentials", "remove them: a netrc file of the machine may have them"
+	}
+	file := u.Path[strings.LastIndexByte(u.Path, '/')+1:]
+	if _, err := ParseWheel(file); err != nil && !ValidArchive(file) {
+		return "the location is not that of a wheel, .tar.gz or .zip", `write "NAME @ https://HOST/FILE.whl"`
+	}
+	return "", ""
+}
+
+// checkGit is CheckURL without "git+".
+func checkGit(text string) (problem, hint string) {
+	text, _, _ = strings.Cut(text, "#")
+	at := strings.LastIndexByte(text, '@')
+	slash := strings.LastIndexByte(text, '/')
+	if at < slash { // the @ of a user
+		at = len(text)
+	}
+	repository, commit := text[:at], strings.TrimPrefix(text[at:], "@")
+	if !ValidGit(repository) {
+		return "the repository is not an https, ssh or file URL without credentials", `write "NAME @ git+https://HOST/OWNER/NAME@COMMIT"`
+	}
+	if !ValidCommit(commit) {
+		return "git needs a full commit, of 40 hexadecimal digits", "`git ls-remote " + repository + "` prints those of branches and tags"
+	}
+	return "", ""
+}

@@ -42,10 +42,21 @@ func describe() *object {
 			{"models", listOf(formOf(modelObject())), "Models of Hugging Face that the project needs. Apply never downloads them: users do, into the directory `models`, which must be in `directories`.", nil, nil},
 			{"sync", namesOf(slugName(), formOf(syncObject())), "Folders to transfer between machines, each in one direction, at the same path on both.", nil, nil},
 			{"hosts", namesOf(hostName(), formOf(hostObject())), "Settings of one machine, by the output of `hostname`, without the domain. Case is ignored.", nil, nil},
-			{"indexes", publicIndex(), "The package indexes. The only index that a manifest can name is `public`; set the mirror of a machine in ~/.config/reconcile/config.yaml or RECONCILE_INDEX_URL.", []string{"public"}, []string{"public"}},
+			{"indexes", nonEmptyListOf(textOr(choice(public), indexObject())), "The package indexes: `public`, the default one, for which each machine may have a mirror in ~/.config/reconcile/config.yaml or RECONCILE_INDEX_URL, and further ones by name, for the packages that are bound to them.", []string{"public"}, []string{"public"}},
 			{"interpreters", listOf(formOf(interpreterObject())), "Python builds to download if a machine has no Python of that minor version. They are preferred to the built-in ones.", nil, nil},
 			{"moved", listOf(formOf(movedObject())), "Changed addresses, so that a resource is moved on the machine and not deleted and created again.", nil, nil},
 		},
 		rules: members{modelsNeedTheirDirectory()},
+	}
+}
+
+func indexObject() *object {
+	return &object{
+		shape: &indexShape, title: "indexes[]",
+		doc: "A package index besides the default one. It is asked only for packages with `index: NAME`, so that no other package can come from it.",
+		keys: []key{
+			{"name", slugName(), "The name of the index. Locks contain it instead of the URL.", nil, "pytorch-cu128"},
+			{"url", indexURL(), "The URL, without user and password.", nil, "https://host.example/whl/cu128"},
+		},
 	}
 }

@@ -5,23 +5,29 @@ import "github.com/reconcile-ml/reconcile/internal/lock"
 func environmentObject() *object {
 	return &object{
 		shape: &environmentShape, title: "environments.NAME",
-		doc: "A Python environment with exact pins. A new generation is built from the lock, tested, and then made active by replacing one link. The previous generation is kept for `reconcile rollback`.",
+		doc: "A Python environment. A new generation is built from the lock, tested, and then made active by replacing one link. The previous generation is kept for `reconcile rollback`.",
 		keys: []key{
-			{"type", choice("venv", "conda"), "`venv`: a virtual environment of wheels. `conda`: conda installs Python and `conda_packages`, and wheels provide `packages`.", nil, "venv"},
 			{"python", pythonMinor(), "The Python minor version, such as 3.10. Each machine has its own release of it.", nil, "3.10"},
-			{"packages", listOf(formOf(packageObject())), "Pinned wheels. `reconcile lock` adds their dependencies. The list may be empty.", nil, nil},
+			{"type", choice("venv", "conda"), "`venv`: a virtual environment of wheels. `conda`: conda installs Python and `conda_packages`, and wheels provide `packages`.", "venv", "conda"},
+			{"packages", listOf(textOr(requirement(), packageObject())), "Packages: texts by PEP 508, or mappings. `reconcile lock` adds their dependencies. The list may be empty.", nil, nil},
 			{"match", formOf(matchObject()), "The machines of the environment. An environment without it is chosen only by `--env` or by the section of a host.", nil, nil},
 			{"smoke_test", formOf(smokeTestObject()), "Tests that must pass in a new generation before it becomes active. The previous name of this key, `prove`, is still accepted.", nil, nil},
 			{"directories", namesOf(snakeName(), formOf(placeObject("environments.NAME"))), "Directories of the manifest that have another path in this environment, by name.", nil, nil},
 			{"protect", boolean(), protectDoc, false, true},
 			{"cuda", formOf(cudaObject()), "A requirement on the NVIDIA driver. The driver is checked and never installed.", nil, nil},
 			{"gpu", formOf(gpuObject()), "A requirement on the GPUs. It is checked before any change.", nil, nil},
-			{"path", innerPath(), "The link to the active generation. The default for type conda is .conda/NAME.", nil, ".venv"},
-			{"lock", lockName(), "The file with all packages, their hashes and sizes. `reconcile lock` writes it; commit it.", nil, "locks/pylock.local.toml"},
+			{"path", innerPath(), "The link to the active generation. The default is .venv, for type conda .conda/NAME.", nil, ".venv"},
+			{"lock", lockName(), "The file with all packages, their hashes and sizes. `reconcile lock` writes it; commit it. The default is locks/pylock.NAME.toml. The lock of another tool is read, and stays its own: uv.lock, poetry.lock, pixi.lock, pylock.toml.", nil, "locks/pylock.local.toml"},
 			{"platforms", nonEmptySetOf(platform()), "The platforms of the lock.", nil, []string{"macos-arm64", "linux-x86_64"}},
 			{"installer", choice("auto", "uv", "pip"), "Has no effect, and can be removed: reconcile installs wheels itself.", "auto", "uv"},
 			{"compile", choice("imports", "all"), "The bytecode that is written before the environment becomes active: that of the modules that the smoke test imports, or of all packages. Python writes the rest at the first import. `all` is for environments that are read-only afterwards, such as those of images.", "imports", "all"},
 			{"note", line(), "A note for users of the environment. `plan -v` prints it.", nil, "only for old checkpoints"},
+			{"exact", boolean(), "Whether each package must have one exact version. Otherwise the lock decides within the ranges, and moves only with `reconcile lock --upgrade`.", false, true},
+			{"requirements", setOf(fileReference()), "Files of the project that request more packages: requirements files of pip, pyproject.toml, setup.cfg, environment.yml. They stay the source. Extras and dependency groups follow `#`.", nil, []string{"requirements.txt", "pyproject.toml#train,dev"}},
+			{"project", choice("editable"), "`editable` installs the project itself: its code is imported from its directory, and its console scripts exist.", nil, "editable"},
+			{"build", listOf(textOr(packageName(), buildObject())), "The packages that may be built from source. Building runs their code, isolated and without network, once for each store.", nil, []any{"langdetect"}},
+			{"glibc", twoNumbers(), "The version of glibc that all Linux machines have at least. Wheels may need it.", "2.28", "2.31"},
+			{"macos", macOS(), "The version of macOS that all Macs have at least. Wheels may need it.", "13", "14"},
 			{"requirements_file", innerPath(), "Type venv: the file to which the pins are written for pip, with each `why` as a comment.", nil, "requirements-local.txt"},
 			{"name", slugName(), "Type conda: the name in prompts, conda clients and the environment file. The default is the name of the environment.", nil, "my-finetune"},
 			{"environment_file", innerPath(), "Type conda: the file to which the pins are written for conda clients.", nil, "environment-remote.yml"},
@@ -31,8 +37,9 @@ func environmentObject() *object {
 			{"conda_packages", listOf(formOf(condaPackageObject())), "Type conda: pinned conda packages besides Python. A package must not be in `packages` too.", nil, nil},
 		},
 		rules: members{allOf(
-			ifEqual("type", "venv", requires("path", "lock", "platforms"), forbids(condaOnly()...)),
-			ifEqual("type", "conda", requires("lock", "platforms", "channels"), forbids(venvOnly()...)),
+			ifEqual("type", "venv", requires("platforms"), forbids(condaOnly()...)),
+			ifEqual("type", "conda", requires("platforms", "channels"), forbids(venvOnly()...)),
+			ifAbsent("type", requires("platforms"), forbids(condaOnly()...)),
 		)},
 	}
 }
@@ -40,13 +47,26 @@ func environmentObject() *object {
 func packageObject() *object {
 	return &object{
 		shape: &packageShape, title: "environments.NAME.packages[]",
-		doc: "A Python package at one exact version.",
+		doc: "A Python package. The same as a text by PEP 508 is shorter: `\"pandas>=2,<3\"`.",
 		keys: []key{
 			{"name", packageName(), "The name of the package, without extras.", nil, "pandas"},
-			{"version", packageVersion(), "One exact version by PEP 440: no range, no wildcard.", nil, "2.3.3"},
+			{"version", packageVersion(), "One exact version, or a range by PEP 440. The default is any version. With `exact` it must be one version.", nil, "2.3.3"},
 			{"why", line(), "The reason for this version. It is written as a comment beside the pin.", nil, "last minor version for Python 3.10"},
 			{"extras", listOf(packageName()), "Extras of the package.", nil, []string{"socks"}},
 			{"platforms", nonEmptySetOf(platform()), "The platforms that install the package. The default is all.", nil, []string{"linux-x86_64"}},
+			{"index", slugName(), "The index of `indexes` that the package must come from. No other index is asked for it.", nil, "pytorch-cu128"},
+			{"url", directURL(), "Where the package comes from instead of an index: git+https://HOST/OWNER/NAME@COMMIT with the full commit, https://HOST/FILE.whl, or a file or directory of the project, ./libs/NAME.", nil, "./libs/mypkg"},
+		},
+	}
+}
+
+func buildObject() *object {
+	return &object{
+		shape: &buildShape, title: "environments.NAME.build[]",
+		doc: "A package that may be built from source. Its name alone suffices.",
+		keys: []key{
+			{"name", packageName(), "The name of the package.", nil, "flash-attn"},
+			{"with", listOf(packageName()), "Packages of the environment that the build imports. The default is torch for packages that are known to need it.", nil, []string{"torch"}},
 		},
 	}
 }

@@ -19,12 +19,22 @@ import (
 
 // An Environment is a Python environment of type venv or conda.
 type Environment struct {
-	Name      string
-	Pos       diag.Pos
-	Match     *Match // nil: chosen only by --env or a host
-	Type      string // "venv", "conda"
-	Python    string // minor version: "3.10"
-	Packages  []lock.Requirement
+	Name     string
+	Pos      diag.Pos
+	Match    *Match             // nil: chosen only by --env or a host
+	Type     string             // "venv", "conda"
+	Python   string             // minor version: "3.10"
+	Packages []lock.Requirement // of the key packages; Requested returns all
+	// Exact refuses versions that are not pinned.
+	Exact bool
+	// Files are files of the project that request more packages.
+	Files []Reference
+	// Editable installs the project itself, from its directory.
+	Editable bool
+	// Build lists the packages that may be built from source.
+	Build     []Build
+	Glibc     string // the oldest that the wheels may need: "2.28"; "" for the default
+	MacOS     string // likewise: "14"
 	SmokeTest generation.SmokeTest
 	Places    []Place
 	Protect   bool
@@ -47,17 +57,42 @@ type Environment struct {
 
 var (
 	environmentShape = shape{what: "an environment", keys: []string{
-		"type", "python", "packages", "match", "smoke_test", "directories", "protect", "cuda", "gpu",
+		"python", "type", "packages", "match", "smoke_test", "directories", "protect", "cuda", "gpu",
 		"path", "lock", "platforms", "installer", "compile", "note",
+		"exact", "requirements", "project", "build", "glibc", "macos",
 		"requirements_file",
 		"name", "environment_file", "channels", "register", "engine", "conda_packages",
-	}, required: 3, alias: alias{"prove", "smoke_test"}}
-	packageShape = shape{what: "a package", keys: []string{"name", "version", "why", "extras", "platforms"}, required: 2}
+	}, required: 1, alias: alias{"prove", "smoke_test"}}
+	packageShape = shape{what: "a package", keys: []string{"name", "version", "why", "extras", "platforms", "index", "url"}, required: 1}
+	buildShape   = shape{what: "a build", keys: []string{"name", "with"}, required: 1}
 )
 
+// A Reference names a file of the project that requests packages, and the extras and
+// dependency groups of it.
+type Reference struct {
+	File  string   // relative to the project root
+	Names []string // normalised
+	Pos   diag.Pos
+}
+
+// A Build is a package that may be built from source.
+type Build struct {
+	Name string // normalised
+	// With are normalised names of packages of the environment that must be installed for the
+	// build; nil for the default.
+	With []string
+	Pos  diag.Pos
+}
+
 // venvOnly and condaOnly are the keys of environmentShape that only one type has.
-func venvOnly() []string  { return environmentShape.keys[15:16] }
-func condaOnly() []string { return environmentShape.keys[16:] }
+func venvOnly() []string { return keysFrom("requirements_file")[:1] }
+
+func condaOnly() []string { return keysFrom("name") }
+
+// keysFrom returns the keys of environmentShape from one on.
+func keysFrom(key string) []string {
+	return environmentShape.keys[slices.Index(environmentShape.keys, key):]
+}
 
 func (l *loader) environments(v value) {
 	for key, val := range v.entries() {
@@ -67,9 +102,14 @@ func (l *loader) environments(v value) {
 			continue
 		}
 		e := &Environment{Name: key.node.Value, Pos: key.pos()}
-		e.Type = f.get("type").choice("venv", "conda")
+		e.Type = "venv"
+		if v := f.get("type"); v.given() {
+			e.Type = v.choice("venv", "conda")
+		}
 		e.Python = f.get("python").pythonMinor()
-		e.Packages = readPackages(f.get("packages"), l.lockedVersions(f.get("lock")))
+		e.Exact = f.get("exact").boolean()
+		e.Packages = readPackages(f.get("packages"), e.Exact, l.lockedVersions(f.get("lock")))
+		e.readSources(f)
 		e.Match = readMatch(f.get("match"))
 		e.SmokeTest = readSmokeTest(f.get("smoke_test"))
 		e.Places = readPlaces(f.get("directories"))
@@ -99,19 +139,23 @@ func (e *Environment) readInstallation(f fields) {
 			v.problem("unknown-key", fmt.Sprintf("only environments of type %s have the key %q", other, key), "", "remove it, or change the type")
 		}
 	}
-	for _, example := range []string{"path: " + path, "lock: locks/pylock." + e.Name + ".toml", "platforms: " + platforms} {
-		key, _, _ := strings.Cut(example, ":")
-		if !f.get(key).given() && (key != "path" || e.Type != "conda") {
-			f.problem("missing-key", fmt.Sprintf("an environment of type %s has no %q", e.Type, key), "", "add "+example)
-		}
+	if !f.get("platforms").given() {
+		f.problem("missing-key", `an environment has no "platforms"`, "", "add platforms: "+platforms)
 	}
 	e.Path, e.pathPos = f.get("path").innerPath()
-	if e.Type == "conda" && !f.get("path").given() {
+	if !f.get("path").given() {
 		e.Path, e.pathPos = path, e.Pos
 	}
 	e.Lock, e.lockPos = f.get("lock").innerPath()
-	if e.Lock != "" && !strings.HasSuffix(e.Lock, ".toml") {
-		f.get("lock").problem("value", "the name of a lock must end in .toml", quote(e.Lock), "write locks/pylock."+e.Name+".toml")
+	if !f.get("lock").given() {
+		e.Lock, e.lockPos = "locks/pylock."+e.Name+".toml", e.Pos
+	}
+	if e.Lock != "" && !strings.HasSuffix(e.Lock, ".toml") && !strings.HasSuffix(e.Lock, ".lock") {
+		hint := "write locks/pylock." + e.Name + ".toml"
+		if strings.HasSuffix(e.Lock, ".txt") {
+			hint += ", and requirements: [" + e.Lock + "]: its pins and hashes are kept"
+		}
+		f.get("lock").problem("value", "the name of a lock must end in .toml or .lock", quote(e.Lock), hint)
 	}
 	e.Platforms = readPlatforms(f.get("platforms"))
 	if v := f.get("installer"); v.given() {
@@ -162,43 +206,208 @@ func (v value) pythonMinor() string {
 	return ""
 }
 
-// readPackages reads pins. locked returns the locked version of a package for hints.
-func readPackages(v value, locked func(name string) string) []lock.Requirement {
-	pins := []lock.Requirement{}
-	seen := make(map[string]diag.Pos)
-	for item := range v.items("a package") {
-		if item.node.Kind == yaml.ScalarNode && item.node.Tag != "!!null" {
-			item.problem("wrong-type", "a package must be a mapping", item.found(), "write "+pinHint(item.node.Value, locked))
+// readSources reads where packages come from besides the key packages.
+func (e *Environment) readSources(f fields) {
+	for item := range f.get("requirements").items("a file of requirements") {
+		text, ok := item.scalar()
+		if !ok {
 			continue
 		}
-		f, ok := item.object(&packageShape)
-		if !ok || !f.get("name").given() || !f.get("version").given() {
-			continue
-		}
-		name := f.get("name")
-		p := lock.Requirement{Pos: name.pos(), Name: name.packageName(locked), Why: f.get("why").text()}
-		version := f.get("version").packageVersion(p.Name, locked)
-		for extra := range f.get("extras").items("name") {
-			if s := extra.packageName(locked); s != "" {
-				p.Extras = append(p.Extras, s)
+		name, fragment, _ := strings.Cut(text, "#")
+		r := Reference{File: name, Pos: item.pos()}
+		for part := range strings.SplitSeq(fragment, ",") {
+			if part = strings.TrimSpace(part); pep.ValidName(part) {
+				r.Names = append(r.Names, pep.Normalize(part))
+			} else if fragment != "" {
+				item.problem("name", quote(part)+" is not the name of an extra or a dependency group", "", `write names and commas after #, such as "pyproject.toml#train,dev"`)
 			}
 		}
-		if only := readPlatforms(f.get("platforms")); len(only) > 0 {
-			p.Marker = lock.Marker(only)
-		}
-		if p.Name == "" || version == "" {
+		if !fs.ValidPath(name) || name == "." {
+			item.problem("path", "requirements must be files of the project", quote(name), "write a path relative to the project, such as requirements.txt")
 			continue
 		}
-		p.Specifier = "==" + version
-		key := pep.Normalize(p.Name)
-		if first, ok := seen[key]; ok {
-			name.duplicate("duplicate-item", quote(p.Name)+" is pinned twice", first)
+		if slices.ContainsFunc(e.Files, func(other Reference) bool { return other.File == r.File && slices.Equal(other.Names, r.Names) }) {
+			item.problem("duplicate-item", quote(text)+" is listed twice", "", "remove one of them")
 			continue
 		}
-		seen[key] = p.Pos
-		pins = append(pins, p)
+		e.Files = append(e.Files, r)
 	}
-	return pins
+	if v := f.get("project"); v.given() {
+		e.Editable = v.choice("editable") != ""
+	}
+	e.Build = readBuilds(f.get("build"))
+	if v := f.get("glibc"); v.given() {
+		e.Glibc = v.majorMinor("a version of glibc", "2.31")
+	}
+	if v := f.get("macos"); v.given() {
+		e.MacOS = v.macOS()
+	}
+}
+
+// macOS reads a version of macOS, such as 14 or 13.3.
+func (v value) macOS() string {
+	s, ok := v.scalar()
+	major, minor, two := strings.Cut(s, ".")
+	_, err := strconv.ParseUint(major, 10, 8)
+	if two && err == nil {
+		_, err = strconv.ParseUint(minor, 10, 8)
+	}
+	if ok && err != nil {
+		v.problem("version", "macos must be a version of macOS", quote(s), `write macos: "14"`)
+	}
+	return s
+}
+
+// readBuilds reads the packages that may be built from source: names, or mappings.
+func readBuilds(v value) (builds []Build) {
+	seen := map[string]diag.Pos{}
+	for item := range v.items("a build") {
+		b := Build{Pos: item.pos()}
+		name := item
+		if item.node.Kind == yaml.MappingNode {
+			f, ok := item.object(&buildShape)
+			if !ok || !f.get("name").given() {
+				continue
+			}
+			name = f.get("name")
+			if with := f.get("with"); with.given() {
+				b.With = []string{}
+				for other := range with.items("name") {
+					if s := other.packageName(noVersion); s != "" {
+						b.With = append(b.With, pep.Normalize(s))
+					}
+				}
+			}
+		}
+		if b.Name = pep.Normalize(name.packageName(noVersion)); b.Name == "" {
+			continue
+		}
+		if first, ok := seen[b.Name]; ok {
+			name.duplicate("duplicate-item", quote(b.Name)+" is listed twice", first)
+			continue
+		}
+		seen[b.Name] = b.Pos
+		builds = append(builds, b)
+	}
+	return builds
+}
+
+// noVersion is a function for packageName without a lock.
+func noVersion(string) string { return "" }
+
+// readPackages reads requirements: texts by PEP 508, and mappings. If exact, each must have
+// one version. locked returns the locked version of a package for hints.
+func readPackages(v value, exact bool, locked func(name string) string) []lock.Requirement {
+	list := []lock.Requirement{}
+	seen := make(map[string]lock.Requirement)
+	for item := range v.items("a package") {
+		var p lock.Requirement
+		var ok bool
+		if item.node.Kind == yaml.ScalarNode && item.node.Tag != "!!null" {
+			p, ok = item.requirement(exact, locked)
+		} else {
+			p, ok = item.packageMapping(exact, locked)
+		}
+		if !ok {
+			continue
+		}
+		key := pep.Normalize(p.Name)
+		if first, again := seen[key]; again && (p.Marker == "" || first.Marker == "" || first.Marker == p.Marker) {
+			item.problemAt(p.Pos, "duplicate-item", quote(p.Name)+" is requested twice", "the first one at "+first.Pos.String(), "remove one of them")
+			continue
+		}
+		seen[key] = p
+		list = append(list, p)
+	}
+	return list
+}
+
+// requirement reads a requirement by PEP 508.
+func (v value) requirement(exact bool, locked func(name string) string) (lock.Requirement, bool) {
+	r, err := pep.ParseRequirement(v.node.Value)
+	p := lock.Requirement{Name: r.Name, Extras: r.Extras, Specifier: pep.Specifier(r.Clauses), Marker: r.Marker, URL: r.URL, Pos: v.pos()}
+	switch {
+	case err != nil || len(v.node.Value) > maxText || len(r.Name) > 200:
+		hint := `write a requirement such as "numpy>=1.26,<2", or ` + pinHint(v.node.Value, locked)
+		if strings.HasPrefix(v.node.Value, ".") || strings.HasPrefix(v.node.Value, "git+") || strings.Contains(v.node.Value, "://") {
+			hint = `write its name before it: "NAME @ ` + v.node.Value + `"`
+		}
+		v.problem("requirement", quote(v.node.Value)+" is not a requirement by PEP 508", "", hint)
+		return p, false
+	case r.Marker != "" && !validMarker(r.Marker):
+		v.problem("requirement", "the marker of "+r.Name+" is invalid", quote(r.Marker), `write it as in "torch>=2.9; sys_platform == 'linux'"`)
+		return p, false
+	case r.URL != "":
+		p.URL, _ = v.directURL(r.URL)
+		return p, p.URL != ""
+	case exact && p.Pin() == "":
+		v.problem("version", "not one exact version, and the environment is exact", quote(v.node.Value), "write "+pinHint(v.node.Value, locked)+", or remove `exact`")
+		return p, false
+	}
+	return p, true
+}
+
+// validMarker reports whether a marker can be evaluated.
+func validMarker(marker string) bool {
+	if strings.ContainsAny(marker, "\n\r\\#") {
+		return false
+	}
+	environment := pep.MarkerEnvironment{}
+	for _, name := range pep.MarkerVariables() {
+		environment[name] = "3.10"
+	}
+	_, ok := environment.Holds(marker)
+	return ok
+}
+
+// packageMapping reads a requirement in the form of a mapping.
+func (v value) packageMapping(exact bool, locked func(name string) string) (p lock.Requirement, ok bool) {
+	f, ok := v.object(&packageShape)
+	if !ok || !f.get("name").given() {
+		return p, false
+	}
+	name, version := f.get("name"), f.get("version")
+	p = lock.Requirement{Pos: name.pos(), Name: name.packageName(locked), Why: f.get("why").text()}
+	ok = p.Name != ""
+	if url := f.get("url"); url.given() {
+		if s, scalar := url.scalar(); scalar {
+			p.URL, _ = url.directURL(s)
+		}
+		ok = ok && p.URL != ""
+		if version.given() {
+			version.problem("version", "a package with a url has no version", "", "remove one of them")
+		}
+	} else if version.given() {
+		p.Specifier = version.packageVersion(p.Name, exact, locked)
+		ok = ok && p.Specifier != ""
+	} else if exact {
+		f.problem("missing-key", `a package has no "version", and the environment is exact`, "", "write "+pinHint(p.Name, locked)+", or remove `exact`")
+		return p, false
+	}
+	for extra := range f.get("extras").items("name") {
+		if s := extra.packageName(locked); s != "" {
+			p.Extras = append(p.Extras, s)
+		}
+	}
+	if only := readPlatforms(f.get("platforms")); len(only) > 0 {
+		p.Marker = lock.Marker(only)
+	}
+	if index := f.get("index"); index.given() {
+		p.Index, _ = index.slug("an index")
+	}
+	return p, ok
+}
+
+// directURL checks a direct reference: git with a full commit, a wheel or an archive with its
+// digest, or a path of the project that begins with "./". It returns the reference in its
+// normal form.
+func (v value) directURL(text string) (string, bool) {
+	problem, hint := lock.CheckURL(text)
+	if problem != "" {
+		v.problem("url", problem, "", hint)
+		return "", false
+	}
+	return text, true
 }
 
 // lockedVersions returns a function that returns the version of a package in a lock, or
@@ -257,17 +466,28 @@ func (v value) packageName(locked func(name string) string) string {
 	return ""
 }
 
-// packageVersion reads one exact version of a package.
-func (v value) packageVersion(name string, locked func(name string) string) string {
+// packageVersion reads the version of a package as a specifier: one version, or unless exact a
+// range.
+func (v value) packageVersion(name string, exact bool, locked func(name string) string) string {
 	s, ok := v.scalar()
-	if !ok || pep.ValidVersion(s) {
-		return s
+	if !ok {
+		return ""
+	}
+	if pep.ValidVersion(s) {
+		return "==" + s
+	}
+	if clauses, ok := pep.ParseClauses(s); ok && !exact && len(clauses) > 0 {
+		return pep.Specifier(clauses)
 	}
 	hint := "write one exact version, such as 2.1.0"
 	if version := locked(name); version != "" {
 		hint = "write the locked version: version: " + version
 	} else if version := firstVersion(s); version != "" {
 		hint = "write an exact version, such as version: " + version
+	}
+	if !exact {
+		v.problem("version", "not a version or a specifier by PEP 440", quote(s), `write one version, such as 2.1.0, or a range, such as ">=2.1,<3"`)
+		return ""
 	}
 	summary := "not a version by PEP 440"
 	if strings.ContainsAny(s, "<>=~!*,^") || s == "latest" || s == "" {

@@ -75,6 +75,11 @@ func oneOrMoreOf(of form) form {
 	return form{word: of.word + ", or a list", schema: members{{"anyOf", []members{of.schema, nonEmptyListOf(of).schema}}}}
 }
 
+// textOr is the form of a text, or of a mapping with known keys.
+func textOr(of form, o *object) form {
+	return form{word: of.word + ", or a mapping", schema: members{{"anyOf", []members{of.schema, o.schema()}}}, object: o}
+}
+
 // never forbids texts that match a pattern. The type is given because a number matches
 // every pattern.
 func never(pattern string) member {

@@ -46,7 +46,7 @@ func named(word, suffix, complaint string) form {
 }
 
 func lockName() form {
-	return named("path", `\.toml`, "a path below the manifest that ends in .toml, such as locks/pylock.local.toml")
+	return named("path", `\.(toml|lock)`, "a path below the manifest that ends in .toml or .lock, such as locks/pylock.local.toml")
 }
 
 func templateName() form {

@@ -40,10 +40,8 @@ func templateValue() form {
 
 func formatVersion() form { return form{word: "`1`", schema: members{{"enum", []any{1, Version}}}} }
 
-func publicIndex() form {
-	f := listOf(choice("public"), member{"minItems", 1}, member{"maxItems", 1})
-	f.word = "`[public]`"
-	return f
+func indexURL() form {
+	return text("URL", "^(https://[^/?#@ ]+(/[^?#]*)?|file:///[^?#]*|http://(127\\.0\\.0\\.1|\\[::1\\]|localhost)(:[0-9]+)?(/[^?#]*)?)$", "https://HOST/PATH, without user and password", never("[ \"'\\t]"))
 }
 
 const sizePattern = `(0|[0-9]+(\.[0-9]+)? ?([kKmMgGtTpP][iI]?)?[bB])`
@@ -88,16 +86,50 @@ func packageName() form {
 	return positive("package name", "^[A-Za-z0-9]([A-Za-z0-9._-]{0,198}[A-Za-z0-9])?$", "letters, digits and - _ . between them; write extras in a separate list")
 }
 
-// packageVersion is the form of pep.ValidVersion: the pattern of PEP 440, appendix B,
-// without trailing separators.
+// packageVersion is the form of a version or a specifier. That of a version is the pattern of
+// PEP 440, appendix B, without trailing separators, as for pep.ValidVersion.
 func packageVersion() form {
+	return positive("version", "^("+versionPattern()+"|"+specifierPattern()+")$", `one version, such as 2.1.0, or a range, such as ">=2.1,<3"`, maxLength(255))
+}
+
+func versionPattern() string {
 	number := "([-_.]?[0-9]+)?"
-	pattern := "^[vV]?([0-9]+!)?[0-9]+(\\.[0-9]+)*" +
+	return "[vV]?([0-9]+!)?[0-9]+(\\.[0-9]+)*" +
 		"([-_.]?" + anyCase("preview", "alpha", "beta", "pre", "rc", "a", "b", "c") + number + ")?" +
 		"(-[0-9]+|[-_.]?" + anyCase("post", "rev", "r") + number + ")?" +
 		"([-_.]?" + anyCase("dev") + number + ")?" +
-		"(\\+[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*)?$"
-	return positive("version", pattern, "one exact version, such as 2.1.0: no range, no wildcard", maxLength(255))
+		"(\\+[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*)?"
+}
+
+const namePattern = "[A-Za-z0-9]([A-Za-z0-9._-]{0,198}[A-Za-z0-9])?"
+
+// specifierPattern is the pattern of pep.ParseClauses.
+func specifierPattern() string {
+	version := versionPattern()
+	clause := " *((===|~=|<=|>=|<|>) *" + version + "|(==|!=) *" + version + `(\.\*)?) *`
+	return clause + "(," + clause + ")*,?"
+}
+
+// requirement is the form of a requirement by PEP 508.
+func requirement() form {
+	extras := `( *\[ *(` + namePattern + "( *, *" + namePattern + `)*)? *\])?`
+	pattern := "^ *" + namePattern + extras + " *(@ *(git\\+|https://|\\./).*|" + specifierPattern() + `|\(` + specifierPattern() + `\))?( *;.+)?$`
+	return positive("requirement", pattern, `a requirement by PEP 508, such as "numpy>=1.26,<2"`, maxLength(maxText))
+}
+
+// fileReference is the form of a file with requirements.
+func fileReference() form {
+	return numeral("file", "^[^#/\\\\][^#\\\\]*(#.+)?$", `a file of the project, optionally with extras and groups, such as "pyproject.toml#train,dev"`, never(`(^|/)\.\.?(/|#|$)|//|/(#|$)`))
+}
+
+// directURL is the form of lock.CheckURL.
+func directURL() form {
+	return text("URL", `^(\./.*|git\+(https|ssh|file)://.+@[0-9a-f]{40}.*|https://.+)$`, "git+https://HOST/OWNER/NAME@COMMIT with the full commit, https://HOST/FILE.whl, or ./PATH")
+}
+
+func macOS() form {
+	number := "[0-9]{1,3}"
+	return positive("version", "^"+number+`(\.`+number+")?$", `a version of macOS, such as "14"`, member{"exclusiveMaximum", 256})
 }
 
 // anyCase is the pattern of some words in any case.

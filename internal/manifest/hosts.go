@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -127,10 +128,25 @@ func (l *loader) checkReferences() {
 	}
 	for _, e := range l.m.Environments {
 		l.checkPlaceNames(e.Places)
+		l.checkSources(e)
 	}
 	for i := range l.m.Models {
 		for k, name := range l.m.Models[i].Environments {
 			l.checkEnvironment(name, l.m.Models[i].environmentPos[k])
+		}
+	}
+}
+
+// checkSources checks that the indexes of packages exist, and that builds are with packages of
+// the environment.
+func (l *loader) checkSources(e *Environment) {
+	names := make([]string, len(l.m.Indexes))
+	for i, x := range l.m.Indexes {
+		names[i] = x.Name
+	}
+	for _, p := range e.Packages {
+		if p.Index != "" && p.Index != public && l.m.index(p.Index) == nil {
+			l.problemAt(p.Pos, "reference", "there is no index "+quote(p.Index), "", cmp.Or(didYouMean(p.Index, names), "add it: indexes: [{name: "+p.Index+", url: https://HOST/PATH}]"))
 		}
 	}
 }

@@ -19,10 +19,14 @@ package manifest
 import (
 	"crypto/sha256"
 	"io/fs"
+	"net/url"
+	"slices"
+	"strings"
 	"sync"
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
@@ -42,7 +46,7 @@ type Manifest struct {
 	Models       []Model
 	Sync         []Sync
 	Hosts        []*Host
-	Indexes      []string // "public"
+	Indexes      []Index // besides the default one
 	Interpreters []Interpreter
 	Moved        []Moved
 
@@ -140,18 +144,80 @@ func (l *loader) version(root value) bool {
 	return ok && v == Version
 }
 
+// public is the name of the index of the machine, which is a mirror or the public one.
+const public = "public"
+
+var indexShape = shape{what: "an index", keys: []string{"name", "url"}, required: 2}
+
+// An Index is a package index. Packages are bound to it by name: it is asked for no others.
+type Index struct {
+	Name string
+	URL  string // https or file, without credentials
+	Pos  diag.Pos
+}
+
 // indexes reads the package indexes. Mirrors are set per machine, not in the manifest.
 func (l *loader) indexes(v value) {
-	l.m.Indexes = []string{"public"}
-	n := 0
+	seen := map[string]diag.Pos{}
 	for item := range v.items("an index") {
-		n++
-		if s, ok := item.scalar(); ok && s != "public" {
-			item.problem("value", "the only index that a manifest can name is public", quote(s),
-				"set the mirror of a machine in ~/.config/reconcile/config.yaml or RECONCILE_INDEX_URL")
+		name, index := item, Index{Pos: item.pos()}
+		if item.node.Kind == yaml.MappingNode {
+			f, ok := item.object(&indexShape)
+			if !ok {
+				continue
+			}
+			name = f.get("name")
+			index.Name, _ = name.slug("an index")
+			index.URL = f.get("url").indexURL()
+			if index.Name == public {
+				name.problem("value", `"public" is the name of the default index`, "", "set the mirror of a machine in ~/.config/reconcile/config.yaml or RECONCILE_INDEX_URL")
+				continue
+			}
+		} else if s, ok := item.scalar(); !ok {
+			continue
+		} else if index.Name = s; s != public {
+			item.problem("value", "an index other than public needs a URL", quote(s), "write {name: NAME, url: https://HOST/PATH}")
+			continue
+		}
+		if first, again := seen[index.Name]; again {
+			name.duplicate("duplicate-item", quote(index.Name)+" is listed twice", first)
+			continue
+		}
+		seen[index.Name] = name.pos()
+		if index.URL != "" {
+			l.m.Indexes = append(l.m.Indexes, index)
 		}
 	}
-	if n > 1 || v.isEmptyList() {
-		v.problem("value", "indexes must be [public]", "", "write indexes: [public], or remove the key")
+	if v.isEmptyList() {
+		v.problem("value", "indexes is empty", "", "write indexes: [public], or remove the key")
 	}
+}
+
+// indexURL reads the URL of an index.
+func (v value) indexURL() string {
+	s, ok := v.scalar()
+	if !ok {
+		return ""
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err == nil && u.User != nil:
+		v.problem("url", "the URL contains credentials", "", "remove them: a netrc file of the machine, or `indexes` in ~/.config/reconcile/config.yaml, may have them")
+	case err != nil || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(s, " \t'\"") ||
+		!(u.Scheme == "https" && u.Host != "") && !(u.Scheme == "file" && u.Host == "") && !(u.Scheme == "http" && isLoopback(u.Hostname())):
+		v.problem("url", "an index must have an https URL", quote(s), "write url: https://HOST/PATH")
+	default:
+		return s
+	}
+	return ""
+}
+
+func isLoopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
+
+// index returns the index with a name, or nil.
+func (m *Manifest) index(name string) *Index {
+	if i := slices.IndexFunc(m.Indexes, func(x Index) bool { return x.Name == name }); i >= 0 {
+		return &m.Indexes[i]
+	}
+	return nil
 }

@@ -118,10 +118,11 @@ func requiredWhere(o *object, name string) string {
 		}
 		for _, conditional := range rule.value.([]members) {
 			properties := conditional[0].value.(members)[0].value.(members)
-			is := properties[0].value.(members)[0]
-			if is.name != "const" {
+			values, ok := properties[0].value.(members)
+			if !ok || values[0].name != "const" {
 				continue
 			}
+			is := values[0]
 			alternatives++
 			for _, m := range conditional[1].value.(members) {
 				if m.name == "required" && slices.Contains(m.value.([]string), name) {

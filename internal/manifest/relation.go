@@ -18,6 +18,11 @@ func ifEqual(key, word string, then ...member) members {
 	}
 }
 
+// ifAbsent applies members if a key is absent.
+func ifAbsent(key string, then ...member) members {
+	return members{{"if", members{{"not", members{requires(key)}}}}, {"then", members(then)}}
+}
+
 func requires(keys ...string) member { return member{"required", keys} }
 
 func forbids(keys ...string) member {

@@ -127,7 +127,12 @@ func laxer(where, change string) bool {
 	case "True", "1e3", "0644", "420": // a valid spelling has the same value in an editor
 		return true
 	case "0", "1", "22": // 12.0 is 12 in an editor
-		return strings.HasSuffix(where, "/minimum") || strings.HasSuffix(where, "/compute")
+		if strings.HasSuffix(where, "/minimum") || strings.HasSuffix(where, "/compute") || strings.HasSuffix(where, "/glibc") {
+			return true
+		}
+	}
+	if strings.HasPrefix(where, "/environments/remote/packages") { // the environment is exact
+		return slices.Contains([]string{"[a, a]", "1", "word", "without version", "'>=1.0'"}, change)
 	}
 	switch where { // involves two values
 	case "/storage/warn_below":

@@ -12,6 +12,11 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
+func isVersionOrRange(v string) bool {
+	clauses, ok := pep.ParseClauses(v)
+	return pep.ValidVersion(v) || ok && len(clauses) > 0
+}
+
 // TestFormsAgreeWithReader checks that the pattern of a form and the function of the
 // reader agree on random texts made of significant pieces.
 func TestFormsAgreeWithReader(t *testing.T) {
@@ -30,7 +35,7 @@ func TestFormsAgreeWithReader(t *testing.T) {
 		"snake":   {snakeName(), isSnake, "a_b", []string{"a", "z9", "A", "-", "_", ".", "0", " ", "é", strings.Repeat("x", 62)}},
 		"host":    {hostName(), isHostName, "gpu1", []string{"a", "Z", "9", "-", "_", ".", " ", strings.Repeat("x", 61)}},
 		"package": {packageName(), func(v string) bool { return pep.ValidName(v) && len(v) <= 200 }, "ruamel.yaml", []string{"a", "Z", "9", "-", "_", ".", "[", "=", strings.Repeat("x", 99)}},
-		"version": {packageVersion(), pep.ValidVersion, "1!2.1.0rc1.post2.dev3+cu121", []string{"1", "0", "20", ".", "-", "_", "+", "!", "v", "V", "a", "RC", "rc", "c", "alpha", "preview", "post", "Rev", "r", "dev", "x", "*", ">", "1.0"}},
+		"version": {packageVersion(), isVersionOrRange, "1!2.1.0rc1.post2.dev3+cu121", []string{"1", "0", "20", ".", "-", "_", "+", "!", "v", "V", "a", "RC", "rc", "c", "alpha", "preview", "post", "Rev", "r", "dev", "x", ".*", ">", "==", ", ", "1.0"}},
 		"module":  {moduleName(), pep.ValidModule, "google.protobuf", []string{"a", "B", "_", "1", ".", "-", "import", "class", "google", "None"}},
 		"path": {anyPath(), isPath, "/a/..b/.c d", []string{"a", "bc", ".", "..", "/", "~", "-", " ", `\`, "\t", ".git", ".GIT", "git",
 			strings.Repeat("n", 254)}},

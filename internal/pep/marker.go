@@ -6,6 +6,14 @@ import "strings"
 // "linux" for "sys_platform".
 type MarkerEnvironment map[string]string
 
+// MarkerVariables returns the names of the variables of markers.
+func MarkerVariables() []string {
+	return []string{
+		"python_version", "python_full_version", "os_name", "sys_platform", "platform_release", "platform_system", "platform_version",
+		"platform_machine", "platform_python_implementation", "implementation_name", "implementation_version", "extra",
+	}
+}
+
 // Holds reports whether a marker holds. ok is false if the marker is malformed or uses a
 // variable that is not in the environment.
 func (e MarkerEnvironment) Holds(marker string) (holds, ok bool) { return e.HoldsWith(marker, nil) }
