@@ -1,0 +1,258 @@
+package declared
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/reconcile-ml/reconcile/internal/pep"
+)
+
+// poetry reads the tables of Poetry. With a [project] table (Poetry 2), tool.poetry.dependencies
+// only adds sources to its requirements.
+func (r *reader) poetry(s *sections, doc *node, file string) {
+	poetry := doc.get("tool", "poetry")
+	if poetry == nil {
+		return
+	}
+	r.poetrySources(poetry, file)
+	dependencies := poetry.get("dependencies")
+	if python := dependencies.get("python"); python.str() != "" {
+		if clauses, ok := poetryClauses(python.str()); ok {
+			r.addPython(clauses, python.str(), python.pos)
+		} else {
+			r.notRead(python.pos, "python = "+python.str(), alternativesReason)
+		}
+	}
+	if doc.get("project", "dependencies") != nil {
+		r.poetryEnrich(s, dependencies, file)
+	} else {
+		optional := map[string][]Requirement{}
+		for _, name := range dependencies.names() {
+			if name == "python" {
+				continue
+			}
+			list, isOptional := r.poetryDependency(name, dependencies.get(name), file)
+			if isOptional {
+				optional[pep.Normalize(name)] = list
+			} else {
+				s.main = append(s.main, list...)
+			}
+		}
+		for _, extra := range poetry.get("extras").names() {
+			list := []Requirement{}
+			for _, name := range poetry.get("extras", extra).strings() {
+				list = append(list, optional[pep.Normalize(name)]...)
+			}
+			s.extras[extra] = list
+		}
+	}
+	groups := poetry.get("group")
+	for _, name := range groups.names() {
+		r.poetryGroup(s, name, groups.get(name, "dependencies"), file)
+		if !groups.get(name, "optional").isTrue() {
+			s.defaults = append(s.defaults, name)
+		}
+	}
+	if dev := poetry.get("dev-dependencies"); dev != nil {
+		r.poetryGroup(s, "dev", dev, file)
+		s.defaults = append(s.defaults, "dev")
+	}
+}
+
+func (r *reader) poetryGroup(s *sections, name string, table *node, file string) {
+	g := s.groups[name]
+	for _, dependency := range table.names() {
+		list, _ := r.poetryDependency(dependency, table.get(dependency), file)
+		g.list = append(g.list, list...)
+	}
+	s.groups[name] = g
+}
+
+// poetryEnrich adds the sources of tool.poetry.dependencies to requirements of [project].
+func (r *reader) poetryEnrich(s *sections, table *node, file string) {
+	enrich := func(list []Requirement) {
+		for i := range list {
+			n, ok := lookup(tableOf(table), list[i].Name)
+			if !ok || n.kind != unstable.InlineTable {
+				continue
+			}
+			if source := n.get("source").str(); source != "" {
+				list[i].Index = source
+			}
+			if n.get("git") != nil || n.get("path") != nil || n.get("url") != nil {
+				if reason := r.poetryReference(&list[i], n, file); reason != "" {
+					r.notRead(n.pos, "tool.poetry.dependencies."+list[i].Name, reason)
+				}
+			}
+		}
+	}
+	enrich(s.main)
+	for _, list := range s.extras {
+		enrich(list)
+	}
+}
+
+func tableOf(n *node) map[string]*node {
+	if n == nil {
+		return nil
+	}
+	return n.table
+}
+
+func (r *reader) poetrySources(poetry *node, file string) {
+	for _, source := range poetry.get("source").list() {
+		kind := ExtraIndex
+		switch priority := source.get("priority").str(); {
+		case priority == "explicit":
+			kind = ExplicitIndex
+		case priority == "" && source.get("secondary").isTrue():
+		case priority == "" || priority == "primary" || priority == "default":
+			kind = DefaultIndex
+		}
+		r.addIndex(Index{Name: source.get("name").str(), URL: source.get("url").str(), Kind: kind, Pos: source.pos}, file)
+	}
+}
+
+// poetryDependency returns the requirements of one dependency: one, or one for each of its
+// alternatives.
+func (r *reader) poetryDependency(name string, n *node, file string) (list []Requirement, optional bool) {
+	for _, item := range n.list() {
+		q := Requirement{Requirement: pep.Requirement{Name: name}, Pos: item.pos}
+		version := item.str()
+		if item.kind == unstable.InlineTable {
+			version = item.get("version").str()
+			optional = optional || item.get("optional").isTrue()
+			q.Extras, q.Index = item.get("extras").strings(), item.get("source").str()
+			marker, ok := poetryMarker(item)
+			q.Marker = marker
+			if !ok {
+				r.notRead(item.pos, name, "its python constraint "+alternativesReason)
+				continue
+			}
+		}
+		if !pep.ValidName(name) {
+			r.problem("requirements.syntax", item.pos, "%q is not the name of a package", printable(name))
+			continue
+		}
+		var ok bool
+		if q.Clauses, ok = poetryClauses(version); !ok {
+			r.notRead(item.pos, name+" = "+version, alternativesReason)
+			continue
+		}
+		if item.get("git") != nil || item.get("path") != nil || item.get("url") != nil || item.get("file") != nil {
+			if reason := r.poetryReference(&q, item, file); reason != "" {
+				r.notRead(item.pos, name, reason)
+				continue
+			}
+		}
+		if r.checkMarker(&q) {
+			list = append(list, q)
+		}
+	}
+	return list, optional
+}
+
+const alternativesReason = "it is not a version specifier of PEP 440"
+
+// poetryReference sets the URL of a dependency with git, path, file or url.
+func (r *reader) poetryReference(q *Requirement, n *node, file string) (reason string) {
+	switch {
+	case n.get("git").str() != "":
+		reason = r.setURL(q, file, gitURL(n))
+	case n.get("url").str() != "":
+		reason = r.setURL(q, file, n.get("url").str())
+	default:
+		reason = r.setPath(q, file, n.get("path").str()+n.get("file").str())
+	}
+	q.Editable = n.get("develop").isTrue()
+	return reason
+}
+
+// poetryMarker returns the marker of a dependency: its markers, python and platform.
+func poetryMarker(n *node) (string, bool) {
+	marker := n.get("markers").str()
+	if platform := n.get("platform").str(); platform != "" {
+		marker = pep.And(marker, "sys_platform == '"+strings.ReplaceAll(platform, "'", "")+"'")
+	}
+	clauses, ok := poetryClauses(n.get("python").str())
+	for _, c := range clauses {
+		variable := "python_version"
+		if strings.Count(strings.TrimSuffix(c.Version, ".*"), ".") > 1 {
+			variable = "python_full_version"
+		}
+		marker = pep.And(marker, variable+" "+c.Op+" '"+c.Version+"'")
+	}
+	return marker, ok
+}
+
+var poetryClause = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\^|~=|~|===?|!=|<=|>=|<|>|=)?\s*([^\s,<>=!~^|]+)(?:\s*,\s*|\s+|$)`)
+})
+
+// poetryClauses returns the clauses of a constraint of Poetry: "^1.2", "~1.2", "1.2", "*",
+// ">=1,<2". Alternatives (||) have no clauses.
+func poetryClauses(text string) ([]pep.Clause, bool) {
+	var list []pep.Clause
+	for text = strings.TrimSpace(text); text != ""; {
+		m := poetryClause().FindStringSubmatch(text)
+		if m == nil {
+			return nil, false
+		}
+		text = strings.TrimSpace(text[len(m[0]):])
+		op, version := m[1], m[2]
+		if version == "*" && (op == "" || op == "==") {
+			continue
+		}
+		switch op {
+		case "", "=":
+			op = "=="
+		case "^", "~":
+			upper, ok := upperBound(op, version)
+			if !ok {
+				return nil, false
+			}
+			list = append(list, pep.Clause{Op: ">=", Version: version}, pep.Clause{Op: "<", Version: upper})
+			continue
+		}
+		clauses, ok := pep.ParseClauses(op + version)
+		if !ok {
+			return nil, false
+		}
+		list = append(list, clauses...)
+	}
+	return list, true
+}
+
+// upperBound returns the first release that ^VERSION or ~VERSION does not allow.
+func upperBound(op, version string) (string, bool) {
+	if !pep.ValidVersion(version) {
+		return "", false
+	}
+	canonical, _ := pep.CanonicalVersion(version)
+	end := strings.IndexFunc(canonical, func(c rune) bool { return (c < '0' || c > '9') && c != '.' })
+	if end < 0 {
+		end = len(canonical)
+	}
+	parts := strings.Split(strings.TrimSuffix(canonical[:end], "."), ".")
+	i := 0
+	switch {
+	case op == "~":
+		i = min(1, len(parts)-1)
+	default:
+		i = slices.IndexFunc(parts, func(p string) bool { return p != "0" })
+		if i < 0 {
+			i = len(parts) - 1
+		}
+	}
+	n, err := strconv.ParseUint(parts[i], 10, 32)
+	if err != nil {
+		return "", false
+	}
+	parts = append(slices.Clone(parts[:i]), strconv.FormatUint(n+1, 10))
+	return strings.Join(parts, "."), true
+}
