@@ -144,6 +144,35 @@ other = ["z"]
 other.append("w")
 setup(install_requires=deps, tests_require=other, extras_require={"a": other, "b": ["b"]})`,
 		"setup.py:7:7: not read: install_requires: " + computedReason + "\nsetup.py:7:72: not read: extras_require[a]: " + computedReason},
+	"table": {`import re
+from setuptools import setup
+_deps = [
+    "numpy>=1.24.2",
+    "protobuf<=3.20.2",  # conflicts
+    "pytest", "ruff",
+]
+deps = {b: a for a, b in (re.findall(r"^(([^!=<>~ \[\]]+)(?:\[[^\]]+\])?(?:[!=<>~ ].*)?$)", x)[0] for x in _deps)}
+def deps_list(*pkgs):
+    return [deps[pkg] for pkg in pkgs]
+extras = {}
+extras["test"] = deps_list("pytest")
+extras["quality"] = deps_list("ruff")
+extras["dev"] = extras["quality"] + extras["test"]
+install_requires = [
+    deps["numpy"],
+    deps["protobuf"],
+]
+setup(name="t", extras_require=extras, install_requires=install_requires)`,
+		"setup.py:4:5: numpy>=1.24.2\nsetup.py:5:5: protobuf<=3.20.2\nsetup.py:6:5: pytest [test]"},
+	"pathlib": {`import pathlib, setuptools
+from pkg_resources import parse_requirements
+with pathlib.Path('requirements.txt').open() as requirements_txt:
+    install_requires = [str(requirement) for requirement in parse_requirements(requirements_txt)]
+setuptools.setup(install_requires=install_requires, extras_require={"test": []})`, sixAndIdna},
+	"table of another list": {`import re
+from setuptools import setup
+deps = {b: a for a, b in (re.findall("x", x)[0] for x in open("x"))}
+setup(install_requires=[deps["a"]])`, "setup.py:4:7: not read: install_requires: " + computedReason},
 	"two calls":    {"setup()\nsetup(install_requires=['a'])", "setup.py:1:1: not read: setup.py: it has no single call of setup"},
 	"keywords":     {"setup(**config)", "setup.py:1:7: not read: **: " + computedReason},
 	"unterminated": {"setup('''", "setup.py:1:1: not read: setup.py: it is not a Python program"},

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
 // A token is a token of a Python program.
@@ -360,36 +361,114 @@ func (p *program) bracket(s span, depth int) (v literal, ok bool) {
 	return v, true
 }
 
-// name evaluates a name with one value, NAME["key"], or dict(NAME=VALUE).
+// name evaluates a name with one value, NAME["key"], or NAME("a", "b") of a function that returns
+// the values of these keys.
 func (p *program) name(s span, depth int) (v literal, next int, ok bool) {
 	name := p.tokens[s.from].text
-	values := p.values[name]
-	if len(values) != 1 || p.changed[name] {
-		return v, s.from + 1, false
+	next = s.from + 1
+	switch {
+	case next < s.to && p.is(next, "("):
+		end := p.closing(next, s.to)
+		v, ok = p.lookupCall(name, span{next, end}, depth+1)
+		return v, end + 1, ok && end < s.to
+	case next+2 < s.to && p.is(next, "[") && p.tokens[next+1].kind == stringToken && p.is(next+2, "]"):
+		v, ok = p.subscript(name, p.tokens[next+1].text, depth+1)
+		return v, next + 3, ok
+	case next < s.to && !p.is(next, "+"):
+		return v, next, false
 	}
-	if v, ok = p.eval(values[0], depth+1); !ok {
-		return v, s.from + 1, false
+	if v, ok = p.value(name, depth); !ok {
+		return v, next, false
 	}
 	for key, spans := range p.items[name] {
 		if v.kind != 'd' || len(spans) != 1 || slices.Contains(v.keys, key) {
-			return v, s.from + 1, false
+			return v, next, false
 		}
 		item, ok := p.eval(spans[0], depth+1)
 		if !ok {
-			return v, s.from + 1, false
+			return v, next, false
 		}
 		v.keys, v.items = append(v.keys, key), append(v.items, item)
 	}
-	next = s.from + 1
-	if next < s.to && p.is(next, "[") {
-		if next+2 >= s.to || p.tokens[next+1].kind != stringToken || !p.is(next+2, "]") || v.kind != 'd' {
-			return v, next, false
-		}
-		i := slices.Index(v.keys, p.tokens[next+1].text)
-		if i < 0 {
-			return v, next, false
-		}
-		return v.items[i], next + 3, true
-	}
 	return v, next, true
+}
+
+// value evaluates the only value that is assigned to a name.
+func (p *program) value(name string, depth int) (literal, bool) {
+	values := p.values[name]
+	if len(values) != 1 || p.changed[name] {
+		return literal{}, false
+	}
+	if v, ok := p.table(values[0], depth+1); ok {
+		return v, true
+	}
+	return p.eval(values[0], depth+1)
+}
+
+// subscript evaluates NAME["key"].
+func (p *program) subscript(name, key string, depth int) (literal, bool) {
+	if spans := p.items[name][key]; len(spans) == 1 && !p.changed[name] && depth < maxNames {
+		return p.eval(spans[0], depth+1)
+	}
+	v, ok := p.value(name, depth)
+	i := slices.Index(v.keys, key)
+	if !ok || i < 0 || p.items[name] != nil {
+		return literal{}, false
+	}
+	return v.items[i], true
+}
+
+// table evaluates the table of requirements by name that setup.py of many projects has:
+// {b: a for a, b in (re.findall(PATTERN, x)[0] for x in LIST)}.
+func (p *program) table(s span, depth int) (v literal, ok bool) {
+	if !p.is(s.from, "{") || !p.is(s.from+2, ":") || !p.is(s.from+4, "for") {
+		return v, false
+	}
+	finds, list := false, ""
+	for i := s.from; i < s.to; i++ {
+		finds = finds || p.is(i, "findall")
+		if p.is(i, "in") && p.tokens[i+1].kind == nameToken {
+			list = p.text(i + 1)
+		}
+	}
+	if !finds || depth > maxNames {
+		return v, false
+	}
+	all, ok := p.value(list, depth+1)
+	v.kind = 'd'
+	for _, item := range all.items {
+		q, err := pep.ParseRequirement(item.text)
+		if err != nil || item.kind != 's' {
+			return v, false
+		}
+		v.keys, v.items = append(v.keys, q.Name), append(v.items, item)
+	}
+	return v, ok && all.kind == 'l'
+}
+
+// lookupCall evaluates a call of a function "def NAME(*names): return [TABLE[name] for name in
+// names]". s begins with the opening bracket of the arguments, and ends before the closing one.
+func (p *program) lookupCall(name string, s span, depth int) (v literal, ok bool) {
+	f, ok := p.functions[name]
+	if !ok || depth > maxNames {
+		return v, false
+	}
+	v = literal{kind: 'l', pos: p.tokens[s.from].pos}
+	for i := f.from; i < f.to; i++ {
+		if !p.is(i, "return") || !p.is(i+1, "[") || !p.is(i+3, "[") || !p.is(i+5, "]") || !p.is(i+6, "for") || p.text(i+4) != p.text(i+7) || p.closing(i+1, f.to) != i+10 {
+			continue
+		}
+		for j := s.from + 1; j < s.to; j++ {
+			if p.is(j, ",") {
+				continue
+			}
+			item, ok := p.subscript(p.text(i+2), p.tokens[j].text, depth)
+			if p.tokens[j].kind != stringToken || !ok {
+				return v, false
+			}
+			v.items = append(v.items, item)
+		}
+		return v, true
+	}
+	return v, false
 }

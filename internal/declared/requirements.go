@@ -108,8 +108,10 @@ func (r *reader) required(line string, pos diag.Pos, editable, constraint bool) 
 	q.Editable = editable && (q.Editable || strings.HasPrefix(q.URL, "git+") || r.isDirectory(q.URL))
 	words := strings.Fields(strings.ReplaceAll(options, "=", " "))
 	for i, word := range words {
-		if word == "--hash" && i+1 < len(words) {
+		if word == "--hash" && i+1 < len(words) && isHash(words[i+1]) {
 			q.Hashes = append(q.Hashes, words[i+1])
+		} else if word == "--hash" {
+			r.problem("requirements.syntax", pos, "--hash of %s is not ALGORITHM:HEXADECIMAL", Shown(text))
 		} else if strings.HasPrefix(word, "--") {
 			r.notRead(pos, text+" "+word, "options of a build are not read")
 		}
@@ -119,6 +121,12 @@ func (r *reader) required(line string, pos diag.Pos, editable, constraint bool) 
 	} else {
 		r.require(q)
 	}
+}
+
+// isHash reports whether a text is a hash as in a requirements file: sha256:0a1b….
+func isHash(text string) bool {
+	algorithm, digest, ok := strings.Cut(text, ":")
+	return ok && slices.Contains([]string{"sha256", "sha384", "sha512"}, algorithm) && digest != "" && strings.Trim(digest, "0123456789abcdefABCDEF") == ""
 }
 
 // parse parses a requirement by PEP 508, or a URL or path as in a requirements file.
