@@ -137,6 +137,8 @@ func (t *task) run(ctx context.Context, s resources.Step) error {
 		return t.fetch(ctx, s)
 	case resources.Run:
 		return t.runProgram(ctx, s)
+	case resources.Build:
+		return t.build(ctx, s)
 	case resources.Unpack:
 		return t.unpackWheels(ctx, s)
 	case resources.FetchWheel:
@@ -176,6 +178,8 @@ func stepText(s resources.Step) string {
 		return programText(s)
 	case resources.FetchWheel:
 		return s.Path
+	case resources.Build:
+		return s.Name + " " + s.Version + " from " + s.Source.String()
 	case resources.Unpack:
 		return plural.Count(len(s.Wheels), "package")
 	case resources.Assemble:

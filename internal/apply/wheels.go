@@ -5,17 +5,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/simpleindex"
 	"github.com/reconcile-ml/reconcile/internal/wheels"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
@@ -88,7 +92,7 @@ func (t *task) unpackWheel(ctx context.Context, source *simpleindex.Source, w re
 	var last int64
 	err := unpack()
 	for i := 0; i < attempts && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, wheels.ErrArchive)); i++ {
-		if err := source.Fetch(ctx, w.Name, locked, archive, func(bytes int64) {
+		if err := t.fetchArchive(ctx, source, w.Name, w.URL, locked, archive, func(bytes int64) {
 			report(bytes - last)
 			last = bytes
 		}); err != nil {
@@ -107,6 +111,53 @@ func (t *task) unpackWheel(ctx context.Context, source *simpleindex.Source, w re
 	}
 	report(max(0, w.Size-last)) // of an archive that was not fetched
 	return t.removeArchive(w)
+}
+
+// fetchArchive fetches a wheel or a source archive: from the index, or from the address of a
+// direct reference.
+func (t *task) fetchArchive(ctx context.Context, source *simpleindex.Source, name, address string, locked lock.Wheel, archive string, progress func(bytes int64)) error {
+	rel, inProject := strings.CutPrefix(address, "./")
+	switch {
+	case inProject:
+		return t.copyArchive(ctx, rel, locked, archive)
+	case address != "":
+		return source.FetchURL(ctx, address, locked, archive, progress)
+	}
+	return source.Fetch(ctx, name, locked, archive, progress)
+}
+
+// copyArchive copies a file of the project, so that it does not change while it is unpacked.
+func (t *task) copyArchive(ctx context.Context, rel string, locked lock.Wheel, archive string) error {
+	from, err := rawfile.OpenRoot(t.root, rel, 0)
+	if rawfile.IsAbsent(err) {
+		return &diag.Problem{
+			Code: "index.absent", Summary: fmt.Sprintf("%s is not in the project", rel),
+			Hint: "restore the file, or change the manifest and run `reconcile lock`",
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	sum, err := rawfile.SHA256(ctx, from)
+	if err != nil {
+		return err
+	}
+	if sum != locked.SHA256 {
+		return &diag.Problem{
+			Code: "apply.hash", Summary: fmt.Sprintf("%s differs from the lock, and was not installed", rel), Found: fmt.Sprintf("sha256 %x, not %s", sum, locked.SHA256),
+			Hint: "run `reconcile lock` if the change is intended",
+		}
+	}
+	if _, err := from.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	to, err := os.OpenFile(archive, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, from)
+	return errors.Join(err, to.Close())
 }
 
 // archive returns the absolute path of the archive of a wheel while it is unpacked.

@@ -239,13 +239,16 @@ type Generation struct {
 type Package struct {
 	Name    string `json:"name"` // normalised
 	Version string `json:"version"`
-	Origin  string `json:"origin,omitempty"` // "" for an index; else "editable", "vcs", "local", "url"
+	Origin  string `json:"origin,omitempty"` // "" for an index; else "editable", "vcs", "local", "url", "source"
 	// Entry identifies the lock entry it was installed from (name, version and
 	// hashes), "" if not known. Equal entries have equal content.
 	Entry string `json:"entry,omitempty"`
 	// Wheel is the SHA-256 of the wheel that it was installed from, which is unpacked in the
 	// store. It is zero for other installations, and in a plan.
 	Wheel SHA256 `json:"wheel,omitzero"`
+	// Build names the result of a build from source in the store. It is zero for a wheel that was
+	// fetched.
+	Build SHA256 `json:"build,omitzero"`
 }
 
 // CondaPackage is one conda package, as in conda-meta and locks.

@@ -58,7 +58,7 @@ func Names() []string {
 		SwitchBefore, SwitchRenamed, SwitchAfter, AtomicfileStaged, AtomicfileMoved,
 		PruneLocked, PruneMoved, PruneUnlocked,
 	}
-	for _, s := range []string{"make_dir", "write_file", "set_mode", "link", "remove", "move", "fetch", "run", "unpack", "fetch_wheel", "assemble", "compile", "prove", "seal", "switch"} {
+	for _, s := range []string{"make_dir", "write_file", "set_mode", "link", "remove", "move", "fetch", "run", "build", "unpack", "fetch_wheel", "assemble", "compile", "prove", "seal", "switch"} {
 		names = append(names, stepName(s, Before), stepName(s, After))
 	}
 	slices.Sort(names)

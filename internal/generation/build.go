@@ -62,7 +62,7 @@ func (d *Desired) count() string {
 func (d *Desired) result(name string) facts.Generation {
 	g := facts.Generation{Name: name, Digest: d.Digest, Python: d.Python, Base: d.Base, Conda: d.Conda}
 	for _, dist := range d.Closure {
-		g.Packages = append(g.Packages, facts.Package{Name: dist.Name, Version: dist.Version, Entry: dist.Entry()})
+		g.Packages = append(g.Packages, facts.Package{Name: dist.Name, Version: dist.Version, Entry: dist.Entry(), Origin: origin(dist), Build: d.Builds[dist.Name]})
 	}
 	slices.SortFunc(g.Packages, func(a, b facts.Package) int { return strings.Compare(a.Name, b.Name) })
 	return g
@@ -80,17 +80,19 @@ func predicted(env facts.Environment, g facts.Generation) facts.Environment {
 // steps returns the steps of a build and of the switch, in order.
 func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation) []resources.Step {
 	dir := layout.Generation(d.Project.State, d.Environment, g.Name)
-	wheels := wheelsOf(d.Closure)
+	wheels, python := wheelsOf(d.Closure, d.Builds), pep.MajorMinor(d.Python)
+	fetched := slices.DeleteFunc(slices.Clone(wheels), func(w resources.Wheel) bool { return w.File == "" })
 	var steps []resources.Step
 	if slices.Contains(env.Unsealed, g.Name) {
 		steps = append(steps, resources.Remove{Path: dir})
 	}
-	if len(wheels) > 0 {
-		steps = append(steps, resources.Unpack{Wheels: wheels})
+	if len(fetched) > 0 {
+		steps = append(steps, resources.Unpack{Wheels: fetched})
 	}
 	steps = append(steps, d.Create(dir)...)
+	steps = append(steps, d.builds(dir, python)...)
 	if len(wheels) > 0 {
-		steps = append(steps, resources.Assemble{Generation: dir, Python: pep.MajorMinor(d.Python), Wheels: wheels})
+		steps = append(steps, resources.Assemble{Generation: dir, Python: python, Wheels: wheels})
 	}
 	if d.CompileAll {
 		steps = append(steps, resources.Compile{Generation: dir})
@@ -102,12 +104,16 @@ func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation)
 	return append(steps, d.activateSteps(v, env, g.Name)...)
 }
 
-// wheelsOf returns the wheels of dists. A dist for one platform has one.
-func wheelsOf(dists []lock.Dist) []resources.Wheel {
+// wheelsOf returns the wheels of dists. A dist for one platform has one. That of a build has no
+// file, and its key.
+func wheelsOf(dists []lock.Dist, keys BuildKeys) []resources.Wheel {
 	wheels := make([]resources.Wheel, 0, len(dists))
 	for _, d := range dists {
+		if d.Build != nil {
+			wheels = append(wheels, resources.Wheel{Name: d.Name, Version: d.Version, SHA256: keys[d.Name]})
+		}
 		for _, w := range d.Wheels {
-			wheels = append(wheels, resources.Wheel{Name: d.Name, Version: d.Version, File: w.File, Size: w.Size, SHA256: w.SHA256})
+			wheels = append(wheels, resources.Wheel{Name: d.Name, Version: d.Version, File: w.File, Size: w.Size, SHA256: w.SHA256, URL: d.URL})
 		}
 	}
 	return wheels
@@ -119,6 +125,9 @@ func (d *Desired) need(stored []facts.SHA256) resources.Need {
 	var n resources.Need
 	for _, dist := range d.Closure {
 		have := slices.ContainsFunc(dist.Wheels, func(w lock.Wheel) bool { return slices.Contains(stored, w.SHA256) })
+		if dist.Build != nil {
+			have = slices.Contains(stored, d.Builds[dist.Name])
+		}
 		if !have {
 			n.Download += dist.Download()
 			n.Disk += dist.Disk()

@@ -70,10 +70,12 @@ func (d *Desired) packages(current facts.Generation) ([]resources.PackageChange,
 		switch {
 		case !ok || dist.Version != p.Version:
 			changes = append(changes, resources.PackageChange{Name: p.Name, Actual: p.Version, Desired: dist.Version})
-		case p.Origin != "":
-			fields = append(fields, resources.Field{Path: "packages." + p.Name, Actual: p.Version + " (" + p.Origin + ")", Desired: dist.Version})
+		case p.Origin != origin(dist):
+			fields = append(fields, resources.Field{Path: "packages." + p.Name, Actual: withOrigin(p.Version, p.Origin), Desired: withOrigin(dist.Version, origin(dist))})
 		case p.Entry != dist.Entry():
 			fields = append(fields, resources.Field{Path: "packages." + p.Name + ".lock", Actual: p.Entry, Desired: dist.Entry()})
+		case p.Build != d.Builds[p.Name]:
+			fields = append(fields, resources.Field{Path: "packages." + p.Name + ".build", Actual: p.Build.String()[:12], Desired: d.Builds[p.Name].String()[:12]})
 		}
 	}
 	for _, dist := range d.Closure {
@@ -84,6 +86,14 @@ func (d *Desired) packages(current facts.Generation) ([]resources.PackageChange,
 	slices.SortStableFunc(changes, func(a, b resources.PackageChange) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortStableFunc(fields, func(a, b resources.Field) int { return strings.Compare(a.Path, b.Path) })
 	return changes, fields
+}
+
+// withOrigin returns "1.0" or "1.0 (editable)".
+func withOrigin(version, origin string) string {
+	if origin == "" {
+		return version
+	}
+	return version + " (" + origin + ")"
 }
 
 // condaPackages is like packages for conda packages. Another build of the same version,

@@ -34,6 +34,7 @@ type Desired struct {
 	Python       string               // "3.10.13"
 	Base         string               // interpreter that creates it; "" if Python is a package
 	Closure      []lock.Dist          // Python distributions, by name
+	Builds       BuildKeys            // of those that are built
 	Conda        []facts.CondaPackage // conda packages, by name
 	// CondaNeed returns the needs of conda packages that are not in the cache.
 	CondaNeed func(missing []facts.CondaPackage) resources.Need

@@ -50,6 +50,13 @@ func (c *Content) Reads(e *Env) []facts.Key {
 	if c.onGPU() {
 		keys = append(keys, facts.NvidiaKey)
 	}
+	for _, d := range c.Closure {
+		if d.IsEditable() {
+			for _, name := range buildFiles(d) {
+				keys = append(keys, facts.PathKey(name))
+			}
+		}
+	}
 	if c.PreviousName != "" {
 		keys = append(keys, facts.EnvironmentKey(c.PreviousName))
 	}
@@ -66,8 +73,8 @@ func (c *Content) LockProblem() *diag.Problem {
 }
 
 // Digest returns the SHA-256, in hexadecimal, of a header, the smoke test, the variables
-// and the sorted entries of all packages: those of the closure and more.
-func (c *Content) Digest(header string, more ...string) string {
+// and the sorted entries of all packages: those of the closure, built ones by their keys, and more.
+func (c *Content) Digest(header string, keys BuildKeys, more ...string) string {
 	var b strings.Builder
 	b.WriteString(header + c.digest())
 	if c.CompileAll {
@@ -77,7 +84,11 @@ func (c *Content) Digest(header string, more ...string) string {
 		fmt.Fprintf(&b, "variable %q %q\n", v.Name, v.Path)
 	}
 	for _, d := range c.Closure {
-		more = append(more, fmt.Sprintf("dist %q %q %s\n", d.Name, d.Version, strings.Join(d.Hashes(), " ")))
+		hashes := strings.Join(d.Hashes(), " ")
+		if key, ok := keys[d.Name]; ok {
+			hashes = key.String()
+		}
+		more = append(more, fmt.Sprintf("dist %q %q %s\n", d.Name, d.Version, hashes))
 	}
 	slices.Sort(more)
 	sum := sha256.Sum256([]byte(b.String() + strings.Join(more, "")))

@@ -4,8 +4,11 @@
 //	<store>/
 //	  store.json                      written first; a directory with files and without it is no store
 //	  cache/uv                        metadata and wheels that uv fetched while it locked
+//	  cache/git                       commits from which packages are built
+//	  cache/builds                    output of builds from source
 //	  tools/<platform>/               pinned helpers: a wheel of py-rattler, cpython-3.10.21-807bb6746dd8
-//	  dists/<sha256 of the wheel>/    unpacked distributions and their bytecode
+//	  dists/<sha256 of the wheel>/    unpacked distributions and their bytecode; those that were built by
+//	                                  the digest of the inputs of the build
 //	  conda/                          unpacked conda packages
 //	  tmp/                            temporary files of programs that reconcile starts
 //	  trash/                          files that are being deleted
@@ -126,6 +129,12 @@ func Tested(state string) string { return path.Join(state, "tested.json") }
 
 // Digests returns the file with the digests of model files.
 func Digests(state string) string { return path.Join(state, "digests") }
+
+// BuildLog returns the file with the output of a build from source, by the name and version of
+// the package and the name of its result in hexadecimal.
+func BuildLog(store, name, version, key string) string {
+	return path.Join(Cache(store, "builds"), nameOf(name+"-"+version)+"-"+key[:12]+".log")
+}
 
 // DefaultConda returns the directory of a conda environment if the manifest sets none.
 func DefaultConda(env string) string { return path.Join(".conda", env) }

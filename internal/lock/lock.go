@@ -136,9 +136,16 @@ func (b *DistBuild) Identity() string {
 	return s.String()
 }
 
-// Download returns the maximum download size in bytes, 0 if unknown.
+// Download returns the maximum download size in bytes, 0 if unknown: of a build, that of its
+// source and its requirements.
 func (d Dist) Download() int64 {
 	var most int64
+	if d.Build != nil {
+		most = d.Build.Size
+		for _, r := range d.Build.Requires {
+			most += r.Download()
+		}
+	}
 	for _, w := range d.Wheels {
 		most = max(most, w.Size)
 	}
@@ -146,9 +153,16 @@ func (d Dist) Download() int64 {
 }
 
 // Disk returns the installed size in bytes. If it is unknown, it is estimated as four
-// times the download, the maximum for wheels of compiled code.
+// times the download, the maximum for wheels of compiled code. Of a build it includes the
+// requirements, which remain in the store.
 func (d Dist) Disk() int64 {
 	var most int64
+	if d.Build != nil {
+		most = 4 * d.Build.Size
+		for _, r := range d.Build.Requires {
+			most += r.Disk()
+		}
+	}
 	for _, w := range d.Wheels {
 		most = max(most, cmp.Or(w.Unpacked, 4*w.Size))
 	}
@@ -161,7 +175,9 @@ func (l *Lock) For(platform string) ([]Dist, error) {
 	if !slices.Contains(l.Platforms, platform) {
 		return nil, fmt.Errorf("%s is locked for %s, not for %s", l.Path, strings.Join(l.Platforms, ", "), platform)
 	}
-	return distsFor(l.Packages, platform), nil
+	dists := distsFor(l.Packages, platform)
+	withDependencies(dists, l.Packages)
+	return dists, nil
 }
 
 func distsFor(packages []Package, platform string) []Dist {

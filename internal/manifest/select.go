@@ -97,7 +97,7 @@ func (m *Manifest) EnvironmentPaths() map[string]layout.ActiveEnv {
 	return paths
 }
 
-// wheels returns the SHA-256 of the locked wheels of an environment for a platform, in
+// wheels returns the names in the store of the locked packages of an environment for a platform, in
 // hexadecimal; none if the lock is missing or damaged.
 func (m *Manifest) wheels(e *Environment, platform string) []string {
 	locked, _, err := m.Locked(e)
@@ -108,6 +108,9 @@ func (m *Manifest) wheels(e *Environment, platform string) []string {
 	var sums []string
 	for _, d := range closure {
 		sums = append(sums, d.Hashes()...)
+		if d.Build != nil && !d.IsEditable() { // those are built for one project
+			sums = append(sums, d.Key(e.Python, platform, closure).String())
+		}
 	}
 	return sums
 }

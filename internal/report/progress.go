@@ -175,7 +175,7 @@ func stepWord(name string) string {
 // isLong reports whether a step is announced.
 func isLong(step string) bool {
 	switch step {
-	case "fetch", "run", "unpack", "assemble", "compile", "prove", "seal", "switch":
+	case "fetch", "run", "build", "unpack", "assemble", "compile", "prove", "seal", "switch":
 		return true
 	}
 	return false

@@ -57,7 +57,7 @@ var factTypes = map[facts.Kind]facts.Fact{
 // stepTypes are the steps, each encoded as an object with one member.
 var stepTypes = []resources.Step{
 	resources.MakeDir{}, resources.WriteFile{}, resources.SetMode{}, resources.Link{}, resources.Move{}, resources.Remove{}, resources.Fetch{}, resources.Run{},
-	resources.Unpack{}, resources.FetchWheel{}, resources.Assemble{}, resources.Compile{}, resources.SmokeTest{}, resources.Seal{}, resources.Switch{},
+	resources.Build{}, resources.Unpack{}, resources.FetchWheel{}, resources.Assemble{}, resources.Compile{}, resources.SmokeTest{}, resources.Seal{}, resources.Switch{},
 }
 
 // TestSchemas compares docs/schema with the types and their comments; -update rewrites it.

@@ -79,6 +79,8 @@ func stepText(s resources.Step) string {
 		return fmt.Sprintf("rename %s to %s", s.From, s.To)
 	case resources.Fetch:
 		return fetchText(s)
+	case resources.Build:
+		return fmt.Sprintf("build %s %s from %s if the store lacks it", s.Name, s.Version, s.Source)
 	case resources.Unpack:
 		if len(s.Wheels) == 1 {
 			return fmt.Sprintf("unpack %s %s if the store lacks it", s.Wheels[0].Name, s.Wheels[0].Version)

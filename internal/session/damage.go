@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -138,6 +139,7 @@ type DamagedWheel struct {
 	Files   []string     `json:"files"`  // in the wheel
 	// Bytecode are the sources in the wheel whose bytecode in the store is damaged.
 	Bytecode []string `json:"bytecode,omitempty"`
+	entry    string   // name of the entry in the store
 }
 
 // VerifyGeneration returns the damage of the generation at dir, an absolute path. It
@@ -197,7 +199,7 @@ func VerifyGeneration(ctx context.Context, store, dir string, deep bool) (*Verif
 			return nil, err
 		}
 		if len(files)+len(bytecode) > 0 {
-			v.Wheels = append(v.Wheels, DamagedWheel{e.Name, e.Version, e.SHA256, append([]string{}, files...), bytecode})
+			v.Wheels = append(v.Wheels, DamagedWheel{e.Name, e.Version, e.SHA256, append([]string{}, files...), bytecode, filepath.Base(e.Dir)})
 		}
 	}
 	return v, nil
@@ -229,14 +231,14 @@ func VerifyPython(ctx context.Context, store, base string) (*DamagedPython, erro
 func (v *Verification) open(store string, packages []facts.Package) ([]*wheels.Entry, error) {
 	var entries []*wheels.Entry
 	for _, p := range packages {
-		if p.Origin != "" {
+		if p.Origin != "" && p.Build.IsZero() {
 			continue
 		}
 		locked := lock.Dist{Name: p.Name, Version: p.Version, Wheels: []lock.Wheel{{SHA256: p.Wheel}}}
-		if !p.Wheel.IsZero() && p.Entry != "" && locked.Entry() != p.Entry {
+		if !p.Wheel.IsZero() && p.Build.IsZero() && p.Entry != "" && locked.Entry() != p.Entry {
 			v.Damage = append(v.Damage, facts.Damage{What: "seal", Path: layout.Seal(""), Dist: p.Name})
 		}
-		e, err := wheels.Open(layout.Dist(store, p.Wheel.String()))
+		e, err := wheels.Open(layout.Dist(store, cmp.Or(p.Build, p.Wheel).String()))
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, wheels.ErrDamaged):
 		case err != nil:
@@ -260,7 +262,7 @@ func (v *Verification) Discard(store string) error {
 		if len(w.Files) == 0 {
 			remove = wheels.RemoveBytecode
 		}
-		errs = append(errs, remove(layout.Dist(store, w.SHA256.String())))
+		errs = append(errs, remove(layout.Dist(store, w.entry)))
 	}
 	if v.Python != nil {
 		errs = append(errs, pybuild.Forget(v.Python.Dir))

@@ -1,4 +1,4 @@
-// Package simpleindex fetches the wheels of a lock from the package index and the wheel
+// Package simpleindex fetches the wheels and source archives of a lock from the package index and the wheel
 // folders of this machine. An index is a simple repository (PEP 503 HTML, PEP 691 JSON) at an
 // https or file URL. The lock decides by size and SHA-256; the index only has the address.
 package simpleindex
@@ -123,7 +123,35 @@ func (s *Source) place(u *url.URL, kind string) place {
 // index.credentials, index.not-an-index, apply.index or apply.hash. Others are those of ctx
 // and of the file system of dst.
 func (s *Source) Fetch(ctx context.Context, name string, wheel lock.Wheel, dst string, progress func(bytes int64)) error {
-	if _, err := lock.ParseWheel(wheel.File); err != nil {
+	return s.fetch(ctx, &fetch{project: pep.Normalize(name), wheel: wheel, progress: progress}, dst, (*fetch).run)
+}
+
+// FetchURL is the same as Fetch for a file at an https URL, of any server.
+func (s *Source) FetchURL(ctx context.Context, address string, wheel lock.Wheel, dst string, progress func(bytes int64)) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return fmt.Errorf("fetch %s: the address is not an https URL", wheel.File) // http is for loopback only: package download
+	}
+	u.Fragment, u.RawFragment = "", ""
+	return s.fetch(ctx, &fetch{wheel: wheel, progress: progress}, dst, func(f *fetch, ctx context.Context) error {
+		at := s.place(u, "the server ")
+		if done, err := f.try(ctx, at, func(ctx context.Context, _ place) error { return f.from(ctx, u) }); done {
+			return err
+		}
+		if len(f.failed) > 0 {
+			return f.problem()
+		}
+		return f.redact(&diag.Problem{
+			Code: "index.absent", Summary: at.name + " does not have " + wheel.File, Found: u.Redacted(),
+			Hint: "correct the address in the manifest, then run `reconcile lock`",
+		})
+	})
+}
+
+// fetch prepares dst for a fetch, and runs it.
+func (s *Source) fetch(ctx context.Context, f *fetch, dst string, run func(*fetch, context.Context) error) error {
+	wheel := f.wheel
+	if _, err := lock.ParseWheel(wheel.File); err != nil && !lock.ValidArchive(wheel.File) {
 		return err
 	}
 	if wheel.SHA256.IsZero() {
@@ -137,8 +165,8 @@ func (s *Source) Fetch(ctx context.Context, name string, wheel lock.Wheel, dst s
 	if part.waited && isWheel(ctx, dst, wheel) {
 		return part.discard() // another call has downloaded it
 	}
-	f := &fetch{Source: s, project: pep.Normalize(name), wheel: wheel, part: part.File, progress: progress}
-	if err := f.run(ctx); err != nil {
+	f.Source, f.part = s, part.File
+	if err := run(f, ctx); err != nil {
 		return errors.Join(err, part.discardEmpty())
 	}
 	return part.commit()

@@ -29,9 +29,8 @@ const gitTimeout = 30 * time.Minute
 // Git fetches commits with the machine's git. Programs of the user's own configuration, such as a
 // credential helper or ssh, run while it fetches; hooks and filters never run.
 type Git struct {
-	Cache    string // absolute directory of the store, which is created
-	Proxy    string // URL, "" for none
-	Cert     string // file with certificates, "" for those of the system
+	Cache    string   // absolute directory of the store, which is created
+	Env      []string // KEY=value: proxy and certificates of this machine
 	Redactor *redact.Redactor
 	Kill     context.Context // see command.Command
 }
@@ -180,18 +179,18 @@ func (r *gitRun) git(ctx context.Context, dir string, args ...string) (command.R
 		"core.hooksPath=/dev/null", "core.fsmonitor=false", "core.symlinks=true", "core.autocrlf=false", "protocol.allow=never", "protocol.https.allow=always",
 		"protocol.ssh.allow=always", "protocol.file.allow=always", "advice.detachedHead=false", "gc.auto=0",
 	}
-	if r.Proxy != "" {
-		settings = append(settings, "http.proxy="+r.Proxy)
-	}
-	if r.Cert != "" {
-		settings = append(settings, "http.sslCAInfo="+r.Cert)
-	}
 	env := []string{"GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0", "GIT_LFS_SKIP_SMUDGE=1", fmt.Sprintf("GIT_CONFIG_COUNT=%d", len(settings))}
-	for i, s := range settings { // an argument would be visible to other users, and a proxy may have a password
+	for i, s := range settings {
 		key, value, _ := strings.Cut(s, "=")
 		env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", i, key), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", i, value))
 	}
 	if slices.Contains(args, r.url) {
+		env = append(env, r.Env...)
+		for _, kv := range r.Env {
+			if cert, ok := strings.CutPrefix(kv, "SSL_CERT_FILE="); ok {
+				env = append(env, "GIT_SSL_CAINFO="+cert)
+			}
+		}
 		env = append(env, "GIT_ASKPASS=", "SSH_ASKPASS=", "SSH_ASKPASS_REQUIRE=never")
 		for _, name := range []string{"SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_SSH", "XDG_CONFIG_HOME"} {
 			if value := os.Getenv(name); value != "" {

@@ -107,6 +107,55 @@ type Run struct {
 	Writes string `json:"writes,omitempty"`
 }
 
+// Build builds a wheel from source into the store, unless the store has the result. It runs
+// code of the source, in a sandbox.
+type Build struct {
+	Name    string `json:"name"` // of the project, normalised
+	Version string `json:"version"`
+	// Key is the digest of all inputs of the build. It names the result in the store.
+	Key    facts.SHA256 `json:"key"`
+	Source BuildSource  `json:"source"`
+	Index  string       `json:"index,omitempty"` // name of the index of an archive, "" for the default ones
+	// Generation is the environment for which the wheel is built, by its interpreter.
+	Generation string  `json:"generation"`
+	Python     string  `json:"python"`             // minor version: "3.10"
+	Requires   []Wheel `json:"requires,omitempty"` // requirements of the build, which are fetched
+	With       []Wheel `json:"with,omitempty"`     // unpacked packages that the build imports
+}
+
+// A BuildSource is the input of a build: an archive, a commit or a directory of the project.
+type BuildSource struct {
+	// File is the name of an archive, with its size in bytes (0 if unknown) and digest. URL
+	// locates an archive that is not in an index.
+	File   string       `json:"file,omitempty"`
+	Size   int64        `json:"size,omitempty"`
+	SHA256 facts.SHA256 `json:"sha256,omitzero"`
+	URL    string       `json:"url,omitempty"`
+	// Git is the URL of a repository, Commit the full commit.
+	Git    string `json:"git,omitempty"`
+	Commit string `json:"commit,omitempty"`
+	// Subdirectory is that of the package in the archive or repository, "" for the root.
+	Subdirectory string `json:"subdirectory,omitempty"`
+	// Directory is installed editable. It is relative to the project root: ".", "libs/x".
+	Directory string `json:"directory,omitempty"`
+}
+
+// String describes the source: "langdetect-1.0.9.tar.gz", "https://HOST/x.git at 0123456789ab",
+// "libs/x (editable)".
+func (s BuildSource) String() string {
+	switch {
+	case s.Git != "":
+		return s.Git + " at " + s.Commit[:min(len(s.Commit), 12)]
+	case s.Directory == ".":
+		return "this project (editable)"
+	case s.Directory != "":
+		return s.Directory + " (editable)"
+	case s.URL != "":
+		return s.URL
+	}
+	return s.File
+}
+
 // Unpack unpacks wheels into the store. Those that the store lacks, or that changed there,
 // are fetched from this machine's package index.
 type Unpack struct {
@@ -115,11 +164,15 @@ type Unpack struct {
 
 // A Wheel is a locked wheel: what the index calls it, and what it must contain.
 type Wheel struct {
-	Name    string       `json:"name"` // of the project, normalised
-	Version string       `json:"version"`
-	File    string       `json:"file"`           // file name
-	Size    int64        `json:"size,omitempty"` // bytes; 0 if unknown
-	SHA256  facts.SHA256 `json:"sha256"`
+	Name    string `json:"name"` // of the project, normalised
+	Version string `json:"version"`
+	File    string `json:"file"`           // file name
+	Size    int64  `json:"size,omitempty"` // bytes; 0 if unknown
+	// SHA256 is that of the file, or the key of a Build, whose result has no other name.
+	SHA256 facts.SHA256 `json:"sha256"`
+	// URL locates a wheel that is not in an index: an https URL, or a path in the project that
+	// begins with "./".
+	URL string `json:"url,omitempty"`
 }
 
 // FetchWheel fetches a wheel from this machine's package index to a file of the store, which it
@@ -203,6 +256,7 @@ func (Remove) stepName() string     { return "remove" }
 func (Move) stepName() string       { return "move" }
 func (Fetch) stepName() string      { return "fetch" }
 func (Run) stepName() string        { return "run" }
+func (Build) stepName() string      { return "build" }
 func (Unpack) stepName() string     { return "unpack" }
 func (FetchWheel) stepName() string { return "fetch_wheel" }
 func (Assemble) stepName() string   { return "assemble" }
@@ -241,7 +295,7 @@ func kindOf[S Step]() stepKind {
 var stepKinds = sync.OnceValue(func() []stepKind {
 	return []stepKind{
 		kindOf[MakeDir](), kindOf[WriteFile](), kindOf[SetMode](), kindOf[Link](), kindOf[Remove](), kindOf[Move](), kindOf[Fetch](),
-		kindOf[Run](), kindOf[Unpack](), kindOf[FetchWheel](), kindOf[Assemble](), kindOf[Compile](), kindOf[SmokeTest](), kindOf[Seal](), kindOf[Switch](),
+		kindOf[Run](), kindOf[Build](), kindOf[Unpack](), kindOf[FetchWheel](), kindOf[Assemble](), kindOf[Compile](), kindOf[SmokeTest](), kindOf[Seal](), kindOf[Switch](),
 	}
 })
 

@@ -66,9 +66,10 @@ func (s *Spec) desired(v facts.View) *generation.Desired {
 	project := facts.Get[facts.Project](v, facts.ProjectKey)
 	host := facts.Get[facts.Host](v, facts.HostKey)
 	b := builder{spec: s, cache: layout.Conda(project.Store), platform: host.Platform, engine: s.engine(v)}
+	builds := s.BuildKeys(v, s.Python, host.Platform)
 	return &generation.Desired{
 		Environment: s.Name, Type: "conda", Path: s.Path, PreviousName: s.PreviousName, Project: project,
-		Digest: s.Digest(host.Platform), Python: s.version("python"),
+		Digest: s.Digest(host.Platform, builds), Builds: builds, Python: s.version("python"),
 		Closure: s.Closure, Conda: lock.CondaFacts(s.Packages), CondaNeed: s.need,
 		SmokeTest: s.SmokeTest, Variables: s.Variables, CompileAll: s.CompileAll, Create: b.create,
 	}
@@ -81,13 +82,13 @@ const digestFormat = 1
 // Digest returns the SHA-256, in hexadecimal, of everything that determines the content of
 // a generation: platform, conda packages and closure with their hashes, variables and smoke
 // test. The engine and the channels are not part of it.
-func (s *Spec) Digest(platform string) string {
+func (s *Spec) Digest(platform string, builds generation.BuildKeys) string {
 	var entries []string
 	for i := range s.Packages {
 		p := &s.Packages[i]
 		entries = append(entries, fmt.Sprintf("conda %q %q %q %s\n", p.Name, p.Version, p.Build, p.SHA256))
 	}
-	return s.Content.Digest(fmt.Sprintf("reconcile conda environment %d\nplatform %q\n", digestFormat, platform), entries...)
+	return s.Content.Digest(fmt.Sprintf("reconcile conda environment %d\nplatform %q\n", digestFormat, platform), builds, entries...)
 }
 
 // version returns the locked version of a conda package, "" if it is not locked.

@@ -70,9 +70,11 @@ func (s *Spec) blocked(v facts.View) *diag.Problem {
 // desired returns the desired generation. Nothing may block it.
 func (s *Spec) desired(v facts.View) *generation.Desired {
 	base, _ := facts.Get[facts.Pythons](v, facts.PythonKey(s.Python)).Usable()
+	platform := facts.Get[facts.Host](v, facts.HostKey).Platform
+	builds := s.BuildKeys(v, s.Python, platform)
 	return &generation.Desired{
 		Environment: s.Name, Type: "venv", Path: s.Path, PreviousName: s.PreviousName, Project: facts.Get[facts.Project](v, facts.ProjectKey),
-		Digest: s.Digest(facts.Get[facts.Host](v, facts.HostKey).Platform, base),
+		Digest: s.Digest(platform, base, builds), Builds: builds,
 		Python: base.Version, Base: base.Path, Closure: s.Closure,
 		SmokeTest: s.SmokeTest, Variables: s.Variables, CompileAll: s.CompileAll,
 		Create: func(dir string) []resources.Step {
@@ -89,7 +91,7 @@ const digestFormat = 1
 // Digest returns the SHA-256, in hexadecimal, of everything that determines the content of
 // a generation: platform, interpreter, closure with its hashes, prompt, variables and smoke
 // test. The index is not part of it, so another mirror gives the same generation.
-func (s *Spec) Digest(platform string, base facts.Interpreter) string {
+func (s *Spec) Digest(platform string, base facts.Interpreter, builds generation.BuildKeys) string {
 	return s.Content.Digest(fmt.Sprintf("reconcile environment %d\nplatform %q\npython %q %q %q\nprompt %q\n",
-		digestFormat, platform, base.Version, base.Arch, base.Prefix, s.Prompt))
+		digestFormat, platform, base.Version, base.Arch, base.Prefix, s.Prompt), builds)
 }

@@ -1,0 +1,70 @@
+package lock
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
+)
+
+// IsEditable reports whether the modules of a dist remain in a directory of the project.
+func (d Dist) IsEditable() bool { return d.Build != nil && d.Build.Directory != "" }
+
+// Key returns the name of the result of a build in a store: a digest of its source, its
+// requirements, the packages of With in the closure, the Python minor version and the platform.
+// more are texts that determine it besides. d has a Build.
+func (d Dist) Key(python, platform string, closure []Dist, more ...string) facts.SHA256 {
+	var b strings.Builder
+	fmt.Fprintf(&b, "build 1\n%q %q %q %q\n%s", d.Name, d.Version, python, platform, d.Build.Identity())
+	for _, w := range closure {
+		if slices.Contains(d.Build.With, w.Name) {
+			fmt.Fprintf(&b, "with %s\n", w.Entry())
+		}
+	}
+	for _, text := range more {
+		fmt.Fprintf(&b, "%q\n", text)
+	}
+	return sha256.Sum256([]byte(b.String()))
+}
+
+// withDependencies adds the locked dependencies of the packages in With to it, since an import
+// needs them too. If the lock does not have dependencies, it adds all packages that have wheels.
+func withDependencies(dists []Dist, packages []Package) {
+	dependencies, known := map[string][]string{}, false
+	for _, p := range packages {
+		dependencies[p.Name] = append(dependencies[p.Name], p.Dependencies...)
+		known = known || len(p.Dependencies) > 0
+	}
+	for i := range dists {
+		d := &dists[i]
+		if d.Build == nil || len(d.Build.With) == 0 {
+			continue
+		}
+		all := map[string]bool{}
+		if !known {
+			for _, other := range dists {
+				all[other.Name] = other.Build == nil
+			}
+		}
+		queue := slices.Clone(d.Build.With)
+		for len(queue) > 0 {
+			name := queue[0]
+			queue = queue[1:]
+			if !all[name] || !known {
+				all[name] = true
+				if known {
+					queue = append(queue, dependencies[name]...)
+				}
+			}
+		}
+		with := []string{}
+		for _, other := range dists {
+			if all[other.Name] && other.Name != d.Name {
+				with = append(with, other.Name)
+			}
+		}
+		d.Build.With = with
+	}
+}
