@@ -107,7 +107,7 @@ func (d *Desired) steps(v facts.View, env facts.Environment, g facts.Generation)
 // wheelsOf returns the wheels of dists. A dist for one platform has one. That of a build has no
 // file, and its key.
 func wheelsOf(dists []lock.Dist, keys BuildKeys) []resources.Wheel {
-	wheels := make([]resources.Wheel, 0, len(dists))
+	var wheels []resources.Wheel
 	for _, d := range dists {
 		if d.Build != nil {
 			wheels = append(wheels, resources.Wheel{Name: d.Name, Version: d.Version, SHA256: keys[d.Name]})

@@ -43,20 +43,13 @@ func withDependencies(dists []Dist, packages []Package) {
 			continue
 		}
 		all := map[string]bool{}
-		if !known {
-			for _, other := range dists {
-				all[other.Name] = other.Build == nil
-			}
+		for _, other := range dists {
+			all[other.Name] = !known && other.Build == nil
 		}
-		queue := slices.Clone(d.Build.With)
-		for len(queue) > 0 {
-			name := queue[0]
-			queue = queue[1:]
-			if !all[name] || !known {
+		for queue := slices.Clone(d.Build.With); len(queue) > 0; queue = queue[1:] {
+			if name := queue[0]; !all[name] {
 				all[name] = true
-				if known {
-					queue = append(queue, dependencies[name]...)
-				}
+				queue = append(queue, dependencies[name]...)
 			}
 		}
 		with := []string{}

@@ -166,7 +166,7 @@ type Unpack struct {
 type Wheel struct {
 	Name    string `json:"name"` // of the project, normalised
 	Version string `json:"version"`
-	File    string `json:"file"`           // file name
+	File    string `json:"file,omitempty"` // file name; "" for the result of a Build
 	Size    int64  `json:"size,omitempty"` // bytes; 0 if unknown
 	// SHA256 is that of the file, or the key of a Build, whose result has no other name.
 	SHA256 facts.SHA256 `json:"sha256"`
