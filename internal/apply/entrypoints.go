@@ -49,12 +49,11 @@ func (t *task) writeCondaFiles(gen place, entry entryPoints) error {
 	if err != nil {
 		return err
 	}
-	const message = "This environment is built from manifest.yaml and is never changed in place. Add the package there, then run: reconcile lock && reconcile apply"
 	activate, deactivate := path.Join(gen.rel, "etc/conda/activate.d"), path.Join(gen.rel, "etc/conda/deactivate.d")
 	frozen, managed := path.Join(gen.rel, "conda-meta/frozen"), path.Join(gen.rel, path.Dir(sitePackages), "EXTERNALLY-MANAGED")
 	if err := errors.Join(
-		t.writeIfAbsent(frozen, "{\"message\": \""+message+"\"}\n", 0o644),
-		t.writeIfAbsent(managed, "[externally-managed]\nError = "+message+"\n", 0o644),
+		t.writeIfAbsent(frozen, "{\"message\": \""+sealedMessage+"\"}\n", 0o644),
+		t.writeIfAbsent(managed, "[externally-managed]\nError = "+sealedMessage+"\n", 0o644),
 	); err != nil {
 		return err
 	}

@@ -130,10 +130,8 @@ func checkDuplicates(gen place, s resources.Seal) error {
 // writeEntryPoints writes the launchers and activation scripts of a generation, and
 // returns the distributions that conda packages contain.
 func (t *task) writeEntryPoints(gen place, s resources.Seal) (byConda []facts.Package, err error) {
-	for _, name := range []string{"pip", "pip3"} {
-		if err := t.writeIfAbsent(path.Join(gen.rel, "bin", name), pipStub, 0o755); err != nil {
-			return nil, err
-		}
+	if err := t.writePip(gen, len(s.Conda) > 0); err != nil {
+		return nil, err
 	}
 	entry := entryPoints{bin: filepath.Join(gen.abs(), "bin"), settings: t.settings(s.Variables)}
 	if len(s.Conda) > 0 {
@@ -167,14 +165,6 @@ func damageProblem(damage []facts.Damage) error {
 		Hint: "run `reconcile apply` again, which unpacks a damaged package again; if that fails, a package changes files while it is imported; the active generation was not changed",
 	}
 }
-
-// pipStub replaces pip in an environment without it. Otherwise the shell would find the
-// pip of another Python, and change that one.
-const pipStub = `#!/bin/sh
-echo "reconcile: this environment is built from manifest.yaml and is never changed in place." >&2
-echo "Add the package there, then run: reconcile lock && reconcile apply" >&2
-exit 1
-`
 
 // writeIfAbsent writes a file unless it exists.
 func (t *task) writeIfAbsent(name, text string, mode fs.FileMode) error {

@@ -167,12 +167,15 @@ func strayScripts(genDir string) ([]facts.Damage, error) {
 		return nil, ignoreAbsent(err) // a missing bin is reported elsewhere
 	}
 	var stray []facts.Damage
+	bin := []byte(genDir + "/bin/")
+	quoted := bytes.ReplaceAll(bin, []byte("'"), []byte(`'\''`))
 	for _, name := range names {
 		head, err := scriptHead(filepath.Join(genDir, "bin", name))
 		if err != nil {
 			return nil, err
 		}
-		if bytes.Contains(head, []byte("/projects/")) && bytes.Contains(head, []byte("/envs/")) && !bytes.Contains(head, []byte(genDir+"/bin/")) {
+		inStore := bytes.Contains(head, []byte("/projects/")) && bytes.Contains(head, []byte("/envs/"))
+		if inStore && !bytes.Contains(head, bin) && !bytes.Contains(head, quoted) {
 			stray = append(stray, facts.Damage{What: "moved", Path: path.Join("bin", name)})
 		}
 	}

@@ -214,7 +214,7 @@ func isFrame(rel string, isDir, sealed bool) bool {
 	}
 	switch dir {
 	case "":
-		return base == "pyvenv.cfg" || base == "CACHEDIR.TAG" || base == ".gitignore" || base == "lib64"
+		return base == "pyvenv.cfg" || base == PipConf || base == "CACHEDIR.TAG" || base == ".gitignore" || base == "lib64"
 	case "bin/":
 		return isActivate(base) || isPythonName(base) || IsPipName(base)
 	case "reconcile/":
@@ -226,7 +226,7 @@ func isFrame(rel string, isDir, sealed bool) bool {
 	case "reconcile/bin/":
 		return true
 	}
-	return strings.HasSuffix(dir, "/site-packages/") && strings.HasPrefix(base, "_virtualenv.") ||
+	return strings.HasSuffix(dir, "/site-packages/") && (base == PipModule || strings.HasPrefix(base, "_virtualenv.")) ||
 		base == "EXTERNALLY-MANAGED" && strings.HasPrefix(dir, "lib/python3.") && strings.Count(dir, "/") == 2
 }
 
@@ -234,8 +234,15 @@ func isFrame(rel string, isDir, sealed bool) bool {
 // deactivate.d. Conda clients source these folders in order of name, and it sorts first.
 const ActivateName = "00-reconcile"
 
+// PipModule is the file in site-packages, and PipConf that in the environment, which apply
+// writes for pip.
+const (
+	PipModule = "pip.py"
+	PipConf   = "pip.conf"
+)
+
 // IsPipName reports whether a program in bin is pip. If no package contains it, apply
-// writes programs of these names that print instructions.
+// writes programs of these names.
 func IsPipName(base string) bool { return base == "pip" || base == "pip3" }
 
 func isPythonName(base string) bool {
