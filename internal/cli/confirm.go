@@ -248,8 +248,10 @@ func (a *app) apply(ctx context.Context, p proposal, o applyFlags) error {
 	} else {
 		err = errors.Join(err, report.Summary(a.out, record, after.Options))
 	}
-	if note := now.ShellNote(); note != "" {
-		_ = writeLine(a.err, "Note: %s.", note)
+	for _, note := range append(now.ReferenceNotes(), now.ShellNote()) {
+		if note != "" {
+			_ = writeLine(a.err, "Note: %s.", note)
+		}
 	}
 	if !p.unrecorded {
 		if failed := history.Keep(now.Project, record); failed != nil {

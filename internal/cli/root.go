@@ -140,7 +140,7 @@ func commands() map[string]func(*app) *cobra.Command {
 		"adopt": adoptCommand, "apply": applyCommand, "compare": compareCommand, "destroy": destroyCommand,
 		"doctor": doctorCommand, "explain": explainCommand, "facts": factsCommand, "gc": gcCommand,
 		"generations": generationsCommand, "graph": graphCommand, "heal": healCommand, "init": initCommand,
-		"lock": lockCommand, "models": modelsCommand, "paths": pathsCommand, "plan": planCommand,
+		"kernel": kernelCommand, "lock": lockCommand, "models": modelsCommand, "paths": pathsCommand, "plan": planCommand,
 		"rollback": rollbackCommand, "run": runCommand, "runs": runsCommand, "schema": schemaCommand,
 		"state": stateCommand, "status": statusCommand, "store": storeCommand, "sync": syncCommand, "undo": undoCommand,
 		"validate": validateCommand, "verify": verifyCommand, "version": versionCommand,

@@ -26,8 +26,10 @@ command replaces this program, with its exit code; all other variables of the sh
 			if err != nil {
 				return err
 			}
-			if note := e.TestNote(cmd.Context()); note != "" && !a.quiet {
-				_ = writeLine(a.err, "Warning: %s.", note)
+			for _, note := range []string{e.TestNote(cmd.Context()), e.ForeignNote()} {
+				if note != "" && !a.quiet {
+					_ = writeLine(a.err, "Warning: %s.", note)
+				}
 			}
 			return e.Exec(args[0], args[1:])
 		},

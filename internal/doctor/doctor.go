@@ -198,6 +198,7 @@ func (d *diagnosis) checks() []check {
 		{"Environment", "environment.built", "built", d.built, false},
 		{"Environment", "environment.damage", "intact", d.intact, false},
 		{"Environment", "environment.user-site", "user packages", d.userSite, false},
+		{"Environment", "environment.references", "kernels, hooks", d.references, false},
 		{"Environment", "environment.variables", "Python variables", d.pythonVariables, true},
 		{"Environment", "proof", "smoke test", d.smokeTest, true},
 	}

@@ -81,6 +81,24 @@ func (d *diagnosis) userSite() findings {
 	return okf("none for Python %s", d.env.Python)
 }
 
+// references reports kernels, hooks and venvs that start one generation by its own path.
+func (d *diagnosis) references() findings {
+	e, ok := d.environment()
+	if !ok || e.Current == "" {
+		return skippedf("no environment is built")
+	}
+	var list findings
+	for _, r := range e.References {
+		if r.Generation != e.Current {
+			list = append(list, warnf(r.Remedy(), "%s starts generation %s, which is not the active one", r.Subject(), r.Generation)...)
+		}
+	}
+	if len(list) == 0 {
+		return okf("no Jupyter kernel, git hook or venv starts another generation")
+	}
+	return list
+}
+
 // pythonVariables reports variables that make every Python import other modules.
 func (d *diagnosis) pythonVariables() findings {
 	var set []string

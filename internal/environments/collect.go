@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/inuse"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lease"
@@ -168,6 +169,11 @@ func (e *Environment) remove(run *session.Run, name string) (Collected, error) {
 	}
 	if c.Reason, err = e.remote(name, time.Now()); err != nil || c.Reason != "" {
 		return c, err
+	}
+	if i := slices.IndexFunc(e.References, func(r facts.Reference) bool { return r.Generation == name }); i >= 0 {
+		r := e.References[i]
+		c.Reason = r.Subject() + " starts it; " + r.Remedy()
+		return c, nil
 	}
 	c.Action = "removed"
 	return c, run.RunStep(e.addr(), resources.Delete, resources.Remove{Path: layout.Generation(e.state, e.Env.Name, name)})

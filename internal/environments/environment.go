@@ -114,6 +114,10 @@ func (e *Environment) TestNote(ctx context.Context) string {
 	return ""
 }
 
+// ForeignNote names the packages that another tool installed into the active generation; ""
+// if there are none.
+func (e *Environment) ForeignNote() string { return session.ForeignText(e.Environment) }
+
 // Discard removes the damaged wheels that Verify found from the store.
 func (e *Environment) Discard(v *session.Verification) error { return v.Discard(e.store) }
 

@@ -214,9 +214,18 @@ type Environment struct {
 	// LeakDir without Leaks could not be listed.
 	Leaks       []string     `json:"leaks,omitempty"`
 	LeakDir     string       `json:"leak_dir,omitempty"`
+	References  []Reference  `json:"references,omitempty"`  // files outside the store that start a generation
 	Generations []Generation `json:"generations,omitempty"` // by name, without the unsealed ones
 	Unsealed    []string     `json:"unsealed,omitempty"`    // left by interrupted builds, by name
 	Stored      []SHA256     `json:"stored,omitempty"`      // locked wheels that are unpacked in the store
+}
+
+// Reference is a file that starts the Python of one generation by its own path, also after
+// another one became active.
+type Reference struct {
+	Kind       string `json:"kind"`       // "kernel" of Jupyter, "hook" of git, "venv"
+	Path       string `json:"path"`       // absolute; for "venv" that of the environment
+	Generation string `json:"generation"` // its name; it may have been removed
 }
 
 // Generation is one built environment.

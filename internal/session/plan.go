@@ -51,7 +51,7 @@ func wrongSelection(err error) error {
 // addNotes adds notes and notices about the machine to a plan.
 func (m *Machine) addNotes(p *planner.Plan) {
 	changes := p.Totals().Changes() > 0
-	notices := []string{m.stateNote(), m.leakNote(), m.ShellNote()}
+	notices := append([]string{m.stateNote(), m.leakNote(), m.ShellNote(), m.foreignNote()}, m.ReferenceNotes()...)
 	if !m.changesEnvironment(p) {
 		notices = append(notices, m.testNote())
 	}
@@ -94,6 +94,56 @@ func (m *Machine) leakNote() string {
 		return ""
 	}
 	return LeakText(e) + "; `reconcile run`, activation and the launchers set PYTHONNOUSERSITE=1"
+}
+
+// foreignNote names the packages that another tool installed into the active generation.
+func (m *Machine) foreignNote() string {
+	e, _ := m.environment()
+	return ForeignText(e)
+}
+
+// ForeignText names the packages that another tool, such as uv, installed into the active
+// generation, with the command that keeps them; "" if there are none.
+func ForeignText(e facts.Environment) string {
+	g, _ := e.CurrentGeneration()
+	var names []string
+	for _, d := range g.Damage {
+		if d.What == "foreign" && d.Dist != "" {
+			names = append(names, d.Dist)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	text, add := strings.Join(names[:min(len(names), maxLeaks)], ", "), "NAME"
+	if more := len(names) - maxLeaks; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	if len(names) == 1 {
+		add = names[0]
+	}
+	return fmt.Sprintf("another tool installed %s into environment %s, which the next generation will not have; to keep it: `reconcile add %s`", text, e.Name, add)
+}
+
+// ReferenceNotes returns a note for each kernel, hook and venv that starts a generation of the
+// environment which is not the active one.
+func (m *Machine) ReferenceNotes() []string {
+	e, ok := m.environment()
+	if !ok || e.Current == "" {
+		return nil
+	}
+	var notes []string
+	for _, r := range e.References {
+		if r.Generation == e.Current {
+			continue
+		}
+		state := ", and " + e.Current + " is active"
+		if !slices.ContainsFunc(e.Generations, func(g facts.Generation) bool { return g.Name == r.Generation }) {
+			state = ", which was removed"
+		}
+		notes = append(notes, fmt.Sprintf("%s starts generation %s%s: %s", r.Subject(), r.Generation, state, r.Remedy()))
+	}
+	return notes
 }
 
 // maxLeaks is how many packages a message names.

@@ -31,6 +31,7 @@ func (p *Prober) environment(name string) (facts.Environment, error) {
 	if env.Type == "conda" {
 		e.LeakDir, e.Leaks = p.userSite(env.Python)
 	}
+	e.References = p.references(name)
 	if env.Wheels != nil {
 		e.Stored = p.stored(env.Wheels(p.platform))
 	}
