@@ -11,8 +11,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// sealedMessage is what pip, uv and conda clients print when they refuse to change an
-// environment.
+// sealedMessage is printed by pip, uv and conda clients that refuse to change an environment.
 const sealedMessage = "This environment is built from manifest.yaml and is never changed in place. To install a package, run: reconcile add NAME"
 
 // pipModule is the pip of an environment without one. Without it, `python -m pip` would fail

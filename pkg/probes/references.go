@@ -14,7 +14,7 @@ import (
 
 // references returns the files outside the store that name a generation of an environment by
 // its own path: kernels of Jupyter, hooks of git, and environments that were created with its
-// Python. What cannot be read has none.
+// Python. A file that cannot be read has none.
 func (p *Prober) references(name string) []facts.Reference {
 	var found []facts.Reference
 	dir := []byte(layout.Environment(p.state(), name) + "/")
