@@ -46,7 +46,7 @@ type Set struct {
 type Requirement struct {
 	pep.Requirement
 	Pos      diag.Pos
-	Index    string   // the name of its index, "" for any
+	Index    string   // the name of its index, "" for any; it binds the package, also where another requirement of it has none
 	Editable bool     // of a directory or a git repository
 	Hashes   []string // "sha256:…", of a requirements file; the file must have one of them
 	Group    string   // the extra or group that contains it, "" for the requirements of the project itself
@@ -240,12 +240,13 @@ func (r *reader) noFragment(file string, names []string) {
 	}
 }
 
-// sections are the requirements of a project, its extras and its groups.
+// sections are the requirements of a project, its extras and its groups. An extra or a group is
+// read when it is selected, so that problems of the others are not reported.
 type sections struct {
 	project   *Project
 	main      []Requirement
-	extras    map[string][]Requirement
-	groups    map[string]group
+	extras    map[string]func() []Requirement
+	groups    map[string]func() group
 	defaults  []string
 	conflicts [][]string
 	sources   map[string][]uvSource // by normalised name
@@ -260,6 +261,23 @@ type group struct {
 type include struct {
 	name string
 	pos  diag.Pos
+}
+
+func newSections() *sections {
+	return &sections{extras: map[string]func() []Requirement{}, groups: map[string]func() group{}}
+}
+
+// addGroup adds requirements to a group.
+func (s *sections) addGroup(name string, read func() group) {
+	before := s.groups[name]
+	s.groups[name] = func() group {
+		g := read()
+		if before != nil {
+			first := before()
+			g = group{slices.Concat(first.list, g.list), slices.Concat(first.includes, g.includes)}
+		}
+		return g
+	}
 }
 
 func (s *sections) offer() *Offer {
@@ -357,8 +375,8 @@ func (p *selection) add(list []Requirement, group string) {
 func (p *selection) extra(name string) {
 	if key := "extra " + pep.Normalize(name); !p.seen[key] {
 		p.seen[key] = true
-		list, _ := lookup(p.sections.extras, name)
-		p.add(list, pep.Normalize(name))
+		read, _ := lookup(p.sections.extras, name)
+		p.add(read(), pep.Normalize(name))
 	}
 }
 
@@ -375,13 +393,14 @@ func (p *selection) group(in include, chain []include) {
 		q.Hint = "remove one include-group"
 		return
 	}
-	g, ok := lookup(p.sections.groups, in.name)
+	read, ok := lookup(p.sections.groups, in.name)
 	if !ok {
 		p.problem("requirements.group", in.pos, "there is no group %q to include", printable(in.name))
 		return
 	}
 	if key := "group " + name; !p.seen[key] {
 		p.seen[key] = true
+		g := read()
 		for _, nested := range g.includes {
 			p.group(nested, append(slices.Clip(chain), in))
 		}

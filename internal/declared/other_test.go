@@ -143,7 +143,7 @@ if X:
 other = ["z"]
 other.append("w")
 setup(install_requires=deps, tests_require=other, extras_require={"a": other, "b": ["b"]})`,
-		"setup.py:7:7: not read: install_requires: " + computedReason + "\nsetup.py:7:72: not read: extras_require[a]: " + computedReason},
+		"setup.py:7:7: not read: install_requires: " + computedReason},
 	"table": {`import re
 from setuptools import setup
 _deps = [
@@ -173,6 +173,20 @@ setuptools.setup(install_requires=install_requires, extras_require={"test": []})
 from setuptools import setup
 deps = {b: a for a, b in (re.findall("x", x)[0] for x in open("x"))}
 setup(install_requires=[deps["a"]])`, "setup.py:4:7: not read: install_requires: " + computedReason},
+	"conditions": {`import os
+from setuptools import setup
+extras = {"fixed": ["a"]}
+if os.name == "nt":
+    extras["test"] = []
+else:
+    extras["test"] = ["b"]
+deps = ["c"]
+if os.name == "nt": deps.append("d")
+setup(extras_require=extras, install_requires=deps)`,
+		"setup.py:5:22: not read: extras_require[test]: " + computedReason + "\nsetup.py:10:30: not read: install_requires: " + computedReason},
+	"joined strings": {`from setuptools import setup
+deps = {"six": "six>=1"}
+setup(install_requires=[deps["six"] + "; python_version<'3.7'"])`, "setup.py:2:16: six>=1 ; python_version<'3.7'"},
 	"two calls":    {"setup()\nsetup(install_requires=['a'])", "setup.py:1:1: not read: setup.py: it has no single call of setup"},
 	"keywords":     {"setup(**config)", "setup.py:1:7: not read: **: " + computedReason},
 	"unterminated": {"setup('''", "setup.py:1:1: not read: setup.py: it is not a Python program"},

@@ -31,24 +31,21 @@ func (r *reader) poetry(s *sections, doc *node, file string) {
 	if doc.get("project", "dependencies") != nil {
 		r.poetryEnrich(s, dependencies, file)
 	} else {
-		optional := map[string][]Requirement{}
+		isOptional := func(n *node) bool { return n.get("optional").isTrue() }
 		for _, name := range dependencies.names() {
-			if name == "python" {
-				continue
-			}
-			list, isOptional := r.poetryDependency(name, dependencies.get(name), file)
-			if isOptional {
-				optional[pep.Normalize(name)] = list
-			} else {
-				s.main = append(s.main, list...)
+			if n := dependencies.get(name); name != "python" && !slices.ContainsFunc(n.list(), isOptional) {
+				s.main = append(s.main, r.poetryDependency(name, n, file)...)
 			}
 		}
 		for _, extra := range poetry.get("extras").names() {
-			list := []Requirement{}
-			for _, name := range poetry.get("extras", extra).strings() {
-				list = append(list, optional[pep.Normalize(name)]...)
+			s.extras[extra] = func() (list []Requirement) {
+				for _, name := range poetry.get("extras", extra).strings() {
+					if n, ok := lookup(tableOf(dependencies), name); ok {
+						list = append(list, r.poetryDependency(name, n, file)...)
+					}
+				}
+				return list
 			}
-			s.extras[extra] = list
 		}
 	}
 	groups := poetry.get("group")
@@ -65,17 +62,17 @@ func (r *reader) poetry(s *sections, doc *node, file string) {
 }
 
 func (r *reader) poetryGroup(s *sections, name string, table *node, file string) {
-	g := s.groups[name]
-	for _, dependency := range table.names() {
-		list, _ := r.poetryDependency(dependency, table.get(dependency), file)
-		g.list = append(g.list, list...)
-	}
-	s.groups[name] = g
+	s.addGroup(name, func() (g group) {
+		for _, dependency := range table.names() {
+			g.list = append(g.list, r.poetryDependency(dependency, table.get(dependency), file)...)
+		}
+		return g
+	})
 }
 
 // poetryEnrich adds the sources of tool.poetry.dependencies to requirements of [project].
 func (r *reader) poetryEnrich(s *sections, table *node, file string) {
-	enrich := func(list []Requirement) {
+	enrich := func(list []Requirement) []Requirement {
 		for i := range list {
 			n, ok := lookup(tableOf(table), list[i].Name)
 			if !ok || n.kind != unstable.InlineTable {
@@ -90,10 +87,11 @@ func (r *reader) poetryEnrich(s *sections, table *node, file string) {
 				}
 			}
 		}
+		return list
 	}
-	enrich(s.main)
-	for _, list := range s.extras {
-		enrich(list)
+	s.main = enrich(s.main)
+	for name, read := range s.extras {
+		s.extras[name] = func() []Requirement { return enrich(read()) }
 	}
 }
 
@@ -120,13 +118,12 @@ func (r *reader) poetrySources(poetry *node, file string) {
 
 // poetryDependency returns the requirements of one dependency: one, or one for each of its
 // alternatives.
-func (r *reader) poetryDependency(name string, n *node, file string) (list []Requirement, optional bool) {
+func (r *reader) poetryDependency(name string, n *node, file string) (list []Requirement) {
 	for _, item := range n.list() {
 		q := Requirement{Requirement: pep.Requirement{Name: name}, Pos: item.pos}
 		version := item.str()
 		if item.kind == unstable.InlineTable {
 			version = item.get("version").str()
-			optional = optional || item.get("optional").isTrue()
 			q.Extras, q.Index = item.get("extras").strings(), item.get("source").str()
 			marker, ok := poetryMarker(item)
 			q.Marker = marker
@@ -154,7 +151,7 @@ func (r *reader) poetryDependency(name string, n *node, file string) (list []Req
 			list = append(list, q)
 		}
 	}
-	return list, optional
+	return list
 }
 
 const alternativesReason = "it is not a version specifier of PEP 440"

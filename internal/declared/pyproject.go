@@ -17,15 +17,16 @@ func (r *reader) pyproject(file, text string) *sections {
 	if doc == nil {
 		return nil
 	}
-	s := &sections{extras: map[string][]Requirement{}, groups: map[string]group{}, project: r.projectTable(file, doc)}
+	s := newSections()
+	s.project = r.projectTable(file, doc)
 	project := doc.get("project")
 	s.main = r.requirementList(project.get("dependencies"), file)
 	for _, name := range project.get("optional-dependencies").names() {
-		s.extras[name] = r.requirementList(project.get("optional-dependencies", name), file)
+		s.extras[name] = func() []Requirement { return r.requirementList(project.get("optional-dependencies", name), file) }
 	}
 	r.python(project.get("requires-python"))
 	for _, name := range doc.get("dependency-groups").names() {
-		s.groups[name] = r.group(doc.get("dependency-groups", name), file)
+		s.groups[name] = func() group { return r.group(doc.get("dependency-groups", name), file) }
 	}
 	r.dynamic(s, doc, file)
 	r.uv(s, doc, file)
@@ -151,7 +152,7 @@ func (r *reader) dynamic(s *sections, doc *node, file string) {
 			s.main = append(s.main, r.fromFiles(n.get("file"), file)...)
 			for _, extra := range n.names() {
 				if files := n.get(extra, "file"); files != nil {
-					s.extras[extra] = r.fromFiles(files, file)
+					s.extras[extra] = func() []Requirement { return r.fromFiles(files, file) }
 				}
 			}
 			continue
@@ -203,18 +204,7 @@ func (r *reader) fromFile(named string, pos diag.Pos, file string) []Requirement
 func (r *reader) pdm(s *sections, doc *node, file string) {
 	dev := doc.get("tool", "pdm", "dev-dependencies")
 	for _, name := range dev.names() {
-		g := s.groups[name]
-		for _, item := range dev.get(name).list() {
-			text, editable := strings.CutPrefix(item.str(), "-e ")
-			text = strings.TrimSpace(strings.ReplaceAll(text, "file:///${PROJECT_ROOT}/", "./"))
-			if hasVariable(text) {
-				r.notRead(item.pos, text, variableReason)
-			} else if q, ok := r.parse(text, item.pos, file); ok {
-				q.Editable = editable
-				g.list = append(g.list, q)
-			}
-		}
-		s.groups[name] = g
+		s.addGroup(name, func() group { return group{list: r.pdmGroup(dev.get(name), file)} })
 	}
 	for _, source := range doc.get("tool", "pdm", "source").list() {
 		kind := ExtraIndex
@@ -226,4 +216,18 @@ func (r *reader) pdm(s *sections, doc *node, file string) {
 		}
 		r.addIndex(Index{Name: source.get("name").str(), URL: source.get("url").str(), Kind: kind, Pos: source.pos}, file)
 	}
+}
+
+func (r *reader) pdmGroup(n *node, file string) (list []Requirement) {
+	for _, item := range n.list() {
+		text, editable := strings.CutPrefix(item.str(), "-e ")
+		text = strings.TrimSpace(strings.ReplaceAll(text, "file:///${PROJECT_ROOT}/", "./"))
+		if hasVariable(text) {
+			r.notRead(item.pos, text, variableReason)
+		} else if q, ok := r.parse(text, item.pos, file); ok {
+			q.Editable = editable
+			list = append(list, q)
+		}
+	}
+	return list
 }

@@ -241,7 +241,6 @@ func TestErrorsOfPyproject(t *testing.T) {
 		"[project]\nname='x'\ndependencies=['x[dev]']\n":           "pyproject.toml:3:15: x has no extra \"dev\"",
 		"[project]\ndependencies=['a ; b']\n":                      "pyproject.toml:2:15: \"b\" is not a marker",
 		"[project]\ndependencies=['a==1', 'A==2']\n":               "A==2 contradicts a==1\n  found: the other one at pyproject.toml:2:15",
-		"[dependency-groups]\na=[{x='y'}]\n":                       "pyproject.toml:2:5: an item of a group must be a string",
 		"[project]\ndependencies=['a @ https://u:secret@h/x y']\n": "is not a requirement",
 		"[project]\ndependencies=['a==1', 'a==2']\n[tool.uv]\noverride-dependencies=['a==2']": "",
 	} {
@@ -250,4 +249,25 @@ func TestErrorsOfPyproject(t *testing.T) {
 			t.Errorf("%q:\n%v\nwant %q", text, err, want)
 		}
 	}
+}
+
+// TestOnlySelectedGroupsAreReported tests that problems of other extras and groups are no
+// problems of the reference.
+func TestOnlySelectedGroupsAreReported(t *testing.T) {
+	fsys := files("pyproject.toml", `[project]
+name = "x"
+dependencies = ["six"]
+[project.optional-dependencies]
+bad = ["a b"]
+private = ["p @ https://${TOKEN}@code.test/p.zip"]
+[dependency-groups]
+odd = [{x = "y"}]
+`)
+	check(t, fsys, "pyproject.toml", "pyproject.toml:3:17: six")
+	check(t, fsys, "pyproject.toml#bad,private,odd", `
+pyproject.toml:3:17: six
+pyproject.toml:6:12: not read: p @ https://***@code.test/p.zip: `+variableReason+`
+error: pyproject.toml:5:8: "a b" is not a requirement
+pyproject.toml:8:9: an item of a group must be a string or {include-group = NAME}
+`)
 }

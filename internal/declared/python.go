@@ -176,7 +176,7 @@ type span struct{ from, to int }
 func newProgram(list []token) *program {
 	p := &program{tokens: list, functions: map[string]span{}, values: map[string][]span{}, items: map[string]map[string][]span{}, changed: map[string]bool{}}
 	for i := range list {
-		if i == 0 || list[i-1].kind == lineEnd {
+		if i == 0 || list[i-1].kind == lineEnd || p.is(i-1, ";") {
 			p.statement(i)
 		}
 		if p.is(i, "for") || p.is(i, "as") {
@@ -220,6 +220,16 @@ func (p *program) closing(i, end int) int {
 	return end
 }
 
+// colon returns the index of the first colon outside of brackets, or end.
+func (p *program) colon(i, end int) int {
+	for ; i < end && !p.is(i, ":"); i++ {
+		if t := p.text(i); t == "(" || t == "[" || t == "{" {
+			i = p.closing(i, end)
+		}
+	}
+	return min(i, end)
+}
+
 // statement records a function, an assignment or a change.
 func (p *program) statement(i int) {
 	end := p.end(i)
@@ -235,7 +245,16 @@ func (p *program) statement(i int) {
 		return
 	}
 	name := p.tokens[i].text
-	if p.is(i+1, ":") && p.tokens[i].kind == nameToken && !slices.Contains([]string{"else", "try", "finally"}, name) { // an annotation
+	if slices.Contains([]string{"if", "elif", "else", "for", "while", "try", "except", "finally", "with"}, name) { // if x: y = z
+		if body := p.colon(i, end) + 1; body < end {
+			p.statement(body)
+		}
+		return
+	}
+	if name == "del" {
+		p.changed[p.text(i+1)] = true
+	}
+	if p.is(i+1, ":") { // an annotation
 		for j := i + 2; j < end; j++ {
 			if p.is(j, "=") {
 				p.values[name] = append(p.values[name], span{j + 1, end})

@@ -11,7 +11,7 @@ import (
 // setuptools reads the setup.cfg and the setup.py of a directory, which setuptools joins. It
 // returns nil if neither exists.
 func (r *reader) setuptools(dir string) *sections {
-	s := &sections{extras: map[string][]Requirement{}, groups: map[string]group{}}
+	s := newSections()
 	for _, name := range []string{setupCfg, setupPy} {
 		file := path.Join(dir, name)
 		if isAbsent(r.fsys, file) {
@@ -101,7 +101,7 @@ func (r *reader) cfgOption(s *sections, section, key string, value []cfgLine, fi
 		s.project.BuildRequires = r.cfgRequirements(value, file)
 	default:
 		if section == "options.extras_require" {
-			s.extras[key] = r.cfgRequirements(value, file)
+			s.extras[key] = func() []Requirement { return r.cfgRequirements(value, file) }
 		}
 	}
 }

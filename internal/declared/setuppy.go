@@ -109,15 +109,17 @@ func (r *reader) setupRequirements(p *program, key token, value span, v literal,
 func (r *reader) setupExtras(s *sections, p *program, key token, value span, v literal, ok bool, file string) {
 	if ok && v.kind == 'd' {
 		for i, name := range v.keys {
-			s.extras[name] = r.literals(v.items[i], file)
+			s.extras[name] = func() []Requirement { return r.literals(v.items[i], file) }
 		}
 		return
 	}
 	found := false
 	for name, item := range p.entries(value, 0) {
 		found = true
-		v, ok := p.eval(item, 0)
-		s.extras[name] = r.setupRequirements(p, token{text: "extras_require[" + name + "]", pos: p.tokens[item.from].pos}, item, v, ok, file)
+		s.extras[name] = func() []Requirement {
+			v, ok := p.eval(item, 0)
+			return r.setupRequirements(p, token{text: "extras_require[" + name + "]", pos: p.tokens[item.from].pos}, item, v, ok, file)
+		}
 	}
 	if !found {
 		r.notRead(key.pos, key.text, computedReason)
@@ -136,7 +138,9 @@ func (p *program) entries(s span, depth int) map[string]span {
 			if found == nil {
 				found = map[string]span{}
 			}
-			found[key] = spans[len(spans)-1]
+			if found[key] = spans[0]; len(spans) > 1 {
+				found[key] = span{spans[0].from, spans[0].from} // has no single value
+			}
 		}
 		return found
 	}

@@ -25,10 +25,8 @@ func (r *reader) uv(s *sections, doc *node, file string) {
 	if uv == nil {
 		return
 	}
-	if dev := r.requirementList(uv.get("dev-dependencies"), file); len(dev) > 0 {
-		g := s.groups["dev"]
-		g.list = append(g.list, dev...)
-		s.groups["dev"] = g
+	if dev := uv.get("dev-dependencies"); dev != nil {
+		s.addGroup("dev", func() group { return group{list: r.requirementList(dev, file)} })
 	}
 	s.defaults = []string{"dev"}
 	if n := uv.get("default-groups"); n != nil {
