@@ -113,7 +113,7 @@ setup(install_requires=required, extras_require={"test": ["pytest"]})`, sixAndId
 from setuptools import setup
 here = pathlib.Path(__file__).parent
 setup(install_requires=[r for r in (here / "requirements.txt").read_text().splitlines() if r and not r.startswith("#")], extras_require=dict(test=1))`,
-		sixAndIdna + "setup.py:4:122: not read: extras_require: " + computedReason},
+		sixAndIdna + "setup.py:4:122: not read: extras_require: " + ComputedReason},
 	"parameter": {`import os
 import setuptools
 def read(name="other.txt"):
@@ -124,7 +124,7 @@ def read(name="other.txt"):
             lines.append(line)
     return lines
 setuptools.setup(install_requires=read("requirements.txt"), extras_require={"test": read("absent.txt"), "x": ["y"]})`,
-		sixAndIdna + "setup.py:10:85: not read: extras_require[test]: " + computedReason},
+		sixAndIdna + "setup.py:10:85: not read: extras_require[test]: " + ComputedReason},
 	"platform": {`import platform
 from setuptools import setup
 def parse():
@@ -132,10 +132,10 @@ def parse():
     if "Darwin" in platform.system():
         lines.pop()
     return lines
-setup(install_requires=parse())`, "setup.py:8:7: not read: install_requires: " + computedReason},
+setup(install_requires=parse())`, "setup.py:8:7: not read: install_requires: " + ComputedReason},
 	"f-string": {`from setuptools import setup
 v = "2"
-setup(install_requires=["six", f"torch=={v}"])`, "setup.py:3:7: not read: install_requires: " + computedReason},
+setup(install_requires=["six", f"torch=={v}"])`, "setup.py:3:7: not read: install_requires: " + ComputedReason},
 	"changed": {`from setuptools import setup
 deps = ["six"]
 if X:
@@ -143,7 +143,7 @@ if X:
 other = ["z"]
 other.append("w")
 setup(install_requires=deps, tests_require=other, extras_require={"a": other, "b": ["b"]})`,
-		"setup.py:7:7: not read: install_requires: " + computedReason},
+		"setup.py:7:7: not read: install_requires: " + ComputedReason},
 	"table": {`import re
 from setuptools import setup
 _deps = [
@@ -172,7 +172,7 @@ setuptools.setup(install_requires=install_requires, extras_require={"test": []})
 	"table of another list": {`import re
 from setuptools import setup
 deps = {b: a for a, b in (re.findall("x", x)[0] for x in open("x"))}
-setup(install_requires=[deps["a"]])`, "setup.py:4:7: not read: install_requires: " + computedReason},
+setup(install_requires=[deps["a"]])`, "setup.py:4:7: not read: install_requires: " + ComputedReason},
 	"conditions": {`import os
 from setuptools import setup
 extras = {"fixed": ["a"]}
@@ -183,12 +183,12 @@ else:
 deps = ["c"]
 if os.name == "nt": deps.append("d")
 setup(extras_require=extras, install_requires=deps)`,
-		"setup.py:5:22: not read: extras_require[test]: " + computedReason + "\nsetup.py:10:30: not read: install_requires: " + computedReason},
+		"setup.py:5:22: not read: extras_require[test]: " + ComputedReason + "\nsetup.py:10:30: not read: install_requires: " + ComputedReason},
 	"joined strings": {`from setuptools import setup
 deps = {"six": "six>=1"}
 setup(install_requires=[deps["six"] + "; python_version<'3.7'"])`, "setup.py:2:16: six>=1 ; python_version<'3.7'"},
 	"two calls":    {"setup()\nsetup(install_requires=['a'])", "setup.py:1:1: not read: setup.py: it has no single call of setup"},
-	"keywords":     {"setup(**config)", "setup.py:1:7: not read: **: " + computedReason},
+	"keywords":     {"setup(**config)", "setup.py:1:7: not read: **: " + ComputedReason},
 	"unterminated": {"setup('''", "setup.py:1:1: not read: setup.py: it is not a Python program"},
 }
 

@@ -162,7 +162,7 @@ func (r *reader) dynamic(s *sections, doc *node, file string) {
 		}
 		switch {
 		case old == nil:
-			r.notRead(item.pos, name, computedReason)
+			r.notRead(item.pos, name, ComputedReason)
 		case name == "dependencies":
 			s.main = old.main
 		default:
@@ -171,7 +171,9 @@ func (r *reader) dynamic(s *sections, doc *node, file string) {
 	}
 }
 
-const computedReason = "it is computed by a program"
+// ComputedReason is the reason of what only a program of the project knows, such as its build
+// backend.
+const ComputedReason = "it is computed by a program"
 
 // fromFiles reads the requirements files that setuptools reads.
 func (r *reader) fromFiles(n *node, file string) (list []Requirement) {

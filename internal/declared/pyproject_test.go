@@ -225,7 +225,7 @@ requirements.txt:2:1 index extra "" https://e.test/
 pyproject.toml:9:12 index extra "mine" https://index.test/simple
 `)
 	check(t, files("pyproject.toml", "[project]\nname = 'p'\ndynamic = ['dependencies']\n"), "pyproject.toml", `
-pyproject.toml:3:12: not read: dependencies: `+computedReason)
+pyproject.toml:3:12: not read: dependencies: `+ComputedReason)
 	check(t, files("pyproject.toml", "[project]\nname = 'p'\ndynamic = ['dependencies']\n", "setup.py", "from setuptools import setup\nsetup(install_requires=['six'])"),
 		"pyproject.toml", "setup.py:2:25: six")
 	check(t, files("pyproject.toml", "[build-system]\nrequires = ['setuptools']\n", "setup.cfg", "[options]\ninstall_requires = six\n"), "pyproject.toml", "setup.cfg:2:20: six")

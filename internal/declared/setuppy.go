@@ -40,7 +40,7 @@ func (r *reader) setupPy(s *sections, file, text string) {
 		if list[i].kind == nameToken && p.is(i+1, "=") {
 			r.setupArgument(s, p, list[i], span{i + 2, next}, file)
 		} else if p.is(i, "*") {
-			r.notRead(list[i].pos, "**", computedReason)
+			r.notRead(list[i].pos, "**", ComputedReason)
 		}
 		i = next + 1
 	}
@@ -79,7 +79,7 @@ func (r *reader) setupArgument(s *sections, p *program, key token, value span, f
 		if ok && v.kind == 's' {
 			r.python(&node{kind: stringKind, text: v.text, pos: v.pos})
 		} else {
-			r.notRead(key.pos, key.text, computedReason)
+			r.notRead(key.pos, key.text, ComputedReason)
 		}
 	case "install_requires", "requires":
 		s.main = append(s.main, r.setupRequirements(p, key, value, v, ok, file)...)
@@ -100,7 +100,7 @@ func (r *reader) setupRequirements(p *program, key token, value span, v literal,
 	if named, ok := r.fileIdiom(p, value, file); ok {
 		return r.fromFile(named, key.pos, file)
 	}
-	r.notRead(key.pos, key.text, computedReason)
+	r.notRead(key.pos, key.text, ComputedReason)
 	return nil
 }
 
@@ -122,7 +122,7 @@ func (r *reader) setupExtras(s *sections, p *program, key token, value span, v l
 		}
 	}
 	if !found {
-		r.notRead(key.pos, key.text, computedReason)
+		r.notRead(key.pos, key.text, ComputedReason)
 	}
 }
 
