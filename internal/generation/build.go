@@ -26,12 +26,13 @@ func (d *Desired) build(v facts.View, env facts.Environment) resources.Change {
 		Action:  resources.Create,
 		Summary: d.count() + " in a new generation",
 		Steps:   d.steps(v, env, g),
-		Need:    d.need(env.Stored),
 	}
+	change.Need, change.Shared = d.need(env.Stored)
 	if len(missing) > 0 {
-		more := d.CondaNeed(missing)
+		more, shared := d.CondaNeed(missing)
 		change.Need.Download += more.Download
 		change.Need.Disk += more.Disk
+		change.Shared = append(change.Shared, shared...)
 	}
 	change.Fields, change.Packages = d.differences(current)
 	if exists {
@@ -119,19 +120,29 @@ func wheelsOf(dists []lock.Dist, keys BuildKeys) []resources.Wheel {
 	return wheels
 }
 
-// need returns the sum of the downloads and sizes of the dists that the store lacks. The
-// others need next to nothing: they are cloned or linked if the file system supports that.
-func (d *Desired) need(stored []facts.SHA256) resources.Need {
-	var n resources.Need
+// need returns the sum of the downloads and sizes of the dists that the store lacks, and the
+// need of each of them, which other environments may share. The others need next to nothing:
+// they are cloned or linked if the file system supports that.
+func (d *Desired) need(stored []facts.SHA256) (sum resources.Need, shared []resources.SharedNeed) {
 	for _, dist := range d.Closure {
 		have := slices.ContainsFunc(dist.Wheels, func(w lock.Wheel) bool { return slices.Contains(stored, w.SHA256) })
-		if dist.Build != nil {
-			have = slices.Contains(stored, d.Builds[dist.Name])
+		var key facts.SHA256
+		switch {
+		case dist.Build != nil:
+			key = d.Builds[dist.Name]
+			have = slices.Contains(stored, key)
+		case len(dist.Wheels) > 0:
+			key = dist.Wheels[0].SHA256
 		}
-		if !have {
-			n.Download += dist.Download()
-			n.Disk += dist.Disk()
+		if have {
+			continue
+		}
+		n := resources.Need{Download: dist.Download(), Disk: dist.Disk()}
+		sum.Download += n.Download
+		sum.Disk += n.Disk
+		if !key.IsZero() {
+			shared = append(shared, resources.SharedNeed{SHA256: key.String(), Need: n})
 		}
 	}
-	return n
+	return sum, shared
 }

@@ -36,8 +36,9 @@ type Desired struct {
 	Closure      []lock.Dist          // Python distributions, by name
 	Builds       BuildKeys            // of those that are built
 	Conda        []facts.CondaPackage // conda packages, by name
-	// CondaNeed returns the needs of conda packages that are not in the cache.
-	CondaNeed func(missing []facts.CondaPackage) resources.Need
+	// CondaNeed returns the needs of conda packages that are not in the cache, and those parts
+	// of them that other environments may share.
+	CondaNeed func(missing []facts.CondaPackage) (resources.Need, []resources.SharedNeed)
 	SmokeTest SmokeTest
 	Variables []resources.Variable
 	// CompileAll compiles the whole generation before it is sealed, and not only what the

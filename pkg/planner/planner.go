@@ -50,6 +50,7 @@ type planning struct {
 	sorted    []int32             // the resources in dependency order
 	graph     *graph.Graph        // the dependencies of the resources
 	selected  *selected           // nil for all
+	shared    map[string]bool     // files that a decided change needs, by resources.SharedNeed.SHA256
 	prior     Prior
 	plan      Plan
 }
@@ -213,6 +214,7 @@ func (p *planning) decide(i int32) {
 		}
 	}
 	p.predict(i, change)
+	p.countShared(&change)
 	item := Item{Resource: r, Change: change, Check: check, After: p.items(after), From: p.from[i], Recreate: recreate}
 	if !check && change.Action != resources.None {
 		item.Drift, item.Pending = p.cause(r)
@@ -224,6 +226,24 @@ func (p *planning) decide(i int32) {
 	}
 	p.item[i] = int32(len(p.plan.Items))
 	p.plan.Items = append(p.plan.Items, item)
+}
+
+// countShared removes from the need of a change what an earlier change needs too.
+func (p *planning) countShared(c *resources.Change) {
+	if c.Action == resources.Blocked {
+		return
+	}
+	for _, part := range c.Shared {
+		if p.shared[part.SHA256] {
+			c.Need.Download -= part.Download
+			c.Need.Disk -= part.Disk
+			continue
+		}
+		if p.shared == nil {
+			p.shared = map[string]bool{}
+		}
+		p.shared[part.SHA256] = true
+	}
 }
 
 // items returns the items of resources and orphans, ascending.

@@ -120,3 +120,41 @@ func TestUnusableFileSystemBlocksThePlan(t *testing.T) {
 		}
 	}
 }
+
+// sharing is a resource that needs space for files that others may need too.
+type sharing struct {
+	needing
+	files []string
+}
+
+func (s *sharing) Diff(v facts.View) resources.Change {
+	c := s.needing.Diff(v)
+	for _, name := range s.files {
+		part := resources.Need{Download: 10, Disk: 100}
+		c.Need.Download += part.Download
+		c.Need.Disk += part.Disk
+		c.Shared = append(c.Shared, resources.SharedNeed{SHA256: name, Need: part})
+	}
+	return c
+}
+
+func TestSharedFilesAreCountedOnce(t *testing.T) {
+	list := []resources.Resource{
+		{Addr: resources.Addr{Kind: "venv", Name: "train"}, Spec: &sharing{needing{facts.EnvironmentKey("train"), 1}, []string{"torch", "numpy"}}},
+		{Addr: resources.Addr{Kind: "venv", Name: "eval"}, Spec: &sharing{needing{facts.EnvironmentKey("eval"), 2}, []string{"vllm", "torch"}}},
+	}
+	f := facts.Of(facts.Project{Root: "/srv/p", Store: "/store"}, facts.Disk{Path: "/store", Device: "8:1", MountPoint: "/", Free: 303})
+	p, err := Make(list, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []resources.Need{{Download: 20, Disk: 201}, {Download: 10, Disk: 102}}
+	for i := range p.Items {
+		if got := p.Items[i].Change.Need; got != want[i] {
+			t.Errorf("%s needs %+v, want %+v", p.Items[i].Resource.Addr, got, want[i])
+		}
+	}
+	if p.FileSystems[0].Disk != 303 || p.Totals().Blocked > 0 {
+		t.Errorf("%d bytes on disk, %d blocked", p.FileSystems[0].Disk, p.Totals().Blocked)
+	}
+}

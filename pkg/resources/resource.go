@@ -121,6 +121,7 @@ type Change struct {
 	Steps    []Step          `json:"-"`                  // in order; see MarshalSteps
 	Predicts []facts.Fact    `json:"-"`                  // facts after the steps
 	Need     Need            `json:"need,omitzero"`
+	Shared   []SharedNeed    `json:"-"` // the parts of Need that the planner counts once for all changes
 	Problem  *diag.Problem   `json:"problem,omitempty"` // why it is blocked, or a warning
 }
 
@@ -146,6 +147,12 @@ type PackageChange struct {
 type Need struct {
 	Download int64 `json:"download,omitempty"`
 	Disk     int64 `json:"disk,omitempty"`
+}
+
+// A SharedNeed is the need of one file that is stored once, however many changes need it.
+type SharedNeed struct {
+	SHA256 string // of the archive, or the key of a build, in hexadecimal
+	Need
 }
 
 // Block returns the change of a resource that cannot be applied.

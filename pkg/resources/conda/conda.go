@@ -106,18 +106,21 @@ const unpackedRattler = 84_000_000
 // need returns what conda packages need. Unpacked they have about four times the size of
 // their archives, once, in the cache that the environment links to. py-rattler is unpacked
 // during the build.
-func (s *Spec) need(packages []facts.CondaPackage) resources.Need {
-	var n resources.Need
+func (s *Spec) need(packages []facts.CondaPackage) (sum resources.Need, shared []resources.SharedNeed) {
 	for i := range s.Packages {
-		if slices.ContainsFunc(packages, func(p facts.CondaPackage) bool { return p.Name == s.Packages[i].Name }) {
-			n.Download += s.Packages[i].Size
+		p := &s.Packages[i]
+		if !slices.ContainsFunc(packages, func(f facts.CondaPackage) bool { return f.Name == p.Name }) {
+			continue
 		}
+		n := resources.Need{Download: p.Size, Disk: 4 * p.Size}
+		sum.Download += n.Download
+		sum.Disk += n.Disk
+		shared = append(shared, resources.SharedNeed{SHA256: p.SHA256, Need: n})
 	}
-	n.Disk = 4 * n.Download
 	if s.usesRattler() {
-		n.Disk += unpackedRattler
+		sum.Disk += unpackedRattler
 	}
-	return n
+	return sum, shared
 }
 
 // blocked returns why the environment cannot be built, nil if it can.
