@@ -34,9 +34,10 @@ type app struct {
 	args    []string // as typed, without the program
 	secrets *redact.Redactor
 
-	dir      string // -C
-	manifest string // -m
-	env      string // --env
+	dir      string   // -C
+	manifest string   // -m
+	envs     []string // --env
+	all      bool     // --all of the commands that work on several environments
 	json     bool
 	noColor  bool
 	quiet    bool
@@ -110,7 +111,7 @@ func (a *app) reportPanic(code *int) {
 
 // config returns how this run was started.
 func (a *app) config() *session.Config {
-	return &session.Config{Dir: a.dir, Manifest: a.manifest, Environment: a.env, Environ: a.environ, Stdin: a.in, Program: buildVersion(), Args: a.args, Redactor: a.secrets}
+	return &session.Config{Dir: a.dir, Manifest: a.manifest, Environments: a.envs, All: a.all, Environ: a.environ, Stdin: a.in, Program: buildVersion(), Args: a.args, Redactor: a.secrets}
 }
 
 // target opens the project on this machine, or on the one whose facts are in factsFile,
@@ -129,7 +130,7 @@ func (a *app) observe(ctx context.Context, factsFile string) (*session.Machine, 
 	if err != nil {
 		return nil, err
 	}
-	t, err := p.Select()
+	t, err := p.SelectEach()
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +144,31 @@ func (a *app) environment(ctx context.Context) (*environments.Environment, error
 		return nil, err
 	}
 	return environments.Open(ctx, t)
+}
+
+// environmentsOf opens the environments that are selected for this machine.
+func (a *app) environmentsOf(ctx context.Context) ([]*environments.Environment, error) {
+	p, err := session.Open(ctx, a.config(), "")
+	if err != nil {
+		return nil, err
+	}
+	t, err := p.SelectEach()
+	if err != nil {
+		return nil, err
+	}
+	each := t.Each()
+	if len(each) == 0 {
+		each = []*session.Target{t} // which Open refuses
+	}
+	var list []*environments.Environment
+	for _, t := range each {
+		e, err := environments.Open(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+	}
+	return list, nil
 }
 
 // report returns how to print to w: its width and whether it takes colour.

@@ -23,7 +23,8 @@ A file that was changed on this machine since reconcile wrote it is a conflict: 
 for each whether to show the difference, overwrite it (its content is kept), adopt it, skip
 it or quit. --on-conflict answers once for all; with -y the default is overwrite.
 
---target, --exclude and --replace apply a part, as they do for plan.
+--target, --exclude and --replace apply a part, and --all all environments of this machine,
+as they do for plan. An apply of one environment leaves the others as they are.
 
 Completed changes stay: after a failure or an interruption, apply again.
 
@@ -54,6 +55,7 @@ names that, and changes nothing.`,
 		},
 	}
 	o.register(cmd)
+	a.allFlag(cmd)
 	selected.register(a, cmd)
 	cmd.Flags().Var(&o.onConflict, "on-conflict", "what to do with files that were changed on this machine: `fail`, overwrite, adopt or skip (default: ask; with -y overwrite)")
 	_ = cmd.RegisterFlagCompletionFunc("on-conflict", cobra.FixedCompletions(conflictPolicies(), cobra.ShellCompDirectiveNoFileComp))

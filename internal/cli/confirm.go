@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
-	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 // lockOptions returns how a run takes the lock; events receives its events.
@@ -137,7 +137,7 @@ func (a *app) confirmAndApply(ctx context.Context, p proposal, o applyFlags) err
 		if totals.Blocked == 0 {
 			a.cleanup(ctx, p.machine, p.plan)
 			if p.word == "" && p.plan.Excluded == nil {
-				if err := a.testActive(ctx, p.machine); err != nil {
+				if err := a.testActive(ctx, p.machine, p.machine.ActiveTests()); err != nil {
 					return err
 				}
 			}
@@ -180,24 +180,40 @@ func (a *app) cleanup(ctx context.Context, m *session.Machine, plan *planner.Pla
 	}
 }
 
-// testActive runs the smoke test of the active generation, unless it passed on this machine or
-// an equal one, and records the result. The generation stays active in any case; a failure has
-// exit.Partly.
-func (a *app) testActive(ctx context.Context, m *session.Machine) error {
-	t, ok := m.ActiveTest()
-	if !ok || t.Passed() {
+// testActive runs the smoke tests of active generations, unless they passed on this machine or
+// an equal one, and records the results. The generations stay active in any case; a failure
+// has exit.Partly.
+func (a *app) testActive(ctx context.Context, m *session.Machine, tests []*session.ActiveTest) error {
+	tests = slices.DeleteFunc(tests, (*session.ActiveTest).Passed)
+	if len(tests) == 0 {
 		return nil
 	}
 	ctx, _, stop := session.Interruptible(ctx, nil)
 	defer stop()
-	events, addr := a.events(), resources.Addr{Kind: m.Env.Type, Name: m.Env.Name}
+	events := a.events()
+	var failed []error
+	for _, t := range tests {
+		err := testOne(ctx, m, t, events)
+		if ctx.Err() != nil {
+			return exit.Quietly(exit.Interrupted)
+		}
+		failed = append(failed, err)
+	}
+	if err := errors.Join(failed...); err != nil {
+		return exit.With(exit.Partly, err)
+	}
+	return nil
+}
+
+// testOne runs the smoke test of an active generation and records the result.
+func testOne(ctx context.Context, m *session.Machine, t *session.ActiveTest, events func(apply.Event)) error {
 	note := func(format string, args ...any) {
-		events(apply.Event{Time: time.Now(), Kind: apply.Note, Addr: addr, Text: fmt.Sprintf(format, args...)})
+		events(apply.Event{Time: time.Now(), Kind: apply.Note, Addr: t.Addr, Text: fmt.Sprintf(format, args...)})
 	}
 	note("testing it on this machine (%s)", t.On)
 	parts, recorded, err := t.Run(ctx, m.Config)
 	if ctx.Err() != nil {
-		return exit.Quietly(exit.Interrupted)
+		return err
 	}
 	for _, p := range parts {
 		note("%s: %s", p.Name, strings.TrimSuffix(string(p.Outcome)+", "+p.Detail, ", "))
@@ -205,10 +221,7 @@ func (a *app) testActive(ctx context.Context, m *session.Machine) error {
 	if recorded != nil {
 		note("the result cannot be recorded, so that the next apply tests it again: %v", recorded)
 	}
-	if err != nil {
-		return exit.With(exit.Partly, err)
-	}
-	return nil
+	return err
 }
 
 // apply applies a plan under the project's lock and prints a summary.
@@ -233,7 +246,7 @@ func (a *app) apply(ctx context.Context, p proposal, o applyFlags) error {
 	if failed != nil {
 		return errors.Join(err, failed)
 	}
-	tested, failed := now.RecordBuilt(done.Result)
+	untested, failed := now.RecordBuilt(done.Result)
 	if failed != nil {
 		_ = writeLine(a.err, "The result of the smoke test could not be recorded: %v", failed)
 	}
@@ -265,8 +278,8 @@ func (a *app) apply(ctx context.Context, p proposal, o applyFlags) error {
 	if code == exit.Done && p.plan.Excluded != nil && p.plan.Excluded.Conflicts > 0 {
 		code = exit.Partly // conflicts were skipped
 	}
-	if code == exit.Done && p.word == "" && p.plan.Excluded == nil && !tested {
-		if err := a.testActive(ctx, now); err != nil {
+	if code == exit.Done && p.word == "" && p.plan.Excluded == nil {
+		if err := a.testActive(ctx, now, untested); err != nil {
 			return err
 		}
 	}

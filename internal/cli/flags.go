@@ -39,6 +39,11 @@ func factsFlag(cmd *cobra.Command, into *string) {
 	cmd.Flags().StringVar(into, "facts", "", "use the machine recorded in `FILE` (see `reconcile facts`)")
 }
 
+// allFlag registers --all.
+func (a *app) allFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.all, "all", false, "all environments that match this machine")
+}
+
 // selectFlags are the patterns that select a part of the manifest.
 type selectFlags struct {
 	target, exclude, replace []string

@@ -116,13 +116,15 @@ func pyenvRoot() string {
 	return root
 }
 
-// condition reports whether this machine has [python] 3.10, a package [index], an [embedded]
+// condition reports whether this machine has [python] 3.10, [python3.12], a package [index], an [embedded]
 // Python build, [root], or root who may [unshare] the host name and mounts, and whether this
 // build can use [nvml].
 func condition(cond string) (bool, error) {
 	switch cond {
 	case "python":
 		return python310() != "", nil
+	case "python3.12":
+		return python312() != "", nil
 	case "index":
 		return hasIndex(), nil
 	case "embedded":
@@ -149,6 +151,17 @@ var python310 = sync.OnceValue(func() string {
 	}
 	return ""
 })
+
+// python312 returns the path of a Python 3.12 that stories find on this machine, or "".
+func python312() string {
+	found, _ := filepath.Glob(filepath.Join(pyenvRoot(), "versions", "3.12.*", "bin", "python3.12"))
+	for _, path := range append(found, "/usr/bin/python3.12") {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return ""
+}
 
 // hasIndex reports whether pip can download a package from this machine's index.
 var hasIndex = sync.OnceValue(func() bool {

@@ -245,7 +245,7 @@ func TestSameStructureOnRecordedMachines(t *testing.T) {
 		s.GPU, _ = facts.Find[facts.GPU](known, facts.GPUKey)
 		env, err := m.Select(s)
 		check(t, err)
-		list, err := m.Resources(s, env)
+		list, err := m.Resources(s, []*manifest.Environment{env})
 		check(t, err)
 		plan, err := planner.Make(list, known)
 		check(t, err)

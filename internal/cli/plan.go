@@ -39,6 +39,8 @@ writes a comment for a pull request, --format html one self-contained page.
 (directory.*): dependencies of a target are included, dependents of an excluded resource are
 excluded, checks always run, and the plan names the excluded resources.
 
+With --all, or several names in --env, one plan is for several environments of this machine.
+
 With --out it also saves the plan, for `+"`reconcile apply FILE`"+` on this machine. A plan that
 is blocked is not saved.`, readOnly, exit.Done, exit.Error, exit.Differs, exit.Blocked),
 		Args: noArgs,
@@ -89,6 +91,7 @@ is blocked is not saved.`, readOnly, exit.Done, exit.Error, exit.Differs, exit.B
 	}
 	formatFlag(cmd, &o.format, formats...)
 	factsFlag(cmd, &o.facts)
+	a.allFlag(cmd)
 	o.selectFlags.register(a, cmd)
 	cmd.Flags().StringVar(&o.out, "out", "", "save the plan in `FILE`, for `reconcile apply FILE`")
 	cmd.Flags().BoolVar(&o.detailed, "detailed-exitcode", false, "exit 2 if there is something to do")

@@ -58,19 +58,54 @@ func (a *app) describe(ctx context.Context, m *session.Machine) (report.Machine,
 	return report.Machine{Plan: plan, Resources: m.Resources, Facts: m.Facts, Options: a.report(a.out)}, nil
 }
 
+// A verifiedEnvironment is an environment with the result of verifying it.
+type verifiedEnvironment struct {
+	*environments.Environment
+	result *session.Verification
+}
+
+// document returns the result as JSON has it; deep reports whether hashes were compared.
+func (e verifiedEnvironment) document(deep bool) map[string]any {
+	v := e.result
+	return map[string]any{
+		"version": 1, "environment": e.Env.Name, "generation": e.Current, "deep": deep,
+		"damage": append([]facts.Damage{}, v.Damage...), "record_only": append([]string{}, v.RecordOnly...), "wheels": append([]session.DamagedWheel{}, v.Wheels...), "python": v.Python,
+	}
+}
+
+// showVerified prints the results of verifying environments. The JSON document of several is
+// that of the first, with those of all as environments.
+func (a *app) showVerified(list []verifiedEnvironment, deep bool) error {
+	if a.json {
+		doc := list[0].document(deep)
+		if len(list) > 1 {
+			var each []map[string]any
+			for _, e := range list {
+				each = append(each, e.document(deep))
+			}
+			doc["environments"] = each
+		}
+		return report.JSON(a.out, doc)
+	}
+	for _, e := range list {
+		if err := a.showDamage(e.Environment, e.result, deep); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // showDamage prints the result of verifying an environment; deep reports whether hashes were
 // compared.
 func (a *app) showDamage(e *environments.Environment, v *session.Verification, deep bool) error {
 	if a.json {
-		return report.JSON(a.out, map[string]any{
-			"version": 1, "environment": e.Env.Name, "generation": e.Current, "deep": deep,
-			"damage": append([]facts.Damage{}, v.Damage...), "record_only": append([]string{}, v.RecordOnly...), "wheels": append([]session.DamagedWheel{}, v.Wheels...), "python": v.Python,
-		})
+		return report.JSON(a.out, verifiedEnvironment{e, v}.document(deep))
 	}
 	if err := report.Damage(a.out, v.Damage, a.report(a.out)); err != nil {
 		return err
 	}
-	if err := a.showStore(v); err != nil {
+	heal := a.healing(e)
+	if err := a.showStore(v, heal); err != nil {
 		return err
 	}
 	if len(v.Damage) == 0 {
@@ -80,8 +115,17 @@ func (a *app) showDamage(e *environments.Environment, v *session.Verification, d
 		}
 		return writeLine(a.out, "Environment %s is intact: %s agree (generation %s)%s.", e.Env.Name, what, e.Current, damagedStore(v))
 	}
-	return writeLine(a.out, "Environment %s is damaged in %s (generation %s); `reconcile heal` builds an intact one.",
-		e.Env.Name, plural.Count(len(report.DistinctDamage(v.Damage)), "place"), e.Current)
+	return writeLine(a.out, "Environment %s is damaged in %s (generation %s); `%s` builds an intact one.",
+		e.Env.Name, plural.Count(len(report.DistinctDamage(v.Damage)), "place"), e.Current, heal)
+}
+
+// healing returns the command line that heals an environment. It names one that is not
+// selected without flags.
+func (a *app) healing(e *environments.Environment) string {
+	if a.all || len(a.envs) > 0 {
+		return a.again("heal", "--env", e.Env.Name)
+	}
+	return a.again("heal")
 }
 
 // damagedStore returns the end of the sentence that the environment is intact, "" if the store
@@ -107,8 +151,9 @@ func damagedStore(v *session.Verification) string {
 // maxNames is how many packages a line names.
 const maxNames = 5
 
-// showStore prints the damage that a verification found in the store.
-func (a *app) showStore(v *session.Verification) error {
+// showStore prints the damage that a verification found in the store, and the command line
+// that heals it.
+func (a *app) showStore(v *session.Verification, heal string) error {
 	if n := len(v.RecordOnly); n > 0 {
 		names := strings.Join(v.RecordOnly[:min(n, maxNames)], ", ")
 		if n > maxNames {
@@ -120,20 +165,20 @@ func (a *app) showStore(v *session.Verification) error {
 	}
 	for _, w := range v.Wheels {
 		if n := len(w.Bytecode); n > 0 && len(w.Files) == 0 {
-			if err := writeLine(a.out, "The bytecode of %s %s in the store is damaged (of %s): `reconcile heal` removes it, and the next apply compiles it again. Other environments may share it: run `reconcile verify --deep` in their projects.",
-				w.Name, w.Version, strings.Join(w.Bytecode[:min(n, maxNames)], ", ")); err != nil {
+			if err := writeLine(a.out, "The bytecode of %s %s in the store is damaged (of %s): `%s` removes it, and the next apply compiles it again. Other environments may share it: run `reconcile verify --deep` in their projects.",
+				w.Name, w.Version, strings.Join(w.Bytecode[:min(n, maxNames)], ", "), heal); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := writeLine(a.out, "The unpacked wheel of %s %s in the store is damaged (%s): `reconcile heal` removes it, and the next build that needs it fetches it again. Other environments may share the damaged files: run `reconcile verify` in their projects.",
-			w.Name, w.Version, strings.Join(w.Files[:min(len(w.Files), maxNames)], ", ")); err != nil {
+		if err := writeLine(a.out, "The unpacked wheel of %s %s in the store is damaged (%s): `%s` removes it, and the next build that needs it fetches it again. Other environments may share the damaged files: run `reconcile verify` in their projects.",
+			w.Name, w.Version, strings.Join(w.Files[:min(len(w.Files), maxNames)], ", "), heal); err != nil {
 			return err
 		}
 	}
 	if v.Python == nil {
 		return nil
 	}
-	return writeLine(a.out, "The interpreter in %s is damaged (%s): `reconcile heal` fetches it again.",
-		v.Python.Dir, strings.Join(v.Python.Files[:min(len(v.Python.Files), maxNames)], ", "))
+	return writeLine(a.out, "The interpreter in %s is damaged (%s): `%s` fetches it again.",
+		v.Python.Dir, strings.Join(v.Python.Files[:min(len(v.Python.Files), maxNames)], ", "), heal)
 }

@@ -91,7 +91,7 @@ users that may be used: folders, DIR/* or *, in the variable separated by colons
 	f := root.PersistentFlags()
 	f.StringVarP(&a.dir, "directory", "C", "", "run as if started in `DIR`")
 	f.StringVarP(&a.manifest, "manifest", "m", "", "read `FILE` (default: manifest.yaml here or in the nearest folder above)")
-	f.StringVar(&a.env, "env", "", "work on environment `NAME`, whatever this machine matches")
+	f.StringSliceVar(&a.envs, "env", nil, "work on environment `NAME`, whatever this machine matches; NAME,NAME for several")
 	f.BoolVar(&a.json, "json", false, "print JSON, with a format version")
 	f.BoolVar(&a.noColor, "no-color", false, "no colour (also: NO_COLOR)")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "results only: no progress, and with -y no plan")

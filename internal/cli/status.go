@@ -8,14 +8,15 @@ import (
 )
 
 func statusCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "status",
 		Example: "  reconcile status\n  reconcile status --json",
 		Short:   "one line a resource: does this machine agree with the manifest",
 		Long: long(`
 Shows every resource with two columns, as `+"`git status -s`"+` does: what changed on this
 machine since the last apply (drift), and what changed in the manifest since then
-(pending). Then the installed packages, the interpreter, the GPU and the disk.`, readOnly, exit.Done, exit.Error, exit.Differs, exit.Blocked),
+(pending). Then the installed packages, the interpreter, the GPU and the disk. With --all, of
+all environments that match this machine.`, readOnly, exit.Done, exit.Error, exit.Differs, exit.Blocked),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m, err := a.observe(cmd.Context(), "")
@@ -40,4 +41,6 @@ machine since the last apply (drift), and what changed in the manifest since the
 			return exit.Quietly(planCode(now.Plan, true))
 		},
 	}
+	a.allFlag(cmd)
+	return cmd
 }

@@ -123,6 +123,9 @@ func (d *diagnosis) probe() (err error) {
 	}
 	p := session.FromFacts(d.config, d.manifest, d.facts)
 	t, err := p.Select()
+	if code, _ := exit.CodeOf(err); code == exit.WrongUsage {
+		return err
+	}
 	if d.selectErr = err; err != nil {
 		return nil
 	}

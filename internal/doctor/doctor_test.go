@@ -22,7 +22,7 @@ func TestDoctorOfRecordedMachines(t *testing.T) {
 	for _, file := range machines {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		t.Run(name, func(t *testing.T) {
-			d, err := Run(t.Context(), &session.Config{Dir: "testdata", Environment: "remote"}, Options{FactsFile: name + ".json"})
+			d, err := Run(t.Context(), &session.Config{Dir: "testdata", Environments: []string{"remote"}}, Options{FactsFile: name + ".json"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/nvidia"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 )
@@ -225,7 +226,7 @@ func (d *diagnosis) requirements() findings {
 		_, _, ok := d.facts.Lookup(k)
 		return !ok
 	}
-	list, _ := d.manifest.Resources(d.selection, d.env) // validate and plan report its problems
+	list, _ := d.manifest.Resources(d.selection, []*manifest.Environment{d.env}) // validate and plan report its problems
 	var found findings
 	for _, r := range list {
 		if r.Addr.Kind != "gpu" && r.Addr.Kind != "compat" || slices.ContainsFunc(r.Spec.Reads(), isUnknown) {

@@ -39,21 +39,22 @@ type Options struct {
 	Interrupted  func()                    // called at the first signal to stop
 }
 
-// All locks every environment that names a lock, or the one that the command line names.
+// All locks every environment that names a lock, or those that the command line names.
 // An environment that fails does not stop the others; an interruption does, and so does
 // another run that holds the project's lock. The Document, which has no problems yet, lists
 // what was locked before the error. It is nil if no environment names a lock.
 func All(ctx context.Context, p *session.Project, o Options) (*Document, error) {
 	var problems diag.List
 	doc := &Document{Version: 1, Locks: []*Result{}}
-	if only := p.Config.Environment; only != "" {
-		if _, err := p.Manifest.Select(manifest.Selection{Environment: only}); err != nil {
+	only := p.Config.Environments
+	for _, name := range only {
+		if _, err := p.Manifest.Named(name); err != nil {
 			return nil, err
 		}
 	}
 	named, failed := 0, map[resources.Addr]bool{}
 	for _, env := range p.Manifest.Environments {
-		if only := p.Config.Environment; env.Lock == "" || only != "" && only != env.Name {
+		if env.Lock == "" || len(only) > 0 && !slices.Contains(only, env.Name) {
 			continue
 		}
 		named++

@@ -24,14 +24,14 @@ import (
 )
 
 // Resources returns the resources of a machine, in the order of the sections directories,
-// storage, models, environments and files. env is the result of Select; nil leaves
-// environments out.
-func (m *Manifest) Resources(s Selection, env *Environment) ([]resources.Resource, error) {
+// storage, models, environments and files. envs are environments of the machine, such as the
+// result of Select; none leaves environments out.
+func (m *Manifest) Resources(s Selection, envs []*Environment) ([]resources.Resource, error) {
 	c := compiler{m: m, host: m.Host(s.Host), hostName: s.Host.Hostname, list: make([]resources.Resource, 0, len(m.Directories)+len(m.Files)+8)}
-	c.directories(env)
+	c.directories(envs)
 	c.storage()
-	c.models(env)
-	if env != nil {
+	c.models(envs)
+	for _, env := range envs {
 		if err := c.environment(s, env); err != nil {
 			return nil, err
 		}
@@ -67,14 +67,14 @@ func (c *compiler) allowed(p string, pos diag.Pos, kind, name string) {
 	})
 }
 
-// directories adds the directories. One with another path on this host or in this
-// environment gets a link at its common path.
-func (c *compiler) directories(env *Environment) {
+// directories adds the directories. One with another path on this host or in the
+// environments gets a link at its common path.
+func (c *compiler) directories(envs []*Environment) {
 	specs := make([]directory.Spec, len(c.m.Directories))
 	for i := range c.m.Directories {
 		d := &c.m.Directories[i]
 		specs[i] = directory.Spec{Path: d.Path, Mode: d.Mode, Purpose: d.Purpose, Name: d.Name, Host: c.hostName}
-		place := c.m.PlaceOf(d.Name, c.host, env)
+		place := c.place(d, envs)
 		if place == nil {
 			c.allowed(d.Path, d.pathPos, "directory", d.Name)
 			c.add("directory", d.Name, d.Pos, d.Protect, &specs[i])
@@ -86,6 +86,34 @@ func (c *compiler) directories(env *Environment) {
 		c.add("link", d.Name, place.Pos, d.Protect, &link.Spec{Path: d.Path, Target: target(d.Path, place.Path)},
 			resources.Addr{Kind: "directory", Name: d.Name})
 	}
+}
+
+// place returns the path of a directory on this host or in the environments, nil for its
+// common path. It is a problem if two of the environments have different paths: a machine has
+// one directory at the common path.
+func (c *compiler) place(d *Directory, envs []*Environment) *Place {
+	if len(envs) == 0 {
+		return c.m.PlaceOf(d.Name, c.host, nil)
+	}
+	pathIn := func(e *Environment) (string, diag.Pos) {
+		if place := c.m.PlaceOf(d.Name, c.host, e); place != nil {
+			return place.Path, place.Pos
+		}
+		return d.Path, d.Pos
+	}
+	first, firstPos := pathIn(envs[0])
+	for _, e := range envs[1:] {
+		if other, pos := pathIn(e); other != first {
+			c.problems.Add(&diag.Problem{
+				Code: "environment.directories", Pos: pos, Addr: "directory." + d.Name,
+				Summary: fmt.Sprintf("environments %s and %s have different paths for the directory, and one machine has one", envs[0].Name, e.Name),
+				Found:   fmt.Sprintf("%s at %s, %s at %s", quote(first), firstPos, quote(other), pos),
+				Hint:    fmt.Sprintf("set the path for the machine: hosts: {%s: {directories: {%s: {path: PATH}}}}", printable(c.hostName), d.Name),
+			})
+			break
+		}
+	}
+	return c.m.PlaceOf(d.Name, c.host, envs[0])
 }
 
 // PlaceOf returns the path of a directory on a host or in an environment, in this order,
@@ -129,9 +157,9 @@ func (c *compiler) storage() {
 	c.add("disk", "storage", s.Pos, false, &disk.Spec{Path: s.Path, WarnBelow: s.WarnBelow, FailBelow: s.FailBelow, Budget: s.Budget})
 }
 
-// models adds the models that an environment needs. Apply does not download them.
-func (c *compiler) models(env *Environment) {
-	for _, m := range c.m.ModelsFor(env) {
+// models adds the models that the environments need. Apply does not download them.
+func (c *compiler) models(envs []*Environment) {
+	for _, m := range c.m.ModelsFor(envs...) {
 		c.add("model", m.Repo, m.Pos, false, &model.Spec{Repo: m.Repo, Revision: m.Revision, Size: m.Size, Severity: m.Severity})
 	}
 }
@@ -145,7 +173,7 @@ func (c *compiler) files() {
 	}
 }
 
-// environment adds the selected environment and its requirements, tools and files.
+// environment adds an environment and its requirements, tools and files.
 func (c *compiler) environment(s Selection, e *Environment) error {
 	locked, problem, err := c.m.Locked(e)
 	if err != nil {
@@ -161,7 +189,7 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 		}
 	}
 	c.requirements(e, closure)
-	c.list = append(c.list, c.m.Tools(e)...)
+	c.tools(e)
 	c.pinFiles(e, locked)
 	if e.Type == "conda" {
 		c.conda(s, e, locked, closure, problem)
@@ -172,6 +200,26 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 		Content: generation.Content{Closure: closure, Problem: problem, SmokeTest: e.SmokeTest, CompileAll: e.CompileAll, Variables: c.m.Variables(e)},
 	})
 	return nil
+}
+
+// tools adds the tools of an environment, unless an earlier one needs the same. An interpreter
+// that several need must meet the conditions of each.
+func (c *compiler) tools(e *Environment) {
+	for _, r := range c.m.Tools(e) {
+		i := slices.IndexFunc(c.list, func(old resources.Resource) bool { return old.Addr == r.Addr })
+		if i < 0 {
+			c.list = append(c.list, r)
+			continue
+		}
+		if needed, ok := r.Spec.(*python.Spec); ok {
+			both := *c.list[i].Spec.(*python.Spec)
+			common := func(a, b []string) []string {
+				return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return !slices.Contains(b, s) })
+			}
+			both.Or, both.Unless = common(both.Or, needed.Or), common(both.Unless, needed.Unless)
+			c.list[i].Spec = &both
+		}
+	}
 }
 
 // pinFiles adds the requirements file and the environment file.

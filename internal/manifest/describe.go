@@ -37,7 +37,7 @@ func describe() *object {
 			{"project", slugName(), "The name of the project. Prompts and templates use it.", nil, "my-finetune"},
 			{"directories", namesOf(snakeName(), formOf(directoryObject())), "Folders, the same on every machine. A name becomes a constant for scripts: `data_raw` becomes DATA_RAW, and a single word gets _DIR, so `models` becomes MODELS_DIR.", nil, nil},
 			{"storage", formOf(storageObject()), "The disk space that the project needs. It is compared with the space available to this user before any change.", nil, nil},
-			{"environments", namesOf(slugName(), formOf(environmentObject())), "Python environments. A machine gets one of them: the one of `--env NAME`, of its section in `hosts`, or the one whose `match` holds.", nil, nil},
+			{"environments", namesOf(slugName(), formOf(environmentObject())), "Python environments. A machine gets the one of `--env NAME`, of its section in `hosts`, or the one that matches; of several, the one with `default: true`, or with `--all` all.", nil, nil},
 			{"files", listOf(formOf(fileObject())), "Files with their whole content, given here or rendered from a template. A file is replaced atomically. A manual edit is shown as drift, and the edited file is kept in the store when it is replaced.", nil, nil},
 			{"models", listOf(formOf(modelObject())), "Models of Hugging Face that the project needs. Apply never downloads them: users do, into the directory `models`, which must be in `directories`.", nil, nil},
 			{"sync", namesOf(slugName(), formOf(syncObject())), "Folders to transfer between machines, each in one direction, at the same path on both.", nil, nil},

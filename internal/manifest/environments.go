@@ -21,7 +21,8 @@ import (
 type Environment struct {
 	Name     string
 	Pos      diag.Pos
-	Match    *Match             // nil: chosen only by --env or a host
+	Match    *Match             // nil for none; see Select
+	Default  bool               // preferred if several match; see Select
 	Type     string             // "venv", "conda"
 	Python   string             // minor version: "3.10"
 	Packages []lock.Requirement // of the key packages; Requested returns all
@@ -59,7 +60,7 @@ var (
 	environmentShape = shape{what: "an environment", keys: []string{
 		"python", "type", "packages", "match", "smoke_test", "directories", "protect", "cuda", "gpu",
 		"path", "lock", "platforms", "installer", "compile", "note",
-		"exact", "requirements", "project", "build", "glibc", "macos",
+		"exact", "requirements", "project", "build", "glibc", "macos", "default",
 		"requirements_file",
 		"name", "environment_file", "channels", "register", "engine", "conda_packages",
 	}, required: 1, alias: alias{"prove", "smoke_test"}}
@@ -111,6 +112,7 @@ func (l *loader) environments(v value) {
 		e.Packages = readPackages(f.get("packages"), e.Exact, l.lockedVersions(f.get("lock")))
 		e.readSources(f)
 		e.Match = readMatch(f.get("match"))
+		e.Default = f.get("default").boolean()
 		e.SmokeTest = readSmokeTest(f.get("smoke_test"))
 		e.Places = readPlaces(f.get("directories"))
 		e.Protect = f.get("protect").boolean()

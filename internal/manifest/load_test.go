@@ -54,11 +54,25 @@ func compile(t testing.TB, m *manifest.Manifest, s manifest.Selection) []resourc
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := m.Resources(s, env)
+	return compileFor(t, m, s, env)
+}
+
+// compileFor returns the resources of a machine with an environment.
+func compileFor(t testing.TB, m *manifest.Manifest, s manifest.Selection, env *manifest.Environment) []resources.Resource {
+	t.Helper()
+	list, err := m.Resources(s, oneOf(env))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return list
+}
+
+// oneOf returns an environment as a list, none for nil.
+func oneOf(env *manifest.Environment) []*manifest.Environment {
+	if env == nil {
+		return nil
+	}
+	return []*manifest.Environment{env}
 }
 
 func addresses(list []resources.Resource) string {
@@ -101,7 +115,7 @@ func TestOwn(t *testing.T) {
 
 	env, _ := m.Select(mac)
 	for _, part := range []string{"environment remote (conda) is for machines with {gpu: nvidia}"} {
-		if notes := strings.Join(m.Notes(env), "\n"); !strings.Contains(notes, part) {
+		if notes := strings.Join(m.Notes(mac, oneOf(env)), "\n"); !strings.Contains(notes, part) {
 			t.Errorf("no note contains %q: %s", part, notes)
 		}
 	}
@@ -276,12 +290,10 @@ func TestSelect(t *testing.T) {
 	m := load(t, places)
 	shared := gpu1
 	shared.Host.Hostname = "shared"
-	chosen := gpu1
-	chosen.Environment = "cpu"
 	for name, c := range map[string]struct {
 		s    manifest.Selection
 		want string
-	}{"by match": {gpu1, "train"}, "by host": {shared, "cpu"}, "by flag": {chosen, "cpu"}, "without a GPU": {mac, "cpu"}} {
+	}{"by match": {gpu1, "train"}, "by host": {shared, "cpu"}, "without a GPU": {mac, "cpu"}} {
 		if env, err := m.Select(c.s); err != nil || env.Name != c.want {
 			t.Errorf("%s: %v, %v, want %s", name, env, err, c.want)
 		}
@@ -300,14 +312,15 @@ func TestSelectProblems(t *testing.T) {
 		env("c", "") + env("d", ", match: {host: [box, other]}") + env("e", ", match: {os: linux}")
 	unknown := linux
 	unknown.GPU = facts.GPU{}
-	named := mac
-	named.Environment = "dd"
 	var out strings.Builder
 	for _, c := range []struct {
 		name string
 		s    manifest.Selection
-	}{{"several", linux}, {"none", mac}, {"unknown GPU", unknown}, {"unknown name", named}} {
+	}{{"several", linux}, {"none", mac}, {"unknown GPU", unknown}, {"unknown name", mac}} {
 		_, err := load(t, all).Select(c.s)
+		if c.name == "unknown name" {
+			_, err = load(t, all).Named("dd")
+		}
 		fmt.Fprintf(&out, "# %s\n%v\n", c.name, err)
 		for _, p := range diag.Problems(err) {
 			if explain.Codes()[p.Code].Means == "" {
@@ -464,9 +477,7 @@ func TestOwnPins(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range m.Environments {
-		s := linux
-		s.Environment = e.Name
-		for _, r := range compile(t, m, s) {
+		for _, r := range compileFor(t, m, linux, e) {
 			if f, ok := r.Spec.(*file.Spec); ok && (f.Path == e.RequirementsFile || f.Path == e.EnvironmentFile) {
 				golden.Check(t, filepath.Join("../..", f.Path), []byte(f.Content))
 			}

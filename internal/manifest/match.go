@@ -27,7 +27,7 @@ func readMatch(v value) *Match {
 		return nil
 	}
 	if len(v.node.Content) == 0 {
-		v.problem("value", "match is empty", "", "name the machines, such as {gpu: none}; an environment without match is chosen by --env only")
+		v.problem("value", "match is empty", "", "name the machines, such as {gpu: none}, or remove it")
 	}
 	choice := func(words ...string) func(value) string { return func(v value) string { return v.choice(words...) } }
 	return &Match{

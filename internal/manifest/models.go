@@ -35,9 +35,12 @@ func (m *Model) For(env *Environment) bool {
 	return len(m.Environments) == 0 || env != nil && slices.Contains(m.Environments, env.Name)
 }
 
-// ModelsFor returns the models that an environment needs.
-func (m *Manifest) ModelsFor(env *Environment) []Model {
-	return slices.DeleteFunc(slices.Clone(m.Models), func(model Model) bool { return !model.For(env) })
+// ModelsFor returns the models that any of the environments needs; for none, those that
+// every environment needs.
+func (m *Manifest) ModelsFor(envs ...*Environment) []Model {
+	return slices.DeleteFunc(slices.Clone(m.Models), func(model Model) bool {
+		return !model.For(nil) && !slices.ContainsFunc(envs, model.For)
+	})
 }
 
 // Pins returns the pin of each model by its repository.

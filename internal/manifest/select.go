@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
@@ -11,73 +12,161 @@ import (
 
 // A Selection is the input for choosing the environment of a machine.
 type Selection struct {
-	Environment string // of --env, or ""
-	Host        facts.Host
-	GPU         facts.GPU
+	Host facts.Host
+	GPU  facts.GPU
 }
 
-// Select returns the environment of a machine: that of --env, else that of the host's
-// section, else the only one whose match holds. It returns nil for a manifest without
+// Select returns the environment of a machine: that of the host's section, else the only one
+// that matches. If several match, it is the default one of them;
+// if none does, a default one without match. It returns nil for a manifest without
 // environments. The *diag.Problem for none or several gives the reason of each.
 func (m *Manifest) Select(s Selection) (*Environment, error) {
-	if s.Environment != "" {
-		if e := m.environment(s.Environment); e != nil {
-			return e, nil
-		}
-		return nil, &diag.Problem{
-			Code: "environment.unknown", Pos: diag.Pos{File: m.File},
-			Summary: "there is no environment " + quote(s.Environment), Hint: didYouMean(s.Environment, m.environmentNames()),
-		}
-	}
 	if len(m.Environments) == 0 {
 		return nil, nil
 	}
 	if h := m.Host(s.Host); h != nil && h.Env != "" {
 		return m.environment(h.Env), nil
 	}
-	var matching []*Environment
-	var reasons []string
-	for _, e := range m.Environments {
-		reason := "has no match, so only --env chooses it"
-		if e.Match != nil {
-			if reason = e.Match.mismatch(s); reason == "" {
-				matching = append(matching, e)
-				reason = "matches " + e.Match.String()
-			}
-		}
-		reasons = append(reasons, fmt.Sprintf("%s (%s): %s", e.Name, e.Pos, reason))
-	}
+	matching := m.candidates(s)
 	if len(matching) == 1 {
 		return matching[0], nil
+	}
+	var preferred []*Environment
+	for _, e := range matching {
+		if e.Default {
+			preferred = append(preferred, e)
+		}
+	}
+	if len(preferred) == 1 {
+		return preferred[0], nil
+	}
+	return nil, m.notOne(s, matching, preferred)
+}
+
+// Named returns the environment with a name, or the *diag.Problem that there is none.
+func (m *Manifest) Named(name string) (*Environment, error) {
+	if e := m.environment(name); e != nil {
+		return e, nil
+	}
+	return nil, &diag.Problem{
+		Code: "environment.unknown", Pos: diag.Pos{File: m.File},
+		Summary: "there is no environment " + quote(name), Hint: didYouMean(name, m.environmentNames()),
+	}
+}
+
+// SelectAll returns the environments of a machine, in the order of the manifest: that of the
+// host's section, and those that match; if there is none of these, a default one without
+// match. It returns none for a manifest without environments.
+func (m *Manifest) SelectAll(s Selection) ([]*Environment, error) {
+	if len(m.Environments) == 0 {
+		return nil, nil
+	}
+	ofHost := ""
+	if h := m.Host(s.Host); h != nil {
+		ofHost = h.Env
+	}
+	list := slices.DeleteFunc(slices.Clone(m.Environments), func(e *Environment) bool {
+		return e.Name != ofHost && m.mismatch(e, s) != ""
+	})
+	if len(list) == 0 {
+		list = m.candidates(s)
+	}
+	if len(list) == 0 {
+		return nil, m.notOne(s, nil, nil)
+	}
+	return list, nil
+}
+
+// candidates returns the environments that match a machine; if none does, the default ones
+// without match.
+func (m *Manifest) candidates(s Selection) []*Environment {
+	var matching, fallback []*Environment
+	for _, e := range m.Environments {
+		switch {
+		case m.mismatch(e, s) == "":
+			matching = append(matching, e)
+		case e.Default && e.Match == nil:
+			fallback = append(fallback, e)
+		}
+	}
+	if len(matching) == 0 {
+		return fallback
+	}
+	return matching
+}
+
+// mismatch returns why an environment does not match a machine, or "". If no environment of
+// the manifest has a match, each is for every machine, or if there are several, for those of
+// the platforms of its lock.
+func (m *Manifest) mismatch(e *Environment, s Selection) string {
+	switch {
+	case e.Match != nil:
+		return e.Match.mismatch(s)
+	case slices.ContainsFunc(m.Environments, func(e *Environment) bool { return e.Match != nil }):
+		return "has no match, so only --env chooses it"
+	case len(m.Environments) > 1 && !slices.Contains(e.Platforms, s.Host.Platform):
+		return fmt.Sprintf("its platforms are %s, not %s", strings.Join(e.Platforms, ", "), printable(s.Host.Platform))
+	}
+	return ""
+}
+
+// notOne returns the problem that a machine has no environment or several, of which more than
+// one may be the default.
+func (m *Manifest) notOne(s Selection, matching, preferred []*Environment) error {
+	var reasons []string
+	for _, e := range m.Environments {
+		reason := m.mismatch(e, s)
+		switch {
+		case reason != "":
+		case e.Match == nil:
+			reason = "has no match, so it is for every machine"
+		default:
+			reason = "matches " + e.Match.String()
+		}
+		if e.Default {
+			reason += "; default: true"
+		}
+		reasons = append(reasons, fmt.Sprintf("%s (%s): %s", e.Name, e.Pos, reason))
 	}
 	p := &diag.Problem{
 		Code: "environment.none", Pos: m.Environments[0].Pos, Summary: "no environment matches this machine",
 		Found: strings.Join(reasons, "\n"),
 		Hint:  fmt.Sprintf("choose one with --env NAME, or permanently with hosts: {%s: {env: NAME}}", printable(s.Host.Hostname)),
 	}
-	if len(matching) > 1 {
+	switch {
+	case len(preferred) > 1:
+		p.Code, p.Pos, p.Summary = "environment.ambiguous", preferred[1].Pos, "several environments with default: true match this machine"
+		p.Hint = "keep default: true in one of them, or choose one with --env NAME"
+	case len(matching) > 1:
 		p.Code, p.Pos, p.Summary = "environment.ambiguous", matching[1].Pos, "several environments match this machine"
+		p.Hint += ", or set default: true in one; plan, apply, status and verify take --all for all of them"
 	}
-	return nil, p
+	return p
 }
 
-// Notes describes the environments of other machines, and returns the note of env.
-func (m *Manifest) Notes(env *Environment) []string {
+// Notes describes the environments that a plan is not for, and returns the notes of those
+// that it is for.
+func (m *Manifest) Notes(s Selection, envs []*Environment) []string {
 	var notes []string
 	for _, e := range m.Environments {
 		if e.installerPos.IsValid() {
 			notes = append(notes, fmt.Sprintf("%s: `installer` has no effect, since reconcile installs wheels itself; remove the line", e.installerPos))
 		}
-		if e == env {
+		if slices.Contains(envs, e) {
 			if e.Note != "" {
 				notes = append(notes, fmt.Sprintf("environment %s: %s", e.Name, e.Note))
 			}
 			continue
 		}
 		note := fmt.Sprintf("environment %s (%s) ", e.Name, e.Type)
-		if e.Match == nil {
+		switch {
+		case m.mismatch(e, s) == "":
+			note += "matches this machine too; --all plans it"
+		case e.Match == nil && e.Default:
+			note += "is for machines that match no other"
+		case e.Match == nil:
 			note += "is chosen only by --env"
-		} else {
+		default:
 			note += "is for machines with " + e.Match.String()
 		}
 		if e.Note != "" {

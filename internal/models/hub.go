@@ -88,7 +88,7 @@ func (v *inventory) again(env *manifest.Environment, words ...string) []string {
 	if v.Config.Manifest != "" {
 		list = append(list, "-m", v.Config.Manifest)
 	}
-	if env != nil && (v.Config.Environment != "" || v.Env != env) {
+	if env != nil && (len(v.Config.Environments) > 0 || v.Env != env) {
 		list = append(list, "--env", env.Name)
 	}
 	return append(list, words...)

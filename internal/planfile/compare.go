@@ -1,7 +1,6 @@
 package planfile
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -66,8 +65,8 @@ func (d *Document) Stale(now *Document) []string {
 	if d.Program != now.Program {
 		why = append(why, fmt.Sprintf("it was made by reconcile %s, but this is %s", d.Program, now.Program))
 	}
-	if d.Environment != now.Environment {
-		why = append(why, fmt.Sprintf("it was made for environment %s, but this machine has %s now", cmp.Or(d.Environment, "none"), cmp.Or(now.Environment, "none")))
+	if saved, is := d.EnvironmentText(), now.EnvironmentText(); saved != is {
+		why = append(why, fmt.Sprintf("it was made for %s, but this machine has %s now", saved, is))
 	}
 	why = append(why, d.ChangedInputs(func(name string) (facts.SHA256, bool) {
 		sum, ok := now.Inputs[name]
@@ -83,6 +82,17 @@ func (d *Document) Stale(now *Document) []string {
 		return why
 	}
 	return append(d.compareItems(now), d.compareTools(now)...)
+}
+
+// EnvironmentText returns "environment train", "environments train, eval" or "no environment".
+func (d *Document) EnvironmentText() string {
+	switch {
+	case len(d.Environments) > 0:
+		return "environments " + strings.Join(d.Environments, ", ")
+	case d.Environment != "":
+		return "environment " + d.Environment
+	}
+	return "no environment"
 }
 
 // compareState compares the states. A newer serial may be of another environment; the items

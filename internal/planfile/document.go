@@ -22,18 +22,20 @@ import (
 // A Document is a saved plan. Equal plans with equal inputs give equal documents, byte for
 // byte. Fields are in the order of their JSON names.
 type Document struct {
-	Environment string                  `json:"environment,omitempty"` // the selected one
-	Facts       map[facts.Key]Fact      `json:"facts"`                 // that its items read
-	Inputs      map[string]facts.SHA256 `json:"inputs"`                // manifest, lock and templates by their path in the project
-	Items       []Item                  `json:"items"`                 // in the order of the plan
-	Machine     Machine                 `json:"machine"`
-	Manifest    string                  `json:"manifest"`           // its path in the project
-	Program     string                  `json:"program"`            // version of reconcile
-	Root        string                  `json:"root"`               // the project, absolute
-	Selected    string                  `json:"selected,omitempty"` // the environment that the command line named
-	Selection   Selection               `json:"selection,omitzero"` // the part of the manifest that it is for
-	State       State                   `json:"state"`
-	Tools       map[string]Tool         `json:"tools,omitempty"` // programs that the steps run, by absolute path
+	All          bool                    `json:"all,omitempty"`          // the command line selected all environments that match
+	Environment  string                  `json:"environment,omitempty"`  // the selected one; of several the default
+	Environments []string                `json:"environments,omitempty"` // the selected ones, if there are several
+	Facts        map[facts.Key]Fact      `json:"facts"`                  // that its items read
+	Inputs       map[string]facts.SHA256 `json:"inputs"`                 // manifest, lock and templates by their path in the project
+	Items        []Item                  `json:"items"`                  // in the order of the plan
+	Machine      Machine                 `json:"machine"`
+	Manifest     string                  `json:"manifest"`           // its path in the project
+	Program      string                  `json:"program"`            // version of reconcile
+	Root         string                  `json:"root"`               // the project, absolute
+	Selected     string                  `json:"selected,omitempty"` // the environments that the command line named, with commas between them
+	Selection    Selection               `json:"selection,omitzero"` // the part of the manifest that it is for
+	State        State                   `json:"state"`
+	Tools        map[string]Tool         `json:"tools,omitempty"` // programs that the steps run, by absolute path
 }
 
 // A Fact is enough of a fact to detect and describe a change.

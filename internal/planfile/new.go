@@ -15,6 +15,7 @@ import (
 
 // PlanInputs are the inputs of a plan besides its resources and facts.
 type PlanInputs struct {
+	All       bool
 	Inputs    map[string]facts.SHA256
 	Machine   Machine
 	Manifest  string
@@ -30,7 +31,7 @@ type PlanInputs struct {
 // New records a plan that was made from facts f.
 func New(p *planner.Plan, f *facts.Facts, in PlanInputs) *Document {
 	d := &Document{
-		Environment: p.Environment, Facts: map[facts.Key]Fact{}, Inputs: in.Inputs, Items: []Item{}, Machine: in.Machine,
+		All: in.All, Environment: p.Environment, Environments: p.Environments, Facts: map[facts.Key]Fact{}, Inputs: in.Inputs, Items: []Item{}, Machine: in.Machine,
 		Manifest: in.Manifest, Program: in.Program, Root: strings.ToValidUTF8(p.Root, "\uFFFD"), Selected: in.Selected, Selection: in.Selection, State: in.State,
 		Tools: map[string]Tool{},
 	}

@@ -276,7 +276,7 @@ func TestStaleInputs(t *testing.T) {
 	checkStale(t, first, saved, "assumed that nothing was applied here")
 	other := newDocument(t)
 	other.Environment = "remote"
-	checkStale(t, saved, other, "it was made for environment none, but this machine has remote now")
+	checkStale(t, saved, other, "it was made for no environment, but this machine has environment remote now")
 }
 
 // identifyReplaced identifies one program differently than planInputs.

@@ -138,8 +138,15 @@ func markdownHead(v *planView) block {
 	if v.Host != "" {
 		title += " for " + mdCode(v.Host)
 	}
-	if v.Environment != "" {
-		title += ", environment " + mdCode(v.Environment)
+	for i, name := range v.Environments {
+		separator := ", "
+		switch {
+		case i == 0 && len(v.Environments) == 1:
+			separator = ", environment "
+		case i == 0:
+			separator = ", environments "
+		}
+		title += separator + mdCode(name)
 	}
 	text := title + "\n\n" + "**" + md(v.Line) + ".**\n\n"
 	return block{text, text, rankHead}

@@ -12,7 +12,8 @@ import (
 
 type planDocument struct {
 	Version     int              `json:"version"`
-	Environment string           `json:"environment,omitempty"`
+	Environment string           `json:"environment,omitempty"` // of several the default
+	Selected    []string         `json:"selected,omitempty"`    // the environments, if there are several
 	Root        string           `json:"root"`
 	Host        string           `json:"host"`
 	Platform    string           `json:"platform"`
@@ -49,7 +50,7 @@ type planItem struct {
 // PlanJSON writes a plan as one document. Steps are encoded by resources.MarshalSteps.
 func PlanJSON(w io.Writer, plan *planner.Plan) error {
 	doc := planDocument{
-		Version: Version, Environment: plan.Environment, Root: plan.Root, Host: plan.Host, Platform: plan.Platform,
+		Version: Version, Environment: plan.Environment, Selected: plan.Environments, Root: plan.Root, Host: plan.Host, Platform: plan.Platform,
 		Items: make([]planItem, len(plan.Items)), Unchanged: plan.Unchanged, Totals: plan.Totals(),
 		Need: planNeed(plan), Storage: plan.Storage, FileSystems: plan.FileSystems, Notes: plan.AllNotes(), Excluded: plan.Excluded,
 	}

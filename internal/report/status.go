@@ -196,17 +196,18 @@ func (p *page) standings(plan *planner.Plan, lines []Line) {
 // StatusJSON writes the status as one document.
 func StatusJSON(w io.Writer, m Machine) error {
 	return writeJSON(w, statusDocument{
-		Version, m.Plan.Environment, m.Plan.Root, m.Plan.Host, m.Plan.Platform, m.lines(), runrecord.InstalledOn(m.Facts), m.Plan.AllNotes(),
+		Version, m.Plan.Environment, m.Plan.Environments, m.Plan.Root, m.Plan.Host, m.Plan.Platform, m.lines(), runrecord.InstalledOn(m.Facts), m.Plan.AllNotes(),
 	}, "  ")
 }
 
 type statusDocument struct {
-	Version     int    `json:"version"`
-	Environment string `json:"environment,omitempty"`
-	Root        string `json:"root"`
-	Host        string `json:"host"`
-	Platform    string `json:"platform"`
-	Resources   []Line `json:"resources"`
+	Version     int      `json:"version"`
+	Environment string   `json:"environment,omitempty"` // of several the default
+	Selected    []string `json:"selected,omitempty"`    // the environments, if there are several
+	Root        string   `json:"root"`
+	Host        string   `json:"host"`
+	Platform    string   `json:"platform"`
+	Resources   []Line   `json:"resources"`
 	runrecord.Installed
 	Notes []string `json:"notes,omitempty"`
 }

@@ -18,7 +18,8 @@ const manyChanges = 20
 // A planView is a plan in words. Text, Markdown and HTML render it and add no wording of
 // their own. Every string in it is escaped by Escape.
 type planView struct {
-	Host, Environment, Platform, Root, Manifest string
+	Host, Platform, Root, Manifest string
+	Environments                   []string
 
 	Nothing     bool   // nothing to do, and nothing blocked
 	Line        string // the totals, or that there is nothing to do
@@ -72,7 +73,7 @@ type excludedView struct {
 func viewPlan(plan *planner.Plan, o Options) planView {
 	t := plan.Totals()
 	v := planView{
-		Host: Escape(plan.Host), Environment: Escape(plan.Environment), Platform: Escape(plan.Platform), Root: Escape(plan.Root),
+		Host: Escape(plan.Host), Environments: escapeAll(environmentsOf(plan)), Platform: Escape(plan.Platform), Root: Escape(plan.Root),
 		Manifest: Escape(o.manifest()), Nothing: t.Changes() == 0 && t.Blocked == 0, Where: Escape(where(plan)),
 		Counts: countViews(t), Storage: viewStorage(plan), Excluded: viewExcluded(plan.Excluded),
 	}
@@ -220,16 +221,31 @@ func createsEnvironment(plan *planner.Plan) bool {
 
 func isEnvironment(kind string) bool { return kind == "venv" || kind == "conda" }
 
-func where(plan *planner.Plan) string {
-	switch {
-	case plan.Environment != "" && plan.Host != "":
-		return fmt.Sprintf(" (environment %s on %s)", plan.Environment, plan.Host)
-	case plan.Environment != "":
-		return fmt.Sprintf(" (environment %s)", plan.Environment)
-	case plan.Host != "":
-		return fmt.Sprintf(" (on %s)", plan.Host)
+// environmentsOf returns the environments that a plan is for.
+func environmentsOf(plan *planner.Plan) []string {
+	if len(plan.Environments) == 0 && plan.Environment != "" {
+		return []string{plan.Environment}
 	}
-	return ""
+	return plan.Environments
+}
+
+// where returns the environments and the host of a plan, " (environment local on mac1)".
+func where(plan *planner.Plan) string {
+	text := ""
+	switch names := environmentsOf(plan); len(names) {
+	case 0:
+	case 1:
+		text = "environment " + names[0]
+	default:
+		text = "environments " + strings.Join(names, ", ")
+	}
+	if plan.Host != "" {
+		text = strings.TrimPrefix(text+" on "+plan.Host, " ")
+	}
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
 }
 
 func checkState(c *resources.Change) CheckState {

@@ -63,6 +63,13 @@ func InstalledOn(known *facts.Facts) Installed {
 			out.Disks = append(out.Disks, Disk{fact.Path, fact})
 		}
 	}
+	if len(out.Environments) > 1 {
+		for _, e := range out.Environments {
+			if e.Enter != nil {
+				e.Enter["run"] = "reconcile run --env " + e.Name + " -- COMMAND"
+			}
+		}
+	}
 	return out
 }
 

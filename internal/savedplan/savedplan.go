@@ -9,13 +9,13 @@
 package savedplan
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,11 +57,21 @@ func Read(c *session.Config, name string) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Environment != "" && c.Environment != d.Environment {
-		return nil, exit.Usage("the saved plan is for %s; --env %s needs another one", cmp.Or(d.Environment, "no environment"), c.Environment)
+	selected := d.Environments
+	if len(selected) == 0 {
+		selected = []string{d.Environment}
+	}
+	switch {
+	case len(c.Environments) > 0 && !slices.Equal(slices.Sorted(slices.Values(c.Environments)), slices.Sorted(slices.Values(selected))):
+		return nil, exit.Usage("the saved plan is for %s; --env %s needs another one", d.EnvironmentText(), strings.Join(c.Environments, ","))
+	case c.All && !d.All:
+		return nil, exit.Usage("the saved plan is for %s; --all needs another one", d.EnvironmentText())
 	}
 	config := *c
-	config.Environment = d.Selected
+	config.All, config.Environments = d.All, nil
+	if d.Selected != "" {
+		config.Environments = strings.Split(d.Selected, ",")
+	}
 	return &Plan{d, name, &config}, nil
 }
 
@@ -110,7 +120,7 @@ func (s *Plan) observe(ctx context.Context) (*session.Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := p.Select()
+	t, err := p.SelectEach()
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +231,7 @@ func document(ctx context.Context, m *session.Machine, p *planner.Plan, selectio
 		return nil, err
 	}
 	c := planfile.PlanInputs{
-		Inputs: m.Inputs(m.Env), Machine: here, Manifest: m.Name, Program: m.Config.Program, Selected: m.Config.Environment,
+		All: m.Config.All, Inputs: m.Inputs(m.Envs), Machine: here, Manifest: m.Name, Program: m.Config.Program, Selected: strings.Join(m.Config.Environments, ","),
 		Selection: planfile.Selection{Exclude: selection.Exclude, Replace: selection.Replace, Target: selection.Target},
 		Identify: func(program string) (facts.SHA256, bool) {
 			sum, err := digest(ctx, func() (*os.File, error) { return rawfile.OpenFile(program, 0) })

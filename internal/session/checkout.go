@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
@@ -65,13 +66,13 @@ func (p *Checkout) Path(path string) string {
 	return filepath.Join(p.Root, filepath.FromSlash(path))
 }
 
-// Inputs returns the digests of the files from which the plan for an environment is
-// made, by name; env is nil for none. Locks of other environments are omitted: they are
-// read to check the manifest, and do not affect the plan.
-func (p *Checkout) Inputs(env *manifest.Environment) map[string]facts.SHA256 {
+// Inputs returns the digests of the files from which the plan for environments is made, by
+// name. Locks of other environments are omitted: they are read to check the manifest, and do
+// not affect the plan.
+func (p *Checkout) Inputs(envs []*manifest.Environment) map[string]facts.SHA256 {
 	read := p.inputs.Digests()
 	for _, e := range p.Manifest.Environments {
-		if env == nil || e.Lock != env.Lock {
+		if !slices.ContainsFunc(envs, func(planned *manifest.Environment) bool { return planned.Lock == e.Lock }) {
 			delete(read, e.Lock)
 		}
 	}

@@ -36,13 +36,14 @@ const DefaultManifest = "manifest.yaml"
 
 // A Config states how a run was started.
 type Config struct {
-	Dir         string    // -C; "" for the working directory
-	Manifest    string    // -m; "" to search for DefaultManifest
-	Environment string    // --env; "" for the one that matches the machine
-	Environ     []string  // of the process, as os.Environ returns it
-	Stdin       io.Reader // read for a file that is named -; nil for none
-	Program     string    // version of this program
-	Args        []string  // as typed, without the program, for hints
+	Dir          string    // -C; "" for the working directory
+	Manifest     string    // -m; "" to search for DefaultManifest
+	Environments []string  // of --env; none for the one that matches the machine
+	All          bool      // --all: every environment that matches the machine
+	Environ      []string  // of the process, as os.Environ returns it
+	Stdin        io.Reader // read for a file that is named -; nil for none
+	Program      string    // version of this program
+	Args         []string  // as typed, without the program, for hints
 	// Redactor removes the secrets of the run from what it prints and records; nil for none.
 	Redactor *redact.Redactor
 }

@@ -44,7 +44,7 @@ func (t *Target) Observe(ctx context.Context, known ...Damage) (*Machine, error)
 		m.Resources, err = t.Resources()
 		return m, err
 	}
-	// The facts of the environment take longest: they are probed while its lock is read.
+	// The facts of environments take longest: they are probed while the locks are read.
 	var compiling, reading sync.WaitGroup
 	reading.Go(m.readState)
 	compiling.Go(func() { m.Resources, err = t.Resources() })
@@ -54,7 +54,7 @@ func (t *Target) Observe(ctx context.Context, known ...Damage) (*Machine, error)
 	m.prober = t.proberAt(m.places)
 	early := &facts.Facts{}
 	early.Merge(t.Base)
-	early.Merge(m.Probe(ctx, environmentKeys(t.Env)))
+	early.Merge(m.Probe(ctx, environmentKeys(t.Envs)))
 	compiling.Wait()
 	if err != nil {
 		return nil, err
@@ -73,14 +73,20 @@ func (m *Machine) placeKeys() []facts.Key {
 	return planner.PlaceKeys(local, m.Prior.Models)
 }
 
-// environmentKeys returns the slowest facts of those that an environment reads.
-func environmentKeys(env *manifest.Environment) []facts.Key {
-	if env == nil {
-		return nil
+// environmentKeys returns the slowest facts of those that environments read, once each.
+func environmentKeys(envs []*manifest.Environment) []facts.Key {
+	var keys []facts.Key
+	add := func(k facts.Key) {
+		if !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
 	}
-	keys := []facts.Key{facts.EnvironmentKey(env.Name), facts.PythonKey(env.Python)}
-	if env.RequiresGPU() {
-		keys = append(keys, facts.NvidiaKey)
+	for _, env := range envs {
+		add(facts.EnvironmentKey(env.Name))
+		add(facts.PythonKey(env.Python))
+		if env.RequiresGPU() {
+			add(facts.NvidiaKey)
+		}
 	}
 	return keys
 }
@@ -195,7 +201,7 @@ func (m *Machine) OnlyEnvironment() *Machine {
 // as if the manifest asked for nothing else.
 func (p *Project) ObserveTools(ctx context.Context, env *manifest.Environment) *Machine {
 	m := &Machine{
-		Target:    &Target{Project: p, Env: env, prober: p.prober},
+		Target:    &Target{Project: p, Env: env, Envs: []*manifest.Environment{env}, prober: p.prober},
 		Resources: p.Manifest.LockTools(env), Facts: &facts.Facts{}, damage: &damageList{},
 		places: p.Manifest.EnvironmentPaths(), prober: p.prober,
 	}

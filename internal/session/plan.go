@@ -14,7 +14,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
-	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 // Plan compares the resources of the manifest with the facts. It verifies the generations
@@ -35,7 +34,12 @@ func (m *Machine) Plan(ctx context.Context, selection planner.Selection) (*plann
 	if m.Env != nil {
 		p.Environment = m.Env.Name
 	}
-	p.Notes = m.Manifest.Notes(m.Env)
+	if len(m.Envs) > 1 {
+		for _, e := range m.Envs {
+			p.Environments = append(p.Environments, e.Name)
+		}
+	}
+	p.Notes = m.Manifest.Notes(m.Selection, m.Envs)
 	m.addNotes(p)
 	return p, nil
 }
@@ -51,10 +55,12 @@ func wrongSelection(err error) error {
 // addNotes adds notes and notices about the machine to a plan.
 func (m *Machine) addNotes(p *planner.Plan) {
 	changes := p.Totals().Changes() > 0
-	notices := append([]string{m.stateNote(), m.leakNote(), m.ShellNote(), m.foreignNote()}, m.ReferenceNotes()...)
-	if !m.changesEnvironment(p) {
-		notices = append(notices, m.testNote())
-	}
+	notices := []string{m.stateNote()}
+	notices = append(notices, m.leakNotes()...)
+	notices = append(notices, m.ShellNote())
+	notices = append(notices, m.foreignNotes()...)
+	notices = append(notices, m.ReferenceNotes()...)
+	notices = append(notices, m.testNotes(p)...)
 	if !m.IsRecorded() {
 		notices = append(notices, m.formerNote())
 	}
@@ -69,11 +75,16 @@ func (m *Machine) addNotes(p *planner.Plan) {
 	p.Notices = append(p.Notices, slices.DeleteFunc(notices, func(note string) bool { return note == "" })...)
 }
 
-// changesEnvironment reports whether a plan changes the environment: it is then tested.
-func (m *Machine) changesEnvironment(p *planner.Plan) bool {
-	return slices.ContainsFunc(p.Items, func(i planner.Item) bool {
-		return m.Env != nil && i.Resource.Addr == resources.Addr{Kind: m.Env.Type, Name: m.Env.Name} && len(i.Change.Steps) > 0
-	})
+// testNotes returns a note for each environment that a plan does not change, and whose active
+// generation did not pass its smoke test on this machine. The others are tested.
+func (m *Machine) testNotes(p *planner.Plan) (notes []string) {
+	for _, t := range m.ActiveTests() {
+		changed := slices.ContainsFunc(p.Items, func(i planner.Item) bool { return i.Resource.Addr == t.Addr && len(i.Change.Steps) > 0 })
+		if !changed {
+			notes = append(notes, t.Note())
+		}
+	}
+	return notes
 }
 
 // stateNote returns why the state could not be read, "" if it was.
@@ -87,19 +98,22 @@ func (m *Machine) stateNote() string {
 	return "nothing is pruned or moved: " + m.StateErr.Error()
 }
 
-// leakNote names the user's own packages that a conda environment would import.
-func (m *Machine) leakNote() string {
-	e, ok := m.environment()
-	if !ok || len(e.Leaks) == 0 {
-		return ""
+// leakNotes name the user's own packages that conda environments would import.
+func (m *Machine) leakNotes() (notes []string) {
+	for _, e := range m.environments() {
+		if len(e.Leaks) > 0 {
+			notes = append(notes, LeakText(e)+"; `reconcile run`, activation and the launchers set PYTHONNOUSERSITE=1")
+		}
 	}
-	return LeakText(e) + "; `reconcile run`, activation and the launchers set PYTHONNOUSERSITE=1"
+	return notes
 }
 
-// foreignNote names the packages that another tool installed into the active generation.
-func (m *Machine) foreignNote() string {
-	e, _ := m.environment()
-	return ForeignText(e)
+// foreignNotes name the packages that another tool installed into the active generations.
+func (m *Machine) foreignNotes() (notes []string) {
+	for _, e := range m.environments() {
+		notes = append(notes, ForeignText(e))
+	}
+	return notes
 }
 
 // ForeignText names the packages that another tool, such as uv, installed into the active
@@ -125,23 +139,20 @@ func ForeignText(e facts.Environment) string {
 	return fmt.Sprintf("another tool installed %s into environment %s, which the next generation will not have; to keep it: `reconcile add %s`", text, e.Name, add)
 }
 
-// ReferenceNotes returns a note for each kernel, hook and venv that starts a generation of the
+// ReferenceNotes returns a note for each kernel, hook and venv that starts a generation of an
 // environment which is not the active one.
-func (m *Machine) ReferenceNotes() []string {
-	e, ok := m.environment()
-	if !ok || e.Current == "" {
-		return nil
-	}
-	var notes []string
-	for _, r := range e.References {
-		if r.Generation == e.Current {
-			continue
+func (m *Machine) ReferenceNotes() (notes []string) {
+	for _, e := range m.environments() {
+		for _, r := range e.References {
+			if e.Current == "" || r.Generation == e.Current {
+				continue
+			}
+			state := ", and " + e.Current + " is active"
+			if !slices.ContainsFunc(e.Generations, func(g facts.Generation) bool { return g.Name == r.Generation }) {
+				state = ", which was removed"
+			}
+			notes = append(notes, fmt.Sprintf("%s starts generation %s%s: %s", r.Subject(), r.Generation, state, r.Remedy()))
 		}
-		state := ", and " + e.Current + " is active"
-		if !slices.ContainsFunc(e.Generations, func(g facts.Generation) bool { return g.Name == r.Generation }) {
-			state = ", which was removed"
-		}
-		notes = append(notes, fmt.Sprintf("%s starts generation %s%s: %s", r.Subject(), r.Generation, state, r.Remedy()))
 	}
 	return notes
 }
@@ -163,25 +174,27 @@ func LeakText(e facts.Environment) string {
 // that is no longer the active one, else "". Programs that the shell starts run in the old
 // one.
 func (m *Machine) ShellNote() string {
-	e, ok := m.environment()
 	local, err := m.Local()
-	shell := m.Config.ShellPrefix()
-	if m.IsRecorded() || !ok || err != nil || e.Current == "" || filepath.Dir(shell) != m.Path(layout.Environment(local.State, e.Name)) {
+	if m.IsRecorded() || err != nil {
 		return ""
 	}
-	mine := filepath.Base(shell)
-	if mine == e.Current {
-		return ""
+	dir, mine := filepath.Split(m.Config.ShellPrefix())
+	for _, e := range m.environments() {
+		if filepath.Clean(dir) == m.Path(layout.Environment(local.State, e.Name)) && e.Current != "" && e.Current != mine {
+			return fmt.Sprintf("this shell is on generation %s of environment %s, and %s is active: activate again", mine, e.Name, e.Current)
+		}
 	}
-	return fmt.Sprintf("this shell is on generation %s of environment %s, and %s is active: activate again", mine, e.Name, e.Current)
+	return ""
 }
 
-// environment returns the fact of the selected environment.
-func (m *Machine) environment() (e facts.Environment, ok bool) {
-	if m.Env != nil {
-		e, ok = facts.Find[facts.Environment](m.Facts, facts.EnvironmentKey(m.Env.Name))
+// environments returns the facts of the selected environments, as far as they are known.
+func (m *Machine) environments() (list []facts.Environment) {
+	for _, env := range m.Envs {
+		if e, ok := facts.Find[facts.Environment](m.Facts, facts.EnvironmentKey(env.Name)); ok {
+			list = append(list, e)
+		}
 	}
-	return e, ok
+	return list
 }
 
 // downloads reports whether a plan fetches anything.

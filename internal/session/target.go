@@ -2,8 +2,11 @@ package session
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/hub"
 	"github.com/reconcile-ml/reconcile/internal/layout"
@@ -12,27 +15,72 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
-// A Target is the environment that the manifest selects for a machine.
+// A Target is the environments that are selected for a machine.
 type Target struct {
 	*Project
-	Env       *manifest.Environment // nil for none
+	Env       *manifest.Environment   // the default one of Envs; nil for none
+	Envs      []*manifest.Environment // in the order of the manifest
 	Selection manifest.Selection
 
 	prober *probes.Prober // also finds the models of the target; nil where the facts come from a file
 }
 
 // Select selects the environment that the command line names, else the one that matches
-// the machine. A manifest without environments has a target without one.
+// the machine. A manifest without environments has a target without one. It is wrong usage
+// if the command line names several.
 func (p *Project) Select() (*Target, error) {
+	names := slices.Compact(slices.Sorted(slices.Values(p.Config.Environments)))
+	if len(names) > 1 {
+		return nil, exit.Usage("this command works on one environment, and --env names %s", strings.Join(p.Config.Environments, ", "))
+	}
+	return p.SelectEach()
+}
+
+// SelectEach is Select for the commands that work on several environments: those that the
+// command line names, or with --all those that match the machine.
+func (p *Project) SelectEach() (*Target, error) {
 	t, err := p.SelectNone()
 	if err != nil {
 		return nil, err
 	}
-	if t.Env, err = p.Manifest.Select(t.Selection); err != nil {
+	if t.Envs, err = p.environments(t.Selection); err != nil {
 		return nil, err
+	}
+	if len(t.Envs) > 0 {
+		t.Env = t.Envs[0]
+	}
+	if preferred, err := p.Manifest.Select(manifest.Selection{Host: t.Selection.Host, GPU: t.Selection.GPU}); err == nil && slices.Contains(t.Envs, preferred) {
+		t.Env = preferred
 	}
 	t.locateModels()
 	return t, nil
+}
+
+// environments returns the selected environments.
+func (p *Project) environments(s manifest.Selection) ([]*manifest.Environment, error) {
+	switch {
+	case p.Config.All && len(p.Config.Environments) > 0:
+		return nil, exit.Usage("--all and --env contradict each other")
+	case p.Config.All:
+		return p.Manifest.SelectAll(s)
+	}
+	var problems diag.List
+	var list []*manifest.Environment
+	for _, name := range p.Config.Environments {
+		e, err := p.Manifest.Named(name)
+		problems.AddErr(err)
+		if err == nil && !slices.Contains(list, e) {
+			list = append(list, e)
+		}
+	}
+	if len(p.Config.Environments) > 0 {
+		return list, problems.Err()
+	}
+	e, err := p.Manifest.Select(s)
+	if err != nil || e == nil {
+		return nil, err
+	}
+	return []*manifest.Environment{e}, nil
 }
 
 // SelectNone returns the target without an environment, for commands that work even if
@@ -46,9 +94,20 @@ func (p *Project) SelectNone() (*Target, error) {
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
-	t := &Target{Project: p, Selection: manifest.Selection{Environment: p.Config.Environment, Host: host, GPU: gpu}}
+	t := &Target{Project: p, Selection: manifest.Selection{Host: host, GPU: gpu}}
 	t.locateModels()
 	return t, nil
+}
+
+// Each returns a target for each of the environments alone.
+func (t *Target) Each() []*Target {
+	list := make([]*Target, len(t.Envs))
+	for i, env := range t.Envs {
+		one := *t
+		one.Env, one.Envs = env, []*manifest.Environment{env}
+		list[i] = &one
+	}
+	return list
 }
 
 func (t *Target) locateModels() {
@@ -71,7 +130,7 @@ func (t *Target) ModelCache() probes.ModelCache {
 
 // Resources returns the resources that the manifest declares for the machine.
 func (t *Target) Resources() ([]resources.Resource, error) {
-	return t.Manifest.Resources(t.Selection, t.Env)
+	return t.Manifest.Resources(t.Selection, t.Envs)
 }
 
 // Probe is Project.Probe that also finds the models of the target.

@@ -103,6 +103,7 @@ func (t tested) record(state string) error {
 // An ActiveTest is the smoke test of the active generation of an environment, and what is
 // known of it on this machine.
 type ActiveTest struct {
+	Addr resources.Addr // of the environment
 	Test resources.SmokeTest
 	On   TestedOn
 
@@ -128,6 +129,7 @@ func NewActiveTest(f *facts.Facts, env *manifest.Environment) (t *ActiveTest, ok
 	}
 	pythons, _ := facts.Find[facts.Pythons](f, facts.PythonKey(env.Python))
 	t = &ActiveTest{
+		Addr:        resources.Addr{Kind: env.Type, Name: env.Name},
 		Test:        resources.SmokeTest{Generation: layout.Generation(project.State, e.Name, g.Name), Imports: s.Imports, CUDA: s.TestCUDA, QLoRA: s.QLoRA},
 		On:          testedOn(host, gpu, pythons, g),
 		environment: e.Name, generation: g.Name, state: project.State, temp: layout.Temp(project.Store),
@@ -211,38 +213,36 @@ func (t *ActiveTest) Run(ctx context.Context, c *Config) (parts []apply.SmokeTes
 	return parts, recorded, nil
 }
 
-// ActiveTest returns the smoke test of the active generation; false if there is none, for a
-// recorded machine, and for a damaged environment, which apply replaces.
-func (m *Machine) ActiveTest() (*ActiveTest, bool) {
-	e, ok := m.environment()
-	g, active := e.CurrentGeneration()
-	if m.IsRecorded() || !ok || !active || len(g.Damage) > 0 {
-		return nil, false
+// ActiveTests returns the smoke tests of the active generations of the selected environments.
+// There is none for a recorded machine, and for a damaged environment, which apply replaces.
+func (m *Machine) ActiveTests() (list []*ActiveTest) {
+	if m.IsRecorded() {
+		return nil
 	}
-	return NewActiveTest(m.Facts, m.Env)
-}
-
-// testNote returns a note if the active generation did not pass its smoke test on this
-// machine, else "".
-func (m *Machine) testNote() string {
-	if t, ok := m.ActiveTest(); ok {
-		return t.Note()
-	}
-	return ""
-}
-
-// RecordBuilt records the smoke test of a generation that an apply built and activated. m is
-// the machine afterwards. It reports whether the apply tested one.
-func (m *Machine) RecordBuilt(r *apply.Result) (tested bool, err error) {
-	for i := range r.Items {
-		item := &r.Items[i]
-		if m.Env == nil || item.Addr != (resources.Addr{Kind: m.Env.Type, Name: m.Env.Name}) || len(item.SmokeTest) == 0 {
+	for _, env := range m.Envs {
+		e, _ := facts.Find[facts.Environment](m.Facts, facts.EnvironmentKey(env.Name))
+		if g, active := e.CurrentGeneration(); !active || len(g.Damage) > 0 {
 			continue
 		}
-		if t, ok := m.ActiveTest(); ok && item.Outcome == apply.Done {
-			return true, t.Record(item.SmokeTest, time.Now())
+		if t, ok := NewActiveTest(m.Facts, env); ok {
+			list = append(list, t)
 		}
-		return true, nil
 	}
-	return false, nil
+	return list
+}
+
+// RecordBuilt records the smoke tests of the generations that an apply built and activated. m
+// is the machine afterwards. It returns the smoke tests that are still to be run: those of the
+// environments that the apply did not test.
+func (m *Machine) RecordBuilt(r *apply.Result) (left []*ActiveTest, err error) {
+	for _, t := range m.ActiveTests() {
+		i := slices.IndexFunc(r.Items, func(item apply.ItemResult) bool { return item.Addr == t.Addr && len(item.SmokeTest) > 0 })
+		switch {
+		case i < 0 && !t.Passed():
+			left = append(left, t)
+		case i >= 0 && r.Items[i].Outcome == apply.Done:
+			err = errors.Join(err, t.Record(r.Items[i].SmokeTest, time.Now()))
+		}
+	}
+	return left, err
 }

@@ -21,12 +21,14 @@ import (
 // A Plan lists every check and every change in an order in which they can be applied.
 // Resources that need no change are only counted.
 type Plan struct {
-	Environment string // the selected one
-	Root        string // the project directory, absolute
-	Host        string // host name
-	Platform    string
-	Items       []Item
-	Unchanged   int // resources that need no change
+	Environment string // the selected one; of several the default
+	// Environments are the selected ones if there are several, in the order of the manifest.
+	Environments []string
+	Root         string // the project directory, absolute
+	Host         string // host name
+	Platform     string
+	Items        []Item
+	Unchanged    int // resources that need no change
 	// Excluded summarizes the resources that the plan does not cover; nil if it covers all.
 	Excluded     *Excluded
 	Storage      *Storage
