@@ -121,7 +121,7 @@ type Change struct {
 	Steps    []Step          `json:"-"`                  // in order; see MarshalSteps
 	Predicts []facts.Fact    `json:"-"`                  // facts after the steps
 	Need     Need            `json:"need,omitzero"`
-	Shared   []SharedNeed    `json:"-"` // the parts of Need that the planner counts once for all changes
+	Shared   []SharedNeed    `json:"-"`                 // the parts of Need that the planner counts once for all changes
 	Problem  *diag.Problem   `json:"problem,omitempty"` // why it is blocked, or a warning
 }
 
