@@ -9,6 +9,23 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
+// buildsWithTorch are packages whose build imports torch without declaring it, by their setup.py.
+// https://docs.astral.sh/uv/concepts/projects/config/#build-isolation
+var buildsWithTorch = []string{
+	"apex", "auto-gptq", "autoawq-kernels", "causal-conv1d", "cut-cross-entropy", "deepspeed", "detectron2", "exllamav2", "flash-attn", "fused-ssim", "grouped-gemm", "gsplat",
+	"mamba-ssm", "mmcv", "natten", "nerfacc", "pytorch3d", "quant-cuda", "ring-flash-attn", "sageattention", "spas-sage-attn", "tinycudann", "torch-cluster", "torch-scatter",
+	"torch-sparse", "torch-spline-conv", "torchsparse", "transformer-engine", "transformer-engine-torch", "unfoldnd", "vllm", "warpctc-pytorch", "xformers",
+}
+
+// DefaultWith returns the packages of the environment that the build of a package imports without
+// declaring them, by its normalised name; none for most.
+func DefaultWith(name string) []string {
+	if slices.Contains(buildsWithTorch, name) {
+		return []string{"torch"}
+	}
+	return nil
+}
+
 // IsEditable reports whether the modules of a dist remain in a directory of the project.
 func (d Dist) IsEditable() bool { return d.Build != nil && d.Build.Directory != "" }
 

@@ -269,12 +269,16 @@ func (e *Environment) call(ctx context.Context, p *Project, hook string, argumen
 // ninja, come before those of the system.
 func (e *Environment) variables(private string) []string {
 	jobs := strconv.Itoa(max(1, cmp.Or(e.Jobs, runtime.NumCPU())))
-	return []string{
+	env := []string{
 		"PATH=" + filepath.Dir(e.python) + ":/usr/local/bin:/usr/bin:/bin", "VIRTUAL_ENV=" + filepath.Dir(filepath.Dir(e.python)),
 		"SOURCE_DATE_EPOCH=" + sourceEpoch, "PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1", "PYTHONIOENCODING=utf-8",
 		"DIST_EXTRA_CONFIG=" + filepath.Join(private, "setup.cfg"), // of setuptools
 		"MAX_JOBS=" + jobs, "CMAKE_BUILD_PARALLEL_LEVEL=" + jobs,
 	}
+	if e.Version != "" { // else a commit after the lock would change the version of an editable project
+		env = append(env, "SETUPTOOLS_SCM_PRETEND_VERSION="+e.Version, "PDM_BUILD_SCM_VERSION="+e.Version)
+	}
+	return env
 }
 
 // setuptools returns a configuration by which setuptools writes nothing into an editable project

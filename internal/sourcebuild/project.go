@@ -26,6 +26,9 @@ type Project struct {
 	BackendPath []string // absolute directories below Dir
 	// Static are the metadata, if the files determine them, else nil.
 	Static *Metadata
+	// Stated are the metadata of the PKG-INFO of a source distribution, nil if it has none. Those of
+	// a wheel may differ, if some are dynamic.
+	Stated *Metadata
 	// Name and Version are those of pyproject.toml, "" if it has none or they are dynamic.
 	Name, Version string
 }
@@ -74,12 +77,32 @@ func Open(dir string) (*Project, error) {
 			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "pyproject.toml"), err)
 		}
 	}
-	if info, err := rawfile.ReadRoot(root, "PKG-INFO", maxText, 0); err == nil && p.Static == nil {
-		if c := parseCore(info); c.static() {
+	if info, err := rawfile.ReadRoot(root, "PKG-INFO", maxText, 0); err == nil {
+		c := parseCore(info)
+		if c.complete() {
+			p.Stated = &c.Metadata
+		}
+		if p.Static == nil && c.static() {
 			p.Static = &c.Metadata
 		}
 	}
 	return p, nil
+}
+
+// NeedsNoMore reports whether the backend is one that adds no requirements to those of the project.
+func (p *Project) NeedsNoMore() bool {
+	switch p.Backend {
+	case "flit_core.buildapi", "uv_build", "poetry.core.masonry.api":
+		return true
+	case "setuptools.build_meta": // else setup_requires
+		return !exists(filepath.Join(p.Dir, "setup.py")) && !exists(filepath.Join(p.Dir, "setup.cfg"))
+	}
+	return false
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
 }
 
 // read reads a pyproject.toml.
