@@ -48,7 +48,7 @@ func (r *reader) assemble(all []*chosen) {
 	slices.SortStableFunc(all, func(a, b *chosen) int {
 		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.version, b.version))
 	})
-	best := lock.Chooser(pep.MajorMinor(r.Python), r.lock.Platforms)
+	best := lock.Chooser(pep.MajorMinor(r.Python), r.lock.Platforms, r.lock.Systems)
 	var sources []missing
 	r.once(all)
 	for _, c := range all {

@@ -197,27 +197,9 @@ type markers struct {
 	cache map[string]bool
 }
 
-// environment returns the values of markers for a platform and a Python release.
-func environment(platform, python string) pep.MarkerEnvironment {
-	system, machine, _ := strings.Cut(platform, "-")
-	e := pep.MarkerEnvironment{
-		"os_name": "posix", "sys_platform": system, "platform_system": "Linux", "platform_machine": machine,
-		"python_version": pep.MajorMinor(python), "python_full_version": python,
-		"implementation_name": "cpython", "implementation_version": python, "platform_python_implementation": "CPython",
-		"platform_release": "0", "platform_version": "", // unknown while a plan is made for another machine
-	}
-	switch system {
-	case "macos":
-		e["sys_platform"], e["platform_system"] = "darwin", "Darwin"
-	case "windows":
-		e["sys_platform"], e["platform_system"], e["os_name"] = "win32", "Windows", "nt"
-	}
-	return e
-}
-
 // newMarkers returns the evaluation of markers for a platform, with sets of names.
 func (r *reader) newMarkers(platform string, sets map[string]map[string]bool) *markers {
-	return &markers{env: environment(platform, r.python), sets: sets, cache: map[string]bool{}}
+	return &markers{env: lock.MarkerEnvironment(platform, r.python), sets: sets, cache: map[string]bool{}}
 }
 
 // holds reports whether a marker of a package holds; "" always holds. A malformed marker is a

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
@@ -281,7 +282,7 @@ func (c *comparison) table(marker string) string {
 		for _, python := range c.pythons {
 			holds := marker == ""
 			if !holds {
-				holds, _ = environment(platform, python).HoldsWith(marker, map[string]map[string]bool{"extra": {}})
+				holds, _ = lock.MarkerEnvironment(platform, python).HoldsWith(marker, map[string]map[string]bool{"extra": {}})
 			}
 			b.WriteByte(map[bool]byte{true: '1', false: '0'}[holds])
 		}

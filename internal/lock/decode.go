@@ -124,7 +124,7 @@ func (r *reader) lock(doc *document) *Lock {
 			r.problem("lock.platform", r.at["tool.reconcile.platforms"], fmt.Sprintf("%q", p), "platform is unknown")
 		}
 	}
-	l := &Lock{Path: r.path, RequiresPython: doc.RequiresPython, Platforms: tool.Platforms, Requests: tool.Requests}
+	l := &Lock{Path: r.path, RequiresPython: doc.RequiresPython, Platforms: tool.Platforms, Systems: Systems{tool.Glibc, tool.MacOS}, Requests: tool.Requests}
 	l.Conda = r.conda(tool.Conda, tool.Platforms)
 	for i := range doc.Packages {
 		if p, ok := r.pkg(fmt.Sprintf("packages[%d]", i), &doc.Packages[i], &tool); ok {
@@ -384,7 +384,7 @@ func (r *reader) duplicates(l *Lock) {
 func (r *reader) assign(l *Lock, minor string) {
 	rankings := make([]ranking, len(l.Platforms))
 	for i, platform := range l.Platforms {
-		rankings[i] = rank(minor, platform)
+		rankings[i] = l.Systems.rank(minor, platform)
 	}
 	for i := range l.Packages {
 		p := &l.Packages[i]

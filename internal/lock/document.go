@@ -88,6 +88,8 @@ type docTool struct {
 type docReconcile struct {
 	Format    int              `toml:"format"`
 	Platforms []string         `toml:"platforms"`
+	Glibc     string           `toml:"glibc"`
+	MacOS     string           `toml:"macos"`
 	Requests  []string         `toml:"requests"`
 	Unpacked  map[string]int64 `toml:"unpacked"`
 	Builds    []docBuild       `toml:"builds"`

@@ -27,7 +27,14 @@ func (l *Lock) Encode() []byte {
 		b.WriteString("\n[[packages]]\n")
 		e.pkg(p)
 	}
-	fmt.Fprintf(&b, "\n[tool.reconcile]\nformat = %d\nplatforms = %s\nrequests = [\n", format, quoteList(platforms))
+	fmt.Fprintf(&b, "\n[tool.reconcile]\nformat = %d\nplatforms = %s\n", format, quoteList(platforms))
+	if l.Systems.Glibc != "" {
+		fmt.Fprintf(&b, "glibc = %s\n", quote(l.Systems.Glibc))
+	}
+	if l.Systems.MacOS != "" {
+		fmt.Fprintf(&b, "macos = %s\n", quote(l.Systems.MacOS))
+	}
+	b.WriteString("requests = [\n")
 	for _, r := range slices.Sorted(slices.Values(l.Requests)) {
 		fmt.Fprintf(&b, "    %s,\n", quote(r))
 	}

@@ -29,6 +29,7 @@ type Lock struct {
 	Path           string   // relative to the project root
 	RequiresPython string   // ">=3.10,<3.11"
 	Platforms      []string // "macos-arm64", "linux-x86_64"
+	Systems        Systems
 	Requests       []string // in the form of Requirement.Request, sorted
 	Conda          *Conda   // nil for environments of type venv
 	// Packages are sorted by name. A name occurs twice only if platforms need different

@@ -3,19 +3,24 @@ package lock_test
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 )
 
@@ -96,14 +101,167 @@ func (x *index) request(t *testing.T, pins ...string) lock.Request {
 	}
 	r := lock.Request{
 		Path: "locks/test.toml", Python: "3.10", Platforms: []string{"macos-arm64", "linux-x86_64"},
-		UV: uv, Cache: t.TempDir(), Dir: t.TempDir(), Client: x.Client(),
+		UV: uv, Cache: t.TempDir(), Dir: t.TempDir(), Root: t.TempDir(), Client: x.Client(), Own: "mine", Offers: x.offers,
 		IndexEnv: []string{"UV_DEFAULT_INDEX=" + x.URL + "/simple"},
 	}
 	for i, pin := range pins {
-		name, version, _ := strings.Cut(pin, "==")
-		r.Packages = append(r.Packages, lock.Requirement{Name: name, Specifier: "==" + version, Pos: diag.Pos{File: "manifest.yaml", Line: 10 + i, Col: 3}})
+		name, specifier := pin, ""
+		if at := strings.IndexAny(pin, "=<>"); at >= 0 {
+			name, specifier = pin[:at], pin[at:]
+		}
+		r.Packages = append(r.Packages, lock.Requirement{Name: name, Specifier: specifier, Pos: diag.Pos{File: "manifest.yaml", Line: 10 + i, Col: 3}})
 	}
 	return r
+}
+
+// offers implements lock.Request.Offers.
+func (x *index) offers(_ context.Context, _, name string) (offers []lock.Offer, err error) {
+	for file := range x.files {
+		if w, err := lock.ParseWheel(file); err == nil && w.Name == name {
+			offers = append(offers, lock.Offer{File: file, Version: w.Version})
+		} else if version, ok := strings.CutPrefix(strings.TrimSuffix(file, ".tar.gz"), name+"-"); ok {
+			offers = append(offers, lock.Offer{File: file, Version: version})
+		}
+	}
+	return offers, nil
+}
+
+// TestResolveRanges locks the newest versions in ranges, and records who depends on what.
+func TestResolveRanges(t *testing.T) {
+	x := newIndex(t)
+	x.add(t, "app-1.0-py3-none-any.whl", "dep>=1", `only-mac; sys_platform == "darwin"`)
+	x.add(t, "app-2.0-py3-none-any.whl", "dep>=1")
+	x.add(t, "dep-1.0-py3-none-any.whl")
+	x.add(t, "dep-1.5-py3-none-any.whl")
+	x.add(t, "dep-2.0-py3-none-any.whl")
+	x.add(t, "only_mac-1.0-py3-none-any.whl")
+	req := x.request(t)
+	req.Packages = []lock.Requirement{{Name: "app", Specifier: "<2"}, {Name: "Dep"}}
+	req.Constraints = []lock.Requirement{{Name: "dep", Specifier: "<2"}}
+	l, err := lock.Resolve(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := text(t, l, "macos-arm64"); got != "app-1.0-py3-none-any.whl dep-1.5-py3-none-any.whl only_mac-1.0-py3-none-any.whl" {
+		t.Errorf("macOS installs %s", got)
+	}
+	if got := l.Packages[0].Dependencies; !slices.Equal(got, []string{"dep", "only-mac"}) {
+		t.Errorf("app depends on %v", got)
+	}
+	if want := []string{"app<2", "dep", "dep<2 (constraint)"}; !slices.Equal(l.Requests, want) {
+		t.Errorf("requests are %v", l.Requests)
+	}
+}
+
+// TestResolveSystems selects wheels for the systems of the machines.
+func TestResolveSystems(t *testing.T) {
+	x := newIndex(t)
+	x.add(t, "modern-1.0-cp310-cp310-manylinux_2_31_x86_64.whl")
+	x.add(t, "modern-1.0-cp310-cp310-macosx_14_0_arm64.whl")
+	req := x.request(t, "modern==1.0")
+	req.Systems = lock.Systems{Glibc: "2.31", MacOS: "14"}
+	l, err := lock.Resolve(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := lock.Decode(l.Encode(), l.Path); err != nil || again.Systems != req.Systems || text(t, again, "macos-arm64") == "" {
+		t.Errorf("the lock is not read back: %v", err)
+	}
+	if p := l.Stale(lock.Inputs{Requests: l.Requests, Platforms: l.Platforms, Python: "3.10"}); p == nil || !strings.Contains(p.Found, "glibc 2.31") {
+		t.Errorf("other systems do not make the lock stale: %v", p)
+	}
+}
+
+// TestResolveIndexes takes a package from the index that it is bound to, and no other package.
+func TestResolveIndexes(t *testing.T) {
+	x, special := newIndex(t), newIndex(t)
+	x.add(t, "torch-9.0-py3-none-any.whl")
+	x.add(t, "dep-1.0-py3-none-any.whl")
+	special.add(t, "torch-2.0+cu128-py3-none-any.whl", "dep")
+	special.add(t, "dep-7.0-py3-none-any.whl")
+	req := x.request(t)
+	req.Indexes = map[string]string{"cu128": special.URL + "/simple"}
+	req.Packages = []lock.Requirement{{Name: "torch", Index: "cu128"}}
+	l, err := lock.Resolve(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := text(t, l, "linux-x86_64"); got != "dep-1.0-py3-none-any.whl torch-2.0+cu128-py3-none-any.whl" {
+		t.Errorf("installs %s", got)
+	}
+	if l.Packages[0].Index != "" || l.Packages[1].Index != "cu128" || bytes.Contains(l.Encode(), []byte("127.0.0.1")) {
+		t.Errorf("the lock has the wrong indexes:\n%s", l.Encode())
+	}
+}
+
+// TestResolveHashes locks only files that the requirements permit.
+func TestResolveHashes(t *testing.T) {
+	x := newIndex(t)
+	x.add(t, "app-1.0-py3-none-any.whl")
+	req := x.request(t, "app==1.0")
+	req.Hashes = map[string][]facts.SHA256{"app": {sha256.Sum256(x.files["app-1.0-py3-none-any.whl"])}}
+	if _, err := lock.Resolve(t.Context(), req); err != nil {
+		t.Error(err)
+	}
+	req.Dir, req.Hashes = t.TempDir(), map[string][]facts.SHA256{"app": {sha256.Sum256(nil)}}
+	if _, err := lock.Resolve(t.Context(), req); err == nil || !strings.Contains(err.Error(), "one of the hashes") {
+		t.Errorf("a wheel with another hash is locked: %v", err)
+	}
+}
+
+// TestResolveSources resolves what is built with its metadata, and never lets uv build.
+func TestResolveSources(t *testing.T) {
+	x := newIndex(t)
+	x.add(t, "dep-1.0-py3-none-any.whl")
+	x.add(t, "extra_dep-1.0-py3-none-any.whl")
+	x.add(t, "tool-1.0-py3-none-any.whl")
+	x.add(t, "app-1.0-py3-none-any.whl", "old<2")
+	x.files["old-1.0.tar.gz"] = []byte("not an archive: building would fail")
+	x.files["old-2.0.tar.gz"] = []byte("not an archive")
+	req := x.request(t)
+	wheel := filepath.Join(req.Root, "wheels", "local-1.0-py3-none-any.whl")
+	x.add(t, "local-1.0-py3-none-any.whl")
+	if err := errors.Join(os.Mkdir(filepath.Dir(wheel), 0o755), os.WriteFile(wheel, x.files["local-1.0-py3-none-any.whl"], 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	delete(x.files, "local-1.0-py3-none-any.whl")
+	commit := strings.Repeat("0123456789", 4)
+	req.Packages = []lock.Requirement{
+		{Name: "app"}, {Name: "mine", URL: "./", Extras: []string{"more"}},
+		{Name: "forked", URL: "git+https://host.example/forked.git@" + commit + "#subdirectory=py"},
+		{Name: "local", URL: "./wheels/local-1.0-py3-none-any.whl"},
+	}
+	req.Builds = map[string]lock.BuildRule{"old": {With: []string{"dep"}}}
+	req.Inspect = func(ctx context.Context, in lock.Inspection) (*lock.Inspected, error) {
+		requires, err := in.Resolve(ctx, []string{"tool>=1"})
+		return &lock.Inspected{
+			Source: in.Source, Version: cmp.Or(in.Version, "0.5"), RequiresDist: []string{"dep", `extra-dep; extra == "more"`}, Extras: []string{"more"},
+			Requires: requires, With: in.Rule.With,
+		}, err
+	}
+	l, err := lock.Resolve(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := lock.Decode(l.Encode(), l.Path)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, l.Encode())
+	}
+	var got []string
+	for _, p := range again.Packages {
+		what := p.URL
+		if b := p.Build; b != nil {
+			what = fmt.Sprintf("build %s%s%s/%s with %s%v", b.File, b.Directory, b.Git, b.Subdirectory, b.Requires[0].Name, b.With)
+		}
+		got = append(got, strings.TrimSpace(p.Name+" "+p.Version+" "+what))
+	}
+	want := []string{
+		"app 1.0", "dep 1.0", "extra-dep 1.0", "forked 0.5 build https://host.example/forked.git/py with tool[]",
+		"local 1.0 ./wheels/local-1.0-py3-none-any.whl", "mine 0.5 build ./ with tool[]", "old 1.0 build old-1.0.tar.gz/ with tool[dep]",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("locked\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
 }
 
 func TestResolve(t *testing.T) {
@@ -176,6 +334,19 @@ func TestResolveProblems(t *testing.T) {
 	x.add(t, "dep-1.0-py3-none-any.whl")
 	x.add(t, "dep-2.0-py3-none-any.whl")
 	x.add(t, "mac-1.0-cp310-cp310-macosx_11_0_arm64.whl")
+	x.files["old-1.0.tar.gz"] = []byte("source")
+	x.files["older-1.0.tar.gz"] = []byte("source")
+	x.add(t, "stopped-0.1-py3-none-any.whl")
+	x.files["stopped-0.3.tar.gz"] = []byte("source")
+	x.files["stopped-0.4.tar.gz"] = []byte("source")
+	x.add(t, "pre-1.0.dev3-py3-none-any.whl")
+	x.files["pre-1.0.tar.gz"] = []byte("source")
+	x.add(t, "late-1.0-cp39-cp39-manylinux_2_17_x86_64.whl")
+	x.files["late-1.0.tar.gz"] = []byte("source")
+	x.add(t, "modern-1.0-cp310-cp310-manylinux_2_31_x86_64.whl")
+	x.add(t, "modern-1.0-cp310-cp310-macosx_11_0_arm64.whl")
+	x.add(t, "apple-1.0-cp310-cp310-manylinux_2_17_x86_64.whl")
+	x.add(t, "apple-1.0-cp310-cp310-macosx_14_0_arm64.whl")
 	for _, c := range []struct {
 		name            string
 		pins            []string
@@ -183,11 +354,18 @@ func TestResolveProblems(t *testing.T) {
 	}{
 		{"no such version", []string{"app==1.0", "dep==1.5"}, "lock.pin", "manifest.yaml:11:3", "dep 2.0 is the newest version"},
 		{"no such package", []string{"nowhere==1.0"}, "lock.pin", "manifest.yaml:10:3", "no version of nowhere"},
-		{"no wheel", []string{"mac==1.0"}, "lock.pin", "manifest.yaml:10:3", "has no wheel for linux-x86_64"},
+		{"no wheel", []string{"mac==1.0"}, "lock.pin", "manifest.yaml:10:3", "it has no wheel for linux-x86_64"},
 		{"conflict", []string{"app==1.0", "dep==2.0"}, "lock.conflict", "manifest.yaml:1", "depend on dep<2"},
 		{"no specifier", []string{"app==1 or 2"}, "lock.pin", "manifest.yaml:10:3", "not a version specifier"},
 		{"option", []string{"--index-url==1"}, "lock.pin", "manifest.yaml:10:3", "not a valid package name"},
-		{"twice", []string{"app==1.0", "App==1.0"}, "lock.pin", "manifest.yaml:11:3", "requested twice"},
+		{"source only, several", []string{"old==1.0", "app==1.0", "older"}, "lock.source", "manifest.yaml:1", "build: [old, older]"},
+		{"source only since years", []string{"stopped>=0.1"}, "lock.source", "manifest.yaml:10:3", "stopped 0.4"},
+		{"source only, and a pre-release with a wheel", []string{"pre"}, "lock.source", "manifest.yaml:10:3", "pre 1.0"},
+		{"another Python", []string{"late==1.0"}, "lock.pin", "manifest.yaml:10:3", "are for cp39"},
+		{"newer glibc", []string{"modern==1.0"}, "lock.pin", "manifest.yaml:10:3", "need glibc 2.31"},
+		{"newer macOS", []string{"apple==1.0"}, "lock.pin", "manifest.yaml:10:3", `add macos: "14"`},
+		{"a local version", []string{"dep==2.0+cu124"}, "lock.pin", "manifest.yaml:10:3", "index: NAME"},
+		{"the project itself", []string{"mine==1.0"}, "lock.pin", "manifest.yaml:10:3", "project: editable"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := lock.Resolve(t.Context(), x.request(t, c.pins...))

@@ -109,16 +109,6 @@ func (r *resolver) unsolved(ctx context.Context, platform string, err error) err
 	return p
 }
 
-// constraints returns a constraints file with the Python packages that conda installs.
-func constraints(provided map[string]string) string {
-	var lines []string
-	for name, version := range provided {
-		lines = append(lines, Requirement{Name: name, Specifier: "==" + version}.String())
-	}
-	slices.Sort(lines)
-	return strings.Join(lines, "\n") + "\n"
-}
-
 // withoutProvided removes the Python packages that conda installs, so that pip does not
 // replace them.
 func withoutProvided(packages []Package, provided map[string]string) []Package {

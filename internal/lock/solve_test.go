@@ -171,7 +171,8 @@ func TestProvided(t *testing.T) {
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if text := constraints(map[string]string{"torch": "2.5.1", "pip": "24.2"}); text != "pip==24.2\ntorch==2.5.1\n" {
+	r := resolver{provided: map[string]string{"torch": "2.5.1", "pip": "24.2"}}
+	if text := r.constraints(); text != "pip==24.2\ntorch==2.5.1\n" {
 		t.Errorf("constraints are %q", text)
 	}
 	left := withoutProvided([]Package{{Name: "torch"}, {Name: "Ruamel.YAML"}, {Name: "six"}}, want)

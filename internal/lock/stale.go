@@ -12,6 +12,7 @@ import (
 type Inputs struct {
 	Requests  []string // in the form of Requirement.Request
 	Platforms []string
+	Systems   Systems
 	Python    string // minor version
 	// Channels and CondaRequests (CondaSpecs) are those of environments of type conda.
 	Channels, CondaRequests []string
@@ -31,6 +32,9 @@ func (l *Lock) Stale(in Inputs) *diag.Problem {
 	}
 	if want, _ := requiresPython(in.Python); want != l.RequiresPython {
 		found = append(found, fmt.Sprintf("locked for Python %s, the manifest has %s", l.RequiresPython, in.Python))
+	}
+	if in.Systems != l.Systems {
+		found = append(found, fmt.Sprintf("locked for glibc 2.%d and macOS %s, the manifest has glibc 2.%d and macOS %s", l.Systems.glibc(), l.Systems.macOS(), in.Systems.glibc(), in.Systems.macOS()))
 	}
 	if !slices.Equal(in.Channels, have.Channels) {
 		found = append(found, fmt.Sprintf("locked with the channels %s, the manifest has %s", orNone(have.Channels), orNone(in.Channels)))

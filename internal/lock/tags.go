@@ -8,12 +8,32 @@ import (
 	"strings"
 )
 
-// The newest systems that a lock supports. Wheels for a newer one are not selected, and uv
-// gets the same limits (see uvPlatform).
-const (
-	newestGlibc = 28 // glibc 2.28: RHEL 8, Debian 10, Ubuntu 20.04
-	newestMacOS = 13
-)
+// Systems are the oldest systems that all machines of an environment have at least. Wheels for
+// newer ones are not selected, and uv gets the same limits (see uvPlatform). The zero value is
+// glibc 2.28 (RHEL 8, Debian 10, Ubuntu 20.04) and macOS 13.
+type Systems struct {
+	Glibc string // "2.31"
+	MacOS string // "14", "13.3"
+}
+
+// glibc returns the minor version of glibc 2.
+func (s Systems) glibc() int {
+	minor, err := strconv.Atoi(strings.TrimPrefix(s.Glibc, "2."))
+	if err != nil {
+		return 28
+	}
+	return min(minor, 99)
+}
+
+// macOS returns the version of macOS.
+func (s Systems) macOS() string { return cmp.Or(s.MacOS, "13") }
+
+// macOSMajor returns the major version of macOS.
+func (s Systems) macOSMajor() int {
+	major, _, _ := strings.Cut(s.macOS(), ".")
+	n, _ := strconv.Atoi(major)
+	return min(n, 99)
+}
 
 // parseMinor parses "3.10".
 func parseMinor(version string) (major, minor int, ok bool) {
@@ -34,16 +54,16 @@ func pureTags(major, minor int) []string {
 }
 
 // platformTags returns the platform tags of a platform, best first.
-func platformTags(platform string) []string {
+func (s Systems) platformTags(platform string) []string {
 	switch platform {
 	case "linux-x86_64":
-		return linuxTags("x86_64", 5)
+		return s.linuxTags("x86_64", 5)
 	case "linux-aarch64":
-		return linuxTags("aarch64", 17)
+		return s.linuxTags("aarch64", 17)
 	case "macos-arm64":
-		return macTags("arm64", 11)
+		return s.macTags("arm64", 11)
 	case "macos-x86_64":
-		return macTags("x86_64", 10)
+		return s.macTags("x86_64", 10)
 	}
 	return nil
 }
@@ -54,10 +74,10 @@ func legacyTags() map[int]string {
 }
 
 // linuxTags returns the tags for glibc, newest first, down to 2.oldest.
-func linuxTags(arch string, oldest int) []string {
+func (s Systems) linuxTags(arch string, oldest int) []string {
 	legacy := legacyTags()
 	var tags []string
-	for minor := newestGlibc; minor >= oldest; minor-- {
+	for minor := s.glibc(); minor >= oldest; minor-- {
 		tags = append(tags, fmt.Sprintf("manylinux_2_%d_%s", minor, arch))
 		if name, ok := legacy[minor]; ok {
 			tags = append(tags, name+"_"+arch)
@@ -68,9 +88,9 @@ func linuxTags(arch string, oldest int) []string {
 
 // macTags returns the tags for macOS, newest first. Below 11 a tag has a minor version,
 // and arm64 takes only universal wheels.
-func macTags(arch string, oldest int) []string {
+func (s Systems) macTags(arch string, oldest int) []string {
 	var tags []string
-	for major := newestMacOS; major >= 11; major-- {
+	for major := s.macOSMajor(); major >= 11; major-- {
 		tags = append(tags, fmt.Sprintf("macosx_%d_0_%s", major, arch), fmt.Sprintf("macosx_%d_0_universal2", major))
 	}
 	for minor := 16; minor >= 4; minor-- {
@@ -86,15 +106,15 @@ func macTags(arch string, oldest int) []string {
 // such as "3.10", or -1 if it can install none. Of wheels with equal tags it returns the one
 // with the higher build number.
 func Best(wheels []Wheel, minor, platform string) int {
-	return Chooser(minor, []string{platform})(wheels)[0]
+	return Chooser(minor, []string{platform}, Systems{})(wheels)[0]
 }
 
 // Chooser returns a function that returns Best for each of the platforms. It is faster than Best
 // for many packages.
-func Chooser(minor string, platforms []string) func(wheels []Wheel) []int {
+func Chooser(minor string, platforms []string, systems Systems) func(wheels []Wheel) []int {
 	rankings := make([]ranking, len(platforms))
 	for i, platform := range platforms {
-		rankings[i] = rank(minor, platform)
+		rankings[i] = systems.rank(minor, platform)
 	}
 	return func(wheels []Wheel) []int {
 		names := wheelNames(wheels)
@@ -114,10 +134,10 @@ type ranking struct {
 	platforms    map[string]int
 }
 
-func rank(version, platform string) ranking {
+func (s Systems) rank(version, platform string) ranking {
 	var r ranking
 	major, minor, ok := parseMinor(version)
-	platforms := platformTags(platform)
+	platforms := s.platformTags(platform)
 	if !ok || platforms == nil {
 		return r
 	}
@@ -217,6 +237,23 @@ func Glibc(file string) int {
 		}
 		if least == 0 || minor < least {
 			least = minor
+		}
+	}
+	return least
+}
+
+// MacOS returns the minimum major version of macOS that a wheel needs, or 0 if it needs none.
+func MacOS(file string) int {
+	name, err := ParseWheel(file)
+	if err != nil {
+		return 0
+	}
+	least := 0
+	for _, p := range name.Platform {
+		tag, ok := strings.CutPrefix(p, "macosx_")
+		digits, _, _ := strings.Cut(tag, "_")
+		if major, err := strconv.Atoi(digits); ok && err == nil && (least == 0 || major < least) {
+			least = major
 		}
 	}
 	return least

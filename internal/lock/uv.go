@@ -1,8 +1,11 @@
 package lock
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -10,6 +13,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // A source is the location of a wheel while the lock is made: a URL, or a path of this
@@ -17,33 +21,117 @@ import (
 type source struct{ url, path string }
 
 // parse reads the pylock that uv wrote for a platform, and keeps the best wheel of each
-// package.
-func (r *resolver) parse(data []byte, platform string) ([]Package, error) {
+// package. again reports that the metadata of a package became known, so that the result may
+// change.
+func (r *resolver) parse(ctx context.Context, data []byte, platform string) (packages []Package, again bool, err error) {
 	var doc document
 	if err := toml.Unmarshal(data, &doc); err != nil {
-		return nil, fmt.Errorf("read the output of uv for %s: %w", platform, err)
+		return nil, false, fmt.Errorf("read the output of uv for %s: %w", platform, err)
 	}
-	packages := make([]Package, 0, len(doc.Packages))
+	packages = make([]Package, 0, len(doc.Packages))
+	best := Chooser(r.Python, []string{platform}, r.Systems)
 	var problems diag.List
-	for _, d := range doc.Packages {
-		p := Package{Name: pep.Normalize(d.Name), Version: d.Version}
-		for _, w := range d.Wheels {
-			wheel := Wheel{File: w.file(), Size: w.Size, Platforms: []string{platform}}
-			if err := wheel.SHA256.UnmarshalText([]byte(w.Hashes["sha256"])); err != nil || wheel.SHA256 == (facts.SHA256{}) {
-				continue // an index without digests: the wheel could not be verified
+	for i := range doc.Packages {
+		d := &doc.Packages[i]
+		p := Package{Name: pep.Normalize(d.Name), Version: d.Version, Index: r.index(d.Name, platform)}
+		switch {
+		case r.direct[p.Name] != nil && d.Archive != nil:
+			p.Build = r.direct[p.Name].build()
+		case d.Archive != nil:
+			problems.Add(r.archive(&p, d.Archive, platform))
+		case len(d.Wheels) == 0 && r.sourceOnly[p.Name]:
+			known, err := r.sdist(ctx, &p, d.Sdist)
+			if err != nil {
+				return nil, false, err
 			}
-			p.Wheels = append(p.Wheels, wheel)
-			r.sources[wheel.File] = r.source(w)
+			again = again || !known
+		default:
+			p.Wheels = r.wheels(p.Name, d.Wheels, platform)
+			if i := best(p.Wheels)[0]; i >= 0 {
+				p.Wheels = []Wheel{p.Wheels[i]}
+			} else {
+				problems.Add(r.noWheel(p, platform))
+				continue
+			}
 		}
-		best := Best(p.Wheels, r.Python, platform)
-		if best < 0 {
-			problems.Add(r.noWheel(p, platform))
-			continue
-		}
-		p.Wheels = []Wheel{p.Wheels[best]}
 		packages = append(packages, p)
 	}
-	return packages, problems.Err()
+	return packages, again, problems.Err()
+}
+
+// wheels returns the wheels of a package that have a digest, which must be one of the required.
+func (r *resolver) wheels(name string, list []docWheel, platform string) (wheels []Wheel) {
+	for _, w := range list {
+		wheel := Wheel{File: w.file(), Size: w.Size, Platforms: []string{platform}}
+		if err := wheel.SHA256.UnmarshalText([]byte(w.Hashes["sha256"])); err != nil || wheel.SHA256 == (facts.SHA256{}) {
+			continue // an index without digests: the wheel could not be verified
+		}
+		if required := r.Hashes[name]; len(required) > 0 && !slices.Contains(required, wheel.SHA256) {
+			continue
+		}
+		wheels = append(wheels, wheel)
+		r.sources[wheel.File] = r.source(w)
+	}
+	return wheels
+}
+
+// archive adds the wheel of a direct reference to a package.
+func (r *resolver) archive(p *Package, d *docWheel, platform string) *diag.Problem {
+	p.Wheels = r.wheels(p.Name, []docWheel{*d}, platform)
+	requirement, _ := r.requirement(p.Name)
+	p.URL, _, _ = strings.Cut(requirement.URL, "#")
+	if len(p.Wheels) == 0 || p.URL == "" || Chooser(r.Python, []string{platform}, r.Systems)(p.Wheels)[0] < 0 {
+		return r.noWheel(*p, platform)
+	}
+	return nil
+}
+
+// sdist makes a package one that is built, if that is permitted: else refused reports it.
+// known is false if its metadata were not known to uv.
+func (r *resolver) sdist(ctx context.Context, p *Package, d *docWheel) (known bool, err error) {
+	rule, permitted := r.Builds[p.Name]
+	if !permitted || d == nil {
+		p.Build = &Build{}
+		return true, nil
+	}
+	key := p.Name + "==" + p.Version
+	i := r.inspected[key]
+	if known = i != nil; !known {
+		in := Inspection{Name: p.Name, Version: p.Version, Index: p.Index, Python: r.Python, Rule: rule}
+		in.File, in.Size = d.file(), d.Size
+		if err := in.SHA256.UnmarshalText([]byte(d.Hashes["sha256"])); err != nil {
+			return false, &diag.Problem{Code: "lock.source", Pos: r.pos(p.Name), Summary: fmt.Sprintf("%s==%s has a source without a sha256", p.Name, p.Version)}
+		}
+		if i, err = r.inspect(ctx, in); err != nil {
+			return false, at(err, r.pos(p.Name))
+		}
+		r.inspected[key] = i
+	}
+	p.Build = i.build()
+	return known, nil
+}
+
+func (i *Inspected) build() *Build {
+	return &Build{Source: i.Source, Requires: i.Requires, With: i.With}
+}
+
+// index returns the name of the index to which a package is bound on a platform.
+func (r *resolver) index(name, platform string) string {
+	for _, p := range r.Packages {
+		if pep.Normalize(p.Name) == pep.Normalize(name) && p.Index != "" && r.holds(p.Marker, platform) {
+			return p.Index
+		}
+	}
+	return ""
+}
+
+// holds reports whether a marker holds on a platform. One that cannot be evaluated holds.
+func (r *resolver) holds(text, platform string) bool {
+	if text == "" {
+		return true
+	}
+	holds, ok := MarkerEnvironment(platform, r.Python).Holds(text)
+	return holds || !ok
 }
 
 // source returns the location of a wheel. A relative path is relative to the output of uv.
@@ -63,12 +151,77 @@ func (r *resolver) source(w docWheel) source {
 // noWheel returns the Problem of a package without a wheel or without a digest.
 func (r *resolver) noWheel(p Package, platform string) *diag.Problem {
 	problem := &diag.Problem{
-		Code: "lock.source", Pos: diag.Pos{File: r.Path},
+		Code: "lock.source", Pos: cmp.Or(r.pos(p.Name), diag.Pos{File: r.Path}),
 		Summary: fmt.Sprintf("%s==%s has no wheel with a sha256 for %s and Python %s", p.Name, p.Version, platform, r.Python),
-		Hint:    "pin a version that has wheels: building from source is not supported",
+		Hint:    "request a version that has wheels, or remove " + platform + " from `platforms`",
 	}
-	if pin, ok := r.pin(p.Name); ok {
-		problem.Pos = pin.Pos
+	if len(r.Hashes[p.Name]) > 0 {
+		problem.Summary = fmt.Sprintf("no wheel of %s==%s for %s and Python %s has one of the hashes of the requirements file", p.Name, p.Version, platform, r.Python)
+		problem.Hint = "add the hash to the file, or remove the hashes of " + p.Name
 	}
 	return problem
+}
+
+// annotate adds the dependencies of packages, which only the requirements format of uv has.
+func (r *resolver) annotate(ctx context.Context, platform string, packages []Package) error {
+	versions := make([]string, len(packages))
+	for i, p := range packages {
+		versions[i] = p.Name + "==" + p.Version + "\n"
+	}
+	out := filepath.Join(r.Dir, "annotated-"+platform+".txt")
+	if err := removeIfExists(out); err != nil {
+		return err
+	}
+	pinned := *r
+	for _, p := range packages {
+		if p.URL == "" && (p.Build == nil || p.Build.File != "" && p.Build.URL == "") {
+			pinned.Constraints = append(slices.Clip(pinned.Constraints), Requirement{Name: p.Name, Specifier: "==" + p.Version})
+		}
+	}
+	if output, err := pinned.compile(ctx, platform, r.input(platform), out, "requirements.txt"); err != nil {
+		return r.explain(ctx, platform, output, err)
+	}
+	data, err := rawfile.ReadFile(out, maxLock, 0)
+	if err != nil {
+		return fmt.Errorf("read the output of uv for %s: %w", platform, err)
+	}
+	parents := annotations(string(data))
+	for i := range packages {
+		packages[i].Dependencies = nil
+		for child, list := range parents {
+			if slices.Contains(list, packages[i].Name) && !r.isProvided(child) {
+				packages[i].Dependencies = append(packages[i].Dependencies, child)
+			}
+		}
+		slices.Sort(packages[i].Dependencies)
+	}
+	return nil
+}
+
+func (r *resolver) isProvided(name string) bool { return r.provided[name] != "" }
+
+// annotations returns the packages that require each package, by name, of a requirements file
+// that uv wrote:
+//
+//	six==1.17.0
+//	    # via
+//	    #   input (pyproject.toml)
+//	    #   langdetect
+func annotations(text string) map[string][]string {
+	parents := map[string][]string{}
+	name := ""
+	for line := range strings.Lines(text) {
+		comment, isComment := strings.CutPrefix(strings.TrimSpace(line), "#")
+		if !isComment {
+			if r, err := pep.ParseRequirement(strings.TrimSpace(line)); err == nil {
+				name = pep.Normalize(r.Name)
+			}
+			continue
+		}
+		parent := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(comment), "via"))
+		if pep.ValidName(parent) {
+			parents[name] = append(parents[name], pep.Normalize(parent))
+		}
+	}
+	return parents
 }

@@ -1,0 +1,358 @@
+package lock
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/indexerror"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+)
+
+var (
+	noVersion = regexpOnce(`there is no version of ([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([0-9A-Za-z.!+_-]*[0-9A-Za-z])`)
+	notFound  = regexpOnce(`([A-Za-z0-9._-]+) was not found in (?:the package registry|the provided package locations|the cache)`)
+	noWheel   = regexpOnce(`([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([0-9A-Za-z.!+_-]*[0-9A-Za-z]) has no (?:usable )?wheels`)
+	noBuild   = regexpOnce("Wheels are required for `([A-Za-z0-9._-]+)` because building from source is disabled")
+	secret    = regexpOnce(`://[^/@\s]+@`)
+)
+
+func regexpOnce(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
+
+// explain returns the Problem of a failure of uv.
+func (r *resolver) explain(ctx context.Context, platform, output string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("resolve %s for %s: %w", r.Path, platform, context.Cause(ctx))
+	}
+	text := errorText(output)
+	flat := strings.Join(strings.Fields(text), " ")
+	for _, reason := range []struct {
+		expr *regexp.Regexp
+		what string
+	}{{noVersion(), "does not exist"}, {noWheel(), "has no wheel for " + platform + " and Python " + r.Python}, {notFound(), "is not in the index"}} {
+		m := reason.expr.FindStringSubmatch(flat)
+		if m == nil {
+			continue
+		}
+		if p, ok := r.requirement(m[1]); ok {
+			return r.unavailable(ctx, platform, p, reason.what)
+		}
+	}
+	if strings.Contains(text, "No solution found") {
+		return r.conflict(platform, text)
+	}
+	if _, ok := indexerror.Unreachable(text); ok {
+		return &diag.Problem{
+			Code: "lock.index", Pos: diag.Pos{File: r.Path},
+			Summary: "the package index could not be reached", Found: text,
+			Hint: "check the network, or name a mirror in ~/.config/reconcile/config.yaml or RECONCILE_INDEX_URL; `reconcile facts` shows the settings, under \"index\"",
+		}
+	}
+	return fmt.Errorf("resolve %s for %s with %s: %w\n%s", r.Path, platform, r.UV, err, text)
+}
+
+// errorText returns the output of uv without warnings and secrets.
+func errorText(output string) string {
+	var lines []string
+	for line := range strings.Lines(secret().ReplaceAllString(output, "://***@")) {
+		if line = strings.TrimRight(line, "\r\n"); line != "" && !strings.HasPrefix(line, "warning:") {
+			lines = append(lines, strings.TrimPrefix(line, "error: "))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// requirement returns the requirement of a package.
+func (r *resolver) requirement(name string) (Requirement, bool) {
+	i := slices.IndexFunc(r.Packages, func(p Requirement) bool { return pep.Normalize(p.Name) == pep.Normalize(name) })
+	if i < 0 {
+		return Requirement{}, false
+	}
+	return r.Packages[i], true
+}
+
+// pos returns the position of the requirement of a package, the zero Pos for none.
+func (r *resolver) pos(name string) diag.Pos {
+	p, _ := r.requirement(name)
+	return p.Pos
+}
+
+// withoutWheels returns the package that uv cannot install because it has no wheel at all, ""
+// for none.
+func (r *resolver) withoutWheels(ctx context.Context, output string) string {
+	m := noBuild().FindStringSubmatch(output)
+	if m == nil {
+		return ""
+	}
+	name := pep.Normalize(m[1])
+	if r.sourceOnly[name] {
+		return ""
+	}
+	if _, permitted := r.Builds[name]; permitted {
+		return name
+	}
+	// With wheels for another Python, the version is wrong, and not the lack of a permission.
+	if p, ok := r.requirement(name); ok && p.Pin() != "" && r.hasWheel(ctx, p) {
+		return ""
+	}
+	return name
+}
+
+// hasWheel reports whether the pinned version of a package has a wheel for any Python.
+func (r *resolver) hasWheel(ctx context.Context, p Requirement) bool {
+	version, _ := pep.CanonicalVersion(p.Pin())
+	return slices.ContainsFunc(r.offers(ctx, p.Index, p.Name), func(o Offer) bool {
+		return o.Version == version && strings.HasSuffix(o.File, ".whl")
+	})
+}
+
+// offers returns the files that an index has of a package; none if that is unknown.
+func (r *resolver) offers(ctx context.Context, index, name string) []Offer {
+	if r.Offers == nil {
+		return nil
+	}
+	list, err := r.Offers(ctx, index, name)
+	if err != nil {
+		return nil // uv reports an index that does not answer
+	}
+	return list
+}
+
+// refused returns the Problem of all packages that exist as source only, and that the manifest
+// does not permit to build; nil for none.
+func (r *resolver) refused() error {
+	var names, found []string
+	var pos diag.Pos
+	for _, one := range r.resolved {
+		for _, p := range one.packages {
+			if p.Build == nil || p.Build.Source != (Source{}) || slices.Contains(names, p.Name) {
+				continue
+			}
+			names = append(names, p.Name)
+			if pos == (diag.Pos{}) {
+				pos = r.pos(p.Name)
+			}
+			line := p.Name + " " + p.Version
+			if why := r.parents(one.packages, p.Name); len(why) > 0 {
+				line += ", required by " + strings.Join(why, ", ")
+			}
+			found = append(found, line)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	for name := range r.Builds {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	summary := "packages exist as source only"
+	if len(found) == 1 {
+		summary = "a package exists as source only"
+	}
+	return &diag.Problem{
+		Code: "lock.source", Pos: cmp.Or(pos, diag.Pos{File: r.Path}), Summary: summary, Found: strings.Join(found, "\n"),
+		Hint: "to build them, which runs their code, isolated and without network, add to the environment: build: [" + strings.Join(slices.Compact(names), ", ") + "]",
+	}
+}
+
+// parents returns the names of the packages that depend on a package.
+func (r *resolver) parents(packages []Package, name string) (names []string) {
+	for _, p := range packages {
+		if slices.Contains(p.Dependencies, name) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// findPassedOver finds the requested packages of which uv chose an old release or a pre-release
+// only because newer releases have no wheels: such a change must not be silent. It reports
+// whether there are new ones, which then are sourceOnly.
+func (r *resolver) findPassedOver(ctx context.Context, packages []Package, platform string) bool {
+	var g errgroup.Group
+	g.SetLimit(8)
+	var mu sync.Mutex
+	again := false
+	for _, p := range packages {
+		request, requested := r.requirement(p.Name)
+		if !requested || p.Build != nil || p.URL != "" || request.Pin() != "" || r.wasLocked(p) || r.Offers == nil {
+			continue
+		}
+		g.Go(func() error {
+			if passedOver(r.offers(ctx, p.Index, p.Name), request, p.Version, r.Python) {
+				mu.Lock()
+				defer mu.Unlock()
+				r.sourceOnly[p.Name], again = true, true
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // the tasks return no error
+	return again
+}
+
+// wasLocked reports whether the previous lock has the version of a package, which is kept.
+func (r *resolver) wasLocked(p Package) bool {
+	return r.Previous != nil && !r.Upgrade && slices.ContainsFunc(r.Previous.Packages, func(o Package) bool { return o.Name == p.Name && o.Version == p.Version })
+}
+
+// passedOver reports whether the newest two releases that a requirement allows are newer than
+// version, and have no wheels at all. A single one may be about to get its wheels.
+func passedOver(offers []Offer, request Requirement, version, python string) bool {
+	clauses, _ := pep.ParseClauses(request.Specifier)
+	wheels := map[string]bool{} // by version that is newer
+	for _, o := range offers {
+		if o.Yanked || pep.CompareVersions(o.Version, version) <= 0 || !allowsPython(o.RequiresPython, python) {
+			continue
+		}
+		v, ok := pep.ParseVersion(o.Version)
+		if allowed, known := pep.Allows(clauses, o.Version); !ok || v.IsPreRelease() || !allowed || !known {
+			continue
+		}
+		wheels[o.Version] = wheels[o.Version] || strings.HasSuffix(o.File, ".whl")
+	}
+	without := 0
+	for _, has := range wheels {
+		if has {
+			return false
+		}
+		without++
+	}
+	current, ok := pep.ParseVersion(version)
+	return without >= 2 || without == 1 && ok && current.IsPreRelease()
+}
+
+// allowsPython reports whether a requires-python allows a minor version.
+func allowsPython(requires, minor string) bool {
+	clauses, ok := pep.ParseClauses(requires)
+	if !ok {
+		return true
+	}
+	allowed, known := pep.Allows(clauses, minor+".99")
+	return allowed || !known
+}
+
+// unavailable returns the Problem of a requirement that cannot be satisfied. Its hint is a
+// version that can be installed, if that is newer than the requested one.
+func (r *resolver) unavailable(ctx context.Context, platform string, p Requirement, what string) error {
+	name := pep.Normalize(p.Name)
+	problem := &diag.Problem{
+		Code: "lock.pin", Pos: p.Pos, Summary: fmt.Sprintf("%s%s %s", p.Name, p.Specifier, what),
+		Hint: fmt.Sprintf("change the version of %s", p.Name),
+	}
+	if name == r.Own && r.Own != "" {
+		problem.Summary = fmt.Sprintf("%s is this project, and not a package of an index", p.Name)
+		problem.Hint = "write `project: editable` instead, which installs the project itself"
+		return problem
+	}
+	offers := r.offers(ctx, p.Index, p.Name)
+	if version := p.Pin(); version != "" {
+		if found, hint := r.otherSystem(offers, p, platform); found != "" {
+			problem.Found, problem.Hint = found, hint
+			return problem
+		}
+		if _, local, ok := strings.Cut(version, "+"); ok && p.Index == "" {
+			problem.Found = fmt.Sprintf("builds such as +%s are in an index of their own", local)
+			problem.Hint = fmt.Sprintf("name it under `indexes`, and write {name: %s, version: %s, index: NAME}", p.Name, version)
+			return problem
+		}
+	}
+	newest := r.newest(offers, platform)
+	if newest == "" {
+		problem.Found = "no version of " + p.Name + " for " + platform + " and Python " + r.Python
+		problem.Hint = "check the spelling of the name, and whether the index of this machine has it"
+		return problem
+	}
+	problem.Found = fmt.Sprintf("%s %s is the newest version for %s and Python %s", p.Name, newest, platform, r.Python)
+	if pin := p.Pin(); pin == "" || pep.CompareVersions(newest, pin) > 0 {
+		problem.Hint = fmt.Sprintf("pin %s==%s, or another available version", p.Name, newest)
+	}
+	return problem
+}
+
+// otherSystem returns why no wheel of a pinned version is for a platform, if there are wheels
+// for newer systems of it or other Python versions, and what to do.
+func (r *resolver) otherSystem(offers []Offer, p Requirement, platform string) (found, hint string) {
+	version, _ := pep.CanonicalVersion(p.Pin())
+	var wheels []Wheel
+	for _, o := range offers {
+		if o.Version == version && strings.HasSuffix(o.File, ".whl") {
+			wheels = append(wheels, Wheel{File: o.File})
+		}
+	}
+	if len(wheels) == 0 {
+		return "", ""
+	}
+	newest := Systems{Glibc: "2.99", MacOS: "99"}
+	i := Chooser(r.Python, []string{platform}, newest)(wheels)[0]
+	if i < 0 {
+		var pythons []string
+		for _, w := range wheels {
+			if name, err := ParseWheel(w.File); err == nil {
+				for _, tag := range name.Python {
+					if slices.ContainsFunc(name.Platform, func(p string) bool { return slices.Contains(newest.platformTags(platform), p) }) {
+						pythons = append(pythons, tag)
+					}
+				}
+			}
+		}
+		if slices.Sort(pythons); len(pythons) > 0 {
+			return "its wheels for " + platform + " are for " + strings.Join(slices.Compact(pythons), ", "), fmt.Sprintf("change the version of %s, or `python`", p.Name)
+		}
+		return "it has no wheel for " + platform, fmt.Sprintf("change the version of %s, or limit it to other platforms: {name: %s, version: %s, platforms: […]}", p.Name, p.Name, p.Pin())
+	}
+	if strings.HasPrefix(platform, "macos") {
+		if major := MacOS(wheels[i].File); major > r.Systems.macOSMajor() {
+			return fmt.Sprintf("its wheels need macOS %d", major), fmt.Sprintf("if all Macs have it, add macos: \"%d\" to the environment", major)
+		}
+	}
+	if minor := Glibc(wheels[i].File); minor > r.Systems.glibc() {
+		return fmt.Sprintf("its wheels need glibc 2.%d", minor), fmt.Sprintf("if all machines have it, add glibc: \"2.%d\" to the environment", minor)
+	}
+	return "", ""
+}
+
+// newest returns the newest final release with a wheel for a platform, "" for none.
+func (r *resolver) newest(offers []Offer, platform string) string {
+	best := Chooser(r.Python, []string{platform}, r.Systems)
+	newest := ""
+	for _, o := range offers {
+		v, ok := pep.ParseVersion(o.Version)
+		if !ok || v.IsPreRelease() || o.Yanked || !allowsPython(o.RequiresPython, r.Python) || newest != "" && pep.CompareVersions(o.Version, newest) <= 0 {
+			continue
+		}
+		if best([]Wheel{{File: o.File}})[0] == 0 {
+			newest = o.Version
+		}
+	}
+	return newest
+}
+
+// conflict returns the Problem of requirements that exclude each other, at the first one in the
+// message of uv.
+func (r *resolver) conflict(platform, text string) error {
+	p := &diag.Problem{
+		Code: "lock.conflict", Summary: "the requirements cannot be installed together on " + platform,
+		Found: strings.TrimSpace(strings.TrimPrefix(text, "No solution found when resolving dependencies\n")),
+		Hint:  "change one of the versions named above",
+	}
+	flat := strings.Join(strings.Fields(text), " ")
+	for _, q := range r.Packages {
+		name := pep.Normalize(q.Name)
+		if strings.Contains(flat, "require "+name+q.Specifier) || strings.Contains(flat, "and "+name+q.Specifier) || strings.Contains(flat, name+q.Specifier) {
+			p.Pos = q.Pos
+			break
+		}
+	}
+	return p
+}

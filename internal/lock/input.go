@@ -1,0 +1,260 @@
+package lock
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+)
+
+// inputName is the name of the project that requests everything, in the input of uv.
+const inputName = "reconcile-manifest"
+
+// input returns the pyproject.toml that uv resolves for a platform. The named indexes are
+// explicit: uv asks them for the packages that are bound to them, and no others.
+func (r *resolver) input(platform string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "[project]\nname = %s\nversion = \"0\"\nrequires-python = %s\ndependencies = [\n", quote(inputName), quote("=="+r.Python+".*"))
+	bound := map[string][]Requirement{}
+	for _, p := range r.Packages {
+		fmt.Fprintf(&b, "    %s,\n", quote(r.line(p)))
+		if p.Index != "" {
+			bound[pep.Normalize(p.Name)] = append(bound[pep.Normalize(p.Name)], p)
+		}
+	}
+	b.WriteString("]\n")
+	for _, name := range slices.Sorted(maps.Keys(r.Indexes)) {
+		fmt.Fprintf(&b, "\n[[tool.uv.index]]\nname = %s\nurl = %s\nexplicit = true\n", quote(name), quote(r.Indexes[name]))
+	}
+	b.WriteString("\n[tool.uv.sources]\n")
+	for _, name := range slices.Sorted(maps.Keys(bound)) {
+		var list []string
+		for _, p := range bound[name] {
+			marker := ""
+			if p.Marker != "" {
+				marker = ", marker = " + quote(p.Marker)
+			}
+			list = append(list, "{index = "+quote(p.Index)+marker+"}")
+		}
+		fmt.Fprintf(&b, "%s = [%s]\n", quote(name), strings.Join(list, ", "))
+	}
+	return b.String()
+}
+
+// settings returns the configuration file of uv: the metadata of the packages that are built, so
+// that uv builds none.
+func (r *resolver) settings() string {
+	var b strings.Builder
+	b.WriteString("dependency-metadata = [\n")
+	for _, key := range slices.Sorted(maps.Keys(r.inspected)) {
+		i := r.inspected[key]
+		name, _, _ := strings.Cut(key, "==")
+		fmt.Fprintf(&b, "    {name = %s, version = %s, requires-dist = %s, provides-extra = %s},\n", quote(name), quote(i.Version), quoteList(i.RequiresDist), quoteList(i.Extras))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.sourceOnly)) {
+		fmt.Fprintf(&b, "    {name = %s, requires-dist = []},\n", quote(name)) // until its version is known
+	}
+	b.WriteString("]\n")
+	return b.String()
+}
+
+// line returns a requirement as uv reads it.
+func (r *resolver) line(p Requirement) string {
+	name := pep.Normalize(p.Name)
+	if r.direct[name] != nil && p.URL != "" {
+		p.URL = fileURL(filepath.Join(r.Dir, "stubs", stubName(name, r.direct[name].Version)))
+	} else if path, ok := strings.CutPrefix(p.URL, "./"); ok {
+		p.URL = fileURL(filepath.Join(r.Root, filepath.FromSlash(path)))
+	}
+	return p.String()
+}
+
+func fileURL(name string) string { return (&url.URL{Scheme: "file", Path: name}).String() }
+
+// constraints returns a constraints file with the constraints of the project, and with the
+// Python packages that conda installs; "" if there are none.
+func (r *resolver) constraints() string {
+	var lines []string
+	for _, c := range r.Constraints {
+		lines = append(lines, c.String()+"\n")
+	}
+	for name, version := range r.provided {
+		lines = append(lines, Requirement{Name: name, Specifier: "==" + version}.String()+"\n")
+	}
+	slices.Sort(lines)
+	return strings.Join(slices.Compact(lines), "")
+}
+
+// inspectDirect reads the metadata of the requirements that are built from a direct reference,
+// and writes a wheel with these metadata for each. uv resolves the wheels, so that it never
+// builds.
+func (r *resolver) inspectDirect(ctx context.Context) error {
+	var problems diag.List
+	for _, p := range r.Packages {
+		source, ok := directSource(p.URL)
+		name := pep.Normalize(p.Name)
+		if !ok || r.direct[name] != nil {
+			continue
+		}
+		i, err := r.inspect(ctx, Inspection{Source: source, Name: name, Python: r.Python})
+		if err == nil {
+			err = r.writeStub(name, i)
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			problems.AddErr(at(err, p.Pos))
+			continue
+		}
+		r.direct[name] = i
+	}
+	return problems.Err()
+}
+
+// at gives the problems of err that have no position one.
+func at(err error, pos diag.Pos) error {
+	for _, p := range diag.Problems(err) {
+		if !p.Pos.IsValid() {
+			p.Pos = pos
+		}
+	}
+	return err
+}
+
+// directSource returns the source of a direct reference; false for a wheel.
+func directSource(text string) (Source, bool) {
+	if rest, ok := strings.CutPrefix(text, "git+"); ok {
+		rest, fragment, _ := strings.Cut(rest, "#")
+		split := strings.LastIndexByte(rest, '@')
+		if split < 0 {
+			return Source{}, false
+		}
+		return Source{Git: rest[:split], Commit: rest[split+1:], Subdirectory: subdirectory(fragment)}, true
+	}
+	location, fragment, _ := strings.Cut(text, "#")
+	file := location[strings.LastIndexByte(location, '/')+1:]
+	switch {
+	case text == "" || strings.HasSuffix(file, ".whl"):
+		return Source{}, false
+	case ValidArchive(file):
+		s := Source{File: file, URL: location, Subdirectory: subdirectory(fragment)}
+		for part := range strings.SplitSeq(fragment, "&") {
+			if digest, ok := strings.CutPrefix(part, "sha256="); ok {
+				_ = s.SHA256.UnmarshalText([]byte(digest)) // else it is what the archive has
+			}
+		}
+		return s, true
+	}
+	directory := strings.TrimSuffix(strings.TrimPrefix(location, "./"), "/")
+	if directory == "" {
+		directory = "."
+	}
+	return Source{Directory: directory}, strings.HasPrefix(location, "./")
+}
+
+// subdirectory returns that of the fragment of a URL.
+func subdirectory(fragment string) string {
+	for part := range strings.SplitSeq(fragment, "&") {
+		if name, ok := strings.CutPrefix(part, "subdirectory="); ok {
+			return strings.Trim(name, "/")
+		}
+	}
+	return ""
+}
+
+// inspect calls Inspect.
+func (r *resolver) inspect(ctx context.Context, in Inspection) (*Inspected, error) {
+	if r.Inspect == nil {
+		return nil, &diag.Problem{Code: "lock.source", Summary: in.Name + " would have to be built from source"}
+	}
+	in.Resolve = func(ctx context.Context, requirements []string) ([]Package, error) {
+		return r.buildRequirements(ctx, in.Name, requirements)
+	}
+	return r.Inspect(ctx, in)
+}
+
+// buildRequirements resolves what a build backend needs: wheels only, for all platforms.
+func (r *resolver) buildRequirements(ctx context.Context, name string, requirements []string) ([]Package, error) {
+	dir, err := os.MkdirTemp(r.Dir, "build-")
+	if err != nil {
+		return nil, err
+	}
+	req := r.Request
+	req.Path, req.Dir, req.Conda, req.Packages, req.Constraints, req.Hashes, req.Builds, req.Inspect, req.Client = r.Path, dir, nil, nil, nil, nil, nil, nil, r.Client
+	for _, text := range requirements {
+		p, err := pep.ParseRequirement(text)
+		if err != nil || p.URL != "" {
+			return nil, &diag.Problem{Code: "lock.source", Summary: fmt.Sprintf("%s requires %q for its build, which is not a package of an index", name, text)}
+		}
+		req.Packages = append(req.Packages, Requirement{Name: p.Name, Extras: p.Extras, Specifier: pep.Specifier(p.Clauses), Marker: p.Marker})
+	}
+	req.Previous = r.previousBuild(name)
+	l, err := Resolve(ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("resolve what %s needs for its build: %w", name, err)
+	}
+	return l.Packages, nil
+}
+
+// previousBuild returns the requirements of the build of a package in the previous lock, as a
+// lock; nil for none.
+func (r *resolver) previousBuild(name string) *Lock {
+	if r.Previous == nil {
+		return nil
+	}
+	for _, p := range r.Previous.Packages {
+		if p.Name == name && p.Build != nil {
+			return &Lock{Path: r.Path, Platforms: r.Previous.Platforms, Packages: p.Build.Requires}
+		}
+	}
+	return nil
+}
+
+// stubName returns the file name of a wheel that has only metadata.
+func stubName(name, version string) string {
+	return strings.ReplaceAll(name, "-", "_") + "-" + strings.ReplaceAll(version, "-", "_") + "-py3-none-any.whl"
+}
+
+// writeStub writes a wheel that has only metadata.
+func (r *resolver) writeStub(name string, i *Inspected) error {
+	dir := filepath.Join(r.Dir, "stubs")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	metadata := "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + i.Version + "\n"
+	for _, extra := range i.Extras {
+		metadata += "Provides-Extra: " + oneLine(extra) + "\n"
+	}
+	for _, d := range i.RequiresDist {
+		metadata += "Requires-Dist: " + oneLine(d) + "\n"
+	}
+	info := strings.TrimSuffix(stubName(name, i.Version), "-py3-none-any.whl") + ".dist-info/"
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, f := range [][2]string{{"METADATA", metadata}, {"WHEEL", "Wheel-Version: 1.0\nGenerator: reconcile\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}, {"RECORD", ""}} {
+		w, err := z.Create(info + f[0])
+		if err == nil {
+			_, err = w.Write([]byte(f[1]))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, stubName(name, i.Version)), b.Bytes(), 0o600)
+}
+
+// oneLine returns a text without line ends.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
