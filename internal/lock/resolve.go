@@ -57,39 +57,12 @@ type Request struct {
 	Inspect func(ctx context.Context, in Inspection) (*Inspected, error)
 }
 
-// A BuildRule permits to build a package from source.
-type BuildRule struct {
-	With []string // normalised names of packages that the build needs; nil for the default
-}
-
 // An Offer is a file of an index.
 type Offer struct {
 	File           string
 	Version        string // canonical
 	Yanked         bool   // withdrawn by its authors
 	RequiresPython string // PEP 440, "" for any
-}
-
-// An Inspection asks for the metadata of a source.
-type Inspection struct {
-	Source
-	Name    string // expected, normalised
-	Version string // expected, "" for any
-	Index   string // name of the index of an archive without a URL, "" for the default ones
-	Python  string // minor version
-	// Resolve returns packages for requirements, for building, for all platforms of the lock.
-	Resolve func(ctx context.Context, requirements []string) ([]Package, error)
-	Rule    BuildRule
-}
-
-// Inspected is the metadata of a source.
-type Inspected struct {
-	Source                // with the size and digest of an archive
-	Version      string   // canonical
-	RequiresDist []string // PEP 508
-	Extras       []string
-	Requires     []Package // that the build backend needs
-	With         []string
 }
 
 // Resolve resolves the requirements for every platform. It runs uv, uses the network, and
