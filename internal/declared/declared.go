@@ -126,6 +126,7 @@ func (o *Offer) Names() []string {
 
 const (
 	maxFile  = 1 << 20 // bytes of one file
+	maxTOML  = 1 << 18 // bytes of a pyproject.toml: the time of its parser grows with the square
 	maxFiles = 64      // of one reference, and of the directories in it
 	maxItems = 5000    // requirements of one reference
 	maxShown = 120     // characters of a text in NotRead
@@ -391,6 +392,10 @@ func (p *selection) group(in include, chain []include) {
 			q.Found = "the same group at " + in.pos.String()
 		}
 		q.Hint = "remove one include-group"
+		return
+	}
+	if len(chain) >= maxFiles {
+		p.problem("requirements.size", in.pos, "more than %d groups include each other", maxFiles)
 		return
 	}
 	read, ok := lookup(p.sections.groups, in.name)

@@ -220,6 +220,10 @@ func (p *program) closing(i, end int) int {
 	return end
 }
 
+func isCompound(word string) bool {
+	return slices.Contains([]string{"if", "elif", "else", "for", "while", "try", "except", "finally", "with"}, word)
+}
+
 // colon returns the index of the first colon outside of brackets, or end.
 func (p *program) colon(i, end int) int {
 	for ; i < end && !p.is(i, ":"); i++ {
@@ -245,8 +249,8 @@ func (p *program) statement(i int) {
 		return
 	}
 	name := p.tokens[i].text
-	if slices.Contains([]string{"if", "elif", "else", "for", "while", "try", "except", "finally", "with"}, name) { // if x: y = z
-		if body := p.colon(i, end) + 1; body < end {
+	if isCompound(name) { // if x: y = z
+		if body := p.colon(i, end) + 1; body < end && !isCompound(p.text(body)) {
 			p.statement(body)
 		}
 		return

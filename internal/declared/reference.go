@@ -182,8 +182,11 @@ func hasVariable(text string) bool {
 		if !ok {
 			return false
 		}
-		name, _, closed := strings.Cut(rest, "}")
-		if closed && name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == "" {
+		end := 0
+		for end < len(rest) && strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", rest[end]) >= 0 {
+			end++
+		}
+		if end > 0 && end < len(rest) && rest[end] == '}' {
 			return true
 		}
 		text = rest

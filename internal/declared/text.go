@@ -44,7 +44,11 @@ func (r *reader) text(name string, from diag.Pos) (string, bool) {
 		r.problem("requirements.absent", at, "%q is not a path in the project", printable(name))
 		return "", false
 	}
-	b, err := rawfile.ReadFS(r.fsys, name, maxFile)
+	limit := int64(maxFile)
+	if path.Base(name) == pyprojectFile {
+		limit = maxTOML
+	}
+	b, err := rawfile.ReadFS(r.fsys, name, limit)
 	refused, isRefused := errors.AsType[*rawfile.Error](err)
 	switch {
 	case isRefused:

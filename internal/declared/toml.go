@@ -38,7 +38,12 @@ func (r *reader) toml(file, text string) *node {
 		}
 		return nil
 	}
-	b := &builder{file: file}
+	b := &builder{file: file, lines: []int{0}}
+	for i := range len(text) {
+		if text[i] == '\n' {
+			b.lines = append(b.lines, i+1)
+		}
+	}
 	b.parser.Reset([]byte(text))
 	root := &node{kind: unstable.InlineTable, pos: diag.Pos{File: file, Line: 1, Col: 1}}
 	table := root
@@ -80,6 +85,7 @@ func tooDeep(text string) bool {
 type builder struct {
 	file   string
 	parser unstable.Parser
+	lines  []int // offsets of the lines; the parser searches each position from the start
 }
 
 type key struct {
@@ -88,8 +94,11 @@ type key struct {
 }
 
 func (b *builder) at(raw unstable.Range) diag.Pos {
-	start := b.parser.Shape(raw).Start
-	return diag.Pos{File: b.file, Line: start.Line, Col: start.Column}
+	line, found := slices.BinarySearch(b.lines, int(raw.Offset))
+	if !found {
+		line--
+	}
+	return diag.Pos{File: b.file, Line: line + 1, Col: int(raw.Offset) - b.lines[line] + 1}
 }
 
 func (b *builder) key(e *unstable.Node) (path []key) {
