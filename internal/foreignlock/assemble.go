@@ -409,3 +409,6 @@ func (r *reader) inProject(name string) string {
 	}
 	return path.Join(path.Dir(r.path), name)
 }
+
+// publicFiles is the location of the files of the public index.
+const publicFiles = "https://files.pythonhosted.org/"

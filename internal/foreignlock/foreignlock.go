@@ -46,13 +46,15 @@ type Selection struct {
 }
 
 // readers are the functions that read a lock, by the name of its tool.
-var readers = map[string]func(*reader){"uv": readUV}
+var readers = map[string]func(*reader){"uv": readUV, "poetry": readPoetry, "pylock": readPylock}
 
 // tool returns the tool that wrote a lock, by its file name, or "".
 func tool(name string) string {
 	switch base := path.Base(name); {
 	case base == "uv.lock", base == "poetry.lock", base == "pixi.lock":
 		return strings.TrimSuffix(base, ".lock")
+	case base == "pylock.toml", strings.HasPrefix(base, "pylock.") && strings.HasSuffix(base, ".toml"):
+		return "pylock"
 	}
 	return ""
 }
