@@ -19,7 +19,8 @@ import (
 // A dist is a package of a foreign lock.
 type dist struct {
 	name, version string
-	key           string // of its position
+	key           string // of its position, or line
+	line          int
 	registry      string // URL of its index, "" for the default one
 	wheels        []file
 	sdist         *file
@@ -105,7 +106,7 @@ func (r *reader) assemble(all []*chosen) {
 		b.Wheels, b.URL, b.Platforms = nil, "", build
 		switch {
 		case c.sdist == nil && c.source == lock.Source{}:
-			r.problem("lock.wheel", r.at(c.key), fileNames(c.wheels), "remove the platform from the environment, or change the version and "+r.relock(),
+			r.problem("lock.wheel", r.of(c.dist), fileNames(c.wheels), "remove the platform from the environment, or change the version and "+r.relock(),
 				"package %s %s has no wheel for %s and Python %s, and no source", c.name, c.version, strings.Join(build, ", "), r.Python)
 		case !c.direct && (r.Build == nil || !r.Build(c.name)):
 			sources = append(sources, missing{c.dist, build})
@@ -134,21 +135,29 @@ func (r *reader) once(all []*chosen) {
 		for _, platform := range c.platforms {
 			key := c.name + " " + platform
 			if before, ok := seen[key]; ok {
-				r.problem("lock.duplicate", r.at(c.key), before+" and "+c.version, r.relock(), "package %s is locked twice for %s", c.name, platform)
+				r.problem("lock.duplicate", r.of(c.dist), before+" and "+c.version, r.relock(), "package %s is locked twice for %s", c.name, platform)
 			}
 			seen[key] = c.version
 		}
 	}
 }
 
+// of returns the position of a package.
+func (r *reader) of(d *dist) diag.Pos {
+	if d.line > 0 {
+		return diag.Pos{File: r.path, Line: d.line}
+	}
+	return r.at(d.key)
+}
+
 // check reports an invalid name or version.
 func (r *reader) check(d *dist) bool {
 	switch {
 	case !pep.ValidName(d.name):
-		r.problem("lock.package", r.at(d.key), fmt.Sprintf("%q", d.name), r.relock(), "package has an invalid name")
+		r.problem("lock.package", r.of(d), fmt.Sprintf("%q", d.name), r.relock(), "package has an invalid name")
 		return false
 	case !pep.ValidVersion(d.version) && (d.version != "" || !d.direct): // a dynamic version is not locked
-		r.problem("lock.package", r.at(d.key), fmt.Sprintf("%q", d.version), r.relock(), "package %s has an invalid version", d.name)
+		r.problem("lock.package", r.of(d), fmt.Sprintf("%q", d.version), r.relock(), "package %s has an invalid version", d.name)
 		return false
 	}
 	return true
@@ -173,10 +182,10 @@ func (r *reader) index(d *dist) (string, bool) {
 	r.unknown[registry] = true
 	u, err := url.Parse(registry)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
-		r.problem("lock.index-unknown", r.at(d.key), "", "name the index in the manifest, and its password in ~/.config/reconcile/config.yaml", "the index of package %s is not a URL without a password", d.name)
+		r.problem("lock.index-unknown", r.of(d), "", "name the index in the manifest, and its password in ~/.config/reconcile/config.yaml", "the index of package %s is not a URL without a password", d.name)
 		return "", false
 	}
-	r.problem("lock.index-unknown", r.at(d.key), registry, fmt.Sprintf("add it to the manifest: `indexes: [public, {name: %s, url: %q}]`", indexName(u), registry),
+	r.problem("lock.index-unknown", r.of(d), registry, fmt.Sprintf("add it to the manifest: `indexes: [public, {name: %s, url: %q}]`", indexName(u), registry),
 		"package %s comes from an index that the manifest does not name", d.name)
 	return "", false
 }
@@ -231,11 +240,11 @@ func (r *reader) wheel(d *dist, w *lock.Wheel, f file) bool {
 	name, err := lock.ParseWheel(f.name)
 	switch {
 	case err != nil:
-		r.problem("lock.wheel", r.at(d.key), "", r.relock(), "%v", err)
+		r.problem("lock.wheel", r.of(d), "", r.relock(), "%v", err)
 	case name.Name != d.name || !lock.SameVersion(name.Version, d.version):
-		r.problem("lock.wheel", r.at(d.key), f.name, r.relock(), "wheel does not belong to package %s %s", d.name, d.version)
+		r.problem("lock.wheel", r.of(d), f.name, r.relock(), "wheel does not belong to package %s %s", d.name, d.version)
 	case w.Size < 0:
-		r.problem("lock.wheel", r.at(d.key), fmt.Sprint(w.Size), r.relock(), "size of %s is negative", f.name)
+		r.problem("lock.wheel", r.of(d), fmt.Sprint(w.Size), r.relock(), "size of %s is negative", f.name)
 	case !r.url(d, f.url):
 	default:
 		w.SHA256, err = digest(f.sha256)
@@ -259,9 +268,9 @@ func (r *reader) build(d *dist) *lock.Build {
 	sum, err := digest(f.sha256)
 	switch {
 	case !lock.ValidArchive(f.name):
-		r.problem("lock.source", r.at(d.key), fmt.Sprintf("%q", f.name), r.relock(), "source of package %s is not a .tar.gz or .zip archive", d.name)
+		r.problem("lock.source", r.of(d), fmt.Sprintf("%q", f.name), r.relock(), "source of package %s is not a .tar.gz or .zip archive", d.name)
 	case f.size < 0:
-		r.problem("lock.source", r.at(d.key), fmt.Sprint(f.size), r.relock(), "size of %s is negative", f.name)
+		r.problem("lock.source", r.of(d), fmt.Sprint(f.size), r.relock(), "size of %s is negative", f.name)
 	case !r.url(d, f.url) || !r.subdirectory(d, d.subdirectory):
 	case err != nil:
 		r.noHash(d, f)
@@ -272,7 +281,7 @@ func (r *reader) build(d *dist) *lock.Build {
 }
 
 func (r *reader) noHash(d *dist, f file) {
-	r.problem("lock.hash", r.at(d.key), fmt.Sprintf("%q", f.sha256), "use an index that publishes digests, then "+r.relock(), "%s has no valid sha256", f.name)
+	r.problem("lock.hash", r.of(d), fmt.Sprintf("%q", f.sha256), "use an index that publishes digests, then "+r.relock(), "%s has no valid sha256", f.name)
 }
 
 // validSource checks a repository or a directory.
@@ -282,14 +291,14 @@ func (r *reader) validSource(d *dist) bool {
 		if s.Directory == "." || validPath(s.Directory) {
 			return true
 		}
-		r.problem("lock.source", r.at(d.key), fmt.Sprintf("%q", s.Directory), "move it into the project", "directory of package %s is not in the project", d.name)
+		r.problem("lock.source", r.of(d), fmt.Sprintf("%q", s.Directory), "move it into the project", "directory of package %s is not in the project", d.name)
 		return false
 	}
 	switch {
 	case !lock.ValidGit(s.Git): // not quoted, since it may contain a password
-		r.problem("lock.source", r.at(d.key), "", "use an https URL without credentials: git asks its credential helper", "repository of package %s is not a valid URL", d.name)
+		r.problem("lock.source", r.of(d), "", "use an https URL without credentials: git asks its credential helper", "repository of package %s is not a valid URL", d.name)
 	case !lock.ValidCommit(s.Commit):
-		r.problem("lock.source", r.at(d.key), fmt.Sprintf("%q", s.Commit), r.relock(), "package %s is not locked to a full commit", d.name)
+		r.problem("lock.source", r.of(d), fmt.Sprintf("%q", s.Commit), r.relock(), "package %s is not locked to a full commit", d.name)
 	default:
 		return r.subdirectory(d, s.Subdirectory)
 	}
@@ -300,7 +309,7 @@ func (r *reader) subdirectory(d *dist, sub string) bool {
 	if sub == "" || validPath(sub) {
 		return true
 	}
-	r.problem("lock.source", r.at(d.key), fmt.Sprintf("%q", sub), r.relock(), "subdirectory of package %s is not a path in its source", d.name)
+	r.problem("lock.source", r.of(d), fmt.Sprintf("%q", sub), r.relock(), "subdirectory of package %s is not a path in its source", d.name)
 	return false
 }
 
@@ -313,15 +322,15 @@ func (r *reader) url(d *dist, location string) bool {
 		if validPath(local) {
 			return true
 		}
-		r.problem("lock.source", r.at(d.key), fmt.Sprintf("%q", local), "move it into the project", "file of package %s is not in the project", d.name)
+		r.problem("lock.source", r.of(d), fmt.Sprintf("%q", local), "move it into the project", "file of package %s is not in the project", d.name)
 		return false
 	}
 	u, err := url.Parse(location)
 	switch {
 	case err != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(location, " \t\r\n\\'\""):
-		r.problem("lock.source", r.at(d.key), "", r.relock(), "location of package %s is not an https URL", d.name)
+		r.problem("lock.source", r.of(d), "", r.relock(), "location of package %s is not an https URL", d.name)
 	case u.User != nil:
-		r.problem("lock.source", r.at(d.key), "", "remove the user and the password from the URL", "location of package %s has credentials in its URL", d.name)
+		r.problem("lock.source", r.of(d), "", "remove the user and the password from the URL", "location of package %s has credentials in its URL", d.name)
 	default:
 		return true
 	}
@@ -368,7 +377,7 @@ func (r *reader) sources(list []missing) {
 	}
 	names = slices.Compact(names)
 	r.problems.Add(&diag.Problem{
-		Code: "lock.source", Pos: r.at(list[0].key), Summary: "packages would have to be built from source", Found: strings.Join(found, "\n"),
+		Code: "lock.source", Pos: r.of(list[0].dist), Summary: "packages would have to be built from source", Found: strings.Join(found, "\n"),
 		Hint: fmt.Sprintf("to permit that, add this line to the environment in the manifest: `build: [%s]`", strings.Join(names, ", ")),
 	})
 }

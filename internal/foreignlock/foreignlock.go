@@ -46,7 +46,7 @@ type Selection struct {
 }
 
 // readers are the functions that read a lock, by the name of its tool.
-var readers = map[string]func(*reader){"uv": readUV, "poetry": readPoetry, "pylock": readPylock}
+var readers = map[string]func(*reader){"uv": readUV, "poetry": readPoetry, "pylock": readPylock, "pixi": readPixi}
 
 // tool returns the tool that wrote a lock, by its file name, or "".
 func tool(name string) string {
@@ -59,8 +59,28 @@ func tool(name string) string {
 	return ""
 }
 
-// Is reports whether a file is the lock of another tool, by its name.
+// Is reports whether a file is the lock of another tool, by its name. A pylock.toml may be one of
+// reconcile: see IsOurs.
 func Is(name string) bool { return tool(name) != "" }
+
+// IsOurs reports whether a pylock.toml was written by reconcile, whose locks have names of the same
+// form: lock.Decode reads them.
+func IsOurs(data []byte) bool {
+	var p unstable.Parser
+	p.Reset(data)
+	for p.NextExpression() {
+		e := p.Expression()
+		if e.Kind == unstable.Table || e.Kind == unstable.ArrayTable {
+			return false
+		}
+		if e.Kind == unstable.KeyValue {
+			if it := e.Key(); it.Next() && string(it.Node().Data) == "created-by" {
+				return string(e.Value().Data) == "reconcile"
+			}
+		}
+	}
+	return false
+}
 
 // Read reads a lock of another tool. Its errors are Problems: the lock is missing, invalid or
 // older than pyproject.toml, it does not have what is selected, or packages would have to be

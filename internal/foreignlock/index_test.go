@@ -176,6 +176,11 @@ func (p *tools) sync(t *testing.T, platform string, extras, groups []string) ([]
 	if err != nil {
 		return []string{out}, false
 	}
+	return installs(out), true
+}
+
+// installs returns the packages in the output of uv.
+func installs(out string) []string {
 	var list []string
 	for line := range strings.Lines(out) {
 		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "+ "); ok {
@@ -185,7 +190,7 @@ func (p *tools) sync(t *testing.T, platform string, extras, groups []string) ([]
 		}
 	}
 	slices.Sort(list)
-	return list, true
+	return list
 }
 
 // read reads the lock of the project for a platform.

@@ -62,7 +62,11 @@ func readPoetry(r *reader) {
 	if !r.toml(&doc) || !r.version("metadata.lock-version", doc.Metadata.LockVersion, "1.1", "2.0", groupsVersion) {
 		return
 	}
-	p := &poetryReader{reader: r, doc: &doc}
+	p := &poetryReader{reader: r, doc: &doc, byName: map[string][]int{}}
+	for i := range doc.Packages {
+		name := pep.Normalize(doc.Packages[i].Name)
+		p.byName[name] = append(p.byName[name], i)
+	}
 	if !p.requires(doc.Metadata.Python) {
 		return
 	}
@@ -85,6 +89,7 @@ func readPoetry(r *reader) {
 type poetryReader struct {
 	*reader
 	doc    *poetryLock
+	byName map[string][]int           // of doc.Packages, by normalised name
 	roots  map[string][]poetryRequest // by group; those of the project in mainGroup
 	groups map[string]bool            // known ones
 	extras map[string][]string        // normalised names of packages by normalised extra
@@ -215,7 +220,7 @@ func (p *poetryReader) readProject(doc map[string]any) {
 	}
 	for extra, list := range subtable(project, "optional-dependencies") {
 		extra = pep.Normalize(extra)
-		p.extras[extra] = append(p.extras[extra], []string{}...)
+		p.extras[extra] = append(p.extras[extra], []string{}...) // an extra may be empty
 		for _, text := range texts(list) {
 			p.addPEP508(mainGroup, text, extra)
 		}
@@ -466,13 +471,17 @@ func (w *poetryWalk) follow(from int, q poetryRequest) {
 		return
 	}
 	w.selected[i] = true
-	for _, extra := range append([]string{""}, q.extras...) {
-		extra = pep.Normalize(extra)
-		if w.seen[uvItem{i, extra}] {
-			continue
+	w.add(i, append([]string{""}, q.extras...))
+}
+
+// add follows the dependencies of extras of a package; "" are those of the package itself.
+func (w *poetryWalk) add(i int, extras []string) {
+	for _, extra := range extras {
+		item := uvItem{i, pep.Normalize(extra)}
+		if !w.seen[item] {
+			w.seen[item] = true
+			w.dependencies(i, item.extra)
 		}
-		w.seen[uvItem{i, extra}] = true
-		w.dependencies(i, extra)
 	}
 }
 
@@ -483,8 +492,13 @@ func (w *poetryWalk) dependencies(i int, extra string) {
 	for name, list := range p.Extras {
 		if pep.Normalize(name) == extra {
 			for _, text := range list {
-				if r, err := pep.ParseRequirement(text); err == nil {
-					named[pep.Normalize(r.Name)] = true
+				r, err := pep.ParseRequirement(text)
+				if err != nil {
+					continue
+				}
+				named[pep.Normalize(r.Name)] = true
+				if pep.Normalize(r.Name) == pep.Normalize(p.Name) { // "all" includes "web"
+					w.add(i, r.Extras)
 				}
 			}
 		}
@@ -506,12 +520,7 @@ func (w *poetryWalk) dependencies(i int, extra string) {
 // find returns the package of a requirement: of several with its name, the one that the
 // constraint and its own Python constraint allow.
 func (w *poetryWalk) find(q poetryRequest) (int, bool) {
-	var candidates []int
-	for i := range w.doc.Packages {
-		if pep.Normalize(w.doc.Packages[i].Name) == q.name {
-			candidates = append(candidates, i)
-		}
-	}
+	candidates := w.byName[q.name]
 	if len(candidates) == 1 {
 		return candidates[0], true
 	}

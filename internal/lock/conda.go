@@ -61,7 +61,7 @@ func CondaFacts(list []rattler.Package) []facts.CondaPackage {
 	for i := range list {
 		p := &list[i]
 		out[i] = facts.CondaPackage{Name: p.Name, Version: p.Version, Build: p.Build, Channel: p.Channel, Subdir: p.Subdir}
-		_ = out[i].SHA256.UnmarshalText([]byte(p.SHA256)) // checkConda has checked it
+		_ = out[i].SHA256.UnmarshalText([]byte(p.SHA256)) // CheckConda has checked it
 	}
 	slices.SortFunc(out, func(a, b facts.CondaPackage) int { return strings.Compare(a.Name, b.Name) })
 	return out
@@ -140,8 +140,8 @@ func ValidCondaWord(s string) bool {
 // maxArchive is the maximum size of an archive in bytes, so that sums do not overflow.
 const maxArchive = 1 << 40
 
-// checkConda returns the problem of a locked package, or "".
-func checkConda(p *CondaPackage) string {
+// CheckConda returns the problem of a locked package, or "".
+func CheckConda(p *CondaPackage) string {
 	archive, ok := strings.CutSuffix(p.File, ".conda")
 	if !ok {
 		archive, ok = strings.CutSuffix(p.File, ".tar.bz2")

@@ -153,7 +153,7 @@ func (r *reader) conda(c *Conda, platforms []string) *Conda {
 	for i := range c.Packages {
 		p := &c.Packages[i]
 		key := p.Platform + " " + p.Name
-		problem := checkConda(p)
+		problem := CheckConda(p)
 		switch {
 		case problem != "":
 		case !slices.Contains(platforms, p.Platform):

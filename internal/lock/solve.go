@@ -71,7 +71,7 @@ func (r *resolver) solve(ctx context.Context, platform string) ([]rattler.Packag
 		return nil, fmt.Errorf("solve %s for %s: %w", r.Path, platform, err)
 	}
 	for i := range list {
-		if problem := checkConda(&CondaPackage{platform, list[i]}); problem != "" {
+		if problem := CheckConda(&CondaPackage{platform, list[i]}); problem != "" {
 			return nil, &diag.Problem{
 				Code: "lock.conda", Pos: r.Conda.Pos, Summary: "a channel has a package that cannot be locked for " + platform, Found: problem,
 				Hint: "pin another version, or report it to the channel",
