@@ -57,6 +57,7 @@ type Problem struct {
 	Source   string   `json:"source,omitempty"`   // the offending line as written
 	Found    string   `json:"found,omitempty"`    // the actual state
 	Hint     string   `json:"hint,omitempty"`     // the remedy, with commands to paste
+	Packages []string `json:"-"`                  // normalised names, of packages that exist as source only
 }
 
 // Error returns the problem as one or more lines of text.

@@ -378,7 +378,8 @@ func (r *reader) sources(list []missing) {
 	names = slices.Compact(names)
 	r.problems.Add(&diag.Problem{
 		Code: "lock.source", Pos: r.of(list[0].dist), Summary: "packages would have to be built from source", Found: strings.Join(found, "\n"),
-		Hint: fmt.Sprintf("to permit that, add this line to the environment in the manifest: `build: [%s]`", strings.Join(names, ", ")),
+		Hint:     fmt.Sprintf("to permit that, add this line to the environment in the manifest: `build: [%s]`", strings.Join(names, ", ")),
+		Packages: names,
 	})
 }
 

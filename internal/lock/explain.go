@@ -151,6 +151,7 @@ func (r *resolver) refused() error {
 	if len(names) == 0 {
 		return nil
 	}
+	missing := slices.Sorted(slices.Values(names))
 	for name := range r.Builds {
 		names = append(names, name)
 	}
@@ -161,7 +162,8 @@ func (r *resolver) refused() error {
 	}
 	return &diag.Problem{
 		Code: "lock.source", Pos: cmp.Or(pos, diag.Pos{File: r.Path}), Summary: summary, Found: strings.Join(found, "\n"),
-		Hint: "to build them, which runs their code, isolated and without network, add to the environment: build: [" + strings.Join(slices.Compact(names), ", ") + "]",
+		Hint:     "to build them, which runs their code, isolated and without network, add to the environment: build: [" + strings.Join(slices.Compact(names), ", ") + "]",
+		Packages: missing,
 	}
 }
 
