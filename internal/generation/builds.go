@@ -36,6 +36,14 @@ func (c *Content) BuildKeys(v facts.View, python, platform string) BuildKeys {
 	return keys
 }
 
+// buildSource describes the source of a dist that is built; "" for another one.
+func buildSource(d lock.Dist) string {
+	if d.Build == nil {
+		return ""
+	}
+	return resources.BuildSource(d.Build.Source).String()
+}
+
 // origin returns the origin of an installed dist, see facts.Package.
 func origin(d lock.Dist) string {
 	switch {

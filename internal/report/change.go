@@ -150,6 +150,9 @@ func viewPackage(c resources.PackageChange) packageView {
 		by = " (conda)"
 	}
 	v.Text = v.Name + " " + version + by
+	if c.Source != "" {
+		v.Text += ", built from " + Escape(c.Source)
+	}
 	v.Name += by
 	return v
 }

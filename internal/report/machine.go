@@ -82,6 +82,17 @@ func gpuText(g facts.GPU) string {
 	return g.Vendor + ", driver " + g.Driver
 }
 
+// originText returns the origin of a package for people.
+func originText(origin string) string {
+	switch origin {
+	case "source":
+		return "built from source"
+	case "vcs":
+		return "from git"
+	}
+	return origin
+}
+
 // A listing selects the packages of an environment to print.
 type listing struct {
 	all     bool
@@ -128,7 +139,7 @@ func (p *page) built(e runrecord.Environment, l listing) {
 	for i, pkg := range e.Packages {
 		names[i] = pkg.Name + " " + pkg.Version
 		if pkg.Origin != "" {
-			names[i] += " (" + pkg.Origin + ")"
+			names[i] += " (" + originText(pkg.Origin) + ")"
 		}
 	}
 	p.list(4, names)

@@ -141,6 +141,7 @@ type PackageChange struct {
 	Conda   bool   `json:"conda,omitempty"`   // a conda package, not a Python package
 	Actual  string `json:"actual,omitempty"`  // version; "" if it is installed
 	Desired string `json:"desired,omitempty"` // version; "" if it is removed
+	Source  string `json:"source,omitempty"`  // from which it is built, as BuildSource.String; "" for a wheel
 }
 
 // Need is the size of the downloads and of the written files, in bytes.
