@@ -75,7 +75,7 @@ func TestPackageOfACommit(t *testing.T) {
 	if e := one.want(0, "plan"); !e.contains("+ alpha 1.0, built from " + address) {
 		t.Error(e)
 	}
-	if e := one.want(0, "plan", "-v"); !e.contains("build alpha 1.0 from "+address+" at "+commit[:12]+" if the store lacks it") {
+	if e := one.want(0, "plan", "-v"); !e.contains("build alpha 1.0 from " + address + " at " + commit[:12] + " if the store lacks it") {
 		t.Error(e)
 	}
 	one.checkConverges()
@@ -98,4 +98,3 @@ func TestPackageOfACommit(t *testing.T) {
 		t.Error(e)
 	}
 }
-
