@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/nearest"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -31,11 +32,44 @@ func argCount(least, most int, what string) cobra.PositionalArgs {
 	}
 }
 
-// unknownCommand returns the error for a word that is no subcommand, with the nearest one.
+// usualVerbs returns where the verbs of other programs lead, by verb.
+func usualVerbs() map[string]string {
+	const (
+		add      = "`reconcile add PACKAGE` adds a package to the manifest, and `reconcile apply` installs it"
+		remove   = "`reconcile remove PACKAGE` removes a package from the manifest, and `reconcile apply` from this machine"
+		list     = "`reconcile status` lists the installed packages"
+		upgrade  = "`reconcile upgrade` moves packages to newer versions, and `reconcile outdated` lists those"
+		activate = "`reconcile run -- bash` starts a shell in the environment, and `source .venv/bin/activate` activates it"
+		diff     = "`reconcile plan` shows how this machine differs from the manifest"
+		check    = "`reconcile validate` checks the manifest, and `reconcile verify` the installed files"
+	)
+	return map[string]string{
+		"install": add, "uninstall": remove, "rm": remove, "delete": remove, "list": list, "ls": list, "freeze": list, "show": list, "info": list,
+		"update": upgrade, "shell": activate, "activate": activate, "exec": activate, "diff": diff, "preview": diff, "check": check, "test": check,
+		"create": "`reconcile init` starts a project", "new": "`reconcile init` starts a project",
+		"clean": "`reconcile gc --dry-run` shows what can be freed", "up": "`reconcile apply` makes the changes",
+	}
+}
+
+// unknownCommand returns the error for a word that is no subcommand: with the verb that other
+// programs use for it, or the nearest subcommand. A destructive one is not proposed.
 func unknownCommand(parent *cobra.Command, word string) error {
 	hint := "`" + parent.CommandPath() + " --help` lists them"
-	if near := parent.SuggestionsFor(word); len(near) > 0 {
-		hint = "did you mean " + strings.Join(near, ", ") + "?"
+	var names []string
+	for _, cmd := range subcommands(parent) {
+		if !strings.Contains(cmd.Long, string(destructive)) {
+			names = append(names, cmd.Name())
+		}
+	}
+	usual := ""
+	if !parent.HasParent() {
+		usual = usualVerbs()[word]
+	}
+	switch near := nearest.Word(word, names); {
+	case usual != "":
+		hint = usual
+	case near != "":
+		hint = "did you mean " + near + "?"
 	}
 	return exit.Usage("unknown command %q; %s", word, hint)
 }

@@ -19,40 +19,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/runrecord"
 	"github.com/reconcile-ml/reconcile/internal/savedplan"
 	"github.com/reconcile-ml/reconcile/internal/session"
-	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
-
-// lockOptions returns how a run takes the lock; events receives its events.
-func (a *app) lockOptions(o lockFlags, events func(apply.Event)) session.LockOptions {
-	return session.LockOptions{
-		Timeout: o.timeout, NoLock: o.noLock, Jobs: o.jobs, Events: events,
-		Waiting: func(h state.Holder) { _ = writeLine(a.err, "Waiting for %s", h) },
-		Interrupted: func() {
-			fmt.Fprintln(a.err, "\nInterrupted: stopping after the current step. Interrupt again to stop at once.")
-		},
-	}
-}
-
-// events returns the receiver of what apply does.
-func (a *app) events() func(apply.Event) {
-	switch {
-	case a.json:
-		return report.EventsJSON(a.out)
-	case a.quiet:
-		return func(apply.Event) {}
-	}
-	return report.Progress(a.err, a.report(a.err))
-}
-
-// eventsText is events for a command that prints one JSON document: with --json it has no
-// receiver.
-func (a *app) eventsText() func(apply.Event) {
-	if a.json {
-		return nil
-	}
-	return a.events()
-}
 
 // askYes asks for the word yes, unless -y gave it. Another answer ends the command with
 // exit.Error, a missing terminal with wrong usage.

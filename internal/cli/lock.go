@@ -3,11 +3,9 @@ package cli
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/locking"
@@ -55,33 +53,4 @@ Commit the result: from then on neither plan nor apply resolves anything.`, chan
 	cmd.Flags().BoolVar(&o.Upgrade, "upgrade", false, "take the newest versions that the pins allow")
 	lock.registerTimeout(cmd)
 	return cmd
-}
-
-// showLocked prints what one lock holds, and what changed in it.
-func (a *app) showLocked(r *locking.Result) error {
-	if a.json {
-		return nil
-	}
-	if !r.Changed {
-		return writeLine(a.out, "%s is up to date: %s", r.Path, r.Count())
-	}
-	var platforms []string
-	for _, size := range r.Platforms {
-		platforms = append(platforms, size.Platform)
-	}
-	if err := writeLine(a.out, "Wrote %s: %s for %s", r.Path, r.Count(), strings.Join(platforms, ", ")); err != nil {
-		return err
-	}
-	for _, c := range r.Changes {
-		if err := report.PackageChange(a.out, c, a.report(a.out)); err != nil {
-			return err
-		}
-	}
-	for _, size := range r.Platforms {
-		_, err := fmt.Fprintf(a.out, "  %s: downloads %s, takes %s on disk\n", size.Platform, bytesize.Format(size.Download), bytesize.Format(size.Disk))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

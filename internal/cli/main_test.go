@@ -68,7 +68,7 @@ func TestStories(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               setupStory,
 		Condition:           condition,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"code": code, "replace": replace, "pythonbuild": pythonBuild, "channel": channel, "expand": expand, "hubmodel": hubModel, "state": setState},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"code": code, "replace": replace, "pythonbuild": pythonBuild, "channel": channel, "expand": expand, "hubmodel": hubModel, "state": setState, "wheels": wheelFolder},
 	})
 }
 

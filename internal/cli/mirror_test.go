@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -43,7 +44,8 @@ func (w wheel) bytes() []byte {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		f, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store}) // stored, so that its size is known
+		size := uint64(len(files[name])) // known before, since uv reads no stored file without it
+		f, err := z.CreateRaw(&zip.FileHeader{Name: name, Method: zip.Store, CRC32: crc32.ChecksumIEEE([]byte(files[name])), CompressedSize64: size, UncompressedSize64: size})
 		must(must(f, err).Write([]byte(files[name])))
 	}
 	if err := z.Close(); err != nil {

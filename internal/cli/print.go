@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/apply"
+	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/environments"
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/locking"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
+	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 )
 
@@ -181,4 +185,64 @@ func (a *app) showStore(v *session.Verification, heal string) error {
 	}
 	return writeLine(a.out, "The interpreter in %s is damaged (%s): `%s` fetches it again.",
 		v.Python.Dir, strings.Join(v.Python.Files[:min(len(v.Python.Files), maxNames)], ", "), heal)
+}
+
+// showLocked prints what one lock holds, and what changed in it.
+func (a *app) showLocked(r *locking.Result) error {
+	if a.json {
+		return nil
+	}
+	if !r.Changed {
+		return writeLine(a.out, "%s is up to date: %s", r.Path, r.Count())
+	}
+	var platforms []string
+	for _, size := range r.Platforms {
+		platforms = append(platforms, size.Platform)
+	}
+	if err := writeLine(a.out, "Wrote %s: %s for %s", r.Path, r.Count(), strings.Join(platforms, ", ")); err != nil {
+		return err
+	}
+	for _, c := range r.Changes {
+		if err := report.PackageChange(a.out, c, a.report(a.out)); err != nil {
+			return err
+		}
+	}
+	for _, size := range r.Platforms {
+		_, err := fmt.Fprintf(a.out, "  %s: downloads %s, takes %s on disk\n", size.Platform, bytesize.Format(size.Download), bytesize.Format(size.Disk))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockOptions returns how a run takes the lock; events receives its events.
+func (a *app) lockOptions(o lockFlags, events func(apply.Event)) session.LockOptions {
+	return session.LockOptions{
+		Timeout: o.timeout, NoLock: o.noLock, Jobs: o.jobs, Events: events,
+		Waiting: func(h state.Holder) { _ = writeLine(a.err, "Waiting for %s", h) },
+		Interrupted: func() {
+			fmt.Fprintln(a.err, "\nInterrupted: stopping after the current step. Interrupt again to stop at once.")
+		},
+	}
+}
+
+// events returns the receiver of what apply does.
+func (a *app) events() func(apply.Event) {
+	switch {
+	case a.json:
+		return report.EventsJSON(a.out)
+	case a.quiet:
+		return func(apply.Event) {}
+	}
+	return report.Progress(a.err, a.report(a.err))
+}
+
+// eventsText is events for a command that prints one JSON document: with --json it has no
+// receiver.
+func (a *app) eventsText() func(apply.Event) {
+	if a.json {
+		return nil
+	}
+	return a.events()
 }

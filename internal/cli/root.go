@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/nearest"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/probes"
@@ -85,8 +86,7 @@ users that may be used: folders, DIR/* or *, in the variable separated by colons
 			}
 			return cmd.Help()
 		},
-		Args:                       cobra.ArbitraryArgs,
-		SuggestionsMinimumDistance: 2, // letters
+		Args: cobra.ArbitraryArgs,
 	}
 	f := root.PersistentFlags()
 	f.StringVarP(&a.dir, "directory", "C", "", "run as if started in `DIR`")
@@ -96,10 +96,15 @@ users that may be used: folders, DIR/* or *, in the variable separated by colons
 	f.BoolVar(&a.noColor, "no-color", false, "no colour (also: NO_COLOR)")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "results only: no progress, and with -y no plan")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "also the output of started programs")
-	root.Flags().BoolVar(&version, "version", false, "print the version")
+	root.Flags().BoolVarP(&version, "version", "V", false, "print the version")
 	root.SetUsageFunc(printUsage)
 	root.SetHelpFunc(printHelp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+			if near := nearestFlag(cmd, unknown.GetSpecifiedName()); near != "" {
+				return exit.Usage("%s; did you mean --%s?", err, near)
+			}
+		}
 		return exit.Usage("%s; `%s --help` lists the flags", flagProblem(err), cmd.CommandPath())
 	})
 	var command int
@@ -113,6 +118,20 @@ users that may be used: folders, DIR/* or *, in the variable separated by colons
 	}
 	_ = root.RegisterFlagCompletionFunc("env", a.environmentNames) // it fails only if the flag did not exist
 	return root
+}
+
+// nearestFlag returns the long flag of a command that a name resembles, "" for none.
+func nearestFlag(cmd *cobra.Command, name string) string {
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	if len(name) < 2 {
+		return ""
+	}
+	return nearest.Word(name, names)
 }
 
 // flagProblem returns the text of an error of the flags.
@@ -137,13 +156,13 @@ func Root() *cobra.Command { return (&app{}).root() }
 // commands returns the functions that create the commands, by name.
 func commands() map[string]func(*app) *cobra.Command {
 	return map[string]func(*app) *cobra.Command{
-		"adopt": adoptCommand, "apply": applyCommand, "compare": compareCommand, "destroy": destroyCommand,
+		"add": addCommand, "adopt": adoptCommand, "apply": applyCommand, "compare": compareCommand, "destroy": destroyCommand,
 		"doctor": doctorCommand, "explain": explainCommand, "facts": factsCommand, "gc": gcCommand,
 		"generations": generationsCommand, "graph": graphCommand, "heal": healCommand, "init": initCommand,
-		"kernel": kernelCommand, "lock": lockCommand, "models": modelsCommand, "paths": pathsCommand, "plan": planCommand,
-		"rollback": rollbackCommand, "run": runCommand, "runs": runsCommand, "schema": schemaCommand,
+		"kernel": kernelCommand, "lock": lockCommand, "models": modelsCommand, "outdated": outdatedCommand, "paths": pathsCommand, "plan": planCommand,
+		"remove": removeCommand, "rollback": rollbackCommand, "run": runCommand, "runs": runsCommand, "schema": schemaCommand,
 		"state": stateCommand, "status": statusCommand, "store": storeCommand, "sync": syncCommand, "undo": undoCommand,
-		"validate": validateCommand, "verify": verifyCommand, "version": versionCommand,
+		"upgrade": upgradeCommand, "validate": validateCommand, "verify": verifyCommand, "version": versionCommand,
 	}
 }
 

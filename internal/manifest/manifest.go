@@ -74,6 +74,11 @@ func Load(fsys fs.FS, name string) (*Manifest, error) {
 	return load(fsys, name, text)
 }
 
+// LoadText is Load with the text that the manifest name has, or would have.
+func LoadText(fsys fs.FS, name string, text []byte) (*Manifest, error) {
+	return load(fsys, name, text)
+}
+
 // Check returns the problems of the text of a manifest, as Load does for a file. The
 // manifest must not use a template.
 func Check(text []byte) error {

@@ -47,6 +47,18 @@ func Plan(w io.Writer, plan *planner.Plan, o Options) error {
 	return p.close()
 }
 
+// PlanTotals prints the last line of a plan alone.
+func PlanTotals(w io.Writer, plan *planner.Plan, o Options) error {
+	p := newPage(w, o)
+	v := viewPlan(plan, o)
+	if v.Nothing {
+		p.last(plain, "", v.Line+v.Where+".")
+	} else {
+		p.last(bold, "Plan: ", v.Line+".")
+	}
+	return p.close()
+}
+
 func (p *page) checks(list []checkView) {
 	if len(list) == 0 {
 		return

@@ -131,6 +131,13 @@ func (p *page) table(indent int, rows [][2]string) {
 	}
 }
 
+// Table prints rows of aligned cells; the first row is the heading.
+func Table(w io.Writer, rows [][]string, o Options) error {
+	p := newPage(w, o)
+	p.grid(rows)
+	return p.close()
+}
+
 // grid writes rows of aligned cells; the first row is in bold.
 func (p *page) grid(rows [][]string) {
 	widths := gridWidths(rows)

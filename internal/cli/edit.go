@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reconcile-ml/reconcile/internal/editing"
+	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/locking"
+	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
+)
+
+// editFlags are the flags of the commands that edit the manifest.
+type editFlags struct {
+	lockFlags
+	frozen bool // do not resolve
+}
+
+func (o *editFlags) register(cmd *cobra.Command) {
+	o.registerTimeout(cmd)
+	cmd.Flags().BoolVar(&o.frozen, "frozen", false, "edit only the manifest; `reconcile lock` resolves it later")
+	cmd.Flags().Lookup("frozen").Usage = "edit only the manifest; resolve it later, with reconcile lock"
+}
+
+// editManifest changes the packages of an environment, locks it, and prints what changed and
+// the totals of the plan that follows. If the packages cannot be resolved, nothing is written.
+func (a *app) editManifest(ctx context.Context, o editFlags, change func(*editing.Environment) (*editing.Draft, error)) error {
+	p, err := session.Open(ctx, a.config(), "")
+	if err != nil {
+		return err
+	}
+	env, err := editing.Open(p)
+	if err != nil {
+		return err
+	}
+	d, err := change(env)
+	if err != nil {
+		return err
+	}
+	var result *locking.Result
+	if !d.IsEmpty() {
+		if result, err = a.applyDraft(ctx, p, d, o); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		return report.JSON(a.out, map[string]any{
+			"version": 1, "environment": env.Name, "manifest": p.Name,
+			"changes": append([]editing.Change{}, d.Changes...), "lock": result, "notes": append([]string{}, d.Notes...),
+		})
+	}
+	if err := a.showDraft(env, p.Name, d, result); err != nil {
+		return err
+	}
+	if result == nil || !result.Changed {
+		return nil
+	}
+	return a.showFollowing(ctx, env.Name)
+}
+
+// applyDraft resolves a draft, and writes the manifest and the lock. The Result is nil if
+// nothing was to be resolved.
+func (a *app) applyDraft(ctx context.Context, p *session.Project, d *editing.Draft, o editFlags) (*locking.Result, error) {
+	if o.frozen {
+		if err := d.Unresolved(); err != nil {
+			return nil, err
+		}
+		return nil, d.SettleAndWrite(nil)
+	}
+	lo := locking.Options{Upgrade: d.Everything, UpgradeNames: d.Upgrade, Lock: a.lockOptions(o.lockFlags, a.eventsText())}
+	lo.Interrupted = func() { fmt.Fprintln(a.err, "\nInterrupted: nothing is changed.") }
+	if a.verbose {
+		lo.Line = func(_, line string) { fmt.Fprintln(a.err, line) }
+	}
+	resolution, err := locking.Resolve(ctx, p, d.Env, lo)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.SettleAndWrite(resolution.Lock); err != nil {
+		return nil, err
+	}
+	result, err := resolution.Write(p)
+	if err != nil {
+		return nil, errors.Join(err, d.Restore())
+	}
+	local, err := p.Local()
+	if err != nil {
+		return nil, err
+	}
+	d.NoteRemoved(resolution.Lock, local.Store)
+	d.NoteReasons()
+	return result, nil
+}
+
+// showDraft prints the changes of the manifest and of the lock.
+func (a *app) showDraft(env *editing.Environment, name string, d *editing.Draft, result *locking.Result) error {
+	lines := []string{fmt.Sprintf("%s, environment %s: no change", name, env.Name)}
+	if len(d.Changes) > 0 {
+		lines = []string{fmt.Sprintf("Changed %s, environment %s:", name, env.Name)}
+	}
+	for _, c := range d.Changes {
+		switch {
+		case c.Before == "":
+			lines = append(lines, "  + "+c.After)
+		case c.After == "":
+			lines = append(lines, "  - "+c.Before)
+		default:
+			lines = append(lines, "  ~ "+c.Before+" -> "+c.After)
+		}
+	}
+	for _, line := range lines {
+		if err := writeLine(a.out, "%s", line); err != nil {
+			return err
+		}
+	}
+	if result != nil {
+		if err := a.showLocked(result); err != nil {
+			return err
+		}
+		if major := editing.MajorChanges(result.Changes); len(major) > 0 {
+			d.Notes = append(d.Notes, "major versions change: "+strings.Join(major, ", "))
+		}
+	}
+	for _, note := range d.Notes {
+		if err := writeLine(a.out, "Note: %s.", note); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// showFollowing prints the totals of the plan of this machine, if the environment is the one
+// that it uses.
+func (a *app) showFollowing(ctx context.Context, env string) error {
+	p, err := session.Open(ctx, a.config(), "")
+	if err != nil {
+		return err
+	}
+	target, err := p.Select()
+	if code, _ := exit.CodeOf(err); err != nil && code == exit.Error || err == nil && (target.Env == nil || target.Env.Name != env) {
+		return writeLine(a.out, "This machine uses another environment; to plan this one: %s", a.again("plan", "--env", env))
+	}
+	if err != nil {
+		return err
+	}
+	m, err := target.Observe(ctx)
+	if err != nil {
+		return err
+	}
+	plan, err := m.Plan(ctx, planner.Selection{})
+	if err != nil {
+		return err
+	}
+	if err := report.PlanTotals(a.out, plan, a.report(a.out)); err != nil {
+		return err
+	}
+	if a.quiet {
+		return nil
+	}
+	words := []string{"apply"}
+	if a.env != "" {
+		words = append(words, "--env", a.env)
+	}
+	return writeLine(a.err, "To see the changes: %s. To make them: %s", a.again(append([]string{"plan"}, words[1:]...)...), a.again(words...))
+}
