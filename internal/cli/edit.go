@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/reconcile-ml/reconcile/internal/editing"
-	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/locking"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
@@ -135,19 +135,25 @@ func (a *app) showDraft(env *editing.Environment, name string, d *editing.Draft,
 	return nil
 }
 
-// showFollowing prints the totals of the plan of this machine, if the environment is the one
-// that it uses.
+// showFollowing prints the totals of the plan of this machine, if the environment is for it.
 func (a *app) showFollowing(ctx context.Context, env string) error {
-	p, err := session.Open(ctx, a.config(), "")
+	c := a.config()
+	c.Environments = []string{env}
+	p, err := session.Open(ctx, c, "")
 	if err != nil {
 		return err
 	}
 	target, err := p.Select()
-	if code, _ := exit.CodeOf(err); err != nil && code == exit.Error || err == nil && (target.Env == nil || target.Env.Name != env) {
-		return writeLine(a.out, "This machine uses another environment; to plan this one: %s", a.again("plan", "--env", env))
-	}
 	if err != nil {
 		return err
+	}
+	words := []string{"plan"}
+	for _, name := range a.envs {
+		words = append(words, "--env", name)
+	}
+	matching, err := p.Manifest.SelectAll(target.Selection)
+	if err != nil || !slices.Contains(matching, target.Env) {
+		return writeLine(a.out, "Environment %s is not for this machine. To plan it here nevertheless: %s", env, a.again("plan", "--env", env))
 	}
 	m, err := target.Observe(ctx)
 	if err != nil {
@@ -157,15 +163,8 @@ func (a *app) showFollowing(ctx context.Context, env string) error {
 	if err != nil {
 		return err
 	}
-	if err := report.PlanTotals(a.out, plan, a.report(a.out)); err != nil {
+	if err := report.PlanTotals(a.out, plan, a.report(a.out)); err != nil || a.quiet {
 		return err
 	}
-	if a.quiet {
-		return nil
-	}
-	words := []string{"apply"}
-	if a.env != "" {
-		words = append(words, "--env", a.env)
-	}
-	return writeLine(a.err, "To see the changes: %s. To make them: %s", a.again(append([]string{"plan"}, words[1:]...)...), a.again(words...))
+	return writeLine(a.err, "To see the changes: %s. To make them: %s", a.again(words...), a.again(append([]string{"apply"}, words[1:]...)...))
 }

@@ -46,7 +46,7 @@ type Environment struct {
 // manifest, else the one that matches this machine.
 func Open(p *session.Project) (*Environment, error) {
 	e := &Environment{project: p.Checkout}
-	if list := p.Manifest.Environments; len(list) == 1 && p.Config.Environment == "" {
+	if list := p.Manifest.Environments; len(list) == 1 && len(p.Config.Environments) == 0 {
 		e.Environment = list[0]
 	} else {
 		target, err := p.Select()
@@ -106,17 +106,37 @@ func (e *Environment) fromFile(r lock.Requirement) *diag.Problem {
 	}
 }
 
-// checkLock returns a problem if another tool writes the lock. verb is what that tool calls
-// the change.
+// checkLock returns a problem if another tool writes the lock. verb is add, remove or upgrade.
 func (e *Environment) checkLock(verb string, packages []string) error {
 	if !foreignlock.Is(e.Lock) {
 		return nil
 	}
-	program, _, _ := strings.Cut(path.Base(e.Lock), ".")
-	return &diag.Problem{
-		Code: "edit.foreign", Pos: e.Pos, Summary: fmt.Sprintf("%s writes the lock of environment %s, and the packages that it has", program, e.Name),
-		Hint: fmt.Sprintf("`%s %s %s`, then `reconcile plan`", program, verb, strings.Join(packages, " ")),
+	p := &diag.Problem{
+		Code: "edit.foreign", Pos: e.Pos, Summary: fmt.Sprintf("the packages of environment %s come from the lock of another tool", e.Name), Found: e.Lock,
+		Hint: "change the packages with that tool, then `reconcile plan`",
 	}
+	if program, ok := strings.CutSuffix(path.Base(e.Lock), ".lock"); ok {
+		words := append([]string{program, verb}, packages...)
+		switch {
+		case verb == "upgrade" && program == "uv":
+			words = []string{"uv lock"}
+			for _, name := range packages {
+				words = append(words, "--upgrade-package", name)
+			}
+			if len(packages) == 0 {
+				words = append(words, "--upgrade")
+			}
+		case verb == "upgrade":
+			words[1] = "update"
+		}
+		p.Hint = fmt.Sprintf("`%s`, then `reconcile plan`", strings.Join(words, " "))
+		return p
+	}
+	data, err := rawfile.ReadFS(e.project.FS(), e.Lock, maxManifest)
+	if err != nil || foreignlock.IsOurs(data) {
+		return nil // lock writes one that is missing
+	}
+	return p
 }
 
 // read reads the manifest, which must be the one that was loaded.

@@ -13,7 +13,7 @@ import (
 // together: pins in the manifest, and locked versions within the other requests. Without
 // names it moves all packages. No version becomes lower than its pin.
 func (e *Environment) Upgrade(names []string) (*Draft, error) {
-	if err := e.checkLock("lock --upgrade", nil); err != nil {
+	if err := e.checkLock("upgrade", names); err != nil {
 		return nil, err
 	}
 	d := e.draft()
