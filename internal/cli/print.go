@@ -123,14 +123,8 @@ func (a *app) showDamage(e *environments.Environment, v *session.Verification, d
 		e.Env.Name, plural.Count(len(report.DistinctDamage(v.Damage)), "place"), e.Current, heal)
 }
 
-// healing returns the command line that heals an environment. It names one that is not
-// selected without flags.
-func (a *app) healing(e *environments.Environment) string {
-	if a.all || len(a.envs) > 0 {
-		return a.again("heal", "--env", e.Env.Name)
-	}
-	return a.again("heal")
-}
+// healing returns the command line that heals an environment.
+func (a *app) healing(e *environments.Environment) string { return a.again("heal") + e.Flags(e.Env) }
 
 // damagedStore returns the end of the sentence that the environment is intact, "" if the store
 // is intact too.

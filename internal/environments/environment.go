@@ -69,7 +69,7 @@ func (e *Environment) active() (string, error) {
 	}
 	p := &diag.Problem{
 		Code: "environment.absent", Summary: fmt.Sprintf("environment %s is not built on this machine", e.Env.Name),
-		Hint: "`reconcile apply` builds it",
+		Hint: "`reconcile apply" + e.Flags(e.Env) + "` builds it",
 	}
 	if e.HasFormerDir() {
 		p.Hint = formerHint

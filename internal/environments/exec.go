@@ -31,7 +31,7 @@ func (e *Environment) Exec(program string, args []string) error {
 	if _, err := os.Stat(filepath.Join(generation, "bin", "python")); err != nil {
 		return &diag.Problem{
 			Code: "environment.damaged", Summary: fmt.Sprintf("the Python of environment %s is missing", e.Env.Name), Found: err.Error(),
-			Hint: "`reconcile heal` builds an intact one",
+			Hint: "`reconcile heal" + e.Flags(e.Env) + "` builds an intact one",
 		}
 	}
 	var variables []string

@@ -87,7 +87,7 @@ func (e *Environment) named(word string) (string, error) {
 	case 0:
 		return "", &diag.Problem{
 			Code: "rollback.unknown", Summary: fmt.Sprintf("%q is not a generation of %s that can be activated", word, e.Env.Name),
-			Hint: "`reconcile generations` lists them",
+			Hint: "`reconcile generations" + e.Flags(e.Env) + "` lists them",
 		}
 	}
 	return "", &diag.Problem{
@@ -122,7 +122,7 @@ func (e *Environment) checkIntact(ctx context.Context, generation string) error 
 	if e.Entry != "" {
 		return &diag.Problem{
 			Code: "rollback.entry", Summary: fmt.Sprintf("%s is incomplete: %s", e.Environment.Path, e.Entry),
-			Hint: "`reconcile apply` repairs it; then roll back",
+			Hint: "`reconcile apply" + e.Flags(e.Env) + "` repairs it; then roll back",
 		}
 	}
 	damage, err := e.verify(ctx, generation)
@@ -132,6 +132,6 @@ func (e *Environment) checkIntact(ctx context.Context, generation string) error 
 	return &diag.Problem{
 		Code: "rollback.damaged", Summary: fmt.Sprintf("generation %s is damaged, so it is not activated", generation),
 		Found: damage[0].Subject() + ": " + damage[0].Description(),
-		Hint:  "name another one (`reconcile generations`), or set the manifest back and run `reconcile apply`",
+		Hint:  fmt.Sprintf("name another one (`reconcile generations%[1]s`), or set the manifest back and run `reconcile apply%[1]s`", e.Flags(e.Env)),
 	}
 }

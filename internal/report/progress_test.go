@@ -180,9 +180,9 @@ func TestSummaryListsPackages(t *testing.T) {
 		has, lack string
 	}{
 		"created":  {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Done, Packages: changed}, has: "numpy 1.26.4", lack: "status` lists"},
-		"updated":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done, Packages: changed}, has: "7, 1 changed; `reconcile status` lists them\n", lack: "numpy"},
+		"updated":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done, Packages: changed}, has: "7, 1 changed; `reconcile status --env local` lists them\n", lack: "numpy"},
 		"changes":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done, Packages: changed}, has: "    ~ pandas 2.3.2 -> 2.3.3\n", lack: "pandas 2.3.3\n    trafilatura"},
-		"switched": {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done}, has: "packages    7; `reconcile status` lists them\n", lack: "pandas"},
+		"switched": {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done}, has: "packages    7; `reconcile status --env local` lists them\n", lack: "pandas"},
 		"untested": {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Done, SmokeTest: smokeTest()}, has: "not tested: venv.local: cuda (skipped: no GPU on this machine), qlora (unknown: the \\x1b GPU is full)\n", lack: "imports ("},
 		"failed":   {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Failed, Cause: failure()}, has: "packages    7; ", lack: "pandas"},
 		"verbose":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done}, verbose: true, has: "numpy 1.26.4", lack: "status` lists"},

@@ -110,6 +110,15 @@ func (t *Target) Each() []*Target {
 	return list
 }
 
+// Flags returns the flags with which a command works on an environment: " --env NAME" if this
+// run selected it by flags, else "".
+func (t *Target) Flags(env *manifest.Environment) string {
+	if t.Config.All || len(t.Config.Environments) > 0 {
+		return " --env " + env.Name
+	}
+	return ""
+}
+
 func (t *Target) locateModels() {
 	if t.Project.prober != nil {
 		t.prober = t.proberAt(t.Manifest.EnvironmentPaths())

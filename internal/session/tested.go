@@ -108,6 +108,7 @@ type ActiveTest struct {
 	On   TestedOn
 
 	environment, generation, state, temp string
+	flags                                string // " --env NAME", or ""; for hints
 	passed, failed                       bool
 }
 
@@ -171,9 +172,9 @@ func (t *ActiveTest) Note() string {
 	case t.passed:
 		return ""
 	case t.failed:
-		return fmt.Sprintf("environment %s failed its smoke test on this machine (%s): `reconcile apply` tests it again, `reconcile rollback` activates an earlier generation", t.environment, t.On)
+		return fmt.Sprintf("environment %s failed its smoke test on this machine (%s): `reconcile apply%s` tests it again, `reconcile rollback%[3]s` activates an earlier generation", t.environment, t.On, t.flags)
 	}
-	return fmt.Sprintf("environment %s is not yet tested on this machine (%s): `reconcile apply` tests it", t.environment, t.On)
+	return fmt.Sprintf("environment %s is not yet tested on this machine (%s): `reconcile apply%s` tests it", t.environment, t.On, t.flags)
 }
 
 // Record records a result of the smoke test, unless it is not known: a GPU was busy, or did
@@ -225,6 +226,7 @@ func (m *Machine) ActiveTests() (list []*ActiveTest) {
 			continue
 		}
 		if t, ok := NewActiveTest(m.Facts, env); ok {
+			t.flags = m.Flags(env)
 			list = append(list, t)
 		}
 	}
