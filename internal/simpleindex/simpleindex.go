@@ -128,12 +128,23 @@ func (s *Source) Fetch(ctx context.Context, name string, wheel lock.Wheel, dst s
 
 // FetchURL is the same as Fetch for a file at an https URL, of any server.
 func (s *Source) FetchURL(ctx context.Context, address string, wheel lock.Wheel, dst string, progress func(bytes int64)) error {
+	return s.fetchURL(ctx, address, &fetch{wheel: wheel, progress: progress}, dst)
+}
+
+// FetchUnknown is the same as FetchURL for a file whose digest is not known yet: a lock records
+// that of what it fetches.
+func (s *Source) FetchUnknown(ctx context.Context, address, file, dst string) error {
+	return s.fetchURL(ctx, address, &fetch{wheel: lock.Wheel{File: file}, unknown: true}, dst)
+}
+
+func (s *Source) fetchURL(ctx context.Context, address string, f *fetch, dst string) error {
+	wheel := f.wheel
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return fmt.Errorf("fetch %s: the address is not an https URL", wheel.File) // http is for loopback only: package download
 	}
 	u.Fragment, u.RawFragment = "", ""
-	return s.fetch(ctx, &fetch{wheel: wheel, progress: progress}, dst, func(f *fetch, ctx context.Context) error {
+	return s.fetch(ctx, f, dst, func(f *fetch, ctx context.Context) error {
 		at := s.place(u, "the server ")
 		if done, err := f.try(ctx, at, func(ctx context.Context, _ place) error { return f.from(ctx, u) }); done {
 			return err
@@ -154,7 +165,7 @@ func (s *Source) fetch(ctx context.Context, f *fetch, dst string, run func(*fetc
 	if _, err := lock.ParseWheel(wheel.File); err != nil && !lock.ValidArchive(wheel.File) {
 		return err
 	}
-	if wheel.SHA256.IsZero() {
+	if wheel.SHA256.IsZero() && !f.unknown {
 		return fmt.Errorf("%s has no sha256", wheel.File)
 	}
 	part, err := openPartial(ctx, dst)
@@ -177,6 +188,7 @@ type fetch struct {
 	*Source
 	project   string // normalised
 	wheel     lock.Wheel
+	unknown   bool // its digest
 	part      *os.File
 	progress  func(int64)
 	at        place           // that is being tried
@@ -323,7 +335,7 @@ func (s *Source) authorize(u *url.URL) {
 
 // from downloads from one URL.
 func (f *fetch) from(ctx context.Context, u *url.URL) error {
-	file := download.File{URL: u.String(), Size: f.wheel.Size, Max: maxWheel, SHA256: f.wheel.SHA256}
+	file := download.File{URL: u.String(), Size: f.wheel.Size, Max: maxWheel, SHA256: f.wheel.SHA256, Any: f.unknown}
 	err := f.client.To(ctx, f.part, file, func(done, _ int64) {
 		if f.progress != nil {
 			f.progress(done)

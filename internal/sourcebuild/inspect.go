@@ -288,10 +288,30 @@ func (s *inspection) archive(ctx context.Context) (string, error) {
 		return "", err
 	}
 	wheel := lock.Wheel{File: s.File, Size: s.Size, SHA256: s.SHA256}
-	if s.URL != "" {
+	switch {
+	case s.URL != "" && s.SHA256.IsZero():
+		if err := source.FetchUnknown(ctx, s.URL, s.File, archive); err != nil {
+			return "", err
+		}
+		return archive, s.measure(archive)
+	case s.URL != "":
 		return archive, source.FetchURL(ctx, s.URL, wheel, archive, nil)
 	}
 	return archive, source.Fetch(ctx, s.Name, wheel, archive, nil)
+}
+
+// measure sets the size and the digest of the archive.
+func (s *inspection) measure(archive string) error {
+	f, err := rawfile.OpenFile(archive, rawfile.NoFollow)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if s.Size, err = io.Copy(sum, f); err == nil {
+		s.SHA256 = [sha256.Size]byte(sum.Sum(nil))
+	}
+	return err
 }
 
 // failed returns the problem of a source that cannot be read.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,4 +133,23 @@ func TestInspectReadsACommit(t *testing.T) {
 	if got.Version != "1.0" || got.Commit != commit {
 		t.Errorf("%+v", got)
 	}
+}
+
+// TestInspectRecordsTheDigestOfAnAddress fetches an archive from a server of this machine.
+func TestInspectRecordsTheDigestOfAnAddress(t *testing.T) {
+	archive := sdist(t, ".tar.gz", dynamic(""))
+	content, err := os.ReadFile(archive)
+	check(t, err)
+	server := httptest.NewServer(http.FileServer(http.Dir(filepath.Dir(archive))))
+	defer server.Close()
+	i := inspector(t, t.TempDir(), t.TempDir())
+	got, err := i.Inspect(t.Context(), inspectionOf(t, lock.Source{File: "demo-1.0.tar.gz", URL: server.URL + "/demo-1.0.tar.gz"}))
+	check(t, err)
+	if got.SHA256 != sha256.Sum256(content) || got.Size != int64(len(content)) {
+		t.Errorf("%+v", got.Source)
+	}
+	_, err = i.Inspect(t.Context(), inspectionOf(t, lock.Source{File: "demo-1.0.tar.gz", URL: server.URL + "/demo-1.0.tar.gz", SHA256: sha256.Sum256(nil)}))
+	hasProblem(t, err, "apply.hash", "")
+	_, err = i.Inspect(t.Context(), inspectionOf(t, lock.Source{File: "demo-1.0.tar.gz", URL: server.URL + "/absent/demo-1.0.tar.gz"}))
+	hasProblem(t, err, "index.absent", "")
 }
