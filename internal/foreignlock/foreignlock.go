@@ -113,12 +113,7 @@ func Decode(data []byte, name string, s Selection) (*lock.Lock, error) {
 			return nil, &diag.Problem{Code: "lock.platform", Summary: fmt.Sprintf("platform %q is unknown", p), Hint: "use " + strings.Join(lock.KnownPlatforms(), ", ")}
 		}
 	}
-	for i, g := range r.Groups {
-		r.Groups[i] = pep.Normalize(g)
-	}
-	for i, e := range r.Extras {
-		r.Extras[i] = pep.Normalize(e)
-	}
+	r.Groups, r.Extras = normalize(s.Groups), normalize(s.Extras)
 	read := readers[r.tool]
 	if read == nil {
 		return nil, &diag.Problem{Code: "lock.unreadable", Pos: diag.Pos{File: name}, Summary: "the file is no lock of uv, Poetry or pixi, and no pylock.toml"}
@@ -128,6 +123,14 @@ func Decode(data []byte, name string, s Selection) (*lock.Lock, error) {
 		return nil, r.problems.Err()
 	}
 	return r.lock, nil
+}
+
+func normalize(names []string) []string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = pep.Normalize(name)
+	}
+	return list
 }
 
 // A reader reads one lock and collects problems.

@@ -240,7 +240,7 @@ func (p *poetryReader) readProject(doc map[string]any) {
 	}
 	for name := range standard.groups() {
 		p.groups[name] = true
-		for _, text := range standard.group(name, nil) {
+		for _, text := range standard.group(name) {
 			p.addPEP508(name, text, "")
 		}
 	}
@@ -437,6 +437,7 @@ type poetryWalk struct {
 	markers  *markers
 	selected map[int]bool
 	seen     map[uvItem]bool
+	queue    []uvItem
 }
 
 func (w *poetryWalk) walk() {
@@ -457,6 +458,12 @@ func (w *poetryWalk) walk() {
 			w.follow(-1, q)
 		}
 	}
+	project := w.markers
+	for ; len(w.queue) > 0; w.queue = w.queue[1:] {
+		item := w.queue[0]
+		w.markers = &markers{env: project.env, sets: map[string]map[string]bool{"extra": {item.extra: item.extra != ""}}, cache: map[string]bool{}}
+		w.dependencies(item.pkg, item.extra)
+	}
 }
 
 // follow selects a requirement of a package and its dependencies, if it is one of this platform.
@@ -474,13 +481,13 @@ func (w *poetryWalk) follow(from int, q poetryRequest) {
 	w.add(i, append([]string{""}, q.extras...))
 }
 
-// add follows the dependencies of extras of a package; "" are those of the package itself.
+// add queues the dependencies of extras of a package; "" are those of the package itself.
 func (w *poetryWalk) add(i int, extras []string) {
 	for _, extra := range extras {
 		item := uvItem{i, pep.Normalize(extra)}
 		if !w.seen[item] {
 			w.seen[item] = true
-			w.dependencies(i, item.extra)
+			w.queue = append(w.queue, item)
 		}
 	}
 }
@@ -503,15 +510,11 @@ func (w *poetryWalk) dependencies(i int, extra string) {
 			}
 		}
 	}
-	sets := map[string]map[string]bool{"extra": {extra: extra != ""}}
-	before := w.markers
-	defer func() { w.markers = before }()
 	for _, name := range slices.Sorted(maps.Keys(p.Dependencies)) {
 		for _, q := range poetryRequests(name, p.Dependencies[name]) {
 			if q.optional != (extra != "") || q.optional && !named[q.name] {
 				continue
 			}
-			w.markers = &markers{env: before.env, sets: sets, cache: map[string]bool{}}
 			w.follow(i, q)
 		}
 	}

@@ -86,19 +86,22 @@ func (p *pyproject) groups() map[string][]any {
 	return groups
 }
 
-// group returns the requirements of a group and of the groups that it includes. in are the groups
-// that include it.
-func (p *pyproject) group(name string, in []string) (texts []string) {
-	if slices.Contains(in, name) {
-		return nil // a cycle, which uv refuses
-	}
-	for _, item := range p.groups()[name] {
-		switch item := item.(type) {
-		case string:
-			texts = append(texts, item)
-		case map[string]any:
-			included, _ := item["include-group"].(string)
-			texts = append(texts, p.group(pep.Normalize(included), append(slices.Clip(in), name))...)
+// group returns the requirements of a group and of the groups that it includes, each once.
+func (p *pyproject) group(name string) (texts []string) {
+	groups, seen := p.groups(), map[string]bool{}
+	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
+		if seen[queue[0]] {
+			continue
+		}
+		seen[queue[0]] = true
+		for _, item := range groups[queue[0]] {
+			switch item := item.(type) {
+			case string:
+				texts = append(texts, item)
+			case map[string]any:
+				included, _ := item["include-group"].(string)
+				queue = append(queue, pep.Normalize(included))
+			}
 		}
 	}
 	return texts

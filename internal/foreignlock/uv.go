@@ -344,12 +344,16 @@ func (w *uvWalk) walk() {
 						added = append(added, name)
 					}
 				}
-				w.markers.cache = map[string]bool{}
-				if !w.follow(item.pkg, d, func(int, uvDependency) {}) {
-					for _, name := range added {
-						delete(active, name)
-					}
+				if len(added) > 0 {
+					clear(w.markers.cache)
 				}
+				if w.follow(item.pkg, d, func(int, uvDependency) {}) || len(added) == 0 {
+					continue
+				}
+				for _, name := range added {
+					delete(active, name)
+				}
+				clear(w.markers.cache)
 			}
 		}
 	}

@@ -130,7 +130,7 @@ func (c *comparison) want(p *pyproject) []request {
 		}
 	}
 	for name := range p.groups() {
-		add(p.group(name, nil), scopeOf("group", name))
+		add(p.group(name), scopeOf("group", name))
 	}
 	return list
 }
