@@ -50,7 +50,7 @@ func (r *reader) assemble(all []*chosen) {
 		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.version, b.version))
 	})
 	best := lock.Chooser(pep.MajorMinor(r.Python), r.lock.Platforms, r.lock.Systems)
-	var sources []missing
+	var sources, newer []missing
 	r.once(all)
 	for _, c := range all {
 		if !r.check(c.dist) {
@@ -65,10 +65,7 @@ func (r *reader) assemble(all []*chosen) {
 		if len(c.wheels) == 0 {
 			build = c.platforms
 		} else {
-			wheels := make([]lock.Wheel, len(c.wheels))
-			for i, w := range c.wheels {
-				wheels[i] = lock.Wheel{File: w.name, Size: w.size}
-			}
+			wheels := lockWheels(c.wheels)
 			chosen := map[int][]string{}
 			for i, n := range best(wheels) {
 				switch platform := r.lock.Platforms[i]; {
@@ -104,11 +101,14 @@ func (r *reader) assemble(all []*chosen) {
 		}
 		b := p
 		b.Wheels, b.URL, b.Platforms = nil, "", build
+		mayBuild := c.direct || r.Build != nil && r.Build(c.name)
 		switch {
+		case (c.sdist == nil && c.source == lock.Source{} || !mayBuild) && r.hasNewer(c.dist, build):
+			newer = append(newer, missing{c.dist, build})
 		case c.sdist == nil && c.source == lock.Source{}:
 			r.problem("lock.wheel", r.of(c.dist), fileNames(c.wheels), "remove the platform from the environment, or change the version and "+r.relock(),
 				"package %s %s has no wheel for %s and Python %s, and no source", c.name, c.version, strings.Join(build, ", "), r.Python)
-		case !c.direct && (r.Build == nil || !r.Build(c.name)):
+		case !mayBuild:
 			sources = append(sources, missing{c.dist, build})
 		default:
 			if b.Build = r.build(c.dist); b.Build != nil {
@@ -116,7 +116,60 @@ func (r *reader) assemble(all []*chosen) {
 			}
 		}
 	}
+	r.unknownIndexes()
 	r.sources(sources)
+	r.newer(newer)
+}
+
+// newestSystems have all wheels.
+var newestSystems = lock.Systems{Glibc: "2.99", MacOS: "99"}
+
+// hasNewer reports whether a package has wheels for newer systems of all the platforms.
+func (r *reader) hasNewer(d *dist, platforms []string) bool {
+	return !slices.Contains(lock.Chooser(pep.MajorMinor(r.Python), platforms, newestSystems)(lockWheels(d.wheels)), -1)
+}
+
+// newer reports all packages whose wheels need newer systems, in one problem.
+func (r *reader) newer(list []missing) {
+	if len(list) == 0 {
+		return
+	}
+	var found, keys []string
+	glibc, macOS := 0, 0
+	for _, m := range list {
+		best := lock.Chooser(pep.MajorMinor(r.Python), m.platforms, newestSystems)(lockWheels(m.wheels))
+		for i, platform := range m.platforms {
+			file := m.wheels[best[i]].name
+			if strings.HasPrefix(platform, "macos") {
+				major := lock.MacOS(file)
+				macOS = max(macOS, major)
+				found = append(found, fmt.Sprintf("%s %s needs macOS %d", m.name, m.version, major))
+				continue
+			}
+			minor := lock.Glibc(file)
+			glibc = max(glibc, minor)
+			found = append(found, fmt.Sprintf("%s %s needs glibc 2.%d", m.name, m.version, minor))
+		}
+	}
+	if glibc > 0 {
+		keys = append(keys, fmt.Sprintf("glibc: \"2.%d\"", glibc))
+	}
+	if macOS > 0 {
+		keys = append(keys, fmt.Sprintf("macos: \"%d\"", macOS))
+	}
+	r.problems.Add(&diag.Problem{
+		Code: "lock.wheel", Pos: r.of(list[0].dist), Summary: "wheels of the lock need newer systems than the environment names", Found: strings.Join(slices.Compact(found), "\n"),
+		Hint: "if all machines have them, add to the environment in the manifest: `" + strings.Join(keys, "`, `") + "`",
+	})
+}
+
+// lockWheels returns files in the form of locks.
+func lockWheels(files []file) []lock.Wheel {
+	wheels := make([]lock.Wheel, len(files))
+	for i, f := range files {
+		wheels[i] = lock.Wheel{File: f.name, Size: f.size}
+	}
+	return wheels
 }
 
 // only sets the platforms to nil if all need the package.
@@ -163,8 +216,8 @@ func (r *reader) check(d *dist) bool {
 	return true
 }
 
-// index returns the name of the index of a package in the manifest, "" for the default one. It
-// reports an unknown index once.
+// index returns the name of the index of a package in the manifest, "" for the default one; false
+// if the manifest does not name it.
 func (r *reader) index(d *dist) (string, bool) {
 	registry := trimIndex(d.registry)
 	if d.direct || registry == "" || registry == publicIndex || r.defaults[registry] {
@@ -173,21 +226,49 @@ func (r *reader) index(d *dist) (string, bool) {
 	if name, ok := r.Indexes[registry]; ok {
 		return name, true
 	}
-	if r.unknown[registry] {
-		return "", false
+	if !slices.ContainsFunc(r.unknown, func(x unknownIndex) bool { return x.url == registry }) {
+		r.unknown = append(r.unknown, unknownIndex{registry, d})
 	}
-	if r.unknown == nil {
-		r.unknown = map[string]bool{}
-	}
-	r.unknown[registry] = true
-	u, err := url.Parse(registry)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
-		r.problem("lock.index-unknown", r.of(d), "", "name the index in the manifest, and its password in ~/.config/reconcile/config.yaml", "the index of package %s is not a URL without a password", d.name)
-		return "", false
-	}
-	r.problem("lock.index-unknown", r.of(d), registry, fmt.Sprintf("add it to the manifest: `indexes: [public, {name: %s, url: %q}]`", indexName(u), registry),
-		"package %s comes from an index that the manifest does not name", d.name)
 	return "", false
+}
+
+// An unknownIndex is an index that the manifest does not name, with its first package.
+type unknownIndex struct {
+	url   string
+	first *dist
+}
+
+// unknownIndexes reports all indexes that the manifest does not name, in one problem.
+func (r *reader) unknownIndexes() {
+	names := map[string]bool{}
+	for _, name := range r.Indexes {
+		names[name] = true
+	}
+	var found, items []string
+	for _, x := range r.unknown {
+		u, err := url.Parse(x.url)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+			r.problem("lock.index-unknown", r.of(x.first), "", "name the index in the manifest, and its password in ~/.config/reconcile/config.yaml", "the index of package %s is not a URL without a password", x.first.name)
+			continue
+		}
+		name := cmp.Or(r.indexNames[x.url], indexName(u))
+		for n, base := 2, name; names[name]; n++ {
+			name = fmt.Sprintf("%s-%d", base, n)
+		}
+		names[name] = true
+		found = append(found, fmt.Sprintf("%s %s comes from %s", x.first.name, x.first.version, x.url))
+		items = append(items, fmt.Sprintf("{name: %s, url: %q}", name, x.url))
+	}
+	if len(items) == 0 {
+		return
+	}
+	hint := "add to `indexes` in the manifest: `" + strings.Join(items, ", ") + "`"
+	if len(r.Indexes) == 0 {
+		hint = "add to the manifest: `indexes: [public, " + strings.Join(items, ", ") + "]`"
+	}
+	r.problems.Add(&diag.Problem{
+		Code: "lock.index-unknown", Pos: r.of(r.unknown[0].first), Summary: "packages come from an index that the manifest does not name", Found: strings.Join(found, "\n"), Hint: hint,
+	})
 }
 
 // publicIndex is the index of a machine without settings.
@@ -197,9 +278,9 @@ func trimIndex(url string) string { return strings.TrimSuffix(url, "/") }
 
 // setDefaults finds the indexes that stand for the default one of each machine: those of the
 // project, or the most frequent one of a lock that was written with a mirror of the public
-// index. named are the URLs of other indexes of the project.
-func (r *reader) setDefaults(ofProject, named []string, registries map[string]int) {
-	r.defaults = map[string]bool{}
+// index. named are the names of other indexes of the project by URL, "" for none.
+func (r *reader) setDefaults(ofProject []string, named map[string]string, registries map[string]int) {
+	r.defaults, r.indexNames = map[string]bool{}, map[string]string{}
 	for _, u := range ofProject {
 		r.defaults[trimIndex(u)] = true
 	}
@@ -207,8 +288,11 @@ func (r *reader) setDefaults(ofProject, named []string, registries map[string]in
 	for u, n := range registries {
 		counts[trimIndex(u)] += n
 	}
-	for _, u := range named {
+	for u, name := range named {
 		delete(counts, trimIndex(u))
+		if pep.ValidName(name) {
+			r.indexNames[trimIndex(u)] = name
+		}
 	}
 	if len(ofProject) > 0 || len(counts) == 0 || counts[publicIndex] > 0 {
 		return

@@ -36,8 +36,9 @@ type Selection struct {
 	Groups      []string // PEP 735, or those of Poetry; for pixi.lock, at most one environment
 	Python      string   // minor version: "3.12", or a release for markers that depend on it: "3.12.4"
 	Platforms   []string // "linux-x86_64"
-	Conda       bool     // the environment has conda packages
-	Editable    bool     // with the project itself
+	Systems     lock.Systems
+	Conda       bool // the environment has conda packages
+	Editable    bool // with the project itself
 	// Build reports whether the manifest permits to build a package from source, by normalised
 	// name. nil permits none.
 	Build func(name string) bool
@@ -107,7 +108,7 @@ func Decode(data []byte, name string, s Selection) (*lock.Lock, error) {
 		return nil, fmt.Errorf("read %s: %q is not a Python minor version", name, s.Python)
 	}
 	r.minor = int(n)
-	r.lock = &lock.Lock{Path: name, RequiresPython: fmt.Sprintf(">=3.%d,<3.%d", n, n+1), Platforms: slices.Sorted(slices.Values(s.Platforms))}
+	r.lock = &lock.Lock{Path: name, RequiresPython: fmt.Sprintf(">=3.%d,<3.%d", n, n+1), Platforms: slices.Sorted(slices.Values(s.Platforms)), Systems: s.Systems}
 	for _, p := range r.lock.Platforms {
 		if !slices.Contains(lock.KnownPlatforms(), p) {
 			return nil, &diag.Problem{Code: "lock.platform", Summary: fmt.Sprintf("platform %q is unknown", p), Hint: "use " + strings.Join(lock.KnownPlatforms(), ", ")}
@@ -136,16 +137,17 @@ func normalize(names []string) []string {
 // A reader reads one lock and collects problems.
 type reader struct {
 	Selection
-	path     string
-	tool     string
-	data     []byte
-	minor    int    // of Python 3
-	python   string // release that markers are evaluated for
-	lock     *lock.Lock
-	places   places          // nil until a problem needs it
-	defaults map[string]bool // URLs of indexes that stand for the default one
-	unknown  map[string]bool // URLs of indexes that were reported
-	problems diag.List
+	path       string
+	tool       string
+	data       []byte
+	minor      int    // of Python 3
+	python     string // release that markers are evaluated for
+	lock       *lock.Lock
+	places     places            // nil until a problem needs it
+	defaults   map[string]bool   // URLs of indexes that stand for the default one
+	indexNames map[string]string // names of indexes in the project, by URL
+	unknown    []unknownIndex
+	problems   diag.List
 }
 
 // problem adds a problem at a position of the lock.

@@ -85,6 +85,7 @@ func TestUVProblems(t *testing.T) {
 		{"zero digest", strings.Replace(pkg(public, wheelLine), sum, strings.Repeat("0", 64), 1)},
 		{"negative size", strings.Replace(pkg(public, wheelLine), "size = 10", "size = -1", 1)},
 		{"other platform only", strings.Replace(pkg(public, wheelLine), "py3-none-any", "cp312-cp312-win_amd64", 1)},
+		{"newer system", strings.Replace(pkg(public, wheelLine), "py3-none-any", "cp312-cp312-manylinux_2_35_x86_64", 1)},
 		{"source only", pkg(public, `sdist = { url = "https://files.example/a-1.0.tar.gz", hash = "sha256:`+sum+`" }`)},
 		{"unknown index", pkg(`registry = "https://wheels.example/whl/cu128"`, wheelLine) + "[[package]]\nname = \"b\"\nversion = \"1\"\nsource = { " + public + " }\n"},
 		{"index with a password", pkg(`registry = "https://user:secret@wheels.example/simple"`, wheelLine) + "[[package]]\nname = \"b\"\nversion = \"1\"\nsource = { " + public + " }\n"},
@@ -171,6 +172,8 @@ func TestIndexes(t *testing.T) {
 		{mirror, mirror, "", "mine mine", map[string]string{mirror: "mine"}},
 		{mirror, torch, "[[tool.uv.index]]\nname = \"t\"\nurl = \"" + torch + "\"\nexplicit = true\n", "lock.index-unknown", nil},
 		{mirror, torch, "[[tool.uv.index]]\nname = \"t\"\nurl = \"" + torch + "\"\nexplicit = true\n", " cu128", map[string]string{torch: "cu128"}},
+		{publicIndex, torch, "[[tool.uv.index]]\nname = \"t\"\nurl = \"" + torch + "\"\n", "`indexes: [public, {name: t, url: \"" + torch + "\"}]`", nil},
+		{publicIndex, torch, "", "`{name: wheels-cu128-2, url: \"" + torch + "\"}`", map[string]string{"https://other.example": "wheels-cu128"}},
 		{mirror, torch, "[[tool.uv.index]]\nurl = \"" + mirror + "/\"\ndefault = true\n", " cu128", map[string]string{torch: "cu128"}},
 	} {
 		l, err := Decode(lines(c.a, c.b), "uv.lock", Selection{Project: []byte("[project]\nname = \"demo\"\n" + c.project), Python: "3.12", Platforms: []string{"linux-x86_64"}, Indexes: c.indexes})
@@ -180,6 +183,9 @@ func TestIndexes(t *testing.T) {
 			if file := l.Packages[0].Wheels[0].File; file != "a-1.0+x.1-py3-none-any.whl" {
 				t.Errorf("file %s", file)
 			}
+		}
+		if err != nil && strings.HasPrefix(c.want, "`") {
+			_, got, _ = strings.Cut(diag.Problems(err)[0].Hint, ": ")
 		}
 		if got != c.want {
 			t.Errorf("%+v: got %q, %v", c, got, err)

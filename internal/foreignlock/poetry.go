@@ -326,14 +326,14 @@ func (p *poetryReader) selection() bool {
 
 // indexes sets the default indexes.
 func (p *poetryReader) indexes(doc map[string]any) {
-	var named []string
+	named := map[string]string{}
 	sources, _ := subtable(doc, "tool", "poetry")["source"].([]any)
 	for _, s := range sources {
 		s, _ := s.(map[string]any)
 		url, _ := s["url"].(string)
 		switch s["priority"] {
 		case "explicit", "supplemental", "secondary":
-			named = append(named, url)
+			named[url], _ = s["name"].(string)
 		}
 	}
 	registries := map[string]int{}

@@ -243,7 +243,8 @@ func (u *uvReader) active() map[string]bool {
 
 // indexes sets the default indexes.
 func (u *uvReader) indexes() {
-	var ofProject, named []string
+	var ofProject []string
+	named := map[string]string{}
 	if x := u.project.Tool.UV.IndexURL; x != "" {
 		ofProject = append(ofProject, x)
 	}
@@ -251,7 +252,7 @@ func (u *uvReader) indexes() {
 		if x.Default {
 			ofProject = append(ofProject, x.URL)
 		} else {
-			named = append(named, x.URL)
+			named[x.URL] = x.Name
 		}
 	}
 	registries := map[string]int{}
@@ -260,7 +261,10 @@ func (u *uvReader) indexes() {
 			registries[x]++
 		}
 	}
-	u.setDefaults(ofProject, append(named, u.project.Tool.UV.ExtraIndexURL...), registries)
+	for _, x := range u.project.Tool.UV.ExtraIndexURL {
+		named[x] = ""
+	}
+	u.setDefaults(ofProject, named, registries)
 }
 
 // read selects the packages of all platforms.

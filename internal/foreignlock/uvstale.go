@@ -79,6 +79,9 @@ func (u *uvReader) staleRequires(isOnly bool) string {
 	if !ok || !okLock || u.project.Project.RequiresPython == "" {
 		return ""
 	}
+	if specOf(nil, inProject) == specOf(nil, inLock) {
+		return ""
+	}
 	for minor := range 40 {
 		for patch := range 21 {
 			release := fmt.Sprintf("3.%d.%d", minor, patch)
@@ -114,6 +117,9 @@ func (c *comparison) want(p *pyproject) []request {
 	var list []request
 	add := func(texts []string, scope string) {
 		for _, text := range texts {
+			if strings.Contains(text, "@") {
+				text = strings.Replace(text, "; ", " ; ", 1) // uv does not need the space after a URL
+			}
 			if r, err := pep.ParseRequirement(text); err == nil {
 				list = append(list, request{
 					name: pep.Normalize(r.Name), spec: specOf(r.Extras, r.Clauses), scope: scope, marker: r.Marker, isDirect: r.URL != "",
@@ -293,8 +299,9 @@ func (c *comparison) table(marker string) string {
 
 // A projectSource is the source that tool.uv.sources gives to a requirement.
 type projectSource struct {
-	isDirect bool
-	indexes  map[string]bool // URLs
+	isDirect      bool
+	isConditional bool            // each of its sources is for an extra, a group or a marker
+	indexes       map[string]bool // URLs
 }
 
 // sources returns the sources of tool.uv.sources by normalised name.
@@ -305,13 +312,14 @@ func (u *uvReader) sources() map[string]projectSource {
 	}
 	sources := map[string]projectSource{}
 	for name, value := range u.project.Tool.UV.Sources {
-		s := projectSource{indexes: map[string]bool{}}
+		s := projectSource{indexes: map[string]bool{}, isConditional: true}
 		list, ok := value.([]any)
 		if !ok {
 			list = []any{value}
 		}
 		for _, item := range list {
 			fields, _ := item.(map[string]any)
+			s.isConditional = s.isConditional && (fields["extra"] != nil || fields["group"] != nil || fields["marker"] != nil)
 			if index, ok := fields["index"].(string); ok {
 				s.indexes[urls[index]] = true
 				continue
@@ -342,9 +350,13 @@ func sourceDifferences(sources map[string]projectSource, want, have []request) (
 		wanted[q.name] = s
 	}
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		s := wanted[name]
+		s, isUnknown := wanted[name], false
+		for u := range indexes[name] {
+			isUnknown = isUnknown || !s.indexes[u]
+		}
+		isMissing := !s.isConditional && (s.isDirect && !isDirect[name] || len(s.indexes) > 0 && len(indexes[name]) == 0)
 		hasPassword := slices.ContainsFunc(slices.Collect(maps.Keys(s.indexes)), func(u string) bool { return strings.Contains(u, "@") })
-		if s.isDirect != isDirect[name] || !hasPassword && !maps.Equal(s.indexes, indexes[name]) {
+		if isMissing || isDirect[name] && !s.isDirect || isUnknown && !hasPassword {
 			found = append(found, "locked from another source: "+name)
 		}
 	}
