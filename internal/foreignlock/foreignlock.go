@@ -120,10 +120,40 @@ func Decode(data []byte, name string, s Selection) (*lock.Lock, error) {
 		return nil, &diag.Problem{Code: "lock.unreadable", Pos: diag.Pos{File: name}, Summary: "the file is no lock of uv, Poetry or pixi, and no pylock.toml"}
 	}
 	read(r)
+	if r.problems.Len() == 0 && s.Editable {
+		r.editable()
+	}
 	if r.problems.Len() > 0 {
 		return nil, r.problems.Err()
 	}
 	return r.lock, nil
+}
+
+// editable adds the project itself, unless the lock has it.
+func (r *reader) editable() {
+	directory := path.Dir(r.projectPath())
+	if slices.ContainsFunc(r.lock.Packages, func(p lock.Package) bool { return p.Build != nil && p.Build.Directory == directory }) {
+		return
+	}
+	project, ok := r.pyproject()
+	if !ok {
+		return
+	}
+	name, version := project.name(), project.version()
+	if !pep.ValidName(name) || version != "" && !pep.ValidVersion(version) {
+		r.problem("lock.project", diag.Pos{File: r.projectPath()}, fmt.Sprintf("%q %q", name, version), "set `name` and `version` below [project]", "the project has no valid name or version, and cannot be installed")
+		return
+	}
+	p := lock.Package{Name: name, Version: version, Build: &lock.Build{Source: lock.Source{Directory: directory}}}
+	for _, request := range r.lock.Requests {
+		if q, err := pep.ParseRequirement(request); err == nil {
+			p.Dependencies = append(p.Dependencies, pep.Normalize(q.Name))
+		}
+	}
+	slices.Sort(p.Dependencies)
+	p.Dependencies = slices.Compact(p.Dependencies)
+	r.lock.Packages = append(r.lock.Packages, p)
+	slices.SortStableFunc(r.lock.Packages, func(a, b lock.Package) int { return strings.Compare(a.Name, b.Name) })
 }
 
 func normalize(names []string) []string {

@@ -397,6 +397,25 @@ packages:`
 	}
 }
 
+// TestEditable adds the project to a lock that does not have it.
+func TestEditable(t *testing.T) {
+	project, err := os.ReadFile("testdata/poetry-2.5/pyproject.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Read(os.DirFS("testdata"), "poetry-2.5/poetry.lock", Selection{Project: project, ProjectPath: "poetry-2.5/pyproject.toml", Python: "3.11", Platforms: []string{"linux-x86_64"}, Editable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := l.Packages[1]; names(l) != "app==1.0 demo==0.1.0 leaf==1.0 split==2.0" || source(p).Directory != "poetry-2.5" || !slices.Equal(p.Dependencies, []string{"app", "split"}) {
+		t.Errorf("got %+v", l.Packages)
+	}
+	l, err = Decode([]byte(pkg("virtual = \"x\"", "")), "uv.lock", Selection{Project: []byte("[project]\nname = \"demo\"\n"), Python: "3.12", Platforms: []string{"linux-x86_64"}, Editable: true})
+	if err != nil || names(l) != "demo==0.1" || source(l.Packages[0]).Directory != "." {
+		t.Errorf("got %+v, %v", l, err)
+	}
+}
+
 func TestReadErrors(t *testing.T) {
 	fsys := fstest.MapFS{"other.lock": {Data: []byte("x")}}
 	s := Selection{Python: "3.12", Platforms: []string{"linux-x86_64"}}

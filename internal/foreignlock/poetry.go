@@ -394,7 +394,7 @@ func (p *poetryReader) requests(all map[int]*chosen) {
 	requests := map[string]bool{}
 	for _, group := range append([]string{mainGroup}, p.Groups...) {
 		for _, q := range p.roots[group] {
-			if installed[q.name] {
+			if installed[q.name] && (q.extra == "" || slices.Contains(p.Extras, q.extra)) {
 				requests[lock.Requirement{Name: q.name, Extras: q.extras}.Request()] = true
 			}
 		}

@@ -16,6 +16,7 @@ import (
 type pyproject struct {
 	Project *struct {
 		Name           string              `toml:"name"`
+		Version        string              `toml:"version"`
 		RequiresPython string              `toml:"requires-python"`
 		Dependencies   []string            `toml:"dependencies"`
 		Optional       map[string][]string `toml:"optional-dependencies"`
@@ -34,7 +35,10 @@ type pyproject struct {
 			IndexURL      string   `toml:"index-url"`
 			ExtraIndexURL []string `toml:"extra-index-url"`
 		} `toml:"uv"`
-		Poetry map[string]any `toml:"poetry"`
+		Poetry struct {
+			Name    string `toml:"name"`
+			Version string `toml:"version"`
+		} `toml:"poetry"`
 	} `toml:"tool"`
 }
 
@@ -65,10 +69,18 @@ func (r *reader) projectPath() string {
 
 // name returns the normalised name of the project, "" for none.
 func (p *pyproject) name() string {
-	if p.Project == nil {
-		return ""
+	if p.Project == nil || p.Project.Name == "" {
+		return pep.Normalize(p.Tool.Poetry.Name)
 	}
 	return pep.Normalize(p.Project.Name)
+}
+
+// version returns the version of the project, "" for a dynamic one.
+func (p *pyproject) version() string {
+	if p.Project == nil || p.Project.Version == "" {
+		return p.Tool.Poetry.Version
+	}
+	return p.Project.Version
 }
 
 // isDynamic reports whether the build backend computes a field.
