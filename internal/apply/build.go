@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lock"
@@ -71,6 +72,9 @@ func (t *task) buildWheel(ctx context.Context, s resources.Build) error {
 	})
 	if err != nil {
 		return withContext(ctx, err)
+	}
+	if !command.CanIsolate() {
+		t.emit(Event{Kind: Note, Addr: t.item.Resource.Addr, Action: t.item.Change.Action, Step: t.step, Text: fmt.Sprintf("the build of %s has network access, since this system refuses namespaces", s.Name)})
 	}
 	wheel, err := env.Wheel(ctx, project, s.Source.Directory != "")
 	if err != nil {

@@ -441,3 +441,14 @@ func TestSourceDistributionIsUnpackedAndBuilt(t *testing.T) {
 		t.Error("an unknown type of archive is unpacked")
 	}
 }
+
+func TestCompilersAreLimitedByMemory(t *testing.T) {
+	e := environment(t)
+	e.Jobs = 1 << 20
+	_, err := build(t, e, backend(`
+memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+if int(os.environ["MAX_JOBS"]) > max(1, memory // 2**32):
+    sys.exit("%s jobs for %d bytes" % (os.environ["MAX_JOBS"], memory))
+return wheel(out)`))
+	check(t, err)
+}

@@ -85,6 +85,13 @@ def limit(name, value):
         pass
 
 
+def limit_jobs():
+    """Limits the processes of compilers to one for 4 GiB of memory: nvcc needs that for templates."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in ("MAX_JOBS", "CMAKE_BUILD_PARALLEL_LEVEL"):
+        os.environ[name] = str(max(1, min(int(os.environ[name]), memory >> 32)))
+
+
 def find(request):
     """Returns the build backend, an object of a module."""
     sys.path[:0] = request["backend_path"]
@@ -107,6 +114,7 @@ def main():
     limit("RLIMIT_FSIZE", request["file_size"])
     if request["processes"]:
         limit("RLIMIT_NPROC", request["processes"])
+    limit_jobs()
     confine(request)
     response = {"missing": False, "value": None}
     backend = find(request)
