@@ -13,6 +13,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/download"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/lock"
 )
 
 // maxToken is the maximum size of one tag or text of HTML.
@@ -71,14 +72,14 @@ func parse(page *download.Page) *listing {
 	return list
 }
 
-// add adds a file of the page. Other files than wheels only prove that the page is one of an
-// index.
+// add adds a file of the page. Other files than wheels and source archives only prove that the
+// page is one of an index.
 func (l *listing) add(file string, one link) {
 	if l.count++; l.count > maxFiles || one.href == "" {
 		return
 	}
 	switch {
-	case strings.HasSuffix(file, ".whl"):
+	case strings.HasSuffix(file, ".whl"), lock.ValidArchive(file):
 		l.files[file] = append(l.files[file], one)
 		l.offers = append(l.offers, ReleaseFile{file, one.yanked, one.python})
 		l.isIndex = true

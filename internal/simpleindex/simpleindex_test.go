@@ -737,3 +737,37 @@ func FuzzPage(f *testing.F) {
 		}
 	})
 }
+
+// TestSourceArchives fetches an archive from a page, and from an address without an index.
+func TestSourceArchives(t *testing.T) {
+	s := newServer(t)
+	const archive = "tiny_pkg-1.0.tar.gz"
+	s.page = htmlPage(fmt.Sprintf("<a href='../../files/%s#sha256=%x'>x</a>", archive, sha256.Sum256(content)))
+	source, err := New(Settings{URL: s.URL + "/simple", Stall: stall})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := lock.Wheel{File: archive, Size: int64(len(content)), SHA256: sha256.Sum256(content)}
+	address := s.URL + "/files/" + archive
+	for name, get := range map[string]func(dst string) error{
+		"page":            func(dst string) error { return source.Fetch(t.Context(), "tiny-pkg", want, dst, nil) },
+		"address":         func(dst string) error { return source.FetchURL(t.Context(), address+"#sha256=x", want, dst, nil) },
+		"unknown address": func(dst string) error { return source.FetchUnknown(t.Context(), address, archive, dst) },
+	} {
+		dst := filepath.Join(t.TempDir(), "archive")
+		if err := get(dst); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if got, err := os.ReadFile(dst); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+	}
+	dst := filepath.Join(t.TempDir(), "archive")
+	if err := source.FetchURL(t.Context(), address, lock.Wheel{File: archive}, dst, nil); err == nil {
+		t.Error("an address without a digest is fetched")
+	}
+	for _, address := range []string{"file:///etc/passwd", "http://example.org/x.tar.gz", "/x.tar.gz"} {
+		if err := source.FetchURL(t.Context(), address, want, dst, nil); err == nil {
+			t.Errorf("%s is fetched", address)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/simpleindex"
 	"github.com/reconcile-ml/reconcile/internal/wheels"
 )
 
@@ -153,5 +154,56 @@ func TestEditableProjects(t *testing.T) {
 				t.Errorf("%v: %s, not in %s", err, out, dir)
 			}
 		})
+	}
+}
+
+// TestLockOfSources resolves packages that exist as source only with uv, which builds nothing, and
+// an editable project.
+func TestLockOfSources(t *testing.T) {
+	if testing.Short() {
+		t.Skip("uses a package index")
+	}
+	uv, err := exec.LookPath("uv")
+	if err != nil {
+		t.Skip("no uv: ", err)
+	}
+	python, minor := findPython(t)
+	download(t, python, "--no-deps", "six==1.17.0") // skips without an index
+	root := tree(t, map[string]string{
+		"pyproject.toml":       "[build-system]\nrequires = [\"hatchling\"]\nbuild-backend = \"hatchling.build\"\n[project]\nname = \"demo\"\nversion = \"1.0\"\ndependencies = [\"tqdm\"]\n",
+		"src/demo/__init__.py": "x = 1\n",
+	})
+	i := inspector(t, root, root)
+	i.Index = func(string) (simpleindex.Settings, error) { return simpleindex.Settings{}, nil }
+	var env []string
+	for _, name := range []string{"SSL_CERT_FILE", "UV_DEFAULT_INDEX", "HTTPS_PROXY"} {
+		if value := os.Getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	l, err := lock.Resolve(t.Context(), lock.Request{
+		Path: "locks/pylock.local.toml", Python: minor, Platforms: []string{i.Platform}, UV: uv, Interpreter: python, Cache: t.TempDir(), Dir: t.TempDir(), Root: i.Root, IndexEnv: env,
+		Packages: []lock.Requirement{{Name: "langdetect", Specifier: ">=1"}, {Name: "pathtools"}, {Name: "demo", URL: "./"}},
+		Builds:   map[string]lock.BuildRule{"langdetect": {}, "pathtools": {}}, Inspect: i.Inspect,
+	})
+	check(t, err)
+	if l, err = lock.Decode(l.Encode(), l.Path); err != nil {
+		t.Fatal(err)
+	}
+	closure, err := l.For(i.Platform)
+	check(t, err)
+	got := map[string]string{}
+	for _, d := range closure {
+		got[d.Name] = d.Version
+		if built := d.Build != nil; built != slices.Contains([]string{"langdetect", "pathtools", "demo"}, d.Name) {
+			t.Errorf("%s is built: %t", d.Name, built)
+			continue
+		}
+		if d.Build != nil && !slices.ContainsFunc(d.Build.Requires, func(r lock.Dist) bool { return r.Name == "setuptools" || r.Name == "editables" }) {
+			t.Errorf("%s is built with %+v", d.Name, d.Build.Requires)
+		}
+	}
+	if got["langdetect"] != "1.0.9" || got["pathtools"] != "0.1.2" || got["demo"] != "1.0" || got["six"] == "" || got["tqdm"] == "" {
+		t.Errorf("%v", got)
 	}
 }
