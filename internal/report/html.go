@@ -139,7 +139,7 @@ func (p *htmlPage) machine(m Machine) {
 			p.Machine = append(p.Machine, [2]string{"C library", host.Libc.Name + " " + host.Libc.Version})
 		}
 	}
-	installed := runrecord.InstalledOn(m.Facts)
+	installed := runrecord.InstalledOn(m.Facts, m.Plan)
 	p.Machine = append(p.Machine, installedRows(installed)...)
 	for i := range p.Machine {
 		p.Machine[i] = [2]string{Escape(p.Machine[i][0]), Escape(p.Machine[i][1])}

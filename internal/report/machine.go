@@ -13,9 +13,9 @@ import (
 
 // machine prints the environments with all packages, the GPU and the disks.
 func (p *page) machine(m Machine) {
-	installed := runrecord.InstalledOn(m.Facts)
+	installed := runrecord.InstalledOn(m.Facts, m.Plan)
 	for _, e := range installed.Environments {
-		p.environment(e, listing{all: true, flags: envFlags(installed, e)})
+		p.environment(e, listing{all: true})
 	}
 	rows := installedRows(installed)
 	if len(rows) == 0 {
@@ -93,19 +93,10 @@ func originText(origin string) string {
 	return origin
 }
 
-// A listing selects the packages of an environment to print, and the flags of its commands.
+// A listing selects the packages of an environment to print.
 type listing struct {
 	all     bool
 	changed []resources.PackageChange
-	flags   string // of commands on the environment: " --env NAME", or "" if there is one
-}
-
-// envFlags returns the flags of commands on one of the environments.
-func envFlags(installed runrecord.Installed, e runrecord.Environment) string {
-	if len(installed.Environments) < 2 {
-		return ""
-	}
-	return " --env " + e.Name
 }
 
 func (p *page) environment(e runrecord.Environment, l listing) {
@@ -135,7 +126,7 @@ func (p *page) built(e runrecord.Environment, l listing) {
 	}
 	rows = append(rows, [2]string{"packages", packagesText(e, l)})
 	if len(e.Damage) > 0 {
-		rows = append(rows, [2]string{"damaged", fmt.Sprintf("in %s; `reconcile heal%s` builds an intact one", plural.Count(len(e.Damage), "place"), l.flags)})
+		rows = append(rows, [2]string{"damaged", fmt.Sprintf("in %s; `reconcile heal%s` builds an intact one", plural.Count(len(e.Damage), "place"), e.Flags())})
 	}
 	p.table(2, rows)
 	if !l.all {
@@ -175,5 +166,5 @@ func packagesText(e runrecord.Environment, l listing) string {
 	if len(l.changed) > 0 {
 		text += fmt.Sprintf(", %d changed", len(l.changed))
 	}
-	return text + "; `reconcile status" + l.flags + "` lists them"
+	return text + "; `reconcile status" + e.Flags() + "` lists them"
 }

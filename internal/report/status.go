@@ -196,7 +196,7 @@ func (p *page) standings(plan *planner.Plan, lines []Line) {
 // StatusJSON writes the status as one document.
 func StatusJSON(w io.Writer, m Machine) error {
 	return writeJSON(w, statusDocument{
-		Version, m.Plan.Environment, m.Plan.Environments, m.Plan.Root, m.Plan.Host, m.Plan.Platform, m.lines(), runrecord.InstalledOn(m.Facts), m.Plan.AllNotes(),
+		Version, m.Plan.Environment, m.Plan.Environments, m.Plan.Root, m.Plan.Host, m.Plan.Platform, m.lines(), runrecord.InstalledOn(m.Facts, m.Plan), m.Plan.AllNotes(),
 	}, "  ")
 }
 

@@ -27,7 +27,7 @@ func Summary(w io.Writer, r *runrecord.Record, o Options) error {
 	p := newPage(w, o)
 	for _, e := range r.Environments {
 		if r.Word == "" {
-			p.environment(e, p.listing(r, e))
+			p.environment(e, p.listing(r, e.Name))
 		}
 	}
 	p.kept(r)
@@ -40,15 +40,14 @@ func Summary(w io.Writer, r *runrecord.Record, o Options) error {
 	return p.close()
 }
 
-func (p *page) listing(r *runrecord.Record, e runrecord.Environment) listing {
-	flags := envFlags(r.Installed, e)
+func (p *page) listing(r *runrecord.Record, environment string) listing {
 	for i := range r.Items {
 		item := &r.Items[i]
-		if isEnvironment(item.Addr.Kind) && item.Addr.Name == e.Name && item.Outcome == apply.Done {
-			return listing{all: item.Action == resources.Create || p.o.Verbose, changed: item.Packages, flags: flags}
+		if isEnvironment(item.Addr.Kind) && item.Addr.Name == environment && item.Outcome == apply.Done {
+			return listing{all: item.Action == resources.Create || p.o.Verbose, changed: item.Packages}
 		}
 	}
-	return listing{all: p.o.Verbose, flags: flags}
+	return listing{all: p.o.Verbose}
 }
 
 // kept prints a command for each replaced file that restores it. Commands are not folded,

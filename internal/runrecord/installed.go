@@ -1,7 +1,10 @@
 package runrecord
 
 import (
+	"strings"
+
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -40,8 +43,9 @@ type UnknownThing struct {
 	Reason string    `json:"reason"`
 }
 
-// InstalledOn returns the installed things of a machine from its facts, which may be nil.
-func InstalledOn(known *facts.Facts) Installed {
+// InstalledOn returns the installed things of a machine from its facts. plan is the plan for
+// it. Both may be nil.
+func InstalledOn(known *facts.Facts, plan *planner.Plan) Installed {
 	out := Installed{Environments: []Environment{}, Disks: []Disk{}}
 	if known == nil {
 		return out
@@ -63,15 +67,27 @@ func InstalledOn(known *facts.Facts) Installed {
 			out.Disks = append(out.Disks, Disk{fact.Path, fact})
 		}
 	}
-	if len(out.Environments) > 1 {
+	if len(out.Environments) > 1 || plan != nil && plan.Named {
 		for _, e := range out.Environments {
 			if e.Enter != nil {
-				e.Enter["run"] = "reconcile run --env " + e.Name + " -- COMMAND"
+				e.Enter["run"] = runCommand + " --env " + e.Name + runArguments
 			}
 		}
 	}
 	return out
 }
+
+// Flags returns the flags of commands on a built environment: " --env NAME", or "" for the one
+// of commands without flags.
+func (e *Environment) Flags() string {
+	return strings.TrimSuffix(strings.TrimPrefix(e.Enter["run"], runCommand), runArguments)
+}
+
+// The parts of the command that starts a program in an environment, around its flags.
+const (
+	runCommand   = "reconcile run"
+	runArguments = " -- COMMAND"
+)
 
 func newEnvironment(e facts.Environment) Environment {
 	out := Environment{Name: e.Name, Path: e.Path, Foreign: e.Foreign, Packages: []facts.Package{}}
@@ -84,7 +100,7 @@ func newEnvironment(e facts.Environment) Environment {
 		out.Packages = g.Packages
 	}
 	activate := e.Path + "/bin/activate"
-	out.Enter = map[string]string{"sh": "source " + resources.ShellQuote(activate), "run": "reconcile run -- COMMAND"}
+	out.Enter = map[string]string{"sh": "source " + resources.ShellQuote(activate), "run": runCommand + runArguments}
 	if len(g.Conda) > 0 {
 		out.Enter["conda"] = "conda activate " + resources.ShellQuote("./"+e.Path)
 		return out

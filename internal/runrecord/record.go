@@ -98,7 +98,7 @@ func New(run Run) *Record {
 	result := run.Result
 	r := &Record{
 		Version: Version, Kind: kind, Command: run.Command, Word: run.Word, Excluded: run.Excluded, Recap: Recap{OK: run.Agreed},
-		Interrupted: result.Interrupted, Elapsed: result.Elapsed.Seconds(), Items: make([]Item, len(result.Items)), Installed: InstalledOn(run.Facts),
+		Interrupted: result.Interrupted, Elapsed: result.Elapsed.Seconds(), Items: make([]Item, len(result.Items)), Installed: InstalledOn(run.Facts, run.After),
 	}
 	if !run.Started.IsZero() {
 		r.Started = run.Started.UTC()

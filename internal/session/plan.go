@@ -39,6 +39,7 @@ func (m *Machine) Plan(ctx context.Context, selection planner.Selection) (*plann
 			p.Environments = append(p.Environments, e.Name)
 		}
 	}
+	p.Named = m.Config.All || len(m.Config.Environments) > 0
 	p.Notes = m.Manifest.Notes(m.Selection, m.Envs)
 	m.addNotes(p)
 	return p, nil

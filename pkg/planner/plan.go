@@ -24,11 +24,13 @@ type Plan struct {
 	Environment string // the selected one; of several the default
 	// Environments are the selected ones if there are several, in the order of the manifest.
 	Environments []string
-	Root         string // the project directory, absolute
-	Host         string // host name
-	Platform     string
-	Items        []Item
-	Unchanged    int // resources that need no change
+	// Named reports that the command line selected the environments.
+	Named     bool
+	Root      string // the project directory, absolute
+	Host      string // host name
+	Platform  string
+	Items     []Item
+	Unchanged int // resources that need no change
 	// Excluded summarizes the resources that the plan does not cover; nil if it covers all.
 	Excluded     *Excluded
 	Storage      *Storage
