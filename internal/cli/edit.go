@@ -24,8 +24,27 @@ type editFlags struct {
 
 func (o *editFlags) register(cmd *cobra.Command) {
 	o.registerTimeout(cmd)
-	cmd.Flags().BoolVar(&o.frozen, "frozen", false, "edit only the manifest; `reconcile lock` resolves it later")
-	cmd.Flags().Lookup("frozen").Usage = "edit only the manifest; resolve it later, with reconcile lock"
+	cmd.Flags().BoolVar(&o.frozen, "frozen", false, "edit only the manifest; resolve it later, with reconcile lock")
+}
+
+// packageNames completes the packages that the manifest requests.
+func (a *app) packageNames(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+	p, err := session.Load(a.config())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, e := range p.Manifest.Environments {
+		if len(a.envs) > 0 && !slices.Contains(a.envs, e.Name) {
+			continue
+		}
+		for _, r := range e.Packages {
+			if !slices.Contains(given, r.Name) && !slices.Contains(names, r.Name) {
+				names = append(names, r.Name)
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // editManifest changes the packages of an environment, locks it, and prints what changed and

@@ -64,11 +64,14 @@ func (a *app) showOutdated(env *editing.Environment, rows []editing.Row, all boo
 	table := [][]string{{"PACKAGE", "LOCKED", "ALLOWED", "NEWEST", ""}}
 	for i := range rows {
 		r := &rows[i]
-		if !all && !r.IsOutdated() && !r.Yanked {
+		if !all && !r.IsOutdated() && !r.Yanked && r.Locked != "" {
 			continue
 		}
 		note := ""
-		if r.Yanked {
+		switch {
+		case r.Locked == "":
+			note = "not locked"
+		case r.Yanked:
 			note = "the locked release was withdrawn by its authors"
 		}
 		table = append(table, []string{r.Name, orDash(r.Locked), orDash(r.Allowed), orDash(r.Newest), note})
@@ -81,7 +84,7 @@ func (a *app) showOutdated(env *editing.Environment, rows []editing.Row, all boo
 	if outdated == 0 {
 		return writeLine(a.out, "Environment %s: no requested package has a newer release.", env.Name)
 	}
-	return writeLine(a.out, "Environment %s: %d of %d requested packages have newer releases. To move to them: %s", env.Name, outdated, len(rows), a.again("upgrade", "--env", env.Name))
+	return writeLine(a.out, "Environment %s: %d of %d requested packages have newer releases. To move to those that can be installed together: %s", env.Name, outdated, len(rows), a.again("upgrade", "--env", env.Name))
 }
 
 func orDash(version string) string {

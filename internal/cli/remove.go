@@ -19,7 +19,8 @@ environment. The environment is that of --env, else the only one, else that of t
 A package that another one needs stays locked, and the output names both. An import of the
 smoke test that would fail without the package is reported. Nothing is uninstalled: that is
 for apply.`, changes, exit.Done, exit.Error, exit.Locked, exit.Interrupted),
-		Args: argCount(1, 0, "one package or more"),
+		Args:              argCount(1, 0, "one package or more"),
+		ValidArgsFunction: a.packageNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.editManifest(cmd.Context(), edit, func(e *editing.Environment) (*editing.Draft, error) { return e.Remove(args) })
 		},

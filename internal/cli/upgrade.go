@@ -19,6 +19,7 @@ installed together, and locks them. An exact version in the manifest is replaced
 by a lower one; a range stays as it is, and the lock moves within it. Packages that are not
 named keep their versions. The environment is that of --env, else the only one, else that of
 this machine. Nothing is installed: that is for apply.`, changes, exit.Done, exit.Error, exit.Locked, exit.Interrupted),
+		ValidArgsFunction: a.packageNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.editManifest(cmd.Context(), edit, func(e *editing.Environment) (*editing.Draft, error) { return e.Upgrade(args) })
 		},

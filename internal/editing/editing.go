@@ -236,6 +236,10 @@ func (d *Draft) update() {
 		list = slices.Delete(list, i, i+1)
 	}
 	d.Env.Packages = list
+	d.Env.Build = slices.Clone(d.of.Build)
+	for _, name := range d.build {
+		d.Env.Build = append(d.Env.Build, manifest.Build{Name: name, Pos: d.of.Pos})
+	}
 }
 
 // IsEmpty reports whether there is nothing to do.

@@ -25,7 +25,7 @@ type Row struct {
 
 // IsOutdated reports whether there is a newer release than the locked one.
 func (r *Row) IsOutdated() bool {
-	return r.Newest != "" && pep.CompareVersions(r.Newest, r.Locked) > 0
+	return r.Newest != "" && r.Locked != "" && pep.CompareVersions(r.Newest, r.Locked) > 0
 }
 
 // maxRequests is how many pages of an index are read at the same time.
