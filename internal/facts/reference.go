@@ -10,7 +10,7 @@ func (r Reference) Subject() string {
 	switch r.Kind {
 	case "kernel":
 		return "the Jupyter kernel " + r.kernel()
-	case "hook":
+	case "pre-commit", "hook":
 		return "the git hook " + r.Path
 	}
 	return "the venv " + r.Path
@@ -24,6 +24,8 @@ func (r Reference) Remedy() string {
 	case "kernel":
 		return "`reconcile kernel --name " + r.kernel() + "` makes it follow the active one"
 	case "hook":
+		return "replace the path in it by that of the environment, such as .venv/bin/python"
+	case "pre-commit":
 		return "`reconcile run -- pre-commit install --hook-type " + path.Base(r.Path) + "` writes it again"
 	}
 	dir := shellWord(r.Path)

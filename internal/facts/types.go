@@ -223,7 +223,7 @@ type Environment struct {
 // Reference is a file that starts the Python of one generation by its own path, also after
 // another one became active.
 type Reference struct {
-	Kind       string `json:"kind"`       // "kernel" of Jupyter, "hook" of git, "venv"
+	Kind       string `json:"kind"`       // "kernel" of Jupyter, "pre-commit" for a hook that it wrote, "hook" of git, "venv"
 	Path       string `json:"path"`       // absolute; for "venv" that of the environment
 	Generation string `json:"generation"` // its name; it may have been removed
 }

@@ -34,7 +34,12 @@ func (p *Prober) references(name string) []facts.Reference {
 	}
 	if hooks := p.hooks(); hooks != "" {
 		for _, hook := range listNames(hooks) {
-			if text, err := rawfile.Head(filepath.Join(hooks, hook), make([]byte, 4096)); err == nil {
+			text, err := rawfile.Head(filepath.Join(hooks, hook), make([]byte, 4096))
+			switch {
+			case err != nil:
+			case bytes.Contains(text, []byte("\nINSTALL_PYTHON=")):
+				add("pre-commit", filepath.Join(hooks, hook), text)
+			default:
 				add("hook", filepath.Join(hooks, hook), text)
 			}
 		}
