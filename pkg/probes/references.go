@@ -2,6 +2,7 @@ package probes
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,7 +26,7 @@ func (p *Prober) references(name string) []facts.Reference {
 	}
 	getenv := func(name string) string { return p.environ[name] }
 	if folder := kernelspec.Folder(getenv, p.home); folder != "" {
-		for _, kernel := range listNames(folder) {
+		for _, kernel := range listNames(folder, isFolder) {
 			file := filepath.Join(folder, kernel, "kernel.json")
 			if text, err := rawfile.ReadFile(file, kernelspec.MaxSize, 0); err == nil {
 				add("kernel", file, []byte(kernelspec.Program(text)))
@@ -33,7 +34,7 @@ func (p *Prober) references(name string) []facts.Reference {
 		}
 	}
 	if hooks := p.hooks(); hooks != "" {
-		for _, hook := range listNames(hooks) {
+		for _, hook := range listNames(hooks, isHook) {
 			text, err := rawfile.Head(filepath.Join(hooks, hook), make([]byte, 4096))
 			switch {
 			case err != nil:
@@ -44,7 +45,7 @@ func (p *Prober) references(name string) []facts.Reference {
 			}
 		}
 	}
-	for _, child := range listNames(p.root) {
+	for _, child := range listNames(p.root, isFolder) {
 		file := filepath.Join(p.root, child, "pyvenv.cfg")
 		if text, err := rawfile.ReadFile(file, 1<<16, 0); err == nil {
 			add("venv", filepath.Dir(file), homeLine(text))
@@ -88,12 +89,21 @@ func generationIn(text, dir []byte) string {
 	return name
 }
 
-// listNames returns the sorted names in a directory; none if it cannot be listed.
-func listNames(dir string) []string {
+// isFolder reports whether an entry may be a directory, or a link to one.
+func isFolder(e fs.DirEntry) bool { return !e.Type().IsRegular() }
+
+// isHook reports whether git may start a file in the folder of hooks.
+func isHook(e fs.DirEntry) bool { return !strings.HasSuffix(e.Name(), ".sample") }
+
+// listNames returns the sorted names in a directory of the entries for which wanted is true;
+// none if it cannot be listed.
+func listNames(dir string, wanted func(fs.DirEntry) bool) []string {
 	entries, _ := os.ReadDir(dir)
-	names := make([]string, len(entries))
-	for i, e := range entries {
-		names[i] = e.Name()
+	var names []string
+	for _, e := range entries {
+		if wanted(e) {
+			names = append(names, e.Name())
+		}
 	}
 	return names
 }
