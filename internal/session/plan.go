@@ -59,7 +59,7 @@ func (m *Machine) addNotes(p *planner.Plan) {
 	notices := []string{m.stateNote()}
 	notices = append(notices, m.leakNotes()...)
 	notices = append(notices, m.ShellNote())
-	notices = append(notices, m.foreignNotes()...)
+	notices = append(notices, m.foreignNotes(p)...)
 	notices = append(notices, m.ReferenceNotes()...)
 	notices = append(notices, m.testNotes(p)...)
 	if !m.IsRecorded() {
@@ -109,21 +109,31 @@ func (m *Machine) leakNotes() (notes []string) {
 	return notes
 }
 
-// foreignNotes name the packages that another tool installed into the active generations.
-func (m *Machine) foreignNotes() (notes []string) {
+// foreignNotes name the packages that another tool installed into the active generations, and
+// that the plan does not install.
+func (m *Machine) foreignNotes(p *planner.Plan) (notes []string) {
 	for _, e := range m.environments() {
-		notes = append(notes, ForeignText(e))
+		var planned []string
+		for i := range p.Items {
+			if p.Items[i].Resource.Addr.Name != e.Name {
+				continue
+			}
+			for _, c := range p.Items[i].Change.Packages {
+				planned = append(planned, c.Name)
+			}
+		}
+		notes = append(notes, ForeignText(e, planned...))
 	}
 	return notes
 }
 
 // ForeignText names the packages that another tool, such as uv, installed into the active
-// generation, with the command that keeps them; "" if there are none.
-func ForeignText(e facts.Environment) string {
+// generation, except the planned ones, with the command that keeps them; "" if there are none.
+func ForeignText(e facts.Environment, planned ...string) string {
 	g, _ := e.CurrentGeneration()
 	var names []string
 	for _, d := range g.Damage {
-		if d.What == "foreign" && d.Dist != "" {
+		if d.What == "foreign" && d.Dist != "" && !slices.Contains(planned, d.Dist) {
 			names = append(names, d.Dist)
 		}
 	}
