@@ -159,7 +159,9 @@ func (p *pixiReader) read() {
 			p.problem("lock.conda", diag.Pos{File: p.path}, strings.Join(python, ", "), "set `type: conda` for the environment in the manifest", "the lock installs Python packages with conda on %s", platform)
 		}
 	}
-	p.pypi(all)
+	if p.problems.Len() == 0 {
+		p.pypi(all)
+	}
 }
 
 // platform returns the packages of a platform. Version 7 may name one by its requirements.

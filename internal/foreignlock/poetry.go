@@ -360,7 +360,7 @@ func (p *poetryReader) read() {
 		if p.doc.Metadata.LockVersion == groupsVersion {
 			p.filter(platform, selected)
 		} else {
-			w := poetryWalk{poetryReader: p, markers: p.newMarkers(platform, map[string]map[string]bool{"extra": {}}), selected: selected, seen: map[uvItem]bool{}}
+			w := poetryWalk{poetryReader: p, markers: p.newMarkers(platform, nil), selected: selected, seen: map[uvItem]bool{}}
 			w.walk()
 		}
 		for i := range selected {
@@ -434,22 +434,36 @@ func (p *poetryReader) filter(platform string, selected map[int]bool) {
 // the requirements of the project.
 type poetryWalk struct {
 	*poetryReader
-	markers  *markers
-	selected map[int]bool
-	seen     map[uvItem]bool
-	queue    []uvItem
+	markers   *markers
+	selected  map[int]bool
+	seen      map[uvItem]bool
+	queue     []uvItem
+	requested map[int][]string // extras of packages that are always selected with them
+	found     map[int][]string // extras that packages request of others; nil to record none
 }
 
+// walk selects packages. Poetry resolves with all extras of the project, and removes the packages
+// that are only needed by those that are not selected. So a selected package keeps the extras that
+// any other package requests.
 func (w *poetryWalk) walk() {
-	extras := map[string]bool{}
-	optional := map[string]bool{} // packages of selected extras
-	for _, e := range w.Extras {
+	all := poetryWalk{poetryReader: w.poetryReader, markers: w.newMarkers("", nil), selected: map[int]bool{}, seen: map[uvItem]bool{}}
+	all.markers.env = w.markers.env
+	all.found = map[int][]string{}
+	all.from(slices.Collect(maps.Keys(w.extras)))
+	w.requested = all.found
+	w.from(w.Extras)
+}
+
+// from selects the requirements of the project with some of its extras, and their dependencies.
+func (w *poetryWalk) from(selected []string) {
+	extras, optional := map[string]bool{}, map[string]bool{} // optional are packages of the extras
+	for _, e := range selected {
 		extras[e] = true
 		for _, name := range w.extras[e] {
 			optional[name] = true
 		}
 	}
-	w.markers.sets["extra"] = extras
+	w.markers.sets = map[string]map[string]bool{"extra": extras}
 	for _, group := range append([]string{mainGroup}, w.Groups...) {
 		for _, q := range w.roots[group] {
 			if q.extra != "" && !extras[q.extra] || q.optional && !optional[q.name] {
@@ -478,7 +492,13 @@ func (w *poetryWalk) follow(from int, q poetryRequest) {
 		return
 	}
 	w.selected[i] = true
-	w.add(i, append([]string{""}, q.extras...))
+	if w.found != nil && from >= 0 {
+		w.found[i] = append(w.found[i], q.extras...)
+	}
+	w.add(i, q.extras)
+	if !w.seen[uvItem{i, ""}] {
+		w.add(i, append(slices.Clone(w.requested[i]), ""))
+	}
 }
 
 // add queues the dependencies of extras of a package; "" are those of the package itself.
