@@ -32,8 +32,8 @@ func (r *resolver) input(platform string) string {
 		}
 	}
 	b.WriteString("]\n")
-	for _, name := range slices.Sorted(maps.Keys(r.Indexes)) {
-		fmt.Fprintf(&b, "\n[[tool.uv.index]]\nname = %s\nurl = %s\nexplicit = true\n", quote(name), quote(r.Indexes[name]))
+	for _, x := range r.Indexes {
+		fmt.Fprintf(&b, "\n[[tool.uv.index]]\nname = %s\nurl = %s\nexplicit = true\n", quote(x.Name), quote(x.URL))
 	}
 	b.WriteString("\n[tool.uv.sources]\n")
 	for _, name := range slices.Sorted(maps.Keys(bound)) {
@@ -51,7 +51,7 @@ func (r *resolver) input(platform string) string {
 }
 
 // settings returns the configuration file of uv: the metadata of the packages that are built, so
-// that uv builds none.
+// that uv builds none, and the indexes that are searched for all packages.
 func (r *resolver) settings() string {
 	var b strings.Builder
 	b.WriteString("dependency-metadata = [\n")
@@ -64,6 +64,20 @@ func (r *resolver) settings() string {
 		fmt.Fprintf(&b, "    {name = %s, requires-dist = []},\n", quote(name)) // until its version is known
 	}
 	b.WriteString("]\n")
+	for _, x := range r.Indexes {
+		if x.Searched {
+			fmt.Fprintf(&b, "\n[[index]]\nname = %s\nurl = %s\n", quote(x.Name), quote(x.URL))
+		}
+	}
+	return b.String()
+}
+
+// overrides returns an overrides file; "" if there are none.
+func (r *resolver) overrides() string {
+	var b strings.Builder
+	for _, o := range r.Overrides {
+		b.WriteString(o.String() + "\n")
+	}
 	return b.String()
 }
 

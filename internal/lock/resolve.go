@@ -29,11 +29,12 @@ type Request struct {
 	Packages  []Requirement
 	// Constraints limit the versions of packages without requesting them.
 	Constraints []Requirement
+	// Overrides replace all other requirements of their packages.
+	Overrides []Requirement
 	// Hashes are the SHA-256 digests of the files that a package may have, by normalised name,
 	// if the requirements files contain them.
-	Hashes map[string][]facts.SHA256
-	// Indexes are the locations of the named indexes, with the credentials of this machine.
-	Indexes  map[string]string
+	Hashes   map[string][]facts.SHA256
+	Indexes  []Index              // besides the default ones
 	Builds   map[string]BuildRule // packages that may be built from source, by normalised name
 	Own      string               // normalised name of the project, "" if it has none
 	Previous *Lock                // its versions are kept if the requirements allow it; nil for none
@@ -55,6 +56,15 @@ type Request struct {
 	Offers func(ctx context.Context, index, name string) ([]Offer, error)
 	// Inspect returns the metadata of a source; nil refuses all sources.
 	Inspect func(ctx context.Context, in Inspection) (*Inspected, error)
+}
+
+// An Index is an index with a name.
+type Index struct {
+	Name string
+	URL  string // with the credentials of this machine
+	// Searched reports that it is searched for all packages, before the default indexes. Others
+	// have only the packages that are bound to them.
+	Searched bool
 }
 
 // An Offer is a file of an index.
@@ -111,31 +121,34 @@ func Resolve(ctx context.Context, req Request) (*Lock, error) {
 		Platforms: slices.Sorted(slices.Values(req.Platforms)),
 		Packages:  r.merge(),
 	}
-	l.Requests = requests(req.Packages, req.Constraints)
+	l.Requests = Requests(req.Packages, req.Constraints, req.Overrides)
 	r.unpacked(ctx, l)
 	return l, nil
 }
 
-// requests returns requirements and constraints in the form of locks, sorted.
-func requests(packages, constraints []Requirement) []string {
+// Requests returns all requirements in the form of locks, sorted.
+func Requests(packages, constraints, overrides []Requirement) []string {
 	var list []string
-	for _, p := range packages {
-		list = append(list, p.Request())
-	}
-	for _, p := range constraints {
-		list = append(list, p.Request()+ConstraintMark)
+	for _, part := range []struct {
+		of   []Requirement
+		mark string
+	}{{packages, ""}, {constraints, " (constraint)"}, {overrides, " (override)"}} {
+		for _, p := range part.of {
+			text := p.Request()
+			if p.Index != "" {
+				text += " (index " + p.Index + ")"
+			}
+			list = append(list, text+part.mark)
+		}
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
 }
 
-// ConstraintMark ends a request that is a constraint.
-const ConstraintMark = " (constraint)"
-
 // check rejects values that are unsafe in a command line or a requirements file.
 func (r Request) check() error {
 	var list diag.List
-	for _, p := range slices.Concat(r.Packages, r.Constraints) {
+	for _, p := range slices.Concat(r.Packages, r.Constraints, r.Overrides) {
 		summary := ""
 		urlProblem, _ := CheckURL(p.URL)
 		switch {
@@ -143,11 +156,11 @@ func (r Request) check() error {
 			summary = fmt.Sprintf("%q is not a valid package name", p.Name)
 		case !validSpecifier(p.Specifier):
 			summary = fmt.Sprintf("%q is not a version specifier for %s", p.Specifier, p.Name)
-		case p.URL != "" && urlProblem != "":
+		case p.URL != "" && urlProblem != "" && !strings.HasPrefix(p.URL, "git+"):
 			summary = p.Name + ": " + urlProblem
 		case strings.ContainsAny(p.Marker, "\n\r\\#"):
 			summary = fmt.Sprintf("marker %q of %s is invalid", p.Marker, p.Name)
-		case p.Index != "" && r.Indexes[p.Index] == "":
+		case p.Index != "" && !slices.ContainsFunc(r.Indexes, func(x Index) bool { return x.Name == p.Index }):
 			summary = fmt.Sprintf("%s is bound to the index %q, which is unknown", p.Name, p.Index)
 		}
 		if summary != "" {
@@ -265,7 +278,7 @@ func (r *resolver) compile(ctx context.Context, platform, project, out, format s
 	args := []string{
 		"pip", "compile", "--config-file", settings, "--no-python-downloads", "--cache-dir", r.Cache,
 		"--python-version", r.Python, "--python-platform", r.uvPlatform(platform), "--only-binary", ":all:",
-		"--no-header", "--color", "never", "--no-progress", "--format", format, "--output-file", out,
+		"--no-header", "--emit-index-annotation", "--color", "never", "--no-progress", "--format", format, "--output-file", out,
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.sourceOnly)) {
 		args = append(args, "--no-binary", name) // uv does not build it: the input has its metadata
@@ -273,12 +286,15 @@ func (r *resolver) compile(ctx context.Context, platform, project, out, format s
 	if r.Interpreter != "" {
 		args = append(args, "--python", r.Interpreter)
 	}
-	if text := r.constraints(); text != "" {
-		file := filepath.Join(dir, "constraints.txt")
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	for _, limit := range [][2]string{{"--constraints", r.constraints()}, {"--overrides", r.overrides()}} {
+		if limit[1] == "" {
+			continue
+		}
+		file := filepath.Join(dir, strings.TrimPrefix(limit[0], "--")+".txt")
+		if err := os.WriteFile(file, []byte(limit[1]), 0o600); err != nil {
 			return "", fmt.Errorf("prepare the requirements for %s: %w", platform, err)
 		}
-		args = append(args, "--constraints", file)
+		args = append(args, limit[0], file)
 	}
 	result, err := command.Run(ctx, command.Command{
 		Program: r.UV, SHA256: r.UVSHA256, Args: append(args, "--", in), Env: append(slices.Clone(r.IndexEnv), "MACOSX_DEPLOYMENT_TARGET="+r.Systems.macOS()), Dir: r.Dir, Private: r.Dir,

@@ -180,7 +180,7 @@ func TestResolveIndexes(t *testing.T) {
 	special.add(t, "torch-2.0+cu128-py3-none-any.whl", "dep")
 	special.add(t, "dep-7.0-py3-none-any.whl")
 	req := x.request(t)
-	req.Indexes = map[string]string{"cu128": special.URL + "/simple"}
+	req.Indexes = []lock.Index{{Name: "cu128", URL: special.URL + "/simple"}}
 	req.Packages = []lock.Requirement{{Name: "torch", Index: "cu128"}}
 	l, err := lock.Resolve(t.Context(), req)
 	if err != nil {

@@ -13,7 +13,8 @@ type Inputs struct {
 	Requests  []string // in the form of Requirement.Request
 	Platforms []string
 	Systems   Systems
-	Python    string // minor version
+	Builds    map[string]BuildRule // permissions to build from source
+	Python    string               // minor version
 	// Channels and CondaRequests (CondaSpecs) are those of environments of type conda.
 	Channels, CondaRequests []string
 }
@@ -50,6 +51,11 @@ func (l *Lock) Stale(in Inputs) *diag.Problem {
 	add("locked for ", missing(l.Platforms, in.Platforms), ", which is not in the manifest")
 	add("not in the lock: ", missing(in.Requests, l.Requests), "")
 	add("not in the manifest: ", missing(l.Requests, in.Requests), "")
+	for _, p := range l.Packages {
+		if _, permitted := in.Builds[p.Name]; !permitted && p.Build != nil && p.Build.File != "" && p.Build.URL == "" {
+			found = append(found, "not in `build` of the manifest: "+p.Name)
+		}
+	}
 	if len(found) == 0 {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -185,8 +186,13 @@ func (r *resolver) annotate(ctx context.Context, platform string, packages []Pac
 	if err != nil {
 		return fmt.Errorf("read the output of uv for %s: %w", platform, err)
 	}
-	parents := annotations(string(data))
+	parents, indexes := annotations(string(data))
 	for i := range packages {
+		for _, x := range r.Indexes {
+			if x.Searched && packages[i].Index == "" && sameIndex(x.URL, indexes[packages[i].Name]) {
+				packages[i].Index = x.Name
+			}
+		}
 		packages[i].Dependencies = nil
 		for child, list := range parents {
 			if slices.Contains(list, packages[i].Name) && !r.isProvided(child) {
@@ -200,15 +206,26 @@ func (r *resolver) annotate(ctx context.Context, platform string, packages []Pac
 
 func (r *resolver) isProvided(name string) bool { return r.provided[name] != "" }
 
-// annotations returns the packages that require each package, by name, of a requirements file
-// that uv wrote:
+// sameIndex compares the URL of an index with the one that uv prints.
+func sameIndex(index, printed string) bool {
+	u, err := url.Parse(index)
+	if err != nil || printed == "" {
+		return false
+	}
+	p, err := url.Parse(printed)
+	return err == nil && u.Host == p.Host && strings.TrimSuffix(u.Path, "/") == strings.TrimSuffix(p.Path, "/")
+}
+
+// annotations returns the packages that require each package, and the URL of its index, by name,
+// of a requirements file that uv wrote:
 //
 //	six==1.17.0
 //	    # via
 //	    #   input (pyproject.toml)
 //	    #   langdetect
-func annotations(text string) map[string][]string {
-	parents := map[string][]string{}
+//	    # from https://HOST/simple
+func annotations(text string) (parents map[string][]string, indexes map[string]string) {
+	parents, indexes = map[string][]string{}, map[string]string{}
 	name := ""
 	for line := range strings.Lines(text) {
 		comment, isComment := strings.CutPrefix(strings.TrimSpace(line), "#")
@@ -218,10 +235,15 @@ func annotations(text string) map[string][]string {
 			}
 			continue
 		}
-		parent := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(comment), "via"))
+		comment = strings.TrimSpace(comment)
+		if from, ok := strings.CutPrefix(comment, "from "); ok {
+			indexes[name] = from
+			continue
+		}
+		parent := strings.TrimSpace(strings.TrimPrefix(comment, "via"))
 		if pep.ValidName(parent) {
 			parents[name] = append(parents[name], pep.Normalize(parent))
 		}
 	}
-	return parents
+	return parents, indexes
 }

@@ -222,11 +222,16 @@ func (c *compiler) tools(e *Environment) {
 	}
 }
 
-// pinFiles adds the requirements file and the environment file.
+// pinFiles adds the requirements file and the environment file. They have exact pins, so
+// without a lock they are not written for ranges.
 func (c *compiler) pinFiles(e *Environment, locked *lock.Lock) {
+	isRange := func(p lock.Requirement) bool { return p.Pin() == "" && p.URL == "" }
+	if locked == nil && slices.ContainsFunc(e.sources.Packages, isRange) {
+		return
+	}
 	if e.RequirementsFile != "" {
 		c.add("file", e.RequirementsFile, e.requirementsPos, false, &file.Spec{
-			Path: e.RequirementsFile, Content: lock.Requirements(c.m.Project, e.Name, e.Packages, locked),
+			Path: e.RequirementsFile, Content: lock.Requirements(c.m.Project, e.Name, e.sources.Packages, locked),
 		})
 	}
 	if e.EnvironmentFile != "" {
@@ -236,7 +241,7 @@ func (c *compiler) pinFiles(e *Environment, locked *lock.Lock) {
 		}
 		c.add("file", e.EnvironmentFile, e.environmentPos, false, &file.Spec{Path: e.EnvironmentFile, Content: lock.CondaFile{
 			Project: c.m.Project, Environment: e.Name, Name: e.Conda.Name, Channels: channels, Python: e.Python,
-			Conda: e.Conda.Packages, Packages: e.Packages, Closure: locked,
+			Conda: e.Conda.Packages, Packages: e.sources.Packages, Closure: locked,
 		}.Encode()})
 	}
 }
@@ -319,7 +324,7 @@ func (m *Manifest) IsPythonArchive(sum facts.SHA256) bool {
 // not an error, since `reconcile lock` must be able to load the manifest and fix it. A
 // stale lock is returned together with its problem.
 func (m *Manifest) Locked(e *Environment) (*lock.Lock, *diag.Problem, error) {
-	locked, err := m.readLock(e.Lock)
+	locked, err := m.lockOf(e)
 	if err != nil {
 		problems := diag.Problems(err)
 		if len(problems) == 0 || problems[0].Code == "internal" {
@@ -327,26 +332,44 @@ func (m *Manifest) Locked(e *Environment) (*lock.Lock, *diag.Problem, error) {
 		}
 		return nil, problems[0], nil
 	}
-	return locked, locked.Stale(e.lockInputs()), nil
+	return locked, m.stale(e, locked), nil
+}
+
+// stale returns the problem that a lock was made for another manifest; nil if it was not. That
+// of another tool was compared when it was read.
+func (m *Manifest) stale(e *Environment, locked *lock.Lock) *diag.Problem {
+	if e.IsForeign() {
+		return nil
+	}
+	return locked.Stale(e.lockInputs())
+}
+
+// lockOf reads the lock of an environment.
+func (m *Manifest) lockOf(e *Environment) (*lock.Lock, error) {
+	if !e.IsForeign() {
+		return m.readLock(e.Lock, func() (*lock.Lock, error) { return lock.Read(m.fsys, e.Lock) })
+	}
+	return m.readLock(e.Lock+"#"+e.Name, func() (*lock.Lock, error) { return m.readForeign(e) })
 }
 
 // readLock reads a lock once, unless it is written meanwhile: probes need it too, at the same
 // time.
-func (m *Manifest) readLock(name string) (*lock.Lock, error) {
-	info, err := fs.Stat(m.fsys, name)
+func (m *Manifest) readLock(key string, read func() (*lock.Lock, error)) (*lock.Lock, error) {
+	file, _, _ := strings.Cut(key, "#")
+	info, err := fs.Stat(m.fsys, file)
 	if err != nil {
-		return lock.Read(m.fsys, name)
+		return read()
 	}
 	m.locks.Lock()
 	defer m.locks.Unlock()
-	last := m.locks.read[name]
+	last := m.locks.read[key]
 	if last.info == nil || last.info.Size() != info.Size() || !last.info.ModTime().Equal(info.ModTime()) {
 		last.info = info
-		last.lock, last.err = lock.Read(m.fsys, name)
+		last.lock, last.err = read()
 		if m.locks.read == nil {
 			m.locks.read = map[string]lockRead{}
 		}
-		m.locks.read[name] = last
+		m.locks.read[key] = last
 	}
 	return last.lock, last.err
 }
@@ -364,29 +387,19 @@ func (m *Manifest) CheckLock(e *Environment) error {
 	if e.Lock == "" {
 		return nil
 	}
-	locked, err := m.readLock(e.Lock)
+	locked, err := m.lockOf(e)
 	if err != nil {
 		return err
 	}
-	if p := locked.Stale(e.lockInputs()); p != nil {
+	if p := m.stale(e, locked); p != nil {
 		return p
 	}
 	return nil
 }
 
-// Requests returns the pins of an environment in the form of locks, sorted.
-func (e *Environment) Requests() []string {
-	requests := make([]string, len(e.Packages))
-	for i, p := range e.Packages {
-		requests[i] = p.Request()
-	}
-	slices.Sort(requests)
-	return requests
-}
-
 // lockInputs returns the inputs of a lock that is up to date.
 func (e *Environment) lockInputs() lock.Inputs {
-	a := lock.Inputs{Requests: e.Requests(), Platforms: e.Platforms, Python: e.Python}
+	a := lock.Inputs{Requests: e.Requests(), Platforms: e.Platforms, Systems: e.systems(), Builds: e.BuildRules(), Python: e.Python}
 	if e.Conda != nil {
 		a.Channels, a.CondaRequests = e.Conda.Channels, e.condaSpecs()
 	}

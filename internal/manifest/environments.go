@@ -52,6 +52,9 @@ type Environment struct {
 	CUDA             *CUDA
 	GPU              *GPU
 
+	sources                                           Sources
+	foreign                                           bool // the lock is one of another tool
+	projectPos                                        diag.Pos
 	pathPos, lockPos, requirementsPos, environmentPos diag.Pos
 	installerPos                                      diag.Pos // of a key without effect
 }
@@ -124,6 +127,7 @@ func (l *loader) environments(v value) {
 		if e.Type == "conda" {
 			e.readConda(f)
 		}
+		e.foreign = l.isForeign(e.Lock)
 		l.m.Environments = append(l.m.Environments, e)
 	}
 }
@@ -235,7 +239,7 @@ func (e *Environment) readSources(f fields) {
 		e.Files = append(e.Files, r)
 	}
 	if v := f.get("project"); v.given() {
-		e.Editable = v.choice("editable") != ""
+		e.Editable, e.projectPos = v.choice("editable") != "", v.pos()
 	}
 	e.Build = readBuilds(f.get("build"))
 	if v := f.get("glibc"); v.given() {

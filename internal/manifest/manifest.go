@@ -79,8 +79,8 @@ func LoadText(fsys fs.FS, name string, text []byte) (*Manifest, error) {
 	return load(fsys, name, text)
 }
 
-// Check returns the problems of the text of a manifest, as Load does for a file. The
-// manifest must not use a template.
+// Check returns the problems of the text of a manifest, as Load does for a file. It does not
+// read files of requirements. The manifest must not use a template.
 func Check(text []byte) error {
 	_, err := load(emptyFS{}, "manifest.yaml", text)
 	return err
@@ -129,6 +129,7 @@ func (l *loader) read(root value) {
 	l.interpreters(f.get("interpreters"))
 	l.moved(f.get("moved"))
 	l.checkReferences()
+	l.addSources()
 	l.checkPaths()
 	l.renderFiles()
 }
@@ -154,11 +155,14 @@ const public = "public"
 
 var indexShape = shape{what: "an index", keys: []string{"name", "url"}, required: 2}
 
-// An Index is a package index. Packages are bound to it by name: it is asked for no others.
+// An Index is a package index besides the default one.
 type Index struct {
 	Name string
 	URL  string // https or file, without credentials
-	Pos  diag.Pos
+	// Searched reports that it is searched for all packages before the default index, as files
+	// of requirements demand. Others have only the packages that are bound to them by name.
+	Searched bool
+	Pos      diag.Pos
 }
 
 // indexes reads the package indexes. Mirrors are set per machine, not in the manifest.

@@ -119,6 +119,7 @@ func stricter(change string) bool {
 // elsewhere are the codes of problems that involve another value, section or file.
 var elsewhere = map[string]bool{
 	"manifest.two-owners": true, "manifest.reference": true, "manifest.duplicate-item": true, "manifest.path": true,
+	"requirements.absent": true, "requirements.group": true, "requirements.unreadable": true, "requirements.syntax": true,
 }
 
 // laxer lists changes that only the reader rejects.

@@ -77,12 +77,26 @@ func refusals(text []byte) []string {
 	return slices.Compact(codes)
 }
 
-// anyTemplate is a file system with a manifest, and a template for every name.
+// project is the pyproject.toml to which the reference refers.
+const project = `[project]
+name = "p"
+version = "1"
+optional-dependencies = {train = ["torch"], dev = ["pytest"]}
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+`
+
+// anyTemplate is a file system with a manifest, its pyproject.toml, and a template for every
+// name.
 type anyTemplate struct{ files fstest.MapFS }
 
 func (a anyTemplate) Open(name string) (fs.File, error) {
 	if strings.HasPrefix(name, "templates/") {
 		return fstest.MapFS{name: {Data: []byte("# rendered\n")}}.Open(name)
+	}
+	if name == "pyproject.toml" {
+		return fstest.MapFS{name: {Data: []byte(project)}}.Open(name)
 	}
 	return a.files.Open(name)
 }

@@ -1,0 +1,267 @@
+package manifest
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/declared"
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/foreignlock"
+	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
+)
+
+// Sources are the requests of an environment from all its sources: the manifest and the files
+// that it names.
+type Sources struct {
+	Packages    []lock.Requirement
+	Constraints []lock.Requirement
+	Overrides   []lock.Requirement // replace all other requirements of their packages
+	Hashes      map[string][]facts.SHA256
+	Indexes     []Index  // named ones that packages may come from
+	FindLinks   []string // pages, and folders of the project that begin with "./"
+	NotRead     []declared.NotRead
+}
+
+// addSources reads the files that the environments name.
+func (l *loader) addSources() {
+	read := map[string]*declared.Set{}
+	for _, e := range l.m.Environments {
+		e.sources = Sources{Packages: slices.Clone(e.Packages), Hashes: map[string][]facts.SHA256{}, Indexes: slices.Clone(l.m.Indexes)}
+		if _, none := l.fsys.(emptyFS); none || e.IsForeign() { // its lock has the requests
+			continue
+		}
+		for _, r := range e.Files {
+			set, ok := read[r.String()]
+			if !ok {
+				var err error
+				set, err = declared.Read(l.fsys, r.String())
+				l.addProblems(err, r.Pos)
+				read[r.String()] = set
+			}
+			e.sources.add(set)
+		}
+		l.addProject(e)
+		l.checkURLs(e)
+	}
+}
+
+// addProblems reports the problems of a file that the manifest names at pos.
+func (l *loader) addProblems(err error, pos diag.Pos) {
+	for _, p := range diag.Problems(err) {
+		if !p.Pos.IsValid() {
+			p.Pos = pos
+		}
+		l.list.Add(p)
+	}
+}
+
+// addProject adds the project itself.
+func (l *loader) addProject(e *Environment) {
+	if !e.Editable {
+		return
+	}
+	p := declared.ProjectOf(l.fsys, ".")
+	switch {
+	case p == nil || p.Name == "":
+		l.problemAt(e.projectPos, "project", "the project has no name, so it cannot be installed", "", "name it in pyproject.toml: [project] name = \"NAME\", or remove `project`")
+	case !p.Installable:
+		l.problemAt(e.projectPos, "project", "the project cannot be installed", p.Pos.File+" has no build backend", "add one, such as [build-system] requires = [\"hatchling\"], build-backend = \"hatchling.build\", or remove `project`")
+	default:
+		e.sources.Packages = append(e.sources.Packages, lock.Requirement{Name: p.Name, URL: declared.RootURL, Pos: e.projectPos})
+	}
+}
+
+// checkURLs reports references of files that cannot be locked.
+func (l *loader) checkURLs(e *Environment) {
+	for _, p := range e.sources.Packages[len(e.Packages):] {
+		if strings.HasPrefix(p.URL, "git+") || p.URL == "" {
+			continue // reconcile lock finds the commit of a branch or a tag
+		}
+		if problem, hint := lock.CheckURL(p.URL); problem != "" {
+			l.list.Add(&diag.Problem{Code: "manifest.url", Pos: p.Pos, Summary: fmt.Sprintf("%s: %s", p.Name, problem), Found: declared.Shown(p.URL), Hint: hint})
+		}
+	}
+}
+
+// add adds the requirements of a file.
+func (s *Sources) add(set *declared.Set) {
+	if set == nil {
+		return
+	}
+	for _, r := range set.Requirements {
+		q := requirementOf(r)
+		s.Packages = append(s.Packages, q)
+		for _, h := range r.Hashes {
+			var sum facts.SHA256
+			if digest, ok := strings.CutPrefix(h, "sha256:"); ok && sum.UnmarshalText([]byte(digest)) == nil {
+				name := pep.Normalize(q.Name)
+				s.Hashes[name] = append(s.Hashes[name], sum)
+			}
+		}
+	}
+	for _, r := range set.Constraints {
+		s.Constraints = append(s.Constraints, requirementOf(r))
+	}
+	for _, r := range set.Overrides {
+		s.Overrides = append(s.Overrides, requirementOf(r))
+	}
+	for _, x := range set.Indexes {
+		s.addIndex(x)
+	}
+	s.NotRead = append(s.NotRead, set.NotRead...)
+}
+
+// addIndex adds an index of a file, unless the manifest has one with the same name or URL.
+func (s *Sources) addIndex(x declared.Index) {
+	if x.Kind == declared.FindLinks {
+		if !slices.Contains(s.FindLinks, x.URL) {
+			s.FindLinks = append(s.FindLinks, x.URL)
+		}
+		return
+	}
+	same := func(o Index) bool {
+		return x.Name != "" && o.Name == x.Name || strings.TrimSuffix(o.URL, "/") == strings.TrimSuffix(x.URL, "/")
+	}
+	if slices.ContainsFunc(s.Indexes, same) {
+		return
+	}
+	name := x.Name
+	if !isSlug(name) {
+		name = indexName(x.URL)
+	}
+	s.Indexes = append(s.Indexes, Index{Name: name, URL: x.URL, Searched: x.Kind != declared.ExplicitIndex, Pos: x.Pos})
+}
+
+// indexName returns a name for an index without one: "whl-cu118" for https://HOST/whl/cu118.
+func indexName(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "index"
+	}
+	words := strings.FieldsFunc(strings.ToLower(u.Path), func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') })
+	words = slices.DeleteFunc(words, func(w string) bool { return w == "simple" })
+	if len(words) == 0 {
+		words = strings.FieldsFunc(strings.ToLower(u.Hostname()), func(c rune) bool { return c == '.' })
+	}
+	if name := strings.Join(words, "-"); isSlug(name) {
+		return name
+	}
+	return "index"
+}
+
+// requirementOf turns a requirement of a file into one for locks. A direct reference without a
+// name gets that of its file or directory.
+func requirementOf(r declared.Requirement) lock.Requirement {
+	q := lock.Requirement{
+		Name: r.Name, Extras: r.Extras, Specifier: pep.Specifier(r.Clauses), Marker: r.Marker, Index: r.Index, URL: r.URL, Pos: r.Pos,
+	}
+	if q.Name == "" {
+		q.Name = nameOf(r.URL)
+	}
+	return q
+}
+
+// nameOf returns the probable name of the package at a direct reference; "" if there is none.
+// Locking compares it with the metadata.
+func nameOf(text string) string {
+	text, _, _ = strings.Cut(text, "#")
+	text = strings.TrimSuffix(text, "/")
+	base := text[strings.LastIndexByte(text, '/')+1:]
+	if w, err := lock.ParseWheel(base); err == nil {
+		return w.Name
+	}
+	base, _, _ = strings.Cut(base, "@")
+	for _, suffix := range []string{".git", ".tar.gz", ".zip"} {
+		base = strings.TrimSuffix(base, suffix)
+	}
+	return base
+}
+
+// String returns the reference as the manifest writes it.
+func (r Reference) String() string {
+	if len(r.Names) == 0 {
+		return r.File
+	}
+	return r.File + "#" + strings.Join(r.Names, ",")
+}
+
+// Sources returns what an environment requests. It must not be modified.
+func (e *Environment) Sources() *Sources { return &e.sources }
+
+// Requests returns the requests of an environment in the form of locks, sorted.
+func (e *Environment) Requests() []string {
+	return lock.Requests(e.sources.Packages, e.sources.Constraints, e.sources.Overrides)
+}
+
+// IsForeign reports whether the lock is one of another tool, which stays its own.
+func (e *Environment) IsForeign() bool { return e.foreign }
+
+// systems returns the oldest systems of the machines.
+func (e *Environment) systems() lock.Systems { return lock.Systems{Glibc: e.Glibc, MacOS: e.MacOS} }
+
+// BuildRules returns the packages that may be built from source, by normalised name.
+func (e *Environment) BuildRules() map[string]lock.BuildRule {
+	rules := map[string]lock.BuildRule{}
+	for _, b := range e.Build {
+		rules[b.Name] = lock.BuildRule{With: b.With}
+	}
+	return rules
+}
+
+// readForeign reads the lock of another tool.
+func (m *Manifest) readForeign(e *Environment) (*lock.Lock, error) {
+	s := foreignlock.Selection{
+		Python: e.Python, Platforms: e.Platforms, Conda: e.Conda != nil, Editable: e.Editable,
+		Build: func(name string) bool { _, ok := e.BuildRules()[name]; return ok }, Indexes: map[string]string{},
+	}
+	for _, x := range m.Indexes {
+		s.Indexes[strings.TrimSuffix(x.URL, "/")] = x.Name
+	}
+	s.ProjectPath = "pyproject.toml"
+	var names []string
+	for _, r := range e.Files {
+		s.ProjectPath = r.File
+		names = append(names, r.Names...)
+	}
+	project, err := rawfile.ReadFS(m.fsys, s.ProjectPath, maxSize)
+	if err == nil {
+		s.Project = project
+		offer, err := declared.Offered(m.fsys, s.ProjectPath)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if slices.Contains(offer.Extras, name) {
+				s.Extras = append(s.Extras, name)
+			} else {
+				s.Groups = append(s.Groups, name) // an unknown one is a problem of the lock
+			}
+		}
+	} else if !rawfile.IsAbsent(err) {
+		return nil, fmt.Errorf("read %s: %w", s.ProjectPath, err)
+	} else {
+		s.Groups = names
+	}
+	return foreignlock.Read(m.fsys, e.Lock, s)
+}
+
+// isForeign reports whether a file is the lock of another tool: by its name, or a pylock.toml
+// that reconcile has not written.
+func (l *loader) isForeign(name string) bool {
+	if strings.HasSuffix(name, ".lock") {
+		return true
+	}
+	if !foreignlock.Is(name) {
+		return false
+	}
+	text, err := rawfile.ReadFS(l.fsys, name, maxForeign)
+	return err == nil && !strings.Contains(string(text), "\n[tool.reconcile]\n")
+}
+
+// maxForeign is the maximum size of a pylock.toml that is searched for our table, in bytes.
+const maxForeign = 64 << 20
