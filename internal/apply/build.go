@@ -146,6 +146,9 @@ func (t *task) source(ctx context.Context, s resources.Build, work place) (strin
 		}
 	default:
 		index, err := simpleindex.New(t.o.Index)
+		if err == nil {
+			index, err = index.Index(s.Index)
+		}
 		if err != nil {
 			return "", err
 		}

@@ -69,7 +69,11 @@ func (t *task) unpackWheels(ctx context.Context, s resources.Unpack) error {
 	g.SetLimit(fetches)
 	for _, w := range missing {
 		g.Go(func() error {
-			return locked(ctx, t.archive(w)+".lock", func() error { return t.unpackWheel(ctx, source, w, report) })
+			from, err := source.Index(w.Index)
+			if err != nil {
+				return err
+			}
+			return locked(ctx, t.archive(w)+".lock", func() error { return t.unpackWheel(ctx, from, w, report) })
 		})
 	}
 	return g.Wait()

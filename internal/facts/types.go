@@ -92,12 +92,14 @@ type GPU struct {
 
 // Index is the package index of this machine, without secrets.
 type Index struct {
-	URL        string   `json:"url"`                   // "public", or the mirror without user and password
-	Cert       string   `json:"cert,omitempty"`        // CA bundle
-	FindLinks  []string `json:"find_links,omitempty"`  // local wheel folders
-	Proxy      string   `json:"proxy,omitempty"`       // without user and password
-	CondaAlias string   `json:"conda_alias,omitempty"` // base URL of conda channels, without user and password; "" for the public ones
-	Sources    []string `json:"sources,omitempty"`     // of the settings: "PIP_CERT", "pip.conf of the user"
+	URL        string            `json:"url"`                   // "public", or the mirror without user and password
+	Cert       string            `json:"cert,omitempty"`        // CA bundle
+	FindLinks  []string          `json:"find_links,omitempty"`  // local wheel folders
+	Proxy      string            `json:"proxy,omitempty"`       // without user and password
+	CondaAlias string            `json:"conda_alias,omitempty"` // base URL of conda channels, without user and password; "" for the public ones
+	Named      map[string]string `json:"named,omitempty"`       // URLs of named indexes on this machine, without user and password, by name in upper case
+	Sources    []string          `json:"sources,omitempty"`     // of the settings: "PIP_CERT", "pip.conf of the user"
+	Ignored    []string          `json:"ignored,omitempty"`     // variables of pip and uv for further indexes, which have no effect
 }
 
 // PathType is the type of the file at a path.

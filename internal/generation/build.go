@@ -114,7 +114,7 @@ func wheelsOf(dists []lock.Dist, keys BuildKeys) []resources.Wheel {
 			wheels = append(wheels, resources.Wheel{Name: d.Name, Version: d.Version, SHA256: keys[d.Name]})
 		}
 		for _, w := range d.Wheels {
-			wheels = append(wheels, resources.Wheel{Name: d.Name, Version: d.Version, File: w.File, Size: w.Size, SHA256: w.SHA256, URL: d.URL})
+			wheels = append(wheels, resources.Wheel{Name: d.Name, Version: d.Version, File: w.File, Size: w.Size, SHA256: w.SHA256, Index: d.Index, URL: d.URL})
 		}
 	}
 	return wheels

@@ -3,6 +3,7 @@ package lock
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -119,6 +120,9 @@ func (r *resolver) inspectDirect(ctx context.Context) error {
 		if !ok || r.direct[name] != nil {
 			continue
 		}
+		if source.Git != "" && !ValidCommit(source.Commit) {
+			source.Commit = cmp.Or(r.previousCommit(p, source), source.Commit)
+		}
 		i, err := r.inspect(ctx, Inspection{Source: source, Name: name, Python: r.Python})
 		if err == nil {
 			err = r.writeStub(name, i)
@@ -135,6 +139,20 @@ func (r *resolver) inspectDirect(ctx context.Context) error {
 	return problems.Err()
 }
 
+// previousCommit returns the locked commit of a branch or a tag, which moves only with Upgrade;
+// "" for none.
+func (r *resolver) previousCommit(p Requirement, s Source) string {
+	if r.Previous == nil || r.Upgrade || !slices.Contains(r.Previous.Requests, p.Request()) {
+		return ""
+	}
+	for _, q := range r.Previous.Packages {
+		if q.Name == pep.Normalize(p.Name) && q.Build != nil && q.Build.Git == s.Git && q.Build.Subdirectory == s.Subdirectory {
+			return q.Build.Commit
+		}
+	}
+	return ""
+}
+
 // at gives the problems of err that have no position one.
 func at(err error, pos diag.Pos) error {
 	for _, p := range diag.Problems(err) {
@@ -149,11 +167,13 @@ func at(err error, pos diag.Pos) error {
 func directSource(text string) (Source, bool) {
 	if rest, ok := strings.CutPrefix(text, "git+"); ok {
 		rest, fragment, _ := strings.Cut(rest, "#")
-		split := strings.LastIndexByte(rest, '@')
-		if split < 0 {
-			return Source{}, false
+		host := strings.Index(rest, "://") + len("://")
+		path := host + max(0, strings.IndexByte(rest[host:], '/'))
+		split := len(rest) // for the default branch
+		if at := strings.LastIndexByte(rest[path:], '@'); at >= 0 {
+			split = path + at
 		}
-		return Source{Git: rest[:split], Commit: rest[split+1:], Subdirectory: subdirectory(fragment)}, true
+		return Source{Git: rest[:split], Commit: strings.TrimPrefix(rest[split:], "@"), Subdirectory: subdirectory(fragment)}, true
 	}
 	location, fragment, _ := strings.Cut(text, "#")
 	file := location[strings.LastIndexByte(location, '/')+1:]

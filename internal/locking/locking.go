@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -22,6 +23,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/session"
+	"github.com/reconcile-ml/reconcile/internal/simpleindex"
+	"github.com/reconcile-ml/reconcile/internal/sourcebuild"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 	"github.com/reconcile-ml/reconcile/pkg/resources/python"
@@ -135,8 +138,12 @@ func resolve(ctx context.Context, p *session.Project, env *manifest.Environment,
 	ctx, _, stop := session.Interruptible(ctx, o.Interrupted)
 	defer stop()
 	previous, _ := lock.Read(p.FS(), env.Lock) // an absent or damaged lock has no versions to keep
+	sources := env.Sources()
 	l, err := lock.Resolve(ctx, lock.Request{
-		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Packages: env.Packages, Previous: without(previous, o.UpgradeNames), Upgrade: o.Upgrade,
+		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Systems: env.Systems(), Root: p.Root,
+		Packages: sources.Packages, Constraints: sources.Constraints, Overrides: sources.Overrides, Hashes: sources.Hashes,
+		Indexes: t.indexes, Builds: env.BuildRules(), Own: p.Manifest.Own(), Offers: t.offers, Inspect: t.inspect(p, local),
+		Previous: without(previous, o.UpgradeNames), Upgrade: o.Upgrade,
 		Conda: t.conda(layout.Conda(local.Store), env), UV: t.uv.Path, UVSHA256: t.uv.SHA256, Interpreter: t.python, Cache: layout.Cache(local.Store, "uv"), Dir: work,
 		IndexEnv: t.indexEnv, Redactor: p.Config.Redactor, Client: t.client, Line: o.Line,
 	})
@@ -191,6 +198,8 @@ type tools struct {
 	indexEnv    []string
 	channelEnv  []string
 	client      *http.Client
+	indexes     []lock.Index
+	source      *simpleindex.Source
 }
 
 // installTools finds an interpreter and uv, and installs the pinned ones where this
@@ -236,11 +245,48 @@ func installTools(ctx context.Context, p *session.Project, env *manifest.Environ
 	if err != nil {
 		return nil, err
 	}
+	settings.FindLinks = append(slices.Clone(settings.FindLinks), p.Links(env)...)
 	t := &tools{python: interpreter(m.Facts, env), indexEnv: settings.Environ(), channelEnv: slices.Concat(settings.NetworkEnviron(), settings.ChannelEnviron())}
 	t.uv, _ = facts.Find[facts.Tool](m.Facts, facts.ToolKey("uv"))
 	t.rattler, _ = facts.Find[facts.Tool](m.Facts, facts.ToolKey("rattler"))
-	t.client, err = settings.Client()
+	for _, x := range env.Sources().Indexes {
+		t.indexes = append(t.indexes, lock.Index{Name: x.Name, URL: settings.Locate(x.Name, x.URL), Searched: x.Searched})
+	}
+	if t.client, err = settings.Client(); err != nil {
+		return nil, err
+	}
+	t.source, err = p.IndexSource()
 	return t, err
+}
+
+// offers implements lock.Request.Offers.
+func (t *tools) offers(ctx context.Context, index, name string) ([]lock.Offer, error) {
+	source, err := t.source.Index(index)
+	if err != nil {
+		return nil, err
+	}
+	releases, err := source.Releases(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var offers []lock.Offer
+	for _, r := range releases {
+		for _, f := range r.Files {
+			offers = append(offers, lock.Offer{File: f.Name, Version: r.Version, Yanked: f.Yanked, RequiresPython: f.RequiresPython})
+		}
+	}
+	return offers, nil
+}
+
+// inspect returns what reads the metadata of sources.
+func (t *tools) inspect(p *session.Project, local facts.Project) func(context.Context, lock.Inspection) (*lock.Inspected, error) {
+	host, _ := facts.Find[facts.Host](p.Base, facts.HostKey)
+	inspector := &sourcebuild.Inspector{
+		Root: p.Root, Store: local.Store, Python: t.python, Platform: host.Platform, Jobs: runtime.NumCPU(),
+		Packages: t.source,
+		Git:      sourcebuild.Git{Cache: layout.Cache(local.Store, "git"), Env: t.channelEnv, Redactor: p.Config.Redactor},
+	}
+	return inspector.Inspect
 }
 
 // manifestInterpreter returns a problem if an item fetches an interpreter that the manifest

@@ -399,7 +399,7 @@ func (m *Manifest) CheckLock(e *Environment) error {
 
 // lockInputs returns the inputs of a lock that is up to date.
 func (e *Environment) lockInputs() lock.Inputs {
-	a := lock.Inputs{Requests: e.Requests(), Platforms: e.Platforms, Systems: e.systems(), Builds: e.BuildRules(), Python: e.Python}
+	a := lock.Inputs{Requests: e.Requests(), Platforms: e.Platforms, Systems: e.Systems(), Builds: e.BuildRules(), Python: e.Python}
 	if e.Conda != nil {
 		a.Channels, a.CondaRequests = e.Conda.Channels, e.condaSpecs()
 	}

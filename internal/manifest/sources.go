@@ -201,8 +201,16 @@ func (e *Environment) Requests() []string {
 // IsForeign reports whether the lock is one of another tool, which stays its own.
 func (e *Environment) IsForeign() bool { return e.foreign }
 
-// systems returns the oldest systems of the machines.
-func (e *Environment) systems() lock.Systems { return lock.Systems{Glibc: e.Glibc, MacOS: e.MacOS} }
+// Own returns the normalised name of the project that the files declare, "" for none.
+func (m *Manifest) Own() string {
+	if p := declared.ProjectOf(m.fsys, "."); p != nil {
+		return pep.Normalize(p.Name)
+	}
+	return ""
+}
+
+// Systems returns the oldest systems of the machines.
+func (e *Environment) Systems() lock.Systems { return lock.Systems{Glibc: e.Glibc, MacOS: e.MacOS} }
 
 // BuildRules returns the packages that may be built from source, by normalised name.
 func (e *Environment) BuildRules() map[string]lock.BuildRule {

@@ -216,7 +216,7 @@ func downloads(p *planner.Plan) bool {
 // IndexText returns where packages come from, "" for the public index alone.
 func IndexText(f *facts.Facts) string {
 	index, ok := facts.Find[facts.Index](f, facts.IndexKey)
-	if !ok || len(index.Sources) == 0 {
+	if !ok || len(index.Sources) == 0 && len(index.Ignored) == 0 {
 		return ""
 	}
 	note := "packages come from the " + index.URL + " index"
@@ -231,5 +231,11 @@ func IndexText(f *facts.Facts) string {
 	for _, dir := range index.FindLinks {
 		note += ", wheels in " + dir
 	}
-	return note + fmt.Sprintf(" (set by %s)", strings.Join(index.Sources, ", "))
+	if len(index.Sources) > 0 {
+		note += fmt.Sprintf(" (set by %s)", strings.Join(index.Sources, ", "))
+	}
+	if len(index.Ignored) > 0 {
+		note += fmt.Sprintf("; %s without effect: name further indexes under `indexes` of the manifest", strings.Join(index.Ignored, ", "))
+	}
+	return note
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"os/signal"
 	"os/user"
@@ -18,9 +19,11 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/simpleindex"
 	"github.com/reconcile-ml/reconcile/internal/state"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/probes"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -79,7 +82,7 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 	r.options = apply.Options{
 		Root: p.Root, Store: local.Store, State: local.State, Probe: p.Probe, Journal: journal, Lock: lock.File(),
 		Jobs: o.Jobs, Events: o.Events, Now: time.Now, Kill: kill,
-		GPUEnv: p.Config.GPUEnv(), Index: simpleindex.Settings{URL: settings.URL, NoIndex: settings.NoIndex, FindLinks: settings.FindLinks, Client: client, Redactor: p.Config.Redactor},
+		GPUEnv: p.Config.GPUEnv(), Index: p.indexSettings(settings, client),
 		IndexEnv: settings.NetworkEnviron(), ChannelEnv: settings.ChannelEnviron(), Client: client, Redactor: p.Config.Redactor,
 	}
 	for _, e := range p.Manifest.EnvironmentPaths() {
@@ -87,6 +90,50 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 	}
 	slices.Sort(r.options.EnvPaths)
 	return r, nil
+}
+
+// indexSettings returns where wheels come from: this machine's settings, and the indexes, folders
+// and pages that the manifest and its files of requirements name.
+func (p *Project) indexSettings(s probes.IndexSettings, client *http.Client) simpleindex.Settings {
+	settings := simpleindex.Settings{
+		URL: s.URL, NoIndex: s.NoIndex, FindLinks: slices.Clone(s.FindLinks), Named: map[string]string{}, Client: client, Redactor: p.Config.Redactor,
+	}
+	for _, e := range p.Manifest.Environments {
+		for _, x := range e.Sources().Indexes {
+			settings.Named[x.Name] = s.Locate(x.Name, x.URL)
+		}
+		for _, link := range p.Links(e) {
+			if !slices.Contains(settings.FindLinks, link) {
+				settings.FindLinks = append(settings.FindLinks, link)
+			}
+		}
+	}
+	return settings
+}
+
+// Links returns the pages and folders with wheels that the files of an environment name; paths
+// are absolute.
+func (p *Project) Links(e *manifest.Environment) []string {
+	links := slices.Clone(e.Sources().FindLinks)
+	for i, link := range links {
+		if name, ok := strings.CutPrefix(link, "./"); ok {
+			links[i] = p.Path(name)
+		}
+	}
+	return links
+}
+
+// IndexSource returns where packages come from, with this machine's settings.
+func (p *Project) IndexSource() (*simpleindex.Source, error) {
+	settings, err := p.Index()
+	if err != nil {
+		return nil, err
+	}
+	client, err := settings.Client()
+	if err != nil {
+		return nil, err
+	}
+	return simpleindex.New(p.indexSettings(settings, client))
 }
 
 // acquire takes the lock in a state directory, or returns the run that holds it as a problem.

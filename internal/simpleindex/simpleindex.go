@@ -37,11 +37,12 @@ const (
 
 // Settings are the sources of wheels of this machine.
 type Settings struct {
-	URL       string        // of the index, https or file; "" for the public index
-	NoIndex   bool          // use FindLinks only
-	FindLinks []string      // folders and HTML pages with wheels: absolute paths and URLs
-	Client    *http.Client  // with CA and proxy; nil for one without
-	Stall     time.Duration // see download.Client
+	URL       string            // of the index, https or file; "" for the public index
+	NoIndex   bool              // use FindLinks only
+	Named     map[string]string // URLs of further indexes by name, see Source.Index
+	FindLinks []string          // folders and HTML pages with wheels: absolute paths and URLs
+	Client    *http.Client      // with CA and proxy; nil for one without
+	Stall     time.Duration     // see download.Client
 	// Redactor removes secrets from errors. Those of the URLs are added to it; nil for a
 	// Redactor of its own.
 	Redactor *redact.Redactor
@@ -52,6 +53,7 @@ type Source struct {
 	client   download.Client
 	links    []place
 	index    *place // nil for none
+	named    map[string]*Source
 	redactor *redact.Redactor
 
 	mu    sync.Mutex
@@ -98,7 +100,34 @@ func New(s Settings) (*Source, error) {
 		at := source.place(u, "the index ")
 		source.index = &at
 	}
+	for name, location := range s.Named {
+		settings := s
+		settings.URL, settings.NoIndex, settings.Named, settings.Redactor = location, false, nil, source.redactor
+		named, err := New(settings)
+		if err != nil {
+			return nil, err
+		}
+		if source.named == nil {
+			source.named = map[string]*Source{}
+		}
+		source.named[name] = named
+	}
 	return source, nil
+}
+
+// Index returns the source of the packages of a named index: the wheel folders, and that index
+// alone. "" names the default one.
+func (s *Source) Index(name string) (*Source, error) {
+	if name == "" {
+		return s, nil
+	}
+	if named, ok := s.named[name]; ok {
+		return named, nil
+	}
+	return nil, &diag.Problem{
+		Code: "index.unknown", Summary: fmt.Sprintf("the lock names the index %q, which the manifest does not have", name),
+		Hint: fmt.Sprintf("add it: indexes: [{name: %s, url: https://HOST/PATH}]", name),
+	}
 }
 
 // place returns the place at u. Its name contains the path of a local place and the host of

@@ -82,6 +82,37 @@ func (g *Git) Checkout(ctx context.Context, repository, commit, subdirectory, di
 	return r.checkout(ctx, cached, dir)
 }
 
+// Resolve returns the full commit of a branch or a tag, or of the default branch for "". A
+// repository that cannot be read, and one without the revision, is the Problem build.git.
+func (g *Git) Resolve(ctx context.Context, repository, revision string) (string, error) {
+	if !lock.ValidGit(repository) || strings.ContainsAny(revision, "*?[ \\~^:") || strings.HasPrefix(revision, "-") {
+		return "", &diag.Problem{Code: "build.git", Summary: fmt.Sprintf("the source is not a revision %.100q of a git repository", revision), Found: g.printable(repository)}
+	}
+	program, err := findGit()
+	if err != nil {
+		return "", err
+	}
+	r := &gitRun{Git: g, program: program, url: repository}
+	result, err := r.git(ctx, "", "ls-remote", "--quiet", "--", repository)
+	if err != nil {
+		return "", r.problem(ctx, "the repository could not be read", err)
+	}
+	commits := map[string]string{} // by name of the reference
+	for line := range strings.Lines(string(result.Stdout)) {
+		commit, name, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		commits[name] = commit
+	}
+	for _, name := range []string{"refs/heads/" + revision, "refs/tags/" + revision + "^{}", "refs/tags/" + revision, revision, "HEAD"} {
+		if commit := commits[name]; lock.ValidCommit(commit) && (name != "HEAD" || revision == "") {
+			return commit, nil
+		}
+	}
+	return "", &diag.Problem{
+		Code: "build.git", Summary: fmt.Sprintf("the repository has no branch or tag %.100q", revision), Found: g.printable(repository),
+		Hint: "write the full commit instead: git+URL@COMMIT",
+	}
+}
+
 // usesHistory reports whether the build determines the version by tags of git.
 func (p *Project) usesHistory() bool {
 	return slices.ContainsFunc(p.Requires, func(text string) bool {

@@ -26,14 +26,13 @@ import (
 // An Inspector reads the metadata of sources while a lock is made. It runs the backend of a source
 // only if its files do not determine the metadata or the requirements of the build.
 type Inspector struct {
-	Root     string // of the project, absolute, links resolved
-	Store    string // absolute, of the user
-	Python   string // an interpreter of the minor version of the lock, "" if this machine has none
-	Platform string // of this machine, as in locks
-	// Index returns the settings of a named index, or with "" of the default ones.
-	Index func(name string) (simpleindex.Settings, error)
-	Git   Git
-	Jobs  int
+	Root     string              // of the project, absolute, links resolved
+	Store    string              // absolute, of the user
+	Python   string              // an interpreter of the minor version of the lock, "" if this machine has none
+	Platform string              // of this machine, as in locks
+	Packages *simpleindex.Source // for archives and for what builds require
+	Git      Git
+	Jobs     int
 }
 
 // Inspect implements lock.Request.Inspect.
@@ -163,7 +162,6 @@ func (s *inspection) ask(ctx context.Context, p *Project, result *lock.Inspected
 // environment returns an environment with those of the packages that this platform needs.
 func (s *inspection) environment(ctx context.Context, packages []lock.Package) (*Environment, error) {
 	var entries []*wheels.Entry
-	sources := map[string]*simpleindex.Source{}
 	for _, p := range packages {
 		if p.Platforms != nil && !slices.Contains(p.Platforms, s.Platform) {
 			continue
@@ -176,16 +174,9 @@ func (s *inspection) environment(ctx context.Context, packages []lock.Package) (
 				Hint:  fmt.Sprintf("add %s to `platforms` of the environment, or lock on a machine of one of its platforms", s.Platform),
 			}
 		}
-		source := sources[p.Index]
-		if source == nil {
-			settings, err := s.Inspector.Index(p.Index)
-			if err != nil {
-				return nil, err
-			}
-			if source, err = simpleindex.New(settings); err != nil {
-				return nil, err
-			}
-			sources[p.Index] = source
+		source, err := s.Packages.Index(p.Index)
+		if err != nil {
+			return nil, err
 		}
 		e, err := s.entry(ctx, source, p, p.Wheels[n])
 		if err != nil {
@@ -228,6 +219,13 @@ func (s *inspection) open(ctx context.Context) (string, error) {
 		}
 		return dir, nil
 	case s.Source.Git != "":
+		if !lock.ValidCommit(s.Commit) {
+			commit, err := s.Inspector.Git.Resolve(ctx, s.Source.Git, s.Commit)
+			if err != nil {
+				return "", err
+			}
+			s.Commit = commit
+		}
 		if err := s.Inspector.Git.Checkout(ctx, s.Source.Git, s.Commit, s.Subdirectory, dir); err != nil {
 			return "", err
 		}
@@ -279,11 +277,7 @@ func (s *inspection) archive(ctx context.Context) (string, error) {
 		s.Size, s.SHA256 = size, [sha256.Size]byte(sum.Sum(nil))
 		return archive, nil
 	}
-	settings, err := s.Inspector.Index(s.Inspection.Index)
-	if err != nil {
-		return "", err
-	}
-	source, err := simpleindex.New(settings)
+	source, err := s.Packages.Index(s.Inspection.Index)
 	if err != nil {
 		return "", err
 	}

@@ -22,11 +22,11 @@ func inspector(t testing.TB, root, folder string) *Inspector {
 	root, err := filepath.EvalSymlinks(root)
 	check(t, err)
 	store := t.TempDir()
+	packages, err := simpleindex.New(simpleindex.Settings{NoIndex: true, FindLinks: []string{folder}})
+	check(t, err)
 	return &Inspector{
 		Root: root, Store: store, Python: python, Platform: "linux-x86_64", Git: Git{Cache: filepath.Join(store, "cache", "git")},
-		Index: func(string) (simpleindex.Settings, error) {
-			return simpleindex.Settings{NoIndex: true, FindLinks: []string{folder}}, nil
-		},
+		Packages: packages,
 	}
 }
 

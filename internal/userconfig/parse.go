@@ -20,7 +20,7 @@ import (
 
 // keys lists the valid keys.
 func keys() []string {
-	return []string{"cert", "conda_alias", "find_links", "index_url", "proxy", "safe_directories", "store"}
+	return []string{"cert", "conda_alias", "find_links", "index_url", "indexes", "proxy", "safe_directories", "store"}
 }
 
 // A parser reads the nodes of one file.
@@ -101,6 +101,10 @@ func (p *parser) mapping(c *Config, root *yaml.Node) {
 			continue
 		}
 		seen[name] = true
+		if name == "indexes" {
+			p.indexes(c, value)
+			continue
+		}
 		values := p.values(name, value)
 		switch {
 		case len(values) == 0:
@@ -116,6 +120,24 @@ func (p *parser) mapping(c *Config, root *yaml.Node) {
 				s.Values = append(s.Values, p.setting(name, v))
 			}
 			c.Index = append(c.Index, s)
+		}
+	}
+}
+
+// indexes reads the locations of named indexes.
+func (p *parser) indexes(c *Config, n *yaml.Node) {
+	if n.Kind != yaml.MappingNode || n.Anchor != "" {
+		p.problem(n, "indexes is not a mapping of names to URLs", "write indexes: {NAME: URL}")
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if key.Kind != yaml.ScalarNode || key.Value == "" {
+			p.problem(key, "the name of an index is not a string", "write indexes: {NAME: URL}")
+			continue
+		}
+		for _, v := range p.values("indexes", value) {
+			c.Index = append(c.Index, Setting{Name: IndexPrefix + key.Value, Values: []string{strings.TrimSpace(v.Value)}, Pos: p.pos(value)})
 		}
 	}
 }

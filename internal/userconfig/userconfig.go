@@ -9,6 +9,7 @@
 //	find_links: [~/wheels]
 //	proxy: http://proxy.example:3128
 //	conda_alias: https://mirror.example/conda
+//	indexes: {pytorch-cu128: https://user:password@mirror.example/pytorch/cu128}
 //
 // No file of a project can set these.
 package userconfig
@@ -41,10 +42,13 @@ type Config struct {
 
 // A Setting is a setting of the package index.
 type Setting struct {
-	Name   string   // "cert", "conda_alias", "find_links", "index_url" or "proxy"
+	Name   string   // "cert", "conda_alias", "find_links", "index_url", "proxy", or IndexPrefix and the name of an index
 	Values []string // one; of find_links any number. Paths are absolute.
 	Pos    diag.Pos // of the value
 }
+
+// IndexPrefix begins the names of settings of named indexes.
+const IndexPrefix = "index_url:"
 
 // File returns the absolute path of the file, whether it exists or not; "" if home is "" and
 // XDG_CONFIG_HOME is not set to an absolute path.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -39,7 +40,20 @@ type IndexSettings struct {
 	// CondaAlias is the base URL of the conda channels for which the manifest has no URL;
 	// "" for the public ones.
 	CondaAlias string
-	Sources    []string // of the settings, in the order above, each once
+	// Named are the URLs of named indexes, by IndexKey; they replace those of a manifest.
+	Named   map[string]string
+	Sources []string // of the settings, in the order above, each once
+	Ignored []string // settings of pip and uv for further indexes, which have no effect
+}
+
+// IndexKey returns the name of an index as in the variable RECONCILE_INDEX_URL_NAME.
+func IndexKey(name string) string {
+	return strings.NewReplacer("-", "_", ".", "_").Replace(strings.ToUpper(name))
+}
+
+// Locate returns the URL of a named index: that of this machine, else that of the manifest.
+func (s IndexSettings) Locate(name, manifest string) string {
+	return cmp.Or(s.Named[IndexKey(name)], manifest)
 }
 
 // A setting is one setting and its source.
@@ -66,6 +80,11 @@ func (p *Prober) Index() (IndexSettings, error) {
 	} {
 		all = appendSetting(all, v[0], p.environ[v[1]], v[1])
 	}
+	for _, name := range slices.Sorted(maps.Keys(p.environ)) {
+		if key, ok := strings.CutPrefix(name, "RECONCILE_INDEX_URL_"); ok {
+			all = appendSetting(all, userconfig.IndexPrefix+key, p.environ[name], name)
+		}
+	}
 	config := p.Settings
 	if config == nil {
 		var err error
@@ -74,7 +93,11 @@ func (p *Prober) Index() (IndexSettings, error) {
 		}
 	}
 	for _, s := range config.Index {
-		all = append(all, setting{name: s.Name, values: s.Values, source: "config.yaml", pos: s.Pos})
+		name := s.Name
+		if index, ok := strings.CutPrefix(name, userconfig.IndexPrefix); ok {
+			name = userconfig.IndexPrefix + IndexKey(index)
+		}
+		all = append(all, setting{name: name, values: s.Values, source: "config.yaml", pos: s.Pos})
 	}
 	fromPip, err := p.pipSettings()
 	if err != nil {
@@ -88,7 +111,14 @@ func (p *Prober) Index() (IndexSettings, error) {
 			}
 		}
 	}
-	return p.merge(all)
+	settings, err := p.merge(all)
+	for _, name := range []string{"PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_INDEX", "UV_INDEX_URL"} {
+		if p.environ[name] != "" {
+			p.Redactor.AddURL(strings.Fields(p.environ[name])...)
+			settings.Ignored = append(settings.Ignored, name)
+		}
+	}
+	return settings, err
 }
 
 // merge applies the first setting of each name.
@@ -121,6 +151,13 @@ func (p *Prober) merge(all []setting) (IndexSettings, error) {
 // apply validates one setting and stores it in s. Errors do not contain the value.
 func (p *Prober) apply(s *IndexSettings, one setting) (err error) {
 	value := one.values[0]
+	if key, ok := strings.CutPrefix(one.name, userconfig.IndexPrefix); ok {
+		if s.Named == nil {
+			s.Named = map[string]string{}
+		}
+		s.Named[key] = value
+		return checkURL(value, true)
+	}
 	switch one.name {
 	case "index_url":
 		s.URL, err = value, checkURL(value, true)
@@ -217,7 +254,13 @@ func shownURL(value string) string {
 
 // Fact returns the settings without secrets.
 func (s IndexSettings) Fact() facts.Index {
-	f := facts.Index{URL: cmp.Or(shownURL(s.URL), "public"), Cert: s.Cert, Proxy: shownURL(s.Proxy), CondaAlias: shownURL(s.CondaAlias), Sources: s.Sources}
+	f := facts.Index{URL: cmp.Or(shownURL(s.URL), "public"), Cert: s.Cert, Proxy: shownURL(s.Proxy), CondaAlias: shownURL(s.CondaAlias), Sources: s.Sources, Ignored: s.Ignored}
+	for key, location := range s.Named {
+		if f.Named == nil {
+			f.Named = map[string]string{}
+		}
+		f.Named[key] = shownURL(location)
+	}
 	if s.NoIndex {
 		f.URL = "none"
 	}

@@ -31,8 +31,12 @@ func TestIndexSources(t *testing.T) {
 	}{
 		{"public", func(*fakeMachine) {}, IndexSettings{}},
 		{"other variables", func(m *fakeMachine) {
-			m.environ = append(m.environ, "SSL_CERT_FILE=/x", "HTTPS_PROXY=http://p.example", "UV_DEFAULT_INDEX=https://u.example", "REQUESTS_CA_BUNDLE=/y")
-		}, IndexSettings{}},
+			m.environ = append(m.environ, "SSL_CERT_FILE=/x", "HTTPS_PROXY=http://p.example", "UV_DEFAULT_INDEX=https://u.example", "PIP_EXTRA_INDEX_URL=https://e.example", "REQUESTS_CA_BUNDLE=/y")
+		}, IndexSettings{Ignored: []string{"PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX"}}},
+		{"named indexes", func(m *fakeMachine) {
+			m.config("indexes: {pytorch-cu128: \"" + mirror + "\", other.one: https://o.example/simple}\n")
+			m.environ = append(m.environ, "RECONCILE_INDEX_URL_OTHER_ONE=https://first.example/simple")
+		}, IndexSettings{Named: map[string]string{"PYTORCH_CU128": mirror, "OTHER_ONE": "https://first.example/simple"}, Sources: []string{"RECONCILE_INDEX_URL_OTHER_ONE", "config.yaml"}}},
 		{"RECONCILE variables", func(m *fakeMachine) {
 			m.environ = append(m.environ, "RECONCILE_INDEX_URL="+mirror, "RECONCILE_CERT=~/ca.pem", "RECONCILE_FIND_LINKS=wheels /opt/w", "RECONCILE_PROXY=proxy.example:3128", "PIP_INDEX_URL=https://other.example")
 		}, IndexSettings{URL: mirror, Cert: "~/ca.pem", FindLinks: []string{"./wheels", "/opt/w"}, Proxy: "http://proxy.example:3128", Sources: []string{"RECONCILE_INDEX_URL", "RECONCILE_CERT", "RECONCILE_FIND_LINKS", "RECONCILE_PROXY"}}},

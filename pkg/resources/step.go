@@ -170,6 +170,7 @@ type Wheel struct {
 	Size    int64  `json:"size,omitempty"` // bytes; 0 if unknown
 	// SHA256 is that of the file, or the key of a Build, whose result has no other name.
 	SHA256 facts.SHA256 `json:"sha256"`
+	Index  string       `json:"index,omitempty"` // name of the index that has it, "" for the default ones
 	// URL locates a wheel that is not in an index: an https URL, or a path in the project that
 	// begins with "./".
 	URL string `json:"url,omitempty"`
