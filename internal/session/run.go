@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"net/http"
 	"os"
 	"os/signal"
 	"os/user"
@@ -60,7 +59,7 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := settings.Client()
+	index, err := p.indexSettings(settings)
 	if err != nil {
 		return nil, err
 	}
@@ -82,8 +81,8 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 	r.options = apply.Options{
 		Root: p.Root, Store: local.Store, State: local.State, Probe: p.Probe, Journal: journal, Lock: lock.File(),
 		Jobs: o.Jobs, Events: o.Events, Now: time.Now, Kill: kill,
-		GPUEnv: p.Config.GPUEnv(), Index: p.indexSettings(settings, client),
-		IndexEnv: settings.NetworkEnviron(), ChannelEnv: settings.ChannelEnviron(), Client: client, Redactor: p.Config.Redactor,
+		GPUEnv: p.Config.GPUEnv(), Index: index,
+		IndexEnv: settings.NetworkEnviron(), ChannelEnv: settings.ChannelEnviron(), Client: index.Client, Redactor: p.Config.Redactor,
 	}
 	for _, e := range p.Manifest.EnvironmentPaths() {
 		r.options.EnvPaths = append(r.options.EnvPaths, e.Path)
@@ -94,9 +93,13 @@ func (p *Project) Lock(ctx context.Context, o LockOptions) (*Run, error) {
 
 // indexSettings returns where wheels come from: this machine's settings, and the indexes, folders
 // and pages that the manifest and its files of requirements name.
-func (p *Project) indexSettings(s probes.IndexSettings, client *http.Client) simpleindex.Settings {
+func (p *Project) indexSettings(s probes.IndexSettings) (simpleindex.Settings, error) {
+	client, err := s.Client()
+	if err != nil {
+		return simpleindex.Settings{}, err
+	}
 	settings := simpleindex.Settings{
-		URL: s.URL, NoIndex: s.NoIndex, FindLinks: slices.Clone(s.FindLinks), Named: map[string]string{}, Client: client, Redactor: p.Config.Redactor,
+		URL: s.URL, NoIndex: s.NoIndex, FindLinks: slices.Clone(s.FindLinks), Named: map[string]string{}, Client: index.Client, Redactor: p.Config.Redactor,
 	}
 	for _, e := range p.Manifest.Environments {
 		for _, x := range e.Sources().Indexes {
@@ -108,7 +111,7 @@ func (p *Project) indexSettings(s probes.IndexSettings, client *http.Client) sim
 			}
 		}
 	}
-	return settings
+	return settings, nil
 }
 
 // Links returns the pages and folders with wheels that the files of an environment name; paths
@@ -129,11 +132,11 @@ func (p *Project) IndexSource() (*simpleindex.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := settings.Client()
+	index, err := p.indexSettings(settings)
 	if err != nil {
 		return nil, err
 	}
-	return simpleindex.New(p.indexSettings(settings, client))
+	return simpleindex.New(index)
 }
 
 // acquire takes the lock in a state directory, or returns the run that holds it as a problem.
