@@ -99,7 +99,7 @@ func (p *Project) indexSettings(s probes.IndexSettings) (simpleindex.Settings, e
 		return simpleindex.Settings{}, err
 	}
 	settings := simpleindex.Settings{
-		URL: s.URL, NoIndex: s.NoIndex, FindLinks: slices.Clone(s.FindLinks), Named: map[string]string{}, Client: index.Client, Redactor: p.Config.Redactor,
+		URL: s.URL, NoIndex: s.NoIndex, FindLinks: slices.Clone(s.FindLinks), Named: map[string]string{}, Client: client, Redactor: p.Config.Redactor,
 	}
 	for _, e := range p.Manifest.Environments {
 		for _, x := range e.Sources().Indexes {
