@@ -174,7 +174,8 @@ func TestLockOfSources(t *testing.T) {
 		"src/demo/__init__.py": "x = 1\n",
 	})
 	i := inspector(t, root, root)
-	i.Index = func(string) (simpleindex.Settings, error) { return simpleindex.Settings{}, nil }
+	i.Packages, err = simpleindex.New(simpleindex.Settings{})
+	check(t, err)
 	var env []string
 	for _, name := range []string{"SSL_CERT_FILE", "UV_DEFAULT_INDEX", "HTTPS_PROXY"} {
 		if value := os.Getenv(name); value != "" {
