@@ -69,6 +69,7 @@ func (t *task) buildWheel(ctx context.Context, s resources.Build) error {
 	env, err := sourcebuild.NewEnvironment(ctx, sourcebuild.Options{
 		Name: s.Name, Version: s.Version, Python: interpreter(gen), Minor: s.Python, Entries: entries, Jobs: t.o.Jobs, Work: filepath.Join(work.abs(), "work"),
 		Log: layout.BuildLog(t.o.Store, s.Name, s.Version, s.Key.String()), Lock: t.o.Lock, Kill: t.o.Kill,
+		Line: t.command("", nil).Line,
 	})
 	if err != nil {
 		return withContext(ctx, err)

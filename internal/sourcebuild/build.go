@@ -59,10 +59,11 @@ type Options struct {
 	// Work is an empty directory that others cannot write, on the file system of the entries. The
 	// caller removes it.
 	Work    string
-	Log     string          // file, which is created or appended to
-	Timeout time.Duration   // of one hook; 0 for DefaultTimeout
-	Lock    *os.File        // see command.Command
-	Kill    context.Context // see command.Command
+	Log     string                    // file, which is created or appended to
+	Timeout time.Duration             // of one hook; 0 for DefaultTimeout
+	Lock    *os.File                  // see command.Command
+	Kill    context.Context           // see command.Command
+	Line    func(stream, line string) // called for each line of output, as in command.Command; may be nil
 }
 
 // An Environment is one in which hooks of a build backend run.
@@ -242,7 +243,7 @@ func (e *Environment) call(ctx context.Context, p *Project, hook string, argumen
 	result, err := command.Run(ctx, command.Command{
 		Program: e.python, Args: []string{"-s", "-B", filepath.Join(private, "runner.py"), filepath.Join(private, "request")},
 		Dir: p.Dir, Isolated: private, Contained: true, Env: e.variables(private),
-		Timeout: cmp.Or(e.Timeout, DefaultTimeout), Grace: time.Second, Lock: e.Lock, Kill: e.Kill, Line: e.log.line,
+		Timeout: cmp.Or(e.Timeout, DefaultTimeout), Grace: time.Second, Lock: e.Lock, Kill: e.Kill, Line: e.line,
 	})
 	if err != nil {
 		return false, e.failed(ctx, hook, result, err)
@@ -263,6 +264,14 @@ func (e *Environment) call(ctx context.Context, p *Project, hook string, argumen
 		return false, e.failed(ctx, hook, result, fmt.Errorf("the build backend returned an invalid answer: %w", err))
 	}
 	return response.Missing, nil
+}
+
+// line keeps and reports a line of output.
+func (e *Environment) line(stream, line string) {
+	e.log.line(stream, line)
+	if e.Line != nil {
+		e.Line(stream, line)
+	}
 }
 
 // variables returns the variables of a hook. Programs of the build requirements, such as cmake and
