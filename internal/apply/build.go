@@ -30,7 +30,7 @@ func (t *task) build(ctx context.Context, s resources.Build) error {
 	}
 	result := resources.Wheel{Name: s.Name, Version: s.Version, SHA256: s.Key}
 	if _, err := t.entry(ctx, result); err == nil {
-		return nil
+		return t.removeArchive(result) // the lock that a killed process left
 	}
 	if err := t.unpackWheels(ctx, resources.Unpack{Wheels: s.Requires}); err != nil {
 		return err

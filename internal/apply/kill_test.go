@@ -140,7 +140,14 @@ func wantGenerations(w *world, goal string) []resources.Resource {
 	if goal == "one" {
 		return []resources.Resource{wantEnvironment(w, python, "one", []string{"alpha=1", "beta=1"})}
 	}
-	return []resources.Resource{wantEnvironment(w, python, goal, []string{"alpha=1", "beta=2"})}
+	source, gen := w.sdist(testSource), layout.Generation(w.stateDir(), "local", goal)
+	return []resources.Resource{withSteps(wantEnvironment(w, python, goal, []string{"alpha=1", "beta=2"}), func(steps []resources.Step) []resources.Step {
+		i := slices.IndexFunc(steps, func(s resources.Step) bool { _, ok := s.(resources.Assemble); return ok })
+		if i < 0 {
+			return steps
+		}
+		return slices.Insert(steps, i, resources.Step(resources.Build{Name: "demo", Version: "1.0", Key: source.SHA256, Source: source, Generation: gen, Python: minorOf(python)}))
+	})}
 }
 
 // checkEnvironment checks that both packages are from one complete generation.
