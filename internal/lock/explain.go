@@ -185,13 +185,15 @@ func (r *resolver) findPassedOver(ctx context.Context, packages []Package, platf
 	g.SetLimit(8)
 	var mu sync.Mutex
 	again := false
+	choose := Chooser(r.Python, []string{platform}, r.Systems)
 	for _, p := range packages {
 		request, requested := r.requirement(p.Name)
 		if !requested || p.Build != nil || p.URL != "" || request.Pin() != "" || r.wasLocked(p) || r.Offers == nil {
 			continue
 		}
 		g.Go(func() error {
-			if passedOver(r.offers(ctx, p.Index, p.Name), request, p.Version, r.Python) {
+			usable := func(file string) bool { return choose([]Wheel{{File: file}})[0] >= 0 }
+			if passedOver(r.offers(ctx, p.Index, p.Name), request, p.Version, r.Python, usable) {
 				mu.Lock()
 				defer mu.Unlock()
 				r.sourceOnly[p.Name], again = true, true
@@ -209,10 +211,10 @@ func (r *resolver) wasLocked(p Package) bool {
 }
 
 // passedOver reports whether the newest two releases that a requirement allows are newer than
-// version, and have no wheels at all. A single one may be about to get its wheels.
-func passedOver(offers []Offer, request Requirement, version, python string) bool {
+// version, and have no usable wheels. A single one may be about to get its wheels.
+func passedOver(offers []Offer, request Requirement, version, python string, usable func(wheel string) bool) bool {
 	clauses, _ := pep.ParseClauses(request.Specifier)
-	wheels := map[string]bool{} // by version that is newer
+	wheels := map[string]bool{} // whether a version that is newer has one
 	for _, o := range offers {
 		if o.Yanked || pep.CompareVersions(o.Version, version) <= 0 || !allowsPython(o.RequiresPython, python) {
 			continue
@@ -221,7 +223,7 @@ func passedOver(offers []Offer, request Requirement, version, python string) boo
 		if allowed, known := pep.Allows(clauses, o.Version); !ok || v.IsPreRelease() || !allowed || !known {
 			continue
 		}
-		wheels[o.Version] = wheels[o.Version] || strings.HasSuffix(o.File, ".whl")
+		wheels[o.Version] = wheels[o.Version] || strings.HasSuffix(o.File, ".whl") && usable(o.File)
 	}
 	without := 0
 	for _, has := range wheels {
