@@ -107,11 +107,14 @@ func (r *resolver) withoutWheels(ctx context.Context, output string) string {
 	return name
 }
 
-// hasWheel reports whether the pinned version of a package has a wheel for any Python.
+// hasWheel reports whether the pinned version of a package has a wheel for any Python 3.
 func (r *resolver) hasWheel(ctx context.Context, p Requirement) bool {
 	version, _ := pep.CanonicalVersion(p.Pin())
 	return slices.ContainsFunc(r.offers(ctx, p.Index, p.Name), func(o Offer) bool {
-		return o.Version == version && strings.HasSuffix(o.File, ".whl")
+		w, err := ParseWheel(o.File)
+		return err == nil && o.Version == version && slices.ContainsFunc(w.Python, func(tag string) bool {
+			return strings.HasPrefix(tag, "py3") || strings.HasPrefix(tag, "cp3")
+		})
 	})
 }
 

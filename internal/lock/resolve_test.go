@@ -343,6 +343,8 @@ func TestResolveProblems(t *testing.T) {
 	x.files["pre-1.0.tar.gz"] = []byte("source")
 	x.add(t, "late-1.0-cp39-cp39-manylinux_2_17_x86_64.whl")
 	x.files["late-1.0.tar.gz"] = []byte("source")
+	x.add(t, "ancient-1.0-py2-none-any.whl")
+	x.files["ancient-1.0.tar.gz"] = []byte("source")
 	x.add(t, "modern-1.0-cp310-cp310-manylinux_2_31_x86_64.whl")
 	x.add(t, "modern-1.0-cp310-cp310-macosx_11_0_arm64.whl")
 	x.add(t, "apple-1.0-cp310-cp310-manylinux_2_17_x86_64.whl")
@@ -361,6 +363,7 @@ func TestResolveProblems(t *testing.T) {
 		{"source only, several", []string{"old==1.0", "app==1.0", "older"}, "lock.source", "manifest.yaml:1", "build: [old, older]"},
 		{"source only since years", []string{"stopped>=0.1"}, "lock.source", "manifest.yaml:10:3", "stopped 0.4"},
 		{"source only, and a pre-release with a wheel", []string{"pre"}, "lock.source", "manifest.yaml:10:3", "pre 1.0"},
+		{"a wheel for Python 2 only", []string{"ancient==1.0"}, "lock.source", "manifest.yaml:10:3", "build: [ancient]"},
 		{"another Python", []string{"late==1.0"}, "lock.pin", "manifest.yaml:10:3", "are for cp39"},
 		{"newer glibc", []string{"modern==1.0"}, "lock.pin", "manifest.yaml:10:3", "need glibc 2.31"},
 		{"newer macOS", []string{"apple==1.0"}, "lock.pin", "manifest.yaml:10:3", `add macos: "14"`},
