@@ -89,10 +89,9 @@ func (s *toolsSite) pip() {
 	s.tool(0, "ipykernel", ".venv/bin/pip", "list")
 	s.tool(0, "pytest==8.3.4", ".venv/bin/python", "-m", "pip", "freeze")
 	s.tool(0, "No broken requirements", ".venv/bin/python", "-m", "pip", "check")
-	for _, words := range [][]string{{"install", "six"}, {"install", "--upgrade", "pip"}, {"uninstall", "-y", "pytest"}} {
-		s.tool(3, "reconcile add", append([]string{".venv/bin/pip"}, words...)...)
-		s.tool(3, "reconcile add", append([]string{s.generation() + "/bin/python", "-m", "pip"}, words...)...)
-	}
+	s.tool(3, "reconcile add", ".venv/bin/pip", "install", "six")
+	s.tool(3, "reconcile add", s.generation()+"/bin/python", "-m", "pip", "install", "--upgrade", "pip")
+	s.tool(3, "reconcile add", ".venv/bin/python", "-m", "pip", "uninstall", "-y", "pytest")
 	s.want(0, "verify", "--deep")
 }
 
@@ -122,7 +121,6 @@ func (s *toolsSite) pytest() { s.tool(0, "3 passed", ".venv/bin/pytest", "-q", "
 
 func (s *toolsSite) mypy() {
 	s.write("typed.py", "import pytest\nversion: int = pytest.__version__\n")
-	s.tool(1, `has type "str", variable has type "int"`, ".venv/bin/mypy", "typed.py")
 	s.tool(1, `has type "str", variable has type "int"`, ".venv/bin/mypy", "--python-executable", ".venv/bin/python", "typed.py")
 }
 
