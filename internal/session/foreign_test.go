@@ -19,7 +19,8 @@ func TestForeignText(t *testing.T) {
 		want    string // at the end; "" for no text
 	}{
 		{"intact", with(), nil, ""},
-		{"a file and another version", with(facts.Damage{What: "foreign", Path: "notes.txt"}, facts.Damage{What: "package", Dist: "six"}), nil, ""},
+		{"a file and a package twice", with(facts.Damage{What: "foreign", Path: "notes.txt"}, facts.Damage{What: "package", Dist: "six", Version: "1.0", Sealed: "1.0"}), nil, ""},
+		{"another version", with(facts.Damage{What: "package", Dist: "six", Version: "2.0", Sealed: "1.0"}), nil, "`reconcile add six==2.0`"},
 		{"a package", with(six), nil, "`reconcile add six`"},
 		{"several", with(six, idna), nil, "`reconcile add NAME`"},
 		{"one of two is planned", with(six, idna), []string{"six"}, "`reconcile add idna`"},

@@ -133,8 +133,12 @@ func ForeignText(e facts.Environment, planned ...string) string {
 	g, _ := e.CurrentGeneration()
 	var names []string
 	for _, d := range g.Damage {
-		if d.What == "foreign" && d.Dist != "" && !slices.Contains(planned, d.Dist) {
+		switch {
+		case slices.Contains(planned, d.Dist):
+		case d.What == "foreign" && d.Dist != "":
 			names = append(names, d.Dist)
+		case d.What == "package" && d.Version != "" && d.Version != d.Sealed:
+			names = append(names, d.Dist+"=="+d.Version)
 		}
 	}
 	if len(names) == 0 {
