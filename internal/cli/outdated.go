@@ -33,7 +33,11 @@ else that of this machine.
 			if err != nil {
 				return err
 			}
-			rows, err := env.Outdated(cmd.Context(), p.PackageSource)
+			source, err := p.IndexSource()
+			if err != nil {
+				return err
+			}
+			rows, err := env.Outdated(cmd.Context(), source)
 			if err != nil {
 				return err
 			}

@@ -18,9 +18,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
-	"github.com/reconcile-ml/reconcile/internal/declared"
 	"github.com/reconcile-ml/reconcile/internal/diag"
-	"github.com/reconcile-ml/reconcile/internal/foreignlock"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/nearest"
@@ -37,9 +35,8 @@ const maxManifest = 64 << 20
 type Environment struct {
 	*manifest.Environment
 	project *session.Checkout
-	text    []byte             // of the manifest
-	locked  *lock.Lock         // nil for none
-	files   []lock.Requirement // of the files that stay the source
+	text    []byte     // of the manifest
+	locked  *lock.Lock // nil for none
 }
 
 // Open returns the environment that the command line names, else the only one of the
@@ -64,38 +61,23 @@ func Open(p *session.Project) (*Environment, error) {
 	if e.text, err = e.read(); err != nil {
 		return nil, err
 	}
-	if e.locked, _, err = p.Manifest.Locked(e.Environment); err != nil { // without a lock all versions are new
-		return nil, err
-	}
-	e.files, err = e.readFiles()
+	e.locked, _, err = p.Manifest.Locked(e.Environment) // without a lock all versions are new
 	return e, err
 }
 
-// readFiles returns the requirements of the files that stay the source.
-func (e *Environment) readFiles() (list []lock.Requirement, err error) {
-	for _, reference := range e.Files {
-		name := reference.File
-		if len(reference.Names) > 0 {
-			name += "#" + strings.Join(reference.Names, ",")
-		}
-		set, err := declared.Read(e.project.FS(), name)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range set.Requirements {
-			list = append(list, lock.Requirement{Name: r.Name, Extras: r.Extras, Specifier: pep.Specifier(r.Clauses), Marker: r.Marker, URL: r.URL, Index: r.Index, Pos: r.Pos})
-		}
-	}
-	return list, nil
+// files returns the requirements of the files that stay the source.
+func (e *Environment) files() []lock.Requirement {
+	return e.Sources().Packages[len(e.Packages):]
 }
 
 // declaredIn returns the first requirement of a package in the files that stay the source.
 func (e *Environment) declaredIn(name string) (lock.Requirement, bool) {
-	i := slices.IndexFunc(e.files, func(r lock.Requirement) bool { return pep.Normalize(r.Name) == pep.Normalize(name) })
+	files := e.files()
+	i := slices.IndexFunc(files, func(r lock.Requirement) bool { return pep.Normalize(r.Name) == pep.Normalize(name) })
 	if i < 0 {
 		return lock.Requirement{}, false
 	}
-	return e.files[i], true
+	return files[i], true
 }
 
 // fromFile returns the problem that a package must be changed in another file.
@@ -108,7 +90,7 @@ func (e *Environment) fromFile(r lock.Requirement) *diag.Problem {
 
 // checkLock returns a problem if another tool writes the lock. verb is add, remove or upgrade.
 func (e *Environment) checkLock(verb string, packages []string) error {
-	if !foreignlock.Is(e.Lock) {
+	if !e.IsForeign() {
 		return nil
 	}
 	p := &diag.Problem{
@@ -130,11 +112,6 @@ func (e *Environment) checkLock(verb string, packages []string) error {
 			words[1] = "update"
 		}
 		p.Hint = fmt.Sprintf("`%s`, then `reconcile plan`", strings.Join(words, " "))
-		return p
-	}
-	data, err := rawfile.ReadFS(e.project.FS(), e.Lock, maxManifest)
-	if err != nil || foreignlock.IsOurs(data) {
-		return nil // lock writes one that is missing
 	}
 	return p
 }
@@ -196,9 +173,7 @@ type op struct {
 
 // draft returns a Draft without changes.
 func (e *Environment) draft() *Draft {
-	env := *e.Environment
-	env.Packages = slices.Clone(e.Packages)
-	return &Draft{Env: &env, of: e}
+	return &Draft{Env: e.Environment, of: e}
 }
 
 // Unresolved prepares the Draft for being written without a lock: versions that a lock would
@@ -235,7 +210,7 @@ func (d *Draft) update() {
 	for _, i := range slices.Backward(removed) {
 		list = slices.Delete(list, i, i+1)
 	}
-	d.Env.Packages = list
+	d.Env = d.of.WithPackages(list)
 	d.Env.Build = slices.Clone(d.of.Build)
 	for _, name := range d.build {
 		d.Env.Build = append(d.Env.Build, manifest.Build{Name: name, Pos: d.of.Pos})
@@ -267,7 +242,6 @@ func (d *Draft) SettleAndWrite(l *lock.Lock) error {
 func (d *Draft) settle(l *lock.Lock) error {
 	var ops []op
 	for _, o := range d.ops {
-		resolved := o.request
 		if o.pin || o.open {
 			version, err := d.version(l, o)
 			if err != nil {
@@ -276,32 +250,20 @@ func (d *Draft) settle(l *lock.Lock) error {
 			o.request.Specifier = version
 		}
 		if o.at >= 0 && !o.removed && o.request.Request() == d.of.Packages[o.at].Request() {
-			d.replaceRequest(l, resolved, d.of.Packages[o.at])
 			continue // it has this version already
-		}
-		if !o.removed {
-			d.replaceRequest(l, resolved, o.request)
 		}
 		ops = append(ops, o)
 	}
 	d.ops = ops
 	d.update()
+	if l != nil {
+		l.Requests = d.Env.Requests()
+	}
 	d.Changes = nil
 	for _, o := range ops {
 		d.Changes = append(d.Changes, d.change(o))
 	}
 	return nil
-}
-
-// replaceRequest replaces a request of a lock.
-func (d *Draft) replaceRequest(l *lock.Lock, before, after lock.Requirement) {
-	if l == nil {
-		return
-	}
-	if i := slices.Index(l.Requests, before.Request()); i >= 0 {
-		l.Requests[i] = after.Request()
-		slices.Sort(l.Requests)
-	}
 }
 
 // version returns the specifier for the locked version of a package.

@@ -319,12 +319,16 @@ func TestOutdated(t *testing.T) {
 		fmt.Fprintf(w, "<html><head><title>Links for x</title></head><body>%s</body></html>", page)
 	}))
 	defer server.Close()
-	source := func(string) (*simpleindex.Source, error) {
-		return simpleindex.New(simpleindex.Settings{URL: server.URL + "/"})
+	newSource := func() *simpleindex.Source {
+		source, err := simpleindex.New(simpleindex.Settings{URL: server.URL + "/"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return source
 	}
 	e := open(t, t.TempDir(), manifestWith("    packages: ['a<2', b, c, l, none, 'm @ ./m-1.0-py3-none-any.whl']\n    build: [b]\n"))
 	e.locked = lockOf(nil, "a 1.0", "b 1.0", "c 1.0", "l 1.0 linux-x86_64")
-	rows, err := e.Outdated(t.Context(), source)
+	rows, err := e.Outdated(t.Context(), newSource())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,7 +347,7 @@ func TestOutdated(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	server.Close()
-	if _, err := e.Outdated(t.Context(), source); code(err) != "apply.index" {
+	if _, err := e.Outdated(t.Context(), newSource()); code(err) != "apply.index" {
 		t.Errorf("without a server: %v", err)
 	}
 }

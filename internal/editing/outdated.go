@@ -33,17 +33,20 @@ const maxRequests = 16
 
 // Outdated returns the releases of the requested packages, in the order of the manifest.
 // Direct references are left out. A release counts if it was not withdrawn, and has a wheel
-// for the Python version and for every platform that needs the package. source returns where
-// the packages of an index come from on this machine.
-func (e *Environment) Outdated(ctx context.Context, source func(index string) (*simpleindex.Source, error)) ([]Row, error) {
+// for the Python version and for every platform that needs the package. source is where
+// this machine gets packages from.
+func (e *Environment) Outdated(ctx context.Context, source *simpleindex.Source) ([]Row, error) {
+	if err := e.checkLock("upgrade", nil); err != nil {
+		return nil, err
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	requests := slices.Concat(e.Packages, e.files)
+	requests := e.Sources().Packages
 	sources := map[string]*simpleindex.Source{}
 	for _, r := range requests {
 		if sources[r.Index] == nil && r.URL == "" {
 			var err error
-			if sources[r.Index], err = source(r.Index); err != nil {
+			if sources[r.Index], err = source.Index(r.Index); err != nil {
 				return nil, err
 			}
 		}

@@ -193,6 +193,14 @@ func (r Reference) String() string {
 // Sources returns what an environment requests. It must not be modified.
 func (e *Environment) Sources() *Sources { return &e.sources }
 
+// WithPackages returns a copy of an environment with other packages in the manifest's list.
+func (e *Environment) WithPackages(list []lock.Requirement) *Environment {
+	other := *e
+	other.Packages = list
+	other.sources.Packages = slices.Concat(list, e.sources.Packages[len(e.Packages):])
+	return &other
+}
+
 // Requests returns the requests of an environment in the form of locks, sorted.
 func (e *Environment) Requests() []string {
 	return lock.Requests(e.sources.Packages, e.sources.Constraints, e.sources.Overrides)
