@@ -17,6 +17,15 @@ var buildsWithTorch = []string{
 	"torch-sparse", "torch-spline-conv", "torchsparse", "transformer-engine", "transformer-engine-torch", "unfoldnd", "vllm", "warpctc-pytorch", "xformers",
 }
 
+// fits reports whether a package was locked by the rule.
+func (b BuildRule) fits(p Package) bool {
+	with := b.With
+	if with == nil {
+		with = DefaultWith(p.Name)
+	}
+	return slices.Equal(with, p.Build.With)
+}
+
 // DefaultWith returns the packages of the environment that the build of a package imports without
 // declaring them, by its normalised name; none for most.
 func DefaultWith(name string) []string {

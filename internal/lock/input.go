@@ -153,6 +153,39 @@ func (r *resolver) previousCommit(p Requirement, s Source) string {
 	return ""
 }
 
+// reuseBuilds takes what the previous lock has of packages that are built, if it was made for
+// the same requests: their metadata and the requirements of their builds.
+func (r *resolver) reuseBuilds() {
+	if r.Previous == nil || r.Upgrade {
+		return
+	}
+	same := slices.Equal(r.Previous.Requests, Requests(r.Packages, r.Constraints, r.Overrides)) && slices.Equal(r.Previous.Platforms, slices.Sorted(slices.Values(r.Platforms)))
+	for _, p := range r.Previous.Packages {
+		if _, permitted := r.Builds[p.Name]; !permitted || p.Build == nil || p.Build.File == "" || p.Build.URL != "" {
+			continue
+		}
+		r.sourceOnly[p.Name] = true
+		if same && r.Builds[p.Name].fits(p) {
+			r.inspected[p.Name+"=="+p.Version] = &Inspected{
+				Source: p.Build.Source, Version: p.Version, RequiresDist: r.lockedDependencies(p), Requires: p.Build.Requires, With: p.Build.With,
+			}
+		}
+	}
+}
+
+// lockedDependencies returns the dependencies of a package in the previous lock, by PEP 508.
+func (r *resolver) lockedDependencies(p Package) []string {
+	var list []string
+	for _, name := range p.Dependencies {
+		for _, d := range r.Previous.Packages {
+			if d.Name == name {
+				list = append(list, Requirement{Name: name, Marker: r.Previous.marker(d)}.String())
+			}
+		}
+	}
+	return list
+}
+
 // at gives the problems of err that have no position one.
 func at(err error, pos diag.Pos) error {
 	for _, p := range diag.Problems(err) {

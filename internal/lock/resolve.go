@@ -88,6 +88,7 @@ func Resolve(ctx context.Context, req Request) (*Lock, error) {
 		return nil, err
 	}
 	r := resolver{Request: req, sources: map[string]source{}, sourceOnly: map[string]bool{}, inspected: map[string]*Inspected{}, direct: map[string]*Inspected{}}
+	r.reuseBuilds()
 	if err := r.inspectDirect(ctx); err != nil {
 		return nil, err
 	}

@@ -52,8 +52,13 @@ func (l *Lock) Stale(in Inputs) *diag.Problem {
 	add("not in the lock: ", missing(in.Requests, l.Requests), "")
 	add("not in the manifest: ", missing(l.Requests, in.Requests), "")
 	for _, p := range l.Packages {
-		if _, permitted := in.Builds[p.Name]; !permitted && p.Build != nil && p.Build.File != "" && p.Build.URL == "" {
+		if p.Build == nil || p.Build.File == "" || p.Build.URL != "" {
+			continue
+		}
+		if rule, permitted := in.Builds[p.Name]; !permitted {
 			found = append(found, "not in `build` of the manifest: "+p.Name)
+		} else if !rule.fits(p) {
+			found = append(found, fmt.Sprintf("built with %s in the lock, and with other packages in the manifest: %s", orNone(p.Build.With), p.Name))
 		}
 	}
 	if len(found) == 0 {
