@@ -74,7 +74,7 @@ func changed(files map[string]string, name, old, text string) map[string]string 
 }
 
 // wantBuilt is an environment with the package demo, which is built from a source.
-func wantBuilt(w *world, python string, source resources.BuildSource, with ...resources.Wheel) resources.Resource {
+func wantBuilt(w *world, python string, source resources.BuildSource) resources.Resource {
 	key := facts.EnvironmentKey("local")
 	gen := layout.Generation(w.stateDir(), "local", "one")
 	demo := resources.Wheel{Name: "demo", Version: "1.0", SHA256: sha256.Sum256([]byte(source.String() + source.SHA256.String()))}
@@ -85,7 +85,7 @@ func wantBuilt(w *world, python string, source resources.BuildSource, with ...re
 		}
 		steps := []resources.Step{
 			resources.Run{Program: python, Args: []string{"-I", "-m", "venv", "--without-pip", "--", w.path(gen)}, Writes: gen},
-			resources.Build{Name: "demo", Version: "1.0", Key: demo.SHA256, Source: source, Generation: gen, Python: minor, Requires: with},
+			resources.Build{Name: "demo", Version: "1.0", Key: demo.SHA256, Source: source, Generation: gen, Python: minor},
 			resources.Assemble{Generation: gen, Python: minor, Wheels: []resources.Wheel{demo}},
 			resources.SmokeTest{Generation: gen, Imports: []string{"demo"}},
 			resources.Seal{Generation: gen, Digest: "one", Python: minor, Base: python, Packages: []facts.Package{{Name: "demo", Version: "1.0", Origin: "source", Build: demo.SHA256}}},
@@ -239,4 +239,23 @@ func TestWheelOfTheProject(t *testing.T) {
 	w.write("wheels/alpha-1-py3-none-any.whl", w.read(filepath.Join(w.wheelFolder(), "alpha-1-py3-none-any.whl")))
 	w.removeWheels()
 	w.mustApply(env)
+}
+
+// TestBuildImportsItsRequirementsAndPackagesOfTheEnvironment builds a package whose backend imports
+// a requirement of the build, which is fetched, and an unpacked package of the environment.
+func TestBuildImportsItsRequirementsAndPackagesOfTheEnvironment(t *testing.T) {
+	python := findPython(t)
+	w := newWorld(t)
+	required, with := w.wheel(python, "alpha=1"), w.wheel(python, "beta=1")
+	older := w.wheel(python, "beta=2") // replaced by the package of the environment
+	source := w.sdist(changed(testSource, "backend.py", `print("building demo")`, `import alpha, beta; assert (alpha.version, beta.version) == ("1", "1")`))
+	w.mustApply(withSteps(wantBuilt(w, python, source), func(steps []resources.Step) []resources.Step {
+		for i, s := range steps {
+			if b, ok := s.(resources.Build); ok {
+				b.Requires, b.With = []resources.Wheel{required, older}, []resources.Wheel{with}
+				return slices.Insert(slices.Replace(steps, i, i+1, resources.Step(b)), i, resources.Step(resources.Unpack{Wheels: []resources.Wheel{with}}))
+			}
+		}
+		return steps
+	}))
 }
