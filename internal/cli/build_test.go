@@ -1,10 +1,16 @@
 package cli
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,6 +37,9 @@ def wheel(out, module, text):
 
 def build_wheel(out, settings=None, metadata=None):
     return wheel(out, "NAME/__init__.py", "version = 'VERSION'\n")
+
+def build_editable(out, settings=None, metadata=None):
+    return wheel(out, "NAME.pth", os.path.join(os.getcwd(), "src") + "\n")
 `),
 	}
 }
@@ -97,4 +106,54 @@ func TestPackageOfACommit(t *testing.T) {
 	if e := two.want(4, "heal", "-y"); !e.contains("build.git", address) {
 		t.Error(e)
 	}
+}
+
+// TestSourcesAreLockedAndBuilt locks and installs a package of an archive in the project, and the
+// project itself: a changed pyproject.toml is planned as a change, a changed module is not.
+func TestSourcesAreLockedAndBuilt(t *testing.T) {
+	x := newMirror(t, wheel{name: "alpha", version: "1.0"})
+	s := newSite(t, x.indexURL())
+	for name, text := range backendSource("own", "1.0") {
+		s.write(name, text)
+	}
+	s.write("src/own.py", "version = '1.0'\n")
+	writeArchive(t, s.path("libs/gamma-1.0.tar.gz"), "gamma-1.0", backendSource("gamma", "1.0"))
+	manifest := environmentManifest("alpha==1.0") + "    project: editable\n"
+	s.write("manifest.yaml", strings.Replace(manifest, "    packages:\n", "    packages:\n      - \"gamma @ ./libs/gamma-1.0.tar.gz\"\n", 1))
+	s.want(0, "lock", "--env", "local")
+	if e := s.want(0, "plan"); !e.contains("gamma 1.0, built from ./libs/gamma-1.0.tar.gz", "own 1.0, built from this project (editable)") {
+		t.Error(e)
+	}
+	s.checkConverges()
+	s.wantImports("1.0", "alpha", "gamma", "own")
+	if e := s.want(0, "status", "-v"); !e.contains("own 1.0 (editable)", "gamma 1.0 (built from source)") {
+		t.Error(e)
+	}
+	s.write("src/own.py", "version = '2.0'\n")
+	s.wantImports("2.0", "own")
+	s.want(0, "verify", "--deep")
+	if e := s.want(0, "plan"); !e.contains("Nothing to do") {
+		t.Error(e)
+	}
+	s.write("pyproject.toml", backendSource("own", "1.0")["pyproject.toml"]+"# changed\n")
+	if e := s.want(0, "plan"); !e.contains("packages.own.build") {
+		t.Error(e)
+	}
+	s.checkConverges()
+	s.wantImports("2.0", "own")
+}
+
+// writeArchive writes a source distribution.
+func writeArchive(t *testing.T, name, top string, files map[string]string) {
+	t.Helper()
+	var b bytes.Buffer
+	g := gzip.NewWriter(&b)
+	w := tar.NewWriter(g)
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		check(t, w.WriteHeader(&tar.Header{Name: top + "/" + file, Mode: 0o644, Size: int64(len(files[file])), Typeflag: tar.TypeReg}))
+		_, err := w.Write([]byte(files[file]))
+		check(t, err)
+	}
+	check(t, errors.Join(w.Close(), g.Close()))
+	writeFile(t, name, b.String())
 }

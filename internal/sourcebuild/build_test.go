@@ -205,13 +205,15 @@ raise ValueError("no compiler")`))
 
 func TestHintsForKnownFailures(t *testing.T) {
 	for output, want := range map[string]string{
-		"ModuleNotFoundError: No module named 'torch'":                  "with: [torch]",
-		"OSError: CUDA_HOME environment variable is not set":            "CUDA toolkit",
-		"ModuleNotFoundError: No module named 'imp'":                    "earlier `python`",
-		"ModuleNotFoundError: No module named 'numpy.core'":             "with: [numpy]",
-		"error: command 'gcc' failed: No such file or directory: 'gcc'": "C compiler",
-		"fatal error: Python.h: No such file or directory":              "header files",
-		"ModuleNotFoundError: No module named 'a`b\nRECONCILE'":         "",
+		"ModuleNotFoundError: No module named 'torch'":                     "with: [torch]",
+		"OSError: CUDA_HOME environment variable is not set":               "CUDA toolkit",
+		"ModuleNotFoundError: No module named 'imp'":                       "earlier `python`",
+		"error: can't find Rust compiler":                                  "Rust",
+		"socket.gaierror: [Errno -3] Temporary failure in name resolution": "no network",
+		"ModuleNotFoundError: No module named 'numpy.core'":                "with: [numpy]",
+		"error: command 'gcc' failed: No such file or directory: 'gcc'":    "C compiler",
+		"fatal error: Python.h: No such file or directory":                 "header files",
+		"ModuleNotFoundError: No module named 'a`b\nRECONCILE'":            "",
 	} {
 		if hint := hintOf("flash-attn", output); !strings.Contains(hint, want) || want == "" && hint != "" {
 			t.Errorf("%q: %q", output, hint)

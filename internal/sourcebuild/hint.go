@@ -27,6 +27,10 @@ func hintOf(name, output string) string {
 		return "its build needs a C compiler: install gcc or clang of the system"
 	case contains("Python.h: No such file"):
 		return "its build needs the header files of Python: use an interpreter that reconcile fetches, or install python3-dev of the system"
+	case contains("can't find Rust compiler", "Cargo, the Rust package manager, is not installed", "cargo metadata", "error: failed to download from `https://index.crates.io"):
+		return "its build needs Rust and crates of the network, which builds do not have: use a wheel of " + name
+	case contains("Temporary failure in name resolution", "Name or service not known", "Network is unreachable", "http://127.0.0.1:9"):
+		return "its build downloads files, and builds have no network: use a wheel of " + name + ", as `./wheels/FILE.whl` or in RECONCILE_FIND_LINKS"
 	case contains("No module named '"):
 		_, rest, _ := strings.Cut(output, "No module named '")
 		module, _, _ := strings.Cut(rest, "'")
