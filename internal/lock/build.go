@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
@@ -53,6 +54,26 @@ func (d Dist) Key(python, platform string, closure []Dist, more ...string) facts
 		fmt.Fprintf(&b, "%q\n", text)
 	}
 	return sha256.Sum256([]byte(b.String()))
+}
+
+// checkWith returns the problems of packages that are built with packages which are not locked.
+func (l *Lock) checkWith() error {
+	var problems diag.List
+	for _, p := range l.Packages {
+		if p.Build == nil {
+			continue
+		}
+		for _, name := range p.Build.With {
+			if slices.ContainsFunc(l.Packages, func(q Package) bool { return q.Name == name && q.Name != p.Name }) {
+				continue
+			}
+			problems.Add(&diag.Problem{
+				Code: "lock.source", Pos: diag.Pos{File: l.Path}, Summary: fmt.Sprintf("the build of %s imports %s, which is not among the locked packages", p.Name, name),
+				Hint: fmt.Sprintf("add %s to `packages` of the environment; a build cannot use a package that conda installs. If the build does not need it: build: [{name: %s, with: []}]", name, p.Name),
+			})
+		}
+	}
+	return problems.Err()
 }
 
 // withDependencies adds the locked dependencies of the packages in With to it, since an import

@@ -91,3 +91,14 @@ func TestKeyChangesWithEachInputOfABuild(t *testing.T) {
 		t.Error("a package that the build does not need changes the key")
 	}
 }
+
+func TestBuildWithAPackageThatIsNotLocked(t *testing.T) {
+	l := builtLock()
+	if err := l.checkWith(); err != nil {
+		t.Error(err)
+	}
+	l.Packages = l.Packages[:3]
+	if err := l.checkWith(); err == nil || !strings.Contains(err.Error(), "flash-attn imports torch") {
+		t.Errorf("%v", err)
+	}
+}

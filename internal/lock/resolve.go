@@ -123,6 +123,9 @@ func Resolve(ctx context.Context, req Request) (*Lock, error) {
 		Packages:  r.merge(),
 	}
 	l.Requests = Requests(req.Packages, req.Constraints, req.Overrides)
+	if err := l.checkWith(); err != nil {
+		return nil, err
+	}
 	r.unpacked(ctx, l)
 	return l, nil
 }
