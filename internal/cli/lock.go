@@ -17,8 +17,8 @@ func lockCommand(a *app) *cobra.Command {
 	var o locking.Options
 	var lock lockFlags
 	cmd := &cobra.Command{
-		Use:     "lock",
-		Example: "  reconcile lock\n  reconcile lock --env local\n  reconcile lock --upgrade",
+		Use:     "lock [--upgrade [PACKAGE…]]",
+		Example: "  reconcile lock\n  reconcile lock --env local\n  reconcile lock --upgrade\n  reconcile lock --upgrade numpy",
 		Short:   "write the full, hashed closure of each environment",
 		Long: long(`
 Resolves the packages of every environment that names a lock, for every platform it lists,
@@ -29,11 +29,20 @@ Needs the package index and, to solve, the conda channels. Nothing is installed 
 tools in the store.
 
 Commit the result: from then on neither plan nor apply resolves anything.`, changes, exit.Done, exit.Error, exit.Locked, exit.Interrupted),
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		ValidArgsFunction: a.packageNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && !o.Upgrade {
+				return exit.Usage("%s takes packages only with --upgrade, and got %q; `reconcile add` adds packages", cmd.CommandPath(), args[0])
+			}
 			p, err := session.Open(cmd.Context(), a.config(), "")
 			if err != nil {
 				return err
+			}
+			if len(args) > 0 {
+				if o.UpgradeNames, err = locking.UpgradeNames(p, args); err != nil {
+					return err
+				}
+				o.Upgrade = false // of the others
 			}
 			o.Lock, o.Locked = a.lockOptions(lock, a.eventsText()), a.showLocked
 			o.Skipped = func(path, tool string) { fmt.Fprintf(a.err, "%s: not done, since %s failed\n", path, tool) }
@@ -50,7 +59,7 @@ Commit the result: from then on neither plan nor apply resolves anything.`, chan
 			return cmp.Or(report.JSON(a.out, doc), exit.Quietly(code))
 		},
 	}
-	cmd.Flags().BoolVar(&o.Upgrade, "upgrade", false, "take the newest versions that the pins allow")
+	cmd.Flags().BoolVar(&o.Upgrade, "upgrade", false, "take the newest versions that the requests allow, of all packages or of the named ones")
 	lock.registerTimeout(cmd)
 	return cmd
 }

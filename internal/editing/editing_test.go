@@ -202,6 +202,26 @@ func TestUpgradeMovesPinsUp(t *testing.T) {
 	}
 }
 
+func TestRequestsOfTheLockAreThoseOfTheManifest(t *testing.T) {
+	dir := t.TempDir()
+	e := open(t, dir, manifestWith("    packages: [b]\n")+"indexes: [public, {name: mine, url: https://host.example/whl}]\n")
+	d, err := e.Add([]string{"a"}, AddOptions{Index: "mine", Why: "fast", Build: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Env.Build) != 1 || d.Env.Build[0].Name != "a" {
+		t.Errorf("resolves with the builds %v", d.Env.Build)
+	}
+	l := lockOf(d.Env.Requests(), "a 2.0", "b 1")
+	if err := d.SettleAndWrite(l); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, dir, read(t, dir))
+	if !slices.Equal(l.Requests, again.Requests()) || len(again.Build) != 1 || again.Packages[1].Why != "fast" {
+		t.Errorf("the lock has the requests %q, the manifest %q:\n%s", l.Requests, again.Requests(), read(t, dir))
+	}
+}
+
 func TestAChangedManifestIsNotWritten(t *testing.T) {
 	dir := t.TempDir()
 	d, err := open(t, dir, manifestWith("    packages: [a]\n")).Remove([]string{"a"})
