@@ -345,6 +345,9 @@ func (l *logFile) open(title string) error {
 		return err
 	}
 	l.f = f
+	if info, err := f.Stat(); err == nil && l.size == 0 && info.Size() > maxLog { // of earlier builds
+		_ = f.Truncate(0)
+	}
 	l.line("", title)
 	return nil
 }

@@ -399,6 +399,13 @@ return wheel(out)`))
 	if info.Size() > maxLog+4096 || info.Size() < maxLog/2 {
 		t.Errorf("the log has %d bytes", info.Size())
 	}
+	again := environment(t)
+	again.log.name = e.Log
+	_, err = build(t, again, backend(`return wheel(out)`))
+	check(t, err)
+	if info, err = os.Stat(e.Log); err != nil || info.Size() > 4096 {
+		t.Errorf("a second build appends to a full log: %d bytes, %v", info.Size(), err)
+	}
 }
 
 // sdist returns an archive with one directory and the files of a tree.
