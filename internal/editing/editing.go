@@ -24,6 +24,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/nearest"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
+	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/internal/yamledit"
 )
@@ -101,7 +102,7 @@ func (e *Environment) checkLock(verb string, packages []string) error {
 		words := append([]string{program, verb}, packages...)
 		switch {
 		case verb == "upgrade" && program == "uv":
-			words = []string{"uv lock"}
+			words = []string{"uv", "lock"}
 			for _, name := range packages {
 				words = append(words, "--upgrade-package", name)
 			}
@@ -111,7 +112,7 @@ func (e *Environment) checkLock(verb string, packages []string) error {
 		case verb == "upgrade":
 			words[1] = "update"
 		}
-		p.Hint = fmt.Sprintf("`%s`, then `reconcile plan`", strings.Join(words, " "))
+		p.Hint = fmt.Sprintf("`%s`, then `reconcile plan`", report.Command(words))
 	}
 	return p
 }

@@ -263,6 +263,19 @@ func TestPackagesOfOtherFiles(t *testing.T) {
 	}
 }
 
+func TestLockOfAnotherTool(t *testing.T) {
+	text := strings.Replace(manifestWith("    packages: []\n"), "pylock.local.toml", "uv.lock", 1)
+	e := open(t, t.TempDir(), text)
+	_, added := e.Add([]string{"numpy<2"}, AddOptions{})
+	_, upgraded := e.Upgrade([]string{"numpy"})
+	_, outdated := e.Outdated(t.Context(), nil)
+	for want, err := range map[string]error{"`uv add 'numpy<2'`": added, "`uv lock --upgrade-package numpy`": upgraded, "`uv lock --upgrade`": outdated} {
+		if code(err) != "edit.foreign" || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want a hint with %s", err, want)
+		}
+	}
+}
+
 // TestRemovedModules finds the modules of a package in its unpacked wheel.
 func TestRemovedModules(t *testing.T) {
 	dir, store := t.TempDir(), t.TempDir()
