@@ -345,7 +345,7 @@ func (l *logFile) open(title string) error {
 		return err
 	}
 	l.f = f
-	if info, err := f.Stat(); err == nil && l.size == 0 && info.Size() > maxLog { // of earlier builds
+	if info, err := f.Stat(); err == nil && l.size == 0 && info.Size() > maxLog/2 { // of earlier builds
 		_ = f.Truncate(0)
 	}
 	l.line("", title)
