@@ -186,6 +186,9 @@ func (a *app) showLocked(r *locking.Result) error {
 	if a.json {
 		return nil
 	}
+	if r.Foreign {
+		return writeLine(a.out, "%s is the lock of another tool, which is used as it is", r.Path)
+	}
 	if !r.Changed {
 		return writeLine(a.out, "%s is up to date: %s", r.Path, r.Count())
 	}

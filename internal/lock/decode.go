@@ -316,8 +316,9 @@ func (r *reader) builds(l *Lock, tool *docReconcile) {
 				l.Packages[p].Build.Requires = append(l.Packages[p].Build.Requires, required)
 			}
 		}
+		onlyBuilds := !slices.ContainsFunc(l.Packages, func(p Package) bool { return p.Build == nil })
 		for _, name := range d.With {
-			if !slices.ContainsFunc(l.Packages, func(q Package) bool { return q.Name == name && q.Name != d.Name }) {
+			if !onlyBuilds && !slices.ContainsFunc(l.Packages, func(q Package) bool { return q.Name == name && q.Name != d.Name }) {
 				r.problem("lock.source", at, fmt.Sprintf("%q", name), "package %s is built with a package that is not locked", d.Name)
 			}
 		}

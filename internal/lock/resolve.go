@@ -87,7 +87,7 @@ func Resolve(ctx context.Context, req Request) (*Lock, error) {
 	if err := req.check(); err != nil {
 		return nil, err
 	}
-	r := resolver{Request: req, sources: map[string]source{}, sourceOnly: map[string]bool{}, inspected: map[string]*Inspected{}, direct: map[string]*Inspected{}}
+	r := newResolver(req)
 	r.reuseBuilds()
 	if err := r.inspectDirect(ctx); err != nil {
 		return nil, err
@@ -128,6 +128,68 @@ func Resolve(ctx context.Context, req Request) (*Lock, error) {
 	}
 	r.unpacked(ctx, l)
 	return l, nil
+}
+
+func newResolver(req Request) *resolver {
+	return &resolver{Request: req, sources: map[string]source{}, sourceOnly: map[string]bool{}, inspected: map[string]*Inspected{}, direct: map[string]*Inspected{}}
+}
+
+// ResolveBuilds returns a lock of the packages with a Build alone, whose requirements it resolves:
+// the lock of another tool does not have those.
+func ResolveBuilds(ctx context.Context, req Request, packages []Package) (*Lock, error) {
+	requires, ok := requiresPython(req.Python)
+	if !ok {
+		return nil, fmt.Errorf("lock %s: %q is not a Python minor version", req.Path, req.Python)
+	}
+	r := newResolver(req)
+	l := &Lock{Path: req.Path, RequiresPython: requires, Systems: req.Systems, Platforms: slices.Sorted(slices.Values(req.Platforms))}
+	var problems diag.List
+	for _, p := range packages {
+		if p.Build == nil {
+			continue
+		}
+		i, err := r.inspect(ctx, Inspection{Source: p.Build.Source, Name: p.Name, Version: p.Version, Index: p.Index, Python: req.Python, Rule: req.Builds[p.Name]})
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if err != nil {
+			problems.AddErr(err)
+			continue
+		}
+		p.Version, p.Build, p.Dependencies = i.Version, i.build(), nil
+		l.Packages = append(l.Packages, p)
+	}
+	r.unpacked(ctx, l)
+	return l, problems.Err()
+}
+
+// CompleteBuilds sets the requirements of the builds of a lock from a lock of ResolveBuilds, which
+// may be nil. It returns the names of the packages that builds does not have.
+func (l *Lock) CompleteBuilds(builds *Lock) (missing []string) {
+	for i := range l.Packages {
+		p := &l.Packages[i]
+		if p.Build == nil {
+			continue
+		}
+		k := -1
+		if builds != nil {
+			k = slices.IndexFunc(builds.Packages, func(b Package) bool {
+				return b.Name == p.Name && (p.Version == "" || b.Version == p.Version) && b.Build != nil && b.Build.sameSource(p.Build.Source)
+			})
+		}
+		if k < 0 {
+			missing = append(missing, p.Name)
+			continue
+		}
+		p.Version, p.Build = builds.Packages[k].Version, builds.Packages[k].Build
+	}
+	return missing
+}
+
+// sameSource compares sources. The size of an archive is not always known.
+func (s Source) sameSource(other Source) bool {
+	s.Size, other.Size = 0, 0
+	return s == other
 }
 
 // Requests returns all requirements in the form of locks, sorted.
@@ -195,7 +257,6 @@ type resolver struct {
 	sourceOnly map[string]bool       // packages without wheels, by name
 	inspected  map[string]*Inspected // of sourceOnly, by name and version
 	direct     map[string]*Inspected // requirements that are built from a direct reference, by name
-	passedOver diag.List             // packages of which uv chose an old release, since newer ones have no wheels
 }
 
 // resolved are the packages of one platform.

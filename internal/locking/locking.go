@@ -32,7 +32,7 @@ import (
 
 // Options state how environments are locked, and receive the progress.
 type Options struct {
-	Upgrade bool // take the newest versions that the pins allow
+	Upgrade bool // take the newest versions that the requirements allow
 	// UpgradeNames are normalised names of packages whose locked versions are not kept.
 	UpgradeNames []string
 	Lock         session.LockOptions       // for the tools that are installed first
@@ -91,8 +91,21 @@ func (e *toolError) Error() string { return fmt.Sprintf("%s failed", e.addr) }
 
 // lockEnvironment resolves one environment and writes its lock if that changed. The Result
 // is nil if it was not resolved or not written.
+//
+// The lock of another tool is only checked. What it builds is locked beside it.
 func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Environment, o Options, failed map[resources.Addr]bool) (*Result, error) {
-	r, err := resolve(ctx, p, env, o, failed)
+	var builds []lock.Package
+	if env.IsForeign() {
+		var err error
+		if builds, err = p.Manifest.Builds(env); err != nil {
+			return nil, err
+		}
+		if len(builds) == 0 {
+			result := &Result{Environment: env.Name, Path: env.Lock, Foreign: true}
+			return result, o.Locked(result)
+		}
+	}
+	r, err := resolve(ctx, p, env, builds, o, failed)
 	if err != nil {
 		return nil, err
 	}
@@ -113,10 +126,11 @@ type Resolution struct {
 // Resolve resolves an environment, which may differ from the one of the manifest. It writes
 // nothing in the project.
 func Resolve(ctx context.Context, p *session.Project, env *manifest.Environment, o Options) (*Resolution, error) {
-	return resolve(ctx, p, env, o, map[resources.Addr]bool{})
+	return resolve(ctx, p, env, nil, o, map[resources.Addr]bool{})
 }
 
-func resolve(ctx context.Context, p *session.Project, env *manifest.Environment, o Options, failed map[resources.Addr]bool) (*Resolution, error) {
+// resolve resolves an environment, or only the requirements of builds.
+func resolve(ctx context.Context, p *session.Project, env *manifest.Environment, builds []lock.Package, o Options, failed map[resources.Addr]bool) (*Resolution, error) {
 	t, err := installTools(ctx, p, env, o.Lock, failed)
 	if err != nil {
 		return nil, err
@@ -137,16 +151,26 @@ func resolve(ctx context.Context, p *session.Project, env *manifest.Environment,
 	defer os.RemoveAll(work)
 	ctx, _, stop := session.Interruptible(ctx, o.Interrupted)
 	defer stop()
-	previous, _ := lock.Read(p.FS(), env.Lock) // an absent or damaged lock has no versions to keep
+	file := env.Lock
+	if builds != nil {
+		file = env.BuildsLock()
+	}
+	previous, _ := lock.Read(p.FS(), file) // an absent or damaged lock has no versions to keep
 	sources := env.Sources()
-	l, err := lock.Resolve(ctx, lock.Request{
-		Path: env.Lock, Python: env.Python, Platforms: env.Platforms, Systems: env.Systems(), Root: p.Root,
+	request := lock.Request{
+		Path: file, Python: env.Python, Platforms: env.Platforms, Systems: env.Systems(), Root: p.Root,
 		Packages: sources.Packages, Constraints: sources.Constraints, Overrides: sources.Overrides, Hashes: sources.Hashes,
 		Indexes: t.indexes, Builds: env.BuildRules(), Own: p.Manifest.Own(), Offers: t.offers, Inspect: t.inspect(p, local),
 		Previous: without(previous, o.UpgradeNames), Upgrade: o.Upgrade,
 		Conda: t.conda(layout.Conda(local.Store), env), UV: t.uv.Path, UVSHA256: t.uv.SHA256, Interpreter: t.python, Cache: layout.Cache(local.Store, "uv"), Dir: work,
 		IndexEnv: t.indexEnv, Redactor: p.Config.Redactor, Client: t.client, Line: o.Line,
-	})
+	}
+	var l *lock.Lock
+	if builds != nil {
+		l, err = lock.ResolveBuilds(ctx, request, builds)
+	} else {
+		l, err = lock.Resolve(ctx, request)
+	}
 	if ctx.Err() != nil {
 		return nil, exit.Quietly(exit.Interrupted)
 	}
@@ -181,14 +205,14 @@ func (r *Resolution) Write(p *session.Project) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if old, err := rawfile.ReadRoot(root, r.Environment.Lock, int64(len(content)), 0); err == nil && string(old) == string(content) {
+	if old, err := rawfile.ReadRoot(root, r.Lock.Path, int64(len(content)), 0); err == nil && string(old) == string(content) {
 		return result, nil
 	}
 	result.Changed = true
-	if _, err := atomicfile.MakeAll(root, path.Dir(r.Environment.Lock), 0o755); err != nil {
+	if _, err := atomicfile.MakeAll(root, path.Dir(r.Lock.Path), 0o755); err != nil {
 		return nil, err
 	}
-	return result, atomicfile.Write(root, r.Environment.Lock, 0o644, content)
+	return result, atomicfile.Write(root, r.Lock.Path, 0o644, content)
 }
 
 // tools are what resolving needs of this machine.

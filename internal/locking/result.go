@@ -23,7 +23,8 @@ type Document struct {
 type Result struct {
 	Environment string                    `json:"environment"`
 	Path        string                    `json:"path"`
-	Changed     bool                      `json:"changed"` // it was written
+	Changed     bool                      `json:"changed"`           // it was written
+	Foreign     bool                      `json:"foreign,omitempty"` // it is the lock of another tool, which is read as it is
 	Packages    int                       `json:"packages"`
 	Conda       int                       `json:"conda,omitempty"`   // conda packages of one platform
 	Changes     []resources.PackageChange `json:"changes,omitempty"` // from the previous lock; none without one
@@ -38,7 +39,7 @@ type Size struct {
 }
 
 func newResult(env *manifest.Environment, previous, l *lock.Lock) (*Result, error) {
-	r := &Result{Environment: env.Name, Path: env.Lock, Packages: len(l.Packages), Changes: versions(previous, l)}
+	r := &Result{Environment: env.Name, Path: l.Path, Packages: len(l.Packages), Changes: versions(previous, l)}
 	for _, platform := range l.Platforms {
 		dists, err := l.For(platform)
 		if err != nil {

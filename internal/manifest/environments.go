@@ -53,7 +53,8 @@ type Environment struct {
 	GPU              *GPU
 
 	sources                                           Sources
-	foreign                                           bool // the lock is one of another tool
+	foreign                                           bool       // the lock is one of another tool
+	unlockedBuilds                                    *lock.Lock // of another tool, without the requirements of builds
 	projectPos                                        diag.Pos
 	pathPos, lockPos, requirementsPos, environmentPos diag.Pos
 	installerPos                                      diag.Pos // of a key without effect

@@ -168,7 +168,9 @@ func (l *loader) checkPaths() {
 	}
 	for _, e := range m.Environments {
 		l.add(common, e.Path, "an environment", false, e.pathPos)
-		l.add(common, e.Lock, "a lock", false, e.lockPos)
+		if !e.IsForeign() { // several environments may share it
+			l.add(common, e.Lock, "a lock", false, e.lockPos)
+		}
 		l.add(common, e.RequirementsFile, "a requirements file", false, e.requirementsPos)
 		l.add(common, e.EnvironmentFile, "an environment file", false, e.environmentPos)
 	}

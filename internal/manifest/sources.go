@@ -263,7 +263,44 @@ func (m *Manifest) readForeign(e *Environment) (*lock.Lock, error) {
 	} else {
 		s.Groups = names
 	}
-	return foreignlock.Read(m.fsys, e.Lock, s)
+	l, err := foreignlock.Read(m.fsys, e.Lock, s)
+	if err != nil || !slices.ContainsFunc(l.Packages, func(p lock.Package) bool { return p.Build != nil }) {
+		return l, err
+	}
+	builds, err := lock.Read(m.fsys, e.BuildsLock())
+	if err != nil && diag.Problems(err)[0].Code != "lock.missing" {
+		return nil, err
+	}
+	if builds != nil {
+		if p := builds.Stale(lock.Inputs{Platforms: e.Platforms, Systems: e.Systems(), Builds: e.BuildRules(), Python: e.Python}); p != nil {
+			builds = nil
+		}
+	}
+	if missing := l.CompleteBuilds(builds); len(missing) > 0 {
+		e.unlockedBuilds = l
+		return nil, &diag.Problem{
+			Code: "lock.builds", Pos: diag.Pos{File: e.BuildsLock()}, Summary: "the requirements of builds are not locked",
+			Found: strings.Join(missing, ", ") + " of " + e.Lock + " must be built, and that lock does not have what their builds need",
+			Hint:  "run `reconcile lock`, and commit the file that it writes",
+		}
+	}
+	return l, nil
+}
+
+// BuildsLock returns the file with the requirements of the builds of an environment whose lock is
+// one of another tool.
+func (e *Environment) BuildsLock() string { return "locks/builds." + e.Name + ".toml" }
+
+// Builds returns the packages of the lock of another tool, of which some must be built.
+func (m *Manifest) Builds(e *Environment) ([]lock.Package, error) {
+	locked, err := m.readForeign(e)
+	if e.unlockedBuilds != nil {
+		locked, err = e.unlockedBuilds, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(locked.Packages), func(p lock.Package) bool { return p.Build == nil }), nil
 }
 
 // isForeign reports whether a file is the lock of another tool: by its name, or a pylock.toml
