@@ -23,7 +23,8 @@ func lockCommand(a *app) *cobra.Command {
 		Long: long(`
 Resolves the packages of every environment that names a lock, for every platform it lists,
 and writes the closure with sizes and hashes. Locked versions stay as they are where the
-pins allow it. For type conda it first solves the conda packages, always with py-rattler,
+requirements allow it, unless --upgrade is given. The lock of another tool, such as uv.lock,
+is read as it is. For type conda it first solves the conda packages, always with py-rattler,
 whatever client this machine has; they stay locked while their requirements are unchanged.
 Needs the package index and, to solve, the conda channels. Nothing is installed but pinned
 tools in the store.
