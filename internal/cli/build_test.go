@@ -135,6 +135,13 @@ func TestSourcesAreLockedAndBuilt(t *testing.T) {
 	if e := s.want(0, "plan"); !e.contains("Nothing to do") {
 		t.Error(e)
 	}
+	editInPlace(t, s.installed("gamma/__init__.py"), "1.0", "6.6", true)
+	if e := s.want(2, "verify", "--deep"); !e.contains("gamma/__init__.py (gamma): changed") {
+		t.Error(e)
+	}
+	s.want(0, "heal", "-y") // builds it again
+	s.want(0, "verify", "--deep")
+	s.wantImports("1.0", "gamma")
 	s.write("pyproject.toml", backendSource("own", "1.0")["pyproject.toml"]+"# changed\n")
 	if e := s.want(0, "plan"); !e.contains("packages.own.build") {
 		t.Error(e)
