@@ -46,8 +46,8 @@ var rules = []struct {
 }{
 	{"os/exec", []string{"internal/command"}, "one place starts processes, so that environment, deadline and process group are right everywhere"},
 	{"github.com/hashicorp/go-multierror", []string{"internal/diag"}, "a nil *multierror.Error in an error is not nil; diag.List hides that"},
-	{"gopkg.in/yaml.v3", []string{"internal/manifest", "internal/userconfig", "internal/declared", "internal/foreignlock", "internal/scan", "internal/yamledit", "bench/floor", "bench/bare"}, "foreign YAML is walked with budgets, or decoded with a limit of its size and of aliases; nothing else reads YAML"},
-	{"github.com/pelletier/go-toml/v2", []string{"internal/declared", "internal/lock", "internal/foreignlock", "internal/scan", "internal/sourcebuild"}, "locks are the only TOML that is ours; declared, builds from source and locks of other tools need a pyproject.toml"},
+	{"gopkg.in/yaml.v3", []string{"internal/manifest", "internal/userconfig", "internal/declared", "internal/foreignlock", "internal/yamledit", "bench/floor", "bench/bare"}, "foreign YAML is walked with budgets, or decoded with a limit of its size and of aliases; nothing else reads YAML"},
+	{"github.com/pelletier/go-toml/v2", []string{"internal/declared", "internal/lock", "internal/foreignlock", "internal/sourcebuild"}, "locks are the only TOML that is ours; declared, builds from source and locks of other tools need a pyproject.toml"},
 	{"github.com/NVIDIA/go-nvml/pkg/nvml", []string{"pkg/probes"}, nvmlWhy},
 	{"github.com/NVIDIA/go-nvml/pkg/dl", []string{"pkg/probes"}, nvmlWhy},
 	{"golang.org/x/net/html", []string{"internal/simpleindex"}, "pages of package indexes are the only HTML that is read"},

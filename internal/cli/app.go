@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -261,4 +263,56 @@ func buildVersion() string {
 		return info.Main.Version
 	}
 	return "0.1.0-dev"
+}
+
+// askYes asks for the word yes, unless -y gave it. Another answer ends the command with
+// exit.Error, a missing terminal with wrong usage.
+func (a *app) askYes(yes bool) error {
+	if yes {
+		return nil
+	}
+	if !a.interactive() {
+		return exit.Usage("there is no terminal to ask on, so nothing was changed; `-y` applies the plan without asking")
+	}
+	answer, err := a.ask("\nDo this? Only \"yes\" is accepted: ")
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if answer == "yes" {
+		return nil
+	}
+	fmt.Fprintln(a.err, "\nNothing was changed.")
+	return exit.Quietly(exit.Error)
+}
+
+// ask prints a question and returns the line that a person answers, without spaces around
+// it; io.EOF if there is none. An interrupt ends the command before anything was changed.
+func (a *app) ask(question string) (string, error) {
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
+	fmt.Fprint(a.err, question)
+	a.flush()
+	if a.answers == nil { // one for all questions: it may read ahead
+		a.answers = bufio.NewReader(a.in)
+	}
+	type answer struct {
+		line string
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() { // a read from a terminal ends only with the program
+		line, err := a.answers.ReadString('\n')
+		answered <- answer{line, err}
+	}()
+	select {
+	case <-interrupts:
+		fmt.Fprintln(a.err, "\nNothing was changed.")
+		return "", exit.Quietly(exit.Interrupted)
+	case got := <-answered:
+		if got.err != nil {
+			return "", io.EOF // an unfinished line is no answer
+		}
+		return strings.TrimSpace(got.line), nil
+	}
 }

@@ -196,7 +196,7 @@ var cloneCommands = [][]string{
 	{"plan"}, {"plan", "--json"}, {"apply"}, {"validate"}, {"lock"}, {"doctor"}, {"doctor", "--offline"}, {"facts", "--all"}, {"status"},
 	{"runs"}, {"runs", "show", "last"}, {"verify"}, {"verify", "--deep"}, {"generations"}, {"gc"}, {"gc", "-y"}, {"rollback"}, {"heal"}, {"heal", "-y"},
 	{"explain", "venv.local"}, {"run", "--", "true"}, {"run", "--", "python", "-c", "pass"}, {"destroy"}, {"destroy", "-y"}, {"undo", "-y"},
-	{"sync"}, {"init", "--scan"}, {"models"}, {"models", "verify"}, {"state", "list"}, {"adopt", "venv.local"}, {"graph"}, {"paths"},
+	{"sync"}, {"init", "--no-lock"}, {"models"}, {"models", "verify"}, {"state", "list"}, {"adopt", "venv.local"}, {"graph"}, {"paths"},
 }
 
 // withEnv adds --env to the arguments of a command that has environments.

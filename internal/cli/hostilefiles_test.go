@@ -56,7 +56,7 @@ var (
 	readHostileEnv     = append(slices.Clone(readHostileFacts), []string{"verify", "--env", "local"}, []string{"verify", "--deep", "--env", "local"}, []string{"generations", "--env", "local"}, []string{"gc", "--dry-run", "--env", "local"}, []string{"doctor", "--offline", "--env", "local"})
 	readHostileState   = append(slices.Clone(readHostileFacts), []string{"apply", "-y", "--target", "file.data/readme.txt"}, []string{"runs"}, []string{"state", "list"}, []string{"undo", "-y"}, []string{"gc", "--dry-run", "--env", "local"})
 	readHostileModels  = [][]string{{"plan", "--env", "local"}, {"models"}, {"models", "verify"}, {"facts", "--all"}}
-	readHostileFolder  = [][]string{{"init", "--scan", "--dry-run"}}
+	readHostileFolder  = [][]string{{"init", "--no-lock", "adopted"}}
 )
 
 // TestHostileFiles puts hostile files in the place of every file that commands read, and checks
@@ -101,6 +101,9 @@ func (s *site) runBounded(where string, words []string) {
 			check(s.t, os.Remove(readme)) // something to do
 		}
 	}
+	if words[0] == "init" {
+		check(s.t, os.RemoveAll(s.path("adopted/manifest.yaml")))
+	}
 	cmd := s.command(must(exec.LookPath("reconcile")), words...)
 	p := s.startCommand(cmd)
 	select {
@@ -124,7 +127,7 @@ func (s *site) runBounded(where string, words []string) {
 }
 
 // newReaderSite returns a project with a state, a generation that contains nothing, a model and
-// files for init --scan. No interpreter and no package is installed.
+// a folder for init. No interpreter and no package is installed.
 func newReaderSite(t *testing.T) *site {
 	t.Helper()
 	s := newSite(t, "")
@@ -215,7 +218,9 @@ func (s *site) readPlaces() []readPlace {
 	network := append(slices.Clone(readHostileFacts), []string{"doctor", "--env", "local"}, []string{"lock", "--env", "local"})
 	add(network, filepath.Join(home, ".config/pip/pip.conf"), filepath.Join(home, ".config/reconcile/config.yaml"))
 	list = append(list, readPlace{name: s.path("ca.pem"), commands: network, env: []string{"RECONCILE_CERT=" + s.path("ca.pem")}})
-	add(readHostileFolder, s.path("requirements.txt"), s.path("environment.yml"), s.path("pyproject.toml"), s.path(".gitignore"))
+	for _, name := range []string{"requirements.txt", "environment.yml", "pyproject.toml", "setup.py", "setup.cfg", "uv.lock", ".python-version", ".gitignore"} {
+		add(readHostileFolder, s.path("adopted/"+name))
+	}
 	add([][]string{{"plan", "--facts", "facts.json"}, {"compare", "facts.json", "facts.json"}}, s.path("facts.json"))
 	add([][]string{{"apply", "-y", "saved.plan"}, {"plan", "--out", "saved.plan"}}, s.path("saved.plan"))
 	return list

@@ -39,17 +39,14 @@ Commit the result: from then on neither plan nor apply resolves anything.`, chan
 			if err != nil {
 				return err
 			}
+			upgrade := o.Upgrade
+			o = a.lockingOptions(lock)
 			if len(args) > 0 {
 				if o.UpgradeNames, err = locking.UpgradeNames(p, args); err != nil {
 					return err
 				}
-				o.Upgrade = false // of the others
-			}
-			o.Lock, o.Locked = a.lockOptions(lock, a.eventsText()), a.showLocked
-			o.Skipped = func(path, tool string) { fmt.Fprintf(a.err, "%s: not done, since %s failed\n", path, tool) }
-			o.Interrupted = func() { fmt.Fprintln(a.err, "\nInterrupted: nothing is locked.") }
-			if a.verbose {
-				o.Line = func(_, line string) { fmt.Fprintln(a.err, line) }
+			} else {
+				o.Upgrade = upgrade
 			}
 			doc, err := locking.All(cmd.Context(), p, o)
 			if !a.json || doc == nil {
@@ -63,4 +60,17 @@ Commit the result: from then on neither plan nor apply resolves anything.`, chan
 	cmd.Flags().BoolVar(&o.Upgrade, "upgrade", false, "take the newest versions that the requests allow, of all packages or of the named ones")
 	lock.registerTimeout(cmd)
 	return cmd
+}
+
+// lockingOptions returns how environments are locked, with their progress.
+func (a *app) lockingOptions(lock lockFlags) locking.Options {
+	o := locking.Options{
+		Lock: a.lockOptions(lock, a.eventsText()), Locked: a.showLocked,
+		Skipped:     func(path, tool string) { fmt.Fprintf(a.err, "%s: not done, since %s failed\n", path, tool) },
+		Interrupted: func() { fmt.Fprintln(a.err, "\nInterrupted: nothing is locked.") },
+	}
+	if a.verbose {
+		o.Line = func(_, line string) { fmt.Fprintln(a.err, line) }
+	}
+	return o
 }

@@ -162,7 +162,7 @@ func TestStarter(t *testing.T) {
 			t.Errorf("Starter(%q) has the project %q, want %q", name, m.Project, want)
 		}
 		list := compile(t, m, mac)
-		if got := addresses(list); got != "directory.data directory.scripts disk.storage python.3.10 file.requirements-local.txt venv.local" {
+		if got := addresses(list); got != "python.3.12 venv.local" {
 			t.Error(got)
 		}
 		last := list[len(list)-1].Spec.(*venv.Spec)
@@ -180,15 +180,6 @@ func TestCheck(t *testing.T) {
 		if err := manifest.Check([]byte(text)); err == nil {
 			t.Errorf("%q is valid", text)
 		}
-	}
-}
-
-// TestStarterConda uncomments the conda environment of the starter.
-func TestStarterConda(t *testing.T) {
-	m := load(t, strings.ReplaceAll(manifest.Starter("p"), "\n  # ", "\n  "))
-	const want = "directory.data directory.scripts disk.storage cuda.remote gpu.remote python.3.10 tool.rattler file.environment-remote.yml conda.remote"
-	if got := addresses(compile(t, m, gpu1)); got != want {
-		t.Errorf("%s\nwant: %s", got, want)
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 //go:embed starter.yaml
 var starter string
 
-// Starter returns the commented manifest that `reconcile init --minimal` writes, with a
-// valid form of the project name.
+// Starter returns the smallest manifest, which `reconcile init --bare` writes, with a valid
+// form of the project name.
 func Starter(project string) string {
 	return strings.Replace(starter, "PROJECT", Slug(project), 1)
 }

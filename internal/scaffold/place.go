@@ -215,7 +215,7 @@ func (p *place) compare(f newFile) (string, error) {
 			}
 			return "", &diag.Problem{
 				Code: "init.in-the-way", Summary: fmt.Sprintf("%s is not a folder, so %s cannot be written into it; nothing was written", filepath.Join(p.dir, parent), f.name), Found: found,
-				Hint: "move it away, or `reconcile init --minimal` writes a manifest alone",
+				Hint: "move it away, or `reconcile init --bare` writes a manifest alone",
 			}
 		}
 	}

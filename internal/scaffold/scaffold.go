@@ -15,9 +15,9 @@ import (
 
 // Options state what Init writes.
 type Options struct {
-	Dir     string // "" for the directory of the run
-	Minimal bool   // only a small commented manifest
-	Scan    bool   // only a manifest, of the directory's files
+	Dir    string // "" for the directory of the run
+	Bare   bool   // the smallest manifest
+	NoLock bool   // nothing is locked after this, so that the network is not used
 }
 
 // A Result is what Init wrote. Its JSON form is the output of the command.
@@ -32,7 +32,7 @@ type Result struct {
 	Notes    []string `json:"notes"`
 	Moved    bool     `json:"-"` // Root is not the working directory
 
-	*Scanned
+	*Adopted // nil if the folder has no files to adopt
 }
 
 // Init writes a project, or its manifest alone. It writes all files or none, and never
@@ -50,13 +50,13 @@ func Init(ctx context.Context, c *session.Config, o Options) (*Result, error) {
 		Written: []string{}, Same: []string{}, Kept: []string{}, Notes: at.notes(),
 	}
 	var files []newFile
-	switch {
-	case o.Minimal:
+	if o.Bare {
 		result.Project = manifest.Slug(at.name())
 		files = []newFile{{name: at.manifest, content: []byte(manifest.Starter(at.name()))}}
-	case o.Scan:
-		files, err = scanDirectory(ctx, c, at, result)
-	default:
+	} else {
+		files, err = adopt(ctx, c, at, o, result)
+	}
+	if err == nil && len(files) == 0 {
 		files, err = projectFiles(at, result)
 	}
 	if err == nil {

@@ -110,7 +110,7 @@ func (s *scanner) modelsDir() string {
 // isPlainPath reports whether a manifest accepts a path as a directory.
 func isPlainPath(p string) bool {
 	first, _, _ := strings.Cut(p, "/")
-	known := slices.ContainsFunc(knownFolders, func(f string) bool { return strings.EqualFold(f, p) })
+	known := slices.ContainsFunc(knownFolders(), func(f string) bool { return strings.EqualFold(f, p) })
 	return p != "." && !known && len(p) < 200 && !strings.EqualFold(first, ".reconcile") && !strings.Contains(strings.ToLower("/"+p+"/"), "/.git/") &&
 		p[0] != '-' && strings.Trim(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/") == ""
 }

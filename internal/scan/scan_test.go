@@ -10,12 +10,16 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"golang.org/x/tools/txtar"
 	"pgregory.net/rapid"
 
 	"github.com/reconcile-ml/reconcile/internal/golden"
 )
+
+// now is a time when Python 3.11 to 3.14 are maintained.
+var now = time.Date(2026, time.December, 1, 0, 0, 0, 0, time.UTC)
 
 // TestFolders scans the folders in testdata. The comment of each is the Input in JSON, its
 // file manifest.yaml the expected manifest.
@@ -34,6 +38,7 @@ func TestFolders(t *testing.T) {
 			if err := json.Unmarshal(archive.Comment, &in); err != nil {
 				t.Fatal(err)
 			}
+			in.Now = now
 			for _, f := range archive.Files {
 				if f.Name != "manifest.yaml" {
 					fsys[f.Name] = &fstest.MapFile{Data: f.Data}
@@ -47,7 +52,7 @@ func TestFolders(t *testing.T) {
 			if last.Name != "manifest.yaml" {
 				t.Fatal("the last file is not manifest.yaml")
 			}
-			last.Data = found.Manifest
+			last.Data = found.Manifest()
 			golden.Check(t, file, txtar.Format(archive))
 		})
 	}
@@ -60,7 +65,7 @@ func TestSecretsAreNotCopied(t *testing.T) {
 	fsys := fstest.MapFS{
 		"requirements.txt": {Data: []byte(strings.ReplaceAll(`--index-url https://user:geheim@host/simple
 -i https://geheim@host/simple
---extra-index-url=https://host/geheim/simple
+--extra-index-url=https://geheim@host/simple
 -f https://host/?token=geheim
 --find-links "https://geheim:x@host"
 --unknown=geheim
@@ -93,16 +98,16 @@ url = "https://user:geheim@host"
 `)},
 		".python-version": {Data: []byte("geheim\n")},
 	}
-	found, err := Folder(t.Context(), fsys, Input{Name: "x", Platform: "linux-x86_64"})
+	found, err := Folder(t.Context(), fsys, Input{Name: "x", Platform: "linux-x86_64", Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf("%s %+v", found.Manifest, found)
-	if strings.Contains(strings.ToLower(string(found.Manifest)+strings.Join(found.Read, " ")+fmt.Sprint(found.Unread)), secret) {
+	text := string(found.Manifest())
+	if strings.Contains(strings.ToLower(string(found.Manifest())+strings.Join(found.Read, " ")+fmt.Sprint(found.Omitted, found.Describe(), found.Programs())), secret) {
 		t.Errorf("the secret is copied:\n%s", text)
 	}
-	if found.Pinned != 1 || found.Commented == 0 {
-		t.Errorf("%d pinned, %d comments: the files were not read\n%s", found.Pinned, found.Commented, text)
+	if len(found.Read) == 0 || len(found.Omitted) < 10 {
+		t.Errorf("%d read, %d not taken over: the files were not read\n%s", len(found.Read), len(found.Omitted), text)
 	}
 }
 
@@ -129,6 +134,7 @@ func TestManifestIsAlwaysValid(t *testing.T) {
 		in := Input{
 			Name:     rapid.SampledFrom([]string{"", "x", "..", "Ünï cödé", strings.Repeat("x", 300), "null", "\n# x: [", "-x", "2024"}).Draw(t, "name"),
 			Platform: rapid.SampledFrom([]string{"linux-x86_64", "linux-aarch64", "macos-arm64", "macos-x86_64"}).Draw(t, "platform"),
+			Pythons:  rapid.SliceOfDistinct(rapid.SampledFrom([]string{"3.8", "3.10", "3.12", "3.13"}), rapid.ID).Draw(t, "pythons"), Now: now,
 		}
 		for _, path := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{".venv", "env", ".conda/x", "a\nb: {", "\u202e"}), rapid.ID).Draw(t, "installed") {
 			in.Installed = append(in.Installed, Installed{
@@ -142,7 +148,7 @@ func TestManifestIsAlwaysValid(t *testing.T) {
 				if found == nil {
 					return nil
 				}
-				return found.Manifest
+				return found.Manifest()
 			}())
 		}
 	})
@@ -169,7 +175,7 @@ func FuzzPyproject(f *testing.F) {
 func fuzzFile(f *testing.F, name string) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, platform := range []string{"linux-x86_64", "macos-arm64"} {
-			_, err := Folder(t.Context(), fstest.MapFS{name: {Data: b}}, Input{Name: "x", Platform: platform})
+			_, err := Folder(t.Context(), fstest.MapFS{name: {Data: b}}, Input{Name: "x", Platform: platform, Now: now})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -195,17 +201,14 @@ func TestLinksAndPipesAreNotFollowed(t *testing.T) {
 	root, err := os.OpenRoot(dir)
 	check(err)
 	defer root.Close()
-	found, err := Folder(t.Context(), root.FS(), Input{Name: "x", Platform: "linux-x86_64"})
+	found, err := Folder(t.Context(), root.FS(), Input{Name: "x", Platform: "linux-x86_64", Now: now})
 	check(err)
-	text := string(found.Manifest)
-	if strings.Contains(text, "From requirements-huge.txt") {
-		t.Errorf("a file that was not read has an environment:\n%s", text)
-	}
-	if strings.Contains(text, "secret-package") || !strings.Contains(text, "{name: six, version: 1.16.0}") {
+	text := string(found.Manifest())
+	if strings.Contains(text, "secret-package") {
 		t.Errorf("the manifest is\n%s", text)
 	}
 	for _, want := range []string{
-		"requirements.txt: it cannot be opened, or is a link out of the folder", "requirements-huge.txt: it is larger than 1 MiB", "# data: {path: data} # data is a link",
+		"requirements.txt: requirements.txt cannot be read", "# data: {path: data} # data is a link",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the manifest does not contain %q:\n%s", want, text)
@@ -213,26 +216,60 @@ func TestLinksAndPipesAreNotFollowed(t *testing.T) {
 	}
 }
 
-// TestEmptySources tests that an environment with packages matches the machine, and that a
-// model without an owner becomes a comment.
-func TestEmptySources(t *testing.T) {
+// TestSeparateFiles tests that the requirements file with the most packages is for this machine,
+// and that a model without an owner becomes a comment.
+func TestSeparateFiles(t *testing.T) {
 	fsys := fstest.MapFS{
 		"requirements-bad.txt":                   {Data: []byte("!\n")},
-		"requirements-dev.txt":                   {Data: []byte("six==1.16.0\n")},
+		"requirements-eval.txt":                  {Data: []byte("six==1.16.0\nidna\n")},
 		"models/models--gpt2/snapshots/x/y":      {Data: []byte("x")},
 		"models/models--gpt2/blobs/0123456789ab": {Data: []byte("x")},
 	}
-	found, err := Folder(t.Context(), fsys, Input{Name: "x", Platform: "linux-x86_64"})
+	found, err := Folder(t.Context(), fsys, Input{Name: "x", Platform: "linux-x86_64", Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(found.Manifest)
-	_, dev, _ := strings.Cut(text, "\n  dev:\n")
-	if !strings.HasPrefix(dev, "    match: {gpu: [none, nvidia]}") || strings.Count(text, "\n    match: ") != 1 {
-		t.Errorf("the environment of this machine is not dev:\n%s", text)
+	text := string(found.Manifest())
+	if !strings.Contains(text, "\nenvironments:\n  eval: # from requirements-eval.txt\n    match: {gpu: [none, nvidia]}") || strings.Count(text, "\n    match: ") != 1 {
+		t.Errorf("the environment of this machine is not eval:\n%s", text)
 	}
 	if !strings.Contains(text, "\n# models:\n  # - {repo: gpt2, revision: COMMIT} # ") {
 		t.Errorf("the model is not named:\n%s", text)
+	}
+}
+
+// TestPython tests which version is chosen, with 3.10 past its end of life.
+func TestPython(t *testing.T) {
+	named := func(version string) []sourced { return []sourced{{version, "a file", place{file: "f"}}} }
+	for _, c := range []struct {
+		named    []sourced
+		ranges   string
+		pythons  []string
+		fetched  []string
+		want     string
+		wantNext string
+	}{
+		{nil, "", []string{"3.10", "3.12", "3.13"}, nil, "3.13", "3.12"},
+		{nil, ">=3.8", []string{"3.8", "3.10", "3.12"}, nil, "3.12", "3.10"},
+		{nil, ">=3.8", []string{"3.10"}, []string{"3.10", "3.13"}, "3.13", "3.10"},
+		{nil, ">=3.8", []string{"3.10"}, nil, "3.10", ""},
+		{nil, "<3.12", []string{"3.10", "3.11", "3.12"}, nil, "3.11", "3.10"},
+		{nil, ">=3.11", []string{"3.10"}, []string{"3.10"}, "3.14", ""},
+		{nil, "==3.11.*", []string{"3.13"}, nil, "3.11", ""},
+		{named("3.10.13"), ">=3.8", []string{"3.13"}, nil, "3.10", ""},
+		{named("3.9"), ">=3.10", []string{"3.13"}, nil, "3.13", ""},
+		{named("3.8.5"), "==3.8.5", nil, nil, "3.8", ""},
+		{named("3.15"), "", []string{"3.13"}, nil, "3.15", ""},
+	} {
+		s := &scanner{in: Input{Pythons: c.pythons, Fetched: c.fetched, Now: now}, result: &Result{}}
+		got := s.choosePython(c.named, limit(c.ranges, "a file"))
+		next := ""
+		if len(got.others) > 0 {
+			next = got.others[0]
+		}
+		if got.value != c.want || c.wantNext != "" && next != c.wantNext {
+			t.Errorf("with %v, range %q, on a machine with %v (fetched %v): %s, then %q; want %s, then %q", c.named, c.ranges, c.pythons, c.fetched, got.value, next, c.want, c.wantNext)
+		}
 	}
 }
 
@@ -240,12 +277,12 @@ func TestSearchForModelsStops(t *testing.T) {
 	fsys := fstest.MapFS{"data/models--a--b/snapshots/0123456789012345678901234567890123456789/x": {}}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	found, err := Folder(ctx, fsys, Input{Name: "x", Platform: "linux-x86_64"})
-	if text := string(found.Manifest); err != nil || !strings.Contains(text, "stopped early: the time limit was reached") || strings.Contains(text, "a/b") {
+	found, err := Folder(ctx, fsys, Input{Name: "x", Platform: "linux-x86_64", Now: now})
+	if text := string(found.Manifest()); err != nil || !strings.Contains(text, "stopped early: the time limit was reached") || strings.Contains(text, "a/b") {
 		t.Errorf("without time: %v\n%s", err, text)
 	}
-	found, err = Folder(t.Context(), fsys, Input{Name: "x", Platform: "linux-x86_64"})
-	if text := string(found.Manifest); err != nil || strings.Contains(text, "stopped early") || !strings.Contains(text, "a/b") {
+	found, err = Folder(t.Context(), fsys, Input{Name: "x", Platform: "linux-x86_64", Now: now})
+	if text := string(found.Manifest()); err != nil || strings.Contains(text, "stopped early") || !strings.Contains(text, "a/b") {
 		t.Errorf("with time: %v\n%s", err, text)
 	}
 }

@@ -1,27 +1,24 @@
 package scan
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 const (
-	maxFile     = 1 << 20 // bytes of one file
-	maxFiles    = 64      // included by one environment
-	maxPackages = 2000    // of one environment
-	maxEntries  = 10_000  // of one folder
-	maxShown    = 120     // characters of a name in a comment
+	maxFile    = 1 << 20 // bytes of one file
+	maxFiles   = 64      // named in the manifest
+	maxOmitted = 500     // things that are not taken over
+	maxEntries = 10_000  // of one folder
+	maxShown   = 200     // characters of a name in a comment
 )
 
 // A place is a line in a file.
@@ -37,8 +34,15 @@ func (p place) String() string {
 	return fmt.Sprintf("%s:%d", printable(p.file), p.line)
 }
 
+// placeOf returns the place of a position.
+func placeOf(pos diag.Pos) place { return place{pos.File, pos.Line} }
+
 // sourced is a value and its source; the zero value is unknown.
-type sourced struct{ value, by string }
+type sourced struct {
+	value string
+	by    string // in words
+	at    place
+}
 
 // readText returns the text of a file, or why it cannot be read. Both are empty for a file
 // that does not exist.
@@ -53,19 +57,7 @@ func (s *scanner) readText(name string) (text, why string, ok bool) {
 	if err != nil {
 		return "", "it cannot be opened, or is a link out of the folder", false
 	}
-	return decode(b), "", true
-}
-
-// decode returns the text of a file by its byte order mark. PowerShell writes UTF-16.
-func decode(b []byte) string {
-	if !bytes.HasPrefix(b, []byte{0xff, 0xfe}) {
-		return strings.ToValidUTF8(strings.TrimPrefix(string(b), "\ufeff"), "\ufffd")
-	}
-	units := make([]uint16, len(b)/2-1)
-	for i := range units {
-		units[i] = binary.LittleEndian.Uint16(b[2+2*i:])
-	}
-	return string(utf16.Decode(units))
+	return string(b), "", true
 }
 
 // isAbsent reports whether a name does not exist, not even as a link.
@@ -108,25 +100,4 @@ func printable(s string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
-}
-
-// lineOf returns the line of the first quoted occurrence of a value in a text, or 0: TOML
-// parsers do not return positions.
-func lineOf(text, value string) int {
-	for _, quote := range []string{`"`, `'`} {
-		if i := strings.Index(text, quote+value+quote); i >= 0 {
-			return 1 + strings.Count(text[:i], "\n")
-		}
-	}
-	return 0
-}
-
-// beside returns the path that a file names relative to itself, or false for one outside of
-// the folder.
-func beside(file, named string) (string, bool) {
-	if named == "" || path.IsAbs(named) || strings.ContainsAny(named, "\\\x00") || strings.Contains(named, "://") {
-		return "", false
-	}
-	name := path.Join(path.Dir(file), named)
-	return name, fs.ValidPath(name) && name != "."
 }

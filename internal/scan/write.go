@@ -11,36 +11,34 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
-	"github.com/reconcile-ml/reconcile/internal/plural"
 )
+
+const condaForge = "conda-forge"
 
 // A writer writes lines of a manifest.
 type writer struct{ bytes.Buffer }
 
 func (w *writer) line(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
 
-// write returns the manifest.
-func (s *scanner) write() []byte {
-	w := &writer{}
-	w.line("# Written by `reconcile init --scan` from the files of this folder. Exact versions are")
-	w.line("# copied; the rest is a comment with its source. Complete it, then run")
-	w.line("# `reconcile lock`, `reconcile plan`, `reconcile apply`.")
-	if len(s.result.Read) > 0 {
-		w.line("#\n# Read: %s", strings.Join(s.result.Read[:min(len(s.result.Read), maxFiles)], ", "))
+// Manifest returns the manifest.
+func (r *Result) Manifest() []byte {
+	s, w := r.scanner, &writer{}
+	w.line("# The desired state of a machine of this project, made by `reconcile init`.")
+	if slices.ContainsFunc(s.envs, func(e *environment) bool { return len(e.references) > 0 }) {
+		w.line("# The files under `requirements` stay the source: change them, then `reconcile lock`.")
 	}
 	if s.stopped != "" {
-		w.line("#\n# The search for models stopped early: %s.", s.stopped)
+		w.line("# The search for models stopped early: %s.", s.stopped)
 	}
-	if len(s.result.Unread) > 0 {
-		w.line("#\n# Found and not read:")
+	if len(r.Omitted) > 0 {
+		w.line("#\n# Not taken over:")
 	}
-	for _, u := range s.result.Unread {
-		w.line("#   %s: %s", u.File, u.Why)
+	for _, o := range r.Omitted {
+		w.line("#   %s: %s", o.Place, o.Why)
 	}
-	w.line("version: 1\nproject: %s", scalar(s.result.Project))
+	w.line("version: 1\nproject: %s", scalar(r.Project))
 	s.writeFolders(w)
-	w.line("\n# GB is 10^9 bytes, GiB is 2^30.\nstorage:\n  path: .")
-	w.line("  # warn_below: 30GB # optional: a warning\n  # fail_below: 20GB # optional: apply refuses to start")
+	s.writeIndexes(w)
 	s.writeEnvironments(w)
 	s.writeModels(w)
 	return w.Bytes()
@@ -66,23 +64,42 @@ func scalars(list []string) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-// knownFolders are the folders that become directories of the manifest.
-var knownFolders = []string{
-	"data", "data/raw", "data/external", "data/interim", "data/processed", "data/synthetic", "datasets", "models", "adapters",
-	"checkpoints", "outputs", "results", "runs", "logs", "notebooks", "scripts", "configs", "config",
+// knownFolders are the folders of data and of training that become directories of the manifest
+// if git does not have them.
+func knownFolders() []string {
+	return []string{
+		"data", "data/raw", "data/external", "data/interim", "data/processed", "data/synthetic", "datasets", "models", "adapters",
+		"checkpoints", "outputs", "results", "runs", "logs",
+	}
 }
 
-// folders returns the known folders that exist.
+// folders returns the known folders that exist, and are not in git as far as .gitignore shows.
 func (s *scanner) folders() []string { return s.known(fs.FileMode.IsDir) }
 
 func (s *scanner) known(is func(fs.FileMode) bool) []string {
+	ignored := s.ignored()
 	var found []string
-	for _, name := range knownFolders {
-		if info, err := fs.Lstat(s.fsys, name); err == nil && is(info.Mode()) {
+	for _, name := range knownFolders() {
+		top, _, _ := strings.Cut(name, "/")
+		if info, err := fs.Lstat(s.fsys, name); err == nil && is(info.Mode()) && (ignored == nil || ignored[name] || ignored[top]) {
 			found = append(found, name)
 		}
 	}
 	return found
+}
+
+// ignored returns the plain names in .gitignore, or nil if the folder is no clone.
+func (s *scanner) ignored() map[string]bool {
+	text, _, ok := s.readText(".gitignore")
+	if !ok && isAbsent(s.fsys, ".git") {
+		return nil
+	}
+	names := map[string]bool{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(line), "*"), "/")
+		names[strings.TrimPrefix(line, "/")] = true
+	}
+	return names
 }
 
 func (s *scanner) writeFolders(w *writer) {
@@ -109,96 +126,94 @@ func (s *scanner) writeFolders(w *writer) {
 	}
 }
 
-func (s *scanner) writeEnvironments(w *writer) {
-	if len(s.envs) == 0 {
-		w.line("\n# No file has the packages of the project. Add an environment:")
-		if len(s.in.Installed) > 0 {
-			w.line("# (with the versions of %s: `pip freeze > requirements.txt` in it, then scan again)", printable(s.in.Installed[0].Path))
-		}
-		w.line("#\n# environments:\n#   local:\n#     match: {gpu: [none, nvidia]} # any machine\n#     type: venv\n#     python: %q\n#     path: .venv", defaultPython)
-		w.line("#     lock: locks/pylock.local.toml\n#     platforms: [%s]\n#     packages:\n#       - {name: numpy, version: 1.26.4}", s.in.Platform)
+func (s *scanner) writeIndexes(w *writer) {
+	if len(s.indexes) == 0 {
 		return
 	}
-	// One environment matches every machine: the first one with packages.
-	matched := max(0, slices.IndexFunc(s.envs, func(e *environment) bool { return !e.isEmpty() }))
+	w.line("\nindexes:\n  - %s", publicIndex)
+	for _, x := range s.indexes {
+		w.line("  - {name: %s, url: %s} # %s", scalar(x.name), strconv.QuoteToASCII(x.url), x.at)
+	}
+}
+
+func (s *scanner) writeEnvironments(w *writer) {
+	if len(s.envs) == 0 {
+		return
+	}
 	w.line("\nenvironments:")
 	for i, e := range s.envs {
 		if i > 0 {
 			w.line("")
 		}
-		s.writeEnvironment(w, e, i == matched)
+		s.writeEnvironment(w, e)
 	}
 }
 
-func (s *scanner) writeEnvironment(w *writer, e *environment, matched bool) {
-	w.line("  # From %s.", e.from)
-	w.line("  %s:", e.name)
-	if matched {
-		w.line("    match: {gpu: [none, nvidia]} # any machine")
-	} else {
-		w.line("    # match: {gpu: nvidia} # without match: only with --env; a machine must match one environment")
+func (s *scanner) writeEnvironment(w *writer, e *environment) {
+	w.line("  %s: # from %s", e.name, e.from)
+	switch {
+	case e.match == anyGPU && len(s.envs) == 1: // the only environment is for any machine
+	case e.match != "":
+		w.line("    match: %s # %s", e.match, printable(e.matchBy))
+	default:
+		w.line("    # match: {gpu: nvidia} # chosen by --env only: %s", printable(e.matchBy))
 	}
 	if e.isConda {
-		w.line("    type: conda\n    name: %s", scalar(e.name))
-	} else {
-		w.line("    type: venv")
+		w.line("    type: conda\n    name: %s", scalar(s.result.Project))
 	}
-	w.line("    python: %q # %s", e.python.value, e.python.by)
+	w.line("    python: %q # %s", e.python.value, printable(e.python.by))
 	if e.occupied != "" {
 		w.line("    path: %s # %s is not an environment of reconcile and is kept", e.path, e.occupied)
-	} else {
+	} else if e.path != ".venv" && !e.isConda {
 		w.line("    path: %s", e.path)
 	}
-	w.line("    lock: %s # written by `reconcile lock`", e.lock)
-	others := slices.DeleteFunc(slices.Clone(lock.KnownPlatforms()), func(p string) bool { return p == s.in.Platform })
-	w.line("    platforms: [%s] # of the lock; also supported: %s", s.in.Platform, strings.Join(others, ", "))
-	switch {
-	case e.isConda && len(e.channels) == 0:
-		w.line("    channels: [conda-forge, nodefaults] # no channel could be copied")
-	case e.isConda:
-		channels := slices.DeleteFunc(slices.Clone(e.channels), func(c string) bool { return c == "nodefaults" })
+	if e.isForeign {
+		w.line("    lock: %s # of another tool, read as it is", e.lock)
+	} else if e.lock != "locks/pylock."+e.name+".toml" {
+		w.line("    lock: %s", e.lock)
+	}
+	platforms := s.platforms(e)
+	others := slices.DeleteFunc(slices.Clone(lock.KnownPlatforms()), func(p string) bool { return slices.Contains(platforms, p) })
+	w.line("    platforms: %s # also supported: %s", scalars(platforms), strings.Join(others, ", "))
+	if e.isConda {
+		channels := slices.DeleteFunc(slices.Clone(e.set.Channels), func(c string) bool { return c == "nodefaults" || c == "defaults" })
+		if !slices.Contains(channels, condaForge) {
+			channels = append(channels, condaForge) // has most packages of the channel defaults
+		}
 		w.line("    channels: %s", scalars(append(channels, "nodefaults")))
 	}
-	w.line("    # cuda: {minimum: \"12.1\"} # for a GPU: the CUDA version that the driver must support")
-	for _, r := range e.remarks {
-		w.line("    # %s: %s", r.at, r.text)
+	if len(e.references) > 0 {
+		w.line("    requirements: %s", scalars(e.references))
 	}
-	if e.isConda {
-		e.conda.write(w, "conda_packages", "# conda_packages:")
+	for _, text := range e.offers() {
+		w.line("    # %s", printable(text))
 	}
-	e.pip.write(w, "packages", "packages: [] # no exact version; remove this [] with the first # below")
-	w.line("    # smoke_test: {imports: [MODULE]} # must import before a new environment becomes active")
-}
-
-// write writes pins and comments in the order of their sources; none is the line without
-// pins.
-func (p *packages) write(w *writer, key, none string) {
-	if slices.ContainsFunc(p.list, func(a pkg) bool { return a.why == "" }) {
-		w.line("    %s:", key)
-	} else if key == "packages" || len(p.list) > 0 {
-		w.line("    %s", none)
-	}
-	for i := range p.list {
-		a := &p.list[i]
-		if a.why == "" {
-			w.line("      - %s # %s", a.entry(), a.at)
-		} else {
-			w.line("      # - %s # %s %s", a.entry(), a.at, a.why)
+	if len(e.bound) > 0 {
+		w.line("    packages:")
+		for _, b := range e.bound {
+			w.line("      - {name: %s, index: %s} # %s", scalar(b.name), scalar(b.index), b.at)
 		}
+	} else if len(e.references) == 0 && e.editable.by == "" && !e.isForeign {
+		w.line("    packages: [] # such as numpy, or \"numpy>=2,<3\"")
 	}
-	if p.more > 0 {
-		w.line("      # %s left out: too many for a scan", plural.Count(p.more, "package"))
+	if e.editable.value != "" {
+		w.line("    project: editable # %s of %s", printable(e.editable.value), e.editable.by)
+	}
+	if len(e.build) > 0 {
+		w.line("    build: %s # only source archives exist: built in a sandbox, on every machine", scalars(e.build))
 	}
 }
 
-// entry returns a package in the form of the manifest.
-func (p *pkg) entry() string {
-	text := "{name: " + scalar(p.name) + ", version: " + scalar(cmp.Or(p.version, "VERSION"))
-	if p.build != "" {
-		text += ", build: " + scalar(p.build)
+// platforms returns the platforms of the lock of an environment.
+func (s *scanner) platforms(e *environment) []string {
+	system, arch, _ := strings.Cut(s.in.Platform, "-")
+	switch {
+	case e.needsCUDA && arch != "aarch64":
+		return []string{"linux-x86_64"}
+	case e.needsCUDA:
+		return []string{"linux-aarch64"}
+	case system == "macos":
+		return []string{s.in.Platform, "linux-x86_64"}
 	}
-	if len(p.extras) > 0 {
-		text += ", extras: " + scalars(p.extras)
-	}
-	return text + "}"
+	return []string{cmp.Or(s.in.Platform, "linux-x86_64")}
 }
