@@ -25,6 +25,7 @@ type environment struct {
 	set        *declared.Set // of all references
 	editable   sourced       // why the project itself is installed; zero if it is not
 	isComputed bool          // requirements of the project are known to its build backend alone
+	defaults   bool          // environment.yml has the channel defaults
 	match      string        // the value of match, "" if only --env chooses it
 	matchBy    string
 	needsCUDA  bool
@@ -243,6 +244,7 @@ func (s *scanner) refer(e *environment, file string, names []string) {
 			e.isComputed = true // the build backend has the requirements
 			continue
 		}
+		e.defaults = e.defaults || strings.HasPrefix(n.Reason, "the channel defaults")
 		s.omit(placeOf(n.Pos), n.Reason)
 	}
 	e.references = append(e.references, reference)

@@ -177,7 +177,7 @@ func (s *scanner) writeEnvironment(w *writer, e *environment) {
 	w.line("    platforms: %s # also supported: %s", scalars(platforms), strings.Join(others, ", "))
 	if e.isConda {
 		channels := slices.DeleteFunc(slices.Clone(e.set.Channels), func(c string) bool { return c == "nodefaults" || c == "defaults" })
-		if !slices.Contains(channels, condaForge) {
+		if (e.defaults || len(channels) == 0) && !slices.Contains(channels, condaForge) {
 			channels = append(channels, condaForge) // has most packages of the channel defaults
 		}
 		w.line("    channels: %s", scalars(append(channels, "nodefaults")))
