@@ -26,7 +26,29 @@ type Conda struct {
 var condaPackageShape = shape{what: "a conda package", keys: []string{"name", "version", "build", "why"}, required: 2}
 
 // condaSpecs returns the match specs to solve for the environment.
-func (e *Environment) condaSpecs() []string { return lock.CondaSpecs(e.Python, e.Conda.Packages) }
+func (e *Environment) condaSpecs() []string {
+	specs := lock.CondaSpecs(e.Python, e.Conda.Packages)
+	for _, c := range e.sources.Conda {
+		spec := c.Name
+		switch {
+		case c.Exact:
+			spec += " ==" + c.Version
+		case c.Version != "":
+			spec += " " + c.Version
+		case c.Build != "":
+			spec += " *"
+		}
+		if c.Build != "" {
+			spec += " " + c.Build
+		}
+		if c.Channel != "" {
+			spec = c.Channel + "::" + spec
+		}
+		specs = append(specs, spec)
+	}
+	slices.Sort(specs)
+	return slices.Compact(specs)
+}
 
 func (e *Environment) readConda(f fields) {
 	c := &Conda{Name: e.Name, Engine: "auto", pos: e.Pos}

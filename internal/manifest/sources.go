@@ -24,6 +24,7 @@ type Sources struct {
 	Hashes      map[string][]facts.SHA256
 	Indexes     []Index  // named ones that packages may come from
 	FindLinks   []string // pages, and folders of the project that begin with "./"
+	Conda       []declared.CondaSpec
 	NotRead     []declared.NotRead
 }
 
@@ -113,6 +114,7 @@ func (s *Sources) add(set *declared.Set) {
 	for _, x := range set.Indexes {
 		s.addIndex(x)
 	}
+	s.Conda = append(s.Conda, set.Conda...)
 	s.NotRead = append(s.NotRead, set.NotRead...)
 }
 
