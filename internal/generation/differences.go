@@ -69,7 +69,7 @@ func (d *Desired) packages(current facts.Generation) ([]resources.PackageChange,
 		seen[p.Name] = true
 		switch {
 		case !ok || dist.Version != p.Version:
-			changes = append(changes, resources.PackageChange{Name: p.Name, Actual: p.Version, Desired: dist.Version, Source: buildSource(dist)})
+			changes = append(changes, resources.PackageChange{Name: p.Name, Actual: p.Version, Desired: dist.Version, Source: buildSource(dist), Requested: d.Requests[dist.Name]})
 		case p.Origin != origin(dist):
 			fields = append(fields, resources.Field{Path: "packages." + p.Name, Actual: withOrigin(p.Version, p.Origin), Desired: withOrigin(dist.Version, origin(dist))})
 		case p.Entry != dist.Entry():
@@ -80,7 +80,7 @@ func (d *Desired) packages(current facts.Generation) ([]resources.PackageChange,
 	}
 	for _, dist := range d.Closure {
 		if !seen[dist.Name] {
-			changes = append(changes, resources.PackageChange{Name: dist.Name, Desired: dist.Version, Source: buildSource(dist)})
+			changes = append(changes, resources.PackageChange{Name: dist.Name, Desired: dist.Version, Source: buildSource(dist), Requested: d.Requests[dist.Name]})
 		}
 	}
 	slices.SortStableFunc(changes, func(a, b resources.PackageChange) int { return strings.Compare(a.Name, b.Name) })

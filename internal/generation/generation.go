@@ -39,6 +39,7 @@ type Desired struct {
 	// CondaNeed returns the needs of conda packages that are not in the cache, and those parts
 	// of them that other environments may share.
 	CondaNeed func(missing []facts.CondaPackage) (resources.Need, []resources.SharedNeed)
+	Requests  map[string]string // as in Content
 	SmokeTest SmokeTest
 	Variables []resources.Variable
 	// CompileAll compiles the whole generation before it is sealed, and not only what the

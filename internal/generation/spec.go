@@ -39,6 +39,10 @@ type Content struct {
 	CompileAll bool                 `json:"compile_all,omitempty"` // not only what the smoke test imports
 	Variables  []resources.Variable `json:"variables,omitempty"`   // set by activation
 
+	// Requests are the requests that allow several versions, by normalised name. They are shown
+	// beside the locked version, and are not part of the desired state.
+	Requests map[string]string `json:"-"`
+
 	// PreviousName is the name that a moved environment had, not part of the desired state.
 	PreviousName string `json:"-"`
 }

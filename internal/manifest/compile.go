@@ -197,7 +197,7 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 	}
 	c.add("venv", e.Name, e.Pos, e.Protect, &venv.Spec{
 		Env: generation.Env{Name: e.Name, Path: e.Path, Python: e.Python}, Prompt: c.m.Project + "-" + e.Name,
-		Content: generation.Content{Closure: closure, Problem: problem, SmokeTest: e.SmokeTest, CompileAll: e.CompileAll, Variables: c.m.Variables(e)},
+		Content: generation.Content{Closure: closure, Problem: problem, SmokeTest: e.SmokeTest, CompileAll: e.CompileAll, Variables: c.m.Variables(e), Requests: e.ranges()},
 	})
 	return nil
 }
@@ -252,7 +252,7 @@ func (c *compiler) conda(s Selection, e *Environment, locked *lock.Lock, closure
 	spec := &conda.Spec{
 		Env: generation.Env{Name: e.Name, Path: e.Path, Python: e.Python}, Engine: e.Conda.Engine,
 		Channels: e.Conda.Channels, Requested: e.condaSpecs(),
-		Content: generation.Content{Closure: closure, Problem: problem, SmokeTest: e.SmokeTest, CompileAll: e.CompileAll, Variables: c.m.Variables(e)},
+		Content: generation.Content{Closure: closure, Problem: problem, SmokeTest: e.SmokeTest, CompileAll: e.CompileAll, Variables: c.m.Variables(e), Requests: e.ranges()},
 	}
 	if problem == nil {
 		spec.Packages = locked.Conda.For(s.Host.Platform)

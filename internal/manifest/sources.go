@@ -208,6 +208,18 @@ func (e *Environment) Requests() []string {
 	return lock.Requests(e.sources.Packages, e.sources.Constraints, e.sources.Overrides)
 }
 
+// ranges returns the requests that limit the version without pinning it, by normalised name.
+func (e *Environment) ranges() map[string]string {
+	ranges := map[string]string{}
+	for _, p := range e.sources.Packages {
+		if p.Pin() == "" && p.URL == "" && (p.Specifier != "" || len(p.Extras) > 0) {
+			p.Marker = ""
+			ranges[pep.Normalize(p.Name)] = p.String()
+		}
+	}
+	return ranges
+}
+
 // IsForeign reports whether the lock is one of another tool, which stays its own.
 func (e *Environment) IsForeign() bool { return e.foreign }
 

@@ -153,6 +153,9 @@ func viewPackage(c resources.PackageChange) packageView {
 	if c.Source != "" {
 		v.Text += ", built from " + Escape(c.Source)
 	}
+	if c.Requested != "" {
+		v.Text += " (" + Escape(c.Requested) + ")"
+	}
 	v.Name += by
 	return v
 }

@@ -142,6 +142,9 @@ type PackageChange struct {
 	Actual  string `json:"actual,omitempty"`  // version; "" if it is installed
 	Desired string `json:"desired,omitempty"` // version; "" if it is removed
 	Source  string `json:"source,omitempty"`  // from which it is built, as BuildSource.String; "" for a wheel
+	// Requested is the request if it allows other versions too: "numpy>=1.26,<2". It is "" for a
+	// pin and a dependency.
+	Requested string `json:"requested,omitempty"`
 }
 
 // Need is the size of the downloads and of the written files, in bytes.

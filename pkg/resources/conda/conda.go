@@ -71,7 +71,7 @@ func (s *Spec) desired(v facts.View) *generation.Desired {
 		Environment: s.Name, Type: "conda", Path: s.Path, PreviousName: s.PreviousName, Project: project,
 		Digest: s.Digest(host.Platform, builds), Builds: builds, Python: s.version("python"),
 		Closure: s.Closure, Conda: lock.CondaFacts(s.Packages), CondaNeed: s.need,
-		SmokeTest: s.SmokeTest, Variables: s.Variables, CompileAll: s.CompileAll, Create: b.create,
+		Requests: s.Requests, SmokeTest: s.SmokeTest, Variables: s.Variables, CompileAll: s.CompileAll, Create: b.create,
 	}
 }
 

@@ -76,7 +76,7 @@ func (s *Spec) desired(v facts.View) *generation.Desired {
 		Environment: s.Name, Type: "venv", Path: s.Path, PreviousName: s.PreviousName, Project: facts.Get[facts.Project](v, facts.ProjectKey),
 		Digest: s.Digest(platform, base, builds), Builds: builds,
 		Python: base.Version, Base: base.Path, Closure: s.Closure,
-		SmokeTest: s.SmokeTest, Variables: s.Variables, CompileAll: s.CompileAll,
+		Requests: s.Requests, SmokeTest: s.SmokeTest, Variables: s.Variables, CompileAll: s.CompileAll,
 		Create: func(dir string) []resources.Step {
 			args := []string{"-I", "-m", "venv", "--without-pip", "--prompt=" + s.Prompt, "--", dir}
 			return []resources.Step{resources.Run{Program: base.Path, Args: args, Writes: dir}}
