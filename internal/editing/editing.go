@@ -43,22 +43,16 @@ type Environment struct {
 // Open returns the environment that the command line names, else the only one of the
 // manifest, else the one that matches this machine.
 func Open(p *session.Project) (*Environment, error) {
-	e := &Environment{project: p.Checkout}
-	if list := p.Manifest.Environments; len(list) == 1 && len(p.Config.Environments) == 0 {
-		e.Environment = list[0]
-	} else {
-		target, err := p.Select()
-		if err != nil {
-			return nil, err
-		}
-		e.Environment = target.Env
+	env, err := p.Only()
+	if err != nil {
+		return nil, err
 	}
-	if e.Environment == nil {
+	e := &Environment{Environment: env, project: p.Checkout}
+	if env == nil {
 		return nil, &diag.Problem{
 			Code: "edit.environment", Pos: diag.Pos{File: p.Name}, Summary: "the manifest has no environment", Hint: "`reconcile init --scan` in an empty folder shows one",
 		}
 	}
-	var err error
 	if e.text, err = e.read(); err != nil {
 		return nil, err
 	}

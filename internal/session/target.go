@@ -36,6 +36,19 @@ func (p *Project) Select() (*Target, error) {
 	return p.SelectEach()
 }
 
+// Only returns the environment that the command line names, else the only one of the manifest,
+// else the one that matches the machine; nil if there is none.
+func (p *Project) Only() (*manifest.Environment, error) {
+	if list := p.Manifest.Environments; len(list) == 1 && len(p.Config.Environments) == 0 {
+		return list[0], nil
+	}
+	t, err := p.Select()
+	if err != nil {
+		return nil, err
+	}
+	return t.Env, nil
+}
+
 // SelectEach is Select for the commands that work on several environments: those that the
 // command line names, or with --all those that match the machine.
 func (p *Project) SelectEach() (*Target, error) {
