@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/internal/rattler"
@@ -79,20 +80,39 @@ func distNames() map[string]string {
 }
 
 // provided returns the versions of the Python packages that conda packages contain, by
-// name. A conda package that depends on python contains one of its own name.
+// name.
 func provided(list []rattler.Package) map[string]string {
-	dists, names := map[string]string{}, distNames()
+	dists := map[string]string{}
 	for i := range list {
-		p := &list[i]
-		python := p.Noarch == "python" || slices.ContainsFunc(p.Depends, func(d string) bool {
-			rest, ok := strings.CutPrefix(d, "python")
-			return ok && (rest == "" || strings.ContainsRune(" <>=!~[", rune(rest[0]))) // "python>=3.6" too
-		})
-		if python && pep.ValidVersion(p.Version) {
-			dists[pep.Normalize(cmp.Or(names[p.Name], p.Name))] = p.Version
+		if name := distName(&list[i]); name != "" {
+			dists[name] = list[i].Version
 		}
 	}
 	return dists
+}
+
+// distName returns the normalised name of the Python package that a conda package contains, ""
+// for none. A conda package that depends on python contains one of its own name.
+func distName(p *rattler.Package) string {
+	python := p.Noarch == "python" || slices.ContainsFunc(p.Depends, func(d string) bool {
+		rest, ok := strings.CutPrefix(d, "python")
+		return ok && (rest == "" || strings.ContainsRune(" <>=!~[", rune(rest[0]))) // "python>=3.6" too
+	})
+	if !python || !pep.ValidVersion(p.Version) {
+		return ""
+	}
+	return pep.Normalize(cmp.Or(distNames()[p.Name], p.Name))
+}
+
+// CondaName returns the name of the conda package that contains a Python package, by its
+// normalised name; "" for none.
+func CondaName(list []rattler.Package, dist string) string {
+	for i := range list {
+		if distName(&list[i]) == dist {
+			return list[i].Name
+		}
+	}
+	return ""
 }
 
 // A CondaPin is a conda package of a manifest.
@@ -101,6 +121,7 @@ type CondaPin struct {
 	Version string
 	Build   string // "" for any
 	Why     string
+	Pos     diag.Pos
 }
 
 // CondaSpecs returns the specs to solve for an environment, sorted: the pins, and the

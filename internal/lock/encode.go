@@ -14,15 +14,10 @@ import (
 func (l *Lock) Encode() []byte {
 	var b strings.Builder
 	b.WriteString("# Written by `reconcile lock` from manifest.yaml. Do not edit: change the manifest, then run it again.\n")
-	fmt.Fprintf(&b, "lock-version = %s\n", quote(Version))
-	b.WriteString("environments = [\n")
-	platforms := slices.Sorted(slices.Values(l.Platforms))
-	for _, p := range platforms {
-		fmt.Fprintf(&b, "    %s,\n", quote(marker(p)))
-	}
-	fmt.Fprintf(&b, "]\nrequires-python = %s\ncreated-by = \"reconcile\"\n", quote(l.RequiresPython))
-	packages := slices.SortedStableFunc(slices.Values(l.Packages), comparePackages)
 	e := encoder{l: l, b: &b, unpacked: map[string]int64{}}
+	e.head()
+	platforms := slices.Sorted(slices.Values(l.Platforms))
+	packages := slices.SortedStableFunc(slices.Values(l.Packages), comparePackages)
 	for _, p := range packages {
 		b.WriteString("\n[[packages]]\n")
 		e.pkg(p)
@@ -56,11 +51,63 @@ func (l *Lock) Encode() []byte {
 	return []byte(b.String())
 }
 
+// A Portable is a lock for programs other than reconcile.
+type Portable struct {
+	Lock    *Lock
+	Comment []string // lines at the top
+	// Locate returns the URL of a file of an index, or an absolute path.
+	Locate func(p Package, file string) string
+	// Relative returns the path of a path of the project, relative to the directory of the file
+	// that is written.
+	Relative func(path string) string
+}
+
+// Encode writes the lock as pylock.toml, without the keys of reconcile.
+func (p Portable) Encode() []byte {
+	var b strings.Builder
+	for _, line := range p.Comment {
+		fmt.Fprintf(&b, "# %s\n", comment(line))
+	}
+	e := encoder{l: p.Lock, b: &b, unpacked: map[string]int64{}, portable: &p}
+	e.head()
+	for _, q := range slices.SortedStableFunc(slices.Values(p.Lock.Packages), comparePackages) {
+		b.WriteString("\n[[packages]]\n")
+		e.pkg(q)
+	}
+	return []byte(b.String())
+}
+
+// Restrict returns the lock for one of its platforms alone.
+func (l *Lock) Restrict(platform string) *Lock {
+	one := *l
+	one.Platforms, one.Packages = []string{platform}, nil
+	for _, p := range l.Packages {
+		if !p.needs(platform) {
+			continue
+		}
+		p.Platforms = nil
+		p.Wheels = slices.DeleteFunc(slices.Clone(p.Wheels), func(w Wheel) bool { return !slices.Contains(w.Platforms, platform) })
+		one.Packages = append(one.Packages, p)
+	}
+	return &one
+}
+
 // An encoder writes the packages of a lock.
 type encoder struct {
 	l        *Lock
 	b        *strings.Builder
 	unpacked map[string]int64 // installed sizes by file, which PEP 751 has no key for
+	portable *Portable        // nil for a lock of reconcile
+}
+
+// head writes what precedes the packages.
+func (e *encoder) head() {
+	fmt.Fprintf(e.b, "lock-version = %s\n", quote(Version))
+	e.b.WriteString("environments = [\n")
+	for _, p := range slices.Sorted(slices.Values(e.l.Platforms)) {
+		fmt.Fprintf(e.b, "    %s,\n", quote(marker(p)))
+	}
+	fmt.Fprintf(e.b, "]\nrequires-python = %s\ncreated-by = \"reconcile\"\n", quote(e.l.RequiresPython))
 }
 
 // pkg writes a package below its header.
@@ -76,7 +123,7 @@ func (e *encoder) pkg(p Package) {
 		}
 		fmt.Fprintf(e.b, "dependencies = [%s]\n", strings.Join(names, ", "))
 	}
-	if p.Index != "" {
+	if p.Index != "" && e.portable == nil {
 		fmt.Fprintf(e.b, "tool = {reconcile = {index = %s}}\n", quote(p.Index))
 	}
 	wheels := slices.SortedFunc(slices.Values(p.Wheels), compareWheels)
@@ -87,20 +134,34 @@ func (e *encoder) pkg(p Package) {
 	}
 	switch {
 	case p.Build != nil:
-		e.source(p.Build.Source)
+		e.source(p)
 	case p.URL != "":
 		fmt.Fprintf(e.b, "archive = {%s, %s}\n", e.location(p.URL), sizeAndHash(wheels[0].Size, wheels[0].SHA256))
 	default:
 		e.b.WriteString("wheels = [\n")
 		for _, w := range wheels {
-			fmt.Fprintf(e.b, "    {name = %s, path = %s, %s},\n", quote(w.File), quote("wheels/"+w.File), sizeAndHash(w.Size, w.SHA256))
+			fmt.Fprintf(e.b, "    {name = %s, %s, %s},\n", quote(w.File), e.place(p, "wheels/", w.File), sizeAndHash(w.Size, w.SHA256))
 		}
 		e.b.WriteString("]\n")
 	}
 }
 
+// place returns the key of a file of an index: dir/file, which no program finds, or where the
+// file is.
+func (e *encoder) place(p Package, dir, file string) string {
+	if e.portable == nil {
+		return "path = " + quote(dir+file)
+	}
+	location := e.portable.Locate(p, file)
+	if path.IsAbs(location) {
+		return "path = " + quote(location)
+	}
+	return "url = " + quote(location)
+}
+
 // source writes the input of a build.
-func (e *encoder) source(s Source) {
+func (e *encoder) source(p Package) {
+	s := p.Build.Source
 	subdirectory := ""
 	if s.Subdirectory != "" {
 		subdirectory = ", subdirectory = " + quote(s.Subdirectory)
@@ -113,7 +174,7 @@ func (e *encoder) source(s Source) {
 	case s.URL != "":
 		fmt.Fprintf(e.b, "archive = {%s, %s%s}\n", e.location(s.URL), sizeAndHash(s.Size, s.SHA256), subdirectory)
 	default:
-		fmt.Fprintf(e.b, "sdist = {name = %s, path = %s, %s}\n", quote(s.File), quote("sdists/"+s.File), sizeAndHash(s.Size, s.SHA256))
+		fmt.Fprintf(e.b, "sdist = {name = %s, %s, %s}\n", quote(s.File), e.place(p, "sdists/", s.File), sizeAndHash(s.Size, s.SHA256))
 	}
 }
 
@@ -128,6 +189,9 @@ func (e *encoder) location(url string) string {
 // relative returns a path of the project relative to the directory of the lock, which PEP 751
 // prescribes.
 func (e *encoder) relative(name string) string {
+	if e.portable != nil {
+		return e.portable.Relative(name)
+	}
 	return path.Join(strings.Repeat("../", strings.Count(e.l.Path, "/")), name)
 }
 

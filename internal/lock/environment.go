@@ -16,6 +16,9 @@ type CondaFile struct {
 	Conda       []CondaPin
 	Packages    []Requirement
 	Closure     *Lock // nil: only the requests
+	// Command writes the file; "" for reconcile apply, which keeps it up to date.
+	Command string
+	Options []string // lines of options for pip, such as "--extra-index-url URL"
 }
 
 // Encode writes an environment file for a conda client without reconcile
@@ -24,7 +27,11 @@ type CondaFile struct {
 func (f CondaFile) Encode() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Environment %s of project %s.\n", comment(f.Environment), comment(f.Project))
-	b.WriteString("# Written by `reconcile apply` from manifest.yaml: change it there, run `reconcile lock`, then apply.\n")
+	if f.Command == "" {
+		b.WriteString("# Written by `reconcile apply` from manifest.yaml: change it there, run `reconcile lock`, then apply.\n")
+	} else {
+		fmt.Fprintf(&b, "# Written by `%s`.\n", comment(f.Command))
+	}
 	b.WriteString("# For a conda client alone: conda env create -f, mamba env create -f, micromamba create -f.\n")
 	fmt.Fprintf(&b, "name: %s\nchannels:\n", yamlWord(f.Name))
 	for _, c := range f.Channels {
@@ -35,6 +42,9 @@ func (f CondaFile) Encode() string {
 	dependencies := f.Closure.dependencies(f.Packages)
 	if len(f.Packages)+len(dependencies) > 0 {
 		b.WriteString("  - pip:\n")
+		for _, line := range f.Options {
+			fmt.Fprintf(&b, "    - %s\n", yamlWord(line))
+		}
 	}
 	for _, p := range f.Packages {
 		if why := comment(p.Why); why != "" {

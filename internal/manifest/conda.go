@@ -112,6 +112,7 @@ func (e *Environment) readCondaPackages(v value) {
 			Version: version.condaWord("version", lock.ValidCondaWord, "write one exact version, such as 24.2"),
 			Build:   f.get("build").condaWord("build", lock.ValidCondaWord, "write the build as the channel lists it, such as h0_0_cpython"),
 			Why:     f.get("why").text(),
+			Pos:     name.pos(),
 		}
 		switch i := slices.IndexFunc(e.Packages, func(q lock.Requirement) bool { return pep.Normalize(q.Name) == pep.Normalize(p.Name) }); {
 		case p.Name == "" || p.Version == "" || p.Build == "" && f.get("build").given():

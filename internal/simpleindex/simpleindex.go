@@ -155,6 +155,19 @@ func (s *Source) Fetch(ctx context.Context, name string, wheel lock.Wheel, dst s
 	return s.fetch(ctx, &fetch{project: pep.Normalize(name), wheel: wheel, progress: progress}, dst, (*fetch).run)
 }
 
+// Locate returns the address of a wheel or source archive of the project name, without
+// credentials and without a query, which may be a credential too. It has scheme file for a file of
+// this machine. The file is the one that Fetch would download.
+func (s *Source) Locate(ctx context.Context, name string, file lock.Wheel) (*url.URL, error) {
+	found := &url.URL{}
+	f := &fetch{Source: s, project: pep.Normalize(name), wheel: file, found: found}
+	if err := f.run(ctx); err != nil {
+		return nil, err
+	}
+	found.User, found.RawQuery, found.ForceQuery = nil, "", false
+	return found, nil
+}
+
 // FetchURL is the same as Fetch for a file at an https URL, of any server.
 func (s *Source) FetchURL(ctx context.Context, address string, wheel lock.Wheel, dst string, progress func(bytes int64)) error {
 	return s.fetchURL(ctx, address, &fetch{wheel: wheel, progress: progress}, dst)
@@ -219,6 +232,7 @@ type fetch struct {
 	wheel     lock.Wheel
 	unknown   bool // its digest
 	part      *os.File
+	found     *url.URL // set to the address instead of downloading; nil to download
 	progress  func(int64)
 	at        place           // that is being tried
 	failed    []*diag.Problem // of the sources
@@ -362,8 +376,12 @@ func (s *Source) authorize(u *url.URL) {
 	}
 }
 
-// from downloads from one URL.
+// from downloads from one URL, or returns it.
 func (f *fetch) from(ctx context.Context, u *url.URL) error {
+	if f.found != nil {
+		*f.found = *u
+		return nil
+	}
 	file := download.File{URL: u.String(), Size: f.wheel.Size, Max: maxWheel, SHA256: f.wheel.SHA256, Any: f.unknown}
 	err := f.client.To(ctx, f.part, file, func(done, _ int64) {
 		if f.progress != nil {
