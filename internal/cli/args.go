@@ -37,14 +37,16 @@ func usualVerbs() map[string]string {
 	const (
 		add      = "`reconcile add PACKAGE` adds a package to the manifest, and `reconcile apply` installs it"
 		remove   = "`reconcile remove PACKAGE` removes a package from the manifest, and `reconcile apply` from this machine"
-		list     = "`reconcile status` lists the installed packages"
+		list     = "`reconcile tree` lists the locked packages, and `reconcile status` the installed ones"
+		freeze   = "`reconcile export` prints the locked packages as a requirements file"
+		show     = "`reconcile why PACKAGE` shows the version of a package, and why it is locked"
 		upgrade  = "`reconcile upgrade` moves packages to newer versions, and `reconcile outdated` lists those"
 		activate = "`reconcile run -- bash` starts a shell in the environment, and `source .venv/bin/activate` activates it"
 		diff     = "`reconcile plan` shows how this machine differs from the manifest"
 		check    = "`reconcile validate` checks the manifest, and `reconcile verify` the installed files"
 	)
 	return map[string]string{
-		"install": add, "uninstall": remove, "rm": remove, "delete": remove, "list": list, "ls": list, "freeze": list, "show": list, "info": list,
+		"install": add, "uninstall": remove, "rm": remove, "delete": remove, "list": list, "ls": list, "freeze": freeze, "show": show, "info": show,
 		"update": upgrade, "shell": activate, "activate": activate, "exec": activate, "diff": diff, "preview": diff, "check": check, "test": check,
 		"create": "`reconcile init` starts a project", "new": "`reconcile init` starts a project",
 		"clean": "`reconcile gc --dry-run` shows what can be freed", "up": "`reconcile apply` makes the changes",

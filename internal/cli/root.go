@@ -157,12 +157,12 @@ func Root() *cobra.Command { return (&app{}).root() }
 func commands() map[string]func(*app) *cobra.Command {
 	return map[string]func(*app) *cobra.Command{
 		"add": addCommand, "adopt": adoptCommand, "apply": applyCommand, "compare": compareCommand, "destroy": destroyCommand,
-		"doctor": doctorCommand, "explain": explainCommand, "facts": factsCommand, "gc": gcCommand,
+		"doctor": doctorCommand, "explain": explainCommand, "export": exportCommand, "facts": factsCommand, "gc": gcCommand,
 		"generations": generationsCommand, "graph": graphCommand, "heal": healCommand, "init": initCommand,
 		"kernel": kernelCommand, "lock": lockCommand, "models": modelsCommand, "outdated": outdatedCommand, "paths": pathsCommand, "plan": planCommand,
 		"remove": removeCommand, "rollback": rollbackCommand, "run": runCommand, "runs": runsCommand, "schema": schemaCommand,
-		"state": stateCommand, "status": statusCommand, "store": storeCommand, "sync": syncCommand, "undo": undoCommand,
-		"upgrade": upgradeCommand, "validate": validateCommand, "verify": verifyCommand, "version": versionCommand,
+		"state": stateCommand, "status": statusCommand, "store": storeCommand, "sync": syncCommand, "tree": treeCommand, "undo": undoCommand,
+		"upgrade": upgradeCommand, "validate": validateCommand, "verify": verifyCommand, "version": versionCommand, "why": whyCommand,
 	}
 }
 
