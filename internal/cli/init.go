@@ -141,9 +141,14 @@ func (a *app) lockEnvironment(ctx context.Context, c *session.Config, env string
 			return adaptErr
 		case change == nil:
 			return err
+		}
+		if change.System != "" {
+			_ = a.note("environment %s: for machines with %s or newer", env, change.System)
+		}
+		switch {
 		case change.Python != "":
 			_ = a.note("environment %s: Python %s, since %s has no wheels for %s", env, change.Python, strings.Join(change.Packages, ", "), change.Before)
-		default:
+		case len(change.Packages) > 0:
 			if err := a.askToBuild(o, change.Packages); err != nil {
 				return err
 			}

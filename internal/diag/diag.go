@@ -58,6 +58,8 @@ type Problem struct {
 	Found    string   `json:"found,omitempty"`    // the actual state
 	Hint     string   `json:"hint,omitempty"`     // the remedy, with commands to paste
 	Packages []string `json:"-"`                  // normalised names, of packages that exist as source only
+	// Keys are keys of the environment in the manifest, with values that resolve the problem.
+	Keys map[string]string `json:"-"`
 }
 
 // Error returns the problem as one or more lines of text.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
@@ -151,15 +152,20 @@ func (r *reader) newer(list []missing) {
 			found = append(found, fmt.Sprintf("%s %s needs glibc 2.%d", m.name, m.version, minor))
 		}
 	}
+	values := map[string]string{}
 	if glibc > 0 {
-		keys = append(keys, fmt.Sprintf("glibc: \"2.%d\"", glibc))
+		values["glibc"] = fmt.Sprintf("2.%d", glibc)
 	}
 	if macOS > 0 {
-		keys = append(keys, fmt.Sprintf("macos: \"%d\"", macOS))
+		values["macos"] = strconv.Itoa(macOS)
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		keys = append(keys, fmt.Sprintf("%s: %q", key, values[key]))
 	}
 	r.problems.Add(&diag.Problem{
 		Code: "lock.wheel", Pos: r.of(list[0].dist), Summary: "wheels of the lock need newer systems than the environment names", Found: strings.Join(slices.Compact(found), "\n"),
 		Hint: "if all machines have them, add to the environment in the manifest: `" + strings.Join(keys, "`, `") + "`",
+		Keys: values,
 	})
 }
 

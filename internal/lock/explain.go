@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -264,8 +265,8 @@ func (r *resolver) unavailable(ctx context.Context, platform string, p Requireme
 	}
 	offers := r.offers(ctx, p.Index, p.Name)
 	if version := p.Pin(); version != "" {
-		if found, hint := r.otherSystem(offers, p, platform); found != "" {
-			problem.Found, problem.Hint = found, hint
+		if found, hint, keys := r.otherSystem(offers, p, platform); found != "" {
+			problem.Found, problem.Hint, problem.Keys = found, hint, keys
 			return problem
 		}
 		if _, local, ok := strings.Cut(version, "+"); ok && p.Index == "" {
@@ -288,8 +289,9 @@ func (r *resolver) unavailable(ctx context.Context, platform string, p Requireme
 }
 
 // otherSystem returns why no wheel of a pinned version is for a platform, if there are wheels
-// for newer systems of it or other Python versions, and what to do.
-func (r *resolver) otherSystem(offers []Offer, p Requirement, platform string) (found, hint string) {
+// for newer systems of it or other Python versions, what to do, and the keys of the environment
+// that would do it.
+func (r *resolver) otherSystem(offers []Offer, p Requirement, platform string) (found, hint string, keys map[string]string) {
 	version, _ := pep.CanonicalVersion(p.Pin())
 	var wheels []Wheel
 	for _, o := range offers {
@@ -298,7 +300,7 @@ func (r *resolver) otherSystem(offers []Offer, p Requirement, platform string) (
 		}
 	}
 	if len(wheels) == 0 {
-		return "", ""
+		return "", "", nil
 	}
 	newest := Systems{Glibc: "2.99", MacOS: "99"}
 	i := Chooser(r.Python, []string{platform}, newest)(wheels)[0]
@@ -314,19 +316,19 @@ func (r *resolver) otherSystem(offers []Offer, p Requirement, platform string) (
 			}
 		}
 		if slices.Sort(pythons); len(pythons) > 0 {
-			return "its wheels for " + platform + " are for " + strings.Join(slices.Compact(pythons), ", "), fmt.Sprintf("change the version of %s, or `python`", p.Name)
+			return "its wheels for " + platform + " are for " + strings.Join(slices.Compact(pythons), ", "), fmt.Sprintf("change the version of %s, or `python`", p.Name), nil
 		}
-		return "it has no wheel for " + platform, fmt.Sprintf("change the version of %s, or limit it to other platforms: {name: %s, version: %s, platforms: […]}", p.Name, p.Name, p.Pin())
+		return "it has no wheel for " + platform, fmt.Sprintf("change the version of %s, or limit it to other platforms: {name: %s, version: %s, platforms: […]}", p.Name, p.Name, p.Pin()), nil
 	}
 	if strings.HasPrefix(platform, "macos") {
 		if major := MacOS(wheels[i].File); major > r.Systems.macOSMajor() {
-			return fmt.Sprintf("its wheels need macOS %d", major), fmt.Sprintf("if all Macs have it, add macos: \"%d\" to the environment", major)
+			return fmt.Sprintf("its wheels need macOS %d", major), fmt.Sprintf("if all Macs have it, add macos: \"%d\" to the environment", major), map[string]string{"macos": strconv.Itoa(major)}
 		}
 	}
 	if minor := Glibc(wheels[i].File); minor > r.Systems.glibc() {
-		return fmt.Sprintf("its wheels need glibc 2.%d", minor), fmt.Sprintf("if all machines have it, add glibc: \"2.%d\" to the environment", minor)
+		return fmt.Sprintf("its wheels need glibc 2.%d", minor), fmt.Sprintf("if all machines have it, add glibc: \"2.%d\" to the environment", minor), map[string]string{"glibc": fmt.Sprintf("2.%d", minor)}
 	}
-	return "", ""
+	return "", "", nil
 }
 
 // newest returns the newest final release with a wheel for a platform, "" for none.

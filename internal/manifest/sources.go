@@ -246,7 +246,7 @@ func (e *Environment) BuildRules() map[string]lock.BuildRule {
 // readForeign reads the lock of another tool.
 func (m *Manifest) readForeign(e *Environment) (*lock.Lock, error) {
 	s := foreignlock.Selection{
-		Python: e.Python, Platforms: e.Platforms, Conda: e.Conda != nil, Editable: e.Editable,
+		Python: e.Python, Platforms: e.Platforms, Systems: e.Systems(), Conda: e.Conda != nil, Editable: e.Editable,
 		Build: func(name string) bool { _, ok := e.BuildRules()[name]; return ok }, Indexes: map[string]string{},
 	}
 	for _, x := range m.Indexes {

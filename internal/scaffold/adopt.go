@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -89,6 +90,9 @@ func scanInput(ctx context.Context, c *session.Config, at *place) (scan.Input, e
 		return in, session.NotProbed(known, facts.HostKey)
 	}
 	in.Platform = host.Platform
+	if host.Libc.Name == "glibc" {
+		in.Glibc = host.Libc.Version
+	}
 	for _, minor := range resources.HelperVersions() {
 		if pythons, ok := facts.Find[facts.Pythons](known, facts.PythonKey(minor)); ok {
 			if _, ok := pythons.Usable(); ok {
@@ -109,29 +113,50 @@ type Change struct {
 	Packages []string // that exist only as source
 	Python   string   // the new version; "" if the packages may be built instead
 	Before   string   // the version before
+	System   string   // the systems that all machines must have: "glibc 2.31"; "" for no change
 }
 
-// Adapt changes an environment in the manifest after locking failed, because packages exist
-// only as source: if they have wheels for other Python versions, it takes the next version that
-// this machine has, else it permits to build them. If another version fails for another reason,
-// the first one is taken again. Adapt returns nil if no change would help.
+// Adapt changes an environment in the manifest after locking failed. For wheels of newer systems it
+// names these. For packages that exist only as source: if they have wheels for other Python
+// versions, it takes the next version that this machine has, else it permits to build them. If
+// another version fails for another reason, the first one is taken again. Adapt returns nil if no
+// change would help.
 func (r *Result) Adapt(ctx context.Context, c *session.Config, environment string, failure error) (*Change, error) {
 	change := &Change{}
+	var systems []string
 	for _, p := range diag.Problems(failure) {
-		if p.Code != "lock.source" || len(p.Packages) == 0 {
+		why, _, _ := strings.Cut(p.Found, "\n")
+		for _, key := range slices.Sorted(maps.Keys(p.Keys)) {
+			if !r.found.SetSystem(environment, key, p.Keys[key], why) {
+				return nil, nil
+			}
+			systems = append(systems, key+" "+p.Keys[key])
+		}
+		change.Packages = append(change.Packages, p.Packages...)
+		if len(p.Keys) == 0 && len(p.Packages) == 0 {
 			change.Packages = r.found.FirstPython(environment)
 			break
 		}
-		change.Packages = append(change.Packages, p.Packages...)
 	}
+	change.System = strings.Join(systems, ", ")
 	slices.Sort(change.Packages)
 	change.Packages = slices.Compact(change.Packages)
-	if len(change.Packages) == 0 || !r.found.CanBuild(environment, change.Packages) {
+	switch {
+	case len(change.Packages) > 0 && r.found.CanBuild(environment, change.Packages):
+		if err := r.adaptSource(ctx, c, environment, change); err != nil {
+			return nil, err
+		}
+	case change.System == "":
 		return nil, nil
 	}
+	return change, r.rewrite(environment, change)
+}
+
+// adaptSource takes another Python version, or permits to build packages.
+func (r *Result) adaptSource(ctx context.Context, c *session.Config, environment string, change *Change) error {
 	hasWheels, err := haveWheels(ctx, c, r.Root, change.Packages)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if hasWheels {
 		change.Before, change.Python = r.found.NextPython(environment, change.Packages)
@@ -139,7 +164,7 @@ func (r *Result) Adapt(ctx context.Context, c *session.Config, environment strin
 	if change.Python == "" {
 		r.found.Build(environment, change.Packages)
 	}
-	return change, r.rewrite(environment, change)
+	return nil
 }
 
 // rewrite replaces the manifest that Init wrote. One that was changed since is not touched.

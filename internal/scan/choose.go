@@ -34,6 +34,8 @@ type environment struct {
 	isForeign  bool // lock is one of another tool
 	bound      []binding
 	build      []string
+	systems    map[string]string // glibc and macos, with the reason in systemsBy
+	systemsBy  string
 	offer      *declared.Offer // of the project, nil for none
 	files      []string        // further files that could be sources
 	path       string

@@ -37,6 +37,7 @@ type Input struct {
 	Platform  string    // of this machine: "linux-x86_64"
 	Pythons   []string  // the minor versions that this machine has: "3.12"
 	Fetched   []string  // the minor versions that can be fetched for it
+	Glibc     string    // of this machine: "2.35", "" for none
 	Now       time.Time // some versions of Python are past their end of life
 	Installed []Installed
 }
@@ -220,6 +221,25 @@ func (r *Result) environment(name string) *environment {
 	return nil
 }
 
+// SetSystem sets the oldest glibc or macOS ("glibc", "macos") of the machines of an environment,
+// unless this machine, which the environment is for, has an older glibc. It reports whether it
+// did.
+func (r *Result) SetSystem(environment, key, version, why string) bool {
+	e := r.environment(environment)
+	if e == nil || e.systems[key] == version {
+		return false
+	}
+	own := r.scanner.in.Glibc
+	if key == "glibc" && own != "" && !e.needsCUDA && pep.CompareVersions(own, version) < 0 {
+		return false
+	}
+	if e.systems == nil {
+		e.systems = map[string]string{}
+	}
+	e.systems[key], e.systemsBy = version, why
+	return true
+}
+
 // CanBuild reports whether there are packages that an environment may not build yet.
 func (r *Result) CanBuild(environment string, names []string) bool {
 	e := r.environment(environment)
@@ -245,9 +265,6 @@ func (r *Result) Programs() []string {
 		}
 	}
 	for _, e := range r.scanner.envs {
-		if e.isForeign {
-			continue // the lock of another tool has all metadata
-		}
 		if p := e.set.Project; e.editable.by != "" && (e.isComputed || p == nil || len(p.Dynamic) > 0 || path.Base(e.editable.by) != "pyproject.toml") {
 			add(fmt.Sprintf("%s (%s)", e.editable.value, e.editable.by))
 		}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -181,6 +182,9 @@ func (s *scanner) writeEnvironment(w *writer, e *environment) {
 			channels = append(channels, condaForge) // has most packages of the channel defaults
 		}
 		w.line("    channels: %s", scalars(append(channels, "nodefaults")))
+	}
+	for _, key := range slices.Sorted(maps.Keys(e.systems)) {
+		w.line("    %s: %q # %s", key, e.systems[key], printable(e.systemsBy))
 	}
 	if len(e.references) > 0 {
 		w.line("    requirements: %s", scalars(e.references))
