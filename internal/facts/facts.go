@@ -62,6 +62,9 @@ func (f *Facts) Merge(o *Facts) {
 	}
 }
 
+// NotProbed is the reason of Lookup for a fact that nothing probed.
+const NotProbed = "not probed"
+
 // Lookup returns the fact for a key, or false and the reason if there is none.
 func (f *Facts) Lookup(k Key) (Fact, string, bool) {
 	if fact, ok := f.found[k]; ok {
@@ -70,7 +73,7 @@ func (f *Facts) Lookup(k Key) (Fact, string, bool) {
 	if reason, ok := f.failed[k]; ok {
 		return nil, reason, false
 	}
-	return nil, "not probed", false
+	return nil, NotProbed, false
 }
 
 // Keys returns the keys of all entries, sorted.

@@ -28,6 +28,7 @@ type Machine struct {
 	places map[string]layout.ActiveEnv // of environments, those with a previous name too
 	prober *probes.Prober              // nil where the facts come from a file
 	damage *damageList
+	absent []facts.Key // what a recorded machine is assumed not to have
 }
 
 // Observe probes everything that the manifest asks for. known is damage that was found
@@ -41,7 +42,9 @@ func (t *Target) Observe(ctx context.Context, known ...Damage) (*Machine, error)
 	var err error
 	if t.IsRecorded() {
 		m.Facts, m.Prior.Models = t.Base, t.Manifest.ModelsPath(t.Selection, t.Env)
-		m.Resources, err = t.Resources()
+		if m.Resources, err = t.Resources(); err == nil {
+			m.assumeAbsent()
+		}
 		return m, err
 	}
 	// The facts of environments take longest: they are probed while the locks are read.

@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/pkg/planner"
+	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
 // Plan compares the resources of the manifest with the facts. It verifies the generations
@@ -62,6 +64,8 @@ func (m *Machine) addNotes(p *planner.Plan) {
 	notices = append(notices, m.foreignNotes(p)...)
 	notices = append(notices, m.ReferenceNotes()...)
 	notices = append(notices, m.testNotes(p)...)
+	notices = append(notices, m.cudaNotes(p)...)
+	notices = append(notices, m.absentNote())
 	if !m.IsRecorded() {
 		notices = append(notices, m.formerNote())
 	}
@@ -83,6 +87,39 @@ func (m *Machine) testNotes(p *planner.Plan) (notes []string) {
 		changed := slices.ContainsFunc(p.Items, func(i planner.Item) bool { return i.Resource.Addr == t.Addr && len(i.Change.Steps) > 0 })
 		if !changed {
 			notes = append(notes, t.Note())
+		}
+	}
+	return notes
+}
+
+// cudaNotes name the environments that a plan builds with the CUDA libraries of a machine that has
+// no NVIDIA GPU: on Linux they come with the default build of torch.
+func (m *Machine) cudaNotes(p *planner.Plan) (notes []string) {
+	if m.Selection.GPU.Vendor != "none" {
+		return nil
+	}
+	for _, e := range m.Envs {
+		builds := slices.ContainsFunc(p.Items, func(i planner.Item) bool {
+			return i.Resource.Addr == resources.Addr{Kind: e.Type, Name: e.Name} && len(i.Change.Packages) > 0
+		})
+		locked, _, err := m.Manifest.Locked(e)
+		if !builds || err != nil || locked == nil {
+			continue
+		}
+		dists, err := locked.For(m.Selection.Host.Platform)
+		if err != nil {
+			continue // the plan reports that
+		}
+		var download, disk int64
+		for i := range dists {
+			if strings.HasPrefix(dists[i].Name, "nvidia-") {
+				download, disk = download+dists[i].Download(), disk+dists[i].Disk()
+			}
+		}
+		if download > 0 {
+			notes = append(notes, fmt.Sprintf(
+				"environment %s has CUDA libraries (downloads %s, takes %s), and this machine has no NVIDIA GPU; a build of torch for CPUs is smaller: add PyTorch's CPU index to `indexes`, and write {name: torch, index: NAME}",
+				e.Name, bytesize.Format(download), bytesize.Format(disk)))
 		}
 	}
 	return notes
