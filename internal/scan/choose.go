@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,8 @@ type environment struct {
 	isConda    bool
 	references []string      // files that stay the source, with extras and groups
 	set        *declared.Set // of all references
+	named      []sourced     // Python versions of the lock
+	hasProject bool          // the lock has the project itself
 	editable   sourced       // why the project itself is installed; zero if it is not
 	isComputed bool          // requirements of the project are known to its build backend alone
 	defaults   bool          // environment.yml has the channel defaults
@@ -124,7 +127,32 @@ func (s *scanner) addLock(e *environment, f *folder) {
 		default:
 			s.read(file)
 			e.lock, e.isForeign, e.from = file, true, file
+			if base == "pixi.lock" {
+				s.readPixi(e)
+			}
 		}
+	}
+}
+
+// readPixi takes the Python version and the channels of a pixi.lock. Its conda packages make a
+// conda environment.
+func (s *scanner) readPixi(e *environment) {
+	text, _, _ := s.readLong(e.lock)
+	python := regexp.MustCompile(`/python-(3\.[0-9]+)\.[0-9]`)
+	channel := regexp.MustCompile(`^ +-? *url: https://[a-z.]+/([a-z0-9_-]+)/?$`)
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		line = strings.TrimRight(line, "\r\n")
+		at := place{e.lock, number}
+		if m := channel.FindStringSubmatch(line); m != nil && !slices.Contains(e.set.Channels, m[1]) && len(e.set.Channels) < maxFiles {
+			e.set.Channels = append(e.set.Channels, m[1])
+		}
+		if m := python.FindStringSubmatch(line); m != nil && len(e.named) == 0 {
+			e.named = append(e.named, sourced{m[1], at.String(), at})
+		}
+		e.isConda = e.isConda || strings.HasPrefix(strings.TrimSpace(line), "- conda: ")
+		e.hasProject = e.hasProject || strings.TrimSpace(line) == "- pypi: ./"
 	}
 }
 
@@ -144,13 +172,16 @@ func (s *scanner) addProject(e *environment, f *folder) {
 			continue // settings of tools
 		}
 		if p := set.Project; p != nil && p.Installable {
-			if f.dir == "." {
+			if f.dir == "." && !e.hasProject {
 				e.editable = sourced{cmp.Or(p.Name, "the project"), file, placeOf(p.Pos)}
-			} else {
+			} else if f.dir != "." {
 				s.omit(placeOf(p.Pos), "the project in this folder is not installed: only one in the folder of the manifest is")
 			}
 		}
 		names := s.defaults(offer, e.isForeign)
+		if path.Base(e.lock) == "pixi.lock" {
+			names = nil // that of a lock of pixi is an environment
+		}
 		s.refer(e, file, names)
 		e.offer = offer
 		return
@@ -467,6 +498,7 @@ func (s *scanner) pythonFor(e *environment) pythonChoice {
 		}
 		limits = append(limits, pythonLimit{p.Clauses, at.String()})
 	}
+	named = append(named, e.named...)
 	named = append(named, s.python...)
 	if c := e.set.CompiledFor; len(c.Clauses) > 0 {
 		at := placeOf(c.Pos)

@@ -14,11 +14,12 @@ import (
 )
 
 const (
-	maxFile    = 1 << 20 // bytes of one file
-	maxFiles   = 64      // named in the manifest
-	maxOmitted = 500     // things that are not taken over
-	maxEntries = 10_000  // of one folder
-	maxShown   = 200     // characters of a name in a comment
+	maxFile    = 1 << 20  // bytes of one file
+	maxLock    = 64 << 20 // bytes of a lock
+	maxFiles   = 64       // named in the manifest
+	maxOmitted = 500      // things that are not taken over
+	maxEntries = 10_000   // of one folder
+	maxShown   = 200      // characters of a name in a comment
 )
 
 // A place is a line in a file.
@@ -47,10 +48,19 @@ type sourced struct {
 // readText returns the text of a file, or why it cannot be read. Both are empty for a file
 // that does not exist.
 func (s *scanner) readText(name string) (text, why string, ok bool) {
+	return s.readLimited(name, maxFile)
+}
+
+// readLong is readText for a lock.
+func (s *scanner) readLong(name string) (text, why string, ok bool) {
+	return s.readLimited(name, maxLock)
+}
+
+func (s *scanner) readLimited(name string, limit int64) (text, why string, ok bool) {
 	if isAbsent(s.fsys, name) {
 		return "", "", false
 	}
-	b, err := rawfile.ReadFS(s.fsys, name, maxFile)
+	b, err := rawfile.ReadFS(s.fsys, name, limit)
 	if refused, ok := errors.AsType[*rawfile.Error](err); ok {
 		return "", "it " + refused.Reason(), false
 	}
