@@ -18,8 +18,12 @@ type CondaFile struct {
 	Closure     *Lock // nil: only the requests
 	// Command writes the file; "" for reconcile apply, which keeps it up to date.
 	Command string
-	Options []string // lines of options for pip, such as "--extra-index-url URL"
+	// Pip replaces the lines for pip that Packages and Closure have.
+	Pip []PipLine
 }
+
+// A PipLine is a line of a requirements file, with a comment above it; "" for none.
+type PipLine struct{ Comment, Line string }
 
 // Encode writes an environment file for a conda client without reconcile
 // (conda env create -f): conda installs Python and the conda pins, pip all else. Pip
@@ -39,28 +43,39 @@ func (f CondaFile) Encode() string {
 	}
 	b.WriteString("dependencies:\n")
 	f.conda(&b)
-	dependencies := f.Closure.dependencies(f.Packages)
-	if len(f.Packages)+len(dependencies) > 0 {
+	lines := f.Pip
+	if lines == nil {
+		lines = f.pipLines()
+	}
+	if len(lines) > 0 {
 		b.WriteString("  - pip:\n")
-		for _, line := range f.Options {
-			fmt.Fprintf(&b, "    - %s\n", yamlWord(line))
-		}
 	}
-	for _, p := range f.Packages {
-		if why := comment(p.Why); why != "" {
-			b.WriteString("    # " + why + "\n")
+	for _, l := range lines {
+		if text := comment(l.Comment); text != "" {
+			b.WriteString("    # " + text + "\n")
 		}
-		for _, line := range f.Closure.pinned(p) {
-			fmt.Fprintf(&b, "    - %s\n", yamlWord(line))
-		}
-	}
-	if len(dependencies) > 0 {
-		b.WriteString("    # Dependencies, locked in " + comment(f.Closure.Path) + ".\n")
-	}
-	for _, line := range dependencies {
-		fmt.Fprintf(&b, "    - %s\n", yamlWord(line))
+		fmt.Fprintf(&b, "    - %s\n", yamlWord(l.Line))
 	}
 	return b.String()
+}
+
+// pipLines returns the requested packages and their dependencies.
+func (f CondaFile) pipLines() (lines []PipLine) {
+	for _, p := range f.Packages {
+		why := p.Why
+		for _, line := range f.Closure.pinned(p) {
+			lines = append(lines, PipLine{why, line})
+			why = ""
+		}
+	}
+	for i, line := range f.Closure.dependencies(f.Packages) {
+		l := PipLine{Line: line}
+		if i == 0 {
+			l.Comment = "Dependencies, locked in " + f.Closure.Path + "."
+		}
+		lines = append(lines, l)
+	}
+	return lines
 }
 
 // conda writes the conda packages. To conda, name=3.10 is any 3.10.x, and name==3.10.14 an

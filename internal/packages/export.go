@@ -17,7 +17,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/lock"
-	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/internal/simpleindex"
@@ -193,17 +192,6 @@ func (x *exporter) links() (list []string) {
 	return list
 }
 
-// options returns the lines of options for pip.
-func (x *exporter) options() (lines []string) {
-	for _, index := range x.indexes() {
-		lines = append(lines, "--extra-index-url "+index.url)
-	}
-	for _, link := range x.links() {
-		lines = append(lines, "--find-links "+link)
-	}
-	return lines
-}
-
 // direct returns the reference after "NAME @ " of a package that is not from an index, "" for
 // others and for paths.
 func direct(p lock.Package) string {
@@ -255,6 +243,23 @@ func hashes(p lock.Package) (list []string) {
 	return slices.Compact(list)
 }
 
+// requirement returns the line of a requirements file for a package, without hashes.
+func (x *exporter) requirement(p lock.Package) string {
+	text := p.Name + "==" + p.Version
+	if local := localPath(p); local != "" {
+		text = x.dotted(local)
+		if p.Build != nil && p.Build.Directory != "" {
+			text = "-e " + text
+		}
+	} else if reference := direct(p); reference != "" {
+		text = p.Name + " @ " + reference
+	}
+	if marker := x.marker(p); marker != "" {
+		text += " ; " + marker
+	}
+	return text
+}
+
 // requirements writes a requirements file with the hashes of all files.
 func (x *exporter) requirements() {
 	for _, line := range x.head() {
@@ -276,20 +281,9 @@ func (x *exporter) requirements() {
 	x.line("")
 	var without []string
 	for _, p := range x.locked.Packages {
-		text, sums := p.Name+"=="+p.Version, hashes(p)
-		if local := localPath(p); local != "" {
-			text = x.dotted(local)
-			if p.Build != nil && p.Build.Directory != "" {
-				text = "-e " + text
-			}
-		} else if reference := direct(p); reference != "" {
-			text = p.Name + " @ " + reference
-		}
+		text, sums := x.requirement(p), hashes(p)
 		if len(sums) == 0 {
 			without = append(without, p.Name)
-		}
-		if marker := x.marker(p); marker != "" {
-			text += " ; " + marker
 		}
 		if !x.o.NoHashes {
 			for _, sum := range sums {
@@ -306,13 +300,8 @@ func (x *exporter) requirements() {
 // environment writes an environment file for conda clients.
 func (x *exporter) environment() {
 	f := lock.CondaFile{
-		Project: x.project.Manifest.Project, Environment: x.Name, Name: x.Name, Channels: []string{"conda-forge", "nodefaults"}, Python: x.Python,
-		Closure: x.locked, Command: command + " --format environment", Options: x.options(),
-	}
-	for _, r := range x.requests {
-		if r.Type == python {
-			f.Packages = append(f.Packages, x.settled(r.python))
-		}
+		Project: x.project.Manifest.Project, Environment: x.Name, Name: x.project.Manifest.Project + "-" + x.Name, Channels: []string{"conda-forge", "nodefaults"}, Python: x.Python,
+		Closure: x.locked, Command: command + " --format environment", Pip: []lock.PipLine{},
 	}
 	if c := x.Conda; c != nil {
 		f.Name, f.Channels, f.Conda = c.Name, slices.Clone(c.Channels), c.Packages
@@ -320,28 +309,36 @@ func (x *exporter) environment() {
 			f.Channels = append(f.Channels, "nodefaults")
 		}
 	}
+	for _, index := range x.indexes() {
+		f.Pip = append(f.Pip, lock.PipLine{Line: "--extra-index-url " + index.url})
+	}
+	for _, link := range x.links() {
+		f.Pip = append(f.Pip, lock.PipLine{Line: "--find-links " + link})
+	}
+	// The requests come first, with their reasons.
+	listed := map[string]bool{}
+	add := func(name, why string) {
+		for _, p := range x.locked.Packages {
+			if p.Name == name && !listed[name] {
+				f.Pip = append(f.Pip, lock.PipLine{Comment: why, Line: x.requirement(p)})
+				why = ""
+			}
+		}
+		listed[name] = true
+	}
+	for _, r := range x.requests {
+		if r.Type == python {
+			add(r.Name, r.Why)
+		}
+	}
+	why := "Dependencies, locked in " + x.locked.Path + "."
+	for _, p := range x.locked.Packages {
+		if !listed[p.Name] {
+			add(p.Name, why)
+			why = ""
+		}
+	}
 	x.b.WriteString(f.Encode())
-	for _, p := range x.locked.Packages {
-		if localPath(p) != "" {
-			x.note("%s is a file or directory of the project: run the client in its root", p.Name)
-		}
-	}
-}
-
-// settled returns a request with the locked source of a direct reference.
-func (x *exporter) settled(r lock.Requirement) lock.Requirement {
-	if r.URL == "" {
-		return r
-	}
-	for _, p := range x.locked.Packages {
-		if p.Name != pep.Normalize(r.Name) {
-			continue
-		}
-		if reference := direct(p); reference != "" {
-			r.URL = reference
-		}
-	}
-	return r
 }
 
 // maxRequests is how many pages of an index are read at the same time.
