@@ -194,6 +194,30 @@ func TestResolveIndexes(t *testing.T) {
 	}
 }
 
+// TestResolveSearchedIndexes takes each package from the first index that has it, and records
+// which one that is.
+func TestResolveSearchedIndexes(t *testing.T) {
+	x, extra := newIndex(t), newIndex(t)
+	x.add(t, "both-9.0-py3-none-any.whl")
+	x.add(t, "public-1.0-py3-none-any.whl", "transitive")
+	extra.add(t, "both-1.0-py3-none-any.whl")
+	extra.add(t, "transitive-1.0-py3-none-any.whl")
+	req := x.request(t)
+	req.Indexes = []lock.Index{{Name: "extra", URL: strings.Replace(extra.URL, "http://", "http://me:secret@", 1) + "/simple/", Searched: true}}
+	req.Packages = []lock.Requirement{{Name: "both"}, {Name: "public"}}
+	l, err := lock.Resolve(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range l.Packages {
+		got = append(got, p.Name+" "+p.Version+" "+p.Index)
+	}
+	if want := []string{"both 1.0 extra", "public 1.0 ", "transitive 1.0 extra"}; !slices.Equal(got, want) {
+		t.Errorf("locked %q, want %q", got, want)
+	}
+}
+
 // TestResolveHashes locks only files that the requirements permit.
 func TestResolveHashes(t *testing.T) {
 	x := newIndex(t)
