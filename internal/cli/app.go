@@ -288,6 +288,11 @@ func (a *app) askYes(yes bool) error {
 // ask prints a question and returns the line that a person answers, without spaces around
 // it; io.EOF if there is none. An interrupt ends the command before anything was changed.
 func (a *app) ask(question string) (string, error) {
+	return a.askOr(question, "Nothing was changed.")
+}
+
+// askOr is ask with the text that is printed after an interrupt.
+func (a *app) askOr(question, interrupted string) (string, error) {
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)
@@ -307,7 +312,7 @@ func (a *app) ask(question string) (string, error) {
 	}()
 	select {
 	case <-interrupts:
-		fmt.Fprintln(a.err, "\nNothing was changed.")
+		fmt.Fprintln(a.err, "\n"+interrupted)
 		return "", exit.Quietly(exit.Interrupted)
 	case got := <-answered:
 		if got.err != nil {

@@ -178,12 +178,13 @@ func (a *app) askToBuild(o *initFlags, names []string) error {
 			Hint: "if you trust them: `reconcile lock`, or `reconcile init -y` at once",
 		}
 	}
-	answer, err := a.ask("\nRun them? Only \"yes\" is accepted: ")
-	if err != nil {
-		return cmp.Or(ignoreEnd(err), exit.Quietly(exit.Error))
+	const left = "Nothing is locked; `reconcile lock` does it."
+	answer, err := a.askOr("\nRun them? Only \"yes\" is accepted: ", left)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
 	if answer != "yes" {
-		fmt.Fprintln(a.err, "\nNothing is locked; `reconcile lock` does it.")
+		fmt.Fprintln(a.err, "\n"+left)
 		return exit.Quietly(exit.Error)
 	}
 	o.yes = true
@@ -242,12 +243,4 @@ func (a *app) writeLines(lines []string) error {
 		}
 	}
 	return nil
-}
-
-// ignoreEnd returns nil for the end of the input.
-func ignoreEnd(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
 }
