@@ -1,7 +1,6 @@
 package yamledit
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,16 +8,13 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// errDiffers reports an edit that would have changed more, or less, than it was to change.
-var errDiffers = errors.New("the text cannot be edited without changing other values: edit it by hand")
-
 // checked returns the text after edits, if its values are those of t but for one node, which
-// has the content want.
+// has the content want. Else the edits changed more, or less, than they were to change.
 func (t *Text) checked(n *yaml.Node, want string, edits ...edit) ([]byte, error) {
 	data := t.splice(edits...)
 	after, err := Parse(data)
 	if err != nil || content(after.root, nil, "") != content(t.root, n, want) {
-		return nil, &Error{n.Line, errDiffers.Error()}
+		return nil, &Error{n.Line, "the text cannot be edited without changing other values: edit it by hand"}
 	}
 	return data, nil
 }

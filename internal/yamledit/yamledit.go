@@ -104,9 +104,6 @@ func (v Value) Scalar() (string, bool) {
 	return v.node.Value, true
 }
 
-// Line returns the line where the value begins, from 1.
-func (v Value) Line() int { return v.node.Line }
-
 // Items returns the items of a list; none for other values.
 func (v Value) Items() []Value {
 	if v.node == nil || v.node.Kind != yaml.SequenceNode {
