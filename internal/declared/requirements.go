@@ -181,31 +181,13 @@ func (r *reader) isDirectory(url string) bool {
 	return strings.HasPrefix(url, "./") && nameOfFile(url) == ""
 }
 
-// allVariables is an environment with all variables of markers.
-var allVariables = sync.OnceValue(func() pep.MarkerEnvironment {
-	env := pep.MarkerEnvironment{}
-	for _, name := range []string{
-		"os_name", "sys_platform", "platform_machine", "platform_python_implementation", "platform_system", "platform_version",
-		"implementation_name", "extra",
-	} {
-		env[name] = ""
-	}
-	for _, name := range []string{"python_version", "python_full_version", "implementation_version", "platform_release"} {
-		env[name] = "3.10"
-	}
-	return env
-})
-
 // checkMarker reports a malformed marker.
 func (r *reader) checkMarker(q *Requirement) bool {
-	if q.Marker == "" {
+	if q.Marker == "" || pep.ValidMarker(q.Marker) {
 		return true
 	}
-	_, ok := allVariables().Holds(q.Marker)
-	if !ok {
-		r.problem("requirements.syntax", q.Pos, "%q is not a marker", Shown(q.Marker))
-	}
-	return ok
+	r.problem("requirements.syntax", q.Pos, "%q is not a marker", Shown(q.Marker))
+	return false
 }
 
 // option reads an option of the file.

@@ -135,11 +135,7 @@ func (e *Environment) isUsable(r simpleindex.Release, name string, platforms []s
 	var wheels []lock.Wheel
 	source := false
 	for _, f := range r.Files {
-		clauses, ok := pep.ParseClauses(f.RequiresPython)
-		if f.Yanked || !ok {
-			continue
-		}
-		if allowed, known := pep.Allows(clauses, e.Python+".99"); known && !allowed { // the newest release of the minor version
+		if f.Yanked || !pep.AllowsPython(f.RequiresPython, e.Python) {
 			continue
 		}
 		if strings.HasSuffix(f.Name, ".whl") {

@@ -331,7 +331,7 @@ func (r *reader) wheel(d *dist, w *lock.Wheel, f file) bool {
 	switch {
 	case err != nil:
 		r.problem("lock.wheel", r.of(d), "", r.relock(), "%v", err)
-	case name.Name != d.name || !lock.SameVersion(name.Version, d.version):
+	case name.Name != d.name || !pep.SameVersion(name.Version, d.version):
 		r.problem("lock.wheel", r.of(d), f.name, r.relock(), "wheel does not belong to package %s %s", d.name, d.version)
 	case w.Size < 0:
 		r.problem("lock.wheel", r.of(d), fmt.Sprint(w.Size), r.relock(), "size of %s is negative", f.name)

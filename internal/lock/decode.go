@@ -336,7 +336,7 @@ func (r *reader) wheel(at diag.Pos, p Package, d *docWheel) Wheel {
 		r.problem("lock.wheel", at, "", "%v", err)
 	case name.Name != p.Name:
 		r.problem("lock.wheel", at, w.File, "wheel does not belong to package %s", p.Name)
-	case !SameVersion(name.Version, p.Version):
+	case !pep.SameVersion(name.Version, p.Version):
 		r.problem("lock.wheel", at, w.File, "wheel is not of version %s of %s", p.Version, p.Name)
 	}
 	if d.Size < 0 {
@@ -354,17 +354,6 @@ func (r *reader) digest(at diag.Pos, d *docWheel) (sum facts.SHA256) {
 		return facts.SHA256{}
 	}
 	return sum
-}
-
-// SameVersion compares the version in a file name, in which _ replaces -, with that of the
-// package.
-func SameVersion(file, version string) bool {
-	if file == version {
-		return true
-	}
-	a, okA := pep.CanonicalVersion(strings.ReplaceAll(file, "_", "-"))
-	b, okB := pep.CanonicalVersion(version)
-	return okA && okB && a == b
 }
 
 // duplicates reports packages that are locked twice for a platform.

@@ -220,7 +220,7 @@ func passedOver(offers []Offer, request Requirement, version, python string, usa
 	clauses, _ := pep.ParseClauses(request.Specifier)
 	wheels := map[string]bool{} // whether a version that is newer has one
 	for _, o := range offers {
-		if o.Yanked || pep.CompareVersions(o.Version, version) <= 0 || !allowsPython(o.RequiresPython, python) {
+		if o.Yanked || pep.CompareVersions(o.Version, version) <= 0 || !pep.AllowsPython(o.RequiresPython, python) {
 			continue
 		}
 		v, ok := pep.ParseVersion(o.Version)
@@ -238,16 +238,6 @@ func passedOver(offers []Offer, request Requirement, version, python string, usa
 	}
 	current, ok := pep.ParseVersion(version)
 	return without >= 2 || without == 1 && ok && current.IsPreRelease()
-}
-
-// allowsPython reports whether a requires-python allows a minor version.
-func allowsPython(requires, minor string) bool {
-	clauses, ok := pep.ParseClauses(requires)
-	if !ok {
-		return true
-	}
-	allowed, known := pep.Allows(clauses, minor+".99")
-	return allowed || !known
 }
 
 // unavailable returns the Problem of a requirement that cannot be satisfied. Its hint is a
@@ -318,7 +308,7 @@ func (r *resolver) otherSystem(offers []Offer, p Requirement, platform string) (
 		if slices.Sort(pythons); len(pythons) > 0 {
 			return "its wheels for " + platform + " are for " + strings.Join(slices.Compact(pythons), ", "), fmt.Sprintf("change the version of %s, or `python`", p.Name), nil
 		}
-		return "it has no wheel for " + platform, fmt.Sprintf("change the version of %s, or limit it to other platforms: {name: %s, version: %s, platforms: […]}", p.Name, p.Name, p.Pin()), nil
+		return "it has no wheel for " + platform, fmt.Sprintf("change the version of %s, or limit it to other platforms: {name: %s, version: %s, platforms: [PLATFORM]}", p.Name, p.Name, p.Pin()), nil
 	}
 	if strings.HasPrefix(platform, "macos") {
 		if major := MacOS(wheels[i].File); major > r.Systems.macOSMajor() {
@@ -337,7 +327,7 @@ func (r *resolver) newest(offers []Offer, platform string) string {
 	newest := ""
 	for _, o := range offers {
 		v, ok := pep.ParseVersion(o.Version)
-		if !ok || v.IsPreRelease() || o.Yanked || !allowsPython(o.RequiresPython, r.Python) || newest != "" && pep.CompareVersions(o.Version, newest) <= 0 {
+		if !ok || v.IsPreRelease() || o.Yanked || !pep.AllowsPython(o.RequiresPython, r.Python) || newest != "" && pep.CompareVersions(o.Version, newest) <= 0 {
 			continue
 		}
 		if best([]Wheel{{File: o.File}})[0] == 0 {

@@ -11,7 +11,7 @@ import (
 // A WheelName is a parsed file name of a wheel (PEP 427).
 type WheelName struct {
 	Name     string   // normalised
-	Version  string   // as written
+	Version  string   // as written, with - for _
 	Build    string   // build tag, "" for none; "0" in triton-2.1.0-0-cp310-…
 	Python   []string // "cp310", or "py2", "py3"
 	ABI      []string // "cp310", "abi3", "none"
@@ -38,7 +38,7 @@ func ParseWheel(file string) (WheelName, error) {
 	}
 	w := WheelName{
 		Name:     pep.Normalize(parts[0]),
-		Version:  parts[1],
+		Version:  strings.ReplaceAll(parts[1], "_", "-"),
 		Python:   strings.Split(parts[n-3], "."),
 		ABI:      strings.Split(parts[n-2], "."),
 		Platform: strings.Split(parts[n-1], "."),

@@ -341,7 +341,7 @@ func (v value) requirement(exact bool, locked func(name string) string) (lock.Re
 		}
 		v.problem("requirement", quote(v.node.Value)+" is not a requirement by PEP 508", "", hint)
 		return p, false
-	case r.Marker != "" && !validMarker(r.Marker):
+	case r.Marker != "" && (strings.ContainsAny(r.Marker, "\n\r\\#") || !pep.ValidMarker(r.Marker)):
 		v.problem("requirement", "the marker of "+r.Name+" is invalid", quote(r.Marker), `write it as in "torch>=2.9; sys_platform == 'linux'"`)
 		return p, false
 	case r.URL != "":
@@ -352,19 +352,6 @@ func (v value) requirement(exact bool, locked func(name string) string) (lock.Re
 		return p, false
 	}
 	return p, true
-}
-
-// validMarker reports whether a marker can be evaluated.
-func validMarker(marker string) bool {
-	if strings.ContainsAny(marker, "\n\r\\#") {
-		return false
-	}
-	environment := pep.MarkerEnvironment{}
-	for _, name := range pep.MarkerVariables() {
-		environment[name] = "3.10"
-	}
-	_, ok := environment.Holds(marker)
-	return ok
 }
 
 // packageMapping reads a requirement in the form of a mapping.

@@ -6,14 +6,22 @@ import (
 )
 
 // Allows reports whether clauses allow a version, such as "3.10.4" or "2.0rc1", by the rules of
-// PEP 440. It does not exclude pre-releases in general: Newest does. ok is false if the version
-// or a clause is malformed.
+// PEP 440. It does not exclude pre-releases in general. ok is false if the version or a clause is
+// malformed.
 func Allows(clauses []Clause, version string) (allowed, ok bool) {
 	v, ok := ParseVersion(version)
 	if !ok || slices.ContainsFunc(clauses, func(c Clause) bool { return !c.valid() }) {
 		return false, false
 	}
 	return allowsAll(clauses, v), true
+}
+
+// AllowsPython reports whether a requires-python, such as ">=3.8", allows the newest release of a
+// minor version, such as "3.10". A malformed one allows all, as for pip.
+func AllowsPython(requires, minor string) bool {
+	clauses, ok := ParseClauses(requires)
+	allowed, known := Allows(clauses, minor+".99")
+	return allowed || !known || !ok
 }
 
 // HasPreRelease reports whether a clause other than != contains a pre-release, which makes

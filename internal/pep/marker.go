@@ -14,6 +14,16 @@ func MarkerVariables() []string {
 	}
 }
 
+// ValidMarker reports whether a marker can be evaluated.
+func ValidMarker(marker string) bool {
+	e := MarkerEnvironment{}
+	for _, name := range MarkerVariables() {
+		e[name] = "3.10" // as a text, and as a version
+	}
+	_, ok := e.Holds(marker)
+	return ok
+}
+
 // Holds reports whether a marker holds. ok is false if the marker is malformed or uses a
 // variable that is not in the environment.
 func (e MarkerEnvironment) Holds(marker string) (holds, ok bool) { return e.HoldsWith(marker, nil) }

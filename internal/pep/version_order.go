@@ -147,25 +147,6 @@ func CompareVersions(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// Newest returns the newest of versions that clauses allow, as written. Pre-releases are left
-// out unless a clause contains one or no other version is allowed. Texts that are not versions
-// are left out.
-func Newest(versions []string, clauses []Clause) (string, bool) {
-	var found, foundPre string
-	var best, bestPre Version
-	for _, text := range versions {
-		v, ok := ParseVersion(text)
-		if !ok || !allowsAll(clauses, v) {
-			continue
-		}
-		if v.IsPreRelease() && !HasPreRelease(clauses) {
-			if foundPre == "" || v.Compare(bestPre) > 0 {
-				foundPre, bestPre = text, v
-			}
-		} else if found == "" || v.Compare(best) > 0 {
-			found, best = text, v
-		}
-	}
-	found = cmp.Or(found, foundPre)
-	return found, found != ""
-}
+// SameVersion reports whether two texts are equal versions, such as 1.0 and 1.0.0, or the same
+// text.
+func SameVersion(a, b string) bool { return a == b || CompareVersions(a, b) == 0 }

@@ -37,14 +37,15 @@ func TestVersionsLikePackaging(t *testing.T) {
 	}
 }
 
-func TestNewest(t *testing.T) {
-	versions := []string{"1.9", "1.10", "2.0rc1", "2.0.dev3", "latest", "1.10.0+cu121", "0.9"}
-	for clauses, want := range map[string]string{
-		"": "1.10.0+cu121", "<1.10": "1.9", ">=2.0rc1": "2.0rc1", ">1.10": "2.0rc1", "~=1.5": "1.10.0+cu121", ">=3": "", "<1,!=2.0rc1": "0.9", "==2.*": "2.0rc1",
-	} {
-		parsed, _ := ParseClauses(clauses)
-		if got, ok := Newest(versions, parsed); got != want || ok != (want != "") {
-			t.Errorf("Newest with %q = %q, %v, want %q", clauses, got, ok, want)
+func TestSameVersion(t *testing.T) {
+	for _, pair := range []string{"1.0 1.0.0", "2.1.0-RC.1 2.1rc1", "1.0+cu-118 1.0+cu.118", "unknown unknown"} {
+		if a, b, _ := strings.Cut(pair, " "); !SameVersion(a, b) {
+			t.Errorf("%s and %s are different versions", a, b)
+		}
+	}
+	for _, pair := range []string{"1.0 1.0.post0", "1.0 1.0+cpu", "1.0 unknown", "unknown other", " 1.0"} {
+		if a, b, _ := strings.Cut(pair, " "); SameVersion(a, b) {
+			t.Errorf("%q and %q are the same version", a, b)
 		}
 	}
 }

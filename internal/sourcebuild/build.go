@@ -162,7 +162,7 @@ func (e *Environment) Metadata(ctx context.Context, p *Project, editable bool) (
 
 // check compares metadata with the package that is to be built.
 func (e *Environment) check(m Metadata) error {
-	if pep.Normalize(m.Name) == pep.Normalize(e.Name) && (e.Version == "" || wheels.SameVersion(m.Version, e.Version)) {
+	if pep.Normalize(m.Name) == pep.Normalize(e.Name) && (e.Version == "" || pep.SameVersion(m.Version, e.Version)) {
 		return nil
 	}
 	return e.invalid("is that of another package", strings.TrimSpace(m.Name+" "+m.Version))

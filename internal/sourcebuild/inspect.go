@@ -101,7 +101,7 @@ func (s *inspection) run(ctx context.Context) (*lock.Inspected, error) {
 			return nil, err
 		}
 	}
-	if name := pep.Normalize(s.Name); name != "" && pep.Normalize(meta.Name) != name || s.Version != "" && !wheels.SameVersion(meta.Version, s.Version) {
+	if name := pep.Normalize(s.Name); name != "" && pep.Normalize(meta.Name) != name || s.Version != "" && !pep.SameVersion(meta.Version, s.Version) {
 		return nil, &diag.Problem{
 			Code: "build.metadata", Summary: fmt.Sprintf("the source of %s is that of another package or version", strings.TrimSpace(s.Name+" "+s.Version)), Found: meta.Name + " " + meta.Version,
 			Hint: "correct the name or the version in the manifest, then run `reconcile lock`",

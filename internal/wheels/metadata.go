@@ -98,17 +98,10 @@ func (a *archive) infoDir() (string, error) {
 
 // checkID returns an error unless the entry is that version of that distribution.
 func (e *Entry) checkID(name, version string) error {
-	if e.Name != pep.Normalize(name) || !SameVersion(e.Version, version) {
+	if e.Name != pep.Normalize(name) || !pep.SameVersion(e.Version, version) {
 		return invalid("it contains %s %s, not %s %s", e.Name, e.Version, name, version)
 	}
 	return nil
-}
-
-// SameVersion reports whether two versions are equal by PEP 440: 1.0 and 1.0.0 are.
-func SameVersion(a, b string) bool {
-	v, ok1 := pep.CanonicalVersion(a)
-	w, ok2 := pep.CanonicalVersion(b)
-	return a == b && a != "" || ok1 && ok2 && v == w
 }
 
 // header returns the first value of a header in the format of e-mail.
