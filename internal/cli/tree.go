@@ -94,7 +94,7 @@ func (a *app) openPackages(ctx context.Context) (*packages.Environment, error) {
 func (a *app) lockedPackages(ctx context.Context) (*packages.Environment, error) {
 	e, err := a.openPackages(ctx)
 	if err == nil && e.Stale != nil && !a.quiet {
-		err = writeLine(a.err, "Note: the lock is older than the requests of environment %s: %s. `reconcile lock` updates it.", e.Name, e.Stale.Found)
+		err = writeLine(a.err, "Note: %s; `reconcile lock` updates it.", e.Stale.Summary)
 	}
 	return e, err
 }

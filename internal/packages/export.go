@@ -81,17 +81,10 @@ func (e *Environment) Export(ctx context.Context, source func() (*simpleindex.So
 	if err != nil {
 		return nil, err
 	}
-	if e.Conda != nil && o.Format != "environment" && o.Format != "cyclonedx" {
-		x.note("the %s that conda installs are not in it; `%s --format environment` has them", plural(len(e.Locked.Conda.Packages)), command)
+	if e.Locked.Conda != nil && o.Format != "environment" && o.Format != "cyclonedx" {
+		x.note("conda packages are not in it; `%s --format environment` has those that are requested", command)
 	}
 	return &Export{Content: []byte(x.b.String()), Notes: x.notes}, nil
-}
-
-func plural(n int) string {
-	if n == 1 {
-		return "1 package"
-	}
-	return fmt.Sprintf("%d packages", n)
 }
 
 // An exporter writes one format.
@@ -243,11 +236,12 @@ func hashes(p lock.Package) (list []string) {
 	return slices.Compact(list)
 }
 
-// requirement returns the line of a requirements file for a package, without hashes.
-func (x *exporter) requirement(p lock.Package) string {
+// requirement returns the line of a requirements file for a package, without hashes. place returns
+// the path of a path of the project.
+func (x *exporter) requirement(p lock.Package, place func(string) string) string {
 	text := p.Name + "==" + p.Version
 	if local := localPath(p); local != "" {
-		text = x.dotted(local)
+		text = place(local)
 		if p.Build != nil && p.Build.Directory != "" {
 			text = "-e " + text
 		}
@@ -265,8 +259,14 @@ func (x *exporter) requirements() {
 	for _, line := range x.head() {
 		x.line("# %s", line)
 	}
+	where := ""
+	if slices.ContainsFunc(x.locked.Packages, func(p lock.Package) bool { return localPath(p) != "" }) {
+		where = "In the root of the project: "
+	}
 	if !x.o.NoHashes {
-		x.line("# pip install --require-hashes -r FILE, or uv pip sync FILE")
+		x.line("# %spip install --require-hashes -r FILE, or uv pip sync FILE", where)
+	} else if where != "" {
+		x.line("# %spip install -r FILE, or uv pip sync FILE", where)
 	}
 	for _, index := range x.indexes() {
 		text := "searched for all packages"
@@ -279,9 +279,16 @@ func (x *exporter) requirements() {
 		x.line("--find-links %s", link)
 	}
 	x.line("")
+	// pip and uv read paths relative to the working directory, and --find-links relative to the file.
+	fromRoot := func(name string) string {
+		if name = strings.TrimPrefix(name, "./"); name == "" || name == "." {
+			return "."
+		}
+		return "./" + name
+	}
 	var without []string
 	for _, p := range x.locked.Packages {
-		text, sums := x.requirement(p), hashes(p)
+		text, sums := x.requirement(p, fromRoot), hashes(p)
 		if len(sums) == 0 {
 			without = append(without, p.Name)
 		}
@@ -320,7 +327,7 @@ func (x *exporter) environment() {
 	add := func(name, why string) {
 		for _, p := range x.locked.Packages {
 			if p.Name == name && !listed[name] {
-				f.Pip = append(f.Pip, lock.PipLine{Comment: why, Line: x.requirement(p)})
+				f.Pip = append(f.Pip, lock.PipLine{Comment: why, Line: x.requirement(p, x.dotted)})
 				why = ""
 			}
 		}

@@ -23,11 +23,11 @@ type Package struct {
 	Build     string   `json:"build,omitempty"`     // of a conda package
 	Index     string   `json:"index,omitempty"`     // name of the index in the manifest, "" for the default ones
 	Source    string   `json:"source,omitempty"`    // what it is built from, or where its only wheel is; "" for wheels of an index
-	Platforms []string `json:"platforms,omitempty"` // that need it, nil for all
+	Platforms []string `json:"platforms,omitempty"` // that need it; absent for all
 	// Dependencies are the keys of the packages that it depends on, sorted: the name of a Python
 	// package, "conda:NAME" of a conda package.
 	Dependencies []string `json:"dependencies"`
-	// Requested are the requests of it.
+	// Requested are the requests that name it.
 	Requested []Request `json:"requested,omitempty"`
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/golden"
+	"github.com/reconcile-ml/reconcile/internal/packages"
 	"github.com/reconcile-ml/reconcile/internal/runrecord"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
@@ -36,6 +37,9 @@ var documents = map[string]struct {
 	"store":    {"What `reconcile store --json` prints", storeDocument{}},
 	"prune":    {"What `reconcile store prune --json` prints", pruneDocument{}},
 	"reason":   {"What `reconcile explain ADDR --json` prints", Reason{}},
+	"tree":     {"What `reconcile tree --json` prints", packages.TreeDocument{}},
+	"why":      {"What `reconcile why PACKAGE --json` prints", packages.ReasonDocument{}},
+	"export":   {"What `reconcile export --json` prints", packages.ExportDocument{}},
 	"problems": {"What a command with --json prints if it fails", problemsDocument{}},
 }
 
@@ -158,7 +162,7 @@ func (w *schemaWriter) of(t reflect.Type) map[string]any {
 	case reflect.Map:
 		return map[string]any{"type": "object", "additionalProperties": w.of(t.Elem())}
 	case reflect.Struct:
-		name := strings.TrimPrefix(strings.TrimPrefix(t.String(), "report."), "runrecord.")
+		name := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(t.String(), "report."), "runrecord."), "packages.")
 		if _, ok := w.defs[name]; !ok {
 			w.defs[name] = nil // while it is written
 			w.defs[name] = w.object(t)
@@ -247,7 +251,7 @@ type comments struct {
 // readComments reads the packages of the printed types.
 func readComments(t *testing.T) *comments {
 	c := &comments{map[string]string{}, map[string]string{}, map[string]string{}, map[string][]string{}}
-	for _, dir := range []string{".", "../facts", "../../pkg/resources", "../../pkg/planner", "../apply", "../runrecord", "../diag", "../compare"} {
+	for _, dir := range []string{".", "../facts", "../../pkg/resources", "../../pkg/planner", "../apply", "../runrecord", "../diag", "../compare", "../packages"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no sources in %s: %v", dir, err)
