@@ -1,11 +1,8 @@
 package declared
 
 import (
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
@@ -22,7 +19,7 @@ func (r *reader) poetry(s *sections, doc *node, file string) {
 	r.poetrySources(poetry, file)
 	dependencies := poetry.get("dependencies")
 	if python := dependencies.get("python"); python.str() != "" {
-		if clauses, ok := poetryClauses(python.str()); ok {
+		if clauses, ok := pep.PoetryClauses(python.str()); ok {
 			r.addPython(clauses, python.str(), python.pos)
 		} else {
 			r.notRead(python.pos, "python = "+python.str(), alternativesReason)
@@ -137,7 +134,7 @@ func (r *reader) poetryDependency(name string, n *node, file string) (list []Req
 			continue
 		}
 		var ok bool
-		if q.Clauses, ok = poetryClauses(version); !ok {
+		if q.Clauses, ok = pep.PoetryClauses(version); !ok {
 			r.notRead(item.pos, name+" = "+version, alternativesReason)
 			continue
 		}
@@ -176,7 +173,7 @@ func poetryMarker(n *node) (string, bool) {
 	if platform := n.get("platform").str(); platform != "" {
 		marker = pep.And(marker, "sys_platform == '"+strings.ReplaceAll(platform, "'", "")+"'")
 	}
-	clauses, ok := poetryClauses(n.get("python").str())
+	clauses, ok := pep.PoetryClauses(n.get("python").str())
 	for _, c := range clauses {
 		variable := "python_version"
 		if strings.Count(strings.TrimSuffix(c.Version, ".*"), ".") > 1 {
@@ -185,71 +182,4 @@ func poetryMarker(n *node) (string, bool) {
 		marker = pep.And(marker, variable+" "+c.Op+" '"+c.Version+"'")
 	}
 	return marker, ok
-}
-
-var poetryClause = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(\^|~=|~|===?|!=|<=|>=|<|>|=)?\s*([^\s,<>=!~^|]+)(?:\s*,\s*|\s+|$)`)
-})
-
-// poetryClauses returns the clauses of a constraint of Poetry: "^1.2", "~1.2", "1.2", "*",
-// ">=1,<2". Alternatives (||) have no clauses.
-func poetryClauses(text string) ([]pep.Clause, bool) {
-	var list []pep.Clause
-	for text = strings.TrimSpace(text); text != ""; {
-		m := poetryClause().FindStringSubmatch(text)
-		if m == nil {
-			return nil, false
-		}
-		text = strings.TrimSpace(text[len(m[0]):])
-		op, version := m[1], m[2]
-		if version == "*" && (op == "" || op == "==") {
-			continue
-		}
-		switch op {
-		case "", "=":
-			op = "=="
-		case "^", "~":
-			upper, ok := upperBound(op, version)
-			if !ok {
-				return nil, false
-			}
-			list = append(list, pep.Clause{Op: ">=", Version: version}, pep.Clause{Op: "<", Version: upper})
-			continue
-		}
-		clauses, ok := pep.ParseClauses(op + version)
-		if !ok {
-			return nil, false
-		}
-		list = append(list, clauses...)
-	}
-	return list, true
-}
-
-// upperBound returns the first release that ^VERSION or ~VERSION does not allow.
-func upperBound(op, version string) (string, bool) {
-	if !pep.ValidVersion(version) {
-		return "", false
-	}
-	canonical, _ := pep.CanonicalVersion(version)
-	end := strings.IndexFunc(canonical, func(c rune) bool { return (c < '0' || c > '9') && c != '.' })
-	if end < 0 {
-		end = len(canonical)
-	}
-	parts := strings.Split(strings.TrimSuffix(canonical[:end], "."), ".")
-	i := 0
-	switch {
-	case op == "~":
-		i = min(1, len(parts)-1)
-	default:
-		i = slices.IndexFunc(parts, func(p string) bool { return p != "0" })
-		if i < 0 {
-			i = len(parts) - 1
-		}
-	}
-	n, err := strconv.ParseUint(parts[i], 10, 32)
-	if err != nil {
-		return "", false
-	}
-	parts = append(slices.Clone(parts[:i]), strconv.FormatUint(n+1, 10))
-	return strings.Join(parts, "."), true
 }

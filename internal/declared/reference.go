@@ -138,21 +138,13 @@ func (r *reader) projectOf(dir string) *Project {
 
 // nameOfFile returns the name of the package of a wheel or source archive, or "".
 func nameOfFile(file string) string {
-	stem := file
-	for _, suffix := range []string{".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz"} {
-		stem = strings.TrimSuffix(stem, suffix)
-	}
-	if stem == file {
-		return ""
-	}
-	parts := strings.Split(stem, "-")
-	if strings.HasSuffix(file, ".whl") {
-		if len(parts) >= 5 && pep.ValidName(parts[0]) {
+	if stem, ok := strings.CutSuffix(file, ".whl"); ok {
+		if parts := strings.Split(stem, "-"); len(parts) >= 5 && pep.ValidName(parts[0]) {
 			return parts[0]
 		}
 		return ""
 	}
-	if name := strings.Join(parts[:len(parts)-1], "-"); pep.ValidName(name) && pep.ValidVersion(parts[len(parts)-1]) {
+	if name, _, ok := pep.ParseSdist(file); ok {
 		return name
 	}
 	return ""

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
-	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/internal/simpleindex"
@@ -337,8 +336,8 @@ func (r *reader) wheel(d *dist, w *lock.Wheel, f file) bool {
 		r.problem("lock.wheel", r.of(d), fmt.Sprint(w.Size), r.relock(), "size of %s is negative", f.name)
 	case !r.url(d, f.url):
 	default:
-		w.SHA256, err = digest(f.sha256)
-		if err == nil {
+		var ok bool
+		if w.SHA256, ok = lock.ParseDigest(f.sha256); ok {
 			return true
 		}
 		r.noHash(d, f)
@@ -355,14 +354,14 @@ func (r *reader) build(d *dist) *lock.Build {
 		return &lock.Build{Source: d.source}
 	}
 	f := *d.sdist
-	sum, err := digest(f.sha256)
+	sum, ok := lock.ParseDigest(f.sha256)
 	switch {
 	case !lock.ValidArchive(f.name):
 		r.problem("lock.source", r.of(d), fmt.Sprintf("%q", f.name), r.relock(), "source of package %s is not a .tar.gz or .zip archive", d.name)
 	case f.size < 0:
 		r.problem("lock.source", r.of(d), fmt.Sprint(f.size), r.relock(), "size of %s is negative", f.name)
 	case !r.url(d, f.url) || !r.subdirectory(d, d.subdirectory):
-	case err != nil:
+	case !ok:
 		r.noHash(d, f)
 	default:
 		return &lock.Build{Source: lock.Source{File: f.name, Size: f.size, SHA256: sum, URL: f.url, Subdirectory: d.subdirectory}}
@@ -431,18 +430,6 @@ func (r *reader) url(d *dist, location string) bool {
 func validPath(name string) bool {
 	return name != "" && name == path.Clean(name) && !path.IsAbs(name) && name != "." && name != ".." && !strings.HasPrefix(name, "../") &&
 		!strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || c == 0x7f || c == '\\' || c == ':' })
-}
-
-func digest(hexadecimal string) (facts.SHA256, error) {
-	var sum facts.SHA256
-	if len(hexadecimal) != 2*len(sum) {
-		return sum, fmt.Errorf("a digest has %d characters", len(hexadecimal))
-	}
-	err := sum.UnmarshalText([]byte(strings.ToLower(hexadecimal)))
-	if err == nil && sum.IsZero() {
-		err = fmt.Errorf("a digest is zero")
-	}
-	return sum, err
 }
 
 // missing is a package that some platforms would have to build.

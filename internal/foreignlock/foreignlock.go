@@ -23,9 +23,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
-// maxLock is the maximum size of a lock in bytes.
-const maxLock = 64 << 20
-
 // A Selection is what an environment takes from a lock.
 type Selection struct {
 	// Project is the content of the pyproject.toml of the project, nil for none. ProjectPath is
@@ -87,7 +84,7 @@ func IsOurs(data []byte) bool {
 // older than pyproject.toml, it does not have what is selected, or packages would have to be
 // built without permission.
 func Read(fsys fs.FS, name string, s Selection) (*lock.Lock, error) {
-	data, err := rawfile.ReadFS(fsys, name, maxLock)
+	data, err := rawfile.ReadFS(fsys, name, lock.MaxSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &diag.Problem{
 			Code: "lock.missing", Pos: diag.Pos{File: name}, Summary: "there is no lock",
@@ -224,26 +221,34 @@ func (r *reader) version(key, found string, known ...string) bool {
 	return false
 }
 
-// requires checks that the lock is for the Python minor version, and sets the release that
-// markers are evaluated for: the first one that the lock allows.
+// requires is allowsPython for a requires-python by PEP 440.
 func (r *reader) requires(specifier string) bool {
 	clauses, ok := pep.ParseClauses(strings.ReplaceAll(specifier, " ", ""))
 	if !ok {
 		r.problem("lock.python", r.at("requires-python"), fmt.Sprintf("%q", specifier), r.relock(), "requires-python is not a version specifier")
 		return false
 	}
+	return r.allowsPython("requires-python", specifier, func(release string) bool {
+		allowed, ok := pep.Allows(clauses, release)
+		return allowed && ok
+	})
+}
+
+// allowsPython checks that the lock is for the Python minor version, and sets the release that
+// markers are evaluated for: the selected one, or the first one that the lock allows. key is that
+// of the bounds.
+func (r *reader) allowsPython(key, bounds string, allows func(release string) bool) bool {
 	const most = 40 // releases of a minor version
 	for patch := range most {
 		r.python = fmt.Sprintf("3.%d.%d", r.minor, patch)
 		if strings.Count(r.Python, ".") > 1 {
 			r.python = r.Python
 		}
-		if allowed, ok := pep.Allows(clauses, r.python); allowed && ok {
+		if allows(r.python) {
 			return true
 		}
 	}
-	r.problem("lock.python", r.at("requires-python"), fmt.Sprintf("requires-python %s", specifier), "set `python` of the environment to a version that the lock allows",
-		"the lock is not for Python 3.%d", r.minor)
+	r.problem("lock.python", r.at(key), key[strings.LastIndexByte(key, '.')+1:]+" "+bounds, "set `python` of the environment to a version that the lock allows", "the lock is not for Python 3.%d", r.minor)
 	return false
 }
 

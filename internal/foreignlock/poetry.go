@@ -67,7 +67,7 @@ func readPoetry(r *reader) {
 		name := pep.Normalize(doc.Packages[i].Name)
 		p.byName[name] = append(p.byName[name], i)
 	}
-	if !p.requires(doc.Metadata.Python) {
+	if !p.allowsPython("metadata.python-versions", doc.Metadata.Python, func(release string) bool { return poetryAllows(doc.Metadata.Python, release) }) {
 		return
 	}
 	project := map[string]any{}
@@ -109,96 +109,16 @@ type poetryRequest struct {
 	extra      string // of the project, "" for all
 }
 
-// requires checks the Python minor version.
-func (p *poetryReader) requires(constraint string) bool {
-	for patch := range 40 {
-		p.python = fmt.Sprintf("3.%d.%d", p.minor, patch)
-		if strings.Count(p.Python, ".") > 1 {
-			p.python = p.Python
-		}
-		if poetryAllows(constraint, p.python) {
-			return true
-		}
-	}
-	p.problem("lock.python", p.at("metadata.python-versions"), "python-versions "+constraint, "set `python` of the environment to a version that the lock allows", "the lock is not for Python 3.%d", p.minor)
-	return false
-}
-
 // poetryAllows reports whether a constraint of Poetry allows a version. It reports true for one
 // that is malformed.
 func poetryAllows(constraint, version string) bool {
-	v, ok := pep.ParseVersion(version)
-	if !ok {
-		return true
-	}
 	for alternative := range strings.SplitSeq(strings.ReplaceAll(constraint, "||", "|"), "|") {
-		if poetryAllowsAll(alternative, v) {
+		clauses, ok := pep.PoetryClauses(alternative)
+		if allowed, valid := pep.Allows(clauses, version); allowed || !valid || !ok {
 			return true
 		}
 	}
 	return false
-}
-
-func poetryAllowsAll(constraint string, v pep.Version) bool {
-	fields := strings.FieldsFunc(constraint, func(c rune) bool { return c == ',' || c == ' ' })
-	for i := 0; i < len(fields); i++ {
-		field := fields[i]
-		if strings.Trim(field, "<>=!~^") == "" && i+1 < len(fields) { // ">= 3.8"
-			i++
-			field += fields[i]
-		}
-		for _, c := range poetryClauses(field) {
-			if !c.Allows(v) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// poetryClauses returns the clauses of PEP 440 for a field of a constraint; a malformed one has
-// none.
-func poetryClauses(field string) []pep.Clause {
-	op, version := field[:len(field)-len(strings.TrimLeft(field, "<>=!~^"))], strings.TrimLeft(field, "<>=!~^")
-	if version == "*" || version == "" {
-		return nil
-	}
-	parts := strings.Split(version, ".")
-	// next returns the version in which the number at i is one greater.
-	next := func(i int) string {
-		bumped := make([]string, 0, i+1)
-		for j := range i + 1 {
-			n := 0
-			if j < len(parts) {
-				n, _ = strconv.Atoi(parts[j])
-			}
-			if j == i {
-				n++
-			}
-			bumped = append(bumped, strconv.Itoa(n))
-		}
-		return strings.Join(bumped, ".")
-	}
-	var text string
-	switch op {
-	case "^":
-		i := 0
-		for i < len(parts)-1 && strings.Trim(parts[i], "0") == "" {
-			i++
-		}
-		text = ">=" + version + ",<" + next(i)
-	case "~":
-		text = ">=" + version + ",<" + next(min(1, len(parts)-1))
-	case "", "=":
-		text = "==" + version
-	default:
-		text = op + version
-	}
-	clauses, ok := pep.ParseClauses(text)
-	if !ok {
-		return nil
-	}
-	return clauses
 }
 
 // readProject reads the requirements of a pyproject.toml.
@@ -319,8 +239,8 @@ func (p *poetryReader) selection() bool {
 	for name := range p.extras {
 		extras[name] = true
 	}
-	p.defined("extra", p.Extras, extras)
-	p.defined("group", p.Groups, p.groups)
+	p.checkNames("extra", p.Extras, extras)
+	p.checkNames("group", p.Groups, p.groups)
 	return p.problems.Len() == before
 }
 

@@ -69,8 +69,8 @@ func readPylock(r *reader) {
 		return
 	}
 	p := &pylockReader{reader: r, doc: &doc}
-	r.defined("extra", r.Extras, nameSet(doc.Extras))
-	r.defined("group", r.Groups, nameSet(doc.Groups))
+	r.checkNames("extra", r.Extras, nameSet(doc.Extras))
+	r.checkNames("group", r.Groups, nameSet(doc.Groups))
 	registries := map[string]int{}
 	for i := range doc.Packages {
 		q := &doc.Packages[i]

@@ -200,8 +200,8 @@ func (u *uvReader) selection() bool {
 			}
 		}
 	}
-	u.defined("extra", u.Extras, extras)
-	u.defined("group", u.Groups, groups)
+	u.checkNames("extra", u.Extras, extras)
+	u.checkNames("group", u.Groups, groups)
 	active := u.active()
 	for _, set := range u.doc.Conflicts {
 		var both []string
@@ -586,8 +586,8 @@ func gitSource(text string) lock.Source {
 	return lock.Source{Git: repository, Commit: commit, Subdirectory: values.Get("subdirectory")}
 }
 
-// isDefined reports selected extras or groups that the lock does not have.
-func (r *reader) defined(kind string, selected []string, known map[string]bool) {
+// checkNames reports selected extras or groups that the lock does not have.
+func (r *reader) checkNames(kind string, selected []string, known map[string]bool) {
 	for _, name := range selected {
 		if known[name] {
 			continue

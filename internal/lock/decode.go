@@ -23,7 +23,7 @@ import (
 // Read reads a lock of a project. A missing file is the Problem lock.missing, an invalid
 // one is one or more Problems with positions.
 func Read(fsys fs.FS, path string) (*Lock, error) {
-	data, err := rawfile.ReadFS(fsys, path, maxLock)
+	data, err := rawfile.ReadFS(fsys, path, MaxSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, Missing(path)
 	}
@@ -47,8 +47,8 @@ func Missing(path string) *diag.Problem {
 
 // Decode reads a lock strictly. It returns all problems with their positions.
 func Decode(data []byte, path string) (*Lock, error) {
-	if len(data) > maxLock {
-		return nil, &diag.Problem{Code: "lock.syntax", Pos: diag.Pos{File: path}, Summary: fmt.Sprintf("the lock is larger than %d MiB", maxLock>>20)}
+	if len(data) > MaxSize {
+		return nil, &diag.Problem{Code: "lock.syntax", Pos: diag.Pos{File: path}, Summary: fmt.Sprintf("the lock is larger than %d MiB", MaxSize>>20)}
 	}
 	var doc document
 	d := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
@@ -347,11 +347,11 @@ func (r *reader) wheel(at diag.Pos, p Package, d *docWheel) Wheel {
 }
 
 // digest returns the digest of a file.
-func (r *reader) digest(at diag.Pos, d *docWheel) (sum facts.SHA256) {
+func (r *reader) digest(at diag.Pos, d *docWheel) facts.SHA256 {
 	text := d.Hashes["sha256"]
-	if len(text) != 64 || sum.UnmarshalText([]byte(strings.ToLower(text))) != nil || sum.IsZero() {
+	sum, ok := ParseDigest(text)
+	if !ok {
 		r.problem("lock.hash", at, fmt.Sprintf("%q", text), "%s has no valid sha256", d.file())
-		return facts.SHA256{}
 	}
 	return sum
 }

@@ -11,8 +11,8 @@ const Version = "1.0"
 // format is the version of the [tool.reconcile] table.
 const format = 1
 
-// maxLock is the maximum size of a lock in bytes.
-const maxLock = 64 << 20
+// MaxSize is the maximum size of a lock in bytes.
+const MaxSize = 64 << 20
 
 // document is the TOML form. The URLs of PEP 751 are read and ignored: each machine has
 // its own index.

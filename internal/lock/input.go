@@ -215,10 +215,8 @@ func directSource(text string) (Source, bool) {
 		return Source{}, false
 	case ValidArchive(file):
 		s := Source{File: file, URL: location, Subdirectory: subdirectory(fragment)}
-		for part := range strings.SplitSeq(fragment, "&") {
-			if digest, ok := strings.CutPrefix(part, "sha256="); ok {
-				_ = s.SHA256.UnmarshalText([]byte(digest)) // else it is what the archive has
-			}
+		if digest := fragmentValue(fragment, "sha256"); digest != "" {
+			s.SHA256, _ = ParseDigest(digest) // CheckURL has checked it
 		}
 		return s, true
 	}
@@ -231,9 +229,14 @@ func directSource(text string) (Source, bool) {
 
 // subdirectory returns that of the fragment of a URL.
 func subdirectory(fragment string) string {
+	return strings.Trim(fragmentValue(fragment, "subdirectory"), "/")
+}
+
+// fragmentValue returns the value of a key in the fragment of a URL, "" for none.
+func fragmentValue(fragment, key string) string {
 	for part := range strings.SplitSeq(fragment, "&") {
-		if name, ok := strings.CutPrefix(part, "subdirectory="); ok {
-			return strings.Trim(name, "/")
+		if value, ok := strings.CutPrefix(part, key+"="); ok {
+			return value
 		}
 	}
 	return ""

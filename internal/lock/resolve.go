@@ -297,7 +297,7 @@ func (r *resolver) platform(ctx context.Context, platform string) ([]Package, er
 			}
 			return nil, r.explain(ctx, platform, output, err)
 		}
-		data, err := rawfile.ReadFile(out, maxLock, 0)
+		data, err := rawfile.ReadFile(out, MaxSize, 0)
 		if err != nil {
 			return nil, fmt.Errorf("read the output of uv for %s: %w", platform, err)
 		}

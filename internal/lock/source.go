@@ -4,6 +4,8 @@ import (
 	"io/fs"
 	"net/url"
 	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
 // ValidGit reports whether s is a URL from which git can fetch a repository, without a
@@ -36,9 +38,21 @@ func ValidArchive(s string) bool {
 		(strings.HasSuffix(s, ".tar.gz") || strings.HasSuffix(s, ".zip"))
 }
 
+// ParseDigest parses a SHA-256 digest in hexadecimal, false if it is malformed or zero.
+func ParseDigest(hexadecimal string) (sum facts.SHA256, ok bool) {
+	err := sum.UnmarshalText([]byte(strings.ToLower(hexadecimal)))
+	return sum, err == nil && !sum.IsZero()
+}
+
 // CheckURL returns why a direct reference is not a valid Requirement.URL, and how to correct
 // it; "" for a valid one.
 func CheckURL(text string) (problem, hint string) {
+	_, fragment, _ := strings.Cut(text, "#")
+	if digest := fragmentValue(fragment, "sha256"); digest != "" {
+		if _, ok := ParseDigest(digest); !ok {
+			return "the sha256 of the location does not have 64 hexadecimal digits", "`sha256sum FILE` prints it"
+		}
+	}
 	if name, ok := strings.CutPrefix(text, "./"); ok {
 		if name != "" && !fs.ValidPath(name) {
 			return "the path is not one of the project", "write it as ./DIRECTORY or ./FILE, in the project"

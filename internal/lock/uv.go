@@ -12,7 +12,6 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
-	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
@@ -64,7 +63,8 @@ func (r *resolver) parse(ctx context.Context, data []byte, platform string) (pac
 func (r *resolver) wheels(name string, list []docWheel, platform string) (wheels []Wheel) {
 	for _, w := range list {
 		wheel := Wheel{File: w.file(), Size: w.Size, Platforms: []string{platform}}
-		if err := wheel.SHA256.UnmarshalText([]byte(w.Hashes["sha256"])); err != nil || wheel.SHA256 == (facts.SHA256{}) {
+		var ok bool
+		if wheel.SHA256, ok = ParseDigest(w.Hashes["sha256"]); !ok {
 			continue // an index without digests: the wheel could not be verified
 		}
 		if required := r.Hashes[name]; len(required) > 0 && !slices.Contains(required, wheel.SHA256) {
@@ -100,8 +100,12 @@ func (r *resolver) sdist(ctx context.Context, p *Package, d *docWheel) (known bo
 	if known = i != nil; !known {
 		in := Inspection{Name: p.Name, Version: p.Version, Index: p.Index, Python: r.Python, Rule: rule}
 		in.File, in.Size = d.file(), d.Size
-		if err := in.SHA256.UnmarshalText([]byte(d.Hashes["sha256"])); err != nil {
-			return false, &diag.Problem{Code: "lock.source", Pos: r.pos(p.Name), Summary: fmt.Sprintf("%s==%s has a source without a sha256", p.Name, p.Version)}
+		var ok bool
+		if in.SHA256, ok = ParseDigest(d.Hashes["sha256"]); !ok {
+			return false, &diag.Problem{
+				Code: "lock.source", Pos: r.pos(p.Name), Summary: fmt.Sprintf("the index has no sha256 of the source of %s==%s", p.Name, p.Version),
+				Hint: "request a version that has wheels, or use an index that publishes digests",
+			}
 		}
 		if i, err = r.inspect(ctx, in); err != nil {
 			return false, at(err, r.pos(p.Name))
@@ -182,7 +186,7 @@ func (r *resolver) annotate(ctx context.Context, platform string, packages []Pac
 	if output, err := pinned.compile(ctx, platform, r.input(platform), out, "requirements.txt"); err != nil {
 		return r.explain(ctx, platform, output, err)
 	}
-	data, err := rawfile.ReadFile(out, maxLock, 0)
+	data, err := rawfile.ReadFile(out, MaxSize, 0)
 	if err != nil {
 		return fmt.Errorf("read the output of uv for %s: %w", platform, err)
 	}

@@ -174,9 +174,6 @@ func nameOf(text string) string {
 	text, _, _ = strings.Cut(text, "#")
 	text = strings.TrimSuffix(text, "/")
 	base := text[strings.LastIndexByte(text, '/')+1:]
-	if w, err := lock.ParseWheel(base); err == nil {
-		return w.Name
-	}
 	base, _, _ = strings.Cut(base, "@")
 	for _, suffix := range []string{".git", ".tar.gz", ".zip"} {
 		base = strings.TrimSuffix(base, suffix)

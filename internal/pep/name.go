@@ -1,5 +1,5 @@
 // Package pep implements rules of the Python packaging standards: names (PEP 503),
-// versions (PEP 440), requirements and markers (PEP 508).
+// versions (PEP 440), requirements and markers (PEP 508). It also parses the constraints of Poetry.
 package pep
 
 import (
@@ -61,4 +61,19 @@ func ValidModule(name string) bool {
 		}
 	}
 	return true
+}
+
+// ParseSdist returns the name, as written, and the version in the file name of a source archive,
+// such as langdetect-1.0.9.tar.gz.
+func ParseSdist(file string) (name, version string, ok bool) {
+	stem, ok := strings.CutSuffix(file, ".tar.gz")
+	if !ok {
+		stem, ok = strings.CutSuffix(file, ".zip")
+	}
+	at := strings.LastIndexByte(stem, '-')
+	if !ok || at < 0 {
+		return "", "", false
+	}
+	name, version = stem[:at], stem[at+1:]
+	return name, version, ValidName(name) && ValidVersion(version)
 }

@@ -101,3 +101,16 @@ func FuzzVersion(f *testing.F) {
 		}
 	})
 }
+
+func TestParseSdist(t *testing.T) {
+	for _, file := range []string{"langdetect-1.0.9.tar.gz", "langdetect-1.0.9.zip"} {
+		if name, version, ok := ParseSdist(file); name != "langdetect" || version != "1.0.9" || !ok {
+			t.Errorf("ParseSdist(%q) = %q, %q, %v", file, name, version, ok)
+		}
+	}
+	for _, file := range []string{"langdetect.tar.gz", "langdetect-main.zip", "-1.0.zip", "x-1.0.tar.bz2", "x-1.0-py3-none-any.whl", ""} {
+		if name, version, ok := ParseSdist(file); ok {
+			t.Errorf("ParseSdist(%q) = %q, %q", file, name, version)
+		}
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/lock"
@@ -122,18 +121,10 @@ func nameAndVersion(file string) (name, version string) {
 		version, _ := pep.CanonicalVersion(w.Version)
 		return w.Name, version
 	}
-	stem, ok := strings.CutSuffix(file, ".tar.gz")
+	name, version, ok := pep.ParseSdist(file)
 	if !ok {
-		if stem, ok = strings.CutSuffix(file, ".zip"); !ok {
-			return "", ""
-		}
-	}
-	at := strings.LastIndexByte(stem, '-')
-	if at < 0 {
 		return "", ""
 	}
-	if version, ok = pep.CanonicalVersion(stem[at+1:]); !ok {
-		return "", ""
-	}
-	return pep.Normalize(stem[:at]), version
+	version, _ = pep.CanonicalVersion(version)
+	return pep.Normalize(name), version
 }
