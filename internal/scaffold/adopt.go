@@ -25,6 +25,9 @@ import (
 // walkTime limits the search for models.
 const walkTime = 5 * time.Second
 
+// maxOffers is the number of files that could be added that are printed.
+const maxOffers = 6
+
 // Adopted is the result for a folder with files. Its JSON form is part of the command's.
 type Adopted struct {
 	Environments []string        `json:"environments"`
@@ -203,8 +206,12 @@ func (d *Adopted) Lines() []string {
 	if d.found.Undeclared {
 		lines = append(lines, "No file declares packages, so the environment has only Python: `reconcile add NAME` adds one.")
 	}
-	for _, file := range d.Offers {
-		lines = append(lines, "Not installed: "+file)
+	if n := len(d.Offers); n > 0 {
+		text := "Not installed: " + strings.Join(d.Offers[:min(n, maxOffers)], ", ")
+		if n > maxOffers {
+			text += fmt.Sprintf(" and %d more", n-maxOffers)
+		}
+		lines = append(lines, text)
 	}
 	if len(d.Omitted) > 0 {
 		lines = append(lines, "Not taken over:")

@@ -168,9 +168,6 @@ func (s *scanner) addProject(e *environment, f *folder) {
 			continue
 		}
 		set, _ := declared.Read(s.fsys, file)
-		if (set.Project == nil || set.Project.Name == "") && len(set.Requirements) == 0 && len(offer.Names()) == 0 {
-			continue // settings of tools
-		}
 		if p := set.Project; p != nil && p.Installable {
 			if f.dir == "." && !e.hasProject {
 				e.editable = sourced{cmp.Or(p.Name, "the project"), file, placeOf(p.Pos)}

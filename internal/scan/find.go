@@ -4,6 +4,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/declared"
 )
 
 // A folder holds the files of one folder that declare what a project needs. Paths are relative
@@ -59,7 +61,24 @@ func (s *scanner) look(dir string) folder {
 	stem := func(file string) string { return strings.TrimSuffix(file, path.Ext(file)) }
 	slices.SortStableFunc(f.conda, func(a, b string) int { return strings.Compare(stem(a), stem(b)) })
 	f.main, f.addOns = mainRequirements(texts)
+	if f.pyproject != "" && !s.isProject(f.pyproject) {
+		f.pyproject = ""
+	}
+	if f.setup != "" && !s.isProject(f.setup) {
+		f.setup = ""
+	}
 	return f
+}
+
+// isProject reports whether a pyproject.toml, setup.py or setup.cfg is one of a project, and has
+// not only settings of tools. One that cannot be read is.
+func (s *scanner) isProject(file string) bool {
+	offer, err := declared.Offered(s.fsys, file)
+	if err != nil || len(offer.Names()) > 0 {
+		return true
+	}
+	set, _ := declared.Read(s.fsys, file)
+	return len(set.Requirements) > 0 || set.Project != nil && set.Project.Name != ""
 }
 
 // isCondaName reports whether a file name, in lower case, is one of an environment of conda.

@@ -34,7 +34,7 @@ func needsCUDA(set *declared.Set) sourced {
 		name := pep.Normalize(r.Name)
 		version := pep.Specifier(r.Clauses)
 		if builds.MatchString(version) || indexes[r.Index] || slices.Contains(onlyCUDA(), name) || builds.MatchString(name) ||
-			strings.HasPrefix(name, "cupy-cuda") || strings.Contains(path.Base(r.URL), "+cu") {
+			strings.HasPrefix(name, "cupy-cuda") || builds.MatchString(path.Base(r.URL)) {
 			return sourced{by: r.Name + version + " needs CUDA", at: placeOf(r.Pos)}
 		}
 	}
