@@ -106,7 +106,7 @@ func (x *exporter) line(format string, args ...any) { fmt.Fprintf(&x.b, format+"
 func (x *exporter) head() []string {
 	return []string{
 		fmt.Sprintf("Python packages of environment %s of project %s: Python %s, %s.", x.Name, x.project.Manifest.Project, x.Python, strings.Join(slices.Sorted(slices.Values(x.locked.Platforms)), ", ")),
-		fmt.Sprintf("Written by `%s --format %s` from %s.", command, x.o.Format, x.locked.Path),
+		fmt.Sprintf("Written by `%s --format %s` from %s.", command, x.o.Format, strings.Join(strings.Fields(x.locked.Path), " ")),
 	}
 }
 

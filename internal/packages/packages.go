@@ -4,7 +4,6 @@
 package packages
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -99,7 +98,7 @@ func (e *Environment) readRequests() (list []Request, err error) {
 		}
 		return list, nil
 	}
-	positions, err := e.positions()
+	declarations, err := e.declarations()
 	if err != nil {
 		return nil, err
 	}
@@ -108,9 +107,14 @@ func (e *Environment) readRequests() (list []Request, err error) {
 		if err != nil {
 			continue // a request that only the other tool understands
 		}
-		list = append(list, requestOf(lock.Requirement{
-			Name: r.Name, Extras: r.Extras, Specifier: pep.Specifier(r.Clauses), Marker: r.Marker, URL: r.URL, Pos: positions[pep.Normalize(r.Name)],
-		}))
+		q := lock.Requirement{Name: r.Name, Extras: r.Extras, Specifier: pep.Specifier(r.Clauses), Marker: r.Marker, URL: r.URL}
+		if found := declarations[pep.Normalize(r.Name)]; len(found) > 0 {
+			q.Pos = found[0].Pos
+			if len(found) == 1 && q.Specifier == "" {
+				q.Specifier = pep.Specifier(found[0].Clauses) // uv.lock has none
+			}
+		}
+		list = append(list, requestOf(q))
 	}
 	return list, nil
 }
@@ -132,8 +136,9 @@ func (e *Environment) condaRequests() (list []Request) {
 	return list
 }
 
-// positions returns where the project requests packages whose lock another tool writes, by name.
-func (e *Environment) positions() (map[string]diag.Pos, error) {
+// declarations returns the requirements of the files of a project whose lock another tool writes,
+// by normalised name.
+func (e *Environment) declarations() (map[string][]declared.Requirement, error) {
 	references := []string{"pyproject.toml"}
 	if len(e.Files) > 0 {
 		references = nil
@@ -141,23 +146,21 @@ func (e *Environment) positions() (map[string]diag.Pos, error) {
 			references = append(references, f.String())
 		}
 	}
-	positions := map[string]diag.Pos{}
+	found := map[string][]declared.Requirement{}
 	for _, reference := range references {
 		set, err := declared.Read(e.project.FS(), reference)
 		if err != nil && len(e.Files) == 0 {
-			return positions, nil // the lock does not need the file
+			return found, nil // the lock does not need the file
 		}
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range set.Requirements {
 			name := pep.Normalize(r.Name)
-			if _, ok := positions[name]; !ok {
-				positions[name] = r.Pos
-			}
+			found[name] = append(found[name], r)
 		}
 	}
-	return positions, nil
+	return found, nil
 }
 
 // Names returns the names of all locked packages, sorted.
@@ -222,8 +225,4 @@ func (e *Environment) isComplete() bool {
 		requested[r.Name] = true
 	}
 	return e.IsForeign() || !slices.ContainsFunc(e.Locked.Packages, func(p lock.Package) bool { return !requested[p.Name] })
-}
-
-func compareRequests(a, b Request) int {
-	return cmp.Or(strings.Compare(a.Name, b.Name), a.Pos.Compare(b.Pos))
 }

@@ -451,6 +451,34 @@ func TestWhyOfRequirementsOfBuilds(t *testing.T) {
 	}
 }
 
+func TestLockOfAnotherTool(t *testing.T) {
+	p := newProject(t)
+	p.manifest("type: venv", "path: .venv", "requirements: [\"pyproject.toml#dev\"]")
+	manifest := filepath.Join(p.dir, "manifest.yaml")
+	text, err := os.ReadFile(manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.write("manifest.yaml", strings.ReplaceAll(strings.ReplaceAll(string(text), "pylock.main.toml", "uv.lock"), ", macos-arm64", ""))
+	p.write("pyproject.toml", "[project]\nname = \"demo\"\nversion = \"1\"\nrequires-python = \">=3.10\"\ndependencies = [\n  \"top>=1\",\n]\n[dependency-groups]\ndev = [\"tool\"]\n[tool.uv]\npackage = false\n")
+	registry := func(name, more string) string {
+		return fmt.Sprintf("[[package]]\nname = %q\nversion = \"1.0\"\nsource = { registry = \"https://packages.invalid/simple\" }\n%swheels = [{ url = \"https://files.invalid/%s-1.0-py3-none-any.whl\", hash = \"sha256:%s\", size = 5 }]\n", name, more, name, digest)
+	}
+	p.write("uv.lock", "version = 1\nrevision = 3\nrequires-python = \">=3.10\"\n[[package]]\nname = \"demo\"\nversion = \"1\"\nsource = { virtual = \".\" }\ndependencies = [{ name = \"top\" }]\n[package.dev-dependencies]\ndev = [{ name = \"tool\" }]\n[package.metadata]\nrequires-dist = [{ name = \"top\", specifier = \">=1\" }]\n[package.metadata.requires-dev]\ndev = [{ name = \"tool\" }]\n"+
+		registry("leaf", "")+registry("tool", "dependencies = [{ name = \"leaf\" }]\n")+registry("top", "dependencies = [{ name = \"leaf\" }]\n"))
+	r, err := p.mustOpen().Why("leaf", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range r.Chains {
+		got = append(got, fmt.Sprintf("%s:%d %d", c[0].Requested[0].Text, c[0].Requested[0].Pos.Line, len(c)))
+	}
+	if want := []string{"tool:9 2", "top>=1:6 2"}; !slices.Equal(got, want) {
+		t.Errorf("chains %q, want %q", got, want)
+	}
+}
+
 func TestDocumentsMatchTheirSchemas(t *testing.T) {
 	check := func(schema string, doc any) {
 		t.Helper()
