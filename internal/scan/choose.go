@@ -35,7 +35,6 @@ type environment struct {
 	python     pythonChoice
 	lock       string
 	isForeign  bool // lock is one of another tool
-	bound      []binding
 	build      []string
 	systems    map[string]string // glibc and macos, with the reason in systemsBy
 	systemsBy  string

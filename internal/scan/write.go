@@ -192,12 +192,7 @@ func (s *scanner) writeEnvironment(w *writer, e *environment) {
 	for _, text := range e.offers() {
 		w.line("    # %s", printable(text))
 	}
-	if len(e.bound) > 0 {
-		w.line("    packages:")
-		for _, b := range e.bound {
-			w.line("      - {name: %s, index: %s} # %s", scalar(b.name), scalar(b.index), b.at)
-		}
-	} else if len(e.references) == 0 && e.editable.by == "" && !e.isForeign {
+	if len(e.references) == 0 && e.editable.by == "" && !e.isForeign {
 		w.line("    packages: [] # such as numpy, or \"numpy>=2,<3\"")
 	}
 	if e.editable.value != "" {
