@@ -64,8 +64,8 @@ func Open(p *session.Project) (*Environment, error) {
 		return nil, problem
 	}
 	e := &Environment{Environment: env, Locked: locked, Stale: problem, project: p}
-	e.requests, err = e.readRequests()
-	return e, err
+	e.requests = e.readRequests()
+	return e, nil
 }
 
 // Platform returns the platform that a command line names, else that of this machine if it is
@@ -88,20 +88,23 @@ func (e *Environment) Platform(asked string) (string, error) {
 }
 
 // readRequests returns the requests of the environment.
-func (e *Environment) readRequests() (list []Request, err error) {
-	if e.Conda != nil {
-		defer func() { list = append(list, e.condaRequests()...) }()
-	}
-	if !e.IsForeign() {
+func (e *Environment) readRequests() (list []Request) {
+	if e.IsForeign() {
+		list = e.foreignRequests()
+	} else {
 		for _, r := range e.Sources().Packages {
 			list = append(list, requestOf(r))
 		}
-		return list, nil
 	}
-	declarations, err := e.declarations()
-	if err != nil {
-		return nil, err
+	if e.Conda != nil {
+		list = append(list, e.condaRequests()...)
 	}
+	return list
+}
+
+// foreignRequests returns the requests of the lock of another tool.
+func (e *Environment) foreignRequests() (list []Request) {
+	declarations := e.declarations()
 	for _, text := range e.Locked.Requests {
 		r, err := pep.ParseRequirement(text)
 		if err != nil {
@@ -116,7 +119,7 @@ func (e *Environment) readRequests() (list []Request, err error) {
 		}
 		list = append(list, requestOf(q))
 	}
-	return list, nil
+	return list
 }
 
 func requestOf(r lock.Requirement) Request {
@@ -137,8 +140,8 @@ func (e *Environment) condaRequests() (list []Request) {
 }
 
 // declarations returns the requirements of the files of a project whose lock another tool writes,
-// by normalised name.
-func (e *Environment) declarations() (map[string][]declared.Requirement, error) {
+// by normalised name. They only add positions, so those that cannot be read are left out.
+func (e *Environment) declarations() map[string][]declared.Requirement {
 	references := []string{"pyproject.toml"}
 	if len(e.Files) > 0 {
 		references = nil
@@ -149,18 +152,15 @@ func (e *Environment) declarations() (map[string][]declared.Requirement, error) 
 	found := map[string][]declared.Requirement{}
 	for _, reference := range references {
 		set, err := declared.Read(e.project.FS(), reference)
-		if err != nil && len(e.Files) == 0 {
-			return found, nil // the lock does not need the file
-		}
 		if err != nil {
-			return nil, err
+			continue
 		}
 		for _, r := range set.Requirements {
 			name := pep.Normalize(r.Name)
 			found[name] = append(found[name], r)
 		}
 	}
-	return found, nil
+	return found
 }
 
 // Names returns the names of all locked packages, sorted.
