@@ -2,7 +2,6 @@ package scan
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -523,9 +522,6 @@ func (s *scanner) problems(err error) {
 			why += ": " + p.Found
 		}
 		s.omit(placeOf(p.Pos), why)
-	}
-	if err != nil && len(diag.Problems(err)) == 0 {
-		s.omit(place{}, errors.Unwrap(err).Error())
 	}
 }
 
