@@ -7,13 +7,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/rattler"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // The document of CycloneDX 1.6, as far as locks have content for it.
@@ -57,9 +62,11 @@ type (
 		Content   string `json:"content"`
 	}
 	bomLicense struct {
-		License struct {
-			Name string `json:"name"`
-		} `json:"license"`
+		License    *bomLicenseName `json:"license,omitempty"`
+		Expression string          `json:"expression,omitempty"`
+	}
+	bomLicenseName struct {
+		Name string `json:"name"`
 	}
 	bomReference struct {
 		Type   string    `json:"type"`
@@ -77,7 +84,8 @@ type (
 )
 
 // cyclonedx writes the packages as CycloneDX 1.6. The document depends on the manifest, the lock
-// and the options alone: the serial number is a digest of the rest, and there is a timestamp only if
+// and the options alone, except for licences of Python packages, which only wheels in the store
+// have. The serial number is a digest of the rest, and there is a timestamp only if
 // SOURCE_DATE_EPOCH gives one.
 func (x *exporter) cyclonedx() error {
 	root := x.project.Manifest.Project + "/" + x.Name
@@ -104,8 +112,13 @@ func (x *exporter) cyclonedx() error {
 		refs[key] = append(refs[key], c.Ref)
 		doc.Components = append(doc.Components, c)
 	}
+	without := 0
 	for _, p := range x.locked.Packages {
-		add(p.Name, x.component(p))
+		c := x.component(p)
+		if c.Licenses == nil {
+			without++
+		}
+		add(p.Name, c)
 	}
 	if x.Locked.Conda != nil {
 		for i := range x.Locked.Conda.Packages {
@@ -122,11 +135,8 @@ func (x *exporter) cyclonedx() error {
 	} else {
 		x.note("the lock has no dependencies of its packages; `reconcile lock` adds them")
 	}
-	for _, c := range doc.Components {
-		if strings.HasPrefix(c.PURL, "pkg:pypi/") {
-			x.note("a lock has no licences of Python packages")
-			break
-		}
+	if without > 0 {
+		x.note("%s no known licence: licences are in wheels, and this machine has only those that it installed", plural.Count(without, "Python package")+map[bool]string{true: " has", false: " have"}[without == 1])
 	}
 	text, err := json.Marshal(doc)
 	if err != nil {
@@ -196,9 +206,73 @@ func (x *exporter) component(p lock.Package) bomComponent {
 	if p.Build != nil {
 		c.Properties = append(c.Properties, bomProperty{"reconcile:source", sourceText(p)})
 	}
+	c.Licenses = x.licences(p)
 	c.PURL = "pkg:pypi/" + p.Name + "@" + escapeVersion(p.Version) + query(qualifiers)
 	c.Ref = c.PURL
 	return c
+}
+
+// maxMetadata is the maximum size of a METADATA file in bytes.
+const maxMetadata = 4 << 20
+
+// licences returns the licence of a package whose wheel is in the store, nil if it is unknown.
+func (x *exporter) licences(p lock.Package) []bomLicense {
+	local, err := x.project.Local()
+	if err != nil {
+		return nil
+	}
+	for _, w := range p.Wheels {
+		name, err := lock.ParseWheel(w.File)
+		if err != nil {
+			continue
+		}
+		found, _ := filepath.Glob(filepath.Join(layout.DistFiles(layout.Dist(local.Store, w.SHA256.String())), "*.dist-info", "METADATA"))
+		for _, file := range found {
+			text, err := rawfile.ReadFile(file, maxMetadata, rawfile.NoFollow)
+			if project, _, _ := strings.Cut(filepath.Base(filepath.Dir(file)), "-"); err != nil || pep.Normalize(project) != name.Name {
+				continue
+			}
+			if list := licencesOf(string(text)); list != nil {
+				return list
+			}
+		}
+	}
+	return nil
+}
+
+// licencesOf returns the licence in a METADATA file: the SPDX expression, else the field License
+// if it is a name, else the classifiers.
+func licencesOf(metadata string) (list []bomLicense) {
+	head, _, _ := strings.Cut(strings.ReplaceAll(metadata, "\r\n", "\n"), "\n\n")
+	var names []string
+	named := ""
+	lines := strings.Split(head, "\n")
+	for i, line := range lines {
+		key, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		continued := i+1 < len(lines) && strings.HasPrefix(lines[i+1], " ")
+		switch strings.ToLower(key) {
+		case "license-expression":
+			if value != "" {
+				return []bomLicense{{Expression: value}}
+			}
+		case "license":
+			if value != "" && !continued && len(value) < 100 && value != "UNKNOWN" {
+				named = value
+			}
+		case "classifier":
+			if c, ok := strings.CutPrefix(value, "License ::"); ok && strings.TrimSpace(c) != "OSI Approved" {
+				names = append(names, strings.TrimSpace(c[strings.LastIndex(c, ":")+1:]))
+			}
+		}
+	}
+	if named != "" {
+		names = []string{named}
+	}
+	for _, name := range names {
+		list = append(list, bomLicense{License: &bomLicenseName{name}})
+	}
+	return list
 }
 
 func condaComponent(p *rattler.Package) bomComponent {
@@ -209,8 +283,7 @@ func condaComponent(p *rattler.Package) bomComponent {
 	qualifiers := url.Values{"build": {p.Build}, "channel": {p.Channel}, "subdir": {p.Subdir}, "type": {kind}}
 	c := bomComponent{Type: "library", Name: p.Name, Version: p.Version, Hashes: []bomHash{{"SHA-256", p.SHA256}}}
 	if p.License != "" {
-		c.Licenses = make([]bomLicense, 1)
-		c.Licenses[0].License.Name = p.License
+		c.Licenses = []bomLicense{{License: &bomLicenseName{p.License}}}
 	}
 	c.PURL = "pkg:conda/" + p.Name + "@" + escapeVersion(p.Version) + query(qualifiers)
 	c.Ref = c.PURL

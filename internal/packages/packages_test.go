@@ -21,6 +21,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/outputschema"
 	"github.com/reconcile-ml/reconcile/internal/rattler"
@@ -433,6 +434,34 @@ func TestCondaPackages(t *testing.T) {
 	}
 	if want := []string{"python tables :12", "conda pytables ==3.9.2 for HDF5:11"}; !slices.Equal(requests, want) {
 		t.Errorf("requested as %q, want %q", requests, want)
+	}
+}
+
+func TestLicencesOfPythonPackages(t *testing.T) {
+	for metadata, want := range map[string]string{
+		"Name: a\nLicense: x\nClassifier: License :: y\n":                                                                                       `[{"license":{"name":"x"}}]`,
+		"Name: a\nLicense: x\nLicense-Expression: MIT OR Apache-2.0\n":                                                                          `[{"expression":"MIT OR Apache-2.0"}]`,
+		"Name: a\nLicense: Copyright\n  all rights\nClassifier: License :: OSI Approved :: BSD License\nClassifier: License :: Public Domain\n": `[{"license":{"name":"BSD License"}},{"license":{"name":"Public Domain"}}]`,
+		"Name: a\nLicense: UNKNOWN\nClassifier: License :: OSI Approved\n\nLicense: MIT\n":                                                      `null`,
+	} {
+		if got, err := json.Marshal(licencesOf(metadata)); err != nil || string(got) != want {
+			t.Errorf("%q: %s, want %s", metadata, got, want)
+		}
+	}
+	p := everySource(t)
+	e := p.mustOpen()
+	local, err := e.project.Local()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(e.Locked.Packages, func(q lock.Package) bool { return q.Name == "alpha" })
+	info := filepath.Join(layout.DistFiles(layout.Dist(local.Store, e.Locked.Packages[i].Wheels[0].SHA256.String())), "alpha-1.0.dist-info")
+	if err := errors.Join(os.MkdirAll(info, 0o755), os.WriteFile(filepath.Join(local.Store, "store.json"), []byte("{\"program\":\"reconcile\",\"format\":1}\n"), 0o600), os.WriteFile(filepath.Join(info, "METADATA"), []byte("Name: alpha\nLicense-Expression: MIT\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	x := p.export(ExportOptions{Format: "cyclonedx"})
+	if strings.Count(string(x.Content), `"expression": "MIT"`) != 1 || len(x.Notes) != 1 || !strings.HasPrefix(x.Notes[0], "9 Python packages have no known licence") {
+		t.Errorf("notes %q and\n%s", x.Notes, x.Content)
 	}
 }
 
