@@ -50,7 +50,7 @@ func adopt(ctx context.Context, c *session.Config, at *place, o Options, result 
 		return nil, err
 	}
 	defer folder.Close()
-	in, err := scanInput(ctx, c, at)
+	in, hasGPU, err := scanInput(ctx, c, at)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +68,9 @@ func adopt(ctx context.Context, c *session.Config, at *place, o Options, result 
 			return nil, err
 		}
 	}
+	if name := found.OnlyGPU(); name != "" && !hasGPU {
+		result.Notes = append(result.Notes, fmt.Sprintf("this machine has no NVIDIA GPU, which the project needs: `reconcile --env %s apply` makes the environment here too", name))
+	}
 	result.Project = found.Project
 	result.Adopted = &Adopted{
 		Environments: listed(found.Environments), Read: listed(found.Read), Omitted: listed(found.Omitted), Offers: listed(found.Offers),
@@ -76,21 +79,21 @@ func adopt(ctx context.Context, c *session.Config, at *place, o Options, result 
 	return []newFile{{at.manifest, result.written}}, nil
 }
 
-// scanInput returns the input of a scan.
-func scanInput(ctx context.Context, c *session.Config, at *place) (scan.Input, error) {
-	in := scan.Input{Name: at.name(), Now: time.Now(), Installed: scan.Environments(at.dir)}
+// scanInput returns the input of a scan, and whether this machine has an NVIDIA GPU.
+func scanInput(ctx context.Context, c *session.Config, at *place) (in scan.Input, hasGPU bool, err error) {
+	in = scan.Input{Name: at.name(), Now: time.Now(), Installed: scan.Environments(at.dir)}
 	prober, err := session.NewProber(c, at.dir)
 	if err != nil {
-		return in, err
+		return in, false, err
 	}
-	keys := []facts.Key{facts.HostKey}
+	keys := []facts.Key{facts.HostKey, facts.GPUKey}
 	for _, minor := range resources.HelperVersions() {
 		keys = append(keys, facts.PythonKey(minor))
 	}
 	known := prober.With(nil, probes.ModelCache{}).Probe(ctx, keys)
 	host, ok := facts.Find[facts.Host](known, facts.HostKey)
 	if !ok {
-		return in, session.NotProbed(known, facts.HostKey)
+		return in, false, session.NotProbed(known, facts.HostKey)
 	}
 	in.Platform = host.Platform
 	if host.Libc.Name == "glibc" {
@@ -108,7 +111,8 @@ func scanInput(ctx context.Context, c *session.Config, at *place) (scan.Input, e
 			in.Fetched = append(in.Fetched, minor)
 		}
 	}
-	return in, nil
+	gpu, _ := facts.Find[facts.GPU](known, facts.GPUKey)
+	return in, gpu.Vendor == "nvidia", nil
 }
 
 // A Change is a change of an environment in the manifest that Init wrote.

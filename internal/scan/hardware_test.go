@@ -38,3 +38,15 @@ func TestNeedsCUDA(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyGPU(t *testing.T) {
+	for requirement, want := range map[string]string{"numpy": "", "vllm": "gpu"} {
+		found, err := Folder(t.Context(), fstest.MapFS{"requirements.txt": {Data: []byte(requirement + "\n")}}, Input{Name: "x", Platform: "linux-x86_64", Now: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := found.OnlyGPU(); got != want {
+			t.Errorf("with %s: %q, want %q", requirement, got, want)
+		}
+	}
+}

@@ -277,6 +277,20 @@ func (r *Result) Programs() []string {
 	return list
 }
 
+// OnlyGPU returns the first environment if all of them are for machines with an NVIDIA GPU, "" if
+// one is not.
+func (r *Result) OnlyGPU() string {
+	for _, e := range r.scanner.envs {
+		if e.match != withGPU && e.match != "" {
+			return ""
+		}
+	}
+	if len(r.scanner.envs) == 0 {
+		return ""
+	}
+	return r.scanner.envs[0].name
+}
+
 // Describe returns a line for each environment.
 func (r *Result) Describe() []string {
 	var lines []string
