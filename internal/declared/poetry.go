@@ -75,7 +75,7 @@ func (r *reader) poetryEnrich(s *sections, table *node, file string) {
 			if !ok || n.kind != unstable.InlineTable {
 				continue
 			}
-			if source := n.get("source").str(); source != "" {
+			if source := poetryIndex(n); source != "" {
 				list[i].Index = source
 			}
 			if n.get("git") != nil || n.get("path") != nil || n.get("url") != nil {
@@ -113,6 +113,15 @@ func (r *reader) poetrySources(poetry *node, file string) {
 	}
 }
 
+// poetryIndex returns the name of the index of a dependency, "" for the public one.
+func poetryIndex(n *node) string {
+	source := n.get("source").str()
+	if strings.EqualFold(source, "pypi") { // needs no table
+		return ""
+	}
+	return source
+}
+
 // poetryDependency returns the requirements of one dependency: one, or one for each of its
 // alternatives.
 func (r *reader) poetryDependency(name string, n *node, file string) (list []Requirement) {
@@ -121,7 +130,7 @@ func (r *reader) poetryDependency(name string, n *node, file string) (list []Req
 		version := item.str()
 		if item.kind == unstable.InlineTable {
 			version = item.get("version").str()
-			q.Extras, q.Index = item.get("extras").strings(), item.get("source").str()
+			q.Extras, q.Index = item.get("extras").strings(), poetryIndex(item)
 			marker, ok := poetryMarker(item)
 			q.Marker = marker
 			if !ok {

@@ -45,8 +45,8 @@ func (d *Draft) add(text string, o AddOptions) error {
 	request := lock.Requirement{
 		Name: r.Name, Extras: r.Extras, Specifier: pep.Specifier(r.Clauses), Marker: r.Marker, URL: r.URL, Index: o.Index, Why: o.Why, Pos: d.of.Pos,
 	}
-	if problem, hint := "", ""; request.URL != "" {
-		if problem, hint = lock.CheckURL(request.URL); problem != "" {
+	if request.URL != "" {
+		if problem, hint := lock.CheckURL(request.URL); problem != "" {
 			return &diag.Problem{Code: "edit.request", Summary: fmt.Sprintf("%s cannot be added: %s", r.Name, problem), Hint: hint}
 		}
 	}
@@ -57,9 +57,9 @@ func (d *Draft) add(text string, o AddOptions) error {
 		}
 	}
 	if slices.ContainsFunc(d.ops, func(o op) bool { return pep.Normalize(o.request.Name) == pep.Normalize(r.Name) }) {
-		return &diag.Problem{Code: "edit.request", Summary: fmt.Sprintf("%s is given twice", r.Name)}
+		return &diag.Problem{Code: "edit.request", Summary: fmt.Sprintf("%s is given twice", r.Name), Hint: "give it once, with all bounds of its version"}
 	}
-	if o.Build && !slices.Contains(d.builds(), pep.Normalize(r.Name)) {
+	if o.Build && !d.of.MayBuild(pep.Normalize(r.Name)) {
 		d.build = append(d.build, pep.Normalize(r.Name))
 	}
 	change := op{at: -1, request: request}
@@ -105,12 +105,4 @@ func (d *Draft) again(at []int, request lock.Requirement) (op, error) {
 		return op{at: -1}, nil
 	}
 	return op{at: at[0], request: after}, nil
-}
-
-// builds returns the names of the packages that may be built from source.
-func (d *Draft) builds() (names []string) {
-	for _, b := range d.of.Build {
-		names = append(names, b.Name)
-	}
-	return names
 }

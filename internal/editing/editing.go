@@ -10,6 +10,7 @@ package editing
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path"
@@ -28,9 +29,6 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/internal/yamledit"
 )
-
-// maxManifest is the maximum size of a manifest in bytes.
-const maxManifest = 64 << 20
 
 // An Environment is the environment whose packages are changed.
 type Environment struct {
@@ -113,7 +111,7 @@ func (e *Environment) checkLock(verb string, packages []string) error {
 
 // read reads the manifest, which must be the one that was loaded.
 func (e *Environment) read() ([]byte, error) {
-	text, err := rawfile.ReadFS(e.project.FS(), e.project.Name, maxManifest)
+	text, err := rawfile.ReadFS(e.project.FS(), e.project.Name, manifest.MaxSize)
 	if err != nil {
 		return nil, err
 	}
@@ -434,11 +432,7 @@ func item(r lock.Requirement) yamledit.Item {
 		}
 	}
 	add("name", r.Name)
-	version := r.Pin()
-	if version == "" {
-		version = r.Specifier
-	}
-	add("version", version)
+	add("version", cmp.Or(r.Pin(), r.Specifier))
 	add("url", r.URL)
 	if len(r.Extras) > 0 {
 		item.Fields = append(item.Fields, yamledit.Field{Key: "extras", List: r.Extras})
@@ -463,11 +457,7 @@ func (d *Draft) setItem(t *yamledit.Text, o op) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: the item has no version", before.Pos)
 	}
-	specifier := o.request.Pin()
-	if specifier == "" {
-		specifier = o.request.Specifier
-	}
-	return t.SetScalar(version, specifier)
+	return t.SetScalar(version, cmp.Or(o.request.Pin(), o.request.Specifier))
 }
 
 // Restore undoes SettleAndWrite.
@@ -483,7 +473,7 @@ func (d *Draft) write(from, to []byte) error {
 		return err
 	}
 	defer root.Close()
-	now, err := rawfile.ReadRoot(root, d.of.project.Name, maxManifest, 0)
+	now, err := rawfile.ReadRoot(root, d.of.project.Name, manifest.MaxSize, 0)
 	if err != nil {
 		return err
 	}

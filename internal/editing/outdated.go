@@ -144,18 +144,8 @@ func (e *Environment) isUsable(r simpleindex.Release, name string, platforms []s
 			source = true
 		}
 	}
-	if source && e.mayBuild(name) {
+	if source && e.MayBuild(name) {
 		return true
 	}
 	return len(wheels) > 0 && !slices.ContainsFunc(platforms, func(p string) bool { return lock.Best(wheels, e.Python, p) < 0 })
-}
-
-// mayBuild reports whether the manifest allows to build a package from source.
-func (e *Environment) mayBuild(name string) bool {
-	for _, b := range e.Build {
-		if b.Name == name {
-			return true
-		}
-	}
-	return false
 }

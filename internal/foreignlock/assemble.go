@@ -256,9 +256,9 @@ func (r *reader) unknownIndexes() {
 			r.problem("lock.index-unknown", r.of(x.first), "", "name the index in the manifest, and its password in ~/.config/reconcile/config.yaml", "the index of package %s is not a URL without a password", x.first.name)
 			continue
 		}
-		name := cmp.Or(r.indexNames[x.url], indexName(u))
-		for n, base := 2, name; names[name]; n++ {
-			name = fmt.Sprintf("%s-%d", base, n)
+		name := r.indexNames[x.url]
+		if name == "" || names[name] {
+			name = simpleindex.ProposeName(x.url, func(name string) bool { return names[name] })
 		}
 		names[name] = true
 		found = append(found, fmt.Sprintf("%s %s comes from %s", x.first.name, x.first.version, x.url))
@@ -306,22 +306,6 @@ func (r *reader) setDefaults(ofProject []string, named map[string]string, regist
 	if _, isNamed := r.Indexes[most]; !isNamed {
 		r.defaults[most] = true
 	}
-}
-
-// indexName proposes a name: the last element of the path, behind the second level of the host:
-// "pytorch-cu128".
-func indexName(u *url.URL) string {
-	labels := strings.Split(u.Hostname(), ".")
-	name := labels[max(0, len(labels)-2)]
-	if last := path.Base(u.Path); last != "/" && last != "." && last != "simple" {
-		name += "-" + last
-	}
-	return pep.Normalize(strings.Trim(strings.Map(func(c rune) rune {
-		if c < 0x80 && pep.ValidName(string(c)) {
-			return c
-		}
-		return '-'
-	}, name), "-"))
 }
 
 // wheel checks a wheel, and sets its digest.

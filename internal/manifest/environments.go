@@ -25,8 +25,8 @@ type Environment struct {
 	Default  bool               // preferred if several match; see Select
 	Type     string             // "venv", "conda"
 	Python   string             // minor version: "3.10"
-	Packages []lock.Requirement // of the key packages; Requested returns all
-	// Exact refuses versions that are not pinned.
+	Packages []lock.Requirement // of the key packages; Sources has all
+	// Exact refuses requests that allow several versions.
 	Exact bool
 	// Files are files of the project that request more packages.
 	Files []Reference
@@ -45,7 +45,7 @@ type Environment struct {
 	// CompileAll compiles all packages before the environment becomes active.
 	CompileAll bool
 	Note       string // shown to users of the environment, "" for none
-	// RequirementsFile and EnvironmentFile are written from the pins; "" for none.
+	// RequirementsFile and EnvironmentFile are written from the lock; "" for none.
 	RequirementsFile string
 	EnvironmentFile  string // type conda only
 	Conda            *Conda // nil for type venv
@@ -345,8 +345,7 @@ func (v value) requirement(exact bool, locked func(name string) string) (lock.Re
 		v.problem("requirement", "the marker of "+r.Name+" is invalid", quote(r.Marker), `write it as in "torch>=2.9; sys_platform == 'linux'"`)
 		return p, false
 	case r.URL != "":
-		p.URL, _ = v.directURL(r.URL)
-		return p, p.URL != ""
+		return p, v.checkURL(r.URL)
 	case exact && p.Pin() == "":
 		v.problem("version", "not one exact version, and the environment is exact", quote(v.node.Value), "write "+pinHint(v.node.Value, locked)+", or remove `exact`")
 		return p, false
@@ -364,10 +363,8 @@ func (v value) packageMapping(exact bool, locked func(name string) string) (p lo
 	p = lock.Requirement{Pos: name.pos(), Name: name.packageName(locked), Why: f.get("why").text()}
 	ok = p.Name != ""
 	if url := f.get("url"); url.given() {
-		if s, scalar := url.scalar(); scalar {
-			p.URL, _ = url.directURL(s)
-		}
-		ok = ok && p.URL != ""
+		s, scalar := url.scalar()
+		p.URL, ok = s, scalar && url.checkURL(s) && ok
 		if version.given() {
 			version.problem("version", "a package with a url has no version", "", "remove one of them")
 		}
@@ -392,16 +389,13 @@ func (v value) packageMapping(exact bool, locked func(name string) string) (p lo
 	return p, ok
 }
 
-// directURL checks a direct reference: git with a full commit, a wheel or an archive with its
-// digest, or a path of the project that begins with "./". It returns the reference in its
-// normal form.
-func (v value) directURL(text string) (string, bool) {
+// checkURL reports an invalid direct reference.
+func (v value) checkURL(text string) bool {
 	problem, hint := lock.CheckURL(text)
 	if problem != "" {
 		v.problem("url", problem, "", hint)
-		return "", false
 	}
-	return text, true
+	return problem == ""
 }
 
 // lockedVersions returns a function that returns the version of a package in a lock, or

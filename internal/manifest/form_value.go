@@ -83,7 +83,7 @@ func twoNumbers() form {
 }
 
 func packageName() form {
-	return positive("package name", "^[A-Za-z0-9]([A-Za-z0-9._-]{0,198}[A-Za-z0-9])?$", "letters, digits and - _ . between them; write extras in a separate list")
+	return positive("package name", "^"+namePattern+"$", "letters, digits and - _ . between them; write extras in a separate list")
 }
 
 // packageVersion is the form of a version or a specifier. That of a version is the pattern of

@@ -67,7 +67,7 @@ type loader struct {
 // Load reads and checks the manifest name in fsys and its templates. The error holds a
 // *diag.Problem for each problem, in the order of their positions.
 func Load(fsys fs.FS, name string) (*Manifest, error) {
-	text, p := readFile(fsys, name, maxSize)
+	text, p := readFile(fsys, name, MaxSize)
 	if p != nil {
 		return nil, p
 	}

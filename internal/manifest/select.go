@@ -17,9 +17,9 @@ type Selection struct {
 }
 
 // Select returns the environment of a machine: that of the host's section, else the only one
-// that matches. If several match, it is the default one of them;
-// if none does, a default one without match. It returns nil for a manifest without
-// environments. The *diag.Problem for none or several gives the reason of each.
+// that matches. If several match, it is the default one of them; if none does, a default one
+// without match. It returns nil for a manifest without environments. The *diag.Problem for none
+// or several gives the reason of each.
 func (m *Manifest) Select(s Selection) (*Environment, error) {
 	if len(m.Environments) == 0 {
 		return nil, nil

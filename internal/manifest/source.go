@@ -14,11 +14,13 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
+// MaxSize is the maximum size of a manifest in bytes.
+const MaxSize = 64 << 20
+
 const (
-	maxSize     = 64 << 20 // bytes of a manifest
-	maxProblems = 100      // reported in one run
-	maxQuoted   = 80       // characters of a value in a message
-	maxLine     = 160      // characters of a line in a message
+	maxProblems = 100 // reported in one run
+	maxQuoted   = 80  // characters of a value in a message
+	maxLine     = 160 // characters of a line in a message
 )
 
 // A source is the text of a file, and the problems found in it.

@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
+	"github.com/reconcile-ml/reconcile/internal/simpleindex"
 )
 
 // Sources are the requests of an environment from all its sources: the manifest and the files
@@ -94,8 +94,22 @@ func (s *Sources) add(set *declared.Set) {
 	if set == nil {
 		return
 	}
-	for _, r := range set.Requirements {
+	names := map[string]string{} // of indexes, by those of the file
+	for _, x := range set.Indexes {
+		name := s.addIndex(x)
+		if x.Name != "" {
+			names[x.Name] = name
+		}
+	}
+	requirement := func(r declared.Requirement) lock.Requirement {
 		q := requirementOf(r)
+		if name, ok := names[q.Index]; ok {
+			q.Index = name
+		}
+		return q
+	}
+	for _, r := range set.Requirements {
+		q := requirement(r)
 		s.Packages = append(s.Packages, q)
 		for _, h := range r.Hashes {
 			var sum facts.SHA256
@@ -106,54 +120,37 @@ func (s *Sources) add(set *declared.Set) {
 		}
 	}
 	for _, r := range set.Constraints {
-		s.Constraints = append(s.Constraints, requirementOf(r))
+		s.Constraints = append(s.Constraints, requirement(r))
 	}
 	for _, r := range set.Overrides {
-		s.Overrides = append(s.Overrides, requirementOf(r))
-	}
-	for _, x := range set.Indexes {
-		s.addIndex(x)
+		s.Overrides = append(s.Overrides, requirement(r))
 	}
 	s.Conda = append(s.Conda, set.Conda...)
 	s.NotRead = append(s.NotRead, set.NotRead...)
 }
 
-// addIndex adds an index of a file, unless the manifest has one with the same name or URL.
-func (s *Sources) addIndex(x declared.Index) {
+// addIndex adds an index of a file, unless the manifest has one with the same name or URL. It
+// returns its name, "" for a page or folder of links.
+func (s *Sources) addIndex(x declared.Index) string {
 	if x.Kind == declared.FindLinks {
 		if !slices.Contains(s.FindLinks, x.URL) {
 			s.FindLinks = append(s.FindLinks, x.URL)
 		}
-		return
+		return ""
 	}
-	same := func(o Index) bool {
-		return x.Name != "" && o.Name == x.Name || strings.TrimSuffix(o.URL, "/") == strings.TrimSuffix(x.URL, "/")
-	}
-	if slices.ContainsFunc(s.Indexes, same) {
-		return
+	for _, o := range s.Indexes {
+		if x.Name != "" && o.Name == x.Name || strings.TrimSuffix(o.URL, "/") == strings.TrimSuffix(x.URL, "/") {
+			return o.Name
+		}
 	}
 	name := x.Name
 	if !isSlug(name) {
-		name = indexName(x.URL)
+		name = simpleindex.ProposeName(x.URL, func(name string) bool {
+			return slices.ContainsFunc(s.Indexes, func(o Index) bool { return o.Name == name })
+		})
 	}
 	s.Indexes = append(s.Indexes, Index{Name: name, URL: x.URL, Searched: x.Kind != declared.ExplicitIndex, Pos: x.Pos})
-}
-
-// indexName returns a name for an index without one: "whl-cu118" for https://HOST/whl/cu118.
-func indexName(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return "index"
-	}
-	words := strings.FieldsFunc(strings.ToLower(u.Path), func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') })
-	words = slices.DeleteFunc(words, func(w string) bool { return w == "simple" })
-	if len(words) == 0 {
-		words = strings.FieldsFunc(strings.ToLower(u.Hostname()), func(c rune) bool { return c == '.' })
-	}
-	if name := strings.Join(words, "-"); isSlug(name) {
-		return name
-	}
-	return "index"
+	return name
 }
 
 // requirementOf turns a requirement of a file into one for locks. A direct reference without a
@@ -231,6 +228,11 @@ func (m *Manifest) Own() string {
 // Systems returns the oldest systems of the machines.
 func (e *Environment) Systems() lock.Systems { return lock.Systems{Glibc: e.Glibc, MacOS: e.MacOS} }
 
+// MayBuild reports whether a package may be built from source, by its normalised name.
+func (e *Environment) MayBuild(name string) bool {
+	return slices.ContainsFunc(e.Build, func(b Build) bool { return b.Name == name })
+}
+
 // BuildRules returns the packages that may be built from source, by normalised name.
 func (e *Environment) BuildRules() map[string]lock.BuildRule {
 	rules := map[string]lock.BuildRule{}
@@ -244,7 +246,7 @@ func (e *Environment) BuildRules() map[string]lock.BuildRule {
 func (m *Manifest) readForeign(e *Environment) (*lock.Lock, error) {
 	s := foreignlock.Selection{
 		Python: e.Python, Platforms: e.Platforms, Systems: e.Systems(), Conda: e.Conda != nil, Editable: e.Editable,
-		Build: func(name string) bool { _, ok := e.BuildRules()[name]; return ok }, Indexes: map[string]string{},
+		Build: e.MayBuild, Indexes: map[string]string{},
 	}
 	for _, x := range m.Indexes {
 		s.Indexes[strings.TrimSuffix(x.URL, "/")] = x.Name
@@ -255,7 +257,7 @@ func (m *Manifest) readForeign(e *Environment) (*lock.Lock, error) {
 		s.ProjectPath = r.File
 		names = append(names, r.Names...)
 	}
-	project, err := rawfile.ReadFS(m.fsys, s.ProjectPath, maxSize)
+	project, err := rawfile.ReadFS(m.fsys, s.ProjectPath, MaxSize)
 	if err == nil {
 		s.Project = project
 		offer, err := declared.Offered(m.fsys, s.ProjectPath)
@@ -323,9 +325,6 @@ func (l *loader) isForeign(name string) bool {
 	if !foreignlock.Is(name) {
 		return false
 	}
-	text, err := rawfile.ReadFS(l.fsys, name, maxForeign)
-	return err == nil && !strings.Contains(string(text), "\n[tool.reconcile]\n")
+	text, err := rawfile.ReadFS(l.fsys, name, lock.MaxSize)
+	return err == nil && !foreignlock.IsOurs(text)
 }
-
-// maxForeign is the maximum size of a pylock.toml that is searched for our table, in bytes.
-const maxForeign = 64 << 20
