@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/diag"
@@ -133,12 +132,9 @@ func (t *task) source(ctx context.Context, s resources.Build, work place) (strin
 	dir := filepath.Join(work.abs(), "source")
 	switch src := s.Source; {
 	case src.Directory != "":
-		if !filepath.IsLocal(filepath.FromSlash(src.Directory)) {
-			return "", fmt.Errorf("%q is outside the project", src.Directory)
-		}
-		dir = filepath.Join(t.o.Root, filepath.FromSlash(src.Directory))
-		if real, err := filepath.EvalSymlinks(dir); err != nil || real != dir {
-			return "", errors.Join(fmt.Errorf("%q is not a directory of the project", src.Directory), err)
+		var err error
+		if dir, err = sourcebuild.Directory(t.o.Root, src.Directory); err != nil {
+			return "", err
 		}
 	case src.Git != "":
 		git := sourcebuild.Git{Cache: layout.Cache(t.o.Store, "git"), Env: t.o.IndexEnv, Redactor: t.o.Redactor, Kill: t.o.Kill}
@@ -166,16 +162,5 @@ func (t *task) source(ctx context.Context, s resources.Build, work place) (strin
 			return "", &diag.Problem{Code: "build.failed", Summary: fmt.Sprintf("the source of %s %s cannot be unpacked", s.Name, s.Version), Found: err.Error(), Hint: "use another version in the manifest; the active generation was not changed"}
 		}
 	}
-	sub := filepath.FromSlash(s.Source.Subdirectory)
-	if sub == "" {
-		return dir, nil
-	}
-	if !filepath.IsLocal(sub) {
-		return "", fmt.Errorf("%q is outside of the source", s.Source.Subdirectory)
-	}
-	real, err := filepath.EvalSymlinks(filepath.Join(dir, sub))
-	if err != nil || !strings.HasPrefix(real, dir+string(filepath.Separator)) {
-		return "", errors.Join(fmt.Errorf("%q is not a directory of the source", s.Source.Subdirectory), err)
-	}
-	return real, nil
+	return sourcebuild.Subdirectory(dir, s.Source.Subdirectory)
 }

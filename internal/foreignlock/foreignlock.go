@@ -62,22 +62,10 @@ func tool(name string) string {
 func Is(name string) bool { return tool(name) != "" }
 
 // IsOurs reports whether a pylock.toml was written by reconcile, whose locks have names of the same
-// form: lock.Decode reads them.
+// form: lock.Decode reads them. The text may be damaged, by a conflict of git for instance.
 func IsOurs(data []byte) bool {
-	var p unstable.Parser
-	p.Reset(data)
-	for p.NextExpression() {
-		e := p.Expression()
-		if e.Kind == unstable.Table || e.Kind == unstable.ArrayTable {
-			return false
-		}
-		if e.Kind == unstable.KeyValue {
-			if it := e.Key(); it.Next() && string(it.Node().Data) == "created-by" {
-				return string(e.Value().Data) == "reconcile"
-			}
-		}
-	}
-	return false
+	head, _, _ := bytes.Cut(data, []byte("\n[")) // before the first table
+	return bytes.Contains(head, []byte("\ncreated-by = \"reconcile\""))
 }
 
 // Read reads a lock of another tool. Its errors are Problems: the lock is missing, invalid or

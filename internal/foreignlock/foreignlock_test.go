@@ -34,8 +34,14 @@ func TestIs(t *testing.T) {
 	if IsOurs([]byte("lock-version = \"1.0\"\ncreated-by = \"pip\"\n\n[[packages]]\nname = \"a\"\n")) {
 		t.Error("a lock of pip is ours")
 	}
-	if !IsOurs([]byte("# comment\nlock-version = \"1.0\"\ncreated-by = 'reconcile'\n")) {
-		t.Error("a lock of reconcile is not ours")
+	if IsOurs([]byte("lock-version = \"1.0\"\n\n[[packages]]\ncreated-by = \"reconcile\"\n")) {
+		t.Error("a lock with a package that has the key is ours")
+	}
+	ours := (&lock.Lock{RequiresPython: ">=3.10,<3.11", Platforms: []string{"linux-x86_64"}}).Encode()
+	for _, text := range []string{string(ours), strings.Replace(string(ours), "environments", "<<<<<<< HEAD\nenvironments", 1)} {
+		if !IsOurs([]byte(text)) {
+			t.Errorf("a lock of reconcile is not ours:\n%s", text)
+		}
 	}
 }
 

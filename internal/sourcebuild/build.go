@@ -268,7 +268,7 @@ func (e *Environment) call(ctx context.Context, p *Project, hook string, argumen
 
 // line keeps and reports a line of output.
 func (e *Environment) line(stream, line string) {
-	e.log.line(stream, line)
+	e.log.line(line)
 	if e.Line != nil {
 		e.Line(stream, line)
 	}
@@ -348,12 +348,12 @@ func (l *logFile) open(title string) error {
 	if info, err := f.Stat(); err == nil && l.size == 0 && info.Size() > maxLog/2 { // of earlier builds
 		_ = f.Truncate(0)
 	}
-	l.line("", title)
+	l.line(title)
 	return nil
 }
 
 // line appends a line, until the file is as large as a log may be.
-func (l *logFile) line(_, line string) {
+func (l *logFile) line(line string) {
 	if l.size > maxLog {
 		return
 	}

@@ -123,7 +123,7 @@ func (p *Project) usesHistory() bool {
 	})
 }
 
-// A gitRun is one call of Checkout.
+// A gitRun is one call of Checkout or Resolve.
 type gitRun struct {
 	*Git
 	program, url, commit string

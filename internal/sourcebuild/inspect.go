@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -105,6 +104,12 @@ func (s *inspection) run(ctx context.Context) (*lock.Inspected, error) {
 		return nil, &diag.Problem{
 			Code: "build.metadata", Summary: fmt.Sprintf("the source of %s is that of another package or version", strings.TrimSpace(s.Name+" "+s.Version)), Found: meta.Name + " " + meta.Version,
 			Hint: "correct the name or the version in the manifest, then run `reconcile lock`",
+		}
+	}
+	if !pep.AllowsPython(meta.RequiresPython, s.Inspection.Python) {
+		return nil, &diag.Problem{
+			Code: "build.metadata", Summary: fmt.Sprintf("the source of %s is not for Python %s", strings.TrimSpace(s.Name+" "+s.Version), s.Inspection.Python), Found: "requires-python " + meta.RequiresPython,
+			Hint: "set `python` of the environment to a version that it allows, then run `reconcile lock`",
 		}
 	}
 	result.Version = meta.Version
@@ -213,9 +218,9 @@ func (s *inspection) open(ctx context.Context) (string, error) {
 	dir := filepath.Join(s.temp, "source")
 	switch {
 	case s.Directory != "":
-		dir = filepath.Join(s.Root, filepath.FromSlash(s.Directory))
-		if real, err := filepath.EvalSymlinks(dir); err != nil || real != dir || !fs.ValidPath(s.Directory) {
-			return "", s.failed(errors.Join(fmt.Errorf("%s is not a directory of the project", s.Directory), err))
+		dir, err := Directory(s.Root, s.Directory)
+		if err != nil {
+			return "", s.failed(err)
 		}
 		return dir, nil
 	case s.Source.Git != "":
@@ -238,14 +243,11 @@ func (s *inspection) open(ctx context.Context) (string, error) {
 			return "", s.failed(err)
 		}
 	}
-	if s.Subdirectory == "" {
-		return dir, nil
+	sub, err := Subdirectory(dir, s.Subdirectory)
+	if err != nil {
+		return "", s.failed(err)
 	}
-	real, err := filepath.EvalSymlinks(filepath.Join(dir, filepath.FromSlash(s.Subdirectory)))
-	if err != nil || !fs.ValidPath(s.Subdirectory) || !strings.HasPrefix(real, dir+string(filepath.Separator)) {
-		return "", s.failed(errors.Join(fmt.Errorf("%q is not a directory of the source", s.Subdirectory), err))
-	}
-	return real, nil
+	return sub, nil
 }
 
 // archive fetches or copies the archive, and returns its path.
@@ -266,15 +268,17 @@ func (s *inspection) archive(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		sum := sha256.New()
-		size, err := io.Copy(io.MultiWriter(to, sum), f)
+		_, err = io.Copy(to, f)
 		if err := errors.Join(err, to.Close()); err != nil {
 			return "", err
 		}
-		if got := [sha256.Size]byte(sum.Sum(nil)); !s.SHA256.IsZero() && got != s.SHA256 {
-			return "", s.failed(fmt.Errorf("%s has the sha256 %x, not %s", rel, got, s.SHA256))
+		stated := s.SHA256
+		if err := s.measure(archive); err != nil {
+			return "", err
 		}
-		s.Size, s.SHA256 = size, [sha256.Size]byte(sum.Sum(nil))
+		if !stated.IsZero() && s.SHA256 != stated {
+			return "", s.failed(fmt.Errorf("%s has the sha256 %s, not %s", rel, s.SHA256, stated))
+		}
 		return archive, nil
 	}
 	source, err := s.Packages.Index(s.Inspection.Index)

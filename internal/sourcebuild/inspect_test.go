@@ -87,6 +87,12 @@ func TestInspectRunsNothingIfFilesSuffice(t *testing.T) {
 	}
 }
 
+func TestInspectRefusesASourceForAnotherPython(t *testing.T) {
+	root := tree(t, map[string]string{"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = \"flit_core.buildapi\"\n[project]\nname = \"demo\"\nversion = \"1.0\"\nrequires-python = \"<3.8\"\n"})
+	_, err := inspector(t, root, root).Inspect(t.Context(), inspectionOf(t, lock.Source{Directory: "."}))
+	hasProblem(t, err, "build.metadata", "requires-python <3.8")
+}
+
 func TestInspectResolvesRequirementsOfTheBackend(t *testing.T) {
 	root := tree(t, dynamic("def get_requires_for_build_editable(settings=None):\n    return ['editables']\n"))
 	_, err := inspector(t, root, root).Inspect(t.Context(), inspectionOf(t, lock.Source{Directory: "."}))
