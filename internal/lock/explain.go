@@ -22,7 +22,9 @@ var (
 	notFound  = regexpOnce(`([A-Za-z0-9._-]+) was not found in (?:the package registry|the provided package locations|the cache)`)
 	noWheel   = regexpOnce(`([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([0-9A-Za-z.!+_-]*[0-9A-Za-z]) has no (?:usable )?wheels`)
 	noBuild   = regexpOnce("Wheels are required for `([A-Za-z0-9._-]+)` because building from source is disabled")
-	secret    = regexpOnce(`://[^/@\s]+@`)
+	// inputDepends matches the project of the input, with its version.
+	inputDepends = regexpOnce(inputName + `(?:==\S+)? depends\s+on`)
+	secret       = regexpOnce(`://[^/@\s]+@`)
 )
 
 func regexpOnce(expr string) func() *regexp.Regexp {
@@ -49,7 +51,7 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 		}
 	}
 	if strings.Contains(text, "No solution found") {
-		return r.conflict(platform, text)
+		return r.conflict(ctx, platform, text)
 	}
 	if _, ok := indexerror.Unreachable(text); ok {
 		return &diag.Problem{
@@ -337,21 +339,52 @@ func (r *resolver) newest(offers []Offer, platform string) string {
 	return newest
 }
 
-// conflict returns the Problem of requirements that exclude each other, at the first one in the
-// message of uv.
-func (r *resolver) conflict(platform, text string) error {
+// conflict returns the Problem of requirements that exclude each other, at the first one of those
+// that the message of uv names.
+func (r *resolver) conflict(ctx context.Context, platform, text string) error {
+	_, reason, _ := strings.Cut(text, "No solution found when resolving dependencies")
+	reason = strings.TrimPrefix(strings.TrimLeft(reason, ": \n"), "cause: ")
+	var lines []string
+	for line := range strings.Lines(reason) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	reason = inputDepends().ReplaceAllString(strings.Join(lines, "\n"), "the project requires")
 	p := &diag.Problem{
 		Code: "lock.conflict", Summary: "the requirements cannot be installed together on " + platform,
-		Found: strings.TrimSpace(strings.TrimPrefix(text, "No solution found when resolving dependencies\n")),
-		Hint:  "change one of the versions named above",
+		Hint: "change one of the requirements named above",
 	}
-	flat := strings.Join(strings.Fields(text), " ")
-	for _, q := range r.Packages {
-		name := pep.Normalize(q.Name)
-		if strings.Contains(flat, "require "+name+q.Specifier) || strings.Contains(flat, "and "+name+q.Specifier) || strings.Contains(flat, name+q.Specifier) {
-			p.Pos = q.Pos
-			break
+	flat := strings.Join(strings.Fields(reason), " ")
+	for _, q := range slices.Concat(r.Packages, r.Constraints, r.Overrides) {
+		if !mentions(flat, q) {
+			continue
+		}
+		if p.Pos = cmp.Or(p.Pos, q.Pos); q.Pos.IsValid() {
+			reason += fmt.Sprintf("\n%s: %s", q.Pos, q.Request())
+		}
+	}
+	p.Found, p.Pos = reason, cmp.Or(p.Pos, diag.Pos{File: r.Path})
+	if m := notFound().FindStringSubmatch(flat); m != nil {
+		if index := r.namedIndex(ctx, m[1]); index != "" {
+			p.Hint = fmt.Sprintf("index %s has %s. To take it from there, add to `packages`: {name: %s, index: %s}", index, m[1], m[1], index)
 		}
 	}
 	return p
+}
+
+// mentions reports whether a message of uv names a requirement: its versions or, since uv
+// writes several ranges as one, only its package.
+func mentions(message string, q Requirement) bool {
+	name := regexp.QuoteMeta(pep.Normalize(q.Name))
+	return regexp.MustCompile(`(?:^|[^A-Za-z0-9._-])` + name + `(?:[^A-Za-z0-9._-]|[.]?$|[.] )`).MatchString(message)
+}
+
+// namedIndex returns the name of an index that has a package, and is searched only for packages
+// that are bound to it; "" for none.
+func (r *resolver) namedIndex(ctx context.Context, name string) string {
+	for _, x := range r.Indexes {
+		if !x.Searched && len(r.offers(ctx, x.Name, name)) > 0 {
+			return x.Name
+		}
+	}
+	return ""
 }

@@ -382,6 +382,7 @@ func TestResolveProblems(t *testing.T) {
 		{"no such package", []string{"nowhere==1.0"}, "lock.pin", "manifest.yaml:10:3", "no version of nowhere"},
 		{"no wheel", []string{"mac==1.0"}, "lock.pin", "manifest.yaml:10:3", "it has no wheel for linux-x86_64"},
 		{"conflict", []string{"app==1.0", "dep==2.0"}, "lock.conflict", "manifest.yaml:1", "depend on dep<2"},
+		{"conflict of the requests of two lines", []string{"dep==1.0", "dep>=2"}, "lock.conflict", "manifest.yaml:10:3", "manifest.yaml:11:3: dep>=2"},
 		{"no specifier", []string{"app==1 or 2"}, "lock.pin", "manifest.yaml:10:3", "not a version specifier"},
 		{"option", []string{"--index-url==1"}, "lock.pin", "manifest.yaml:10:3", "not a valid package name"},
 		{"source only, several", []string{"old==1.0", "app==1.0", "older"}, "lock.source", "manifest.yaml:1", "build: [old, older]"},
@@ -397,7 +398,7 @@ func TestResolveProblems(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := lock.Resolve(t.Context(), x.request(t, c.pins...))
 			p := diag.Problems(err)
-			if len(p) != 1 || p[0].Code != c.code || !strings.HasPrefix(p[0].Pos.String(), c.pos) || !strings.Contains(p[0].Error(), c.want) {
+			if len(p) != 1 || p[0].Code != c.code || !strings.HasPrefix(p[0].Pos.String(), c.pos) || !strings.Contains(p[0].Error(), c.want) || strings.Contains(p[0].Error(), "reconcile-manifest") {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -465,6 +466,25 @@ func TestResolvePublic(t *testing.T) {
 	}
 	if got := text(t, l, "macos-arm64"); !strings.Contains(got, "jsonlines-4.0.0-py3-none-any.whl") || !strings.Contains(got, "attrs-") {
 		t.Errorf("installs %s", got)
+	}
+}
+
+// TestDependencyInANamedIndexOnly requires a package of a named index whose dependency the default
+// index lacks. It is not taken from the named index silently.
+func TestDependencyInANamedIndexOnly(t *testing.T) {
+	public, private := newIndex(t), newIndex(t)
+	private.add(t, "app-1.0-py3-none-any.whl", "inner>=1")
+	private.add(t, "inner-1.0-py3-none-any.whl")
+	req := public.request(t)
+	req.Packages = []lock.Requirement{{Name: "app", Index: "private", Pos: diag.Pos{File: "manifest.yaml", Line: 10, Col: 3}}}
+	req.Indexes = []lock.Index{{Name: "private", URL: private.URL + "/simple"}}
+	req.Offers = func(ctx context.Context, from, name string) ([]lock.Offer, error) {
+		return map[string]*index{"": public, "private": private}[from].offers(ctx, from, name)
+	}
+	_, err := lock.Resolve(t.Context(), req)
+	p := diag.Problems(err)
+	if len(p) != 1 || p[0].Code != "lock.conflict" || !strings.Contains(p[0].Hint, "{name: inner, index: private}") || p[0].Pos.Line != 10 {
+		t.Errorf("got %v", err)
 	}
 }
 
