@@ -48,12 +48,21 @@ Commit the result: from then on neither plan nor apply resolves anything.`, chan
 			} else {
 				o.Upgrade = upgrade
 			}
+			var warnings diag.List
+			for _, problem := range p.Manifest.NotRead(a.envs...) {
+				warnings.Add(problem)
+			}
+			if !a.json {
+				if err := report.Problems(a.err, warnings.Err(), a.report(a.err)); err != nil {
+					return err
+				}
+			}
 			doc, err := locking.All(cmd.Context(), p, o)
 			if !a.json || doc == nil {
 				return err
 			}
 			code, left := exit.CodeOf(err)
-			doc.Problems = diag.Problems(left)
+			doc.Problems = append(diag.Problems(left), diag.Problems(warnings.Err())...)
 			return cmp.Or(report.JSON(a.out, doc), exit.Quietly(code))
 		},
 	}

@@ -32,6 +32,9 @@ an error; one that is not there yet is a warning.`, readOnly, exit.Done, exit.Er
 // validated reports the problems of the locks of a valid manifest.
 func (a *app) validated(p *session.Checkout) error {
 	var failures, warnings diag.List
+	for _, problem := range p.Manifest.NotRead() {
+		warnings.Add(problem)
+	}
 	for _, env := range p.Manifest.Environments {
 		for _, problem := range diag.Problems(p.Manifest.CheckLock(env)) {
 			if problem.Addr == "" {

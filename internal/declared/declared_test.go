@@ -204,6 +204,7 @@ bad.txt:3:2: not read: https://***@host x: the URL is malformed
 error: bad.txt:1:1: "numpy 1.26" is not a requirement
 bad.txt:2:1: "python_version" is not a marker
 bad.txt:4:1: absent.txt does not exist
+  hint: create the file, or correct the line that names it
 `)
 	check(t, fsys, "a.txt", `
 b.txt:1:1: x

@@ -30,6 +30,8 @@ func (r *reader) notRead(pos diag.Pos, text, reason string) {
 	}
 }
 
+const absentHint = "create the file, or correct the line that names it"
+
 // text returns the text of a file. from is the position that names it, if it is included.
 func (r *reader) text(name string, from diag.Pos) (string, bool) {
 	at := from
@@ -41,7 +43,7 @@ func (r *reader) text(name string, from diag.Pos) (string, bool) {
 		return "", false
 	}
 	if !fs.ValidPath(name) {
-		r.problem("requirements.absent", at, "%q is not a path in the project", printable(name))
+		r.problem("requirements.absent", at, "%q is not a path in the project", printable(name)).Hint = absentHint
 		return "", false
 	}
 	limit := int64(maxFile)
@@ -54,7 +56,7 @@ func (r *reader) text(name string, from diag.Pos) (string, bool) {
 	case isRefused:
 		r.problem("requirements.unreadable", at, "%s %s", printable(name), refused.Reason())
 	case errors.Is(err, fs.ErrNotExist):
-		r.problem("requirements.absent", at, "%s does not exist", printable(name))
+		r.problem("requirements.absent", at, "%s does not exist", printable(name)).Hint = absentHint
 	case err != nil:
 		r.problem("requirements.unreadable", at, "%s cannot be read", printable(name)).Found = rawfile.Reason(err)
 	}

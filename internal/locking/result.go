@@ -16,7 +16,7 @@ import (
 type Document struct {
 	Version  int             `json:"version"`
 	Locks    []*Result       `json:"locks"`
-	Problems []*diag.Problem `json:"problems,omitempty"` // of environments that could not be locked
+	Problems []*diag.Problem `json:"problems,omitempty"` // of environments that could not be locked, and warnings
 }
 
 // A Result is the lock of one environment.

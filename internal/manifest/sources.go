@@ -1,7 +1,9 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -33,7 +35,18 @@ func (l *loader) addSources() {
 	read := map[string]*declared.Set{}
 	for _, e := range l.m.Environments {
 		e.sources = Sources{Packages: slices.Clone(e.Packages), Hashes: map[string][]facts.SHA256{}, Indexes: slices.Clone(l.m.Indexes)}
-		if _, none := l.fsys.(emptyFS); none || e.IsForeign() { // its lock has the requests
+		if _, none := l.fsys.(emptyFS); none {
+			continue
+		}
+		if e.IsForeign() { // its lock has the requests
+			for _, r := range e.Files {
+				if _, err := fs.Stat(l.fsys, r.File); errors.Is(err, fs.ErrNotExist) {
+					l.list.Add(&diag.Problem{
+						Code: "requirements.absent", Pos: r.Pos, Summary: r.File + " does not exist",
+						Hint: "restore it, since its extras and groups are selected from " + e.Lock + ", or correct `requirements`",
+					})
+				}
+			}
 			continue
 		}
 		for _, r := range e.Files {
@@ -67,6 +80,12 @@ func (l *loader) addProject(e *Environment) {
 		return
 	}
 	p := declared.ProjectOf(l.fsys, ".")
+	if p == nil {
+		if _, err := declared.Offered(l.fsys, "pyproject.toml"); isSyntax(err) {
+			l.addProblems(err, e.projectPos)
+			return
+		}
+	}
 	switch {
 	case p == nil || p.Name == "":
 		l.problemAt(e.projectPos, "project", "the project has no name, so it cannot be installed", "", "name it in pyproject.toml: [project] name = \"NAME\", or remove `project`")
@@ -77,11 +96,23 @@ func (l *loader) addProject(e *Environment) {
 	}
 }
 
+// isSyntax reports whether a file exists and is malformed.
+func isSyntax(err error) bool {
+	return slices.ContainsFunc(diag.Problems(err), func(p *diag.Problem) bool { return p.Code == "requirements.syntax" })
+}
+
 // checkURLs reports references of files that cannot be locked.
 func (l *loader) checkURLs(e *Environment) {
 	for _, p := range e.sources.Packages[len(e.Packages):] {
 		if strings.HasPrefix(p.URL, "git+") || p.URL == "" {
 			continue // reconcile lock finds the commit of a branch or a tag
+		}
+		if p.URL == declared.RootURL && !pep.ValidName(p.Name) {
+			l.list.Add(&diag.Problem{
+				Code: "manifest.project", Pos: p.Pos, Summary: "the project has no name, so it cannot be installed",
+				Hint: "name it in pyproject.toml: [project] name = \"NAME\", or remove this line",
+			})
+			continue
 		}
 		if problem, hint := lock.CheckURL(p.URL); problem != "" {
 			l.list.Add(&diag.Problem{Code: "manifest.url", Pos: p.Pos, Summary: fmt.Sprintf("%s: %s", p.Name, problem), Found: declared.Shown(p.URL), Hint: hint})
@@ -212,6 +243,33 @@ func (e *Environment) ranges() map[string]string {
 		}
 	}
 	return ranges
+}
+
+// NotRead returns a warning for each line of the files that has no meaning for the locks of some
+// environments, or of all for no names, so that no request is lost silently.
+func (m *Manifest) NotRead(environments ...string) []*diag.Problem {
+	var list []*diag.Problem
+	seen := map[declared.NotRead]bool{}
+	for _, e := range m.Environments {
+		if len(environments) > 0 && !slices.Contains(environments, e.Name) {
+			continue
+		}
+		for _, n := range e.sources.NotRead {
+			if seen[n] || n.Reason == declared.ComputedReason && e.installsProject() { // its build backend has the requirements
+				continue
+			}
+			seen[n] = true
+			list = append(list, &diag.Problem{
+				Code: "requirements.not-read", Severity: diag.Warn, Pos: n.Pos, Summary: fmt.Sprintf("%q is not locked", n.Text), Found: n.Reason,
+			})
+		}
+	}
+	return list
+}
+
+// installsProject reports whether the project itself is installed.
+func (e *Environment) installsProject() bool {
+	return slices.ContainsFunc(e.sources.Packages, func(p lock.Requirement) bool { return p.URL == declared.RootURL })
 }
 
 // IsForeign reports whether the lock is one of another tool, which stays its own.
