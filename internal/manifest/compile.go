@@ -341,7 +341,10 @@ func (m *Manifest) stale(e *Environment, locked *lock.Lock) *diag.Problem {
 	if e.IsForeign() {
 		return nil
 	}
-	return locked.Stale(e.lockInputs())
+	if p := locked.Stale(e.lockInputs()); p != nil {
+		return p
+	}
+	return m.staleDirectory(e, locked)
 }
 
 // lockOf reads the lock of an environment.

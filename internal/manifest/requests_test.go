@@ -6,12 +6,15 @@ import (
 	"testing/fstest"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 )
 
+const oneEnvironment = head + "environments:\n  local:\n    python: \"3.11\"\n    platforms: [linux-x86_64]\n    packages: []\n"
+
 // loadWithFiles reads a manifest with one environment that has the keys of part, and files beside it.
 func loadWithFiles(part string, files map[string]string) (*manifest.Manifest, error) {
-	fsys := fstest.MapFS{"manifest.yaml": {Data: []byte(head + "environments:\n  local:\n    python: \"3.11\"\n    platforms: [linux-x86_64]\n    packages: []\n" + part)}}
+	fsys := fstest.MapFS{"manifest.yaml": {Data: []byte(oneEnvironment + part)}}
 	for name, text := range files {
 		fsys[name] = &fstest.MapFile{Data: []byte(text)}
 	}
@@ -57,5 +60,60 @@ func TestLinesThatAreNotReadAreReported(t *testing.T) {
 	}
 	if len(m.NotRead("other")) > 0 {
 		t.Error("another environment has it")
+	}
+}
+
+const editableProject = "[project]\nname = \"mine\"\nversion = \"1.0\"\ndependencies = [\"six>=1\"]\n[project.optional-dependencies]\ndev = [\"idna\"]\n[build-system]\nrequires = [\"hatchling\"]\nbuild-backend = \"hatchling.build\"\n"
+
+// TestRequestsOfEditablePackages checks that a lock made before a dependency was added is stale.
+func TestRequestsOfEditablePackages(t *testing.T) {
+	m, err := loadWithFiles("    project: editable\n    requirements: [a.txt]\n", map[string]string{
+		"pyproject.toml":      editableProject,
+		"libs/pyproject.toml": strings.NewReplacer("mine", "lib", "six", "attrs").Replace(editableProject),
+		"a.txt":               "lib[dev] @ ./libs ; sys_platform == 'linux'\n",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(m.Environments[0].Requests(), "\n")
+	for _, want := range []string{"mine @ ./", "six>=1", "attrs>=1 ; sys_platform == 'linux'", "idna ; sys_platform == 'linux'"} {
+		if !strings.Contains(got+"\n", want+"\n") {
+			t.Errorf("%s is not in\n%s", want, got)
+		}
+	}
+}
+
+// TestDirectoryOfAnEditablePackageIsAbsent has a lock of a directory that was removed later.
+func TestDirectoryOfAnEditablePackageIsAbsent(t *testing.T) {
+	l := lock.Lock{Path: "locks/pylock.local.toml", RequiresPython: ">=3.11,<3.12", Platforms: []string{"linux-x86_64"}, Requests: []string{"lib @ ./libs"}, Packages: []lock.Package{
+		{Name: "lib", Version: "1.0", Build: &lock.Build{Source: lock.Source{Directory: "libs"}}},
+	}}
+	text := strings.Replace(oneEnvironment, "packages: []", `packages: ["lib @ ./libs"]`, 1)
+	m, err := manifest.Load(fstest.MapFS{"manifest.yaml": {Data: []byte(text)}, l.Path: {Data: l.Encode()}}, "manifest.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := diag.Problems(m.CheckLock(m.Environments[0]))
+	if len(p) != 1 || p[0].Code != "manifest.url" || p[0].Pos.String() != "manifest.yaml:7:16" {
+		t.Errorf("got %v", p)
+	}
+}
+
+// TestVersionOfAnEditablePackage compares it with the lock.
+func TestVersionOfAnEditablePackage(t *testing.T) {
+	for version, stale := range map[string]bool{"1.0": false, "1": false, "1.1": true} {
+		l := lock.Lock{Path: "locks/pylock.local.toml", RequiresPython: ">=3.11,<3.12", Platforms: []string{"linux-x86_64"}, Requests: []string{"mine @ ./", "six>=1"}, Packages: []lock.Package{
+			{Name: "mine", Version: "1.0", Build: &lock.Build{Source: lock.Source{Directory: "."}}},
+		}}
+		m, err := loadWithFiles("    project: editable\n", map[string]string{
+			"pyproject.toml": strings.Replace(editableProject, "1.0", version, 1), l.Path: string(l.Encode()),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := diag.Problems(m.CheckLock(m.Environments[0]))
+		if got := len(p) == 1 && p[0].Code == "lock.stale"; got != stale || !stale && len(p) > 0 {
+			t.Errorf("%s: got %v", version, p)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -60,6 +61,7 @@ func (l *loader) addSources() {
 			e.sources.add(set)
 		}
 		l.addProject(e)
+		l.addDirectories(e)
 		l.checkURLs(e)
 	}
 }
@@ -94,6 +96,57 @@ func (l *loader) addProject(e *Environment) {
 	default:
 		e.sources.Packages = append(e.sources.Packages, lock.Requirement{Name: p.Name, URL: declared.RootURL, Pos: e.projectPos})
 	}
+}
+
+// addDirectories adds what the editable packages request in their own files, so that a lock made
+// before these files changed is stale, and so that their indexes and paths hold. What only a build
+// backend has is in none.
+func (l *loader) addDirectories(e *Environment) {
+	seen := map[string]bool{}
+	for i := 0; i < len(e.sources.Packages); i++ { // it grows
+		p := e.sources.Packages[i]
+		dir, ok := directoryOf(p.URL)
+		key := fmt.Sprint(dir, p.Extras, p.Marker)
+		if !ok || seen[key] {
+			continue
+		}
+		seen[key] = true
+		project := declared.ProjectOf(l.fsys, dir)
+		if project == nil {
+			continue
+		}
+		set, err := declared.Read(l.fsys, project.Pos.File+"#"+strings.Join(p.Extras, ","))
+		l.addProblems(err, p.Pos)
+		e.sources.addDependencies(set, p.Marker)
+	}
+}
+
+// addDependencies adds the requirements of an editable package, under its marker.
+func (s *Sources) addDependencies(set *declared.Set, marker string) {
+	from := len(s.Packages)
+	s.add(set)
+	known := map[string]bool{}
+	for _, p := range s.Packages[:from] {
+		known[p.Request()+" "+p.Index] = true
+	}
+	added := s.Packages[from:]
+	for i := range added {
+		if m := added[i].Marker; m != "" && marker != "" {
+			added[i].Marker = "(" + m + ") and (" + marker + ")"
+		} else {
+			added[i].Marker = m + marker
+		}
+	}
+	s.Packages = append(s.Packages[:from], slices.DeleteFunc(added, func(p lock.Requirement) bool { return known[p.Request()+" "+p.Index] })...)
+}
+
+// directoryOf returns the directory of the project that a direct reference names.
+func directoryOf(url string) (string, bool) {
+	if !strings.HasPrefix(url, "./") || strings.HasSuffix(url, ".whl") || lock.ValidArchive(path.Base(url)) {
+		return "", false
+	}
+	dir := path.Clean(url)
+	return dir, fs.ValidPath(dir)
 }
 
 // isSyntax reports whether a file exists and is malformed.
@@ -270,6 +323,38 @@ func (m *Manifest) NotRead(environments ...string) []*diag.Problem {
 // installsProject reports whether the project itself is installed.
 func (e *Environment) installsProject() bool {
 	return slices.ContainsFunc(e.sources.Packages, func(p lock.Requirement) bool { return p.URL == declared.RootURL })
+}
+
+// staleDirectory returns the problem that an editable package is absent, or has another version
+// than the lock.
+func (m *Manifest) staleDirectory(e *Environment, l *lock.Lock) *diag.Problem {
+	for _, p := range l.Packages {
+		if p.Build == nil || p.Build.Directory == "" {
+			continue
+		}
+		dir := p.Build.Directory
+		if info, err := fs.Stat(m.fsys, dir); err != nil || !info.IsDir() {
+			i := slices.IndexFunc(e.sources.Packages, func(q lock.Requirement) bool {
+				named, ok := directoryOf(q.URL)
+				return ok && named == dir
+			})
+			problem := &diag.Problem{Code: "manifest.url", Pos: diag.Pos{File: l.Path}, Summary: fmt.Sprintf("%s: %s is not a directory of the project", p.Name, dir), Hint: "restore the directory, or remove the package, then run `reconcile lock`"}
+			if i >= 0 {
+				problem.Pos = e.sources.Packages[i].Pos
+			}
+			return problem
+		}
+		project := declared.ProjectOf(m.fsys, dir)
+		if project == nil || project.Version == "" || pep.CompareVersions(project.Version, p.Version) == 0 {
+			continue
+		}
+		return &diag.Problem{
+			Code: "lock.stale", Pos: diag.Pos{File: l.Path}, Summary: "the lock does not match " + project.Pos.File,
+			Found: fmt.Sprintf("%s is locked at %s, and its version is %s", p.Name, p.Version, project.Version),
+			Hint:  "run `reconcile lock`, and commit the result",
+		}
+	}
+	return nil
 }
 
 // IsForeign reports whether the lock is one of another tool, which stays its own.
