@@ -60,7 +60,13 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 			Hint: "check the network, or name a mirror in ~/.config/reconcile/config.yaml or RECONCILE_INDEX_URL; `reconcile facts` shows the settings, under \"index\"",
 		}
 	}
-	return fmt.Errorf("resolve %s for %s with %s: %w\n%s", r.Path, platform, r.UV, err, text)
+	if text == "" { // uv did not start
+		return fmt.Errorf("resolve %s for %s with %s: %w", r.Path, platform, r.UV, err)
+	}
+	return &diag.Problem{
+		Code: "lock.resolve", Pos: diag.Pos{File: r.Path}, Summary: "uv could not resolve the requirements for " + platform,
+		Found: text, Hint: "run `reconcile lock -v` for its whole output",
+	}
 }
 
 // errorText returns the output of uv without warnings and secrets.
@@ -271,6 +277,9 @@ func (r *resolver) unavailable(ctx context.Context, platform string, p Requireme
 	if newest == "" {
 		problem.Found = "no version of " + p.Name + " for " + platform + " and Python " + r.Python
 		problem.Hint = "check the spelling of the name, and whether the index of this machine has it"
+		if index := r.namedIndex(ctx, name); index != "" && p.Index == "" {
+			problem.Hint = takeFrom(index, name)
+		}
 		return problem
 	}
 	problem.Found = fmt.Sprintf("%s %s is the newest version for %s and Python %s", p.Name, newest, platform, r.Python)
@@ -365,7 +374,7 @@ func (r *resolver) conflict(ctx context.Context, platform, text string) error {
 	p.Found, p.Pos = reason, cmp.Or(p.Pos, diag.Pos{File: r.Path})
 	if m := notFound().FindStringSubmatch(flat); m != nil {
 		if index := r.namedIndex(ctx, m[1]); index != "" {
-			p.Hint = fmt.Sprintf("index %s has %s. To take it from there, add to `packages`: {name: %s, index: %s}", index, m[1], m[1], index)
+			p.Hint = takeFrom(index, m[1])
 		}
 	}
 	return p
@@ -376,6 +385,10 @@ func (r *resolver) conflict(ctx context.Context, platform, text string) error {
 func mentions(message string, q Requirement) bool {
 	name := regexp.QuoteMeta(pep.Normalize(q.Name))
 	return regexp.MustCompile(`(?:^|[^A-Za-z0-9._-])` + name + `(?:[^A-Za-z0-9._-]|[.]?$|[.] )`).MatchString(message)
+}
+
+func takeFrom(index, name string) string {
+	return fmt.Sprintf("index %s has %s; to take it from there, add to `packages`: {name: %s, index: %s}", index, name, name, index)
 }
 
 // namedIndex returns the name of an index that has a package, and is searched only for packages

@@ -38,15 +38,19 @@ func (r *resolver) input(platform string) string {
 	}
 	b.WriteString("\n[tool.uv.sources]\n")
 	for _, name := range slices.Sorted(maps.Keys(bound)) {
-		var list []string
-		for _, p := range bound[name] {
+		list := bound[name]
+		if !slices.ContainsFunc(list, func(p Requirement) bool { return p.Index != list[0].Index }) {
+			list = []Requirement{{Index: list[0].Index}} // uv refuses two sources for the same machines
+		}
+		var sources []string
+		for _, p := range list {
 			marker := ""
 			if p.Marker != "" {
 				marker = ", marker = " + quote(p.Marker)
 			}
-			list = append(list, "{index = "+quote(p.Index)+marker+"}")
+			sources = append(sources, "{index = "+quote(p.Index)+marker+"}")
 		}
-		fmt.Fprintf(&b, "%s = [%s]\n", quote(name), strings.Join(list, ", "))
+		fmt.Fprintf(&b, "%s = [%s]\n", quote(name), strings.Join(sources, ", "))
 	}
 	return b.String()
 }

@@ -181,7 +181,7 @@ func TestResolveIndexes(t *testing.T) {
 	special.add(t, "dep-7.0-py3-none-any.whl")
 	req := x.request(t)
 	req.Indexes = []lock.Index{{Name: "cu128", URL: special.URL + "/simple"}}
-	req.Packages = []lock.Requirement{{Name: "torch", Index: "cu128"}}
+	req.Packages = []lock.Requirement{{Name: "torch", Index: "cu128"}, {Name: "torch", Specifier: ">=1", Index: "cu128"}}
 	l, err := lock.Resolve(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)

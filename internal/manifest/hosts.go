@@ -146,7 +146,11 @@ func (l *loader) checkSources(e *Environment) {
 	}
 	for _, p := range e.Packages {
 		if p.Index != "" && p.Index != public && l.m.index(p.Index) == nil {
-			l.problemAt(p.Pos, "reference", "there is no index "+quote(p.Index), "", cmp.Or(didYouMean(p.Index, names), "add it: indexes: [{name: "+p.Index+", url: https://HOST/PATH}]"))
+			hint := "add it: indexes: [{name: " + p.Index + ", url: https://HOST/PATH}]"
+			if len(names) > 0 {
+				hint = cmp.Or(didYouMean(p.Index, names), hint)
+			}
+			l.problemAt(p.Pos, "reference", "there is no index "+quote(p.Index), "", hint)
 		}
 	}
 }

@@ -193,7 +193,7 @@ func (l *loader) indexes(v value) {
 			continue
 		}
 		seen[index.Name] = name.pos()
-		if index.URL != "" {
+		if index.Name != public { // also one with a wrong URL, to which packages may refer
 			l.m.Indexes = append(l.m.Indexes, index)
 		}
 	}

@@ -117,3 +117,44 @@ func TestVersionOfAnEditablePackage(t *testing.T) {
 		}
 	}
 }
+
+// TestIndexesOfFilesAndOfTheManifest has an index in both, under several names and URLs.
+func TestIndexesOfFilesAndOfTheManifest(t *testing.T) {
+	const pyproject = "[project]\nname = \"mine\"\ndependencies = [\"torch\"]\n[[tool.uv.index]]\nname = \"NAME\"\nurl = \"URL\"\nexplicit = true\n[tool.uv.sources]\ntorch = {index = \"NAME\"}\n"
+	const text = "version: 1\nproject: p\nindexes: [{name: inside, url: \"https://a.example/simple\"}]\nenvironments:\n  local:\n    python: \"3.11\"\n    platforms: [linux-x86_64]\n    requirements: [pyproject.toml, a.txt]\n    packages: [{name: torch, index: inside}]\n"
+	for _, c := range []struct{ name, index, url, want string }{
+		{"the same", "inside", "https://a.example/simple/", ""},
+		{"another name", "outside", "https://a.example/simple", ""},
+		{"another URL", "inside", "https://b.example/simple", "pyproject.toml:4:11: index inside has another URL than at manifest.yaml:3:11"},
+		{"another index", "outside", "https://b.example/simple", "pyproject.toml:3:17: torch must come from index outside here, and from index inside at manifest.yaml:9:23"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := manifest.Load(fstest.MapFS{
+				"manifest.yaml":  {Data: []byte(text)},
+				"pyproject.toml": {Data: []byte(strings.NewReplacer("NAME", c.index, "URL", c.url).Replace(pyproject))},
+				"a.txt":          {Data: []byte("--extra-index-url https://c.example/whl/cu118\n--extra-index-url https://d.example/whl/cu118\n")},
+			}, "manifest.yaml")
+			if c.want != "" {
+				if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, x := range m.Environments[0].Sources().Indexes {
+				names = append(names, x.Name)
+			}
+			if got := strings.Join(names, " "); got != "inside c-cu118 d-cu118" {
+				t.Errorf("the indexes are %s", got)
+			}
+			for _, p := range m.Environments[0].Sources().Packages {
+				if p.Index != "inside" {
+					t.Errorf("%v", p)
+				}
+			}
+		})
+	}
+}

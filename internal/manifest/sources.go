@@ -29,6 +29,8 @@ type Sources struct {
 	FindLinks   []string // pages, and folders of the project that begin with "./"
 	Conda       []declared.CondaSpec
 	NotRead     []declared.NotRead
+
+	conflicts []*diag.Problem // of names of indexes
 }
 
 // addSources reads the files that the environments name.
@@ -63,6 +65,7 @@ func (l *loader) addSources() {
 		l.addProject(e)
 		l.addDirectories(e)
 		l.checkURLs(e)
+		l.checkBindings(e)
 	}
 }
 
@@ -154,6 +157,28 @@ func isSyntax(err error) bool {
 	return slices.ContainsFunc(diag.Problems(err), func(p *diag.Problem) bool { return p.Code == "requirements.syntax" })
 }
 
+// checkBindings reports indexes whose names have two URLs, and packages that must come from two
+// indexes on the same machines.
+func (l *loader) checkBindings(e *Environment) {
+	for _, p := range e.sources.conflicts {
+		l.list.Add(p)
+	}
+	bound := map[string]lock.Requirement{}
+	for _, p := range e.sources.Packages {
+		name := pep.Normalize(p.Name)
+		first, again := bound[name]
+		if p.Index == "" || again && (first.Index == p.Index || first.Marker != "" && p.Marker != "") {
+			continue
+		}
+		if bound[name] = p; again {
+			l.list.Add(&diag.Problem{
+				Code: "requirements.index", Pos: p.Pos, Summary: fmt.Sprintf("%s must come from index %s here, and from index %s at %s", p.Name, p.Index, first.Index, first.Pos),
+				Hint: "bind it to one index",
+			})
+		}
+	}
+}
+
 // checkURLs reports references of files that cannot be locked.
 func (l *loader) checkURLs(e *Environment) {
 	for _, p := range e.sources.Packages[len(e.Packages):] {
@@ -213,8 +238,8 @@ func (s *Sources) add(set *declared.Set) {
 	s.NotRead = append(s.NotRead, set.NotRead...)
 }
 
-// addIndex adds an index of a file, unless the manifest has one with the same name or URL. It
-// returns its name, "" for a page or folder of links.
+// addIndex adds an index of a file, unless there is one with its URL. It returns its name, "" for a
+// page or folder of links. One with the name of another index is a conflict.
 func (s *Sources) addIndex(x declared.Index) string {
 	if x.Kind == declared.FindLinks {
 		if !slices.Contains(s.FindLinks, x.URL) {
@@ -223,7 +248,14 @@ func (s *Sources) addIndex(x declared.Index) string {
 		return ""
 	}
 	for _, o := range s.Indexes {
-		if x.Name != "" && o.Name == x.Name || strings.TrimSuffix(o.URL, "/") == strings.TrimSuffix(x.URL, "/") {
+		if strings.TrimSuffix(o.URL, "/") == strings.TrimSuffix(x.URL, "/") {
+			return o.Name
+		}
+		if x.Name != "" && o.Name == x.Name {
+			s.conflicts = append(s.conflicts, &diag.Problem{
+				Code: "requirements.index", Pos: x.Pos, Summary: fmt.Sprintf("index %s has another URL than at %s", x.Name, o.Pos),
+				Found: x.URL + "\n" + o.URL, Hint: "use one URL, or two names",
+			})
 			return o.Name
 		}
 	}
@@ -313,7 +345,7 @@ func (m *Manifest) NotRead(environments ...string) []*diag.Problem {
 			}
 			seen[n] = true
 			list = append(list, &diag.Problem{
-				Code: "requirements.not-read", Severity: diag.Warn, Pos: n.Pos, Summary: fmt.Sprintf("%q is not locked", n.Text), Found: n.Reason,
+				Code: "requirements.not-read", Severity: diag.Warn, Pos: n.Pos, Summary: fmt.Sprintf("%q is not locked as it is written", n.Text), Found: n.Reason,
 			})
 		}
 	}
