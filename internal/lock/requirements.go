@@ -89,7 +89,7 @@ func Requirements(project, environment string, packages []Requirement, closure *
 // version if platforms need different ones. l may be nil.
 func (l *Lock) pinned(r Requirement) (lines []string) {
 	if l == nil || r.Pin() != "" || r.URL != "" {
-		return []string{r.String()}
+		return []string{l.direct(r)}
 	}
 	for _, p := range l.Packages {
 		if p.Name == pep.Normalize(r.Name) {
@@ -97,6 +97,29 @@ func (l *Lock) pinned(r Requirement) (lines []string) {
 		}
 	}
 	return lines // none if no platform needs the package
+}
+
+// direct returns the line of a pin or a direct reference, with the locked commit of git. pip takes
+// paths of the project only without a name. l may be nil.
+func (l *Lock) direct(r Requirement) string {
+	if path, ok := strings.CutPrefix(r.URL, "./"); ok {
+		if !strings.HasSuffix(path, ".whl") && !ValidArchive(path[strings.LastIndexByte(path, '/')+1:]) {
+			return "-e " + strings.TrimSuffix(r.URL, "/")
+		}
+		return r.URL
+	}
+	if l == nil || !strings.HasPrefix(r.URL, "git+") {
+		return r.String()
+	}
+	for _, p := range l.Packages {
+		if p.Name == pep.Normalize(r.Name) && p.Build != nil && p.Build.Git != "" {
+			r.URL = "git+" + p.Build.Git + "@" + p.Build.Commit
+			if p.Build.Subdirectory != "" {
+				r.URL += "#subdirectory=" + p.Build.Subdirectory
+			}
+		}
+	}
+	return r.String()
 }
 
 // marker returns the marker of the platforms that need a package, "" for all.

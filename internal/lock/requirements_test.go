@@ -25,6 +25,28 @@ func TestRequirements(t *testing.T) {
 	}
 }
 
+// TestRequirementsOfSources writes direct references as pip reads them, with locked commits.
+func TestRequirementsOfSources(t *testing.T) {
+	commit := strings.Repeat("0123456789", 4)
+	l := &lock.Lock{Packages: []lock.Package{
+		{Name: "forked", Version: "1.0", Build: &lock.Build{Source: lock.Source{Git: "https://host.example/forked.git", Commit: commit, Subdirectory: "py"}}},
+	}}
+	text := lock.Requirements("p", "e", []lock.Requirement{
+		{Name: "forked", URL: "git+https://host.example/forked.git@main#subdirectory=py"},
+		{Name: "mine", URL: "./"}, {Name: "lib", URL: "./libs/lib/"},
+		{Name: "w", URL: "./wheels/w-1.0-py3-none-any.whl"}, {Name: "s", URL: "./s-1.0.tar.gz"},
+		{Name: "far", URL: "https://host.example/far-1.0-py3-none-any.whl"},
+	}, l)
+	for _, want := range []string{
+		"forked @ git+https://host.example/forked.git@" + commit + "#subdirectory=py", "-e .", "-e ./libs/lib",
+		"./wheels/w-1.0-py3-none-any.whl", "./s-1.0.tar.gz", "far @ https://host.example/far-1.0-py3-none-any.whl",
+	} {
+		if !strings.Contains(text, "\n"+want+"\n") {
+			t.Errorf("there is no line %q in\n%s", want, text)
+		}
+	}
+}
+
 func TestRequest(t *testing.T) {
 	got := lock.Requirement{Name: "Lxml_HTML", Specifier: "==1.0", Extras: []string{"B_b", "a", "a"}, Marker: "x"}.Request()
 	if want := "lxml-html[a,b-b]==1.0 ; x"; got != want {

@@ -429,7 +429,9 @@ func (m *Manifest) readForeign(e *Environment) (*lock.Lock, error) {
 	s.ProjectPath = "pyproject.toml"
 	var names []string
 	for _, r := range e.Files {
-		s.ProjectPath = r.File
+		if path.Base(r.File) == "pyproject.toml" {
+			s.ProjectPath = r.File
+		}
 		names = append(names, r.Names...)
 	}
 	project, err := rawfile.ReadFS(m.fsys, s.ProjectPath, MaxSize)
