@@ -295,7 +295,7 @@ func importFailure(line smokeTestLine) SmokeTestPart {
 	}
 	return SmokeTestPart{
 		Name: line.Name, Outcome: SmokeTestFailed, Detail: "cannot import " + strings.Join(names, ", "),
-		Found: strings.Join(found, "\n"), Hint: "change the pins in the manifest, or `reconcile verify --deep` finds damaged files of the store",
+		Found: strings.Join(found, "\n"), Hint: "change the versions in the manifest, or `reconcile verify --deep` finds damaged files of the store",
 	}
 }
 

@@ -185,7 +185,7 @@ func smokeTestFinding(part apply.SmokeTestPart) report.Finding {
 	case apply.SmokeTestUnknown:
 		f.State = report.Unknown
 	case apply.SmokeTestFailed:
-		f.State, f.Remedy = report.Fail, cmp.Or(f.Remedy, "change the pins in the manifest, or run `reconcile rollback` to activate an earlier generation")
+		f.State, f.Remedy = report.Fail, cmp.Or(f.Remedy, "change the versions in the manifest, or run `reconcile rollback` to activate an earlier generation")
 	case apply.SmokeTestPassed:
 		if f.State = report.OK; part.Note != "" {
 			f.State, f.Found, f.Remedy = report.Warn, f.Found+"\n"+part.Note, cmp.Or(f.Remedy, "update the NVIDIA driver, or use another GPU")

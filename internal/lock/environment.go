@@ -26,8 +26,8 @@ type CondaFile struct {
 type PipLine struct{ Comment, Line string }
 
 // Encode writes an environment file for a conda client without reconcile
-// (conda env create -f): conda installs Python and the conda pins, pip all else. Pip
-// ignores the pins of conda, so no package is in both parts.
+// (conda env create -f): conda installs Python and the conda packages, pip all else. Pip
+// ignores what conda requires, so no package is in both parts.
 func (f CondaFile) Encode() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Environment %s of project %s.\n", comment(f.Environment), comment(f.Project))

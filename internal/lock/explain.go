@@ -284,7 +284,7 @@ func (r *resolver) unavailable(ctx context.Context, platform string, p Requireme
 	}
 	problem.Found = fmt.Sprintf("%s %s is the newest version for %s and Python %s", p.Name, newest, platform, r.Python)
 	if pin := p.Pin(); pin == "" || pep.CompareVersions(newest, pin) > 0 {
-		problem.Hint = fmt.Sprintf("pin %s==%s, or another available version", p.Name, newest)
+		problem.Hint = fmt.Sprintf("request %s==%s, or another available version", p.Name, newest)
 	}
 	return problem
 }

@@ -98,8 +98,8 @@ func (c *Conda) readChannel(v value) {
 	}
 }
 
-// readCondaPackages reads conda pins. A package must not be pinned in both lists, because
-// pip ignores the pins of conda and would replace it.
+// readCondaPackages reads conda packages. A package must not be in both lists, because wheels would
+// replace what conda installed.
 func (e *Environment) readCondaPackages(v value) {
 	for item := range v.items("a conda package") {
 		f, ok := item.object(&condaPackageShape)

@@ -31,7 +31,7 @@ func describe() *object {
 	return &object{
 		shape: &manifestShape, title: "manifest.yaml",
 		doc: "The desired state of a machine. `reconcile plan` shows how this machine differs, and `reconcile apply` changes it. " +
-			"Unknown and duplicate keys, anchors, tags and version ranges are errors. Values are read as written: 3.10 stays 3.10, quoted or not.",
+			"Unknown and duplicate keys, anchors and tags are errors. Values are read as written: 3.10 stays 3.10, quoted or not.",
 		keys: []key{
 			{"version", formatVersion(), "The version of the manifest format. It is 1.", nil, 1},
 			{"project", slugName(), "The name of the project. Prompts and templates use it.", nil, "my-finetune"},

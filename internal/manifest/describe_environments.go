@@ -29,9 +29,9 @@ func environmentObject() *object {
 			{"glibc", twoNumbers(), "The version of glibc that all Linux machines have at least. Wheels may need it.", "2.28", "2.31"},
 			{"macos", macOS(), "The version of macOS that all Macs have at least. Wheels may need it.", "13", "14"},
 			{"default", boolean(), "The environment of a machine that several match. Without `match`: also the one of a machine that no other matches.", false, true},
-			{"requirements_file", innerPath(), "Type venv: the file to which the pins are written for pip, with each `why` as a comment.", nil, "requirements-local.txt"},
+			{"requirements_file", innerPath(), "Type venv: the file to which the locked versions are written for pip, with each `why` as a comment.", nil, "requirements-local.txt"},
 			{"name", slugName(), "Type conda: the name in prompts, conda clients and the environment file. The default is the name of the environment.", nil, "my-finetune"},
-			{"environment_file", innerPath(), "Type conda: the file to which the pins are written for conda clients.", nil, "environment-remote.yml"},
+			{"environment_file", innerPath(), "Type conda: the file to which the locked versions are written for conda clients.", nil, "environment-remote.yml"},
 			{"channels", channels(), "Type conda: the channels, in order of priority: a name, https://HOST/PATH or file:///PATH. `nodefaults` in the environment file excludes the channels of a user's .condarc.", nil, []string{"conda-forge", "nodefaults"}},
 			{"register", boolean(), "Type conda: creates the link ~/.conda/envs/NAME, outside the project, so that `conda activate NAME` finds the environment.", false, true},
 			{"engine", choice("auto", "rattler", "micromamba", "mamba", "conda"), "Type conda: the installer of conda packages. `auto` uses the embedded py-rattler, else a conda client of the machine.", "auto", "rattler"},
@@ -52,7 +52,7 @@ func packageObject() *object {
 		keys: []key{
 			{"name", packageName(), "The name of the package, without extras.", nil, "pandas"},
 			{"version", packageVersion(), "One exact version, or a range by PEP 440. The default is any version. With `exact` it must be one version.", nil, "2.3.3"},
-			{"why", line(), "The reason for this version. It is written as a comment beside the pin.", nil, "last minor version for Python 3.10"},
+			{"why", line(), "The reason for this version. It is a comment above the package in `requirements_file` and `environment_file`.", nil, "last minor version for Python 3.10"},
 			{"extras", listOf(packageName()), "Extras of the package.", nil, []string{"socks"}},
 			{"platforms", nonEmptySetOf(platform()), "The platforms that install the package. The default is all.", nil, []string{"linux-x86_64"}},
 			{"index", slugName(), "The index of `indexes` that the package must come from. No other index is asked for it.", nil, "pytorch-cu128"},
@@ -80,7 +80,7 @@ func condaPackageObject() *object {
 			{"name", condaName(), "The name of the package, in lower case.", nil, "pip"},
 			{"version", condaWord(), "One exact version. `python` must be a release of the environment's minor version.", nil, "24.2"},
 			{"build", condaWord(), "The build, as the channel lists it.", nil, "he725a3c_1_cpython"},
-			{"why", line(), "The reason for this version. It is written as a comment beside the pin.", nil, "triton 2.1 imports it"},
+			{"why", line(), "The reason for this version. It is a comment above the package in `requirements_file` and `environment_file`.", nil, "triton 2.1 imports it"},
 		},
 	}
 }

@@ -32,7 +32,7 @@ shell. An error code in brackets, such as ` + "`manifest.path`" + `, is explaine
 | size | a number and a unit: 30GB is 30·10^9 bytes, 1.5GiB is 1.5·2^30. B, kB, MB, GB, TB, PB and KiB, MiB, GiB, TiB, PiB |
 | path | relative to the manifest and below it, in its shortest form: ` + "`data/raw`" + `, not ` + "`./data/raw/`" + `. No ` + "`..`, `~`" + ` or backslash, and no path in .git |
 | mode | three octal digits, quoted or not: ` + "`0644`" + ` |
-| version | one exact version: no range, no wildcard |
+| version | one version, such as 2.1.0; for packages also a range, such as ">=2.1,<3" |
 
 ## Editors
 
