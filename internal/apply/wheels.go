@@ -107,7 +107,7 @@ func (t *task) unpackWheel(ctx context.Context, source *simpleindex.Source, w re
 	if errors.Is(err, wheels.ErrInvalid) {
 		return errors.Join(&diag.Problem{
 			Code: "apply.wheel", Summary: fmt.Sprintf("%s cannot be installed", w.File), Found: err.Error(),
-			Hint: fmt.Sprintf("pin another version of %s; the active generation was not changed", w.Name),
+			Hint: fmt.Sprintf("request another version of %s; the active generation was not changed", w.Name),
 		}, t.removeArchive(w))
 	}
 	if err != nil {
@@ -130,7 +130,8 @@ func (t *task) fetchArchive(ctx context.Context, source *simpleindex.Source, nam
 	return source.Fetch(ctx, name, locked, archive, progress)
 }
 
-// copyArchive copies a file of the project, so that it does not change while it is unpacked.
+// copyArchive copies a file of the project, so that it does not change while it is unpacked. The
+// copy is compared with the lock.
 func (t *task) copyArchive(ctx context.Context, rel string, locked lock.Wheel, archive string) error {
 	from, err := rawfile.OpenRoot(t.root, rel, 0)
 	if rawfile.IsAbsent(err) {
@@ -143,25 +144,21 @@ func (t *task) copyArchive(ctx context.Context, rel string, locked lock.Wheel, a
 		return err
 	}
 	defer from.Close()
-	sum, err := rawfile.SHA256(ctx, from)
-	if err != nil {
-		return err
-	}
-	if sum != locked.SHA256 {
-		return &diag.Problem{
-			Code: "apply.hash", Summary: fmt.Sprintf("%s differs from the lock, and was not installed", rel), Found: fmt.Sprintf("sha256 %x, not %s", sum, locked.SHA256),
-			Hint: "run `reconcile lock` if the change is intended",
-		}
-	}
-	if _, err := from.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
 	to, err := os.OpenFile(archive, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(to, from)
-	return errors.Join(err, to.Close())
+	sum, err := rawfile.SHA256(ctx, io.TeeReader(from, to))
+	if err := errors.Join(err, to.Close()); err != nil {
+		return err
+	}
+	if sum != locked.SHA256 {
+		return errors.Join(&diag.Problem{
+			Code: "apply.hash", Summary: fmt.Sprintf("%s differs from the lock, and was not installed", rel), Found: fmt.Sprintf("sha256 %x, not %s", sum, locked.SHA256),
+			Hint: "run `reconcile lock` if the change is intended",
+		}, os.Remove(archive))
+	}
+	return nil
 }
 
 // archive returns the absolute path of the archive of a wheel while it is unpacked.

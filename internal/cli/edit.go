@@ -92,11 +92,9 @@ func (a *app) applyDraft(ctx context.Context, p *session.Project, d *editing.Dra
 		}
 		return nil, d.SettleAndWrite(nil)
 	}
-	lo := locking.Options{Upgrade: d.Everything, UpgradeNames: d.Upgrade, Lock: a.lockOptions(o.lockFlags, a.eventsText())}
+	lo := a.lockingOptions(o.lockFlags)
+	lo.Upgrade, lo.UpgradeNames = d.Everything, d.Upgrade
 	lo.Interrupted = func() { fmt.Fprintln(a.err, "\nInterrupted: nothing is changed.") }
-	if a.verbose {
-		lo.Line = func(_, line string) { fmt.Fprintln(a.err, line) }
-	}
 	resolution, err := locking.Resolve(ctx, p, d.Env, lo)
 	if err != nil {
 		return nil, err

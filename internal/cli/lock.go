@@ -14,7 +14,7 @@ import (
 )
 
 func lockCommand(a *app) *cobra.Command {
-	var o locking.Options
+	var upgrade bool
 	var lock lockFlags
 	cmd := &cobra.Command{
 		Use:     "lock [--upgrade [PACKAGE…]]",
@@ -32,21 +32,17 @@ tools in the store.
 Commit the result: from then on neither plan nor apply resolves anything.`, changes, exit.Done, exit.Error, exit.Locked, exit.Interrupted),
 		ValidArgsFunction: a.packageNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 && !o.Upgrade {
+			if len(args) > 0 && !upgrade {
 				return exit.Usage("%s takes packages only with --upgrade, and got %q; `reconcile add` adds packages", cmd.CommandPath(), args[0])
 			}
 			p, err := session.Open(cmd.Context(), a.config(), "")
 			if err != nil {
 				return err
 			}
-			upgrade := o.Upgrade
-			o = a.lockingOptions(lock)
-			if len(args) > 0 {
-				if o.UpgradeNames, err = locking.UpgradeNames(p, args); err != nil {
-					return err
-				}
-			} else {
-				o.Upgrade = upgrade
+			o := a.lockingOptions(lock)
+			o.Upgrade = upgrade && len(args) == 0
+			if o.UpgradeNames, err = locking.UpgradeNames(p, args); err != nil {
+				return err
 			}
 			var warnings diag.List
 			for _, problem := range p.Manifest.NotRead(a.envs...) {
@@ -66,7 +62,7 @@ Commit the result: from then on neither plan nor apply resolves anything.`, chan
 			return cmp.Or(report.JSON(a.out, doc), exit.Quietly(code))
 		},
 	}
-	cmd.Flags().BoolVar(&o.Upgrade, "upgrade", false, "take the newest versions that the requests allow, of all packages or of the named ones")
+	cmd.Flags().BoolVar(&upgrade, "upgrade", false, "take the newest versions that the requests allow, of all packages or of the named ones")
 	lock.registerTimeout(cmd)
 	return cmd
 }

@@ -61,46 +61,11 @@ func (r *reader) assemble(all []*chosen) {
 			continue
 		}
 		p := lock.Package{Name: c.name, Version: c.version, Index: index, Dependencies: slices.Sorted(maps.Keys(c.dependencies))}
-		var build []string // platforms
-		if len(c.wheels) == 0 {
-			build = c.platforms
-		} else {
-			wheels := lockWheels(c.wheels)
-			chosen := map[int][]string{}
-			for i, n := range best(wheels) {
-				switch platform := r.lock.Platforms[i]; {
-				case !slices.Contains(c.platforms, platform):
-				case n < 0:
-					build = append(build, platform)
-				default:
-					chosen[n] = append(chosen[n], platform)
-				}
-			}
-			for _, n := range slices.Sorted(maps.Keys(chosen)) {
-				w := wheels[n]
-				w.Platforms = chosen[n]
-				if !r.wheel(c.dist, &w, c.wheels[n]) {
-					continue
-				}
-				if url := c.wheels[n].url; url != "" {
-					one := p
-					one.URL, one.Wheels, one.Platforms = url, []lock.Wheel{w}, slices.Clone(w.Platforms)
-					r.lock.Packages = append(r.lock.Packages, r.only(one))
-					continue
-				}
-				p.Wheels = append(p.Wheels, w)
-				p.Platforms = append(p.Platforms, w.Platforms...)
-			}
-			slices.SortFunc(p.Wheels, func(a, b lock.Wheel) int { return strings.Compare(a.File, b.File) })
-		}
-		if len(p.Wheels) > 0 {
-			r.lock.Packages = append(r.lock.Packages, r.only(p))
-		}
+		build := r.addWheels(c, p, best(lockWheels(c.wheels)))
 		if len(build) == 0 {
 			continue
 		}
-		b := p
-		b.Wheels, b.URL, b.Platforms = nil, "", build
+		p.Platforms = build
 		mayBuild := c.direct || r.Build != nil && r.Build(c.name)
 		switch {
 		case (c.sdist == nil && c.source == lock.Source{} || !mayBuild) && r.hasNewer(c.dist, build):
@@ -111,14 +76,49 @@ func (r *reader) assemble(all []*chosen) {
 		case !mayBuild:
 			sources = append(sources, missing{c.dist, build})
 		default:
-			if b.Build = r.build(c.dist); b.Build != nil {
-				r.lock.Packages = append(r.lock.Packages, r.only(b))
+			if p.Build = r.build(c.dist); p.Build != nil {
+				r.lock.Packages = append(r.lock.Packages, r.only(p))
 			}
 		}
 	}
 	r.unknownIndexes()
 	r.sources(sources)
 	r.newer(newer)
+}
+
+// addWheels adds a package with its wheels to the lock, or one for each wheel with a location of its
+// own. best are the wheels of the platforms of the lock. It returns the platforms without one.
+func (r *reader) addWheels(c *chosen, p lock.Package, best []int) (without []string) {
+	platforms := map[int][]string{} // by wheel
+	for i, n := range best {
+		switch platform := r.lock.Platforms[i]; {
+		case !slices.Contains(c.platforms, platform):
+		case n < 0:
+			without = append(without, platform)
+		default:
+			platforms[n] = append(platforms[n], platform)
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(platforms)) {
+		f := c.wheels[n]
+		w := lock.Wheel{File: f.name, Size: f.size, Platforms: platforms[n]}
+		if !r.wheel(c.dist, &w, f) {
+			continue
+		}
+		if f.url != "" {
+			one := p
+			one.URL, one.Wheels, one.Platforms = f.url, []lock.Wheel{w}, slices.Clone(w.Platforms)
+			r.lock.Packages = append(r.lock.Packages, r.only(one))
+			continue
+		}
+		p.Wheels = append(p.Wheels, w)
+		p.Platforms = append(p.Platforms, w.Platforms...)
+	}
+	if len(p.Wheels) > 0 {
+		slices.SortFunc(p.Wheels, func(a, b lock.Wheel) int { return strings.Compare(a.File, b.File) })
+		r.lock.Packages = append(r.lock.Packages, r.only(p))
+	}
+	return without
 }
 
 // newestSystems have all wheels.

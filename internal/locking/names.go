@@ -13,6 +13,9 @@ import (
 // UpgradeNames returns normalised names of packages for Options. A name that no environment
 // requests or has locked is a problem.
 func UpgradeNames(p *session.Project, names []string) (normalized []string, err error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
 	var known []string
 	for _, env := range p.Manifest.Environments {
 		for _, r := range env.Sources().Packages {

@@ -181,14 +181,11 @@ func ForeignText(e facts.Environment, planned ...string) string {
 	if len(names) == 0 {
 		return ""
 	}
-	text, add := strings.Join(names[:min(len(names), maxLeaks)], ", "), "NAME"
-	if more := len(names) - maxLeaks; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
+	add := "NAME"
 	if len(names) == 1 {
 		add = names[0]
 	}
-	return fmt.Sprintf("another tool installed %s into environment %s, which the next generation will not have; to keep it: `reconcile add %s`", text, e.Name, add)
+	return fmt.Sprintf("another tool installed %s into environment %s, which the next generation will not have; to keep it: `reconcile add %s`", listed(names), e.Name, add)
 }
 
 // ReferenceNotes returns a note for each kernel, hook and venv that starts a generation of an
@@ -209,17 +206,19 @@ func (m *Machine) ReferenceNotes() (notes []string) {
 	return notes
 }
 
-// maxLeaks is how many packages a message names.
-const maxLeaks = 10
+// listed joins names, at most ten of them.
+func listed(names []string) string {
+	const most = 10
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
 
 // LeakText names the user's own packages that a conda environment would import.
 func LeakText(e facts.Environment) string {
-	names := e.Leaks[:min(len(e.Leaks), maxLeaks)]
-	text := strings.Join(names, ", ")
-	if more := len(e.Leaks) - len(names); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return fmt.Sprintf("%s in %s go before those of environment %s: %s", plural.Count(len(e.Leaks), "package"), e.LeakDir, e.Name, text)
+	return fmt.Sprintf("%s in %s go before those of environment %s: %s", plural.Count(len(e.Leaks), "package"), e.LeakDir, e.Name, listed(e.Leaks))
 }
 
 // ShellNote returns a note if the calling shell has activated a generation of this project
