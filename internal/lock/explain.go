@@ -24,7 +24,9 @@ var (
 	noBuild   = regexpOnce("Wheels are required for `([A-Za-z0-9._-]+)` because building from source is disabled")
 	// inputDepends matches the project of the input, with its version.
 	inputDepends = regexpOnce(inputName + `(?:==\S+)? depends\s+on`)
-	secret       = regexpOnce(`://[^/@\s]+@`)
+	// noVersions is of an index that answers without files.
+	noVersions = regexpOnce(`there are no versions of ([A-Za-z0-9._-]+)`)
+	secret     = regexpOnce(`://[^/@\s]+@`)
 )
 
 func regexpOnce(expr string) func() *regexp.Regexp {
@@ -47,10 +49,20 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 			continue
 		}
 		if p, ok := r.requirement(m[1]); ok {
+			if problem := r.indexProblem(ctx, p); problem != nil {
+				return problem
+			}
 			return r.unavailable(ctx, platform, p, reason.what)
 		}
 	}
 	if strings.Contains(text, "No solution found") {
+		for _, m := range noVersions().FindAllStringSubmatch(flat, -1) {
+			if p, ok := r.requirement(m[1]); ok {
+				if problem := r.indexProblem(ctx, p); problem != nil {
+					return problem
+				}
+			}
+		}
 		return r.conflict(ctx, platform, text)
 	}
 	if _, ok := indexerror.Unreachable(text); ok {
@@ -125,6 +137,21 @@ func (r *resolver) hasWheel(ctx context.Context, p Requirement) bool {
 			return strings.HasPrefix(tag, "py3") || strings.HasPrefix(tag, "cp3")
 		})
 	})
+}
+
+// indexProblem returns why the index of a requirement has nothing: it refused the request, or is no
+// package index. uv reports both as a package that does not exist. It is nil for other reasons.
+func (r *resolver) indexProblem(ctx context.Context, p Requirement) error {
+	if r.Offers == nil {
+		return nil
+	}
+	_, err := r.Offers(ctx, p.Index, p.Name)
+	for _, problem := range diag.Problems(err) {
+		if problem.Code == "index.credentials" || problem.Code == "index.not-an-index" {
+			return at(err, p.Pos)
+		}
+	}
+	return nil
 }
 
 // offers returns the files that an index has of a package; none if that is unknown.

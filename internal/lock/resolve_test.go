@@ -488,6 +488,27 @@ func TestDependencyInANamedIndexOnly(t *testing.T) {
 	}
 }
 
+// TestIndexThatRefusesIsNoAbsentPackage checks that the reason of the index is reported.
+func TestIndexThatRefusesIsNoAbsentPackage(t *testing.T) {
+	for code, status := range map[string]int{"index.credentials": http.StatusUnauthorized, "index.not-an-index": http.StatusOK} {
+		refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(status)
+			fmt.Fprint(w, "<html><form>sign in</form></html>")
+		}))
+		defer refusing.Close()
+		req := newIndex(t).request(t, "app")
+		req.IndexEnv = []string{"UV_DEFAULT_INDEX=" + refusing.URL + "/simple", "UV_HTTP_RETRIES=0"}
+		req.Offers = func(context.Context, string, string) ([]lock.Offer, error) {
+			return nil, &diag.Problem{Code: code, Summary: "the index refused the request"}
+		}
+		_, err := lock.Resolve(t.Context(), req)
+		if p := diag.Problems(err); len(p) != 1 || p[0].Code != code || p[0].Pos.Line != 10 {
+			t.Errorf("%s: got %v", code, err)
+		}
+	}
+}
+
 // lookPath returns the first program of a name on PATH.
 func lookPath(name string) string {
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {

@@ -13,6 +13,7 @@ import (
 )
 
 const (
+	urlVariable     = "RECONCILE_INDEX_URL"
 	settingsHint    = "`reconcile facts` prints the settings, under \"index\""
 	credentialsHint = "check the credentials: user and password of RECONCILE_INDEX_URL, or of pip's index-url"
 	networkHint     = "check the network, or name a mirror in RECONCILE_INDEX_URL, and a proxy in RECONCILE_PROXY if this network needs one; " + settingsHint
@@ -138,10 +139,19 @@ func (f *fetch) problem() error {
 	return f.redact(p)
 }
 
-// redact removes secrets from a problem.
+// redact removes secrets from a problem, and names the variable of the index in its hint.
 func (s *Source) redact(p *diag.Problem) *diag.Problem {
 	p.Summary, p.Found = s.printable(p.Summary), s.printable(p.Found)
+	if s.name != "" {
+		p.Hint = strings.ReplaceAll(p.Hint, credentialsHint, "check the credentials: user and password of "+urlVariable)
+		p.Hint = strings.ReplaceAll(p.Hint, urlVariable, urlVariable+"_"+VariableName(s.name))
+	}
 	return p
+}
+
+// VariableName returns the name of an index as in the variable RECONCILE_INDEX_URL_NAME.
+func VariableName(index string) string {
+	return strings.NewReplacer("-", "_", ".", "_").Replace(strings.ToUpper(index))
 }
 
 // maxText is the maximum size of a text in a problem in bytes.

@@ -54,6 +54,7 @@ type Source struct {
 	links    []place
 	index    *place // nil for none
 	named    map[string]*Source
+	name     string // of the index in the manifest, "" for the default one
 	redactor *redact.Redactor
 
 	mu    sync.Mutex
@@ -110,7 +111,7 @@ func New(s Settings) (*Source, error) {
 		if source.named == nil {
 			source.named = map[string]*Source{}
 		}
-		source.named[name] = named
+		named.name, source.named[name] = name, named
 	}
 	return source, nil
 }

@@ -132,10 +132,15 @@ func (p *Prober) merge(all []setting) (IndexSettings, error) {
 		}
 		taken[one.name] = true
 		if err := p.apply(&s, one); err != nil {
-			problems.Add(&diag.Problem{
-				Code: "index.setting", Pos: one.pos, Summary: fmt.Sprintf("%s of %s %v", one.name, one.source, err),
-				Hint: "correct it there, or set RECONCILE_" + strings.ToUpper(one.name) + ", which takes precedence",
-			})
+			name, variable := one.name, "RECONCILE_"+strings.ToUpper(one.name)
+			if key, ok := strings.CutPrefix(one.name, userconfig.IndexPrefix); ok {
+				name, variable = "the URL of index "+key, "RECONCILE_INDEX_URL_"+key
+			}
+			hint := "correct it there"
+			if variable != one.source {
+				hint += ", or set " + variable + ", which takes precedence"
+			}
+			problems.Add(&diag.Problem{Code: "index.setting", Pos: one.pos, Summary: fmt.Sprintf("%s of %s %v", name, one.source, err), Hint: hint})
 			continue
 		}
 		if !slices.Contains(s.Sources, one.source) {
