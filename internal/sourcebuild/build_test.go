@@ -265,6 +265,27 @@ return wheel(out)`))
 	}
 }
 
+// TestBackendCannotReadTheVariablesOfProcesses also holds for root, whose capabilities would permit it.
+func TestBackendCannotReadTheVariablesOfProcesses(t *testing.T) {
+	landlock(t)
+	other := exec.Command("sleep", "60")
+	other.Env = []string{"RECONCILE_TEST_SECRET=1"}
+	check(t, other.Start())
+	defer func() {
+		_ = other.Process.Kill()
+		_ = other.Wait()
+	}()
+	_, err := build(t, environment(t), backend(fmt.Sprintf(`
+try:
+    variables = open("/proc/%d/environ").read()
+except OSError:
+    variables = ""
+if "RECONCILE_TEST_SECRET" in variables:
+    sys.exit("the variables of another process can be read")
+return wheel(out)`, other.Process.Pid)))
+	check(t, err)
+}
+
 func TestBackendReachesNoNetwork(t *testing.T) {
 	if !command.CanIsolate() {
 		t.Skip("the kernel of this machine refuses network namespaces")

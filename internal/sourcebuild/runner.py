@@ -72,6 +72,21 @@ def confine(request):
     return libc.syscall(restrict, ctypes.c_int(rules), ctypes.c_uint32(0)) == 0
 
 
+def drop_capabilities():
+    """Keeps of the capabilities of root those for the owners and modes of files. With the others, the
+    variables of all processes could be read, also under Landlock. capabilities(7), capset(2)"""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    kept = range(5)  # CAP_CHOWN to CAP_FSETID
+    for capability in range(5, 64):
+        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+    mask = sum(1 << capability for capability in kept)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this process
+    data = (ctypes.c_uint32 * 6)(mask, mask, 0, 0, 0, 0)  # effective, permitted, inheritable, twice
+    libc.capset(header, data)
+
+
 def limit(name, value):
     number = getattr(resource, name, None)
     if number is None:
@@ -115,6 +130,7 @@ def main():
     if request["processes"]:
         limit("RLIMIT_NPROC", request["processes"])
     limit_jobs()
+    drop_capabilities()
     confine(request)
     response = {"missing": False, "value": None}
     backend = find(request)
