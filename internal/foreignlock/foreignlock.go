@@ -80,7 +80,7 @@ func Read(fsys fs.FS, name string, s Selection) (*lock.Lock, error) {
 		}
 	}
 	if err != nil {
-		return nil, &diag.Problem{Code: "lock.unreadable", Pos: diag.Pos{File: name}, Summary: "the lock cannot be read", Found: rawfile.Reason(err)}
+		return nil, &diag.Problem{Code: "lock.unreadable", Pos: diag.Pos{File: name}, Summary: "the lock cannot be read", Found: rawfile.Reason(err), Hint: "restore the file from git, or write it again with its tool"}
 	}
 	return Decode(data, name, s)
 }
@@ -102,7 +102,7 @@ func Decode(data []byte, name string, s Selection) (*lock.Lock, error) {
 	r.Groups, r.Extras = normalize(s.Groups), normalize(s.Extras)
 	read := readers[r.tool]
 	if read == nil {
-		return nil, &diag.Problem{Code: "lock.unreadable", Pos: diag.Pos{File: name}, Summary: "the file is no lock of uv, Poetry or pixi, and no pylock.toml"}
+		return nil, &diag.Problem{Code: "lock.unreadable", Pos: diag.Pos{File: name}, Summary: "the file is no lock of uv, Poetry or pixi, and no pylock.toml", Hint: "name one as `lock`, or locks/pylock.NAME.toml for one of reconcile"}
 	}
 	read(r)
 	if r.problems.Len() == 0 && s.Editable {

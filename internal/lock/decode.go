@@ -48,7 +48,7 @@ func Missing(path string) *diag.Problem {
 // Decode reads a lock strictly. It returns all problems with their positions.
 func Decode(data []byte, path string) (*Lock, error) {
 	if len(data) > MaxSize {
-		return nil, &diag.Problem{Code: "lock.syntax", Pos: diag.Pos{File: path}, Summary: fmt.Sprintf("the lock is larger than %d MiB", MaxSize>>20)}
+		return nil, &diag.Problem{Code: "lock.syntax", Pos: diag.Pos{File: path}, Summary: fmt.Sprintf("the lock is larger than %d MiB", MaxSize>>20), Hint: relock}
 	}
 	var doc document
 	d := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()

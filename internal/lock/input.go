@@ -268,7 +268,10 @@ func (r *resolver) buildRequirements(ctx context.Context, name string, requireme
 	for _, text := range requirements {
 		p, err := pep.ParseRequirement(text)
 		if err != nil || p.URL != "" {
-			return nil, &diag.Problem{Code: "lock.source", Summary: fmt.Sprintf("%s requires %q for its build, which is not a package of an index", name, text)}
+			return nil, &diag.Problem{
+				Code: "lock.source", Summary: fmt.Sprintf("%s requires %q for its build, which is not a package of an index", name, text),
+				Hint: "use a wheel of " + name + ": write its path in the project, such as \"" + name + " @ ./wheels/FILE.whl\"",
+			}
 		}
 		req.Packages = append(req.Packages, Requirement{Name: p.Name, Extras: p.Extras, Specifier: pep.Specifier(p.Clauses), Marker: p.Marker})
 	}

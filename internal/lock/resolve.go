@@ -215,22 +215,22 @@ func Requests(packages, constraints, overrides []Requirement) []string {
 func (r Request) check() error {
 	var list diag.List
 	for _, p := range slices.Concat(r.Packages, r.Constraints, r.Overrides) {
-		summary := ""
-		urlProblem, _ := CheckURL(p.URL)
+		summary, hint := "", "correct it in the manifest or the file that requests it"
+		urlProblem, urlHint := CheckURL(p.URL)
 		switch {
 		case !pep.ValidName(p.Name):
 			summary = fmt.Sprintf("%q is not a valid package name", p.Name)
 		case !validSpecifier(p.Specifier):
 			summary = fmt.Sprintf("%q is not a version specifier for %s", p.Specifier, p.Name)
 		case p.URL != "" && urlProblem != "" && !strings.HasPrefix(p.URL, "git+"):
-			summary = p.Name + ": " + urlProblem
+			summary, hint = p.Name+": "+urlProblem, urlHint
 		case strings.ContainsAny(p.Marker, "\n\r\\#"):
 			summary = fmt.Sprintf("marker %q of %s is invalid", p.Marker, p.Name)
 		case p.Index != "" && !slices.ContainsFunc(r.Indexes, func(x Index) bool { return x.Name == p.Index }):
-			summary = fmt.Sprintf("%s is bound to the index %q, which is unknown", p.Name, p.Index)
+			summary, hint = fmt.Sprintf("%s is bound to the index %q, which is unknown", p.Name, p.Index), fmt.Sprintf("add to `indexes` in the manifest: {name: %s, url: https://HOST/PATH}", p.Index)
 		}
 		if summary != "" {
-			list.Add(&diag.Problem{Code: "lock.pin", Pos: p.Pos, Summary: summary})
+			list.Add(&diag.Problem{Code: "lock.pin", Pos: p.Pos, Summary: summary, Hint: hint})
 		}
 	}
 	for _, p := range r.Platforms {

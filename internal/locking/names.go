@@ -38,7 +38,7 @@ func UpgradeNames(p *session.Project, names []string) (normalized []string, err 
 		if slices.Contains(known, pep.Normalize(name)) {
 			continue
 		}
-		problem := &diag.Problem{Code: "edit.absent", Pos: diag.Pos{File: p.Name}, Summary: fmt.Sprintf("no environment requests %s, and no lock has it", name)}
+		problem := &diag.Problem{Code: "edit.absent", Pos: diag.Pos{File: p.Name}, Summary: fmt.Sprintf("no environment requests %s, and no lock has it", name), Hint: "`reconcile tree` prints the locked packages"}
 		if near := nearest.Word(name, known); near != "" {
 			problem.Hint = fmt.Sprintf("did you mean %q?", near)
 		}

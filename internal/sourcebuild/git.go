@@ -26,6 +26,9 @@ import (
 // gitTimeout is the time limit for one fetch.
 const gitTimeout = 30 * time.Minute
 
+// gitHint is the form of a repository and a commit that can be fetched.
+const gitHint = "write git+https://HOST/OWNER/NAME@COMMIT, without a password; ssh and file URLs can be fetched too"
+
 // Git fetches commits with the machine's git. Programs of the user's own configuration, such as a
 // credential helper or ssh, run while it fetches; hooks and filters never run.
 type Git struct {
@@ -41,7 +44,7 @@ type Git struct {
 // commit, is the Problem build.git.
 func (g *Git) Checkout(ctx context.Context, repository, commit, subdirectory, dir string) error {
 	if !lock.ValidGit(repository) || !lock.ValidCommit(commit) {
-		return &diag.Problem{Code: "build.git", Summary: "the source is not a full commit of a git repository", Found: g.printable(repository) + " at " + fmt.Sprintf("%q", commit)}
+		return &diag.Problem{Code: "build.git", Summary: "the source is not a full commit of a git repository", Found: g.printable(repository) + " at " + fmt.Sprintf("%q", commit), Hint: gitHint}
 	}
 	program, err := findGit()
 	if err != nil {
@@ -86,7 +89,7 @@ func (g *Git) Checkout(ctx context.Context, repository, commit, subdirectory, di
 // repository that cannot be read, and one without the revision, is the Problem build.git.
 func (g *Git) Resolve(ctx context.Context, repository, revision string) (string, error) {
 	if !lock.ValidGit(repository) || strings.ContainsAny(revision, "*?[ \\~^:") || strings.HasPrefix(revision, "-") {
-		return "", &diag.Problem{Code: "build.git", Summary: fmt.Sprintf("the source is not a revision %.100q of a git repository", revision), Found: g.printable(repository)}
+		return "", &diag.Problem{Code: "build.git", Summary: fmt.Sprintf("the source is not a revision %.100q of a git repository", revision), Found: g.printable(repository), Hint: gitHint}
 	}
 	program, err := findGit()
 	if err != nil {
