@@ -8,7 +8,8 @@
 //     platform. Resolve then resolves the requirements with uv, constrained to the Python
 //     packages that conda installs.
 //  2. Of each package it keeps the wheel that the platform prefers (PEP 425). A package
-//     without a wheel is an error, unless the manifest permits to build it.
+//     without a wheel is an error, unless the manifest permits to build it: then Inspect of the
+//     Request returns its metadata, so that uv builds nothing.
 //  3. Encode writes the merged platforms, sorted.
 //  4. Decode reads a lock strictly, and For returns the packages of a platform.
 package lock

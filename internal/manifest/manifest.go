@@ -7,12 +7,13 @@
 //  1. scan checks the bytes before the YAML library parses them.
 //  2. yaml.v3 makes nodes, and audit rejects anchors, aliases, merge keys and tags.
 //  3. Each section is read from its nodes: keys, types and values are checked.
-//  4. Whatever involves several sections is checked: conflicting paths, references,
+//  4. The files that request packages are read (package declared).
+//  5. Whatever involves several sections is checked: conflicting paths, references,
 //     templates.
-//  5. Select chooses the environment of a machine, and Resources compiles.
+//  6. Select chooses the environment of a machine, and Resources compiles.
 //
-// The package reads the manifest, its templates and its locks, and only through the fs.FS
-// of the caller. That of an os.Root keeps links in a cloned repository from leading out of
+// The package reads the manifest, its templates, the files of requirements that it names and its
+// locks, and only through the fs.FS of the caller. That of an os.Root keeps links in a cloned repository from leading out of
 // the project.
 package manifest
 
@@ -53,7 +54,7 @@ type Manifest struct {
 	fsys  fs.FS // for locks, which are read when an environment is compiled
 	locks struct {
 		sync.Mutex
-		read map[string]lockRead // by path
+		read map[string]lockRead // by path; those of other tools by path#ENVIRONMENT
 	}
 }
 
