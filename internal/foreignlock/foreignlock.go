@@ -181,6 +181,15 @@ func (r *reader) relock() string {
 	return fmt.Sprintf("run `%s lock` to write it again", r.tool)
 }
 
+// restore is the hint for a damaged lock, which no tool reads or replaces.
+func (r *reader) restore() string {
+	hint := fmt.Sprintf("restore the committed file: `git restore %s`", r.path)
+	if r.tool != "pylock" {
+		hint += fmt.Sprintf(", or make a new one: `mv %s %s.damaged && %s lock`", r.path, r.path, r.tool)
+	}
+	return hint
+}
+
 // toml decodes a document; keys that into lacks are ignored. It returns false after a problem.
 func (r *reader) toml(into any) bool {
 	err := toml.NewDecoder(bytes.NewReader(r.data)).Decode(into)
@@ -192,7 +201,7 @@ func (r *reader) toml(into any) bool {
 	if errors.As(err, &decode) {
 		pos.Line, pos.Col = decode.Position()
 	}
-	r.problem("lock.syntax", pos, "", r.relock(), "%s", strings.TrimPrefix(err.Error(), "toml: "))
+	r.problem("lock.syntax", pos, "", r.restore(), "%s", strings.TrimPrefix(err.Error(), "toml: "))
 	return false
 }
 

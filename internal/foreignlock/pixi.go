@@ -90,7 +90,7 @@ func readPixi(r *reader) {
 	var doc pixiLock
 	d := yaml.NewDecoder(bytes.NewReader(r.data))
 	if err := d.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
-		r.problem("lock.syntax", diag.Pos{File: r.path}, "", r.relock(), "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+		r.problem("lock.syntax", diag.Pos{File: r.path}, "", r.restore(), "%s", strings.TrimPrefix(err.Error(), "yaml: "))
 		return
 	}
 	if !r.version("version", uvVersion(doc.Version), "4", "5", "6", "7") {

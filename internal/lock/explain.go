@@ -24,6 +24,8 @@ var (
 	noBuild   = regexpOnce("Wheels are required for `([A-Za-z0-9._-]+)` because building from source is disabled")
 	// inputDepends matches the project of the input, with its version.
 	inputDepends = regexpOnce(inputName + `(?:==\S+)? depends\s+on`)
+	// uvHint matches the hints of uv after the reason, which name its own options.
+	uvHint = regexpOnce(`\n\s*hint: [\s\S]*$`)
 	// noVersions is of an index that answers without files.
 	noVersions = regexpOnce(`there are no versions of ([A-Za-z0-9._-]+)`)
 	secret     = regexpOnce(`://[^/@\s]+@`)
@@ -51,6 +53,9 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 		if p, ok := r.requirement(m[1]); ok {
 			if problem := r.indexProblem(ctx, p); problem != nil {
 				return problem
+			}
+			if p.Pin() == "" && r.hasUsableWheel(ctx, p) {
+				continue // it is one of several versions, and not the reason
 			}
 			return r.unavailable(ctx, platform, p, reason.what)
 		}
@@ -122,7 +127,12 @@ func (r *resolver) withoutWheels(ctx context.Context, output string) string {
 		return name
 	}
 	// With wheels for another Python, the version is wrong, and not the lack of a permission.
-	if p, ok := r.requirement(name); ok && p.Pin() != "" && r.hasWheel(ctx, p) {
+	p, ok := r.requirement(name)
+	if ok && p.Pin() != "" && r.hasWheel(ctx, p) {
+		return ""
+	}
+	// With usable wheels of versions that are allowed, other requirements exclude them.
+	if ok && p.Pin() == "" && r.hasUsableWheel(ctx, p) {
 		return ""
 	}
 	return name
@@ -152,6 +162,19 @@ func (r *resolver) indexProblem(ctx context.Context, p Requirement) error {
 		}
 	}
 	return nil
+}
+
+// hasUsableWheel reports whether a release that a requirement allows has a wheel for the platforms of
+// the lock.
+func (r *resolver) hasUsableWheel(ctx context.Context, p Requirement) bool {
+	clauses, _ := pep.ParseClauses(p.Specifier)
+	choose := Chooser(r.Python, r.Platforms, r.Systems)
+	return slices.ContainsFunc(r.offers(ctx, p.Index, p.Name), func(o Offer) bool {
+		v, ok := pep.ParseVersion(o.Version)
+		allowed, known := pep.Allows(clauses, o.Version)
+		return ok && !v.IsPreRelease() && !o.Yanked && allowed && known && pep.AllowsPython(o.RequiresPython, r.Python) &&
+			strings.HasSuffix(o.File, ".whl") && choose([]Wheel{{File: o.File}})[0] >= 0
+	})
 }
 
 // offers returns the files that an index has of a package; none if that is unknown.
@@ -304,6 +327,10 @@ func (r *resolver) unavailable(ctx context.Context, platform string, p Requireme
 	if newest == "" {
 		problem.Found = "no version of " + p.Name + " for " + platform + " and Python " + r.Python
 		problem.Hint = "check the spelling of the name, and whether the index of this machine has it"
+		if locked := r.lockedVersion(name); locked != "" {
+			problem.Found = fmt.Sprintf("%s has %s %s, from an index or a wheel folder that this machine does not name", r.Path, name, locked)
+			problem.Hint = "name it in RECONCILE_INDEX_URL or RECONCILE_FIND_LINKS; `reconcile facts` shows the settings, under \"index\""
+		}
 		if index := r.namedIndex(ctx, name); index != "" && p.Index == "" {
 			problem.Hint = takeFrom(index, name)
 		}
@@ -314,6 +341,18 @@ func (r *resolver) unavailable(ctx context.Context, platform string, p Requireme
 		problem.Hint = fmt.Sprintf("request %s==%s, or another available version", p.Name, newest)
 	}
 	return problem
+}
+
+// lockedVersion returns the version of a package in the previous lock, "" for none.
+func (r *resolver) lockedVersion(name string) string {
+	if r.Previous != nil {
+		for _, p := range r.Previous.Packages {
+			if p.Name == name && p.URL == "" {
+				return p.Version
+			}
+		}
+	}
+	return ""
 }
 
 // otherSystem returns why no wheel of a pinned version is for a platform, if there are wheels
@@ -380,6 +419,7 @@ func (r *resolver) newest(offers []Offer, platform string) string {
 func (r *resolver) conflict(ctx context.Context, platform, text string) error {
 	_, reason, _ := strings.Cut(text, "No solution found when resolving dependencies")
 	reason = strings.TrimPrefix(strings.TrimLeft(reason, ": \n"), "cause: ")
+	reason = uvHint().ReplaceAllString(reason, "")
 	var lines []string
 	for line := range strings.Lines(reason) {
 		lines = append(lines, strings.TrimSpace(line))

@@ -363,6 +363,9 @@ func TestResolveProblems(t *testing.T) {
 	x.add(t, "stopped-0.1-py3-none-any.whl")
 	x.files["stopped-0.3.tar.gz"] = []byte("source")
 	x.files["stopped-0.4.tar.gz"] = []byte("source")
+	x.add(t, "needsnew-1.0-py3-none-any.whl", "stopped>=0.4")
+	x.files["needsnew-1.1.tar.gz"] = []byte("source")
+	x.add(t, "needsnew-1.2-py3-none-any.whl", "stopped>=0.4")
 	x.add(t, "pre-1.0.dev3-py3-none-any.whl")
 	x.files["pre-1.0.tar.gz"] = []byte("source")
 	x.add(t, "late-1.0-cp39-cp39-manylinux_2_17_x86_64.whl")
@@ -385,6 +388,7 @@ func TestResolveProblems(t *testing.T) {
 		{"conflict of the requests of two lines", []string{"dep==1.0", "dep>=2"}, "lock.conflict", "manifest.yaml:10:3", "manifest.yaml:11:3: dep>=2"},
 		{"no specifier", []string{"app==1 or 2"}, "lock.pin", "manifest.yaml:10:3", "not a version specifier"},
 		{"option", []string{"--index-url==1"}, "lock.pin", "manifest.yaml:10:3", "not a valid package name"},
+		{"a range with wheels, and a conflict with a package that is source only", []string{"needsnew>=1", "stopped>=0.2,<0.4"}, "lock.conflict", "manifest.yaml:1", "stopped"},
 		{"source only, several", []string{"old==1.0", "app==1.0", "older"}, "lock.source", "manifest.yaml:1", "build: [old, older]"},
 		{"source only since years", []string{"stopped>=0.1"}, "lock.source", "manifest.yaml:10:3", "stopped 0.4"},
 		{"source only, and a pre-release with a wheel", []string{"pre"}, "lock.source", "manifest.yaml:10:3", "pre 1.0"},

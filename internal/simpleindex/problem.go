@@ -129,6 +129,7 @@ func (f *fetch) problem() error {
 		return f.redact(p)
 	case f.noProject:
 		p.Summary = fmt.Sprintf("%s is not in %s", f.project, f.index.name)
+		p.Hint = "it may come from a wheel folder that this machine does not name: " + p.Hint
 	default:
 		p.Summary = fmt.Sprintf("%s has %s but not %s", f.index.name, f.project, f.wheel.File)
 		p.Hint = "run `reconcile lock` to lock files that it has, or " + p.Hint

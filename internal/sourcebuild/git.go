@@ -181,7 +181,7 @@ func (r *gitRun) fetch(ctx context.Context, cached string, history bool) error {
 	if !r.has(ctx, temp) {
 		return &diag.Problem{
 			Code: "build.git", Summary: "the repository has no commit " + r.commit, Found: r.printable(r.url),
-			Hint: "its history was rewritten or the commit was never published: use another commit in the manifest, then run `reconcile lock`",
+			Hint: "its history was rewritten or the commit was never published: `reconcile lock --upgrade` takes the newest one of a branch; replace a commit that the manifest names, then run `reconcile lock`",
 		}
 	}
 	if err := os.RemoveAll(cached); err != nil {
