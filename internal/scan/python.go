@@ -29,15 +29,6 @@ type pythonLimit struct {
 	by      string
 }
 
-// limit returns the limit of a specifier such as ">=3.10". A malformed one limits nothing.
-func limit(specifier, by string) []pythonLimit {
-	clauses, ok := pep.ParseClauses(specifier)
-	if !ok || len(clauses) == 0 {
-		return nil
-	}
-	return []pythonLimit{{clauses, by}}
-}
-
 // forbids returns the first limit that forbids every release of a minor version, or nil.
 func forbids(limits []pythonLimit, minor int) *pythonLimit {
 	for i, l := range limits {

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/reconcile-ml/reconcile/internal/golden"
+	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
 // now is a time when Python 3.11 to 3.14 are maintained.
@@ -285,4 +286,13 @@ func TestSearchForModelsStops(t *testing.T) {
 	if text := string(found.Manifest()); err != nil || strings.Contains(text, "stopped early") || !strings.Contains(text, "a/b") {
 		t.Errorf("with time: %v\n%s", err, text)
 	}
+}
+
+// limit returns the limit of a specifier such as ">=3.10". A malformed one limits nothing.
+func limit(specifier, by string) []pythonLimit {
+	clauses, ok := pep.ParseClauses(specifier)
+	if !ok || len(clauses) == 0 {
+		return nil
+	}
+	return []pythonLimit{{clauses, by}}
 }
