@@ -206,6 +206,7 @@ raise ValueError("no compiler")`))
 func TestHintsForKnownFailures(t *testing.T) {
 	for output, want := range map[string]string{
 		"ModuleNotFoundError: No module named 'torch'":                     "with: [torch]",
+		"OSError: [Errno 28] No space left on device":                      "`reconcile gc`",
 		"OSError: CUDA_HOME environment variable is not set":               "CUDA toolkit",
 		"ModuleNotFoundError: No module named 'imp'":                       "earlier `python`",
 		"error: can't find Rust compiler":                                  "Rust",

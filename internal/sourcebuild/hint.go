@@ -17,6 +17,8 @@ func hintOf(name, output string) string {
 		return false
 	}
 	switch {
+	case contains("No space left on device", "Disk quota exceeded"):
+		return "the disk of the store is full: `reconcile store` prints its size, `reconcile gc` frees generations that are not needed"
 	case contains("No module named 'torch'", "No module named torch"):
 		return fmt.Sprintf("its build imports torch: write `build: [{name: %s, with: [torch]}]`, and run `reconcile lock`", name)
 	case contains("CUDA_HOME", "nvcc was not found", "nvcc not found", "No such file or directory: '/usr/local/cuda"):
