@@ -191,8 +191,9 @@ func (r *resolver) offers(ctx context.Context, index, name string) []Offer {
 
 // refused returns the Problem of all packages that exist as source only, and that the manifest
 // does not permit to build; nil for none.
-func (r *resolver) refused() error {
+func (r *resolver) refused(ctx context.Context) error {
 	var names, found []string
+	other := "" // the remedy if wheels are for newer systems
 	var pos diag.Pos
 	for _, one := range r.resolved {
 		for _, p := range one.packages {
@@ -206,6 +207,11 @@ func (r *resolver) refused() error {
 			line := p.Name + " " + p.Version
 			if why := r.parents(one.packages, p.Name); len(why) > 0 {
 				line += ", required by " + strings.Join(why, ", ")
+			}
+			request := Requirement{Name: p.Name, Specifier: "==" + p.Version}
+			if reason, hint, _ := r.otherSystem(r.offers(ctx, p.Index, p.Name), request, one.platform); strings.HasPrefix(reason, "its wheels need") {
+				line += " for " + one.platform + ": " + reason
+				other = cmp.Or(other, "; "+hint+"; or request an earlier version")
 			}
 			found = append(found, line)
 		}
@@ -224,7 +230,7 @@ func (r *resolver) refused() error {
 	}
 	return &diag.Problem{
 		Code: "lock.source", Pos: cmp.Or(pos, diag.Pos{File: r.Path}), Summary: summary, Found: strings.Join(found, "\n"),
-		Hint:     "to build them, which runs their code, isolated and without network, add to the environment: build: [" + strings.Join(slices.Compact(names), ", ") + "]",
+		Hint:     "to build them, which runs their code, isolated and without network, add to the environment: build: [" + strings.Join(slices.Compact(names), ", ") + "]" + other,
 		Packages: missing,
 	}
 }

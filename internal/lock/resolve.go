@@ -113,7 +113,7 @@ func Resolve(ctx context.Context, req Request) (*Lock, error) {
 		}
 		r.resolved = append(r.resolved, resolved{platform, packages})
 	}
-	if err := r.refused(); err != nil {
+	if err := r.refused(ctx); err != nil {
 		return nil, err
 	}
 	l := &Lock{
@@ -269,13 +269,26 @@ type resolved struct {
 func (r *resolver) uvPlatform(platform string) string {
 	switch platform {
 	case "linux-x86_64":
-		return fmt.Sprintf("x86_64-manylinux_2_%d", r.Systems.glibc())
+		return fmt.Sprintf("x86_64-manylinux_2_%d", r.Systems.uvGlibc())
 	case "linux-aarch64":
-		return fmt.Sprintf("aarch64-manylinux_2_%d", r.Systems.glibc())
+		return fmt.Sprintf("aarch64-manylinux_2_%d", r.Systems.uvGlibc())
 	case "macos-arm64":
 		return "aarch64-apple-darwin"
 	}
 	return "x86_64-apple-darwin"
+}
+
+// uvGlibc returns the minor version of the newest glibc that uv knows and that is not newer than
+// that of the systems.
+func (s Systems) uvGlibc() int {
+	switch minor := s.glibc(); {
+	case minor < 28:
+		return 17
+	case minor < 31:
+		return 28
+	default:
+		return min(minor, 40)
+	}
 }
 
 // maxRounds is the maximum number of resolutions for one platform. Each finds one more package

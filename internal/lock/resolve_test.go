@@ -513,6 +513,19 @@ func TestIndexThatRefusesIsNoAbsentPackage(t *testing.T) {
 	}
 }
 
+// TestEveryGlibcOfAManifestIsLocked has versions for which uv has no platform.
+func TestEveryGlibcOfAManifestIsLocked(t *testing.T) {
+	x := newIndex(t)
+	x.add(t, "app-1.0-py3-none-any.whl")
+	for _, glibc := range []string{"2.17", "2.27", "2.29", "2.99"} {
+		req := x.request(t, "app==1.0")
+		req.Systems = lock.Systems{Glibc: glibc}
+		if _, err := lock.Resolve(t.Context(), req); err != nil {
+			t.Errorf("glibc %s: %v", glibc, err)
+		}
+	}
+}
+
 // lookPath returns the first program of a name on PATH.
 func lookPath(name string) string {
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {

@@ -245,6 +245,9 @@ func (e *Environment) readSources(f fields) {
 	e.Build = readBuilds(f.get("build"))
 	if v := f.get("glibc"); v.given() {
 		e.Glibc = v.majorMinor("a version of glibc", "2.31")
+		if minor, ok := strings.CutPrefix(e.Glibc, "2."); ok && len(minor) < 2 || ok && minor < "17" {
+			v.problem("version", "glibc 2.17 is the oldest version that wheels can be locked for", quote(e.Glibc), `write glibc: "2.17"`)
+		}
 	}
 	if v := f.get("macos"); v.given() {
 		e.MacOS = v.macOS()
