@@ -159,7 +159,7 @@ func TestStoreIsDeleted(t *testing.T) {
 	if e := p.wait(); e.code != 4 || !e.contains("the store "+s.store("")+" was removed while it was being used (apply.store)", "hint: run `reconcile apply` again") {
 		t.Errorf("the apply whose store was deleted: %s", e)
 	}
-	if e := s.run("run", "--env", "local", "--", "python", "-c", "1"); e.code != 1 || !e.contains("environment.absent", "hint: `reconcile apply` builds it") {
+	if e := s.run("run", "--env", "local", "--", "python", "-c", "1"); e.code != 1 || !e.contains("environment.absent", "hint: `reconcile apply --env local` builds it") {
 		t.Errorf("run without a store: %s", e)
 	}
 	select {

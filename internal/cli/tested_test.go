@@ -61,7 +61,7 @@ func TestAnotherMachineTestsWithoutBuilding(t *testing.T) {
 	}
 
 	// Another driver is another one: it is tested once, without a build.
-	const note = "environment local is not yet tested on this machine (driver 550.54.15, 2 x NVIDIA H100): `reconcile apply` tests it"
+	const note = "environment local is not yet tested on this machine (driver 550.54.15, 2 x NVIDIA H100): `reconcile apply --env local` tests it"
 	for _, args := range [][]string{plan, {"--env", "local", "status"}} {
 		if e := s.wantElsewhere(0, "550.54.15", args...); !strings.Contains(strings.Join(strings.Fields(e.out), " "), note) {
 			t.Error(e)

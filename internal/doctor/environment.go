@@ -138,7 +138,7 @@ func (d *diagnosis) smokeTest() findings {
 	if err != nil {
 		return failf("`reconcile verify` checks the files of the environment", "the environment's Python could not be started: %v", err)
 	}
-	if t, ok := session.NewActiveTest(d.facts, d.env); ok {
+	if t, ok := session.NewActiveTest(d.facts, d.env, d.config.Flags(d.env)); ok {
 		_ = t.Record(parts, time.Now()) // in a store that is read-only it is tested again
 	}
 	var list findings
@@ -154,7 +154,7 @@ func (d *diagnosis) smokeTest() findings {
 // testNote returns that the active generation did not pass its smoke test on this machine, or
 // "".
 func (d *diagnosis) testNote() string {
-	if t, ok := session.NewActiveTest(d.facts, d.env); ok {
+	if t, ok := session.NewActiveTest(d.facts, d.env, d.config.Flags(d.env)); ok {
 		return t.Note()
 	}
 	return ""

@@ -108,7 +108,7 @@ func (e *Environment) TestNote(ctx context.Context) string {
 	}
 	f := e.Facts(ctx, []facts.Key{facts.PythonKey(e.Env.Python)})
 	f.Set(e.Environment)
-	if t, ok := session.NewActiveTest(f, e.Env); ok {
+	if t, ok := session.NewActiveTest(f, e.Env, e.Flags(e.Env)); ok {
 		return t.Note()
 	}
 	return ""

@@ -96,6 +96,9 @@ func (e *toolError) Error() string { return fmt.Sprintf("%s failed", e.addr) }
 func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Environment, o Options, failed map[resources.Addr]bool) (*Result, error) {
 	var builds []lock.Package
 	if env.IsForeign() {
+		if o.Upgrade || len(o.UpgradeNames) > 0 {
+			return nil, upgradeForeign(env, o.UpgradeNames)
+		}
 		var err error
 		if builds, err = p.Manifest.Builds(env); err != nil {
 			return nil, err
@@ -114,6 +117,29 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 		return nil, err
 	}
 	return result, o.Locked(result)
+}
+
+// upgradeForeign returns the problem that another tool writes the lock, with its command.
+func upgradeForeign(env *manifest.Environment, names []string) *diag.Problem {
+	words := []string{"uv", "lock", "--upgrade"}
+	switch program := strings.TrimSuffix(path.Base(env.Lock), ".lock"); {
+	case program == "poetry" || program == "pixi":
+		words = append([]string{program, "update"}, names...)
+	case program != "uv":
+		words = nil
+	case len(names) > 0:
+		words = words[:2]
+		for _, name := range names {
+			words = append(words, "--upgrade-package", name)
+		}
+	}
+	hint := "upgrade with that tool, then `reconcile plan`"
+	if words != nil {
+		hint = "`" + strings.Join(words, " ") + "`, then `reconcile plan`"
+	}
+	return &diag.Problem{
+		Code: "edit.foreign", Pos: env.Pos, Summary: fmt.Sprintf("the packages of environment %s come from the lock of another tool", env.Name), Found: env.Lock, Hint: hint,
+	}
 }
 
 // A Resolution is a resolved environment, whose lock is not written yet.

@@ -125,8 +125,14 @@ func (t *Target) Each() []*Target {
 
 // Flags returns the flags with which a command works on an environment: " --env NAME" if this
 // run selected it by flags, else "".
-func (t *Target) Flags(env *manifest.Environment) string {
-	if t.Config.All || len(t.Config.Environments) > 0 {
+func (t *Target) Flags(env *manifest.Environment) string { return t.Config.Flags(env) }
+
+// Flags is Target.Flags. env may be nil.
+func (c *Config) Flags(env *manifest.Environment) string {
+	if env == nil {
+		return ""
+	}
+	if c.All || len(c.Environments) > 0 {
 		return " --env " + env.Name
 	}
 	return ""

@@ -114,8 +114,9 @@ type ActiveTest struct {
 
 // NewActiveTest returns the smoke test of the active generation. f are facts of this machine:
 // the project, the host, the GPU, the environment and the interpreters of its Python version.
+// flags are those of Target.Flags, for hints.
 // ok is false if nothing is active, nothing is to be tested, or a fact is missing.
-func NewActiveTest(f *facts.Facts, env *manifest.Environment) (t *ActiveTest, ok bool) {
+func NewActiveTest(f *facts.Facts, env *manifest.Environment, flags string) (t *ActiveTest, ok bool) {
 	if env == nil {
 		return nil, false
 	}
@@ -133,7 +134,7 @@ func NewActiveTest(f *facts.Facts, env *manifest.Environment) (t *ActiveTest, ok
 		Addr:        resources.Addr{Kind: env.Type, Name: env.Name},
 		Test:        resources.SmokeTest{Generation: layout.Generation(project.State, e.Name, g.Name), Imports: s.Imports, CUDA: s.TestCUDA, QLoRA: s.QLoRA},
 		On:          testedOn(host, gpu, pythons, g),
-		environment: e.Name, generation: g.Name, state: project.State, temp: layout.Temp(project.Store),
+		environment: e.Name, generation: g.Name, state: project.State, temp: layout.Temp(project.Store), flags: flags,
 	}
 	if n, ok := facts.Find[facts.Nvidia](f, facts.NvidiaKey); ok {
 		t.Test.GPU, t.Test.Driver = n.State == facts.DriverOK && len(n.Devices) > 0, n.CUDA
@@ -225,8 +226,7 @@ func (m *Machine) ActiveTests() (list []*ActiveTest) {
 		if g, active := e.CurrentGeneration(); !active || len(g.Damage) > 0 {
 			continue
 		}
-		if t, ok := NewActiveTest(m.Facts, env); ok {
-			t.flags = m.Flags(env)
+		if t, ok := NewActiveTest(m.Facts, env, m.Flags(env)); ok {
 			list = append(list, t)
 		}
 	}

@@ -14,6 +14,10 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 )
 
+func newActiveTest(f *facts.Facts, env *manifest.Environment) (*ActiveTest, bool) {
+	return NewActiveTest(f, env, "")
+}
+
 // testedMachine returns facts of a machine on which a generation is active, and an
 // environment with a smoke test on the GPU.
 func testedMachine(state string, change func(*facts.Host, *facts.GPU, *facts.Interpreter)) (*facts.Facts, *manifest.Environment) {
@@ -37,7 +41,7 @@ func TestATestCountsForEqualMachines(t *testing.T) {
 	state := t.TempDir()
 	activeTest := func(change func(*facts.Host, *facts.GPU, *facts.Interpreter)) *ActiveTest {
 		t.Helper()
-		a, ok := NewActiveTest(testedMachine(state, change))
+		a, ok := newActiveTest(testedMachine(state, change))
 		if !ok {
 			t.Fatal("there is no test")
 		}
@@ -80,12 +84,12 @@ func TestOnlyCompleteTestsAreRecorded(t *testing.T) {
 	} {
 		state := t.TempDir()
 		f, env := testedMachine(state, same)
-		a, _ := NewActiveTest(f, env)
+		a, _ := newActiveTest(f, env)
 		parts := []apply.SmokeTestPart{passed[0], {Name: "cuda", Outcome: tt.outcome}, {Name: "qlora", Outcome: apply.SmokeTestFailed}} // qlora is not asked for
 		if err := a.Record(parts, time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		if a, _ = NewActiveTest(f, env); !strings.Contains(a.Note(), tt.note) || (a.Note() == "") != (tt.note == "") {
+		if a, _ = newActiveTest(f, env); !strings.Contains(a.Note(), tt.note) || (a.Note() == "") != (tt.note == "") {
 			t.Errorf("%s: %q, want %q", what, a.Note(), tt.note)
 		}
 	}
