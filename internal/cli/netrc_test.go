@@ -18,7 +18,7 @@ func TestNetrcIsNotRead(t *testing.T) {
 	netrc := fmt.Sprintf("machine %s login robot password netrcword\n", must(url.Parse(x.URL)).Hostname())
 	writeFile(t, filepath.Join(filepath.Dir(s.root), "home/.netrc"), netrc)
 	s.write("manifest.yaml", environmentManifest("alpha==1.0"))
-	if e := s.want(1, "lock", "--env", "local"); !e.contains("alpha==1.0 is not in the index") {
+	if e := s.want(1, "lock", "--env", "local"); !e.contains("index.credentials", "401 Unauthorized") {
 		t.Errorf("another failure: %s", e)
 	}
 	known := s.with("RECONCILE_INDEX_URL=" + strings.Replace(x.indexURL(), "://", "://robot:netrcword@", 1))

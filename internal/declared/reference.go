@@ -10,7 +10,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
-const credentialsReason = "credentials in a URL are not copied: put them into ~/.netrc or the git credential helper"
+const credentialsReason = "credentials in a URL are not copied: set those of an index in ~/.config/reconcile/config.yaml, and those of git in its credential helper"
 
 // setURL sets the URL of a requirement from the URL or path that a file contains. file is that
 // file. It returns the reason why it cannot, or "".

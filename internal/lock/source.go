@@ -67,7 +67,7 @@ func CheckURL(text string) (problem, hint string) {
 	case err != nil || u.Host == "" || u.Scheme != "https":
 		return "the location is neither https, git+https, git+ssh nor a path that begins with ./", `write "NAME @ https://HOST/FILE.whl#sha256=DIGEST"`
 	case u.User != nil:
-		return "the location contains credentials", "remove them: a netrc file of the machine may have them"
+		return "the location contains credentials", "remove them: those of an index at the same host are used, which each machine sets in ~/.config/reconcile/config.yaml"
 	}
 	file := u.Path[strings.LastIndexByte(u.Path, '/')+1:]
 	if _, err := ParseWheel(file); err != nil && !ValidArchive(file) {

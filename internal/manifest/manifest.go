@@ -212,7 +212,7 @@ func (v value) indexURL() string {
 	u, err := url.Parse(s)
 	switch {
 	case err == nil && u.User != nil:
-		v.problem("url", "the URL contains credentials", "", "remove them: a netrc file of the machine, or `indexes` in ~/.config/reconcile/config.yaml, may have them")
+		v.problem("url", "the URL contains credentials", "", "remove them, and set them on each machine: `indexes` in ~/.config/reconcile/config.yaml, or RECONCILE_INDEX_URL_NAME")
 	case err != nil || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(s, " \t'\"") ||
 		!(u.Scheme == "https" && u.Host != "") && !(u.Scheme == "file" && u.Host == "") && !(u.Scheme == "http" && isLoopback(u.Hostname())):
 		v.problem("url", "an index must have an https URL", quote(s), "write url: https://HOST/PATH")
