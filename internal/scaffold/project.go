@@ -1,12 +1,15 @@
 package scaffold
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
 
 	"github.com/reconcile-ml/reconcile"
+	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/session"
@@ -46,6 +49,46 @@ func projectFiles(at *place, result *Result) ([]newFile, error) {
 		result.Notes = append(result.Notes, note)
 	}
 	return append(files, newFile{at.manifest, text}), nil
+}
+
+// isBegun reports whether the folder has nothing but files of a new project, as they would be
+// written, and temporary ones: a killed init left them, and the next one completes the project.
+// result is that of the run, without changing it.
+func isBegun(at *place, result Result) (bool, error) {
+	files, err := projectFiles(at, &result)
+	if err != nil {
+		return false, err
+	}
+	folder, err := at.root.OpenRoot(at.below)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer folder.Close()
+	begun, other := false, errors.New("another file")
+	err = fs.WalkDir(rawfile.FS(folder), ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case name == ".git":
+			return fs.SkipDir
+		case entry.IsDir() || atomicfile.IsTemp(entry.Name()):
+			return nil
+		}
+		i := slices.IndexFunc(files, func(f newFile) bool { return f.name == name })
+		if i < 0 {
+			return other
+		}
+		text, err := rawfile.ReadRoot(folder, name, int64(len(files[i].content)), 0)
+		if err != nil || !bytes.Equal(text, files[i].content) {
+			return other
+		}
+		begun = true
+		return nil
+	})
+	return begun && err == nil, nil
 }
 
 // withoutSchema removes the line that names a schema for editors if files does not have it.

@@ -53,8 +53,10 @@ func Init(ctx context.Context, c *session.Config, o Options) (*Result, error) {
 	if o.Bare {
 		result.Project = manifest.Slug(at.name())
 		files = []newFile{{name: at.manifest, content: []byte(manifest.Starter(at.name()))}}
-	} else {
-		files, err = adopt(ctx, c, at, o, result)
+	} else if begun, failure := isBegun(at, *result); failure != nil || !begun {
+		if err = failure; err == nil {
+			files, err = adopt(ctx, c, at, o, result)
+		}
 	}
 	if err == nil && len(files) == 0 {
 		files, err = projectFiles(at, result)
