@@ -28,6 +28,8 @@ var coveredElsewhere = map[string]string{
 	failpoint.PruneLocked:     "TestCrashStorePrune passes it",
 	failpoint.PruneMoved:      "TestCrashStorePrune passes it",
 	failpoint.PruneUnlocked:   "TestCrashStorePrune passes it",
+	"step.build.before":       "TestCrashBuild passes it",
+	"step.build.after":        "TestCrashBuild passes it",
 	"step.move.before":        "TestCrashPrune passes it",
 	"step.move.after":         "TestCrashPrune passes it",
 }
