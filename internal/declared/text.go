@@ -140,11 +140,14 @@ func withoutSecrets(word string) string {
 	return before + "://" + host + tail
 }
 
-// printable returns a text on one line of limited length without control characters.
-func printable(s string) string {
+// printable is Printable with the limit of messages.
+func printable(s string) string { return Printable(s, maxShown) }
+
+// Printable returns a text on one line without control characters, of at most limit bytes.
+func Printable(s string, limit int) string {
 	var b strings.Builder
 	for i, r := range s {
-		if i >= maxShown {
+		if i >= limit {
 			b.WriteString("…")
 			break
 		}

@@ -6,9 +6,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/reconcile-ml/reconcile/internal/declared"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
@@ -97,17 +96,4 @@ func (s *scanner) readDir(dir string) []fs.DirEntry {
 
 // printable makes a text safe for a comment in the manifest: one line of limited length
 // without control characters.
-func printable(s string) string {
-	var b strings.Builder
-	for i, r := range s {
-		if i >= maxShown {
-			b.WriteString("…")
-			break
-		}
-		if r == utf8.RuneError || !unicode.IsPrint(r) || unicode.Is(unicode.Cf, r) {
-			r = '?'
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
+func printable(s string) string { return declared.Printable(s, maxShown) }
