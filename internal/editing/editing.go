@@ -13,7 +13,6 @@ import (
 	"cmp"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -86,27 +85,7 @@ func (e *Environment) checkLock(verb string, packages []string) error {
 	if !e.IsForeign() {
 		return nil
 	}
-	p := &diag.Problem{
-		Code: "edit.foreign", Pos: e.Pos, Summary: fmt.Sprintf("the packages of environment %s come from the lock of another tool", e.Name), Found: e.Lock,
-		Hint: "change the packages with that tool, then `reconcile plan`",
-	}
-	if program, ok := strings.CutSuffix(path.Base(e.Lock), ".lock"); ok {
-		words := append([]string{program, verb}, packages...)
-		switch {
-		case verb == "upgrade" && program == "uv":
-			words = []string{"uv", "lock"}
-			for _, name := range packages {
-				words = append(words, "--upgrade-package", name)
-			}
-			if len(packages) == 0 {
-				words = append(words, "--upgrade")
-			}
-		case verb == "upgrade":
-			words[1] = "update"
-		}
-		p.Hint = fmt.Sprintf("`%s`, then `reconcile plan`", report.Command(words))
-	}
-	return p
+	return report.ForeignLock(e.Environment, verb, packages)
 }
 
 // read reads the manifest, which must be the one that was loaded.

@@ -22,6 +22,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
+	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/internal/simpleindex"
 	"github.com/reconcile-ml/reconcile/internal/sourcebuild"
@@ -97,7 +98,7 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 	var builds []lock.Package
 	if env.IsForeign() {
 		if o.Upgrade || len(o.UpgradeNames) > 0 {
-			return nil, upgradeForeign(env, o.UpgradeNames)
+			return nil, report.ForeignLock(env, "upgrade", o.UpgradeNames)
 		}
 		var err error
 		if builds, err = p.Manifest.Builds(env); err != nil {
@@ -117,29 +118,6 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 		return nil, err
 	}
 	return result, o.Locked(result)
-}
-
-// upgradeForeign returns the problem that another tool writes the lock, with its command.
-func upgradeForeign(env *manifest.Environment, names []string) *diag.Problem {
-	words := []string{"uv", "lock", "--upgrade"}
-	switch program := strings.TrimSuffix(path.Base(env.Lock), ".lock"); {
-	case program == "poetry" || program == "pixi":
-		words = append([]string{program, "update"}, names...)
-	case program != "uv":
-		words = nil
-	case len(names) > 0:
-		words = words[:2]
-		for _, name := range names {
-			words = append(words, "--upgrade-package", name)
-		}
-	}
-	hint := "upgrade with that tool, then `reconcile plan`"
-	if words != nil {
-		hint = "`" + strings.Join(words, " ") + "`, then `reconcile plan`"
-	}
-	return &diag.Problem{
-		Code: "edit.foreign", Pos: env.Pos, Summary: fmt.Sprintf("the packages of environment %s come from the lock of another tool", env.Name), Found: env.Lock, Hint: hint,
-	}
 }
 
 // A Resolution is a resolved environment, whose lock is not written yet.
