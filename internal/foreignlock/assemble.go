@@ -281,7 +281,7 @@ var publicIndex = trimIndex(simpleindex.PublicIndex)
 
 func trimIndex(url string) string { return strings.TrimSuffix(url, "/") }
 
-// setDefaults finds the indexes that stand for the default one of each machine: those of the
+// setDefaults finds the indexes that each machine replaces by its default one: those of the
 // project, or the most frequent one of a lock that was written with a mirror of the public
 // index. named are the names of other indexes of the project by URL, "" for none.
 func (r *reader) setDefaults(ofProject []string, named map[string]string, registries map[string]int) {

@@ -159,7 +159,7 @@ type reader struct {
 	python     string // release that markers are evaluated for
 	lock       *lock.Lock
 	places     places            // nil until a problem needs it
-	defaults   map[string]bool   // URLs of indexes that stand for the default one
+	defaults   map[string]bool   // URLs of indexes that each machine replaces by its default one
 	indexNames map[string]string // names of indexes in the project, by URL
 	unknown    []unknownIndex
 	problems   diag.List

@@ -138,7 +138,7 @@ func (p *pixiReader) read() {
 			p.problem("lock.platform", diag.Pos{File: p.path}, "platforms: "+strings.Join(slices.Sorted(maps.Keys(environment.Packages)), ", "), "add the platform to pixi.toml, then "+p.relock(), "environment %s of the lock is not for %s", name, platform)
 			continue
 		}
-		var python []string // packages of Python from conda
+		var python []string // Python packages that conda installs
 		for _, item := range items {
 			q := p.byLocation[item.Conda+item.Pypi]
 			switch {

@@ -26,7 +26,7 @@ type Metadata struct {
 }
 
 // New returns the description of a Python kernel. python is an absolute path. The arguments are
-// those of ipykernel 6 and 7; the option of Python is for its debugger.
+// those of ipykernel 6 and 7; the interpreter option is for its debugger.
 func New(python, name string) Spec {
 	return Spec{
 		Argv: []string{python, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"},

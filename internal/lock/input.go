@@ -157,8 +157,8 @@ func (r *resolver) previousCommit(p Requirement, s Source) string {
 	return ""
 }
 
-// reuseBuilds takes what the previous lock has of packages that are built, if it was made for
-// the same requests: their metadata and the requirements of their builds.
+// reuseBuilds takes the metadata and the build requirements of packages that are built from the
+// previous lock, if it was made for the same requests.
 func (r *resolver) reuseBuilds() {
 	if r.Previous == nil || r.Upgrade {
 		return
@@ -264,7 +264,8 @@ func (r *resolver) buildRequirements(ctx context.Context, name string, requireme
 		return nil, err
 	}
 	req := r.Request
-	req.Path, req.Dir, req.Conda, req.Packages, req.Constraints, req.Hashes, req.Builds, req.Inspect, req.Client = r.Path, dir, nil, nil, nil, nil, nil, nil, r.Client
+	req.Dir = dir
+	req.Conda, req.Packages, req.Constraints, req.Hashes, req.Builds, req.Inspect = nil, nil, nil, nil, nil, nil
 	for _, text := range requirements {
 		p, err := pep.ParseRequirement(text)
 		if err != nil || p.URL != "" {
