@@ -502,6 +502,10 @@ func (l *loader) isForeign(name string) bool {
 	if !foreignlock.Is(name) {
 		return false
 	}
-	text, err := rawfile.ReadFS(l.fsys, name, lock.MaxSize)
-	return err == nil && !foreignlock.IsOurs(text)
+	head, err := rawfile.HeadFS(l.fsys, name, maxHead)
+	return err == nil && !foreignlock.IsOurs(head)
 }
+
+// maxHead is more than what precedes the first table of a lock, in bytes, also with a conflict of
+// git in it.
+const maxHead = 4 << 10

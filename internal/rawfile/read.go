@@ -231,6 +231,23 @@ func ReadFS(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	return ReadOpen(f, name, limit)
 }
 
+// HeadFS reads the beginning of a regular file of a file system, at most limit bytes.
+func HeadFS(fsys fs.FS, name string, limit int64) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if t := info.Mode().Type(); t != 0 {
+		return nil, &Error{Path: name, Type: t}
+	}
+	return io.ReadAll(io.LimitReader(f, limit))
+}
+
 // ReadOpen reads the rest of an open regular file of at most limit bytes. name is for errors.
 func ReadOpen(f fs.File, name string, limit int64) ([]byte, error) {
 	info, err := f.Stat()

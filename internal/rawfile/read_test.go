@@ -101,6 +101,9 @@ func TestHostileFilesAreRefused(t *testing.T) {
 				if b, err := Head(filepath.Join(dir, h.name), make([]byte, 1)); err == nil {
 					t.Errorf("Head reads %q of %s", b, h.name)
 				}
+				if b, err := HeadFS(FS(root), h.name, 1); err == nil {
+					t.Errorf("HeadFS reads %q of %s", b, h.name)
+				}
 			})
 		}
 	}
@@ -157,6 +160,9 @@ func TestReadFile(t *testing.T) {
 	}
 	if b, err := ReadFS(fstest.MapFS{"f": {Data: []byte("x")}}, "f", 1); string(b) != "x" || err != nil {
 		t.Errorf("ReadFS: %q, %v", b, err)
+	}
+	if b, err := HeadFS(fstest.MapFS{"f": {Data: []byte("xyz")}}, "f", 2); string(b) != "xy" || err != nil {
+		t.Errorf("HeadFS: %q, %v", b, err)
 	}
 	if want, err := os.ReadFile("/proc/self/limits"); err == nil {
 		if got, err := ReadFile("/proc/self/limits", 64<<10, 0); !bytes.Equal(got, want) || err != nil {
