@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
@@ -50,7 +51,7 @@ func (d *diagnosis) minimumDriver() string {
 	if d.env == nil || d.env.CUDA == nil {
 		return ""
 	}
-	return nvidia.Driver(d.env.CUDA.Minimum)
+	return catalog.Driver(d.env.CUDA.Minimum)
 }
 
 // trouble returns what the driver reports as a failure, or as a warning if fail is false.
@@ -144,7 +145,7 @@ func (d *diagnosis) device(device facts.Device) findings {
 
 // older reports whether version a is older than b; false if one of them is not a version.
 func older(a, b string) bool {
-	order, ok := nvidia.Compare(a, b)
+	order, ok := catalog.Compare(a, b)
 	return ok && order < 0
 }
 
@@ -295,7 +296,7 @@ func (d *diagnosis) torchCUDA() findings {
 	torch, ok, err := pyenv.ReadTorch(d.library)
 	n, _ := d.nvidia()
 	uses, _ := d.usesGPU()
-	runs, full := nvidia.Runs(n.CUDA, torch.CUDA)
+	runs, full := catalog.Runs(n.CUDA, torch.CUDA)
 	const pin = "pin a torch that is built for CUDA"
 	switch {
 	case err != nil:

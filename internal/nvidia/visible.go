@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
@@ -78,7 +79,7 @@ func enumerated(named []Unit, n facts.Nvidia) (visible []Unit, note string) {
 	if first < 0 || len(named) == 1 {
 		return named, ""
 	}
-	if order, ok := Compare(cmp.Or(n.Driver, n.Kernel), manySlices); !ok || order < 0 {
+	if order, ok := catalog.Compare(cmp.Or(n.Driver, n.Kernel), manySlices); !ok || order < 0 {
 		return named[first : first+1], "before driver " + manySlices + " a program sees one MIG slice and no other GPU"
 	}
 	taken := make(map[string]bool)

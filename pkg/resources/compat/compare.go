@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/nvidia"
 )
@@ -14,7 +15,7 @@ func (c *comparison) cuda() []*diag.Problem {
 	if c.built == "" {
 		return []*diag.Problem{c.cpuBuild()}
 	}
-	trouble := nvidia.DriverTrouble(c.n, nvidia.Driver(c.built))
+	trouble := nvidia.DriverTrouble(c.n, catalog.Driver(c.built))
 	if trouble == nil {
 		trouble = nvidia.CUDATrouble(c.n)
 	}
@@ -33,7 +34,7 @@ func (c *comparison) cuda() []*diag.Problem {
 			Hint:    fmt.Sprintf("compare the first lines of `nvidia-smi`: torch is built for CUDA %s", c.built),
 		}}
 	}
-	switch runs, full := nvidia.Runs(c.n.CUDA, c.built); {
+	switch runs, full := catalog.Runs(c.n.CUDA, c.built); {
 	case !runs:
 		return []*diag.Problem{c.onCPU()}
 	case !full:
@@ -41,7 +42,7 @@ func (c *comparison) cuda() []*diag.Problem {
 			Code: "compat.limits", Severity: diag.Warn,
 			Summary: fmt.Sprintf("torch %s is built for CUDA %s and runs with limits: %s supports CUDA %s", c.torch, c.built, c.driver(), c.n.CUDA),
 			Found:   "code that is compiled at run time for the newer CUDA may fail to load",
-			Hint:    c.update(nvidia.Driver(c.built)) + ", which has no such limits",
+			Hint:    c.update(catalog.Driver(c.built)) + ", which has no such limits",
 		}}
 	}
 	return nil
@@ -49,13 +50,13 @@ func (c *comparison) cuda() []*diag.Problem {
 
 // onCPU reports that torch would find no GPU, with the nearest set of versions that works.
 func (c *comparison) onCPU() *diag.Problem {
-	hint := c.update(nvidia.MajorDriver(c.built))
+	hint := c.update(catalog.MajorDriver(c.built))
 	if cuda := nearest(c.torch, c.n.CUDA); cuda != "" {
 		set := fmt.Sprintf("torch %s+cu%s", public(c.torch), strings.ReplaceAll(cuda, ".", ""))
 		if cudas, ok := libraries(c.spec.version("bitsandbytes")); ok && !slices.Contains(cudas, cuda) && withLibrary(cuda) != "" {
 			set += " with bitsandbytes " + withLibrary(cuda)
 		}
-		hint += fmt.Sprintf("; or pin %s, which runs on driver %s or newer: that build of torch is in PyTorch's own package index", set, nvidia.MajorDriver(cuda))
+		hint += fmt.Sprintf("; or pin %s, which runs on driver %s or newer: that build of torch is in PyTorch's own package index", set, catalog.MajorDriver(cuda))
 	}
 	return &diag.Problem{
 		Code: "compat.on-cpu", Severity: c.spec.Severity,
@@ -111,7 +112,7 @@ func (c *comparison) kernels() []*diag.Problem {
 			unknown = append(unknown, u.Name)
 		case !compiled.runOn(u.Compute):
 			without = append(without, fmt.Sprintf("%s (compute capability %s)", u.Name, u.Compute))
-			if order, ok := nvidia.Compare(u.Compute, newest); !ok || order > 0 {
+			if order, ok := catalog.Compare(u.Compute, newest); !ok || order > 0 {
 				newest = u.Compute
 			}
 		}
@@ -143,7 +144,7 @@ func (c *comparison) kernels() []*diag.Problem {
 // compiledFor returns the hint for a torch with kernels for a compute capability.
 func compiledFor(compute string) string {
 	for _, f := range known().First {
-		if order, ok := nvidia.Compare(compute, f.Compute); ok && order >= 0 {
+		if order, ok := catalog.Compare(compute, f.Compute); ok && order >= 0 {
 			return fmt.Sprintf("pin torch %s or later, built for CUDA %s or later", f.Torch, f.CUDA)
 		}
 	}
@@ -175,7 +176,7 @@ func (c *comparison) models() (problems []*diag.Problem) {
 	for _, repo := range c.spec.Models {
 		for _, need := range needs(repo) {
 			have := c.spec.version(need.Package)
-			if order, ok := nvidia.Compare(release(have), need.Minimum); !ok || order >= 0 {
+			if order, ok := catalog.Compare(release(have), need.Minimum); !ok || order >= 0 {
 				continue
 			}
 			problems = append(problems, &diag.Problem{
@@ -196,7 +197,7 @@ func (c *comparison) bfloat16() []*diag.Problem {
 	}
 	var without []string
 	for _, u := range c.units {
-		if order, ok := nvidia.Compare(u.Compute, "8.0"); ok && order < 0 && u.Problem == "" {
+		if order, ok := catalog.Compare(u.Compute, "8.0"); ok && order < 0 && u.Problem == "" {
 			without = append(without, fmt.Sprintf("%s (compute capability %s)", u.Name, u.Compute))
 		}
 	}

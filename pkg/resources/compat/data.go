@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/reconcile-ml/reconcile/internal/nvidia"
+	"github.com/reconcile-ml/reconcile/internal/catalog"
 )
 
 // data is the content of compat.json: properties of wheels that are not in their metadata,
@@ -91,7 +91,7 @@ func nearest(torch, driverCUDA string) string {
 			continue
 		}
 		for _, cuda := range slices.Backward(b.CUDA) {
-			if runs, _ := nvidia.Runs(driverCUDA, cuda); runs {
+			if runs, _ := catalog.Runs(driverCUDA, cuda); runs {
 				return cuda
 			}
 		}
@@ -114,7 +114,7 @@ func kernelsOf(torch, cuda string) (kernels, bool) {
 func (k kernels) runOn(compute string) bool {
 	major, _, _ := strings.Cut(compute, ".")
 	for i, c := range k.Compute {
-		order, ok := nvidia.Compare(c, compute)
+		order, ok := catalog.Compare(c, compute)
 		m, _, _ := strings.Cut(c, ".")
 		if ok && order <= 0 && (m == major || k.PTX && i == len(k.Compute)-1) {
 			return true

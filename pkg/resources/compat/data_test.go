@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"github.com/reconcile-ml/reconcile/internal/nvidia"
+	"github.com/reconcile-ml/reconcile/internal/catalog"
 )
 
 func TestSources(t *testing.T) {
@@ -28,11 +28,11 @@ func TestSources(t *testing.T) {
 	}
 	for _, b := range known().Builds {
 		for i, cuda := range b.CUDA {
-			if nvidia.Driver(cuda) == "" || nvidia.MajorDriver(cuda) == "" {
+			if catalog.Driver(cuda) == "" || catalog.MajorDriver(cuda) == "" {
 				t.Errorf("torch %s is built for CUDA %s, whose driver is unknown", b.Torch, cuda)
 			}
 			if i > 0 {
-				if order, _ := nvidia.Compare(b.CUDA[i-1], cuda); order >= 0 {
+				if order, _ := catalog.Compare(b.CUDA[i-1], cuda); order >= 0 {
 					t.Errorf("builds of torch %s are not sorted", b.Torch)
 				}
 			}

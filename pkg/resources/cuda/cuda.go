@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 
+	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/nvidia"
@@ -34,7 +35,7 @@ func (s *Spec) Reads() []facts.Key { return []facts.Key{facts.NvidiaKey} }
 // Diff compares the CUDA of the driver with the minimum. The summary always contains both.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	n := facts.Get[facts.Nvidia](v, facts.NvidiaKey)
-	if t := cmp.Or(nvidia.DriverTrouble(n, nvidia.Driver(s.Minimum)), nvidia.CUDATrouble(n)); t != nil {
+	if t := cmp.Or(nvidia.DriverTrouble(n, catalog.Driver(s.Minimum)), nvidia.CUDATrouble(n)); t != nil {
 		summary := map[string]string{
 			"no-driver": "no NVIDIA driver",
 			"broken":    "the driver does not work",
@@ -44,7 +45,7 @@ func (s *Spec) Diff(v facts.View) resources.Change {
 			&diag.Problem{Code: "cuda." + t.Code, Severity: s.Severity, Summary: t.Summary, Found: t.Found, Hint: t.Hint})
 	}
 	summary := fmt.Sprintf("CUDA %s by %s (at least %s)", cmp.Or(n.CUDA, "unknown"), driver(n), s.Minimum)
-	switch order, ok := nvidia.Compare(n.CUDA, s.Minimum); {
+	switch order, ok := catalog.Compare(n.CUDA, s.Minimum); {
 	case !ok:
 		return resources.CheckResult(summary, s.unknown(n))
 	case order < 0:
@@ -59,8 +60,8 @@ func driver(n facts.Nvidia) string {
 
 func (s *Spec) unknown(n facts.Nvidia) *diag.Problem {
 	found := n.CUDAReason
-	if least := nvidia.Driver(s.Minimum); least != "" {
-		if order, ok := nvidia.Compare(cmp.Or(n.Driver, n.Kernel), least); ok {
+	if least := catalog.Driver(s.Minimum); least != "" {
+		if order, ok := catalog.Compare(cmp.Or(n.Driver, n.Kernel), least); ok {
 			if found != "" {
 				found += "\n"
 			}
@@ -81,12 +82,12 @@ func (s *Spec) unknown(n facts.Nvidia) *diag.Problem {
 
 func (s *Spec) tooOld(n facts.Nvidia) *diag.Problem {
 	hint := fmt.Sprintf("update the driver to one that supports CUDA %s", s.Minimum)
-	if least := nvidia.Driver(s.Minimum); least != "" {
+	if least := catalog.Driver(s.Minimum); least != "" {
 		hint = fmt.Sprintf("update the driver to %s or newer, which supports CUDA %s", least, s.Minimum)
 	}
 	hint += "; reconcile never installs drivers. On a rented machine select an image with a newer one"
 	effect := fmt.Sprintf("programs built for CUDA %s find no GPU", s.Minimum)
-	if runs, _ := nvidia.Runs(n.CUDA, s.Minimum); runs {
+	if runs, _ := catalog.Runs(n.CUDA, s.Minimum); runs {
 		effect = fmt.Sprintf("programs built for CUDA %s run with limits", s.Minimum)
 		hint += fmt.Sprintf(". With `minimum: %q` this driver is accepted", n.CUDA)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/nvidia"
@@ -55,7 +56,7 @@ func (s *Spec) compareUnit(u nvidia.Unit) *mismatch {
 		return &mismatch{code: "gpu." + t.Code, text: t.Summary, hint: t.Hint, lost: true}
 	}
 	required := s.memoryFor(u)
-	switch order, comparable := nvidia.Compare(u.Compute, s.Compute); {
+	switch order, comparable := catalog.Compare(u.Compute, s.Compute); {
 	case required.Bytes > 0 && u.Memory == 0:
 		return &mismatch{
 			code: "gpu.unknown", text: fmt.Sprintf("the memory of %s is unknown, %s required", u.Name, required), unknown: true,

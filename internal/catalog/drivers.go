@@ -1,9 +1,7 @@
-package nvidia
+package catalog
 
 import (
 	_ "embed"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -25,25 +23,15 @@ type drivers struct {
 //go:embed drivers.json
 var driversJSON []byte
 
-var known = sync.OnceValue(func() drivers {
-	var doc struct {
-		Format int    `json:"format"`
-		Source string `json:"source"`
-		drivers
-	}
-	if err := json.Unmarshal(driversJSON, &doc); err != nil || doc.Format != 1 {
-		panic(fmt.Sprintf("embedded drivers.json: format %d: %v", doc.Format, err))
-	}
-	return doc.drivers
-})
+var knownDrivers = sync.OnceValue(func() drivers { return decode[drivers]("drivers.json", driversJSON) })
 
 // Driver returns the oldest driver that fully supports a CUDA version such as "12.1", or
 // "" if it is not known. It is for hints: the driver itself reports its CUDA version.
-func Driver(cuda string) string { return find(known().Toolkits, cuda) }
+func Driver(cuda string) string { return find(knownDrivers().Toolkits, cuda) }
 
 // MajorDriver returns the oldest driver that runs programs built for any CUDA version
 // with the same major version, or "" if it is not known.
-func MajorDriver(cuda string) string { return find(known().Lines, major(cuda)) }
+func MajorDriver(cuda string) string { return find(knownDrivers().Lines, major(cuda)) }
 
 func find(list []minimum, cuda string) string {
 	if i := slices.IndexFunc(list, func(m minimum) bool { return m.CUDA == cuda }); i >= 0 {
