@@ -157,9 +157,9 @@ func TestResolveRanges(t *testing.T) {
 func TestResolveSystems(t *testing.T) {
 	x := newIndex(t)
 	x.add(t, "modern-1.0-cp310-cp310-manylinux_2_31_x86_64.whl")
-	x.add(t, "modern-1.0-cp310-cp310-macosx_14_0_arm64.whl")
+	x.add(t, "modern-1.0-cp310-cp310-macosx_15_0_arm64.whl")
 	req := x.request(t, "modern==1.0")
-	req.Systems = lock.Systems{Glibc: "2.31", MacOS: "14"}
+	req.Systems = lock.Systems{Glibc: "2.31", MacOS: "15"}
 	l, err := lock.Resolve(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
@@ -169,6 +169,22 @@ func TestResolveSystems(t *testing.T) {
 	}
 	if p := l.Stale(lock.Inputs{Requests: l.Requests, Platforms: l.Platforms, Python: "3.10"}); p == nil || !strings.Contains(p.Found, "glibc 2.31") {
 		t.Errorf("other systems do not make the lock stale: %v", p)
+	}
+}
+
+// TestResolveDefaultSystems selects the wheels that all supported systems can install: RHEL 8 and
+// macOS 14 are the oldest.
+func TestResolveDefaultSystems(t *testing.T) {
+	x := newIndex(t)
+	for _, platform := range []string{"manylinux_2_28_x86_64", "manylinux_2_31_x86_64", "macosx_14_0_arm64", "macosx_15_0_arm64"} {
+		x.add(t, "modern-1.0-cp310-cp310-"+platform+".whl")
+	}
+	l, err := lock.Resolve(t.Context(), x.request(t, "modern==1.0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := text(t, l, "linux-x86_64") + " " + text(t, l, "macos-arm64"); !strings.Contains(got, "manylinux_2_28") || !strings.Contains(got, "macosx_14_0") {
+		t.Errorf("selects %s", got)
 	}
 }
 
@@ -375,7 +391,7 @@ func TestResolveProblems(t *testing.T) {
 	x.add(t, "modern-1.0-cp310-cp310-manylinux_2_31_x86_64.whl")
 	x.add(t, "modern-1.0-cp310-cp310-macosx_11_0_arm64.whl")
 	x.add(t, "apple-1.0-cp310-cp310-manylinux_2_17_x86_64.whl")
-	x.add(t, "apple-1.0-cp310-cp310-macosx_14_0_arm64.whl")
+	x.add(t, "apple-1.0-cp310-cp310-macosx_15_0_arm64.whl")
 	for _, c := range []struct {
 		name            string
 		pins            []string
@@ -395,7 +411,7 @@ func TestResolveProblems(t *testing.T) {
 		{"a wheel for Python 2 only", []string{"ancient==1.0"}, "lock.source", "manifest.yaml:10:3", "build: [ancient]"},
 		{"another Python", []string{"late==1.0"}, "lock.pin", "manifest.yaml:10:3", "are for cp39"},
 		{"newer glibc", []string{"modern==1.0"}, "lock.pin", "manifest.yaml:10:3", "need glibc 2.31"},
-		{"newer macOS", []string{"apple==1.0"}, "lock.pin", "manifest.yaml:10:3", `add macos: "14"`},
+		{"newer macOS", []string{"apple==1.0"}, "lock.pin", "manifest.yaml:10:3", `add macos: "15"`},
 		{"a local version", []string{"dep==2.0+cu124"}, "lock.pin", "manifest.yaml:10:3", "index: NAME"},
 		{"the project itself", []string{"mine==1.0"}, "lock.pin", "manifest.yaml:10:3", "project: editable"},
 	} {

@@ -33,14 +33,14 @@ type CondaRequest struct {
 }
 
 // solve solves the conda packages of a platform. It keeps those of the previous lock if
-// the channels and specs are the same: channels change every hour, and a lock should change
+// the channels, specs and systems are the same: channels change every hour, and a lock should change
 // only with its manifest.
 func (r *resolver) solve(ctx context.Context, platform string) ([]rattler.Package, error) {
 	var locked []rattler.Package
 	if r.Previous != nil && r.Previous.Conda != nil && !r.Upgrade {
 		locked = r.Previous.Conda.For(platform)
 	}
-	if len(locked) > 0 && slices.Equal(r.Previous.Conda.Channels, r.Conda.Channels) && slices.Equal(r.Previous.Conda.Requests, r.Conda.Specs) {
+	if len(locked) > 0 && slices.Equal(r.Previous.Conda.Channels, r.Conda.Channels) && slices.Equal(r.Previous.Conda.Requests, r.Conda.Specs) && r.Previous.Systems == r.Systems {
 		return locked, nil
 	}
 	dir := filepath.Join(r.Dir, "conda-"+platform)
@@ -50,7 +50,7 @@ func (r *resolver) solve(ctx context.Context, platform string) ([]rattler.Packag
 	request, err := json.Marshal(rattler.Request{
 		Wheel: r.Conda.Wheel, WheelSHA256: r.Conda.WheelSHA256.String(), Cache: r.Conda.Cache,
 		Channels: r.Conda.Channels, Subdir: rattler.Subdir(platform),
-		Specs: r.Conda.Specs, Virtual: rattler.Virtual(platform, r.Conda.CUDA), Locked: locked,
+		Specs: r.Conda.Specs, Virtual: rattler.Virtual(platform, fmt.Sprintf("2.%d", r.Systems.glibc()), r.Systems.macOS(), r.Conda.CUDA), Locked: locked,
 	})
 	if err != nil {
 		return nil, err

@@ -83,6 +83,27 @@ func TestSolve(t *testing.T) {
 	}
 }
 
+// TestSolveForOtherSystems solves again if the oldest system of the environment was changed.
+func TestSolveForOtherSystems(t *testing.T) {
+	saved := filepath.Join(t.TempDir(), "request")
+	r := fakeRattler(t, `cp "$4" `+saved+"\n"+answer(nil))
+	r.Previous = &Lock{Conda: &Conda{
+		Channels: r.Conda.Channels, Requests: r.Conda.Specs,
+		Packages: []CondaPackage{{"linux-x86_64", rattler.Package{Name: "python", Version: "3.10.12"}}},
+	}}
+	if list, err := r.solve(t.Context(), "linux-x86_64"); err != nil || list[0].Version != "3.10.12" {
+		t.Errorf("solved again for the same systems: %v, %v", list, err)
+	}
+	r.Systems.Glibc = "2.31"
+	list, err := r.solve(t.Context(), "linux-x86_64")
+	if err != nil || list[0].Version != "3.10.13" {
+		t.Errorf("kept what was solved for another system: %v, %v", list, err)
+	}
+	if text, err := os.ReadFile(saved); err != nil || !strings.Contains(string(text), `["__glibc","2.31","0"]`) {
+		t.Errorf("the request is %s, %v", text, err)
+	}
+}
+
 // TestSolveProblems checks the problem for each failure of py-rattler.
 func TestSolveProblems(t *testing.T) {
 	for _, tt := range []struct {

@@ -10,11 +10,15 @@ import (
 
 // Systems are the oldest systems that all machines of an environment have at least. Wheels for
 // newer ones are not selected, and uv gets the same limits (see uvPlatform). The zero value is
-// glibc 2.28 (RHEL 8, Debian 10, Ubuntu 20.04) and macOS 13.
+// glibc 2.28 and macOS 14: the oldest that distributions and Apple still support in 2026 (RHEL 8 has
+// glibc 2.28, Ubuntu 20.04 2.31), so that every supported machine can install what is locked.
 type Systems struct {
 	Glibc string // "2.31"
 	MacOS string // "14", "13.3"
 }
+
+// OldestGlibc is the minor version of the oldest glibc 2 that wheels can be locked for.
+const OldestGlibc = 17
 
 // glibc returns the minor version of glibc 2.
 func (s Systems) glibc() int {
@@ -26,7 +30,7 @@ func (s Systems) glibc() int {
 }
 
 // macOS returns the version of macOS.
-func (s Systems) macOS() string { return cmp.Or(s.MacOS, "13") }
+func (s Systems) macOS() string { return cmp.Or(s.MacOS, "14") }
 
 // macOSMajor returns the major version of macOS.
 func (s Systems) macOSMajor() int {

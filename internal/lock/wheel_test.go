@@ -46,7 +46,7 @@ func TestBest(t *testing.T) {
 		{"linux-aarch64", []string{"a-1-cp310-cp310-manylinux2014_x86_64.whl", "a-1-cp310-cp310-manylinux2014_aarch64.whl"}, "a-1-cp310-cp310-manylinux2014_aarch64.whl"},
 		{"macos-arm64", []string{"a-1-cp310-cp310-macosx_10_9_universal2.whl", "a-1-cp310-cp310-macosx_11_0_arm64.whl"}, "a-1-cp310-cp310-macosx_11_0_arm64.whl"},
 		{"macos-arm64", []string{"a-1-cp310-cp310-macosx_10_9_x86_64.whl", "a-1-cp310-cp310-macosx_10_9_universal2.whl"}, "a-1-cp310-cp310-macosx_10_9_universal2.whl"},
-		{"macos-arm64", []string{"a-1-cp310-cp310-macosx_10_9_x86_64.whl", "a-1-cp310-cp310-macosx_14_0_arm64.whl"}, ""},
+		{"macos-arm64", []string{"a-1-cp310-cp310-macosx_10_9_x86_64.whl", "a-1-cp310-cp310-macosx_15_0_arm64.whl"}, ""},
 		{"macos-x86_64", []string{"a-1-cp310-cp310-macosx_10_9_x86_64.whl", "a-1-cp310-cp310-macosx_11_0_arm64.whl"}, "a-1-cp310-cp310-macosx_10_9_x86_64.whl"},
 		{"windows", []string{"a-1-py3-none-any.whl"}, ""},
 	} {

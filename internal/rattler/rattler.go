@@ -87,14 +87,14 @@ func Subdir(platform string) string {
 	return ""
 }
 
-// Virtual returns the virtual packages of a platform: the oldest system that wheels are
-// selected for, so that both parts of a lock run on the same machines, and the minimum
-// CUDA version of the driver, "" for none. Without it no GPU builds are selected.
-func Virtual(platform, cuda string) [][3]string {
+// Virtual returns the virtual packages of a platform. glibc and macOS are versions of the oldest
+// system that wheels are selected for, so that both parts of a lock run on the same machines. cuda
+// is the minimum CUDA version of the driver, "" for none: then no GPU builds are selected.
+func Virtual(platform, glibc, macOS, cuda string) [][3]string {
 	if strings.HasPrefix(platform, "macos") {
-		return [][3]string{{"__unix", "0", "0"}, {"__osx", "13.0", "0"}}
+		return [][3]string{{"__unix", "0", "0"}, {"__osx", macOS, "0"}}
 	}
-	list := [][3]string{{"__unix", "0", "0"}, {"__linux", "5.10", "0"}, {"__glibc", "2.28", "0"}}
+	list := [][3]string{{"__unix", "0", "0"}, {"__linux", "5.10", "0"}, {"__glibc", glibc, "0"}}
 	if cuda != "" {
 		list = append(list, [3]string{"__cuda", cuda, "0"})
 	}

@@ -201,7 +201,7 @@ func (b *bench) checkUntouched() {
 func (b *bench) solve(specs ...string) []rattler.Package {
 	b.t.Helper()
 	solver := *b
-	solver.request.Specs, solver.request.Virtual = specs, rattler.Virtual(platform, b.cuda)
+	solver.request.Specs, solver.request.Virtual = specs, rattler.Virtual(platform, "2.28", "14", b.cuda)
 	out, errs, ok := solver.run()
 	list, err := rattler.Solved([]byte(out))
 	if !ok || err != nil {
@@ -349,7 +349,7 @@ func TestSolveForCUDA(t *testing.T) {
 	if list := b.solve("kernels ==1.0"); len(list) != 1 || list[0].Build != "cuda12_0" {
 		t.Errorf("solved %+v", list)
 	}
-	b.request.Specs, b.request.Virtual = []string{"kernels ==1.0"}, rattler.Virtual(platform, "")
+	b.request.Specs, b.request.Virtual = []string{"kernels ==1.0"}, rattler.Virtual(platform, "2.28", "14", "")
 	if _, errs, ok := b.run(); ok || !strings.Contains(errs, "__cuda") {
 		t.Errorf("without CUDA: %v, %s", ok, errs)
 	}
@@ -518,8 +518,8 @@ func TestPlatforms(t *testing.T) {
 		if got := rattler.Subdir(platform); got != want {
 			t.Errorf("%s: %q, want %q", platform, got, want)
 		}
-		least := fmt.Sprint(rattler.Virtual(platform, "12.1"))
-		if mac := strings.HasPrefix(platform, "macos"); strings.Contains(least, "__osx") != mac || strings.Contains(least, "__glibc") == mac || strings.Contains(least, "__cuda 12.1") == mac {
+		least := fmt.Sprint(rattler.Virtual(platform, "2.31", "15.1", "12.1"))
+		if mac := strings.HasPrefix(platform, "macos"); strings.Contains(least, "__osx 15.1") != mac || strings.Contains(least, "__glibc 2.31") == mac || strings.Contains(least, "__cuda 12.1") == mac {
 			t.Errorf("%s has %s", platform, least)
 		}
 	}

@@ -131,7 +131,7 @@ func (s *Spec) blocked(v facts.View) *diag.Problem {
 		s.LockProblem(),
 		s.pythonProblem(),
 		s.pathProblem(project),
-		generation.LibcProblem(s.Closure, host),
+		generation.SystemProblem(s.Closure, host),
 		s.systemProblem(host),
 		s.engineProblem(v),
 	)

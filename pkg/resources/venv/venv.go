@@ -63,7 +63,7 @@ func (s *Spec) blocked(v facts.View) *diag.Problem {
 		s.LockProblem(),
 		noPython,
 		generation.PromptProblem(s.Prompt),
-		generation.LibcProblem(s.Closure, facts.Get[facts.Host](v, facts.HostKey)),
+		generation.SystemProblem(s.Closure, facts.Get[facts.Host](v, facts.HostKey)),
 	)
 }
 
