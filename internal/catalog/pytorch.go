@@ -1,0 +1,32 @@
+package catalog
+
+import (
+	_ "embed"
+	"slices"
+	"sync"
+)
+
+// A PyTorchBuild is a release of torch for a CUDA version and a platform. It is in the
+// folder of that CUDA version in PyTorch's own index, such as cu126; one build of each
+// release is in the public index as well.
+type PyTorchBuild struct {
+	Torch    string   `json:"torch"` // major and minor version: "2.9"
+	CUDA     string   `json:"cuda"`
+	Platform string   `json:"platform"`      // linux-x86_64 or linux-aarch64
+	Compute  []string `json:"compute"`       // capabilities that it has kernels for, ascending
+	PTX      bool     `json:"ptx,omitempty"` // the last one is there as PTX too
+	Source   string   `json:"source"`
+}
+
+type pytorch struct {
+	Builds []PyTorchBuild `json:"builds"`
+}
+
+//go:embed pytorch.json
+var pytorchJSON []byte
+
+var knownPyTorch = sync.OnceValue(func() pytorch { return decode[pytorch]("pytorch.json", pytorchJSON) })
+
+// PyTorchBuilds returns the builds of torch for CUDA in PyTorch's own index whose kernels
+// are known: the newest torch last, and CUDA ascending within one version of torch.
+func PyTorchBuilds() []PyTorchBuild { return slices.Clone(knownPyTorch().Builds) }

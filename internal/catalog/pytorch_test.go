@@ -1,0 +1,58 @@
+package catalog
+
+import (
+	"slices"
+	"testing"
+)
+
+// TestPyTorchBuilds checks the table: it is in order, each build is there once, its CUDA
+// has a driver, and its compute capabilities ascend.
+func TestPyTorchBuilds(t *testing.T) {
+	builds := PyTorchBuilds()
+	for i, b := range builds {
+		if Driver(b.CUDA) == "" || MajorDriver(b.CUDA) == "" {
+			t.Errorf("torch %s is built for CUDA %s, whose driver is not in drivers.json", b.Torch, b.CUDA)
+		}
+		if b.Platform != "linux-x86_64" && b.Platform != "linux-aarch64" {
+			t.Errorf("torch %s for CUDA %s has platform %q", b.Torch, b.CUDA, b.Platform)
+		}
+		for j := range b.Compute {
+			if j == 0 {
+				continue
+			}
+			if order, ok := Compare(b.Compute[j-1], b.Compute[j]); !ok || order >= 0 {
+				t.Errorf("torch %s for CUDA %s on %s: kernels do not ascend: %v", b.Torch, b.CUDA, b.Platform, b.Compute)
+			}
+		}
+		if len(b.Compute) == 0 {
+			t.Errorf("torch %s for CUDA %s on %s has no kernels", b.Torch, b.CUDA, b.Platform)
+		}
+		if i == 0 {
+			continue
+		}
+		previous := builds[i-1]
+		torch, ok := Compare(previous.Torch, b.Torch)
+		cuda, ok2 := Compare(previous.CUDA, b.CUDA)
+		if !ok || !ok2 || torch > 0 || torch == 0 && cuda > 0 || torch == 0 && cuda == 0 && previous.Platform <= b.Platform {
+			t.Errorf("torch %s for CUDA %s on %s is not before torch %s for CUDA %s on %s",
+				previous.Torch, previous.CUDA, previous.Platform, b.Torch, b.CUDA, b.Platform)
+		}
+	}
+}
+
+// TestPyTorchBuildsForOldGPUs checks the entries that remedies for Pascal and Volta need.
+func TestPyTorchBuildsForOldGPUs(t *testing.T) {
+	last := map[string]string{}
+	for _, b := range PyTorchBuilds() {
+		for _, compute := range []string{"6.0", "7.0"} {
+			if b.Platform == "linux-x86_64" && slices.Contains(b.Compute, compute) {
+				last[compute] = b.Torch + " for CUDA " + b.CUDA
+			}
+		}
+	}
+	for _, compute := range []string{"6.0", "7.0"} {
+		if last[compute] != "2.14 for CUDA 12.6" {
+			t.Errorf("the last build with kernels for %s: %s", compute, last[compute])
+		}
+	}
+}
