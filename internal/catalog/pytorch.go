@@ -10,12 +10,11 @@ import (
 // folder of that CUDA version in PyTorch's own index, such as cu126; one build of each
 // release is in the public index as well.
 type PyTorchBuild struct {
-	Torch    string   `json:"torch"` // major and minor version: "2.9"
-	CUDA     string   `json:"cuda"`
-	Platform string   `json:"platform"`      // linux-x86_64 or linux-aarch64
-	Compute  []string `json:"compute"`       // capabilities that it has kernels for, ascending
-	PTX      bool     `json:"ptx,omitempty"` // the last one is there as PTX too
-	Source   string   `json:"source"`
+	Torch    string `json:"torch"` // major and minor version: "2.9"
+	CUDA     string `json:"cuda"`
+	Platform string `json:"platform"` // linux-x86_64 or linux-aarch64
+	Kernels
+	Source string `json:"source"`
 }
 
 type pytorch struct {
