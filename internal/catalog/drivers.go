@@ -15,9 +15,17 @@ type minimum struct {
 	Driver string `json:"driver"`
 }
 
+// A support is the last driver branch for a range of compute capabilities.
+type support struct {
+	From   string `json:"from"`
+	To     string `json:"to"`     // included
+	Branch string `json:"branch"` // first number of its versions: "580"
+}
+
 type drivers struct {
 	Toolkits []minimum `json:"toolkits"` // by CUDA version: drivers that fully support it
 	Lines    []minimum `json:"lines"`    // by CUDA major version: drivers that run programs built for it, with limits
+	GPUs     []support `json:"gpus"`     // that newer drivers do not support, by compute capability
 }
 
 //go:embed drivers.json
@@ -32,6 +40,28 @@ func Driver(cuda string) string { return find(knownDrivers().Toolkits, cuda) }
 // MajorDriver returns the oldest driver that runs programs built for any CUDA version
 // with the same major version, or "" if it is not known.
 func MajorDriver(cuda string) string { return find(knownDrivers().Lines, major(cuda)) }
+
+// LastDriver returns the last driver branch, such as "580", for GPUs of a compute
+// capability: newer drivers ignore them. It returns "" for GPUs that the newest drivers
+// support, as far as known.
+func LastDriver(compute string) string {
+	for _, s := range knownDrivers().GPUs {
+		from, ok := Compare(compute, s.From)
+		to, ok2 := Compare(compute, s.To)
+		if ok && ok2 && from >= 0 && to <= 0 {
+			return s.Branch
+		}
+	}
+	return ""
+}
+
+// Drives reports whether a driver version such as "590.44.01" still supports GPUs of a
+// compute capability, as far as known.
+func Drives(driver, compute string) bool {
+	last := LastDriver(compute)
+	order, ok := Compare(major(driver), last)
+	return last == "" || !ok || order <= 0
+}
 
 func find(list []minimum, cuda string) string {
 	if i := slices.IndexFunc(list, func(m minimum) bool { return m.CUDA == cuda }); i >= 0 {

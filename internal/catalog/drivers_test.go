@@ -41,3 +41,21 @@ func TestRuns(t *testing.T) {
 		}
 	}
 }
+
+// TestDrives checks that a driver is not named for a GPU that it has dropped.
+func TestDrives(t *testing.T) {
+	for _, c := range []struct {
+		driver, compute, last string
+		drives                bool
+	}{
+		{"580.65.06", "6.1", "580", true}, {"590.44.01", "6.1", "580", false}, {"595.45.04", "7.0", "580", false}, {"610.43.02", "7.5", "", true},
+		{"470.82.01", "3.7", "470", true}, {"525.60.13", "3.7", "470", false}, {"610.43.02", "12.0", "", true}, {"610.43.02", "", "", true}, {"", "6.1", "580", true},
+	} {
+		if last := LastDriver(c.compute); last != c.last {
+			t.Errorf("the last driver for compute capability %s is %q, want %q", c.compute, last, c.last)
+		}
+		if drives := Drives(c.driver, c.compute); drives != c.drives {
+			t.Errorf("driver %s and compute capability %s: %v", c.driver, c.compute, drives)
+		}
+	}
+}
