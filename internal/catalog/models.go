@@ -16,20 +16,18 @@ type ModelNeed struct {
 	Source    string   `json:"source"`
 }
 
-type models struct {
-	Models []ModelNeed `json:"models"`
-}
-
 //go:embed models.json
 var modelsJSON []byte
 
-var knownModels = sync.OnceValue(func() models { return decode[models]("models.json", modelsJSON) })
+var modelNeeds = sync.OnceValue(func() []ModelNeed {
+	return decode[struct{ Models []ModelNeed }]("models.json", modelsJSON).Models
+})
 
 // Needs returns the package versions that a model needs, one for each package. Of several
 // prefixes that match the repository, the longest one applies.
 func Needs(repo string) (list []ModelNeed) {
 	longest := map[string]int{} // by package: of the prefixes that match
-	for _, n := range knownModels().Models {
+	for _, n := range modelNeeds() {
 		for _, prefix := range n.Repos {
 			if !strings.HasPrefix(repo, prefix) || len(prefix) <= longest[n.Package] {
 				continue

@@ -34,7 +34,7 @@ func TestNeeds(t *testing.T) {
 // effect, and repositories with their owner; a prefix is there once for each package.
 func TestModelsAreComplete(t *testing.T) {
 	seen := map[string]bool{}
-	for _, n := range knownModels().Models {
+	for _, n := range modelNeeds() {
 		if _, ok := Compare(n.Minimum, n.Minimum); !ok || n.Package == "" || n.Otherwise == "" || len(n.Repos) == 0 {
 			t.Errorf("incomplete: %+v", n)
 		}

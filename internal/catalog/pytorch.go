@@ -2,7 +2,6 @@ package catalog
 
 import (
 	_ "embed"
-	"slices"
 	"sync"
 )
 
@@ -17,15 +16,14 @@ type PyTorchBuild struct {
 	Source string `json:"source"`
 }
 
-type pytorch struct {
-	Builds []PyTorchBuild `json:"builds"`
-}
-
 //go:embed pytorch.json
 var pytorchJSON []byte
 
-var knownPyTorch = sync.OnceValue(func() pytorch { return decode[pytorch]("pytorch.json", pytorchJSON) })
+var pytorchBuilds = sync.OnceValue(func() []PyTorchBuild {
+	return decode[struct{ Builds []PyTorchBuild }]("pytorch.json", pytorchJSON).Builds
+})
 
 // PyTorchBuilds returns the builds of torch for CUDA in PyTorch's own index whose kernels
-// are known: the newest torch last, and CUDA ascending within one version of torch.
-func PyTorchBuilds() []PyTorchBuild { return slices.Clone(knownPyTorch().Builds) }
+// are known: the newest torch last, and CUDA ascending within one version of torch. The
+// caller must not change them.
+func PyTorchBuilds() []PyTorchBuild { return pytorchBuilds() }

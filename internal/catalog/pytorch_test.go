@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -53,6 +54,27 @@ func TestPyTorchBuildsForOldGPUs(t *testing.T) {
 	for _, compute := range []string{"6.0", "7.0"} {
 		if last[compute] != "2.14 for CUDA 12.6" {
 			t.Errorf("the last build with kernels for %s: %s", compute, last[compute])
+		}
+	}
+}
+
+// TestPyTorchBuildsAgree compares the table with the wheels on the public index: each
+// release of torch for CUDA there is one of the builds in PyTorch's own index.
+func TestPyTorchBuildsAgree(t *testing.T) {
+	for _, wheel := range TorchBuilds() {
+		if wheel.CUDA == "" {
+			continue
+		}
+		i := slices.IndexFunc(PyTorchBuilds(), func(b PyTorchBuild) bool {
+			return strings.HasPrefix(wheel.Torch, b.Torch+".") && b.CUDA == wheel.CUDA && b.Platform == wheel.Platform
+		})
+		if i < 0 {
+			t.Errorf("torch %s for CUDA %s on %s is not in pytorch.json", wheel.Torch, wheel.CUDA, wheel.Platform)
+			continue
+		}
+		if b := PyTorchBuilds()[i]; !slices.Equal(b.Compute, wheel.Compute) || b.PTX != wheel.PTX {
+			t.Errorf("torch %s for CUDA %s on %s has kernels for %v, PTX %v; pytorch.json has %v, %v",
+				wheel.Torch, wheel.CUDA, wheel.Platform, wheel.Compute, wheel.PTX, b.Compute, b.PTX)
 		}
 	}
 }
