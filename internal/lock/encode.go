@@ -10,10 +10,15 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
+// head is the comment at the top of a lock. The error of a tool that does not find the files of a
+// lock leads to it.
+const head = "# Written by `reconcile lock` from manifest.yaml. Do not edit: change the manifest, then run it again.\n" +
+	"# The files have no URLs here. For uv and pip: `reconcile export --format pylock -o pylock.toml`\n"
+
 // Encode writes the lock as pylock.toml. Equal locks give equal bytes.
 func (l *Lock) Encode() []byte {
 	var b strings.Builder
-	b.WriteString("# Written by `reconcile lock` from manifest.yaml. Do not edit: change the manifest, then run it again.\n")
+	b.WriteString(head)
 	e := encoder{l: l, b: &b, unpacked: map[string]int64{}}
 	e.head()
 	platforms := slices.Sorted(slices.Values(l.Platforms))

@@ -114,15 +114,86 @@ func TestPipInstallsAnExport(t *testing.T) {
 
 func TestPipInstallsAPylock(t *testing.T) {
 	t.Parallel()
-	pip := lookPath(t, "pip")
-	if version := strings.Fields(run(t, "", pip, "--version"))[1]; pep.CompareVersions(version, "26.1") < 0 {
-		t.Skipf("pip %s reads no pylock.toml", version)
+	pip, _ := exec.LookPath("pip")
+	const least = "26.1"
+	if pip == "" || pep.CompareVersions(strings.Fields(run(t, "", pip, "--version"))[1], least) < 0 {
+		pip = filepath.Join(venvWith(t, "pip>="+least), "pip")
 	}
 	p := installable(t, lookPath(t, "python3"))
 	venv := filepath.Join(t.TempDir(), "venv")
 	run(t, "", "python3", "-m", "venv", "--without-pip", venv)
 	run(t, p.dir, pip, "--python", venv, "install", "-q", "--no-index", "-r", p.save("pylock", "out/pylock.toml"))
 	compare(t, "pip, from pylock,", run(t, "", pip, "--python", venv, "list", "--format", "json"))
+}
+
+// TestLocksAreValid reads a lock and its export with the library of PEP 751.
+func TestLocksAreValid(t *testing.T) {
+	t.Parallel()
+	python := validator(t)
+	p := everySource(t)
+	for _, file := range []string{filepath.Join(p.dir, "pylock.main.toml"), p.save("pylock", "out/pylock.toml")} {
+		const script = `
+import pathlib, sys, tomllib
+from packaging.pylock import Pylock, is_valid_pylock_path
+path = pathlib.Path(sys.argv[1])
+lock = Pylock.from_dict(tomllib.loads(path.read_text()))
+print(is_valid_pylock_path(path), len(lock.packages), len(lock.environments))`
+		if got := run(t, p.dir, python, "-c", script, file); got != "True 10 2\n" {
+			t.Errorf("%s: %s", file, got)
+		}
+	}
+}
+
+// validator returns a Python that has the library of PEP 751.
+func validator(t *testing.T) string {
+	t.Helper()
+	python := lookPath(t, "python3")
+	const check = "import tomllib, packaging.pylock"
+	if exec.Command(python, "-c", check).Run() == nil {
+		return python
+	}
+	python = filepath.Join(venvWith(t, "packaging>=26"), "python")
+	if exec.Command(python, "-c", check).Run() != nil {
+		t.Skip("python3 is older than 3.11")
+	}
+	return python
+}
+
+// venvWith returns the directory of the programs of a new environment with a package of the index
+// of this machine.
+func venvWith(t *testing.T, requirement string) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("uses the network")
+	}
+	venv := filepath.Join(t.TempDir(), "venv")
+	run(t, "", lookPath(t, "python3"), "-m", "venv", venv)
+	bin := filepath.Join(venv, "bin")
+	if out, err := exec.Command(filepath.Join(bin, "python"), "-m", "pip", "install", "-q", "--retries=0", "--timeout=10", requirement).CombinedOutput(); err != nil {
+		t.Skipf("%s cannot be installed: %s", requirement, out)
+	}
+	return bin
+}
+
+// TestLockNamesTheExport checks the way out of the error of a tool that does not find the files of
+// a lock, since it has no URLs.
+func TestLockNamesTheExport(t *testing.T) {
+	t.Parallel()
+	uv := lookPath(t, "uv")
+	p := installable(t, lookPath(t, "python3"))
+	venv := filepath.Join(t.TempDir(), "venv")
+	run(t, "", uv, "venv", "-q", "--python", lookPath(t, "python3"), venv)
+	lock := filepath.Join(p.dir, "pylock.main.toml")
+	if exec.Command(uv, "pip", "sync", "-q", "--offline", "--python", venv, lock).Run() == nil {
+		t.Fatal("uv installs a lock without URLs")
+	}
+	text, err := os.ReadFile(lock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, after, ok := strings.Cut(string(text), "`reconcile export"); !ok || !strings.HasPrefix(after, " --format pylock -o pylock.toml`\n") {
+		t.Errorf("the lock does not name the export:\n%s", text)
+	}
 }
 
 func TestUVInstallsAnExport(t *testing.T) {
