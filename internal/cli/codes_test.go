@@ -22,13 +22,13 @@ var assembledCodes = map[string]struct {
 	words []string // all last parts
 }{
 	"../../internal/manifest manifest.": {from: "../../internal/manifest"}, // the arguments of its function problem
-	"../../pkg/resources/cuda cuda.":    {words: []string{"no-driver", "broken", "unusable"}},
+	"../../pkg/resources/cuda cuda.":    {words: []string{"no-driver", "no-nvidia", "broken", "unusable"}},
 	"../../pkg/resources/gpu gpu.":      {from: "../../internal/nvidia"},
 	"../../internal/apply .":            {words: []string{"cuda", "qlora"}}, // with the prefix apply.prove
 }
 
 // findingPrefixes are the prefixes of doctor's findings, which are not problems.
-var findingPrefixes = []string{"proof.", "gpu.device."}
+var findingPrefixes = []string{"proof.", "gpu.device.", "gpu.other."}
 
 // A codeReader collects the codes of problems from source.
 type codeReader struct {

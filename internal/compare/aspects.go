@@ -45,12 +45,12 @@ func fromFact[F facts.Fact](key facts.Key, get func(F) string) func(*Machine) ce
 }
 
 // nvidia returns the fact of the driver, or the cell of a machine without it: "none" if
-// the machine has no GPU, else unknown.
+// the machine has no NVIDIA GPU, else unknown.
 func (m *Machine) nvidia() (n facts.Nvidia, without cell, ok bool) {
 	if n, ok := facts.Find[facts.Nvidia](m.Facts, facts.NvidiaKey); ok {
 		return n, unknown, true
 	}
-	if gpu, ok := facts.Find[facts.GPU](m.Facts, facts.GPUKey); ok && gpu.Vendor == "none" {
+	if gpu, ok := facts.Find[facts.GPU](m.Facts, facts.GPUKey); ok && gpu.Vendor != "nvidia" && gpu.Vendor != "" {
 		return n, value("none"), false
 	}
 	return n, unknown, false
@@ -59,11 +59,21 @@ func (m *Machine) nvidia() (n facts.Nvidia, without cell, ok bool) {
 // gpus counts the GPUs by name and memory. Used memory is not compared.
 func (m *Machine) gpus() cell {
 	n, without, ok := m.nvidia()
-	if !ok {
-		return without
+	if !ok && without == unknown {
+		return unknown
 	}
 	var names []string
 	count := map[string]int{}
+	gpu, _ := facts.Find[facts.GPU](m.Facts, facts.GPUKey)
+	for _, g := range gpu.Others {
+		name := g.Name
+		if g.Memory > 0 && !g.Integrated {
+			name += fmt.Sprintf(", %d MiB", g.Memory>>20)
+		}
+		if count[name]++; count[name] == 1 {
+			names = append(names, name)
+		}
+	}
 	for _, d := range n.Devices {
 		name := d.Name
 		if d.Memory > 0 {

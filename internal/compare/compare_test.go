@@ -39,7 +39,7 @@ func mac() Machine {
 	return Machine{
 		Name: "mac1", Environment: "local", Python: "3.10", Folders: []Folder{{"data_raw", "data/raw"}}, Disk: Limits{".", 30e9, 20e9},
 		Facts: facts.Of(
-			facts.Host{OS: "darwin", Platform: "macos-arm64", Hostname: "mac1"}, facts.GPU{Vendor: "none"},
+			facts.Host{OS: "darwin", Platform: "macos-arm64", Hostname: "mac1"}, facts.GPU{Vendor: "apple", Others: []facts.OtherGPU{{Vendor: "apple", Name: "Apple M4", Memory: 16 << 30, Integrated: true}}},
 			facts.Disk{Path: ".", Total: 500e9, Free: 25e9, Writable: true}, facts.Path{Path: "data/raw", Type: facts.Absent}, facts.Pythons{Minor: "3.10"},
 			facts.Environment{Name: "local"},
 		),
@@ -84,6 +84,7 @@ func TestEachDifferenceIsARow(t *testing.T) {
 		{facts.Index{URL: "https://mirror.example/simple"}, "package index", "https://mirror.example/simple"},
 		{facts.Nvidia{State: facts.DriverOK, Driver: "535.1", CUDA: "12.4", Devices: []facts.Device{{Name: "NVIDIA H100", Memory: 80 << 30}}}, "driver", "535.1"},
 		{facts.Nvidia{State: facts.DriverOK, Driver: "550.54.15", CUDA: "12.4", Devices: []facts.Device{{Name: "NVIDIA H100", Memory: 80 << 30}, {Name: "NVIDIA H100", Memory: 80 << 30}}}, "GPUs", "2 x NVIDIA H100, 81920 MiB"},
+		{facts.GPU{Vendor: "nvidia", Others: []facts.OtherGPU{{Vendor: "amd", Name: "AMD Radeon PRO W6800", Memory: 32 << 30}}}, "GPUs", "1 x AMD Radeon PRO W6800, 32768 MiB; 1 x NVIDIA H100, 81920 MiB"},
 		{facts.Nvidia{State: facts.DriverOK, Driver: "550.54.15", NoLibcuda: true, Devices: []facts.Device{{Name: "NVIDIA H100", Memory: 80 << 30}}}, "CUDA of the driver", "none"},
 		{facts.Disk{Path: ".", Free: 10e9, Total: 500e9, Writable: true}, "free", "too little: 10 GB of 500 GB"},
 		{facts.Disk{Path: ".", Free: 100e9, Total: 500e9}, "free", "not writable: 100 GB of 500 GB"},
@@ -119,10 +120,10 @@ func TestUnknownIsNoDifference(t *testing.T) {
 	}
 }
 
-// TestMachineWithoutGPU checks that its GPU rows are "none" without the fact of a driver.
-func TestMachineWithoutGPU(t *testing.T) {
+// TestMachineWithoutNvidia checks that its rows of the driver are "none" without the fact of a driver.
+func TestMachineWithoutNvidia(t *testing.T) {
 	rows := Machines([]Machine{gpu("a"), mac()})
-	for name, want := range map[string]string{"driver": "none", "GPUs": "none", "CUDA of the driver": "none", "environment": "local", "installed": "not built", "models": "not in the manifest", "free": "little: 25 GB of 500 GB"} {
+	for name, want := range map[string]string{"driver": "none", "GPUs": "1 x Apple M4", "CUDA of the driver": "none", "environment": "local", "installed": "not built", "models": "not in the manifest", "free": "little: 25 GB of 500 GB"} {
 		if r := find(t, rows, name); !r.Differs || r.Values[1] != want {
 			t.Errorf("%+v, want %q", r, want)
 		}

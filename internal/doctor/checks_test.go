@@ -111,6 +111,32 @@ func TestMissingDriver(t *testing.T) {
 	checkFinding(t, "not probed", d.driver(), report.Unknown, "was not probed: no answer in 10s")
 }
 
+// TestOtherGPUs checks that GPUs of other vendors are named and not checked, and that no driver of
+// NVIDIA is proposed for them.
+func TestOtherGPUs(t *testing.T) {
+	gpu := facts.GPU{Vendor: "amd", Models: "2 x AMD Instinct MI300X", ROCm: "6.4.1", Others: []facts.OtherGPU{
+		{Vendor: "amd", Name: "AMD Instinct MI300X", Bus: "0000:05:00.0", Driver: "amdgpu 6.10.5", Target: "gfx942", Memory: 206141652992},
+		{Vendor: "amd", Name: "AMD Instinct MI300X", Bus: "0000:26:00.0"},
+		{Vendor: "intel", Name: "Intel Arc B580", Bus: "0000:03:00.0", Driver: "xe"},
+		{Vendor: "apple", Name: "Apple M4", Memory: 16e9, Integrated: true},
+	}}
+	d := &diagnosis{facts: facts.Of(facts.Nvidia{State: facts.NoDriver}, gpu), env: &manifest.Environment{Name: "remote", GPU: &manifest.GPU{}}}
+	list := d.otherGPUs()
+	for i, want := range []string{
+		"AMD Instinct MI300X, driver amdgpu 6.10.5, gfx942, 206.1 GB, ROCm 6.4.1 (0000:05:00.0); not checked",
+		"AMD Instinct MI300X, no driver, ROCm 6.4.1 (0000:26:00.0); not checked",
+		"Intel Arc B580, driver xe (0000:03:00.0); not checked",
+		"Apple M4, 16 GB shared with the processor; not checked",
+	} {
+		checkFinding(t, want, list[i:i+1], report.Skipped, want)
+	}
+	driver := d.driver()
+	checkFinding(t, "driver", driver, report.Fail, "this machine has 2 x AMD Instinct MI300X and no NVIDIA GPU; environment remote needs one")
+	if strings.Contains(driver[0].Remedy, "driver") {
+		t.Error(driver[0].Remedy)
+	}
+}
+
 // TestDriverCUDA checks that a CUDA version that the driver does not report is unknown, and that a
 // missing libcuda fails.
 func TestDriverCUDA(t *testing.T) {

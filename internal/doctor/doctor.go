@@ -187,6 +187,7 @@ func (d *diagnosis) checks() []check {
 		{"GPU", "driver.state", "NVIDIA driver", d.driver, false},
 		{"GPU", "driver.nodes", "device files", d.deviceFiles, false},
 		{"GPU", "gpu.device", "GPU", d.devices, false},
+		{"GPU", "gpu.other", "other GPU", d.otherGPUs, false},
 		{"GPU", "gpu.visible", "visible to CUDA", d.visible, false},
 		{"GPU", "gpu.asked", "requirements", d.requirements, false},
 		{"CUDA", "cuda.driver", "driver", d.driverCUDA, false},

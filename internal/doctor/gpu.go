@@ -64,7 +64,7 @@ func (d *diagnosis) driver() findings {
 	n, ok := d.nvidia()
 	card := d.gpu()
 	uses, enforced := d.usesGPU()
-	broken := nvidia.DriverTrouble(n, d.minimumDriver())
+	broken := nvidia.DriverTroubleOn(card, n, d.minimumDriver())
 	switch {
 	case !ok && card.Vendor == "nvidia":
 		return unknownf("an NVIDIA GPU is present (%s), but its driver was not probed: %s", card.Source, d.reason(facts.NvidiaKey))
@@ -73,9 +73,9 @@ func (d *diagnosis) driver() findings {
 	case n.State == facts.NoDriver && card.Vendor == "nvidia":
 		return failf(broken.Hint, "an NVIDIA GPU is present (%s), but no driver was found", card.Source)
 	case n.State == facts.NoDriver && enforced:
-		return failf("use a machine with an NVIDIA GPU, or another environment with --env", "no NVIDIA driver and no GPU; environment %s needs a GPU", d.env.Name)
+		return failf(broken.Hint, "%s; environment %s needs one", broken.Summary, d.env.Name)
 	case n.State == facts.NoDriver && uses:
-		return warnf("use a machine with an NVIDIA GPU to compute on one", "no NVIDIA driver and no GPU; environment %s uses a GPU, but works without one", d.env.Name)
+		return warnf(broken.Hint, "%s; environment %s uses one, but works without it", broken.Summary, d.env.Name)
 	case n.State == facts.NoDriver:
 		return okf("no NVIDIA driver and no NVIDIA GPU")
 	case broken != nil:
@@ -84,6 +84,26 @@ func (d *diagnosis) driver() findings {
 		return warnf("reboot this machine", "libraries %s, kernel module %s: the driver was updated after the machine started", n.Driver, n.Kernel)
 	}
 	return okf("%s (from %s)", n.Driver, n.Source)
+}
+
+// otherGPUs lists the GPUs of other vendors than NVIDIA, which are not checked.
+func (d *diagnosis) otherGPUs() findings {
+	var list findings
+	gpu := d.gpu()
+	for i, g := range gpu.Others {
+		text := g.String()
+		if g.Vendor == "amd" {
+			text += ", ROCm " + cmp.Or(gpu.ROCm, "not found in /opt")
+		}
+		if g.Bus != "" {
+			text += " (" + g.Bus + ")"
+		}
+		f := skippedf("%s; not checked: reconcile checks NVIDIA GPUs only", text)[0]
+		index := strconv.Itoa(i)
+		f.Code, f.Name = "gpu.other."+index, map[string]string{"amd": "AMD", "intel": "Intel", "apple": "Apple"}[g.Vendor]+" GPU "+index
+		list = append(list, f)
+	}
+	return list
 }
 
 // deviceFiles checks the files in /dev through which programs use a GPU.

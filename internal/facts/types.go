@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"strconv"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/bytesize"
 )
 
 // A Fact is the result of probing one key. Facts are plain values that can be copied
@@ -82,12 +85,55 @@ type Libc struct {
 	Version string `json:"version,omitempty"` // "2.36"
 }
 
-// GPU tells whether there is a GPU, read from files alone.
+// GPU tells which GPUs there are, read from files alone. An adapter that only shows a screen, such
+// as that of a server's management controller or of a virtual machine, is none.
 type GPU struct {
-	Vendor string `json:"vendor"`           // "nvidia" or "none"
-	Driver string `json:"driver,omitempty"` // kernel driver version from /proc/driver/nvidia, if any
-	Source string `json:"source,omitempty"` // the file that shows the GPU
-	Models string `json:"models,omitempty"` // of its GPUs, from /proc/driver/nvidia: "2 x NVIDIA H100 80GB HBM3"
+	// Vendor is "nvidia" if there is an NVIDIA GPU, else that of the first of Others, else "none".
+	Vendor string `json:"vendor"`           // "nvidia", "amd", "intel", "apple" or "none"
+	Driver string `json:"driver,omitempty"` // NVIDIA's kernel driver version from /proc/driver/nvidia, if any
+	Source string `json:"source,omitempty"` // what shows the GPU: a file, or a value of sysctl
+	Models string `json:"models,omitempty"` // of the GPUs of Vendor: "2 x NVIDIA H100 80GB HBM3"
+	// Others are the GPUs of other vendors than NVIDIA by address, those that are part of the
+	// processor last.
+	Others []OtherGPU `json:"others,omitempty"`
+	ROCm   string     `json:"rocm,omitempty"` // version of ROCm in /opt: "6.4.1"; "" for none
+}
+
+// OtherGPU is a GPU of another vendor than NVIDIA.
+type OtherGPU struct {
+	Vendor string `json:"vendor"`           // "amd", "intel", "apple"
+	Name   string `json:"name"`             // "AMD Instinct MI300X"; with its PCI IDs if it is not known: "AMD GPU 1002:74a1"
+	Bus    string `json:"bus,omitempty"`    // PCI address: "0000:c1:00.0"
+	Driver string `json:"driver,omitempty"` // of the kernel, with its version if it has one: "amdgpu 6.10.5", "xe"; "" for none
+	Target string `json:"target,omitempty"` // that programs for ROCm are compiled for: "gfx942"; "" if not known
+	Memory int64  `json:"memory,omitempty"` // bytes; 0 if not known
+	// Integrated reports that it is part of the processor and uses the memory of the machine.
+	Integrated bool `json:"integrated,omitempty"`
+}
+
+// String returns everything but the address: "AMD Instinct MI300X, driver amdgpu 6.10.5, gfx942,
+// 206.1 GB".
+func (g OtherGPU) String() string {
+	words := []string{g.Name}
+	switch {
+	case g.Vendor == "apple":
+	case g.Driver == "":
+		words = append(words, "no driver")
+	default:
+		words = append(words, "driver "+g.Driver)
+	}
+	if g.Target != "" {
+		words = append(words, g.Target)
+	}
+	switch {
+	case g.Integrated && g.Memory > 0 && g.Vendor == "apple":
+		words = append(words, bytesize.Format(g.Memory)+" shared with the processor")
+	case g.Integrated:
+		words = append(words, "part of the processor")
+	case g.Memory > 0:
+		words = append(words, bytesize.Format(g.Memory))
+	}
+	return strings.Join(words, ", ")
 }
 
 // Index is the package index of this machine, without secrets.

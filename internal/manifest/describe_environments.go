@@ -90,7 +90,7 @@ func matchObject() *object {
 		shape: &matchShape, title: "environments.NAME.match",
 		doc: "Conditions on a machine. All of them must hold; a list holds if one of its words does.",
 		keys: []key{
-			{"gpu", oneOrMoreOf(choice("none", "nvidia")), "`nvidia`: a GPU with a driver is present. `none`: no such GPU is present.", nil, "nvidia"},
+			{"gpu", oneOrMoreOf(choice(vendors()...)), "The GPU. `none`: there is no NVIDIA GPU, and no environment that matches names the GPU that there is. `amd`, `intel`, `apple`: there is such a GPU, also one that is part of the processor, and no NVIDIA GPU.", nil, "nvidia"},
 			{"os", oneOrMoreOf(choice("linux", "macos")), "The operating system.", nil, "linux"},
 			{"arch", oneOrMoreOf(choice("x86_64", "arm64", "aarch64")), "The processor. arm64 and aarch64 are equal.", nil, []string{"x86_64", "arm64"}},
 			{"host", oneOrMoreOf(hostName()), "The output of `hostname`, without the domain. Case is ignored.", nil, "gpu1"},

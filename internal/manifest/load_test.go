@@ -294,6 +294,38 @@ func TestSelect(t *testing.T) {
 	}
 }
 
+// TestSelectByVendor checks that `none` holds on each machine without an NVIDIA GPU, unless an
+// environment that matches names the vendor of the GPU that there is.
+func TestSelectByVendor(t *testing.T) {
+	env := func(name, match string) string {
+		return fmt.Sprintf("  %s: {type: venv, python: \"3.10\", path: .%[1]s, lock: %[1]s.toml, platforms: [linux-x86_64], packages: [], match: {%[2]s}}\n", name, match)
+	}
+	two := head + "environments:\n" + env("cpu", "gpu: none") + env("cuda", "gpu: nvidia")
+	more := two + env("rocm", "gpu: [amd]") + env("xpu", "gpu: intel, host: arc") + env("mps", "gpu: apple, arch: arm64")
+	for _, c := range []struct {
+		manifest, vendor, host, want string
+	}{
+		{two, "none", "box", "cpu"}, {two, "amd", "box", "cpu"}, {two, "intel", "box", "cpu"}, {two, "apple", "box", "cpu"}, {two, "nvidia", "box", "cuda"},
+		{more, "none", "box", "cpu"}, {more, "amd", "box", "rocm"}, {more, "intel", "arc", "xpu"}, {more, "intel", "box", "cpu"}, {more, "nvidia", "arc", "cuda"},
+		{more, "apple", "box", "cpu"}, // with x86_64
+		{two, "", "box", ""},
+	} {
+		s := linux
+		s.Host.Hostname, s.GPU.Vendor = c.host, c.vendor
+		got := ""
+		m := load(t, c.manifest)
+		if e, err := m.Select(s); err == nil {
+			got = e.Name
+		}
+		if got != c.want {
+			t.Errorf("%s on %s: %q, want %q", c.vendor, c.host, got, c.want)
+		}
+		if all, err := m.SelectAll(s); err == nil && (len(all) != 1 || all[0].Name != c.want) {
+			t.Errorf("%s on %s: %d environments", c.vendor, c.host, len(all))
+		}
+	}
+}
+
 // TestSelectProblems checks the problem if no environment can be chosen.
 func TestSelectProblems(t *testing.T) {
 	env := func(name, match string) string {

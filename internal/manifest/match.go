@@ -13,11 +13,14 @@ import (
 // A Match selects the machines of an environment. All conditions must hold; an empty
 // list always holds.
 type Match struct {
-	GPU  []string // "none", "nvidia"
+	GPU  []string // "none" for no NVIDIA GPU, "nvidia", "amd", "intel", "apple"
 	OS   []string // "linux", "macos"
 	Arch []string // "x86_64", "arm64" (equal to aarch64)
 	Host []string // host names without domain
 }
+
+// vendors lists the values of gpu.
+func vendors() []string { return []string{"none", "nvidia", "amd", "intel", "apple"} }
 
 var matchShape = shape{what: "match", keys: []string{"gpu", "os", "arch", "host"}}
 
@@ -31,7 +34,7 @@ func readMatch(v value) *Match {
 	}
 	choice := func(words ...string) func(value) string { return func(v value) string { return v.choice(words...) } }
 	return &Match{
-		GPU:  oneOrMore(f.get("gpu"), choice("none", "nvidia")),
+		GPU:  oneOrMore(f.get("gpu"), choice(vendors()...)),
 		OS:   oneOrMore(f.get("os"), choice("linux", "macos")),
 		Arch: oneOrMore(f.get("arch"), choice("x86_64", "arm64", "aarch64")),
 		Host: oneOrMore(f.get("host"), value.hostName),
@@ -104,7 +107,7 @@ func (m *Match) mismatch(s Selection) string {
 		want         []string
 		is           func(string) bool
 	}{
-		{"gpu", vendor, m.GPU, func(v string) bool { return v == vendor }},
+		{"gpu", vendor, m.GPU, func(v string) bool { return v == vendor || v == "none" && isOther(s.GPU) }},
 		{"os", system, m.OS, func(v string) bool { return v == system }},
 		{"arch", s.Host.Arch, m.Arch, sameArch},
 		{"host", printable(s.Host.Hostname), m.Host, func(v string) bool { return sameHost(v, s.Host) }},
@@ -115,6 +118,9 @@ func (m *Match) mismatch(s Selection) string {
 	}
 	return ""
 }
+
+// isOther reports whether a machine has a GPU of another vendor than NVIDIA, and no NVIDIA GPU.
+func isOther(g facts.GPU) bool { return slices.Contains(vendors()[2:], g.Vendor) }
 
 // sameHost compares host names without regard to case.
 func sameHost(name string, h facts.Host) bool { return strings.EqualFold(name, h.Hostname) }

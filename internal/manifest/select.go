@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -101,11 +102,25 @@ func (m *Manifest) candidates(s Selection) []*Environment {
 func (m *Manifest) mismatch(e *Environment, s Selection) string {
 	switch {
 	case e.Match != nil:
-		return e.Match.mismatch(s)
+		return cmp.Or(e.Match.mismatch(s), m.named(e, s))
 	case slices.ContainsFunc(m.Environments, func(e *Environment) bool { return e.Match != nil }):
 		return "has no match, so only --env chooses it"
 	case len(m.Environments) > 1 && !slices.Contains(e.Platforms, s.Host.Platform):
 		return fmt.Sprintf("its platforms are %s, not %s", strings.Join(e.Platforms, ", "), printable(s.Host.Platform))
+	}
+	return ""
+}
+
+// named returns why an environment whose `gpu: none` holds on a machine with a GPU of another vendor
+// than NVIDIA is not for it: one that matches names the vendor. Otherwise it returns "".
+func (m *Manifest) named(e *Environment, s Selection) string {
+	if !isOther(s.GPU) || len(e.Match.GPU) == 0 || slices.Contains(e.Match.GPU, s.GPU.Vendor) {
+		return ""
+	}
+	for _, other := range m.Environments {
+		if other.Match != nil && slices.Contains(other.Match.GPU, s.GPU.Vendor) && other.Match.mismatch(s) == "" {
+			return fmt.Sprintf("environment %s is for machines with gpu: %s", other.Name, s.GPU.Vendor)
+		}
 	}
 	return ""
 }
@@ -168,6 +183,9 @@ func (m *Manifest) Notes(s Selection, envs []*Environment) []string {
 			note += "is chosen only by --env"
 		default:
 			note += "is for machines with " + e.Match.String()
+			if isOther(s.GPU) && len(e.Match.GPU) > 0 && !slices.Contains(e.Match.GPU, "none") && !slices.Contains(e.Match.GPU, s.GPU.Vendor) {
+				note += fmt.Sprintf(" (this one has %s)", printable(cmp.Or(s.GPU.Models, "a GPU of "+s.GPU.Vendor)))
+			}
 		}
 		if e.Note != "" {
 			note += "; " + e.Note

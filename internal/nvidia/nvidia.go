@@ -13,7 +13,7 @@ import (
 
 // Trouble is a reason why a driver, CUDA or a device cannot be used.
 type Trouble struct {
-	Code    string // "no-driver", "broken", "unusable", "denied", "missing", "mig", "lost"
+	Code    string // "no-driver", "no-nvidia", "broken", "unusable", "denied", "missing", "mig", "lost"
 	Summary string
 	Found   string
 	Hint    string
@@ -64,6 +64,31 @@ func DriverTrouble(n facts.Nvidia, minimum string) *Trouble {
 	default:
 		t.Hint = "run `nvidia-smi` and fix the reported error; reboot after a driver update"
 	}
+	return t
+}
+
+// DriverTroubleOn is DriverTrouble on a machine with the GPUs of gpu. If there is neither a driver
+// nor an NVIDIA GPU, it names the GPU that there is ("no-nvidia"), and proposes no driver.
+func DriverTroubleOn(gpu facts.GPU, n facts.Nvidia, minimum string) *Trouble {
+	if n.State != facts.NoDriver || gpu.Vendor == "nvidia" || gpu.Vendor == "" {
+		return DriverTrouble(n, minimum)
+	}
+	t := &Trouble{
+		Code: "no-nvidia", Summary: "there is no NVIDIA GPU on this machine", Found: "programs that need CUDA find no GPU",
+		Hint: "use a machine with an NVIDIA GPU, or choose another environment with --env NAME",
+	}
+	if gpu.Vendor == "none" {
+		t.Hint += ". Start a container with `--gpus all` on a host that has one"
+		return t
+	}
+	models := cmp.Or(gpu.Models, "a GPU of "+gpu.Vendor)
+	t.Summary = "this machine has " + models + " and no NVIDIA GPU"
+	t.Found = "builds of torch for CUDA use NVIDIA GPUs only"
+	t.Hint += map[string]string{
+		"amd":   "; builds of torch for ROCm are only in PyTorch's own package index, which an environment can name in `indexes`",
+		"intel": "; builds of torch for XPU are only in PyTorch's own package index, which an environment can name in `indexes`",
+		"apple": "; torch for macOS computes on this GPU as device mps",
+	}[gpu.Vendor]
 	return t
 }
 

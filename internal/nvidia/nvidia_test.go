@@ -156,6 +156,36 @@ func TestDriverTrouble(t *testing.T) {
 	}
 }
 
+// TestDriverTroubleOn checks that a GPU of another vendor is named, and that a driver is proposed
+// for an NVIDIA GPU alone.
+func TestDriverTroubleOn(t *testing.T) {
+	none := facts.Nvidia{State: facts.NoDriver}
+	for _, c := range []struct {
+		gpu                 facts.GPU
+		code, summary, hint string
+	}{
+		{facts.GPU{Vendor: "amd", Models: "8 x AMD Instinct MI300X"}, "no-nvidia", "this machine has 8 x AMD Instinct MI300X and no NVIDIA GPU", "ROCm"},
+		{facts.GPU{Vendor: "intel"}, "no-nvidia", "a GPU of intel", "XPU"},
+		{facts.GPU{Vendor: "apple", Models: "Apple M4"}, "no-nvidia", "Apple M4", "device mps"},
+		{facts.GPU{Vendor: "none"}, "no-nvidia", "no NVIDIA GPU", "--gpus all"},
+		{facts.GPU{Vendor: "nvidia"}, "no-driver", "no NVIDIA driver", "install"},
+		{facts.GPU{}, "no-driver", "no NVIDIA driver", "install"},
+	} {
+		got := DriverTroubleOn(c.gpu, none, "530.30.02")
+		if got == nil || got.Code != c.code || !strings.Contains(got.Summary, c.summary) || !strings.Contains(got.Hint, c.hint) || got.Found == "" {
+			t.Fatalf("%+v: %+v", c.gpu, got)
+		}
+		if c.code == "no-nvidia" && strings.Contains(got.Hint, "driver") {
+			t.Errorf("%s: %s", c.gpu.Vendor, got.Hint)
+		}
+	}
+	for _, n := range []facts.Nvidia{{State: facts.DriverOK}, {State: facts.DriverBroken}} {
+		if got, want := DriverTroubleOn(facts.GPU{Vendor: "amd"}, n, ""), DriverTrouble(n, ""); (got == nil) != (want == nil) || got != nil && *got != *want {
+			t.Errorf("%s: %+v, want %+v", n.State, got, want)
+		}
+	}
+}
+
 // TestCUDATrouble checks that only a missing libcuda is reported: a reason alone is not
 // evidence.
 func TestCUDATrouble(t *testing.T) {

@@ -55,7 +55,7 @@ func Describe(f facts.Fact) string {
 	case facts.Host:
 		return strings.TrimSpace(f.Platform + " " + f.OSVersion)
 	case facts.GPU:
-		return strings.TrimSpace(f.Vendor + " " + f.Driver)
+		return strings.TrimSpace(f.Vendor + " " + cmp.Or(f.Driver, f.Models))
 	case facts.Nvidia:
 		text := string(f.State)
 		if f.Driver != "" {

@@ -3,6 +3,9 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -72,14 +75,26 @@ func nvidiaRows(n facts.Nvidia) [][2]string {
 	return rows
 }
 
+// gpuText returns text such as "nvidia, driver 550.54.15; Intel Arc B580, driver xe".
 func gpuText(g facts.GPU) string {
-	if g.Vendor == "none" || g.Vendor == "" {
-		return "none"
+	var parts []string
+	if g.Vendor == "nvidia" {
+		parts = append(parts, g.Vendor+when(g.Driver != "", ", driver "+g.Driver))
 	}
-	if g.Driver == "" {
-		return g.Vendor
+	times := map[string]int{}
+	for _, o := range g.Others {
+		times[o.String()]++
 	}
-	return g.Vendor + ", driver " + g.Driver
+	for _, text := range slices.Sorted(maps.Keys(times)) {
+		parts = append(parts, when(times[text] > 1, fmt.Sprintf("%d x ", times[text]))+text)
+	}
+	if g.ROCm != "" {
+		parts = append(parts, "ROCm "+g.ROCm)
+	}
+	if len(parts) == 0 {
+		return cmp.Or(g.Vendor, "none")
+	}
+	return strings.Join(parts, "; ")
 }
 
 // originText returns the origin of a package for people.

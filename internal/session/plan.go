@@ -95,8 +95,12 @@ func (m *Machine) testNotes(p *planner.Plan) (notes []string) {
 // cudaNotes name the environments that a plan builds with the CUDA libraries of a machine that has
 // no NVIDIA GPU: on Linux they come with the default build of torch.
 func (m *Machine) cudaNotes(p *planner.Plan) (notes []string) {
-	if m.Selection.GPU.Vendor != "none" {
+	gpu, has := m.Selection.GPU, "no NVIDIA GPU"
+	switch {
+	case gpu.Vendor == "nvidia" || gpu.Vendor == "":
 		return nil
+	case gpu.Models != "":
+		has = gpu.Models + " and " + has
 	}
 	for _, e := range m.Envs {
 		builds := slices.ContainsFunc(p.Items, func(i planner.Item) bool {
@@ -118,8 +122,8 @@ func (m *Machine) cudaNotes(p *planner.Plan) (notes []string) {
 		}
 		if download > 0 {
 			notes = append(notes, fmt.Sprintf(
-				"environment %s has CUDA libraries (downloads %s, takes %s), and this machine has no NVIDIA GPU; a build of torch for CPUs is smaller: add PyTorch's CPU index to `indexes`, and write {name: torch, index: NAME}",
-				e.Name, bytesize.Format(download), bytesize.Format(disk)))
+				"environment %s has CUDA libraries (downloads %s, takes %s), and this machine has %s; a build of torch for CPUs is smaller: add PyTorch's CPU index to `indexes`, and write {name: torch, index: NAME}",
+				e.Name, bytesize.Format(download), bytesize.Format(disk), has))
 		}
 	}
 	return notes

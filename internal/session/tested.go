@@ -152,7 +152,7 @@ func testedOn(host facts.Host, gpu facts.GPU, pythons facts.Pythons, g facts.Gen
 	if host.OS == "darwin" {
 		on.System = host.OSVersion
 	}
-	if gpu.Vendor != "none" {
+	if gpu.Vendor == "nvidia" {
 		on.Driver, on.GPUs = gpu.Driver, gpu.Models
 	}
 	for _, p := range pythons.Found {

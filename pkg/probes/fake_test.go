@@ -26,6 +26,8 @@ type fakeMachine struct {
 	store           string
 	environ         []string
 	os, arch        string // "" for linux-x86_64
+	processor       string // of a Mac
+	memory          int64  // of a Mac
 }
 
 func newMachine(t testing.TB) *fakeMachine {
@@ -53,6 +55,7 @@ func (m *fakeMachine) prober() *Prober {
 	p.system.os, p.system.arch = "linux", "x86_64"
 	if m.os != "" {
 		p.system.os, p.system.arch = m.os, m.arch
+		p.system.processor, p.system.memory = m.processor, m.memory
 	}
 	p.arch = p.system.arch
 	p.platform = platformName(p.system.os, p.arch)

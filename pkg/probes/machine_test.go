@@ -6,6 +6,7 @@ import (
 	"debug/elf"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -139,27 +140,24 @@ func TestGPU(t *testing.T) {
 			m.put(m.sys+"/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12 19:39:15 UTC 2024\n")
 		}, facts.GPU{Vendor: "nvidia", Driver: "535.183.01", Source: "/proc/driver/nvidia/version"}},
 		{"card without a driver", func(m *fakeMachine) {
-			m.put(m.sys+"/sys/bus/pci/devices/0000:00:02.0/vendor", "0x8086\n")
-			m.put(m.sys+"/sys/bus/pci/devices/0000:00:02.0/class", "0x030000\n")
-			m.put(m.sys+"/sys/bus/pci/devices/0000:01:00.0/vendor", "0x10de\n")
-			m.put(m.sys+"/sys/bus/pci/devices/0000:01:00.0/class", "0x030200\n")
+			m.pci("0000:00:1f.3", "0x040300", "0x8086", "0x7a50")
+			m.pci("0000:01:00.0", "0x030200", "0x10de", "0x2330")
 		}, facts.GPU{Vendor: "nvidia", Source: "/sys/bus/pci/devices/0000:01:00.0/vendor"}},
 		{"audio device only", func(m *fakeMachine) {
-			m.put(m.sys+"/sys/bus/pci/devices/0000:01:00.1/vendor", "0x10de\n")
-			m.put(m.sys+"/sys/bus/pci/devices/0000:01:00.1/class", "0x040300\n")
+			m.pci("0000:01:00.1", "0x040300", "0x10de", "0x22ba")
 		}, facts.GPU{Vendor: "none"}},
 		{"WSL", func(m *fakeMachine) {
 			m.put(m.sys+"/dev/dxg", "")
 			m.put(m.sys+"/usr/lib/wsl/lib/libcuda.so.1", "")
 		}, facts.GPU{Vendor: "nvidia", Source: "/dev/dxg"}},
 		{"WSL with another vendor", func(m *fakeMachine) { m.put(m.sys+"/dev/dxg", "") }, facts.GPU{Vendor: "none"}},
-		{"a Mac", func(m *fakeMachine) { m.os, m.arch = "darwin", "arm64" }, facts.GPU{Vendor: "none"}},
+		{"a Mac with an Intel processor", func(m *fakeMachine) { m.os, m.arch = "darwin", "x86_64" }, facts.GPU{Vendor: "none"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMachine(t)
 			tt.do(m)
-			if got, reason := m.probe(facts.GPUKey); got != facts.Fact(tt.want) {
+			if got, reason := m.probe(facts.GPUKey); !reflect.DeepEqual(got, facts.Fact(tt.want)) {
 				t.Errorf("got %+v (%s), want %+v", got, reason, tt.want)
 			}
 		})

@@ -19,7 +19,6 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/facts"
-	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // driverDirs lists the folders of the driver's libraries that the loader may not search: of
@@ -60,6 +59,11 @@ func (p *Prober) nvidia(ctx context.Context) (facts.Nvidia, error) {
 		return none, nil
 	}
 	seen, err := p.readDriverFiles()
+	if err == nil && !seen.loaded() {
+		var bus []pciGPU
+		bus, err = p.gpusOnBus()
+		seen.card = nvidiaCard(bus)
+	}
 	if err != nil {
 		return none, err
 	}
@@ -91,39 +95,13 @@ func (p *Prober) nvidia(ctx context.Context) (facts.Nvidia, error) {
 	return n, nil
 }
 
-// gpu reports whether there is an NVIDIA GPU, from files alone.
-func (p *Prober) gpu() (facts.GPU, error) {
-	none := facts.GPU{Vendor: "none"}
-	if p.system.os != "linux" {
-		return none, nil
-	}
-	seen, err := p.readDriverFiles()
-	if err == nil && seen.nodes && !seen.module && !seen.wsl && !exists(p.sys("/dev/nvidia0")) {
-		seen.card, err = p.nvidiaOnBus() // a container may have the control node without the first GPU
-	}
-	found := facts.GPU{Vendor: "nvidia", Driver: seen.kernel}
-	switch {
-	case seen.module:
-		found.Source, found.Models = procNvidia+"/version", models(p.procDevices())
-	case seen.wsl:
-		found.Source = "/dev/dxg"
-	case exists(p.sys("/dev/nvidia0")):
-		found.Source = "/dev/nvidia0"
-	case seen.card != "":
-		found.Source = seen.card + "/vendor"
-	default:
-		return none, err
-	}
-	return found, err
-}
-
 // driverFiles are the files that show a driver or a card.
 type driverFiles struct {
 	module bool   // the kernel module is loaded
 	kernel string // its version
 	nodes  bool   // it has device files
 	wsl    bool   // WSL provides the driver of Windows
-	card   string // PCI device of a card; read only if there is no driver
+	card   string // PCI device of a card; set only if there is no driver
 }
 
 func (d driverFiles) loaded() bool { return d.module || d.nodes || d.wsl }
@@ -141,6 +119,7 @@ func (d driverFiles) source() string {
 	return d.card
 }
 
+// readDriverFiles reads the files of the driver, without the card.
 func (p *Prober) readDriverFiles() (driverFiles, error) {
 	var d driverFiles
 	b, err := readSmall(p.sys(procNvidia + "/version"))
@@ -153,37 +132,7 @@ func (p *Prober) readDriverFiles() (driverFiles, error) {
 	d.nodes = exists(p.sys("/dev/nvidiactl")) || exists(p.sys("/dev/nvidia0"))
 	d.wsl = !d.module && exists(p.sys("/dev/dxg")) &&
 		(exists(p.sys("/usr/lib/wsl/lib/libcuda.so.1")) || exists(p.sys("/usr/lib/wsl/lib/"+libraryName)))
-	if d.loaded() {
-		return d, nil
-	}
-	d.card, err = p.nvidiaOnBus()
-	return d, err
-}
-
-// nvidiaOnBus returns the first NVIDIA display device on the PCI bus, which exists without a
-// driver too, or "".
-func (p *Prober) nvidiaOnBus() (string, error) {
-	const bus = "/sys/bus/pci/devices"
-	devices, err := os.ReadDir(p.sys(bus))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	buf := make([]byte, 16) // "0x10de\n", "0x030000\n"
-	for _, d := range devices {
-		vendor, err := rawfile.Head(p.sys(filepath.Join(bus, d.Name(), "vendor")), buf)
-		if err != nil || string(bytes.TrimSpace(vendor)) != "0x10de" {
-			continue
-		}
-		// 0x03 is a display controller, 0x04 the audio device of a card.
-		class, err := rawfile.Head(p.sys(filepath.Join(bus, d.Name(), "class")), buf)
-		if err == nil && bytes.HasPrefix(class, []byte("0x03")) {
-			return filepath.Join(bus, d.Name()), nil
-		}
-	}
-	return "", nil
+	return d, nil
 }
 
 // parseNVRM returns the driver version in /proc/driver/nvidia/version: "580.65.06" from
@@ -340,11 +289,11 @@ func (p *Prober) procDevices() []facts.Device {
 	return devices
 }
 
-// models returns the names of GPUs, each with its number: "2 x NVIDIA H100, NVIDIA T400".
-func models(devices []facts.Device) string {
+// models returns the different names of GPUs, each with its number: "2 x NVIDIA H100, NVIDIA T400".
+func models(all []string) string {
 	count := map[string]int{}
-	for _, d := range devices {
-		count[printable(d.Name)]++
+	for _, name := range all {
+		count[printable(name)]++
 	}
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(count)) {

@@ -32,8 +32,7 @@ func (m *fakeMachine) driver() {
 // card adds a card on the PCI bus.
 func (m *fakeMachine) card() {
 	m.t.Helper()
-	m.put(m.sys+"/sys/bus/pci/devices/0000:01:00.0/vendor", "0x10de\n")
-	m.put(m.sys+"/sys/bus/pci/devices/0000:01:00.0/class", "0x030000\n")
+	m.pci("0000:01:00.0", "0x030000", "0x10de", "0x2330")
 }
 
 // smi installs a script as nvidia-smi.

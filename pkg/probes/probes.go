@@ -81,6 +81,10 @@ type system struct {
 	arch     string // as in uname, or of the hardware under Rosetta
 	hostname string
 	version  string // of the operating system, if the kernel reports it
+
+	// On macOS.
+	processor string // "Apple M4"
+	memory    int64  // bytes
 }
 
 // New returns a Prober for the project in the directory root, of the user with the store at

@@ -23,5 +23,8 @@ func readSystem() (system, error) {
 	if version, err := unix.Sysctl("kern.osproductversion"); err == nil {
 		s.version = "macOS " + version
 	}
+	s.processor, _ = unix.Sysctl("machdep.cpu.brand_string") // without them the values are not known
+	memory, _ := unix.SysctlUint64("hw.memsize")
+	s.memory = int64(memory)
 	return s, nil
 }

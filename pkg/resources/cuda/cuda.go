@@ -29,15 +29,16 @@ func (s *Spec) Requirement() {}
 // Owns returns the key of this check.
 func (s *Spec) Owns() facts.Key { return facts.CheckKey("cuda." + s.Environment) }
 
-// Reads returns the facts of the driver.
-func (s *Spec) Reads() []facts.Key { return []facts.Key{facts.NvidiaKey} }
+// Reads returns the facts of the driver and of GPUs of other vendors.
+func (s *Spec) Reads() []facts.Key { return []facts.Key{facts.NvidiaKey, facts.GPUKey} }
 
 // Diff compares the CUDA of the driver with the minimum. The summary always contains both.
 func (s *Spec) Diff(v facts.View) resources.Change {
-	n := facts.Get[facts.Nvidia](v, facts.NvidiaKey)
-	if t := cmp.Or(nvidia.DriverTrouble(n, catalog.Driver(s.Minimum)), nvidia.CUDATrouble(n)); t != nil {
+	n, gpu := facts.Get[facts.Nvidia](v, facts.NvidiaKey), facts.Get[facts.GPU](v, facts.GPUKey)
+	if t := cmp.Or(nvidia.DriverTroubleOn(gpu, n, catalog.Driver(s.Minimum)), nvidia.CUDATrouble(n)); t != nil {
 		summary := map[string]string{
 			"no-driver": "no NVIDIA driver",
+			"no-nvidia": "no NVIDIA GPU",
 			"broken":    "the driver does not work",
 			"unusable":  "CUDA is not usable",
 		}[t.Code]

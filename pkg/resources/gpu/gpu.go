@@ -33,13 +33,13 @@ func (s *Spec) Requirement() {}
 // Owns returns the key of this check.
 func (s *Spec) Owns() facts.Key { return facts.CheckKey("gpu." + s.Environment) }
 
-// Reads returns the facts of the driver.
-func (s *Spec) Reads() []facts.Key { return []facts.Key{facts.NvidiaKey} }
+// Reads returns the facts of the driver and of GPUs of other vendors.
+func (s *Spec) Reads() []facts.Key { return []facts.Key{facts.NvidiaKey, facts.GPUKey} }
 
 // Diff compares the GPUs that a program can use. The summary always lists them.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	n := facts.Get[facts.Nvidia](v, facts.NvidiaKey)
-	if t := nvidia.DriverTrouble(n, ""); t != nil {
+	if t := nvidia.DriverTroubleOn(facts.Get[facts.GPU](v, facts.GPUKey), n, ""); t != nil {
 		return resources.CheckResult("no usable GPU", &diag.Problem{
 			Code: "gpu." + t.Code, Severity: s.Severity, Summary: "no GPU is usable: " + t.Summary, Found: t.Found, Hint: t.Hint,
 		})
