@@ -41,7 +41,7 @@ type TorchMachine struct {
 // runs reports whether a machine has the driver and the GPUs for a build.
 func (m TorchMachine) runs(cuda string, k Kernels) bool {
 	driver, _ := Runs(m.CUDA, cuda)
-	return cuda != "" && (m.CUDA == "" || driver) && k.RunOnAll(m.Compute)
+	return cuda != "" && (m.CUDA == "" || driver) && k.RunOnAll(m.Compute, cuda)
 }
 
 // NewestTorch returns the newest build on the public index that uses the GPUs of a machine.
@@ -59,11 +59,19 @@ func NewestTorch(m TorchMachine) (TorchBuild, bool) {
 // with the newest CUDA that its driver supports.
 func NewestPyTorch(m TorchMachine) (PyTorchBuild, bool) {
 	for _, b := range slices.Backward(PyTorchBuilds()) {
-		if b.Platform == m.Platform && m.runs(b.CUDA, b.Kernels) {
+		if b.Platform == m.Platform && m.runs(b.CUDA, b.Kernels) && (m.Python == "" || hasPython(b.Torch, m.Python)) {
 			return b, true
 		}
 	}
 	return PyTorchBuild{}, false
+}
+
+// hasPython reports whether a minor version of torch has wheels for a Python. Those of PyTorch's
+// own index are built for the Pythons of the public one.
+func hasPython(torch, python string) bool {
+	return slices.ContainsFunc(TorchBuilds(), func(b TorchBuild) bool {
+		return strings.HasPrefix(b.Torch, torch+".") && slices.Contains(b.Python, python)
+	})
 }
 
 // TorchKernels returns the kernels of a torch for a CUDA version on a platform. version has a

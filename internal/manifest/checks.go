@@ -32,7 +32,7 @@ func (c *compiler) requirements(e *Environment, closure []lock.Dist) {
 		return
 	}
 	spec := &compat.Spec{
-		Environment: e.Name, Packages: packages, Severity: severity,
+		Environment: e.Name, Python: e.Python, Packages: packages, Severity: severity,
 		Bfloat16: e.SmokeTest.QLoRA != nil && e.SmokeTest.QLoRA.ComputeDtype == "bfloat16",
 	}
 	for _, model := range c.m.ModelsFor(e) {

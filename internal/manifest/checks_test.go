@@ -36,7 +36,7 @@ environments:
   train:
     {type: venv, python: "3.10", path: .venv, lock: l.toml, platforms: [linux-x86_64], installer: pip, match: {gpu: nvidia}, packages: [{name: torch, version: 2.1.2}], REQUIREMENTS}
 `
-	const packages = `"packages":[{"name":"nvidia-cuda-runtime-cu12","version":"12.1.105"},{"name":"torch","version":"2.1.2"}],"models":["meta-llama/Llama-3.1-8B-Instruct"]`
+	const packages = `"python":"3.10","packages":[{"name":"nvidia-cuda-runtime-cu12","version":"12.1.105"},{"name":"torch","version":"2.1.2"}],"models":["meta-llama/Llama-3.1-8B-Instruct"]`
 	for _, c := range []struct{ name, requirements, want string }{
 		{"nothing", `protect: false`, ``},
 		{"only imports", `smoke_test: {imports: [torch]}`, ``},

@@ -10,11 +10,29 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/nvidia"
 )
 
+// noCUDA reports a torch without CUDA in an environment that requires GPUs.
+func (c *comparison) noCUDA() *diag.Problem {
+	hints := c.ways()
+	switch {
+	case len(hints) == 0 && len(c.compute()) > 0:
+		hints = []string{"use another machine: no known build of torch uses the GPUs of this one"}
+	case len(hints) == 0:
+		hints = []string{"pin a torch that is built for CUDA"}
+	}
+	found := "its version names no CUDA, and no CUDA runtime is locked"
+	if _, local, ok := strings.Cut(c.torch, "+"); ok {
+		found = "the local part of its version is +" + local
+	}
+	return &diag.Problem{
+		Code: "compat.cpu-build", Severity: c.spec.Severity,
+		Summary: fmt.Sprintf("torch %s is built for %s, and the manifest requires NVIDIA GPUs", c.torch, c.spec.target()),
+		Found:   found,
+		Hint:    join(hints...),
+	}
+}
+
 // cuda compares the CUDA of torch with that of the driver.
 func (c *comparison) cuda() []*diag.Problem {
-	if c.built == "" {
-		return []*diag.Problem{c.cpuBuild()}
-	}
 	trouble := nvidia.DriverTrouble(c.n, catalog.Driver(c.built))
 	if trouble == nil {
 		trouble = nvidia.CUDATrouble(c.n)
@@ -36,85 +54,40 @@ func (c *comparison) cuda() []*diag.Problem {
 	}
 	switch runs, full := catalog.Runs(c.n.CUDA, c.built); {
 	case !runs:
-		return []*diag.Problem{c.onCPU()}
+		return []*diag.Problem{{
+			Code: "compat.on-cpu", Severity: c.spec.Severity,
+			Summary: fmt.Sprintf("torch %s is built for CUDA %s and would silently run on the CPU: %s supports CUDA %s", c.torch, c.built, c.driver(), c.n.CUDA),
+			Found:   "torch.cuda.is_available() would be False",
+			Hint:    join(append([]string{c.update(catalog.MajorDriver(c.built))}, c.pins()...)...),
+		}}
 	case !full:
 		return []*diag.Problem{{
 			Code: "compat.limits", Severity: diag.Warn,
 			Summary: fmt.Sprintf("torch %s is built for CUDA %s and runs with limits: %s supports CUDA %s", c.torch, c.built, c.driver(), c.n.CUDA),
 			Found:   "code that is compiled at run time for the newer CUDA may fail to load",
-			Hint:    c.update(catalog.Driver(c.built)) + ", which has no such limits",
+			Hint:    c.withoutLimits(),
 		}}
 	}
 	return nil
 }
 
-// onCPU reports that torch would find no GPU, with the nearest set of versions that works.
-func (c *comparison) onCPU() *diag.Problem {
-	hint := c.update(catalog.MajorDriver(c.built))
-	if cuda := nearest(c.torch, c.n.CUDA); cuda != "" {
-		set := fmt.Sprintf("torch %s+cu%s", public(c.torch), strings.ReplaceAll(cuda, ".", ""))
-		if cudas, ok := libraries(c.spec.version("bitsandbytes")); ok && !slices.Contains(cudas, cuda) && withLibrary(cuda) != "" {
-			set += " with bitsandbytes " + withLibrary(cuda)
-		}
-		hint += fmt.Sprintf("; or pin %s, which runs on driver %s or newer: that build of torch is in PyTorch's own package index", set, catalog.MajorDriver(cuda))
-	}
-	return &diag.Problem{
-		Code: "compat.on-cpu", Severity: c.spec.Severity,
-		Summary: fmt.Sprintf("torch %s is built for CUDA %s and would silently run on the CPU: %s supports CUDA %s", c.torch, c.built, c.driver(), c.n.CUDA),
-		Found:   "torch.cuda.is_available() would be False",
-		Hint:    hint,
-	}
-}
-
-// update returns the hint for a newer driver; least is its oldest version, "" if unknown.
-func (c *comparison) update(least string) string {
-	hint := "update the driver"
-	if c.host.Container != "" && c.host.Container != "wsl" {
-		hint += " of the host that runs this container"
-	}
-	if least != "" {
-		return hint + fmt.Sprintf(" to %s or newer", least)
-	}
-	return hint + " to one that supports CUDA " + c.built
-}
-
-func (c *comparison) cpuBuild() *diag.Problem {
-	hint := fmt.Sprintf("pin a CUDA build: the public index has one of torch %s for Linux on x86_64", public(c.torch))
-	if _, local, ok := strings.Cut(c.torch, "+"); ok {
-		hint = fmt.Sprintf("pin torch %s, without +%s", public(c.torch), local)
-	} else if c.host.Platform != "" && c.host.Platform != "linux-x86_64" {
-		hint = fmt.Sprintf("use a machine with Linux on x86_64: the public index has no CUDA build of torch for %s", c.host.Platform)
-	}
-	return &diag.Problem{
-		Code: "compat.cpu-build", Severity: diag.Warn,
-		Summary: fmt.Sprintf("torch %s is a CPU build, and the manifest requires GPUs", c.torch),
-		Found:   "its version names no CUDA, and no CUDA runtime is locked",
-		Hint:    hint,
-	}
-}
-
 // kernels compares the GPUs with the kernels of torch. It fails if torch runs on none of
 // them.
 func (c *comparison) kernels() []*diag.Problem {
-	compiled, ok := kernelsOf(c.torch, c.built)
+	if len(c.units) == 0 {
+		return nil
+	}
+	compiled, nearest, ok := catalog.TorchKernels(c.torch, c.built, c.host.Platform)
 	if !ok {
-		return nil // the summary contains that
+		return []*diag.Problem{c.unknownKernels(compiled, nearest)}
 	}
 	var without, unknown []string
-	newest, usable := "", 0
 	for _, u := range c.units {
-		if u.Problem != "" {
-			continue
-		}
-		usable++
 		switch {
 		case u.Compute == "":
 			unknown = append(unknown, u.Name)
-		case !compiled.runOn(u.Compute):
-			without = append(without, fmt.Sprintf("%s (compute capability %s)", u.Name, u.Compute))
-			if order, ok := catalog.Compare(u.Compute, newest); !ok || order > 0 {
-				newest = u.Compute
-			}
+		case !compiled.RunOn(u.Compute, c.built):
+			without = append(without, describe(u))
 		}
 	}
 	var problems []*diag.Problem
@@ -122,59 +95,88 @@ func (c *comparison) kernels() []*diag.Problem {
 		p := &diag.Problem{
 			Code: "compat.no-kernels", Severity: c.spec.Severity,
 			Summary: fmt.Sprintf("torch %s is not compiled for %s", c.torch, strings.Join(slices.Compact(without), ", ")),
-			Found:   fmt.Sprintf("kernels for %s only: programs fail with \"no kernel image is available for execution on the device\"", strings.Join(compiled.Compute, ", ")),
-			Hint:    "use another GPU, or " + compiledFor(newest),
+			Found:   fmt.Sprintf("kernels for %s only: programs fail with \"no kernel image is available for execution on the device\"", compiled),
 		}
-		if len(without) < usable {
-			p.Severity = diag.Warn // the others work
-			p.Hint = "name the supported GPUs in CUDA_VISIBLE_DEVICES, or " + compiledFor(newest)
+		first := "use another GPU"
+		if len(without) < len(c.units) {
+			p.Severity, first = diag.Warn, "name the supported GPUs in CUDA_VISIBLE_DEVICES" // they work
 		}
+		p.Hint = join(append(c.ways(), first)...)
 		problems = append(problems, p)
 	}
 	if len(unknown) > 0 {
 		problems = append(problems, &diag.Problem{
 			Code: "compat.unknown", Severity: diag.Warn,
 			Summary: fmt.Sprintf("it is unknown whether torch %s has kernels for %s: the driver does not report the compute capability", c.torch, strings.Join(slices.Compact(unknown), ", ")),
-			Hint:    "an old driver does not report it. Find it in NVIDIA's list of GPUs: torch has kernels for " + strings.Join(compiled.Compute, ", "),
+			Hint:    fmt.Sprintf("an old driver does not report it. Find it in NVIDIA's list of GPUs: torch has kernels for %s", compiled),
 		})
 	}
 	return problems
 }
 
-// compiledFor returns the hint for a torch with kernels for a compute capability.
-func compiledFor(compute string) string {
-	for _, f := range known().First {
-		if order, ok := catalog.Compare(compute, f.Compute); ok && order >= 0 {
-			return fmt.Sprintf("pin torch %s or later, built for CUDA %s or later", f.Torch, f.CUDA)
-		}
+// unknownKernels reports a torch that is not in the tables, with the nearest one that is.
+func (c *comparison) unknownKernels(k catalog.Kernels, nearest string) *diag.Problem {
+	found := fmt.Sprintf("this release of reconcile has no data about torch for CUDA %s on %s", c.built, c.host.Platform)
+	if nearest != "" {
+		found = fmt.Sprintf("the nearest known release is torch %s for CUDA %s, with kernels for %s", nearest, c.built, k)
 	}
-	return "pin a torch that is compiled for it"
+	return &diag.Problem{
+		Code: "compat.unknown", Severity: diag.Warn,
+		Summary: fmt.Sprintf("it is unknown whether torch %s for CUDA %s has kernels for compute capability %s", c.torch, c.built, strings.Join(c.compute(), " and ")),
+		Found:   found,
+		Hint:    "the smoke test of `reconcile apply` runs it on the GPU if the manifest has `smoke_test: {cuda: true}`; a newer reconcile may have the data",
+	}
 }
 
-// bitsandbytes compares its libraries with the CUDA of torch: it loads the one with that
-// version in its name.
+// describe returns "NVIDIA H100 (compute capability 9.0)".
+func describe(u nvidia.Unit) string {
+	return fmt.Sprintf("%s (compute capability %s)", u.Name, u.Compute)
+}
+
+// bitsandbytes compares its libraries with the CUDA of torch.
 func (c *comparison) bitsandbytes() []*diag.Problem {
 	version := c.spec.version("bitsandbytes")
-	cudas, ok := libraries(version)
-	if !ok || c.built == "" || slices.Contains(cudas, c.built) {
+	if version == "" {
 		return nil
 	}
-	hint := "pin a bitsandbytes that has it"
-	if v := withLibrary(c.built); v != "" {
-		hint = fmt.Sprintf("pin bitsandbytes %s, which has it", v)
+	newest := c.withLibrary(c.built)
+	hint := "pin a torch for another CUDA: no known bitsandbytes has this library"
+	if newest != "" {
+		hint = fmt.Sprintf("pin bitsandbytes %s, which has it: `reconcile add --env %s bitsandbytes==%s`", newest, c.spec.Environment, newest)
+	}
+	b, ok := c.wheel(version)
+	switch {
+	case !ok:
+		return []*diag.Problem{{
+			Code: "compat.unknown", Severity: diag.Warn,
+			Summary: fmt.Sprintf("it is unknown whether bitsandbytes %s has a library for CUDA %s on %s", version, c.built, c.host.Platform),
+			Hint:    strings.Replace(hint, "which has it", "which has one", 1),
+		}}
+	case b.Library(c.built) != "":
+		return nil
 	}
 	return []*diag.Problem{{
 		Code: "compat.bitsandbytes", Severity: c.spec.Severity,
 		Summary: fmt.Sprintf("bitsandbytes %s has no library for CUDA %s, which torch %s is built for", version, c.built, c.torch),
-		Found:   fmt.Sprintf("libraries for CUDA %s; libbitsandbytes_cuda%s.so is missing", strings.Join(cudas, ", "), strings.ReplaceAll(c.built, ".", "")),
+		Found:   fmt.Sprintf("libraries for CUDA %s; %s is missing", strings.Join(b.CUDA, ", "), catalog.LibraryFile(c.built)),
 		Hint:    hint,
 	}}
+}
+
+// release returns up to three leading numbers of a version: "4.43.0" for "4.43.0rc1". A
+// release candidate supports what its release supports.
+func release(version string) string {
+	if end := strings.IndexFunc(version, func(r rune) bool { return r != '.' && (r < '0' || r > '9') }); end >= 0 {
+		version = version[:end]
+	}
+	parts := strings.Split(strings.Trim(version, "."), ".")
+	return strings.Join(parts[:min(3, len(parts))], ".")
 }
 
 // models compares transformers and tokenizers with the models of the manifest.
 func (c *comparison) models() (problems []*diag.Problem) {
 	for _, repo := range c.spec.Models {
-		for _, need := range needs(repo) {
+		for _, need := range catalog.Needs(repo) {
 			have := c.spec.version(need.Package)
 			if order, ok := catalog.Compare(release(have), need.Minimum); !ok || order >= 0 {
 				continue
@@ -197,8 +199,8 @@ func (c *comparison) bfloat16() []*diag.Problem {
 	}
 	var without []string
 	for _, u := range c.units {
-		if order, ok := catalog.Compare(u.Compute, "8.0"); ok && order < 0 && u.Problem == "" {
-			without = append(without, fmt.Sprintf("%s (compute capability %s)", u.Name, u.Compute))
+		if order, ok := catalog.Compare(u.Compute, "8.0"); ok && order < 0 {
+			without = append(without, describe(u))
 		}
 	}
 	if len(without) == 0 {

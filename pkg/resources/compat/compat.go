@@ -7,7 +7,8 @@
 //     of bitsandbytes.
 //  3. Compare the models of the manifest with transformers and tokenizers.
 //
-// Properties of wheels that are not in their metadata are in compat.json, with sources.
+// Properties of wheels that are not in their metadata are in package catalog, with sources. A
+// release that is not there is reported as unknown.
 package compat
 
 import (
@@ -16,10 +17,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/nvidia"
+	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
 )
 
@@ -29,7 +32,8 @@ var Kind = resources.Kind{Name: "compat", New: func() resources.Spec { return &S
 // Spec is the part of a lock that is compared.
 type Spec struct {
 	Environment string        `json:"environment"`
-	Packages    []Package     `json:"packages"` // by name; see Relevant
+	Python      string        `json:"python,omitempty"` // minor version
+	Packages    []Package     `json:"packages"`         // by name; see Relevant
 	Models      []string      `json:"models,omitempty"`
 	Bfloat16    bool          `json:"bfloat16,omitempty"`
 	Severity    diag.Severity `json:"severity,omitempty"`
@@ -81,7 +85,7 @@ func (s *Spec) version(name string) string {
 	return ""
 }
 
-// built returns the CUDA that torch was built for, "" for a CPU build.
+// built returns the CUDA that torch was built for, "" if it was built for something else.
 func (s *Spec) built() string {
 	_, local, _ := strings.Cut(s.version("torch"), "+")
 	if digits, ok := strings.CutPrefix(local, "cu"); ok && len(digits) >= 3 {
@@ -89,28 +93,35 @@ func (s *Spec) built() string {
 		return digits[:last] + "." + digits[last:]
 	}
 	if local != "" {
-		return "" // +cpu, +rocm
+		return "" // +cpu, +rocm6.4
 	}
 	for _, name := range runtimes {
 		if v := s.version(name); v != "" {
-			return minor(v)
+			return pep.MajorMinor(v)
 		}
 	}
 	return ""
 }
 
+// target returns "CUDA 12.8", "ROCm 6.4", "the CPU": the target of this torch.
+func (s *Spec) target() string {
+	if cuda := s.built(); cuda != "" {
+		return "CUDA " + cuda
+	}
+	_, local, _ := strings.Cut(s.version("torch"), "+")
+	if version, ok := strings.CutPrefix(local, "rocm"); ok {
+		return "ROCm " + version
+	}
+	if local == "xpu" {
+		return "GPUs of Intel"
+	}
+	return "the CPU"
+}
+
 // Diff compares the locked packages with the machine. The summary always contains both.
 func (s *Spec) Diff(v facts.View) resources.Change {
-	c := comparison{
-		spec: s, torch: s.version("torch"), built: s.built(),
-		n: facts.Get[facts.Nvidia](v, facts.NvidiaKey), host: facts.Get[facts.Host](v, facts.HostKey),
-	}
-	problems := slices.Concat(c.cuda(), c.bitsandbytes(), c.models())
-	if c.n.State == facts.DriverOK && c.built != "" {
-		c.units = nvidia.VisibleUnits(c.n).Units
-		problems = slices.Concat(problems, c.kernels(), c.bfloat16())
-	}
-	return resources.CheckResult(c.summary(), problems...)
+	c := newComparison(s, facts.Get[facts.Nvidia](v, facts.NvidiaKey), facts.Get[facts.Host](v, facts.HostKey))
+	return resources.CheckResult(c.summary(), c.problems()...)
 }
 
 // A comparison is one Diff.
@@ -119,44 +130,64 @@ type comparison struct {
 	torch, built string // versions of torch and of the CUDA it was built for
 	n            facts.Nvidia
 	host         facts.Host
-	units        []nvidia.Unit
+	units        []nvidia.Unit // that a program can use
+}
+
+func newComparison(s *Spec, n facts.Nvidia, host facts.Host) *comparison {
+	c := &comparison{spec: s, torch: s.version("torch"), built: s.built(), n: n, host: host}
+	if n.State == facts.DriverOK {
+		c.units = slices.DeleteFunc(nvidia.VisibleUnits(n).Units, func(u nvidia.Unit) bool { return u.Problem != "" })
+	}
+	return c
+}
+
+func (c *comparison) problems() []*diag.Problem {
+	if c.built == "" {
+		return append([]*diag.Problem{c.noCUDA()}, c.models()...)
+	}
+	return slices.Concat(c.cuda(), c.kernels(), c.bfloat16(), c.bitsandbytes(), c.models())
+}
+
+// compute returns the distinct compute capabilities of the GPUs, in their order.
+func (c *comparison) compute() (list []string) {
+	for _, u := range c.units {
+		if u.Compute != "" && !slices.Contains(list, u.Compute) {
+			list = append(list, u.Compute)
+		}
+	}
+	return list
 }
 
 // summary returns, for example, "torch 2.1.2 for CUDA 12.1, driver 550.54.15 with CUDA 12.4,
 // compute capability 9.0, bitsandbytes 0.43.3".
 func (c *comparison) summary() string {
+	parts := []string{fmt.Sprintf("torch %s for %s", c.torch, c.spec.target())}
 	if c.built == "" {
-		return fmt.Sprintf("torch %s for the CPU", c.torch)
+		return parts[0]
 	}
-	parts := []string{fmt.Sprintf("torch %s for CUDA %s", c.torch, c.built)}
 	if c.n.State == facts.DriverOK {
 		parts = append(parts, c.driver()+" with CUDA "+cmp.Or(c.n.CUDA, "unknown"))
 	} else {
 		parts = append(parts, "no working driver")
 	}
-	var capabilities []string
-	for _, u := range c.units {
-		if u.Compute != "" && !slices.Contains(capabilities, u.Compute) {
-			capabilities = append(capabilities, u.Compute)
-		}
-	}
-	if len(capabilities) > 0 {
-		text := "compute capability " + strings.Join(capabilities, " and ")
-		if _, ok := kernelsOf(c.torch, c.built); !ok {
-			text += " (unknown whether torch has kernels for it)"
-		}
-		parts = append(parts, text)
+	if compute := c.compute(); len(compute) > 0 {
+		parts = append(parts, "compute capability "+strings.Join(compute, " and "))
 	}
 	if b := c.spec.version("bitsandbytes"); b != "" {
-		text := "bitsandbytes " + b
-		if _, ok := libraries(b); !ok {
-			text += " (its libraries are unknown)"
-		}
-		parts = append(parts, text)
+		parts = append(parts, "bitsandbytes "+b)
 	}
 	return strings.Join(parts, ", ")
 }
 
 func (c *comparison) driver() string {
 	return "driver " + cmp.Or(c.n.Driver, c.n.Kernel, "of unknown version")
+}
+
+// machine returns what a build of torch must fit.
+func (c *comparison) machine() catalog.TorchMachine {
+	m := catalog.TorchMachine{Platform: c.host.Platform, Python: c.spec.Python, CUDA: c.n.CUDA, Compute: c.compute()}
+	if c.host.Libc.Name == "glibc" {
+		m.System = c.host.Libc.Version
+	}
+	return m
 }

@@ -1,0 +1,168 @@
+package compat
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/catalog"
+	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+)
+
+// A remedy is a set of versions that uses the GPUs of a machine.
+type remedy struct {
+	torch        string // "2.10.0", or of PyTorch's own index the minor version: "2.14"
+	cuda         string // that it is built for
+	own          bool   // torch is in PyTorch's own index alone
+	bitsandbytes string // "" if the locked one has a library for cuda, or none is locked
+}
+
+// remedies returns the newest torch on the public index that uses the GPUs of a machine, and that
+// of PyTorch's own index if it is newer. They are none if the GPUs are not known.
+func (c *comparison) remedies(m catalog.TorchMachine) (list []remedy) {
+	if len(m.Compute) == 0 {
+		return nil
+	}
+	b, ok := catalog.NewestTorch(m)
+	if ok {
+		list = c.addRemedy(list, remedy{torch: b.Torch, cuda: b.CUDA})
+	}
+	if own, found := catalog.NewestPyTorch(m); found {
+		if order, _ := catalog.Compare(own.Torch, pep.MajorMinor(b.Torch)); !ok || order > 0 {
+			list = c.addRemedy(list, remedy{torch: own.Torch, cuda: own.CUDA, own: true})
+		}
+	}
+	return list
+}
+
+// addRemedy adds a torch, with a bitsandbytes that has a library for it if one is locked that has
+// none.
+func (c *comparison) addRemedy(list []remedy, r remedy) []remedy {
+	if version := c.spec.version("bitsandbytes"); version != "" {
+		b, ok := c.wheel(version)
+		if !ok || b.Library(r.cuda) == "" {
+			r.bitsandbytes = c.withLibrary(r.cuda)
+			if r.bitsandbytes == "" {
+				return list
+			}
+		}
+	}
+	return append(list, r)
+}
+
+// wheel returns the wheel of a bitsandbytes for this machine, false if it is not known.
+func (c *comparison) wheel(version string) (catalog.BitsandbytesBuild, bool) {
+	for _, b := range catalog.BitsandbytesBuilds() {
+		if b.Platform == c.host.Platform && b.Version == version {
+			return b, true
+		}
+	}
+	return catalog.BitsandbytesBuild{}, false
+}
+
+// withLibrary returns the newest bitsandbytes with a library for a CUDA, "" if there is none.
+func (c *comparison) withLibrary(cuda string) string {
+	for _, b := range slices.Backward(catalog.BitsandbytesBuilds()) {
+		if b.Platform == c.host.Platform && b.Library(cuda) != "" {
+			return b.Version
+		}
+	}
+	return ""
+}
+
+// text returns the hint for a remedy: "pin torch 2.10.0 for CUDA 12.8, the newest on the public
+// index that runs here: `reconcile add --env remote torch==2.10.0`".
+func (c *comparison) text(r remedy) string {
+	with := ""
+	if r.bitsandbytes != "" {
+		with = " with bitsandbytes " + r.bitsandbytes
+	}
+	if r.own {
+		index := "pytorch-cu" + strings.ReplaceAll(r.cuda, ".", "")
+		return fmt.Sprintf("use torch %s for CUDA %s%s from PyTorch's own index: add that index to `indexes` with the name %s, then run `reconcile add --env %s --index %s torch`",
+			r.torch, r.cuda, with, index, c.spec.Environment, index)
+	}
+	packages := "torch==" + r.torch
+	if r.bitsandbytes != "" {
+		packages += " bitsandbytes==" + r.bitsandbytes
+	}
+	return fmt.Sprintf("pin torch %s for CUDA %s%s, the newest on the public index that runs here: `reconcile add --env %s %s`", r.torch, r.cuda, with, c.spec.Environment, packages)
+}
+
+// pins returns the texts of the remedies for this machine.
+func (c *comparison) pins() (hints []string) {
+	for _, r := range c.remedies(c.machine()) {
+		hints = append(hints, c.text(r))
+	}
+	return hints
+}
+
+// ways returns pins, after the hint for a newer driver if the public index has no torch for this
+// one.
+func (c *comparison) ways() (hints []string) {
+	if !slices.ContainsFunc(c.remedies(c.machine()), func(r remedy) bool { return !r.own }) {
+		hints = c.pinsWithDriver()
+	}
+	return append(hints, c.pins()...)
+}
+
+// pinsWithDriver returns the hint for the newest torch on the public index that runs with a newer
+// driver.
+func (c *comparison) pinsWithDriver() []string {
+	if c.n.State != facts.DriverOK || c.n.CUDA == "" {
+		return nil
+	}
+	m := c.machine()
+	m.CUDA = ""
+	for _, r := range c.remedies(m) {
+		if update := c.update(catalog.MajorDriver(r.cuda)); !r.own && update != "" {
+			return []string{update + ", and " + c.text(r)}
+		}
+	}
+	return nil
+}
+
+// updateVerb returns who has to update the driver: "update the driver".
+func (c *comparison) updateVerb() string {
+	if c.host.Container != "" && c.host.Container != "wsl" {
+		return "update the driver of the host that runs this container"
+	}
+	return "update the driver"
+}
+
+// update returns the hint for a newer driver; least is its oldest version, "" if unknown. It
+// returns "" if drivers of that version have dropped one of the GPUs.
+func (c *comparison) update(least string) string {
+	if least == "" {
+		return c.updateVerb() + " to one that supports CUDA " + c.built
+	}
+	last := ""
+	for _, compute := range c.compute() {
+		branch := catalog.LastDriver(compute)
+		if !catalog.Drives(least, compute) {
+			return ""
+		}
+		if order, ok := catalog.Compare(branch, last); branch != "" && (!ok || order < 0) {
+			last = branch
+		}
+	}
+	if last != "" {
+		return fmt.Sprintf("%s to %s or newer, up to %s, the last branch for this GPU", c.updateVerb(), least, last)
+	}
+	return fmt.Sprintf("%s to %s or newer", c.updateVerb(), least)
+}
+
+// withoutLimits returns the hint for a driver with full support of the CUDA of torch.
+func (c *comparison) withoutLimits() string {
+	if hint := c.update(catalog.Driver(c.built)); hint != "" {
+		return hint + ", which has no such limits"
+	}
+	return "use a newer GPU: the drivers with full support of CUDA " + c.built + " no longer support this one"
+}
+
+// join returns a hint of alternatives.
+func join(hints ...string) string {
+	hints = slices.DeleteFunc(hints, func(h string) bool { return h == "" })
+	return strings.Join(hints, "; or ")
+}
