@@ -14,8 +14,9 @@ func runCommand(a *app) *cobra.Command {
 Starts a command inside this machine's environment, bound to the generation that is active
 now: later applies do not affect it. In a conda environment the activation scripts of its
 packages are sourced first, and packages that the user installed stay out. Where the
-environment needs models, HF_HUB_CACHE is the project's models folder, whatever it was. The
-command replaces this program, with its exit code; all other variables of the shell stay.`,
+environment needs models, HF_HUB_CACHE is the project's models folder, whatever it was, and
+HF_XET_CACHE is below it if hf-xet is locked. The command replaces this program, with its exit
+code; all other variables of the shell stay.`,
 			readOnly, exit.Error, exit.NotExecutable, exit.NotFound),
 		Example: "  reconcile run -- python -c 'import pandas; print(pandas.__version__)'",
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -23,6 +23,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
 // A Lock holds the resolved packages of an environment.
@@ -169,6 +170,15 @@ func (d Dist) Disk() int64 {
 		most = max(most, cmp.Or(w.Unpacked, 4*w.Size))
 	}
 	return most
+}
+
+// Has reports whether a package is locked for any platform, from an index or by conda. name is
+// normalised.
+func (l *Lock) Has(name string) bool {
+	if slices.ContainsFunc(l.Packages, func(p Package) bool { return p.Name == name }) {
+		return true
+	}
+	return l.Conda != nil && slices.ContainsFunc(l.Conda.Packages, func(p CondaPackage) bool { return pep.Normalize(p.Name) == name })
 }
 
 // For returns the packages of a platform, by name. It is an error if the lock is not for

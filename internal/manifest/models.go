@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -67,15 +68,29 @@ func (m *Manifest) ModelsPath(s Selection, env *Environment) string {
 }
 
 // Variables returns the variables that activating an environment sets. An environment
-// that needs models gets HF_HUB_CACHE, at the path that all machines share. HF_HOME would
-// also move the token into the project.
+// that needs models gets HF_HUB_CACHE, at the path that all machines share, and HF_XET_CACHE below
+// it if its huggingface_hub downloads with hf-xet. HF_HOME would also move the token into the
+// project.
 func (m *Manifest) Variables(env *Environment) []resources.Variable {
 	d := m.directory(ModelsDirectory)
 	if d == nil || len(m.ModelsFor(env)) == 0 {
 		return nil
 	}
-	return []resources.Variable{{Name: "HF_HUB_CACHE", Path: d.Path}}
+	list := []resources.Variable{{Name: "HF_HUB_CACHE", Path: d.Path}}
+	if locked, _, err := m.Locked(env); err == nil && locked != nil && locked.Has(xetDistribution) {
+		list = append(list, resources.Variable{Name: "HF_XET_CACHE", Path: path.Join(d.Path, xetFolder)})
+	}
+	return list
 }
+
+// xetDistribution is what huggingface_hub 0.30 and later download with if it is installed; 0.32 and
+// later depend on it. Its cache of chunks, shards and logs is in $HF_HOME/xet by default
+// (huggingface_hub/constants.py), which is on the disk of the home directory.
+const xetDistribution = "hf-xet"
+
+// xetFolder is the name of the cache of hf-xet in the directory of models, which may be a link to
+// another disk.
+const xetFolder = ".xet"
 
 // A Sync is a folder that is transferred between machines.
 type Sync struct {

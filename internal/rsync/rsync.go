@@ -29,6 +29,7 @@ var Excluded = []string{
 	PartialDir, "*" + partSuffix, // of an interrupted transfer; also of browsers
 	".reconcile-tmp-*", // of reconcile, during a write
 	"*.incomplete",     // of huggingface_hub
+	".xet",             // its cache of hf-xet, in the directory of models
 	"tmp-checkpoint-*", // of trainers
 	"*.tmp",
 }
