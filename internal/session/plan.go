@@ -44,6 +44,7 @@ func (m *Machine) Plan(ctx context.Context, selection planner.Selection) (*plann
 	p.Named = m.Config.All || len(m.Config.Environments) > 0
 	p.Notes = m.Manifest.Notes(m.Selection, m.Envs)
 	m.addNotes(p)
+	m.addAlternatives(p)
 	return p, nil
 }
 
