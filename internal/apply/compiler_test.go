@@ -264,7 +264,7 @@ func TestSmokeTestCompilesWhatItCannotRead(t *testing.T) {
 		check(t, err)
 		asked := false
 		c := command.Command{Program: filepath.Join(gen, "bin", "python"), Stdin: stdin, Dir: t.TempDir(), Args: []string{
-			"-I", "-B", "-c", smokeTestScript, `{"Imports": ["sample"], "GPU": false, "Bytecode": true}`,
+			"-I", "-B", "-c", smokeTestScript, `{"Imports": ["sample"], "GPU": false, "MPS": false, "Bytecode": true}`,
 		}}
 		c.Line = func(stream, line string) {
 			if strings.HasPrefix(line, bytecodeMark) {

@@ -205,6 +205,9 @@ func smokeTestText(s resources.SmokeTest) string {
 	if s.QLoRA != nil && s.GPU {
 		words = append(words, "QLoRA")
 	}
+	if s.MPS && s.Apple {
+		words = append(words, "MPS")
+	}
 	return strings.Join(words, ", ")
 }
 

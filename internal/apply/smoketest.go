@@ -32,7 +32,7 @@ const (
 
 // A SmokeTestPart is the result of one part of a smoke test.
 type SmokeTestPart struct {
-	Name    string           `json:"name"` // "imports", "cuda", "qlora"
+	Name    string           `json:"name"` // "imports", "cuda", "qlora", "mps"
 	Outcome SmokeTestOutcome `json:"outcome"`
 	Detail  string           `json:"detail,omitempty"` // one line: the result, or the reason for the outcome
 	Note    string           `json:"note,omitempty"`   // remark on a passed part
@@ -147,9 +147,10 @@ func runSmokeTest(ctx context.Context, c command.Command, s resources.SmokeTest,
 		CUDA     bool
 		Driver   string
 		QLoRA    *resources.QLoRA
+		MPS      bool
 		Deadline float64 // of a stage on the GPU, in seconds
 		Bytecode bool    // asks for missing bytecode
-	}{append([]string{}, s.Imports...), s.GPU, s.CUDA, s.Driver, s.QLoRA, min(gpuTimeout, c.Timeout/2).Seconds(), bytecode != nil})
+	}{append([]string{}, s.Imports...), s.GPU, s.CUDA, s.Driver, s.QLoRA, s.MPS && s.Apple, min(gpuTimeout, c.Timeout/2).Seconds(), bytecode != nil})
 	if err != nil {
 		return nil, err
 	}
@@ -241,24 +242,29 @@ func smokeTestParts(s resources.SmokeTest, result command.Result, ran *command.E
 	if s.QLoRA != nil {
 		names = append(names, "qlora")
 	}
+	if s.MPS {
+		names = append(names, "mps")
+	}
 	lines := smokeTestLines(result.Stdout)
 	var parts []SmokeTestPart
 	failed := "" // the first failed part
 	for _, name := range names {
-		gpu := name != "imports"
+		nvidia := name == "cuda" || name == "qlora"
 		line, started := lines[name]
 		part := line.SmokeTestPart
 		part.Name = name
 		switch {
 		case failed != "" && !started:
 			part = SmokeTestPart{Name: name, Outcome: SmokeTestSkipped, Detail: failed + " failed"}
-		case gpu && !s.GPU:
-			part = SmokeTestPart{Name: name, Outcome: SmokeTestSkipped, Detail: "no GPU on this machine"}
+		case nvidia && !s.GPU:
+			part = SmokeTestPart{Name: name, Outcome: SmokeTestSkipped, Detail: "no usable NVIDIA GPU on this machine"}
+		case name == "mps" && !s.Apple:
+			part = SmokeTestPart{Name: name, Outcome: SmokeTestSkipped, Detail: "this machine is no Mac with Apple silicon"}
 		case !started || part.Outcome == "":
 			part = unfinished(name, line.Stage, result, ran)
 		case len(line.Failures) > 0:
 			part = importFailure(line)
-		case !gpu:
+		case name == "imports":
 			part.Detail = strings.Join(s.Imports, ", ")
 		}
 		if part.Outcome == SmokeTestFailed && failed == "" {
@@ -356,7 +362,7 @@ func (p *SmokeTestPart) problemIn(generation, hint string) *diag.Problem {
 	switch {
 	case p.Name != "imports":
 		d.Code += "." + p.Name
-		d.Summary = map[string]string{"cuda": "CUDA", "qlora": "QLoRA"}[p.Name] + " does not work in " + generation + ": " + p.Detail
+		d.Summary = map[string]string{"cuda": "CUDA", "qlora": "QLoRA", "mps": "MPS"}[p.Name] + " does not work in " + generation + ": " + p.Detail
 	case strings.HasPrefix(p.Detail, "cannot import "):
 		d.Summary = p.Detail + " in " + generation
 	default:

@@ -222,6 +222,25 @@ def qlora(torch, gpu):
     return "%s, off by %.0f %%, as expected of 4 bits" % (detail, 100 * off), note
 
 
+def mps():
+    """A matrix product on the GPU of a Mac, compared with that of the CPU."""
+    import torch
+
+    stage("mps", "initialisation of MPS")
+    backend = getattr(torch.backends, "mps", None)
+    if backend is None or not backend.is_built():
+        raise Ended("failed", "torch %s is built without MPS" % torch.__version__, "pin a torch for macOS on arm64, 1.12 or newer")
+    if not backend.is_available():
+        raise Ended("failed", "torch.backends.mps.is_available() is False", "update macOS: torch computes on the GPU from macOS 14 on, older releases of torch from 12.3 on; a virtual Mac may have no GPU")
+    stage("mps", "matrix product")
+    torch.manual_seed(0)
+    a, b = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
+    off = ((a.to("mps") @ b.to("mps")).cpu() - a @ b).abs().max().item()
+    if not off < 1e-2:  # also true for NaN
+        raise Ended("failed", "a matrix product on device mps differs by %g from that of the CPU" % off, "the GPU computes wrong results: update macOS, or pin another torch")
+    return "a matrix product on device mps, torch %s" % torch.__version__, ""
+
+
 def run(part, work):
     """Runs one part, writes its outcome and returns it."""
     outcome, note, hint = "ok", "", ""
@@ -263,6 +282,9 @@ def on_gpu():
 
 if request["Bytecode"]:
     ask_for_bytecode()
-if (imports() or not request["Imports"]) and request["GPU"]:
-    on_gpu()
+if imports() or not request["Imports"]:
+    if request["GPU"]:
+        on_gpu()
+    if request["MPS"]:
+        run("mps", mps)
 os._exit(0)  # without threads and exit handlers of modules

@@ -28,6 +28,7 @@ func TestSmokeTest(t *testing.T) {
 		change(&s)
 		return s
 	}
+	onMac := resources.SmokeTest{Imports: []string{"torch"}, MPS: true, Apple: true}
 	busy := "CUDA error: all CUDA-capable devices are busy or unavailable\nCUDA kernel errors might be asynchronously reported"
 	for name, tt := range map[string]struct {
 		machine map[string]any
@@ -37,7 +38,7 @@ func TestSmokeTest(t *testing.T) {
 	}{
 		"works": {nil, on, nil, []string{"imports ok", "cuda ok fake GPU 0, torch for CUDA 12.1", "qlora ok off by 10 %"}},
 		"no GPU": {nil, step(func(s *resources.SmokeTest) { s.GPU = false }), nil, []string{
-			"imports ok", "cuda skipped no GPU on this machine", "qlora skipped no GPU on this machine",
+			"imports ok", "cuda skipped no usable NVIDIA GPU on this machine", "qlora skipped no usable NVIDIA GPU on this machine",
 		}},
 		"imports alone": {nil, resources.SmokeTest{Imports: []string{"torch", "json"}}, nil, []string{"imports ok"}},
 		"no imports":    {nil, step(func(s *resources.SmokeTest) { s.Imports = nil }), nil, []string{"cuda ok", "qlora ok"}},
@@ -81,6 +82,20 @@ func TestSmokeTest(t *testing.T) {
 		"import hangs":  {map[string]any{"bitsandbytes": "hang"}, step(func(s *resources.SmokeTest) { s.Imports, s.Timeout = []string{"bitsandbytes"}, 2*time.Second }), nil, []string{"imports failed ended after 2s", "cuda skipped", "qlora skipped"}},
 		"no module torch": {map[string]any{"absent": true}, step(func(s *resources.SmokeTest) { s.Imports = []string{"json"} }), nil, []string{
 			"imports ok", "cuda failed ModuleNotFoundError: No module named 'torch'", "qlora skipped",
+		}},
+		"a Mac": {map[string]any{"cuda": nil}, onMac, nil, []string{"imports ok", "mps ok a matrix product on device mps, torch 2.1.2+fake"}},
+		"a Mac without NVIDIA": {nil, step(func(s *resources.SmokeTest) { s.GPU, s.MPS, s.Apple = false, true, true }), nil, []string{
+			"imports ok", "cuda skipped no usable NVIDIA GPU", "qlora skipped", "mps ok",
+		}},
+		"no Mac": {nil, step(func(s *resources.SmokeTest) { s.MPS = true }), nil, []string{
+			"imports ok", "cuda ok", "qlora ok", "mps skipped this machine is no Mac with Apple silicon",
+		}},
+		"a Mac without MPS": {map[string]any{"mps": "unavailable"}, onMac, nil, []string{"imports ok", "mps failed torch.backends.mps.is_available() is False"}},
+		"built without MPS": {map[string]any{"mps": "absent"}, onMac, nil, []string{"imports ok", "mps failed torch 2.1.2+fake is built without MPS"}},
+		"wrong on a Mac":    {map[string]any{"wrong": 1}, onMac, nil, []string{"imports ok", "mps failed differs by 1"}},
+		"full on a Mac":     {map[string]any{"copy": "MPS backend out of memory (MPS allocated: 17 GB)"}, onMac, nil, []string{"imports ok", "mps unknown MPS backend out of memory"}},
+		"imports fail on a Mac": {nil, resources.SmokeTest{Imports: []string{"omega"}, MPS: true, Apple: true}, nil, []string{
+			"imports failed cannot import omega", "mps skipped imports failed",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

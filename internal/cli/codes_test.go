@@ -24,7 +24,7 @@ var assembledCodes = map[string]struct {
 	"../../internal/manifest manifest.": {from: "../../internal/manifest"}, // the arguments of its function problem
 	"../../pkg/resources/cuda cuda.":    {words: []string{"no-driver", "no-nvidia", "broken", "unusable"}},
 	"../../pkg/resources/gpu gpu.":      {from: "../../internal/nvidia"},
-	"../../internal/apply .":            {words: []string{"cuda", "qlora"}}, // with the prefix apply.prove
+	"../../internal/apply .":            {words: []string{"cuda", "qlora", "mps"}}, // with the prefix apply.prove
 }
 
 // findingPrefixes are the prefixes of doctor's findings, which are not problems.

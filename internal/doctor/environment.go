@@ -122,7 +122,7 @@ func (d *diagnosis) smokeTest() findings {
 		return skippedf("no environment is built")
 	}
 	s := d.smokeTestStep()
-	if len(s.Imports) == 0 && !s.CUDA && s.QLoRA == nil {
+	if len(s.Imports) == 0 && !s.CUDA && s.QLoRA == nil && !s.MPS {
 		return skippedf("the manifest asks for no smoke test")
 	}
 	e, _ := d.environment()
@@ -169,6 +169,8 @@ func (d *diagnosis) smokeTestStep() resources.SmokeTest {
 		Imports: d.env.SmokeTest.Imports, Driver: n.CUDA, QLoRA: d.env.SmokeTest.QLoRA,
 		GPU: n.State == facts.DriverOK && len(n.Devices) > 0 || !ok && d.gpu().Vendor == "nvidia",
 	}
+	host, _ := facts.Find[facts.Host](d.facts, facts.HostKey)
+	s.MPS, s.Apple = d.env.SmokeTest.TestMPS, host.HasAppleGPU()
 	s.CUDA = d.env.SmokeTest.TestCUDA || torch && s.GPU
 	return s
 }
@@ -176,7 +178,7 @@ func (d *diagnosis) smokeTestStep() resources.SmokeTest {
 // smokeTestFinding converts one part of a smoke test.
 func smokeTestFinding(part apply.SmokeTestPart) report.Finding {
 	f := report.Finding{
-		Code: "proof." + part.Name, Name: map[string]string{"imports": "imports", "cuda": "CUDA works", "qlora": "QLoRA works"}[part.Name],
+		Code: "proof." + part.Name, Name: map[string]string{"imports": "imports", "cuda": "CUDA works", "qlora": "QLoRA works", "mps": "MPS works"}[part.Name],
 		Found: lines(part.Detail, part.Found), Remedy: part.Hint,
 	}
 	switch part.Outcome {

@@ -79,6 +79,10 @@ type Host struct {
 	Home      string `json:"home,omitempty"`      // of this user, absolute; "" if there is none
 }
 
+// HasAppleGPU reports whether the machine is a Mac with Apple silicon, whose GPU torch uses as
+// device mps.
+func (h Host) HasAppleGPU() bool { return h.Platform == "macos-arm64" }
+
 // Libc is the C library, which determines the compatible wheels.
 type Libc struct {
 	Name    string `json:"name,omitempty"`    // "glibc" or "musl"; "" on macOS

@@ -102,11 +102,12 @@ func matchObject() *object {
 func smokeTestObject() *object {
 	return &object{
 		shape: &smokeTestShape, title: "environments.NAME.smoke_test",
-		doc: "Tests that must pass in a new generation before it becomes active. If one fails, the active generation is not changed. Tests that need a GPU are skipped if there is none.",
+		doc: "Tests that must pass in a new generation before it becomes active. If one fails, the active generation is not changed. Tests that need a GPU are skipped if there is none, and that is reported.",
 		keys: []key{
 			{"imports", setOf(moduleName()), "Modules to import, by the name that follows `import` in Python.", nil, []string{"torch", "google.protobuf"}},
 			{"cuda", boolean(), "Whether torch must find CUDA, and be built for a version that the driver supports.", false, true},
 			{"qlora", formOf(qloraObject()), "A 4-bit layer of bitsandbytes that must compute on the GPU.", nil, nil},
+			{"mps", boolean(), "Whether torch must compute on the GPU of a Mac with Apple silicon (device `mps`). Skipped on other machines.", false, true},
 		},
 	}
 }

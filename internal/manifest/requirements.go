@@ -33,7 +33,7 @@ type GPU struct {
 var (
 	cudaShape      = shape{what: "cuda", keys: []string{"minimum", "severity"}, required: 1}
 	gpuShape       = shape{what: "gpu", keys: []string{"count", "memory", "by_model", "compute", "severity"}}
-	smokeTestShape = shape{what: "smoke_test", keys: []string{"imports", "cuda", "qlora"}}
+	smokeTestShape = shape{what: "smoke_test", keys: []string{"imports", "cuda", "qlora", "mps"}}
 	qloraShape     = shape{what: "qlora", keys: []string{"quant_type", "double_quant", "compute_dtype"}, required: 3}
 )
 
@@ -109,6 +109,7 @@ func readSmokeTest(v value) (s generation.SmokeTest) {
 		}
 	}
 	s.TestCUDA = f.get("cuda").boolean()
+	s.TestMPS = f.get("mps").boolean()
 	if q, ok := f.get("qlora").object(&qloraShape); ok {
 		s.QLoRA = &resources.QLoRA{
 			QuantType:    q.get("quant_type").choice("nf4", "fp4"),

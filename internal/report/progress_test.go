@@ -162,7 +162,7 @@ func result() *apply.Result {
 func smokeTest() []apply.SmokeTestPart {
 	return []apply.SmokeTestPart{
 		{Name: "imports", Outcome: apply.SmokeTestPassed},
-		{Name: "cuda", Outcome: apply.SmokeTestSkipped, Detail: "no GPU on this machine"},
+		{Name: "cuda", Outcome: apply.SmokeTestSkipped, Detail: "no usable NVIDIA GPU on this machine"},
 		{Name: "qlora", Outcome: apply.SmokeTestUnknown, Detail: "the \x1b GPU is full"},
 	}
 }
@@ -183,7 +183,7 @@ func TestSummaryListsPackages(t *testing.T) {
 		"updated":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done, Packages: changed}, has: "7, 1 changed; `reconcile status --env local` lists them\n", lack: "numpy"},
 		"changes":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done, Packages: changed}, has: "    ~ pandas 2.3.2 -> 2.3.3\n", lack: "pandas 2.3.3\n    trafilatura"},
 		"switched": {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done}, has: "packages    7; `reconcile status --env local` lists them\n", lack: "pandas"},
-		"untested": {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Done, SmokeTest: smokeTest()}, has: "not tested: venv.local: cuda (skipped: no GPU on this machine), qlora (unknown: the \\x1b GPU is full)\n", lack: "imports ("},
+		"untested": {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Done, SmokeTest: smokeTest()}, has: "not tested: venv.local: cuda (skipped: no usable NVIDIA GPU on this machine), qlora (unknown: the \\x1b GPU is full)\n", lack: "imports ("},
 		"failed":   {item: apply.ItemResult{Action: resources.Create, Outcome: apply.Failed, Cause: failure()}, has: "packages    7; ", lack: "pandas"},
 		"verbose":  {item: apply.ItemResult{Action: resources.Update, Outcome: apply.Done}, verbose: true, has: "numpy 1.26.4", lack: "status` lists"},
 	} {

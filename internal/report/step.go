@@ -124,7 +124,7 @@ func smokeTestTexts(s resources.SmokeTest) []string {
 	}
 	skipped := ""
 	if !s.GPU {
-		skipped = " (skipped: no GPU)"
+		skipped = " (skipped: no usable NVIDIA GPU)"
 	}
 	if s.CUDA {
 		text := "test CUDA: torch finds the GPU, a matrix product"
@@ -139,6 +139,9 @@ func smokeTestTexts(s resources.SmokeTest) []string {
 			text += ", double quantisation"
 		}
 		texts = append(texts, text+", "+q.ComputeDtype+skipped)
+	}
+	if s.MPS {
+		texts = append(texts, "test MPS: a matrix product on the GPU of the Mac"+when(!s.Apple, " (skipped: no Mac with Apple silicon)"))
 	}
 	return texts
 }

@@ -132,7 +132,7 @@ func NewActiveTest(f *facts.Facts, env *manifest.Environment, flags string) (t *
 	pythons, _ := facts.Find[facts.Pythons](f, facts.PythonKey(env.Python))
 	t = &ActiveTest{
 		Addr:        resources.Addr{Kind: env.Type, Name: env.Name},
-		Test:        resources.SmokeTest{Generation: layout.Generation(project.State, e.Name, g.Name), Imports: s.Imports, CUDA: s.TestCUDA, QLoRA: s.QLoRA},
+		Test:        resources.SmokeTest{Generation: layout.Generation(project.State, e.Name, g.Name), Imports: s.Imports, CUDA: s.TestCUDA, QLoRA: s.QLoRA, MPS: s.TestMPS, Apple: host.HasAppleGPU()},
 		On:          testedOn(host, gpu, pythons, g),
 		environment: e.Name, generation: g.Name, state: project.State, temp: layout.Temp(project.Store), flags: flags,
 	}
@@ -182,7 +182,7 @@ func (t *ActiveTest) Note() string {
 // not respond. Parts that do not belong to the test are ignored.
 func (t *ActiveTest) Record(parts []apply.SmokeTestPart, now time.Time) error {
 	passed := true
-	asked := map[string]bool{"imports": len(t.Test.Imports) > 0, "cuda": t.Test.CUDA, "qlora": t.Test.QLoRA != nil}
+	asked := map[string]bool{"imports": len(t.Test.Imports) > 0, "cuda": t.Test.CUDA, "qlora": t.Test.QLoRA != nil, "mps": t.Test.MPS && t.Test.Apple}
 	for _, p := range parts {
 		switch {
 		case !asked[p.Name]:

@@ -210,6 +210,8 @@ type SmokeTest struct {
 	// Driver is the newest CUDA of the driver, to compare with that of torch; "" if unknown.
 	Driver  string        `json:"driver,omitempty"`
 	QLoRA   *QLoRA        `json:"qlora,omitempty"`   // one forward pass of a 4-bit layer
+	MPS     bool          `json:"mps,omitempty"`     // torch.backends.mps.is_available(), a matrix product; skipped unless Apple
+	Apple   bool          `json:"apple,omitempty"`   // this machine is a Mac with Apple silicon
 	Timeout time.Duration `json:"timeout,omitempty"` // 0 for ten minutes
 }
 

@@ -32,6 +32,17 @@ class version:
     hip = None
 
 
+class backends:
+    class mps:
+        @staticmethod
+        def is_built():
+            return case.get("mps") != "absent"
+
+        @staticmethod
+        def is_available():
+            return "mps" not in case
+
+
 class cuda:
     @staticmethod
     def is_available():
@@ -87,7 +98,7 @@ class Tensor:
         self.data = self
 
     def to(self, where):
-        if str(where).startswith("cuda"):
+        if str(where).startswith(("cuda", "mps")):
             at("copy")
         return self
 
