@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 )
 
@@ -181,6 +182,25 @@ func (u Unit) Trouble() *Trouble {
 		t.Hint = "run `nvidia-smi` and `sudo dmesg | grep -i -e nvrm -e xid` to see the errors of the driver"
 	}
 	return t
+}
+
+// NewerDriver returns the drivers from least on that support the visible GPUs: "580.65.06 or
+// newer", for old GPUs with the last branch that does. It returns "" if there is none.
+func NewerDriver(n facts.Nvidia, least string) string {
+	last, gpu := "", ""
+	for _, u := range VisibleUnits(n).Units {
+		if !catalog.Drives(least, u.Compute) {
+			return ""
+		}
+		branch := catalog.LastDriver(u.Compute)
+		if order, ok := catalog.Compare(branch, last); branch != "" && (!ok || order < 0) {
+			last, gpu = branch, u.Name
+		}
+	}
+	if last != "" {
+		return fmt.Sprintf("%s or newer, at most branch %s, the last for %s", least, last, gpu)
+	}
+	return least + " or newer"
 }
 
 // DeviceTrouble returns why a GPU or its slices cannot be used, or nil if they can.

@@ -198,3 +198,18 @@ func TestCUDATrouble(t *testing.T) {
 		t.Errorf("without libcuda: %+v", u)
 	}
 }
+
+func TestNewerDriver(t *testing.T) {
+	for _, c := range []struct{ compute, least, want string }{
+		{"9.0", "580.65.06", "580.65.06 or newer"},
+		{"6.1", "580.65.06", "580.65.06 or newer, at most branch 580, the last for P40"},
+		{"6.1", "590.44.01", ""},
+		{"3.7", "530.30.02", ""},
+		{"", "580.65.06", "580.65.06 or newer"},
+	} {
+		n := facts.Nvidia{State: facts.DriverOK, Devices: []facts.Device{{Name: "P40", UUID: "GPU-1", Compute: c.compute}}}
+		if got := NewerDriver(n, c.least); got != c.want {
+			t.Errorf("compute capability %q, driver %s: %q, want %q", c.compute, c.least, got, c.want)
+		}
+	}
+}

@@ -15,11 +15,12 @@ import (
 var gpuKinds = []string{"cuda", "gpu", "compat"}
 
 // addAlternatives adds to the errors of locked packages the environments of the manifest that run
-// on the GPUs of this machine: they need no other versions, which may not fit the rest of a lock.
+// on this machine: they need no other versions, which may not fit the rest of a lock.
 func (m *Machine) addAlternatives(p *planner.Plan) {
 	for i := range p.Items {
 		item := &p.Items[i]
-		if item.Resource.Addr.Kind != "compat" || item.Change.Action != resources.Blocked {
+		wrongPackages := item.Resource.Addr.Kind == "compat" || item.Change.Problem != nil && item.Change.Problem.Code == "lock.platform"
+		if item.Change.Action != resources.Blocked || !wrongPackages {
 			continue
 		}
 		var ways []string

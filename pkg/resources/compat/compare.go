@@ -33,7 +33,7 @@ func (c *comparison) noCUDA() *diag.Problem {
 
 // cuda compares the CUDA of torch with that of the driver.
 func (c *comparison) cuda() []*diag.Problem {
-	trouble := nvidia.DriverTrouble(c.n, catalog.Driver(c.built))
+	trouble := nvidia.DriverTroubleOn(c.gpu, c.n, catalog.Driver(c.built))
 	if trouble == nil {
 		trouble = nvidia.CUDATrouble(c.n)
 	}

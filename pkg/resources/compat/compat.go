@@ -72,8 +72,10 @@ func (s *Spec) Requirement() {}
 // Owns returns the key of this check.
 func (s *Spec) Owns() facts.Key { return facts.CheckKey("compat." + s.Environment) }
 
-// Reads returns the facts of the driver and the host.
-func (s *Spec) Reads() []facts.Key { return []facts.Key{facts.NvidiaKey, facts.HostKey} }
+// Reads returns the facts of the driver, of GPUs of other vendors, and of the host.
+func (s *Spec) Reads() []facts.Key {
+	return []facts.Key{facts.NvidiaKey, facts.GPUKey, facts.HostKey}
+}
 
 // version returns the locked version of a package, "" if it is not locked.
 func (s *Spec) version(name string) string {
@@ -121,6 +123,7 @@ func (s *Spec) target() string {
 // Diff compares the locked packages with the machine. The summary always contains both.
 func (s *Spec) Diff(v facts.View) resources.Change {
 	c := newComparison(s, facts.Get[facts.Nvidia](v, facts.NvidiaKey), facts.Get[facts.Host](v, facts.HostKey))
+	c.gpu = facts.Get[facts.GPU](v, facts.GPUKey)
 	return resources.CheckResult(c.summary(), c.problems()...)
 }
 
@@ -129,6 +132,7 @@ type comparison struct {
 	spec         *Spec
 	torch, built string // versions of torch and of the CUDA it was built for
 	n            facts.Nvidia
+	gpu          facts.GPU
 	host         facts.Host
 	units        []nvidia.Unit // that a program can use
 }

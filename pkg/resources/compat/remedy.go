@@ -7,6 +7,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/nvidia"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
@@ -137,20 +138,10 @@ func (c *comparison) update(least string) string {
 	if least == "" {
 		return c.updateVerb() + " to one that supports CUDA " + c.built
 	}
-	last := ""
-	for _, compute := range c.compute() {
-		branch := catalog.LastDriver(compute)
-		if !catalog.Drives(least, compute) {
-			return ""
-		}
-		if order, ok := catalog.Compare(branch, last); branch != "" && (!ok || order < 0) {
-			last = branch
-		}
+	if versions := nvidia.NewerDriver(c.n, least); versions != "" {
+		return fmt.Sprintf("%s to %s", c.updateVerb(), versions)
 	}
-	if last != "" {
-		return fmt.Sprintf("%s to %s or newer, up to %s, the last branch for this GPU", c.updateVerb(), least, last)
-	}
-	return fmt.Sprintf("%s to %s or newer", c.updateVerb(), least)
+	return ""
 }
 
 // withoutLimits returns the hint for a driver with full support of the CUDA of torch.

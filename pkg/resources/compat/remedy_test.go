@@ -118,16 +118,3 @@ func TestRelease(t *testing.T) {
 		}
 	}
 }
-
-func TestUpdateNamesADriverForTheGPU(t *testing.T) {
-	for _, c := range []struct{ compute, least, want string }{
-		{"9.0", "580.65.06", "update the driver to 580.65.06 or newer"},
-		{"6.1", "580.65.06", "update the driver to 580.65.06 or newer, up to 580, the last branch for this GPU"},
-		{"6.1", "590.44.01", ""},
-	} {
-		comparison := newComparison(&Spec{}, facts.Nvidia{State: facts.DriverOK, Devices: []facts.Device{{Name: "GPU", UUID: "GPU-1", Compute: c.compute}}}, facts.Host{})
-		if got := comparison.update(c.least); got != c.want {
-			t.Errorf("%s with driver %s: %q, want %q", c.compute, c.least, got, c.want)
-		}
-	}
-}

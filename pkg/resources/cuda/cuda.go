@@ -82,11 +82,14 @@ func (s *Spec) unknown(n facts.Nvidia) *diag.Problem {
 }
 
 func (s *Spec) tooOld(n facts.Nvidia) *diag.Problem {
-	hint := fmt.Sprintf("update the driver to one that supports CUDA %s", s.Minimum)
+	versions := "one that supports CUDA " + s.Minimum
 	if least := catalog.Driver(s.Minimum); least != "" {
-		hint = fmt.Sprintf("update the driver to %s or newer, which supports CUDA %s", least, s.Minimum)
+		versions = nvidia.NewerDriver(n, least)
 	}
-	hint += "; reconcile never installs drivers. On a rented machine select an image with a newer one"
+	hint := fmt.Sprintf("update the driver to %s; reconcile never installs drivers. On a rented machine select an image with a newer one", versions)
+	if versions == "" {
+		hint = fmt.Sprintf("use a machine with a newer GPU: drivers with CUDA %s do not support this one", s.Minimum)
+	}
 	effect := fmt.Sprintf("programs built for CUDA %s find no GPU", s.Minimum)
 	if runs, _ := catalog.Runs(n.CUDA, s.Minimum); runs {
 		effect = fmt.Sprintf("programs built for CUDA %s run with limits", s.Minimum)
