@@ -18,7 +18,7 @@ const module = "github.com/reconcile-ml/reconcile"
 // only from floors below its own; * stands for one path element.
 var floors = [][]string{
 	{".", "internal/*"},
-	{"internal/facts", "internal/diag"},
+	{"internal/facts", "internal/diag", "internal/catalog"},
 	{"internal/pyenv", "internal/hub", "internal/declared"}, // know installed environments and models as facts, and the requirements of foreign files
 	{"pkg/resources", "internal/lock", "internal/nvidia", "internal/exit"},
 	{"internal/userconfig"},
