@@ -7,6 +7,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/apply"
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/environments"
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -181,11 +182,22 @@ func (a *app) showStore(v *session.Verification, heal string) error {
 		v.Python.Dir, strings.Join(v.Python.Files[:min(len(v.Python.Files), maxNames)], ", "), heal)
 }
 
-// showLocked prints what one lock holds, and what changed in it.
+// showLocked prints what one lock holds, what changed in it, and known conflicts of its packages.
 func (a *app) showLocked(r *locking.Result) error {
 	if a.json {
 		return nil
 	}
+	var conflicts diag.List
+	for _, p := range r.Conflicts {
+		conflicts.Add(p)
+	}
+	if err := a.showLock(r); err != nil {
+		return err
+	}
+	return report.Problems(a.err, conflicts.Err(), a.report(a.err))
+}
+
+func (a *app) showLock(r *locking.Result) error {
 	if r.Foreign {
 		return writeLine(a.out, "%s is the lock of another tool, which is used as it is", r.Path)
 	}

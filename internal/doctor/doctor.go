@@ -199,6 +199,7 @@ func (d *diagnosis) checks() []check {
 		{"Disk", "disk.store", "store", d.storeDisk, false},
 		{"Package index", "index.settings", "settings", d.indexSettings, false},
 		{"Package index", "index.reach", "reachable", d.indexReachable, true},
+		{"Environment", "environment.pairs", "package pairs", d.pairs, false},
 		{"Environment", "environment.built", "built", d.built, false},
 		{"Environment", "environment.damage", "intact", d.intact, false},
 		{"Environment", "environment.user-site", "user packages", d.userSite, false},

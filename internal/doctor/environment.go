@@ -10,11 +10,13 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/command"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/pairs"
 )
 
 // built reports whether the selected environment is built and can be activated.
@@ -35,6 +37,36 @@ func (d *diagnosis) built() findings {
 	default:
 		return okf("generation %s, Python %s, %s", g.Name, g.Python, plural.Count(len(g.Packages)+len(g.Conda), "package"))
 	}
+}
+
+// pairs reports locked packages that break each other.
+func (d *diagnosis) pairs() findings {
+	if d.env == nil {
+		return skippedf("no environment is selected")
+	}
+	_, problem, err := d.manifest.Locked(d.env)
+	if problem != nil {
+		return skippedf("%s", problem.Summary)
+	}
+	list, compiled := d.manifest.Resources(d.selection, []*manifest.Environment{d.env})
+	if err = cmp.Or(err, compiled); err != nil {
+		return skippedf("%v", err) // validate and plan report it
+	}
+	for _, r := range list {
+		spec, ok := r.Spec.(*pairs.Spec)
+		if !ok {
+			continue
+		}
+		var found findings
+		for _, p := range spec.Problems() {
+			found = append(found, problemFinding(p)...)
+		}
+		if found == nil {
+			return okf("%s", spec.Diff(facts.View{}).Summary)
+		}
+		return found
+	}
+	return okf("none of the locked packages is known to break another one")
 }
 
 // maxDamage is how many damaged places are listed.

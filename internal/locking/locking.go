@@ -106,6 +106,7 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 		}
 		if len(builds) == 0 {
 			result := &Result{Environment: env.Name, Path: env.Lock, Foreign: true}
+			result.Conflicts = foreignConflicts(p, env)
 			return result, o.Locked(result)
 		}
 	}
@@ -117,7 +118,20 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 	if err != nil {
 		return nil, err
 	}
+	if env.IsForeign() {
+		result.Conflicts = foreignConflicts(p, env)
+	}
 	return result, o.Locked(result)
+}
+
+// foreignConflicts returns the known conflicts in the lock of another tool. A lock that cannot be
+// read has none: the plan reports it.
+func foreignConflicts(p *session.Project, env *manifest.Environment) []*diag.Problem {
+	l, problem, err := p.Manifest.Locked(env)
+	if err != nil || problem != nil {
+		return nil
+	}
+	return p.Manifest.Conflicts(env, l)
 }
 
 // A Resolution is a resolved environment, whose lock is not written yet.
@@ -208,6 +222,9 @@ func (r *Resolution) Write(p *session.Project) (*Result, error) {
 	result, err := newResult(r.Environment, r.Previous, r.Lock)
 	if err != nil {
 		return nil, err
+	}
+	if !r.Environment.IsForeign() {
+		result.Conflicts = p.Manifest.Conflicts(r.Environment, r.Lock)
 	}
 	if old, err := rawfile.ReadRoot(root, r.Lock.Path, int64(len(content)), 0); err == nil && string(old) == string(content) {
 		return result, nil

@@ -29,6 +29,8 @@ type Result struct {
 	Conda       int                       `json:"conda,omitempty"`   // conda packages of one platform
 	Changes     []resources.PackageChange `json:"changes,omitempty"` // from the previous lock; none without one
 	Platforms   []Size                    `json:"platforms"`
+	// Conflicts are known conflicts between the packages, as warnings.
+	Conflicts []*diag.Problem `json:"conflicts,omitempty"`
 }
 
 // A Size is what one platform takes, in bytes.

@@ -189,6 +189,9 @@ func (c *compiler) environment(s Selection, e *Environment) error {
 		}
 	}
 	c.requirements(e, closure)
+	if problem == nil {
+		c.pairs(e, locked, s.Host.Platform)
+	}
 	c.tools(e)
 	c.pinFiles(e, locked)
 	if e.Type == "conda" {

@@ -16,6 +16,7 @@ func environmentObject() *object {
 			{"protect", boolean(), protectDoc, false, true},
 			{"cuda", formOf(cudaObject()), "A requirement on the NVIDIA driver. The driver is checked and never installed.", nil, nil},
 			{"gpu", formOf(gpuObject()), "A requirement on the GPUs. It is checked before any change.", nil, nil},
+			{"pairs", formOf(pairsObject()), "How known conflicts between locked packages are reported. They are compared in every environment.", nil, nil},
 			{"path", innerPath(), "The link to the active generation. The default is .venv, for type conda .conda/NAME.", nil, ".venv"},
 			{"lock", lockName(), "The file with all packages, their hashes and sizes. `reconcile lock` writes it; commit it. The default is locks/pylock.NAME.toml. The lock of another tool is read, and stays its own: uv.lock, poetry.lock, pixi.lock, pylock.toml.", nil, "locks/pylock.local.toml"},
 			{"platforms", nonEmptySetOf(platform()), "The platforms of the lock.", nil, []string{"macos-arm64", "linux-x86_64"}},
@@ -133,6 +134,16 @@ func cudaObject() *object {
 		keys: []key{
 			{"minimum", twoNumbers(), "The minimum CUDA version of the driver, as `nvidia-smi` prints it, not that of nvcc.", nil, "12.1"},
 			{"severity", severity(), severityDoc, "fail", "warn"},
+		},
+	}
+}
+
+func pairsObject() *object {
+	return &object{
+		shape: &pairsShape, title: "environments.NAME.pairs",
+		doc: "Known conflicts between the locked packages, although their metadata allows them. [kinds/pairs.md](kinds/pairs.md) lists them.",
+		keys: []key{
+			{"severity", severity(), "With `fail` apply refuses an environment that cannot work, before any change; with `warn` it prints a warning and continues.", "fail", "warn"},
 		},
 	}
 }

@@ -51,6 +51,7 @@ type Environment struct {
 	Conda            *Conda // nil for type venv
 	CUDA             *CUDA
 	GPU              *GPU
+	Pairs            *Pairs // nil for the default
 
 	sources                                           Sources
 	foreign                                           bool       // the lock is one of another tool
@@ -62,7 +63,7 @@ type Environment struct {
 
 var (
 	environmentShape = shape{what: "an environment", keys: []string{
-		"python", "type", "packages", "match", "smoke_test", "directories", "protect", "cuda", "gpu",
+		"python", "type", "packages", "match", "smoke_test", "directories", "protect", "cuda", "gpu", "pairs",
 		"path", "lock", "platforms", "installer", "compile", "note",
 		"exact", "requirements", "project", "build", "glibc", "macos", "default",
 		"requirements_file",
@@ -122,6 +123,7 @@ func (l *loader) environments(v value) {
 		e.Protect = f.get("protect").boolean()
 		e.CUDA = readCUDA(f.get("cuda"))
 		e.GPU = readGPU(f.get("gpu"))
+		e.Pairs = readPairs(f.get("pairs"))
 		if e.Type != "" {
 			e.readInstallation(f)
 		}

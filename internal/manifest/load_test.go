@@ -91,7 +91,7 @@ func TestOwn(t *testing.T) {
 	}
 	folders := "directory.data_raw directory.data_processed directory.data_synthetic directory.models directory.adapters directory.scripts directory.configs disk.storage"
 	list := compile(t, m, mac)
-	if got, want := addresses(list), folders+" python.3.10 file.requirements-local.txt venv.local file.scripts/paths.py"; got != want {
+	if got, want := addresses(list), folders+" pairs.local python.3.10 file.requirements-local.txt venv.local file.scripts/paths.py"; got != want {
 		t.Errorf("on a Mac: %s\nwant: %s", got, want)
 	}
 	for _, r := range list {
@@ -105,7 +105,7 @@ func TestOwn(t *testing.T) {
 	golden.Check(t, "testdata/paths.py", []byte(m.Files[0].Content))
 
 	list = compile(t, m, gpu1)
-	if got, want := addresses(list), folders+" model.meta-llama/Llama-3.1-8B-Instruct model.mistralai/Mistral-7B-Instruct-v0.3 cuda.remote gpu.remote compat.remote python.3.10 tool.rattler file.environment-remote.yml conda.remote file.scripts/paths.py"; got != want {
+	if got, want := addresses(list), folders+" model.meta-llama/Llama-3.1-8B-Instruct model.mistralai/Mistral-7B-Instruct-v0.3 cuda.remote gpu.remote compat.remote pairs.remote python.3.10 tool.rattler file.environment-remote.yml conda.remote file.scripts/paths.py"; got != want {
 		t.Errorf("on a GPU machine: %s\nwant: %s", got, want)
 	}
 	spec := list[slices.IndexFunc(list, func(r resources.Resource) bool { return r.Addr.Kind == "conda" })].Spec.(*conda.Spec)

@@ -30,7 +30,14 @@ type GPU struct {
 	Pos      diag.Pos
 }
 
+// Pairs is a requirement on the locked packages: that none of them breaks another one.
+type Pairs struct {
+	Severity diag.Severity
+	Pos      diag.Pos
+}
+
 var (
+	pairsShape     = shape{what: "pairs", keys: []string{"severity"}, required: 1}
 	cudaShape      = shape{what: "cuda", keys: []string{"minimum", "severity"}, required: 1}
 	gpuShape       = shape{what: "gpu", keys: []string{"count", "memory", "by_model", "compute", "severity"}}
 	smokeTestShape = shape{what: "smoke_test", keys: []string{"imports", "cuda", "qlora", "mps"}}
@@ -58,6 +65,14 @@ func (v value) majorMinor(of, example string) string {
 		v.problem("version", v.what+" must be "+of, quote(s), fmt.Sprintf("write %s: %q", v.what, example))
 	}
 	return s
+}
+
+func readPairs(v value) *Pairs {
+	f, ok := v.object(&pairsShape)
+	if !ok {
+		return nil
+	}
+	return &Pairs{Severity: f.get("severity").severity(), Pos: v.pos()}
 }
 
 func readGPU(v value) *GPU {

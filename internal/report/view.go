@@ -82,6 +82,8 @@ func viewPlan(plan *planner.Plan, o Options) planView {
 		item := &plan.Items[i]
 		c := &item.Change
 		switch {
+		case item.Check && checkState(c) == OK && len(item.Resource.Spec.Reads()) == 0 && !o.Verbose:
+			// It passes on every machine.
 		case item.Check:
 			v.Checks = append(v.Checks, checkView{checkState(c), Escape(item.Resource.Addr.String()), Escape(summaryOf(c))})
 		case c.Action != resources.None:

@@ -12,6 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/gpu"
 	"github.com/reconcile-ml/reconcile/pkg/resources/link"
 	"github.com/reconcile-ml/reconcile/pkg/resources/model"
+	"github.com/reconcile-ml/reconcile/pkg/resources/pairs"
 	"github.com/reconcile-ml/reconcile/pkg/resources/python"
 	"github.com/reconcile-ml/reconcile/pkg/resources/tool"
 	"github.com/reconcile-ml/reconcile/pkg/resources/venv"
@@ -21,7 +22,7 @@ import (
 func Kinds() []resources.Kind {
 	return []resources.Kind{
 		compat.Kind, conda.Kind, cuda.Kind, directory.Kind, disk.Kind, file.Kind,
-		gpu.Kind, link.Kind, model.Kind, python.Kind, tool.Kind, venv.Kind,
+		gpu.Kind, link.Kind, model.Kind, pairs.Kind, python.Kind, tool.Kind, venv.Kind,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/reconcile-ml/reconcile/pkg/resources/cuda"
 	"github.com/reconcile-ml/reconcile/pkg/resources/gpu"
 	"github.com/reconcile-ml/reconcile/pkg/resources/model"
+	"github.com/reconcile-ml/reconcile/pkg/resources/pairs"
 )
 
 // TestCodesAreExplained checks that every code in the cases of a kind is explained, and
@@ -21,7 +22,7 @@ func TestCodesAreExplained(t *testing.T) {
 	for _, of := range []struct {
 		kind  resources.Kind
 		least int // codes with a case
-	}{{compat.Kind, 5}, {cuda.Kind, 5}, {gpu.Kind, 5}, {model.Kind, 3}} {
+	}{{compat.Kind, 5}, {cuda.Kind, 5}, {gpu.Kind, 5}, {model.Kind, 3}, {pairs.Kind, 3}} {
 		name, codes := of.kind.Name, explain.Codes()
 		files, err := filepath.Glob(filepath.Join("..", name, "testdata", "*.txtar"))
 		if err != nil || len(files) == 0 {

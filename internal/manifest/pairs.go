@@ -1,0 +1,110 @@
+package manifest
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/reconcile-ml/reconcile/internal/catalog"
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/pkg/resources/pairs"
+)
+
+// pairs adds the check for known conflicts between locked packages.
+func (c *compiler) pairs(e *Environment, locked *lock.Lock, platform string) {
+	spec := c.m.pairsOf(e, locked, platform)
+	if spec == nil {
+		return
+	}
+	pos := e.Pos
+	if e.Pairs != nil {
+		pos = e.Pairs.Pos
+	}
+	spec.Severity = c.severity(spec.Severity)
+	c.add("pairs", e.Name, pos, false, spec)
+}
+
+// Conflicts returns the known conflicts between the packages of a lock of an environment, on any
+// of its platforms, as warnings: the lock can be written nevertheless.
+func (m *Manifest) Conflicts(e *Environment, locked *lock.Lock) (list []*diag.Problem) {
+	seen := map[string]bool{}
+	for _, platform := range locked.Platforms {
+		spec := m.pairsOf(e, locked, platform)
+		if spec == nil {
+			continue
+		}
+		for _, p := range spec.Problems() {
+			if !seen[p.Summary] {
+				seen[p.Summary] = true
+				p.Severity, p.Addr, p.Pos = diag.Warn, "pairs."+e.Name, e.Pos
+				list = append(list, p)
+			}
+		}
+	}
+	return list
+}
+
+// pairsOf returns the check of the locked packages for one platform, nil if the catalog has no
+// pair of them.
+func (m *Manifest) pairsOf(e *Environment, locked *lock.Lock, platform string) *pairs.Spec {
+	closure, err := locked.For(platform)
+	if err != nil {
+		return nil
+	}
+	var releases []catalog.Release
+	spec := &pairs.Spec{Environment: e.Name, ByCommand: !e.IsForeign() && len(e.Files) == 0}
+	for _, d := range closure {
+		releases = append(releases, catalog.Release{Name: d.Name, Version: d.Version})
+		if catalog.Exchanged(d.Name) {
+			spec.Exchanges = append(spec.Exchanges, m.exchanges(e, d)...)
+		}
+	}
+	if locked.Conda != nil {
+		for _, p := range locked.Conda.For(platform) {
+			releases = append(releases, catalog.Release{Name: p.Name, Version: p.Version, Conda: true})
+		}
+	}
+	spec.Packages = catalog.Compared(releases)
+	slices.SortStableFunc(spec.Packages, func(a, b catalog.Release) int { return cmp.Compare(a.Name, b.Name) })
+	if e.Pairs != nil {
+		spec.Severity = e.Pairs.Severity
+	}
+	if len(spec.Packages)+len(spec.Exchanges) == 0 {
+		return nil
+	}
+	return spec
+}
+
+// exchanges returns the environments that read files of a package of e, or write files for
+// it. Files are written in environments without a requirement on GPUs, where data is prepared,
+// and leave the machine only if the manifest transfers directories.
+func (m *Manifest) exchanges(e *Environment, d lock.Dist) (list []pairs.Exchange) {
+	if len(m.Sync) == 0 {
+		return nil
+	}
+	for _, other := range m.Environments {
+		reads, writes := !other.RequiresGPU(), !e.RequiresGPU()
+		if other.Name == e.Name || !reads && !writes {
+			continue
+		}
+		locked, err := m.lockOf(other)
+		if err != nil {
+			continue // the plan of that environment reports it
+		}
+		for _, p := range locked.Packages {
+			x := pairs.Exchange{Package: d.Name, Version: d.Version, Environment: other.Name, Other: p.Version}
+			if p.Name != d.Name || p.Version == d.Version || slices.Contains(list, x) {
+				continue
+			}
+			if reads {
+				x.Reads = true
+				list = append(list, x)
+			}
+			if writes {
+				x.Reads = false
+				list = append(list, x)
+			}
+		}
+	}
+	return list
+}
