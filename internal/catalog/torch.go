@@ -36,12 +36,13 @@ type TorchMachine struct {
 	System   string   // version of glibc, "" if unknown
 	CUDA     string   // newest version that the driver supports, "" for any
 	Compute  []string // compute capabilities of the GPUs
+	Full     bool     // only builds that the driver supports without limits
 }
 
 // runs reports whether a machine has the driver and the GPUs for a build.
 func (m TorchMachine) runs(cuda string, k Kernels) bool {
-	driver, _ := Runs(m.CUDA, cuda)
-	return cuda != "" && (m.CUDA == "" || driver) && k.RunOnAll(m.Compute, cuda)
+	driver, full := Runs(m.CUDA, cuda)
+	return cuda != "" && (m.CUDA == "" || driver && (full || !m.Full)) && k.RunOnAll(m.Compute, cuda)
 }
 
 // NewestTorch returns the newest build on the public index that uses the GPUs of a machine.

@@ -19,20 +19,35 @@ type remedy struct {
 	bitsandbytes string // "" if the locked one has a library for cuda, or none is locked
 }
 
-// remedies returns the newest torch on the public index that uses the GPUs of a machine, and that
-// of PyTorch's own index if it is newer. They are none if the GPUs are not known.
+// remedies returns the newest torch on the public index that uses the GPUs of a machine. One that
+// the driver supports without limits is preferred, unless it is older than the locked torch. If
+// the public index has none or only older ones, PyTorch's own index may have a newer one. They are
+// none if the GPUs are not known.
 func (c *comparison) remedies(m catalog.TorchMachine) (list []remedy) {
 	if len(m.Compute) == 0 {
 		return nil
 	}
+	locked := strings.SplitN(c.torch, "+", 2)[0]
+	isOlder := func(torch string, ok bool) bool {
+		order, valid := catalog.Compare(torch, locked)
+		return !ok || valid && order < 0
+	}
+	m.Full = true
 	b, ok := catalog.NewestTorch(m)
+	own, found := catalog.NewestPyTorch(m)
+	m.Full = false
+	if isOlder(b.Torch, ok) {
+		b, ok = catalog.NewestTorch(m)
+	}
+	if isOlder(own.Torch, found) {
+		own, found = catalog.NewestPyTorch(m)
+	}
 	if ok {
 		list = c.addRemedy(list, remedy{torch: b.Torch, cuda: b.CUDA})
 	}
-	if own, found := catalog.NewestPyTorch(m); found {
-		if order, _ := catalog.Compare(own.Torch, pep.MajorMinor(b.Torch)); !ok || order > 0 {
-			list = c.addRemedy(list, remedy{torch: own.Torch, cuda: own.CUDA, own: true})
-		}
+	order, _ := catalog.Compare(own.Torch, pep.MajorMinor(b.Torch))
+	if found && isOlder(b.Torch, ok) && (!ok || order > 0) {
+		list = c.addRemedy(list, remedy{torch: own.Torch, cuda: own.CUDA, own: true})
 	}
 	return list
 }

@@ -79,22 +79,23 @@ func lockOf(torch, cuda, bitsandbytes string) []Package {
 
 func TestRemediesAreTheNewest(t *testing.T) {
 	for _, c := range []struct {
-		platform, python, driverCUDA, compute string
-		want                                  string
+		platform, python, driverCUDA, compute, locked string
+		want                                          string
 	}{
-		{"linux-x86_64", "3.10", "12.4", "9.0", "2.10.0, 2.14+cu12.6"},
-		{"linux-x86_64", "3.10", "13.0", "12.0", "2.14.1"},
-		{"linux-x86_64", "3.12", "13.2", "12.0", "2.15.0"},
-		{"linux-x86_64", "3.12", "12.8", "6.1", "2.7.1, 2.14+cu12.6"},
-		{"linux-x86_64", "3.12", "13.0", "7.0", "2.10.0, 2.14+cu12.6"},
-		{"linux-x86_64", "3.12", "11.4", "8.6", "2.7+cu11.8"},
-		{"linux-x86_64", "3.12", "11.4", "3.7", "2.7+cu11.8"},
-		{"linux-x86_64", "3.12", "12.2", "3.7", "2.7+cu11.8"},
-		{"linux-aarch64", "3.12", "13.0", "9.0", "2.15.0"},
-		{"linux-aarch64", "3.12", "12.4", "9.0", "2.14+cu12.6"},
-		{"linux-x86_64", "3.12", "10.2", "7.0", ""},
+		{"linux-x86_64", "3.10", "12.4", "9.0", "2.11.0", "2.10.0, 2.14+cu12.6"}, // with limits, and without them there is 2.6.0
+		{"linux-x86_64", "3.10", "12.4", "9.0", "2.1.2", "2.6.0"},
+		{"linux-x86_64", "3.10", "13.0", "12.0", "2.1.2", "2.14.1"},
+		{"linux-x86_64", "3.12", "13.2", "12.0", "2.1.2", "2.15.0"},
+		{"linux-x86_64", "3.12", "12.8", "6.1", "2.9.1", "2.7.1, 2.14+cu12.6"},
+		{"linux-x86_64", "3.12", "13.0", "7.0", "2.11.0", "2.10.0, 2.14+cu12.6"},
+		{"linux-x86_64", "3.12", "11.4", "8.6", "2.1.2", "2.7+cu11.8"},
+		{"linux-x86_64", "3.12", "11.4", "3.7", "2.1.2", "2.7+cu11.8"},
+		{"linux-x86_64", "3.12", "12.2", "3.7", "2.1.2", "2.7+cu11.8"},
+		{"linux-aarch64", "3.12", "13.0", "9.0", "2.9.1", "2.14.1"},
+		{"linux-aarch64", "3.12", "12.4", "9.0", "2.9.1", "2.14+cu12.6"},
+		{"linux-x86_64", "3.12", "10.2", "7.0", "2.1.2", ""},
 	} {
-		spec := &Spec{Python: c.python, Packages: lockOf("2.1.0", "12.1", "0.50.2")}
+		spec := &Spec{Python: c.python, Packages: lockOf(c.locked, "12.1", "0.50.2")}
 		n := facts.Nvidia{State: facts.DriverOK, CUDA: c.driverCUDA, Devices: []facts.Device{{Name: "GPU", UUID: "GPU-1", Compute: c.compute}}}
 		comparison := newComparison(spec, n, facts.Host{Platform: c.platform, Libc: facts.Libc{Name: "glibc", Version: "2.35"}})
 		var got []string
