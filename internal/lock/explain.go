@@ -9,9 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/indexerror"
 	"github.com/reconcile-ml/reconcile/internal/pep"
@@ -138,16 +140,23 @@ func (r *resolver) withoutWheels(ctx context.Context, output string) string {
 	return name
 }
 
-// hasWheel reports whether the pinned version of a package has a wheel for any Python 3.
+// hasWheel reports whether the pinned version of a package has a wheel for any Python 3 on a
+// platform of the lock.
 func (r *resolver) hasWheel(ctx context.Context, p Requirement) bool {
 	version, _ := pep.CanonicalVersion(p.Pin())
+	onPlatform := func(tag string) bool {
+		return tag == "any" || slices.ContainsFunc(r.Platforms, func(platform string) bool { return slices.Contains(newestSystems.platformTags(platform), tag) })
+	}
 	return slices.ContainsFunc(r.offers(ctx, p.Index, p.Name), func(o Offer) bool {
 		w, err := ParseWheel(o.File)
-		return err == nil && o.Version == version && slices.ContainsFunc(w.Python, func(tag string) bool {
+		return err == nil && o.Version == version && slices.ContainsFunc(w.Platform, onPlatform) && slices.ContainsFunc(w.Python, func(tag string) bool {
 			return strings.HasPrefix(tag, "py3") || strings.HasPrefix(tag, "cp3")
 		})
 	})
 }
+
+// newestSystems are systems for which all wheels can be selected.
+var newestSystems = Systems{Glibc: "2.99", MacOS: "99"}
 
 // indexProblem returns why the index of a requirement has nothing: it refused the request, or is no
 // package index. uv reports both as a package that does not exist. It is nil for other reasons.
@@ -211,7 +220,7 @@ func (r *resolver) refused(ctx context.Context) error {
 			request := Requirement{Name: p.Name, Specifier: "==" + p.Version}
 			if reason, hint, _ := r.otherSystem(r.offers(ctx, p.Index, p.Name), request, one.platform); strings.HasPrefix(reason, "its wheels need") {
 				line += " for " + one.platform + ": " + reason
-				other = cmp.Or(other, "; "+hint+"; or request an earlier version")
+				other = cmp.Or(other, "\nor "+hint+", or request an earlier version")
 			}
 			found = append(found, line)
 		}
@@ -230,9 +239,22 @@ func (r *resolver) refused(ctx context.Context) error {
 	}
 	return &diag.Problem{
 		Code: "lock.source", Pos: cmp.Or(pos, diag.Pos{File: r.Path}), Summary: summary, Found: strings.Join(found, "\n"),
-		Hint:     "to build them, which runs their code, isolated and without network, add to the environment: build: [" + strings.Join(slices.Compact(names), ", ") + "]" + other,
+		Hint:     waysOfSources(missing, slices.Compact(names)) + other,
 		Packages: missing,
 	}
+}
+
+// waysOfSources returns what to do about packages that exist as source only. builds are all
+// packages that the manifest has to permit to build.
+func waysOfSources(missing, builds []string) string {
+	text := "with a wheel of your own, in a folder that each machine names as find_links in ~/.config/reconcile/config.yaml:\n" +
+		"  RECONCILE_FIND_LINKS=/FOLDER reconcile lock\n" +
+		"or built from source, which runs its code, isolated and without network; add to the environment:\n" +
+		"  build: [" + strings.Join(builds, ", ") + "]"
+	if i := slices.IndexFunc(missing, func(name string) bool { return DefaultWith(name) != nil }); i >= 0 {
+		text += fmt.Sprintf("\nThe build of %s imports torch, and may need the CUDA toolkit: `reconcile explain lock.source`", missing[i])
+	}
+	return text
 }
 
 // parents returns the names of the packages that depend on a package.
@@ -323,9 +345,9 @@ func (r *resolver) unavailable(ctx context.Context, platform string, p Requireme
 			problem.Found, problem.Hint, problem.Keys = found, hint, keys
 			return problem
 		}
-		if _, local, ok := strings.Cut(version, "+"); ok && p.Index == "" {
-			problem.Found = fmt.Sprintf("builds such as +%s are in an index of their own", local)
-			problem.Hint = fmt.Sprintf("name it under `indexes`, and write {name: %s, version: %s, index: NAME}", p.Name, version)
+		if strings.Contains(version, "+") {
+			problem.Summary = fmt.Sprintf("%s%s is not in %s", p.Name, p.Specifier, indexName(p.Index))
+			problem.Found, problem.Hint = r.localVersion(p, offers, platform)
 			return problem
 		}
 	}
@@ -375,21 +397,10 @@ func (r *resolver) otherSystem(offers []Offer, p Requirement, platform string) (
 	if len(wheels) == 0 {
 		return "", "", nil
 	}
-	newest := Systems{Glibc: "2.99", MacOS: "99"}
-	i := Chooser(r.Python, []string{platform}, newest)(wheels)[0]
+	i := Chooser(r.Python, []string{platform}, newestSystems)(wheels)[0]
 	if i < 0 {
-		var pythons []string
-		for _, w := range wheels {
-			if name, err := ParseWheel(w.File); err == nil {
-				for _, tag := range name.Python {
-					if slices.ContainsFunc(name.Platform, func(p string) bool { return slices.Contains(newest.platformTags(platform), p) }) {
-						pythons = append(pythons, tag)
-					}
-				}
-			}
-		}
-		if slices.Sort(pythons); len(pythons) > 0 {
-			return "its wheels for " + platform + " are for " + strings.Join(slices.Compact(pythons), ", "), fmt.Sprintf("change the version of %s, or `python`", p.Name), nil
+		if pythons := pythonsOf(wheels, platform); len(pythons) > 0 {
+			return "its wheels for " + platform + " are for Python " + strings.Join(pythons, ", "), r.otherPython(offers, p, platform, pythons), nil
 		}
 		return "it has no wheel for " + platform, fmt.Sprintf("change the version of %s, or limit it to other platforms: {name: %s, version: %s, platforms: [PLATFORM]}", p.Name, p.Name, p.Pin()), nil
 	}
@@ -402,6 +413,60 @@ func (r *resolver) otherSystem(offers []Offer, p Requirement, platform string) (
 		return fmt.Sprintf("its wheels need glibc 2.%d", minor), fmt.Sprintf("if all machines have it, add glibc: \"2.%d\" to the environment", minor), map[string]string{"glibc": fmt.Sprintf("2.%d", minor)}
 	}
 	return "", "", nil
+}
+
+// pythonsOf returns the minor versions of Python with a wheel for a platform, ascending.
+func pythonsOf(wheels []Wheel, platform string) (minors []string) {
+	for minor := range 50 {
+		version := fmt.Sprintf("3.%d", minor)
+		if Chooser(version, []string{platform}, newestSystems)(wheels)[0] >= 0 {
+			minors = append(minors, version)
+		}
+	}
+	return minors
+}
+
+// recent is how much older than the requested release one may be that is proposed instead.
+const recent = 365 * 24 * time.Hour
+
+// otherPython returns what to do about a pinned version without a wheel for the locked Python.
+func (r *resolver) otherPython(offers []Offer, p Requirement, platform string, pythons []string) string {
+	var ways []string
+	newest := r.newest(offers, platform)
+	asked, offered := uploaded(offers, p.Pin()), uploaded(offers, newest)
+	if newest != "" && (pep.CompareVersions(newest, p.Pin()) > 0 || !asked.IsZero() && !offered.IsZero() && asked.Sub(offered) < recent) {
+		ways = append(ways, fmt.Sprintf("request %s==%s, the newest version for Python %s", p.Name, newest, r.Python))
+	}
+	nearest := pythons[len(pythons)-1]
+	if pep.CompareVersions(nearest, r.Python) > 0 {
+		nearest = pythons[0]
+	}
+	if end, known := catalog.PythonEnd(nearest); !known || end.Month.AddDate(0, 1, 0).After(time.Now()) {
+		ways = append(ways, fmt.Sprintf("write python: %q in the environment", nearest))
+	}
+	if len(ways) == 0 {
+		return "request another version of " + p.Name
+	}
+	return strings.Join(ways, "\nor ")
+}
+
+// uploaded returns when the first file of a version was published, the zero Time if unknown.
+func uploaded(offers []Offer, version string) (first time.Time) {
+	version, _ = pep.CanonicalVersion(version)
+	for _, o := range offers {
+		if o.Version == version && !o.Uploaded.IsZero() && (first.IsZero() || o.Uploaded.Before(first)) {
+			first = o.Uploaded
+		}
+	}
+	return first
+}
+
+// indexName returns an index in words.
+func indexName(name string) string {
+	if name == "" {
+		return "the index"
+	}
+	return "index " + name
 }
 
 // newest returns the newest final release with a wheel for a platform, "" for none.

@@ -25,12 +25,14 @@ const inputName = "reconcile-manifest"
 func (r *resolver) input(platform string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[project]\nname = %s\nversion = \"0\"\nrequires-python = %s\ndependencies = [\n", quote(inputName), quote("=="+r.Python+".*"))
-	bound := map[string][]Requirement{}
+	bound, elsewhere := map[string][]Requirement{}, map[string]bool{}
 	for _, p := range r.Packages {
 		fmt.Fprintf(&b, "    %s,\n", quote(r.line(p)))
+		name := pep.Normalize(p.Name)
 		if p.Index != "" {
-			bound[pep.Normalize(p.Name)] = append(bound[pep.Normalize(p.Name)], p)
+			bound[name] = append(bound[name], p)
 		}
+		elsewhere[name] = elsewhere[name] || p.Index == ""
 	}
 	b.WriteString("]\n")
 	for _, x := range r.Indexes {
@@ -39,7 +41,7 @@ func (r *resolver) input(platform string) string {
 	b.WriteString("\n[tool.uv.sources]\n")
 	for _, name := range slices.Sorted(maps.Keys(bound)) {
 		list := bound[name]
-		if !slices.ContainsFunc(list, func(p Requirement) bool { return p.Index != list[0].Index }) {
+		if !elsewhere[name] && !slices.ContainsFunc(list, func(p Requirement) bool { return p.Index != list[0].Index }) {
 			list = []Requirement{{Index: list[0].Index}} // uv refuses two sources for the same machines
 		}
 		var sources []string

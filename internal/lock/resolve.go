@@ -70,9 +70,10 @@ type Index struct {
 // An Offer is a file of an index.
 type Offer struct {
 	File           string
-	Version        string // canonical
-	Yanked         bool   // withdrawn by its authors
-	RequiresPython string // PEP 440, "" for any
+	Version        string    // canonical
+	Yanked         bool      // withdrawn by its authors
+	RequiresPython string    // PEP 440, "" for any
+	Uploaded       time.Time // zero if unknown
 }
 
 // Resolve resolves the requirements for every platform. It runs uv, uses the network, and

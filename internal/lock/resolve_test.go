@@ -28,7 +28,8 @@ import (
 // metadata that uv reads from the wheels by range requests.
 type index struct {
 	*httptest.Server
-	files map[string][]byte
+	files        map[string][]byte
+	withoutSizes bool
 }
 
 func newIndex(t *testing.T) *index {
@@ -48,7 +49,11 @@ func (x *index) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for file, data := range x.files {
 		if strings.HasPrefix(file, strings.ReplaceAll(name, "-", "_")+"-") {
 			sum := sha256.Sum256(data)
-			entries = append(entries, fmt.Sprintf(`{"filename": %q, "url": %q, "size": %d, "hashes": {"sha256": %q}}`, file, x.URL+"/files/"+file, len(data), hex.EncodeToString(sum[:])))
+			size := fmt.Sprintf(`"size": %d, `, len(data))
+			if x.withoutSizes {
+				size = ""
+			}
+			entries = append(entries, fmt.Sprintf(`{"filename": %q, "url": %q, %s"hashes": {"sha256": %q}}`, file, x.URL+"/files/"+file, size, hex.EncodeToString(sum[:])))
 		}
 	}
 	if len(entries) == 0 {
@@ -409,10 +414,10 @@ func TestResolveProblems(t *testing.T) {
 		{"source only since years", []string{"stopped>=0.1"}, "lock.source", "manifest.yaml:10:3", "stopped 0.4"},
 		{"source only, and a pre-release with a wheel", []string{"pre"}, "lock.source", "manifest.yaml:10:3", "pre 1.0"},
 		{"a wheel for Python 2 only", []string{"ancient==1.0"}, "lock.source", "manifest.yaml:10:3", "build: [ancient]"},
-		{"another Python", []string{"late==1.0"}, "lock.pin", "manifest.yaml:10:3", "are for cp39"},
+		{"another Python", []string{"late==1.0"}, "lock.pin", "manifest.yaml:10:3", "are for Python 3.9"},
 		{"newer glibc", []string{"modern==1.0"}, "lock.pin", "manifest.yaml:10:3", "need glibc 2.31"},
 		{"newer macOS", []string{"apple==1.0"}, "lock.pin", "manifest.yaml:10:3", `add macos: "15"`},
-		{"a local version", []string{"dep==2.0+cu124"}, "lock.pin", "manifest.yaml:10:3", "index: NAME"},
+		{"a local version", []string{"dep==2.0+private"}, "lock.pin", "manifest.yaml:10:3", `"dep @ https://HOST/FILE.whl", or request dep==2.0`},
 		{"the project itself", []string{"mine==1.0"}, "lock.pin", "manifest.yaml:10:3", "project: editable"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -422,6 +427,143 @@ func TestResolveProblems(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// TestBuildsOfTorchNameTheirIndex requests builds of torch that are not in the public index.
+func TestBuildsOfTorchNameTheirIndex(t *testing.T) {
+	x := newIndex(t)
+	for _, platform := range []string{"manylinux_2_28_x86_64", "manylinux_2_28_aarch64", "macosx_11_0_arm64"} {
+		x.add(t, "torch-2.9.1-cp310-cp310-"+platform+".whl")
+		x.add(t, "torchvision-0.24.1-cp310-cp310-"+platform+".whl")
+	}
+	linux, both := []string{"linux-x86_64"}, []string{"linux-x86_64", "macos-arm64"}
+	for _, c := range []struct {
+		name      string
+		platforms []string
+		pins      []string
+		want, not []string
+	}{
+		{"the CPU", both, []string{"torch==2.9.1+cpu"}, []string{
+			"indexes: [public, {name: pytorch-cpu, url: https://HOST/whl/cpu}]\n", "- {name: torch, version: 2.9.1, index: pytorch-cpu}\n", "built for CUDA 12.8",
+		}, []string{"request"}},
+		{"the CUDA of the public index", linux, []string{"torch==2.9.1+cu128"}, []string{"hint: request torch==2.9.1, for CUDA 12.8"}, []string{"HOST"}},
+		{"another CUDA", both, []string{"torch==2.9.1+cu126", "torchvision==0.24.1+cu126"}, []string{
+			"request torch==2.9.1, for CUDA 12.8\n", "{name: pytorch-cu126, url: https://HOST/whl/cu126}", "- {name: torch, version: 2.9.1+cu126, index: pytorch-cu126, platforms: [linux-x86_64]}\n", "- {name: torch, version: 2.9.1, platforms: [macos-arm64]}\n", "- {name: torchvision, version: 0.24.1+cu126, index: pytorch-cu126, platforms: [linux-x86_64]}\n",
+		}, nil},
+		{"a CUDA that never was", linux, []string{"torch==2.9.1+cu124"}, []string{
+			"no build for CUDA 12.4 on linux-x86_64, only for 12.6, 12.8, 12.9, 13.0", "- {name: torch, version: 2.9.1+cu126, index: pytorch-cu126}\n",
+		}, []string{"2.9.1+cu124,", "whl/cu124"}},
+		{"AMD", linux, []string{"torch==2.9.1+rocm6.4"}, []string{"- {name: torch, version: 2.9.1+rocm6.4, index: pytorch-rocm6.4}\n"}, []string{"request"}},
+		{"another package", linux, []string{"torchvision==0.24.1+cu128"}, []string{"- {name: torchvision, version: 0.24.1+cu128, index: pytorch-cu128}\n"}, []string{"torch,"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			req := x.request(t, c.pins...)
+			req.Platforms = c.platforms
+			_, err := lock.Resolve(t.Context(), req)
+			p := diag.Problems(err)
+			if len(p) != 1 || p[0].Code != "lock.pin" || !strings.HasSuffix(p[0].Summary, " is not in the index") {
+				t.Fatalf("got %v", err)
+			}
+			text := "found: " + p[0].Found + "\nhint: " + p[0].Hint + "\n"
+			for _, want := range c.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("%q is missing in\n%s", want, text)
+				}
+			}
+			for _, not := range c.not {
+				if strings.Contains(text, not) {
+					t.Errorf("%q is in\n%s", not, text)
+				}
+			}
+		})
+	}
+}
+
+// TestDeclaredIndexOfTorch names an index that the manifest has, and the builds that an index has.
+func TestDeclaredIndexOfTorch(t *testing.T) {
+	public, own := newIndex(t), newIndex(t)
+	public.add(t, "torch-2.9.1-cp310-cp310-manylinux_2_28_x86_64.whl")
+	own.add(t, "torch-2.9.1+cu126-cp310-cp310-manylinux_2_28_x86_64.whl")
+	for bound, want := range map[string]string{
+		"":    "- {name: torch, version: 2.9.1+cu130, index: own}",
+		"own": "request one of them: torch==2.9.1+cu126",
+	} {
+		req := public.request(t)
+		req.Platforms = []string{"linux-x86_64"}
+		req.Packages = []lock.Requirement{{Name: "torch", Specifier: "==2.9.1+cu130", Index: bound, Pos: diag.Pos{File: "manifest.yaml", Line: 10, Col: 3}}}
+		req.Indexes = []lock.Index{{Name: "own", URL: own.URL + "/simple/cu130"}}
+		if bound != "" {
+			req.Indexes[0].URL = own.URL + "/simple"
+		}
+		req.Offers = func(ctx context.Context, from, name string) ([]lock.Offer, error) {
+			return map[string]*index{"": public, "own": own}[from].offers(ctx, from, name)
+		}
+		_, err := lock.Resolve(t.Context(), req)
+		if p := diag.Problems(err); len(p) != 1 || !strings.Contains(p[0].Hint, want) || strings.Contains(p[0].Hint, "HOST") {
+			t.Errorf("index %q: got %v", bound, err)
+		}
+	}
+}
+
+// TestBuildOfTorchOfItsIndex locks what the message about a build of torch proposes: the build for
+// Linux, and the release of the default index for macOS. The index publishes no sizes.
+func TestBuildOfTorchOfItsIndex(t *testing.T) {
+	public, own := newIndex(t), newIndex(t)
+	own.withoutSizes = true
+	for _, platform := range []string{"manylinux_2_28_x86_64", "macosx_11_0_arm64"} {
+		public.add(t, "torch-2.9.1-cp310-cp310-"+platform+".whl")
+	}
+	own.add(t, "torch-2.9.1+cu126-cp310-cp310-manylinux_2_28_x86_64.whl")
+	req := public.request(t)
+	req.Packages = []lock.Requirement{
+		{Name: "torch", Specifier: "==2.9.1+cu126", Index: "pytorch-cu126", Marker: lock.Marker([]string{"linux-x86_64"})},
+		{Name: "torch", Specifier: "==2.9.1", Marker: lock.Marker([]string{"macos-arm64"})},
+	}
+	req.Indexes = []lock.Index{{Name: "pytorch-cu126", URL: own.URL + "/simple"}}
+	l, err := lock.Resolve(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := text(t, l, "linux-x86_64") + " " + text(t, l, "macos-arm64"); got != "torch-2.9.1+cu126-cp310-cp310-manylinux_2_28_x86_64.whl torch-2.9.1-cp310-cp310-macosx_11_0_arm64.whl" {
+		t.Errorf("locks %s", got)
+	}
+	for _, p := range l.Packages {
+		if w := p.Wheels[0]; w.Size == 0 || w.Unpacked == 0 || (p.Index == "") != (w.Platforms[0] == "macos-arm64") {
+			t.Errorf("%s of index %q has the sizes %d and %d", w.File, p.Index, w.Size, w.Unpacked)
+		}
+	}
+}
+
+// TestOtherPython proposes a release only if it is newer than the requested one, or not a year
+// older.
+func TestOtherPython(t *testing.T) {
+	x := newIndex(t)
+	x.add(t, "app-1.0-cp310-cp310-manylinux_2_17_x86_64.whl")
+	x.add(t, "app-2.0-cp312-cp312-manylinux_2_17_x86_64.whl")
+	x.add(t, "app-2.0-cp313-cp313-manylinux_2_17_x86_64.whl")
+	asked := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		offered time.Time
+		want    string
+	}{
+		{asked.AddDate(-2, 0, 0), `write python: "3.12" in the environment`},
+		{time.Time{}, `write python: "3.12" in the environment`},
+		{asked.AddDate(0, -3, 0), "request app==1.0, the newest version for Python 3.10\nor write python: \"3.12\" in the environment"},
+	} {
+		req := x.request(t, "app==2.0")
+		req.Platforms = []string{"linux-x86_64"}
+		req.Offers = func(ctx context.Context, from, name string) ([]lock.Offer, error) {
+			offers, err := x.offers(ctx, from, name)
+			for i := range offers {
+				offers[i].Uploaded = map[string]time.Time{"1.0": c.offered, "2.0": asked}[offers[i].Version]
+			}
+			return offers, err
+		}
+		_, err := lock.Resolve(t.Context(), req)
+		if p := diag.Problems(err); len(p) != 1 || p[0].Hint != c.want || !strings.HasSuffix(p[0].Found, "are for Python 3.12, 3.13") {
+			t.Errorf("a release of %s: %v", c.offered, err)
+		}
 	}
 }
 

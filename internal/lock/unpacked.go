@@ -2,6 +2,7 @@ package lock
 
 import (
 	"archive/zip"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,14 +21,15 @@ import (
 const tail = 128 << 10
 
 // unpacked sets the installed size of the wheels, from the previous lock or from the
-// central directory of each archive: the files, and as much bytecode as Python source. The
-// size of a wheel that cannot be read remains unknown.
+// central directory of each archive: the files, and as much bytecode as Python source. It also sets
+// the size of the wheels of an index that publishes none, such as PyTorch's own. The sizes of a
+// wheel that cannot be read remain unknown.
 func (r *resolver) unpacked(ctx context.Context, l *Lock) {
-	known := map[facts.SHA256]int64{}
+	known := map[facts.SHA256]Wheel{}
 	if r.Previous != nil {
 		for _, p := range r.Previous.Packages {
 			for _, w := range p.Wheels {
-				known[w.SHA256] = w.Unpacked
+				known[w.SHA256] = w
 			}
 		}
 	}
@@ -36,16 +38,51 @@ func (r *resolver) unpacked(ctx context.Context, l *Lock) {
 	for i := range l.Packages {
 		for n := range l.Packages[i].Wheels {
 			w := &l.Packages[i].Wheels[n]
-			if w.Unpacked = known[w.SHA256]; w.Unpacked > 0 {
+			w.Size, w.Unpacked = cmp.Or(w.Size, known[w.SHA256].Size), known[w.SHA256].Unpacked
+			if w.Size > 0 && w.Unpacked > 0 {
 				continue
 			}
 			g.Go(func() error {
-				w.Unpacked, _ = r.measure(ctx, r.sources[w.File], w.Size)
+				if w.Size == 0 {
+					w.Size, _ = r.length(ctx, r.sources[w.File])
+				}
+				if w.Unpacked == 0 {
+					w.Unpacked, _ = r.measure(ctx, r.sources[w.File], w.Size)
+				}
 				return nil
 			})
 		}
 	}
 	_ = g.Wait() // the tasks return no error
+}
+
+// length returns the size of a wheel in bytes.
+func (r *resolver) length(ctx context.Context, from source) (int64, error) {
+	if from.path != "" {
+		info, err := os.Stat(from.path)
+		if err != nil {
+			return 0, err
+		}
+		return info.Size(), nil
+	}
+	if r.Client == nil || from.url == "" {
+		return 0, os.ErrNotExist
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, from.url, nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := r.Client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.Uncompressed || resp.ContentLength <= 0 {
+		return 0, fmt.Errorf("the size of %s is unknown: %s", from.url, resp.Status)
+	}
+	return resp.ContentLength, nil
 }
 
 // measure returns the installed size of a wheel.

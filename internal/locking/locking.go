@@ -317,7 +317,7 @@ func (t *tools) offers(ctx context.Context, index, name string) ([]lock.Offer, e
 	var offers []lock.Offer
 	for _, r := range releases {
 		for _, f := range r.Files {
-			offers = append(offers, lock.Offer{File: f.Name, Version: r.Version, Yanked: f.Yanked, RequiresPython: f.RequiresPython})
+			offers = append(offers, lock.Offer{File: f.Name, Version: r.Version, Yanked: f.Yanked, RequiresPython: f.RequiresPython, Uploaded: f.Uploaded})
 		}
 	}
 	return offers, nil

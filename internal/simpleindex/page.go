@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -53,6 +54,7 @@ type link struct {
 	hasSHA256 bool
 	yanked    bool
 	python    string // requires-python
+	uploaded  time.Time
 }
 
 // parse parses a page by its media type.
@@ -81,10 +83,10 @@ func (l *listing) add(file string, one link) {
 	switch {
 	case strings.HasSuffix(file, ".whl"), lock.ValidArchive(file):
 		l.files[file] = append(l.files[file], one)
-		l.offers = append(l.offers, ReleaseFile{file, one.yanked, one.python})
+		l.offers = append(l.offers, ReleaseFile{file, one.yanked, one.python, one.uploaded})
 		l.isIndex = true
 	case strings.HasSuffix(file, ".tar.gz"), strings.HasSuffix(file, ".zip"), strings.HasSuffix(file, ".egg"), strings.HasSuffix(file, ".tar.bz2"):
-		l.offers = append(l.offers, ReleaseFile{file, one.yanked, one.python})
+		l.offers = append(l.offers, ReleaseFile{file, one.yanked, one.python, one.uploaded})
 		l.isIndex = true
 	}
 }
@@ -112,11 +114,13 @@ func (l *listing) parseJSON(body []byte) {
 			Hashes         map[string]string
 			Yanked         any    // false, true, or the reason
 			RequiresPython string `json:"requires-python"`
+			UploadTime     string `json:"upload-time"` // PEP 700
 		}
 		if files.Decode(&f) != nil {
 			return
 		}
 		one := link{href: f.URL, yanked: f.Yanked != nil && f.Yanked != false, python: f.RequiresPython}
+		one.uploaded, _ = time.Parse(time.RFC3339, f.UploadTime) // it remains zero
 		one.setSHA256(f.Hashes["sha256"])
 		l.add(f.Filename, one)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/lock"
@@ -21,8 +22,9 @@ type Release struct {
 // A ReleaseFile is a wheel or a source archive of a Release.
 type ReleaseFile struct {
 	Name           string
-	Yanked         bool   // withdrawn by its authors
-	RequiresPython string // PEP 440, "" for any
+	Yanked         bool      // withdrawn by its authors
+	RequiresPython string    // PEP 440, "" for any
+	Uploaded       time.Time // zero if the index does not publish it
 }
 
 // Releases returns what the index and the wheel folders offer of a project, in no order. If

@@ -1,0 +1,246 @@
+package lock
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/reconcile-ml/reconcile/internal/catalog"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+)
+
+// pytorchPackages are the packages that PyTorch's own index has for each CUDA version
+// (https://docs.pytorch.org/get-started/previous-versions/, and the installation of each project).
+var pytorchPackages = []string{
+	"fbgemm-gpu", "torch", "torch-tensorrt", "torchao", "torchaudio", "torchcodec", "torchrec", "torchtext", "torchvision", "xformers",
+}
+
+// pytorchBuild matches the names of builds of PyTorch, which are those of the folders of its own
+// index.
+var pytorchBuild = regexpOnce(`^(cpu|xpu|cu[0-9]{2,3}|rocm[0-9.]+)$`)
+
+// A PyTorchIndex is the folder of PyTorch's own index with one build, such as "cpu" or "cu126".
+type PyTorchIndex struct {
+	Build    string
+	Declared []Index // of the manifest
+}
+
+// name returns the name of the index in the manifest.
+func (x PyTorchIndex) name() string {
+	for _, index := range x.Declared {
+		if strings.HasSuffix(strings.TrimSuffix(index.URL, "/"), "/"+x.Build) {
+			return index.Name
+		}
+	}
+	return ""
+}
+
+// A PyTorchItem is a package to take from a PyTorchIndex.
+type PyTorchItem struct {
+	Name      string
+	Specifier string   // PEP 440
+	Platforms []string // nil for all
+	Public    bool     // from the default index instead
+}
+
+// Lines returns the lines of a manifest that take packages from the index: one of `indexes`,
+// unless the manifest has it, and one of `packages` for each item.
+func (x PyTorchIndex) Lines(items ...PyTorchItem) string {
+	name := cmp.Or(x.name(), "pytorch-"+x.Build)
+	var lines []string
+	entry := fmt.Sprintf("{name: %s, url: https://HOST/whl/%s}", name, x.Build)
+	switch {
+	case x.name() != "":
+	case len(x.Declared) > 0:
+		lines = append(lines, "  - "+entry+" # in `indexes`")
+	default:
+		lines = append(lines, "  indexes: [public, "+entry+"]")
+	}
+	for _, item := range items {
+		index := name
+		if item.Public {
+			index = ""
+		}
+		lines = append(lines, "  - "+item.text(index))
+	}
+	if x.name() == "" {
+		lines = append(lines, "HOST is that of the command for pip at https://pytorch.org/get-started/locally/, or your mirror")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// text returns the item in the form of the manifest. index is "" for the default one.
+func (i PyTorchItem) text(index string) string {
+	text := "{name: " + i.Name
+	if version := (Requirement{Specifier: i.Specifier}).Pin(); version != "" {
+		text += ", version: " + version
+	} else if i.Specifier != "" {
+		text += ", version: " + quote(i.Specifier)
+	}
+	if index != "" {
+		text += ", index: " + index
+	}
+	if i.Platforms != nil {
+		text += ", platforms: [" + strings.Join(i.Platforms, ", ") + "]"
+	}
+	return text + "}"
+}
+
+// localVersion returns why a pinned version with a local part, such as 2.9.1+cu126, is not in an
+// index, and what to do: the public index has no versions with a local part.
+func (r *resolver) localVersion(p Requirement, offers []Offer, platform string) (found, hint string) {
+	version, build, _ := strings.Cut(p.Pin(), "+")
+	place := indexName(p.Index)
+	if others := localVersions(offers, version); len(others) > 0 {
+		return fmt.Sprintf("%s has %s %s", place, p.Name, strings.Join(others, ", ")), fmt.Sprintf("request one of them: %s==%s", p.Name, others[len(others)-1])
+	}
+	switch {
+	case p.Index != "":
+		return fmt.Sprintf("%s has no version of %s with +%s", place, p.Name, build), "change the version or the `index` of " + p.Name
+	case !pytorchBuild().MatchString(build) || !slices.Contains(pytorchPackages, pep.Normalize(p.Name)):
+		return fmt.Sprintf("the public index has no versions with a local part; those with +%s are published elsewhere", build),
+			fmt.Sprintf("write the address of the wheel: %q, or request %s==%s", p.Name+" @ https://HOST/FILE.whl", p.Name, version)
+	}
+	found = fmt.Sprintf("the public index has no versions with a local part; those with +%s are in PyTorch's own index", build)
+	var ways []string
+	if pep.Normalize(p.Name) == "torch" {
+		public := r.publicBuild(version)
+		cuda, isCUDA := cudaOf(build)
+		if public != "" {
+			found += fmt.Sprintf("\ntorch %s of the public index is built for %s", version, buildName(public))
+		}
+		if known := pytorchCUDA(version, platform); isCUDA && len(known) > 0 && !slices.Contains(known, cuda) {
+			found += fmt.Sprintf("\ntorch %s has no build for CUDA %s on %s, only for %s", version, cuda, platform, strings.Join(known, ", "))
+			build = "cu" + strings.ReplaceAll(nearestCUDA(known, cuda), ".", "")
+		}
+		if public == build || isCUDA && public != "" && public != "cpu" {
+			ways = append(ways, fmt.Sprintf("request torch==%s, for %s", version, buildName(public)))
+		}
+		if public == build {
+			return found, ways[0]
+		}
+	}
+	if strings.HasSuffix(p.Pos.File, ".txt") || strings.HasSuffix(p.Pos.File, ".in") {
+		text := fmt.Sprintf("for +%s, add to %s: --extra-index-url https://HOST/whl/%s\nHOST is that of the command for pip at https://pytorch.org/get-started/locally/, or your mirror", build, p.Pos.File, build)
+		return found, strings.Join(append(ways, text), "\n")
+	}
+	text := fmt.Sprintf("take the build %s from PyTorch's own index, with these lines in the manifest:\n", build)
+	ways = append(ways, text+PyTorchIndex{build, r.Indexes}.Lines(r.pytorchItems(p, build)...))
+	return found, strings.Join(ways, "\nor ")
+}
+
+// pytorchItems returns the items of the manifest for a build: the package, and those that are
+// released with it and requested with the same local part. Builds for GPUs are for Linux only.
+func (r *resolver) pytorchItems(p Requirement, build string) (items []PyTorchItem) {
+	_, requested, _ := strings.Cut(p.Pin(), "+")
+	linux := slices.DeleteFunc(slices.Sorted(slices.Values(r.Platforms)), func(s string) bool { return !strings.HasPrefix(s, "linux") })
+	rest := slices.DeleteFunc(slices.Sorted(slices.Values(r.Platforms)), func(s string) bool { return strings.HasPrefix(s, "linux") })
+	for _, q := range r.Packages {
+		version, local, _ := strings.Cut(q.Pin(), "+")
+		if q.Name != p.Name && (local != requested || !slices.Contains(pytorchPackages, pep.Normalize(q.Name))) {
+			continue
+		}
+		switch {
+		case build == "cpu": // the folder has releases for macOS, without a local part
+			items = append(items, PyTorchItem{q.Name, "==" + version, nil, false})
+		case len(rest) == 0:
+			items = append(items, PyTorchItem{q.Name, "==" + version + "+" + build, nil, false})
+		default:
+			items = append(items, PyTorchItem{q.Name, "==" + version + "+" + build, linux, false}, PyTorchItem{q.Name, "==" + version, rest, true})
+		}
+	}
+	return items
+}
+
+// publicBuild returns the build of a release of torch on the public index, on all Linux platforms
+// of the lock: "cu128", "cpu"; "" if they differ or it is unknown.
+func (r *resolver) publicBuild(version string) string {
+	build := ""
+	for _, platform := range r.Platforms {
+		if !strings.HasPrefix(platform, "linux") {
+			continue
+		}
+		b, ok := publicTorch(version, platform)
+		name := "cpu"
+		if b.CUDA != "" {
+			name = "cu" + strings.ReplaceAll(b.CUDA, ".", "")
+		}
+		if !ok || build != "" && name != build {
+			return ""
+		}
+		build = name
+	}
+	return build
+}
+
+// publicTorch returns the build of a release of torch for a platform on the public index.
+func publicTorch(version, platform string) (catalog.TorchBuild, bool) {
+	for _, b := range catalog.TorchBuilds() {
+		if b.Platform == platform && pep.SameVersion(b.Torch, version) {
+			return b, true
+		}
+	}
+	return catalog.TorchBuild{}, false
+}
+
+// buildName returns the name of a build in words.
+func buildName(build string) string {
+	if cuda, ok := cudaOf(build); ok {
+		return "CUDA " + cuda
+	}
+	return "the CPU"
+}
+
+// cudaOf returns the CUDA version of the name of a build: "12.6" for "cu126".
+func cudaOf(build string) (string, bool) {
+	digits, ok := strings.CutPrefix(build, "cu")
+	if !ok || len(digits) < 2 {
+		return "", false
+	}
+	return digits[:len(digits)-1] + "." + digits[len(digits)-1:], true
+}
+
+// pytorchCUDA returns the CUDA versions for which PyTorch's own index has a release of torch,
+// ascending; none if that is unknown.
+func pytorchCUDA(version, platform string) (list []string) {
+	for _, b := range catalog.PyTorchBuilds() {
+		if b.Platform == platform && b.Torch == pep.MajorMinor(version) {
+			list = append(list, b.CUDA)
+		}
+	}
+	return list
+}
+
+// nearestCUDA returns the newest of ascending versions that is not newer than cuda, else the oldest.
+func nearestCUDA(list []string, cuda string) string {
+	nearest := list[0]
+	for _, c := range list {
+		if order, ok := catalog.Compare(c, cuda); ok && order <= 0 {
+			nearest = c
+		}
+	}
+	return nearest
+}
+
+// localVersions returns the versions of a release that have a local part, ascending.
+func localVersions(offers []Offer, release string) (list []string) {
+	release, _ = pep.CanonicalVersion(release)
+	for _, o := range offers {
+		if public, _, ok := strings.Cut(o.Version, "+"); ok && public == release && !o.Yanked && !slices.Contains(list, o.Version) {
+			list = append(list, o.Version)
+		}
+	}
+	slices.SortFunc(list, pep.CompareVersions)
+	return list
+}
+
+// IsCUDALibrary reports whether a package is one of the libraries that builds of torch for CUDA
+// depend on, and those for the CPU do not. name is normalised.
+func IsCUDALibrary(name string) bool {
+	return cudaLibrary().MatchString(name)
+}
+
+// cudaLibrary matches the packages of NVIDIA that the metadata of torch 2.0 to 2.15 require, and
+// the compiler for GPUs.
+var cudaLibrary = regexpOnce(`^(triton|cuda-(bindings|pathfinder|toolkit)|nvidia-(cublas|cuda|cudnn|cufft|cufile|curand|cusolver|cusparse|cusparselt|nccl|nvjitlink|nvshmem|nvtx)(-.*)?)$`)
