@@ -243,7 +243,7 @@ func (d *Draft) version(l *lock.Lock, o op) (string, error) {
 	var versions []string
 	if l != nil {
 		for _, p := range l.Packages {
-			if p.Name == pep.Normalize(o.request.Name) {
+			if p.Name == pep.Normalize(o.request.Name) && slices.ContainsFunc(d.of.platforms(p), func(platform string) bool { return d.of.applies(o.request, platform) }) {
 				versions = append(versions, p.Version)
 			}
 		}
@@ -479,6 +479,23 @@ func (e *Environment) find(name string) (list []int) {
 		}
 	}
 	return list
+}
+
+// platforms returns the platforms that install a locked package.
+func (e *Environment) platforms(p lock.Package) []string {
+	if p.Platforms != nil {
+		return p.Platforms
+	}
+	return e.Platforms
+}
+
+// applies reports whether the marker of a request may hold on a platform.
+func (e *Environment) applies(r lock.Requirement, platform string) bool {
+	if r.Marker == "" {
+		return true
+	}
+	holds, ok := lock.MarkerEnvironment(platform, e.Python).Holds(r.Marker)
+	return holds || !ok
 }
 
 // absent returns the problem that the manifest does not request a package.

@@ -81,17 +81,16 @@ func (e *Environment) row(ctx context.Context, r lock.Requirement, source *simpl
 		return Row{}, err
 	}
 	row := Row{Name: r.Name, Request: r.String()}
-	platforms := e.Platforms
+	other := func(platform string) bool { return !e.applies(r, platform) }
+	platforms := slices.DeleteFunc(slices.Clone(e.Platforms), other)
 	if e.locked != nil {
 		for _, p := range e.locked.Packages {
 			if p.Name != pep.Normalize(r.Name) {
 				continue
 			}
-			if row.Locked == "" || pep.CompareVersions(p.Version, row.Locked) > 0 {
-				row.Locked, platforms = p.Version, e.Platforms
-				if p.Platforms != nil {
-					platforms = p.Platforms
-				}
+			on := slices.DeleteFunc(slices.Clone(e.platforms(p)), other)
+			if len(on) > 0 && (row.Locked == "" || pep.CompareVersions(p.Version, row.Locked) > 0) {
+				row.Locked, platforms = p.Version, on
 			}
 		}
 	}
