@@ -120,7 +120,7 @@ func TestOwn(t *testing.T) {
 		}
 	}
 	places := m.EnvironmentPaths()
-	for name, want := range map[string][3]string{"local": {".venv", "venv", "3.10"}, "remote": {".conda/remote", "conda", "3.10"}, "remote-legacy": {".conda/remote-legacy", "conda", "3.10"}} {
+	for name, want := range map[string][3]string{"local": {".venv", "venv", "3.10"}, "remote": {".conda/remote", "conda", "3.10"}, "remote-legacy": {".conda/remote-legacy", "conda", "3.10"}, "remote-current": {".venv-current", "venv", "3.12"}} {
 		if p := places[name]; [3]string{p.Path, p.Type, p.Python} != want {
 			t.Errorf("%s is at %+v, want %v", name, p, want)
 		}

@@ -80,6 +80,33 @@ func TestSpecifiedPackages(t *testing.T) {
 	}
 }
 
+// TestCurrentEnvironment checks that environment remote-current is selected by its name alone, and
+// that torch of its lock is one for CUDA on both platforms: on the public index, the wheels for
+// aarch64 are for CPUs up to 2.10.
+func TestCurrentEnvironment(t *testing.T) {
+	m := own(t)
+	if e, err := m.Select(gpu1); err != nil || e.Name != "remote" {
+		t.Errorf("a machine with a GPU gets %v: %v", e, err)
+	}
+	locked, problem, err := m.Locked(environment(t, m, "remote-current"))
+	if err != nil || problem != nil {
+		t.Fatal(err, problem)
+	}
+	for platform, want := range map[string][2]string{"linux-x86_64": {"2.10.0", "nvidia-cuda-runtime-cu12"}, "linux-aarch64": {"2.11.0", "nvidia-cuda-runtime"}} {
+		closure, err := locked.For(platform)
+		if err != nil {
+			t.Fatal(err)
+		}
+		versions := map[string]string{}
+		for _, d := range closure {
+			versions[d.Name] = d.Version
+		}
+		if versions["torch"] != want[0] || versions[want[1]] == "" {
+			t.Errorf("%s has torch %q, want %s with %s", platform, versions["torch"], want[0], want[1])
+		}
+	}
+}
+
 // atLeast compares the numbers of releases.
 func atLeast(t *testing.T, version, least string) bool {
 	if least == "" {
