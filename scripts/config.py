@@ -5,6 +5,7 @@
     training = load("training")        # configs/training.yaml
     training["lora"]["r"]
     data = load("data")                # configs/data.json
+    SFTConfig(**arguments(SFTConfig, training["trainer"]))
 
     python scripts/config.py training              # print the parameters as JSON
     python scripts/config.py data --env remote
@@ -18,12 +19,17 @@ projects/<project>/envs/<environment> of its store; otherwise the argument, othe
 CONFIG_ENVIRONMENT. Without any of these, load fails.
 
 ${NAME} in a text is replaced by a constant of paths.py: ${DATA_RAW}/gutenberg. Keys named
-_comment are removed. Needs PyYAML, which both environments have.
+_comment are removed. Needs PyYAML, which all environments have.
+
+training.yaml has the names of trl 0.9 and transformers 4.43, environment remote. arguments()
+gives them the names of the installed libraries, by the table RENAMED.
 """
 
 import argparse
 import difflib
+import importlib.metadata
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -223,6 +229,82 @@ def resolve(value, constants, where):
         return constants[match.group(1)]
 
     return re.sub(r"\$\{(\w*)\}", constant, value)
+
+
+# --- names of parameters in other versions of the libraries
+
+# Parameters that a library renamed: the library, the first version with the new name, the old
+# and the new name, and the new values for the old ones where they differ. From the source of each
+# version. Libraries accept an old name for some versions more; here it is replaced at once.
+RENAMED = (
+    ("transformers", "4.41", "evaluation_strategy", "eval_strategy", None),
+    ("transformers", "4.56", "torch_dtype", "dtype", None),
+    ("transformers", "5.0", "warmup_ratio", "warmup_steps", None),  # below 1: a fraction
+    ("transformers", "5.2", "group_by_length", "train_sampling_strategy", {True: "group_by_length", False: "random"}),
+    ("transformers", "5.23", "gradient_checkpointing", "activation_checkpointing", None),
+    ("transformers", "5.23", "gradient_checkpointing_kwargs", "activation_checkpointing_kwargs", None),
+    ("trl", "0.12", "tokenizer", "processing_class", None),
+    ("trl", "0.16", "max_seq_length", "max_length", None),
+)
+
+
+def arguments(function, values):
+    """Return values as keyword arguments of a function or class of an installed library.
+
+    Names of other versions of the library are replaced by those of the installed one. A name
+    that the function does not have is a ConfigError.
+    """
+    known = parameters_of(function)
+    renamed = {}
+    for name, value in values.items():
+        new, new_value = name_here(name, value, known)
+        if new in renamed:
+            raise ConfigError("%s is given twice, under its old and its new name" % new)
+        if known is not None and new not in known:
+            raise ConfigError("%s of %s has no parameter %s%s" % (function.__qualname__, version_text(function), new, nearest(new, known)))
+        renamed[new] = new_value
+    return renamed
+
+
+def name_here(name, value, known):
+    """Return the name and the value of a parameter for the installed libraries."""
+    for library, since, old, new, values in RENAMED:
+        installed = installed_version(library)
+        if installed is None or name not in (old, new):
+            continue
+        if numbers(installed) >= numbers(since):
+            if name == old:
+                return new, values.get(value, value) if values else value
+        elif name == new and (known is None or name not in known):
+            return old, {v: k for k, v in values.items()}.get(value, value) if values else value
+    return name, value
+
+
+def parameters_of(function):
+    """Return the names of the parameters of a function, or None if it takes any name."""
+    found = inspect.signature(function).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in found):
+        return None
+    return [p.name for p in found if p.name != "self"]
+
+
+def installed_version(library):
+    """Return the version of an installed library, or None."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def version_text(function):
+    """Return the library of a function and its version for messages."""
+    library = function.__module__.split(".")[0]
+    return " ".join(filter(None, (library, installed_version(library))))
+
+
+def numbers(version):
+    """Return the leading numbers of a version: 5.18.0.dev0 is (5, 18, 0)."""
+    return tuple(int(n) for n in re.match(r"[0-9]+(?:\.[0-9]+)*", version).group().split("."))
 
 
 # --- messages

@@ -88,7 +88,7 @@ func jsonParameters(t *testing.T, n *yaml.Node, prefix string) []parameter {
 func valueOf(t *testing.T, n *yaml.Node) string {
 	t.Helper()
 	if n.Kind == yaml.ScalarNode {
-		return n.Value
+		return strings.ReplaceAll(n.Value, "\n", `\n`) // a row of a table has one line
 	}
 	var v any
 	check(t, n.Decode(&v))
@@ -146,9 +146,13 @@ type settings struct {
 		Load_in_4bit, Bnb_4bit_use_double_quant     bool
 		Bnb_4bit_quant_type, Bnb_4bit_compute_dtype string
 	}
-	Dataset struct{ Train_file, Eval_file string }
-	Trainer struct {
-		Output_dir, Dataset_text_field                           string
+	Tokenizer struct{ Pad_token string }
+	Collator  struct{ Response_template string }
+	Dataset   struct{ Train_file, Eval_file string }
+	Trainer   struct {
+		Output_dir                                               string
+		Dataset_text_field                                       *string
+		Packing, Group_by_length                                 bool
 		Learning_rate                                            float64
 		Per_device_train_batch_size, Gradient_accumulation_steps int
 		Max_steps, Save_steps, Eval_steps                        int
@@ -174,7 +178,7 @@ type dataSettings struct {
 func TestConfigValues(t *testing.T) {
 	t.Parallel()
 	manifest := string(must(os.ReadFile(filepath.Join(repoRoot, "manifest.yaml"))))
-	for _, environment := range []string{"local", "remote"} {
+	for _, environment := range []string{"local", "remote", "remote-current"} {
 		c := newConfigs(t)
 		var s settings
 		c.load(&s, "training", environment)
@@ -185,14 +189,18 @@ func TestConfigValues(t *testing.T) {
 			"a dropout of 0.05 to 0.1":       s.Lora.Lora_dropout >= 0.05 && s.Lora.Lora_dropout <= 0.1,
 			"seven modules":                  slices.Equal(s.Lora.Target_modules, []string{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}),
 			"no bias, a causal model":        s.Lora.Bias == "none" && s.Lora.Task_type == "CAUSAL_LM",
-			"4 bits, on the GPU alone":       q.Load_in_4bit == (environment == "remote"),
+			"4 bits, on the GPU alone":       q.Load_in_4bit == (environment != "local"),
 			"NF4, double quantization":       q.Bnb_4bit_quant_type == "nf4" && q.Bnb_4bit_use_double_quant,
 			"bfloat16":                       q.Bnb_4bit_compute_dtype == "bfloat16" && s.Model.Torch_dtype == "bfloat16",
 			"a pinned model of the manifest": s.Model.Revision != "" && strings.Contains(manifest, "{repo: "+s.Model.Name+", revision: "+s.Model.Revision),
 			"a learning rate for LoRA":       tr.Learning_rate >= 1e-4 && tr.Learning_rate <= 3e-4,
-			"16 examples a step on the GPU":  environment != "remote" || tr.Per_device_train_batch_size*tr.Gradient_accumulation_steps == 16,
+			"16 examples a step on the GPU":  environment == "local" || tr.Per_device_train_batch_size*tr.Gradient_accumulation_steps == 16,
 			"checkpoints that were measured": tr.Save_steps%tr.Eval_steps == 0,
 			"adapters below adapters":        strings.HasPrefix(tr.Output_dir, c.path("adapters")+"/"),
+			"a pad token that is not EOS":    s.Tokenizer.Pad_token != "" && !slices.Contains([]string{"<|eot_id|>", "<|end_of_text|>", "</s>"}, s.Tokenizer.Pad_token),
+			"the answers of Llama 3.1":       s.Collator.Response_template == "<|start_header_id|>assistant<|end_header_id|>\n\n",
+			"similar lengths in a batch":     tr.Packing != tr.Group_by_length,
+			"conversations as examples":      tr.Dataset_text_field == nil,
 			"the training file of data.json": s.Dataset.Train_file == c.path("data/processed/train.jsonl"),
 		} {
 			if !ok {
@@ -203,7 +211,7 @@ func TestConfigValues(t *testing.T) {
 		c.load(&d, "data", environment)
 		for what, ok := range map[string]bool{
 			"the files of training.yaml":   d.Paths["train"] == s.Dataset.Train_file && d.Paths["eval"] == s.Dataset.Eval_file,
-			"the field of training.yaml":   d.Processing.Output.Fields["text"] == tr.Dataset_text_field,
+			"the field that trl reads":     d.Processing.Output.Fields["messages"] == "messages",
 			"Gutendex":                     d.Sources["gutenberg"].Url == "https://gutendex.com/books",
 			"Open-Meteo":                   d.Sources["open-meteo-forecast"].Url == "https://api.open-meteo.com/v1/forecast" && d.Sources["open-meteo-archive"].Url == "https://archive-api.open-meteo.com/v1/archive",
 			"the owner's files":            d.Sources["reddit-theonion"].Folder == c.path("data_sources/reddit-theonion") && len(d.Sources["reddit-theonion"].Files) == 2,
@@ -249,7 +257,7 @@ func newConfigs(t *testing.T) *configs {
 	yaml, err := pyyaml()
 	check(t, err)
 	s := newSite(t, "").with("PYTHONPATH=" + yaml)
-	for _, name := range []string{"configs/training.yaml", "configs/data.json", "configs/local.yaml", "configs/remote.yaml", "scripts/paths.py", "scripts/config.py"} {
+	for _, name := range []string{"configs/training.yaml", "configs/data.json", "configs/local.yaml", "configs/remote.yaml", "configs/remote-current.yaml", "scripts/paths.py", "scripts/config.py"} {
 		s.write(name, string(must(os.ReadFile(filepath.Join(repoRoot, name)))))
 	}
 	return &configs{s, python310()}
@@ -377,7 +385,7 @@ func TestConfigMistakes(t *testing.T) {
 			t.Error(e)
 		}
 	})
-	for name, want := range map[string]string{"trainig": "did you mean training?", "../manifest": "known: data, local, remote, training"} {
+	for name, want := range map[string]string{"trainig": "did you mean training?", "../manifest": "known: data, local, remote, remote-current, training"} {
 		if e := c.run(name, "--env", "remote"); e.code != 1 || !e.contains(want) {
 			t.Errorf("want %q\n%s", want, e)
 		}
@@ -391,27 +399,104 @@ func (c *configs) loadFrom(folder, name string) runResult {
 	return c.startCommand(c.command(c.python, "-B", "-c", code, c.path("scripts"), folder, name)).wait()
 }
 
+// TestConfigArguments checks that the values get the names of every recorded version of the
+// libraries. The parameters were read from the real libraries, by testdata/config_libraries.py.
+func TestConfigArguments(t *testing.T) {
+	t.Parallel()
+	c := newConfigs(t)
+	var recorded map[string]map[string]string // library versions, function, names of parameters
+	check(t, json.Unmarshal(must(os.ReadFile("testdata/config_parameters.json")), &recorded))
+	for libraries, want := range map[string]string{
+		"trl 0.9.6, transformers 4.43.4":  "eval_strategy=steps group_by_length=True max_seq_length=2048 warmup_ratio=0.03 tokenizer",
+		"trl 0.26.2, transformers 4.57.6": "eval_strategy=steps group_by_length=True max_length=2048 warmup_ratio=0.03 processing_class",
+		"trl 1.16.0, transformers 5.24.0": "activation_checkpointing=True eval_strategy=steps max_length=2048 train_sampling_strategy=group_by_length warmup_steps=0.03 processing_class",
+	} {
+		functions := recorded[libraries]
+		delete(recorded, libraries)
+		e := c.withLibraries(libraries, functions, `
+got = arguments(SFTConfig, load("training", "remote")["trainer"])
+names = "activation_checkpointing eval_strategy group_by_length max_length max_seq_length train_sampling_strategy warmup_ratio warmup_steps".split()
+print(*["%s=%s" % (n, got[n]) for n in names if n in got], *arguments(SFTTrainer, {"tokenizer": None}))
+for wrong in ({"learning_rat": 1}, {"max_length": 1, "max_seq_length": 1}):
+    try: arguments(SFTConfig, wrong)
+    except ConfigError as error: print(error)
+`)
+		_, versions, _ := strings.Cut(strings.ReplaceAll(libraries, ",", ""), " ")
+		trl, _, _ := strings.Cut(versions, " ")
+		for _, line := range []string{want + "\n", "SFTConfig of trl " + trl + " has no parameter learning_rat; did you mean learning_rate?", " is given twice, under its old and its new name"} {
+			if e.code != 0 || !strings.Contains(e.out, line) {
+				t.Errorf("%s: want %q\n%s", libraries, line, e)
+			}
+		}
+	}
+	if len(recorded) > 0 {
+		t.Errorf("recorded and not tested: %v", recorded)
+	}
+
+	// Names of trl 0.7 and transformers 4.36, environment remote-legacy.
+	if e := c.withLibraries("trl 0.7.11, transformers 4.36.2", map[string]string{"TrainingArguments": "evaluation_strategy warmup_steps"},
+		`print(arguments(TrainingArguments, {"eval_strategy": "steps", "warmup_steps": 3}))`); !e.contains("{'evaluation_strategy': 'steps', 'warmup_steps': 3}") {
+		t.Errorf("legacy\n%s", e)
+	}
+	// A function that takes any name, and no library.
+	code := "def f(**any): pass\nprint(arguments(f, {'torch_dtype': 1, 'x': 2}))"
+	for libraries, want := range map[string]string{"transformers 4.55.4": "{'torch_dtype': 1, 'x': 2}", "transformers 4.56.0": "{'dtype': 1, 'x': 2}", "": "{'torch_dtype': 1, 'x': 2}"} {
+		if e := c.withLibraries(libraries, nil, code); !e.contains(want) {
+			t.Errorf("%q: want %s\n%s", libraries, want, e)
+		}
+	}
+}
+
+// withLibraries runs code after `from config import *` where libraries ("trl 0.9.6, …") seem to be
+// installed, with functions that have these parameters.
+func (c *configs) withLibraries(libraries string, functions map[string]string, code string) runResult {
+	c.t.Helper()
+	site := c.t.TempDir()
+	for library := range strings.SplitSeq(libraries, ", ") {
+		if name, version, ok := strings.Cut(library, " "); ok {
+			info := filepath.Join(site, name+"-"+version+".dist-info")
+			check(c.t, os.Mkdir(info, 0o755))
+			check(c.t, os.WriteFile(filepath.Join(info, "METADATA"), []byte("Metadata-Version: 2.1\nName: "+name+"\nVersion: "+version+"\n"), 0o644))
+		}
+	}
+	var b strings.Builder
+	b.WriteString("import sys; sys.path[:0] = sys.argv[1:]\nfrom config import *\n")
+	for name, parameters := range functions {
+		fmt.Fprintf(&b, "def %s(%s): pass\n%[1]s.__module__ = 'trl.trainer'\n", name, strings.Join(strings.Fields(parameters), ", "))
+	}
+	return c.startCommand(c.command(c.python, "-B", "-c", b.String()+code, site, c.path("scripts"))).wait()
+}
+
 // TestConfigLibraries checks that the libraries accept the values, at the versions of
-// environment remote. They are 6 GB of packages, from $RECONCILE_TEST_REMOTE_PYTHON or from the
-// environment of this project.
+// environments remote and remote-current, and train a tiny model. They are 6 and 8 GB of packages,
+// from $RECONCILE_TEST_REMOTE_PYTHON and $RECONCILE_TEST_CURRENT_PYTHON, or from the environments
+// of this project.
 func TestConfigLibraries(t *testing.T) {
 	t.Parallel()
-	python := os.Getenv("RECONCILE_TEST_REMOTE_PYTHON")
-	if python == "" {
-		python = must(filepath.Abs(filepath.Join(repoRoot, ".conda/remote/bin/python")))
+	for _, e := range []struct{ environment, variable, python, pins string }{
+		{"remote", "RECONCILE_TEST_REMOTE_PYTHON", ".conda/remote/bin/python", "environment-remote.yml"},
+		{"remote-current", "RECONCILE_TEST_CURRENT_PYTHON", ".venv-current/bin/python", "requirements-remote-current.txt"},
+	} {
+		t.Run(e.environment, func(t *testing.T) {
+			t.Parallel()
+			python := os.Getenv(e.variable)
+			if python == "" {
+				python = must(filepath.Abs(filepath.Join(repoRoot, e.python)))
+			}
+			if _, err := exec.LookPath(python); err != nil {
+				t.Skipf("environment %s is not installed: set %s to a Python with the packages of %s", e.environment, e.variable, e.pins)
+			}
+			var out bytes.Buffer
+			cmd := exec.Command(python, "-B", must(filepath.Abs("testdata/config_libraries.py")), must(filepath.Abs(repoRoot)), e.environment)
+			cmd.Stdout, cmd.Stderr = &out, &out
+			cmd.Env = append(os.Environ(), "HF_HUB_OFFLINE=1", "CUDA_VISIBLE_DEVICES=")
+			err := cmd.Run()
+			var failed *exec.ExitError
+			if errors.As(err, &failed) {
+				t.Fatalf("%v\n%s", err, out.String())
+			}
+			check(t, err)
+			t.Log(out.String())
+		})
 	}
-	if _, err := exec.LookPath(python); err != nil {
-		t.Skip("environment remote is not installed: set RECONCILE_TEST_REMOTE_PYTHON to a Python with the packages of environment-remote.yml")
-	}
-	var out bytes.Buffer
-	cmd := exec.Command(python, "-B", must(filepath.Abs("testdata/config_libraries.py")), must(filepath.Abs(repoRoot)))
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.Env = append(os.Environ(), "HF_HUB_OFFLINE=1", "CUDA_VISIBLE_DEVICES=")
-	err := cmd.Run()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		t.Fatalf("%v\n%s", err, out.String())
-	}
-	check(t, err)
-	t.Log(out.String())
 }
