@@ -155,6 +155,29 @@ func TestDriverCUDA(t *testing.T) {
 	}
 }
 
+// TestNewestTorch checks which torch is named for a machine.
+func TestNewestTorch(t *testing.T) {
+	host := facts.Host{Platform: "linux-x86_64", Libc: facts.Libc{Name: "glibc", Version: "2.35"}}
+	for name, tt := range map[string]struct {
+		cuda, compute string
+		state         report.CheckState
+		words         string
+	}{
+		"H100, driver 580": {"13.0", "9.0", report.OK, "2.14.1 for CUDA 13.0; 2.15.0 for CUDA 13.2 runs with limits"},
+		"H100, driver 595": {"13.2", "9.0", report.OK, "2.15.0 for CUDA 13.2"},
+		"H100, driver 525": {"12.0", "9.0", report.OK, "2.10.0 for CUDA 12.8, with limits"},
+		"P40":              {"12.8", "6.1", report.OK, "2.7.1 for CUDA 12.6"},
+		"K80":              {"11.4", "3.7", report.Warn, "no known torch"},
+	} {
+		n := facts.Nvidia{State: facts.DriverOK, CUDA: tt.cuda, Devices: []facts.Device{{Name: "GPU", UUID: "GPU-1", Compute: tt.compute}}}
+		d := &diagnosis{facts: facts.Of(n, host), env: &manifest.Environment{Python: "3.12"}}
+		checkFinding(t, name, d.newestTorch(), tt.state, tt.words)
+	}
+	if f := (&diagnosis{facts: facts.Of(facts.Nvidia{State: facts.NoDriver}, host)}).newestTorch(); f != nil {
+		t.Errorf("without a driver: %v", f)
+	}
+}
+
 // TestVisibleDevices checks the findings about CUDA_VISIBLE_DEVICES.
 func TestVisibleDevices(t *testing.T) {
 	devices := []facts.Device{

@@ -193,6 +193,7 @@ func (d *diagnosis) checks() []check {
 		{"CUDA", "cuda.driver", "driver", d.driverCUDA, false},
 		{"CUDA", "cuda.toolkit", "toolkit", d.toolkit, false},
 		{"CUDA", "cuda.torch", "torch", d.torchCUDA, true},
+		{"CUDA", "cuda.newest", "newest torch", d.newestTorch, false},
 		{"CUDA", "cuda.libraries", "LD_LIBRARY_PATH", d.libraryPath, true},
 		{"Disk", "disk.project", "project", func() findings { return d.disk(".") }, false},
 		{"Disk", "disk.storage", "storage", d.storageDisk, false},

@@ -287,8 +287,11 @@ func (d *diagnosis) driverCUDA() findings {
 	}
 	if d.env != nil && d.env.CUDA != nil && older(n.CUDA, d.env.CUDA.Minimum) {
 		remedy := "update the NVIDIA driver"
-		if version := d.minimumDriver(); version != "" {
-			remedy += " to " + version + " or newer"
+		if least := d.minimumDriver(); least != "" {
+			remedy += " to " + nvidia.NewerDriver(n, least)
+			if nvidia.NewerDriver(n, least) == "" {
+				remedy = "use a machine with a newer GPU: drivers with CUDA " + d.env.CUDA.Minimum + " do not support this one"
+			}
 		}
 		return failIf(enforced, remedy, "%s; environment %s needs %s", n.CUDA, d.env.Name, d.env.CUDA.Minimum)
 	}
@@ -335,6 +338,35 @@ func (d *diagnosis) torchCUDA() findings {
 		return warnf("update the NVIDIA driver", "%s (torch %s); the driver supports %s: this works, with limits, by minor-version compatibility", torch.CUDA, torch.Version, n.CUDA)
 	}
 	return okf("%s (torch %s)", torch.CUDA, torch.Version)
+}
+
+// newestTorch reports the newest torch on the public index for the driver and the GPUs. It is no
+// advice to change a lock.
+func (d *diagnosis) newestTorch() findings {
+	n, ok := d.nvidia()
+	host, _ := facts.Find[facts.Host](d.facts, facts.HostKey)
+	m := catalog.TorchMachine{Platform: host.Platform, CUDA: n.CUDA, Compute: nvidia.Compute(n), Full: true}
+	if !ok || n.State != facts.DriverOK || n.CUDA == "" || len(m.Compute) == 0 {
+		return nil
+	}
+	if d.env != nil {
+		m.Python = d.env.Python
+	}
+	if host.Libc.Name == "glibc" {
+		m.System = host.Libc.Version
+	}
+	b, ok := catalog.NewestTorch(m)
+	m.Full = false
+	limited, okLimited := catalog.NewestTorch(m)
+	switch {
+	case ok && limited.Torch != b.Torch:
+		return okf("%s for CUDA %s; %s for CUDA %s runs with limits", b.Torch, b.CUDA, limited.Torch, limited.CUDA)
+	case ok:
+		return okf("%s for CUDA %s", b.Torch, b.CUDA)
+	case okLimited:
+		return okf("%s for CUDA %s, with limits", limited.Torch, limited.CUDA)
+	}
+	return warnf("use a machine with a newer GPU or driver", "no known torch on the public index runs on compute capability %s with CUDA %s", strings.Join(m.Compute, " and "), n.CUDA)
 }
 
 // libraryPath reports CUDA libraries in LD_LIBRARY_PATH, which takes precedence over the

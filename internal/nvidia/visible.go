@@ -44,6 +44,17 @@ type Visible struct {
 // Ambiguous reports whether it is not known which units are visible.
 func (v Visible) Ambiguous() bool { return v.Count < len(v.Units) }
 
+// Compute returns the distinct compute capabilities of the usable units that one program sees, in
+// their order.
+func Compute(n facts.Nvidia) (list []string) {
+	for _, u := range VisibleUnits(n).Units {
+		if u.Problem == "" && u.Compute != "" && !slices.Contains(list, u.Compute) {
+			list = append(list, u.Compute)
+		}
+	}
+	return list
+}
+
 // VisibleUnits returns the devices that one program sees. CUDA obeys
 // CUDA_VISIBLE_DEVICES up to the first entry that names no device; if an entry repeats a
 // device, none is visible. Indexes follow CUDA's order, fastest first, unless

@@ -152,14 +152,12 @@ func (c *comparison) problems() []*diag.Problem {
 	return slices.Concat(c.cuda(), c.kernels(), c.bfloat16(), c.bitsandbytes(), c.models())
 }
 
-// compute returns the distinct compute capabilities of the GPUs, in their order.
-func (c *comparison) compute() (list []string) {
-	for _, u := range c.units {
-		if u.Compute != "" && !slices.Contains(list, u.Compute) {
-			list = append(list, u.Compute)
-		}
+// compute returns the compute capabilities of the GPUs.
+func (c *comparison) compute() []string {
+	if c.n.State != facts.DriverOK {
+		return nil
 	}
-	return list
+	return nvidia.Compute(c.n)
 }
 
 // summary returns, for example, "torch 2.1.2 for CUDA 12.1, driver 550.54.15 with CUDA 12.4,
