@@ -222,6 +222,11 @@ func (a *app) showLock(r *locking.Result) error {
 			return err
 		}
 	}
+	for _, note := range r.Notes {
+		if err := writeLine(a.out, "Note: %s.", note); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

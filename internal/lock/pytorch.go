@@ -70,6 +70,20 @@ func (x PyTorchIndex) Lines(items ...PyTorchItem) string {
 	return strings.Join(lines, "\n")
 }
 
+// Sentence returns the content of Lines in one line.
+func (x PyTorchIndex) Sentence(items ...PyTorchItem) string {
+	name := cmp.Or(x.name(), "pytorch-"+x.Build)
+	texts := make([]string, len(items))
+	for i, item := range items {
+		texts[i] = item.text(name)
+	}
+	packages := "write " + strings.Join(texts, " and ") + " in `packages`"
+	if x.name() != "" {
+		return packages
+	}
+	return fmt.Sprintf("add {name: %s, url: https://HOST/whl/%s} to `indexes`, with HOST as at https://pytorch.org/get-started/locally/, and %s", name, x.Build, packages)
+}
+
 // text returns the item in the form of the manifest. index is "" for the default one.
 func (i PyTorchItem) text(index string) string {
 	text := "{name: " + i.Name
@@ -172,6 +186,43 @@ func (r *resolver) publicBuild(version string) string {
 		build = name
 	}
 	return build
+}
+
+// CPUTorch returns the version of torch among packages of a Linux platform, if it is a build for the
+// CPU, else "". A build that is not in the catalog is unknown.
+func CPUTorch(dists []Dist, platform string) string {
+	i := slices.IndexFunc(dists, func(d Dist) bool { return d.Name == "torch" })
+	if i < 0 || !strings.HasPrefix(platform, "linux") {
+		return ""
+	}
+	d := dists[i]
+	if _, local, ok := strings.Cut(d.Version, "+"); ok {
+		if local == "cpu" {
+			return d.Version
+		}
+		return ""
+	}
+	if b, known := publicTorch(d.Version, platform); known && b.CUDA == "" && d.Index == "" {
+		return d.Version
+	}
+	return ""
+}
+
+// CUDATorch returns the first release of torch, not before version, that the public index has for
+// CUDA on a platform, and the newest CUDA version for which PyTorch's own index has this release; ""
+// for none or if that is unknown.
+func CUDATorch(version, platform string) (public catalog.TorchBuild, own string) {
+	version, _, _ = strings.Cut(version, "+")
+	for _, b := range catalog.TorchBuilds() {
+		if b.Platform == platform && b.CUDA != "" && pep.CompareVersions(b.Torch, version) >= 0 {
+			public = b
+			break
+		}
+	}
+	if list := pytorchCUDA(version, platform); len(list) > 0 {
+		own = "cu" + strings.ReplaceAll(list[len(list)-1], ".", "")
+	}
+	return public, own
 }
 
 // publicTorch returns the build of a release of torch for a platform on the public index.

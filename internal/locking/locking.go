@@ -227,6 +227,7 @@ func (r *Resolution) Write(p *session.Project) (*Result, error) {
 		result.Conflicts = p.Manifest.Conflicts(r.Environment, r.Lock)
 	}
 	if old, err := rawfile.ReadRoot(root, r.Lock.Path, int64(len(content)), 0); err == nil && string(old) == string(content) {
+		result.Notes = nil
 		return result, nil
 	}
 	result.Changed = true

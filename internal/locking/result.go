@@ -29,6 +29,8 @@ type Result struct {
 	Conda       int                       `json:"conda,omitempty"`   // conda packages of one platform
 	Changes     []resources.PackageChange `json:"changes,omitempty"` // from the previous lock; none without one
 	Platforms   []Size                    `json:"platforms"`
+	// Notes are on builds of torch that do not fit the environment, if the lock was written.
+	Notes []string `json:"notes,omitempty"`
 	// Conflicts are known conflicts between the packages, as warnings.
 	Conflicts []*diag.Problem `json:"conflicts,omitempty"`
 }
@@ -59,6 +61,9 @@ func newResult(env *manifest.Environment, previous, l *lock.Lock) (*Result, erro
 			}
 		}
 		r.Platforms = append(r.Platforms, size)
+		if note := torchNote(env, dists, platform); note != "" {
+			r.Notes = append(r.Notes, note)
+		}
 	}
 	return r, nil
 }

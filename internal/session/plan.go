@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/exit"
 	"github.com/reconcile-ml/reconcile/internal/facts"
@@ -115,16 +114,8 @@ func (m *Machine) cudaNotes(p *planner.Plan) (notes []string) {
 		if err != nil {
 			continue // the plan reports that
 		}
-		var download, disk int64
-		for i := range dists {
-			if strings.HasPrefix(dists[i].Name, "nvidia-") {
-				download, disk = download+dists[i].Download(), disk+dists[i].Disk()
-			}
-		}
-		if download > 0 {
-			notes = append(notes, fmt.Sprintf(
-				"environment %s has CUDA libraries (downloads %s, takes %s), and this machine has %s; a build of torch for CPUs is smaller: add PyTorch's CPU index to `indexes`, and write {name: torch, index: NAME}",
-				e.Name, bytesize.Format(download), bytesize.Format(disk), has))
+		if text := CUDAText(e, dists); text != "" {
+			notes = append(notes, fmt.Sprintf("%s, and this machine has %s; %s", text, has, CPUText(e, dists)))
 		}
 	}
 	return notes
