@@ -147,3 +147,27 @@ func movedObject() *object {
 		},
 	}
 }
+
+func auditObject() *object {
+	return &object{
+		shape: &auditShape, title: "audit",
+		doc: "What `reconcile audit` accepts, and what it may send. It sends names and versions of public packages only.",
+		keys: []key{
+			{"ignore", listOf(formOf(ignoreObject())), "Findings that are known and accepted. They are printed, and do not count.", nil, nil},
+			{"public_indexes", listOf(slugName()), "Indexes of `indexes` whose packages are public, such as a mirror of PyTorch's. Packages of other indexes by name are not sent.", nil, []string{"pytorch-cu128"}},
+			{"private", listOf(packagePattern()), "Packages of the default index that are not sent, for machines whose mirror also has private packages. A * at the end stands for any characters.", nil, []string{"acme-*"}},
+		},
+	}
+}
+
+func ignoreObject() *object {
+	return &object{
+		shape: &ignoreShape, title: "audit.ignore[]",
+		doc: "A finding that is known and accepted.",
+		keys: []key{
+			{"id", findingID(), "The id that `reconcile audit` prints, or one of its aliases.", nil, "CVE-2025-32434"},
+			{"why", line(), "The reason why the project is not affected, or accepts it.", nil, "only checkpoints of this project are loaded"},
+			{"until", day(), "The last day on which it is accepted. Afterwards it counts again.", nil, "2027-01-31"},
+		},
+	}
+}

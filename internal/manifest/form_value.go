@@ -193,3 +193,15 @@ func channels() form {
 func address() form {
 	return text("address", "^"+joined("_")+`\.[^\n\t]+$`, "KIND.NAME, such as directory.data_raw")
 }
+
+func findingID() form {
+	return positive("id", "^[A-Za-z0-9._:+][A-Za-z0-9._:+-]*$", "the id that `reconcile audit` prints, such as CVE-2025-32434", maxLength(200))
+}
+
+func day() form {
+	return text("day", "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", "YEAR-MONTH-DAY, such as 2027-01-31")
+}
+
+func packagePattern() form {
+	return positive("package name", `^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|([A-Za-z0-9][A-Za-z0-9._-]*)?\*)$`, "a name, or the beginning of names and a *")
+}

@@ -50,6 +50,7 @@ type Manifest struct {
 	Indexes      []Index // besides the default one
 	Interpreters []Interpreter
 	Moved        []Moved
+	Audit        Audit
 
 	fsys  fs.FS // for locks, which are read when an environment is compiled
 	locks struct {
@@ -109,7 +110,7 @@ func load(fsys fs.FS, name string, text []byte) (*Manifest, error) {
 }
 
 var manifestShape = shape{what: "the manifest", keys: []string{
-	"version", "project", "directories", "storage", "environments", "files", "models", "sync", "hosts", "indexes", "interpreters", "moved",
+	"version", "project", "directories", "storage", "environments", "files", "models", "sync", "hosts", "indexes", "interpreters", "moved", "audit",
 }, required: 2}
 
 // read reads all sections into l.m.
@@ -131,6 +132,7 @@ func (l *loader) read(root value) {
 	l.moved(f.get("moved"))
 	l.checkReferences()
 	l.addSources()
+	l.auditSection(f.get("audit"))
 	l.checkPaths()
 	l.renderFiles()
 }
