@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -113,7 +114,7 @@ func (a *app) reportPanic(code *int) {
 
 // config returns how this run was started.
 func (a *app) config() *session.Config {
-	return &session.Config{Dir: a.dir, Manifest: a.manifest, Environments: a.envs, All: a.all, Environ: a.environ, Stdin: a.in, Program: buildVersion(), Args: a.args, Redactor: a.secrets}
+	return &session.Config{Dir: a.dir, Manifest: a.manifest, Environments: a.envs, All: a.all, Environ: a.environ, Stdin: a.in, Program: buildVersion(), Args: a.args, Now: clock, Redactor: a.secrets}
 }
 
 // target opens the project on this machine, or on the one whose facts are in factsFile,
@@ -250,6 +251,9 @@ func (s stream) Write(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+// clock returns the time. Tests replace it.
+var clock = time.Now
 
 // version is set by release builds; other builds have the toolchain's version.
 var version = ""

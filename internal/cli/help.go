@@ -29,6 +29,7 @@ type effect string
 const (
 	readOnly    effect = "Read-only: changes nothing on this machine."
 	digests     effect = "Changes nothing on this machine but the digests in the store."
+	audits      effect = "Changes nothing on this machine but the recorded result in the store."
 	writesFiles effect = "Writes the files that it is asked for, and changes nothing else."
 	ofCommands  effect = "The help of each command tells whether it changes this machine."
 	pushes      effect = "Read-only; with --run it changes the other machine, and deletes nothing there."

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == withoutFlock {
 		panic(execWithoutFlock(os.Args[2:]))
 	}
+	clock = func() time.Time { return time.Date(2026, time.November, 30, 12, 0, 0, 0, time.UTC) }
 	testscript.Main(suite{m}, map[string]func(){"reconcile": func() { os.Exit(Main(os.Args[1:], Standard(), os.Environ())) }})
 }
 

@@ -156,7 +156,7 @@ func Root() *cobra.Command { return (&app{}).root() }
 // commands returns the functions that create the commands, by name.
 func commands() map[string]func(*app) *cobra.Command {
 	return map[string]func(*app) *cobra.Command{
-		"add": addCommand, "adopt": adoptCommand, "apply": applyCommand, "compare": compareCommand, "destroy": destroyCommand,
+		"add": addCommand, "adopt": adoptCommand, "apply": applyCommand, "audit": auditCommand, "compare": compareCommand, "destroy": destroyCommand,
 		"doctor": doctorCommand, "explain": explainCommand, "export": exportCommand, "facts": factsCommand, "gc": gcCommand,
 		"generations": generationsCommand, "graph": graphCommand, "heal": healCommand, "init": initCommand,
 		"kernel": kernelCommand, "lock": lockCommand, "models": modelsCommand, "outdated": outdatedCommand, "paths": pathsCommand, "plan": planCommand,

@@ -4,6 +4,7 @@
 package download
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -154,6 +155,8 @@ func (c *Client) client(source *url.URL) *http.Client {
 			return RefusedError("too many redirects")
 		case req.URL.Scheme == "file":
 			return RefusedError("redirect to a file")
+		case via[0].Method == http.MethodPost:
+			return RefusedError("redirect of a query")
 		}
 		authorize(req, source)
 		return checkURL(req.URL)
@@ -193,9 +196,14 @@ func (e SourceError) Error() string {
 // Unwrap returns the cause.
 func (e SourceError) Unwrap() error { return e.Err }
 
-// attempt sends one request and passes the response to use, whose status is one of those
+// attempt sends a GET request and passes the response to use, whose status is one of those
 // allowed. The body fails with a StallError if no data arrives.
-func (c *Client) attempt(ctx context.Context, source *url.URL, header http.Header, allowed []int, use func(*http.Response) error) (err error) {
+func (c *Client) attempt(ctx context.Context, source *url.URL, header http.Header, allowed []int, use func(*http.Response) error) error {
+	return c.send(ctx, http.MethodGet, source, nil, header, allowed, use)
+}
+
+// send is attempt with any method and a body.
+func (c *Client) send(ctx context.Context, method string, source *url.URL, body []byte, header http.Header, allowed []int, use func(*http.Response) error) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer func() {
@@ -203,7 +211,7 @@ func (c *Client) attempt(ctx context.Context, source *url.URL, header http.Heade
 			err = context.Cause(ctx)
 		}
 	}()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, source.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, source.String(), bytes.NewReader(body))
 	if err != nil {
 		return RefusedError("invalid URL")
 	}

@@ -259,6 +259,24 @@ func (c *Client) Page(ctx context.Context, address, accept string, most int64) (
 	return page, nil
 }
 
+// Post sends a query in JSON, and returns the response of at most most bytes. The query is sent again
+// after a transient failure, so it must have no effect. Redirects are not followed.
+func (c *Client) Post(ctx context.Context, address string, query []byte, most int64) ([]byte, error) {
+	source, err := parse(address)
+	if err != nil {
+		return nil, err
+	}
+	var response []byte
+	header := http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}}
+	err = c.retry(ctx, func() error {
+		return c.send(ctx, http.MethodPost, source, query, header, []int{http.StatusOK}, func(resp *http.Response) (err error) {
+			response, err = readAll(resp.Body, most)
+			return err
+		})
+	}, nil)
+	return response, err
+}
+
 // readAll reads at most most bytes.
 func readAll(r io.Reader, most int64) ([]byte, error) {
 	var b bytes.Buffer

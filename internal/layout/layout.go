@@ -19,6 +19,7 @@
 //	    leases/                       the programs that `reconcile run` started
 //	    state.jsonl                   journal of applied resources
 //	    tested.json                   results of smoke tests by machine
+//	    audited.json                  results of audits by environment
 //	    digests                       digests of model files, with their file metadata
 //	    runs/                         one record per apply
 //	    trash/                        files that are being deleted
@@ -126,6 +127,9 @@ func Cache(store, name string) string { return path.Join(store, "cache", name) }
 
 // Tested returns the file with the results of smoke tests by machine.
 func Tested(state string) string { return path.Join(state, "tested.json") }
+
+// Audited returns the file with the results of audits by environment.
+func Audited(state string) string { return path.Join(state, "audited.json") }
 
 // Digests returns the file with the digests of model files.
 func Digests(state string) string { return path.Join(state, "digests") }

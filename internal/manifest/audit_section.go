@@ -38,6 +38,15 @@ func (a Accepted) IsExpired(now time.Time) bool {
 	return !a.Until.IsZero() && !now.Before(a.Until.AddDate(0, 0, 1))
 }
 
+// Accepts returns the entry that accepts a finding with one of ids on a day.
+func (a *Audit) Accepts(now time.Time, ids ...string) (Accepted, bool) {
+	i := slices.IndexFunc(a.Ignore, func(one Accepted) bool { return slices.Contains(ids, one.ID) && !one.IsExpired(now) })
+	if i < 0 {
+		return Accepted{}, false
+	}
+	return a.Ignore[i], true
+}
+
 // IsPrivate reports whether the name of a package matches Private.
 func (a *Audit) IsPrivate(name string) bool {
 	name = pep.Normalize(name)

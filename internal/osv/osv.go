@@ -261,8 +261,13 @@ func Find(records []Record, name, version string) []Vulnerability {
 			found = append(found, records[i])
 		}
 	}
+	return Merge(found, name)
+}
+
+// Merge is Find for records that are known to affect the version.
+func Merge(records []Record, name string) []Vulnerability {
 	var list []Vulnerability
-	for _, group := range groups(found) {
+	for _, group := range groups(records) {
 		list = append(list, merge(group, name))
 	}
 	slices.SortFunc(list, func(a, b Vulnerability) int {
@@ -358,14 +363,12 @@ func firstSentence(text string) string {
 	return line + " …"
 }
 
-// SmallestFix returns the lowest version above the locked one that has none of the flaws, "" if
-// none is known.
+// SmallestFix returns the lowest fixed version above the locked one that has none of the flaws, except
+// those of which no end is known; "" if there is none.
 func SmallestFix(flaws []Vulnerability, locked string) string {
+	flaws = slices.DeleteFunc(slices.Clone(flaws), func(v Vulnerability) bool { return len(v.Fixes) == 0 && v.LastAffected == "" })
 	var fixes []string
 	for i := range flaws {
-		if len(flaws[i].Fixes) == 0 {
-			return ""
-		}
 		fixes = append(fixes, flaws[i].Fixes...)
 	}
 	slices.SortFunc(fixes, pep.CompareVersions)

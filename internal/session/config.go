@@ -24,6 +24,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
@@ -44,6 +45,8 @@ type Config struct {
 	Stdin        io.Reader // read for a file that is named -; nil for none
 	Program      string    // version of this program
 	Args         []string  // as typed, without the program, for hints
+	// Now returns the time, for ends of life and the age of audits; nil for the clock.
+	Now func() time.Time
 	// Redactor removes the secrets of the run from what it prints and records; nil for none.
 	Redactor *redact.Redactor
 }
@@ -56,6 +59,14 @@ func (c *Config) Getenv(name string) string {
 		}
 	}
 	return ""
+}
+
+// Time returns the time of Now.
+func (c *Config) Time() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
 }
 
 // Home returns the home directory of the user, absolute; "" if there is none.

@@ -41,7 +41,7 @@ func (m *Machine) Plan(ctx context.Context, selection planner.Selection) (*plann
 		}
 	}
 	p.Named = m.Config.All || len(m.Config.Environments) > 0
-	p.Notes = m.Manifest.Notes(m.Selection, m.Envs)
+	p.Notes = append(m.Manifest.Notes(m.Selection, m.Envs), m.auditNotes()...)
 	m.addNotes(p)
 	m.addAlternatives(p)
 	return p, nil

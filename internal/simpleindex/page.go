@@ -53,6 +53,7 @@ type link struct {
 	sha256    facts.SHA256
 	hasSHA256 bool
 	yanked    bool
+	reason    string // why it was withdrawn
 	python    string // requires-python
 	uploaded  time.Time
 }
@@ -83,10 +84,10 @@ func (l *listing) add(file string, one link) {
 	switch {
 	case strings.HasSuffix(file, ".whl"), lock.ValidArchive(file):
 		l.files[file] = append(l.files[file], one)
-		l.offers = append(l.offers, ReleaseFile{file, one.yanked, one.python, one.uploaded})
+		l.offers = append(l.offers, ReleaseFile{Name: file, Yanked: one.yanked, Reason: one.reason, RequiresPython: one.python, Uploaded: one.uploaded})
 		l.isIndex = true
 	case strings.HasSuffix(file, ".tar.gz"), strings.HasSuffix(file, ".zip"), strings.HasSuffix(file, ".egg"), strings.HasSuffix(file, ".tar.bz2"):
-		l.offers = append(l.offers, ReleaseFile{file, one.yanked, one.python, one.uploaded})
+		l.offers = append(l.offers, ReleaseFile{Name: file, Yanked: one.yanked, Reason: one.reason, RequiresPython: one.python, Uploaded: one.uploaded})
 		l.isIndex = true
 	}
 }
@@ -121,6 +122,7 @@ func (l *listing) parseJSON(body []byte) {
 		}
 		one := link{href: f.URL, yanked: f.Yanked != nil && f.Yanked != false, python: f.RequiresPython}
 		one.uploaded, _ = time.Parse(time.RFC3339, f.UploadTime) // it remains zero
+		one.reason, _ = f.Yanked.(string)
 		one.setSHA256(f.Hashes["sha256"])
 		l.add(f.Filename, one)
 	}
@@ -187,8 +189,8 @@ func (l *listing) addHref(attributes map[string]string) {
 	if decoded, err := url.PathUnescape(name); err == nil {
 		name = decoded
 	}
-	_, yanked := attributes["data-yanked"]
-	one := link{href: address, yanked: yanked, python: attributes["data-requires-python"]}
+	reason, yanked := attributes["data-yanked"]
+	one := link{href: address, yanked: yanked, reason: reason, python: attributes["data-requires-python"]}
 	for part := range strings.SplitSeq(fragment, "&") {
 		if digest, ok := strings.CutPrefix(part, "sha256="); ok {
 			one.setSHA256(digest)

@@ -23,6 +23,8 @@ type Release struct {
 type ReleaseFile struct {
 	Name           string
 	Yanked         bool      // withdrawn by its authors
+	Reason         string    // that they give, "" for none
+	InIndex        bool      // the index lists it, not only a wheel folder or page
 	RequiresPython string    // PEP 440, "" for any
 	Uploaded       time.Time // zero if the index does not publish it
 }
@@ -50,6 +52,10 @@ func (s *Source) Releases(ctx context.Context, name string) ([]Release, error) {
 		list, err := f.offered(ctx, page, true)
 		if err != nil {
 			return nil, f.releaseError(ctx, err)
+		}
+		list = slices.Clone(list)
+		for i := range list {
+			list[i].InIndex = true
 		}
 		files = append(files, list...)
 	}
@@ -110,8 +116,11 @@ func group(project string, files []ReleaseFile) (releases []Release) {
 			index[version] = i
 			releases = append(releases, Release{Version: version})
 		}
-		if !slices.ContainsFunc(releases[i].Files, func(o ReleaseFile) bool { return o.Name == f.Name }) {
+		k := slices.IndexFunc(releases[i].Files, func(o ReleaseFile) bool { return o.Name == f.Name })
+		if k < 0 {
 			releases[i].Files = append(releases[i].Files, f)
+		} else if f.InIndex {
+			releases[i].Files[k] = f
 		}
 	}
 	return releases

@@ -20,7 +20,7 @@ import (
 
 // keys lists the valid keys.
 func keys() []string {
-	return []string{"cert", "conda_alias", "find_links", "index_url", "indexes", "proxy", "safe_directories", "store"}
+	return []string{"cert", "conda_alias", "find_links", "index_url", "indexes", "osv_url", "proxy", "safe_directories", "store"}
 }
 
 // A parser reads the nodes of one file.

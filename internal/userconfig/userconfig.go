@@ -9,6 +9,7 @@
 //	find_links: [~/wheels]
 //	proxy: http://proxy.example:3128
 //	conda_alias: https://mirror.example/conda
+//	osv_url: https://mirror.example/osv
 //	indexes: {pytorch-cu128: https://user:password@mirror.example/pytorch/cu128}
 //
 // No file of a project can set these.
@@ -42,7 +43,7 @@ type Config struct {
 
 // A Setting is a setting of the package index.
 type Setting struct {
-	Name   string   // "cert", "conda_alias", "find_links", "index_url", "proxy", or IndexPrefix and the name of an index
+	Name   string   // "cert", "conda_alias", "find_links", "index_url", "osv_url", "proxy", or IndexPrefix and the name of an index
 	Values []string // one; of find_links any number. Paths are absolute.
 	Pos    diag.Pos // of the value
 }

@@ -24,7 +24,7 @@ import (
 // Each setting comes from the first source that has it:
 //
 //  1. RECONCILE_INDEX_URL, RECONCILE_CERT, RECONCILE_FIND_LINKS, RECONCILE_PROXY,
-//     RECONCILE_CONDA_ALIAS (also RECONCILE_INDEX_CERT, _FIND_LINKS, _PROXY)
+//     RECONCILE_CONDA_ALIAS, RECONCILE_OSV_URL (also RECONCILE_INDEX_CERT, _FIND_LINKS, _PROXY)
 //  2. config.yaml of the user, see package userconfig
 //  3. PIP_INDEX_URL, PIP_CERT, PIP_FIND_LINKS, PIP_PROXY, PIP_NO_INDEX
 //  4. pip's configuration files, unless PIP_CONFIG_FILE is /dev/null
@@ -40,6 +40,8 @@ type IndexSettings struct {
 	// CondaAlias is the base URL of the conda channels for which the manifest has no URL;
 	// "" for the public ones.
 	CondaAlias string
+	// OSV is the base URL of the database of vulnerabilities, "" for the public one.
+	OSV string
 	// Named are the URLs of named indexes, by IndexKey; they replace those of a manifest.
 	Named   map[string]string
 	Sources []string // of the settings, in the order above, each once
@@ -58,7 +60,7 @@ func (s IndexSettings) Locate(name, manifest string) string {
 
 // A setting is one setting and its source.
 type setting struct {
-	name   string // "index_url", "cert", "find_links", "proxy", "no_index", "conda_alias"
+	name   string // "index_url", "cert", "find_links", "proxy", "no_index", "conda_alias", "osv_url"
 	values []string
 	source string
 	pos    diag.Pos
@@ -77,6 +79,7 @@ func (p *Prober) Index() (IndexSettings, error) {
 		{"proxy", "RECONCILE_PROXY"},
 		{"proxy", "RECONCILE_INDEX_PROXY"},
 		{"conda_alias", "RECONCILE_CONDA_ALIAS"},
+		{"osv_url", "RECONCILE_OSV_URL"},
 	} {
 		all = appendSetting(all, v[0], p.environ[v[1]], v[1])
 	}
@@ -143,7 +146,7 @@ func (p *Prober) merge(all []setting) (IndexSettings, error) {
 			problems.Add(&diag.Problem{Code: "index.setting", Pos: one.pos, Summary: fmt.Sprintf("%s of %s %v", name, one.source, err), Hint: hint})
 			continue
 		}
-		if !slices.Contains(s.Sources, one.source) {
+		if one.name != "osv_url" && !slices.Contains(s.Sources, one.source) { // packages do not come from there
 			s.Sources = append(s.Sources, one.source)
 		}
 	}
@@ -168,6 +171,8 @@ func (p *Prober) apply(s *IndexSettings, one setting) (err error) {
 		s.URL, err = value, checkURL(value, true)
 	case "conda_alias":
 		s.CondaAlias, err = value, checkURL(value, true)
+	case "osv_url":
+		s.OSV, err = value, checkURL(value, true)
 	case "proxy":
 		if !strings.Contains(value, "://") {
 			value = "http://" + value // as in pip

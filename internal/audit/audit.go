@@ -1,0 +1,468 @@
+// Package audit finds known vulnerabilities, withdrawn releases and ends of life of the locked
+// packages of environments.
+//
+//  1. Open reads the locks.
+//  2. The index of each package is asked for its releases: which are withdrawn, and whether the
+//     index lists the locked one.
+//  3. The packages are compared with an OSV database on this machine, or those that are public are
+//     sent to a server, by name and version.
+//  4. Findings that the manifest accepts do not count.
+package audit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/reconcile-ml/reconcile/internal/catalog"
+	"github.com/reconcile-ml/reconcile/internal/diag"
+	"github.com/reconcile-ml/reconcile/internal/exit"
+	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/manifest"
+	"github.com/reconcile-ml/reconcile/internal/osv"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/report"
+	"github.com/reconcile-ml/reconcile/internal/session"
+)
+
+// Options state how an audit is made.
+type Options struct {
+	Database string   // path of an OSV database; "" for the server
+	Offline  bool     // use no network
+	Ignore   []string // ids of findings that are accepted, besides those of the manifest
+	Licenses bool     // also the licences of all packages
+	// Again returns a command line that starts this program on the same project.
+	Again func(args ...string) string
+}
+
+// Select returns the environments to audit: all of the manifest that have a lock, or those that the
+// command line names, else the only one, else that of this machine.
+func Select(p *session.Project, all bool) (envs []*manifest.Environment, err error) {
+	switch {
+	case all && len(p.Config.Environments) > 0:
+		return nil, exit.Usage("--all and --env contradict each other")
+	case all:
+		for _, env := range p.Manifest.Environments {
+			if env.Lock != "" {
+				envs = append(envs, env)
+			}
+		}
+	case len(p.Config.Environments) > 0 || len(p.Manifest.Environments) != 1:
+		t, err := p.SelectEach()
+		if err != nil {
+			return nil, err
+		}
+		envs = t.Envs
+	default:
+		envs = p.Manifest.Environments
+	}
+	if len(envs) == 0 {
+		return nil, &diag.Problem{
+			Code: "audit.environment", Pos: diag.Pos{File: p.Name}, Summary: "the manifest has no environment with a lock",
+			Hint: "`reconcile add NAME` adds a package and locks it",
+		}
+	}
+	return envs, nil
+}
+
+// Run audits environments of a project.
+func Run(ctx context.Context, p *session.Project, envs []*manifest.Environment, o Options) (*report.Audit, error) {
+	if o.Offline && o.Database == "" {
+		return nil, &diag.Problem{
+			Code: "audit.offline", Summary: "known vulnerabilities are not on this machine, and --offline uses no network",
+			Hint: "name a database: `" + o.Again("audit", "--offline", "--database", "all.zip") + "`; " + getDatabase,
+		}
+	}
+	a := &auditor{Options: o, project: p, now: p.Config.Time().UTC()}
+	for _, env := range envs {
+		subject, err := a.open(env)
+		if err != nil {
+			return nil, err
+		}
+		a.subjects = append(a.subjects, subject)
+	}
+	if !o.Offline {
+		if err := a.askIndexes(ctx); err != nil {
+			return nil, err
+		}
+	}
+	doc := &report.Audit{Version: report.Version, Time: a.now.Truncate(time.Second), Environments: []report.AuditEnvironment{}}
+	var err error
+	if o.Database != "" {
+		a.found, doc.Newest, err = a.searchDatabase()
+		doc.Source = o.Database
+	} else {
+		a.found, doc.Source, err = a.searchServer(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range a.subjects {
+		doc.Environments = append(doc.Environments, a.environment(s))
+	}
+	if o.Licenses {
+		if err := a.addLicenses(ctx, doc); err != nil {
+			return nil, err
+		}
+	}
+	doc.Notes = append([]string{}, a.notes()...)
+	return doc, nil
+}
+
+const getDatabase = "OSV publishes it as https://osv-vulnerabilities.storage.googleapis.com/PyPI/all.zip"
+
+// An auditor is one audit.
+type auditor struct {
+	Options
+	project  *session.Project
+	now      time.Time
+	subjects []*subject
+	found    map[release][]osv.Record
+	used     map[string]bool // ids of accepted findings
+}
+
+// A subject is an environment with its lock.
+type subject struct {
+	env      *manifest.Environment
+	locked   *lock.Lock
+	stale    *diag.Problem
+	packages []*pkg
+	requests map[string]lock.Requirement // by normalised name
+	parents  map[string]string           // the package through which one is locked
+}
+
+// A release is a version of a package.
+type release struct{ name, version string }
+
+// A pkg is a locked Python package.
+type pkg struct {
+	lock.Package
+	secret    string // why it is not sent; "" for a public one
+	yanked    bool
+	reason    string // for which it was withdrawn
+	platforms []string
+}
+
+func (p *pkg) release() release {
+	version, _, _ := strings.Cut(p.Version, "+")
+	return release{p.Name, version}
+}
+
+// open reads the lock of an environment.
+func (a *auditor) open(env *manifest.Environment) (*subject, error) {
+	if env.Lock == "" {
+		return nil, &diag.Problem{
+			Code: "audit.environment", Pos: env.Pos, Summary: fmt.Sprintf("environment %s has no lock", env.Name),
+			Hint: fmt.Sprintf("add `lock: locks/pylock.%s.toml`, then run `%s`", env.Name, a.Again("lock")),
+		}
+	}
+	locked, problem, err := a.project.Manifest.Locked(env)
+	if err != nil {
+		return nil, err
+	}
+	if locked == nil {
+		return nil, problem
+	}
+	s := &subject{env: env, locked: locked, stale: problem, requests: map[string]lock.Requirement{}}
+	for _, p := range locked.Packages {
+		one := &pkg{Package: p, secret: a.secret(env, p)}
+		if p.Platforms != nil && len(p.Platforms) < len(locked.Platforms) {
+			one.platforms = p.Platforms
+		}
+		s.packages = append(s.packages, one)
+	}
+	slices.SortFunc(s.packages, func(x, y *pkg) int {
+		return cmp.Or(strings.Compare(x.Name, y.Name), pep.CompareVersions(x.Version, y.Version))
+	})
+	s.readRequests()
+	s.findParents()
+	return s, nil
+}
+
+// readRequests reads the requests of the project.
+func (s *subject) readRequests() {
+	add := func(r lock.Requirement) {
+		name := pep.Normalize(r.Name)
+		if _, ok := s.requests[name]; !ok {
+			s.requests[name] = r
+		}
+	}
+	if !s.env.IsForeign() {
+		for _, r := range s.env.Sources().Packages {
+			add(r)
+		}
+		return
+	}
+	for _, text := range s.locked.Requests {
+		if r, err := pep.ParseRequirement(text); err == nil { // others are understood by the other tool only
+			add(lock.Requirement{Name: r.Name})
+		}
+	}
+}
+
+// findParents finds the shortest path to each package from one that is requested.
+func (s *subject) findParents() {
+	dependencies := map[string][]string{}
+	for _, p := range s.packages {
+		dependencies[p.Name] = append(dependencies[p.Name], p.Dependencies...)
+	}
+	s.parents = map[string]string{}
+	var queue []string
+	for _, p := range s.packages {
+		if _, ok := s.requests[p.Name]; ok && !slices.Contains(queue, p.Name) {
+			queue = append(queue, p.Name)
+		}
+	}
+	for len(queue) > 0 {
+		name := queue[0]
+		queue = queue[1:]
+		for _, next := range dependencies[name] {
+			_, requested := s.requests[next]
+			if _, known := s.parents[next]; !known && !requested {
+				s.parents[next] = name
+				queue = append(queue, next)
+			}
+		}
+	}
+}
+
+// via returns the packages that lead to a package, the requested one first.
+func (s *subject) via(name string) (path []string) {
+	for at, ok := s.parents[name]; ok; at, ok = s.parents[at] {
+		path = append(path, at)
+	}
+	slices.Reverse(path)
+	return path
+}
+
+// environment returns the result for an environment.
+func (a *auditor) environment(s *subject) report.AuditEnvironment {
+	e := report.AuditEnvironment{Name: s.env.Name, Lock: s.env.Lock, Python: s.env.Python, Findings: []report.AuditFinding{}, Unchecked: []report.AuditUnchecked{}}
+	for _, p := range s.packages {
+		if reason := a.unchecked(p); reason != "" {
+			e.Unchecked = append(e.Unchecked, report.AuditUnchecked{Package: p.Name, Version: p.Version, Reason: reason})
+		} else {
+			e.Packages++
+		}
+		e.Findings = append(e.Findings, a.findings(s, p)...)
+	}
+	if s.locked.Conda != nil {
+		for i := range s.locked.Conda.Packages {
+			c := &s.locked.Conda.Packages[i]
+			e.Unchecked = append(e.Unchecked, report.AuditUnchecked{Package: c.Name, Version: c.Version, Reason: "of conda, for which OSV has no records"})
+		}
+	}
+	e.Findings = append(a.ends(s), e.Findings...)
+	for i := range e.Findings {
+		a.accept(&e.Findings[i])
+	}
+	return e
+}
+
+// unchecked returns why a package was not compared with the database, "" if it was.
+func (a *auditor) unchecked(p *pkg) string {
+	switch {
+	case !pep.ValidVersion(p.Version):
+		return "whose version cannot be compared"
+	case a.Database == "":
+		return p.secret
+	}
+	return ""
+}
+
+// findings returns the findings about a package.
+func (a *auditor) findings(s *subject, p *pkg) (list []report.AuditFinding) {
+	base := report.AuditFinding{Package: p.Name, Version: p.Version, Index: p.Index, Via: s.via(p.Name), Platforms: p.platforms}
+	if r, ok := s.requests[p.Name]; ok {
+		base.Requested, base.Position = true, r.Pos
+	}
+	if p.yanked {
+		f := base
+		f.Kind, f.ID, f.Summary = report.Yanked, "yanked-"+p.Name+"-"+p.Version, "the release was withdrawn by its authors"
+		if p.reason != "" {
+			f.Summary += ": " + p.reason
+		}
+		f.Remedy = a.upgrade(s, p.Name)
+		list = append(list, f)
+	}
+	flaws := osv.Merge(a.found[p.release()], p.Name)
+	fix := osv.SmallestFix(slices.DeleteFunc(slices.Clone(flaws), func(v osv.Vulnerability) bool {
+		_, accepted := a.project.Manifest.Audit.Accepts(a.now, v.IDs...)
+		return accepted || slices.ContainsFunc(a.Ignore, func(id string) bool { return slices.Contains(v.IDs, id) })
+	}), p.Version)
+	for _, v := range flaws {
+		f := base
+		f.Kind, f.ID, f.Aliases, f.Summary, f.Severity = report.Vulnerability, v.ID, v.IDs[1:], v.Summary, v.Severity.String()
+		f.URL, f.LastAffected = "https://osv.dev/vulnerability/"+v.ID, v.LastAffected
+		for _, fixed := range v.Fixes {
+			if pep.CompareVersions(fixed, p.release().version) > 0 {
+				f.FixedIn = append(f.FixedIn, fixed)
+			}
+		}
+		if fix != "" {
+			f.Remedy = a.upgrade(s, p.Name) + ", to " + fix + " or later"
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// upgrade returns the command that moves a package to a newer version.
+func (a *auditor) upgrade(s *subject, name string) string {
+	if s.env.IsForeign() {
+		return report.ForeignLock(s.env, "upgrade", []string{name}).Hint
+	}
+	if r, ok := s.requests[name]; ok && r.Pin() != "" && r.Pos.File != "" && r.Pos.File != a.project.Name {
+		return fmt.Sprintf("change the version in %s, then `%s`", r.Pos, a.Again("lock", "--env", s.env.Name))
+	}
+	return "`" + a.Again("upgrade", "--env", s.env.Name, name) + "`"
+}
+
+// cudaOf finds the major version of CUDA in a local version and in the name of a library.
+var cudaOf = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\+cu(1[0-9])\d|^nvidia-.*-cu(1[0-9])$`) })
+
+// ends returns the ends of life: of Python, of the builds of PyTorch for a CUDA version, and of
+// conda channels.
+func (a *auditor) ends(s *subject) (list []report.AuditFinding) {
+	add := func(id, text, remedy string, end catalog.End) {
+		f := report.AuditFinding{Kind: report.EndOfLife, ID: id, Summary: text, End: end.Month.Format("2006-01"), Remedy: remedy}
+		if !end.IsPast(a.now) {
+			f.Kind = report.EndsSoon
+		}
+		list = append(list, f)
+	}
+	if end, ok := catalog.PythonEnd(s.env.Python); ok {
+		remedy := fmt.Sprintf("set a later `python` for environment %s, then `%s`", s.env.Name, a.Again("lock", "--env", s.env.Name))
+		switch {
+		case end.IsPast(a.now):
+			add(session.PythonEndID(s.env.Python), fmt.Sprintf("Python %s is past its end of life (%s)", s.env.Python, end), remedy, end)
+		case end.IsSoon(a.now):
+			add(session.PythonEndID(s.env.Python), fmt.Sprintf("Python %s reaches its end of life in %s", s.env.Python, end), remedy, end)
+		}
+	}
+	if cuda, torch := s.cuda(); cuda != "" {
+		if end, ok := catalog.CUDAEnd(cuda); ok && end.IsPast(a.now) {
+			add("eol-cuda-"+cuda, fmt.Sprintf("torch %s is built for CUDA %s, for which PyTorch has no builds after torch %s (%s)", torch, cuda, end.Torch, end), a.laterCUDA(s, cuda), end)
+		}
+	}
+	if s.env.Conda != nil {
+		for _, channel := range s.env.Conda.Channels {
+			if end, ok := catalog.ChannelEnd(channel); ok && end.IsPast(a.now) {
+				name := path.Base(channel)
+				add("eol-channel-"+name, fmt.Sprintf("the conda channel %s ended with PyTorch %s (%s)", name, end.Torch, end), "use conda-forge, or wheels in `packages`", end)
+			}
+		}
+	}
+	return list
+}
+
+// laterCUDA returns how an environment gets builds for the next CUDA major version.
+func (a *auditor) laterCUDA(s *subject, major string) string {
+	n, err := strconv.Atoi(major)
+	driver := catalog.MajorDriver(strconv.Itoa(n + 1))
+	if err != nil || driver == "" {
+		return a.upgrade(s, "torch")
+	}
+	return fmt.Sprintf("%s; builds for CUDA %d need driver %s or later", a.upgrade(s, "torch"), n+1, driver)
+}
+
+// cuda returns the CUDA major version that the locked torch is built for, and the version of torch;
+// "" if there is none, or if the lock does not tell.
+func (s *subject) cuda() (major, torch string) {
+	for _, p := range s.packages {
+		text := p.Name
+		if p.Name == "torch" {
+			torch, text = p.Version, p.Version
+		}
+		if m := cudaOf().FindStringSubmatch(text); m != nil && major == "" {
+			major = cmp.Or(m[1], m[2])
+		}
+	}
+	if torch == "" {
+		return "", ""
+	}
+	return major, torch
+}
+
+// accept marks a finding as accepted if the manifest or the command line accepts it.
+func (a *auditor) accept(f *report.AuditFinding) {
+	ids := append([]string{f.ID}, f.Aliases...)
+	if a.used == nil {
+		a.used = map[string]bool{}
+	}
+	for _, id := range ids {
+		a.used[id] = true
+	}
+	if one, ok := a.project.Manifest.Audit.Accepts(a.now, ids...); ok {
+		f.Accepted = &report.AuditAcceptance{Why: one.Why}
+		if !one.Until.IsZero() {
+			f.Accepted.Until = one.Until.Format(time.DateOnly)
+		}
+		return
+	}
+	for _, id := range a.Ignore {
+		if slices.Contains(ids, id) {
+			f.Accepted = &report.AuditAcceptance{Why: "--ignore " + id}
+		}
+	}
+}
+
+// notes returns notes about the whole audit.
+func (a *auditor) notes() (notes []string) {
+	for _, s := range a.subjects {
+		if s.stale != nil {
+			notes = append(notes, fmt.Sprintf("environment %s: %s; the locked packages were audited", s.env.Name, s.stale.Summary))
+		}
+	}
+	if a.Offline {
+		notes = append(notes, "withdrawn releases were not looked for: --offline asks no index")
+	}
+	for _, one := range a.project.Manifest.Audit.Ignore {
+		switch {
+		case !a.used[one.ID]:
+			notes = append(notes, fmt.Sprintf("%s: no audited environment has the finding %s", one.Pos, one.ID))
+		case one.IsExpired(a.now):
+			notes = append(notes, fmt.Sprintf("%s: %s was accepted until %s, and counts again", one.Pos, one.ID, one.Until.Format(time.DateOnly)))
+		}
+	}
+	for _, id := range a.Ignore {
+		if !a.used[id] {
+			notes = append(notes, fmt.Sprintf("--ignore %s: no audited environment has this finding", id))
+		}
+	}
+	return notes
+}
+
+// Results returns what is recorded in the store. --ignore has no effect on it.
+func Results(p *session.Project, doc *report.Audit) (list []session.Audited) {
+	for i := range doc.Environments {
+		e := &doc.Environments[i]
+		at := slices.IndexFunc(p.Manifest.Environments, func(env *manifest.Environment) bool { return env.Name == e.Name })
+		locked, _, err := p.Manifest.Locked(p.Manifest.Environments[at])
+		if err != nil || locked == nil {
+			continue // it was changed meanwhile
+		}
+		r := session.Audited{Environment: e.Name, Packages: session.PackagesDigest(locked), Time: doc.Time, Unchecked: len(e.Unchecked)}
+		for k := range e.Findings {
+			f := &e.Findings[k]
+			if _, accepted := p.Manifest.Audit.Accepts(doc.Time, append([]string{f.ID}, f.Aliases...)...); accepted {
+				continue
+			}
+			switch f.Kind {
+			case report.Vulnerability:
+				r.Vulnerabilities++
+			case report.Yanked:
+				r.Yanked++
+			}
+		}
+		list = append(list, r)
+	}
+	return list
+}
