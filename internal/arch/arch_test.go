@@ -33,7 +33,7 @@ var floors = [][]string{
 	{"internal/session"},   // the phases of a run, each a type
 	{"internal/runrecord"}, // a stored format: what apply writes, runs and undo read, and report prints
 	{"internal/report"},
-	{"internal/doctor", "internal/editing", "internal/environments", "internal/explain", "internal/fleet", "internal/history", "internal/locking", "internal/models", "internal/ownership", "internal/packages", "internal/savedplan", "internal/scaffold", "internal/storage", "internal/transfer"}, // features: they do not import each other
+	{"internal/audit", "internal/doctor", "internal/editing", "internal/environments", "internal/explain", "internal/fleet", "internal/history", "internal/locking", "internal/models", "internal/ownership", "internal/packages", "internal/savedplan", "internal/scaffold", "internal/storage", "internal/transfer"}, // features: they do not import each other
 	{"internal/cli", "internal/catalog/generate", "bench", "bench/*"},
 	{"cmd/*", "internal/manpages"},
 }

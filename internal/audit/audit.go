@@ -283,20 +283,20 @@ func (a *auditor) findings(s *subject, p *pkg) (list []report.AuditFinding) {
 	if r, ok := s.requests[p.Name]; ok {
 		base.Requested, base.Position = true, r.Pos
 	}
+	flaws := osv.Merge(a.found[p.release()], p.Name)
+	if fix := a.fix(flaws, p.Version); fix != "" {
+		base.Remedy = a.upgrade(s, p.Name) + ", to " + fix + " or later"
+	} else if p.yanked {
+		base.Remedy = a.upgrade(s, p.Name)
+	}
 	if p.yanked {
 		f := base
 		f.Kind, f.ID, f.Summary = report.Yanked, "yanked-"+p.Name+"-"+p.Version, "the release was withdrawn by its authors"
 		if p.reason != "" {
 			f.Summary += ": " + p.reason
 		}
-		f.Remedy = a.upgrade(s, p.Name)
 		list = append(list, f)
 	}
-	flaws := osv.Merge(a.found[p.release()], p.Name)
-	fix := osv.SmallestFix(slices.DeleteFunc(slices.Clone(flaws), func(v osv.Vulnerability) bool {
-		_, accepted := a.project.Manifest.Audit.Accepts(a.now, v.IDs...)
-		return accepted || slices.ContainsFunc(a.Ignore, func(id string) bool { return slices.Contains(v.IDs, id) })
-	}), p.Version)
 	for _, v := range flaws {
 		f := base
 		f.Kind, f.ID, f.Aliases, f.Summary, f.Severity = report.Vulnerability, v.ID, v.IDs[1:], v.Summary, v.Severity.String()
@@ -306,18 +306,26 @@ func (a *auditor) findings(s *subject, p *pkg) (list []report.AuditFinding) {
 				f.FixedIn = append(f.FixedIn, fixed)
 			}
 		}
-		if fix != "" {
-			f.Remedy = a.upgrade(s, p.Name) + ", to " + fix + " or later"
-		}
 		list = append(list, f)
 	}
 	return list
+}
+
+// fix returns the lowest version without the flaws that are not accepted, "" if none is known.
+func (a *auditor) fix(flaws []osv.Vulnerability, locked string) string {
+	return osv.SmallestFix(slices.DeleteFunc(slices.Clone(flaws), func(v osv.Vulnerability) bool {
+		_, accepted := a.project.Manifest.Audit.Accepts(a.now, v.IDs...)
+		return accepted || slices.ContainsFunc(a.Ignore, func(id string) bool { return slices.Contains(v.IDs, id) })
+	}), locked)
 }
 
 // upgrade returns the command that moves a package to a newer version.
 func (a *auditor) upgrade(s *subject, name string) string {
 	if s.env.IsForeign() {
 		return report.ForeignLock(s.env, "upgrade", []string{name}).Hint
+	}
+	if r, ok := s.requests[name]; ok && r.URL != "" {
+		return fmt.Sprintf("change the source of %s in %s, then `%s`", name, r.Pos, a.Again("lock", "--env", s.env.Name))
 	}
 	if r, ok := s.requests[name]; ok && r.Pin() != "" && r.Pos.File != "" && r.Pos.File != a.project.Name {
 		return fmt.Sprintf("change the version in %s, then `%s`", r.Pos, a.Again("lock", "--env", s.env.Name))

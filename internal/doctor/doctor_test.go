@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/reconcile-ml/reconcile/internal/golden"
 	"github.com/reconcile-ml/reconcile/internal/report"
@@ -22,7 +23,7 @@ func TestDoctorOfRecordedMachines(t *testing.T) {
 	for _, file := range machines {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		t.Run(name, func(t *testing.T) {
-			d, err := Run(t.Context(), &session.Config{Dir: "testdata", Environments: []string{"remote"}}, Options{FactsFile: name + ".json"})
+			d, err := Run(t.Context(), &session.Config{Dir: "testdata", Environments: []string{"remote"}, Now: func() time.Time { return time.Date(2026, time.November, 30, 0, 0, 0, 0, time.UTC) }}, Options{FactsFile: name + ".json"})
 			if err != nil {
 				t.Fatal(err)
 			}

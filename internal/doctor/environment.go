@@ -92,6 +92,25 @@ func (d *diagnosis) intact() findings {
 	return failf("`reconcile heal` builds an intact one", "damaged in %s\n%s", plural.Count(len(g.Damage), "place"), strings.Join(list, "\n"))
 }
 
+// audited reports the result of the latest audit, which is in the store. It asks no one.
+func (d *diagnosis) audited() findings {
+	project, ok := facts.Find[facts.Project](d.facts, facts.ProjectKey)
+	if d.env == nil || d.env.Lock == "" || !ok {
+		return skippedf("no environment with a lock is selected")
+	}
+	again := "`reconcile audit --env " + d.env.Name + "`"
+	a, found, current := session.LatestAudit(project.State, d.manifest, d.env)
+	switch text := a.Text(d.config.Time()); {
+	case !found:
+		return one(report.Skipped, again, "the locked packages were not compared with known vulnerabilities yet")
+	case !current:
+		return one(report.Skipped, again, "the locked packages changed since the audit of %s", a.Time.Format(time.DateOnly))
+	case text != "":
+		return warnf(again, "%s", text)
+	}
+	return okf("nothing found on %s", a.Time.Format(time.DateOnly))
+}
+
 // userSite reports packages in the user's home that the environment would import. Type
 // venv ignores them; type conda does not.
 func (d *diagnosis) userSite() findings {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/bytesize"
+	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
@@ -260,4 +261,18 @@ func (d *diagnosis) disk(path string) findings {
 		return warnf(remedy, "%s; the manifest warns below %s", text, bytesize.Format(storage.WarnBelow))
 	}
 	return okf("%s", text)
+}
+
+// pythonEnd reports the end of life of the Python of the selected environment.
+func (d *diagnosis) pythonEnd() findings {
+	if d.env == nil {
+		return skippedf("no environment is selected")
+	}
+	if text := session.PythonEndText(d.manifest, d.env, d.config.Time()); text != "" {
+		return warnf("set a later `python` for environment "+d.env.Name+", or accept it in `audit.ignore` of the manifest", "%s", text)
+	}
+	if end, ok := catalog.PythonEnd(d.env.Python); ok {
+		return okf("Python %s gets fixes until %s", d.env.Python, end)
+	}
+	return unknownf("the end of life of Python %s is not known", d.env.Python)
 }

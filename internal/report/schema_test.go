@@ -40,6 +40,7 @@ var documents = map[string]struct {
 	"tree":     {"What `reconcile tree --json` prints", packages.TreeDocument{}},
 	"why":      {"What `reconcile why PACKAGE --json` prints", packages.ReasonDocument{}},
 	"export":   {"What `reconcile export --json` prints", packages.ExportDocument{}},
+	"audit":    {"What `reconcile audit --json` prints", Audit{}},
 	"problems": {"What a command with --json prints if it fails", problemsDocument{}},
 }
 

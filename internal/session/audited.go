@@ -90,19 +90,15 @@ func (p *Project) RecordAudit(list []Audited) error {
 	return atomicfile.Write(root, layout.Audited(""), 0o600, append(text, '\n'))
 }
 
-// Audited returns the result of the latest audit of an environment, and whether it is of the
-// packages that are locked now.
-func (p *Project) Audited(env *manifest.Environment) (a Audited, found, current bool) {
-	local, err := p.Local()
-	if err != nil || p.IsRecorded() || env == nil {
-		return a, false, false
-	}
-	results := readAudited(local.State).Results
+// LatestAudit returns the result of the latest audit of an environment that is recorded in the state
+// directory of a project, and whether it is of the packages that are locked now.
+func LatestAudit(state string, m *manifest.Manifest, env *manifest.Environment) (a Audited, found, current bool) {
+	results := readAudited(state).Results
 	i := slices.IndexFunc(results, func(a Audited) bool { return a.Environment == env.Name })
 	if i < 0 {
 		return a, false, false
 	}
-	locked, _, err := p.Manifest.Locked(env)
+	locked, _, err := m.Locked(env)
 	return results[i], true, err == nil && locked != nil && results[i].Packages == PackagesDigest(locked)
 }
 
@@ -141,13 +137,16 @@ func ago(d time.Duration) string {
 // of their Python versions. They come from the store and from the catalog: nothing is asked.
 func (m *Machine) auditNotes() (notes []string) {
 	now := m.Config.Time()
+	local, err := m.Local()
 	for _, env := range m.Envs {
-		if a, _, current := m.Audited(env); current {
+		if m.IsRecorded() || err != nil {
+			// the state is on the other machine
+		} else if a, _, current := LatestAudit(local.State, m.Manifest, env); current {
 			if text := a.Text(now); text != "" {
 				notes = append(notes, fmt.Sprintf("environment %s: %s: `reconcile audit --env %s`", env.Name, text, env.Name))
 			}
 		}
-		if text := m.PythonEndText(env, now); text != "" {
+		if text := PythonEndText(m.Manifest, env, now); text != "" {
 			notes = append(notes, fmt.Sprintf("environment %s: %s", env.Name, text))
 		}
 	}
@@ -159,12 +158,9 @@ func PythonEndID(minor string) string { return "eol-python-" + minor }
 
 // PythonEndText returns that the Python of an environment is past its end of life, or will be within
 // 90 days; "" if not, if it is not known, or if the manifest accepts it.
-func (c *Checkout) PythonEndText(env *manifest.Environment, now time.Time) string {
-	if env == nil {
-		return ""
-	}
+func PythonEndText(m *manifest.Manifest, env *manifest.Environment, now time.Time) string {
 	end, ok := catalog.PythonEnd(env.Python)
-	if _, accepted := c.Manifest.Audit.Accepts(now, PythonEndID(env.Python)); !ok || accepted {
+	if _, accepted := m.Audit.Accepts(now, PythonEndID(env.Python)); !ok || accepted {
 		return ""
 	}
 	switch {

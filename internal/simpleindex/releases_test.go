@@ -12,18 +12,19 @@ import (
 // TestReleases reads the same releases from HTML and from JSON, with those of a wheel folder.
 func TestReleases(t *testing.T) {
 	html := `<a href="tiny_pkg-1.0-py3-none-any.whl" data-requires-python="&gt;=3.9">x</a>
-		<a href="tiny-pkg-1.0.tar.gz">x</a> <a href="tiny_pkg-2.0-py3-none-any.whl" data-yanked="broken">x</a>
+		<a href="tiny-pkg-1.0.tar.gz">x</a> <a href="tiny_pkg-2.0-py3-none-any.whl" data-yanked="broken">x</a> <a href="tiny_pkg-2.0.zip">x</a>
 		<a href="other-3.0-py3-none-any.whl">x</a> <a href="tiny_pkg-x.zip">x</a>`
 	json := `{"meta": {"api-version": "1.1"}, "files": [
 		{"filename": "tiny_pkg-1.0-py3-none-any.whl", "url": "x", "requires-python": ">=3.9", "yanked": false},
 		{"filename": "tiny-pkg-1.0.tar.gz", "url": "x", "requires-python": null},
-		{"filename": "tiny_pkg-2.0-py3-none-any.whl", "url": "x", "yanked": "broken"}]}`
+		{"filename": "tiny_pkg-2.0-py3-none-any.whl", "url": "x", "yanked": "broken"}, {"filename": "tiny_pkg-2.0.zip", "url": "x"}]}`
 	folder := t.TempDir()
 	check(t, os.WriteFile(filepath.Join(folder, "Tiny_Pkg-3.0-py3-none-any.whl"), nil, 0o644))
+	check(t, os.WriteFile(filepath.Join(folder, "tiny_pkg-2.0.zip"), nil, 0o644)) // also in the index
 	check(t, os.WriteFile(filepath.Join(folder, "notes.txt"), nil, 0o644))
 	want := []string{
-		"1.0 tiny-pkg-1.0.tar.gz false ", "1.0 tiny_pkg-1.0-py3-none-any.whl false >=3.9",
-		"2.0 tiny_pkg-2.0-py3-none-any.whl true ", "3.0 Tiny_Pkg-3.0-py3-none-any.whl false ",
+		"1.0 tiny-pkg-1.0.tar.gz false   true", "1.0 tiny_pkg-1.0-py3-none-any.whl false >=3.9  true",
+		"2.0 tiny_pkg-2.0-py3-none-any.whl true  broken true", "2.0 tiny_pkg-2.0.zip false   true", "3.0 Tiny_Pkg-3.0-py3-none-any.whl false   false",
 	}
 	for kind, page := range map[string]http.HandlerFunc{"html": htmlPage(html), "json": respond("application/vnd.pypi.simple.v1+json", json)} {
 		server := newServer(t)
@@ -35,7 +36,7 @@ func TestReleases(t *testing.T) {
 		var got []string
 		for _, r := range releases {
 			for _, f := range r.Files {
-				got = append(got, fmt.Sprintf("%s %s %t %s", r.Version, f.Name, f.Yanked, f.RequiresPython))
+				got = append(got, fmt.Sprintf("%s %s %t %s %s %t", r.Version, f.Name, f.Yanked, f.RequiresPython, f.Reason, f.InIndex))
 			}
 		}
 		slices.Sort(got)

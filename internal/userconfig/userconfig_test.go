@@ -103,7 +103,7 @@ func TestAbsentAndEmptyFilesSetNothing(t *testing.T) {
 func TestMistakesAreRefusedWithTheirPosition(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"unknown key", "store: /s\nindex-url: https://u:" + secret + "@x.example\n", ":2:1: unknown key \"index-url\"\n  hint: did you mean index_url?"},
-		{"nothing near", "colour: x\n", ":1:1: unknown key \"colour\"\n  hint: the keys are cert, conda_alias, find_links, index_url, indexes, proxy, safe_directories, store"},
+		{"nothing near", "colour: x\n", ":1:1: unknown key \"colour\"\n  hint: the keys are cert, conda_alias, find_links, index_url, indexes, osv_url, proxy, safe_directories, store"},
 		{"twice", "cert: a\ncert: " + secret + "\n", ":2:1: cert is set twice"},
 		{"list for a string", "proxy: [" + secret + "]\n", ":1:8: proxy is not a string"},
 		{"number", "cert: 7\n", ":1:7: cert is not a string"},

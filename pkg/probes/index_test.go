@@ -40,6 +40,9 @@ func TestIndexSources(t *testing.T) {
 		{"RECONCILE variables", func(m *fakeMachine) {
 			m.environ = append(m.environ, "RECONCILE_INDEX_URL="+mirror, "RECONCILE_CERT=~/ca.pem", "RECONCILE_FIND_LINKS=wheels /opt/w", "RECONCILE_PROXY=proxy.example:3128", "PIP_INDEX_URL=https://other.example")
 		}, IndexSettings{URL: mirror, Cert: "~/ca.pem", FindLinks: []string{"./wheels", "/opt/w"}, Proxy: "http://proxy.example:3128", Sources: []string{"RECONCILE_INDEX_URL", "RECONCILE_CERT", "RECONCILE_FIND_LINKS", "RECONCILE_PROXY"}}},
+		{"another database of vulnerabilities is no source of packages", func(m *fakeMachine) {
+			m.config("osv_url: https://o.example/osv\n")
+		}, IndexSettings{OSV: "https://o.example/osv"}},
 		{
 			"RECONCILE_INDEX variables", func(m *fakeMachine) { m.environ = append(m.environ, "RECONCILE_INDEX_CERT=/ca.pem") },
 			IndexSettings{Cert: "/ca.pem", Sources: []string{"RECONCILE_INDEX_CERT"}},
