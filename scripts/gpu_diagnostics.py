@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Diagnose torch, CUDA and the GPUs.
 
+NVIDIA GPUs are checked. GPUs of AMD (ROCm), Intel (XPU) and Apple (MPS) are reported as torch and
+the system list them.
+
 Run it with the Python of the environment:
 
     .venv/bin/python scripts/gpu_diagnostics.py            # one line per check, with hints
@@ -40,6 +43,15 @@ LIBRARIES = ("libcuda.so", "libcudart.so", "libcublas.so", "libcudnn.so", "libcu
 
 # CUDA errors of a GPU that is in use.
 BUSY = ("out of memory", "busy or unavailable")
+
+# PCI devices, each with the files class, vendor and device.
+PCI = "/sys/bus/pci/devices"
+VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
+DISPLAY_ONLY = ("1002:515e", "1002:4752")  # of servers
+
+# The first bitsandbytes that loads the nearest library of the same major version. Earlier ones load
+# the library of exactly the version that torch was built for.
+NEAREST = (0, 50)
 
 DEADLINE = 120  # seconds; a driver that needs longer is reported as hanging
 
@@ -87,11 +99,59 @@ def python(report):
                    "unset it for training: its modules are imported instead of those of the environment")
 
 
+def read(*names):
+    """Return the text of a file, "" if it cannot be read."""
+    try:
+        with open(os.path.join(*names), encoding="utf-8", errors="replace") as file:
+            return file.read(4096).strip()
+    except OSError:
+        return ""
+
+
+def gpus():
+    """Return the vendor, PCI ID, address and kernel driver of each GPU on the PCI bus of Linux. The
+    processing accelerators (class 0x12) of AMD are GPUs, those of others are not."""
+    found = []
+    for folder in sorted(glob.glob(PCI + "/*")):
+        kind, vendor, device = (read(folder, name) for name in ("class", "vendor", "device"))
+        pci_id = vendor[2:] + ":" + device[2:]
+        is_gpu = kind.startswith("0x03") or kind.startswith("0x12") and VENDORS.get(vendor) == "AMD"
+        if vendor in VENDORS and is_gpu and pci_id not in DISPLAY_ONLY:
+            path = os.path.join(folder, "driver")
+            kernel = os.path.basename(os.readlink(path)) if os.path.islink(path) else ""
+            found.append((VENDORS[vendor], pci_id, os.path.basename(folder), kernel))
+    return found
+
+
+def other_vendors():
+    """Return the vendors of the GPUs if none is from NVIDIA, without the graphics of an Intel
+    processor, which have a fixed address."""
+    found = gpus()
+    if any(vendor == "NVIDIA" for vendor, _, _, _ in found):
+        return []
+    return sorted({vendor for vendor, _, address, _ in found if vendor != "Intel" or address != "0000:00:02.0"})
+
+
+def other_gpus(report):
+    """Name the GPUs that are not from NVIDIA."""
+    others = [gpu for gpu in gpus() if gpu[0] != "NVIDIA"]
+    for i, (vendor, pci_id, address, kernel) in enumerate(others):
+        name = read(PCI, address, "product_name") or "%s GPU %s" % (vendor, pci_id)
+        report.add("other.%d" % i, "%s GPU" % vendor, "skipped",
+                   "%s (%s), %s: not checked" % (name, address, "driver " + kernel if kernel else "no driver"))
+
+
 def driver(report):
     """Run nvidia-smi, which asks the driver without torch."""
+    if sys.platform == "darwin":
+        report.add("driver", "NVIDIA driver", "skipped", "there is none for macOS")
+        return
     program = shutil.which("nvidia-smi")
+    if not program and other_vendors():
+        report.add("driver", "NVIDIA driver", "skipped", "there is no NVIDIA GPU")
+        return
     if not program:
-        report.add("driver", "NVIDIA driver", "unknown", "nvidia-smi is not on PATH", "install the NVIDIA driver; in a container, start it with --gpus all")
+        report.add("driver", "NVIDIA driver", "unknown", "nvidia-smi is not on PATH", "if this machine has an NVIDIA GPU, install its driver; in a container, start it with --gpus all")
         return
     command = [program, "--query-gpu=index,name,driver_version,memory.total,memory.used", "--format=csv,noheader"]
     try:
@@ -108,6 +168,9 @@ def driver(report):
 
 
 def variables(report):
+    for name in ("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK"):
+        if name in os.environ:
+            report.add("visible." + name, name, "skipped", "%s: not checked" % os.environ[name])
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     order = os.environ.get("CUDA_DEVICE_ORDER")
     if visible is None:
@@ -146,14 +209,19 @@ def load_torch(report):
     return torch
 
 
+def rocm(torch):
+    """Return the version of ROCm that torch is built for, "" for none."""
+    return getattr(torch.version, "hip", None) or ""
+
+
 def cuda(report, torch):
-    """Return the number of GPUs that torch can use."""
-    built = torch.version.cuda
-    if not built:
-        hip = getattr(torch.version, "hip", None)
-        report.add("torch.cuda", "CUDA of torch", "fail", "built for %s" % ("ROCm " + hip if hip else "the CPU only"), "install a torch that is built for CUDA")
+    """Return the number of GPUs that torch can use by torch.cuda: those of NVIDIA, or with a torch
+    for ROCm those of AMD."""
+    built, hip = torch.version.cuda, rocm(torch)
+    if not built and not hip:
+        no_cuda(report, torch)
         return 0
-    report.add("torch.cuda", "CUDA of torch", "ok", built)
+    report.add("torch.cuda", "CUDA of torch", "ok", built or "none: torch is built for ROCm %s, whose GPUs it calls cuda" % hip)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         available = torch.cuda.is_available()
@@ -163,12 +231,50 @@ def cuda(report, torch):
             torch.cuda.init()
         except Exception as error:
             why.append(str(error))
-        report.add("available", "torch.cuda.is_available()", "fail", "False: " + ((why[-1].strip().splitlines() or [""])[0] if why else "no reason given"),
-                   "compare the CUDA version of torch with that of the driver (nvidia-smi); check /dev/nvidia*; in a container, start it with --gpus all")
+        remedy = "compare the CUDA version of torch with that of the driver (nvidia-smi); check /dev/nvidia*; in a container, start it with --gpus all"
+        if hip:
+            remedy = "check `rocminfo`, and that this user may open /dev/kfd and /dev/dri/renderD*; in a container, start it with --device /dev/kfd --device /dev/dri"
+        elif other_vendors():
+            remedy = "this machine has no NVIDIA GPU, but one of %s: use another machine, or a torch that is built for this GPU" % " and ".join(other_vendors())
+        report.add("available", "torch.cuda.is_available()", "fail", "False: " + ((why[-1].strip().splitlines() or [""])[0] if why else "no reason given"), remedy)
         return 0
     count = torch.cuda.device_count()
     report.add("available", "torch.cuda.is_available()", "ok", "True, %d GPU%s" % (count, "" if count == 1 else "s"))
     return count
+
+
+def no_cuda(report, torch):
+    """Report what a torch without CUDA and ROCm computes on."""
+    if sys.platform == "darwin":
+        report.add("torch.cuda", "CUDA of torch", "skipped", "there is none for macOS")
+        mps(report, torch)
+    elif "+xpu" in torch.__version__ or getattr(torch.version, "xpu", None):
+        report.add("torch.cuda", "CUDA of torch", "skipped", "none: torch is built for Intel GPUs (XPU)")
+        xpu(report, torch)
+    elif other_vendors():
+        report.add("torch.cuda", "CUDA of torch", "fail", "built for the CPU only",
+                   "for this GPU install a torch for %s, from PyTorch's own package index" % ("ROCm" if "AMD" in other_vendors() else "XPU"))
+    else:
+        report.add("torch.cuda", "CUDA of torch", "fail", "built for the CPU only", "install a torch that is built for CUDA")
+
+
+def mps(report, torch):
+    backend = getattr(torch.backends, "mps", None)
+    if backend is None or not backend.is_built():
+        report.add("torch.mps", "MPS of torch", "skipped", "torch is built without MPS: it computes on the CPU")
+    elif not backend.is_available():
+        report.add("torch.mps", "MPS of torch", "warn", "built, but torch.backends.mps.is_available() is False", "update macOS; a virtual Mac may have no GPU")
+    else:
+        report.add("torch.mps", "MPS of torch", "ok", "available: device mps. `smoke_test: {mps: true}` computes on it")
+
+
+def xpu(report, torch):
+    if not torch.xpu.is_available():
+        report.add("torch.xpu", "torch.xpu.is_available()", "fail", "False", "install Intel's GPU driver (Level Zero), and check that this user may open /dev/dri/renderD*")
+        return
+    count = torch.xpu.device_count()
+    names = [str(torch.xpu.get_device_name(i)) for i in range(count)]
+    report.add("torch.xpu", "torch.xpu.is_available()", "ok", "True: %s; not checked further" % ", ".join(names))
 
 
 def device(report, torch, i):
@@ -177,6 +283,9 @@ def device(report, torch, i):
         p = torch.cuda.get_device_properties(i)
     except Exception as error:
         report.add(code, name, "fail", first_line(error), "check nvidia-smi and dmesg")
+        return
+    if rocm(torch):
+        amd_device(report, torch, code, name, p)
         return
     text = "%s, compute capability %d.%d, %.1f GiB" % (p.name, p.major, p.minor, p.total_memory / 2**30)
     if not has_kernels(torch, p.major, p.minor):
@@ -197,6 +306,16 @@ def device(report, torch, i):
         report.add(code, name, "warn", text, "little memory is free: nvidia-smi lists the processes")
     else:
         report.add(code, name, "ok", text)
+
+
+def amd_device(report, torch, code, name, p):
+    target = str(getattr(p, "gcnArchName", "")).split(":")[0]  # "gfx942:sramecc+:xnack-"
+    text = "%s, %s, %.1f GiB" % (p.name, target or "unknown target", p.total_memory / 2**30)
+    known = getattr(torch.cuda, "get_arch_list", list)()
+    if target and known and target not in known:
+        report.add(code, name, "warn", "%s; torch has kernels for %s" % (text, " ".join(known)), "install a torch that is built for %s" % target)
+    else:
+        report.add(code, name, "ok", text + "; not checked further")
 
 
 def has_kernels(torch, major, minor):
@@ -220,7 +339,7 @@ def cudnn(report, torch):
     except Exception as error:
         report.add("cudnn", "cuDNN", "fail", first_line(error), "another cuDNN is loaded instead of that of torch: check LD_LIBRARY_PATH")
         return
-    report.add("cudnn", "cuDNN", "ok" if version else "skipped", version or "not in this torch")
+    report.add("cudnn", "MIOpen" if rocm(torch) else "cuDNN", "ok" if version else "skipped", version or "not in this torch")
 
 
 def bitsandbytes(report, torch):
@@ -234,23 +353,67 @@ def bitsandbytes(report, torch):
     except metadata.PackageNotFoundError:
         version = "unknown version"
     folder = list(spec.submodule_search_locations or [os.path.dirname(spec.origin or "")])[0]
-    libraries = sorted(os.path.basename(f) for f in glob.glob(os.path.join(glob.escape(folder), "libbitsandbytes_*.so")))
-    cuda_version = os.environ.get("BNB_CUDA_VERSION") or (torch.version.cuda or "").replace(".", "") if torch else ""
-    if not cuda_version:
-        report.add("bitsandbytes", "bitsandbytes", "warn", "%s; it has no 4-bit layers without a torch for CUDA" % version, "install a torch that is built for CUDA")
+    built = torch is not None and (torch.version.cuda or rocm(torch))
+    if not built:
+        report.add("bitsandbytes", "bitsandbytes", "skipped", "%s: not checked without a torch for CUDA or ROCm" % version)
         return
-    library = "libbitsandbytes_cuda%s.so" % cuda_version
-    if library in libraries:
-        report.add("bitsandbytes", "bitsandbytes", "ok", "%s, %s" % (version, library))
+    platform_name, prefix = ("CUDA", "cuda") if torch.version.cuda else ("ROCm", "rocm")
+    libraries = {}
+    for file in glob.glob(os.path.join(glob.escape(folder), "libbitsandbytes_%s*.so" % prefix)):
+        digits = os.path.basename(file)[len("libbitsandbytes_" + prefix):-len(".so")]
+        if digits.isdigit():
+            libraries[digits_to_version(digits, prefix)] = os.path.basename(file)
+    names = ", ".join(libraries[v] for v in sorted(libraries)) or "none"
+    takes_nearest = leading_numbers(version)[:2] >= NEAREST
+    override = os.environ.get("BNB_%s_VERSION" % platform_name.upper())
+    if override is not None and (takes_nearest or override and prefix == "cuda"):
+        library = "libbitsandbytes_%s%s.so" % (prefix, override)
+        if library in libraries.values():
+            report.add("bitsandbytes", "bitsandbytes", "ok", "%s, %s" % (version, library))
+        else:
+            report.add("bitsandbytes", "bitsandbytes", "fail", "%s has no %s, only %s" % (version, library, names), "unset BNB_%s_VERSION" % platform_name.upper())
+        return
+    wanted = tuple(int(n) for n in built.split(".")[:2])
+    chosen = wanted if wanted in libraries else None
+    if chosen is None and takes_nearest:
+        chosen = nearest(libraries, wanted)
+    if chosen is None:
+        report.add("bitsandbytes", "bitsandbytes", "fail", "%s has no library for %s %d.%d, only %s" % ((version, platform_name) + wanted + (names,)),
+                   "pin a bitsandbytes that supports %s %d.%d" % ((platform_name,) + wanted))
     else:
-        report.add("bitsandbytes", "bitsandbytes", "fail", "%s has no %s, only %s" % (version, library, ", ".join(libraries) or "none"),
-                   "unset BNB_CUDA_VERSION" if os.environ.get("BNB_CUDA_VERSION") else "pin a bitsandbytes that supports CUDA %s" % torch.version.cuda)
+        note = "" if chosen == wanted else ", the nearest to %s %d.%d" % ((platform_name,) + wanted)
+        report.add("bitsandbytes", "bitsandbytes", "ok", "%s, %s%s" % (version, libraries[chosen], note))
+
+
+def digits_to_version(digits, prefix):
+    """Return (12, 1) for "121" of CUDA, and (7, 14) for "714" of ROCm, whose major version has one
+    digit."""
+    size = 2 if prefix == "cuda" else 1
+    return int(digits[:size]), int(digits[size:] or 0)
+
+
+def leading_numbers(version):
+    numbers = []
+    for part in version.split("."):
+        if not part.isdigit():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)
+
+
+def nearest(libraries, wanted):
+    """Return the version that bitsandbytes takes instead of the wanted one: of the same major version
+    the newest older one, else the oldest newer one; None if there is none."""
+    same = [v for v in libraries if v[0] == wanted[0]]
+    older = [v for v in same if v < wanted]
+    return max(older) if older else min(same, default=None)
 
 
 def diagnose():
     report = Report()
     python(report)
     driver(report)
+    other_gpus(report)
     variables(report)
     torch = load_torch(report)
     if torch is not None:
