@@ -40,3 +40,26 @@ func TestRecordedMachines(t *testing.T) {
 		})
 	}
 }
+
+// TestRecordedMachinesWithoutNvidia plans an environment for CUDA on recorded machines without an
+// NVIDIA GPU: their GPU is named, and no driver is proposed. A Mac is recorded without the fact of a
+// driver.
+func TestRecordedMachinesWithoutNvidia(t *testing.T) {
+	root := must(filepath.Abs("../.."))
+	for name, gpu := range map[string]string{"linux-mi300x": "8 x AMD Instinct MI300X OAM", "linux-intel-arc": "Intel Arc B580", "mac-m4": "Apple M4"} {
+		var out, messages bytes.Buffer
+		code := Main([]string{"-C", root, "plan", "--env", "remote", "--facts", "testdata/facts/" + name + ".json"}, Streams{nil, &out, &messages}, nil)
+		text := out.String() + messages.String()
+		if code != exit.Blocked {
+			t.Errorf("%s: exit code %d\n%s", name, code, text)
+		}
+		for _, want := range []string{
+			"cuda.remote: this machine has " + gpu + " and no NVIDIA GPU (cuda.no-nvidia)",
+			"gpu.remote: no GPU is usable: this machine has " + gpu + " and no NVIDIA GPU (gpu.no-nvidia)",
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %q in\n%s", name, want, text)
+			}
+		}
+	}
+}

@@ -88,6 +88,31 @@ func TestTorchAgainstDriver(t *testing.T) {
 	}
 }
 
+// TestTorchOfOtherVendors checks that a torch for the GPU of another vendor is no failure.
+func TestTorchOfOtherVendors(t *testing.T) {
+	for name, tt := range map[string]struct {
+		version, hip, vendor string
+		state                report.CheckState
+		words                string
+	}{
+		"ROCm on AMD":    {"2.9.1+rocm6.4", "'6.4.43482'", "amd", report.Skipped, "built for ROCm 6.4.43482, and not checked"},
+		"ROCm on NVIDIA": {"2.9.1+rocm6.4", "'6.4.43482'", "nvidia", report.Warn, "built for ROCm 6.4.43482"},
+		"XPU":            {"2.9.1+xpu", "None", "intel", report.Skipped, "Intel GPUs (XPU), and not checked"},
+		"a Mac":          {"2.9.1", "None", "apple", report.OK, "torch 2.9.1 for macOS has no CUDA"},
+	} {
+		library := t.TempDir()
+		if err := os.Mkdir(filepath.Join(library, "torch"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(library, "torch", "version.py"), []byte("__version__ = '"+tt.version+"'\ncuda = None\nhip = "+tt.hip+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		env := &manifest.Environment{Name: "e", SmokeTest: generation.SmokeTest{TestMPS: true}}
+		d := &diagnosis{facts: facts.Of(facts.Nvidia{State: facts.NoDriver}, facts.GPU{Vendor: tt.vendor}), prober: &probes.Prober{}, generation: "/g", library: library, env: env}
+		checkFinding(t, name, d.torchCUDA(), tt.state, tt.words)
+	}
+}
+
 // TestMissingDriver checks that the state depends on whether the environment requires a GPU.
 func TestMissingDriver(t *testing.T) {
 	for name, tt := range map[string]struct {

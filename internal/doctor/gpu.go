@@ -17,9 +17,14 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/pyenv"
 )
 
-// nvidia returns the fact of the NVIDIA driver.
+// nvidia returns the fact of the NVIDIA driver. A machine that was recorded without it has none if it
+// has no NVIDIA GPU.
 func (d *diagnosis) nvidia() (facts.Nvidia, bool) {
-	return facts.Find[facts.Nvidia](d.facts, facts.NvidiaKey)
+	n, ok := facts.Find[facts.Nvidia](d.facts, facts.NvidiaKey)
+	if vendor := d.gpu().Vendor; !ok && d.prober == nil && vendor != "" && vendor != "nvidia" {
+		return facts.Nvidia{State: facts.NoDriver}, true
+	}
+	return n, ok
 }
 
 // gpu returns the fact of the graphics card, which is known without a driver.
@@ -326,8 +331,14 @@ func (d *diagnosis) torchCUDA() findings {
 		return unknownf("%v", err)
 	case !ok:
 		return skippedf("environment %s has no torch", d.env.Name)
+	case torch.CUDA == "" && torch.ROCm != "" && d.gpu().Vendor == "amd":
+		return skippedf("torch %s is built for ROCm %s, and not checked", torch.Version, torch.ROCm)
 	case torch.CUDA == "" && torch.ROCm != "":
 		return warnf(pin, "torch %s is built for ROCm %s", torch.Version, torch.ROCm)
+	case strings.HasSuffix(torch.Version, "+xpu"):
+		return skippedf("torch %s is built for Intel GPUs (XPU), and not checked", torch.Version)
+	case torch.CUDA == "" && d.gpu().Vendor == "apple":
+		return okf("torch %s for macOS has no CUDA", torch.Version)
 	case torch.CUDA == "" && (uses || n.State == facts.DriverOK):
 		return failf(pin, "torch %s is built for the CPU only", torch.Version)
 	case torch.CUDA == "":

@@ -96,7 +96,7 @@ type GPU struct {
 	Vendor string `json:"vendor"`           // "nvidia", "amd", "intel", "apple" or "none"
 	Driver string `json:"driver,omitempty"` // NVIDIA's kernel driver version from /proc/driver/nvidia, if any
 	Source string `json:"source,omitempty"` // what shows the GPU: a file, or a value of sysctl
-	Models string `json:"models,omitempty"` // of the GPUs of Vendor: "2 x NVIDIA H100 80GB HBM3"
+	Models string `json:"models,omitempty"` // of the GPUs of Vendor, without those of a processor beside a card: "2 x NVIDIA H100 80GB HBM3"
 	// Others are the GPUs of other vendors than NVIDIA by address, those that are part of the
 	// processor last.
 	Others []OtherGPU `json:"others,omitempty"`

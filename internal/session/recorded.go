@@ -26,6 +26,11 @@ func (m *Machine) assumeAbsent() {
 			all.Set(facts.Tool{Name: k.Name})
 		case facts.KindPath:
 			all.Set(facts.Path{Path: k.Name, Type: facts.Absent})
+		case facts.KindNvidia:
+			if vendor := m.Selection.GPU.Vendor; vendor != "nvidia" && vendor != "" {
+				all.Set(facts.Nvidia{State: facts.NoDriver}) // so the recorded facts of the GPU tell
+			}
+			continue
 		default:
 			continue
 		}

@@ -68,8 +68,8 @@ func (p *Prober) linuxGPU() (facts.GPU, error) {
 	}
 	found.Vendor, found.Source = found.Others[0].Vendor, path.Join(pciBus, found.Others[0].Bus, "vendor")
 	var names []string
-	for _, g := range found.Others {
-		if g.Vendor == found.Vendor {
+	for _, g := range found.Others { // the graphics of a processor do not matter beside a card
+		if g.Vendor == found.Vendor && g.Integrated == found.Others[0].Integrated {
 			names = append(names, g.Name)
 		}
 	}

@@ -64,6 +64,11 @@ func TestOtherGPUs(t *testing.T) {
 			Vendor: "amd", Source: "/sys/bus/pci/devices/0000:05:00.0/vendor", Models: "2 x AMD Instinct MI300X OAM",
 			Others: []facts.OtherGPU{mi300x, second}, ROCm: "6.4.1",
 		}},
+		"an Arc beside the graphics of the processor": {func(m *fakeMachine) {
+			withBoard(m)
+			m.pci("0000:03:00.0", "0x030000", "0x8086", "0xe20b")
+			m.bind("0000:03:00.0", "xe")
+		}, facts.GPU{Vendor: "intel", Source: "/sys/bus/pci/devices/0000:03:00.0/vendor", Models: "Intel Arc B580", Others: []facts.OtherGPU{b580, board}}},
 		"a Radeon with the driver of the kernel, after the graphics of the processor": {func(m *fakeMachine) {
 			withBoard(m)
 			m.pci("0000:03:00.0", "0x030000", "0x1002", "0x744c", "product_name", "", "mem_info_vram_total", "25753026560")
