@@ -20,9 +20,9 @@ type Trouble struct {
 	Hint    string
 }
 
-// DriverTrouble returns why the driver does not respond, or nil if it does. minimum is
+// driverTrouble returns why the driver does not respond, or nil if it does. minimum is
 // the driver version to install if there is none; "" for any.
-func DriverTrouble(n facts.Nvidia, minimum string) *Trouble {
+func driverTrouble(n facts.Nvidia, minimum string) *Trouble {
 	switch n.State {
 	case facts.DriverOK:
 		return nil
@@ -68,11 +68,13 @@ func DriverTrouble(n facts.Nvidia, minimum string) *Trouble {
 	return t
 }
 
-// DriverTroubleOn is DriverTrouble on a machine with the GPUs of gpu. If there is neither a driver
-// nor an NVIDIA GPU, it names the GPU that there is ("no-nvidia"), and proposes no driver.
+// DriverTroubleOn returns why the driver does not respond on a machine with the GPUs of gpu, or nil
+// if it does. If there is neither a driver nor an NVIDIA GPU, it names the GPU that there is
+// ("no-nvidia"), and proposes no driver. minimum is the driver version to install for an NVIDIA GPU
+// that has none; "" for any.
 func DriverTroubleOn(gpu facts.GPU, n facts.Nvidia, minimum string) *Trouble {
 	if n.State != facts.NoDriver || gpu.Vendor == "nvidia" || gpu.Vendor == "" {
-		return DriverTrouble(n, minimum)
+		return driverTrouble(n, minimum)
 	}
 	t := &Trouble{
 		Code: "no-nvidia", Summary: "there is no NVIDIA GPU on this machine", Found: "programs that need CUDA find no GPU",

@@ -146,12 +146,12 @@ func TestDriverTrouble(t *testing.T) {
 		{facts.Nvidia{State: facts.DriverBroken}, "no reason given", "nvidia-smi"},
 		{facts.Nvidia{}, "no reason given", "nvidia-smi"},
 	} {
-		b := DriverTrouble(c.n, "530.30.02")
+		b := driverTrouble(c.n, "530.30.02")
 		if b == nil || !strings.Contains(b.Summary, c.summary) || !strings.Contains(b.Hint, c.hint) || !strings.Contains(b.Summary, c.n.Reason) {
 			t.Errorf("%+v: %+v", c.n, b)
 		}
 	}
-	if b := DriverTrouble(facts.Nvidia{State: facts.DriverOK}, ""); b != nil {
+	if b := driverTrouble(facts.Nvidia{State: facts.DriverOK}, ""); b != nil {
 		t.Errorf("trouble with a working driver: %+v", b)
 	}
 }
@@ -180,7 +180,7 @@ func TestDriverTroubleOn(t *testing.T) {
 		}
 	}
 	for _, n := range []facts.Nvidia{{State: facts.DriverOK}, {State: facts.DriverBroken}} {
-		if got, want := DriverTroubleOn(facts.GPU{Vendor: "amd"}, n, ""), DriverTrouble(n, ""); (got == nil) != (want == nil) || got != nil && *got != *want {
+		if got, want := DriverTroubleOn(facts.GPU{Vendor: "amd"}, n, ""), driverTrouble(n, ""); (got == nil) != (want == nil) || got != nil && *got != *want {
 			t.Errorf("%s: %+v, want %+v", n.State, got, want)
 		}
 	}
