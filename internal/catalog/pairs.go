@@ -176,10 +176,15 @@ func (r Remedy) apply(closure []Release) []Release {
 	return append(rest, Release{Name: r.Package, Version: r.Version})
 }
 
-// Exchanged reports whether files of a package are exchanged between environments in a form
-// that depends on its version.
-func Exchanged(name string) bool {
-	return slices.ContainsFunc(knownPairs().Exchanges, func(p pair) bool { return p.Package == name })
+// Exchanged reports whether some other version of a package writes files that a release cannot
+// read, and whether some other version cannot read the files that it writes.
+func Exchanged(r Release) (reads, writes bool) {
+	for i := range knownPairs().Exchanges {
+		if p := &knownPairs().Exchanges[i]; p.Package == r.Name {
+			reads, writes = reads || allows(p.Versions, r.Version), writes || allows(p.OtherVersions, r.Version)
+		}
+	}
+	return reads, writes
 }
 
 // Exchange returns the conflict of a release that reads the files of another one of the same

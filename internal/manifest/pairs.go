@@ -55,9 +55,7 @@ func (m *Manifest) pairsOf(e *Environment, locked *lock.Lock, platform string) *
 	spec := &pairs.Spec{Environment: e.Name, ByCommand: !e.IsForeign() && len(e.Files) == 0}
 	for _, d := range closure {
 		releases = append(releases, catalog.Release{Name: d.Name, Version: d.Version})
-		if catalog.Exchanged(d.Name) {
-			spec.Exchanges = append(spec.Exchanges, m.exchanges(e, d)...)
-		}
+		spec.Exchanges = append(spec.Exchanges, m.exchanges(e, d)...)
 	}
 	if locked.Conda != nil {
 		for _, p := range locked.Conda.For(platform) {
@@ -75,15 +73,16 @@ func (m *Manifest) pairsOf(e *Environment, locked *lock.Lock, platform string) *
 	return spec
 }
 
-// exchanges returns the environments that read files of a package of e, or write files for
-// it. Files are written in environments without a requirement on GPUs, where data is prepared,
+// exchanges returns the environments that cannot read the files of a package of e, or whose files
+// it cannot read. Files are written in environments without a requirement on GPUs, where data is prepared,
 // and leave the machine only if the manifest transfers directories.
 func (m *Manifest) exchanges(e *Environment, d lock.Dist) (list []pairs.Exchange) {
-	if len(m.Sync) == 0 {
+	canRead, canWrite := catalog.Exchanged(catalog.Release{Name: d.Name, Version: d.Version})
+	if len(m.Sync) == 0 || !canRead && !canWrite {
 		return nil
 	}
 	for _, other := range m.Environments {
-		reads, writes := !other.RequiresGPU(), !e.RequiresGPU()
+		reads, writes := canRead && !other.RequiresGPU(), canWrite && !e.RequiresGPU()
 		if other.Name == e.Name || !reads && !writes {
 			continue
 		}
@@ -91,17 +90,14 @@ func (m *Manifest) exchanges(e *Environment, d lock.Dist) (list []pairs.Exchange
 		if err != nil {
 			continue // the plan of that environment reports it
 		}
+		own := catalog.Release{Name: d.Name, Version: d.Version}
 		for _, p := range locked.Packages {
+			theirs := catalog.Release{Name: p.Name, Version: p.Version}
 			x := pairs.Exchange{Package: d.Name, Version: d.Version, Environment: other.Name, Other: p.Version}
-			if p.Name != d.Name || p.Version == d.Version || slices.Contains(list, x) {
-				continue
-			}
-			if reads {
+			if _, conflict := catalog.Exchange(own, theirs); conflict && reads {
 				x.Reads = true
 				list = append(list, x)
-			}
-			if writes {
-				x.Reads = false
+			} else if _, conflict := catalog.Exchange(theirs, own); conflict && writes {
 				list = append(list, x)
 			}
 		}

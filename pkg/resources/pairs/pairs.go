@@ -31,7 +31,8 @@ type Spec struct {
 	Severity  diag.Severity `json:"severity,omitempty"`
 }
 
-// An Exchange is a package whose files another environment of the manifest reads or writes.
+// An Exchange is a package whose files another environment of the manifest reads or writes, with
+// versions that conflict.
 type Exchange struct {
 	Package     string `json:"package"`
 	Version     string `json:"version"`
