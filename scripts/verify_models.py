@@ -61,6 +61,17 @@ def read_tensors(file, size):
     return set(header)
 
 
+def shared(blob):
+    """Return the file in the store of the cache that a blob is a link to, since huggingface_hub 1.32; else the blob."""
+    if os.path.islink(blob):
+        store = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(blob))), "blobs")
+        target = os.path.normpath(os.path.join(os.path.dirname(blob), os.readlink(blob)))
+        folder, name = os.path.split(target)
+        if re.match(r"[0-9a-f]{64}\Z", name) and folder == os.path.join(store, name[:2]) and not os.path.islink(store) and not os.path.islink(folder):
+            return target
+    return blob
+
+
 def check_file(name, path, blobs, listed):
     """Return (bytes, tensors, problem) of one file of a snapshot."""
     try:
@@ -71,7 +82,7 @@ def check_file(name, path, blobs, listed):
                 raise ValueError("a link to a file outside of the cache")
             if listed and blob != digest:
                 raise ValueError("a link to blob %s, expected %s" % (blob, digest))
-            path, digest = os.path.join(blobs, blob), blob
+            path, digest = shared(os.path.join(blobs, blob)), blob
         if not stat.S_ISREG(os.lstat(path).st_mode):
             raise ValueError("not a regular file")
         with open_regular(path, os.O_NOFOLLOW) as file:

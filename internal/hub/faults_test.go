@@ -30,6 +30,20 @@ type faultCase struct {
 
 const second = "model-00002-of-00003.safetensors"
 
+// share moves the content of a file to the store of the cache, as huggingface_hub 1.32 and later do,
+// and returns its place there.
+func share(t *testing.T, m *hubtest.Model, file string) string {
+	t.Helper()
+	hash := strings.Repeat("ab", 32) // by Xet, not the sha256
+	folder := filepath.Join(filepath.Dir(m.Dir), "blobs", hash[:2])
+	must(t, os.MkdirAll(folder, 0o755))
+	must(t, os.WriteFile(filepath.Join(folder, "..", ".huggingface-shared-blobs"), []byte("1\n"), 0o644))
+	blob, place := m.Blob(file), filepath.Join(folder, hash)
+	must(t, os.Rename(blob, place))
+	must(t, os.Symlink("../../blobs/"+hash[:2]+"/"+hash, blob))
+	return place
+}
+
 var faultCases = []faultCase{
 	{name: "nothing", observed: "complete", state: "complete"},
 	{
@@ -186,6 +200,30 @@ var faultCases = []faultCase{
 			blob := m.Blob("tokenizer.json")
 			must(t, os.Rename(blob, blob+".moved"))
 			must(t, os.Symlink(blob+".moved", blob))
+		},
+	},
+	{
+		name: "a blob in the store that models share", observed: "complete", state: "complete",
+		damage: func(t *testing.T, m *hubtest.Model) { share(t, m, second) },
+	},
+	{
+		name: "a flipped byte in the store that models share", observed: "complete", state: "damaged", faults: []string{second + ": content"},
+		damage: func(t *testing.T, m *hubtest.Model) {
+			content := m.Content(second)
+			content[len(content)-1] ^= 1
+			must(t, os.WriteFile(share(t, m, second), content, 0o644))
+		},
+	},
+	{
+		name: "a blob that leads to no file of the store", observed: "damaged", state: "damaged", faults: []string{second + ": dangling"},
+		damage: func(t *testing.T, m *hubtest.Model) { must(t, os.Remove(share(t, m, second))) },
+	},
+	{
+		name: "a store that is a link", observed: "damaged", state: "damaged", faults: []string{second + ": outside"},
+		damage: func(t *testing.T, m *hubtest.Model) {
+			store := filepath.Dir(filepath.Dir(share(t, m, second)))
+			must(t, os.Rename(store, store+".moved"))
+			must(t, os.Symlink("blobs.moved", store))
 		},
 	},
 	{

@@ -11,12 +11,14 @@
 //	  refs/main                           a commit; not written if a commit was requested
 //	  snapshots/<commit>/<file>           a link to ../../blobs/<digest>, or a regular file without links
 //	  trees/<commit>.json                 all files of a commit, since 1.22
+//	blobs/<2 hex>/<64 hex>                content that models share, since 1.32 (_shared_blobs.py): blobs/<digest> of
+//	                                      a model is a link to it. The 64 digits are the hash of Xet, not the sha256
 //
 // Observe is the cheap check, for a plan: names, sizes and safetensors headers. Verify
 // hashes every file. Both report the same faults (facts.ModelFault).
 //
 //  1. The snapshot of the pinned revision is listed. A link must lead to a blob of the
-//     same model.
+//     same model, and a blob that is a link to the store that models share.
 //  2. The required files come from trees/<commit>.json; without it, from the weights:
 //     their index (model.safetensors.index.json) and the numbers in their names
 //     (model-00001-of-00004.safetensors).

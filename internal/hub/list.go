@@ -99,6 +99,9 @@ func (s *snapshot) stat(f *file) {
 		s.fault("dangling", f.name, f.blob, "")
 	case err != nil:
 		s.fault("unreadable", f.name, f.blob, reason(err))
+	case st.Mode&unix.S_IFMT == unix.S_IFLNK && f.path == filepath.Join(s.repo, "blobs", f.blob) && s.shared(f.path) != "":
+		f.path = s.shared(f.path)
+		s.stat(f)
 	case st.Mode&unix.S_IFMT == unix.S_IFLNK:
 		s.fault("outside", f.name, f.blob, "its blob is a link")
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
@@ -106,4 +109,28 @@ func (s *snapshot) stat(f *file) {
 	default:
 		f.id = fileIDOf(&st)
 	}
+}
+
+// shared returns the file in the store of the cache that a blob is a link to, "" for a link to
+// another place. huggingface_hub 1.32 and later keep files there once that several models have.
+func (s *snapshot) shared(blob string) string {
+	target, err := os.Readlink(blob)
+	if err != nil {
+		return ""
+	}
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(filepath.Dir(blob), target)
+	}
+	target = filepath.Clean(target)
+	dir, name := filepath.Split(target)
+	store := filepath.Join(filepath.Dir(s.repo), "blobs")
+	if !isHex(name, 64) || filepath.Clean(dir) != filepath.Join(store, name[:2]) {
+		return ""
+	}
+	for _, d := range []string{store, filepath.Clean(dir)} {
+		if info, err := os.Lstat(d); err != nil || !info.IsDir() {
+			return ""
+		}
+	}
+	return target
 }
