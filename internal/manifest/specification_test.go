@@ -1,6 +1,8 @@
 package manifest_test
 
 import (
+	"bytes"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,6 +105,24 @@ func TestCurrentEnvironment(t *testing.T) {
 		}
 		if versions["torch"] != want[0] || versions[want[1]] == "" {
 			t.Errorf("%s has torch %q, want %s with %s", platform, versions["torch"], want[0], want[1])
+		}
+	}
+}
+
+// TestOwnLocks checks that the locks of this repository are those that `reconcile lock` writes.
+func TestOwnLocks(t *testing.T) {
+	m := own(t)
+	for _, e := range m.Environments {
+		locked, problem, err := m.Locked(e)
+		if err != nil || problem != nil {
+			t.Fatal(e.Name, err, problem)
+		}
+		text, err := fs.ReadFile(root, e.Lock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(locked.Encode(), text) {
+			t.Errorf("%s is not as it would be written: run `reconcile lock`", e.Lock)
 		}
 	}
 }
