@@ -254,7 +254,7 @@ func TestSetupRemote(t *testing.T) {
 	}
 	for range 2 {
 		s.checkUnchanged("setup_remote.sh without a GPU", func() {
-			s.wantScript(exit.Blocked, []string{"setup_remote.sh"}, "there is no NVIDIA driver on this machine", "hint:", "Storage on .", "Nothing was changed", "environment remote is not set up", "bin/reconcile doctor --env remote")
+			s.wantScript(exit.Blocked, []string{"setup_remote.sh"}, "there is no NVIDIA ", "hint:", "Storage on .", "Nothing was changed", "environment remote is not set up", "bin/reconcile doctor --env remote")
 		})
 	}
 }
