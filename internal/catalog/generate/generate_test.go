@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -136,5 +137,39 @@ func TestBitsandbytes(t *testing.T) {
 	want := []string{"0.90.0linux-x86_64[11.8] false", "0.91.0linux-x86_64[11.8 12.9 12.10] true"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+// TestGPUList checks which devices of pci.ids are GPUs, and their names.
+func TestGPUList(t *testing.T) {
+	const list = "#\n#\tVersion: 2026.08.22\n" +
+		"1002  Advanced Micro Devices, Inc. [AMD/ATI]\n\t1586  Strix Halo [Radeon 8060S]\n\t15bf  Phoenix1\n\t15df  Raven/Raven2 Cryptographic Coprocessor\n" +
+		"\t515e  ES1000\n\t7460  Navi 32 GL-XL [AMD Radeon PRO V710]\n\t7487  Navi 33 [Radeon Graphics]\n\t74a1  Aqua Vanjaram [Instinct MI300X]\n\t\t1002 74a1  MI300X OAM\n\tab28  Navi 21/23 HDMI/DP Audio Controller\n" +
+		"10de  NVIDIA Corporation\n\t2330  GH100 [H100 SXM5 80GB]\n" +
+		"8086  Intel Corporation\n\t0bd5  Ponte Vecchio XT (2 Tile) [Data Center GPU Max 1550]\n\t7d55  Meteor Lake-P [Intel Arc Graphics]\n\te20b  Battlemage G21 [Arc B580]\n\ta780  Raptor Lake-S GT1 [UHD Graphics 770]\n"
+	dir := t.TempDir()
+	file := filepath.Join(dir, "pci.ids")
+	if err := errors.Join(os.WriteFile(file, []byte(list), 0o644), updateGPUs(file, dir)); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "gpus.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct{ GPUs []gpu }
+	if err := json.Unmarshal(b, &doc); err != nil {
+		t.Fatal(err)
+	}
+	const source = "pci.ids of the PCI ID Project, 2026-08-22"
+	want := []gpu{
+		{"amd", "1586", "AMD Radeon 8060S", true, source}, {"amd", "15bf", "AMD graphics of Phoenix1", true, source},
+		{"amd", "7460", "AMD Radeon PRO V710", false, source}, {"amd", "7487", "AMD Radeon Graphics (Navi 33)", false, source}, {"amd", "74a1", "AMD Instinct MI300X", false, source},
+		{"intel", "0bd5", "Intel Data Center GPU Max 1550", false, source}, {"intel", "7d55", "Intel Arc Graphics (Meteor Lake-P)", true, source}, {"intel", "e20b", "Intel Arc B580", false, source},
+	}
+	if !slices.Equal(doc.GPUs, want) {
+		t.Errorf("got %v, want %v", doc.GPUs, want)
+	}
+	if _, err := gpuList([]byte("nothing")); err == nil {
+		t.Error("a file without a version is a list")
 	}
 }

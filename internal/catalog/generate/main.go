@@ -7,10 +7,14 @@
 // the 500 MB of a torch with CUDA. Entries of wheels that were read before are kept. Review the
 // difference, and run the tests of catalog and of the kind compat.
 //
-//   - The CUDA of a torch is in torch/version.py. Its compute capabilities are the text that
-//     torch.cuda.get_arch_list() returns, compiled into libtorch_python.so.
-//   - The libraries of bitsandbytes are files of its wheel. A release that loads the nearest
-//     library warns of it in cextension.py.
+// With a copy of pci.ids of the PCI ID Project it updates gpus.json instead:
+//
+//		go run ./internal/catalog/generate -pci-ids /usr/share/misc/pci.ids
+//
+//	  - The CUDA of a torch is in torch/version.py. Its compute capabilities are the text that
+//	    torch.cuda.get_arch_list() returns, compiled into libtorch_python.so.
+//	  - The libraries of bitsandbytes are files of its wheel. A release that loads the nearest
+//	    library warns of it in cextension.py.
 package main
 
 import (
@@ -32,6 +36,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/simpleindex"
 )
 
@@ -42,12 +47,32 @@ func main() {
 	log.SetFlags(0)
 	index := flag.String("index", simpleindex.PublicIndex, "base `URL` of a package index with JSON pages")
 	dir := flag.String("dir", filepath.Join("internal", "catalog"), "`directory` of the files")
+	pciIDs := flag.String("pci-ids", "", "`file` pci.ids; update gpus.json alone")
 	flag.Parse()
+	if *pciIDs != "" {
+		if err := updateGPUs(*pciIDs, *dir); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := cmp.Or(update(ctx, *index, *dir, "torch", torchBuild), update(ctx, *index, *dir, "bitsandbytes", bitsandbytesBuild)); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// updateGPUs rewrites gpus.json from a list of PCI IDs.
+func updateGPUs(pciIDs, dir string) error {
+	list, err := rawfile.ReadFile(pciIDs, 64<<20, 0)
+	if err != nil {
+		return err
+	}
+	text, err := gpuList(list)
+	if err != nil {
+		return fmt.Errorf("%s: %w", pciIDs, err)
+	}
+	return os.WriteFile(filepath.Join(dir, "gpus.json"), text, 0o644)
 }
 
 // update rewrites the file of a project with a build for each of its releases and platforms,
