@@ -51,6 +51,7 @@ var mayOpen = map[string]string{
 	"internal/planfile/recorder.go Open":              "a wrapper of a file system; the inner one is rawfile.FS",
 	"internal/catalog/generate":                       "a tool of developers, which reads the index that its user names",
 	"internal/rawfile":                                "the package itself",
+	"internal/simpleindex/metadata.go readMetadata":   "a file of an archive, whose size is limited",
 	"internal/scan/text.go readDir":                   "a directory of rawfile.FS, to list it",
 	"internal/scaffold/project.go projectFiles":       "files in this program",
 	"internal/state/lock.go locksExclude":             "the lock file, to lock it; it does not block",

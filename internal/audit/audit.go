@@ -30,6 +30,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/internal/report"
 	"github.com/reconcile-ml/reconcile/internal/session"
+	"github.com/reconcile-ml/reconcile/internal/simpleindex"
 )
 
 // Options state how an audit is made.
@@ -88,13 +89,16 @@ func Run(ctx context.Context, p *session.Project, envs []*manifest.Environment, 
 		}
 		a.subjects = append(a.subjects, subject)
 	}
+	var err error
+	if a.source, err = p.IndexSource(); err != nil {
+		return nil, err
+	}
 	if !o.Offline {
 		if err := a.askIndexes(ctx); err != nil {
 			return nil, err
 		}
 	}
 	doc := &report.Audit{Version: report.Version, Time: a.now.Truncate(time.Second), Environments: []report.AuditEnvironment{}}
-	var err error
 	if o.Database != "" {
 		a.found, doc.Newest, err = a.searchDatabase()
 		doc.Source = o.Database
@@ -107,12 +111,12 @@ func Run(ctx context.Context, p *session.Project, envs []*manifest.Environment, 
 	for _, s := range a.subjects {
 		doc.Environments = append(doc.Environments, a.environment(s))
 	}
+	doc.Notes = append([]string{}, a.notes()...)
 	if o.Licenses {
 		if err := a.addLicenses(ctx, doc); err != nil {
 			return nil, err
 		}
 	}
-	doc.Notes = append([]string{}, a.notes()...)
 	return doc, nil
 }
 
@@ -122,6 +126,7 @@ const getDatabase = "OSV publishes it as https://osv-vulnerabilities.storage.goo
 type auditor struct {
 	Options
 	project  *session.Project
+	source   *simpleindex.Source
 	now      time.Time
 	subjects []*subject
 	found    map[release][]osv.Record

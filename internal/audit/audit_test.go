@@ -39,6 +39,7 @@ type world struct {
 	status  int       // of OSV; 0 for 200
 	garble  string    // the answer of OSV, "" for the true one
 	now     time.Time // of the audit
+	nltk    []byte    // a wheel of the index
 
 	mu   sync.Mutex
 	sent []string // requests to OSV: path and body
@@ -73,11 +74,42 @@ func newWorld(t *testing.T) *world {
 	mux.HandleFunc("/simple/nltk/", page("nltk-3.8.1-py3-none-any.whl|broken &amp; replaced", "nltk-3.9-py3-none-any.whl"))
 	mux.HandleFunc("/simple/acme-tools/", page("acme_tools-1.0-py3-none-any.whl"))
 	mux.HandleFunc("/special/bound/", page("bound-2.0+cu128-py3-none-any.whl|recalled"))
+	w.nltk = wheelOf(t, "nltk", "3.8.1", "License: Apache License, Version 2.0")
+	mux.HandleFunc("GET /files/nltk-3.8.1-py3-none-any.whl", func(rw http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Range") == "" {
+			t.Error("the whole wheel is downloaded")
+		}
+		http.ServeContent(rw, r, "", time.Time{}, bytes.NewReader(w.nltk))
+	})
 	mux.HandleFunc("POST /osv/v1/querybatch", w.query)
 	mux.HandleFunc("GET /osv/v1/vulns/{id}", w.record)
 	w.server = httptest.NewServer(mux)
 	t.Cleanup(w.server.Close)
 	return w
+}
+
+// wheelOf returns a wheel with these lines of METADATA, behind a member that is larger than one range.
+func wheelOf(t *testing.T, name, version string, lines ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, member := range [][2]string{
+		{name + "/data", strings.Repeat(digest, 10000)},
+		{name + "-" + version + ".dist-info/METADATA", "Metadata-Version: 2.4\nName: " + name + "\n" + strings.Join(lines, "\n") + "\n\nLicense-Expression: of the description\n"},
+		{name + "/more", strings.Repeat(digest, 10000)},
+	} {
+		f, err := z.CreateHeader(&zip.FileHeader{Name: member[0], Method: zip.Store})
+		if err == nil {
+			_, err = io.WriteString(f, member[1])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // answer writes the answer of OSV.
@@ -183,7 +215,7 @@ environments:
       - "dir @ ./libs/dir"
 `)
 	w.write("libs/dir/pyproject.toml", "[project]\nname = \"dir\"\nversion = \"1.0\"\n[build-system]\nrequires = []\nbuild-backend = \"x\"\n")
-	if err := os.WriteFile(filepath.Join(w.wheels, "folder-1.0-py3-none-any.whl"), nil, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(w.wheels, "folder-1.0-py3-none-any.whl"), wheelOf(w.t, "folder", "1.0", "License-Expression: LicenseRef-Acme"), 0o644); err != nil {
 		w.t.Fatal(err)
 	}
 	s, err := session.Load(w.config())
@@ -195,6 +227,8 @@ environments:
 		w.t.Fatal(err)
 	}
 	wheel := func(file string) []lock.Wheel { return []lock.Wheel{{File: file, Size: 5, SHA256: sum}} }
+	nltk := wheel("nltk-3.8.1-py3-none-any.whl")
+	nltk[0].Size = int64(len(w.nltk))
 	build := []lock.Package{{Name: "setuptools", Version: "80.0", Wheels: wheel("setuptools-80.0-py3-none-any.whl")}}
 	l := lock.Lock{
 		Path: "pylock.main.toml", RequiresPython: ">=3.10,<3.11", Platforms: []string{"linux-x86_64", "macos-arm64"},
@@ -203,7 +237,7 @@ environments:
 			{Name: "bound", Version: "2.0+cu128", Index: "special", Wheels: wheel("bound-2.0+cu128-py3-none-any.whl")},
 			{Name: "dir", Version: "1.0", Build: &lock.Build{Source: lock.Source{Directory: "libs/dir"}, Requires: build}},
 			{Name: "folder", Version: "1.0", Wheels: wheel("folder-1.0-py3-none-any.whl")},
-			{Name: "nltk", Version: "3.8.1", Wheels: wheel("nltk-3.8.1-py3-none-any.whl")},
+			{Name: "nltk", Version: "3.8.1", Wheels: nltk},
 			{Name: "torch", Version: "2.1.2", Platforms: []string{"linux-x86_64"}, Wheels: wheel("torch-2.1.2-cp310-none-any.whl")},
 			{Name: "transformers", Version: "4.43.4", Dependencies: []string{"torch"}, Wheels: wheel("transformers-4.43.4-py3-none-any.whl")},
 			{Name: "trl", Version: "0.9.6", Dependencies: []string{"transformers"}, Build: &lock.Build{Source: lock.Source{Git: "https://code.invalid/trl.git", Commit: digest[:40]}, Requires: build}},
@@ -473,4 +507,18 @@ func TestCancelled(t *testing.T) {
 	if _, err := Run(ctx, p, p.Manifest.Environments, Options{Again: func(...string) string { return "" }}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestLicenses checks the licences of wheels of the index, of which only parts are read, of a folder,
+// and of packages whose metadata cannot be read.
+func TestLicenses(t *testing.T) {
+	w := newWorld(t)
+	w.project("")
+	text := w.check(Options{Licenses: true})
+	w.want(text, "Licences\n  - Apache License, Version 2.0: nltk\n  - LicenseRef-Acme: folder\n  - unknown: acme-tools, bound, dir, torch, transformers, trl, web\n",
+		"  - the licences of 4 packages could not be read: acme-tools: ")
+	if err := os.WriteFile(filepath.Join(w.dir, "records.json"), []byte(`{"id":"EXAMPLE-1","affected":[{"package":{"ecosystem":"PyPI","name":"x"}}]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.want(w.check(Options{Licenses: true, Offline: true, Database: "records.json"}), "  - unknown: acme-tools, bound, dir, folder, nltk, torch, transformers, trl, web\n")
 }

@@ -38,10 +38,6 @@ const maxRequests = 16
 // askIndexes asks the index of each package for its releases: it sets which are withdrawn, and
 // makes those secret that the default index does not list, since they are of a wheel folder.
 func (a *auditor) askIndexes(ctx context.Context) error {
-	source, err := a.project.IndexSource()
-	if err != nil {
-		return err
-	}
 	type place struct{ index, name string }
 	asked := map[place][]*pkg{}
 	for _, s := range a.subjects {
@@ -58,7 +54,7 @@ func (a *auditor) askIndexes(ctx context.Context) error {
 	var failed error
 	slots := make(chan struct{}, maxRequests)
 	for at, list := range asked {
-		from, err := source.Index(at.index)
+		from, err := a.source.Index(at.index)
 		if err != nil {
 			return err
 		}

@@ -277,6 +277,30 @@ func (c *Client) Post(ctx context.Context, address string, query []byte, most in
 	return response, err
 }
 
+// Range downloads the bytes of a file from an offset to another, which is not included. A server that
+// does not support ranges is an error.
+func (c *Client) Range(ctx context.Context, address string, from, to int64) ([]byte, error) {
+	source, err := parse(address)
+	if err != nil {
+		return nil, err
+	}
+	var part []byte
+	header := http.Header{"Accept-Encoding": {"identity"}, "Range": {fmt.Sprintf("bytes=%d-%d", from, to-1)}}
+	err = c.retry(ctx, func() error {
+		return c.attempt(ctx, source, header, []int{http.StatusPartialContent}, func(resp *http.Response) (err error) {
+			if !strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-%d/", from, to-1)) {
+				return RefusedError("the server returned another range than requested")
+			}
+			part, err = readAll(resp.Body, to-from)
+			if err == nil && int64(len(part)) != to-from {
+				err = &SizeError{int64(len(part)), to - from}
+			}
+			return err
+		})
+	}, nil)
+	return part, err
+}
+
 // readAll reads at most most bytes.
 func readAll(r io.Reader, most int64) ([]byte, error) {
 	var b bytes.Buffer

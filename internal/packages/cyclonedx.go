@@ -7,18 +7,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lock"
-	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/internal/plural"
+	"github.com/reconcile-ml/reconcile/internal/pyenv"
 	"github.com/reconcile-ml/reconcile/internal/rattler"
-	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
 
 // The document of CycloneDX 1.6, as far as locks have content for it.
@@ -212,62 +209,11 @@ func (x *exporter) component(p lock.Package) bomComponent {
 	return c
 }
 
-// maxMetadata is the maximum size of a METADATA file in bytes.
-const maxMetadata = 4 << 20
-
 // licences returns the licence of a package whose wheel is in the store, nil if it is unknown.
-func (x *exporter) licences(p lock.Package) []bomLicense {
-	local, err := x.project.Local()
-	if err != nil {
-		return nil
-	}
-	for _, w := range p.Wheels {
-		name, err := lock.ParseWheel(w.File)
-		if err != nil {
-			continue
-		}
-		found, _ := filepath.Glob(filepath.Join(layout.DistFiles(layout.Dist(local.Store, w.SHA256.String())), "*.dist-info", "METADATA"))
-		for _, file := range found {
-			text, err := rawfile.ReadFile(file, maxMetadata, rawfile.NoFollow)
-			if project, _, _ := strings.Cut(filepath.Base(filepath.Dir(file)), "-"); err != nil || pep.Normalize(project) != name.Name {
-				continue
-			}
-			if list := licencesOf(string(text)); list != nil {
-				return list
-			}
-		}
-	}
-	return nil
-}
-
-// licencesOf returns the licence in a METADATA file: the SPDX expression, else the field License
-// if it is a name, else the classifiers.
-func licencesOf(metadata string) (list []bomLicense) {
-	head, _, _ := strings.Cut(strings.ReplaceAll(metadata, "\r\n", "\n"), "\n\n")
-	var names []string
-	named := ""
-	lines := strings.Split(head, "\n")
-	for i, line := range lines {
-		key, value, _ := strings.Cut(line, ":")
-		value = strings.TrimSpace(value)
-		continued := i+1 < len(lines) && strings.HasPrefix(lines[i+1], " ")
-		switch strings.ToLower(key) {
-		case "license-expression":
-			if value != "" {
-				return []bomLicense{{Expression: value}}
-			}
-		case "license":
-			if value != "" && !continued && len(value) < 100 && value != "UNKNOWN" {
-				named = value
-			}
-		case "classifier":
-			if c, ok := strings.CutPrefix(value, "License ::"); ok && strings.TrimSpace(c) != "OSI Approved" {
-				names = append(names, strings.TrimSpace(c[strings.LastIndex(c, ":")+1:]))
-			}
-		}
-	}
-	if named != "" {
-		names = []string{named}
+func (x *exporter) licences(p lock.Package) (list []bomLicense) {
+	expression, names := pyenv.Licence(x.project.StoredMetadata(p))
+	if expression != "" {
+		return []bomLicense{{Expression: expression}}
 	}
 	for _, name := range names {
 		list = append(list, bomLicense{License: &bomLicenseName{name}})

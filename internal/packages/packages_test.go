@@ -438,16 +438,6 @@ func TestCondaPackages(t *testing.T) {
 }
 
 func TestLicencesOfPythonPackages(t *testing.T) {
-	for metadata, want := range map[string]string{
-		"Name: a\nLicense: x\nClassifier: License :: y\n":                                                                                       `[{"license":{"name":"x"}}]`,
-		"Name: a\nLicense: x\nLicense-Expression: MIT OR Apache-2.0\n":                                                                          `[{"expression":"MIT OR Apache-2.0"}]`,
-		"Name: a\nLicense: Copyright\n  all rights\nClassifier: License :: OSI Approved :: BSD License\nClassifier: License :: Public Domain\n": `[{"license":{"name":"BSD License"}},{"license":{"name":"Public Domain"}}]`,
-		"Name: a\nLicense: UNKNOWN\nClassifier: License :: OSI Approved\n\nLicense: MIT\n":                                                      `null`,
-	} {
-		if got, err := json.Marshal(licencesOf(metadata)); err != nil || string(got) != want {
-			t.Errorf("%q: %s, want %s", metadata, got, want)
-		}
-	}
 	p := everySource(t)
 	e := p.mustOpen()
 	local, err := e.project.Local()

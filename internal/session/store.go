@@ -3,10 +3,14 @@ package session
 import (
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/reconcile-ml/reconcile/internal/apply"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/layout"
+	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/pep"
+	"github.com/reconcile-ml/reconcile/internal/rawfile"
 	"github.com/reconcile-ml/reconcile/internal/store"
 	"github.com/reconcile-ml/reconcile/internal/userconfig"
 )
@@ -80,4 +84,26 @@ func ListNames(dir string) []string {
 		list[i] = e.Name()
 	}
 	return list
+}
+
+// maxMetadata is the maximum size of a METADATA file in bytes.
+const maxMetadata = 4 << 20
+
+// StoredMetadata returns the METADATA of a locked package of which a wheel is in the store, nil for
+// others.
+func (p *Project) StoredMetadata(l lock.Package) []byte {
+	local, err := p.Local()
+	if err != nil {
+		return nil
+	}
+	for _, w := range l.Wheels {
+		found, _ := filepath.Glob(filepath.Join(layout.DistFiles(layout.Dist(local.Store, w.SHA256.String())), "*.dist-info", "METADATA"))
+		for _, file := range found {
+			text, err := rawfile.ReadFile(file, maxMetadata, rawfile.NoFollow)
+			if project, _, _ := strings.Cut(filepath.Base(filepath.Dir(file)), "-"); err == nil && pep.Normalize(project) == l.Name {
+				return text
+			}
+		}
+	}
+	return nil
 }
