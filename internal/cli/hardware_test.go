@@ -150,7 +150,7 @@ func TestHardware(t *testing.T) {
 			for _, m := range machines {
 				file := m.record(t)
 				fmt.Fprintf(&table, "%s\n", m.name)
-				for _, env := range []string{"remote-legacy", "remote"} {
+				for _, env := range []string{"remote-legacy", "remote", "remote-current"} {
 					fmt.Fprintf(&table, "  %s: %s", env, verdict(t, root, file, env))
 				}
 			}
