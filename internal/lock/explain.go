@@ -202,7 +202,7 @@ func (r *resolver) offers(ctx context.Context, index, name string) []Offer {
 // does not permit to build; nil for none.
 func (r *resolver) refused(ctx context.Context) error {
 	var names, found []string
-	other := "" // the remedy if wheels are for newer systems
+	other, newer := "", 0 // the remedy if wheels are for newer systems, and of how many packages they are
 	var pos diag.Pos
 	for _, one := range r.resolved {
 		for _, p := range one.packages {
@@ -220,7 +220,8 @@ func (r *resolver) refused(ctx context.Context) error {
 			request := Requirement{Name: p.Name, Specifier: "==" + p.Version}
 			if reason, hint, _ := r.otherSystem(r.offers(ctx, p.Index, p.Name), request, one.platform); strings.HasPrefix(reason, "its wheels need") {
 				line += " for " + one.platform + ": " + reason
-				other = cmp.Or(other, "\nor "+hint+", or request an earlier version")
+				other = cmp.Or(other, hint)
+				newer++
 			}
 			found = append(found, line)
 		}
@@ -237,9 +238,17 @@ func (r *resolver) refused(ctx context.Context) error {
 	if len(found) == 1 {
 		summary = "a package exists as source only"
 	}
+	hint := waysOfSources(missing, slices.Compact(names))
+	switch {
+	case newer == len(found):
+		summary = strings.Replace(summary, "as source only", "for this platform as source only, or for newer systems", 1)
+		hint = other + ", or request an earlier version\nor " + hint
+	case newer > 0:
+		hint += "\nor " + other
+	}
 	return &diag.Problem{
 		Code: "lock.source", Pos: cmp.Or(pos, diag.Pos{File: r.Path}), Summary: summary, Found: strings.Join(found, "\n"),
-		Hint:     waysOfSources(missing, slices.Compact(names)) + other,
+		Hint:     hint,
 		Packages: missing,
 	}
 }
@@ -340,14 +349,18 @@ func (r *resolver) unavailable(ctx context.Context, platform string, p Requireme
 		return problem
 	}
 	offers := r.offers(ctx, p.Index, p.Name)
-	if version := p.Pin(); version != "" {
-		if found, hint, keys := r.otherSystem(offers, p, platform); found != "" {
+	asked := newestAllowed(offers, p)
+	if asked != "" {
+		if found, hint, keys := r.otherSystem(offers, Requirement{Name: p.Name, Specifier: "==" + asked}, platform); found != "" {
+			if p.Pin() == "" {
+				found = p.Name + " " + asked + ": " + found
+			}
 			problem.Found, problem.Hint, problem.Keys = found, hint, keys
 			return problem
 		}
-		if strings.Contains(version, "+") {
+		if strings.Contains(p.Pin(), "+") {
 			problem.Summary = fmt.Sprintf("%s%s is not in %s", p.Name, p.Specifier, indexName(p.Index))
-			problem.Found, problem.Hint = r.localVersion(p, offers, platform)
+			problem.Found, problem.Hint = r.localVersion(ctx, p, offers, platform)
 			return problem
 		}
 	}
@@ -365,7 +378,7 @@ func (r *resolver) unavailable(ctx context.Context, platform string, p Requireme
 		return problem
 	}
 	problem.Found = fmt.Sprintf("%s %s is the newest version for %s and Python %s", p.Name, newest, platform, r.Python)
-	if pin := p.Pin(); pin == "" || pep.CompareVersions(newest, pin) > 0 {
+	if asked == "" || pep.CompareVersions(newest, asked) > 0 {
 		problem.Hint = fmt.Sprintf("request %s==%s, or another available version", p.Name, newest)
 	}
 	return problem
@@ -510,12 +523,51 @@ func (r *resolver) conflict(ctx context.Context, platform, text string) error {
 		}
 	}
 	p.Found, p.Pos = reason, cmp.Or(p.Pos, diag.Pos{File: r.Path})
+	for _, q := range r.Packages {
+		if mentions(flat, q) && q.URL == "" && r.Offers != nil && !r.hasUsableWheel(ctx, q) {
+			r.explainNewest(ctx, p, q, platform)
+		}
+	}
 	if m := notFound().FindStringSubmatch(flat); m != nil {
 		if index := r.namedIndex(ctx, m[1]); index != "" {
 			p.Hint = takeFrom(index, m[1])
 		}
 	}
 	return p
+}
+
+// newestAllowed returns the pinned version of a requirement, or the newest final release that it
+// allows, for any system and Python; "" for none.
+func newestAllowed(offers []Offer, p Requirement) string {
+	if pin := p.Pin(); pin != "" {
+		return pin
+	}
+	clauses, _ := pep.ParseClauses(p.Specifier)
+	newest := ""
+	for _, o := range offers {
+		v, ok := pep.ParseVersion(o.Version)
+		allowed, known := pep.Allows(clauses, o.Version)
+		if ok && !v.IsPreRelease() && !o.Yanked && allowed && known && (newest == "" || pep.CompareVersions(o.Version, newest) > 0) {
+			newest = o.Version
+		}
+	}
+	return newest
+}
+
+// explainNewest adds to a Problem why the newest release that a requirement allows has no wheel for
+// the locked systems or Python, and what to do.
+func (r *resolver) explainNewest(ctx context.Context, problem *diag.Problem, p Requirement, platform string) {
+	offers := r.offers(ctx, p.Index, p.Name)
+	newest := newestAllowed(offers, p)
+	if newest == "" {
+		return
+	}
+	found, hint, keys := r.otherSystem(offers, Requirement{Name: p.Name, Specifier: "==" + newest}, platform)
+	if found == "" {
+		return
+	}
+	problem.Found += fmt.Sprintf("\n%s %s: %s", p.Name, newest, found)
+	problem.Hint, problem.Keys = hint, keys
 }
 
 // mentions reports whether a message of uv names a requirement: its versions or, since uv

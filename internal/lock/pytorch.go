@@ -2,6 +2,7 @@ package lock
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,11 +104,24 @@ func (i PyTorchItem) text(index string) string {
 
 // localVersion returns why a pinned version with a local part, such as 2.9.1+cu126, is not in an
 // index, and what to do: the public index has no versions with a local part.
-func (r *resolver) localVersion(p Requirement, offers []Offer, platform string) (found, hint string) {
+func (r *resolver) localVersion(ctx context.Context, p Requirement, offers []Offer, platform string) (found, hint string) {
 	version, build, _ := strings.Cut(p.Pin(), "+")
 	place := indexName(p.Index)
-	if others := localVersions(offers, version); len(others) > 0 {
-		return fmt.Sprintf("%s has %s %s", place, p.Name, strings.Join(others, ", ")), fmt.Sprintf("request one of them: %s==%s", p.Name, others[len(others)-1])
+	have := func(place string, offers []Offer) bool {
+		others := localVersions(offers, version)
+		if len(others) > 0 {
+			found = fmt.Sprintf("%s has %s %s", place, p.Name, strings.Join(others, ", "))
+			hint = fmt.Sprintf("request one of them: %s==%s", p.Name, others[len(others)-1])
+		}
+		return len(others) > 0
+	}
+	if have(place, offers) {
+		return found, hint
+	}
+	for _, x := range r.Indexes {
+		if p.Index == "" && x.Searched && have(indexName(x.Name), r.offers(ctx, x.Name, p.Name)) {
+			return found, hint
+		}
 	}
 	switch {
 	case p.Index != "":
@@ -136,8 +150,8 @@ func (r *resolver) localVersion(p Requirement, offers []Offer, platform string) 
 		}
 	}
 	if strings.HasSuffix(p.Pos.File, ".txt") || strings.HasSuffix(p.Pos.File, ".in") {
-		text := fmt.Sprintf("for +%s, add to %s: --extra-index-url https://HOST/whl/%s\nHOST is that of the command for pip at https://pytorch.org/get-started/locally/, or your mirror", build, p.Pos.File, build)
-		return found, strings.Join(append(ways, text), "\n")
+		text := fmt.Sprintf("for +%s add to %s: --extra-index-url https://HOST/whl/%s\nHOST is that of the command for pip at https://pytorch.org/get-started/locally/, or your mirror", build, p.Pos.File, build)
+		return found, strings.Join(append(ways, text), "\nor, ")
 	}
 	text := fmt.Sprintf("take the build %s from PyTorch's own index, with these lines in the manifest:\n", build)
 	ways = append(ways, text+PyTorchIndex{build, r.Indexes}.Lines(r.pytorchItems(p, build)...))

@@ -480,6 +480,37 @@ func TestBuildsOfTorchNameTheirIndex(t *testing.T) {
 	}
 }
 
+// TestRangesWithoutWheels explains ranges whose releases all lack wheels for the locked systems or
+// Python.
+func TestRangesWithoutWheels(t *testing.T) {
+	x := newIndex(t)
+	x.add(t, "torch-2.11.0-cp310-cp310-macosx_11_0_arm64.whl")
+	x.add(t, "torch-2.12.0-cp310-cp310-macosx_14_0_arm64.whl")
+	x.add(t, "numpy-2.2-cp310-cp310-macosx_11_0_arm64.whl")
+	x.add(t, "numpy-2.4-cp311-cp311-macosx_11_0_arm64.whl")
+	x.add(t, "vllm-0.12-cp310-cp310-manylinux_2_31_x86_64.whl")
+	x.files["vllm-0.12.tar.gz"] = []byte("source")
+	for pin, want := range map[string]struct {
+		code, found, hint string
+		key               string
+	}{
+		"torch>=2.12": {"lock.pin", "torch 2.12.0: its wheels need macOS 14", `add macos: "14" to the environment`, "macos"},
+		"numpy>=2.4":  {"lock.pin", "numpy 2.4: its wheels for macos-arm64 are for Python 3.11", `write python: "3.11" in the environment`, ""},
+		"vllm>=0.12":  {"lock.source", "vllm 0.12 for linux-x86_64: its wheels need glibc 2.31", `if all machines have it, add glibc: "2.31" to the environment, or request`, ""},
+	} {
+		req := x.request(t, pin)
+		req.Systems.MacOS, req.Platforms = "13", []string{"macos-arm64"}
+		if strings.HasPrefix(pin, "vllm") {
+			req.Platforms = []string{"linux-x86_64"}
+		}
+		_, err := lock.Resolve(t.Context(), req)
+		p := diag.Problems(err)
+		if len(p) != 1 || p[0].Code != want.code || !strings.Contains(p[0].Found, want.found) || !strings.Contains(p[0].Hint, want.hint) || want.key != "" && p[0].Keys[want.key] == "" {
+			t.Errorf("%s: got %v", pin, err)
+		}
+	}
+}
+
 // TestDeclaredIndexOfTorch names an index that the manifest has, and the builds that an index has.
 func TestDeclaredIndexOfTorch(t *testing.T) {
 	public, own := newIndex(t), newIndex(t)

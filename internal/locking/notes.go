@@ -29,7 +29,7 @@ func torchNote(e *manifest.Environment, dists []lock.Dist, platform string) stri
 	if text == "" || own {
 		return ""
 	}
-	return fmt.Sprintf("%s for %s, and requires no GPU; %s", text, platform, session.CPUText(e, dists))
+	return fmt.Sprintf("%s for %s, and requires no GPU; if its machines have one, write gpu: {count: 1}; else %s", text, platform, session.CPUText(e, dists))
 }
 
 // cpuNote is torchNote for an environment that requires GPUs.

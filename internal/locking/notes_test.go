@@ -21,7 +21,7 @@ func dists(texts ...string) (list []lock.Dist) {
 // TestTorchNotes checks the notes about builds of torch that do not fit an environment.
 func TestTorchNotes(t *testing.T) {
 	cuda := dists("nvidia-cublas-cu12 12.8", "nvidia-ml-py 13", "torch 2.9.1", "torchvision 0.24.1", "triton 3.5")
-	const choice = "environment main has the CUDA libraries of torch (downloads 2 GB, takes 4 GB) for linux-x86_64, and requires no GPU; the build for CPUs is smaller: " +
+	const choice = "environment main has the CUDA libraries of torch (downloads 2 GB, takes 4 GB) for linux-x86_64, and requires no GPU; if its machines have one, write gpu: {count: 1}; else the build for CPUs is smaller: " +
 		"add {name: pytorch-cpu, url: https://HOST/whl/cpu} to `indexes`, with HOST as at https://pytorch.org/get-started/locally/, " +
 		"and write {name: torch, version: \">=2.9\", index: pytorch-cpu} and {name: torchvision, version: 0.24.1, index: pytorch-cpu} in `packages`"
 	for _, c := range []struct {
