@@ -27,7 +27,6 @@ type Conflict struct {
 	Consequence string  // a clause: "`import trl` stops with an ImportError"
 	Fails       bool    // the environment cannot work, or works wrongly in silence
 	Remedies    []Remedy
-	Source      string
 }
 
 // String returns the releases: "torch 2.1.2 with numpy 2.0.2", "triton 2.1.0 without setuptools".
@@ -79,8 +78,7 @@ type pair struct {
 	Severity      string   `json:"severity"` // "fail" or "warn"
 	Remedies      []Remedy `json:"remedies"` // each resolves the conflict alone
 	// Seen are versions with the conflict, which exist: of Package, and of Other or else of With.
-	Seen   []string `json:"seen"`
-	Source string   `json:"source"`
+	Seen []string `json:"seen"`
 }
 
 type pairTables struct {
@@ -200,7 +198,7 @@ func Exchange(reader, writer Release) (Conflict, bool) {
 }
 
 func (p *pair) conflict(r, other Release) Conflict {
-	return Conflict{Package: r, Other: other, Consequence: p.Consequence, Fails: p.Severity == "fail", Remedies: p.Remedies, Source: p.Source}
+	return Conflict{Package: r, Other: other, Consequence: p.Consequence, Fails: p.Severity == "fail", Remedies: p.Remedies}
 }
 
 // allows reports whether a specifier allows a version. Nothing is known of a version that is
