@@ -114,7 +114,7 @@ func (l *loader) environments(v value) {
 		}
 		e.Python = f.get("python").pythonMinor()
 		e.Exact = f.get("exact").boolean()
-		e.Packages = readPackages(f.get("packages"), e.Exact, l.lockedVersions(f.get("lock")))
+		e.Packages = readPackages(f.get("packages"), e.Python, e.Exact, l.lockedVersions(f.get("lock")))
 		e.readSources(f)
 		e.Match = readMatch(f.get("match"))
 		e.Default = f.get("default").boolean()
@@ -308,10 +308,11 @@ func readBuilds(v value) (builds []Build) {
 func noVersion(string) string { return "" }
 
 // readPackages reads requirements: texts by PEP 508, and mappings. If exact, each must have
-// one version. locked returns the locked version of a package for hints.
-func readPackages(v value, exact bool, locked func(name string) string) []lock.Requirement {
+// one version. A package may be requested again for other platforms, with python, the minor version
+// of the environment. locked returns the locked version of a package for hints.
+func readPackages(v value, python string, exact bool, locked func(name string) string) []lock.Requirement {
 	list := []lock.Requirement{}
-	seen := make(map[string]lock.Requirement)
+	seen := make(map[string][]lock.Requirement)
 	for item := range v.items("a package") {
 		var p lock.Requirement
 		var ok bool
@@ -324,14 +325,27 @@ func readPackages(v value, exact bool, locked func(name string) string) []lock.R
 			continue
 		}
 		key := pep.Normalize(p.Name)
-		if first, again := seen[key]; again && (p.Marker == "" || first.Marker == "" || first.Marker == p.Marker) {
-			item.problemAt(p.Pos, "duplicate-item", quote(p.Name)+" is requested twice", "the first one at "+first.Pos.String(), "remove one of them")
+		if i := slices.IndexFunc(seen[key], func(first lock.Requirement) bool { return overlap(first, p, python) }); i >= 0 {
+			item.problemAt(p.Pos, "duplicate-item", quote(p.Name)+" is requested twice", "the first one at "+seen[key][i].Pos.String(), "remove one of them")
 			continue
 		}
-		seen[key] = p
+		seen[key] = append(seen[key], p)
 		list = append(list, p)
 	}
 	return list
+}
+
+// overlap reports whether two requirements hold on one platform.
+func overlap(a, b lock.Requirement, python string) bool {
+	for _, platform := range lock.KnownPlatforms() {
+		env := lock.MarkerEnvironment(platform, python+".0")
+		holdsA, ok := env.Holds(a.Marker)
+		holdsB, okB := env.Holds(b.Marker)
+		if ok && okB && holdsA && holdsB {
+			return true
+		}
+	}
+	return a.Marker == b.Marker
 }
 
 // requirement reads a requirement by PEP 508.
