@@ -140,7 +140,9 @@ type subject struct {
 	stale    *diag.Problem
 	packages []*pkg
 	requests map[string]lock.Requirement // by normalised name
-	parents  map[string]string           // the package through which one is locked
+	// dependencies are the names of direct dependencies, on any platform.
+	dependencies map[string][]string
+	parents      map[string]string // the package through which one is locked
 }
 
 // A release is a version of a package.
@@ -214,9 +216,9 @@ func (s *subject) readRequests() {
 
 // findParents finds the shortest path to each package from one that is requested.
 func (s *subject) findParents() {
-	dependencies := map[string][]string{}
+	s.dependencies = map[string][]string{}
 	for _, p := range s.packages {
-		dependencies[p.Name] = append(dependencies[p.Name], p.Dependencies...)
+		s.dependencies[p.Name] = append(s.dependencies[p.Name], p.Dependencies...)
 	}
 	s.parents = map[string]string{}
 	var queue []string
@@ -228,7 +230,7 @@ func (s *subject) findParents() {
 	for len(queue) > 0 {
 		name := queue[0]
 		queue = queue[1:]
-		for _, next := range dependencies[name] {
+		for _, next := range s.dependencies[name] {
 			_, requested := s.requests[next]
 			if _, known := s.parents[next]; !known && !requested {
 				s.parents[next] = name
@@ -324,7 +326,8 @@ func (a *auditor) fix(flaws []osv.Vulnerability, locked string) string {
 	}), locked)
 }
 
-// upgrade returns the command that moves a package to a newer version.
+// upgrade returns the command that moves a package to a newer version, together with the pins that
+// would hold it back.
 func (a *auditor) upgrade(s *subject, name string) string {
 	if s.env.IsForeign() {
 		return report.ForeignLock(s.env, "upgrade", []string{name}).Hint
@@ -335,41 +338,58 @@ func (a *auditor) upgrade(s *subject, name string) string {
 	if r, ok := s.requests[name]; ok && r.Pin() != "" && r.Pos.File != "" && r.Pos.File != a.project.Name {
 		return fmt.Sprintf("change the version in %s, then `%s`", r.Pos, a.Again("lock", "--env", s.env.Name))
 	}
-	return "`" + a.Again("upgrade", "--env", s.env.Name, name) + "`"
+	return "`" + a.Again(append([]string{"upgrade", "--env", s.env.Name, name}, s.pinned(name)...)...) + "`"
 }
 
-// cudaOf finds the major version of CUDA in a local version and in the name of a library.
+// pinned returns the dependencies of a package, and theirs, that the manifest pins: a newer version
+// of the package often needs newer ones.
+func (s *subject) pinned(name string) (names []string) {
+	seen := map[string]bool{name: true}
+	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
+		for _, next := range s.dependencies[queue[0]] {
+			if seen[next] {
+				continue
+			}
+			seen[next] = true
+			queue = append(queue, next)
+			if r, ok := s.requests[next]; ok && r.Pin() != "" && r.Pos.File == s.env.Pos.File {
+				names = append(names, next)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// cudaOf finds the major version of CUDA in the local version of torch and in the name of a library
+// that it depends on.
 var cudaOf = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\+cu(1[0-9])\d|^nvidia-.*-cu(1[0-9])$`) })
 
 // ends returns the ends of life: of Python, of the builds of PyTorch for a CUDA version, and of
 // conda channels.
 func (a *auditor) ends(s *subject) (list []report.AuditFinding) {
-	add := func(id, text, remedy string, end catalog.End) {
-		f := report.AuditFinding{Kind: report.EndOfLife, ID: id, Summary: text, End: end.Month.Format("2006-01"), Remedy: remedy}
-		if !end.IsPast(a.now) {
-			f.Kind = report.EndsSoon
-		}
-		list = append(list, f)
+	add := func(kind report.AuditKind, id, text, remedy string, end catalog.End) {
+		list = append(list, report.AuditFinding{Kind: kind, ID: id, Summary: text, End: end.Month.Format("2006-01"), Remedy: remedy})
 	}
 	if end, ok := catalog.PythonEnd(s.env.Python); ok {
 		remedy := fmt.Sprintf("set a later `python` for environment %s, then `%s`", s.env.Name, a.Again("lock", "--env", s.env.Name))
 		switch {
 		case end.IsPast(a.now):
-			add(session.PythonEndID(s.env.Python), fmt.Sprintf("Python %s is past its end of life (%s)", s.env.Python, end), remedy, end)
+			add(report.EndOfLife, session.PythonEndID(s.env.Python), fmt.Sprintf("Python %s is past its end of life (%s)", s.env.Python, end), remedy, end)
 		case end.IsSoon(a.now):
-			add(session.PythonEndID(s.env.Python), fmt.Sprintf("Python %s reaches its end of life in %s", s.env.Python, end), remedy, end)
+			add(report.EndsSoon, session.PythonEndID(s.env.Python), fmt.Sprintf("Python %s reaches its end of life in %s", s.env.Python, end), remedy, end)
 		}
 	}
 	if cuda, torch := s.cuda(); cuda != "" {
 		if end, ok := catalog.CUDAEnd(cuda); ok && end.IsPast(a.now) {
-			add("eol-cuda-"+cuda, fmt.Sprintf("torch %s is built for CUDA %s, for which PyTorch has no builds after torch %s (%s)", torch, cuda, end.Torch, end), a.laterCUDA(s, cuda), end)
+			add(report.LastBuilds, "eol-cuda-"+cuda, fmt.Sprintf("torch %s is built for CUDA %s, for which PyTorch has no builds after torch %s (%s)", torch, cuda, end.Torch, end), a.laterCUDA(s, cuda), end)
 		}
 	}
 	if s.env.Conda != nil {
 		for _, channel := range s.env.Conda.Channels {
 			if end, ok := catalog.ChannelEnd(channel); ok && end.IsPast(a.now) {
 				name := path.Base(channel)
-				add("eol-channel-"+name, fmt.Sprintf("the conda channel %s ended with PyTorch %s (%s)", name, end.Torch, end), "use conda-forge, or wheels in `packages`", end)
+				add(report.EndOfLife, "eol-channel-"+name, fmt.Sprintf("the conda channel %s ended with PyTorch %s (%s)", name, end.Torch, end), "use conda-forge, or wheels in `packages`", end)
 			}
 		}
 	}
@@ -390,18 +410,16 @@ func (a *auditor) laterCUDA(s *subject, major string) string {
 // "" if there is none, or if the lock does not tell.
 func (s *subject) cuda() (major, torch string) {
 	for _, p := range s.packages {
-		text := p.Name
-		if p.Name == "torch" {
-			torch, text = p.Version, p.Version
+		if p.Name != "torch" {
+			continue
 		}
-		if m := cudaOf().FindStringSubmatch(text); m != nil && major == "" {
-			major = cmp.Or(m[1], m[2])
+		for _, text := range append([]string{p.Version}, s.dependencies[p.Name]...) {
+			if m := cudaOf().FindStringSubmatch(text); m != nil {
+				return cmp.Or(m[1], m[2]), p.Version
+			}
 		}
 	}
-	if torch == "" {
-		return "", ""
-	}
-	return major, torch
+	return "", ""
 }
 
 // accept marks a finding as accepted if the manifest or the command line accepts it.

@@ -21,6 +21,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
 	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/osv"
 	"github.com/reconcile-ml/reconcile/internal/outputschema"
 	"github.com/reconcile-ml/reconcile/internal/report"
@@ -521,4 +522,76 @@ func TestLicenses(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.want(w.check(Options{Licenses: true, Offline: true, Database: "records.json"}), "  - unknown: acme-tools, bound, dir, folder, nltk, torch, transformers, trl, web\n")
+}
+
+// TestUpgradeNamesPins checks that the remedy moves the pinned dependencies of a package too, since a
+// newer version needs newer ones, and nothing else.
+func TestUpgradeNamesPins(t *testing.T) {
+	pin := func(name, specifier string) lock.Requirement {
+		return lock.Requirement{Name: name, Specifier: specifier, Pos: diag.Pos{File: "manifest.yaml"}}
+	}
+	s := &subject{
+		env: &manifest.Environment{Name: "remote", Pos: diag.Pos{File: "manifest.yaml"}},
+		packages: []*pkg{
+			{Package: lock.Package{Name: "trl", Dependencies: []string{"torch"}}},
+			{Package: lock.Package{Name: "torch", Dependencies: []string{"triton", "cusolver", "sympy"}}},
+			{Package: lock.Package{Name: "cusolver", Dependencies: []string{"nvjitlink", "torch"}}},
+		},
+		requests: map[string]lock.Requirement{
+			"torch": pin("torch", "==2.1.2"), "triton": pin("triton", "==2.1.0"), "nvjitlink": pin("nvjitlink", "==12.1"), "sympy": pin("sympy", ">=1"), "trl": pin("trl", "==0.9"),
+		},
+	}
+	s.findParents()
+	w := newWorld(t)
+	w.write("manifest.yaml", "version: 1\nproject: demo\n")
+	a := &auditor{project: w.open(), Options: Options{Again: func(args ...string) string { return strings.Join(args, " ") }}}
+	if got, want := a.upgrade(s, "torch"), "`upgrade --env remote torch nvjitlink triton`"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestCUDA checks for which CUDA version the locked torch is built.
+func TestCUDA(t *testing.T) {
+	for _, tt := range []struct{ version, dependencies, want string }{
+		{"2.1.2", "filelock nvidia-cublas-cu12", "12"}, {"2.7.1+cu118", "", "11"}, {"2.9.1+cu128", "nvidia-cublas-cu12", "12"}, {"2.15.0", "cuda-toolkit nvidia-cudnn-cu13", "13"},
+		{"2.9.1+cpu", "", ""}, {"2.9.1", "", ""},
+	} {
+		s := &subject{packages: []*pkg{
+			{Package: lock.Package{Name: "nvidia-nvjitlink-cu11", Version: "11.0"}}, {Package: lock.Package{Name: "torch", Version: tt.version, Dependencies: strings.Fields(tt.dependencies)}},
+		}}
+		s.findParents()
+		if got, _ := s.cuda(); got != tt.want {
+			t.Errorf("torch %s with %s is built for CUDA %q, want %q", tt.version, tt.dependencies, got, tt.want)
+		}
+	}
+}
+
+// TestEndsOfLife checks which ends are reported at a time, and which of them count.
+func TestEndsOfLife(t *testing.T) {
+	w := newWorld(t)
+	w.write("manifest.yaml", "version: 1\nproject: demo\n")
+	for at, want := range map[string]string{
+		"2024-01-01": "", "2026-09-01": "end-of-life-soon eol-python-3.10, end-of-life eol-channel-pytorch",
+		"2026-11-30": "end-of-life eol-python-3.10, last-builds eol-cuda-12, end-of-life eol-channel-pytorch",
+	} {
+		now, err := time.Parse(time.DateOnly, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &subject{
+			env:      &manifest.Environment{Name: "main", Python: "3.10", Conda: &manifest.Conda{Channels: []string{"conda-forge", "pytorch"}}},
+			packages: []*pkg{{Package: lock.Package{Name: "torch", Version: "2.5.1+cu124"}}},
+		}
+		a := &auditor{project: w.open(), now: now, Options: Options{Again: func(...string) string { return "" }}}
+		var got []string
+		for _, f := range a.ends(s) {
+			got = append(got, string(f.Kind)+" "+f.ID)
+			if counts := f.Kind == report.EndOfLife; f.Counts() != counts {
+				t.Errorf("%s counts: %t", f.ID, !counts)
+			}
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("on %s: %s, want %s", at, strings.Join(got, ", "), want)
+		}
+	}
 }

@@ -20,6 +20,7 @@ const (
 	Yanked        AuditKind = "yanked"           // the release was withdrawn by its authors
 	EndOfLife     AuditKind = "end-of-life"      // there are no fixes any more
 	EndsSoon      AuditKind = "end-of-life-soon" // within 90 days; it does not count
+	LastBuilds    AuditKind = "last-builds"      // PyTorch has no later builds for it; it does not count
 )
 
 // An Audit is the result of `reconcile audit`.
@@ -89,7 +90,9 @@ type AuditLicense struct {
 }
 
 // Counts reports whether the finding makes the audit fail.
-func (f *AuditFinding) Counts() bool { return f.Accepted == nil && f.Kind != EndsSoon }
+func (f *AuditFinding) Counts() bool {
+	return f.Accepted == nil && f.Kind != EndsSoon && f.Kind != LastBuilds
+}
 
 // Count returns the number of findings of a kind that count, "" for all kinds.
 func (e *AuditEnvironment) Count(kind AuditKind) (n int) {
@@ -144,7 +147,7 @@ func (p *page) auditFindings(e *AuditEnvironment) {
 			after = e.Findings[i+1]
 		}
 		if !f.sameSubject(before) {
-			p.heading(Escape(f.subject()))
+			p.subject(f.subject())
 		}
 		p.auditFinding(f)
 		if !f.sameSubject(after) {
@@ -154,6 +157,15 @@ func (p *page) auditFindings(e *AuditEnvironment) {
 			p.blank()
 		}
 	}
+}
+
+// subject prints a heading, which is folded where it is too long.
+func (p *page) subject(text string) {
+	if p.o.Width > 0 && columns(Escape(text)) > p.o.Width {
+		p.line(0, "%s", text)
+		return
+	}
+	p.heading(Escape(text))
 }
 
 func (f *AuditFinding) sameSubject(g AuditFinding) bool {
