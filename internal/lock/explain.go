@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -201,8 +202,9 @@ func (r *resolver) offers(ctx context.Context, index, name string) []Offer {
 // refused returns the Problem of all packages that exist as source only, and that the manifest
 // does not permit to build; nil for none.
 func (r *resolver) refused(ctx context.Context) error {
-	var names, found []string
-	other, newer := "", 0 // the remedy if wheels are for newer systems, and of how many packages they are
+	var names, newer, found []string // newer are those with wheels for newer systems
+	keys := map[string]string{}      // of the environment, that allow such wheels
+	other := ""                      // what to do about them
 	var pos diag.Pos
 	for _, one := range r.resolved {
 		for _, p := range one.packages {
@@ -218,10 +220,14 @@ func (r *resolver) refused(ctx context.Context) error {
 				line += ", required by " + strings.Join(why, ", ")
 			}
 			request := Requirement{Name: p.Name, Specifier: "==" + p.Version}
-			if reason, hint, _ := r.otherSystem(r.offers(ctx, p.Index, p.Name), request, one.platform); strings.HasPrefix(reason, "its wheels need") {
+			if reason, hint, needs := r.otherSystem(r.offers(ctx, p.Index, p.Name), request, one.platform); needs != nil {
 				line += " for " + one.platform + ": " + reason
-				other = cmp.Or(other, hint)
-				newer++
+				newer = append(newer, p.Name)
+				for key, value := range needs {
+					if pep.CompareVersions(value, cmp.Or(keys[key], "0")) > 0 {
+						keys[key], other = value, hint
+					}
+				}
 			}
 			found = append(found, line)
 		}
@@ -230,27 +236,53 @@ func (r *resolver) refused(ctx context.Context) error {
 		return nil
 	}
 	missing := slices.Sorted(slices.Values(names))
+	requests := r.requestsOf(missing)
+	for _, name := range requests {
+		pos = cmp.Or(pos, r.pos(name))
+	}
 	for name := range r.Builds {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	summary := "packages exist as source only"
+	problem := &diag.Problem{
+		Code: "lock.source", Pos: cmp.Or(pos, diag.Pos{File: r.Path}), Summary: "packages exist as source only", Found: strings.Join(found, "\n"),
+		Hint: waysOfSources(missing, slices.Compact(names)),
+	}
 	if len(found) == 1 {
-		summary = "a package exists as source only"
+		problem.Summary = "a package exists as source only"
 	}
-	hint := waysOfSources(missing, slices.Compact(names))
 	switch {
-	case newer == len(found):
-		summary = strings.Replace(summary, "as source only", "for this platform as source only, or for newer systems", 1)
-		hint = other + ", or request an earlier version\nor " + hint
-	case newer > 0:
-		hint += "\nor " + other
+	case len(newer) == len(found):
+		problem.Summary = "packages have no wheels for this system"
+		if len(found) == 1 {
+			problem.Summary = "a package has no wheel for this system"
+		}
+		problem.Hint, problem.Keys = other+"\nor request an earlier version of "+strings.Join(requests, ", ")+"\nor "+problem.Hint, keys
+	case len(newer) > 0:
+		problem.Hint += "\nor " + other
 	}
-	return &diag.Problem{
-		Code: "lock.source", Pos: cmp.Or(pos, diag.Pos{File: r.Path}), Summary: summary, Found: strings.Join(found, "\n"),
-		Hint:     hint,
-		Packages: missing,
+	if problem.Keys == nil {
+		problem.Packages = missing
 	}
+	return problem
+}
+
+// requestsOf returns the requested packages that depend on others, directly or not, or are among
+// them.
+func (r *resolver) requestsOf(names []string) []string {
+	reached := slices.Clone(names)
+	for i := 0; i < len(reached); i++ {
+		for _, one := range r.resolved {
+			for _, parent := range r.parents(one.packages, reached[i]) {
+				if !slices.Contains(reached, parent) {
+					reached = append(reached, parent)
+				}
+			}
+		}
+	}
+	reached = slices.DeleteFunc(reached, func(name string) bool { _, ok := r.requirement(name); return !ok })
+	slices.Sort(reached)
+	return slices.Compact(reached)
 }
 
 // waysOfSources returns what to do about packages that exist as source only. builds are all
@@ -302,6 +334,63 @@ func (r *resolver) findPassedOver(ctx context.Context, packages []Package, platf
 	}
 	_ = g.Wait() // the tasks return no error
 	return again
+}
+
+// findHeldBack finds packages without wheels that keep a requested package at a release which is at
+// least two behind the newest one with wheels, and which uv chose for that reason alone: such a
+// change must not be silent. It reports whether there are new ones, which then are sourceOnly.
+func (r *resolver) findHeldBack(ctx context.Context, packages []Package, platform string) (again bool) {
+	choose := Chooser(r.Python, []string{platform}, r.Systems)
+	for _, p := range packages {
+		request, requested := r.requirement(p.Name)
+		if !requested || p.Build != nil || p.URL != "" || request.Pin() != "" || r.wasLocked(p) || r.Offers == nil {
+			continue
+		}
+		usable := func(file string) bool { return choose([]Wheel{{File: file}})[0] >= 0 }
+		newer := newerReleases(r.offers(ctx, p.Index, p.Name), request, p.Version, r.Python, usable)
+		if len(newer) < 2 {
+			continue
+		}
+		trial := *r
+		trial.Line = nil
+		trial.Constraints = append(slices.Clip(r.Constraints), Requirement{Name: p.Name, Specifier: "==" + newer[len(newer)-1]})
+		out := filepath.Join(r.Dir, "pylock.trial-"+platform+".toml")
+		if removeIfExists(out) != nil {
+			return again
+		}
+		output, err := trial.compile(ctx, platform, r.input(platform), out, "pylock.toml")
+		if err == nil {
+			continue // a preference of uv, such as that of another platform
+		}
+		if name := r.withoutWheels(ctx, output); name != "" && r.isNewerSystem(ctx, name, platform) {
+			r.sourceOnly[name], again = true, true
+		}
+	}
+	return again
+}
+
+// isNewerSystem reports whether a package has wheels for newer systems of a platform only.
+func (r *resolver) isNewerSystem(ctx context.Context, name, platform string) bool {
+	offers := r.offers(ctx, r.index(name, platform), name)
+	newest := newestAllowed(offers, Requirement{Name: name})
+	_, _, keys := r.otherSystem(offers, Requirement{Name: name, Specifier: "==" + newest}, platform)
+	return keys != nil
+}
+
+// newerReleases returns the final releases with usable wheels that a requirement allows and that are
+// newer than version, ascending.
+func newerReleases(offers []Offer, request Requirement, version, python string, usable func(wheel string) bool) (list []string) {
+	clauses, _ := pep.ParseClauses(request.Specifier)
+	for _, o := range offers {
+		v, ok := pep.ParseVersion(o.Version)
+		allowed, known := pep.Allows(clauses, o.Version)
+		if ok && !v.IsPreRelease() && !o.Yanked && allowed && known && pep.CompareVersions(o.Version, version) > 0 &&
+			pep.AllowsPython(o.RequiresPython, python) && strings.HasSuffix(o.File, ".whl") && usable(o.File) && !slices.Contains(list, o.Version) {
+			list = append(list, o.Version)
+		}
+	}
+	slices.SortFunc(list, pep.CompareVersions)
+	return list
 }
 
 // wasLocked reports whether the previous lock has the version of a package, which is kept.

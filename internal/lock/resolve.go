@@ -319,7 +319,7 @@ func (r *resolver) platform(ctx context.Context, platform string) ([]Package, er
 		if err != nil {
 			return nil, err
 		}
-		if again || r.findPassedOver(ctx, packages, platform) {
+		if again || r.findPassedOver(ctx, packages, platform) || r.findHeldBack(ctx, packages, platform) {
 			continue
 		}
 		packages = withoutProvided(packages, r.provided)

@@ -496,7 +496,7 @@ func TestRangesWithoutWheels(t *testing.T) {
 	}{
 		"torch>=2.12": {"lock.pin", "torch 2.12.0: its wheels need macOS 14", `add macos: "14" to the environment`, "macos"},
 		"numpy>=2.4":  {"lock.pin", "numpy 2.4: its wheels for macos-arm64 are for Python 3.11", `write python: "3.11" in the environment`, ""},
-		"vllm>=0.12":  {"lock.source", "vllm 0.12 for linux-x86_64: its wheels need glibc 2.31", `if all machines have it, add glibc: "2.31" to the environment, or request`, ""},
+		"vllm>=0.12":  {"lock.source", "vllm 0.12 for linux-x86_64: its wheels need glibc 2.31", "if all machines have it, add glibc: \"2.31\" to the environment\nor request an earlier version of vllm\n", "glibc"},
 	} {
 		req := x.request(t, pin)
 		req.Systems.MacOS, req.Platforms = "13", []string{"macos-arm64"}
@@ -507,6 +507,33 @@ func TestRangesWithoutWheels(t *testing.T) {
 		p := diag.Problems(err)
 		if len(p) != 1 || p[0].Code != want.code || !strings.Contains(p[0].Found, want.found) || !strings.Contains(p[0].Hint, want.hint) || want.key != "" && p[0].Keys[want.key] == "" {
 			t.Errorf("%s: got %v", pin, err)
+		}
+	}
+}
+
+// TestDependencyForNewerSystems does not choose an old release silently because a dependency of the
+// newer ones has wheels for newer systems only. Other reasons for an old release are those of uv.
+func TestDependencyForNewerSystems(t *testing.T) {
+	x := newIndex(t)
+	x.add(t, "app-1.0-py3-none-any.whl")
+	x.add(t, "app-2.0-py3-none-any.whl", "native", "dep<2")
+	x.add(t, "app-2.1-py3-none-any.whl", "native", "dep<2")
+	x.add(t, "dep-1.0-py3-none-any.whl")
+	x.add(t, "dep-2.0-py3-none-any.whl")
+	x.add(t, "native-1.0-cp310-cp310-manylinux_2_31_x86_64.whl")
+	x.files["native-1.0.tar.gz"] = []byte("source")
+	req := x.request(t, "app")
+	req.Platforms = []string{"linux-x86_64"}
+	_, err := lock.Resolve(t.Context(), req)
+	p := diag.Problems(err)
+	if len(p) != 1 || p[0].Code != "lock.source" || p[0].Found != "native 1.0, required by app for linux-x86_64: its wheels need glibc 2.31" || p[0].Keys["glibc"] != "2.31" || !strings.Contains(p[0].Hint, "an earlier version of app") || p[0].Pos.Line != 10 {
+		t.Errorf("got %v", err)
+	}
+	for _, pins := range [][]string{{"app<2"}, {"app", "dep>=2"}} {
+		req := x.request(t, pins...)
+		req.Platforms = []string{"linux-x86_64"}
+		if l, err := lock.Resolve(t.Context(), req); err != nil || !strings.Contains(text(t, l, "linux-x86_64"), "app-1.0") {
+			t.Errorf("%v: %v", pins, err)
 		}
 	}
 }
