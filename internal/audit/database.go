@@ -57,14 +57,7 @@ func (a *auditor) searchDatabase() (map[release][]osv.Record, time.Time, error) 
 	found := map[release][]osv.Record{}
 	for _, s := range a.subjects {
 		for _, p := range s.packages {
-			if _, done := found[p.release()]; done {
-				continue
-			}
-			for _, r := range d.records[p.Name] {
-				if r.Affects(p.Name, p.Version) {
-					found[p.release()] = append(found[p.release()], r)
-				}
-			}
+			found[p.release()] = osv.Affecting(d.records[p.Name], p.Name, p.Version)
 		}
 	}
 	return found, d.newest, nil

@@ -252,19 +252,18 @@ func (v *Vulnerability) Affects(version string) bool {
 	return slices.ContainsFunc(v.records, func(r Record) bool { return r.Affects(v.name, version) })
 }
 
-// Find returns the flaws of a version of a package, the most severe ones first. Records that name
-// each other, or the same alias, are one flaw.
-func Find(records []Record, name, version string) []Vulnerability {
-	var found []Record
+// Affecting returns the records that affect a version of a package.
+func Affecting(records []Record, name, version string) (found []Record) {
 	for i := range records {
 		if records[i].Affects(name, version) {
 			found = append(found, records[i])
 		}
 	}
-	return Merge(found, name)
+	return found
 }
 
-// Merge is Find for records that are known to affect the version.
+// Merge returns the flaws of a version of a package, the most severe ones first, from the records
+// that affect it. Records that name each other, or the same alias, are one flaw.
 func Merge(records []Record, name string) []Vulnerability {
 	var list []Vulnerability
 	for _, group := range groups(records) {

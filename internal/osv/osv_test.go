@@ -20,6 +20,11 @@ func records(t testing.TB) (list []Record) {
 	return list
 }
 
+// find returns the flaws of a version of a package.
+func find(list []Record, name, version string) []Vulnerability {
+	return Merge(Affecting(list, name, version), name)
+}
+
 // describe returns a flaw as one line.
 func describe(v Vulnerability) string {
 	return strings.Join(v.IDs, " ") + " | " + v.Severity.String() + " | " + strings.Join(v.Fixes, " ") + " | " + v.LastAffected + " | " + v.Summary
@@ -50,7 +55,7 @@ func TestFindMergesAliases(t *testing.T) {
 		{"peft", "0.12.0", nil},
 	} {
 		var got []string
-		for _, v := range Find(records(t), tt.name, tt.version) {
+		for _, v := range find(records(t), tt.name, tt.version) {
 			got = append(got, describe(v))
 		}
 		if !slices.Equal(got, tt.want) {
@@ -62,13 +67,13 @@ func TestFindMergesAliases(t *testing.T) {
 // TestSmallestFix checks that the proposed version has none of the flaws.
 func TestSmallestFix(t *testing.T) {
 	all := records(t)
-	torch := Find(all, "torch", "2.1.2")
+	torch := find(all, "torch", "2.1.2")
 	for locked, want := range map[string]string{"2.1.2": "2.10.0", "2.1.2+cu121": "2.10.0"} {
 		if got := SmallestFix(torch, locked); got != want {
 			t.Errorf("%s: the fix is %q, want %q", locked, got, want)
 		}
 	}
-	if got := SmallestFix(Find(all, "torch", "2.7.0")[:1], "2.7.0"); got != "" {
+	if got := SmallestFix(find(all, "torch", "2.7.0")[:1], "2.7.0"); got != "" {
 		t.Errorf("%s is proposed, and no fixed version is known", got)
 	}
 	// Two branches: each has its own fix, and the higher branch is affected again.
@@ -76,7 +81,7 @@ func TestSmallestFix(t *testing.T) {
 		{Introduced: "2.0"}, {Fixed: "2.0.3"}, {Introduced: "0"}, {Fixed: "1.4.2"},
 	}}}}}}
 	for locked, want := range map[string]string{"1.0": "1.4.2", "2.0.1": "2.0.3", "2.0": "2.0.3"} {
-		if got := SmallestFix(Find([]Record{two}, "x", locked), locked); got != want {
+		if got := SmallestFix(find([]Record{two}, "x", locked), locked); got != want {
 			t.Errorf("%s: the fix is %q, want %q", locked, got, want)
 		}
 	}
@@ -87,7 +92,7 @@ func TestSmallestFix(t *testing.T) {
 	}
 	// One record has a fix that another record about the same flaw contradicts.
 	later := Record{ID: "EXAMPLE-2", Aliases: []string{"EXAMPLE-1"}, Affected: []Affected{{Package: Package{Ecosystem, "x"}, Ranges: []Range{{"ECOSYSTEM", []Event{{Introduced: "0"}, {Fixed: "1.5"}, {Introduced: "2.0"}}}}}}}
-	if got := SmallestFix(Find([]Record{two, later}, "x", "1.0"), "1.0"); got != "1.5" {
+	if got := SmallestFix(find([]Record{two, later}, "x", "1.0"), "1.0"); got != "1.5" {
 		t.Errorf("the fix is %q, want 1.5", got)
 	}
 }
@@ -184,7 +189,7 @@ func FuzzFind(f *testing.F) {
 		if ParseAll(text, func(r Record) { list = append(list, r) }) != nil {
 			return
 		}
-		flaws := Find(list, name, version)
+		flaws := find(list, name, version)
 		for i := range flaws {
 			if !flaws[i].Affects(version) || flaws[i].ID == "" {
 				t.Errorf("%+v does not affect %s", flaws[i], version)
