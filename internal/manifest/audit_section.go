@@ -15,7 +15,8 @@ var (
 	ignoreShape = shape{what: "an accepted finding", keys: []string{"id", "why", "until"}, required: 2}
 )
 
-// An Audit states what `reconcile audit` accepts, and what it may send to a server.
+// An Audit has the findings that `reconcile audit` accepts, and the packages that it may send to a
+// server.
 type Audit struct {
 	Ignore []Accepted
 	// PublicIndexes are the names of indexes whose packages are public.

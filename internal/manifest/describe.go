@@ -45,7 +45,7 @@ func describe() *object {
 			{"indexes", nonEmptyListOf(textOr(choice(public), indexObject())), "The package indexes: `public`, the default one, for which each machine may have a mirror in ~/.config/reconcile/config.yaml or RECONCILE_INDEX_URL, and further ones by name, for the packages that are bound to them.", []string{"public"}, []string{"public"}},
 			{"interpreters", listOf(formOf(interpreterObject())), "Python builds to download if a machine has no Python of that minor version. They are preferred to the built-in ones.", nil, nil},
 			{"moved", listOf(formOf(movedObject())), "Changed addresses, so that a resource is moved on the machine and not deleted and created again.", nil, nil},
-			{"audit", formOf(auditObject()), "What `reconcile audit` accepts, and what it may send to a database of vulnerabilities.", nil, nil},
+			{"audit", formOf(auditObject()), "Findings that `reconcile audit` accepts, and packages that it may send to a database of vulnerabilities.", nil, nil},
 		},
 		rules: members{modelsNeedTheirDirectory()},
 	}
