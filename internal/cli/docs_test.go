@@ -108,7 +108,7 @@ func TestHelp(t *testing.T) {
 	check = func(cmd *cobra.Command) {
 		h := parseHelp(cmd)
 		last := h.paragraphs[len(h.paragraphs)-1]
-		if !slices.Contains([]effect{readOnly, digests, changes, destructive, writesFiles, ofCommands, pushes, pulls}, effect(last)) {
+		if !slices.Contains([]effect{readOnly, digests, audits, changes, destructive, writesFiles, ofCommands, pushes, pulls}, effect(last)) {
 			t.Errorf("%s: the help ends with %q, not with the effect of the command", cmd.CommandPath(), last)
 		}
 		if len(h.codes) < 2 {
