@@ -20,7 +20,7 @@ func addCommand(a *app) *cobra.Command {
 Adds packages to an environment of the manifest, in the style of those that it has, and
 keeps its comments. The environment is that of --env, else the only one, else that of this
 machine. A package is a name, or a requirement by PEP 508 in quotes. A package that the
-manifest requests already gets the new version.
+manifest requests already gets the new version, and the index of --index.
 
 Without a version the locked one is taken if another package needs it already, else the
 newest that can be installed together with the others: as the lower bound, or as the exact

@@ -127,6 +127,8 @@ func (a *app) showDraft(env *editing.Environment, name string, d *editing.Draft,
 			lines = append(lines, "  + "+c.After)
 		case c.After == "":
 			lines = append(lines, "  - "+c.Before)
+		case c.Index != "":
+			lines = append(lines, "  ~ "+c.Before+" -> "+c.After+" of index "+c.Index)
 		default:
 			lines = append(lines, "  ~ "+c.Before+" -> "+c.After)
 		}

@@ -19,7 +19,7 @@ type AddOptions struct {
 }
 
 // Add returns a Draft that adds packages, given as requirements by PEP 508. A package that
-// the manifest requests already gets the new version.
+// the manifest requests already gets the new version, and the index of o.
 func (e *Environment) Add(requests []string, o AddOptions) (*Draft, error) {
 	if err := e.checkLock("add", requests); err != nil {
 		return nil, err
@@ -87,9 +87,12 @@ func (d *Draft) again(at []int, request lock.Requirement) (op, error) {
 	if request.Specifier != "" {
 		after.Specifier = request.Specifier
 	}
+	if request.Index != "" && before.URL == "" && before.Marker == "" {
+		after.Index = request.Index
+	}
 	extras := slices.ContainsFunc(request.Extras, func(e string) bool { return !slices.Contains(before.Extras, e) })
 	differs := extras || request.URL != before.URL && request.URL != "" || request.Marker != before.Marker && request.Marker != "" ||
-		request.Index != "" && request.Index != before.Index || request.Why != "" && request.Why != before.Why || before.URL != "" && request.Specifier != ""
+		request.Index != "" && request.Index != after.Index || request.Why != "" && request.Why != before.Why || before.URL != "" && request.Specifier != ""
 	switch {
 	case len(at) > 1:
 		return op{}, &diag.Problem{
@@ -97,10 +100,10 @@ func (d *Draft) again(at []int, request lock.Requirement) (op, error) {
 		}
 	case differs:
 		return op{}, &diag.Problem{
-			Code: "edit.request", Pos: before.Pos, Summary: fmt.Sprintf("the manifest requests %s already, and only its version can be changed by a command", before.Name),
+			Code: "edit.request", Pos: before.Pos, Summary: fmt.Sprintf("the manifest requests %s already, and only its version and its index can be changed by a command", before.Name),
 			Found: before.String(), Hint: "edit the item by hand, then `reconcile lock`",
 		}
-	case after.Specifier == before.Specifier:
+	case after.Specifier == before.Specifier && after.Index == before.Index:
 		d.Notes = append(d.Notes, fmt.Sprintf("%s is requested already (%s): %s", before.Name, before.Pos, before.String()))
 		return op{at: -1}, nil
 	}

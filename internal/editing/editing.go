@@ -130,6 +130,7 @@ type Change struct {
 	Name   string   `json:"name"`
 	Before string   `json:"before,omitempty"` // "numpy==1.26.4"; "" if it is added
 	After  string   `json:"after,omitempty"`  // "" if it is removed
+	Index  string   `json:"index,omitempty"`  // that the package comes from afterwards, "" if that does not change
 	Why    string   `json:"why,omitempty"`    // the reason that the manifest gives for the previous version
 	Pos    diag.Pos `json:"pos,omitzero"`     // before the change
 }
@@ -221,7 +222,7 @@ func (d *Draft) settle(l *lock.Lock) error {
 			}
 			o.request.Specifier = version
 		}
-		if o.at >= 0 && !o.removed && o.request.Request() == d.of.Packages[o.at].Request() {
+		if o.at >= 0 && !o.removed && o.request.Request() == d.of.Packages[o.at].Request() && o.request.Index == d.of.Packages[o.at].Index {
 			continue // it has this version already
 		}
 		ops = append(ops, o)
@@ -282,6 +283,9 @@ func (d *Draft) change(o op) Change {
 	}
 	if !o.removed {
 		c.After = o.request.String()
+	}
+	if o.at >= 0 && o.request.Index != d.of.Packages[o.at].Index {
+		c.Index = o.request.Index
 	}
 	return c
 }
@@ -421,11 +425,14 @@ func item(r lock.Requirement) yamledit.Item {
 	return item
 }
 
-// setItem changes the versions of an item.
+// setItem changes the versions and the index of an item.
 func (d *Draft) setItem(t *yamledit.Text, o op) ([]byte, error) {
 	list, _ := t.Get("environments", d.Env.Name, "packages")
 	v := list.Items()[o.at]
 	before := d.of.Packages[o.at]
+	if o.request.Index != before.Index {
+		return t.Replace(list, o.at, item(o.request))
+	}
 	if text, ok := v.Scalar(); ok {
 		if after := strings.Replace(text, before.Specifier, o.request.Specifier, 1); before.Specifier != "" && strings.Count(text, before.Specifier) == 1 {
 			return t.SetScalar(v, after)

@@ -222,6 +222,31 @@ func TestRequestsOfTheLockAreThoseOfTheManifest(t *testing.T) {
 	}
 }
 
+func TestAddChangesTheIndex(t *testing.T) {
+	for name, c := range map[string]struct {
+		packages, request, want string
+		exact                   bool
+	}{
+		"of a range":              {"[b, \"torch>=2.9\"] # ours", "torch", `[b, {name: torch, version: ">=2.9", index: mine}] # ours`, false},
+		"of a pin, with versions": {"\n      - b\n      - {name: torch, version: 2.9.1, why: \"because\"} # ours", "torch==2.14.*", "\n      - b\n      - {name: torch, version: 2.14.1+cu126, index: mine, why: \"because\"} # ours", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			e := open(t, dir, manifestWith("    packages: "+c.packages+"\n")+"indexes: [public, {name: mine, url: https://host.example/whl}]\n")
+			d, err := e.Add([]string{c.request}, AddOptions{Index: "mine", Exact: c.exact})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.SettleAndWrite(lockOf(d.Env.Requests(), "b 1", "torch 2.14.1+cu126")); err != nil {
+				t.Fatal(err)
+			}
+			if got := read(t, dir); !strings.Contains(got, "    packages: "+c.want+"\n") || len(d.Changes) != 1 || d.Changes[0].Index != "mine" {
+				t.Errorf("changes %+v of\n%s", d.Changes, got)
+			}
+		})
+	}
+}
+
 func TestAChangedManifestIsNotWritten(t *testing.T) {
 	dir := t.TempDir()
 	d, err := open(t, dir, manifestWith("    packages: [a]\n")).Remove([]string{"a"})

@@ -88,6 +88,19 @@ func (t *Text) Remove(v Value, i int) ([]byte, error) {
 	return t.checked(l.node, without(l.node, i), edits...)
 }
 
+// Replace returns the text with another item for the i-th one of a list, as a mapping with the
+// fields of item. Comments inside the replaced item are lost.
+func (t *Text) Replace(v Value, i int, item Item) ([]byte, error) {
+	l, err := t.list(v)
+	if err != nil {
+		return nil, err
+	}
+	n := l.node.Content[i]
+	form := style{flow: n.Kind != yaml.MappingNode || n.Style&yaml.FlowStyle != 0}
+	text := item.block(form, strings.Repeat(" ", n.Column-1), t.newline())
+	return t.checked(n, item.content(form), edit{l.spans[i].start, l.spans[i].end, text})
+}
+
 // AddList returns the text with a list of one item as a new key of a mapping: after the last
 // of the given keys that the mapping has, or at its end.
 func (t *Text) AddList(mapping Value, key string, after []string, item Item) ([]byte, error) {

@@ -115,6 +115,27 @@ func TestAddList(t *testing.T) {
 	}
 }
 
+func TestReplace(t *testing.T) {
+	item := Item{Scalar: "b>=2", Fields: []Field{{Key: "name", Value: "b"}, {Key: "index", Value: "mine"}}}
+	for name, c := range map[string]struct{ list, want string }{
+		"a scalar":               {"\n      - 'a>=1'\n      - b # last\n", "\n      - 'a>=1'\n      - {name: b, index: mine} # last\n"},
+		"a flow mapping":         {"\n      - a\n      - {name: b} # last\n", "\n      - a\n      - {name: b, index: mine} # last\n"},
+		"a block mapping":        {"\n      - a\n      - name: b\n        version: \"1\"\n      - c\n", "\n      - a\n      - name: b\n        index: mine\n      - c\n"},
+		"an item of a flow list": {" [a, b, c]\n", " [a, {name: b, index: mine}, c]\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, v := parse(t, inEnvironment(c.list))
+			got, err := file.Replace(v, 1, item)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := inEnvironment(c.want); string(got) != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
 func TestSetScalar(t *testing.T) {
 	for in, want := range map[string]string{
 		"{name: a, version: 1.0.0, why: x}": "{name: a, version: 2.0.0+ü, why: x}",
