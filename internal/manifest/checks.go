@@ -3,6 +3,7 @@ package manifest
 import (
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/pkg/resources/compat"
 	"github.com/reconcile-ml/reconcile/pkg/resources/cuda"
 	"github.com/reconcile-ml/reconcile/pkg/resources/gpu"
@@ -33,12 +34,30 @@ func (c *compiler) requirements(e *Environment, closure []lock.Dist) {
 	}
 	spec := &compat.Spec{
 		Environment: e.Name, Python: e.Python, Packages: packages, Severity: severity,
-		Bfloat16: e.SmokeTest.QLoRA != nil && e.SmokeTest.QLoRA.ComputeDtype == "bfloat16",
+		ByCommand: e.canAdd("torch", "bitsandbytes"),
+		Bfloat16:  e.SmokeTest.QLoRA != nil && e.SmokeTest.QLoRA.ComputeDtype == "bfloat16",
 	}
 	for _, model := range c.m.ModelsFor(e) {
 		spec.Models = append(spec.Models, model.Repo)
 	}
 	c.add("compat", e.Name, pos, false, spec)
+}
+
+// canAdd reports whether `reconcile add` can change the versions of packages: the manifest alone
+// requests packages, and none of these more than once.
+func (e *Environment) canAdd(names ...string) bool {
+	for _, name := range names {
+		n := 0
+		for _, p := range e.Packages {
+			if pep.Normalize(p.Name) == name {
+				n++
+			}
+		}
+		if n > 1 {
+			return false
+		}
+	}
+	return !e.IsForeign() && len(e.Files) == 0
 }
 
 // severity returns the severity of a requirement on this machine: that of the host, or

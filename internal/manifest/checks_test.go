@@ -9,13 +9,14 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/pkg/resources"
+	"github.com/reconcile-ml/reconcile/pkg/resources/compat"
 )
 
-// lockWithTorch returns the lock of an environment with torch.
-func lockWithTorch() []byte {
+// lockWithTorch returns the lock of requests of torch.
+func lockWithTorch(requests ...string) []byte {
 	locked := lock.Lock{
 		RequiresPython: ">=3.10,<3.11", Platforms: []string{"linux-x86_64"},
-		Requests: []string{"torch==2.1.2"},
+		Requests: requests,
 		Packages: []lock.Package{
 			{Name: "nvidia-cuda-runtime-cu12", Version: "12.1.105", Wheels: []lock.Wheel{{File: "nvidia_cuda_runtime_cu12-12.1.105-py3-none-manylinux1_x86_64.whl", Size: 1}}},
 			{Name: "torch", Version: "2.1.2", Wheels: []lock.Wheel{{File: "torch-2.1.2-cp310-cp310-manylinux1_x86_64.whl", Size: 1}}},
@@ -27,6 +28,44 @@ func lockWithTorch() []byte {
 	return locked.Encode()
 }
 
+// TestCommandOfCompat is a remedy by `reconcile add` only where that changes the request.
+func TestCommandOfCompat(t *testing.T) {
+	const env = `environments:
+  train: {type: venv, python: "3.10", path: .venv, lock: l.toml, platforms: [linux-x86_64], match: {gpu: nvidia}, gpu: {}, PACKAGES}
+`
+	newer, older := "torch==2.1.2 ; python_version >= '3.10'", "torch==2.1.1 ; python_version < '3.10'"
+	for _, c := range []struct {
+		packages string
+		requests []string
+		want     bool
+	}{
+		{`packages: ["torch==2.1.2"]`, []string{"torch==2.1.2"}, true},
+		{`packages: ["` + newer + `", "` + older + `"]`, []string{older, newer}, false},
+		{`requirements: [r.txt]`, []string{"torch==2.1.2"}, false},
+	} {
+		m, err := manifest.Load(fstest.MapFS{
+			"manifest.yaml": {Data: []byte(head + strings.Replace(env, "PACKAGES", c.packages, 1))},
+			"l.toml":        {Data: lockWithTorch(c.requests...)},
+			"r.txt":         {Data: []byte("torch==2.1.2\n")},
+		}, "manifest.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, r := range compile(t, m, gpu1) {
+			if spec, ok := r.Spec.(*compat.Spec); ok {
+				found = true
+				if spec.ByCommand != c.want {
+					t.Errorf("%s: by command %v", c.packages, spec.ByCommand)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s: no check", c.packages)
+		}
+	}
+}
+
 // TestRequirements checks the requirements of an environment, and that they precede all
 // other resources.
 func TestRequirements(t *testing.T) {
@@ -36,7 +75,7 @@ environments:
   train:
     {type: venv, python: "3.10", path: .venv, lock: l.toml, platforms: [linux-x86_64], installer: pip, match: {gpu: nvidia}, packages: [{name: torch, version: 2.1.2}], REQUIREMENTS}
 `
-	const packages = `"python":"3.10","packages":[{"name":"nvidia-cuda-runtime-cu12","version":"12.1.105"},{"name":"torch","version":"2.1.2"}],"models":["meta-llama/Llama-3.1-8B-Instruct"]`
+	const packages = `"python":"3.10","packages":[{"name":"nvidia-cuda-runtime-cu12","version":"12.1.105"},{"name":"torch","version":"2.1.2"}],"models":["meta-llama/Llama-3.1-8B-Instruct"],"by_command":true`
 	for _, c := range []struct{ name, requirements, want string }{
 		{"nothing", `protect: false`, ``},
 		{"only imports", `smoke_test: {imports: [torch]}`, ``},
@@ -53,7 +92,7 @@ compat.train {"environment":"train",` + packages + `}`},
 		t.Run(c.name, func(t *testing.T) {
 			m, err := manifest.Load(fstest.MapFS{
 				"manifest.yaml": {Data: []byte(head + strings.Replace(env, "REQUIREMENTS", c.requirements, 1))},
-				"l.toml":        {Data: lockWithTorch()},
+				"l.toml":        {Data: lockWithTorch("torch==2.1.2")},
 			}, "manifest.yaml")
 			if err != nil {
 				t.Fatal(err)

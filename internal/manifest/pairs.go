@@ -52,7 +52,7 @@ func (m *Manifest) pairsOf(e *Environment, locked *lock.Lock, platform string) *
 		return nil
 	}
 	var releases []catalog.Release
-	spec := &pairs.Spec{Environment: e.Name, ByCommand: !e.IsForeign() && len(e.Files) == 0}
+	spec := &pairs.Spec{Environment: e.Name, ByCommand: e.canAdd()}
 	for _, d := range closure {
 		releases = append(releases, catalog.Release{Name: d.Name, Version: d.Version})
 		spec.Exchanges = append(spec.Exchanges, m.exchanges(e, d)...)

@@ -54,11 +54,15 @@ func (c *comparison) cuda() []*diag.Problem {
 	}
 	switch runs, full := catalog.Runs(c.n.CUDA, c.built); {
 	case !runs:
+		ways := append([]string{c.update(catalog.MajorDriver(c.built))}, c.pins()...)
+		if others := c.ways(); c.lacksKernels() && len(others) > 0 {
+			ways = others // a newer driver alone does not help
+		}
 		return []*diag.Problem{{
 			Code: "compat.on-cpu", Severity: c.spec.Severity,
 			Summary: fmt.Sprintf("torch %s is built for CUDA %s and would silently run on the CPU: %s supports CUDA %s", c.torch, c.built, c.driver(), c.n.CUDA),
 			Found:   "torch.cuda.is_available() would be False",
-			Hint:    join(append([]string{c.update(catalog.MajorDriver(c.built))}, c.pins()...)...),
+			Hint:    join(ways...),
 		}}
 	case !full:
 		return []*diag.Problem{{
@@ -81,15 +85,7 @@ func (c *comparison) kernels() []*diag.Problem {
 	if !ok {
 		return []*diag.Problem{c.unknownKernels(compiled, nearest)}
 	}
-	var without, unknown []string
-	for _, u := range c.units {
-		switch {
-		case u.Compute == "":
-			unknown = append(unknown, u.Name)
-		case !compiled.RunOn(u.Compute, c.built):
-			without = append(without, describe(u))
-		}
-	}
+	without, unknown := c.split(compiled)
 	var problems []*diag.Problem
 	if len(without) > 0 {
 		p := &diag.Problem{
@@ -112,6 +108,26 @@ func (c *comparison) kernels() []*diag.Problem {
 		})
 	}
 	return problems
+}
+
+// split returns the GPUs that kernels do not run on, and those of unknown compute capability.
+func (c *comparison) split(compiled catalog.Kernels) (without, unknown []string) {
+	for _, u := range c.units {
+		switch {
+		case u.Compute == "":
+			unknown = append(unknown, u.Name)
+		case !compiled.RunOn(u.Compute, c.built):
+			without = append(without, describe(u))
+		}
+	}
+	return without, unknown
+}
+
+// lacksKernels reports whether torch has no kernels for any of the GPUs.
+func (c *comparison) lacksKernels() bool {
+	compiled, _, ok := catalog.TorchKernels(c.torch, c.built, c.host.Platform)
+	without, _ := c.split(compiled)
+	return ok && len(c.units) > 0 && len(without) == len(c.units)
 }
 
 // unknownKernels reports a torch that is not in the tables, with the nearest one that is.
@@ -142,7 +158,7 @@ func (c *comparison) bitsandbytes() []*diag.Problem {
 	newest := c.withLibrary(c.built)
 	hint := "pin a torch for another CUDA: no known bitsandbytes has this library"
 	if newest != "" {
-		hint = fmt.Sprintf("pin bitsandbytes %s, which has it: `reconcile add --env %s bitsandbytes==%s`", newest, c.spec.Environment, newest)
+		hint = fmt.Sprintf("pin bitsandbytes %s, which has it%s", newest, c.command("bitsandbytes=="+newest))
 	}
 	b, ok := c.wheel(version)
 	switch {

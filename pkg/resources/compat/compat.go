@@ -31,12 +31,15 @@ var Kind = resources.Kind{Name: "compat", New: func() resources.Spec { return &S
 
 // Spec is the part of a lock that is compared.
 type Spec struct {
-	Environment string        `json:"environment"`
-	Python      string        `json:"python,omitempty"` // minor version
-	Packages    []Package     `json:"packages"`         // by name; see Relevant
-	Models      []string      `json:"models,omitempty"`
-	Bfloat16    bool          `json:"bfloat16,omitempty"`
-	Severity    diag.Severity `json:"severity,omitempty"`
+	Environment string    `json:"environment"`
+	Python      string    `json:"python,omitempty"` // minor version
+	Packages    []Package `json:"packages"`         // by name; see Relevant
+	Models      []string  `json:"models,omitempty"`
+	// ByCommand states that `reconcile add` can change torch and bitsandbytes: the manifest alone
+	// requests them, each once.
+	ByCommand bool          `json:"by_command,omitempty"`
+	Bfloat16  bool          `json:"bfloat16,omitempty"`
+	Severity  diag.Severity `json:"severity,omitempty"`
 }
 
 // A Package is one locked package.

@@ -95,15 +95,32 @@ func (c *comparison) text(r remedy) string {
 		with = " with bitsandbytes " + r.bitsandbytes
 	}
 	if r.own {
-		index := "pytorch-cu" + strings.ReplaceAll(r.cuda, ".", "")
-		return fmt.Sprintf("use torch %s for CUDA %s%s from PyTorch's own index: add that index to `indexes` with the name %s, then run `reconcile add --env %s --index %s torch`",
-			r.torch, r.cuda, with, index, c.spec.Environment, index)
+		build := "cu" + strings.ReplaceAll(r.cuda, ".", "")
+		text := fmt.Sprintf("use torch %s for CUDA %s%s from PyTorch's own index: add {name: pytorch-%s, url: https://HOST/whl/%s} to `indexes`, with HOST as at https://pytorch.org/get-started/locally/",
+			r.torch, r.cuda, with, build, build)
+		if !c.spec.ByCommand {
+			return fmt.Sprintf("%s, write index: pytorch-%s beside a torch %s in `packages`, and lock again", text, build, r.torch)
+		}
+		text += fmt.Sprintf(", then `reconcile add --env %s --index pytorch-%s 'torch==%s.*'`", c.spec.Environment, build, r.torch)
+		if r.bitsandbytes != "" {
+			text += " and" + strings.TrimPrefix(c.command("bitsandbytes=="+r.bitsandbytes), ":")
+		}
+		return text
 	}
-	packages := "torch==" + r.torch
+	packages := []string{"torch==" + r.torch}
 	if r.bitsandbytes != "" {
-		packages += " bitsandbytes==" + r.bitsandbytes
+		packages = append(packages, "bitsandbytes=="+r.bitsandbytes)
 	}
-	return fmt.Sprintf("pin torch %s for CUDA %s%s, the newest on the public index that runs here: `reconcile add --env %s %s`", r.torch, r.cuda, with, c.spec.Environment, packages)
+	return fmt.Sprintf("pin torch %s for CUDA %s%s, the newest on the public index that runs here%s", r.torch, r.cuda, with, c.command(packages...))
+}
+
+// command returns the command that pins packages: ": `reconcile add --env remote torch==2.10.0`".
+// Without one it is the lock that is left to do.
+func (c *comparison) command(packages ...string) string {
+	if !c.spec.ByCommand {
+		return ", and lock again"
+	}
+	return fmt.Sprintf(": `reconcile add --env %s %s`", c.spec.Environment, strings.Join(packages, " "))
 }
 
 // pins returns the texts of the remedies for this machine.
