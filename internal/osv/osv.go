@@ -60,6 +60,8 @@ type Affected struct {
 	Severity []Score  `json:"severity,omitempty"`
 	Ranges   []Range  `json:"ranges,omitempty"`
 	Versions []string `json:"versions,omitempty"` // affected besides those of the ranges
+
+	parsed []pep.Version // of Versions, once they are used
 }
 
 // A Package is the name of a package in an ecosystem.
@@ -72,6 +74,8 @@ type Package struct {
 type Range struct {
 	Type   string  `json:"type"` // ECOSYSTEM: versions of the ecosystem; others are not used
 	Events []Event `json:"events"`
+
+	sorted []bound // of Events, once they are used
 }
 
 // An Event has one of these versions.
@@ -81,15 +85,37 @@ type Event struct {
 	LastAffected string `json:"last_affected,omitempty"`
 }
 
-// Parse reads one record.
+// Maximum numbers in a record. Known ones have less than 100 events, and less than 10,000 versions.
+const (
+	maxEvents   = 2000
+	maxVersions = 100_000
+)
+
+// Parse reads one record. Of the texts it keeps one line, and of the aliases those that are
+// identifiers.
 func Parse(text []byte) (Record, error) {
 	var r Record
 	if err := json.Unmarshal(text, &r); err != nil {
 		return Record{}, err
 	}
-	if r.ID == "" {
+	switch {
+	case r.ID == "":
 		return Record{}, errors.New("it has no id")
+	case !ValidID(r.ID):
+		return Record{}, fmt.Errorf("its id is invalid: %.100q", r.ID)
 	}
+	events, versions := 0, 0
+	for i := range r.Affected {
+		versions += len(r.Affected[i].Versions)
+		for k := range r.Affected[i].Ranges {
+			events += len(r.Affected[i].Ranges[k].Events)
+		}
+	}
+	if events > maxEvents || versions > maxVersions {
+		return Record{}, fmt.Errorf("%s has more than %d events or %d versions", r.ID, maxEvents, maxVersions)
+	}
+	r.Aliases = slices.DeleteFunc(r.Aliases, func(id string) bool { return !ValidID(id) })
+	r.Summary, r.Details = shorten(oneLine(r.Summary), maxSummary), firstSentence(r.Details)
 	return r, nil
 }
 
@@ -133,13 +159,26 @@ func public(version string) string {
 
 // has reports whether a version is affected.
 func (a *Affected) has(version string) bool {
-	for _, v := range a.Versions {
-		if pep.SameVersion(v, version) {
+	at, ok := pep.ParseVersion(version)
+	if !ok || slices.Contains(a.Versions, version) {
+		return slices.Contains(a.Versions, version)
+	}
+	if a.parsed == nil {
+		for _, text := range a.Versions {
+			if v, ok := pep.ParseVersion(text); ok {
+				a.parsed = append(a.parsed, v)
+			}
+		}
+	}
+	if slices.ContainsFunc(a.parsed, func(v pep.Version) bool { return v.Compare(at) == 0 }) {
+		return true
+	}
+	for i := range a.Ranges {
+		if r := &a.Ranges[i]; r.Type == "ECOSYSTEM" && r.has(at) {
 			return true
 		}
 	}
-	at, ok := pep.ParseVersion(version)
-	return ok && slices.ContainsFunc(a.Ranges, func(r Range) bool { return r.Type == "ECOSYSTEM" && r.has(at) })
+	return false
 }
 
 // A bound is an event with its version, which is the zero value for the beginning.
@@ -149,9 +188,12 @@ type bound struct {
 }
 
 // has evaluates the events in the order of their versions, as the specification does.
-func (r Range) has(version pep.Version) bool {
+func (r *Range) has(version pep.Version) bool {
+	if r.sorted == nil {
+		r.sorted = r.bounds()
+	}
 	affected := false
-	for _, b := range r.bounds() {
+	for _, b := range r.sorted {
 		switch order := version.Compare(b.at); {
 		case b.Introduced != "" && order >= 0:
 			affected = true
@@ -167,7 +209,7 @@ func (r Range) has(version pep.Version) bool {
 // bounds returns the events in order. An end that is not a version is left out, so that more
 // versions are affected, and such a beginning is that of all versions: a flaw is rather reported
 // once too often than not at all.
-func (r Range) bounds() []bound {
+func (r *Range) bounds() []bound {
 	var list []bound
 	for _, e := range r.Events {
 		at, ok := parseBound(cmp.Or(e.Introduced, e.Fixed, e.LastAffected))
@@ -288,13 +330,17 @@ func groups(records []Record) (list [][]Record) {
 			case to < 0:
 				to = i
 			default: // the record joins two groups
-				list[to] = append(list[to], list[i]...)
-				list[i] = nil
-				for other, group := range at {
-					if group == i {
-						at[other] = to
+				if len(list[i]) > len(list[to]) {
+					i, to = to, i
+				}
+				for _, moved := range list[i] {
+					at[moved.ID] = to
+					for _, alias := range moved.Aliases {
+						at[alias] = to
 					}
 				}
+				list[to] = append(list[to], list[i]...)
+				list[i] = nil
 			}
 		}
 		if to < 0 {
@@ -337,29 +383,37 @@ func merge(group []Record, name string) Vulnerability {
 		}
 	}
 	for i := range group {
-		v.Summary = cmp.Or(v.Summary, firstSentence(group[i].Details))
+		v.Summary = cmp.Or(v.Summary, group[i].Details)
 	}
 	return v
 }
 
-// maxSummary is the maximum size of a summary that is taken from details, in bytes.
-const maxSummary = 160
+// Maximum sizes in bytes of a summary, and of a sentence in its place.
+const (
+	maxSummary  = 500
+	maxSentence = 160
+)
 
-// firstSentence returns the first line of a text, shortened at a word.
+// firstSentence returns the first sentence of a text as one line.
 func firstSentence(text string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n\n")
-	line = strings.Join(strings.Fields(line), " ")
-	if sentence, _, ok := strings.Cut(line, ". "); ok {
-		line = sentence
+	paragraph, _, _ := strings.Cut(strings.TrimSpace(text), "\n\n")
+	sentence, _, _ := strings.Cut(oneLine(paragraph), ". ")
+	return strings.TrimSuffix(shorten(sentence, maxSentence), ".")
+}
+
+// oneLine returns a text with single spaces.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// shorten shortens a line at a word. The result does not keep the memory of the line.
+func shorten(line string, most int) string {
+	if len(line) <= most {
+		return strings.Clone(line)
 	}
-	if len(line) <= maxSummary {
-		return strings.TrimSuffix(line, ".")
-	}
-	line = line[:maxSummary]
+	line = line[:most]
 	if at := strings.LastIndexByte(line, ' '); at > 0 {
 		line = line[:at]
 	}
-	return line + " …"
+	return strings.ToValidUTF8(line, "") + " …"
 }
 
 // SmallestFix returns the lowest fixed version above the locked one that has none of the flaws, except

@@ -1,10 +1,12 @@
 package osv
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // records returns the records in testdata: real ones, reduced, and examples. Each names its source.
@@ -77,7 +79,7 @@ func TestSmallestFix(t *testing.T) {
 		t.Errorf("%s is proposed, and no fixed version is known", got)
 	}
 	// Two branches: each has its own fix, and the higher branch is affected again.
-	two := Record{ID: "EXAMPLE-1", Affected: []Affected{{Package: Package{Ecosystem, "x"}, Ranges: []Range{{"ECOSYSTEM", []Event{
+	two := Record{ID: "EXAMPLE-1", Affected: []Affected{{Package: Package{Ecosystem, "x"}, Ranges: []Range{{Type: "ECOSYSTEM", Events: []Event{
 		{Introduced: "2.0"}, {Fixed: "2.0.3"}, {Introduced: "0"}, {Fixed: "1.4.2"},
 	}}}}}}
 	for locked, want := range map[string]string{"1.0": "1.4.2", "2.0.1": "2.0.3", "2.0": "2.0.3"} {
@@ -91,7 +93,7 @@ func TestSmallestFix(t *testing.T) {
 		}
 	}
 	// One record has a fix that another record about the same flaw contradicts.
-	later := Record{ID: "EXAMPLE-2", Aliases: []string{"EXAMPLE-1"}, Affected: []Affected{{Package: Package{Ecosystem, "x"}, Ranges: []Range{{"ECOSYSTEM", []Event{{Introduced: "0"}, {Fixed: "1.5"}, {Introduced: "2.0"}}}}}}}
+	later := Record{ID: "EXAMPLE-2", Aliases: []string{"EXAMPLE-1"}, Affected: []Affected{{Package: Package{Ecosystem, "x"}, Ranges: []Range{{Type: "ECOSYSTEM", Events: []Event{{Introduced: "0"}, {Fixed: "1.5"}, {Introduced: "2.0"}}}}}}}
 	if got := SmallestFix(find([]Record{two, later}, "x", "1.0"), "1.0"); got != "1.5" {
 		t.Errorf("the fix is %q, want 1.5", got)
 	}
@@ -123,7 +125,7 @@ func TestRanges(t *testing.T) {
 		{[]Event{{Fixed: "1.0"}}, "0.5", false, "without a beginning"},
 		{nil, "1.0", false, "nothing"},
 	} {
-		r := Record{ID: "EXAMPLE-1", Affected: []Affected{{Package: Package{Ecosystem, "a.B"}, Ranges: []Range{{"ECOSYSTEM", tt.events}}}}}
+		r := Record{ID: "EXAMPLE-1", Affected: []Affected{{Package: Package{Ecosystem, "a.B"}, Ranges: []Range{{Type: "ECOSYSTEM", Events: tt.events}}}}}
 		if got := r.Affects("A_b", tt.version); got != tt.want {
 			t.Errorf("%s: %v affect %s: %t", tt.becauseOfThat, tt.events, tt.version, got)
 		}
@@ -173,6 +175,50 @@ func TestValidID(t *testing.T) {
 		if ValidID(id) != want {
 			t.Errorf("%q is valid: %t", id, !want)
 		}
+	}
+}
+
+// A record of a hostile database cannot write further lines, or pass a text as an identifier.
+func TestParseKeepsOneLineAndIdentifiers(t *testing.T) {
+	r, err := Parse([]byte(`{"id":"A-1","aliases":["CVE-1\nAudit: nothing found","CVE-2"],"summary":"a\n\nb","details":"` + strings.Repeat("é", 1000) + `"}`))
+	if err != nil || len(r.Aliases) != 1 || r.Aliases[0] != "CVE-2" || r.Summary != "a b" {
+		t.Errorf("%q, %q, %v", r.Aliases, r.Summary, err)
+	}
+	if len(r.Details) > 200 || !utf8.ValidString(r.Details) {
+		t.Errorf("the details are %q", r.Details)
+	}
+	if _, err := Parse([]byte(`{"id":"A\u001b[2J"}`)); err == nil {
+		t.Error("an invalid identifier is accepted")
+	}
+}
+
+// The time of one record is bounded, whatever its events are.
+func TestParseRefusesEndlessEvents(t *testing.T) {
+	record := func(n int) string {
+		events := strings.Repeat(`{"fixed":"1.0"},`, n) + `{"introduced":"0"}`
+		return `{"id":"A-1","affected":[{"package":{"ecosystem":"PyPI","name":"x"},"ranges":[{"type":"ECOSYSTEM","events":[` + events + `]}]}]}`
+	}
+	if _, err := Parse([]byte(record(1000))); err != nil {
+		t.Error(err)
+	}
+	if _, err := Parse([]byte(record(100_000))); err == nil || !strings.Contains(err.Error(), "A-1 has more than 2000 events") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// Records that join two groups each take no quadratic time: with one, this test takes minutes.
+func TestFindManyRecordsOfOneFlaw(t *testing.T) {
+	var list []Record
+	affected := []Affected{{Package: Package{Ecosystem, "x"}, Versions: []string{"1.0"}}}
+	const n = 100_000
+	for i := range n {
+		list = append(list, Record{ID: fmt.Sprintf("A-%d", i), Affected: affected})
+	}
+	for i := range n - 1 {
+		list = append(list, Record{ID: fmt.Sprintf("B-%d", i), Aliases: []string{fmt.Sprintf("A-%d", i), fmt.Sprintf("A-%d", i+1)}, Affected: affected})
+	}
+	if found := find(list, "x", "1.0"); len(found) != 1 || len(found[0].IDs) != 2*n-1 {
+		t.Errorf("%d flaws", len(found))
 	}
 }
 
