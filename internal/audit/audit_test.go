@@ -391,7 +391,10 @@ func TestDatabases(t *testing.T) {
 		os.WriteFile(filepath.Join(dir, "lines.json"), lines.Bytes(), 0o644), os.WriteFile(filepath.Join(dir, "list.json"), list, 0o644), os.WriteFile(filepath.Join(dir, "all.zip"), archive.Bytes(), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"lines.json", "list.json", "all.zip", "folder"} {
+	if err := os.Symlink("folder", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"lines.json", "list.json", "all.zip", "folder", "link"} {
 		text := w.check(Options{Database: filepath.Join(dir, name), Offline: true})
 		w.want(text, "CVE-2025-32434  critical, fixed in 2.6.0", "CVE-2024-39705", "9 packages compared with "+filepath.Join(dir, name)+" of 2026-01-29.",
 			"withdrawn releases were not looked for: --offline asks no index")
@@ -459,6 +462,26 @@ func TestCleanAudit(t *testing.T) {
 	w.want(w.check(Options{}), "Audit: environment main: nothing found, 2 accepted; 4 packages compared")
 }
 
+// bomb writes an archive whose records about nltk have 300 MB.
+func (w *world) bomb(name string) {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	padding := strings.Repeat(" ", 15<<20)
+	for i := range 20 {
+		member, err := z.Create(fmt.Sprintf("A-%d.json", i))
+		if err == nil {
+			_, err = fmt.Fprintf(member, `%s{"id":"A-%d","affected":[{"package":{"ecosystem":"PyPI","name":"nltk"},"versions":["3.8.1"]}]}`, padding, i)
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.write(name, b.String())
+}
+
 func TestProblems(t *testing.T) {
 	code := func(err error) string {
 		if p, ok := errors.AsType[*diag.Problem](err); ok && p.Hint != "" {
@@ -482,9 +505,17 @@ func TestProblems(t *testing.T) {
 		"not OSV":                    {func(w *world) { w.garble = "<html>" }, Options{}, "audit.answer"},
 		"too few answers":            {func(w *world) { w.garble = `{"results":[]}` }, Options{}, "audit.answer"},
 		"a bad id":                   {func(w *world) { w.garble = `{"results":[{"vulns":[{"id":"../x"}]},{},{},{}]}` }, Options{}, "audit.answer"},
-		"endless pages":              {func(w *world) { w.garble = `{"results":[{"next_page_token":"a"}]}` }, Options{}, "audit.answer"},
-		"a record that is gone":      {func(w *world) { w.garble = `{"results":[{"vulns":[{"id":"A"}]},{},{},{}]}` }, Options{}, "audit.network"},
-		"another record":             {func(w *world) { w.garble = `{"results":[{"vulns":[{"id":"GHSA-53q9-r3pm-6pq6"}]},{},{},{}]}` }, Options{}, "audit.answer"},
+		"endless records": {func(w *world) {
+			var ids []string
+			for i := range 30_000 {
+				ids = append(ids, fmt.Sprintf(`{"id":"A-%d"}`, i))
+			}
+			w.garble = `{"results":[{"vulns":[` + strings.Join(ids, ",") + `]},{},{},{}]}`
+		}, Options{}, "audit.answer"},
+		"an archive that is larger than memory": {func(w *world) { w.bomb("x.zip") }, Options{Offline: true, Database: "x.zip"}, "audit.database"},
+		"endless pages":                         {func(w *world) { w.garble = `{"results":[{"next_page_token":"a"}]}` }, Options{}, "audit.answer"},
+		"a record that is gone":                 {func(w *world) { w.garble = `{"results":[{"vulns":[{"id":"A"}]},{},{},{}]}` }, Options{}, "audit.network"},
+		"another record":                        {func(w *world) { w.garble = `{"results":[{"vulns":[{"id":"GHSA-53q9-r3pm-6pq6"}]},{},{},{}]}` }, Options{}, "audit.answer"},
 	} {
 		w.status, w.garble = 0, ""
 		tt.do(w)

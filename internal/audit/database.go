@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reconcile-ml/reconcile/internal/bytesize"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/osv"
 	"github.com/reconcile-ml/reconcile/internal/pep"
@@ -19,7 +20,8 @@ import (
 
 const (
 	maxRecord  = 16 << 20  // bytes of a file with one record; the largest have some 200 kB
-	maxFile    = 512 << 20 // bytes of a file with many records, and of an archive
+	maxFile    = 512 << 20 // bytes of a file with many records
+	maxKept    = 256 << 20 // bytes of files with records about locked packages; of PyPI some 20 MB
 	maxRecords = 1 << 20   // PyPI has some 30,000, most of them malicious packages
 )
 
@@ -30,6 +32,8 @@ type database struct {
 	records map[string][]osv.Record // by name
 	newest  time.Time
 	count   int
+	kept    int // records
+	bytes   int // of the files with them
 }
 
 // searchDatabase returns the records that affect the locked packages, and when the latest record of
@@ -76,8 +80,24 @@ func (d *database) add(r osv.Record) {
 	for _, name := range names {
 		if d.wanted[pep.Normalize(name)] {
 			d.records[name] = append(d.records[name], r)
+			d.kept++
 		}
 	}
+}
+
+// addAll adds the records of one of many files.
+func (d *database) addAll(text []byte) error {
+	before := d.kept
+	if err := osv.ParseAll(text, d.add); err != nil {
+		return err
+	}
+	if d.kept > before {
+		d.bytes += len(text)
+	}
+	if d.bytes > maxKept {
+		return fmt.Errorf("the records about the locked packages are larger than %s", bytesize.Format(maxKept))
+	}
+	return nil
 }
 
 func (d *database) read(name string) error {
@@ -86,6 +106,9 @@ func (d *database) read(name string) error {
 	case err != nil:
 		return err
 	case info.IsDir():
+		if name, err = filepath.EvalSymlinks(name); err != nil { // WalkDir follows no link
+			return err
+		}
 		return d.readDir(name)
 	}
 	f, err := rawfile.OpenFile(name, 0)
@@ -142,7 +165,7 @@ func (d *database) member(member *zip.File) error {
 	if n > maxRecord {
 		return fmt.Errorf("it is larger than %d bytes", maxRecord)
 	}
-	return osv.ParseAll(b.Bytes(), d.add)
+	return d.addAll(b.Bytes())
 }
 
 // readDir reads the JSON files in a folder and in those below it, such as those of the advisory
@@ -163,7 +186,7 @@ func (d *database) readDir(dir string) error {
 		}
 		text, err := rawfile.ReadFile(name, maxRecord, rawfile.NoFollow)
 		if err == nil {
-			err = osv.ParseAll(text, d.add)
+			err = d.addAll(text)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)

@@ -23,6 +23,7 @@ const (
 
 	maxQueries   = 1000     // of one request: the limit of the server
 	maxPages     = 100      // of the answer to one query
+	maxFound     = 20_000   // records of all packages; the worst known environment has some 1,000
 	maxDetails   = 8        // records that are read at the same time
 	maxAnswer    = 32 << 20 // bytes of an answer
 	queriesPath  = "v1/querybatch"
@@ -35,6 +36,7 @@ type server struct {
 	base   *url.URL
 	again  func(args ...string) string
 	redact func(string) string
+	found  int // ids
 }
 
 // A query asks for the flaws of one release. These are all the data that are sent.
@@ -131,6 +133,9 @@ func (s *server) query(ctx context.Context, releases []release, ids map[release]
 				}
 				if !slices.Contains(ids[at], v.ID) {
 					ids[at] = append(ids[at], v.ID)
+					if s.found++; s.found > maxFound {
+						return s.invalid(fmt.Sprintf("more than %d records", maxFound))
+					}
 				}
 			}
 			if answer.NextPageToken != "" {
@@ -178,7 +183,7 @@ func (s *server) records(ctx context.Context, ids map[release][]string) (map[str
 }
 
 func (s *server) record(ctx context.Context, id string) (osv.Record, error) {
-	page, err := s.client.Page(ctx, s.base.JoinPath(recordPrefix, id).String(), "application/json", maxAnswer)
+	page, err := s.client.Page(ctx, s.base.JoinPath(recordPrefix, id).String(), "application/json", maxRecord)
 	if err != nil {
 		return osv.Record{}, s.explain(ctx, err)
 	}
