@@ -210,7 +210,7 @@ func TestParseRefusesEndlessEvents(t *testing.T) {
 func TestFindManyRecordsOfOneFlaw(t *testing.T) {
 	var list []Record
 	affected := []Affected{{Package: Package{Ecosystem, "x"}, Versions: []string{"1.0"}}}
-	const n = 100_000
+	const n = 50_000
 	for i := range n {
 		list = append(list, Record{ID: fmt.Sprintf("A-%d", i), Affected: affected})
 	}
