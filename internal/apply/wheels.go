@@ -89,12 +89,12 @@ const attempts = 2
 func (t *task) unpackWheel(ctx context.Context, source *simpleindex.Source, w resources.Wheel, report func(bytes int64)) error {
 	archive := t.archive(w)
 	locked := lock.Wheel{File: w.File, Size: w.Size, SHA256: w.SHA256}
-	unpack := func() error {
-		_, err := wheels.Unpack(ctx, archive, locked, w.Name, w.Version, layout.Dist(t.o.Store, w.SHA256.String()))
+	unpack := func(fetched fs.FileInfo) error {
+		_, err := wheels.UnpackFetched(ctx, archive, fetched, locked, w.Name, w.Version, layout.Dist(t.o.Store, w.SHA256.String()))
 		return err
 	}
 	var last int64
-	err := unpack()
+	err := unpack(nil)
 	for i := 0; i < attempts && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, wheels.ErrArchive)); i++ {
 		if err := t.fetchArchive(ctx, source, w.Name, w.URL, locked, archive, func(bytes int64) {
 			report(bytes - last)
@@ -102,7 +102,8 @@ func (t *task) unpackWheel(ctx context.Context, source *simpleindex.Source, w re
 		}); err != nil {
 			return err
 		}
-		err = unpack()
+		fetched, _ := os.Lstat(archive) // nil if another process removed it
+		err = unpack(fetched)
 	}
 	if errors.Is(err, wheels.ErrInvalid) {
 		return errors.Join(&diag.Problem{

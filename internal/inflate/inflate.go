@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"math/bits"
+	"sync"
 )
 
 // ErrCorrupt means that the data is not valid DEFLATE.
@@ -38,6 +39,8 @@ type Reader struct {
 	left int    // bytes of a stored block
 	last bool   // the current block is the last one
 
+	entries *symbols
+
 	lit  litTable
 	dist distTable
 	out  [outSize]byte
@@ -53,7 +56,7 @@ const (
 
 // NewReader returns a Reader for the data of r. It may read more of r than the data.
 func NewReader(r io.Reader) *Reader {
-	f := &Reader{}
+	f := &Reader{entries: entries()}
 	f.Reset(r)
 	return f
 }
@@ -204,7 +207,7 @@ func (f *Reader) dynamic() error {
 		short[i] = uint8(f.take(3))
 	}
 	var table [1 << 7]uint32
-	if !build(table[:], 7, short[:], func(symbol int) uint32 { return uint32(symbol) << 16 }) {
+	if !build(table[:], 7, short[:], f.entries.length[:]) {
 		return ErrCorrupt
 	}
 	var lengths [286 + 30]uint8
@@ -285,79 +288,89 @@ type (
 	distTable [512]uint32
 )
 
+// entries returns the entries of all symbols, without the bits of their codes.
+var entries = sync.OnceValue(func() *symbols {
+	e := &symbols{}
+	for i := range uint32(len(e.lit)) {
+		e.lit[i], e.dist[i], e.length[i] = litEntry(i), distEntry(i), i<<16
+	}
+	return e
+})
+
+// symbols are the entries of literals and lengths, of distances, and of the lengths of codes.
+type symbols struct{ lit, dist, length [288]uint32 }
+
 func (f *Reader) tables(literals, distances []uint8) error {
-	if !build(f.lit[:], litBits, literals, litEntry) || !build(f.dist[:], distBits, distances, distEntry) {
+	if !build(f.lit[:], litBits, literals, f.entries.lit[:]) || !build(f.dist[:], distBits, distances, f.entries.dist[:]) {
 		return ErrCorrupt
 	}
 	return nil
 }
 
-// litEntry returns the entry of a literal, of the end of a block, or of a length, without the
-// bits of its code.
-func litEntry(symbol int) uint32 {
+// litEntry returns the entry of a literal, of the end of a block, or of a length.
+func litEntry(symbol uint32) uint32 {
 	switch {
 	case symbol < 256:
-		return literal | uint32(symbol)<<16
+		return literal | symbol<<16
 	case symbol == 256:
 		return special | endOfBlock
 	case symbol < 265:
-		return uint32(symbol-254) << 16
+		return (symbol - 254) << 16
 	case symbol < 285:
-		extra := uint32(symbol-261) >> 2
-		return (3+(4+uint32(symbol-261)&3)<<extra)<<16 | extra
+		extra := (symbol - 261) >> 2
+		return (3+(4+(symbol-261)&3)<<extra)<<16 | extra
 	case symbol == 285:
 		return 258 << 16
 	}
 	return special
 }
 
-// distEntry is litEntry for a distance.
-func distEntry(symbol int) uint32 {
+// distEntry returns the entry of a distance.
+func distEntry(symbol uint32) uint32 {
 	switch {
 	case symbol < 4:
-		return uint32(symbol+1) << 16
+		return (symbol + 1) << 16
 	case symbol < 30:
-		extra := uint32(symbol-2) >> 1
-		return (1+(2+uint32(symbol)&1)<<extra)<<16 | extra
+		extra := (symbol - 2) >> 1
+		return (1+(2+symbol&1)<<extra)<<16 | extra
 	}
 	return special
 }
 
-// build sets a table for codes of the given lengths. It reports whether they are complete; a
-// single code of one bit, and no code, are too.
-func build(table []uint32, index int, lengths []uint8, entry func(symbol int) uint32) bool {
+// build sets a table for codes of the given lengths, with the entries of their symbols. It
+// reports whether they are complete; a single code of one bit, and no code, are too.
+func build(table []uint32, index int, lengths []uint8, entries []uint32) bool {
 	var count, next [16]int
-	longest := 0
 	for _, n := range lengths {
 		count[n]++
-		longest = max(longest, int(n))
 	}
 	count[0] = 0
+	longest := len(count) - 1
+	for longest > 0 && count[longest] == 0 {
+		longest--
+	}
 	code := 0
 	for n := 1; n <= longest; n++ {
 		code <<= 1
 		next[n] = code
 		code += count[n]
 	}
-	for i := range table[:1<<index] {
-		table[i] = special
-	}
-	if longest == 0 {
-		return true
-	}
-	if code != 1<<longest && (code != 1 || longest != 1) {
-		return false
+	if code != 1<<longest {
+		if longest > 0 && (code != 1 || longest != 1) {
+			return false
+		}
+		for i := range table[:1<<index] {
+			table[i] = special
+		}
 	}
 	var second [1 << litBits]uint8 // bits of the index of the second table, by low bits of a code
 	if longest > index {
 		c := next
 		for _, n := range lengths {
-			if int(n) == 0 {
-				continue
-			}
 			if int(n) > index {
 				low := reverse(c[n], int(n)) & (1<<index - 1)
 				second[low] = max(second[low], n-uint8(index))
+				table[low] = special
 			}
 			c[n]++
 		}
@@ -370,7 +383,7 @@ func build(table []uint32, index int, lengths []uint8, entry func(symbol int) ui
 		length := int(n)
 		c := reverse(next[n], length)
 		next[n]++
-		e := entry(symbol)
+		e := entries[symbol]
 		if length <= index {
 			e += uint32(length) | uint32(length)<<8
 			for i := c; i < 1<<index; i += 1 << length {
@@ -398,8 +411,7 @@ func reverse(code, length int) int { return int(bits.Reverse16(uint16(code)) >> 
 func (f *Reader) huffman() error {
 	var (
 		lit, dist = &f.lit, &f.dist
-		in        = f.in[:]
-		out       = f.out[:]
+		in, out   = &f.in, &f.out
 		pos, o    = f.pos, f.o
 		acc, n    = f.acc, f.n
 		inLimit   = f.end - 24

@@ -56,15 +56,18 @@ type member struct {
 	want recorded
 }
 
-// openArchive opens an archive with the size and the digest of a wheel.
-func openArchive(ctx context.Context, name string, w lock.Wheel) (*archive, error) {
+// openArchive opens an archive with the size and the digest of a wheel. fetched is nil or as in
+// UnpackFetched.
+func openArchive(ctx context.Context, name string, fetched fs.FileInfo, w lock.Wheel) (*archive, error) {
 	a := &archive{name: name}
 	fd, err := openRegular(name, &a.opened)
 	if err != nil {
 		return nil, err
 	}
 	a.f = os.NewFile(uintptr(fd), name)
-	err = a.compare(ctx, w)
+	if !a.isFetched(fetched) || w.Size > 0 && a.opened.Size != w.Size || w.SHA256.IsZero() {
+		err = a.compare(ctx, w)
+	}
 	if err == nil {
 		err = a.list(a.f, a.opened.Size)
 	}
@@ -72,6 +75,15 @@ func openArchive(ctx context.Context, name string, w lock.Wheel) (*archive, erro
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), a.f.Close())
 	}
 	return a, nil
+}
+
+// isFetched reports whether the archive has the attributes of a file.
+func (a *archive) isFetched(file fs.FileInfo) bool {
+	if file == nil {
+		return false
+	}
+	opened, err := a.f.Stat()
+	return err == nil && os.SameFile(opened, file) && opened.Size() == file.Size() && opened.ModTime().Equal(file.ModTime())
 }
 
 // compare compares the archive with the wheel of a lock.

@@ -40,6 +40,13 @@ import (
 // the entry of the first. An error, or the end of ctx, leaves no entry and no temporary
 // directory; see RemoveTemps for those of a killed process.
 func Unpack(ctx context.Context, archive string, w lock.Wheel, name, version, dir string) (*Entry, error) {
+	return UnpackFetched(ctx, archive, nil, w, name, version, dir)
+}
+
+// UnpackFetched is Unpack for an archive whose size and SHA-256 were compared with w while this
+// process wrote it. fetched has its attributes afterwards: an archive with others is compared,
+// and so is one that turns out to be invalid.
+func UnpackFetched(ctx context.Context, archive string, fetched fs.FileInfo, w lock.Wheel, name, version, dir string) (*Entry, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -51,12 +58,16 @@ func Unpack(ctx context.Context, archive string, w lock.Wheel, name, version, di
 	if e != nil {
 		return e, e.checkID(name, version)
 	}
-	a, err := openArchive(ctx, archive, w)
+	a, err := openArchive(ctx, archive, fetched, w)
 	if err != nil {
 		return nil, err
 	}
 	defer a.f.Close()
-	return a.unpack(ctx, w, name, version, dir)
+	e, err = a.unpack(ctx, w, name, version, dir)
+	if errors.Is(err, ErrInvalid) && fetched != nil {
+		err = cmp.Or(a.compare(ctx, w), err)
+	}
+	return e, err
 }
 
 // intact returns the entry of a wheel if it is complete and unchanged, else nil.
@@ -217,21 +228,26 @@ func (m *member) copy(ctx context.Context, w io.Writer) error {
 	}
 	defer r.Close()
 	if m.Size < pipeSize {
-		return m.copyAll(ctx, r, w)
+		return m.copyAll(ctx, r, func(b filled) error {
+			defer buffers.Put(b.buf)
+			_, err := w.Write(b.buf[:b.n])
+			return err
+		})
 	}
 	p := newPipe(w)
-	err = m.copyAll(ctx, r, p)
+	err = m.copyAll(ctx, r, p.send)
 	return cmp.Or(p.Close(), err)
 }
 
-func (m *member) copyAll(ctx context.Context, r io.Reader, w io.Writer) error {
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
+// copyAll passes the content to send in buffers that send returns to the pool.
+func (m *member) copyAll(ctx context.Context, r io.Reader, send func(filled) error) error {
 	var done int64
 	for {
-		n, err := io.ReadFull(r, buf[:])
+		b := filled{buf: buffers.Get().(*[bufferSize]byte)}
+		n, err := io.ReadFull(r, b.buf[:])
 		done += int64(n) // at most m.Size, else zip returns an error
-		if _, err := w.Write(buf[:n]); err != nil {
+		b.n = n
+		if err := send(b); err != nil {
 			return err
 		}
 		switch {
@@ -275,15 +291,13 @@ func newPipe(w io.Writer) *pipe {
 	return p
 }
 
-// Write takes at most one buffer. An error of the other writer is returned by Close.
-func (p *pipe) Write(b []byte) (int, error) {
-	f := filled{buf: buffers.Get().(*[bufferSize]byte)}
-	f.n = copy(f.buf[:], b)
-	p.buffers <- f
-	if f.n < len(b) || p.failed.Load() {
-		return f.n, io.ErrShortWrite
+// send passes a buffer on. An error of the other writer is returned by Close.
+func (p *pipe) send(b filled) error {
+	p.buffers <- b
+	if p.failed.Load() {
+		return io.ErrShortWrite
 	}
-	return f.n, nil
+	return nil
 }
 
 // Close waits for the other writer.

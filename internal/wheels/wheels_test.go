@@ -384,9 +384,65 @@ func TestUnpackComparesTheArchive(t *testing.T) {
 	}
 }
 
+// TestUnpackFetched compares the archive unless it is the file that was compared when it was
+// written, and in that case too if it is invalid.
+func TestUnpackFetched(t *testing.T) {
+	archive, w := save(t, full.build(t))
+	fetched, err := os.Lstat(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, longer := w, w
+	other.SHA256[0] ^= 1
+	longer.Size++
+	unpack := func(w lock.Wheel) error {
+		parent := t.TempDir()
+		_, err := UnpackFetched(t.Context(), archive, fetched, w, "demo", "1.0", filepath.Join(parent, "entry"))
+		if err != nil && len(names(t, parent)) > 0 {
+			t.Errorf("%v: the store has %v", err, names(t, parent))
+		}
+		return err
+	}
+	if err := unpack(other); err != nil { // the caller compared it
+		t.Error(err)
+	}
+	if err := unpack(longer); !errors.Is(err, ErrArchive) {
+		t.Errorf("another size: %v", err)
+	}
+	content, err := os.ReadFile(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/2] ^= 0xff
+	write := func() {
+		t.Helper()
+		if err := os.WriteFile(archive, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	if err := os.Chtimes(archive, fetched.ModTime(), fetched.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if err := unpack(w); !errors.Is(err, ErrArchive) || errors.Is(err, ErrInvalid) {
+		t.Errorf("damaged with the same attributes: %v", err)
+	}
+	content[len(content)/2] ^= 0xff
+	write()
+	if err := os.Chtimes(archive, built, built); err != nil {
+		t.Fatal(err)
+	}
+	if err := unpack(w); err != nil {
+		t.Errorf("modified, with the content of the lock: %v", err)
+	}
+	if err := unpack(other); !errors.Is(err, ErrArchive) {
+		t.Errorf("modified: %v", err)
+	}
+}
+
 func TestUnpackNoticesThatTheArchiveIsModified(t *testing.T) {
 	name, w := save(t, full.build(t))
-	a, err := openArchive(t.Context(), name, w)
+	a, err := openArchive(t.Context(), name, nil, w)
 	if err != nil {
 		t.Fatal(err)
 	}
