@@ -129,7 +129,7 @@ func (v value) accepted() (a Accepted, ok bool) {
 	if until := f.get("until"); until.given() {
 		text, isText := until.scalar()
 		day, err := time.Parse(time.DateOnly, text)
-		if isText && err != nil {
+		if isText && (err != nil || day.Year() < 2000) { // the year 1 would be no end
 			until.problem("value", "until is not a day", quote(text), fmt.Sprintf("write YEAR-MONTH-DAY, such as %q", "2027-01-31"))
 		}
 		a.Until = day
