@@ -20,6 +20,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/osv"
@@ -436,7 +437,7 @@ func TestAcceptedFindings(t *testing.T) {
 	if len(list) != 1 || list[0].Vulnerabilities != 5 || list[0].Yanked != 2 {
 		t.Fatalf("the result is %+v", list)
 	}
-	if err := p.RecordAudit(list); err != nil {
+	if err := p.RecordAudit(t.Context(), list); err != nil {
 		t.Fatal(err)
 	}
 	local, err := p.Local()
@@ -450,6 +451,31 @@ func TestAcceptedFindings(t *testing.T) {
 }
 
 // TestCleanAudit checks that nothing is found in packages that are not affected.
+// Audits of several environments at once, as in CI, each keep their result.
+func TestRecordsOfSeveralProcesses(t *testing.T) {
+	w := newWorld(t)
+	w.project("")
+	p := w.open()
+	var running sync.WaitGroup
+	const n = 30
+	for i := range n {
+		running.Go(func() {
+			if err := p.RecordAudit(t.Context(), []session.Audited{{Environment: fmt.Sprint(i), Vulnerabilities: 1}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	running.Wait()
+	local, err := p.Local()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(layout.Audited(local.State))
+	if got := strings.Count(string(text), `"environment"`); err != nil || got != n {
+		t.Errorf("%d results are recorded, want %d: %v", got, n, err)
+	}
+}
+
 func TestCleanAudit(t *testing.T) {
 	w := newWorld(t)
 	w.records = nil

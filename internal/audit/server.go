@@ -65,8 +65,8 @@ func (a *auditor) searchServer(ctx context.Context) (found map[release][]osv.Rec
 		return nil, "", err
 	}
 	base, err := url.Parse(cmp.Or(settings.OSV, publicServer))
-	if err != nil {
-		return nil, "", &diag.Problem{Code: "index.setting", Summary: "osv_url is not a URL", Hint: "correct RECONCILE_OSV_URL"}
+	if err != nil || base.Host == "" {
+		return nil, "", &diag.Problem{Code: "index.setting", Summary: "osv_url is not the URL of a server", Hint: "correct RECONCILE_OSV_URL"}
 	}
 	s := &server{client: download.Client{HTTP: client}, base: base, again: a.Again, redact: a.project.Config.Redactor.String}
 	shown := *base

@@ -43,7 +43,7 @@ machine.`, audits, exit.Done, exit.Error, exit.Blocked),
 			if err != nil {
 				return err
 			}
-			if err := p.RecordAudit(audit.Results(p, doc)); err != nil && !a.quiet {
+			if err := p.RecordAudit(cmd.Context(), audit.Results(p, doc)); err != nil && !a.quiet {
 				_ = writeLine(a.err, "The result could not be recorded for plan, status and doctor: %v", err)
 			}
 			if a.json {

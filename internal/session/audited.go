@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/atomicfile"
 	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/flock"
 	"github.com/reconcile-ml/reconcile/internal/layout"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
@@ -66,8 +68,9 @@ func readAudited(state string) (f auditedFile) {
 	return f
 }
 
-// RecordAudit replaces the results of audits of the environments of list in the store.
-func (p *Project) RecordAudit(list []Audited) error {
+// RecordAudit replaces the results of audits of the environments of list in the store. Several
+// processes may do that at once.
+func (p *Project) RecordAudit(ctx context.Context, list []Audited) error {
 	local, err := p.Prepare()
 	if err != nil {
 		return err
@@ -77,6 +80,14 @@ func (p *Project) RecordAudit(list []Audited) error {
 		return err
 	}
 	defer root.Close()
+	dir, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer dir.Close() // which releases the lock
+	if _, err := flock.Wait(ctx, dir); err != nil {
+		return err
+	}
 	f := readAudited(local.State)
 	f.Results = slices.DeleteFunc(f.Results, func(old Audited) bool {
 		return slices.ContainsFunc(list, func(a Audited) bool { return a.Environment == old.Environment })
