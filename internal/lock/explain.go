@@ -63,6 +63,9 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 			return r.unavailable(ctx, platform, p, reason.what)
 		}
 	}
+	if problem := r.withoutSource(ctx, platform, flat); problem != nil {
+		return problem
+	}
 	if strings.Contains(text, "No solution found") {
 		for _, m := range noVersions().FindAllStringSubmatch(flat, -1) {
 			if p, ok := r.requirement(m[1]); ok {
@@ -87,6 +90,31 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 		Code: "lock.resolve", Pos: diag.Pos{File: r.Path}, Summary: "uv could not resolve the requirements for " + platform,
 		Found: text, Hint: "run `reconcile lock -v` for its whole output",
 	}
+}
+
+// withoutSource returns the Problem of a requested package whose newest releases have neither a
+// source nor wheels for this system, so that an older one would be chosen; nil for none.
+func (r *resolver) withoutSource(ctx context.Context, platform, message string) error {
+	choose := Chooser(r.Python, []string{platform}, r.Systems)
+	usable := func(file string) bool { return choose([]Wheel{{File: file}})[0] >= 0 }
+	for _, p := range r.Packages {
+		if !r.sourceOnly[pep.Normalize(p.Name)] || !strings.Contains(message, "no source distribution") || !mentions(message, p) {
+			continue
+		}
+		offers := r.offers(ctx, p.Index, p.Name)
+		newest := newestAllowed(offers, p)
+		found, hint, keys := r.otherSystem(offers, Requirement{Name: p.Name, Specifier: "==" + newest}, platform)
+		older := newerReleases(offers, p, "0", r.Python, usable)
+		if found == "" || len(older) == 0 {
+			continue
+		}
+		return &diag.Problem{
+			Code: "lock.pin", Pos: p.Pos, Summary: fmt.Sprintf("the newest releases of %s have no wheel for this system", p.Name),
+			Found: fmt.Sprintf("%s %s: %s", p.Name, newest, found), Keys: keys,
+			Hint: fmt.Sprintf("%s\nor request %s==%s, the newest release for this system", hint, p.Name, older[len(older)-1]),
+		}
+	}
+	return nil
 }
 
 // errorText returns the output of uv without warnings and secrets.

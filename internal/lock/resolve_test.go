@@ -511,6 +511,22 @@ func TestRangesWithoutWheels(t *testing.T) {
 	}
 }
 
+// TestReleasesForNewerSystems does not choose an old release silently because the newer ones have
+// wheels for newer systems only, and no source.
+func TestReleasesForNewerSystems(t *testing.T) {
+	x := newIndex(t)
+	for _, file := range []string{"torch-2.10-cp310-none-macosx_11_0_arm64.whl", "torch-2.11-cp310-none-macosx_11_0_arm64.whl", "torch-2.12-cp310-none-macosx_14_0_arm64.whl", "torch-2.13-cp310-none-macosx_14_0_arm64.whl"} {
+		x.add(t, file)
+	}
+	req := x.request(t, "torch>=2.1")
+	req.Systems.MacOS, req.Platforms = "13", []string{"macos-arm64"}
+	_, err := lock.Resolve(t.Context(), req)
+	p := diag.Problems(err)
+	if len(p) != 1 || p[0].Code != "lock.pin" || p[0].Found != "torch 2.13: its wheels need macOS 14" || p[0].Keys["macos"] != "14" || !strings.HasSuffix(p[0].Hint, "\nor request torch==2.11, the newest release for this system") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestDependencyForNewerSystems does not choose an old release silently because a dependency of the
 // newer ones has wheels for newer systems only. Other reasons for an old release are those of uv.
 func TestDependencyForNewerSystems(t *testing.T) {
