@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"strings"
+
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/pep"
@@ -36,6 +38,12 @@ func (c *compiler) requirements(e *Environment, closure []lock.Dist) {
 		Environment: e.Name, Python: e.Python, Packages: packages, Severity: severity,
 		ByCommand: e.canAdd("torch", "bitsandbytes"),
 		Bfloat16:  e.SmokeTest.QLoRA != nil && e.SmokeTest.QLoRA.ComputeDtype == "bfloat16",
+	}
+	for _, p := range e.Packages {
+		name := pep.Normalize(p.Name)
+		if name == "triton" || strings.HasPrefix(name, "nvidia-") && strings.Contains(name, "-cu1") {
+			spec.Pins = append(spec.Pins, name)
+		}
 	}
 	for _, model := range c.m.ModelsFor(e) {
 		spec.Models = append(spec.Models, model.Repo)

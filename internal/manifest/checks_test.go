@@ -38,10 +38,12 @@ func TestCommandOfCompat(t *testing.T) {
 		packages string
 		requests []string
 		want     bool
+		pins     string
 	}{
-		{`packages: ["torch==2.1.2"]`, []string{"torch==2.1.2"}, true},
-		{`packages: ["` + newer + `", "` + older + `"]`, []string{older, newer}, false},
-		{`requirements: [r.txt]`, []string{"torch==2.1.2"}, false},
+		{`packages: ["torch==2.1.2"]`, []string{"torch==2.1.2"}, true, ""},
+		{`packages: ["torch==2.1.2", "triton==2.1.0", "nvidia-cuda-runtime-cu12", "nvidia-ml-py"]`, []string{"nvidia-cuda-runtime-cu12", "nvidia-ml-py", "torch==2.1.2", "triton==2.1.0"}, true, "triton nvidia-cuda-runtime-cu12"},
+		{`packages: ["` + newer + `", "` + older + `"]`, []string{older, newer}, false, ""},
+		{`requirements: [r.txt]`, []string{"torch==2.1.2"}, false, ""},
 	} {
 		m, err := manifest.Load(fstest.MapFS{
 			"manifest.yaml": {Data: []byte(head + strings.Replace(env, "PACKAGES", c.packages, 1))},
@@ -55,8 +57,8 @@ func TestCommandOfCompat(t *testing.T) {
 		for _, r := range compile(t, m, gpu1) {
 			if spec, ok := r.Spec.(*compat.Spec); ok {
 				found = true
-				if spec.ByCommand != c.want {
-					t.Errorf("%s: by command %v", c.packages, spec.ByCommand)
+				if spec.ByCommand != c.want || strings.Join(spec.Pins, " ") != c.pins {
+					t.Errorf("%s: by command %v, pins %v", c.packages, spec.ByCommand, spec.Pins)
 				}
 			}
 		}

@@ -37,9 +37,12 @@ type Spec struct {
 	Models      []string  `json:"models,omitempty"`
 	// ByCommand states that `reconcile add` can change torch and bitsandbytes: the manifest alone
 	// requests them, each once.
-	ByCommand bool          `json:"by_command,omitempty"`
-	Bfloat16  bool          `json:"bfloat16,omitempty"`
-	Severity  diag.Severity `json:"severity,omitempty"`
+	ByCommand bool `json:"by_command,omitempty"`
+	// Pins are the requested packages that torch requires in one version, which is another one for
+	// another torch.
+	Pins     []string      `json:"pins,omitempty"`
+	Bfloat16 bool          `json:"bfloat16,omitempty"`
+	Severity diag.Severity `json:"severity,omitempty"`
 }
 
 // A Package is one locked package.

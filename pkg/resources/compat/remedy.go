@@ -101,9 +101,9 @@ func (c *comparison) text(r remedy) string {
 		if !c.spec.ByCommand {
 			return fmt.Sprintf("%s, write index: pytorch-%s beside a torch %s in `packages`, and lock again", text, build, r.torch)
 		}
-		text += fmt.Sprintf(", then `reconcile add --env %s --index pytorch-%s 'torch==%s.*'`", c.spec.Environment, build, r.torch)
+		text += ", then " + strings.TrimPrefix(c.command("--index pytorch-"+build, fmt.Sprintf("'torch==%s.*'", r.torch)), ": ")
 		if r.bitsandbytes != "" {
-			text += " and" + strings.TrimPrefix(c.command("bitsandbytes=="+r.bitsandbytes), ":")
+			text += " and " + strings.TrimPrefix(c.command("bitsandbytes=="+r.bitsandbytes), ": ")
 		}
 		return text
 	}
@@ -114,13 +114,19 @@ func (c *comparison) text(r remedy) string {
 	return fmt.Sprintf("pin torch %s for CUDA %s%s, the newest on the public index that runs here%s", r.torch, r.cuda, with, c.command(packages...))
 }
 
-// command returns the command that pins packages: ": `reconcile add --env remote torch==2.10.0`".
-// Without one it is the lock that is left to do.
-func (c *comparison) command(packages ...string) string {
+// command returns the command that adds packages: ": `reconcile add --env remote torch==2.10.0`".
+// Pins that exclude another torch are removed first. Without a command it is the lock that is left
+// to do.
+func (c *comparison) command(args ...string) string {
 	if !c.spec.ByCommand {
 		return ", and lock again"
 	}
-	return fmt.Sprintf(": `reconcile add --env %s %s`", c.spec.Environment, strings.Join(packages, " "))
+	add := fmt.Sprintf("`reconcile add --env %s %s`", c.spec.Environment, strings.Join(args, " "))
+	isTorch := func(arg string) bool { return strings.HasPrefix(strings.Trim(arg, "'"), "torch==") }
+	if len(c.spec.Pins) > 0 && slices.ContainsFunc(args, isTorch) {
+		return fmt.Sprintf(": `reconcile remove --env %s %s`, which are pinned for this torch, and %s", c.spec.Environment, strings.Join(c.spec.Pins, " "), add)
+	}
+	return ": " + add
 }
 
 // pins returns the texts of the remedies for this machine.
