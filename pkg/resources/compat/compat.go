@@ -148,7 +148,22 @@ func newComparison(s *Spec, n facts.Nvidia, host facts.Host) *comparison {
 	if n.State == facts.DriverOK {
 		c.units = slices.DeleteFunc(nvidia.VisibleUnits(n).Units, func(u nvidia.Unit) bool { return u.Problem != "" })
 	}
+	// Versions that cannot be compared are unknown: recorded facts may have any.
+	if !isVersion(n.CUDA) {
+		c.n.CUDA = ""
+	}
+	for i := range c.units {
+		if !isVersion(c.units[i].Compute) {
+			c.units[i].Compute = ""
+		}
+	}
 	return c
+}
+
+// isVersion reports whether catalog.Compare compares a text.
+func isVersion(text string) bool {
+	_, ok := catalog.Compare(text, text)
+	return ok
 }
 
 func (c *comparison) problems() []*diag.Problem {
@@ -159,11 +174,13 @@ func (c *comparison) problems() []*diag.Problem {
 }
 
 // compute returns the compute capabilities of the GPUs.
-func (c *comparison) compute() []string {
-	if c.n.State != facts.DriverOK {
-		return nil
+func (c *comparison) compute() (list []string) {
+	for _, u := range c.units {
+		if u.Compute != "" && !slices.Contains(list, u.Compute) {
+			list = append(list, u.Compute)
+		}
 	}
-	return nvidia.Compute(c.n)
+	return list
 }
 
 // summary returns, for example, "torch 2.1.2 for CUDA 12.1, driver 550.54.15 with CUDA 12.4,
