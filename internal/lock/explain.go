@@ -60,7 +60,11 @@ func (r *resolver) explain(ctx context.Context, platform, output string, err err
 			if p.Pin() == "" && r.hasUsableWheel(ctx, p) {
 				continue // it is one of several versions, and not the reason
 			}
-			return r.unavailable(ctx, platform, p, reason.what)
+			what := reason.what
+			if reason.expr == noVersion() && p.Index != "" { // another one may have it
+				what = "is not in " + indexName(p.Index)
+			}
+			return r.unavailable(ctx, platform, p, what)
 		}
 	}
 	if problem := r.withoutSource(ctx, platform, flat); problem != nil {

@@ -577,6 +577,12 @@ func TestDeclaredIndexOfTorch(t *testing.T) {
 		if p := diag.Problems(err); len(p) != 1 || !strings.Contains(p[0].Hint, want) || strings.Contains(p[0].Hint, "HOST") {
 			t.Errorf("index %q: got %v", bound, err)
 		}
+		if req.Packages[0].Specifier = "==2.9.2"; bound == "own" {
+			_, err = lock.Resolve(t.Context(), req)
+			if p := diag.Problems(err); len(p) != 1 || p[0].Summary != "torch==2.9.2 is not in index own" {
+				t.Errorf("got %v", err)
+			}
+		}
 	}
 }
 
