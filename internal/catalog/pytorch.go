@@ -2,6 +2,7 @@ package catalog
 
 import (
 	_ "embed"
+	"strings"
 	"sync"
 )
 
@@ -27,3 +28,18 @@ var pytorchBuilds = sync.OnceValue(func() []PyTorchBuild {
 // are known: the newest torch last, and CUDA ascending within one version of torch. The
 // caller must not change them.
 func PyTorchBuilds() []PyTorchBuild { return pytorchBuilds() }
+
+// BuildName returns the name of the builds of torch for a CUDA version, such as "cu126" for "12.6". It
+// is their local version, and their folder in PyTorch's own index.
+func BuildName(cuda string) string { return "cu" + strings.ReplaceAll(cuda, ".", "") }
+
+// BuildCUDA returns the CUDA version of the name of a build: "12.6" for "cu126". It returns false for
+// other builds, such as "cpu".
+func BuildCUDA(name string) (cuda string, ok bool) {
+	digits, ok := strings.CutPrefix(name, "cu")
+	if !ok || len(digits) < 2 || strings.Trim(digits, "0123456789") != "" {
+		return "", false
+	}
+	last := len(digits) - 1
+	return digits[:last] + "." + digits[last:], true
+}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
 // A TorchBuild is the wheels of one release of torch for one platform on the public index.
@@ -95,13 +97,9 @@ func TorchKernels(version, cuda, platform string) (k Kernels, nearest string, ok
 		}
 		return k, nearest, ok
 	}
-	minor := public
-	if parts := strings.SplitN(public, ".", 3); len(parts) == 3 {
-		minor = parts[0] + "." + parts[1]
-	}
-	public = minor
+	public = pep.MajorMinor(public)
 	for _, b := range PyTorchBuilds() {
-		if b.Platform == platform && b.CUDA == cuda && "cu"+strings.ReplaceAll(cuda, ".", "") == local {
+		if b.Platform == platform && b.CUDA == cuda && BuildName(cuda) == local {
 			consider(b.Torch, b.Kernels)
 		}
 	}

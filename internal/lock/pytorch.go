@@ -134,13 +134,13 @@ func (r *resolver) localVersion(ctx context.Context, p Requirement, offers []Off
 	var ways []string
 	if pep.Normalize(p.Name) == "torch" {
 		public := r.publicBuild(version)
-		cuda, isCUDA := cudaOf(build)
+		cuda, isCUDA := catalog.BuildCUDA(build)
 		if public != "" {
 			found += fmt.Sprintf("\ntorch %s of the public index is built for %s", version, buildName(public))
 		}
 		if known := pytorchCUDA(version, platform); isCUDA && len(known) > 0 && !slices.Contains(known, cuda) {
 			found += fmt.Sprintf("\ntorch %s has no build for CUDA %s on %s, only for %s", version, cuda, platform, strings.Join(known, ", "))
-			build = "cu" + strings.ReplaceAll(nearestCUDA(known, cuda), ".", "")
+			build = catalog.BuildName(nearestCUDA(known, cuda))
 		}
 		if public == build || isCUDA && public != "" && public != "cpu" {
 			ways = append(ways, fmt.Sprintf("request torch==%s, for %s", version, buildName(public)))
@@ -192,7 +192,7 @@ func (r *resolver) publicBuild(version string) string {
 		b, ok := publicTorch(version, platform)
 		name := "cpu"
 		if b.CUDA != "" {
-			name = "cu" + strings.ReplaceAll(b.CUDA, ".", "")
+			name = catalog.BuildName(b.CUDA)
 		}
 		if !ok || build != "" && name != build {
 			return ""
@@ -223,8 +223,8 @@ func CPUTorch(dists []Dist, platform string) string {
 }
 
 // CUDATorch returns the first release of torch, not before version, that the public index has for
-// CUDA on a platform, and the newest CUDA version for which PyTorch's own index has this release; ""
-// for none or if that is unknown.
+// CUDA on a platform, and the build of this version in PyTorch's own index for the newest CUDA, such
+// as "cu130". Either is zero if there is none or if that is unknown.
 func CUDATorch(version, platform string) (public catalog.TorchBuild, own string) {
 	version, _, _ = strings.Cut(version, "+")
 	for _, b := range catalog.TorchBuilds() {
@@ -234,7 +234,7 @@ func CUDATorch(version, platform string) (public catalog.TorchBuild, own string)
 		}
 	}
 	if list := pytorchCUDA(version, platform); len(list) > 0 {
-		own = "cu" + strings.ReplaceAll(list[len(list)-1], ".", "")
+		own = catalog.BuildName(list[len(list)-1])
 	}
 	return public, own
 }
@@ -251,19 +251,10 @@ func publicTorch(version, platform string) (catalog.TorchBuild, bool) {
 
 // buildName returns the name of a build in words.
 func buildName(build string) string {
-	if cuda, ok := cudaOf(build); ok {
+	if cuda, ok := catalog.BuildCUDA(build); ok {
 		return "CUDA " + cuda
 	}
 	return "the CPU"
-}
-
-// cudaOf returns the CUDA version of the name of a build: "12.6" for "cu126".
-func cudaOf(build string) (string, bool) {
-	digits, ok := strings.CutPrefix(build, "cu")
-	if !ok || len(digits) < 2 {
-		return "", false
-	}
-	return digits[:len(digits)-1] + "." + digits[len(digits)-1:], true
 }
 
 // pytorchCUDA returns the CUDA versions for which PyTorch's own index has a release of torch,

@@ -96,12 +96,9 @@ func (s *Spec) version(name string) string {
 // built returns the CUDA that torch was built for, "" if it was built for something else.
 func (s *Spec) built() string {
 	_, local, _ := strings.Cut(s.version("torch"), "+")
-	if digits, ok := strings.CutPrefix(local, "cu"); ok && len(digits) >= 3 {
-		last := len(digits) - 1
-		return digits[:last] + "." + digits[last:]
-	}
 	if local != "" {
-		return "" // +cpu, +rocm6.4
+		cuda, _ := catalog.BuildCUDA(local) // none of +cpu, +rocm6.4
+		return cuda
 	}
 	for _, name := range runtimes {
 		if v := s.version(name); v != "" {

@@ -95,7 +95,7 @@ func (c *comparison) text(r remedy) string {
 		with = " with bitsandbytes " + r.bitsandbytes
 	}
 	if r.own {
-		build := "cu" + strings.ReplaceAll(r.cuda, ".", "")
+		build := catalog.BuildName(r.cuda)
 		text := fmt.Sprintf("use torch %s for CUDA %s%s from PyTorch's own index: add {name: pytorch-%s, url: https://HOST/whl/%s} to `indexes`, with HOST as at https://pytorch.org/get-started/locally/",
 			r.torch, r.cuda, with, build, build)
 		if !c.spec.ByCommand {
