@@ -192,7 +192,7 @@ func (f *AuditFinding) subject() string {
 	return text
 }
 
-// severityColor returns the color of a finding.
+// color returns the color of a finding.
 func (f *AuditFinding) color() color {
 	switch {
 	case !f.Counts():
@@ -298,10 +298,8 @@ func (p *page) auditCounts(e *AuditEnvironment, a *Audit) {
 	c, text := green, "nothing found"
 	if e.Count("") > 0 {
 		var parts []string
-		if n := e.Count(Vulnerability); n > 1 {
-			parts = append(parts, fmt.Sprintf("%d known vulnerabilities", n))
-		} else if n == 1 {
-			parts = append(parts, "1 known vulnerability")
+		if n := e.Count(Vulnerability); n > 0 {
+			parts = append(parts, plural.Count(n, "known vulnerability"))
 		}
 		if n := e.Count(Yanked); n > 0 {
 			parts = append(parts, plural.Count(n, "withdrawn release"))

@@ -118,11 +118,7 @@ func LatestAudit(state string, m *manifest.Manifest, env *manifest.Environment) 
 func (a Audited) Text(now time.Time) string {
 	var parts []string
 	if a.Vulnerabilities > 0 {
-		text := plural.Count(a.Vulnerabilities, "known vulnerability")
-		if a.Vulnerabilities > 1 {
-			text = fmt.Sprintf("%d known vulnerabilities", a.Vulnerabilities)
-		}
-		parts = append(parts, text)
+		parts = append(parts, plural.Count(a.Vulnerabilities, "known vulnerability"))
 	}
 	if a.Yanked > 0 {
 		parts = append(parts, plural.Count(a.Yanked, "withdrawn release"))
