@@ -371,14 +371,14 @@ func (a *auditor) ends(s *subject) (list []report.AuditFinding) {
 	add := func(kind report.AuditKind, id, text, remedy string, end catalog.End) {
 		list = append(list, report.AuditFinding{Kind: kind, ID: id, Summary: text, End: end.Month.Format("2006-01"), Remedy: remedy})
 	}
-	if end, ok := catalog.PythonEnd(s.env.Python); ok {
-		remedy := fmt.Sprintf("set a later `python` for environment %s, then `%s`", s.env.Name, a.Again("lock", "--env", s.env.Name))
-		switch {
-		case end.IsPast(a.now):
-			add(report.EndOfLife, session.PythonEndID(s.env.Python), fmt.Sprintf("Python %s is past its end of life (%s)", s.env.Python, end), remedy, end)
-		case end.IsSoon(a.now):
-			add(report.EndsSoon, session.PythonEndID(s.env.Python), fmt.Sprintf("Python %s reaches its end of life in %s", s.env.Python, end), remedy, end)
+	end, ok := catalog.PythonEnd(s.env.Python)
+	if text := end.Text("Python "+s.env.Python, a.now); ok && text != "" {
+		kind := report.EndOfLife
+		if end.IsSoon(a.now) {
+			kind = report.EndsSoon
 		}
+		remedy := fmt.Sprintf("set a later `python` for environment %s, then `%s`", s.env.Name, a.Again("lock", "--env", s.env.Name))
+		add(kind, session.PythonEndID(s.env.Python), text, remedy, end)
 	}
 	if cuda, torch := s.cuda(); cuda != "" {
 		if end, ok := catalog.CUDAEnd(cuda); ok && end.IsPast(a.now) {

@@ -68,5 +68,17 @@ func (e End) IsPast(now time.Time) bool { return !now.Before(e.Month.AddDate(0, 
 // IsSoon reports whether the month is over within 90 days of a time, and not yet.
 func (e End) IsSoon(now time.Time) bool { return !e.IsPast(now) && e.IsPast(now.Add(soon)) }
 
+// Text returns "Python 3.10 is past its end of life (October 2026)" for the subject "Python 3.10", or
+// that it will be within 90 days; "" if the end is later.
+func (e End) Text(subject string, now time.Time) string {
+	switch {
+	case e.IsPast(now):
+		return subject + " is past its end of life (" + e.String() + ")"
+	case e.IsSoon(now):
+		return subject + " reaches its end of life in " + e.String()
+	}
+	return ""
+}
+
 // String returns the month, such as "October 2026".
 func (e End) String() string { return e.Month.Format("January 2006") }

@@ -575,7 +575,7 @@ func (r *resolver) otherPython(offers []Offer, p Requirement, platform string, p
 	if pep.CompareVersions(nearest, r.Python) > 0 {
 		nearest = pythons[0]
 	}
-	if end, known := catalog.PythonEnd(nearest); !known || end.Month.AddDate(0, 1, 0).After(time.Now()) {
+	if end, known := catalog.PythonEnd(nearest); !known || !end.IsPast(time.Now()) {
 		ways = append(ways, fmt.Sprintf("write python: %q in the environment", nearest))
 	}
 	if len(ways) == 0 {

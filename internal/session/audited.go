@@ -170,11 +170,5 @@ func PythonEndText(m *manifest.Manifest, env *manifest.Environment, now time.Tim
 	if _, accepted := m.Audit.Accepts(now, PythonEndID(env.Python)); !ok || accepted {
 		return ""
 	}
-	switch {
-	case end.IsPast(now):
-		return fmt.Sprintf("Python %s is past its end of life (%s)", env.Python, end)
-	case end.IsSoon(now):
-		return fmt.Sprintf("Python %s reaches its end of life in %s", env.Python, end)
-	}
-	return ""
+	return end.Text("Python "+env.Python, now)
 }
