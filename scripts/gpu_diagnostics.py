@@ -253,7 +253,7 @@ def no_cuda(report, torch):
         xpu(report, torch)
     elif other_vendors():
         report.add("torch.cuda", "CUDA of torch", "fail", "built for the CPU only",
-                   "for this GPU install a torch for %s, from PyTorch's own package index" % ("ROCm" if "AMD" in other_vendors() else "XPU"))
+                   "for this GPU install a torch for %s, from PyTorch's own index" % ("ROCm" if "AMD" in other_vendors() else "XPU"))
     else:
         report.add("torch.cuda", "CUDA of torch", "fail", "built for the CPU only", "install a torch that is built for CUDA")
 

@@ -2,7 +2,7 @@
 // packages of environments.
 //
 //  1. Open reads the locks.
-//  2. The index of each package is asked for its releases: which are withdrawn, and whether the
+//  2. The releases of each package are read from its index: which are withdrawn, and whether the
 //     index lists the locked one.
 //  3. The packages are compared with an OSV database on this machine, or those that are public are
 //     sent to a server, by name and version.
@@ -94,7 +94,7 @@ func Run(ctx context.Context, p *session.Project, envs []*manifest.Environment, 
 		return nil, err
 	}
 	if !o.Offline {
-		if err := a.askIndexes(ctx); err != nil {
+		if err := a.readIndexes(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -208,7 +208,7 @@ func (s *subject) readRequests() {
 		return
 	}
 	for _, text := range s.locked.Requests {
-		if r, err := pep.ParseRequirement(text); err == nil { // others are understood by the other tool only
+		if r, err := pep.ParseRequirement(text); err == nil { // only the other tool reads others
 			add(lock.Requirement{Name: r.Name})
 		}
 	}
@@ -407,7 +407,7 @@ func (a *auditor) laterCUDA(s *subject, major string) string {
 }
 
 // cuda returns the CUDA major version that the locked torch is built for, and the version of torch;
-// "" if there is none, or if the lock does not tell.
+// "" if there is none, or if it is unknown.
 func (s *subject) cuda() (major, torch string) {
 	for _, p := range s.packages {
 		if p.Name != "torch" {
@@ -453,7 +453,7 @@ func (a *auditor) notes() (notes []string) {
 		}
 	}
 	if a.Offline {
-		notes = append(notes, "withdrawn releases were not looked for: --offline asks no index")
+		notes = append(notes, "withdrawn releases were not checked: --offline uses no network")
 	}
 	for _, one := range a.project.Manifest.Audit.Ignore {
 		switch {

@@ -398,7 +398,7 @@ func TestDatabases(t *testing.T) {
 	for _, name := range []string{"lines.json", "list.json", "all.zip", "folder", "link"} {
 		text := w.check(Options{Database: filepath.Join(dir, name), Offline: true})
 		w.want(text, "CVE-2025-32434  critical, fixed in 2.6.0", "CVE-2024-39705", "9 packages compared with "+filepath.Join(dir, name)+" of 2026-01-29.",
-			"withdrawn releases were not looked for: --offline asks no index")
+			"withdrawn releases were not checked: --offline uses no network")
 		if strings.Contains(text, "yanked-") || strings.Contains(text, "Not checked") {
 			t.Errorf("%s:\n%s", name, text)
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/simpleindex"
 )
 
-// secret returns why a package may not be public, as far as the lock and the manifest tell; ""
-// for a package of a public index. Its name and version are then not sent to the server.
+// secret returns why a package may not be public, by the lock and the manifest; its name and version
+// are then not sent to the server. It returns "" for a package of a public index.
 func (a *auditor) secret(env *manifest.Environment, p lock.Package) string {
 	rules := &a.project.Manifest.Audit
 	switch b := p.Build; {
@@ -35,15 +35,16 @@ func (a *auditor) secret(env *manifest.Environment, p lock.Package) string {
 // maxRequests is how many pages of an index are read at the same time.
 const maxRequests = 16
 
-// askIndexes asks the index of each package for its releases: it sets which are withdrawn, and
-// makes those secret that the default index does not list, since they are of a wheel folder.
-func (a *auditor) askIndexes(ctx context.Context) error {
+// readIndexes reads the releases of each package from its index: it marks the withdrawn ones, and
+// makes those secret that the index does not list, since they are of a wheel folder.
+func (a *auditor) readIndexes(ctx context.Context) error {
 	type place struct{ index, name string }
-	asked := map[place][]*pkg{}
+	wanted := map[place][]*pkg{}
 	for _, s := range a.subjects {
 		for _, p := range s.packages {
 			if p.URL == "" && (p.Build == nil || p.Build.File != "" && p.Build.URL == "") {
-				asked[place{p.Index, p.Name}] = append(asked[place{p.Index, p.Name}], p)
+				at := place{p.Index, p.Name}
+				wanted[at] = append(wanted[at], p)
 			}
 		}
 	}
@@ -53,7 +54,7 @@ func (a *auditor) askIndexes(ctx context.Context) error {
 	var failing sync.Once
 	var failed error
 	slots := make(chan struct{}, maxRequests)
-	for at, list := range asked {
+	for at, list := range wanted {
 		from, err := a.source.Index(at.index)
 		if err != nil {
 			return err
@@ -67,7 +68,7 @@ func (a *auditor) askIndexes(ctx context.Context) error {
 				return
 			}
 			for _, p := range list {
-				p.compare(releases)
+				p.mark(releases)
 			}
 		})
 	}
@@ -81,8 +82,9 @@ func (a *auditor) askIndexes(ctx context.Context) error {
 	return failed
 }
 
-// compare sets what the index tells about the locked version.
-func (p *pkg) compare(releases []simpleindex.Release) {
+// mark sets whether the locked version is withdrawn, and makes it secret if the index does not list
+// it.
+func (p *pkg) mark(releases []simpleindex.Release) {
 	var files []simpleindex.ReleaseFile
 	for _, r := range releases {
 		if pep.SameVersion(r.Version, p.Version) {

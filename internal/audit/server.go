@@ -39,7 +39,7 @@ type server struct {
 	found  int // ids
 }
 
-// A query asks for the flaws of one release. These are all the data that are sent.
+// A query is for the flaws of one release. Besides it, only ids of records are sent.
 type query struct {
 	Package   osv.Package `json:"package"`
 	Version   string      `json:"version"`
@@ -100,7 +100,7 @@ func (a *auditor) searchServer(ctx context.Context) (found map[release][]osv.Rec
 	return found, shown.String(), nil
 }
 
-// query asks for the ids of the records of releases, page by page.
+// query adds the ids of the records of releases to ids, page by page.
 func (s *server) query(ctx context.Context, releases []release, ids map[release][]string) error {
 	queries := make([]query, len(releases))
 	for i, r := range releases {

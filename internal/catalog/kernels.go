@@ -39,8 +39,8 @@ func isSeparate(compute, cuda string) bool {
 	return false
 }
 
-// RunOnAll reports whether each of the GPUs runs one of the kernels.
-func (k Kernels) RunOnAll(compute []string, cuda string) bool {
+// runOnAll reports whether each of the GPUs runs one of the kernels.
+func (k Kernels) runOnAll(compute []string, cuda string) bool {
 	for _, c := range compute {
 		if !k.RunOn(c, cuda) {
 			return false

@@ -44,7 +44,7 @@ type TorchMachine struct {
 // runs reports whether a machine has the driver and the GPUs for a build.
 func (m TorchMachine) runs(cuda string, k Kernels) bool {
 	driver, full := Runs(m.CUDA, cuda)
-	return cuda != "" && (m.CUDA == "" || driver && (full || !m.Full)) && k.RunOnAll(m.Compute, cuda)
+	return cuda != "" && (m.CUDA == "" || driver && (full || !m.Full)) && k.runOnAll(m.Compute, cuda)
 }
 
 // NewestTorch returns the newest build on the public index that uses the GPUs of a machine.

@@ -18,14 +18,15 @@ func auditCommand(a *app) *cobra.Command {
 		Short:   "find known vulnerabilities, withdrawn releases and ends of life",
 		Long: long(`
 Compares the locked packages of an environment with the OSV database of known
-vulnerabilities, asks their index whether a release was withdrawn, and reports the end of life
+vulnerabilities, reports the releases that their index marks as withdrawn, and the end of life
 of Python, of PyTorch's builds for a CUDA version, and of conda channels. A finding that counts
 makes the exit code 3; audit.ignore of the manifest accepts findings, with a reason.
 
-The names and versions of packages that the default index lists are sent to api.osv.dev, or to
-the server of RECONCILE_OSV_URL. Nothing else is sent, and nothing about packages of other
-indexes, of git, URLs and directories. With --database nothing is sent: it names OSV's all.zip for
-PyPI, a folder of JSON records, or a file of them.
+The names and versions of packages that the default index lists, and the ids of the records to
+read, are sent to api.osv.dev, or to the server of RECONCILE_OSV_URL. Nothing else is sent, and
+nothing about packages from git, URLs and directories, or from other indexes, unless
+audit.public_indexes names them. With --database nothing is sent: it names OSV's all.zip for PyPI,
+a folder of JSON records, or a file of them.
 
 The environment is that of --env, which may name several, else the only one, else that of this
 machine.`, audits, exit.Done, exit.Error, exit.Blocked),

@@ -27,7 +27,7 @@ requirements allow it, unless --upgrade is given. The lock of another tool, such
 is read as it is. For type conda it first solves the conda packages, always with py-rattler,
 whatever client this machine has; they stay locked while their requirements are unchanged.
 Needs the package index and, to solve, the conda channels. Nothing is installed but pinned
-tools in the store. Locked packages that are known to break each other are warned of.
+tools in the store. It warns of locked packages that are known to break each other.
 
 Commit the result: from then on neither plan nor apply resolves anything.`, changes, exit.Done, exit.Error, exit.Locked, exit.Interrupted),
 		ValidArgsFunction: a.packageNames,

@@ -92,7 +92,7 @@ func (d *diagnosis) intact() findings {
 	return failf("`reconcile heal` builds an intact one", "damaged in %s\n%s", plural.Count(len(g.Damage), "place"), strings.Join(list, "\n"))
 }
 
-// audited reports the result of the latest audit, which is in the store. It asks no one.
+// audited reports the result of the latest audit, which is in the store. It uses no network.
 func (d *diagnosis) audited() findings {
 	project, ok := facts.Find[facts.Project](d.facts, facts.ProjectKey)
 	if d.env == nil || d.env.Lock == "" || !ok {

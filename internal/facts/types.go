@@ -89,7 +89,7 @@ type Libc struct {
 	Version string `json:"version,omitempty"` // "2.36"
 }
 
-// GPU tells which GPUs there are, read from files alone. An adapter that only shows a screen, such
+// GPU is the GPUs of a machine, read from files alone. An adapter that only shows a screen, such
 // as that of a server's management controller or of a virtual machine, is none.
 type GPU struct {
 	// Vendor is "nvidia" if there is an NVIDIA GPU, else that of the first of Others, else "none".

@@ -21,7 +21,7 @@ type Audit struct {
 	Ignore []Accepted
 	// PublicIndexes are the names of indexes whose packages are public.
 	PublicIndexes []string
-	// Private are names of packages that are never sent, normalised. A * at the end stands for
+	// Private are names of packages that are never sent, normalised. A * at the end matches
 	// any characters.
 	Private []string
 }

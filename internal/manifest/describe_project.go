@@ -155,7 +155,7 @@ func auditObject() *object {
 		keys: []key{
 			{"ignore", listOf(formOf(ignoreObject())), "Findings that are known and accepted. They are printed, and do not count.", nil, nil},
 			{"public_indexes", listOf(slugName()), "Indexes of `indexes` whose packages are public, such as a mirror of PyTorch's. Packages of other indexes by name are not sent.", nil, []string{"pytorch-cu128"}},
-			{"private", listOf(packagePattern()), "Packages of the default index that are not sent, for machines whose mirror also has private packages. A * at the end stands for any characters.", nil, []string{"acme-*"}},
+			{"private", listOf(packagePattern()), "Packages of the default index that are not sent, for machines whose mirror also has private packages. A * at the end matches any characters.", nil, []string{"acme-*"}},
 		},
 	}
 }

@@ -88,8 +88,8 @@ func DriverTroubleOn(gpu facts.GPU, n facts.Nvidia, minimum string) *Trouble {
 	t.Summary = "this machine has " + models + " and no NVIDIA GPU"
 	t.Found = "builds of torch for CUDA use NVIDIA GPUs only"
 	t.Hint += map[string]string{
-		"amd":   "; builds of torch for ROCm are only in PyTorch's own package index, which an environment can name in `indexes`",
-		"intel": "; builds of torch for XPU are only in PyTorch's own package index, which an environment can name in `indexes`",
+		"amd":   "; builds of torch for ROCm are only in PyTorch's own index, which an environment can name in `indexes`",
+		"intel": "; builds of torch for XPU are only in PyTorch's own index, which an environment can name in `indexes`",
 		"apple": "; torch for macOS computes on this GPU as device mps",
 	}[gpu.Vendor]
 	return t

@@ -1,5 +1,5 @@
 // Package osv reads records of known vulnerabilities in the OSV format, and finds those of a
-// package of PyPI. It is pure: files and network are the business of its callers.
+// package of PyPI. It is pure: it uses no files and no network.
 //
 // The format: https://ossf.github.io/osv-schema/
 package osv
@@ -312,7 +312,7 @@ func Merge(records []Record, name string) []Vulnerability {
 		list = append(list, merge(group, name))
 	}
 	slices.SortFunc(list, func(a, b Vulnerability) int {
-		return cmp.Or(cmp.Compare(b.Severity, a.Severity), CompareIDs(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), compareIDs(a.ID, b.ID))
 	})
 	return list
 }
@@ -367,7 +367,7 @@ func merge(group []Record, name string) Vulnerability {
 			v.LastAffected = last
 		}
 	}
-	slices.SortFunc(v.IDs, CompareIDs)
+	slices.SortFunc(v.IDs, compareIDs)
 	v.IDs = slices.Compact(v.IDs)
 	v.ID = v.IDs[0]
 	slices.SortFunc(v.Fixes, pep.CompareVersions)
@@ -376,7 +376,7 @@ func merge(group []Record, name string) Vulnerability {
 	if len(v.Fixes) > 0 {
 		v.LastAffected = ""
 	}
-	slices.SortFunc(group, func(a, b Record) int { return CompareIDs(a.ID, b.ID) })
+	slices.SortFunc(group, func(a, b Record) int { return compareIDs(a.ID, b.ID) })
 	for i := range group {
 		if v.Summary = cmp.Or(v.Summary, group[i].Summary); v.Summary != "" {
 			break
@@ -433,8 +433,8 @@ func SmallestFix(flaws []Vulnerability, locked string) string {
 	return ""
 }
 
-// CompareIDs orders identifiers: CVE, GHSA, PYSEC, others.
-func CompareIDs(a, b string) int {
+// compareIDs orders identifiers: CVE, GHSA, PYSEC, others.
+func compareIDs(a, b string) int {
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b))
 }
 

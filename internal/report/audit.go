@@ -59,8 +59,8 @@ type AuditFinding struct {
 	LastAffected string `json:"last_affected,omitempty"`
 	End          string `json:"end,omitempty"` // month of an end of life, "2026-10"
 	URL          string `json:"url,omitempty"`
-	// Requested reports that the project asks for the package. Otherwise Via is a path to it from a
-	// package that the project asks for.
+	// Requested reports whether the project requests the package. Otherwise Via is a path to it from a
+	// package that the project requests.
 	Requested bool             `json:"requested"`
 	Via       []string         `json:"via,omitempty"`
 	Position  diag.Pos         `json:"position,omitzero"`   // of the request

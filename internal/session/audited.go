@@ -141,7 +141,7 @@ func ago(d time.Duration) string {
 }
 
 // auditNotes returns what the latest audit of the selected environments found, and the end of life
-// of their Python versions. They come from the store and from the catalog: nothing is asked.
+// of their Python versions. They come from the store and from the catalog.
 func (m *Machine) auditNotes() (notes []string) {
 	now := m.Config.Time()
 	local, err := m.Local()

@@ -28,7 +28,7 @@ func (m *Machine) assumeAbsent() {
 			all.Set(facts.Path{Path: k.Name, Type: facts.Absent})
 		case facts.KindNvidia:
 			if vendor := m.Selection.GPU.Vendor; vendor != "nvidia" && vendor != "" {
-				all.Set(facts.Nvidia{State: facts.NoDriver}) // so the recorded facts of the GPU tell
+				all.Set(facts.Nvidia{State: facts.NoDriver}) // by the recorded facts of the GPU
 			}
 			continue
 		default:

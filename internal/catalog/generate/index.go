@@ -176,7 +176,7 @@ const chunk = 1 << 20
 // open returns the archive of a wheel, whose parts are requested when they are read.
 func open(ctx context.Context, w wheel) (*zip.Reader, error) {
 	if w.Size == 0 {
-		return nil, errors.New("the index does not tell its size")
+		return nil, errors.New("the index does not report its size")
 	}
 	return zip.NewReader(&remote{ctx: ctx, wheel: w}, w.Size)
 }
