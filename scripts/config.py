@@ -44,6 +44,10 @@ HERE = Path(__file__).resolve().parent
 class ConfigError(Exception):
     """A file of configs/ is not valid; the message has the place and a hint."""
 
+    def __init__(self, message):
+        # Keys and values of a file may have control characters.
+        super().__init__("".join(c if c.isprintable() else "\\x%02x" % ord(c) for c in message))
+
 
 def load(name, environment=None, folder=None):
     """Return configs/<name> with the overrides of the environment, as a dict.
@@ -131,13 +135,18 @@ def read(path):
             value = json.loads(text, object_pairs_hook=unique)
         else:
             value = yaml.load(text, StrictLoader)
+    except RecursionError:
+        raise ConfigError("%s: values are nested too deep" % path) from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError("%s: %s" % (path, " ".join(str(error).split()))) from error
     if value is None:
         value = {}
     if not isinstance(value, dict):
         raise ConfigError("%s: expected a mapping, found %s" % (path, type_of(value)))
-    return checked(value, path, "")
+    try:
+        return checked(value, path, "")
+    except RecursionError:  # an alias of a value that contains it
+        raise ConfigError("%s: values are nested too deep" % path) from None
 
 
 def unique(pairs):

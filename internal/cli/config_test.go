@@ -350,6 +350,9 @@ func TestConfigMistakes(t *testing.T) {
 		{"remote", "training: {? [a, b] : 1}", "remote.yaml: "},
 		{"remote", "training: {dataset: {train_file: '${DATA_PROCESED}/x'}}", "training.dataset.train_file: paths.py has no DATA_PROCESED; did you mean DATA_PROCESSED?"},
 		{"training", "a: 1\na: 2", "duplicate key 'a'"},
+		{"remote", "training: &a\n  lora: *a\n", "remote.yaml: values are nested too deep"},
+		{"remote", strings.Repeat("[", 5000), "remote.yaml: values are nested too deep"},
+		{"remote", `training: {"\e[31m": 2}`, `remote.yaml: training.\x1b[31m: unknown parameter`},
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			folder := t.TempDir()
