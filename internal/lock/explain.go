@@ -112,10 +112,13 @@ func (r *resolver) withoutSource(ctx context.Context, platform, message string) 
 		if found == "" || len(older) == 0 {
 			continue
 		}
+		last := older[len(older)-1]
+		if asked, offered := uploaded(offers, newest), uploaded(offers, last); asked.IsZero() || offered.IsZero() || asked.Sub(offered) < recent {
+			hint += fmt.Sprintf("\nor request %s==%s, the newest release for this system", p.Name, last)
+		}
 		return &diag.Problem{
 			Code: "lock.pin", Pos: p.Pos, Summary: fmt.Sprintf("the newest releases of %s have no wheel for this system", p.Name),
-			Found: fmt.Sprintf("%s %s: %s", p.Name, newest, found), Keys: keys,
-			Hint: fmt.Sprintf("%s\nor request %s==%s, the newest release for this system", hint, p.Name, older[len(older)-1]),
+			Found: fmt.Sprintf("%s %s: %s", p.Name, newest, found), Hint: hint, Keys: keys,
 		}
 	}
 	return nil
