@@ -96,11 +96,12 @@ func (c *comparison) text(r remedy) string {
 	}
 	if r.own {
 		build := catalog.BuildName(r.cuda)
-		text := fmt.Sprintf("use torch %s for CUDA %s%s from PyTorch's own index: add {name: pytorch-%s, url: https://HOST/whl/%s} to `indexes`, with HOST as at https://pytorch.org/get-started/locally/",
-			r.torch, r.cuda, with, build, build)
+		text := fmt.Sprintf("use torch %s for CUDA %s%s from PyTorch's own index", r.torch, r.cuda, with)
+		const host = "with HOST as at https://pytorch.org/get-started/locally/"
 		if !c.spec.ByCommand {
-			return fmt.Sprintf("%s, write index: pytorch-%s beside a torch %s in `packages`, and lock again", text, build, r.torch)
+			return fmt.Sprintf("%s, https://HOST/whl/%s %s, and lock again", text, build, host)
 		}
+		text += fmt.Sprintf(": add {name: pytorch-%s, url: https://HOST/whl/%s} to `indexes`, %s", build, build, host)
 		text += ", then " + strings.TrimPrefix(c.command("--index pytorch-"+build, fmt.Sprintf("'torch==%s.*'", r.torch)), ": ")
 		if r.bitsandbytes != "" {
 			text += " and " + strings.TrimPrefix(c.command("bitsandbytes=="+r.bitsandbytes), ": ")
