@@ -21,7 +21,7 @@ import (
 const (
 	maxRecord  = 16 << 20  // bytes of a file with one record; the largest have some 200 kB
 	maxFile    = 512 << 20 // bytes of a file with many records
-	maxKept    = 256 << 20 // bytes of files with records about locked packages; of PyPI some 20 MB
+	maxKept    = 128 << 20 // bytes of files with records about locked packages; of PyPI some 20 MB
 	maxRecords = 1 << 20   // PyPI has some 30,000, most of them malicious packages
 )
 

@@ -80,7 +80,7 @@ func (p *Project) RecordAudit(ctx context.Context, list []Audited) error {
 		return err
 	}
 	defer root.Close()
-	dir, err := root.Open(".")
+	dir, err := rawfile.OpenDir(local.State, rawfile.NoFollow)
 	if err != nil {
 		return err
 	}
