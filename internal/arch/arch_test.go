@@ -51,6 +51,7 @@ var rules = []struct {
 	{"github.com/NVIDIA/go-nvml/pkg/nvml", []string{"pkg/probes"}, nvmlWhy},
 	{"github.com/NVIDIA/go-nvml/pkg/dl", []string{"pkg/probes"}, nvmlWhy},
 	{"golang.org/x/net/html", []string{"internal/simpleindex"}, "pages of package indexes are the only HTML that is read"},
+	{"github.com/klauspost/compress/flate", []string{"internal/wheels"}, "wheels are the only large archives; elsewhere the standard library suffices"},
 	{"github.com/spf13/cobra", []string{"internal/cli", "internal/manpages", "bench/empty"}, "the command line is in one package; manpages documents it"},
 	{"net/http", []string{"internal/download", "internal/simpleindex", "internal/apply", "internal/lock", "pkg/probes", "internal/locking", "internal/doctor", "internal/catalog/generate"}, "a plan uses no network; probes only make a client for others; doctor sends one request to the package index; generate reads parts of wheels"},
 }

@@ -13,9 +13,9 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"github.com/klauspost/compress/flate"
 	"golang.org/x/sys/unix"
 
-	"github.com/reconcile-ml/reconcile/internal/inflate"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
 )
@@ -121,7 +121,7 @@ func (a *archive) list(r io.ReaderAt, size int64) error {
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		return invalid("read the directory of the archive: %w", err)
 	}
-	z.RegisterDecompressor(zip.Deflate, decompressor)
+	z.RegisterDecompressor(zip.Deflate, inflate)
 	if len(z.File) > maxFiles {
 		return invalid("it has %d files, more than the limit of %d", len(z.File), maxFiles)
 	}
@@ -235,23 +235,28 @@ func (m *member) read() ([]byte, error) {
 }
 
 // inflaters are reused, since each has a window and tables.
-var inflaters = sync.Pool{New: func() any { return inflate.NewReader(nil) }}
+var inflaters sync.Pool
 
-// decompressor returns a decompressor for r.
-func decompressor(r io.Reader) io.ReadCloser {
-	f := inflaters.Get().(*inflate.Reader)
-	f.Reset(r)
+// inflate decompresses like the standard library, in three quarters of the time for
+// compiled code.
+func inflate(r io.Reader) io.ReadCloser {
+	f, ok := inflaters.Get().(io.ReadCloser)
+	if !ok {
+		return &inflater{flate.NewReader(r)}
+	}
+	_ = f.(flate.Resetter).Reset(r, nil) // only a dictionary can be invalid
 	return &inflater{f}
 }
 
 // An inflater returns its decompressor to the pool.
-type inflater struct{ *inflate.Reader }
+type inflater struct{ io.ReadCloser }
 
 func (i *inflater) Close() error {
-	if i.Reader != nil {
-		i.Reader.Reset(nil)
-		inflaters.Put(i.Reader)
-		i.Reader = nil
+	if i.ReadCloser == nil {
+		return nil
 	}
-	return nil
+	err := i.ReadCloser.Close()
+	inflaters.Put(i.ReadCloser)
+	i.ReadCloser = nil
+	return err
 }
