@@ -1,8 +1,7 @@
 // Package catalog has published facts about releases of others: drivers, builds of torch,
 // packages that break each other, ends of life. Each entry of its JSON files names its source.
 //
-// An entry is a statement about one release. Whatever is not listed is unknown, and callers
-// report it as unknown.
+// A release that is not listed is unknown, and callers report it as unknown.
 package catalog
 
 import (

@@ -105,8 +105,7 @@ func lockEnvironment(ctx context.Context, p *session.Project, env *manifest.Envi
 			return nil, err
 		}
 		if len(builds) == 0 {
-			result := &Result{Environment: env.Name, Path: env.Lock, Foreign: true}
-			result.Conflicts = foreignConflicts(p, env)
+			result := &Result{Environment: env.Name, Path: env.Lock, Foreign: true, Conflicts: foreignConflicts(p, env)}
 			return result, o.Locked(result)
 		}
 	}

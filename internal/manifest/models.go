@@ -83,8 +83,8 @@ func (m *Manifest) Variables(env *Environment) []resources.Variable {
 	return list
 }
 
-// xetDistribution is what huggingface_hub 0.30 and later download with if it is installed; 0.32 and
-// later depend on it. Its cache of chunks, shards and logs is in $HF_HOME/xet by default
+// xetDistribution is the package with which huggingface_hub 0.30 and later download if it is
+// installed; 0.32 and later depend on it. Its cache of chunks, shards and logs is in $HF_HOME/xet by default
 // (huggingface_hub/constants.py), which is on the disk of the home directory.
 const xetDistribution = "hf-xet"
 

@@ -7,19 +7,18 @@
 // the 500 MB of a torch with CUDA. Entries of wheels that were read before are kept. Review the
 // difference, and run the tests of catalog and of the kind compat.
 //
+//   - The CUDA of a torch is in torch/version.py. Its compute capabilities are the text that
+//     torch.cuda.get_arch_list() returns, compiled into libtorch_python.so.
+//   - The libraries of bitsandbytes are files of its wheel. A release that loads the nearest
+//     library warns of it in cextension.py.
+//
 // With a copy of pci.ids of the PCI ID Project it updates gpus.json instead:
 //
-//		go run ./internal/catalog/generate -pci-ids /usr/share/misc/pci.ids
-//
-//	  - The CUDA of a torch is in torch/version.py. Its compute capabilities are the text that
-//	    torch.cuda.get_arch_list() returns, compiled into libtorch_python.so.
-//	  - The libraries of bitsandbytes are files of its wheel. A release that loads the nearest
-//	    library warns of it in cextension.py.
+//	go run ./internal/catalog/generate -pci-ids /usr/share/misc/pci.ids
 package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,7 +56,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := cmp.Or(update(ctx, *index, *dir, "torch", torchBuild), update(ctx, *index, *dir, "bitsandbytes", bitsandbytesBuild)); err != nil {
+	if err := errors.Join(update(ctx, *index, *dir, "torch", torchBuild), update(ctx, *index, *dir, "bitsandbytes", bitsandbytesBuild)); err != nil {
 		log.Fatal(err)
 	}
 }
