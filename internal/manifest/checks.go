@@ -1,8 +1,6 @@
 package manifest
 
 import (
-	"strings"
-
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/pep"
@@ -40,8 +38,7 @@ func (c *compiler) requirements(e *Environment, closure []lock.Dist) {
 		Bfloat16:  e.SmokeTest.QLoRA != nil && e.SmokeTest.QLoRA.ComputeDtype == "bfloat16",
 	}
 	for _, p := range e.Packages {
-		name := pep.Normalize(p.Name)
-		if name == "triton" || strings.HasPrefix(name, "nvidia-") && strings.Contains(name, "-cu1") {
+		if name := pep.Normalize(p.Name); lock.IsCUDALibrary(name) {
 			spec.Pins = append(spec.Pins, name)
 		}
 	}
