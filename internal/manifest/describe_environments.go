@@ -91,7 +91,7 @@ func matchObject() *object {
 		shape: &matchShape, title: "environments.NAME.match",
 		doc: "Conditions on a machine. All of them must hold; a list holds if one of its words does.",
 		keys: []key{
-			{"gpu", oneOrMoreOf(choice(vendors()...)), "The GPU. `none`: there is no NVIDIA GPU, and no environment that matches names the GPU that there is. `amd`, `intel`, `apple`: there is such a GPU, also one that is part of the processor, and no NVIDIA GPU.", nil, "nvidia"},
+			{"gpu", oneOrMoreOf(choice(vendors()...)), "The GPU. `none`: there is no NVIDIA GPU, and no other environment that matches names the vendor of the GPU. `amd`, `intel`, `apple`: there is a GPU of this vendor, also as part of the processor, and no NVIDIA GPU.", nil, "nvidia"},
 			{"os", oneOrMoreOf(choice("linux", "macos")), "The operating system.", nil, "linux"},
 			{"arch", oneOrMoreOf(choice("x86_64", "arm64", "aarch64")), "The processor. arm64 and aarch64 are equal.", nil, []string{"x86_64", "arm64"}},
 			{"host", oneOrMoreOf(hostName()), "The output of `hostname`, without the domain. Case is ignored.", nil, "gpu1"},
@@ -141,7 +141,7 @@ func cudaObject() *object {
 func pairsObject() *object {
 	return &object{
 		shape: &pairsShape, title: "environments.NAME.pairs",
-		doc: "Known conflicts between the locked packages, although their metadata allows them. [kinds/pairs.md](kinds/pairs.md) lists them.",
+		doc: "Locked packages that are known to break each other although their metadata allows them: [kinds/pairs.md](kinds/pairs.md).",
 		keys: []key{
 			{"severity", severity(), "With `fail` apply refuses an environment that cannot work, before any change; with `warn` it prints a warning and continues.", "fail", "warn"},
 		},

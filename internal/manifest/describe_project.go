@@ -151,7 +151,7 @@ func movedObject() *object {
 func auditObject() *object {
 	return &object{
 		shape: &auditShape, title: "audit",
-		doc: "Findings that `reconcile audit` accepts, and packages that it may send: it sends names and versions of public packages only.",
+		doc: "The settings of `reconcile audit`. It sends names and versions of public packages only.",
 		keys: []key{
 			{"ignore", listOf(formOf(ignoreObject())), "Findings that are known and accepted. They are printed, and do not count.", nil, nil},
 			{"public_indexes", listOf(slugName()), "Indexes of `indexes` whose packages are public, such as a mirror of PyTorch's. Packages of other indexes by name are not sent.", nil, []string{"pytorch-cu128"}},

@@ -125,7 +125,7 @@ func (c *comparison) command(args ...string) string {
 	add := fmt.Sprintf("`reconcile add --env %s %s`", c.spec.Environment, strings.Join(args, " "))
 	isTorch := func(arg string) bool { return strings.HasPrefix(strings.Trim(arg, "'"), "torch==") }
 	if len(c.spec.Pins) > 0 && slices.ContainsFunc(args, isTorch) {
-		return fmt.Sprintf(": `reconcile remove --env %s %s`, which are pinned for this torch, and %s", c.spec.Environment, strings.Join(c.spec.Pins, " "), add)
+		return fmt.Sprintf(": `reconcile remove --env %s %s` (pinned for this torch), then %s", c.spec.Environment, strings.Join(c.spec.Pins, " "), add)
 	}
 	return ": " + add
 }
