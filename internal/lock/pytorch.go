@@ -27,8 +27,8 @@ type PyTorchIndex struct {
 	Declared []Index // of the manifest
 }
 
-// name returns the name of the index in the manifest.
-func (x PyTorchIndex) name() string {
+// declared returns the name of the index in the manifest, "" if it is not there.
+func (x PyTorchIndex) declared() string {
 	for _, index := range x.Declared {
 		if strings.HasSuffix(strings.TrimSuffix(index.URL, "/"), "/"+x.Build) {
 			return index.Name
@@ -36,6 +36,25 @@ func (x PyTorchIndex) name() string {
 	}
 	return ""
 }
+
+// name returns the name of the index in the manifest, or a new one.
+func (x PyTorchIndex) name() string { return cmp.Or(x.declared(), "pytorch-"+x.Build) }
+
+// entry returns the index in the form of the manifest.
+func (x PyTorchIndex) entry() string {
+	return fmt.Sprintf("{name: %s, url: https://HOST/whl/%s}", x.name(), x.Build)
+}
+
+// Declaration returns how to add the index to a manifest that does not have it, in one line.
+func (x PyTorchIndex) Declaration() string {
+	return "add " + x.entry() + " to `indexes`, " + PyTorchHost
+}
+
+// PyTorchHost states the value of HOST in a sentence.
+const PyTorchHost = "with HOST as at https://pytorch.org/get-started/locally/"
+
+// hostText states the value of HOST, a line of its own.
+const hostText = "HOST is that of the command for pip at https://pytorch.org/get-started/locally/, or your mirror"
 
 // A PyTorchItem is a package to take from a PyTorchIndex.
 type PyTorchItem struct {
@@ -48,15 +67,14 @@ type PyTorchItem struct {
 // Lines returns the lines of a manifest that take packages from the index: one of `indexes`,
 // unless the manifest has it, and one of `packages` for each item.
 func (x PyTorchIndex) Lines(items ...PyTorchItem) string {
-	name := cmp.Or(x.name(), "pytorch-"+x.Build)
+	name := x.name()
 	var lines []string
-	entry := fmt.Sprintf("{name: %s, url: https://HOST/whl/%s}", name, x.Build)
 	switch {
-	case x.name() != "":
+	case x.declared() != "":
 	case len(x.Declared) > 0:
-		lines = append(lines, "  - "+entry+" # in `indexes`")
+		lines = append(lines, "  - "+x.entry()+" # in `indexes`")
 	default:
-		lines = append(lines, "  indexes: [public, "+entry+"]")
+		lines = append(lines, "  indexes: [public, "+x.entry()+"]")
 	}
 	for _, item := range items {
 		index := name
@@ -65,24 +83,23 @@ func (x PyTorchIndex) Lines(items ...PyTorchItem) string {
 		}
 		lines = append(lines, "  - "+item.text(index))
 	}
-	if x.name() == "" {
-		lines = append(lines, "HOST is that of the command for pip at https://pytorch.org/get-started/locally/, or your mirror")
+	if x.declared() == "" {
+		lines = append(lines, hostText)
 	}
 	return strings.Join(lines, "\n")
 }
 
 // Sentence returns the content of Lines in one line.
 func (x PyTorchIndex) Sentence(items ...PyTorchItem) string {
-	name := cmp.Or(x.name(), "pytorch-"+x.Build)
 	texts := make([]string, len(items))
 	for i, item := range items {
-		texts[i] = item.text(name)
+		texts[i] = item.text(x.name())
 	}
 	packages := "write " + strings.Join(texts, " and ") + " in `packages`"
-	if x.name() != "" {
+	if x.declared() != "" {
 		return packages
 	}
-	return fmt.Sprintf("add {name: %s, url: https://HOST/whl/%s} to `indexes`, with HOST as at https://pytorch.org/get-started/locally/, and %s", name, x.Build, packages)
+	return x.Declaration() + ", and " + packages
 }
 
 // text returns the item in the form of the manifest. index is "" for the default one.
@@ -150,7 +167,7 @@ func (r *resolver) localVersion(ctx context.Context, p Requirement, offers []Off
 		}
 	}
 	if strings.HasSuffix(p.Pos.File, ".txt") || strings.HasSuffix(p.Pos.File, ".in") {
-		text := fmt.Sprintf("for +%s add to %s: --extra-index-url https://HOST/whl/%s\nHOST is that of the command for pip at https://pytorch.org/get-started/locally/, or your mirror", build, p.Pos.File, build)
+		text := fmt.Sprintf("for +%s add to %s: --extra-index-url https://HOST/whl/%s\n%s", build, p.Pos.File, build, hostText)
 		return found, strings.Join(append(ways, text), "\nor, ")
 	}
 	text := fmt.Sprintf("take the build %s from PyTorch's own index, with these lines in the manifest:\n", build)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/nvidia"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
@@ -97,12 +98,10 @@ func (c *comparison) text(r remedy) string {
 	if r.own {
 		build := catalog.BuildName(r.cuda)
 		text := fmt.Sprintf("use torch %s for CUDA %s%s from PyTorch's own index", r.torch, r.cuda, with)
-		const host = "with HOST as at https://pytorch.org/get-started/locally/"
 		if !c.spec.ByCommand {
-			return fmt.Sprintf("%s, https://HOST/whl/%s %s, and lock again", text, build, host)
+			return fmt.Sprintf("%s, https://HOST/whl/%s %s, and lock again", text, build, lock.PyTorchHost)
 		}
-		text += fmt.Sprintf(": add {name: pytorch-%s, url: https://HOST/whl/%s} to `indexes`, %s", build, build, host)
-		text += ", then " + strings.TrimPrefix(c.command("--index pytorch-"+build, fmt.Sprintf("'torch==%s.*'", r.torch)), ": ")
+		text += ": " + lock.PyTorchIndex{Build: build}.Declaration() + ", then " + strings.TrimPrefix(c.command("--index pytorch-"+build, fmt.Sprintf("'torch==%s.*'", r.torch)), ": ")
 		if r.bitsandbytes != "" {
 			text += " and " + strings.TrimPrefix(c.command("bitsandbytes=="+r.bitsandbytes), ": ")
 		}
