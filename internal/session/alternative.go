@@ -14,13 +14,15 @@ import (
 // gpuKinds are the requirements of an environment on the driver and the GPUs.
 var gpuKinds = []string{"cuda", "gpu", "compat"}
 
+// wrongPackages are the codes of problems of locked packages that another lock may not have.
+var wrongPackages = []string{"compat.no-kernels", "compat.on-cpu", "compat.cpu-build", "compat.bitsandbytes", "lock.platform"}
+
 // addAlternatives adds to the errors of locked packages the environments of the manifest that run
 // on this machine: they need no other versions, which may not fit the rest of a lock.
 func (m *Machine) addAlternatives(p *planner.Plan) {
 	for i := range p.Items {
 		item := &p.Items[i]
-		wrongPackages := item.Resource.Addr.Kind == "compat" || item.Change.Problem != nil && item.Change.Problem.Code == "lock.platform"
-		if item.Change.Action != resources.Blocked || !wrongPackages {
+		if item.Change.Problem == nil || !slices.Contains(wrongPackages, item.Change.Problem.Code) {
 			continue
 		}
 		var ways []string

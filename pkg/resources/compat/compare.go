@@ -40,16 +40,16 @@ func (c *comparison) cuda() []*diag.Problem {
 	if trouble != nil {
 		return []*diag.Problem{{
 			Code: "compat.no-cuda", Severity: diag.Warn,
-			Summary: fmt.Sprintf("torch %s is built for CUDA %s and would silently run on the CPU: %s", c.torch, c.built, trouble.Summary),
+			Summary: fmt.Sprintf("%s is built for CUDA %s and %s: %s", c.spec.subject(), c.built, c.effect(), trouble.Summary),
 			Hint:    trouble.Hint,
 		}}
 	}
 	if c.n.CUDA == "" {
 		return []*diag.Problem{{
 			Code: "compat.unknown", Severity: diag.Warn,
-			Summary: fmt.Sprintf("it is unknown whether torch %s runs on %s: the driver does not report its CUDA", c.torch, c.driver()),
+			Summary: fmt.Sprintf("it is unknown whether %s runs on %s: the driver does not report its CUDA", c.spec.subject(), c.driver()),
 			Found:   c.n.CUDAReason,
-			Hint:    fmt.Sprintf("compare the first lines of `nvidia-smi`: torch is built for CUDA %s", c.built),
+			Hint:    fmt.Sprintf("compare the first lines of `nvidia-smi`: %s is built for CUDA %s", c.spec.subject(), c.built),
 		}}
 	}
 	switch runs, full := catalog.Runs(c.n.CUDA, c.built); {
@@ -58,16 +58,19 @@ func (c *comparison) cuda() []*diag.Problem {
 		if others := c.ways(); c.lacksKernels() && len(others) > 0 {
 			ways = others // a newer driver alone does not help
 		}
-		return []*diag.Problem{{
+		p := &diag.Problem{
 			Code: "compat.on-cpu", Severity: c.spec.Severity,
-			Summary: fmt.Sprintf("torch %s is built for CUDA %s and would silently run on the CPU: %s supports CUDA %s", c.torch, c.built, c.driver(), c.n.CUDA),
-			Found:   "torch.cuda.is_available() would be False",
+			Summary: fmt.Sprintf("%s is built for CUDA %s and %s: %s supports CUDA %s", c.spec.subject(), c.built, c.effect(), c.driver(), c.n.CUDA),
 			Hint:    join(ways...),
-		}}
+		}
+		if c.torch != "" {
+			p.Found = "torch.cuda.is_available() would be False"
+		}
+		return []*diag.Problem{p}
 	case !full:
 		return []*diag.Problem{{
 			Code: "compat.limits", Severity: diag.Warn,
-			Summary: fmt.Sprintf("torch %s is built for CUDA %s and runs with limits: %s supports CUDA %s", c.torch, c.built, c.driver(), c.n.CUDA),
+			Summary: fmt.Sprintf("%s is built for CUDA %s and runs with limits: %s supports CUDA %s", c.spec.subject(), c.built, c.driver(), c.n.CUDA),
 			Found:   "code that is compiled at run time for the newer CUDA may fail to load",
 			Hint:    c.withoutLimits(),
 		}}
@@ -75,10 +78,18 @@ func (c *comparison) cuda() []*diag.Problem {
 	return nil
 }
 
+// effect returns the consequence of a driver that does not support the CUDA.
+func (c *comparison) effect() string {
+	if c.torch == "" {
+		return "would find no GPU"
+	}
+	return "would silently run on the CPU"
+}
+
 // kernels compares the GPUs with the kernels of torch. It fails if torch runs on none of
 // them.
 func (c *comparison) kernels() []*diag.Problem {
-	if len(c.units) == 0 {
+	if len(c.units) == 0 || c.torch == "" {
 		return nil
 	}
 	compiled, nearest, ok := catalog.TorchKernels(c.torch, c.built, c.host.Platform)

@@ -2,7 +2,7 @@
 // runs on its GPUs or silently on the CPU. It changes nothing.
 //
 //  1. Read from the lock which CUDA torch was built for: from its version, or from the
-//     locked CUDA runtime.
+//     locked CUDA runtime. Without torch, the runtime of another framework is compared.
 //  2. Compare that with the driver, the compute capabilities of the GPUs, and the libraries
 //     of bitsandbytes.
 //  3. Compare the models of the manifest with transformers and tokenizers.
@@ -54,18 +54,19 @@ type Package struct {
 // runtimes are the packages of the CUDA runtime.
 var runtimes = []string{"nvidia-cuda-runtime", "nvidia-cuda-runtime-cu11", "nvidia-cuda-runtime-cu12"}
 
-// Relevant returns the compared packages of a closure, by name; nil if it has no torch. A
-// change of another package does not change the Spec.
+// Relevant returns the compared packages of a closure, by name; nil if it has neither torch nor
+// a CUDA runtime. A change of another package does not change the Spec.
 func Relevant(closure []lock.Dist) []Package {
 	var list []Package
-	torch := false
+	usesGPU := false
 	for _, d := range closure {
-		if slices.Contains(runtimes, d.Name) || slices.Contains([]string{"torch", "bitsandbytes", "transformers", "tokenizers"}, d.Name) {
+		isRuntime := slices.Contains(runtimes, d.Name)
+		if isRuntime || slices.Contains([]string{"torch", "bitsandbytes", "transformers", "tokenizers"}, d.Name) {
 			list = append(list, Package{d.Name, d.Version})
-			torch = torch || d.Name == "torch"
+			usesGPU = usesGPU || isRuntime || d.Name == "torch"
 		}
 	}
-	if !torch {
+	if !usesGPU {
 		return nil
 	}
 	slices.SortFunc(list, func(a, b Package) int { return cmp.Compare(a.Name, b.Name) })
@@ -88,6 +89,17 @@ func (s *Spec) version(name string) string {
 	for _, p := range s.Packages {
 		if p.Name == name {
 			return p.Version
+		}
+	}
+	return ""
+}
+
+// subject returns "torch 2.1.2", or without torch the CUDA runtime of another framework, such as
+// JAX: "nvidia-cuda-runtime-cu12 12.9.79".
+func (s *Spec) subject() string {
+	for _, name := range append([]string{"torch"}, runtimes...) {
+		if v := s.version(name); v != "" {
+			return name + " " + v
 		}
 	}
 	return ""
@@ -183,7 +195,7 @@ func (c *comparison) compute() (list []string) {
 // summary returns, for example, "torch 2.1.2 for CUDA 12.1, driver 550.54.15 with CUDA 12.4,
 // compute capability 9.0, bitsandbytes 0.43.3".
 func (c *comparison) summary() string {
-	parts := []string{fmt.Sprintf("torch %s for %s", c.torch, c.spec.target())}
+	parts := []string{fmt.Sprintf("%s for %s", c.spec.subject(), c.spec.target())}
 	if c.built == "" {
 		return parts[0]
 	}
@@ -197,6 +209,9 @@ func (c *comparison) summary() string {
 	}
 	if b := c.spec.version("bitsandbytes"); b != "" {
 		parts = append(parts, "bitsandbytes "+b)
+	}
+	if c.torch == "" {
+		parts = append(parts, "kernels not checked: only those of torch are known")
 	}
 	return strings.Join(parts, ", ")
 }

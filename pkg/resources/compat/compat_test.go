@@ -22,7 +22,7 @@ func TestRelevant(t *testing.T) {
 	}
 	for _, closure := range [][]lock.Dist{nil, {{Name: "transformers", Version: "4.43.4"}}} {
 		if got := compat.Relevant(closure); got != nil {
-			t.Errorf("without torch: %v", got)
+			t.Errorf("without torch and CUDA: %v", got)
 		}
 	}
 }

@@ -17,6 +17,7 @@ type remedy struct {
 	torch        string // "2.10.0", or of PyTorch's own index the minor version: "2.14"
 	cuda         string // that it is built for
 	own          bool   // torch is in PyTorch's own index alone
+	limited      bool   // the driver supports it with limits
 	bitsandbytes string // "" if the locked one has a library for cuda, or none is locked
 }
 
@@ -25,7 +26,7 @@ type remedy struct {
 // the public index has none or only older ones, PyTorch's own index may have a newer one. They are
 // none if the GPUs are not known.
 func (c *comparison) remedies(m catalog.TorchMachine) (list []remedy) {
-	if len(m.Compute) == 0 {
+	if len(m.Compute) == 0 || c.torch == "" {
 		return nil
 	}
 	locked := strings.SplitN(c.torch, "+", 2)[0]
@@ -44,7 +45,8 @@ func (c *comparison) remedies(m catalog.TorchMachine) (list []remedy) {
 		own, found = catalog.NewestPyTorch(m)
 	}
 	if ok {
-		list = c.addRemedy(list, remedy{torch: b.Torch, cuda: b.CUDA})
+		_, full := catalog.Runs(m.CUDA, b.CUDA)
+		list = c.addRemedy(list, remedy{torch: b.Torch, cuda: b.CUDA, limited: !full && m.CUDA != ""})
 	}
 	order, _ := catalog.Compare(own.Torch, pep.MajorMinor(b.Torch))
 	if found && isOlder(b.Torch, ok) && (!ok || order > 0) {
@@ -89,7 +91,7 @@ func (c *comparison) withLibrary(cuda string) string {
 }
 
 // text returns the hint for a remedy: "pin torch 2.10.0 for CUDA 12.8, the newest on the public
-// index that runs here: `reconcile add --env remote torch==2.10.0`".
+// index that runs here without limits: `reconcile add --env remote torch==2.10.0`".
 func (c *comparison) text(r remedy) string {
 	with := ""
 	if r.bitsandbytes != "" {
@@ -111,7 +113,11 @@ func (c *comparison) text(r remedy) string {
 	if r.bitsandbytes != "" {
 		packages = append(packages, "bitsandbytes=="+r.bitsandbytes)
 	}
-	return fmt.Sprintf("pin torch %s for CUDA %s%s, the newest on the public index that runs here%s", r.torch, r.cuda, with, c.command(packages...))
+	limits := "without limits"
+	if r.limited {
+		limits = "with limits"
+	}
+	return fmt.Sprintf("pin torch %s for CUDA %s%s, the newest on the public index that runs here %s%s", r.torch, r.cuda, with, limits, c.command(packages...))
 }
 
 // command returns the command that adds packages: ": `reconcile add --env remote torch==2.10.0`".
