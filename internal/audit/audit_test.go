@@ -288,8 +288,8 @@ func (w *world) check(o Options) string {
 	return text.String()
 }
 
-// want checks that a text contains words.
-func (w *world) want(text string, words ...string) {
+// contains checks that a text contains words.
+func (w *world) contains(text string, words ...string) {
 	w.t.Helper()
 	for _, word := range words {
 		if !strings.Contains(text, word) {
@@ -302,7 +302,7 @@ func TestFindingsOfTheServer(t *testing.T) {
 	w := newWorld(t)
 	w.project("")
 	text := w.check(Options{})
-	w.want(text,
+	w.contains(text,
 		"nltk 3.8.1, requested in manifest.yaml:14:9\n  yanked-nltk-3.8.1  the release was withdrawn by its authors: broken & replaced\n"+
 			"  CVE-2024-39705  high, fixed in 3.9\n    ntlk unsafe deserialization vulnerability\n    also GHSA-cgvx-9447-vcch\n  do: `reconcile upgrade --env main nltk`, to 3.9 or later\n",
 		"torch 2.1.2, a dependency: trl > transformers > torch (linux-x86_64)\n  CVE-2025-32434  critical, fixed in 2.6.0\n",
@@ -353,7 +353,7 @@ func TestPrivatePackagesAreNotSent(t *testing.T) {
 		if sent = slices.Compact(sent); !slices.Equal(sent, tt.want) {
 			t.Errorf("%s: %q are sent, want %q", tt.section, sent, tt.want)
 		}
-		w.want(text, "- 1 package, from git, which may be private: trl 0.9.6", "- 1 package, from a directory of the project: dir 1.0",
+		w.contains(text, "- 1 package, from git, which may be private: trl 0.9.6", "- 1 package, from a directory of the project: dir 1.0",
 			"- 1 package, from a URL or a file, which may be private: web 1.0", "- 1 package, which the index does not list: folder 1.0")
 		all := strings.Join(w.sent, "\n")
 		for _, secret := range []string{"trl", "dir", "web", "folder", "cu128", "invalid", "demo", "main"} {
@@ -397,12 +397,12 @@ func TestDatabases(t *testing.T) {
 	}
 	for _, name := range []string{"lines.json", "list.json", "all.zip", "folder", "link"} {
 		text := w.check(Options{Database: filepath.Join(dir, name), Offline: true})
-		w.want(text, "CVE-2025-32434  critical, fixed in 2.6.0", "CVE-2024-39705", "9 packages compared with "+filepath.Join(dir, name)+" of 2026-01-29.",
+		w.contains(text, "CVE-2025-32434  critical, fixed in 2.6.0", "CVE-2024-39705", "9 packages compared with "+filepath.Join(dir, name)+" of 2026-01-29.",
 			"withdrawn releases were not checked: --offline uses no network")
 		if strings.Contains(text, "yanked-") || strings.Contains(text, "Not checked") {
 			t.Errorf("%s:\n%s", name, text)
 		}
-		w.want(w.check(Options{Database: filepath.Join(dir, name)}), "yanked-nltk-3.8.1")
+		w.contains(w.check(Options{Database: filepath.Join(dir, name)}), "yanked-nltk-3.8.1")
 	}
 	if len(w.sent) > 0 {
 		t.Errorf("%q are sent", w.sent)
@@ -425,7 +425,7 @@ func TestAcceptedFindings(t *testing.T) {
 	if err := report.AuditText(&text, doc, report.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	w.want(text.String(), "accepted until 2027-01-31: only our checkpoints are loaded", "accepted: --ignore CVE-2025-3730", "accepted until 2026-11-30: the cluster has it",
+	w.contains(text.String(), "accepted until 2027-01-31: only our checkpoints are loaded", "accepted: --ignore CVE-2025-3730", "accepted until 2026-11-30: the cluster has it",
 		"manifest.yaml:7:7: CVE-2024-39705 was accepted until 2026-11-29, and counts again", "manifest.yaml:8:7: no audited environment has the finding CVE-2000-1",
 		"--ignore CVE-2000-2: no audited environment has this finding", "4 known vulnerabilities, 2 withdrawn releases, 3 accepted;")
 	if got := doc.Count(); got != 6 {
@@ -485,7 +485,7 @@ func TestCleanAudit(t *testing.T) {
 	if err != nil || doc.Count() != 0 {
 		t.Errorf("%v, %+v", err, doc)
 	}
-	w.want(w.check(Options{}), "Audit: environment main: nothing found, 2 accepted; 4 packages compared")
+	w.contains(w.check(Options{}), "Audit: environment main: nothing found, 2 accepted; 4 packages compared")
 }
 
 // bomb writes an archive whose records about nltk have 150 MB.
@@ -573,12 +573,12 @@ func TestLicenses(t *testing.T) {
 	w := newWorld(t)
 	w.project("")
 	text := w.check(Options{Licenses: true})
-	w.want(text, "Licences\n  - Apache License, Version 2.0: nltk\n  - LicenseRef-Acme: folder\n  - unknown: acme-tools, bound, dir, torch, transformers, trl, web\n",
+	w.contains(text, "Licences\n  - Apache License, Version 2.0: nltk\n  - LicenseRef-Acme: folder\n  - unknown: acme-tools, bound, dir, torch, transformers, trl, web\n",
 		"  - the licences of 4 packages could not be read: acme-tools: ")
 	if err := os.WriteFile(filepath.Join(w.dir, "records.json"), []byte(`{"id":"EXAMPLE-1","affected":[{"package":{"ecosystem":"PyPI","name":"x"}}]}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w.want(w.check(Options{Licenses: true, Offline: true, Database: "records.json"}), "  - unknown: acme-tools, bound, dir, folder, nltk, torch, transformers, trl, web\n")
+	w.contains(w.check(Options{Licenses: true, Offline: true, Database: "records.json"}), "  - unknown: acme-tools, bound, dir, folder, nltk, torch, transformers, trl, web\n")
 }
 
 // TestUpgradeNamesPins checks that the remedy moves the pinned dependencies of a package too, since a
