@@ -41,23 +41,6 @@ func TestPyTorchBuilds(t *testing.T) {
 	}
 }
 
-// TestPyTorchBuildsForOldGPUs checks the entries that remedies for Pascal and Volta need.
-func TestPyTorchBuildsForOldGPUs(t *testing.T) {
-	last := map[string]string{}
-	for _, b := range PyTorchBuilds() {
-		for _, compute := range []string{"6.0", "7.0"} {
-			if b.Platform == "linux-x86_64" && slices.Contains(b.Compute, compute) {
-				last[compute] = b.Torch + " for CUDA " + b.CUDA
-			}
-		}
-	}
-	for _, compute := range []string{"6.0", "7.0"} {
-		if last[compute] != "2.14 for CUDA 12.6" {
-			t.Errorf("the last build with kernels for %s: %s", compute, last[compute])
-		}
-	}
-}
-
 // TestPyTorchBuildsAgree compares the table with the wheels on the public index: each
 // release of torch for CUDA there is one of the builds in PyTorch's own index.
 func TestPyTorchBuildsAgree(t *testing.T) {
@@ -75,6 +58,21 @@ func TestPyTorchBuildsAgree(t *testing.T) {
 		if b := PyTorchBuilds()[i]; !slices.Equal(b.Compute, wheel.Compute) || b.PTX != wheel.PTX {
 			t.Errorf("torch %s for CUDA %s on %s has kernels for %v, PTX %v; pytorch.json has %v, %v",
 				wheel.Torch, wheel.CUDA, wheel.Platform, wheel.Compute, wheel.PTX, b.Compute, b.PTX)
+		}
+	}
+}
+
+// TestBuildNames checks that the name of each build in the table leads back to its CUDA, and that
+// other names have none.
+func TestBuildNames(t *testing.T) {
+	for _, b := range PyTorchBuilds() {
+		if cuda, ok := BuildCUDA(BuildName(b.CUDA)); !ok || cuda != b.CUDA {
+			t.Errorf("%s is the build for CUDA %q, want %s", BuildName(b.CUDA), cuda, b.CUDA)
+		}
+	}
+	for _, name := range []string{"", "cpu", "cu", "cu1", "xpu", "rocm6.4", "cu121.post1", "cuda"} {
+		if cuda, ok := BuildCUDA(name); ok {
+			t.Errorf("%q is a build for CUDA %s", name, cuda)
 		}
 	}
 }
