@@ -11,6 +11,8 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/facts"
+	"github.com/reconcile-ml/reconcile/internal/generation"
+	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/manifest"
 	"github.com/reconcile-ml/reconcile/internal/plural"
 	"github.com/reconcile-ml/reconcile/internal/pybuild"
@@ -29,10 +31,11 @@ func (d *diagnosis) system() findings {
 	return okf("%s%s", strings.TrimPrefix(h.OSVersion+", ", ", "), h.Platform)
 }
 
-// libc checks that wheels run with the C library.
+// libc checks that wheels run with the C library: those of the lock, or else the oldest ones that
+// can be locked.
 func (d *diagnosis) libc() findings {
-	const oldest = "2.17" // of manylinux2014, for which torch 2.1 and most of its time are built
 	h, ok := facts.Find[facts.Host](d.facts, facts.HostKey)
+	oldest := fmt.Sprintf("2.%d", lock.OldestGlibc)
 	switch {
 	case !ok || h.OS != "linux":
 		return nil // there is only one
@@ -43,7 +46,26 @@ func (d *diagnosis) libc() findings {
 	case older(h.Libc.Version, oldest):
 		return failf("use a newer system, or a container image of one", "glibc %s; wheels need %s or newer", h.Libc.Version, oldest)
 	}
+	if p := generation.SystemProblem(d.closure(h.Platform), h); p != nil {
+		return problemFinding(p)
+	}
 	return okf("%s %s", h.Libc.Name, h.Libc.Version)
+}
+
+// closure returns the locked packages of the environment for a platform, nil if there are none.
+func (d *diagnosis) closure(platform string) []lock.Dist {
+	if d.env == nil {
+		return nil
+	}
+	locked, _, err := d.manifest.Locked(d.env)
+	if err != nil || locked == nil {
+		return nil
+	}
+	closure, err := locked.For(platform)
+	if err != nil {
+		return nil // the plan reports that
+	}
+	return closure
 }
 
 // container reports the container that this machine is, since its driver is outside.
