@@ -3,7 +3,7 @@ GO      ?= go
 BIN     := bin/reconcile
 ARGS    ?=
 
-.PHONY: help build nvml install man apply plan test lint crash fuzz bench cross clean
+.PHONY: help build nvml install man apply plan test lint crash fuzz bench catalog cross clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -59,6 +59,10 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 
 bench: ## the benchmarks, as pairs against bare programs
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+catalog: ## read new releases of torch and bitsandbytes from their wheels; review the difference
+	$(GO) run ./internal/catalog/generate
+	$(GO) test ./internal/catalog -run TestDocs -update
 
 clean: ## remove what this Makefile built; environments stay
 	rm -rf bin
