@@ -5,22 +5,19 @@
 package catalog
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 )
 
-// decode reads an embedded file of this package.
+// decode reads an embedded file of this package, whose first key is its format.
 func decode[T any](name string, content []byte) T {
-	var doc struct {
-		Format int `json:"format"`
-		Body   T   `json:"-"`
+	var body T
+	if !bytes.HasPrefix(content, []byte("{\n  \"format\": 1,\n")) {
+		panic(fmt.Sprintf("embedded %s has another format", name))
 	}
-	err := json.Unmarshal(content, &doc)
-	if err == nil {
-		err = json.Unmarshal(content, &doc.Body)
+	if err := json.Unmarshal(content, &body); err != nil {
+		panic(fmt.Sprintf("embedded %s: %v", name, err))
 	}
-	if err != nil || doc.Format != 1 {
-		panic(fmt.Sprintf("embedded %s: format %d: %v", name, doc.Format, err))
-	}
-	return doc.Body
+	return body
 }
