@@ -7,6 +7,7 @@ import (
 	"github.com/reconcile-ml/reconcile/internal/catalog"
 	"github.com/reconcile-ml/reconcile/internal/diag"
 	"github.com/reconcile-ml/reconcile/internal/lock"
+	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/pkg/resources/pairs"
 )
 
@@ -86,20 +87,40 @@ func (m *Manifest) exchanges(e *Environment, d lock.Dist) (list []pairs.Exchange
 		if other.Name == e.Name || !reads && !writes {
 			continue
 		}
-		locked, err := m.lockOf(other)
-		if err != nil {
-			continue // the plan of that environment reports it
-		}
 		own := catalog.Release{Name: d.Name, Version: d.Version}
-		for _, p := range locked.Packages {
-			theirs := catalog.Release{Name: p.Name, Version: p.Version}
-			x := pairs.Exchange{Package: d.Name, Version: d.Version, Environment: other.Name, Other: p.Version}
+		for _, version := range m.versions(other, d.Name) {
+			theirs := catalog.Release{Name: d.Name, Version: version}
+			x := pairs.Exchange{Package: d.Name, Version: d.Version, Environment: other.Name, Other: version}
 			if _, conflict := catalog.Exchange(own, theirs); conflict && reads {
 				x.Reads = true
 				list = append(list, x)
 			} else if _, conflict := catalog.Exchange(theirs, own); conflict && writes {
 				list = append(list, x)
 			}
+		}
+	}
+	return list
+}
+
+// versions returns the versions of a package in an environment: those that the manifest pins, else
+// those of the lock, which takes longer to read. It returns nothing if there is no lock; the plan of
+// that environment reports it.
+func (m *Manifest) versions(e *Environment, name string) (list []string) {
+	for _, r := range e.Packages {
+		if pin := r.Pin(); pin != "" && pep.Normalize(r.Name) == name {
+			list = append(list, pin)
+		}
+	}
+	if list != nil {
+		return list
+	}
+	locked, err := m.lockOf(e)
+	if err != nil {
+		return nil
+	}
+	for _, p := range locked.Packages {
+		if p.Name == name {
+			list = append(list, p.Version)
 		}
 	}
 	return list
