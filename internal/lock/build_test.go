@@ -48,7 +48,7 @@ func TestBuildWithAPackageNeedsItsDependencies(t *testing.T) {
 	if with := strings.Join(d.Build.With, " "); with != "filelock torch" {
 		t.Errorf("%q", with)
 	}
-	if d.Download() != 110 || d.Disk() != 4*100+4*10 {
+	if d.Download() != 110 || d.Disk() != 4*100+5*10 {
 		t.Errorf("%d bytes, %d bytes", d.Download(), d.Disk())
 	}
 	for i := range l.Packages {

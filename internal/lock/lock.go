@@ -155,9 +155,8 @@ func (d Dist) Download() int64 {
 	return most
 }
 
-// Disk returns the installed size in bytes. If it is unknown, it is estimated as four
-// times the download, the maximum for wheels of compiled code. Of a build it includes the
-// requirements, which remain in the store.
+// Disk returns the installed size in bytes. If it is unknown, it is estimated from the
+// download. Of a build it includes the requirements, which remain in the store.
 func (d Dist) Disk() int64 {
 	var most int64
 	if d.Build != nil {
@@ -167,9 +166,22 @@ func (d Dist) Disk() int64 {
 		}
 	}
 	for _, w := range d.Wheels {
-		most = max(most, cmp.Or(w.Unpacked, 4*w.Size))
+		most = max(most, cmp.Or(w.Unpacked, estimateUnpacked(w.Size)))
 	}
 	return most
+}
+
+// estimateUnpacked returns an estimate of the size of the files of a wheel, in bytes. Small wheels
+// are Python code, and large ones mostly compiled code, which compresses less: for 213 wheels of
+// the environments of this project, the sums are 5.0, 2.4 and 1.7 times those of the archives.
+func estimateUnpacked(size int64) int64 {
+	switch {
+	case size < 30<<20:
+		return 5 * size
+	case size < 100<<20:
+		return 3 * size
+	}
+	return 2 * size
 }
 
 // Has reports whether a package is locked for any platform, from an index or by conda. name is
