@@ -53,7 +53,7 @@ var rules = []struct {
 	{"golang.org/x/net/html", []string{"internal/simpleindex"}, "pages of package indexes are the only HTML that is read"},
 	{"github.com/klauspost/compress/flate", []string{"internal/wheels"}, "wheels are the only large archives; elsewhere the standard library suffices"},
 	{"github.com/spf13/cobra", []string{"internal/cli", "internal/manpages", "bench/empty"}, "the command line is in one package; manpages documents it"},
-	{"net/http", []string{"internal/download", "internal/simpleindex", "internal/apply", "internal/lock", "pkg/probes", "internal/locking", "internal/doctor", "internal/catalog/generate"}, "a plan uses no network; probes only make a client for others; doctor sends one request to the package index; generate reads parts of wheels"},
+	{"net/http", []string{"internal/download", "internal/simpleindex", "internal/apply", "internal/lock", "pkg/probes", "internal/locking", "internal/doctor"}, "a plan uses no network; probes only make a client for others; doctor sends one request to the package index"},
 }
 
 const nvmlWhy = "it does not compile without cgo, and calling it can end the process: gpu_nvml.go runs in one of its own"

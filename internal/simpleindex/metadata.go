@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path"
 
+	"github.com/reconcile-ml/reconcile/internal/download"
 	"github.com/reconcile-ml/reconcile/internal/lock"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 	"github.com/reconcile-ml/reconcile/internal/rawfile"
@@ -45,7 +46,7 @@ func (s *Source) Metadata(ctx context.Context, name string, wheel lock.Wheel) ([
 		}
 		return readMetadata(file, info.Size())
 	}
-	return readMetadata(&ranges{ctx: ctx, source: s, address: found.String(), size: wheel.Size}, wheel.Size)
+	return readMetadata(s.ranges(ctx, found.String(), wheel.Size), wheel.Size)
 }
 
 // readMetadata reads METADATA of the directory for metadata at the top of a wheel.
@@ -72,40 +73,13 @@ func readMetadata(r io.ReaderAt, size int64) ([]byte, error) {
 	return nil, errors.New("the wheel has no METADATA")
 }
 
-// ranges reads a file of a server by ranges. It keeps the last one.
-type ranges struct {
-	ctx     context.Context
-	source  *Source
-	address string
-	size    int64
-	start   int64 // of data
-	data    []byte
-	total   int64 // bytes that were read
-}
-
-// ReadAt implements io.ReaderAt. It is not safe for concurrent use.
-func (r *ranges) ReadAt(b []byte, at int64) (n int, err error) {
-	for n < len(b) && at+int64(n) < r.size {
-		from := at + int64(n)
-		if from < r.start || from >= r.start+int64(len(r.data)) {
-			if err := r.read(from); err != nil {
-				return n, err
-			}
+// ranges reads a wheel of a server by ranges, at most maxRanges bytes.
+func (s *Source) ranges(ctx context.Context, address string, size int64) *download.Ranges {
+	var total int64
+	return &download.Ranges{Size: size, Part: rangeSize, Get: func(from, to int64) ([]byte, error) {
+		if total += to - from; total > maxRanges {
+			return nil, fmt.Errorf("the directory of the wheel is larger than %d bytes", maxRanges)
 		}
-		n += copy(b[n:], r.data[from-r.start:])
-	}
-	if n < len(b) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func (r *ranges) read(from int64) error {
-	to := min(from+rangeSize, r.size)
-	if r.total += to - from; r.total > maxRanges {
-		return fmt.Errorf("the directory of the wheel is larger than %d bytes", maxRanges)
-	}
-	data, err := r.source.client.Range(r.ctx, r.address, from, to)
-	r.start, r.data = from, data
-	return err
+		return s.client.Range(ctx, address, from, to)
+	}}
 }

@@ -7,12 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/reconcile-ml/reconcile/internal/download"
 	"github.com/reconcile-ml/reconcile/internal/pep"
 )
 
@@ -44,14 +43,14 @@ func list(ctx context.Context, index, project string) ([]release, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := get(ctx, page, http.Header{"Accept": {"application/vnd.pypi.simple.v1+json"}})
+	read, err := client.Page(ctx, page, "application/vnd.pypi.simple.v1+json", maxPage)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", page, err)
 	}
 	var doc struct {
 		Files []wheel `json:"files"`
 	}
-	if err := json.Unmarshal(body, &doc); err != nil {
+	if err := json.Unmarshal(read.Body, &doc); err != nil {
 		return nil, fmt.Errorf("%s: %w", page, err)
 	}
 	base, err := url.Parse(page)
@@ -147,67 +146,24 @@ func add(releases []release, r release) []release {
 	return append(releases, r)
 }
 
-// get returns the body of a response with status 200 or 206.
-func get(ctx context.Context, address string, header http.Header) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header = header
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	want := http.StatusOK
-	if header.Get("Range") != "" {
-		want = http.StatusPartialContent
-	}
-	if resp.StatusCode != want {
-		return nil, fmt.Errorf("%s: the server returned %s", address, resp.Status)
-	}
-	return io.ReadAll(resp.Body)
-}
+// client reads pages and parts of wheels.
+var client download.Client
 
-// chunk is the number of bytes of one request: the end of a wheel with its list of files, or a
-// part of a file.
-const chunk = 1 << 20
+const (
+	// chunk is the number of bytes of one request: the end of a wheel with its list of files, or a
+	// part of a file.
+	chunk = 1 << 20
+	// maxPage is the maximum size of a page of the index in bytes.
+	maxPage = 64 << 20
+)
 
 // open returns the archive of a wheel, whose parts are requested when they are read.
 func open(ctx context.Context, w wheel) (*zip.Reader, error) {
 	if w.Size == 0 {
 		return nil, errors.New("the index does not report its size")
 	}
-	return zip.NewReader(&remote{ctx: ctx, wheel: w}, w.Size)
-}
-
-// remote reads a wheel by range requests, a chunk at a time.
-type remote struct {
-	ctx   context.Context
-	wheel wheel
-	start int64 // of the last chunk
-	last  []byte
-}
-
-// ReadAt implements io.ReaderAt.
-func (r *remote) ReadAt(b []byte, at int64) (n int, err error) {
-	for n < len(b) {
-		if at >= r.wheel.Size {
-			return n, io.EOF
-		}
-		if at < r.start || at >= r.start+int64(len(r.last)) {
-			end := min(at+chunk, r.wheel.Size)
-			r.start, r.last = at, nil
-			r.last, err = get(r.ctx, r.wheel.URL, http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", at, end-1)}})
-			if err != nil {
-				return n, err
-			}
-			if int64(len(r.last)) != end-at {
-				return n, fmt.Errorf("%s: the server sent %d bytes of %d", r.wheel.Filename, len(r.last), end-at)
-			}
-		}
-		count := copy(b[n:], r.last[at-r.start:])
-		n, at = n+count, at+int64(count)
-	}
-	return n, nil
+	parts := &download.Ranges{Size: w.Size, Part: chunk, Get: func(from, to int64) ([]byte, error) {
+		return client.Range(ctx, w.URL, from, to)
+	}}
+	return zip.NewReader(parts, w.Size)
 }
