@@ -248,14 +248,10 @@ func (d *diagnosis) requirements() findings {
 	if !ok || n.State != facts.DriverOK || d.env == nil {
 		return nil
 	}
-	isUnknown := func(k facts.Key) bool {
-		_, _, ok := d.facts.Lookup(k)
-		return !ok
-	}
 	list, _ := d.manifest.Resources(d.selection, []*manifest.Environment{d.env}) // validate and plan report its problems
 	var found findings
 	for _, r := range list {
-		if r.Addr.Kind != "gpu" && r.Addr.Kind != "compat" || slices.ContainsFunc(r.Spec.Reads(), isUnknown) {
+		if r.Addr.Kind != "gpu" && r.Addr.Kind != "compat" || !d.facts.HasAll(r.Spec.Reads()) {
 			continue
 		}
 		c := r.Spec.Diff(facts.NewView(d.facts, r.Spec.Reads()))
@@ -293,9 +289,9 @@ func (d *diagnosis) driverCUDA() findings {
 	if d.env != nil && d.env.CUDA != nil && older(n.CUDA, d.env.CUDA.Minimum) {
 		remedy := "update the NVIDIA driver"
 		if least := d.minimumDriver(); least != "" {
-			remedy += " to " + nvidia.NewerDriver(n, least)
-			if nvidia.NewerDriver(n, least) == "" {
-				remedy = "use a machine with a newer GPU: drivers with CUDA " + d.env.CUDA.Minimum + " do not support this one"
+			remedy = "use a machine with a newer GPU: drivers with CUDA " + d.env.CUDA.Minimum + " do not support this one"
+			if versions := nvidia.NewerDriver(n, least); versions != "" {
+				remedy = "update the NVIDIA driver to " + versions
 			}
 		}
 		return failIf(enforced, remedy, "%s; environment %s needs %s", n.CUDA, d.env.Name, d.env.CUDA.Minimum)
@@ -356,7 +352,7 @@ func (d *diagnosis) torchCUDA() findings {
 func (d *diagnosis) newestTorch() findings {
 	n, ok := d.nvidia()
 	host, _ := facts.Find[facts.Host](d.facts, facts.HostKey)
-	m := catalog.TorchMachine{Platform: host.Platform, CUDA: n.CUDA, Compute: nvidia.Compute(n), Full: true}
+	m := catalog.TorchMachine{Platform: host.Platform, CUDA: n.CUDA, Compute: nvidia.Compute(nvidia.VisibleUnits(n).Units), Full: true}
 	if !ok || n.State != facts.DriverOK || n.CUDA == "" || len(m.Compute) == 0 {
 		return nil
 	}

@@ -76,6 +76,14 @@ func (f *Facts) Lookup(k Key) (Fact, string, bool) {
 	return nil, NotProbed, false
 }
 
+// HasAll reports whether all facts with these keys are known.
+func (f *Facts) HasAll(keys []Key) bool {
+	return !slices.ContainsFunc(keys, func(k Key) bool {
+		_, _, ok := f.Lookup(k)
+		return !ok
+	})
+}
+
 // Keys returns the keys of all entries, sorted.
 func (f *Facts) Keys() []Key {
 	keys := slices.AppendSeq(slices.Collect(maps.Keys(f.found)), maps.Keys(f.failed))

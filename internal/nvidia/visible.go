@@ -44,10 +44,9 @@ type Visible struct {
 // Ambiguous reports whether it is not known which units are visible.
 func (v Visible) Ambiguous() bool { return v.Count < len(v.Units) }
 
-// Compute returns the distinct compute capabilities of the usable units that one program sees, in
-// their order.
-func Compute(n facts.Nvidia) (list []string) {
-	for _, u := range VisibleUnits(n).Units {
+// Compute returns the distinct compute capabilities of the usable ones of units, in their order.
+func Compute(units []Unit) (list []string) {
+	for _, u := range units {
 		if u.Problem == "" && u.Compute != "" && !slices.Contains(list, u.Compute) {
 			list = append(list, u.Compute)
 		}

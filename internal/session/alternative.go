@@ -49,11 +49,7 @@ func (m *Machine) passes(e *manifest.Environment) bool {
 		if !slices.Contains(gpuKinds, r.Addr.Kind) || r.Addr.Name != e.Name {
 			continue
 		}
-		unknown := slices.ContainsFunc(r.Spec.Reads(), func(k facts.Key) bool {
-			_, _, ok := m.Facts.Lookup(k)
-			return !ok
-		})
-		if unknown || r.Spec.Diff(facts.NewView(m.Facts, r.Spec.Reads())).Action == resources.Blocked {
+		if !m.Facts.HasAll(r.Spec.Reads()) || r.Spec.Diff(facts.NewView(m.Facts, r.Spec.Reads())).Action == resources.Blocked {
 			return false
 		}
 		compared = compared || r.Addr.Kind == "compat"

@@ -183,14 +183,7 @@ func (c *comparison) problems() []*diag.Problem {
 }
 
 // compute returns the compute capabilities of the GPUs.
-func (c *comparison) compute() (list []string) {
-	for _, u := range c.units {
-		if u.Compute != "" && !slices.Contains(list, u.Compute) {
-			list = append(list, u.Compute)
-		}
-	}
-	return list
-}
+func (c *comparison) compute() []string { return nvidia.Compute(c.units) }
 
 // summary returns, for example, "torch 2.1.2 for CUDA 12.1, driver 550.54.15 with CUDA 12.4,
 // compute capability 9.0, bitsandbytes 0.43.3".
