@@ -54,9 +54,12 @@ func (c *comparison) cuda() []*diag.Problem {
 	}
 	switch runs, full := catalog.Runs(c.n.CUDA, c.built); {
 	case !runs:
-		ways := append([]string{c.update(catalog.MajorDriver(c.built))}, c.pins()...)
-		if others := c.ways(); c.lacksKernels() && len(others) > 0 {
-			ways = others // a newer driver alone does not help
+		var ways []string
+		if c.lacksKernels() {
+			ways = c.ways() // a newer driver alone does not help
+		}
+		if len(ways) == 0 {
+			ways = append([]string{c.update(catalog.MajorDriver(c.built))}, c.pins(c.remedies(c.machine()))...)
 		}
 		p := &diag.Problem{
 			Code: "compat.on-cpu", Severity: c.spec.Severity,
@@ -166,21 +169,20 @@ func (c *comparison) bitsandbytes() []*diag.Problem {
 	if version == "" {
 		return nil
 	}
-	newest := c.withLibrary(c.built)
+	b, ok := c.wheel(version)
+	if ok && b.Library(c.built) != "" {
+		return nil
+	}
 	hint := "pin a torch for another CUDA: no known bitsandbytes has this library"
-	if newest != "" {
+	if newest := c.withLibrary(c.built); newest != "" {
 		hint = fmt.Sprintf("pin bitsandbytes %s, which has it%s", newest, c.command("bitsandbytes=="+newest))
 	}
-	b, ok := c.wheel(version)
-	switch {
-	case !ok:
+	if !ok {
 		return []*diag.Problem{{
 			Code: "compat.unknown", Severity: diag.Warn,
 			Summary: fmt.Sprintf("it is unknown whether bitsandbytes %s has a library for CUDA %s on %s", version, c.built, c.host.Platform),
 			Hint:    strings.Replace(hint, "which has it", "which has one", 1),
 		}}
-	case b.Library(c.built) != "":
-		return nil
 	}
 	return []*diag.Problem{{
 		Code: "compat.bitsandbytes", Severity: c.spec.Severity,

@@ -135,21 +135,22 @@ func (c *comparison) command(args ...string) string {
 	return ": " + add
 }
 
-// pins returns the texts of the remedies for this machine.
-func (c *comparison) pins() (hints []string) {
-	for _, r := range c.remedies(c.machine()) {
+// pins returns the texts of remedies.
+func (c *comparison) pins(list []remedy) (hints []string) {
+	for _, r := range list {
 		hints = append(hints, c.text(r))
 	}
 	return hints
 }
 
-// ways returns pins, after the hint for a newer driver if the public index has no torch for this
-// one.
+// ways returns the texts of the remedies for this machine, after the hint for a newer driver if the
+// public index has no torch for this one.
 func (c *comparison) ways() (hints []string) {
-	if !slices.ContainsFunc(c.remedies(c.machine()), func(r remedy) bool { return !r.own }) {
+	list := c.remedies(c.machine())
+	if !slices.ContainsFunc(list, func(r remedy) bool { return !r.own }) {
 		hints = c.pinsWithDriver()
 	}
-	return append(hints, c.pins()...)
+	return append(hints, c.pins(list)...)
 }
 
 // pinsWithDriver returns the hint for the newest torch on the public index that runs with a newer
